@@ -1,0 +1,39 @@
+"""What a diagnosis says of one refused flow, before findings are grouped into problems."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
+from flowdiag.model.report import Confidence, Counterfactual, Severity
+
+__all__ = ["Finding"]
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One diagnosis of one refused flow.
+
+    Two flows belong to one problem when `code`, `direction`, `isolating` and `cause_key` agree and
+    they share the source workload or the destination.
+    """
+
+    code: str
+    slug: str
+    title: str
+    """A template for the problem's title with ``{source}``, ``{destination}``, ``{port}`` (never a pod's name)."""
+    severity: Severity
+    confidence: Confidence
+    direction: str | None
+    """The side that refused, recorded or replayed."""
+    isolating: tuple[PolicyRef, ...] = ()
+    decided_by: DecidedBy | None = None
+    nearest: tuple[NearestRule, ...] = ()
+    cause_key: str = ""
+    """The missed condition and its wanted value, or what else makes two refusals one cause."""
+    summary: str = ""
+    """One sentence: what is wrong here, with names, values and what was found instead."""
+    advice: str = ""
+    references: tuple[str, ...] = ()
+    counterfactual: Counterfactual | None = None
+    limits: tuple[str, ...] = ()
+    """What kept the confidence down and what evidence would raise it, in words."""

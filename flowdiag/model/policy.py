@@ -1,0 +1,134 @@
+"""What an evaluation of policies says: per end, decided by what, nearest to what, and why.
+
+The shapes are those of ``explain`` and ``verify`` (CONTRACT: Queries).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+__all__ = [
+    "Condition",
+    "ConnectionDecision",
+    "DecidedBy",
+    "Dialect",
+    "EndDecision",
+    "IpBlockPods",
+    "Miss",
+    "NearestRule",
+    "PolicyRef",
+    "WalkStep",
+]
+
+
+class PolicyRef(Struct, frozen=True, order=True):
+    """A policy object; `namespace` is ``None`` for cluster-wide kinds."""
+
+    kind: str
+    group: str
+    namespace: str | None
+    name: str
+
+
+class Dialect(StrEnum):
+    """Who enforces, and so how kinds combine and what an ipBlock matches."""
+
+    KUBERNETES = "kubernetes"
+    CALICO = "calico"
+    CILIUM = "cilium"
+    AWS = "aws"
+    OVN = "ovn"
+    ANTREA = "antrea"
+    GKE = "gke"
+
+
+class IpBlockPods(StrEnum):
+    """Do ipBlock, Calico ``nets`` and admin ``networks`` match pod addresses?"""
+
+    AUTO = "auto"
+    """As the dialect documents; unknown for `Dialect.KUBERNETES`."""
+    MATCH = "match"
+    NO_MATCH = "no-match"
+
+
+class Condition(StrEnum):
+    """What a rule can ask of a connection."""
+
+    NAMESPACE = "namespace"
+    POD = "pod"
+    IP = "ip"
+    ENTITY = "entity"
+    FQDN = "fqdn"
+    SERVICE = "service"
+    NODE = "node"
+    PORT = "port"
+    PROTOCOL = "protocol"
+    ICMP = "icmp"
+    L7 = "l7"
+
+
+class Miss(Struct, frozen=True):
+    """One condition that a rule asked for and the connection did not have.
+
+    For labels both are ``key=value``; `found` is ``None`` where the key is absent.
+    """
+
+    condition: Condition
+    wanted: str
+    found: str | None
+
+
+class NearestRule(Struct, frozen=True, kw_only=True):
+    """A rule that could have allowed the connection, and what kept it from doing so."""
+
+    policy: PolicyRef
+    rule: str
+    """A path: ``egress[0]`` or ``egress[0].to[1]``."""
+    misses: tuple[Miss, ...]
+    unknown: tuple[str, ...] = ()
+    """Conditions that could not be decided, in words."""
+
+
+class DecidedBy(Struct, frozen=True):
+    """The rule that decided, with its action: ``allow``, ``deny`` or ``pass``."""
+
+    policy: PolicyRef
+    rule: str
+    action: str
+
+
+class WalkStep(Struct, frozen=True, kw_only=True):
+    """One line of the walk through the policies, as a person would tell it."""
+
+    tier: str | None
+    policy: PolicyRef | None
+    rule: str | None
+    outcome: str
+    """``selects``, ``match``, ``miss``, ``unknown``, ``pass``, ``allow``, ``deny``, ``not-selected`` ..."""
+    text: str
+
+
+class EndDecision(Struct, frozen=True, kw_only=True):
+    """What the policies on one end (egress of the source, ingress of the destination) say."""
+
+    allowed: bool | None
+    isolated_by: tuple[PolicyRef, ...] = ()
+    """Every policy that isolates the endpoint in this direction, sorted."""
+    decided_by: DecidedBy | None = None
+    """``None`` when nothing isolates, or when isolation denies by default."""
+    nearest: tuple[NearestRule, ...] = ()
+    """Nearest first; empty when allowed."""
+    unknown: tuple[str, ...] = ()
+    """Why `allowed` is ``None``, in words."""
+    walk: tuple[WalkStep, ...] = ()
+    """Filled only where the caller asks for it."""
+
+
+class ConnectionDecision(Struct, frozen=True, kw_only=True):
+    """Both ends; an end outside the cluster is ``None``.  Both must allow."""
+
+    allowed: bool | None
+    egress: EndDecision | None
+    ingress: EndDecision | None

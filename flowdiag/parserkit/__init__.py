@@ -1,0 +1,61 @@
+"""Everything a parser needs, and the only room of flowdiag that a parser imports.
+
+A parser is a class with the shape of `Parser`, registered under the entry point group
+``flowdiag.parsers``; `flowdiag.parserkit.testing.assert_parser_contract` checks it.
+"""
+
+from flowdiag.model.event import (
+    L7,
+    Cause,
+    ChangeEvent,
+    Direction,
+    Event,
+    FlowEvent,
+    GapEvent,
+    Icmp,
+    LogEvent,
+    ObjectRef,
+    ParseWarning,
+    Peer,
+    PolicyHit,
+    TimeSource,
+    Verdict,
+    Witness,
+    WorkloadRef,
+)
+from flowdiag.model.time import NS, from_datetime, parse_rfc3339, rfc3339
+from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
+from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
+from flowdiag.parserkit.protocol import Parser
+
+__all__ = [
+    "L7",
+    "NS",
+    "Block",
+    "Cause",
+    "ChangeEvent",
+    "Direction",
+    "Envelope",
+    "Event",
+    "FlowEvent",
+    "GapEvent",
+    "Icmp",
+    "LineEnvelope",
+    "LogEvent",
+    "ObjectRef",
+    "ParseContext",
+    "ParseWarning",
+    "Parser",
+    "Peer",
+    "PolicyHit",
+    "TimeSource",
+    "Verdict",
+    "Witness",
+    "WorkloadRef",
+    "cut_lines",
+    "decode",
+    "from_datetime",
+    "iter_lines",
+    "parse_rfc3339",
+    "rfc3339",
+]

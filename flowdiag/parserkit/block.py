@@ -1,0 +1,89 @@
+"""A block of input as a parser gets it, and what is known around it."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+from typing import Any
+
+from msgspec import Struct, field
+
+__all__ = ["Block", "Envelope", "LineEnvelope", "ParseContext"]
+
+
+class LineEnvelope(Struct, frozen=True, kw_only=True):
+    """What an envelope said of one line."""
+
+    line: int
+    """Line in the original file, from 1."""
+    at: int | None = None
+    """When the envelope's writer received the line, nanoseconds."""
+    node: str | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    container: str | None = None
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """Parallel columns, one entry per line of the block; a column that nobody filled is ``None``."""
+
+    lines: list[int] | None = None
+    at: list[int | None] | None = None
+    node: list[str | None] | None = None
+    namespace: list[str | None] | None = None
+    pod: list[str | None] | None = None
+    container: list[str | None] | None = None
+
+
+class Block(Struct, frozen=True, kw_only=True):
+    r"""Whole records of one input, envelopes peeled.
+
+    For line formats `data` is whole lines, each ended by ``\\n`` but perhaps the last of the input.
+    For whole documents (a JSON array) `data` is the document.
+    """
+
+    data: bytes
+    first_line: int = 1
+    """Number of the first line in the original file; exact unless `envelope` has its own numbers."""
+    envelope: Envelope | None = None
+    last: bool = False
+    """The input ends with this block: a last line without its newline may have been cut off."""
+
+    def of_line(self, index: int) -> LineEnvelope:
+        """What is known around the line with this index in the block, from 0."""
+        columns = self.envelope
+        if columns is None:
+            return LineEnvelope(line=self.first_line + index)
+        return LineEnvelope(
+            line=columns.lines[index] if columns.lines else self.first_line + index,
+            at=columns.at[index] if columns.at else None,
+            node=columns.node[index] if columns.node else None,
+            namespace=columns.namespace[index] if columns.namespace else None,
+            pod=columns.pod[index] if columns.pod else None,
+            container=columns.container[index] if columns.container else None,
+        )
+
+
+class ParseContext(Struct, kw_only=True):
+    """What is known of an input as a whole.  One value per input, or per part of it.
+
+    A parser that declares `Parser.sequential` may keep what it must remember between the blocks of
+    one input in `memory`; for every other parser blocks are independent.
+    """
+
+    input: str
+    """The input's name as reports show it: a path, ``bundle.zip!member`` inside an archive."""
+    zone: tzinfo = UTC
+    """What zoneless stamps are in (``--tz``)."""
+    year: int | None = None
+    """The year of stamps without one (``--year``); without it a parser infers it and says so."""
+    reference_time: int | None = None
+    """A time near the records (archive member, neighbouring stamps) to infer a year from; never a file's mtime."""
+    node: str | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    container: str | None = None
+    keep_raw: bool = False
+    """Fill `raw` of every event."""
+    endpoint_ids: dict[int, str] = field(default_factory=dict)
+    """Node-local Cilium endpoint ids to ``namespace/pod``, where the bundle has ``endpoint list``."""
+    memory: dict[str, Any] = field(default_factory=dict)
