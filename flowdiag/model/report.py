@@ -217,6 +217,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     advice: str
     verify: tuple[str, ...]
     references: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences: what was seen beside the refusals, and what kept the confidence down."""
 
 
 class ParserInfo(Struct, frozen=True):

@@ -1,0 +1,44 @@
+# Thin names for commands that anybody can read.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+INCIDENT ?= fixtures/incidents/default-deny-egress
+
+.PHONY: demo test lint types imports wheel bench fixtures clean
+
+demo: $(STAMP)
+	$(BIN)/flowdiag analyze $(INCIDENT)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q -n auto
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+# The wheel's top level is exactly flowdiag, flowdiag_parsers and the dist-info, and it works by itself.
+wheel: $(STAMP)
+	$(BIN)/python tests/wheel_check.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/flows.py
+
+fixtures: $(STAMP)
+	$(BIN)/python fixtures/incidents.py
+
+clean:
+	rm -rf $(VENV) build dist out *.egg-info
+
+# pip learnt dependency groups in 25.1; the constraints hold the exact versions that the tests ran with.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable ".[fast]"
+	touch $(STAMP)

@@ -1,0 +1,121 @@
+"""The command tree and the outermost error handling.
+
+``flowdiag --help`` must start fast: this module imports click and nothing else, and the commands'
+modules are imported when they are called.  Their one-line helps stand here for that reason; a test
+holds them against the commands' own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from flowdiag import __version__
+from flowdiag.cli import exit_codes
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "analyze": ("analyze", "Read evidence and report who was refused, by what, and what mends it."),
+    "explain": ("explain", "Say whether one connection would be allowed, and what decides it."),
+    "verify": ("verify", "Check many connections against expected answers: unit tests for policies."),
+    "reach": ("reach", "Say who can reach a workload and what it can reach, by port."),
+    "events": ("events", "Print every record as one normalised JSON line."),
+    "show": ("show", "Render a stored report again, or one of its problems."),
+    "codes": ("codes", "Print the diagnosis catalogue, or one entry of it."),
+    "parsers": ("parsers", "List the parsers, or say which one would read a file."),
+    "schema": ("schema", "Print a JSON Schema of what flowdiag writes."),
+}
+"""Command name to (module in `flowdiag.cli`, one-line help)."""
+
+
+class _LazyGroup(click.Group):
+    """Commands are known by name and imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"flowdiag.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx=ctx) from None
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: flowdiag analyze FOLDER, where FOLDER holds logs or flow exports and, "
+    "if you have them, the cluster's objects (kubectl get pods,namespaces,services,endpointslices,"
+    "nodes,networkpolicies -A -o yaml).",
+)
+@click.version_option(__version__, prog_name="flowdiag")
+def cli() -> None:
+    """Find out who was refused in a Kubernetes cluster, when, by which policies, and what mends it."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with the contract's codes."""
+    program = os.path.basename(sys.argv[0]) if sys.argv else "flowdiag"  # noqa: PTH119 - pathlib costs start-up
+    name = "kubectl flowdiag" if program.startswith("kubectl-") else "flowdiag"
+    sys.exit(_run(args, name))
+
+
+def _run(args: list[str] | None, name: str) -> int:
+    try:
+        result: Any = cli.main(args=args, prog_name=name, standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return exit_codes.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (| head): that is its right, and nothing to report.  Python would still
+        # try to flush at exit, so standard output is pointed elsewhere first.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.DONE
+    except Exception as error:  # noqa: BLE001 - the outermost frame: whatever is left is an internal error
+        return _failed(error)
+    return result if isinstance(result, int) else exit_codes.DONE
+
+
+def _failed(error: Exception) -> int:
+    from flowdiag.model.errors import FlowdiagError
+
+    if isinstance(error, FlowdiagError):
+        click.echo(f"flowdiag: {error}", err=True)
+        if error.hint:
+            click.echo(f"  {error.hint}", err=True)
+        return exit_codes.exit_code(error.code)
+    if os.environ.get("FLOWDIAG_DEBUG"):
+        raise error
+    click.echo(f"flowdiag: internal error: {type(error).__name__}: {error}", err=True)
+    click.echo("  This is a bug in flowdiag. Set FLOWDIAG_DEBUG=1 to see where it happened.", err=True)
+    return exit_codes.INTERNAL

@@ -1,0 +1,206 @@
+"""Options that several commands share, in kubectl's and hubble's words."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, TypeVar
+
+import click
+
+from flowdiag.model.errors import UsageError
+from flowdiag.model.time import NS, from_datetime, parse_rfc3339
+
+__all__ = [
+    "DIALECTS",
+    "evidence_options",
+    "outputs_option",
+    "parse_duration",
+    "parse_outputs",
+    "parse_time",
+    "parse_zone",
+    "selection_options",
+    "state_options",
+]
+
+DIALECTS = ("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "gke")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# "30m", "2h", "1h30m", "45s", "7d"
+_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?")
+
+
+def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def wrap(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return wrap
+
+
+def evidence_options(function: F) -> F:
+    """How inputs are read."""
+    return _chain(
+        click.option("--format", "format_", metavar="PARSER", help="Read every input with this parser."),
+        click.option("--tz", metavar="ZONE", default="UTC", help="Zone of times that carry none. [UTC]"),
+        click.option("--year", type=click.IntRange(1970, 9999), help="Year of times that carry none."),
+        click.option(
+            "--processes",
+            type=click.IntRange(1, 1024),
+            help="Worker processes; by default as many as cores for large inputs, else none.",
+        ),
+        click.option("--checksum", is_flag=True, help="Note the SHA-256 of every input in the report."),
+    )(function)
+
+
+def state_options(function: F) -> F:
+    """Cluster objects and how policies are read."""
+    return _chain(
+        click.option(
+            "--state",
+            "state",
+            multiple=True,
+            metavar="PATH",
+            help="Cluster objects kept elsewhere: a file, folder or archive. May be repeated.",
+        ),
+        click.option("--state-time", metavar="TIME", help="When the cluster objects were taken."),
+        click.option(
+            "--dialect",
+            type=click.Choice(DIALECTS),
+            default="auto",
+            show_default=True,
+            help="Who enforces the policies.",
+        ),
+        click.option(
+            "--ip-block-pods",
+            type=click.Choice(("auto", "match", "no-match")),
+            default="auto",
+            show_default=True,
+            help="Do ipBlock rules match pod addresses? auto follows the dialect.",
+        ),
+    )(function)
+
+
+def selection_options(function: F) -> F:
+    """Which part of the evidence counts."""
+    return _chain(
+        click.option("--since", metavar="TIME", help="From then on: 30m, 2h, or a time."),
+        click.option("--until", metavar="TIME", help="Up to then."),
+        click.option("--around", metavar="TIME", help="Around an instant; see --window."),
+        click.option("--window", metavar="DURATION", default="5m", help="Half the span of --around. [5m]"),
+        click.option("-n", "--namespace", multiple=True, help="Only traffic with an end in this namespace."),
+        click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default."),
+        click.option("--from-pod", metavar="[NS/]POD", help="Only from this pod or workload."),
+        click.option("--to-pod", metavar="[NS/]POD", help="Only to this pod or workload."),
+        click.option("--to-port", type=click.IntRange(0, 65535), help="Only to this port."),
+        click.option("--protocol", metavar="PROTO", help="Only this protocol: TCP, UDP, SCTP, ICMP, ICMPv6."),
+        click.option(
+            "--verdict",
+            type=click.Choice(
+                ("denied", "allowed", "audited", "redirected", "error", "logged", "unknown"),
+                case_sensitive=False,
+            ),
+            multiple=True,
+            help="Only this verdict. May be repeated.",
+        ),
+    )(function)
+
+
+def outputs_option(function: F) -> F:
+    """Report formats and files."""
+    return click.option(
+        "-o",
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="FORMAT[=FILE]",
+        help="FORMAT on standard output, or FORMAT=FILE besides. May be repeated.",
+    )(function)
+
+
+def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, dict[str, list[str]]]:
+    """Split ``-o`` values into the format for standard output and files by format.
+
+    Raises:
+        UsageError: a format that does not exist, or two for standard output.
+    """
+    stdout: list[str] = []
+    files: dict[str, list[str]] = {}
+    for value in outputs:
+        name, separator, path = value.partition("=")
+        if name not in known:
+            raise UsageError(f"-o {name}: no such format", hint=f"known: {', '.join(known)}")
+        if not separator:
+            stdout.append(name)
+        elif not path:
+            raise UsageError(f"-o {value}: the file's name is missing")
+        else:
+            files.setdefault(name, []).append(path)
+    if len(stdout) > 1:
+        raise UsageError(
+            f"-o {' and -o '.join(stdout)}: only one format fits on standard output",
+            hint="write the others to files: -o FORMAT=FILE",
+        )
+    return (stdout[0] if stdout else "terminal"), files
+
+
+def parse_duration(text: str) -> int:
+    """Nanoseconds of ``30m``, ``1h30m``, ``45s`` or ``7d``.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if not text.strip() or match is None or not any(match.groups()):
+        raise UsageError(f"{text!r} is not a duration", hint="write 45s, 30m, 2h, 1h30m or 7d")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * NS
+
+
+def parse_time(text: str, zone: tzinfo) -> int:
+    """Nanoseconds of what people type: RFC 3339, ``2026-11-03 12:00``, or how long ago (``30m``).
+
+    Raises:
+        UsageError: nobody can read it.
+    """
+    text = text.strip()
+    if _DURATION.fullmatch(text) and text:
+        return time.time_ns() - parse_duration(text)
+    try:
+        return parse_rfc3339(text, zone)
+    except ValueError:
+        pass
+    from dateutil import parser  # what people type has many shapes
+
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        moment = parser.parse(text, default=today.replace(tzinfo=None))
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{text!r} is not a time", hint="write 2026-11-03T12:00:00Z, '2026-11-03 12:00' or 30m"
+        ) from None
+    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+
+
+def parse_zone(text: str) -> tzinfo:
+    """A zone by name, ``local``, or an offset such as ``+02:00``.
+
+    Raises:
+        UsageError: there is no such zone.
+    """
+    from dateutil import tz
+
+    match = re.fullmatch(r"([+-])(\d\d):?(\d\d)", text)
+    if match:
+        sign = -1 if match[1] == "-" else 1
+        return tz.tzoffset(None, sign * timedelta(hours=int(match[2]), minutes=int(match[3])))
+    if text.upper() in ("UTC", "Z"):
+        return UTC
+    zone = tz.tzlocal() if text == "local" else tz.gettz(text)
+    if zone is None:
+        raise UsageError(f"{text!r} is not a time zone", hint="write UTC, local, Europe/Vienna or +02:00")
+    return zone

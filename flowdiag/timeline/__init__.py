@@ -1,0 +1,10 @@
+"""From refused flows with their findings to the problems, marks and buckets of a report.
+
+This room groups, folds and counts; it knows nothing of policies' languages or of formats, and it
+decides nothing about causes: findings come from `flowdiag.diagnose`.
+"""
+
+from flowdiag.timeline.build import Material, build_report
+from flowdiag.timeline.group import Refusal
+
+__all__ = ["Material", "Refusal", "build_report"]

@@ -1,0 +1,88 @@
+"""Calls that stopped while something they need was refused: no record can show them, their absence does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from flowdiag.model.flow import Flow
+from flowdiag.model.time import NS, rfc3339_seconds
+from flowdiag.timeline.ends import EndKey, end_key, end_name
+from flowdiag.timeline.group import ProblemDraft
+
+__all__ = ["absent_calls"]
+
+_DNS_PORTS = (53, 853, 5353)
+_GRACE_S = 60
+"""Open connections and resolver caches outlive the refusal that long; allowed buckets are a minute wide."""
+_MIN_RECORDS = 3
+"""A call seen less often before has no rhythm whose stop would mean something."""
+_MAX_CALLS = 8
+
+
+def absent_calls(
+    problem: ProblemDraft, allowed: Iterable[Flow], denied: Iterable[Flow], until: int | None
+) -> tuple[str, ...]:
+    """Sentences about calls of the problem's sources that were seen before it and not during it.
+
+    Only where the refusal lasted long enough to tell; a call that was itself refused meanwhile is
+    not absent.
+    """
+    firsts: dict[EndKey, int] = {}
+    lasts: dict[EndKey, int] = {}
+    for connection in problem.connections:
+        if connection.first is None or connection.last is None:
+            continue
+        source = connection.source
+        firsts[source] = min(firsts.get(source, connection.first), connection.first)
+        lasts[source] = max(lasts.get(source, connection.last), connection.last)
+    calls: dict[tuple[EndKey, EndKey, str, int], list[Flow]] = defaultdict(list)
+    for flow in allowed:
+        source = end_key(flow.src)
+        port = flow.distinct.port
+        if source in firsts and port is not None and port not in _DNS_PORTS:
+            calls[(source, end_key(flow.dst), flow.distinct.protocol or "", port)].append(flow)
+    tried: dict[tuple[EndKey, EndKey, int], list[Flow]] = defaultdict(list)
+    for flow in denied:
+        if flow.distinct.port is not None:
+            tried[(end_key(flow.src), end_key(flow.dst), flow.distinct.port)].append(flow)
+    sentences = []
+    for (source, destination, protocol, port), flows in sorted(calls.items()):
+        begin, end = firsts[source] + _GRACE_S * NS, lasts[source]
+        if end - begin < _GRACE_S * NS:
+            continue
+        if _seen(flows, begin, end) or _seen(tried[(source, destination, port)], begin, end):
+            continue
+        before = [b for f in flows for b in f.buckets if b.start is not None and b.start < begin]
+        if sum(bucket.count for bucket in before) < _MIN_RECORDS:
+            continue
+        last_before = max(
+            (f.last if f.last is not None and f.last < begin else b.start + b.width)
+            for f in flows
+            for b in f.buckets
+            if b.start is not None and b.start < begin
+        )
+        after = min(
+            (b.start for f in flows for b in f.buckets if b.start is not None and b.start > end), default=None
+        )
+        again = f", seen again from {_clock(after)}" if after is not None and until is not None else ""
+        sentences.append(
+            f"{end_name(source)} -> {end_name(destination)} {port}/{protocol}: seen until about "
+            f"{_clock(min(last_before, begin))}, absent while lookups were refused{again}"
+        )
+    if len(sentences) > _MAX_CALLS:
+        rest = len(sentences) - _MAX_CALLS
+        sentences = [*sentences[:_MAX_CALLS], f"and {rest} more calls that were absent meanwhile"]
+    return tuple(sentences)
+
+
+def _seen(flows: Sequence[Flow], begin: int, end: int) -> bool:
+    return any(
+        bucket.start is not None and bucket.start < end and bucket.start + bucket.width > begin
+        for flow in flows
+        for bucket in flow.buckets
+    )
+
+
+def _clock(at: int) -> str:
+    return rfc3339_seconds(at)[11:19]

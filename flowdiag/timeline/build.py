@@ -1,0 +1,275 @@
+"""The report, put together from everything the run found out."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.model.event import Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import (
+    Change,
+    ClockSkew,
+    Cluster,
+    Evidence,
+    EvidenceGap,
+    Generator,
+    Input,
+    NotPolicy,
+    PolicyView,
+    Problem,
+    Report,
+    ReportWarning,
+    Severity,
+    SnapshotInfo,
+    Totals,
+    Window,
+)
+from flowdiag.model.tally import Bucket, InputSummary
+from flowdiag.model.time import rfc3339
+from flowdiag.timeline.absent import absent_calls
+from flowdiag.timeline.buckets import bucketize
+from flowdiag.timeline.ends import EndKey, end_key
+from flowdiag.timeline.fold import explained_by
+from flowdiag.timeline.group import ProblemDraft, Refusal, group
+from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark, timeline
+from flowdiag.timeline.problems import make_problem, span
+
+__all__ = ["Material", "build_report"]
+
+_SEVERITIES = list(Severity)
+_DNS = "FD401"
+
+
+class Material(Struct, kw_only=True):
+    """All that a report is made of.  Times are nanoseconds."""
+
+    generator: Generator
+    created: int
+    complete: bool
+    cluster: Cluster
+    inputs: Sequence[InputSummary]
+    records: int
+    flows: int
+    refusals: Sequence[Refusal]
+    """Denied and audited flows with their findings."""
+    unattributed: Sequence[Flow]
+    """Denied flows that no diagnosis could place."""
+    not_policy: Sequence[tuple[Flow, str]]
+    """Denied flows that no policy refused, with one line of meaning."""
+    allowed: Sequence[Flow]
+    """Allowed flows that matter beside the refused ones (same ends), resolved."""
+    allowed_buckets: Sequence[Bucket] | None
+    """Counts of all allowed flows; ``None`` where allowed traffic was not read."""
+    since: int | None
+    until: int | None
+    changes: Sequence[ChangeMark]
+    signals: Sequence[SignalMark]
+    gaps: Sequence[GapMark]
+    clock_skew: Sequence[ClockSkew]
+    snapshot: SnapshotInfo
+    created_at: Callable[[PolicyRef], int | None]
+    """A policy's creation, if known."""
+    selects: Callable[[PolicyRef], int | None]
+    """How many live pods a policy selects, ``None`` if it is not in the state."""
+    warnings: Sequence[ReportWarning]
+
+
+def build_report(material: Material) -> Report:
+    """Group, fold, count and order; the same material gives the same report."""
+    drafts = group(material.refusals)
+    allowed_after = _AllowedIndex(material.allowed)
+    problems: list[Problem] = []
+    for draft in drafts:
+        notes: list[str] = []
+        if draft.finding.code == _DNS:
+            refused = (refusal.flow for refusal in material.refusals)
+            notes.extend(absent_calls(draft, material.allowed, refused, material.until))
+        _, last = span(draft)
+        since = allowed_after.first_after(draft, last)
+        if since is not None:
+            notes.append(
+                f"Allowed again: {rfc3339(since)[11:19]} UTC is the first allowed record afterwards."
+            )
+        problems.append(
+            make_problem(
+                draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes
+            )
+        )
+    problems = _unique_ids(problems)
+    folded = explained_by(drafts)
+    problems = [
+        replace(
+            problem,
+            explained_by=problems[folded[index]].id if index in folded else None,
+            explains=tuple(sorted(problems[i].id for i, cause in folded.items() if cause == index)),
+        )
+        for index, problem in enumerate(problems)
+    ]
+    order = sorted(range(len(problems)), key=lambda index: _rank(problems[index]))
+    by_problem = {
+        problems[index].id: [b for c in drafts[index].connections for r in c.refusals for b in r.flow.buckets]
+        for index in order
+        if problems[index].verdict != Verdict.AUDITED
+    }
+    ranked = tuple(problems[index] for index in order)
+    denied = sum(p.count for p in ranked if p.verdict != Verdict.AUDITED)
+    unattributed = sum(flow.count for flow in material.unattributed)
+    return Report(
+        generator=material.generator,
+        created=rfc3339(material.created),
+        complete=material.complete,
+        window=Window(_text(material.since), _text(material.until)),
+        cluster=material.cluster,
+        inputs=tuple(_input(summary) for summary in material.inputs),
+        evidence=Evidence(
+            gaps=tuple(
+                EvidenceGap(
+                    node=gap.node,
+                    since=_text(gap.since),
+                    to=_text(gap.until),
+                    kind=gap.kind,
+                    lost=gap.lost,
+                )
+                for gap in material.gaps
+            ),
+            snapshot=material.snapshot,
+            clock_skew=tuple(material.clock_skew),
+        ),
+        totals=Totals(
+            records=material.records,
+            flows=material.flows,
+            denied=denied + unattributed,
+            audited=sum(p.count for p in ranked if p.verdict == Verdict.AUDITED),
+            allowed=None
+            if material.allowed_buckets is None
+            else sum(bucket.count for bucket in material.allowed_buckets),
+            not_policy=sum(flow.count for flow, _ in material.not_policy),
+            unattributed=unattributed,
+        ),
+        problems=ranked,
+        timeline=timeline(
+            ranked, material.changes, material.signals, material.gaps, (material.since, material.until)
+        ),
+        buckets=bucketize(
+            material.since,
+            material.until,
+            by_problem,
+            [bucket for flow in material.unattributed for bucket in flow.buckets],
+            material.allowed_buckets,
+        ),
+        changes=tuple(
+            Change(at=rfc3339(c.at), kind=c.kind, object=c.object, by=c.by, text=c.text)
+            for c in sorted(material.changes, key=lambda c: (c.at, c.kind, repr(c.object)))
+        ),
+        policies=_policies(material, drafts),
+        not_policy=_not_policy(material.not_policy),
+        warnings=tuple(material.warnings),
+    )
+
+
+def _rank(problem: Problem) -> tuple[bool, int, int, str]:
+    folded = problem.explained_by is not None
+    return (folded, _SEVERITIES.index(problem.severity), -problem.count, problem.id)
+
+
+def _unique_ids(problems: list[Problem]) -> list[Problem]:
+    """Two problems whose fingerprints agree keep apart by their order."""
+    seen: Counter[str] = Counter()
+    unique = []
+    for problem in problems:
+        seen[problem.id] += 1
+        number = seen[problem.id]
+        unique.append(problem if number == 1 else replace(problem, id=f"{problem.id}-{number}"))
+    return unique
+
+
+class _AllowedIndex:
+    """When a refused connection was seen allowed, by its ends at workload level, protocol and port."""
+
+    def __init__(self, allowed: Iterable[Flow]) -> None:
+        self._flows: dict[tuple[EndKey, EndKey, str | None, int | None], list[Flow]] = defaultdict(list)
+        for flow in allowed:
+            distinct = flow.distinct
+            key = (end_key(flow.src), end_key(flow.dst), distinct.protocol, distinct.port)
+            self._flows[key].append(flow)
+
+    def first_after(self, draft: ProblemDraft, last: int | None) -> int | None:
+        """First allowed record after the problem's last refusal, if every connection has one."""
+        if last is None:
+            return None
+        firsts = []
+        for connection in draft.connections:
+            key = (connection.source, connection.destination, connection.protocol, connection.port)
+            after = [
+                max(flow.first or 0, bucket.start)
+                for flow in self._flows.get(key, ())
+                for bucket in flow.buckets
+                if bucket.start is not None and bucket.start + bucket.width > last and (flow.last or 0) > last
+            ]
+            later = [at for at in after if at > last]
+            if not later:
+                return None
+            firsts.append(min(later))
+        return max(firsts) if firsts else None
+
+
+def _policies(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[PolicyView, ...]:
+    denials: Counter[PolicyRef] = Counter()
+    for draft in drafts:
+        for connection in draft.connections:
+            refs: set[PolicyRef] = set()
+            for refusal in connection.refusals:
+                refs.update(refusal.finding.isolating)
+                if refusal.finding.decided_by is not None:
+                    refs.add(refusal.finding.decided_by.policy)
+            audited = connection.refusals[0].flow.distinct.verdict == Verdict.AUDITED
+            for ref in refs:
+                denials[ref] += 0 if audited else connection.count
+            for rule in connection.finding.nearest:
+                denials[rule.policy] += 0
+    return tuple(
+        PolicyView(
+            kind=ref.kind,
+            group=ref.group,
+            namespace=ref.namespace,
+            name=ref.name,
+            created=_text(material.created_at(ref)),
+            selects=material.selects(ref),
+            denials=count,
+        )
+        for ref, count in sorted(denials.items(), key=lambda item: (-item[1], repr(item[0])))
+    )
+
+
+def _not_policy(flows: Sequence[tuple[Flow, str]]) -> tuple[NotPolicy, ...]:
+    counts: Counter[tuple[str, str | None, str]] = Counter()
+    for flow, text in flows:
+        distinct = flow.distinct
+        reason = distinct.reason or distinct.reason_raw or "unknown"
+        counts[(reason, str(distinct.cause) if distinct.cause else None, text)] += flow.count
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))
+    return tuple(NotPolicy(reason, cause, count, text) for (reason, cause, text), count in ordered)
+
+
+def _input(summary: InputSummary) -> Input:
+    return Input(
+        path=summary.path,
+        parser=summary.parser,
+        bytes=summary.bytes,
+        sha256=summary.sha256,
+        records=summary.records,
+        flows=summary.flows,
+        warnings=summary.warnings,
+        first=_text(summary.first),
+        last=_text(summary.last),
+        year_inferred=summary.year_inferred,
+    )
+
+
+def _text(at: int | None) -> str | None:
+    return None if at is None else rfc3339(at)

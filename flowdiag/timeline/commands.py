@@ -1,0 +1,97 @@
+"""Commands that confirm a finding on the cluster, ready to paste.
+
+Names come from logs, which strangers write: every word is quoted for the shell.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import ReportEndpoint
+
+__all__ = ["confirm_commands"]
+
+_EXEC_KINDS = {
+    "Deployment": "deploy",
+    "StatefulSet": "sts",
+    "DaemonSet": "ds",
+    "ReplicaSet": "rs",
+    "Job": "job",
+    "Pod": "pod",
+}
+_RESOURCES = {
+    ("networking.k8s.io", "NetworkPolicy"): "networkpolicy",
+    ("cilium.io", "CiliumNetworkPolicy"): "ciliumnetworkpolicy",
+    ("cilium.io", "CiliumClusterwideNetworkPolicy"): "ciliumclusterwidenetworkpolicy",
+    ("policy.networking.k8s.io", "AdminNetworkPolicy"): "adminnetworkpolicy",
+    ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"): "baselineadminnetworkpolicy",
+    ("policy.networking.k8s.io", "ClusterNetworkPolicy"): "clusternetworkpolicy",
+}
+_MAX_POLICIES = 3
+
+
+def confirm_commands(
+    source: ReportEndpoint,
+    destination: ReportEndpoint,
+    protocol: str | None,
+    port: int | None,
+    policies: Sequence[PolicyRef],
+) -> tuple[str, ...]:
+    """What to run: the connection from inside the source, then the policies that isolate."""
+    commands = []
+    target = _target(destination)
+    pod = _exec_target(source)
+    if pod is not None and target is not None:
+        probe = _probe(target, destination, protocol, port)
+        if probe is not None:
+            commands.append(f"kubectl -n {_q(source.namespace or 'default')} exec {pod} -- {probe}")
+            if source.pods:
+                commands.append(
+                    f"kubectl -n {_q(source.namespace or 'default')} debug {_q('pod/' + source.pods[0])} -it "
+                    f"--image=nicolaka/netshoot -- {probe}"
+                )
+    for ref in policies[:_MAX_POLICIES]:
+        resource = _RESOURCES.get((ref.group, ref.kind), f"{ref.kind.lower()}.{ref.group}")
+        where = f"-n {_q(ref.namespace)} " if ref.namespace else ""
+        commands.append(f"kubectl {where}describe {_q(resource)} {_q(ref.name)}")
+    return tuple(commands)
+
+
+def _exec_target(end: ReportEndpoint) -> str | None:
+    if end.kind != "pod" or end.workload is None:
+        return None
+    prefix = _EXEC_KINDS.get(end.workload.kind or "")
+    if prefix is not None:
+        return _q(f"{prefix}/{end.workload.name}")
+    return _q(f"pod/{end.pods[0]}") if end.pods else None
+
+
+def _target(end: ReportEndpoint) -> str | None:
+    if end.kind == "service" and end.name and end.namespace:
+        return f"{end.name}.{end.namespace}"
+    if end.dns_names:
+        return end.dns_names[0]
+    if end.ips:
+        return end.ips[0]
+    return None
+
+
+def _probe(target: str, end: ReportEndpoint, protocol: str | None, port: int | None) -> str | None:
+    if port == 53 and protocol in ("UDP", "TCP"):
+        server = end.ips[0] if end.ips else target
+        tcp = "-vc " if protocol == "TCP" else ""
+        return f"nslookup {tcp}kubernetes.default.svc.cluster.local {_q(server)}"
+    if port is None:
+        return None
+    if protocol == "TCP":
+        return f"nc -zvw3 {_q(target)} {port}"
+    if protocol == "UDP":
+        return f"nc -zuvw3 {_q(target)} {port}"
+    return None
+
+
+def _q(text: str) -> str:
+    # A word that starts with a dash would be read as an option by the command behind it.
+    return shlex.quote(text.lstrip("-") or "unnamed")

@@ -1,0 +1,147 @@
+"""Ends of refused connections at the level people speak of: workloads, services, nodes, ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.report import ReportEndpoint, WorkloadName
+
+__all__ = ["EndKey", "end_key", "end_name", "end_namespace", "fold_addresses", "report_endpoint"]
+
+EndKey = tuple[str, str, str, str]
+"""(kind, namespace, workload kind, name): what makes two ends the same end of a connection."""
+
+_MAX_LISTED = 20
+"""Pods, addresses and names listed per end; the rest is in the events."""
+
+_FOLD_FROM = 4
+"""Outside addresses of one range that stand as the range."""
+
+_MAX_RANGES = 32
+
+
+def end_key(end: Endpoint, ranges: dict[str, str] | None = None) -> EndKey:
+    """What the end is, without pod names and, for `ranges`' addresses, as the range."""
+    if end.kind in (EndpointKind.POD, EndpointKind.WORKLOAD):
+        workload = end.workload or (end.pod.workload if end.pod else None)
+        namespace = end.namespace or (end.pod.namespace if end.pod else "")
+        if workload is not None:
+            return ("pod", namespace, workload.kind or "", workload.name)
+        return ("pod", namespace, "Pod", end.name or (end.pod.name if end.pod else ""))
+    if end.kind is EndpointKind.SERVICE and end.service is not None:
+        return ("service", end.service.namespace, "", end.service.name)
+    if end.kind is EndpointKind.SERVICE:
+        return ("service", end.namespace or "", "", end.name or "")
+    if end.kind is EndpointKind.NODE:
+        return ("node", "", "", end.name or end.ip or "")
+    if end.kind is EndpointKind.ENTITY and not (end.entity and end.entity.startswith("world") and end.ip):
+        return ("entity", "", "", end.entity or "")
+    if end.kind is EndpointKind.UNKNOWN:
+        return ("unknown", end.namespace or "", "", end.name or end.ip or "")
+    address = end.cidr or end.ip or ""
+    if ranges and address in ranges:
+        return ("external", "", "", ranges[address])
+    if end.dns_names and not end.cidr:
+        return ("external", "", "dns", end.dns_names[0])
+    return ("external", "", "", address)
+
+
+def end_name(key: EndKey) -> str:
+    """The end as a title says it: ``shop/checkout``, ``203.0.113.0/24``, ``world``."""
+    kind, namespace, _, name = key
+    if not name:
+        return f"{namespace}/?" if namespace else "an unknown end"
+    if kind == "node":
+        return f"node {name}"
+    return f"{namespace}/{name}" if namespace else name
+
+
+def end_namespace(key: EndKey) -> str | None:
+    """The end's namespace, ``None`` outside."""
+    return key[1] or None
+
+
+def fold_addresses(addresses: Iterable[str]) -> dict[str, str]:
+    """Ranges for addresses that stand close together: address to CIDR, only where folded.
+
+    /24 and /64 first; where more than `_MAX_RANGES` are left, wider ones, so that an outside world
+    of any size is a bounded list.  The answer depends on the set alone.
+    """
+    parsed = []
+    for text in sorted(set(addresses)):
+        try:
+            parsed.append((text, ip_address(text)))
+        except ValueError:
+            continue
+    folded: dict[str, str] = {}
+    for version, steps in ((4, (24, 16, 8, 0)), (6, (64, 48, 32, 0))):
+        family = [(text, address) for text, address in parsed if address.version == version]
+        for width in steps:
+            groups: dict[str, list[str]] = {}
+            for text, address in family:
+                groups.setdefault(str(ip_network((address, width), strict=False)), []).append(text)
+            alone = 0
+            folded_now: dict[str, str] = {}
+            for cidr, members in groups.items():
+                if len(members) >= _FOLD_FROM:
+                    folded_now.update(dict.fromkeys(members, cidr))
+                else:
+                    alone += len(members)
+            if alone + len(set(folded_now.values())) <= _MAX_RANGES or width == 0:
+                folded.update(folded_now)
+                break
+    return folded
+
+
+def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
+    """The report's view of one end from all endpoints that were folded into it."""
+    kind, namespace, workload_kind, name = key
+    pods: set[str] = set()
+    ips: set[str] = set()
+    names: set[str] = set()
+    identities: set[int] = set()
+    labels: dict[str, str] | None = None
+    known: set[str] = set()
+    for end in ends:
+        if end.pod is not None:
+            pods.add(end.pod.name)
+            labels = _common(labels, end.pod.labels)
+        elif end.kind is EndpointKind.POD and end.name:
+            pods.add(end.name)
+        if end.pod is None and end.identity_labels:
+            labels = _common(labels, dict(end.identity_labels))
+        if end.ip:
+            ips.add(end.ip)
+        if end.identity is not None:
+            identities.add(end.identity)
+        names.update(end.dns_names)
+        known.add(str(end.known_by))
+    return ReportEndpoint(
+        kind=kind,
+        namespace=namespace or None,
+        name=name or None,
+        pods=tuple(sorted(pods)[:_MAX_LISTED]),
+        workload=WorkloadName(workload_kind or None, name) if kind == "pod" else None,
+        ips=tuple(sorted(ips, key=_address_order)[:_MAX_LISTED]),
+        labels=labels,
+        identity=identities.pop() if len(identities) == 1 else None,
+        dns_names=tuple(sorted(names)[:_MAX_LISTED]),
+        known_by=", ".join(sorted(known)) or None,
+    )
+
+
+def _common(known: dict[str, str] | None, more: dict[str, str]) -> dict[str, str]:
+    """Labels that all the end's pods share: those that speak of the workload."""
+    if known is None:
+        return dict(sorted(more.items()))
+    return {key: value for key, value in known.items() if more.get(key) == value}
+
+
+def _address_order(text: str) -> tuple[int, int, str]:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return (9, 0, text)
+    return (address.version, int(address), text)

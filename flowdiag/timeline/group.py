@@ -1,0 +1,240 @@
+"""Refused flows become connections, and connections with one cause become one problem.
+
+The rules stand in the contract: same code, direction, isolating set and missed condition, and the
+source workload or the destination in common; every connection stands in exactly one problem.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.finding import Finding
+from flowdiag.model.flow import Flow
+from flowdiag.timeline.ends import EndKey, end_key, fold_addresses
+
+__all__ = ["ConnectionDraft", "ProblemDraft", "Refusal", "group"]
+
+_FOLD_PORTS_FROM = 9
+"""So many refused ports between two ends are a scan: one connection without a port."""
+
+_LEAD_SHARE = 0.05
+"""A later finding speaks for a connection once it has this share of its records."""
+
+
+class Refusal(Struct, frozen=True):
+    """One refused flow, or its part in one policy epoch, with what diagnosis says of it."""
+
+    flow: Flow
+    finding: Finding
+
+
+class ConnectionDraft(Struct):
+    """One refused connection with all refusals folded into it."""
+
+    source: EndKey
+    destination: EndKey
+    protocol: str | None
+    port: int | None
+    icmp: str | None
+    refusals: list[Refusal]
+    finding: Finding
+    """The finding that speaks for the connection: the latest one of weight, as that is what is wrong now."""
+    folded_ports: int
+    """How many ports it stands for; 1 if none were folded."""
+
+    @property
+    def count(self) -> int:
+        """Refused records."""
+        return sum(refusal.flow.count for refusal in self.refusals)
+
+    @property
+    def first(self) -> int | None:
+        """First record with a time."""
+        return min((r.flow.first for r in self.refusals if r.flow.first is not None), default=None)
+
+    @property
+    def last(self) -> int | None:
+        """Last record with a time."""
+        return max((r.flow.last for r in self.refusals if r.flow.last is not None), default=None)
+
+    @property
+    def order(self) -> tuple[int, EndKey, EndKey, str, int, str]:
+        """Largest first, then by what it is."""
+        return (
+            -self.count,
+            self.source,
+            self.destination,
+            self.protocol or "",
+            -1 if self.port is None else self.port,
+            self.icmp or "",
+        )
+
+
+class ProblemDraft(Struct):
+    """Connections with one cause, largest first."""
+
+    connections: list[ConnectionDraft]
+
+    @property
+    def finding(self) -> Finding:
+        """What speaks for the problem: its largest connection's finding."""
+        return self.connections[0].finding
+
+
+_Cause = tuple[str, str, tuple[object, ...], str, str]
+
+
+def group(refusals: Iterable[Refusal]) -> list[ProblemDraft]:
+    """Fold refusals into problems; the answer does not depend on their order."""
+    problems: list[ProblemDraft] = []
+    by_cause: dict[_Cause, list[ConnectionDraft]] = defaultdict(list)
+    for draft in _connections(list(refusals)):
+        by_cause[_cause(draft.finding, draft)].append(draft)
+    for _, drafts in sorted(by_cause.items(), key=lambda item: repr(item[0])):
+        problems.extend(ProblemDraft(connections=part) for part in _linked(drafts))
+    return problems
+
+
+def _cause(finding: Finding, draft: ConnectionDraft) -> _Cause:
+    verdict = str(draft.refusals[0].flow.distinct.verdict)
+    return (finding.code, finding.direction or "", finding.isolating, finding.cause_key, verdict)
+
+
+def _connections(refusals: Sequence[Refusal]) -> list[ConnectionDraft]:
+    ranges = _ranges(refusals)
+    grouped: dict[tuple[EndKey, EndKey, object], list[Refusal]] = defaultdict(list)
+    for refusal in refusals:
+        flow = refusal.flow
+        distinct = flow.distinct
+        src = end_key(flow.src, ranges.get(_beside(flow.dst, "from")))
+        dst = end_key(flow.dst, ranges.get(_beside(flow.src, "to")))
+        # Reason and direction belong to the key: a drop by policy and one by an L7 rule are two facts.
+        rest = (
+            distinct.protocol,
+            distinct.port,
+            distinct.icmp,
+            refusal.finding.direction,
+            distinct.verdict,
+            distinct.reason,
+        )
+        grouped[(src, dst, rest)].append(refusal)
+    drafts = []
+    for (src, dst, _), members in grouped.items():
+        members.sort(key=_refusal_order)
+        shape = members[0].flow.distinct
+        drafts.append(
+            ConnectionDraft(
+                source=src,
+                destination=dst,
+                protocol=shape.protocol,
+                port=shape.port,
+                icmp=f"{shape.icmp.type}/{shape.icmp.code}" if shape.icmp else None,
+                refusals=members,
+                finding=_lead(members),
+                folded_ports=shape.folded_ports or 1,
+            )
+        )
+    return _fold_ports(drafts)
+
+
+def _refusal_order(refusal: Refusal) -> tuple[int, int, str, str]:
+    flow = refusal.flow
+    return (
+        flow.first or -1,
+        -flow.count,
+        flow.src.name or flow.src.ip or "",
+        flow.dst.name or flow.dst.ip or "",
+    )
+
+
+def _lead(members: Sequence[Refusal]) -> Finding:
+    total = sum(refusal.flow.count for refusal in members)
+    weights: dict[tuple[object, ...], tuple[int, int, Finding]] = {}
+    for refusal in members:
+        finding = refusal.finding
+        key = (finding.code, finding.direction, finding.isolating, finding.cause_key)
+        count, last, _ = weights.get(key, (0, -1, finding))
+        weights[key] = (count + refusal.flow.count, max(last, refusal.flow.last or -1), finding)
+    heavy = [weight for weight in weights.values() if weight[0] >= total * _LEAD_SHARE]
+    return max(heavy, key=lambda weight: (weight[1], weight[0], weight[2].code, weight[2].cause_key))[2]
+
+
+def _ranges(refusals: Sequence[Refusal]) -> dict[tuple[str, EndKey], dict[str, str]]:
+    """Ranges of outside addresses, apart for each end that they talk with."""
+    outside: dict[tuple[str, EndKey], set[str]] = defaultdict(set)
+    for refusal in refusals:
+        flow = refusal.flow
+        if (address := _outside_address(flow.src)) is not None:
+            outside[_beside(flow.dst, "from")].add(address)
+        if (address := _outside_address(flow.dst)) is not None:
+            outside[_beside(flow.src, "to")].add(address)
+    return {beside: fold_addresses(addresses) for beside, addresses in outside.items()}
+
+
+def _beside(end: Endpoint, way: str) -> tuple[str, EndKey]:
+    return (way, end_key(end))
+
+
+def _outside_address(end: Endpoint) -> str | None:
+    world = end.kind is EndpointKind.ENTITY and (end.entity or "").startswith("world")
+    if end.kind is EndpointKind.EXTERNAL or world:
+        return end.ip
+    return None
+
+
+def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
+    spans: dict[tuple[object, ...], list[ConnectionDraft]] = defaultdict(list)
+    kept: list[ConnectionDraft] = []
+    for draft in drafts:
+        if draft.port is None:
+            kept.append(draft)
+            continue
+        cause = _cause(draft.finding, draft)
+        spans[(draft.source, draft.destination, draft.protocol, *cause)].append(draft)
+    for members in spans.values():
+        ports = sum(member.folded_ports for member in members)
+        if ports < _FOLD_PORTS_FROM:
+            kept.extend(members)
+            continue
+        members.sort(key=lambda member: member.order)
+        refusals = sorted((r for member in members for r in member.refusals), key=_refusal_order)
+        first = members[0]
+        kept.append(
+            ConnectionDraft(
+                source=first.source,
+                destination=first.destination,
+                protocol=first.protocol,
+                port=None,
+                icmp=None,
+                refusals=refusals,
+                finding=first.finding,
+                folded_ports=ports,
+            )
+        )
+    return kept
+
+
+def _linked(drafts: list[ConnectionDraft]) -> list[list[ConnectionDraft]]:
+    """Parts of one cause that share a source workload or a destination, directly or through others."""
+    drafts = sorted(drafts, key=lambda draft: draft.order)
+    parent = list(range(len(drafts)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    seen: dict[tuple[str, EndKey], int] = {}
+    for index, draft in enumerate(drafts):
+        for mark in (("from", draft.source), ("to", draft.destination)):
+            other = seen.setdefault(mark, index)
+            parent[root(index)] = root(other)
+    parts: dict[int, list[ConnectionDraft]] = defaultdict(list)
+    for index, draft in enumerate(drafts):
+        parts[root(index)].append(draft)
+    return list(parts.values())

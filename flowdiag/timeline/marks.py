@@ -1,0 +1,117 @@
+"""What else stands on the time axis: changes, signals of components, gaps in the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from flowdiag.model.event import ObjectRef
+from flowdiag.model.report import Problem, ProblemChange, TimelineEntry
+from flowdiag.model.time import NS, rfc3339
+
+__all__ = ["ChangeMark", "GapMark", "SignalMark", "near_changes", "timeline"]
+
+BEFORE_S = 600
+"""Changes this long before a first denial stand beside the problem."""
+AFTER_S = 5
+"""Clocks of nodes and the API server disagree by some seconds."""
+ENDED_S = 60
+"""Changes this long after the last denial may have ended it."""
+
+_MAX_CHANGES = 6
+_MAX_MARKS = 500
+
+
+class ChangeMark(Struct, frozen=True, kw_only=True):
+    """Something changed in the cluster.  `at` is nanoseconds."""
+
+    at: int
+    kind: str
+    """``created``, ``updated``, ``deleted``, ``labelled``, ``started`` ..."""
+    object: ObjectRef
+    by: str | None
+    text: str
+
+
+class SignalMark(Struct, frozen=True, kw_only=True):
+    """A component said something that matters."""
+
+    at: int
+    signal: str
+    node: str | None
+    text: str
+
+
+class GapMark(Struct, frozen=True, kw_only=True):
+    """Evidence is missing; ends are nanoseconds or unknown."""
+
+    node: str | None
+    since: int | None
+    until: int | None
+    kind: str
+    lost: int | None
+
+
+def near_changes(
+    changes: Sequence[ChangeMark], objects: set[ObjectRef], first: int | None, last: int | None
+) -> tuple[ProblemChange, ...]:
+    """Changes of `objects` that may have started or ended a problem, nearest to its start first."""
+    if first is None:
+        return ()
+    near = []
+    for change in changes:
+        if change.object not in objects:
+            continue
+        started = first - BEFORE_S * NS <= change.at <= first + AFTER_S * NS
+        ended = last is not None and last - AFTER_S * NS <= change.at <= last + ENDED_S * NS
+        if started or ended:
+            near.append((not started, abs(change.at - first), change))
+    near.sort(key=lambda item: (item[0], item[1], item[2].kind, repr(item[2].object)))
+    return tuple(
+        ProblemChange(
+            at=rfc3339(change.at),
+            kind=change.kind,
+            object=change.object,
+            delta_s=round((change.at - first) / NS, 3),
+        )
+        for _, _, change in near[:_MAX_CHANGES]
+    )
+
+
+def timeline(
+    problems: Sequence[Problem],
+    changes: Sequence[ChangeMark],
+    signals: Sequence[SignalMark],
+    gaps: Sequence[GapMark],
+    span: tuple[int | None, int | None],
+) -> tuple[TimelineEntry, ...]:
+    """Every mark within the evidence's span (and a little before), in time order."""
+    entries: list[TimelineEntry] = []
+    for problem in problems:
+        if problem.explained_by is not None:
+            continue
+        if problem.first is not None:
+            entries.append(TimelineEntry(problem.first, "first-denial", problem.id, problem.title))
+        if problem.last is not None and problem.last != problem.first:
+            entries.append(TimelineEntry(problem.last, "last-denial", problem.id, problem.title))
+    since, until = span
+    for change in changes:
+        if since is not None and change.at < since - BEFORE_S * NS:
+            continue
+        if until is not None and change.at > until + BEFORE_S * NS:
+            continue
+        entries.append(TimelineEntry(rfc3339(change.at), "change", None, change.text))
+    entries.extend(TimelineEntry(rfc3339(signal.at), "signal", None, signal.text) for signal in signals)
+    for gap in gaps:
+        if gap.since is not None:
+            where = f" on {gap.node}" if gap.node else ""
+            lost = f": {gap.lost} records" if gap.lost is not None else ""
+            entries.append(TimelineEntry(rfc3339(gap.since), "gap", None, f"{gap.kind}{where}{lost}"))
+    entries.sort(key=lambda entry: (entry.at, entry.kind, entry.problem or "", entry.text))
+    # Denials are the story; where the axis is too full, other marks give way from the far end.
+    if len(entries) > _MAX_MARKS:
+        kept = [e for e in entries if e.problem is not None][:_MAX_MARKS]
+        rest = [e for e in entries if e.problem is None][: _MAX_MARKS - len(kept)]
+        entries = sorted(kept + rest, key=lambda e: (e.at, e.kind, e.problem or "", e.text))
+    return tuple(entries)

@@ -1,0 +1,264 @@
+"""A group of refused connections as the report's `Problem`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.event import ObjectRef, PolicyHit
+from flowdiag.model.policy import NearestRule, PolicyRef
+from flowdiag.model.report import (
+    Connection,
+    EvidenceLine,
+    NearestRuleView,
+    Problem,
+    Reason,
+    RecordedPolicy,
+    ReportEndpoint,
+)
+from flowdiag.model.time import NS, rfc3339
+from flowdiag.timeline.commands import confirm_commands
+from flowdiag.timeline.ends import EndKey, end_name, end_namespace, report_endpoint
+from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
+from flowdiag.timeline.marks import ChangeMark, near_changes
+
+__all__ = ["fingerprint", "make_problem", "span"]
+
+_MAX_EVIDENCE = 5
+_MAX_NEAREST = 5
+_ONGOING_S = 60
+"""A refusal in the last minute of the evidence is still happening, as far as anybody can see."""
+
+
+def span(draft: ProblemDraft) -> tuple[int | None, int | None]:
+    """First and last refused record."""
+    firsts = [c.first for c in draft.connections if c.first is not None]
+    lasts = [c.last for c in draft.connections if c.last is not None]
+    return (min(firsts, default=None), max(lasts, default=None))
+
+
+def fingerprint(draft: ProblemDraft) -> str:
+    """What stays the same when the same problem is met again: no pod names, addresses, counts or times."""
+    finding = draft.finding
+    sources = sorted({c.source for c in draft.connections})
+    destinations = sorted({c.destination for c in draft.connections})
+    # A problem grows by connections: what they all share names it, else the first of them by name.
+    shared: list[object] = []
+    shared.append(sources[0] if len(sources) == 1 or len(destinations) > 1 else None)
+    shared.append(destinations[0] if len(destinations) == 1 or len(sources) > 1 else None)
+    shared.append(min({(c.protocol, c.port, c.icmp) for c in draft.connections}, key=repr))
+    parts = [finding.code, finding.direction, finding.isolating, finding.cause_key, shared]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def make_problem(
+    draft: ProblemDraft,
+    *,
+    changes: Sequence[ChangeMark],
+    until: int | None,
+    allowed_since: int | None,
+    notes: Iterable[str],
+) -> Problem:
+    """Everything but the folding, which needs all problems (`explains`, `explained_by`)."""
+    finding = draft.finding
+    mark = fingerprint(draft)
+    first, last = span(draft)
+    flows = [refusal.flow for connection in draft.connections for refusal in connection.refusals]
+    lead = draft.connections[0]
+    views = [_connection(connection) for connection in draft.connections]
+    source, destination = views[0].source, views[0].destination
+    objects = _objects(draft)
+    return Problem(
+        id=f"p-{mark[:8]}",
+        fingerprint=mark,
+        code=finding.code,
+        slug=finding.slug,
+        title=_title(draft),
+        severity=finding.severity,
+        confidence=finding.confidence,
+        status=None,
+        first=None if first is None else rfc3339(first),
+        last=None if last is None else rfc3339(last),
+        ongoing=_ongoing(last, until, allowed_since),
+        count=sum(connection.count for connection in draft.connections),
+        direction=finding.direction,
+        verdict=str(lead.refusals[0].flow.distinct.verdict),
+        reason=_reason(lead),
+        source=source,
+        destination=destination,
+        protocol=lead.protocol,
+        port=lead.port,
+        icmp=lead.icmp,
+        connections=tuple(views),
+        recorded=_recorded(hit for flow in flows for hit in flow.distinct.policies),
+        isolating=finding.isolating,
+        nearest=tuple(_nearest(rule) for rule in finding.nearest[:_MAX_NEAREST]),
+        counterfactual=finding.counterfactual,
+        changes=near_changes(changes, objects, first, last),
+        explains=(),
+        explained_by=None,
+        evidence=_evidence(draft),
+        advice=_advice(finding.summary, finding.advice),
+        verify=confirm_commands(source, destination, lead.protocol, lead.port, finding.isolating),
+        references=finding.references,
+        notes=(*notes, *_distinct_limits(draft)),
+    )
+
+
+def _advice(summary: str, advice: str) -> str:
+    return " ".join(part.strip() for part in (summary, advice) if part.strip())
+
+
+def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:
+    seen: dict[str, None] = {}
+    for connection in draft.connections:
+        for limit in connection.finding.limits:
+            seen.setdefault(limit)
+    return tuple(seen)[:8]
+
+
+def _connection(draft: ConnectionDraft) -> Connection:
+    first, last = draft.first, draft.last
+    return Connection(
+        source=_end(draft.source, (r.flow.src for r in draft.refusals)),
+        destination=_end(draft.destination, (r.flow.dst for r in draft.refusals)),
+        protocol=draft.protocol,
+        port=draft.port,
+        count=draft.count,
+        first=None if first is None else rfc3339(first),
+        last=None if last is None else rfc3339(last),
+    )
+
+
+def _end(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
+    return report_endpoint(key, ends)
+
+
+def _ongoing(last: int | None, until: int | None, allowed_since: int | None) -> bool | None:
+    if last is None or until is None:
+        return None
+    if allowed_since is not None and allowed_since > last:
+        return False
+    return until - last <= _ONGOING_S * NS
+
+
+def _reason(draft: ConnectionDraft) -> Reason:
+    weights: Counter[tuple[int | None, str | None, str | None]] = Counter()
+    for refusal in draft.refusals:
+        distinct = refusal.flow.distinct
+        weights[(distinct.reason_code, distinct.reason, distinct.reason_raw)] += refusal.flow.count
+    code, name, raw = max(weights, key=lambda item: (weights[item], repr(item)))
+    return Reason(code, name, raw)
+
+
+def _recorded(hits: Iterable[PolicyHit]) -> tuple[RecordedPolicy, ...]:
+    found = {(hit.kind, hit.group, hit.namespace, hit.name or hit.raw, hit.rule, hit.effect) for hit in hits}
+    return tuple(
+        RecordedPolicy(kind=kind, group=group, namespace=ns, name=name, rule=rule, effect=effect)
+        for kind, group, ns, name, rule, effect in sorted(found, key=repr)
+    )
+
+
+def _nearest(rule: NearestRule) -> NearestRuleView:
+    ref = rule.policy
+    return NearestRuleView(
+        kind=ref.kind,
+        group=ref.group,
+        namespace=ref.namespace,
+        name=ref.name,
+        rule=rule.rule,
+        misses=rule.misses,
+    )
+
+
+def _evidence(draft: ProblemDraft) -> tuple[EvidenceLine, ...]:
+    examples = {
+        example
+        for connection in draft.connections
+        for refusal in connection.refusals
+        for example in refusal.flow.distinct.examples
+    }
+    return tuple(EvidenceLine(e.input, e.line, e.raw) for e in sorted(examples)[:_MAX_EVIDENCE])
+
+
+def _objects(draft: ProblemDraft) -> set[ObjectRef]:
+    """Objects whose changes matter to the problem: its policies, the ends' namespaces and workloads."""
+    objects: set[ObjectRef] = set()
+    for connection in draft.connections:
+        finding = connection.finding
+        refs: list[PolicyRef] = [*finding.isolating, *(rule.policy for rule in finding.nearest)]
+        if finding.decided_by is not None:
+            refs.append(finding.decided_by.policy)
+        objects.update(ObjectRef(ref.kind, ref.group, ref.namespace, ref.name) for ref in refs)
+        for key in (connection.source, connection.destination):
+            namespace = end_namespace(key)
+            if namespace is not None:
+                objects.add(ObjectRef("Namespace", "", None, namespace))
+            if key[0] == "pod" and key[2]:
+                groups = ("apps", "batch", "")
+                objects.update(ObjectRef(key[2], group, namespace, key[3]) for group in groups)
+    return objects
+
+
+def _title(draft: ProblemDraft) -> str:
+    sources = sorted({c.source for c in draft.connections})
+    destinations = sorted({c.destination for c in draft.connections})
+    services = sorted({(c.port, c.protocol or "", c.icmp or "") for c in draft.connections}, key=repr)
+    replaced = {
+        "{source}": _names(sources, draft.connections[0].source),
+        "{destination}": _names(destinations, draft.connections[0].destination),
+        "{port}": _ports(services, draft.connections),
+    }
+    title = draft.finding.title
+    # Names are put in piece by piece, never formatted: a name with braces in it stays a name.
+    pieces = [title]
+    for mark, text in replaced.items():
+        pieces = (
+            [part for piece in pieces for part in _interleave(piece.split(mark), text)]
+            if mark in title
+            else pieces
+        )
+    return "".join(pieces)
+
+
+def _interleave(parts: list[str], text: str) -> list[str]:
+    out = [parts[0]]
+    for part in parts[1:]:
+        out.extend((text, part))
+    return out
+
+
+def _names(keys: list[EndKey], lead: EndKey) -> str:
+    if len(keys) == 1:
+        return end_name(keys[0])
+    namespaces = sorted({key[1] for key in keys if key[1]})
+    kinds = {key[0] for key in keys}
+    word = "workloads" if kinds == {"pod"} else "outside ranges" if kinds <= {"external"} else "ends"
+    if len(keys) == 2:
+        other = next(key for key in keys if key != lead)
+        return f"{end_name(lead)} and {end_name(other)}"
+    where = (
+        f" in {namespaces[0]}"
+        if len(namespaces) == 1
+        else f" in {len(namespaces)} namespaces"
+        if namespaces
+        else ""
+    )
+    return f"{len(keys)} {word}{where}"
+
+
+def _ports(services: list[tuple[int | None, str, str]], connections: list[ConnectionDraft]) -> str:
+    if len(services) > 3:
+        return f"{len(services)} ports"
+    texts = []
+    for port, protocol, icmp in services:
+        if port is not None:
+            texts.append(f"{port}/{protocol}" if protocol else str(port))
+        elif icmp:
+            texts.append(f"{protocol or 'ICMP'} {icmp}")
+        else:
+            ports = sum(c.folded_ports for c in connections if c.port is None)
+            texts.append(f"{ports} ports/{protocol}" if ports > 1 else protocol or "any port")
+    return ", ".join(texts)
