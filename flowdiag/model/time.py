@@ -22,7 +22,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # "2024-11-19 12:15:03,023 +0000"       journalctl --output short-iso-precise and Python loggers
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,12}))?"
-    r"(?: ?([Zz]|UTC|[+-]\d\d(?::?\d\d)?))?"
+    r"(?: ?([Zz]|UTC|[+-]\d\d(?::?\d\d)?))?",
+    re.ASCII,
 )
 
 _seconds_by_prefix: dict[str, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -25,6 +26,9 @@ from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.marks import ChangeMark, near_changes
 
 __all__ = ["fingerprint", "make_problem", "span"]
+
+_TITLE_MARK = re.compile(r"\{source\}|\{destination\}|\{port\}")
+"""Marks in a rule's title: ``DNS is blocked for {source}``."""
 
 _MAX_EVIDENCE = 5
 _MAX_NEAREST = 5
@@ -211,23 +215,8 @@ def _title(draft: ProblemDraft) -> str:
         "{destination}": _names(destinations, draft.connections[0].destination),
         "{port}": _ports(services, draft.connections),
     }
-    title = draft.finding.title
-    # Names are put in piece by piece, never formatted: a name with braces in it stays a name.
-    pieces = [title]
-    for mark, text in replaced.items():
-        pieces = (
-            [part for piece in pieces for part in _interleave(piece.split(mark), text)]
-            if mark in title
-            else pieces
-        )
-    return "".join(pieces)
-
-
-def _interleave(parts: list[str], text: str) -> list[str]:
-    out = [parts[0]]
-    for part in parts[1:]:
-        out.extend((text, part))
-    return out
+    # One pass over the rule's template: a name that holds a mark itself stays a name.
+    return _TITLE_MARK.sub(lambda mark: replaced[mark[0]], draft.finding.title)
 
 
 def _names(keys: list[EndKey], lead: EndKey) -> str:

@@ -1,0 +1,77 @@
+"""Instants and their text."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowdiag.model.time import NS, from_datetime, parse_rfc3339, rfc3339
+
+INSTANTS = st.integers(min_value=0, max_value=253_402_300_799 * NS)
+
+
+@given(INSTANTS)
+def test_text_and_back(at):
+    """Nine digits survive both ways."""
+    assert at == parse_rfc3339(rfc3339(at))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-09-20T14:56:45.779111730Z", "2026-09-20T14:56:45.779111730Z"),
+        ("2026-09-20T14:56:45Z", "2026-09-20T14:56:45.000000000Z"),
+        ("2026-09-20T14:56:45.7Z", "2026-09-20T14:56:45.700000000Z"),
+        ("2024-11-19T12:15:03.023805-08:00", "2024-11-19T20:15:03.023805000Z"),
+        ("2024-11-19 12:15:03,023 +0000", "2024-11-19T12:15:03.023000000Z"),
+        ("2026-09-20T14:56:45.7791117309Z", "2026-09-20T14:56:45.779111730Z"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000000Z"),
+    ],
+)
+def test_forms(text, expected):
+    """Every form the formats use is read; digits past the ninth are dropped, a leap second rolls over."""
+    assert expected == rfc3339(parse_rfc3339(text))
+
+
+def test_a_stamp_without_a_zone_needs_one():
+    """A zone is never guessed."""
+    with pytest.raises(ValueError, match="without a zone"):
+        parse_rfc3339("2026-09-20T14:56:45")
+
+    zone = timezone(timedelta(hours=2))
+
+    assert rfc3339(parse_rfc3339("2026-09-20T14:56:45", zone)) == "2026-09-20T12:56:45.000000000Z"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "٢٠٢٦-09-20T14:56:45.1Z"]
+)
+def test_what_is_no_stamp_is_refused(text):
+    """Nonsense raises ValueError, whatever it looks like."""
+    with pytest.raises(ValueError):
+        parse_rfc3339(text)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused(text):
+    """No other error than ValueError comes out."""
+    try:
+        parse_rfc3339(text, UTC)
+    except ValueError:
+        return
+
+
+@given(st.datetimes(timezones=st.just(UTC), min_value=datetime.min.replace(year=1971)))
+def test_datetimes(moment):
+    """Microseconds survive."""
+    assert moment.microsecond * 1000 == from_datetime(moment) % NS
+
+
+def test_the_remembered_seconds_do_not_change_the_answer():
+    """The second reading of a second takes the short way and agrees."""
+    first = parse_rfc3339("2026-09-20T14:56:45.1Z")
+
+    assert first + NS // 10 == parse_rfc3339("2026-09-20T14:56:45.2Z")
+    with pytest.raises(ValueError):
+        parse_rfc3339("2026-09-20T14:56:45.x2Z")

@@ -1,0 +1,193 @@
+"""Refusals become connections, connections become problems."""
+
+import random
+import sys
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from flows import flow, outside, pod, refusal
+
+from flowdiag.timeline.ends import fold_addresses
+from flowdiag.timeline.fold import explained_by
+from flowdiag.timeline.group import group
+from flowdiag.timeline.problems import fingerprint, make_problem
+
+DNS = pod("kube-system", "coredns-1", "coredns")
+
+
+def test_pods_of_one_workload_are_one_connection():
+    """Two pods of a Deployment refused on the same port make one connection with both counts."""
+    (problem,) = group(
+        [
+            refusal(pod("shop", "web-1", "web"), pod("pay", "api-1", "api"), count=3),
+            refusal(pod("shop", "web-2", "web"), pod("pay", "api-1", "api"), count=4),
+        ]
+    )
+
+    (connection,) = problem.connections
+    assert connection.count == 7
+
+
+def test_many_workloads_without_dns_are_one_problem():
+    """One cause with the destination in common is one problem, not one for each workload."""
+    problems = group([refusal(pod(f"team-{i}", f"app-{i}"), DNS, 53, code="FD401") for i in range(40)])
+
+    assert [len(problem.connections) for problem in problems] == [40]
+
+
+def test_one_cause_without_a_common_end_is_two_problems():
+    """Connections that share neither the source nor the destination stay apart."""
+    problems = group([refusal(pod("a", "x"), pod("b", "y")), refusal(pod("c", "v"), pod("d", "w"))])
+
+    assert len(problems) == 2
+
+
+def test_another_missed_condition_is_another_problem():
+    """The missed condition is part of the cause."""
+    source = pod("a", "x")
+    problems = group(
+        [refusal(source, pod("b", "y"), key="port"), refusal(source, pod("b", "z"), key="label")]
+    )
+
+    assert len(problems) == 2
+
+
+def test_every_connection_is_in_one_problem_even_if_its_finding_changed():
+    """What is wrong now speaks for a connection whose isolating policies changed meanwhile."""
+    source, destination = pod("a", "x"), pod("b", "y")
+    (problem,) = group(
+        [
+            refusal(source, destination, key="then", at=100, count=50),
+            refusal(source, destination, key="now", at=900, count=9),
+        ]
+    )
+
+    assert (problem.finding.cause_key, problem.connections[0].count) == ("now", 59)
+
+
+def test_a_straggler_does_not_speak_for_a_connection():
+    """One late record out of a hundred does not rename the problem."""
+    source, destination = pod("a", "x"), pod("b", "y")
+    (problem,) = group(
+        [
+            refusal(source, destination, key="then", at=100, count=99),
+            refusal(source, destination, key="odd", at=900, count=1),
+        ]
+    )
+
+    assert problem.finding.cause_key == "then"
+
+
+def test_a_scanner_is_one_connection():
+    """Many addresses of one range on many ports fold into the range without a port."""
+    target = pod("edge", "gateway-1", "gateway")
+    (problem,) = group(
+        [
+            refusal(outside(f"203.0.113.{i}"), target, port, count=2)
+            for i in range(20)
+            for port in range(1000, 1030)
+        ]
+    )
+
+    (connection,) = problem.connections
+    assert (
+        connection.source[3],
+        connection.port,
+        connection.folded_ports,
+        connection.count,
+    ) == ("203.0.113.0/24", None, 30, 1200)
+
+
+SMALL = st.lists(
+    st.tuples(
+        st.sampled_from([pod("a", "x"), pod("a", "y"), outside("192.0.2.7"), outside("192.0.2.8")]),
+        st.sampled_from([pod("b", "z"), DNS, outside("2001:db8::1")]),
+        st.sampled_from([53, 80, 8080]),
+        st.sampled_from(["FD101", "FD401"]),
+        st.integers(1, 9),
+        st.integers(0, 500),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@given(SMALL, st.randoms(use_true_random=False))
+def test_order_never_matters_and_nothing_is_lost(rows, rng: random.Random):
+    """Any order of refusals gives the same problems, and their counts add up."""
+    refusals = [refusal(s, d, p, code=c, count=n, at=at) for s, d, p, c, n, at in rows]
+    shuffled = list(refusals)
+    rng.shuffle(shuffled)
+
+    def view(problems):
+        return [
+            (p.finding.code, [(c.source, c.destination, c.port, c.count) for c in p.connections])
+            for p in problems
+        ]
+
+    assert view(group(refusals)) == view(group(shuffled))
+    assert sum(r.flow.count for r in refusals) == sum(c.count for p in group(refusals) for c in p.connections)
+
+
+def test_the_fingerprint_forgets_pods_addresses_counts_and_times():
+    """The same problem met again tomorrow, with other pods, has the same fingerprint."""
+    (today,) = group(
+        [refusal(pod("a", "web-abc", "web", "10.0.0.1"), pod("b", "api-1", "api"), count=3, at=100)]
+    )
+    (later,) = group(
+        [refusal(pod("a", "web-xyz", "web", "10.0.9.9"), pod("b", "api-7", "api"), count=8, at=99999)]
+    )
+    (other,) = group([refusal(pod("a", "web-abc", "web"), pod("b", "api-1", "api"), 9090)])
+
+    assert fingerprint(today) == fingerprint(later)
+    assert fingerprint(today) != fingerprint(other)
+
+
+def test_lookups_tried_elsewhere_are_consequences_of_refused_dns():
+    """A retry over TCP or to another resolver folds under the refused DNS of the same workload."""
+    web = pod("a", "web")
+    drafts = group(
+        [
+            refusal(web, DNS, 53, code="FD401", count=50, at=100, last=200),
+            refusal(web, outside("198.51.100.53"), 53, code="FD101", count=5, at=120, last=150),
+            refusal(web, pod("b", "api"), 8080, code="FD101", key="x", count=5, at=120, last=150),
+        ]
+    )
+    codes = {
+        (drafts[one].finding.code, drafts[one].connections[0].port, drafts[cause].finding.code)
+        for one, cause in explained_by(drafts).items()
+    }
+
+    assert {("FD101", 53, "FD401")} == codes
+
+
+def test_a_title_is_not_a_format_string():
+    """Braces in a name stay braces."""
+    (draft,) = group([refusal(pod("a", "{destination}"), pod("b", "api"))])
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert problem.title == "a/{destination} may not reach b/api 8080/TCP"
+
+
+@given(st.sets(st.integers(0, 2**32 - 1), max_size=200))
+def test_folded_addresses_lie_in_their_range_and_are_bounded(numbers):
+    """Whatever the world sends, the list of ranges stays short and true."""
+    from ipaddress import ip_address, ip_network
+
+    addresses = {str(ip_address(number)) for number in numbers}
+    folded = fold_addresses(addresses)
+
+    assert all(ip_address(address) in ip_network(cidr) for address, cidr in folded.items())
+    assert len(set(folded.values())) + len(addresses - set(folded)) <= 32 + 3
+
+
+def test_allowed_flows_are_no_problem_of_their_own():
+    """Grouping counts what it is given: a flow keeps its own verdict."""
+    (draft,) = group([refusal(pod("a", "x"), pod("b", "y"), verdict="audited")])
+
+    assert make_problem(draft, changes=(), until=None, allowed_since=None, notes=()).verdict == "audited"
+    assert flow(pod("a", "x"), pod("b", "y")).count == 1
