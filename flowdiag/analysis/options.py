@@ -1,0 +1,55 @@
+"""What a caller can ask of a run.  The command line fills these from its options."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+
+from msgspec import Struct
+
+from flowdiag.model.policy import IpBlockPods
+
+__all__ = ["EvidenceOptions", "Selection", "StateOptions"]
+
+
+class EvidenceOptions(Struct, frozen=True, kw_only=True):
+    """How inputs are read."""
+
+    format: str | None = None
+    """A parser's name, forced on every input; ``None`` detects."""
+    zone: tzinfo = UTC
+    """What times without a zone are in."""
+    year: int | None = None
+    only_denied: bool = False
+    """Read refused traffic alone; the report's allowed total is then unknown."""
+    processes: int | None = None
+    """Worker processes; ``None`` decides by size."""
+    checksum: bool = False
+
+
+class StateOptions(Struct, frozen=True, kw_only=True):
+    """Cluster objects beside the evidence, and how policies are read."""
+
+    paths: tuple[str, ...] = ()
+    taken: int | None = None
+    """When the objects were taken, nanoseconds."""
+    dialect: str = "auto"
+    ip_block_pods: IpBlockPods = IpBlockPods.AUTO
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Which part of the evidence counts.  Times are nanoseconds and inclusive."""
+
+    since: int | None = None
+    until: int | None = None
+    namespaces: tuple[str, ...] = ()
+    from_pod: str | None = None
+    """``[namespace/]name`` of a pod or workload."""
+    to_pod: str | None = None
+    to_port: int | None = None
+    protocol: str | None = None
+    verdicts: tuple[str, ...] = ()
+
+    @property
+    def everything(self) -> bool:
+        """Nothing is left out."""
+        return self == Selection()

@@ -1,0 +1,111 @@
+"""Replaying refused flows against the policies that held when they were refused.
+
+Policies change during an incident: a flow is cut at those instants (its epochs) and each part is
+evaluated once, never once per record.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from flowdiag.model.flow import Flow
+from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import ConnectionDecision
+from flowdiag.model.tally import Bucket
+from flowdiag.model.time import NS
+
+__all__ = ["epochs", "replay"]
+
+_LAG_S = 15
+"""Dataplanes apply a change some time after it is stored: so long may a refusal follow the old policies."""
+
+Evaluate = Callable[[int | None], ConnectionDecision]
+
+
+def epochs(policies: Iterable[PolicyObject]) -> tuple[int, ...]:
+    """Instants at which the set of valid policies changes, sorted."""
+    moments: set[int] = set()
+    for policy in policies:
+        for moment in (policy.created, policy.valid_from, policy.valid_until, policy.deleted):
+            if moment is not None:
+                moments.add(moment)
+    return tuple(sorted(moments))
+
+
+def replay(
+    flow: Flow, boundaries: Sequence[int], evaluate: Evaluate
+) -> list[tuple[Flow, ConnectionDecision, int | None]]:
+    """Cut a refused flow at policy changes and evaluate each part.
+
+    A bucket in which a change falls counts with what holds at its end, as refusals follow the
+    policies that cause them.  Where the replay allows a part but a change lies shortly before it,
+    the policies before that change are asked too: the dataplane may not have caught up.
+
+    Args:
+        flow: a refused flow.
+        boundaries: `epochs` of the policies.
+        evaluate: the decision on the flow's two ends at an instant.
+
+    Returns:
+        Parts in time order, each with its decision and the instant of the policies it was held against.
+    """
+    if flow.first is None or not boundaries:
+        return [(flow, evaluate(flow.first), flow.first)]
+    parts: dict[int, list[Bucket]] = {}
+    for bucket in flow.buckets:
+        # Records without a time go with the last part: what is known is what holds now.
+        moment = _end(bucket, flow) if bucket.start is not None else flow.last or flow.first
+        parts.setdefault(bisect_right(boundaries, moment), []).append(bucket)
+    results = []
+    for epoch, buckets in sorted(parts.items()):
+        moment = max(_end(bucket, flow) for bucket in buckets)
+        part = _part(flow, buckets) if len(parts) > 1 else flow
+        decision = evaluate(moment)
+        if decision.allowed is True and epoch > 0:
+            results.extend(_lagging(part, buckets, boundaries[epoch - 1], decision, moment, evaluate))
+        else:
+            results.append((part, decision, moment))
+    return results
+
+
+def _lagging(
+    part: Flow,
+    buckets: list[Bucket],
+    boundary: int,
+    decision: ConnectionDecision,
+    moment: int,
+    evaluate: Evaluate,
+) -> list[tuple[Flow, ConnectionDecision, int | None]]:
+    limit = boundary + _LAG_S * NS
+    early = [bucket for bucket in buckets if bucket.start is not None and bucket.start <= limit]
+    before = evaluate(boundary - 1) if early else decision
+    if not early or before.allowed is not False:
+        return [(part, decision, moment)]
+    rest = [bucket for bucket in buckets if bucket not in early]
+    if not rest:
+        return [(part, before, boundary - 1)]
+    return [(_part(part, early), before, boundary - 1), (_part(part, rest), decision, moment)]
+
+
+def _end(bucket: Bucket, flow: Flow) -> int:
+    last = flow.last if flow.last is not None else 0
+    if bucket.start is None:
+        return last
+    return min(bucket.start + bucket.width - 1, max(last, bucket.start))
+
+
+def _part(flow: Flow, buckets: Sequence[Bucket]) -> Flow:
+    timed = [bucket for bucket in buckets if bucket.start is not None]
+    first = min((bucket.start for bucket in timed if bucket.start is not None), default=None)
+    last = max((_end(bucket, flow) for bucket in timed), default=None)
+    return replace(
+        flow,
+        count=sum(bucket.count for bucket in buckets),
+        buckets=tuple(buckets),
+        # The exact ends are known only for the flow's own ends; inside, a bucket's edge has to do.
+        first=None if first is None or flow.first is None else max(first, flow.first),
+        last=last,
+    )
