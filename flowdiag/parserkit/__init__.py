@@ -25,12 +25,16 @@ from flowdiag.model.event import (
 )
 from flowdiag.model.time import NS, from_datetime, parse_rfc3339, rfc3339
 from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
+from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
 from flowdiag.parserkit.protocol import Parser
+from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 
 __all__ = [
     "L7",
+    "MONTHS",
     "NS",
+    "WORKLOAD_PREFIXES",
     "Block",
     "Cause",
     "ChangeEvent",
@@ -55,7 +59,10 @@ __all__ = [
     "cut_lines",
     "decode",
     "from_datetime",
+    "interface_name",
+    "is_workload_interface",
     "iter_lines",
     "parse_rfc3339",
     "rfc3339",
+    "yearless_instant",
 ]
