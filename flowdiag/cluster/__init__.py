@@ -1,0 +1,1 @@
+"""Cluster objects from dumps, and who owned an address at a time."""

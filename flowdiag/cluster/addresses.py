@@ -1,0 +1,105 @@
+"""Addresses as values: one spelling for each, ranges, and what a node's annotations say."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+
+__all__ = ["canonical_ip", "canonical_ips", "in_any", "node_addresses", "node_pod_cidrs", "parse_network"]
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache(maxsize=65536)
+def canonical_ip(text: str | None) -> str | None:
+    """The address in its one spelling (IPv4-mapped IPv6 as IPv4); None if it is not an address."""
+    if not text:
+        return None
+    try:
+        address = ipaddress.ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)
+
+
+def canonical_ips(texts: Iterable[object]) -> tuple[str, ...]:
+    """The addresses among `texts` (``a.b.c.d/32`` too), each once, in order; the rest is left out."""
+    found = (canonical_ip(text.partition("/")[0]) for text in texts if isinstance(text, str))
+    return tuple(dict.fromkeys(ip for ip in found if ip is not None))
+
+
+@lru_cache(maxsize=4096)
+def parse_network(text: str) -> Network | None:
+    """A CIDR with its host bits masked; None if it is none."""
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
+
+
+def in_any(ip: str, networks: Iterable[Network]) -> Network | None:
+    """The first of `networks` that holds the canonical address `ip`."""
+    address = ipaddress.ip_address(ip)
+    return next((net for net in networks if net.version == address.version and address in net), None)
+
+
+# Node annotations that hold one of the node's own addresses, plain or as CIDR.
+# Calico v3.29, flannel v0.26, Cilium v1.15 to v1.19, Weave has none.
+_ADDRESS_NOTES = (
+    "projectcalico.org/IPv4Address",
+    "projectcalico.org/IPv6Address",
+    "projectcalico.org/IPv4IPIPTunnelAddr",
+    "projectcalico.org/IPv4VXLANTunnelAddr",
+    "projectcalico.org/IPv6VXLANTunnelAddr",
+    "projectcalico.org/IPv4WireguardInterfaceAddr",
+    "projectcalico.org/IPv6WireguardInterfaceAddr",
+    "flannel.alpha.coreos.com/public-ip",
+    "flannel.alpha.coreos.com/public-ipv6",
+    "network.cilium.io/ipv4-cilium-host",
+    "network.cilium.io/ipv6-cilium-host",
+    "network.cilium.io/ipv4-health-ip",
+    "network.cilium.io/ipv6-health-ip",
+    "io.cilium.network.ipv4-cilium-host",
+    "io.cilium.network.ipv6-cilium-host",
+    "alpha.kubernetes.io/provided-node-ip",
+)
+_RANGE_NOTES = (
+    "network.cilium.io/ipv4-pod-cidr",
+    "network.cilium.io/ipv6-pod-cidr",
+    "io.cilium.network.ipv4-pod-cidr",
+)
+
+
+def node_addresses(status: Iterable[object], annotations: dict[str, str]) -> tuple[str, ...]:
+    """Every address of a node: its status, then what its CNI wrote into annotations."""
+    notes: list[object] = [annotations.get(key) for key in _ADDRESS_NOTES]
+    # k8s.ovn.org/node-primary-ifaddr: {"ipv4":"192.0.2.10/24"}
+    notes.extend(_strings(annotations.get("k8s.ovn.org/node-primary-ifaddr")))
+    return canonical_ips([*status, *notes])
+
+
+def node_pod_cidrs(spec: Iterable[object], annotations: dict[str, str]) -> tuple[str, ...]:
+    """The ranges that a node gives to its pods."""
+    notes: list[object] = [annotations.get(key) for key in _RANGE_NOTES]
+    # k8s.ovn.org/node-subnets: {"default":["10.244.0.0/24"]}, older {"default":"10.244.0.0/24"}
+    notes.extend(_strings(annotations.get("k8s.ovn.org/node-subnets")))
+    found = (parse_network(text) for text in (*spec, *notes) if isinstance(text, str) and text)
+    return tuple(dict.fromkeys(str(net) for net in found if net is not None))
+
+
+def _strings(text: str | None) -> list[object]:
+    """Every string among the values of a small JSON object."""
+    if not text:
+        return []
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return []
+    found: list[object] = []
+    for part in value.values() if isinstance(value, dict) else ():
+        found.extend(part if isinstance(part, list) else [part])
+    return found

@@ -1,0 +1,52 @@
+"""Bytes of a dump to clean text: encodings, line ends, and what a shell left between the objects.
+
+Lines are blanked, never removed, so that line numbers stay those of the file.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["clean_text"]
+
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),  # PowerShell 5 redirection
+    (b"\xfe\xff", "utf-16"),
+)
+
+# Lines at the first column that no manifest has, from standard error or a copied terminal:
+#   No resources found in shop namespace.
+#   Warning: v1 Endpoints is deprecated in v1.33+
+#   Error from server (Forbidden): networkpolicies.networking.k8s.io is forbidden: ...
+#   error: the server doesn't have a resource type "netpol"
+#   E1103 12:00:00.000000   42 memcache.go:287] "Unhandled Error" err="..."
+#   ops@bastion:~$ kubectl get pods -A -o yaml          PS C:\> kubectl get ns -o yaml
+#   + kubectl get pods -A -o yaml                       $ oc get netpol -A -o yaml
+_DIRT = re.compile(
+    r"^(?:No resources found[^\n]*|Warning: [^\n]*|Error from server[^\n]*|error: [^\n]*"
+    r"|[IWEF][0-9]{4} [0-9:.]{8,15} +[0-9]+ [^\n]*"
+    r"|(?:[^\n:\"'{}]{0,80}:?[^\n:\"'{}]{0,80}[$#>%+] )?(?:kubectl|oc|k3s kubectl|calicoctl) [^\n]*)$",
+    re.MULTILINE,
+)
+# "  podIP: ***HIDDEN***" (redactors of support bundles): bare, it would be a YAML alias
+_REDACTED = re.compile(r"(?<=[:-] )(\*{3}[A-Za-z_ ]{1,40}\*{3})(?=[ ]*$)", re.MULTILINE)
+
+
+def clean_text(data: bytes) -> str:
+    """Decode `data` and blank what does not belong to objects.
+
+    Raises:
+        UnicodeDecodeError: not text in UTF-8, nor in what its byte order mark says.
+    """
+    encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
+    text = data.decode(encoding)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    text = text.rstrip("\x00\x1a")
+    text = _DIRT.sub("", text)
+    if "***" in text:
+        text = _REDACTED.sub(r'"\1"', text)
+    return text

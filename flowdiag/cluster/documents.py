@@ -1,0 +1,319 @@
+"""One input's text to the objects it holds, as plain values with the line each starts on.
+
+YAML: several documents, Lists, single objects; JSON: an object, a List, a bare array, objects one
+after the other, JSON Lines, and the standard output of ``kubectl cluster-info dump``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from flowdiag.cluster.wanted import KEEP, filter_of, is_wanted_kind
+from flowdiag.cluster.yamlfast import Doubt, read_block
+from flowdiag.cluster.yamlsafe import YamlError, read_documents
+
+__all__ = ["BadDocument", "Found", "iter_json", "iter_yaml", "looks_like_json"]
+
+_MAX_TEXT = 64 * 1024
+"""Characters of an object's own YAML that are kept for patches; a longer object keeps none."""
+_MAX_OBJECT = 16 * 1024 * 1024
+"""Characters of one object that are read at all."""
+
+
+class Found(Struct, frozen=True):
+    """One value of a document: an object, or an empty list (its head, `empty`)."""
+
+    value: Any
+    line: int
+    list_kind: str | None = None
+    list_api: str | None = None
+    text: str | None = None
+    empty: bool = False
+
+
+class BadDocument(Struct, frozen=True):
+    """A part of the input that could not be read, and why."""
+
+    message: str
+    line: int
+    code: str = "invalid-document"
+
+
+_FIRST = re.compile(r"\s*+(?:#[^\n]*+\s*+)*+")
+
+
+def looks_like_json(text: str) -> bool:
+    """The first character that counts opens a JSON object or array."""
+    match = re.match(r"\s*+", text)
+    return match is not None and text[match.end() : match.end() + 1] in ("{", "[")
+
+
+# --- YAML ---------------------------------------------------------------------------------------------
+
+_MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \n]|\Z)[^\n]*\n?", re.MULTILINE)
+_TOP_KEY = re.compile(r"^([A-Za-z][A-Za-z0-9_]*+):(?:[ ]+([^\n]*?))?[ ]*$", re.MULTILINE)
+_KIND_TOP = re.compile(r"^kind: +[\"']?([A-Za-z0-9]+)[\"']? *$", re.MULTILINE)
+_API_TOP = re.compile(r"^apiVersion: +[\"']?([A-Za-z0-9./-]+)[\"']? *$", re.MULTILINE)
+_ITEMS = re.compile(r"^items: *\n", re.MULTILINE)
+_NEXT_TOP = re.compile(r"^(?![ \n#-])", re.MULTILINE)
+_DASH = re.compile(r"^( *)-(?= )", re.MULTILINE)
+
+
+def iter_yaml(text: str) -> Iterator[Found | BadDocument]:
+    """The objects of a YAML text, in order; what cannot be read does not stop the rest."""
+    line = 1
+    for part in _documents(text):
+        if part is None:
+            # Directives, or content beside a document mark: leave all of it to the safe reader.
+            yield from _whole(text, 1, None)
+            return
+        lines, body = part
+        line = lines
+        if not _FIRST.fullmatch(body):
+            yield from _document(body, line)
+
+
+def _documents(text: str) -> Iterator[tuple[int, str] | None]:
+    if re.match(r"(?:\s*#[^\n]*\n|\s+)*%", text[:4096]):
+        yield None
+        return
+    marks = list(_MARK.finditer(text))
+    if any(mark[0].strip() not in ("---", "...") and not re.match(r"--- +#", mark[0]) for mark in marks):
+        yield None
+        return
+    line = start = 0
+    for mark in marks:
+        yield line + 1, text[start : mark.start()]
+        line += text.count("\n", start, mark.end())
+        start = mark.end()
+    yield line + 1, text[start:]
+
+
+def _document(body: str, line: int) -> Iterator[Found | BadDocument]:
+    """One document: a List is read item by item, anything else as one object."""
+    if not body.endswith("\n"):
+        body += "\n"
+    items = _ITEMS.search(body)
+    kind = _KIND_TOP.search(body)
+    if items is None:
+        if kind is not None and not is_wanted_kind(kind[1]):
+            return
+        yield from _whole(body, line, kind[1] if kind else None)
+        return
+    list_kind = kind[1] if kind else None
+    api = _API_TOP.search(body)
+    start = items.end()
+    stop_match = _NEXT_TOP.search(body, start)
+    stop = stop_match.start() if stop_match else len(body)
+    dash = _DASH.match(body, start)
+    if dash is None or (list_kind is not None and not list_kind.endswith("List")):
+        yield from _whole(body, line, None)
+        return
+    found = list(_items(body, start, stop, line, len(dash[1]), list_kind, api[1] if api else None))
+    if any(isinstance(one, BadDocument) and one.code == "whole" for one in found):
+        yield from _whole(body, line, None)
+    else:
+        yield from found
+
+
+def _items(
+    body: str, start: int, stop: int, line: int, column: int, list_kind: str | None, api: str | None
+) -> Iterator[Found | BadDocument]:
+    """The items of a List; ``whole`` where cutting it into items is not surely right."""
+    next_item = re.compile(rf"^ {{{column}}}-(?= )", re.MULTILINE)
+    kind_of = re.compile(
+        rf"^(?: {{{column + 2}}}| {{{column}}}- )kind: +[\"']?([A-Za-z0-9]+)[\"']? *$", re.MULTILINE
+    )
+    singular = (list_kind or "").removesuffix("List") or None
+    line += body.count("\n", 0, start)
+    at = start
+    while at < stop:
+        following = next_item.search(body, at + column + 1, stop)
+        end = following.start() if following else stop
+        chunk = body[at:end]
+        here, line = line, line + body.count("\n", at, end)
+        at = end
+        own = kind_of.search(chunk)
+        kind = own[1] if own else singular
+        if not is_wanted_kind(kind):
+            continue
+        if len(chunk) > _MAX_OBJECT:
+            yield BadDocument("object too large to read", here, "object-too-large")
+            continue
+        want = filter_of(kind)
+        try:
+            value = read_block(chunk, want)
+        except Doubt:
+            try:
+                documents = read_documents(chunk, want)
+            except YamlError:
+                # Perhaps an anchor in another item, or a quoted text over several items.
+                yield BadDocument("", here, "whole")
+                return
+            value = documents[0] if documents else None
+        if not isinstance(value, list) or len(value) != 1:
+            yield BadDocument("", here, "whole")
+            return
+        yield Found(value[0], here, list_kind, api, _dedent(chunk, column + 2))
+
+
+def _dedent(chunk: str, width: int) -> str | None:
+    """An item's YAML as a document of its own."""
+    if len(chunk) > _MAX_TEXT:
+        return None
+    blank = " " * width
+    lines = chunk.split("\n")
+    lines[0] = lines[0].replace("-", " ", 1)
+    return "\n".join(line[width:] if line.startswith(blank) else line.lstrip(" ") for line in lines)
+
+
+def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocument]:
+    """A text without cutting: one object or more, read by whichever reader takes it."""
+    if len(body) > _MAX_OBJECT:
+        yield BadDocument("document too large to read", line, "object-too-large")
+        return
+    want = KEEP if kind is None else filter_of(kind)
+    try:
+        values: list[Any] = [read_block(body, want)]
+    except Doubt:
+        try:
+            values = read_documents(body, want)
+        except YamlError as error:
+            yield BadDocument(f"not YAML: {error}", line + (error.line or 1) - 1)
+            return
+    text = body if len(values) == 1 and len(body) <= _MAX_TEXT else None
+    skipped = len(_leading_blank(body)) if text else 0
+    first = line + body.count("\n", 0, skipped)
+    for value in values:
+        yield from _unfold(value, first, text[skipped:] if text else None)
+
+
+def _leading_blank(body: str) -> str:
+    match = re.match(r"(?:[ ]*+\n)*+", body)
+    return match[0] if match else ""
+
+
+# --- JSON ---------------------------------------------------------------------------------------------
+
+_LOG_START = re.compile(r"^==== START logs for ([^\n]{1,600}) ====$", re.MULTILINE)
+_NEXT_VALUE = re.compile(r"^\s*[\[{]", re.MULTILINE)
+
+
+def iter_json(text: str) -> Iterator[Found | BadDocument]:
+    """The objects of a JSON text: one value, several, one a line; log sections in between are skipped."""
+    data = text.encode("utf-8", "replace")
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        yield from _several(text)
+        return
+    yield from _unfold(value, 1 + text.count("\n", 0, _blank_end(text)), None, data)
+
+
+def _blank_end(text: str) -> int:
+    match = re.match(r"\s*+", text)
+    return match.end() if match else 0
+
+
+def _several(text: str) -> Iterator[Found | BadDocument]:
+    decoder = json.JSONDecoder()
+    at, line, counted = 0, 1, 0
+    size = len(text)
+    while True:
+        at = next((i for i in range(at, size) if not text[i].isspace()), size) if at < size else size
+        if at >= size:
+            return
+        line += text.count("\n", counted, at)
+        counted = at
+        if log := _LOG_START.match(text, at):
+            # A pod's own output may look like objects: nothing is read up to the end of its section.
+            end = text.find(f"==== END logs for {log[1]} ====", log.end())
+            at = size if end < 0 else _line_end(text, end)
+            continue
+        if text[at] in "{[":
+            try:
+                value, end = decoder.raw_decode(text, at)
+            except (ValueError, RecursionError) as error:
+                where = error.lineno if isinstance(error, json.JSONDecodeError) else line
+                yield BadDocument(f"not JSON: {getattr(error, 'msg', 'nested too deeply')}", where)
+                following = re.compile(r"^[\[{]", re.MULTILINE).search(text, at + 1)
+                at = following.start() if following else size
+                continue
+            yield from _unfold(value, line, None, text[at:end].encode("utf-8", "replace"))
+            at = end
+        else:
+            at = _line_end(text, at)
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end + 1
+
+
+def _unfold(
+    value: Any, line: int, text: str | None, data: bytes | None = None
+) -> Iterator[Found | BadDocument]:
+    """A List's items one by one, an array's elements, or the object itself."""
+    if isinstance(value, list):
+        for element, here in zip(value, _lines(data, line, array=True, number=len(value)), strict=True):
+            yield from _unfold(element, here, None)
+        if not value:
+            yield Found(None, line, empty=True)
+        return
+    if not isinstance(value, dict):
+        if value is not None:
+            yield BadDocument("not a Kubernetes object", line, "not-an-object")
+        return
+    kind = value.get("kind")
+    items = value.get("items")
+    if "items" not in value or (isinstance(kind, str) and not kind.endswith("List")):
+        yield Found(value, line, text=text)
+        return
+    list_kind = kind if isinstance(kind, str) else None
+    api = value.get("apiVersion")
+    list_api = api if isinstance(api, str) else None
+    if not isinstance(items, list) or not items:
+        yield Found(None, line, list_kind, list_api, empty=True)
+        return
+    for item, here in zip(items, _lines(data, line, array=False, number=len(items)), strict=True):
+        if isinstance(item, dict) and str(item.get("kind", "")).endswith("List") and "items" in item:
+            yield from _unfold(item, here, None)
+        else:
+            yield Found(item, here, list_kind, list_api)
+
+
+class _Head(Struct):
+    items: list[msgspec.Raw] = []
+
+
+def _lines(data: bytes | None, line: int, *, array: bool, number: int) -> list[int]:
+    """The line of each element, found again in the bytes; all on `line` where there are none."""
+    if data is None or b"\n" not in data.strip():
+        return [line] * number
+    try:
+        raws = (
+            msgspec.json.decode(data, type=list[msgspec.Raw])
+            if array
+            else msgspec.json.decode(data, type=_Head).items
+        )
+    except (msgspec.DecodeError, RecursionError):
+        return [line] * number
+    start = len(data) - len(data.lstrip())
+    found: list[int] = []
+    at = counted = start
+    here = line
+    for raw in raws:
+        begin = data.find(bytes(raw), at)
+        if begin < 0:
+            return [line] * number
+        here += data.count(b"\n", counted, begin)
+        found.append(here)
+        counted = begin
+        at = begin + len(raw)
+    return found if len(found) == number else [line] * number

@@ -1,0 +1,383 @@
+"""Bytes of one input to cluster objects.
+
+Takes whatever people hand over: ``kubectl get -o yaml|json`` Lists, typed lists whose items carry no
+kind, single objects, several documents, JSON one after the other, bare arrays, terminal dirt and odd
+encodings in between.  Field sources: Kubernetes API v1.31, Calico v3.29, Cilium v1.19.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec import Struct, field
+
+from flowdiag.cluster.cleaning import clean_text
+from flowdiag.cluster.documents import BadDocument, Found, iter_json, iter_yaml, looks_like_json
+from flowdiag.cluster.meta import Meta, as_map, as_text, read_meta, string_map
+from flowdiag.cluster.network import (
+    read_endpoint_slice,
+    read_endpoints,
+    read_namespace,
+    read_node,
+    read_service,
+)
+from flowdiag.cluster.policies import read_policy
+from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_KINDS, RAW_KINDS, WORKLOAD_KINDS
+from flowdiag.cluster.workloads import read_pod, read_template, read_workload, read_workload_endpoint
+from flowdiag.model.objects import (
+    Origin,
+    Pod,
+    PolicyObject,
+    RawObject,
+)
+
+__all__ = ["Entry", "Manifest", "StateProblem", "read_manifest", "sniff_state"]
+
+_MAX_BYTES = 1 << 30
+
+
+class StateProblem(Struct, frozen=True, kw_only=True):
+    """Something about the state that a reader of the report must know."""
+
+    code: str
+    """``invalid-document``, ``invalid-policy``, ``conflicting-objects``, ``namespace-missing`` ..."""
+    message: str
+    input: str
+    line: int | None = None
+    note: bool = False
+    """It says how something was read; nothing is missing because of it."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One object, typed: the value(s) made of it and what decides between two of one key."""
+
+    key: tuple[str, str, str, str]
+    """(group, kind, namespace or "", name)."""
+    value: Any
+    """A type of `flowdiag.model.objects`, or a tuple of them (subsets, specs)."""
+    template: Pod | None = None
+    version: int | None = None
+    generation: int | None = None
+    created: int | None = None
+    origin: Origin
+
+
+class Manifest(Struct, kw_only=True):
+    """What one input held."""
+
+    input: str
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[StateProblem] = field(default_factory=list)
+    kinds: set[tuple[str, str]] = field(default_factory=set)
+    """(group, kind) of every object or typed list read, empty ones too."""
+
+
+# Directories of support bundles that name the kind of their objects (troubleshoot.sh `cluster-resources/`,
+# must-gather `core/pods.yaml`, cluster-info dump `pods.json`): arrays there may hold objects without kind.
+_KIND_OF_PATH = {
+    "daemonsets": ("apps/v1", "DaemonSet"),
+    "deployments": ("apps/v1", "Deployment"),
+    "endpoints": ("v1", "Endpoints"),
+    "endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
+    "jobs": ("batch/v1", "Job"),
+    "cronjobs": ("batch/v1", "CronJob"),
+    "namespaces": ("v1", "Namespace"),
+    "network-policy": ("networking.k8s.io/v1", "NetworkPolicy"),
+    "networkpolicies": ("networking.k8s.io/v1", "NetworkPolicy"),
+    "nodes": ("v1", "Node"),
+    "pods": ("v1", "Pod"),
+    "replicasets": ("apps/v1", "ReplicaSet"),
+    "services": ("v1", "Service"),
+    "statefulsets": ("apps/v1", "StatefulSet"),
+}
+
+
+def read_manifest(name: str, data: bytes) -> Manifest:
+    """Read one input; what cannot be read becomes a problem with its line, never an exception.
+
+    Args:
+        name: the input's name as reports show it; its last parts may tell the kind of bare arrays.
+        data: the whole input.
+    """
+    manifest = Manifest(input=name)
+    if len(data) > _MAX_BYTES:
+        manifest.problems.append(
+            StateProblem(code="input-too-large", message="too large to read as state", input=name)
+        )
+        return manifest
+    try:
+        text = clean_text(data)
+    except UnicodeDecodeError:
+        manifest.problems.append(
+            StateProblem(code="not-text", message="not text in a known encoding", input=name)
+        )
+        return manifest
+    fallback = _kind_of_path(name)
+    for found in iter_json(text) if looks_like_json(text) else iter_yaml(text):
+        if isinstance(found, BadDocument):
+            manifest.problems.append(
+                StateProblem(code=found.code, message=found.message, input=name, line=found.line)
+            )
+        else:
+            _take(manifest, found, fallback)
+    return manifest
+
+
+def _kind_of_path(name: str) -> tuple[str, str] | None:
+    parts = re.split(r"[/!\\]", name)
+    stem = parts[-1].partition(".")[0]
+    for part in (stem, parts[-2] if len(parts) > 1 else ""):
+        if part in _KIND_OF_PATH:
+            return _KIND_OF_PATH[part]
+    return None
+
+
+def _take(manifest: Manifest, found: Found, fallback: tuple[str, str] | None) -> None:
+    list_kind = found.list_kind
+    singular = list_kind.removesuffix("List") if list_kind and list_kind != "List" else None
+    if found.empty:
+        if singular is not None:
+            manifest.kinds.add((_group(found.list_api or ""), singular))
+        elif fallback is not None:
+            manifest.kinds.add((_group(fallback[0]), fallback[1]))
+        return
+    body = found.value
+    if body is None:
+        return
+    origin = Origin(manifest.input, found.line)
+    if not isinstance(body, dict):
+        manifest.problems.append(
+            StateProblem(
+                code="not-an-object", message="not a Kubernetes object", input=manifest.input, line=found.line
+            )
+        )
+        return
+    kind = as_text(body.get("kind")) or singular
+    api = as_text(body.get("apiVersion")) or (found.list_api if singular else None)
+    if kind is None and fallback is not None:
+        api, kind = fallback
+    if kind is None:
+        manifest.problems.append(
+            StateProblem(
+                code="no-kind", message="an object without a kind", input=manifest.input, line=found.line
+            )
+        )
+        return
+    _object(manifest, body, kind, api or "v1", origin, found.text)
+
+
+def _group(api_version: str) -> str:
+    group, slash, _ = api_version.partition("/")
+    return group if slash else ""
+
+
+def _object(
+    manifest: Manifest, body: dict[str, Any], kind: str, api: str, origin: Origin, text: str | None
+) -> None:
+    group = _group(api)
+    if group.startswith("audit."):
+        return
+    manifest.kinds.add(("networking.k8s.io" if group == "extensions" else group, kind))
+    if not (kind in _TYPED or kind in WORKLOAD_KINDS or kind in RAW_KINDS or (group, kind) in POLICY_KINDS):
+        return
+    meta = read_meta(body.get("metadata"))
+    if meta.name is None and meta.generate_name is None:
+        manifest.problems.append(
+            StateProblem(
+                code="no-name", message=f"{kind} without a name", input=origin.input, line=origin.line
+            )
+        )
+        return
+    if meta.namespace is None and kind not in CLUSTER_KINDS:
+        manifest.problems.append(
+            StateProblem(
+                code="namespace-missing",
+                message=f"{kind} {meta.name or meta.generate_name}: no namespace given, read as default",
+                input=origin.input,
+                line=origin.line,
+                note=True,
+            )
+        )
+    value, template = _typed(body, group, kind, api, meta, origin, text)
+    if value is None:
+        return
+    for one in value if isinstance(value, tuple) else ():
+        if isinstance(one, PolicyObject):
+            manifest.problems.extend(
+                StateProblem(
+                    code="invalid-policy",
+                    message=f"{kind} {one.ref.namespace + '/' if one.ref.namespace else ''}{one.ref.name}: {problem}",
+                    input=origin.input,
+                    line=origin.line,
+                )
+                for problem in one.problems
+            )
+    namespace = "" if kind in CLUSTER_KINDS else meta.namespace or "default"
+    name = value.name if isinstance(value, Pod) else meta.name or ""
+    manifest.entries.append(
+        Entry(
+            key=("networking.k8s.io" if group == "extensions" else group, kind, namespace, name),
+            value=value,
+            template=template,
+            version=meta.version,
+            generation=meta.generation,
+            created=meta.created,
+            origin=origin,
+        )
+    )
+
+
+_TYPED = frozenset({"Endpoints", "EndpointSlice", "Namespace", "Node", "Pod", "Service", "WorkloadEndpoint"})
+
+
+def _typed(
+    body: dict[str, Any], group: str, kind: str, api: str, meta: Meta, origin: Origin, text: str | None
+) -> tuple[Any, Pod | None]:
+    """The value(s) of an object and, for workloads, the pod of its template."""
+    if (group, kind) in POLICY_KINDS:
+        return tuple(read_policy(body, group, kind, api, meta, origin, text)), None
+    if group in ("", "apps", "batch", "extensions"):
+        if kind == "Pod":
+            return read_pod(body, meta, origin), None
+        if kind == "Namespace":
+            return read_namespace(meta, origin), None
+        if kind == "Node":
+            return read_node(body, meta, origin), None
+        if kind == "Service":
+            return read_service(body, meta, origin), None
+        if kind == "Endpoints":
+            return tuple(read_endpoints(body, meta)), None
+        if kind in WORKLOAD_KINDS:
+            workload = read_workload(kind, meta, origin)
+            return workload, read_template(body, workload)
+    if kind == "EndpointSlice":
+        slice_ = read_endpoint_slice(body, meta)
+        return (None if slice_ is None else (slice_,)), None
+    if kind == "WorkloadEndpoint" and "projectcalico.org" in group:
+        return read_workload_endpoint(body, meta, origin), None
+    if kind in RAW_KINDS:
+        kept = {key: part for key, part in body.items() if key not in ("apiVersion", "kind")}
+        if kind == "ConfigMap":
+            # Only the agents' settings are kept; other ConfigMaps hold what is nobody's business.
+            if meta.name not in _CONFIG_MAPS:
+                return None, None
+            kept = {"data": string_map(body.get("data"))}
+        kept["metadata"] = {
+            key: part for key, part in as_map(body.get("metadata")).items() if key != "managedFields"
+        }
+        namespace = None if kind in CLUSTER_KINDS else meta.namespace or "default"
+        return RawObject(
+            kind=kind,
+            group=group,
+            namespace=namespace,
+            name=meta.name or "",
+            api_version=api,
+            body=kept,
+            origin=origin,
+        ), None
+    return None, None
+
+
+_CONFIG_MAPS = frozenset(
+    {"amazon-vpc-cni", "antrea-config", "calico-config", "cilium-config", "kube-flannel-cfg"}
+)
+
+
+# --- detection ----------------------------------------------------------------------------------------
+
+_API = re.compile(r"(?:[a-z0-9.-]{1,100}/)?v[0-9][a-z0-9]{0,12}")
+_YAML_API = re.compile(r"^(?:- |  ){0,2}apiVersion: *[\"']?([A-Za-z0-9./-]{1,120})[\"']? *$", re.MULTILINE)
+_YAML_KIND = re.compile(r"^(?:- |  ){0,2}kind: *[\"']?[A-Z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE)
+_YAML_LINE = re.compile(r"^(?:\s*#.*|---.*|%.*|\s*|\s*-.*|\s*[\"']?[A-Za-z0-9_.~/$-][^:]{0,200}:(?: .*)?)$")
+_HEAD = 65536
+
+
+def sniff_state(head: bytes) -> float:
+    """How surely the head of a file is cluster objects: 0.0 not, 1.0 certainly.
+
+    Near 0 for flow records, JSON logs and API audit logs (``kind: Event`` of ``audit.k8s.io``).
+    """
+    try:
+        text = clean_text(_whole_units(head[:_HEAD]))
+    except UnicodeDecodeError:
+        return 0.0
+    if "\x00" in text:
+        return 0.0
+    return _sniff_json(text) if looks_like_json(text) else _sniff_yaml(text)
+
+
+def _whole_units(head: bytes) -> bytes:
+    """`head` without a character cut in two at its end."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head[: len(head) & ~1]
+    for cut in range(1, min(4, len(head)) + 1):
+        if head[-cut] >= 0xC0:
+            return head[:-cut]
+        if head[-cut] < 0x80:
+            break
+    return head
+
+
+def _sniff_yaml(text: str) -> float:
+    api = _YAML_API.search(text)
+    if api is None or not _API.fullmatch(api[1]):
+        return 0.0
+    if api[1].startswith("audit."):
+        return 0.0
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if not _YAML_LINE.match(first):
+        return 0.0
+    if _YAML_KIND.search(text):
+        return 0.95
+    return 0.9 if re.search(r"^items:", text, re.MULTILINE) else 0.3
+
+
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.){0,4000}+)"|[{}\[\],:]')
+
+
+def _sniff_json(text: str) -> float:
+    """Look at the keys of the outermost object (or of an array's first one) and at their strings."""
+    top: dict[str, str | None] = {}
+    depth = 0
+    base = 2 if text.lstrip()[0] == "[" else 1
+    key: str | None = None
+    colon = False
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark in "{[":
+            if depth == base and key is not None:
+                top.setdefault(key, None)
+            depth += 1
+            colon = False
+        elif mark in "}]":
+            depth -= 1
+            if depth < base:
+                break
+            colon = False
+        elif mark == ":":
+            colon = depth == base
+        elif mark == ",":
+            colon = False
+        elif depth == base:
+            if colon and key is not None:
+                top.setdefault(key, token[1])
+            else:
+                key = token[1]
+    api, kind = top.get("apiVersion"), top.get("kind")
+    if api is not None and _API.fullmatch(api) and not api.startswith("audit."):
+        if kind is not None or "items" in top:
+            return 0.95
+        return 0.8 if "metadata" in top else 0.2
+    if (
+        api is None
+        and "metadata" in top
+        and set(top) <= {"metadata", "spec", "status", "kind", "items", "data"}
+    ):
+        return 0.7
+    return 0.0
+
+
+def as_objects(value: Any) -> tuple[Any, ...]:
+    """An entry's value(s) as a tuple."""
+    return value if isinstance(value, tuple) else (value,)

@@ -1,0 +1,233 @@
+"""Several inputs to one `Snapshot`: the newest object of each key, owners resolved, gaps filled and said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import structs
+
+from flowdiag.cluster.manifests import Entry, Manifest, StateProblem, as_objects, read_manifest
+from flowdiag.cluster.meta import as_map, string_map
+from flowdiag.cluster.network import METADATA_NAME
+from flowdiag.cluster.workloads import topmost_owner
+from flowdiag.model.event import WorkloadRef
+from flowdiag.model.objects import (
+    EndpointSlice,
+    Namespace,
+    Node,
+    Pod,
+    PolicyObject,
+    RawObject,
+    Service,
+    Snapshot,
+    WorkloadObject,
+)
+from flowdiag.model.time import parse_rfc3339
+
+__all__ = ["build_snapshot", "merge_manifests"]
+
+
+def build_snapshot(
+    inputs: Iterable[tuple[str, bytes]], state_time: int | None = None
+) -> tuple[Snapshot, list[StateProblem]]:
+    """Read and merge inputs of cluster objects.
+
+    Args:
+        inputs: (name as reports show it, whole content), in the order in which later ones win.
+        state_time: when the state was taken, if the caller knows (``--state-time``), nanoseconds;
+            else a stamp in a Cilium sysdump's file names is used, else it is unknown.
+
+    Returns:
+        The snapshot and what must be said about it, in the order of the inputs.
+    """
+    return merge_manifests([read_manifest(name, data) for name, data in inputs], state_time)
+
+
+def merge_manifests(
+    manifests: Iterable[Manifest], state_time: int | None = None
+) -> tuple[Snapshot, list[StateProblem]]:
+    """As `build_snapshot`, from inputs that were read already (perhaps in other processes)."""
+    manifests = list(manifests)
+    problems = [problem for manifest in manifests for problem in manifest.problems]
+    kept = _newest(manifests, problems)
+    _fold_notes(problems)
+    objects = [one for entry in kept.values() for one in as_objects(entry.value)]
+    workloads = {
+        (one.kind, one.namespace, one.name): one for one in objects if isinstance(one, WorkloadObject)
+    }
+    pods = [_owned(one, workloads) for one in objects if isinstance(one, Pod)]
+    pods.extend(_templates(kept.values(), pods, workloads))
+    policies = tuple(one for one in objects if isinstance(one, PolicyObject))
+    services = tuple(one for one in objects if isinstance(one, Service))
+    others = tuple(one for one in objects if isinstance(one, RawObject))
+    return Snapshot(
+        pods=tuple(pods),
+        workloads=tuple(workloads.values()),
+        namespaces=_namespaces(objects, pods, services, policies),
+        nodes={one.name: one for one in objects if isinstance(one, Node)},
+        services=services,
+        endpoint_slices=tuple(one for one in objects if isinstance(one, EndpointSlice)),
+        policies=policies,
+        others=others,
+        taken=state_time if state_time is not None else _stamp(manifest.input for manifest in manifests),
+        sources=tuple(sorted({manifest.input for manifest in manifests if manifest.kinds})),
+        kinds_seen=frozenset().union(*(manifest.kinds for manifest in manifests))
+        if manifests
+        else frozenset(),
+        config=_config(others),
+    ), problems
+
+
+def _newest(
+    manifests: list[Manifest], problems: list[StateProblem]
+) -> dict[tuple[str, str, str, str], Entry]:
+    """One entry a key; of two that differ the newer stays, and both places are named."""
+    kept: dict[tuple[str, str, str, str], Entry] = {}
+    for manifest in manifests:
+        for entry in manifest.entries:
+            before = kept.get(entry.key)
+            if before is None:
+                kept[entry.key] = entry
+                continue
+            if _older(entry, before):
+                winner, loser = before, entry
+            else:
+                winner, loser = entry, before
+            kept[entry.key] = winner
+            if _content(before) != _content(entry):
+                _, kind, namespace, name = entry.key
+                problems.append(
+                    StateProblem(
+                        code="conflicting-objects",
+                        message=f"{kind} {namespace + '/' if namespace else ''}{name} stands in two versions; "
+                        f"{winner.origin.input}:{winner.origin.line} is used",
+                        input=loser.origin.input,
+                        line=loser.origin.line,
+                    )
+                )
+    return kept
+
+
+def _older(new: Entry, old: Entry) -> bool:
+    """The later one in the inputs is nevertheless the older version of the object."""
+    for one, other in (
+        (new.created, old.created),
+        (new.generation, old.generation),
+        (new.version, old.version),
+    ):
+        if one is not None and other is not None and one != other:
+            return one < other
+    return False
+
+
+def _content(entry: Entry) -> list[Any]:
+    """What must agree for two readings to be the same object: all but where it stands."""
+    cleared = {"origin": None}
+    return [
+        structs.replace(
+            one, **{key: value for key, value in {**cleared, "text": None}.items() if hasattr(one, key)}
+        )
+        for one in as_objects(entry.value)
+    ]
+
+
+def _fold_notes(problems: list[StateProblem]) -> None:
+    """A missing namespace is said once an input, not once an object."""
+    said: dict[str, StateProblem] = {}
+    counts: dict[str, int] = {}
+    for problem in problems:
+        if problem.code == "namespace-missing":
+            said.setdefault(problem.input, problem)
+            counts[problem.input] = counts.get(problem.input, 0) + 1
+    rest = [problem for problem in problems if problem.code != "namespace-missing"]
+    for name, first in said.items():
+        more = counts[name] - 1
+        rest.append(structs.replace(first, message=first.message + (f" (and {more} more)" if more else "")))
+    problems[:] = rest
+
+
+# --- pods ---------------------------------------------------------------------------------------------
+
+
+def _owned(pod: Pod, workloads: Mapping[tuple[str, str, str], WorkloadObject]) -> Pod:
+    """`pod` with its topmost workload."""
+    owner = pod.workload
+    if owner is None:
+        return pod
+    top, inferred = topmost_owner(pod.namespace, owner, workloads, pod.labels.get("pod-template-hash"))
+    return structs.replace(pod, workload=top, workload_inferred=inferred)
+
+
+def _templates(
+    entries: Iterable[Entry], pods: list[Pod], workloads: Mapping[tuple[str, str, str], WorkloadObject]
+) -> Iterable[Pod]:
+    """One pod for each topmost workload of the state that has none."""
+    present = {(pod.namespace, pod.workload) for pod in pods}
+    for entry in entries:
+        pod = entry.template
+        if pod is None or pod.workload is None:
+            continue
+        workload = workloads[(pod.kind, pod.namespace, pod.name)]
+        if workload.owner is not None and workload.kind in ("ReplicaSet", "Job"):
+            continue
+        if (pod.namespace, WorkloadRef(pod.kind, pod.name)) not in present:
+            yield pod
+
+
+# --- the rest -----------------------------------------------------------------------------------------
+
+
+def _namespaces(
+    objects: list[Any], pods: list[Pod], services: tuple[Service, ...], policies: tuple[PolicyObject, ...]
+) -> dict[str, Namespace]:
+    """Declared ones, then those that pods, Services and policies name."""
+    found = {one.name: one for one in objects if isinstance(one, Namespace)}
+    named = {one.namespace for one in (*pods, *services)}
+    named.update(one.ref.namespace for one in policies if one.ref.namespace is not None)
+    for name in sorted(named - found.keys()):
+        found[name] = Namespace(name=name, labels={METADATA_NAME: name}, declared=False)
+    return found
+
+
+# "cilium-sysdump-20261103-121530/k8s-pods-20261103-121530.yaml" (cilium-cli, UTC is not promised by the tool
+# but the stamp is written by the collecting machine; it bounds the state's time to the day's minute at worst)
+_SYSDUMP = re.compile(r"(?:^|[/!])(?:k8s-|cilium)[a-z-]+-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)\.ya?ml$")
+
+
+def _stamp(names: Iterable[str]) -> int | None:
+    found: list[int] = []
+    for name in names:
+        if match := _SYSDUMP.search(name):
+            year, month, day, hour, minute, second = match.groups()
+            try:
+                found.append(parse_rfc3339(f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
+            except ValueError:
+                continue
+    return max(found, default=None)
+
+
+_CONFIG_PREFIX = {
+    "amazon-vpc-cni": "aws",
+    "antrea-config": "antrea",
+    "calico-config": "calico",
+    "cilium-config": "cilium",
+    "kube-flannel-cfg": "flannel",
+}
+
+
+def _config(others: tuple[RawObject, ...]) -> dict[str, str]:
+    """``cilium.enable-policy`` and the like, from the agents' ConfigMaps; Calico's from FelixConfiguration."""
+    found: dict[str, str] = {}
+    for one in others:
+        if one.kind == "ConfigMap" and one.name in _CONFIG_PREFIX:
+            prefix = _CONFIG_PREFIX[one.name]
+            found.update(
+                {f"{prefix}.{key}": value for key, value in string_map(one.body.get("data")).items()}
+            )
+        elif one.kind == "FelixConfiguration" and one.name == "default":
+            found.update(
+                {f"felix.{key}": value for key, value in string_map(as_map(one.body.get("spec"))).items()}
+            )
+    return dict(sorted(found.items()))

@@ -1,0 +1,204 @@
+"""Which parts of an object are read: what no evaluator looks at is skipped while parsing.
+
+A filter is ``KEEP`` (all of it), ``SKIP`` (the key stays, its value becomes None) or a mapping from
+key to filter, with ``"*"`` for the keys it does not name (missing: ``KEEP``).  Sequences hand their
+filter to every element.  Both YAML readers follow the same filters, so that their results agree.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = [
+    "CLUSTER_KINDS",
+    "KEEP",
+    "POLICY_KINDS",
+    "RAW_KINDS",
+    "SKIP",
+    "WORKLOAD_KINDS",
+    "Filter",
+    "filter_of",
+    "is_wanted_kind",
+]
+
+KEEP: Final = None
+SKIP: Final = False
+Filter = Any
+"""``KEEP``, ``SKIP`` or ``dict[str, Filter]``; the recursion is not worth a type of its own."""
+
+WORKLOAD_KINDS = frozenset(
+    {"CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"}
+)
+
+_CALICO = ("projectcalico.org", "crd.projectcalico.org")
+POLICY_KINDS: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("networking.k8s.io", "NetworkPolicy"),
+        ("extensions", "NetworkPolicy"),
+        ("policy.networking.k8s.io", "AdminNetworkPolicy"),
+        ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
+        ("policy.networking.k8s.io", "ClusterNetworkPolicy"),
+        ("cilium.io", "CiliumNetworkPolicy"),
+        ("cilium.io", "CiliumClusterwideNetworkPolicy"),
+        ("k8s.cni.cncf.io", "MultiNetworkPolicy"),
+        ("k8s.ovn.org", "EgressFirewall"),
+        ("networking.k8s.aws", "PolicyEndpoint"),
+        ("networking.k8s.aws", "ApplicationNetworkPolicy"),
+        ("networking.k8s.aws", "ClusterNetworkPolicy"),
+        ("networking.gke.io", "FQDNNetworkPolicy"),
+        ("security.istio.io", "AuthorizationPolicy"),
+        *(
+            (group, kind)
+            for group in _CALICO
+            for kind in (
+                "NetworkPolicy",
+                "GlobalNetworkPolicy",
+                "StagedNetworkPolicy",
+                "StagedGlobalNetworkPolicy",
+                "StagedKubernetesNetworkPolicy",
+            )
+        ),
+        *(
+            (group, kind)
+            for group in ("crd.antrea.io", "security.antrea.tanzu.vmware.com")
+            for kind in ("NetworkPolicy", "ClusterNetworkPolicy")
+        ),
+    }
+)
+"""(group, kind): the kind alone is not enough, four groups have a ``NetworkPolicy``."""
+
+RAW_KINDS = frozenset(
+    {
+        "APIService",
+        "CiliumCIDRGroup",
+        "CiliumClusterwideEnvoyConfig",
+        "CiliumEndpoint",
+        "CiliumEndpointSlice",
+        "CiliumEnvoyConfig",
+        "CiliumIdentity",
+        "CiliumLocalRedirectPolicy",
+        "CiliumNode",
+        "ClusterGroup",
+        "ClusterNetworkSet",
+        "ConfigMap",
+        "Event",
+        "FelixConfiguration",
+        "GlobalNetworkSet",
+        "Group",
+        "HostEndpoint",
+        "IPPool",
+        "Ingress",
+        "KubeControllersConfiguration",
+        "MutatingWebhookConfiguration",
+        "Network",
+        "NetworkSet",
+        "PodMonitor",
+        "Profile",
+        "ServiceAccount",
+        "ServiceMonitor",
+        "Tier",
+        "ValidatingWebhookConfiguration",
+    }
+)
+"""Kinds kept whole as `RawObject`.  Secrets are never among them."""
+
+CLUSTER_KINDS = frozenset(
+    {
+        "APIService",
+        "AdminNetworkPolicy",
+        "BaselineAdminNetworkPolicy",
+        "CiliumCIDRGroup",
+        "CiliumClusterwideEnvoyConfig",
+        "CiliumClusterwideNetworkPolicy",
+        "CiliumEndpointSlice",
+        "CiliumIdentity",
+        "CiliumNode",
+        "ClusterGroup",
+        "ClusterNetworkPolicy",
+        "ClusterNetworkSet",
+        "FelixConfiguration",
+        "GlobalNetworkPolicy",
+        "GlobalNetworkSet",
+        "HostEndpoint",
+        "IPPool",
+        "KubeControllersConfiguration",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Network",
+        "Node",
+        "Profile",
+        "StagedGlobalNetworkPolicy",
+        "Tier",
+        "ValidatingWebhookConfiguration",
+    }
+)
+"""Kinds without a namespace."""
+
+_POLICY_NAMES = frozenset(kind for _, kind in POLICY_KINDS)
+_TYPED = frozenset({"Endpoints", "EndpointSlice", "Namespace", "Node", "Pod", "Service", "WorkloadEndpoint"})
+_WANTED = _TYPED | WORKLOAD_KINDS | RAW_KINDS | _POLICY_NAMES
+
+_META: Filter = {
+    "annotations": {"kubectl.kubernetes.io/last-applied-configuration": SKIP},
+    "managedFields": {"fieldsV1": {"f:metadata": {"*": SKIP}, "*": SKIP}},
+}
+_CONTAINERS: Filter = {
+    "livenessProbe": KEEP,
+    "name": KEEP,
+    "ports": KEEP,
+    "readinessProbe": KEEP,
+    "restartPolicy": KEEP,
+    "startupProbe": KEEP,
+    "*": SKIP,
+}
+_POD_SPEC: Filter = {
+    "containers": _CONTAINERS,
+    "hostNetwork": KEEP,
+    "initContainers": _CONTAINERS,
+    "nodeName": KEEP,
+    "serviceAccount": KEEP,
+    "serviceAccountName": KEEP,
+    "*": SKIP,
+}
+_CONTAINER_STATUS: Filter = {"state": KEEP, "*": SKIP}
+_POD: Filter = {
+    "metadata": _META,
+    "spec": _POD_SPEC,
+    "status": {
+        "containerStatuses": _CONTAINER_STATUS,
+        "hostIP": KEEP,
+        "hostIPs": KEEP,
+        "phase": KEEP,
+        "podIP": KEEP,
+        "podIPs": KEEP,
+        "startTime": KEEP,
+        "*": SKIP,
+    },
+}
+_TEMPLATE: Filter = {"metadata": _META, "spec": _POD_SPEC}
+_WORKLOAD: Filter = {
+    "metadata": _META,
+    "spec": {
+        "jobTemplate": {"metadata": _META, "spec": {"template": _TEMPLATE, "*": SKIP}},
+        "template": _TEMPLATE,
+        "*": SKIP,
+    },
+    "status": SKIP,
+}
+_NODE: Filter = {
+    "metadata": _META,
+    "spec": {"podCIDR": KEEP, "podCIDRs": KEEP, "*": SKIP},
+    "status": {"addresses": KEEP, "*": SKIP},
+}
+_DEFAULT: Filter = {"metadata": _META}
+_BY_KIND: dict[str, Filter] = {"Pod": _POD, "Node": _NODE, **dict.fromkeys(WORKLOAD_KINDS, _WORKLOAD)}
+
+
+def filter_of(kind: str | None) -> Filter:
+    """What to read of an object of this kind; an unknown kind is read whole but for its bookkeeping."""
+    return _BY_KIND.get(kind or "", _DEFAULT)
+
+
+def is_wanted_kind(kind: str | None) -> bool:
+    """False only where the kind is known and nothing in flowdiag reads it."""
+    return kind is None or kind in _WANTED or kind.endswith("List")
