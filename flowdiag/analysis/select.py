@@ -1,0 +1,123 @@
+"""Which flows count: the selection by time, namespace, pod, port, protocol and verdict.
+
+Times cut at the tally's buckets (a second for refused traffic, a minute for allowed traffic): a bucket
+that touches the span counts whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from flowdiag.analysis.options import Selection
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.event import FlowEvent, Peer
+from flowdiag.model.flow import Flow
+from flowdiag.model.tally import Bucket, DistinctFlow
+
+__all__ = ["selected_distinct", "selected_event", "selected_flow"]
+
+
+def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow | None:
+    """The part of a distinct flow that its own words let count, before ends are known."""
+    if not _shape(selection, flow.port, flow.protocol, str(flow.verdict)):
+        return None
+    if selection.since is None and selection.until is None:
+        return flow
+    buckets = tuple(bucket for bucket in flow.buckets if _within(bucket, selection))
+    if not buckets:
+        return None
+    if len(buckets) == len(flow.buckets):
+        return flow
+    starts = [bucket.start for bucket in buckets if bucket.start is not None]
+    ends = [bucket.start + bucket.width - 1 for bucket in buckets if bucket.start is not None]
+    count = sum(bucket.count for bucket in buckets)
+    return replace(
+        flow,
+        buckets=buckets,
+        count=count,
+        records=min(flow.records, count) if flow.count == flow.records else flow.records,
+        first=max(min(starts), flow.first) if starts and flow.first is not None else None,
+        last=min(max(ends), flow.last) if ends and flow.last is not None else None,
+        examples=tuple(
+            e
+            for e in flow.examples
+            if e.at < 0
+            or (
+                (selection.since is None or e.at >= selection.since)
+                and (selection.until is None or e.at <= selection.until)
+            )
+        ),
+    )
+
+
+def selected_flow(flow: Flow, selection: Selection) -> bool:
+    """Whether a resolved flow's ends let it count."""
+    if selection.namespaces:
+        ends = {_namespace(flow.src), _namespace(flow.dst)}
+        if not ends & set(selection.namespaces):
+            return False
+    return _is(flow.src, selection.from_pod) and _is(flow.dst, selection.to_pod)
+
+
+def selected_event(event: FlowEvent, selection: Selection) -> bool:
+    """Whether a record counts, by what it says itself; its time exactly."""
+    if not _shape(selection, event.dst.port, event.protocol, str(event.verdict)):
+        return False
+    if event.at is not None:
+        if selection.since is not None and event.at < selection.since:
+            return False
+        if selection.until is not None and event.at > selection.until:
+            return False
+    elif selection.since is not None or selection.until is not None:
+        return False
+    if selection.namespaces and not {event.src.namespace, event.dst.namespace} & set(selection.namespaces):
+        return False
+    return _peer_is(event.src, selection.from_pod) and _peer_is(event.dst, selection.to_pod)
+
+
+def _shape(selection: Selection, port: int | None, protocol: str | None, verdict: str) -> bool:
+    if selection.to_port is not None and port != selection.to_port:
+        return False
+    if selection.protocol is not None and (protocol or "").lower() != selection.protocol.lower():
+        return False
+    return not selection.verdicts or verdict in selection.verdicts
+
+
+def _within(bucket: Bucket, selection: Selection) -> bool:
+    if bucket.start is None:
+        return False
+    if selection.since is not None and bucket.start + bucket.width <= selection.since:
+        return False
+    return selection.until is None or bucket.start <= selection.until
+
+
+def _namespace(end: Endpoint) -> str | None:
+    if end.namespace is not None:
+        return end.namespace
+    if end.pod is not None:
+        return end.pod.namespace
+    return end.service.namespace if end.service is not None else None
+
+
+def _is(end: Endpoint, wanted: str | None) -> bool:
+    if wanted is None:
+        return True
+    workload = end.workload or (end.pod.workload if end.pod else None)
+    names = [end.name, workload.name if workload else None, end.pod.name if end.pod else None]
+    return _matches(wanted, _namespace(end), names)
+
+
+def _peer_is(peer: Peer, wanted: str | None) -> bool:
+    if wanted is None:
+        return True
+    return _matches(wanted, peer.namespace, [peer.pod, peer.workload.name if peer.workload else None])
+
+
+def _matches(wanted: str, namespace: str | None, names: Iterable[str | None]) -> bool:
+    where, separator, name = wanted.rpartition("/")
+    if separator and where != namespace:
+        return False
+    # As hubble's --from-pod: a prefix of the pod's name is enough.
+    return any(own is not None and own.startswith(name) for own in names)

@@ -1,0 +1,44 @@
+"""``--fail-on``: which findings make a run's exit code 1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from flowdiag.model.errors import UsageError
+from flowdiag.model.report import Problem, Severity, Status
+
+__all__ = ["check_fail_on", "fails"]
+
+_LEVELS = ("high", "medium", "low")
+# "FD301"
+_CODE = re.compile(r"FD\d{3}")
+
+
+def check_fail_on(value: str) -> str:
+    """The value, if it means something.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if value in ("never", "new", "new-high", *_LEVELS) or _CODE.fullmatch(value):
+        return value
+    raise UsageError(
+        f"--fail-on {value}: no such selector",
+        hint="one of never, low, medium, high, new, new-high, or a code such as FD301",
+    )
+
+
+def fails(problems: Iterable[Problem], value: str) -> bool:
+    """Whether a problem is at or above `value`.  Accepted problems never are; without history all are new."""
+    open_ones = [problem for problem in problems if problem.status not in (Status.ACCEPTED, Status.GONE)]
+    if value == "never":
+        return False
+    if value == "new":
+        return any(problem.status in (None, Status.NEW) for problem in open_ones)
+    if value == "new-high":
+        return any(p.severity is Severity.HIGH and p.status in (None, Status.NEW) for p in open_ones)
+    if value in _LEVELS:
+        counted = [Severity(level) for level in _LEVELS[: _LEVELS.index(value) + 1]]
+        return any(problem.severity in counted for problem in open_ones)
+    return any(problem.code == value for problem in open_ones)
