@@ -1,0 +1,198 @@
+"""Parser of packet lines in the kernel log: Calico's Log action, ufw, firewalld, home-made rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import msgspec
+
+from flowdiag.parserkit import (
+    Block,
+    Direction,
+    Event,
+    FlowEvent,
+    GapEvent,
+    LineEnvelope,
+    ParseContext,
+    ParseWarning,
+    Peer,
+    TimeSource,
+    decode,
+    is_workload_interface,
+    iter_lines,
+)
+from flowdiag_parsers.netfilter.header import Header, read_header
+from flowdiag_parsers.netfilter.packet import Packet, read_packet
+from flowdiag_parsers.netfilter.prefix import read_prefix
+
+__all__ = ["NetfilterLog"]
+
+_SNIFF = re.compile(
+    rb"IN=\S{0,64} OUT=\S{0,64} [^\n]{0,200}?SRC=\S{1,64} DST=\S{1,64} LEN=\d+ (?:TOS=(?P<tos>\S+)|TC=)"
+)
+
+# "net_ratelimit: 12 callbacks suppressed"                              kernel, since 2.6
+# "** 113 printk messages dropped **", "printk: 7 messages suppressed"  kernel ring buffer overrun
+# "systemd-journald[412]: Suppressed 1290 messages from kernel"         journald rate limit
+# "imjournal: 3521 messages lost due to rate-limiting"                  rsyslog
+_GAP = re.compile(
+    r"(?P<a>\d{1,12}) callbacks suppressed|(?P<b>\d{1,12}) (?:printk )?messages (?:dropped|suppressed)"
+    r"|Suppressed (?P<c>\d{1,12}) messages|(?P<d>\d{1,12}) messages lost"
+)
+
+
+class NetfilterLog:
+    """Kernel packet lines (``IN= OUT= SRC= DST= PROTO=``) in dmesg, syslog and journal form."""
+
+    name: ClassVar[str] = "netfilter"
+    summary: ClassVar[str] = "netfilter packet log: calico-packet, ufw, firewalld, own LOG rules"
+    cni: ClassVar[str | None] = None
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """A whole packet line is a mark; ulogd writes ``TOS=00`` and belongs to another reader."""
+        match = _SNIFF.search(head)
+        if match is not None:
+            tos = match["tos"]
+            return 0.5 if tos is not None and not tos.startswith(b"0x") else 0.95
+        return 0.2 if b" kernel: " in head else 0.0
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
+        """Packet lines hold ``SRC=``; journald JSON may write a message as numbers, so nothing is promised."""
+        if head.lstrip()[:1] == b"{":
+            return None
+        return (b" SRC=", b"uppressed", b"messages dropped", b"messages lost")
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield one event per packet line; other kernel messages are not packets and are passed over."""
+        final = block.data.count(b"\n") if block.last else -1
+        for index, line in iter_lines(block):
+            if line[:1] == b"{":
+                yield from _journal_line(line, block.of_line(index), context)
+            elif b" OUT=" in line and b"IN=" in line:
+                around = block.of_line(index)
+                text = decode(line)
+                yield _packet_event(text, text, read_header(text, context), around, context, index == final)
+            elif b"uppressed" in line or b"messages dropped" in line or b"messages lost" in line:
+                text = decode(line)
+                yield from _gap_event(text, text, read_header(text, context), block.of_line(index), context)
+
+
+def _journal_line(line: bytes, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:
+    """``journalctl -o json``: ``MESSAGE`` is text, or numbers where it is not UTF-8; times are strings."""
+    try:
+        entry: Any = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        if b"SRC=" in line:
+            yield _warning("malformed-json", "not a whole journal entry", decode(line), around, context)
+        return
+    if not isinstance(entry, dict):
+        return
+    message = entry.get("MESSAGE")
+    if isinstance(message, list) and all(isinstance(b, int) and 0 <= b < 256 for b in message):
+        message = decode(bytes(message))
+    if not isinstance(message, str):
+        return
+    micros = entry.get("__REALTIME_TIMESTAMP")
+    at = int(micros) * 1000 if isinstance(micros, str) and micros.isascii() and micros.isdigit() else None
+    host = entry.get("_HOSTNAME")
+    start = read_header(message, context)
+    header = Header(
+        at if at is not None else start.at,
+        TimeSource.RECORD if at is not None else start.time_source,
+        host if isinstance(host, str) else start.host,
+        start.end,
+    )
+    if " SRC=" in message and "IN=" in message:
+        yield _packet_event(message, decode(line), header, around, context, last=False)
+    else:
+        yield from _gap_event(message, decode(line), header, around, context)
+
+
+def _packet_event(
+    text: str, raw: str, header: Header, around: LineEnvelope, context: ParseContext, last: bool
+) -> Event:
+    packet = read_packet(text)
+    if packet is None:
+        code = "truncated" if last else "malformed-packet-line"
+        return _warning(code, "addresses of the packet are missing or cut off", raw, around, context)
+    at, source = _time(header, around)
+    # A header may end inside what is really a prefix ("[123.4]" has none after it): never past IN=.
+    prefix = text[min(header.end, packet.start) : packet.start]
+    reading = read_prefix(prefix, packet.interface_in is not None and packet.interface_out is not None)
+    return FlowEvent(
+        line=around.line,
+        at=at,
+        time_source=source,
+        node=header.host or around.node or context.node,
+        raw=raw if context.keep_raw else None,
+        src=Peer(ip=packet.src, port=packet.sport, mac=packet.src_mac),
+        dst=Peer(ip=packet.dst, port=packet.dport, mac=packet.dst_mac),
+        protocol=packet.protocol,
+        direction=_direction(packet),
+        verdict=reading.verdict,
+        verdict_raw=prefix.strip().removesuffix(":") or None,
+        cause=reading.cause,
+        reason=reading.reason,
+        tcp_flags=packet.tcp_flags,
+        icmp=packet.icmp,
+        policies=reading.policies,
+        interface_in=packet.interface_in,
+        interface_out=packet.interface_out,
+    )
+
+
+def _direction(packet: Packet) -> Direction | None:
+    """Which end's policy logged it, as far as the interfaces tell.
+
+    A pod's interface on one side only: that pod's policy.  Pods on both sides: either may have logged
+    it.  No pod: a host's own traffic has a direction, forwarded traffic has none.
+    """
+    from_pod = is_workload_interface(packet.interface_in)
+    to_pod = is_workload_interface(packet.interface_out)
+    if from_pod != to_pod:
+        return Direction.EGRESS if from_pod else Direction.INGRESS
+    if from_pod or (packet.interface_in is None) == (packet.interface_out is None):
+        return None
+    return Direction.EGRESS if packet.interface_in is None else Direction.INGRESS
+
+
+def _gap_event(
+    text: str, raw: str, header: Header, around: LineEnvelope, context: ParseContext
+) -> Iterator[Event]:
+    match = _GAP.search(text)
+    if match is None:
+        return
+    at, source = _time(header, around)
+    overrun = "dropped" in match[0] or "lost" in match[0]
+    yield GapEvent(
+        line=around.line,
+        at=at,
+        time_source=source,
+        node=header.host or around.node or context.node,
+        raw=raw if context.keep_raw else None,
+        kind="lost-events" if overrun and "rate-limiting" not in text else "rate-limited",
+        lost=int(next(number for number in match.groups() if number is not None)),
+        message=text[header.end :],
+    )
+
+
+def _time(header: Header, around: LineEnvelope) -> tuple[int | None, TimeSource]:
+    if header.at is not None:
+        return header.at, header.time_source
+    if around.at is not None:
+        return around.at, TimeSource.ENVELOPE
+    return None, TimeSource.NONE
+
+
+def _warning(code: str, message: str, raw: str, around: LineEnvelope, context: ParseContext) -> ParseWarning:
+    return ParseWarning(
+        line=around.line,
+        code=code,
+        message=message,
+        node=around.node or context.node,
+        raw=raw if context.keep_raw else None,
+    )
