@@ -25,11 +25,11 @@ _BOMS = (
 #   E1103 12:00:00.000000   42 memcache.go:287] "Unhandled Error" err="..."
 #   ops@bastion:~$ kubectl get pods -A -o yaml          PS C:\> kubectl get ns -o yaml
 #   + kubectl get pods -A -o yaml                       $ oc get netpol -A -o yaml
+# The line feed stands first: nearly every other line of a dump begins with a blank and is passed at once.
 _DIRT = re.compile(
-    r"^(?:No resources found[^\n]*|Warning: [^\n]*|Error from server[^\n]*|error: [^\n]*"
+    r"\n(?![ \n{}\[\]\"])(?:No resources found[^\n]*|Warning: [^\n]*|Error from server[^\n]*|error: [^\n]*"
     r"|[IWEF][0-9]{4} [0-9:.]{8,15} +[0-9]+ [^\n]*"
-    r"|(?:[^\n:\"'{}]{0,80}:?[^\n:\"'{}]{0,80}[$#>%+] )?(?:kubectl|oc|k3s kubectl|calicoctl) [^\n]*)$",
-    re.MULTILINE,
+    r"|(?:[^\n:\"'{}]{0,80}:?[^\n:\"'{}]{0,80}[$#>%+] )?(?:kubectl|oc|k3s kubectl|calicoctl) [^\n]*)(?=\n|\Z)"
 )
 # "  podIP: ***HIDDEN***" (redactors of support bundles): bare, it would be a YAML alias
 _REDACTED = re.compile(r"(?<=[:-] )(\*{3}[A-Za-z_ ]{1,40}\*{3})(?=[ ]*$)", re.MULTILINE)
@@ -46,7 +46,7 @@ def clean_text(data: bytes) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     text = text.rstrip("\x00\x1a")
-    text = _DIRT.sub("", text)
+    text = _DIRT.sub("\n", "\n" + text)[1:]
     if "***" in text:
         text = _REDACTED.sub(r'"\1"', text)
     return text

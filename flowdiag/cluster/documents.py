@@ -14,9 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from flowdiag.cluster.wanted import KEEP, filter_of, is_wanted_kind
+from flowdiag.cluster.wanted import KEEP, Filter, filter_of, is_policy_kind, is_wanted_kind
 from flowdiag.cluster.yamlfast import Doubt, read_block
-from flowdiag.cluster.yamlsafe import YamlError, read_documents
 
 __all__ = ["BadDocument", "Found", "iter_json", "iter_yaml", "looks_like_json"]
 
@@ -151,8 +150,8 @@ def _items(
             value = read_block(chunk, want)
         except Doubt:
             try:
-                documents = read_documents(chunk, want)
-            except YamlError:
+                documents = _read_documents(chunk, want)
+            except ValueError:
                 # Perhaps an anchor in another item, or a quoted text over several items.
                 yield BadDocument("", here, "whole")
                 return
@@ -160,7 +159,16 @@ def _items(
         if not isinstance(value, list) or len(value) != 1:
             yield BadDocument("", here, "whole")
             return
-        yield Found(value[0], here, list_kind, api, _dedent(chunk, column + 2))
+        yield Found(
+            value[0], here, list_kind, api, _dedent(chunk, column + 2) if is_policy_kind(kind) else None
+        )
+
+
+def _read_documents(text: str, want: Filter) -> list[Any]:
+    # PyYAML is imported only where a text needs it; its errors here are `YamlError`, a ValueError.
+    from flowdiag.cluster.yamlsafe import read_documents
+
+    return read_documents(text, want)
 
 
 def _dedent(chunk: str, width: int) -> str | None:
@@ -183,9 +191,9 @@ def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocume
         values: list[Any] = [read_block(body, want)]
     except Doubt:
         try:
-            values = read_documents(body, want)
-        except YamlError as error:
-            yield BadDocument(f"not YAML: {error}", line + (error.line or 1) - 1)
+            values = _read_documents(body, want)
+        except ValueError as error:
+            yield BadDocument(f"not YAML: {error}", line + (getattr(error, "line", None) or 1) - 1)
             return
     text = body if len(values) == 1 and len(body) <= _MAX_TEXT else None
     skipped = len(_leading_blank(body)) if text else 0

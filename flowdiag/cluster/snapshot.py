@@ -184,7 +184,7 @@ def _namespaces(
 ) -> dict[str, Namespace]:
     """Declared ones, then those that pods, Services and policies name."""
     found = {one.name: one for one in objects if isinstance(one, Namespace)}
-    named = {one.namespace for one in (*pods, *services)}
+    named = {pod.namespace for pod in pods} | {service.namespace for service in services}
     named.update(one.ref.namespace for one in policies if one.ref.namespace is not None)
     for name in sorted(named - found.keys()):
         found[name] = Namespace(name=name, labels={METADATA_NAME: name}, declared=False)

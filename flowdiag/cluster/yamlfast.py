@@ -30,6 +30,7 @@ class Doubt(Exception):  # noqa: N818 - a question handed on, not an error of th
 
 # A tab, a control character or a Unicode line break changes where lines and scalars end.
 _ODD = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_USUAL = bytes(range(0x20, 0x7F)) + b"\n"
 # "  - containerPort: 8080", "    f:metadata:", "  k:{\"type\":\"Ready\"}:", "- 10.0.0.1", after blank and comment lines
 _LINE = re.compile(
     r"(?:[ ]*+(?:#[^\n]*+)?\n)*+"
@@ -70,7 +71,7 @@ def read_block(text: str, want: Filter = KEEP) -> Any:
     Raises:
         Doubt: it is not surely what the safe reader would read.
     """
-    if _ODD.search(text) or not text.endswith("\n"):
+    if not text.endswith("\n") or _is_odd(text):
         raise Doubt
     reader = _Reader(text)
     reader.next()
@@ -83,6 +84,13 @@ def read_block(text: str, want: Filter = KEEP) -> Any:
     if reader.indent != -1:
         raise Doubt
     return value
+
+
+def _is_odd(text: str) -> bool:
+    if text.isascii():
+        # A table lookup a byte, several times quicker than the pattern.
+        return bool(text.encode("ascii").translate(None, _USUAL))
+    return _ODD.search(text) is not None
 
 
 class _Reader:
@@ -212,7 +220,13 @@ class _Reader:
         if stop is None:
             raise Doubt
         after = min(stop.start() + 1, len(self.text))
-        if _OPEN.search(self.text, self.start, after):
+        text, start = self.text, self.start
+        if (
+            text.find('"', start, after) >= 0
+            or text.find("'", start, after) >= 0
+            or text.find("{", start, after) >= 0
+            or text.find("[", start, after) >= 0
+        ) and _OPEN.search(text, start, after):
             raise Doubt
         self.end = after
         self.next()

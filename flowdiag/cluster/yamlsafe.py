@@ -24,7 +24,7 @@ MAX_ALIAS_NODES = 100_000
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class YamlError(Exception):
+class YamlError(ValueError):
     """Not YAML, or YAML that is not read; `line` counts from 1 in the text given."""
 
     def __init__(self, message: str, line: int | None = None) -> None:

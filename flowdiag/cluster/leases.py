@@ -1,0 +1,318 @@
+"""Who owned an address at a time.
+
+A snapshot is one instant and addresses are reused: an owner counts only from when it started to when it
+ended.  Rules: Kubernetes pod lifecycle (a Succeeded or Failed pod keeps ``status.podIP`` but not the
+address; a pod with a deletionTimestamp holds its address until it is gone), hostNetwork pods share the
+node's address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterable
+
+from msgspec import Struct, structs
+
+from flowdiag.cluster.addresses import canonical_ip, canonical_ips, in_any, parse_network
+from flowdiag.cluster.meta import as_list, as_map
+from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
+from flowdiag.model.objects import Node, Pod, Service, Snapshot
+from flowdiag.model.time import rfc3339_seconds
+
+__all__ = ["Leases", "Span"]
+
+
+class Span(Struct, frozen=True):
+    """An owner from `start` (inclusive) to `end` (exclusive); None is open."""
+
+    start: int | None
+    end: int | None
+    owner: Endpoint
+
+
+class _Claim(Struct, frozen=True):
+    """A pod holds an address in ``[start, end)``; `weak` where it only may (finished, or being deleted)."""
+
+    pod: Pod
+    start: int | None
+    end: int | None
+    weak_from: int | None
+
+    def holds(self, at: int | None) -> bool:
+        if at is None:
+            return True
+        return (self.start is None or at >= self.start) and (self.end is None or at < self.end)
+
+    def weak(self, at: int | None) -> bool:
+        if self.weak_from is None:
+            return False
+        return at is None or at >= self.weak_from
+
+
+_ALWAYS = -(1 << 62)
+
+
+def _claim(pod: Pod) -> _Claim:
+    # The kubelet sees a pod (startTime) before its sandbox gets an address; both stamps are cut to seconds.
+    starts = [at for at in (pod.created, pod.started) if at is not None]
+    start = max(starts, default=None)
+    if not pod.live:
+        if pod.finished is not None:
+            return _Claim(pod, start, pod.finished + 1_000_000_000, None)
+        return _Claim(pod, start, None, _ALWAYS)
+    return _Claim(pod, start, None, pod.deleted)
+
+
+class Leases:
+    """The owners of addresses, from one snapshot.  Lookups are dictionary lookups plus a walk over few claims."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._claims: dict[str, list[_Claim]] = defaultdict(list)
+        self._host_pods: dict[str, list[Pod]] = defaultdict(list)
+        self._nodes: dict[str, str] = {}
+        self._gateways: dict[str, str] = {}
+        self._services: dict[str, list[Service]] = defaultdict(list)
+        self._node_ports: dict[tuple[str, int], Service] = {}
+        self._hints: dict[str, set[str]] = defaultdict(set)
+        self._ranges: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        self._node_objects = snapshot.nodes
+        self._knows_pods = bool(snapshot.pods) or ("", "Pod") in snapshot.kinds_seen
+        self._read_nodes(snapshot)
+        for pod in snapshot.pods:
+            if pod.template:
+                continue
+            if pod.host_network:
+                for ip in {*pod.ips, *pod.host_ips}:
+                    self._host_pods[ip].append(pod)
+                    if pod.node is not None:
+                        self._nodes.setdefault(ip, pod.node)
+                continue
+            for ip in pod.ips:
+                self._claims[ip].append(_claim(pod))
+            if pod.node is not None:
+                for ip in pod.host_ips:
+                    self._nodes.setdefault(ip, pod.node)
+        for service in snapshot.services:
+            for ip in (*service.cluster_ips, *service.external_ips):
+                self._services[ip].append(service)
+            for port in service.ports:
+                if port.node_port is not None:
+                    self._node_ports[(port.protocol, port.node_port)] = service
+        self._read_hints(snapshot)
+
+    def _read_nodes(self, snapshot: Snapshot) -> None:
+        for node in snapshot.nodes.values():
+            for ip in node.addresses:
+                self._nodes[ip] = node.name
+            for text in node.pod_cidrs:
+                network = parse_network(text)
+                if network is None:
+                    continue
+                self._ranges.append(network)
+                # The bridge or router has the first address; Weave's has the network address itself.
+                for first in (network.network_address, network.network_address + (network.num_addresses > 1)):
+                    self._gateways.setdefault(str(first), node.name)
+        for one in snapshot.others:
+            if one.kind == "CiliumNode":
+                entries = as_list(as_map(one.body.get("spec")).get("addresses"))
+                for ip in canonical_ips(as_map(entry).get("ip") for entry in entries):
+                    self._nodes.setdefault(ip, one.name)
+
+    def _read_hints(self, snapshot: Snapshot) -> None:
+        """Pods that only other objects remember by address."""
+        for piece in snapshot.endpoint_slices:
+            for ip, name in zip(piece.addresses, piece.pods, strict=False):
+                if name is not None:
+                    self._hints[ip].add(name)
+        for one in snapshot.others:
+            if one.kind == "CiliumEndpoint" and one.namespace is not None:
+                networking = as_map(as_map(one.body.get("status")).get("networking"))
+                for entry in as_list(networking.get("addressing")):
+                    pair = as_map(entry)
+                    for ip in canonical_ips([pair.get("ipv4"), pair.get("ipv6")]):
+                        self._hints[ip].add(f"{one.namespace}/{one.name}")
+
+    def owner(
+        self, ip: str | None, at: int | None, *, port: int | None = None, protocol: str | None = None
+    ) -> Endpoint:
+        """Who had `ip` at `at` (nanoseconds; None where the time is unknown).
+
+        Args:
+            ip: address text; anything that is not an address gives an unknown end.
+            at: the instant.
+            port: the destination port, if it may be a Service's node port.
+            protocol: of `port`.
+        """
+        address = canonical_ip(ip)
+        if address is None:
+            return Endpoint(kind=EndpointKind.UNKNOWN, ip=ip)
+        claims = self._claims.get(address, ())
+        holding = [claim for claim in claims if claim.holds(at)]
+        strong = [claim for claim in holding if not claim.weak(at)]
+        found = strong or holding
+        if found:
+            return self._pods(address, [claim.pod for claim in found])
+        if port is not None and address in self._nodes:
+            service = self._node_ports.get(((protocol or "TCP").upper(), port))
+            if service is not None:
+                return _service(service, address, "node port")
+        services = self._services.get(address, ())
+        if services and not (
+            at is not None and all(one.created is not None and one.created > at for one in services)
+        ):
+            return _service(services[0], address, None)
+        node = self._nodes.get(address)
+        if node is not None or address in self._host_pods:
+            return self._node(address, node, at)
+        if claims:
+            return _gone(address, claims)
+        if services:
+            return Endpoint(
+                kind=EndpointKind.UNKNOWN,
+                ip=address,
+                note=f"owner unknown at that time (now Service {services[0].namespace}/{services[0].name})",
+            )
+        hints = sorted(self._hints.get(address, ()))
+        if hints:
+            return _hinted(address, hints)
+        if address in self._gateways:
+            return structs.replace(
+                self._node(address, self._gateways[address], at), note="first address of the node's pod range"
+            )
+        return self._outside(address)
+
+    @staticmethod
+    def _pods(address: str, pods: list[Pod]) -> Endpoint:
+        names = tuple(sorted({f"{pod.namespace}/{pod.name}" for pod in pods}))
+        first = pods[0]
+        if len(names) == 1:
+            # A WorkloadEndpoint and a Pod of one name are one pod: the Pod object knows more.
+            best = next((pod for pod in pods if pod.kind == "Pod"), first)
+            return Endpoint(
+                kind=EndpointKind.POD,
+                namespace=best.namespace,
+                name=best.name,
+                ip=address,
+                pod=best,
+                workload=best.workload,
+                workload_inferred=best.workload_inferred,
+                known_by=KnownBy.ADDRESS,
+                note=None
+                if best.live or best.finished is not None
+                else f"pod is {best.phase}; it may have lost the address",
+            )
+        if len({(pod.namespace, pod.workload) for pod in pods}) == 1:
+            return Endpoint(
+                kind=EndpointKind.WORKLOAD,
+                namespace=first.namespace,
+                ip=address,
+                workload=first.workload,
+                workload_inferred=first.workload_inferred,
+                known_by=KnownBy.ADDRESS,
+                candidates=names,
+                note="several pods of the workload claim the address",
+            )
+        return Endpoint(
+            kind=EndpointKind.UNKNOWN, ip=address, candidates=names, note="address claimed by several pods"
+        )
+
+    def _node(self, address: str, name: str | None, at: int | None) -> Endpoint:
+        pods = [pod for pod in self._host_pods.get(address, ()) if _claim(pod).holds(at)]
+        node: Node | None = self._node_objects.get(name) if name is not None else None
+        return Endpoint(
+            kind=EndpointKind.NODE,
+            name=name,
+            ip=address,
+            node=node,
+            known_by=KnownBy.ADDRESS,
+            candidates=tuple(sorted({f"{pod.namespace}/{pod.name}" for pod in pods})),
+        )
+
+    def _outside(self, address: str) -> Endpoint:
+        parsed = ipaddress.ip_address(address)
+        if in_any(address, self._ranges) is not None:
+            return Endpoint(kind=EndpointKind.UNKNOWN, ip=address, note="pod address without a known owner")
+        if not self._knows_pods and parsed.is_private and not parsed.is_link_local and not parsed.is_loopback:
+            return Endpoint(
+                kind=EndpointKind.UNKNOWN, ip=address, note="no pods in the state to tell whose it is"
+            )
+        return Endpoint(kind=EndpointKind.EXTERNAL, ip=address, known_by=KnownBy.ADDRESS)
+
+    def boundaries(self, ip: str | None) -> tuple[int, ...]:
+        """The instants at which the owner of `ip` may change, sorted."""
+        address = canonical_ip(ip)
+        if address is None:
+            return ()
+        found: set[int] = set()
+        for claim in self._claims.get(address, ()):
+            weak = claim.weak_from if claim.weak_from != _ALWAYS else None
+            found.update(at for at in (claim.start, claim.end, weak) if at is not None)
+        if address not in self._claims:
+            found.update(one.created for one in self._services.get(address, ()) if one.created is not None)
+        return tuple(sorted(found))
+
+    def spans(self, ip: str | None, first: int | None, last: int | None) -> tuple[Span, ...]:
+        """The owners of `ip` from `first` to `last` (both inclusive), neighbours that are equal joined."""
+        if first is None or last is None:
+            return (Span(None, None, self.owner(ip, None)),)
+        cuts = [first, *(at for at in self.boundaries(ip) if first < at <= last)]
+        ends: list[int] = [*cuts[1:], last + 1]
+        found: list[Span] = []
+        for start, end in zip(cuts, ends, strict=True):
+            owner = self.owner(ip, start)
+            if found and found[-1].owner == owner:
+                found[-1] = Span(found[-1].start, end, owner)
+            else:
+                found.append(Span(start, end, owner))
+        return tuple(found)
+
+
+def _service(service: Service, address: str, note: str | None) -> Endpoint:
+    return Endpoint(
+        kind=EndpointKind.SERVICE,
+        namespace=service.namespace,
+        name=service.name,
+        ip=address,
+        service=service,
+        known_by=KnownBy.ADDRESS,
+        note=note,
+    )
+
+
+def _gone(address: str, claims: Iterable[_Claim]) -> Endpoint:
+    """Pods have the address in the state, but not at that time."""
+    parts = []
+    names = []
+    for claim in claims:
+        name = f"{claim.pod.namespace}/{claim.pod.name}"
+        names.append(name)
+        if claim.end is not None:
+            parts.append(f"was {name} until {rfc3339_seconds(claim.end - 1_000_000_000)}")
+        else:
+            parts.append(f"now {name}")
+    return Endpoint(
+        kind=EndpointKind.UNKNOWN,
+        ip=address,
+        candidates=tuple(sorted(set(names))),
+        note=f"owner unknown at that time ({'; '.join(parts[:3])})",
+    )
+
+
+def _hinted(address: str, names: list[str]) -> Endpoint:
+    if len(names) > 1:
+        return Endpoint(
+            kind=EndpointKind.UNKNOWN,
+            ip=address,
+            candidates=tuple(names),
+            note="address claimed by several pods",
+        )
+    namespace, _, name = names[0].partition("/")
+    return Endpoint(
+        kind=EndpointKind.POD,
+        namespace=namespace,
+        name=name,
+        ip=address,
+        known_by=KnownBy.ADDRESS,
+        note="known only from the endpoints of a Service or the CNI",
+    )
