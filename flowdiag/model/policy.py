@@ -124,6 +124,8 @@ class EndDecision(Struct, frozen=True, kw_only=True):
     """Why `allowed` is ``None``, in words."""
     walk: tuple[WalkStep, ...] = ()
     """Filled only where the caller asks for it."""
+    uncertain: tuple[PolicyRef, ...] = ()
+    """Policies that select the end and whose spec is not known to have held then (FD804)."""
 
 
 class ConnectionDecision(Struct, frozen=True, kw_only=True):
