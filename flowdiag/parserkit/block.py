@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from flowdiag.model.event import TimeSource
+
 __all__ = ["Block", "Envelope", "LineEnvelope", "ParseContext"]
 
 
@@ -21,6 +23,15 @@ class LineEnvelope(Struct, frozen=True, kw_only=True):
     namespace: str | None = None
     pod: str | None = None
     container: str | None = None
+    year_inferred: bool = False
+    """The envelope's stamp had no year (syslog): `at` stands on one that was given or inferred."""
+
+    @property
+    def time_source(self) -> TimeSource:
+        """What an event that takes its time from here says of it."""
+        if self.at is None:
+            return TimeSource.NONE
+        return TimeSource.INFERRED_YEAR if self.year_inferred else TimeSource.ENVELOPE
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
@@ -32,6 +43,8 @@ class Envelope(Struct, frozen=True, kw_only=True):
     namespace: list[str | None] | None = None
     pod: list[str | None] | None = None
     container: list[str | None] | None = None
+    year_inferred: bool = False
+    """The times in `at` come from stamps without a year."""
 
 
 class Block(Struct, frozen=True, kw_only=True):
@@ -60,6 +73,7 @@ class Block(Struct, frozen=True, kw_only=True):
             namespace=columns.namespace[index] if columns.namespace else None,
             pod=columns.pod[index] if columns.pod else None,
             container=columns.container[index] if columns.container else None,
+            year_inferred=columns.year_inferred,
         )
 
 
