@@ -1,0 +1,175 @@
+"""Questions about one connection: what explain and verify ask of a compiled state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from flowdiag.cluster.index import SnapshotIndex
+from flowdiag.cluster.leases import Leases
+from flowdiag.cluster.query import resolve_end, service_of, service_targets
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.errors import InputError
+from flowdiag.model.event import Icmp
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import ConnectionDecision, EndDecision
+from flowdiag.policy import PolicySet
+
+__all__ = ["Answer", "Asker", "Pair"]
+
+_MAX_PAIRS_SHOWN = 6
+
+
+class Pair(Struct, frozen=True):
+    """One pair of ends that a question came down to."""
+
+    src: Endpoint
+    dst: Endpoint
+    port: int | str | None
+    decision: ConnectionDecision
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """The answer to one question; `error` says why `allowed` is ``None`` where no end's policies do."""
+
+    allowed: bool | None
+    egress: EndDecision | None
+    ingress: EndDecision | None
+    error: str | None
+    pairs: tuple[Pair, ...]
+
+
+class Asker:
+    """A state, compiled once, and what is asked of it."""
+
+    def __init__(self, snapshot: Snapshot, policies: PolicySet) -> None:
+        self.snapshot = snapshot
+        self.policies = policies
+        self.index = SnapshotIndex(snapshot)
+        self.leases = Leases(snapshot)
+        self._ends: dict[str, tuple[Endpoint, ...]] = {}
+
+    def end(self, text: str) -> tuple[Endpoint, ...]:
+        """What an end stands for.
+
+        Raises:
+            InputError: nothing is called so.
+        """
+        if text not in self._ends:
+            self._ends[text] = resolve_end(text, self.snapshot, self.leases, self.index)
+        return self._ends[text]
+
+    def ask(
+        self,
+        src: str,
+        dst: str,
+        protocol: str | None,
+        port: int | str | None,
+        *,
+        icmp: Icmp | None = None,
+        walk: bool = False,
+    ) -> Answer:
+        """Evaluate every pair of ends that the question stands for.
+
+        Raises:
+            InputError: an end or a Service's port cannot be resolved, or both ends are outside.
+        """
+        sources = self.end(src)
+        targets = self._targets(dst, protocol, port)
+        pairs: list[Pair] = []
+        for source in sources:
+            for target, target_port in targets:
+                if _one_pod(source, target) and len(sources) * len(targets) > 1:
+                    continue
+                try:
+                    decision = self.policies.evaluate(
+                        source, target, protocol, target_port, icmp=icmp, walk=walk
+                    )
+                except ValueError:
+                    raise InputError(
+                        f"both ends are outside the cluster: {src} and {dst}",
+                        hint="policies decide only where one end is a pod or node of the state",
+                    ) from None
+                pairs.append(Pair(source, target, target_port, decision))
+        return _fold(pairs)
+
+    def _targets(
+        self, dst: str, protocol: str | None, port: int | str | None
+    ) -> Sequence[tuple[Endpoint, int | str | None]]:
+        service = service_of(dst.strip(), self.snapshot, self.index)
+        if service is None:
+            return [(end, port) for end in self.end(dst)]
+        self.end(dst)  # says so where nothing is behind the Service
+        ends = []
+        for backend in service_targets(service, port, protocol, self.index):
+            if port is not None and backend.port is None:
+                raise InputError(
+                    f"{backend.pod.namespace}/{backend.pod.name} does not declare the target port "
+                    f"of {service.namespace}/{service.name} {port}",
+                    hint="ask for the pod and its port",
+                )
+            ends.append((_pod_end(backend.pod.namespace, backend.pod.name, self.end(dst)), backend.port))
+        return ends
+
+
+def _pod_end(namespace: str, name: str, ends: Sequence[Endpoint]) -> Endpoint:
+    return next(end for end in ends if (end.namespace, end.name) == (namespace, name))
+
+
+def _one_pod(source: Endpoint, target: Endpoint) -> bool:
+    return source.kind is EndpointKind.POD and (
+        (source.namespace, source.name, source.kind) == (target.namespace, target.name, target.kind)
+        and source.pod is target.pod
+    )
+
+
+def _fold(pairs: Sequence[Pair]) -> Answer:
+    verdicts = {pair.decision.allowed for pair in pairs}
+    if len(verdicts) == 1 and pairs:
+        first = pairs[0].decision
+        allowed = first.allowed
+        error = None
+        if allowed is None:
+            ends = [end for end in (first.egress, first.ingress) if end is not None]
+            reasons = dict.fromkeys(text for end in ends for text in end.unknown)
+            error = "unknown: " + ("; ".join(reasons) or "the policies cannot decide it")
+        return Answer(
+            allowed=allowed, egress=first.egress, ingress=first.ingress, error=error, pairs=tuple(pairs)
+        )
+    if not pairs:
+        return Answer(allowed=None, egress=None, ingress=None, error="no pair of pods to ask about", pairs=())
+    # A pair that is refused shows what is wrong; the others stand in the text.
+    lead = next((pair for pair in pairs if pair.decision.allowed is False), pairs[0])
+    return Answer(
+        allowed=None,
+        egress=lead.decision.egress,
+        ingress=lead.decision.ingress,
+        error=f"mixed: {_describe(pairs)}",
+        pairs=tuple(pairs),
+    )
+
+
+def _describe(pairs: Sequence[Pair]) -> str:
+    words = {True: "allowed", False: "denied", None: "unknown"}
+    texts = [f"{_name(p.src)} -> {_name(p.dst)} {words[p.decision.allowed]}" for p in pairs]
+    if len(texts) <= _MAX_PAIRS_SHOWN:
+        return ", ".join(texts)
+    counts = [
+        f"{sum(p.decision.allowed is verdict for p in pairs)} {word}"
+        for verdict, word in words.items()
+        if any(p.decision.allowed is verdict for p in pairs)
+    ]
+    # One example of each verdict tells more than the first six of one.
+    examples = [
+        next(text for text, pair in zip(texts, pairs, strict=True) if pair.decision.allowed is verdict)
+        for verdict in words
+        if any(pair.decision.allowed is verdict for pair in pairs)
+    ]
+    return f"{', '.join(counts)} of {len(pairs)} pairs, for example {', '.join(examples)}"
+
+
+def _name(end: Endpoint) -> str:
+    if end.namespace and end.name:
+        return f"{end.namespace}/{end.name}"
+    return end.name or end.ip or end.cidr or end.entity or "?"

@@ -1,0 +1,49 @@
+"""Cluster objects from the inputs, compiled for who enforces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from flowdiag.analysis.options import StateOptions
+from flowdiag.cluster.manifests import StateProblem
+from flowdiag.cluster.snapshot import build_snapshot
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import Dialect
+from flowdiag.policy import PolicySet, compile_policies, detect_dialect
+
+__all__ = ["State", "compile_state"]
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """A snapshot, its policies in one dialect, and what must be said about reading them."""
+
+    snapshot: Snapshot
+    policies: PolicySet
+    dialect: Dialect
+    detected: bool
+    """The dialect was worked out from the evidence, not forced."""
+    problems: tuple[StateProblem, ...]
+
+
+def compile_state(
+    inputs: Iterable[tuple[str, bytes]], options: StateOptions, cnis: Iterable[str] = ()
+) -> State:
+    """Read and compile.
+
+    Args:
+        inputs: (name, content) of the state's inputs; later ones win.
+        options: how policies are read.
+        cnis: CNIs that the evidence shows.
+    """
+    snapshot, problems = build_snapshot(inputs, options.taken)
+    forced = options.dialect != "auto"
+    dialect = Dialect(options.dialect) if forced else detect_dialect(snapshot, cnis)
+    return State(
+        snapshot=snapshot,
+        policies=compile_policies(snapshot, dialect=dialect, ip_block_pods=options.ip_block_pods),
+        dialect=dialect,
+        detected=not forced,
+        problems=tuple(problems),
+    )
