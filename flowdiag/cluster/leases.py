@@ -45,9 +45,10 @@ class _Claim(Struct, frozen=True):
         return (self.start is None or at >= self.start) and (self.end is None or at < self.end)
 
     def weak(self, at: int | None) -> bool:
-        if self.weak_from is None:
-            return False
-        return at is None or at >= self.weak_from
+        if at is None:
+            # At no known time a pod that ended, or is about to, stands behind one that lives.
+            return self.weak_from is not None or not self.pod.live
+        return self.weak_from is not None and at >= self.weak_from
 
 
 _ALWAYS = -(1 << 62)

@@ -176,6 +176,9 @@ def _address(address: str, leases: Leases) -> Endpoint:
             )
         # Nobody in the state has it: the contract reads it as outside.
         return Endpoint(kind=EndpointKind.EXTERNAL, ip=address, known_by=KnownBy.QUERY, note=owner.note)
+    if owner.pod is not None and not owner.pod.live:
+        note = f"{owner.namespace}/{owner.name} had the address and is {owner.pod.phase}"
+        return Endpoint(kind=EndpointKind.EXTERNAL, ip=address, known_by=KnownBy.QUERY, note=note)
     return owner
 
 

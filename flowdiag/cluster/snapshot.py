@@ -123,12 +123,10 @@ def _older(new: Entry, old: Entry) -> bool:
 
 
 def _content(entry: Entry) -> list[Any]:
-    """What must agree for two readings to be the same object: all but where it stands."""
-    cleared = {"origin": None}
+    """What must agree for two readings to be the same object: all but where it stands and how it was served."""
+    aside: dict[str, Any] = {"origin": None, "text": None, "api_version": ""}
     return [
-        structs.replace(
-            one, **{key: value for key, value in {**cleared, "text": None}.items() if hasattr(one, key)}
-        )
+        structs.replace(one, **{key: value for key, value in aside.items() if hasattr(one, key)})
         for one in as_objects(entry.value)
     ]
 

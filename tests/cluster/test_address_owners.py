@@ -1,0 +1,447 @@
+"""Who owned an address at a time, and what becomes of flows over it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowdiag.cluster import Leases, Resolver, SnapshotIndex, build_snapshot, resolve_end, service_targets
+from flowdiag.model.endpoint import EndpointKind, KnownBy
+from flowdiag.model.errors import InputError
+from flowdiag.model.event import Direction, Peer, TimeSource, Verdict, WorkloadRef
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer
+from flowdiag.model.time import parse_rfc3339
+
+S = 10**9
+
+
+def at(clock: str) -> int:
+    return parse_rfc3339(f"2026-11-03T{clock}Z")
+
+
+def stamp(clock):
+    return f"2026-11-03T{clock}Z"
+
+
+def pod(
+    name,
+    ip,
+    created="10:00:00",
+    *,
+    phase="Running",
+    node="node-a",
+    namespace="shop",
+    labels=None,
+    finished=None,
+    **more,
+):
+    status = {"phase": phase, "podIP": ip, "hostIP": "192.0.2.1", "startTime": stamp(created)}
+    if finished:
+        status["containerStatuses"] = [{"state": {"terminated": {"finishedAt": stamp(finished)}}}]
+    meta = {
+        "name": name,
+        "namespace": namespace,
+        "creationTimestamp": stamp(created),
+        "labels": labels or {"app": name},
+        **more.pop("meta", {}),
+    }
+    spec = {"nodeName": node, "containers": [{"ports": [{"name": "http", "containerPort": 8080}]}], **more}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": status}
+
+
+NODE = {
+    "apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-a", "annotations": {"projectcalico.org/IPv4IPIPTunnelAddr": "10.1.0.77"}},
+    "spec": {"podCIDRs": ["10.1.0.0/24"]}, "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}, {"type": "Hostname", "address": "node-a"}]},
+}  # fmt: skip
+SERVICE = {
+    "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"},
+    "spec": {"clusterIP": "10.96.0.10", "type": "NodePort", "selector": {"app": "web"}, "externalIPs": ["203.0.113.5"],
+             "ports": [{"port": 80, "targetPort": "http", "nodePort": 30080}]},
+}  # fmt: skip
+
+
+def state(*objects) -> Snapshot:
+    snapshot, problems = build_snapshot(
+        [("state.json", json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}).encode())]
+    )
+    assert problems == []
+    return snapshot
+
+
+def owner(snapshot, ip, clock=None, **more):
+    return Leases(snapshot).owner(ip, at(clock) if clock else None, **more)
+
+
+def test_a_pod_created_later_cannot_be_the_owner():
+    snapshot = state(pod("web", "10.1.0.5", "12:00:00"))
+    assert owner(snapshot, "10.1.0.5", "12:00:00").name == "web"
+    before = owner(snapshot, "10.1.0.5", "11:59:59")
+    assert before.kind is EndpointKind.UNKNOWN
+    assert before.note == "owner unknown at that time (now shop/web)"
+
+
+def test_finished_pods_stand_behind_a_running_owner():
+    """A finished pod keeps its podIP; it owned the address until it ended."""
+    snapshot = state(
+        pod("job", "10.1.0.5", "10:00:00", phase="Succeeded", finished="11:00:00"),
+        pod("web", "10.1.0.5", "11:30:00"),
+    )
+    assert owner(snapshot, "10.1.0.5", "10:30:00").name == "job"
+    assert owner(snapshot, "10.1.0.5", "11:45:00").name == "web"
+    gap = owner(snapshot, "10.1.0.5", "11:15:00")
+    assert gap.kind is EndpointKind.UNKNOWN
+    assert gap.candidates == ("shop/job", "shop/web")
+    unsure = state(pod("job", "10.1.0.5", "10:00:00", phase="Failed"), pod("web", "10.1.0.5", "10:30:00"))
+    assert owner(unsure, "10.1.0.5", "11:00:00").name == "web"
+
+
+def test_two_owners_are_ambiguous():
+    found = owner(state(pod("a", "10.1.0.5"), pod("b", "10.1.0.5")), "10.1.0.5", "11:00:00")
+    assert (found.kind, found.candidates) == (EndpointKind.UNKNOWN, ("shop/a", "shop/b"))
+
+
+def test_a_pod_being_deleted_keeps_its_address_until_another_has_it():
+    old = pod("old", "10.1.0.5", meta={"deletionTimestamp": stamp("11:00:00")})
+    assert owner(state(old), "10.1.0.5", "11:10:00").name == "old"
+    assert owner(state(old, pod("new", "10.1.0.5", "11:05:00")), "10.1.0.5", "11:10:00").name == "new"
+
+
+def test_host_network_addresses_are_the_node_with_candidates():
+    snapshot = state(
+        NODE, pod("proxy", "192.0.2.1", hostNetwork=True), pod("cni", "192.0.2.1", hostNetwork=True)
+    )
+    found = owner(snapshot, "192.0.2.1", "11:00:00")
+    assert (found.kind, found.name, found.candidates) == (
+        EndpointKind.NODE,
+        "node-a",
+        ("shop/cni", "shop/proxy"),
+    )
+
+
+@pytest.mark.parametrize("ip", ["192.0.2.1", "::ffff:192.0.2.1", "10.1.0.77", "10.1.0.1", "10.1.0.0"])
+def test_node_addresses(ip):
+    """Status, CNI annotations, the first address of the pod range (and Weave's network address), IPv4-mapped."""
+    assert owner(state(NODE), ip, "11:00:00").name == "node-a"
+
+
+def test_a_pod_may_own_the_first_address_of_the_range():
+    assert owner(state(NODE, pod("web", "10.1.0.1")), "10.1.0.1", "11:00:00").kind is EndpointKind.POD
+
+
+@pytest.mark.parametrize(("ip", "port"), [("10.96.0.10", None), ("203.0.113.5", None), ("192.0.2.1", 30080)])
+def test_service_addresses(ip, port):
+    found = owner(state(NODE, SERVICE), ip, "11:00:00", port=port, protocol="TCP")
+    assert (found.kind, found.namespace, found.name) == (EndpointKind.SERVICE, "shop", "web")
+
+
+def test_outside_and_unknown():
+    """Outside only where the state can tell: without pods a private address may be anybody's."""
+    with_pods = state(NODE, pod("web", "10.1.0.5"))
+    assert owner(with_pods, "10.9.9.9").kind is EndpointKind.EXTERNAL
+    assert owner(with_pods, "10.1.0.200").kind is EndpointKind.UNKNOWN
+    assert owner(state(NODE), "10.9.9.9").kind is EndpointKind.UNKNOWN
+    assert owner(state(NODE), "198.18.255.1x").kind is EndpointKind.UNKNOWN
+    assert owner(with_pods, "2001:db8::1").kind is EndpointKind.EXTERNAL
+
+
+def test_endpoints_remember_pods_that_the_state_lacks():
+    piece = {
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "web-x", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+        "endpoints": [{"addresses": ["10.1.0.9"], "targetRef": {"kind": "Pod", "name": "web-9", "namespace": "shop"}}],
+    }  # fmt: skip
+    found = owner(state(piece), "10.1.0.9", "11:00:00")
+    assert (found.kind, found.namespace, found.name, found.pod) == (EndpointKind.POD, "shop", "web-9", None)
+
+
+# --- resolving flows ------------------------------------------------------------------------------
+
+
+def flow(src, dst, *, buckets=(), port=80, direction=None, node=None, first=None, last=None, **more):
+    buckets = tuple(Bucket(start, width, count) for start, width, count in buckets) or (Bucket(None, 0, 1),)
+    timed = [bucket for bucket in buckets if bucket.start is not None]
+    return DistinctFlow(
+        parser="test", node=node, src=src, dst=dst, protocol="TCP", port=port, icmp=None, direction=direction, verdict=Verdict.DENIED,
+        verdict_raw=None, cause=None, reason=None, reason_code=None, reason_raw=None, policies=(), l7=None, turned=False,
+        count=sum(bucket.count for bucket in buckets), records=1,
+        first=first if first is not None else (timed[0].start if timed else None),
+        last=last if last is not None else (timed[-1].start if timed else None),
+        time_source=TimeSource.RECORD, buckets=buckets, tcp_flags=frozenset(), reply_seen=False, source_ports=(), interval_s=None,
+        dns_names=more.pop("dns_names", ()), folded_peers=None, folded_ports=None, examples=(), **more,
+    )  # fmt: skip
+
+
+REUSED = (
+    pod("job", "10.1.0.5", "10:00:00", phase="Succeeded", finished="10:59:59"),
+    pod("web", "10.1.0.5", "11:00:00"),
+)
+
+
+def test_flow_is_split_where_the_owner_changes():
+    """Buckets before and after go to their owners; one that straddles the change stands apart, ambiguous."""
+    buckets = [
+        (at("10:58:00"), 60 * S, 5),
+        (at("10:59:30"), 60 * S, 2),
+        (at("11:01:00"), 60 * S, 7),
+        (None, 0, 1),
+    ]
+    buckets.sort(key=lambda part: (part[0] is None, part[0]))
+    found = Resolver(state(*REUSED)).resolve(
+        flow(
+            Peer(ip="10.1.0.5"),
+            Peer(ip="192.0.2.99"),
+            buckets=buckets,
+            first=at("10:58:00"),
+            last=at("11:01:30"),
+        )
+    )
+    rows = sorted((part.src.name or "?", part.count, part.ambiguous) for part in found)
+    assert rows == [("job", 2, True), ("job", 5, False), ("web", 1, True), ("web", 7, False)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(-40, 40), st.integers(1, 9)),
+        min_size=1,
+        max_size=12,
+        unique_by=lambda part: part[0],
+    )
+)
+def test_splitting_loses_no_record(minutes):
+    buckets = [(at("11:00:00") + minute * 60 * S, 60 * S, count) for minute, count in sorted(minutes)]
+    distinct = flow(Peer(ip="10.1.0.5"), Peer(ip="192.0.2.99"), buckets=buckets)
+    found = Resolver(state(*REUSED)).resolve(distinct)
+    assert sum(part.count for part in found) == distinct.count
+    assert {bucket.start for part in found for bucket in part.buckets} == {
+        bucket.start for bucket in distinct.buckets
+    }
+
+
+def one(snapshot, src, dst, **more):
+    (found,) = Resolver(snapshot, more.pop("answers", ())).resolve(flow(src, dst, **more))
+    return found
+
+
+OUT = Peer(ip="198.51.100.7")
+
+
+def test_recorded_names_come_first_and_are_completed():
+    found = one(
+        state(pod("web", "10.1.0.5")), Peer(ip="10.1.0.5", namespace="shop", pod="web", identity=777), OUT
+    )
+    assert (found.src.known_by, found.src.pod.name, found.src.identity) == (KnownBy.RECORD, "web", 777)
+
+
+@pytest.mark.parametrize(
+    ("name", "workload"),
+    [
+        ("web-574f6b9c8d-x2x4z", WorkloadRef("Deployment", "web")),
+        ("db-0", WorkloadRef("StatefulSet", "db")),
+        ("backup-28391040-bbbbb", WorkloadRef("CronJob", "backup")),
+        ("agent-x2x4z", WorkloadRef(None, "agent")),
+        ("web-574f6b9c8d-*", WorkloadRef("Deployment", "web")),
+    ],
+)
+def test_gone_pods_give_their_workload_by_name(name, workload):
+    known = pod(
+        "web-574f6b9c8d-bbbbb",
+        "10.1.0.5",
+        meta={"ownerReferences": [{"kind": "ReplicaSet", "name": "web-574f6b9c8d", "controller": True}]},
+    )
+    found = one(state(known), Peer(namespace="shop", pod=name), OUT).src
+    assert (found.kind, found.workload, found.workload_inferred, found.known_by) == (
+        EndpointKind.WORKLOAD,
+        workload,
+        True,
+        KnownBy.NAME,
+    )
+
+
+def test_pod_of_a_known_daemon_set_keeps_its_kind():
+    daemon = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "agent", "namespace": "shop"},
+        "spec": {},
+    }
+    assert one(state(daemon), Peer(namespace="shop", pod="agent-x2x4z"), OUT).src.workload == WorkloadRef(
+        "DaemonSet", "agent"
+    )
+
+
+def test_world_and_names():
+    answers = [DnsAnswer("api.example.com.", "198.51.100.7", None, None, 30)]
+    found = one(
+        state(pod("web", "10.1.0.5")),
+        Peer(ip="10.1.0.5"),
+        Peer(ip="198.51.100.7", entity="world"),
+        answers=answers,
+        dns_names=("www.example.com",),
+    )
+    assert (found.dst.kind, found.dst.entity) == (EndpointKind.EXTERNAL, "world")
+    assert found.dst.dns_names == ("api.example.com", "www.example.com")
+
+
+def test_world_at_a_pods_address_is_noted():
+    """The record is kept; the contradiction is said."""
+    found = one(
+        state(pod("web", "10.1.0.5")), Peer(ip="10.1.0.5", identity=2), OUT, buckets=[(at("11:00:00"), S, 1)]
+    )
+    assert (found.src.kind, found.src.candidates) == (EndpointKind.EXTERNAL, ("shop/web",))
+
+
+def test_host_is_the_recording_node_and_unknown_is_looked_up():
+    snapshot = state(NODE, pod("web", "10.1.0.5"))
+    assert one(snapshot, Peer(entity="host"), OUT, node="prod/node-a").src.node.name == "node-a"
+    assert one(snapshot, Peer(ip="10.1.0.5", entity="unknown"), OUT).src.name == "web"
+
+
+def test_numeric_identities_are_explained_by_the_state():
+    identity = {
+        "apiVersion": "cilium.io/v2", "kind": "CiliumIdentity", "metadata": {"name": "4711"},
+        "security-labels": {"k8s:app": "web", "k8s:io.kubernetes.pod.namespace": "shop", "k8s:io.cilium.k8s.policy.cluster": "default"},
+    }  # fmt: skip
+    found = one(state(identity, pod("web", "10.1.0.5")), Peer(identity=4711), OUT).src
+    assert (found.kind, found.known_by, found.workload) == (
+        EndpointKind.WORKLOAD,
+        KnownBy.IDENTITY,
+        WorkloadRef("Pod", "web"),
+    )
+
+
+def test_service_with_one_pod_behind_it_gives_the_pod_via_the_service():
+    found = one(state(SERVICE, pod("web", "10.1.0.5")), OUT, Peer(ip="10.96.0.10"))
+    assert (found.dst.name, found.dst.kind, found.via.name) == ("web", EndpointKind.POD, "web")
+    several = one(
+        state(
+            SERVICE, pod("a", "10.1.0.5", labels={"app": "web"}), pod("b", "10.1.0.6", labels={"app": "web"})
+        ),
+        OUT,
+        Peer(ip="10.96.0.10"),
+    )
+    assert (several.dst.kind, several.via) == (EndpointKind.SERVICE, None)
+
+
+def test_direction_from_the_one_local_pod():
+    snapshot = state(pod("web", "10.1.0.5"), pod("api", "10.1.1.5", node="node-b"))
+    ends = Peer(ip="10.1.0.5"), Peer(ip="10.1.1.5")
+    assert one(snapshot, *ends, node="node-a").direction is Direction.EGRESS
+    assert one(snapshot, *ends, node="node-b").direction is Direction.INGRESS
+    assert one(snapshot, *ends).direction is None
+    assert one(snapshot, *ends, node="node-a", direction=Direction.INGRESS).direction is Direction.INGRESS
+
+
+# --- ends of questions ----------------------------------------------------------------------------
+
+
+def workload(kind, name):
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": []}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"template": template},
+    }
+
+
+ASKED = (
+    NODE,
+    SERVICE,
+    pod("web", "10.1.0.5"),
+    workload("Deployment", "web"),
+    workload("StatefulSet", "db"),
+    pod("proxy", "192.0.2.1", hostNetwork=True),
+)
+
+
+def ends(text, *objects):
+    snapshot = state(*(objects or ASKED))
+    return resolve_end(text, snapshot, Leases(snapshot))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "name"),
+    [
+        ("shop/web", EndpointKind.POD, "Pod"),
+        ("shop/web[Deployment]", EndpointKind.POD, "Deployment"),
+        ("shop/web[Service]", EndpointKind.POD, "Pod"),
+        ("svc:shop/web", EndpointKind.POD, "Pod"),
+        ("shop/db", EndpointKind.POD, "StatefulSet"),
+        ("10.1.0.5", EndpointKind.POD, "Pod"),
+    ],
+)
+def test_names_are_tried_in_the_stated_order(text, kind, name):
+    found = ends(text)[0]  # a Service stands for the template's pod as well
+    assert (found.kind, found.pod.kind) == (kind, name)
+
+
+def test_an_address_of_a_finished_pod_only_is_outside():
+    (found,) = ends("10.1.0.5", pod("job", "10.1.0.5", phase="Succeeded"))
+    assert (found.kind, found.note) == (EndpointKind.EXTERNAL, "shop/job had the address and is Succeeded")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("node:node-a", EndpointKind.NODE),
+        ("192.0.2.1", EndpointKind.NODE),
+        ("198.51.100.0/24", EndpointKind.EXTERNAL),
+        ("198.51.100.9", EndpointKind.EXTERNAL),
+        ("10.1.0.200", EndpointKind.EXTERNAL),
+        ("2001:db8::/64", EndpointKind.EXTERNAL),
+        ("entity:world", EndpointKind.ENTITY),
+    ],
+)
+def test_other_ends(text, kind):
+    (found,) = ends(text)
+    assert found.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("shop/wbe", "shop/web"),
+        ("node:node-b", "node-a"),
+        ("svc:shop/wev", "shop/web"),
+        ("entity:wrld", "world"),
+        ("nonsense", "namespace/name"),
+        ("shop/web[Deploymint]", "Deployment"),
+    ],
+)
+def test_unknown_ends_name_the_closest(text, hint):
+    with pytest.raises(InputError) as caught:
+        ends(text)
+    assert hint in caught.value.hint
+
+
+def test_an_address_of_two_pods_is_refused():
+    with pytest.raises(InputError, match="claimed by several pods"):
+        ends("10.1.0.5", pod("a", "10.1.0.5"), pod("b", "10.1.0.5"))
+
+
+def test_workload_stands_for_its_live_pods():
+    reference = {"meta": {"ownerReferences": [{"kind": "StatefulSet", "name": "db", "controller": True}]}}
+    objects = (
+        workload("StatefulSet", "db"),
+        pod("db-0", "10.1.0.1", **reference),
+        pod("db-1", "10.1.0.2", phase="Failed", meta=dict(reference["meta"])),
+    )
+    assert [found.name for found in ends("shop/db", *objects)] == ["db-0"]
+
+
+def test_service_ports_are_translated_per_pod():
+    snapshot = state(*ASKED)
+    index = SnapshotIndex(snapshot)
+    service = index.services[("shop", "web")]
+    assert [
+        (target.pod.name, target.port)
+        for target in service_targets(service, 80, "TCP", index)
+        if not target.pod.template
+    ] == [("web", 8080)]
+    with pytest.raises(InputError) as caught:
+        service_targets(service, 8080, "TCP", index)
+    assert caught.value.hint == "its ports: 80/TCP"

@@ -1,0 +1,472 @@
+"""Each trap of real dumps of cluster state, read as a person would read it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flowdiag.cluster import build_snapshot, read_manifest, sniff_state
+from flowdiag.model.event import WorkloadRef
+from flowdiag.model.policy import PolicyRef
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  creationTimestamp: "2026-11-03T12:00:00Z"
+  labels:
+    app: web
+  name: {name}
+  namespace: shop
+spec:
+  containers:
+  - name: web
+    ports:
+    - containerPort: 8080
+      name: http
+status:
+  phase: Running
+  podIP: 10.0.0.{number}
+"""
+NETPOL = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "deny", "namespace": "shop"},
+    "spec": {"podSelector": {}},
+}
+
+
+def build(*texts, names=None):
+    inputs = [
+        (names[index] if names else f"file{index}", text if isinstance(text, bytes) else text.encode())
+        for index, text in enumerate(texts)
+    ]
+    return build_snapshot(inputs)
+
+
+def pod_text(name="web-1", number=1):
+    return POD.format(name=name, number=number)
+
+
+def listed(*objects, kind="List", api="v1"):
+    return {"apiVersion": api, "kind": kind, "items": list(objects), "metadata": {"resourceVersion": ""}}
+
+
+def pod_object(name, **parts):
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "shop", **parts.pop("metadata", {})},
+        **parts,
+    }
+
+
+def test_typed_list_without_item_kind_in_both_formats():
+    """The list's kind minus ``List`` is the kind of its items."""
+    item = {"metadata": {"name": "web-1", "namespace": "shop"}, "status": {"podIP": "10.0.0.1"}}
+    as_yaml = "apiVersion: v1\nitems:\n- metadata:\n    name: web-2\n    namespace: shop\nkind: PodList\n"
+    snapshot, problems = build(json.dumps(listed(item, kind="PodList"), indent=2), as_yaml)
+    assert [pod.name for pod in snapshot.pods] == ["web-1", "web-2"]
+    assert problems == []
+
+
+def test_one_list_with_mixed_kinds():
+    snapshot, _ = build(json.dumps(listed(pod_object("web-1"), NETPOL)))
+    assert len(snapshot.pods) == len(snapshot.policies) == 1
+
+
+def test_empty_typed_list_is_knowledge():
+    """An empty NetworkPolicyList says there are none; an empty generic List says nothing."""
+    snapshot, _ = build(
+        "apiVersion: networking.k8s.io/v1\nitems: []\nkind: NetworkPolicyList\n",
+        "apiVersion: v1\nitems: []\nkind: List\n",
+    )
+    assert snapshot.kinds_seen == {("networking.k8s.io", "NetworkPolicy")}
+
+
+def test_documents_comments_and_empty_parts():
+    text = f"# only a comment\n---\n---\n{pod_text()}---\n# nothing\n...\n---\n{pod_text('web-2', 2)}"
+    snapshot, problems = build(text)
+    assert [(pod.name, pod.origin.line) for pod in snapshot.pods] == [("web-1", 4), ("web-2", 25)]
+    assert text.split("\n")[24] == "apiVersion: v1"
+    assert problems == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_windows_encodings_and_line_ends(encoding):
+    """PowerShell redirection: UTF-16 with a byte order mark, CRLF."""
+    data = pod_text().replace("\n", "\r\n").encode(encoding)
+    if encoding == "utf-16-le":
+        data = b"\xff\xfe" + data
+    snapshot, problems = build(data)
+    assert snapshot.pods[0].ips == ("10.0.0.1",)
+    assert problems == []
+
+
+@pytest.mark.parametrize("text", [pod_text(), json.dumps(pod_object("web-1"), indent=2)])
+def test_terminal_dirt_between_objects(text):
+    dirt = "ops@bastion:~$ kubectl get pods -A -o yaml\nNo resources found in shop namespace.\nWarning: v1 Endpoints is deprecated\n"
+    snapshot, problems = build(dirt + text + "\nNo resources found\n")
+    assert [pod.name for pod in snapshot.pods] == ["web-1"]
+    assert problems == []
+
+
+def test_redacted_values_do_not_break_a_file():
+    text = pod_text().replace("10.0.0.1", "***HIDDEN***")
+    snapshot, problems = build(text)
+    assert snapshot.pods[0].ips == ()
+    assert problems == []
+
+
+def test_json_objects_one_after_the_other_and_lines():
+    glued = json.dumps(pod_object("a")) + json.dumps(pod_object("b"), indent=1)
+    lines = "\n".join(json.dumps(pod_object(name)) for name in ("c", "d"))
+    snapshot, problems = build(glued, lines)
+    assert [(pod.name, pod.origin.line) for pod in snapshot.pods] == [("a", 1), ("b", 1), ("c", 1), ("d", 2)]
+    assert problems == []
+
+
+def test_json_list_items_know_their_lines():
+    text = json.dumps(listed(pod_object("a"), pod_object("b")), indent=4)
+    snapshot, _ = build(text)
+    lines = text.split("\n")
+    assert [lines[pod.origin.line - 1].strip() for pod in snapshot.pods] == ["{", "{"]
+    assert '"name": "b"' in "\n".join(lines[snapshot.pods[1].origin.line - 1 :])
+    assert snapshot.pods[0].origin.line < snapshot.pods[1].origin.line
+
+
+def test_bare_array_of_an_old_support_bundle():
+    """Objects without kind: the file's place in the bundle tells."""
+    snapshot, problems = build(
+        '[{"metadata": {"name": "shop", "labels": {"team": "a"}}}]',
+        names=["bundle/cluster-resources/namespaces.json"],
+    )
+    assert snapshot.namespaces["shop"].labels == {"team": "a", "kubernetes.io/metadata.name": "shop"}
+    assert problems == []
+
+
+def test_cluster_info_dump_on_standard_output():
+    """Log sections are not read, even where a pod prints what looks like an object."""
+    log = f"==== START logs for container web of pod shop/web-1 ====\n{json.dumps(pod_object('forged'))}\n==== END logs for container web of pod shop/web-1 ====\n"
+    text = json.dumps(listed(pod_object("a"), kind="PodList")) + "\n" + log + json.dumps(pod_object("b"))
+    snapshot, problems = build(text)
+    assert [pod.name for pod in snapshot.pods] == ["a", "b"]
+    assert problems == []
+
+
+def test_a_broken_document_is_named_and_the_rest_is_read():
+    snapshot, problems = build(f"{pod_text()}---\nkind: [\n---\n{pod_text('web-2', 2)}")
+    assert [pod.name for pod in snapshot.pods] == ["web-1", "web-2"]
+    assert [(problem.code, problem.input) for problem in problems] == [("invalid-document", "file0")]
+    assert problems[0].line in (19, 20)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x00\x01\x02\xff", b"NAME READY\nweb 1/1\n", b"[1, 2]", b"{", b"- a\n- b\n", b"\xff\xfe\x00"],
+)
+def test_what_is_no_state_gives_problems_not_exceptions(data):
+    manifest = read_manifest("x", data)
+    assert manifest.entries == []
+
+
+def test_four_groups_share_the_name_network_policy():
+    groups = [
+        "networking.k8s.io/v1",
+        "projectcalico.org/v3",
+        "crd.projectcalico.org/v1",
+        "crd.antrea.io/v1beta1",
+        "extensions/v1beta1",
+    ]
+    objects = [{**NETPOL, "apiVersion": group} for group in groups]
+    snapshot, problems = build(json.dumps(listed(*objects)))
+    assert {policy.ref.group for policy in snapshot.policies} == {
+        "networking.k8s.io", "projectcalico.org", "crd.projectcalico.org", "crd.antrea.io",
+    }  # fmt: skip
+    assert [problem.code for problem in problems] == []
+
+
+def test_cilium_specs_are_one_policy_each():
+    cnp = {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNetworkPolicy",
+        "metadata": {"name": "two", "namespace": "shop"},
+        "specs": [{"endpointSelector": {}}, {"endpointSelector": {"matchLabels": {"a": "b"}}}],
+    }
+    snapshot, _ = build(json.dumps(cnp))
+    assert [policy.spec_index for policy in snapshot.policies] == [0, 1]
+    assert snapshot.policies[0].ref == PolicyRef("CiliumNetworkPolicy", "cilium.io", "shop", "two")
+
+
+def test_cluster_wide_kinds_have_no_namespace():
+    anp = {
+        "apiVersion": "policy.networking.k8s.io/v1alpha1",
+        "kind": "AdminNetworkPolicy",
+        "metadata": {"name": "a"},
+        "spec": {},
+    }
+    snapshot, problems = build(json.dumps(anp))
+    assert snapshot.policies[0].ref.namespace is None
+    assert problems == []
+
+
+def test_missing_namespace_is_default_and_said_once():
+    text = "\n".join(
+        json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}) for name in "ab"
+    )
+    snapshot, problems = build(text)
+    assert {pod.namespace for pod in snapshot.pods} == {"default"}
+    assert [(problem.code, problem.note, problem.line) for problem in problems] == [
+        ("namespace-missing", True, 1)
+    ]
+    assert "1 more" in problems[0].message
+
+
+def test_namespaces_are_synthesised_with_their_name_only():
+    snapshot, _ = build(pod_text())
+    namespace = snapshot.namespaces["shop"]
+    assert (namespace.labels, namespace.declared) == ({"kubernetes.io/metadata.name": "shop"}, False)
+
+
+def test_secrets_are_never_kept():
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": "shop"},
+        "data": {"p": "cA=="},
+    }
+    config = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "own", "namespace": "shop"},
+        "data": {"p": "x"},
+    }
+    snapshot, _ = build(json.dumps(listed(secret, config)))
+    assert snapshot.others == ()
+
+
+def test_cilium_config_becomes_settings():
+    config = 'apiVersion: v1\ndata:\n  enable-policy: always\n  enable-ipv6: "false"\nkind: ConfigMap\nmetadata:\n  name: cilium-config\n  namespace: kube-system\n'
+    snapshot, _ = build(config)
+    assert snapshot.config == {"cilium.enable-ipv6": "false", "cilium.enable-policy": "always"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"podSelector": {"matchExpressions": [{"key": "a", "operator": "Equals", "values": ["b"]}]}}, "unknown operator 'Equals'"),
+        ({"podSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": []}]}}, "In needs values"),
+        ({"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}}, "takes no values"),
+        ({"podSelector": {}, "ingress": [{"from": [{}]}]}, "ingress[0].from[0]: a peer needs"),
+        ({"podSelector": {}, "ingress": [{"from": [{"podSelector": None}]}]}, "a peer needs"),
+        ({"podSelector": {}, "egress": [{"to": [{"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}]}]}, "cannot stand beside"),
+        ({"podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/8"]}}]}]}, "not strictly inside"),
+        ({"podSelector": {}, "egress": [{"ports": [{"port": 90, "endPort": 80}]}]}, "endPort 80 is below port 90"),
+        ({"podSelector": {}, "egress": [{"ports": [{"port": "http", "endPort": 80}]}]}, "needs a numeric port"),
+        ({"podSelector": {}, "policyTypes": ["ingress"]}, "unknown type"),
+    ],
+)  # fmt: skip
+def test_invalid_policies_are_named_and_kept(spec, said):
+    """What the API server would refuse carries its problems, with file and line."""
+    snapshot, problems = build("\n\n" + json.dumps({**NETPOL, "spec": spec}))
+    assert said in snapshot.policies[0].problems[0]
+    assert [(problem.code, problem.line) for problem in problems] == [("invalid-policy", 3)]
+    assert said in problems[0].message
+
+
+def test_sound_policy_has_no_problems():
+    spec = {
+        "podSelector": None,
+        "ingress": [{"from": None, "ports": []}, {}],
+        "egress": [
+            {
+                "to": [{"ipBlock": {"cidr": "192.0.2.7/24", "except": ["192.0.2.128/25"]}}],
+                "ports": [{"port": 80, "endPort": 90}],
+            }
+        ],
+    }
+    snapshot, problems = build(json.dumps({**NETPOL, "spec": spec}))
+    assert snapshot.policies[0].problems == ()
+    assert problems == []
+
+
+def managed(part, time):
+    return {
+        "manager": "kubectl-edit",
+        "operation": "Update",
+        "time": time,
+        "fieldsV1": {f"f:{part}": {"f:podSelector": {}}},
+    }
+
+
+def test_policy_is_known_to_hold_since_its_last_spec_write():
+    """Generation 1 holds since creation; a changed one since its last spec write; else nobody knows."""
+
+    def valid_from(**meta):
+        snapshot, _ = build(
+            json.dumps(
+                {
+                    **NETPOL,
+                    "metadata": {
+                        "name": "p",
+                        "namespace": "s",
+                        "creationTimestamp": "2026-11-03T12:00:00Z",
+                        **meta,
+                    },
+                }
+            )
+        )
+        return snapshot.policies[0].valid_from
+
+    created = valid_from(generation=1)
+    assert created == 1793707200 * 10**9
+    assert valid_from(generation=3) is None
+    assert (
+        valid_from(
+            generation=3,
+            managedFields=[
+                managed("spec", "2026-11-03T12:05:00Z"),
+                managed("status", "2026-11-03T13:00:00Z"),
+            ],
+        )
+        == created + 300 * 10**9
+    )
+
+
+def test_policy_text_is_cut_out_of_a_list():
+    text = (
+        "apiVersion: v1\nitems:\n- apiVersion: networking.k8s.io/v1\n  kind: NetworkPolicy\n  metadata:\n    name: a\n    namespace: shop\n"
+        "  spec:\n    podSelector: {}\nkind: List\n"
+    )
+    snapshot, _ = build(text)
+    assert snapshot.policies[0].text == (
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: a\n  namespace: shop\nspec:\n  podSelector: {}\n"
+    )
+    assert snapshot.policies[0].origin.line == 3
+
+
+def test_newer_version_of_an_object_wins_and_the_conflict_is_said():
+    def version(number, app):
+        return json.dumps(
+            pod_object("web-1", metadata={"resourceVersion": str(number), "labels": {"app": app}})
+        )
+
+    snapshot, problems = build(version(9, "new"), version(5, "old"))
+    assert snapshot.pods[0].labels == {"app": "new"}
+    assert [(problem.code, problem.input) for problem in problems] == [("conflicting-objects", "file1")]
+    same, silent = build(version(5, "a"), version(5, "a"))
+    assert len(same.pods) == 1
+    assert silent == []
+
+
+def owned(name, kind, owner, **labels):
+    reference = {"apiVersion": "apps/v1", "kind": kind, "name": owner, "controller": True}
+    return pod_object(name, metadata={"ownerReferences": [reference], "labels": labels})
+
+
+def test_owners_up_to_the_topmost_even_where_one_is_missing():
+    replica_set = {
+        "apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"name": "api-6d4cf56db6", "namespace": "shop", "ownerReferences": [{"kind": "Deployment", "name": "api", "controller": True}]},
+    }  # fmt: skip
+    pods = [
+        owned("api-6d4cf56db6-x2x4z", "ReplicaSet", "api-6d4cf56db6"),
+        owned("web-574f6b9c8d-x2x4z", "ReplicaSet", "web-574f6b9c8d", **{"pod-template-hash": "574f6b9c8d"}),
+        owned("backup-28391040-bbbbb", "Job", "backup-28391040"),
+        owned("etcd-node-a", "Node", "node-a"),
+        pod_object("bare"),
+    ]
+    snapshot, _ = build(json.dumps(listed(replica_set, *pods)))
+    assert [(pod.workload, pod.workload_inferred) for pod in snapshot.pods] == [
+        (WorkloadRef("Deployment", "api"), False),
+        (WorkloadRef("Deployment", "web"), True),
+        (WorkloadRef("CronJob", "backup"), True),
+        (WorkloadRef("Pod", "etcd-node-a"), False),
+        (WorkloadRef("Pod", "bare"), False),
+    ]
+
+
+def test_workload_without_pods_gives_one_template_pod():
+    def deployment(name):
+        template = {
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": [{"ports": [{"containerPort": 80}]}]},
+        }
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": "shop", "labels": {"own": "x"}},
+            "spec": {"template": template},
+        }
+
+    running = owned(
+        "api-6d4cf56db6-x2x4z", "ReplicaSet", "api-6d4cf56db6", **{"pod-template-hash": "6d4cf56db6"}
+    )
+    snapshot, _ = build(json.dumps(listed(deployment("web"), deployment("api"), running)))
+    (template,) = [pod for pod in snapshot.pods if pod.template]
+    assert (template.name, template.kind, template.labels, template.ips) == (
+        "web",
+        "Deployment",
+        {"app": "web"},
+        (),
+    )
+    assert [port.port for port in template.ports] == [80]
+
+
+def test_dual_stack_host_network_and_finished_pods():
+    status = {
+        "phase": "Failed", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "2001:DB8::0:1"}, {"ip": "::ffff:10.0.0.1"}],
+        "containerStatuses": [{"state": {"terminated": {"finishedAt": "2026-11-03T12:30:00Z"}}}],
+    }  # fmt: skip
+    snapshot, _ = build(json.dumps(pod_object("web-1", spec={"hostNetwork": True}, status=status)))
+    pod = snapshot.pods[0]
+    assert pod.ips == ("10.0.0.1", "2001:db8::1")
+    assert (pod.host_network, pod.live, pod.finished) == (True, False, 1793709000 * 10**9)
+
+
+def test_sysdump_stamp_gives_the_time_of_the_state():
+    snapshot, _ = build(pod_text(), names=["cilium-sysdump-20261103-121530/k8s-pods-20261103-121530.yaml"])
+    assert snapshot.taken == (1793707200 + 930) * 10**9
+    assert build_snapshot([("a", b"")], 5)[0].taken == 5
+
+
+AUDIT = {
+    "kind": "Event",
+    "apiVersion": "audit.k8s.io/v1",
+    "level": "Request",
+    "requestObject": pod_object("x"),
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pod_text(),
+        json.dumps(pod_object("a")),
+        json.dumps(listed(pod_object("a")), indent=4),
+        "kubectl get pods\n" + pod_text(),
+        "# note\n---\n" + pod_text(),
+        "apiVersion: v1\nitems:\n- metadata:\n    name: a\nkind: PodList\n",
+        '[{"metadata": {"name": "shop"}, "spec": {}, "status": {}}]',
+    ],
+)
+def test_sniff_knows_cluster_objects(text):
+    assert sniff_state(text.encode()) >= 0.7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '{"flow":{"time":"2026-11-03T12:00:00Z","verdict":"DROPPED","source":{"labels":["k8s:app=web"]}},"node_name":"a"}\n',
+        json.dumps(AUDIT),
+        json.dumps({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [AUDIT]}),
+        '{"level":"info","msg":"apiVersion: v1 kind: Pod"}\n',
+        "NAME   READY   STATUS\nweb-1  1/1     Running\n",
+        "2026-11-03T12:00:00Z level=info msg=hello\n  apiVersion: v1\n  kind: Pod\n",
+        "\x00\x01\x02",
+    ],
+)
+def test_sniff_leaves_logs_alone(text):
+    assert sniff_state(text.encode()) <= 0.2
