@@ -1,0 +1,21 @@
+"""Every policy language in one rule model, and one evaluator that keeps its walk.
+
+`compile_policies` turns a snapshot into a `PolicySet`; `PolicySet.evaluate` answers for one connection,
+`connections` gives the exact open ports between two ends.  This room reads no files and knows no logs.
+"""
+
+from flowdiag.policy.compile.all import compile_policies
+from flowdiag.policy.dialect import detect_dialect
+from flowdiag.policy.evaluate import PolicySet
+from flowdiag.policy.nearest import closest_label
+from flowdiag.policy.ports import PortSet
+from flowdiag.policy.reach import connections
+
+__all__ = [
+    "PolicySet",
+    "PortSet",
+    "closest_label",
+    "compile_policies",
+    "connections",
+    "detect_dialect",
+]

@@ -1,0 +1,112 @@
+"""Which of the policies' address ranges an address lies in, for any number of ranges at once.
+
+Every range that any policy names gets a bit.  An address is looked up once per prefix length in use,
+not once per range, and the answer is two bit sets: surely inside, and possibly inside (a range of
+addresses that is only partly inside, or an end whose address is not known).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+
+from msgspec import Struct
+
+__all__ = ["Address", "Hits", "Network", "RangeTable", "parse_address", "parse_network"]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache(maxsize=65536)
+def parse_address(text: str) -> Address | None:
+    """Read an address, IPv4-mapped IPv6 as IPv4; ``None`` for anything else."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+@lru_cache(maxsize=65536)
+def parse_network(text: str) -> Network:
+    """Read a CIDR with host bits masked; a bare address is its own /32 or /128.
+
+    Raises:
+        ValueError: not a CIDR.
+    """
+    return ipaddress.ip_network(text.strip(), strict=False)
+
+
+class Hits(Struct, frozen=True):
+    """Bits of the ranges that contain an end for sure, and of those that may."""
+
+    sure: int = 0
+    maybe: int = 0
+
+
+class RangeTable:
+    """The ranges of one policy set, and the lookup of addresses in them."""
+
+    def __init__(self) -> None:
+        self._bits: dict[Network, int] = {}
+        self._lengths: dict[int, dict[int, dict[int, int]]] = {4: {}, 6: {}}
+        self._seen: dict[str, int] = {}
+
+    def bit(self, network: Network) -> int:
+        """Give the range's bit (a power of two), the same for the same range."""
+        bit = self._bits.get(network)
+        if bit is None:
+            bit = 1 << len(self._bits)
+            self._bits[network] = bit
+            by_length = self._lengths[network.version].setdefault(network.prefixlen, {})
+            shift = network.max_prefixlen - network.prefixlen
+            by_length[int(network.network_address) >> shift] = bit
+            self._seen.clear()
+        return bit
+
+    def bit_or_none(self, network: Network) -> int | None:
+        """Give the bit of a range that is known already."""
+        return self._bits.get(network)
+
+    def __len__(self) -> int:
+        return len(self._bits)
+
+    def of_address(self, text: str) -> int | None:
+        """Bits of the ranges that hold the address; ``None`` if the text is no address."""
+        known = self._seen.get(text)
+        if known is not None:
+            return known
+        address = parse_address(text)
+        if address is None:
+            return None
+        bits = 0
+        number, width = int(address), address.max_prefixlen
+        for length, networks in self._lengths[address.version].items():
+            bits |= networks.get(number >> (width - length), 0)
+        if len(self._seen) >= 1 << 20:
+            self._seen.clear()
+        self._seen[text] = bits
+        return bits
+
+    def of_range(self, network: Network) -> Hits:
+        """Hits of a whole range of addresses: partly inside is only maybe."""
+        sure = maybe = 0
+        for other, bit in self._bits.items():
+            if other.version != network.version:
+                continue
+            if other.overlaps(network):
+                maybe |= bit
+                if other.prefixlen <= network.prefixlen:
+                    sure |= bit
+        return Hits(sure, maybe)
+
+    def everything(self) -> int:
+        """Bits of all ranges: what an unknown address may lie in."""
+        return (1 << len(self._bits)) - 1
+
+    def whole_families(self) -> int:
+        """Bits of ``0.0.0.0/0`` and ``::/0``."""
+        return sum(bit for network, bit in self._bits.items() if network.prefixlen == 0)

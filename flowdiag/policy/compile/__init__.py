@@ -1,0 +1,1 @@
+"""From policy objects to the rule model: one module per policy language."""

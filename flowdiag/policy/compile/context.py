@@ -1,0 +1,72 @@
+"""What every compiler needs: who enforces, the table of address ranges, and readers that fail in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from flowdiag.model.objects import PolicyObject, Snapshot
+from flowdiag.model.policy import Dialect
+from flowdiag.policy.addresses import Network, RangeTable, parse_network
+from flowdiag.policy.dialect import Traits
+from flowdiag.policy.model import Validity
+
+__all__ = ["CompileContext", "PolicyError", "entries", "network", "port_number", "validity_of"]
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be evaluated: what is wrong with it, in words."""
+
+
+class CompileContext(Struct, frozen=True):
+    """What a compiler may look at besides the object itself."""
+
+    snapshot: Snapshot
+    dialect: Dialect
+    traits: Traits
+    ranges: RangeTable
+
+
+def validity_of(policy: PolicyObject) -> Validity:
+    """When the object existed."""
+    ends = [end for end in (policy.deleted, policy.valid_until) if end is not None]
+    return Validity(policy.created, policy.valid_from, min(ends) if ends else None)
+
+
+def entries(raw: Any, what: str) -> list[Any]:
+    """Read a list that may be missing or null.
+
+    Raises:
+        PolicyError: it is something else.
+    """
+    if raw is None:
+        return []
+    if not isinstance(raw, list):
+        raise PolicyError(f"{what} is not a list")
+    return raw
+
+
+def network(raw: Any, what: str) -> Network:
+    """Read a CIDR.
+
+    Raises:
+        PolicyError: it is none.
+    """
+    if not isinstance(raw, str):
+        raise PolicyError(f"{what}: {raw!r} is not a CIDR")
+    try:
+        return parse_network(raw)
+    except ValueError:
+        raise PolicyError(f"{what}: {raw[:64]!r} is not a CIDR") from None
+
+
+def port_number(raw: Any, what: str) -> int:
+    """Read a port number.
+
+    Raises:
+        PolicyError: not an integer from 1 to 65535.
+    """
+    if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= 65535:
+        raise PolicyError(f"{what}: {raw!r} is not a port number")
+    return raw

@@ -1,0 +1,191 @@
+"""NetworkPolicy (networking.k8s.io/v1, extensions/v1beta1) into the rule model.
+
+Source: Kubernetes API reference, NetworkPolicy v1, and its end-to-end suite.  What trips people:
+``policyTypes`` missing means Ingress, and Egress only where there are egress rules; a missing, null or
+empty ``from`` admits everybody, outside too; a port without a protocol is TCP; a named port is looked up
+in the destination pod.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import PolicyObject
+from flowdiag.policy.compile.context import (
+    CompileContext,
+    PolicyError,
+    entries,
+    network,
+    port_number,
+    validity_of,
+)
+from flowdiag.policy.matchers import (
+    AddressRange,
+    NamespaceNamed,
+    NamespaceSelected,
+    PodSelected,
+    Undecidable,
+)
+from flowdiag.policy.model import Action, Matcher, Outcome, Peer, Policy, Rule, TrafficMatcher
+from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
+from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
+
+__all__ = ["GROUPS", "KIND", "compile_network_policy"]
+
+KIND = "NetworkPolicy"
+GROUPS = ("networking.k8s.io", "extensions")
+
+_DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
+_PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
+
+
+def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Policy:
+    """Compile one NetworkPolicy; one that the API server would refuse comes out `Policy.broken`."""
+    namespace = policy.ref.namespace or "default"
+    spec = policy.spec
+    applies_to: tuple[Matcher, ...] = ()
+    directions = frozenset(Direction)
+    rules: dict[Direction, tuple[Rule, ...]] = {}
+    broken = ""
+    try:
+        selector = read_selector(spec.get("podSelector"))
+        applies_to = (PodSelected(selector),) if selector.requirements else ()
+        directions = _directions(spec, types_ignored=context.traits.types_ignored)
+        rules = {
+            direction: tuple(
+                _rule(raw, f"{direction}[{index}]", direction, namespace, context)
+                for index, raw in enumerate(entries(spec.get(direction.value), f"spec.{direction}"))
+            )
+            for direction in Direction
+            if direction in directions
+        }
+    except (PolicyError, SelectorError) as error:
+        broken = str(error)
+    return Policy(
+        ref=policy.ref,
+        namespace=namespace,
+        applies_to=applies_to,
+        directions=directions,
+        isolates=directions,
+        rules=rules,
+        validity=validity_of(policy),
+        broken=broken,
+    )
+
+
+def _directions(spec: dict[str, Any], *, types_ignored: bool) -> frozenset[Direction]:
+    types = entries(spec.get("policyTypes"), "spec.policyTypes")
+    strange = [each for each in types if each not in _DIRECTIONS]
+    if strange:
+        raise PolicyError(f"spec.policyTypes: {strange[0]!r} is neither Ingress nor Egress")
+    found = {_DIRECTIONS[each] for each in types}
+    if not types:
+        found = {Direction.INGRESS}
+        if spec.get("egress"):
+            found.add(Direction.EGRESS)
+    if types_ignored:
+        found |= {direction for direction in Direction if spec.get(direction.value)}
+    return frozenset(found)
+
+
+def _rule(raw: Any, path: str, direction: Direction, namespace: str, context: CompileContext) -> Rule:
+    raw = {} if raw is None else raw
+    if not isinstance(raw, dict):
+        raise PolicyError(f"spec.{path} is not an object")
+    word = _PEERS[direction]
+    strange = sorted(str(key) for key in raw if key not in (word, "ports"))
+    peers = entries(raw.get(word), f"spec.{path}.{word}")
+    ports = entries(raw.get("ports"), f"spec.{path}.ports")
+    traffic: list[TrafficMatcher] = []
+    if ports:
+        traffic.append(
+            OneOf(
+                tuple(_port(port, f"spec.{path}.ports[{index}]", context) for index, port in enumerate(ports))
+            )
+        )
+    if strange:
+        traffic.append(UndecidableTraffic(f"the field spec.{path}.{strange[0]} is not supported"))
+    return Rule(
+        path=path,
+        action=Action.ALLOW,
+        peers=tuple(
+            Peer(f".{word}[{index}]", _peer(peer, f"spec.{path}.{word}[{index}]", namespace, context))
+            for index, peer in enumerate(peers)
+        )
+        or None,
+        traffic=tuple(traffic),
+    )
+
+
+def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple[Matcher, ...]:
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{path} is not an object")
+    # A YAML null is an absent field, so `podSelector:` with nothing after it selects nothing by itself.
+    given = {str(key): value for key, value in raw.items() if value is not None}
+    strange = sorted(key for key in given if key not in ("podSelector", "namespaceSelector", "ipBlock"))
+    if strange:
+        return (Undecidable(f"the field {path}.{strange[0]} is not supported"),)
+    if not given:
+        raise PolicyError(f"{path} names no peer")
+    if "ipBlock" in given:
+        if len(given) > 1:
+            raise PolicyError(f"{path} has ipBlock beside a selector")
+        return (_ip_block(given["ipBlock"], f"{path}.ipBlock", context),)
+    matchers: list[Matcher] = []
+    if "namespaceSelector" in given:
+        selector = read_selector(given["namespaceSelector"])
+        matchers.append(NamespaceSelected(selector, context.traits.nodes_in_namespace))
+    else:
+        matchers.append(NamespaceNamed(namespace))
+    pods = read_selector(given.get("podSelector"))
+    if pods != LabelSelector(()):
+        matchers.append(PodSelected(pods))
+    return tuple(matchers)
+
+
+def _ip_block(raw: Any, path: str, context: CompileContext) -> Matcher:
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{path} is not an object")
+    cidr = network(raw.get("cidr"), f"{path}.cidr")
+    exceptions = tuple(
+        network(each, f"{path}.except[{index}]")
+        for index, each in enumerate(entries(raw.get("except"), f"{path}.except"))
+    )
+    for each in exceptions:
+        if each.version != cidr.version or not each.subnet_of(cidr):  # type: ignore[arg-type]
+            raise PolicyError(f"{path}.except: {each} is not inside {cidr}")
+    return AddressRange.build(
+        context.ranges,
+        (cidr,),
+        exceptions,
+        pods=context.traits.range_pods,
+        nodes=context.traits.range_nodes,
+    )
+
+
+def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{path} is not an object")
+    protocol = raw.get("protocol")
+    protocol = "TCP" if protocol is None else protocol
+    if protocol not in ("TCP", "UDP", "SCTP"):
+        raise PolicyError(f"{path}.protocol: {protocol!r} is not TCP, UDP or SCTP")
+    port, end = raw.get("port"), raw.get("endPort")
+    strange = sorted(str(key) for key in raw if key not in ("protocol", "port", "endPort"))
+    if strange:
+        return UndecidableTraffic(f"the field {path}.{strange[0]} is not supported")
+    if isinstance(port, str) and not port.isdigit():
+        if end is not None:
+            raise PolicyError(f"{path}.endPort stands beside a named port")
+        return NamedPort(port, protocol)
+    others_unknown = context.traits.other_protocols is Outcome.UNKNOWN
+    if port is None:
+        if end is not None:
+            raise PolicyError(f"{path}.endPort stands without a port")
+        return NumberedPorts(protocol, others_unknown=others_unknown)
+    low = port_number(int(port) if isinstance(port, str) else port, f"{path}.port")
+    high = low if end is None else port_number(end, f"{path}.endPort")
+    if high < low:
+        raise PolicyError(f"{path}.endPort is below the port")
+    return NumberedPorts(protocol, low, high, others_unknown)

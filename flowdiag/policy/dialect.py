@@ -1,0 +1,122 @@
+"""Who enforces, and what follows from it: how kinds combine and what an ipBlock matches.
+
+Source: the NetworkPolicy API leaves open whether ipBlock matches pod addresses and what becomes of ICMP;
+Calico, Antrea and the address-based enforcers match pods by address, Cilium and GKE Dataplane V2 (which is
+Cilium) go by identity and do not (cilium issues 9209, 9998, 19601).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import Dialect, IpBlockPods
+from flowdiag.policy.model import Outcome
+
+__all__ = ["Traits", "detect_dialect", "traits_of"]
+
+
+class Traits(Struct, frozen=True):
+    """What of the API's open ends is settled here."""
+
+    range_pods: Outcome
+    """Do address ranges match pod addresses?"""
+    range_nodes: Outcome
+    """Do they match node addresses?"""
+    other_protocols: Outcome
+    """Does isolation close ICMP and other protocols, and do rules with ports leave them closed?
+    `Outcome.MATCH`: yes; `Outcome.UNKNOWN`: differs."""
+    nodes_in_namespace: bool = False
+    """Host network traffic may be selected by a namespace's labels."""
+    types_ignored: bool = False
+    """Rules count whatever ``policyTypes`` says (Cilium's translation)."""
+
+
+_TRAITS = {
+    Dialect.KUBERNETES: Traits(Outcome.UNKNOWN, Outcome.MATCH, Outcome.UNKNOWN),
+    Dialect.CALICO: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH),
+    Dialect.CILIUM: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
+    Dialect.AWS: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN),
+    Dialect.OVN: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN, nodes_in_namespace=True),
+    Dialect.ANTREA: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN),
+    Dialect.GKE: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
+}
+
+
+def traits_of(dialect: Dialect, ip_block_pods: IpBlockPods, config: dict[str, str]) -> Traits:
+    """Settle the traits for a dialect, a forced answer for pods, and the CNI's settings.
+
+    Args:
+        dialect: who enforces.
+        ip_block_pods: what the caller forces, or auto.
+        config: `Snapshot.config`; ``cilium.policy-cidr-match-mode`` holds ``nodes`` and ``pods``.
+    """
+    traits = _TRAITS[dialect]
+    pods, nodes = traits.range_pods, traits.range_nodes
+    if dialect in (Dialect.CILIUM, Dialect.GKE):
+        modes = config.get("cilium.policy-cidr-match-mode", "").replace(",", " ").split()
+        pods = Outcome.MATCH if "pods" in modes else pods
+        nodes = Outcome.MATCH if "nodes" in modes else nodes
+    if ip_block_pods is IpBlockPods.MATCH:
+        pods = Outcome.MATCH
+    elif ip_block_pods is IpBlockPods.NO_MATCH:
+        pods = Outcome.MISS
+    return Traits(pods, nodes, traits.other_protocols, traits.nodes_in_namespace, traits.types_ignored)
+
+
+# Words that parsers and cluster readers use for the CNI, and the dialect that each means.
+_BY_CNI = {
+    "cilium": Dialect.CILIUM,
+    "hubble": Dialect.CILIUM,
+    "calico": Dialect.CALICO,
+    "canal": Dialect.CALICO,
+    "aws": Dialect.AWS,
+    "aws-vpc-cni": Dialect.AWS,
+    "ovn": Dialect.OVN,
+    "ovn-kubernetes": Dialect.OVN,
+    "antrea": Dialect.ANTREA,
+    "gke": Dialect.GKE,
+    "gke-dataplane-v2": Dialect.GKE,
+}
+
+_BY_GROUP = {
+    "cilium.io": Dialect.CILIUM,
+    "projectcalico.org": Dialect.CALICO,
+    "crd.projectcalico.org": Dialect.CALICO,
+    "crd.antrea.io": Dialect.ANTREA,
+    "k8s.ovn.org": Dialect.OVN,
+    "networking.k8s.aws": Dialect.AWS,
+    "networking.gke.io": Dialect.GKE,
+}
+
+
+def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str]) -> Dialect:
+    """Work out who enforces, from the evidence first and the objects second.
+
+    Args:
+        snapshot: its policies, other objects and settings are looked at.
+        cnis_seen: names of CNIs as the evidence's parsers say them; one that is known decides if it is
+            the only one.
+
+    Returns:
+        The dialect; `Dialect.KUBERNETES` where nothing tells, or where two contradict.
+    """
+    seen = {_BY_CNI[name] for name in (each.lower() for each in cnis_seen) if name in _BY_CNI}
+    if len(seen) == 1:
+        return seen.pop()
+    if len(seen) > 1:
+        return Dialect.KUBERNETES
+    groups = (
+        {policy.ref.group for policy in snapshot.policies}
+        | {other.group for other in snapshot.others}
+        | {group for group, _ in snapshot.kinds_seen}
+    )
+    found = {_BY_GROUP[group] for group in groups if group in _BY_GROUP}
+    found |= {_BY_CNI[key.split(".")[0]] for key in snapshot.config if key.split(".")[0] in _BY_CNI}
+    if any(pod.kind == "WorkloadEndpoint" for pod in snapshot.pods):
+        found.add(Dialect.CALICO)
+    if found == {Dialect.CILIUM, Dialect.GKE}:
+        return Dialect.GKE
+    return found.pop() if len(found) == 1 else Dialect.KUBERNETES

@@ -1,0 +1,312 @@
+"""From a resolved `Endpoint` to the `Facts` that conditions ask, with labels as they were at a time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.objects import LabelChange, Namespace, Pod, Snapshot
+from flowdiag.policy.addresses import Hits, RangeTable, parse_network
+from flowdiag.policy.facts import Facts, class_key
+
+__all__ = ["EndsBook", "labels_at", "pod_endpoint"]
+
+_NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
+_OUTSIDE_ENTITIES = frozenset({"world", "world-ipv4", "world-ipv6"})
+_IDENTITY_PREFIX = "k8s:"
+# Labels that Cilium adds to an identity beside the pod's own ("k8s:io.kubernetes.pod.namespace=shop").
+_IDENTITY_OWN = ("io.kubernetes.pod.", "io.cilium.")
+
+
+def labels_at(
+    labels: Mapping[str, str], before: tuple[LabelChange, ...], at: int | None
+) -> Mapping[str, str]:
+    """Pick the labels that held at `at`; without a time, the latest."""
+    if at is None or not before:
+        return labels
+    later = [change for change in before if change.until > at]
+    return min(later, key=lambda change: change.until).labels if later else labels
+
+
+def pod_endpoint(pod: Pod) -> Endpoint:
+    """Build the endpoint of a pod of the snapshot."""
+    return Endpoint(
+        kind=EndpointKind.POD, namespace=pod.namespace, name=pod.name, pod=pod, workload=pod.workload
+    )
+
+
+class EndsBook:
+    """Facts of every end that was asked about, and the class each belongs to.
+
+    Args:
+        snapshot: where namespaces, nodes and pods by workload are looked up.
+        table: the policy set's address ranges; complete before the first end is asked for.
+        keys: what the set's conditions depend on (`Matcher.keys`).
+        extra: builds the labels that a dialect adds to a pod, from its facts; or ``None``.
+        relational: whether conditions tell the policed end's own node from others.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        table: RangeTable,
+        keys: frozenset[str],
+        *,
+        extra: Callable[[Facts], Mapping[str, str]] | None = None,
+        relational: bool = False,
+    ) -> None:
+        self._snapshot = snapshot
+        self._table = table
+        self._keys = tuple(sorted(keys))
+        self._extra = extra
+        self._relational = relational
+        self._classes: dict[tuple[object, ...], int] = {}
+        self.members: list[Facts] = []
+        """One member of each class."""
+        self._known: dict[object, tuple[Endpoint, Facts]] = {}
+        self._label_times = sorted(
+            {
+                change.until
+                for changes in (
+                    *(pod.labels_before for pod in snapshot.pods),
+                    *(namespace.labels_before for namespace in snapshot.namespaces.values()),
+                )
+                for change in changes
+            }
+        )
+        self._by_workload: dict[tuple[str, str | None, str], list[Pod]] | None = None
+        self._by_name: dict[tuple[str, str], Pod] | None = None
+
+    def of(self, endpoint: Endpoint, at: int | None, near: str | None = None) -> Facts:
+        """Give the facts of an end.
+
+        Args:
+            endpoint: the end.
+            at: when, in nanoseconds; ``None`` is now.
+            near: the other end's node, where conditions tell the own node from others.
+        """
+        epoch = bisect_right(self._label_times, at) if at is not None and self._label_times else None
+        local: bool | None = None
+        if self._relational and near is not None:
+            node = _node_of(endpoint)
+            local = None if node is None else node == near
+        pod = endpoint.pod
+        key: object = (
+            id(pod) if pod is not None else None,
+            endpoint.kind,
+            endpoint.namespace,
+            endpoint.name,
+            endpoint.ip,
+            endpoint.cidr,
+            endpoint.entity,
+            endpoint.identity,
+            endpoint.identity_labels,
+            endpoint.dns_names,
+            endpoint.workload,
+            epoch,
+            local,
+        )
+        known = self._known.get(key)
+        if known is not None:
+            return known[1]
+        facts = self._facts(endpoint, at)
+        facts.local = local
+        facts.identity = endpoint.identity
+        facts.identity_labels = endpoint.identity_labels
+        facts.dns_names = endpoint.dns_names
+        if self._extra is not None:
+            facts.extra = self._extra(facts)
+        marks = class_key(facts, self._keys)
+        class_id = self._classes.get(marks)
+        if class_id is None:
+            class_id = self._classes[marks] = len(self.members)
+            self.members.append(facts)
+        facts.class_id = class_id
+        # The endpoint is kept so that the pod's id stays its own.
+        self._known[key] = (endpoint, facts)
+        return facts
+
+    def _facts(self, endpoint: Endpoint, at: int | None) -> Facts:
+        kind = endpoint.kind
+        if kind is EndpointKind.POD:
+            pod = endpoint.pod or self._named(endpoint.namespace, endpoint.name)
+            if pod is not None:
+                return self._pod(pod, endpoint.ip, at)
+            return self._unseen_pod(endpoint, at)
+        if kind is EndpointKind.WORKLOAD:
+            alike = self._pods_of(endpoint)
+            if alike is not None:
+                return self._pod(alike, endpoint.ip, at, any_address=endpoint.ip is None)
+            return self._unseen_pod(endpoint, at)
+        if kind is EndpointKind.NODE:
+            return self._node(endpoint)
+        if kind is EndpointKind.EXTERNAL or endpoint.entity in _OUTSIDE_ENTITIES:
+            return Facts(
+                kind="outside",
+                entity=endpoint.entity,
+                addresses=_texts(endpoint.ip or endpoint.cidr),
+                hits=self._hits(endpoint.ip, endpoint.cidr),
+            )
+        if kind is EndpointKind.ENTITY and endpoint.entity in _NODE_ENTITIES:
+            facts = self._node(endpoint)
+            facts.entity = endpoint.entity
+            return facts
+        why = {
+            EndpointKind.SERVICE: "which pod stands behind the Service is not known",
+            EndpointKind.ENTITY: f"what the entity {endpoint.entity} is to this policy is not known",
+        }.get(kind, "who the end is, is not known")
+        return Facts(
+            kind="entity" if kind is EndpointKind.ENTITY else "unknown",
+            namespace=endpoint.namespace,
+            name=endpoint.name,
+            namespace_labels=self._namespace_labels(endpoint.namespace, at),
+            entity=endpoint.entity,
+            addresses=_texts(endpoint.ip),
+            hits=self._hits(endpoint.ip, None),
+            why_unknown=why,
+        )
+
+    def _pod(self, pod: Pod, ip: str | None, at: int | None, *, any_address: bool = False) -> Facts:
+        if pod.host_network:
+            node = self._snapshot.nodes.get(pod.node or "")
+            addresses = _texts(ip) or pod.host_ips or pod.ips or (node.addresses if node else ())
+            return Facts(
+                kind="node",
+                name=pod.node,
+                node=pod.node,
+                node_labels=node.labels if node is not None else None,
+                addresses=addresses,
+                hits=self._hits_of_several(addresses),
+            )
+        addresses = () if any_address else (_texts(ip) or pod.ips)
+        return Facts(
+            kind="pod",
+            namespace=pod.namespace,
+            name=pod.name,
+            labels=labels_at(pod.labels, pod.labels_before, at),
+            namespace_labels=self._namespace_labels(pod.namespace, at),
+            ports=pod.ports,
+            addresses=addresses,
+            hits=self._hits_of_either_family(addresses),
+            node=pod.node,
+            service_account=pod.service_account,
+            profiles=pod.profiles,
+        )
+
+    def _unseen_pod(self, endpoint: Endpoint, at: int | None) -> Facts:
+        """A pod that the state does not hold: the record's own identity labels are what is known of it."""
+        labels: dict[str, str] | None = None
+        if endpoint.identity_labels is not None:
+            own = (
+                (key.removeprefix(_IDENTITY_PREFIX), value)
+                for key, value in endpoint.identity_labels
+                if key.startswith(_IDENTITY_PREFIX)
+            )
+            labels = {key: value for key, value in own if not key.startswith(_IDENTITY_OWN)}
+        return Facts(
+            kind="pod",
+            namespace=endpoint.namespace,
+            name=endpoint.name,
+            labels=labels,
+            labels_complete=False,
+            namespace_labels=self._namespace_labels(endpoint.namespace, at),
+            ports=None,
+            addresses=_texts(endpoint.ip),
+            hits=self._hits(endpoint.ip, None),
+        )
+
+    def _node(self, endpoint: Endpoint) -> Facts:
+        node = endpoint.node or self._snapshot.nodes.get(endpoint.name or "")
+        addresses = _texts(endpoint.ip) or (node.addresses if node is not None else ())
+        return Facts(
+            kind="node",
+            name=node.name if node is not None else endpoint.name,
+            node=node.name if node is not None else endpoint.name,
+            node_labels=node.labels if node is not None else None,
+            addresses=addresses,
+            hits=self._hits_of_several(addresses),
+        )
+
+    def _namespace_labels(self, name: str | None, at: int | None) -> Mapping[str, str] | None:
+        if name is None:
+            return None
+        namespace: Namespace | None = self._snapshot.namespaces.get(name)
+        own = {"kubernetes.io/metadata.name": name}
+        if namespace is None:
+            return own
+        return own | dict(labels_at(namespace.labels, namespace.labels_before, at))
+
+    def _hits(self, ip: str | None, cidr: str | None) -> Hits:
+        if cidr is not None and ip is None:
+            try:
+                return self._table.of_range(parse_network(cidr))
+            except ValueError:
+                return self._anywhere()
+        bits = self._table.of_address(ip) if ip is not None else None
+        return self._anywhere() if bits is None else Hits(bits, bits)
+
+    def _anywhere(self) -> Hits:
+        return Hits(0, self._table.everything())
+
+    def _hits_of_either_family(self, addresses: tuple[str, ...]) -> Hits:
+        """A dual-stack pod is inside a range as soon as its address of that family is."""
+        if not addresses:
+            return self._anywhere()
+        bits = 0
+        for address in addresses:
+            bits |= self._table.of_address(address) or 0
+        return Hits(bits, bits)
+
+    def _hits_of_several(self, addresses: tuple[str, ...]) -> Hits:
+        """A node may send from any of its addresses: inside for sure only if all of a family are."""
+        found = [self._table.of_address(address) for address in addresses]
+        if not found or None in found:
+            return self._anywhere()
+        sure = maybe = 0
+        for family in (True, False):
+            own = [
+                bits or 0
+                for address, bits in zip(addresses, found, strict=True)
+                if (":" in address) is family
+            ]
+            if own:
+                common = own[0]
+                for bits in own:
+                    common &= bits
+                    maybe |= bits
+                sure |= common
+        return Hits(sure, maybe)
+
+    def _named(self, namespace: str | None, name: str | None) -> Pod | None:
+        if self._by_name is None:
+            self._by_name = {(pod.namespace, pod.name): pod for pod in self._snapshot.pods if pod.live}
+        return self._by_name.get((namespace or "", name or ""))
+
+    def _pods_of(self, endpoint: Endpoint) -> Pod | None:
+        """A pod that stands for the workload, if the state has one."""
+        if self._by_workload is None:
+            self._by_workload = {}
+            for pod in self._snapshot.pods:
+                if pod.workload is not None and pod.live:
+                    for kind in (pod.workload.kind, None):
+                        key = (pod.namespace, kind, pod.workload.name)
+                        self._by_workload.setdefault(key, []).append(pod)
+        workload = endpoint.workload
+        if workload is None or endpoint.namespace is None:
+            return None
+        found = self._by_workload.get((endpoint.namespace, workload.kind, workload.name))
+        return found[0] if found else None
+
+
+def _texts(text: str | None) -> tuple[str, ...]:
+    return () if text is None else (text,)
+
+
+def _node_of(endpoint: Endpoint) -> str | None:
+    """The node an end is, or whose network it uses; ``None`` for pods with a network of their own."""
+    if endpoint.kind is EndpointKind.NODE:
+        return endpoint.node.name if endpoint.node is not None else endpoint.name
+    if endpoint.pod is not None and endpoint.pod.host_network:
+        return endpoint.pod.node
+    return None

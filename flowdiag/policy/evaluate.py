@@ -1,0 +1,488 @@
+"""The compiled policies of a snapshot, and the questions they answer.
+
+Egress at the source and ingress at the destination are separate decisions; both must allow.
+Policies are evaluated on the direction of the connection: replies of an allowed connection need no rule,
+so callers turn replies round first.  A pod to itself is not covered by any of the APIs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Direction, Icmp
+from flowdiag.model.objects import Pod, Snapshot
+from flowdiag.model.policy import (
+    ConnectionDecision,
+    DecidedBy,
+    Dialect,
+    EndDecision,
+    NearestRule,
+    PolicyRef,
+    WalkStep,
+)
+from flowdiag.policy.decide import Verdict, decide
+from flowdiag.policy.ends import EndsBook, pod_endpoint
+from flowdiag.policy.index import Plan, View
+from flowdiag.policy.model import Order, Outcome, Policy, Tier, Traffic
+from flowdiag.policy.nearest import candidates, named, nearest_rules
+from flowdiag.policy.reach import port_verdicts
+from flowdiag.policy.traffic import PORT_PROTOCOLS, declared
+from flowdiag.policy.walk import policy_text, tell
+
+if TYPE_CHECKING:
+    from flowdiag.policy.addresses import RangeTable
+    from flowdiag.policy.facts import Facts
+
+__all__ = ["OUTSIDE", "PolicySet"]
+
+_MEMORY = 1 << 19
+"""Decisions remembered before the memory starts afresh."""
+
+OUTSIDE = frozenset({"outside"})
+"""Kinds of ends that no policy of the cluster polices."""
+
+_LOOPBACK = "a pod's connection to itself is not covered by policy; enforcers differ"
+
+
+class PolicySet:
+    """Every policy of a snapshot, compiled for one dialect.  Read-only; build it with `compile_policies`.
+
+    Args:
+        snapshot: what it was compiled from.
+        dialect: who enforces.
+        tiers: in the order in which they are tried.
+        ranges: every address range that the tiers' conditions use.
+        notes: policies that are not enforced here, and why (staged, another enforcer's kind).
+        extra: labels that the dialect adds to an end.
+        own_node: whether a node always reaches the pods that run on it.
+        relational: whether conditions tell an end's own node from others.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        dialect: Dialect,
+        tiers: tuple[Tier, ...],
+        ranges: RangeTable,
+        *,
+        notes: tuple[tuple[PolicyRef, str], ...] = (),
+        extra: Callable[[Facts], Mapping[str, str]] | None = None,
+        own_node: bool = True,
+        relational: bool = False,
+    ) -> None:
+        self.snapshot = snapshot
+        self.dialect = dialect
+        self.tiers = tiers
+        self.notes = notes
+        self._own_node = own_node
+        self._relational = relational
+        self._ends = EndsBook(snapshot, ranges, _keys(tiers), extra=extra, relational=relational)
+        self._plans = {direction: Plan(direction, tiers) for direction in Direction}
+        every = [policy for tier in tiers for policy in tier.policies]
+        self._times = sorted(
+            {
+                moment
+                for policy in every
+                for moment in (
+                    policy.validity.created,
+                    policy.validity.valid_from,
+                    policy.validity.until,
+                )
+                if moment is not None
+            }
+        )
+        self._active: dict[tuple[Direction, int], int] = {}
+        self._memory: dict[tuple[Direction, int, int, int, Traffic], EndDecision] = {}
+
+    # Questions
+
+    def evaluate(
+        self,
+        src: Endpoint,
+        dst: Endpoint,
+        protocol: str | None,
+        port: int | str | None,
+        *,
+        icmp: Icmp | None = None,
+        at: int | None = None,
+        walk: bool = False,
+    ) -> ConnectionDecision:
+        """Would a new connection be allowed, decided by what, nearest to what?
+
+        Args:
+            src: the client.
+            dst: the server, behind any Service.
+            protocol: ``TCP``, ``UDP``, ``SCTP``, ``ICMP`` ...; ``None`` is any of the first three.
+            port: the port on the destination, a name that it declares, or ``None`` for any port.
+            icmp: type and code.
+            at: when, in nanoseconds; policies and labels of that time count.  ``None`` is now.
+            walk: tell the walk too.
+
+        Raises:
+            ValueError: both ends are outside the cluster.
+        """
+        source, destination = self.facts(src, dst, at)
+        if source.kind in OUTSIDE and destination.kind in OUTSIDE:
+            raise ValueError("both ends are outside the cluster")
+        if _same_pod(src, dst):
+            end = EndDecision(allowed=None, unknown=(_LOOPBACK,))
+            return ConnectionDecision(allowed=None, egress=end, ingress=end)
+        if isinstance(port, str):
+            return self._at_name(src, dst, protocol, port, at, walk)
+        if protocol is None or (port is None and protocol in PORT_PROTOCOLS):
+            return self._any_port(source, destination, protocol, port, at, walk)
+        traffic = Traffic(protocol, port, icmp)
+        egress = self._end(Direction.EGRESS, source, destination, traffic, at, walk)
+        ingress = self._end(Direction.INGRESS, destination, source, traffic, at, walk)
+        return ConnectionDecision(allowed=_both(egress, ingress), egress=egress, ingress=ingress)
+
+    def facts(self, src: Endpoint, dst: Endpoint, at: int | None = None) -> tuple[Facts, Facts]:
+        """What conditions see of both ends."""
+        if not self._relational:
+            return self._ends.of(src, at), self._ends.of(dst, at)
+        source_node = src.pod.node if src.pod is not None else None
+        destination_node = dst.pod.node if dst.pod is not None else None
+        return self._ends.of(src, at, destination_node), self._ends.of(dst, at, source_node)
+
+    def isolating(
+        self, endpoint: Endpoint, direction: Direction, at: int | None = None
+    ) -> tuple[PolicyRef, ...]:
+        """Policies that isolate an end in a direction, sorted."""
+        facts = self._ends.of(endpoint, at)
+        plan = self._plans[direction]
+        return _isolating(plan, self._view(plan, facts, at))
+
+    def selects(self, ref: PolicyRef, at: int | None = None) -> tuple[Pod, ...]:
+        """Live pods of the snapshot that a policy selects, in the snapshot's order."""
+        policies = [policy for tier in self.tiers for policy in tier.policies if policy.ref == ref]
+        return tuple(
+            pod
+            for pod in self.snapshot.pods
+            if pod.live
+            and any(
+                Plan.selects(policy, self._ends.of(pod_endpoint(pod), at)).outcome is Outcome.MATCH
+                for policy in policies
+            )
+        )
+
+    def policy(self, ref: PolicyRef) -> Policy | None:
+        """Give the compiled policy of that name, or ``None`` where none is in force."""
+        return next(
+            (policy for tier in self.tiers for policy in tier.policies if policy.ref == ref),
+            None,
+        )
+
+    # One end
+
+    def verdict(
+        self, direction: Direction, subject: Facts, peer: Facts, traffic: Traffic, at: int | None = None
+    ) -> bool | None:
+        """Give the verdict of one end alone, without what explains it: fast, for many ports and pairs."""
+        settled = self._beyond_policy(direction, subject, peer)
+        if settled is not None:
+            return settled.allowed
+        plan = self._plans[direction]
+        view = self._view(plan, subject, at)
+        destination = subject if direction is Direction.INGRESS else peer
+        sure, maybe = plan.matching(view, peer, traffic, destination)
+        return decide(plan, view, sure, maybe, traffic).allowed
+
+    def plan(self, direction: Direction) -> Plan:
+        """Give the rules of a direction in their order of evaluation."""
+        return self._plans[direction]
+
+    def view(self, direction: Direction, subject: Facts, at: int | None = None) -> View:
+        """What the policies are to an end in a direction."""
+        return self._view(self._plans[direction], subject, at)
+
+    def _end(
+        self,
+        direction: Direction,
+        subject: Facts,
+        peer: Facts,
+        traffic: Traffic,
+        at: int | None,
+        walk: bool,
+    ) -> EndDecision | None:
+        if subject.kind in OUTSIDE:
+            return None
+        settled = self._beyond_policy(direction, subject, peer)
+        if settled is not None:
+            return settled
+        plan = self._plans[direction]
+        epoch = self._epoch(at)
+        key = (direction, epoch, subject.class_id, peer.class_id, traffic)
+        decision = None if walk else self._memory.get(key)
+        if decision is None:
+            decision = self._decide(plan, subject, peer, traffic, at, walk)
+            if not walk:
+                if len(self._memory) >= _MEMORY:
+                    self._memory.clear()
+                self._memory[key] = decision
+        if decision.nearest:
+            nearest = named(decision.nearest, subject, peer)
+            if nearest is not decision.nearest:
+                return EndDecision(
+                    allowed=decision.allowed,
+                    isolated_by=decision.isolated_by,
+                    decided_by=decision.decided_by,
+                    nearest=nearest,
+                    unknown=decision.unknown,
+                    walk=decision.walk,
+                    uncertain=decision.uncertain,
+                )
+        return decision
+
+    def _decide(
+        self, plan: Plan, subject: Facts, peer: Facts, traffic: Traffic, at: int | None, walk: bool
+    ) -> EndDecision:
+        view = self._view(plan, subject, at)
+        destination = subject if plan.direction is Direction.INGRESS else peer
+        sure, maybe = plan.matching(view, peer, traffic, destination)
+        verdict = decide(plan, view, sure, maybe, traffic)
+        decided_by = None
+        if verdict.rule is not None:
+            rule = plan.rules[verdict.rule]
+            ref = plan.policies[plan.policy_of[verdict.rule]].ref
+            decided_by = DecidedBy(ref, rule.path, rule.action.value)
+        nearest: tuple[NearestRule, ...] = ()
+        if verdict.allowed is not True:
+            wanted = _openers(plan, view, verdict)
+            nearest = nearest_rules(plan, candidates(plan, wanted, subject, peer, traffic, destination))
+        return EndDecision(
+            allowed=verdict.allowed,
+            isolated_by=_isolating(plan, view),
+            decided_by=decided_by,
+            nearest=nearest,
+            unknown=self._doubts(plan, verdict, subject, peer, traffic, view),
+            walk=tell(plan, view, verdict, (subject, peer), traffic) if walk else (),
+            uncertain=_uncertain(plan, view, at),
+        )
+
+    def _beyond_policy(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
+        """Decide what no policy decides."""
+        if subject.kind in ("unknown", "entity"):
+            return EndDecision(allowed=None, unknown=(subject.why_unknown or "who the end is, is not known",))
+        if (
+            self._own_node
+            and direction is Direction.INGRESS
+            and subject.kind == "pod"
+            and peer.kind == "node"
+            and peer.node is not None
+            and peer.node == subject.node
+        ):
+            text = f"a node always reaches the pods that run on it ({peer.node})"
+            step = WalkStep(tier=None, policy=None, rule=None, outcome="allow", text=text)
+            return EndDecision(allowed=True, walk=(step,))
+        return None
+
+    def _doubts(
+        self, plan: Plan, verdict: Verdict, subject: Facts, peer: Facts, traffic: Traffic, view: View
+    ) -> tuple[str, ...]:
+        if verdict.allowed is not None:
+            return ()
+        words = [
+            f"{policy_text(plan.policies[place].ref)} cannot be evaluated: {plan.policies[place].broken}"
+            for place in verdict.broken
+        ]
+        if verdict.tied:
+            refs = sorted({plan.policies[plan.policy_of[position]].ref for position in verdict.tied})
+            names = " and ".join(policy_text(ref) for ref in refs)
+            words.append(f"{names} have the same priority and decide differently")
+        for step in verdict.steps:
+            words.extend(
+                f"{policy_text(plan.policies[place].ref)}: {word}"
+                for place, doubt in view.maybe_selecting[step.tier]
+                for word in doubt.unknown
+            )
+        destination = subject if plan.direction is Direction.INGRESS else peer
+        for each in candidates(plan, verdict.doubtful, subject, peer, traffic, destination):
+            ref = plan.policies[plan.policy_of[each.position]].ref
+            words.extend(f"{policy_text(ref)} {each.path}: {word}" for word in each.check.unknown)
+        if verdict.others:
+            words.append(f"whether isolation closes {traffic.protocol} differs between enforcers")
+        return tuple(dict.fromkeys(words))
+
+    # Ports by name, and any port
+
+    def _at_name(
+        self, src: Endpoint, dst: Endpoint, protocol: str | None, name: str, at: int | None, walk: bool
+    ) -> ConnectionDecision:
+        source, destination = self.facts(src, dst, at)
+        found = declared(destination, name, protocol)
+        if found is None or not found:
+            why = (
+                "are not known" if found is None else f"have none of that name ({protocol or 'any protocol'})"
+            )
+            text = f"port {name}: the ports of {destination.text} {why}"
+            return ConnectionDecision(
+                allowed=None,
+                egress=None if source.kind in OUTSIDE else EndDecision(allowed=None, unknown=(text,)),
+                ingress=None if destination.kind in OUTSIDE else EndDecision(allowed=None, unknown=(text,)),
+            )
+        protocols = (
+            [protocol]
+            if protocol is not None
+            else sorted({each.protocol for each in destination.ports or () if each.name == name})
+        )
+        decisions = [
+            self.evaluate(src, dst, each, number, at=at, walk=walk)
+            for each in protocols
+            for low, high in (declared(destination, name, each) or ())
+            for number in range(low, high + 1)
+        ]
+        return _agree(decisions, f"port {name} stands for several ports that differ")
+
+    def _any_port(
+        self,
+        source: Facts,
+        destination: Facts,
+        protocol: str | None,
+        port: int | None,
+        at: int | None,
+        walk: bool,
+    ) -> ConnectionDecision:
+        """Allowed only if every port is; where ports differ, unknown, with the ranges told."""
+        protocols = PORT_PROTOCOLS if protocol is None else (protocol,)
+        ends: list[EndDecision | None] = []
+        for direction, subject, peer in (
+            (Direction.EGRESS, source, destination),
+            (Direction.INGRESS, destination, source),
+        ):
+            if subject.kind in OUTSIDE:
+                ends.append(None)
+                continue
+            probes: list[tuple[str, int]] = []
+            for each in protocols:
+                if port is not None:
+                    probes.append((each, port))
+                else:
+                    spans = port_verdicts(self, direction, subject, peer, each, at)
+                    first = {verdict: low for low, _, verdict in reversed(spans)}
+                    probes.extend((each, low) for low in sorted(first.values()))
+            found = [
+                self._end(direction, subject, peer, Traffic(each, number), at, walk)
+                for each, number in probes
+            ]
+            ends.append(_one_of([each for each in found if each is not None], "ports or protocols differ"))
+        return ConnectionDecision(allowed=_both(ends[0], ends[1]), egress=ends[0], ingress=ends[1])
+
+    # Time
+
+    def _epoch(self, at: int | None) -> int:
+        return -1 if at is None else bisect_right(self._times, at)
+
+    def _view(self, plan: Plan, facts: Facts, at: int | None) -> View:
+        epoch = self._epoch(at)
+        active = self._active.get((plan.direction, epoch))
+        if active is None:
+            active = 0
+            for place, policy in enumerate(plan.policies):
+                if _in_force(policy, at):
+                    active |= 1 << place
+            self._active[plan.direction, epoch] = active
+        return plan.view(facts, epoch, active)
+
+
+def _in_force(policy: Policy, at: int | None) -> bool:
+    validity = policy.validity
+    if at is None:
+        return validity.until is None
+    return (validity.created is None or validity.created <= at) and (
+        validity.until is None or at < validity.until
+    )
+
+
+def _keys(tiers: tuple[Tier, ...]) -> frozenset[str]:
+    found: set[str] = set()
+    for tier in tiers:
+        for policy in tier.policies:
+            for matcher in policy.applies_to:
+                found |= matcher.keys
+            for rules in policy.rules.values():
+                for rule in rules:
+                    for matcher in rule.subject:
+                        found |= matcher.keys
+                    for peer in rule.peers or ():
+                        for matcher in peer.matchers:
+                            found |= matcher.keys
+                    if any(each.by_destination for each in rule.traffic):
+                        found.add("ports")
+    return frozenset(found)
+
+
+def _isolating(plan: Plan, view: View) -> tuple[PolicyRef, ...]:
+    return tuple(sorted({plan.policies[place].ref for places in view.isolating for place in places}))
+
+
+def _uncertain(plan: Plan, view: View, at: int | None) -> tuple[PolicyRef, ...]:
+    if at is None:
+        return ()
+    found = set()
+    for places in view.selecting:
+        for place in places:
+            policy = plan.policies[place]
+            if policy.validity.valid_from is not None and at < policy.validity.valid_from:
+                found.add(policy.ref)
+    return tuple(sorted(found))
+
+
+def _openers(plan: Plan, view: View, verdict: Verdict) -> int:
+    """Rules that would have allowed had they matched: of every tier up to the one that decided."""
+    wanted = 0
+    for step in verdict.steps:
+        tier = plan.tiers[step.tier]
+        allow = tier.allow & view.answers.maybe
+        if step.rule is not None and verdict.allowed is False:
+            if tier.tier.order is Order.ADDITIVE:
+                allow = 0
+            else:
+                # Behind the rule that denied, no rule is asked.
+                allow &= (1 << step.rule) - 1
+        wanted |= allow
+    return wanted
+
+
+def _both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | None:
+    verdicts = [end.allowed for end in (egress, ingress) if end is not None]
+    if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+def _same_pod(src: Endpoint, dst: Endpoint) -> bool:
+    """Whether both ends are one pod; a workload's template stands for several pods and is not one."""
+    if src.kind is not EndpointKind.POD or dst.kind is not EndpointKind.POD:
+        return False
+    if src.pod is not None and dst.pod is not None:
+        return src.pod is dst.pod and not src.pod.template and not src.pod.host_network
+    return src.name is not None and (src.namespace, src.name) == (dst.namespace, dst.name)
+
+
+def _one_of(ends: list[EndDecision], why: str) -> EndDecision:
+    """One decision for several questions: theirs where they agree, else unknown."""
+    first = ends[0]
+    if all(each.allowed is first.allowed for each in ends):
+        return first
+    told = next((each for each in ends if each.allowed is not True), first)
+    return EndDecision(
+        allowed=None,
+        isolated_by=told.isolated_by,
+        nearest=told.nearest,
+        unknown=(why, *told.unknown),
+        walk=told.walk,
+        uncertain=told.uncertain,
+    )
+
+
+def _agree(decisions: list[ConnectionDecision], why: str) -> ConnectionDecision:
+    if len(decisions) == 1:
+        return decisions[0]
+    egress = [each.egress for each in decisions if each.egress is not None]
+    ingress = [each.ingress for each in decisions if each.ingress is not None]
+    left = _one_of(egress, why) if egress else None
+    right = _one_of(ingress, why) if ingress else None
+    return ConnectionDecision(allowed=_both(left, right), egress=left, ingress=right)

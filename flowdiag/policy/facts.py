@@ -1,0 +1,173 @@
+"""What the conditions of rules may ask of one end of a connection, and which ends are alike.
+
+Two ends are of one class when no condition of the policy set can tell them apart: same kind and
+namespace, same values of the label keys that some policy names, same address ranges, same ports where
+ports are named.  Answers are remembered per class, so ten replicas cost as much as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from flowdiag.model.objects import ContainerPort
+from flowdiag.policy.addresses import Hits
+
+__all__ = ["ADDRESS", "SUBJECT_ADDRESS", "Facts", "KeySource", "class_key"]
+
+ADDRESS = "\0address"
+"""Stands in a `Miss` for the peer's own address until the answer for a class meets one of its members."""
+
+SUBJECT_ADDRESS = "\0subject-address"
+"""The same for the policed end's address."""
+
+
+class Facts:
+    """One end as conditions see it.
+
+    `kind` is ``pod``, ``node`` (a node, or a pod in its network), ``outside``, ``entity`` (a reserved
+    word with no address) or ``unknown``.  ``None`` means not known, never absent.
+    """
+
+    __slots__ = (
+        "addresses",
+        "class_id",
+        "dns_names",
+        "entity",
+        "extra",
+        "hits",
+        "identity",
+        "identity_labels",
+        "kind",
+        "labels",
+        "labels_complete",
+        "local",
+        "name",
+        "namespace",
+        "namespace_labels",
+        "node",
+        "node_labels",
+        "ports",
+        "profiles",
+        "service_account",
+        "why_unknown",
+    )
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        namespace: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        labels_complete: bool = True,
+        namespace_labels: Mapping[str, str] | None = None,
+        ports: tuple[ContainerPort, ...] | None = None,
+        addresses: tuple[str, ...] = (),
+        hits: Hits | None = None,
+        node: str | None = None,
+        node_labels: Mapping[str, str] | None = None,
+        local: bool | None = None,
+        service_account: str | None = None,
+        profiles: tuple[str, ...] = (),
+        entity: str | None = None,
+        identity: int | None = None,
+        identity_labels: tuple[tuple[str, str], ...] | None = None,
+        dns_names: tuple[str, ...] = (),
+        extra: Mapping[str, str] | None = None,
+        why_unknown: str = "",
+    ) -> None:
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+        self.labels = labels
+        self.labels_complete = labels_complete
+        """False where only the keys in `labels` are known, and other keys may exist."""
+        self.namespace_labels = namespace_labels
+        self.ports = ports
+        self.addresses = addresses
+        self.hits = hits or Hits()
+        self.node = node
+        self.node_labels = node_labels
+        self.local = local
+        """Whether a node is the other end's own; ``None`` if not known or not a node."""
+        self.service_account = service_account
+        self.profiles = profiles
+        self.entity = entity
+        self.identity = identity
+        self.identity_labels = identity_labels
+        self.dns_names = dns_names
+        self.extra = extra if extra is not None else {}
+        """Labels that a dialect adds (Calico's effective labels)."""
+        self.why_unknown = why_unknown
+        self.class_id = -1
+
+    @property
+    def text(self) -> str:
+        """How a person would name this end."""
+        if self.kind == "pod" and self.namespace is not None:
+            return f"{self.namespace}/{self.name or '?'}"
+        if self.kind == "node":
+            return f"node {self.name or self.node or '?'}"
+        if self.entity is not None:
+            return f"entity {self.entity}"
+        return ", ".join(self.addresses) or self.name or "an unknown end"
+
+    @property
+    def address_text(self) -> str | None:
+        """The addresses as `Miss.found` shows them."""
+        return ", ".join(self.addresses) or None
+
+
+_ABSENT = "\0absent"
+
+KeySource = Callable[[Facts], object]
+
+# A matcher names what it depends on as "<source>/<key>"; the part before the first slash picks the source.
+_LABELS: dict[str, Callable[[Facts], Mapping[str, str] | None]] = {
+    "pod": lambda facts: facts.labels,
+    "namespace": lambda facts: facts.namespace_labels,
+    "node": lambda facts: facts.node_labels,
+    "extra": lambda facts: facts.extra,
+}
+_WHOLE: dict[str, KeySource] = {
+    "ports": lambda facts: facts.ports,
+    "dns": lambda facts: facts.dns_names,
+    "identity": lambda facts: (facts.identity, facts.identity_labels),
+    "profiles": lambda facts: facts.profiles,
+    "account": lambda facts: facts.service_account,
+    "name": lambda facts: facts.name,
+    "on-node": lambda facts: facts.node,
+}
+
+
+def class_key(facts: Facts, keys: tuple[str, ...]) -> tuple[object, ...]:
+    """Build what every end of the same class has in common, for the keys that some policy asks for.
+
+    Args:
+        facts: one end.
+        keys: sorted ``source/key`` names: ``pod/app``, ``namespace/env``, ``extra/projectcalico.org/name``,
+            or a source alone for all of it: ``ports``, ``dns``.
+    """
+    values: list[object] = []
+    for key in keys:
+        source, slash, label = key.partition("/")
+        if slash:
+            labels = _LABELS[source](facts)
+            values.append(None if labels is None else labels.get(label, _ABSENT))
+        else:
+            values.append(_WHOLE[source](facts))
+    return (
+        facts.kind,
+        facts.namespace,
+        facts.labels is None,
+        facts.labels_complete,
+        facts.namespace_labels is None,
+        facts.ports is None,
+        facts.local,
+        facts.entity,
+        facts.why_unknown,
+        facts.name if facts.kind == "node" else None,
+        facts.hits.sure,
+        facts.hits.maybe,
+        *values,
+    )

@@ -1,0 +1,267 @@
+"""Answers of conditions as bit sets over all rules of a direction, each asked once per class of ends.
+
+Every rule of a direction has a bit, in the order in which it is tried.  For a class of policed ends, a
+class of peers and a kind of traffic there is one pair of bit sets each: rules that match for sure, and
+rules that may match.  A connection is then three ANDs, and what is left decides (`flowdiag.policy.decide`).
+The bits are nothing but remembered answers of `Rule`'s own conditions: there is no second implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flowdiag.model.event import Direction
+from flowdiag.policy.facts import Facts
+from flowdiag.policy.model import (
+    MATCH,
+    Action,
+    Check,
+    Order,
+    Outcome,
+    Policy,
+    Rule,
+    Tier,
+    Traffic,
+    all_of,
+    miss,
+)
+
+__all__ = ["Answers", "Plan", "TierPlan", "View", "bits_of"]
+
+
+def bits_of(mask: int) -> Iterator[int]:
+    """Yield the positions of the set bits, lowest first."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+class Answers:
+    """Bit sets of rules: asked so far, surely matching, possibly matching."""
+
+    __slots__ = ("known", "maybe", "sure")
+
+    def __init__(self) -> None:
+        self.known = 0
+        self.sure = 0
+        self.maybe = 0
+
+    def enter(self, position: int, outcome: Outcome) -> None:
+        """Remember one answer."""
+        bit = 1 << position
+        self.known |= bit
+        if outcome is not Outcome.MISS:
+            self.maybe |= bit
+            if outcome is Outcome.MATCH:
+                self.sure |= bit
+
+
+class TierPlan:
+    """One tier in one direction: which bits are its, by action; which policies stand in it."""
+
+    __slots__ = ("actions", "allow", "deny", "mask", "passes", "policies", "tie_groups", "tier")
+
+    def __init__(self, tier: Tier) -> None:
+        self.tier = tier
+        self.mask = 0
+        self.allow = 0
+        self.deny = 0
+        self.passes = 0
+        self.actions = 0
+        """Bits of rules that end the tier when they match: all but ``log``."""
+        self.policies: list[int] = []
+        self.tie_groups: list[list[int]] = []
+        """Rule bits of each policy that shares its place with others, group by group."""
+
+
+class View:
+    """What the policies are to one class of policed ends at one time."""
+
+    __slots__ = ("answers", "broken", "isolating", "maybe_isolating", "maybe_selecting", "selecting")
+
+    def __init__(self, tiers: int) -> None:
+        self.answers = Answers()
+        self.selecting: list[list[int]] = [[] for _ in range(tiers)]
+        """Per tier, the policies that select the end."""
+        self.maybe_selecting: list[list[tuple[int, Check]]] = [[] for _ in range(tiers)]
+        self.isolating: list[list[int]] = [[] for _ in range(tiers)]
+        self.maybe_isolating: list[bool] = [False] * tiers
+        self.broken: list[list[int]] = [[] for _ in range(tiers)]
+        """Per tier, policies that select the end and cannot be evaluated."""
+
+
+class Plan:
+    """All tiers of one direction, their rules in order of evaluation, and the remembered answers."""
+
+    def __init__(self, direction: Direction, tiers: Iterable[Tier]) -> None:
+        self.direction = direction
+        self.tiers: list[TierPlan] = []
+        self.policies: list[Policy] = []
+        self.tier_of: list[int] = []
+        self.rules: list[Rule] = []
+        self.policy_of: list[int] = []
+        self.rule_bits: list[int] = []
+        """Per policy, the bits of its rules."""
+        self.by_destination = 0
+        self._by_namespace: dict[str, list[int]] = {}
+        self._cluster_wide: list[int] = []
+        self._views: dict[tuple[int, int], View] = {}
+        self._peers: dict[int, Answers] = {}
+        self._traffic: dict[tuple[Traffic, int], Answers] = {}
+        for tier in tiers:
+            self._enter(tier)
+
+    def _enter(self, tier: Tier) -> None:
+        plan = TierPlan(tier)
+        ordered = tier.order is Order.ORDERED
+        ties: dict[int, list[int]] = {}
+        for policy in sorted(tier.policies, key=lambda each: (each.rank, each.ref)):
+            if self.direction not in policy.directions:
+                continue
+            place = len(self.policies)
+            self.policies.append(policy)
+            self.tier_of.append(len(self.tiers))
+            plan.policies.append(place)
+            if policy.namespace is None:
+                self._cluster_wide.append(place)
+            else:
+                self._by_namespace.setdefault(policy.namespace, []).append(place)
+            own = 0
+            for rule in policy.rules.get(self.direction, ()):
+                bit = 1 << len(self.rules)
+                self.rules.append(rule)
+                self.policy_of.append(place)
+                own |= bit
+                if rule.action is Action.ALLOW:
+                    plan.allow |= bit
+                elif rule.action is Action.DENY:
+                    plan.deny |= bit
+                elif rule.action is Action.PASS:
+                    plan.passes |= bit
+                if any(each.by_destination for each in rule.traffic):
+                    self.by_destination |= bit
+            plan.mask |= own
+            self.rule_bits.append(own)
+            if ordered and policy.tie is not None:
+                ties.setdefault(policy.tie, []).append(own)
+        plan.actions = plan.allow | plan.deny | plan.passes
+        plan.tie_groups = [group for group in ties.values() if len(group) > 1]
+        self.tiers.append(plan)
+
+    def view(self, facts: Facts, epoch: int, active: int) -> View:
+        """Which policies select an end, and which of their rules can concern it.
+
+        Args:
+            facts: the policed end.
+            epoch: names the set of active policies, for the memory.
+            active: bit set over `policies` of those that exist at the time asked about.
+        """
+        key = (facts.class_id, epoch)
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = self._build_view(facts, active)
+        return view
+
+    def _build_view(self, facts: Facts, active: int) -> View:
+        view = View(len(self.tiers))
+        places = self._cluster_wide + self._by_namespace.get(facts.namespace or "", [])
+        for place in sorted(places):
+            if not active >> place & 1:
+                continue
+            policy = self.policies[place]
+            selects = self.selects(policy, facts)
+            if selects.outcome is Outcome.MISS:
+                continue
+            tier = self.tier_of[place]
+            closes = self.tiers[tier].tier.closes and self.direction in policy.isolates
+            if selects.outcome is Outcome.MATCH:
+                view.selecting[tier].append(place)
+                if closes:
+                    view.isolating[tier].append(place)
+            else:
+                view.maybe_selecting[tier].append((place, selects))
+                view.maybe_isolating[tier] |= closes
+            if policy.broken:
+                view.broken[tier].append(place)
+            for position in bits_of(self.rule_bits[place]):
+                own = all_of([each.check(facts) for each in self.rules[position].subject])
+                view.answers.enter(position, min(selects.outcome, own.outcome))
+        for tier, plan in enumerate(self.tiers):
+            view.maybe_isolating[tier] |= self.direction in plan.tier.always
+        return view
+
+    @staticmethod
+    def selects(policy: Policy, facts: Facts) -> Check:
+        """Whether a policy selects an end, with what it missed."""
+        if facts.kind not in policy.subjects:
+            return miss()
+        if policy.namespace is not None and facts.namespace != policy.namespace:
+            return miss()
+        return all_of([each.check(facts) for each in policy.applies_to])
+
+    def peer_answers(self, facts: Facts, wanted: int) -> Answers:
+        """Answers of the peer conditions for a class of peers, asked for the rules in `wanted`."""
+        answers = self._peers.get(facts.class_id)
+        if answers is None:
+            answers = self._peers[facts.class_id] = Answers()
+        missing = wanted & ~answers.known
+        for position in bits_of(missing):
+            answers.enter(position, self.peer_outcome(self.rules[position], facts))
+        return answers
+
+    @staticmethod
+    def peer_outcome(rule: Rule, facts: Facts) -> Outcome:
+        """Three-valued OR over the rule's peers."""
+        if rule.peers is None:
+            return Outcome.MATCH
+        best = Outcome.MISS
+        for peer in rule.peers:
+            outcome = Outcome.MATCH
+            for matcher in peer.matchers:
+                outcome = min(outcome, matcher.check(facts).outcome)
+                if outcome is Outcome.MISS:
+                    break
+            if outcome is Outcome.MATCH:
+                return outcome
+            best = max(best, outcome)
+        return best
+
+    def traffic_answers(self, traffic: Traffic, destination: Facts, wanted: int) -> tuple[int, int]:
+        """Bit sets ``(sure, maybe)`` of the rules in `wanted` whose conditions on the traffic hold."""
+        named = wanted & self.by_destination
+        plain = wanted & ~named
+        sure = maybe = 0
+        for part, key in ((plain, (traffic, -1)), (named, (traffic, destination.class_id))):
+            if not part:
+                continue
+            answers = self._traffic.get(key)
+            if answers is None:
+                answers = self._traffic[key] = Answers()
+            missing = part & ~answers.known
+            for position in bits_of(missing):
+                answers.enter(
+                    position, self.traffic_check(self.rules[position], traffic, destination).outcome
+                )
+            sure |= answers.sure & part
+            maybe |= answers.maybe & part
+        return sure, maybe
+
+    @staticmethod
+    def traffic_check(rule: Rule, traffic: Traffic, destination: Facts) -> Check:
+        """Answer of all of a rule's conditions on the traffic."""
+        if not rule.traffic:
+            return MATCH
+        return all_of([each.check(traffic, destination) for each in rule.traffic])
+
+    def matching(self, view: View, peer: Facts, traffic: Traffic, destination: Facts) -> tuple[int, int]:
+        """Bit sets ``(sure, maybe)`` of the rules that match a connection."""
+        wanted = view.answers.maybe
+        if not wanted:
+            return 0, 0
+        peers = self.peer_answers(peer, wanted)
+        wanted &= peers.maybe
+        if not wanted:
+            return 0, 0
+        sure, maybe = self.traffic_answers(traffic, destination, wanted)
+        return sure & view.answers.sure & peers.sure, maybe

@@ -1,0 +1,179 @@
+"""Conditions on protocol, port and ICMP, and the list of alternatives that ``ports:`` is."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from flowdiag.model.policy import Condition, Miss
+from flowdiag.policy.facts import Facts
+from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, TrafficMatcher, miss, unknown
+from flowdiag.policy.ports import ALL_PORTS, NO_PORTS, PortSet
+
+__all__ = [
+    "PORT_PROTOCOLS",
+    "NamedPort",
+    "NumberedPorts",
+    "OneOf",
+    "UndecidableTraffic",
+    "declared",
+]
+
+PORT_PROTOCOLS = ("TCP", "UDP", "SCTP")
+"""Protocols with ports that the policy languages know."""
+
+
+def declared(facts: Facts, name: str, protocol: str | None) -> PortSet | None:
+    """Ports that an end declares under a name; ``None`` where its ports are not known.
+
+    `protocol` ``None`` takes whatever protocol the port has.
+    """
+    if facts.kind in ("outside", "node"):
+        return NO_PORTS
+    if facts.ports is None:
+        return None
+    return PortSet.of(
+        *(
+            port.port
+            for port in facts.ports
+            if port.name == name and (protocol is None or port.protocol == protocol)
+        )
+    )
+
+
+class NumberedPorts(Struct, frozen=True):
+    """A protocol and ports by number; `ports` of ``None`` is every port of the protocol."""
+
+    protocol: str
+    low: int | None = None
+    high: int | None = None
+    others_unknown: bool = False
+    """The API does not say whether this lets ICMP and other protocols by (NetworkPolicy)."""
+
+    @property
+    def by_destination(self) -> bool:
+        """See `TrafficMatcher.by_destination`."""
+        return False
+
+    @property
+    def _text(self) -> str:
+        if self.low is None:
+            return self.protocol
+        return (
+            f"{self.low}/{self.protocol}"
+            if self.low == self.high
+            else f"{self.low}-{self.high}/{self.protocol}"
+        )
+
+    def check(self, traffic: Traffic, _destination: Facts, /) -> Check:
+        """See `TrafficMatcher.check`."""
+        if traffic.protocol != self.protocol:
+            if self.others_unknown and traffic.protocol not in PORT_PROTOCOLS:
+                return unknown(
+                    f"whether a rule with ports admits {traffic.protocol} differs between enforcers"
+                )
+            misses = [Miss(Condition.PROTOCOL, self.protocol, traffic.protocol)]
+            if self.low is not None and traffic.port is not None and not self._has(traffic.port):
+                misses.append(Miss(Condition.PORT, self._text, f"{traffic.port}/{traffic.protocol}"))
+            return miss(*misses)
+        if self.low is None:
+            return MATCH
+        if traffic.port is None:
+            return unknown("the port is not known")
+        if self._has(traffic.port):
+            return MATCH
+        return miss(Miss(Condition.PORT, self._text, f"{traffic.port}/{traffic.protocol}"))
+
+    def _has(self, port: int) -> bool:
+        return self.low is None or self.low <= port <= (self.high or self.low)
+
+    def ports(self, protocol: str, _destination: Facts, /) -> PortSet:
+        """See `TrafficMatcher.ports`."""
+        if protocol != self.protocol:
+            return NO_PORTS
+        return ALL_PORTS if self.low is None else PortSet([(self.low, self.high or self.low)])
+
+
+class NamedPort(Struct, frozen=True):
+    """A port by its name on the destination pod; `protocol` ``None`` is whatever that port has."""
+
+    name: str
+    protocol: str | None = "TCP"
+
+    @property
+    def by_destination(self) -> bool:
+        """See `TrafficMatcher.by_destination`."""
+        return True
+
+    def check(self, traffic: Traffic, destination: Facts, /) -> Check:
+        """See `TrafficMatcher.check`."""
+        if self.protocol is not None and traffic.protocol != self.protocol:
+            return miss(Miss(Condition.PROTOCOL, self.protocol, traffic.protocol))
+        ports = declared(destination, self.name, traffic.protocol)
+        wanted = f"{self.name}/{self.protocol or traffic.protocol}"
+        if ports is None:
+            return unknown(f"the ports of the destination are not known ({wanted})")
+        if traffic.port is None:
+            return unknown("the port is not known") if ports else miss(Miss(Condition.PORT, wanted, None))
+        if traffic.port in ports:
+            return MATCH
+        numbers = f" ({','.join(ports.texts())})" if ports else " (no such name)"
+        return miss(Miss(Condition.PORT, wanted + numbers, f"{traffic.port}/{traffic.protocol}"))
+
+    def ports(self, protocol: str, destination: Facts, /) -> PortSet:
+        """See `TrafficMatcher.ports`."""
+        if self.protocol is not None and protocol != self.protocol:
+            return NO_PORTS
+        return declared(destination, self.name, protocol) or NO_PORTS
+
+
+class OneOf(Struct, frozen=True):
+    """Alternatives; of several misses the nearest is told (fewest misses, then first)."""
+
+    items: tuple[TrafficMatcher, ...]
+
+    @property
+    def by_destination(self) -> bool:
+        """See `TrafficMatcher.by_destination`."""
+        return any(item.by_destination for item in self.items)
+
+    def check(self, traffic: Traffic, destination: Facts, /) -> Check:
+        """See `TrafficMatcher.check`."""
+        nearest: Check | None = None
+        doubts: list[str] = []
+        for item in self.items:
+            answer = item.check(traffic, destination)
+            if answer.outcome is Outcome.MATCH:
+                return answer
+            if answer.outcome is Outcome.UNKNOWN:
+                doubts.extend(answer.unknown)
+            elif nearest is None or len(answer.misses) < len(nearest.misses):
+                nearest = answer
+        if doubts:
+            return unknown(*dict.fromkeys(doubts))
+        return nearest or miss(Miss(Condition.PORT, "no port", None))
+
+    def ports(self, protocol: str, destination: Facts, /) -> PortSet:
+        """See `TrafficMatcher.ports`."""
+        found = NO_PORTS
+        for item in self.items:
+            found |= item.ports(protocol, destination)
+        return found
+
+
+class UndecidableTraffic(Struct, frozen=True):
+    """A condition that cannot be evaluated; `why` names the field."""
+
+    why: str
+
+    @property
+    def by_destination(self) -> bool:
+        """See `TrafficMatcher.by_destination`."""
+        return False
+
+    def check(self, _traffic: Traffic, _destination: Facts, /) -> Check:
+        """See `TrafficMatcher.check`."""
+        return unknown(self.why)
+
+    def ports(self, _protocol: str, _destination: Facts, /) -> PortSet:
+        """See `TrafficMatcher.ports`."""
+        return NO_PORTS

@@ -1,0 +1,169 @@
+"""The walk through the policies of one end, told line by line as a person would tell it."""
+
+from __future__ import annotations
+
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import PolicyRef, WalkStep
+from flowdiag.policy.decide import End, Verdict
+from flowdiag.policy.facts import Facts
+from flowdiag.policy.index import Plan, View, bits_of
+from flowdiag.policy.model import Action, Check, Outcome, Traffic
+from flowdiag.policy.nearest import Candidate, candidates, closest_label
+
+__all__ = ["policy_text", "tell"]
+
+_MAX_WALKED = 200
+
+
+def policy_text(ref: PolicyRef) -> str:
+    """Name a policy: ``NetworkPolicy shop/default-deny``."""
+    return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace is not None else f"{ref.kind} {ref.name}"
+
+
+def tell(
+    plan: Plan,
+    view: View,
+    verdict: Verdict,
+    ends: tuple[Facts, Facts],
+    traffic: Traffic,
+) -> tuple[WalkStep, ...]:
+    """Tell one end's decision.
+
+    Args:
+        plan: the direction.
+        view: what the policies are to the policed end.
+        verdict: what `flowdiag.policy.decide` made of it.
+        ends: the policed end, and its peer.
+        traffic: what was asked.
+    """
+    subject, peer = ends
+    ingress = plan.direction is Direction.INGRESS
+    destination = subject if ingress else peer
+    word = "ingress at the destination" if ingress else "egress at the source"
+    steps = [WalkStep(tier=None, policy=None, rule=None, outcome="end", text=f"{word}: {subject.text}")]
+    reached = {step.tier: step for step in verdict.steps}
+    for index, tier in enumerate(plan.tiers):
+        name = tier.tier.name
+        step = reached.get(index)
+        if step is None:
+            continue
+        measured: dict[int, list[Candidate]] = {}
+        wanted = view.answers.known & tier.mask
+        for each in candidates(plan, wanted, subject, peer, traffic, destination):
+            measured.setdefault(each.position, []).append(each)
+        places = [(place, None) for place in view.selecting[index]]
+        unsure = view.maybe_selecting[index]
+        for place, doubt in sorted([*places, *unsure], key=lambda each: each[0])[:_MAX_WALKED]:
+            policy = plan.policies[place]
+            ref = policy.ref
+            what = policy_text(ref)
+            if doubt is not None:
+                text = f"{what} may select {subject.text}: {', '.join(doubt.unknown)}"
+                steps.append(_step(name, ref, None, "unknown", text))
+            else:
+                text = f"{what} selects {subject.text}{_why(policy.applies_to, policy.namespace)}"
+                steps.append(_step(name, ref, None, "selects", text))
+            if policy.broken:
+                steps.append(
+                    _step(name, ref, None, "unknown", f"{what} cannot be evaluated: {policy.broken}")
+                )
+                continue
+            steps.extend(_rules(plan, place, name, measured, peer))
+            effect = _effect(plan, place, measured)
+            steps.append(_step(name, ref, None, effect, f"{what}: {_EFFECTS[effect]}"))
+        ways = [end.name.lower() for end in End if end & step.ends and end.name is not None]
+        outcome = ways[0] if len(ways) == 1 else "unknown"
+        by = None if step.rule is None else plan.policies[plan.policy_of[step.rule]].ref
+        rule = None if step.rule is None else plan.rules[step.rule].path
+        steps.append(
+            _step(name, by, rule, f"tier-{outcome}", f"tier {name}: {_tier_text(outcome, rule, by)}")
+        )
+    allowed = {True: "allow", False: "deny", None: "unknown"}[verdict.allowed]
+    closing = {
+        "allow": "allowed" if verdict.steps else "allowed: no policy selects it in this direction",
+        "deny": "denied",
+        "unknown": "cannot be told",
+    }[allowed]
+    steps.append(_step(None, None, None, allowed, f"{plan.direction}: {closing}"))
+    return tuple(steps)
+
+
+_EFFECTS = {
+    "allow": "allows this",
+    "deny": "denies this",
+    "pass": "passes this on to the next tier",
+    "log": "only logs this",
+    "unknown": "whether it decides this is not known",
+    "no-match": "no rule matches this",
+}
+
+
+def _step(tier: str | None, ref: PolicyRef | None, rule: str | None, outcome: str, text: str) -> WalkStep:
+    return WalkStep(tier=tier, policy=ref, rule=rule, outcome=outcome, text=text)
+
+
+def _why(applies_to: tuple[object, ...], namespace: str | None) -> str:
+    texts = []
+    for matcher in applies_to:
+        selector = getattr(matcher, "selector", None)
+        text = getattr(selector, "text", "")
+        if text:
+            texts.append(str(text))
+    if texts:
+        return f" (its labels meet {' and '.join(texts)})"
+    return f" (every pod of {namespace})" if namespace is not None else " (every pod)"
+
+
+def _rules(
+    plan: Plan, place: int, tier: str, measured: dict[int, list[Candidate]], peer: Facts
+) -> list[WalkStep]:
+    steps = []
+    ref = plan.policies[place].ref
+    labels = [f"{key}={value}" for key, value in sorted((peer.labels or {}).items())]
+    for position in bits_of(plan.rule_bits[place]):
+        rule = plan.rules[position]
+        for each in measured.get(position, ()):
+            outcome, text = _told(each.check, labels)
+            note = f" ({rule.note})" if rule.note and outcome == "match" else ""
+            steps.append(_step(tier, ref, each.path, outcome, f"{each.path} ({rule.action}): {text}{note}"))
+    return steps
+
+
+def _told(check: Check, labels: list[str]) -> tuple[str, str]:
+    if check.outcome is Outcome.MATCH:
+        return "match", "matches"
+    if check.outcome is Outcome.UNKNOWN:
+        return "unknown", "not known: " + "; ".join(check.unknown)
+    parts = []
+    for miss in check.misses:
+        found = "absent" if miss.found is None else miss.found
+        found = "another address" if found.startswith("\0") else found
+        text = f"{miss.condition} wanted {miss.wanted}, found {found}"
+        near = closest_label(miss.wanted, labels) if miss.condition == "pod" else None
+        parts.append(text + (f" (closest label: {near})" if near is not None else ""))
+    return "miss", "; ".join(parts) or "names no peer"
+
+
+def _effect(plan: Plan, place: int, measured: dict[int, list[Candidate]]) -> str:
+    logged = False
+    for position in bits_of(plan.rule_bits[place]):
+        checks = [each.check.outcome for each in measured.get(position, ())]
+        if not checks or max(checks) is Outcome.MISS:
+            continue
+        if max(checks) is Outcome.UNKNOWN:
+            return "unknown"
+        action = plan.rules[position].action
+        if action is Action.LOG:
+            logged = True
+            continue
+        return action.value
+    return "log" if logged else "no-match"
+
+
+def _tier_text(outcome: str, rule: str | None, ref: PolicyRef | None) -> str:
+    by = f" by {rule} of {policy_text(ref)}" if rule is not None and ref is not None else ""
+    return {
+        "allow": f"allowed{by}",
+        "deny": f"denied{by}" if by else "denied: selected, and no rule admits it",
+        "next": f"passed on{by}" if by else "no rule decides; the next tier is tried",
+    }.get(outcome, "cannot be told")
