@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.report import ReportEndpoint, WorkloadName
@@ -66,33 +66,34 @@ def end_namespace(key: EndKey) -> str | None:
 def fold_addresses(addresses: Iterable[str]) -> dict[str, str]:
     """Ranges for addresses that stand close together: address to CIDR, only where folded.
 
-    /24 and /64 first; where more than `_MAX_RANGES` are left, wider ones, so that an outside world
-    of any size is a bounded list.  The answer depends on the set alone.
+    A network (/24, /64) first, for IPv6 also a site (/48); where more than `_MAX_RANGES` are left, wider
+    ones, so that an outside world of any size is a bounded list.  The answer depends on the set alone.
     """
-    parsed = []
+    parsed: list[tuple[str, IPv4Address | IPv6Address]] = []
     for text in sorted(set(addresses)):
         try:
             parsed.append((text, ip_address(text)))
         except ValueError:
             continue
     folded: dict[str, str] = {}
-    for version, steps in ((4, (24, 16, 8, 0)), (6, (64, 48, 32, 0))):
+    for version, near, wider in ((4, (24,), (16, 8, 0)), (6, (64, 48), (32, 0))):
         family = [(text, address) for text, address in parsed if address.version == version]
-        for width in steps:
-            groups: dict[str, list[str]] = {}
-            for text, address in family:
-                groups.setdefault(str(ip_network((address, width), strict=False)), []).append(text)
-            alone = 0
-            folded_now: dict[str, str] = {}
-            for cidr, members in groups.items():
-                if len(members) >= _FOLD_FROM:
-                    folded_now.update(dict.fromkeys(members, cidr))
-                else:
-                    alone += len(members)
-            if alone + len(set(folded_now.values())) <= _MAX_RANGES or width == 0:
-                folded.update(folded_now)
+        ranges: dict[str, str] = {}
+        for width in near:
+            ranges.update(_together([one for one in family if one[0] not in ranges], width))
+        for width in wider:
+            if len(set(ranges.values())) + len(family) - len(ranges) <= _MAX_RANGES:
                 break
+            ranges = _together(family, width)
+        folded.update(ranges)
     return folded
+
+
+def _together(family: list[tuple[str, IPv4Address | IPv6Address]], width: int) -> dict[str, str]:
+    groups: dict[str, list[str]] = {}
+    for text, address in family:
+        groups.setdefault(str(ip_network((address, width), strict=False)), []).append(text)
+    return {text: cidr for cidr, members in groups.items() if len(members) >= _FOLD_FROM for text in members}
 
 
 def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
