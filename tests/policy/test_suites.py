@@ -13,7 +13,12 @@ def key(query):
     return (query["src"], query["dst"], query["protocol"], query["port"])
 
 
-EVALUATED = {"NetworkPolicy"}
+EVALUATED = {
+    "NetworkPolicy",
+    "AdminNetworkPolicy",
+    "BaselineAdminNetworkPolicy",
+    "ClusterNetworkPolicy",
+}
 """Kinds of policies that are evaluated so far."""
 
 

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec import Struct, field
+
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
 from flowdiag.policy.addresses import RangeTable
-from flowdiag.policy.compile import kubernetes
+from flowdiag.policy.compile import admin, kubernetes
 from flowdiag.policy.compile.context import CompileContext, validity_of
 from flowdiag.policy.dialect import traits_of
 from flowdiag.policy.evaluate import PolicySet
-from flowdiag.policy.model import Order, Policy, Tier
+from flowdiag.policy.matchers import PodSelected
+from flowdiag.policy.model import Matcher, Order, Policy, Tier
+from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 
 __all__ = ["compile_policies"]
+
+# Images of other objects, kinds for other networks, and proxies' own: none of them is the CNI's policy.
+_NOT_POLICY = {
+    ("networking.k8s.aws", "PolicyEndpoint"): "an image of a NetworkPolicy that the controller keeps",
+    ("k8s.cni.cncf.io", "MultiNetworkPolicy"): "for secondary networks; not evaluated",
+    ("security.istio.io", "AuthorizationPolicy"): "enforced by the mesh's proxies; not evaluated",
+}
+
+
+class _Sorted(Struct):
+    """Compiled policies by the family whose tiers they stand in."""
+
+    network: list[Policy] = field(default_factory=list)
+    admin: list[Policy] = field(default_factory=list)
+    baseline: list[Policy] = field(default_factory=list)
+    notes: list[tuple[PolicyRef, str]] = field(default_factory=list)
 
 
 def compile_policies(
@@ -25,25 +47,48 @@ def compile_policies(
         dialect: who enforces; see `flowdiag.policy.dialect.detect_dialect`.
         ip_block_pods: whether address ranges match pod addresses; auto follows the dialect.
     """
-    context = CompileContext(
-        snapshot, dialect, traits_of(dialect, ip_block_pods, snapshot.config), RangeTable()
-    )
-    namespaced: list[Policy] = []
-    notes: list[tuple[PolicyRef, str]] = []
+    traits = traits_of(dialect, ip_block_pods, snapshot.config)
+    context = CompileContext(snapshot, dialect, traits, RangeTable())
+    found = _Sorted()
     for policy in snapshot.policies:
-        if policy.ref.kind == kubernetes.KIND and policy.ref.group in kubernetes.GROUPS:
-            namespaced.append(kubernetes.compile_network_policy(policy, context))
-        else:
-            namespaced.append(_unsupported(policy))
+        _enter(policy, context, found)
     tiers = (
+        Tier(name="Admin", order=Order.ORDERED, policies=tuple(found.admin), closes=False),
         Tier(
             name="NetworkPolicy",
             order=Order.ADDITIVE,
-            policies=tuple(namespaced),
-            others=context.traits.other_protocols,
+            policies=tuple(found.network),
+            others=traits.other_protocols,
         ),
+        Tier(name="Baseline", order=Order.ORDERED, policies=tuple(found.baseline), closes=False),
     )
-    return PolicySet(snapshot, dialect, tiers, context.ranges, notes=tuple(notes))
+    return PolicySet(snapshot, dialect, tiers, context.ranges, notes=tuple(found.notes))
+
+
+def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> None:
+    ref = policy.ref
+    why = _NOT_POLICY.get((ref.group, ref.kind)) or _not_in_force(policy, context)
+    if why is not None:
+        found.notes.append((ref, why))
+    elif ref.kind == kubernetes.KIND and ref.group in kubernetes.GROUPS:
+        found.network.append(kubernetes.compile_network_policy(policy, context))
+    elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
+        tier = found.baseline if admin.is_baseline(policy) else found.admin
+        tier.append(admin.compile_admin(policy, context))
+    else:
+        found.network.append(_unsupported(policy))
+
+
+def _not_in_force(policy: PolicyObject, context: CompileContext) -> str | None:
+    """Why this enforcer ignores a kind that others know; ``None`` where it does not."""
+    if context.dialect is not Dialect.CILIUM or policy.ref.group != admin.GROUP:
+        return None
+    if policy.ref.kind != "ClusterNetworkPolicy":
+        return "Cilium does not enforce it"
+    # Cilium 1.20 knows ClusterNetworkPolicy behind this setting, off by default.
+    if context.snapshot.config.get("cilium.enable-k8s-cluster-network-policy") == "true":
+        return None
+    return "Cilium does not enforce it unless enable-k8s-cluster-network-policy is set"
 
 
 def _unsupported(policy: PolicyObject) -> Policy:
@@ -51,10 +96,33 @@ def _unsupported(policy: PolicyObject) -> Policy:
     return Policy(
         ref=policy.ref,
         namespace=policy.ref.namespace,
-        applies_to=(),
+        applies_to=_subject(policy.spec),
         directions=frozenset(Direction),
         isolates=frozenset(),
         rules={},
         validity=validity_of(policy),
         broken=f"{policy.ref.kind} ({policy.ref.group}) is not supported",
     )
+
+
+def _subject(spec: dict[str, Any]) -> tuple[Matcher, ...]:
+    """Whom it selects, where its field is one of those that mean the same everywhere."""
+    raw = spec.get("endpointSelector") or spec.get("podSelector")
+    try:
+        selector = read_selector(raw)
+    except SelectorError:
+        return ()
+    own = tuple(_own_label(each) for each in selector.requirements)
+    if any(each is None for each in own):
+        return ()
+    return (PodSelected(LabelSelector(tuple(each for each in own if each is not None))),)
+
+
+def _own_label(each: Requirement) -> Requirement | None:
+    """A requirement on a pod's own label, without Cilium's source; ``None`` for what is no pod label."""
+    source, colon, key = each.key.partition(":")
+    if not colon:
+        source, key = "k8s", each.key
+    if source not in ("k8s", "any") or key.startswith("io."):
+        return None
+    return Requirement(key, each.operator, each.values)

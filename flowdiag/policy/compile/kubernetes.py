@@ -153,8 +153,8 @@ def _ip_block(raw: Any, path: str, context: CompileContext) -> Matcher:
         for index, each in enumerate(entries(raw.get("except"), f"{path}.except"))
     )
     for each in exceptions:
-        if each.version != cidr.version or not each.subnet_of(cidr):  # type: ignore[arg-type]
-            raise PolicyError(f"{path}.except: {each} is not inside {cidr}")
+        if each.version != cidr.version or each == cidr or not each.subnet_of(cidr):  # type: ignore[arg-type]
+            raise PolicyError(f"{path}.except: {each} is not strictly inside {cidr}")
     return AddressRange.build(
         context.ranges,
         (cidr,),
