@@ -1,0 +1,139 @@
+"""Text from logs, made safe for the place where it is shown.
+
+Names, URLs, labels and raw lines are chosen by whoever sent the packet or wrote the object.  Two things
+happen to all of them: characters that act instead of showing become visible, and length is bounded.
+Then each format escapes what it itself would read as syntax.  HTML is left to jinja2's autoescape.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = [
+    "bounded",
+    "cells",
+    "csv_text",
+    "markdown_code",
+    "markdown_text",
+    "middle",
+    "visible",
+    "visible_block",
+]
+
+MAX_TEXT = 600
+"""Characters of one name, label or message that a person is shown."""
+
+# Characters that act instead of showing:
+#   C0 and C1 controls and DEL              ESC [ 2 J clears a terminal, CR overwrites a line
+#   U+061C U+200E U+200F U+202A-E U+2066-9  change the direction of the text around them (CVE-2021-42574)
+#   U+00AD U+180E U+200B-D U+2060-4 U+FEFF  nothing is seen of them: two names look like one
+#   U+2028 U+2029                           end a line in JavaScript and some editors
+#   U+FE00-F, U+E0100-1EF, U+E0000-7F       variation selectors and tags: invisible carriers of text
+#   U+FFF9-B                                interlinear annotation
+#   lone surrogates                         bytes of a file name that were not UTF-8; no encoder takes them
+_ACTING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _show(match: re.Match[str]) -> str:
+    character = match[0]
+    named = _NAMED.get(character)
+    if named is not None:
+        return named
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def visible(text: str, limit: int = MAX_TEXT) -> str:
+    """One line of text in which every acting character is shown as an escape, at most `limit` long."""
+    return _ACTING.sub(_show, bounded(text, limit))
+
+
+def visible_block(text: str, limit: int = 20_000) -> str:
+    """Several lines (a manifest, a patch): line ends stay, tabs become blanks, the rest as `visible`."""
+    lines = bounded(text, limit).replace("\r\n", "\n").expandtabs(4).split("\n")
+    return "\n".join(_ACTING.sub(_show, line) for line in lines)
+
+
+def bounded(text: str, limit: int = MAX_TEXT) -> str:
+    """Cut in the middle where longer than `limit` characters, and say how much is left out."""
+    if len(text) <= limit:
+        return text
+    keep = max(limit - 24, 8)
+    head = keep * 2 // 3
+    return f"{text[:head]}…({len(text) - keep} more)…{text[len(text) - (keep - head) :]}"
+
+
+def cells(text: str) -> int:
+    """Columns that `text` takes on a terminal."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def middle(text: str, width: int, *, ascii_only: bool = False) -> str:
+    """Cut a name in the middle to at most `width` columns: both its ends tell pods apart."""
+    if cells(text) <= width:
+        return text
+    mark = "..." if ascii_only else "…"
+    room = max(width - cells(mark), 2)
+    tail_room = room // 2
+    head = _take(text, room - tail_room)
+    tail = _take(text[::-1], tail_room)[::-1]
+    return f"{head}{mark}{tail}"
+
+
+def _take(text: str, width: int) -> str:
+    used = 0
+    for index, character in enumerate(text):
+        used += cells(character)
+        if used > width:
+            return text[:index]
+    return text
+
+
+# Every ASCII character that Markdown lets a backslash disarm (CommonMark 0.31, 2.4), but those that
+# read as syntax nowhere inside a line.
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&$@:=^-])")
+
+
+def markdown_text(text: str, limit: int = MAX_TEXT) -> str:
+    """Running text: no emphasis, link, image, HTML, table cell or mention comes of it.
+
+    A full stop inside a word is kept from becoming a link by `markdown_code`; running text that may
+    hold host names or addresses belongs there.
+    """
+    return _MARKDOWN.sub(r"\\\1", visible(text, limit))
+
+
+def markdown_code(text: str, limit: int = MAX_TEXT) -> str:
+    r"""A code span: the one place where GitHub, GitLab and the rest read no links and no mentions.
+
+    A pipe would end a table's cell even inside a code span (GFM 4.10), and dialects disagree about its
+    escape there, so it is shown as ``\x7c``.
+    """
+    shown = visible(text, limit).replace("|", "\\x7c")
+    if not shown.strip():
+        return "` `" if shown else "`-`"
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+_FORMULA = ("=", "+", "-", "@", "%", "|")
+
+
+def csv_text(text: str, limit: int = 32_000) -> str:
+    """A cell that no spreadsheet runs: an apostrophe before whatever starts a formula (OWASP, CSV injection).
+
+    `limit` stays below the 32,767 characters that a cell may hold.
+    """
+    shown = visible(text, limit)
+    # Wide forms of the signs are folded to the plain ones by some spreadsheets.
+    start = unicodedata.normalize("NFKC", shown.lstrip(" \"'\u00a0")[:1])
+    return f"'{shown}" if start.startswith(_FORMULA) or shown.startswith(("\\t", "\\r", "\\n")) else shown
