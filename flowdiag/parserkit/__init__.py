@@ -25,6 +25,7 @@ from flowdiag.model.event import (
 )
 from flowdiag.model.time import NS, from_datetime, parse_rfc3339, rfc3339
 from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
+from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
 from flowdiag.parserkit.protocol import Parser
@@ -59,10 +60,13 @@ __all__ = [
     "cut_lines",
     "decode",
     "from_datetime",
+    "icmp_from_name",
     "interface_name",
+    "is_mac",
     "is_workload_interface",
     "iter_lines",
     "parse_rfc3339",
     "rfc3339",
+    "split_address",
     "yearless_instant",
 ]
