@@ -29,7 +29,7 @@ _BOMS = (
 _DIRT = re.compile(
     r"\n(?![ \n{}\[\]\"])(?:No resources found[^\n]*|Warning: [^\n]*|Error from server[^\n]*|error: [^\n]*"
     r"|[IWEF][0-9]{4} [0-9:.]{8,15} +[0-9]+ [^\n]*"
-    r"|(?:[^\n:\"'{}]{0,80}:?[^\n:\"'{}]{0,80}[$#>%+] )?(?:kubectl|oc|k3s kubectl|calicoctl) [^\n]*)(?=\n|\Z)"
+    r"|(?:[^\n\"'{}]{0,120}?[$#>%+] )?(?:kubectl|oc|k3s kubectl|calicoctl) [^\n]*)(?=\n|\Z)"
 )
 # "  podIP: ***HIDDEN***" (redactors of support bundles): bare, it would be a YAML alias
 _REDACTED = re.compile(r"(?<=[:-] )(\*{3}[A-Za-z_ ]{1,40}\*{3})(?=[ ]*$)", re.MULTILINE)

@@ -78,8 +78,12 @@ def iter_yaml(text: str) -> Iterator[Found | BadDocument]:
             yield from _document(body, line)
 
 
+# "%YAML 1.2" before the first document, after comments and blank lines
+_DIRECTIVE = re.compile(r"(?:\s++|#[^\n]*+)*+%")
+
+
 def _documents(text: str) -> Iterator[tuple[int, str] | None]:
-    if re.match(r"(?:\s*#[^\n]*\n|\s+)*%", text[:4096]):
+    if _DIRECTIVE.match(text):
         yield None
         return
     marks = list(_MARK.finditer(text))
@@ -210,7 +214,6 @@ def _leading_blank(body: str) -> str:
 # --- JSON ---------------------------------------------------------------------------------------------
 
 _LOG_START = re.compile(r"^==== START logs for ([^\n]{1,600}) ====$", re.MULTILINE)
-_NEXT_VALUE = re.compile(r"^\s*[\[{]", re.MULTILINE)
 
 
 def iter_json(text: str) -> Iterator[Found | BadDocument]:

@@ -9,13 +9,15 @@ node's address.
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Struct, structs
 
 from flowdiag.cluster.addresses import canonical_ip, canonical_ips, in_any, parse_network
-from flowdiag.cluster.meta import as_list, as_map
+from flowdiag.cluster.meta import as_list, as_map, as_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Node, Pod, Service, Snapshot
 from flowdiag.model.time import rfc3339_seconds
@@ -78,6 +80,8 @@ class Leases:
         self._hints: dict[str, set[str]] = defaultdict(set)
         self._ranges: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
         self._node_objects = snapshot.nodes
+        self._known: dict[tuple[str, int | None, tuple[str, int] | None], Endpoint] = {}
+        self._boundaries: dict[str, tuple[int, ...]] = {}
         self._knows_pods = bool(snapshot.pods) or ("", "Pod") in snapshot.kinds_seen
         self._read_nodes(snapshot)
         for pod in snapshot.pods:
@@ -128,11 +132,19 @@ class Leases:
                     self._hints[ip].add(name)
         for one in snapshot.others:
             if one.kind == "CiliumEndpoint" and one.namespace is not None:
-                networking = as_map(as_map(one.body.get("status")).get("networking"))
-                for entry in as_list(networking.get("addressing")):
-                    pair = as_map(entry)
-                    for ip in canonical_ips([pair.get("ipv4"), pair.get("ipv6")]):
-                        self._hints[ip].add(f"{one.namespace}/{one.name}")
+                self._hint(as_map(one.body.get("status")), one.namespace, one.name)
+            elif one.kind == "CiliumEndpointSlice":
+                namespace = as_text(one.body.get("namespace"))
+                for part in as_list(one.body.get("endpoints")):
+                    name = as_text(as_map(part).get("name"))
+                    if namespace is not None and name is not None:
+                        self._hint(as_map(part), namespace, name)
+
+    def _hint(self, status: dict[str, Any], namespace: str, name: str) -> None:
+        for entry in as_list(as_map(status.get("networking")).get("addressing")):
+            pair = as_map(entry)
+            for ip in canonical_ips([pair.get("ipv4"), pair.get("ipv6")]):
+                self._hints[ip].add(f"{namespace}/{name}")
 
     def owner(
         self, ip: str | None, at: int | None, *, port: int | None = None, protocol: str | None = None
@@ -148,16 +160,26 @@ class Leases:
         address = canonical_ip(ip)
         if address is None:
             return Endpoint(kind=EndpointKind.UNKNOWN, ip=ip)
+        node_port = ((protocol or "TCP").upper(), port) if port is not None else None
+        if node_port not in self._node_ports:
+            node_port = None
+        # Between two instants at which something changes the answer is the same.
+        slot = None if at is None else bisect_right(self.boundaries(address), at)
+        key = (address, slot, node_port)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._owner(address, at, node_port)
+        return found
+
+    def _owner(self, address: str, at: int | None, node_port: tuple[str, int] | None) -> Endpoint:
         claims = self._claims.get(address, ())
         holding = [claim for claim in claims if claim.holds(at)]
         strong = [claim for claim in holding if not claim.weak(at)]
         found = strong or holding
         if found:
             return self._pods(address, [claim.pod for claim in found])
-        if port is not None and address in self._nodes:
-            service = self._node_ports.get(((protocol or "TCP").upper(), port))
-            if service is not None:
-                return _service(service, address, "node port")
+        if node_port is not None and address in self._nodes:
+            return _service(self._node_ports[node_port], address, "node port")
         services = self._services.get(address, ())
         if services and not (
             at is not None and all(one.created is not None and one.created > at for one in services)
@@ -165,7 +187,7 @@ class Leases:
             return _service(services[0], address, None)
         node = self._nodes.get(address)
         if node is not None or address in self._host_pods:
-            return self._node(address, node, at)
+            return self._node(address, node)
         if claims:
             return _gone(address, claims)
         if services:
@@ -179,7 +201,7 @@ class Leases:
             return _hinted(address, hints)
         if address in self._gateways:
             return structs.replace(
-                self._node(address, self._gateways[address], at), note="first address of the node's pod range"
+                self._node(address, self._gateways[address]), note="first address of the node's pod range"
             )
         return self._outside(address)
 
@@ -218,8 +240,8 @@ class Leases:
             kind=EndpointKind.UNKNOWN, ip=address, candidates=names, note="address claimed by several pods"
         )
 
-    def _node(self, address: str, name: str | None, at: int | None) -> Endpoint:
-        pods = [pod for pod in self._host_pods.get(address, ()) if _claim(pod).holds(at)]
+    def _node(self, address: str, name: str | None) -> Endpoint:
+        pods = [pod for pod in self._host_pods.get(address, ()) if pod.live]
         node: Node | None = self._node_objects.get(name) if name is not None else None
         return Endpoint(
             kind=EndpointKind.NODE,
@@ -245,23 +267,34 @@ class Leases:
         address = canonical_ip(ip)
         if address is None:
             return ()
+        known = self._boundaries.get(address)
+        if known is not None:
+            return known
         found: set[int] = set()
         for claim in self._claims.get(address, ()):
             weak = claim.weak_from if claim.weak_from != _ALWAYS else None
             found.update(at for at in (claim.start, claim.end, weak) if at is not None)
-        if address not in self._claims:
-            found.update(one.created for one in self._services.get(address, ()) if one.created is not None)
-        return tuple(sorted(found))
+        found.update(one.created for one in self._services.get(address, ()) if one.created is not None)
+        self._boundaries[address] = tuple(sorted(found))
+        return self._boundaries[address]
 
-    def spans(self, ip: str | None, first: int | None, last: int | None) -> tuple[Span, ...]:
+    def spans(
+        self,
+        ip: str | None,
+        first: int | None,
+        last: int | None,
+        *,
+        port: int | None = None,
+        protocol: str | None = None,
+    ) -> tuple[Span, ...]:
         """The owners of `ip` from `first` to `last` (both inclusive), neighbours that are equal joined."""
         if first is None or last is None:
-            return (Span(None, None, self.owner(ip, None)),)
+            return (Span(None, None, self.owner(ip, None, port=port, protocol=protocol)),)
         cuts = [first, *(at for at in self.boundaries(ip) if first < at <= last)]
         ends: list[int] = [*cuts[1:], last + 1]
         found: list[Span] = []
         for start, end in zip(cuts, ends, strict=True):
-            owner = self.owner(ip, start)
+            owner = self.owner(ip, start, port=port, protocol=protocol)
             if found and found[-1].owner == owner:
                 found[-1] = Span(found[-1].start, end, owner)
             else:

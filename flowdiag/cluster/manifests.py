@@ -35,6 +35,8 @@ from flowdiag.model.objects import (
 __all__ = ["Entry", "Manifest", "StateProblem", "read_manifest", "sniff_state"]
 
 _MAX_BYTES = 1 << 30
+_MAX_BAD = 50
+"""Unreadable parts after which an input that holds fewer objects than those is not read on."""
 
 
 class StateProblem(Struct, frozen=True, kw_only=True):
@@ -114,13 +116,19 @@ def read_manifest(name: str, data: bytes) -> Manifest:
         )
         return manifest
     fallback = _kind_of_path(name)
+    unreadable = 0
     for found in iter_json(text) if looks_like_json(text) else iter_yaml(text):
+        problems, entries = len(manifest.problems), len(manifest.entries)
         if isinstance(found, BadDocument):
-            manifest.problems.append(
-                StateProblem(code=found.code, message=found.message, input=name, line=found.line)
-            )
+            bad = StateProblem(code=found.code, message=found.message, input=name, line=found.line)
+            manifest.problems.append(bad)
         else:
             _take(manifest, found, fallback)
+        unreadable += len(manifest.problems) > problems and len(manifest.entries) == entries
+        if unreadable > max(_MAX_BAD, len(manifest.entries)):
+            given_up = StateProblem(code="given-up", message="hardly anything here is an object", input=name)
+            manifest.problems.append(given_up)
+            break
     return manifest
 
 
@@ -333,7 +341,7 @@ def _sniff_yaml(text: str) -> float:
     return 0.9 if re.search(r"^items:", text, re.MULTILINE) else 0.3
 
 
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.){0,4000}+)"|[{}\[\],:]')
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"|[{}\[\],:"]', re.DOTALL)
 
 
 def _sniff_json(text: str) -> float:
@@ -345,6 +353,8 @@ def _sniff_json(text: str) -> float:
     colon = False
     for token in _TOKEN.finditer(text):
         mark = token[0]
+        if mark == '"':
+            break  # the head ends inside this string
         if mark in "{[":
             if depth == base and key is not None:
                 top.setdefault(key, None)

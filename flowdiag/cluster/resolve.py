@@ -79,15 +79,16 @@ class Resolver:
             return (Span(None, None, self._named(recorded, peer, distinct, destination=destination)),)
         if peer.ip is None:
             return (Span(None, None, self._without_address(peer)),)
-        port = distinct.port if destination else None
-        spans = self.leases.spans(peer.ip, distinct.first, distinct.last)
-        found = []
-        for span in spans:
-            owner = self.leases.owner(peer.ip, span.start, port=port, protocol=distinct.protocol)
-            found.append(
-                Span(span.start, span.end, self._completed(owner, peer, distinct, destination=destination))
+        return tuple(
+            Span(span.start, span.end, self._completed(span.owner, peer, distinct, destination=destination))
+            for span in self.leases.spans(
+                peer.ip,
+                distinct.first,
+                distinct.last,
+                port=distinct.port if destination else None,
+                protocol=distinct.protocol,
             )
-        return tuple(found)
+        )
 
     def _owner(
         self, spans: Sequence[Span], peer: Peer, at: int | None, distinct: DistinctFlow, *, destination: bool
@@ -95,7 +96,8 @@ class Resolver:
         if len(spans) == 1:
             return spans[0].owner
         if at is None:
-            owner = self.leases.owner(peer.ip, None)
+            port = distinct.port if destination else None
+            owner = self.leases.owner(peer.ip, None, port=port, protocol=distinct.protocol)
             return self._completed(owner, peer, distinct, destination=destination)
         return next(
             (span.owner for span in reversed(spans) if span.start is None or span.start <= at), spans[0].owner

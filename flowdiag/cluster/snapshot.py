@@ -96,6 +96,8 @@ def _newest(
             else:
                 winner, loser = entry, before
             kept[entry.key] = winner
+            if _keep_predecessor(kept, winner, loser):
+                continue
             if _content(before) != _content(entry):
                 _, kind, namespace, name = entry.key
                 problems.append(
@@ -108,6 +110,24 @@ def _newest(
                     )
                 )
     return kept
+
+
+def _keep_predecessor(kept: dict[tuple[str, str, str, str], Entry], winner: Entry, loser: Entry) -> bool:
+    """Two pods of one name, one after the other (a StatefulSet's): the first still owned its address."""
+    new, old = winner.value, loser.value
+    if (
+        not (isinstance(new, Pod) and isinstance(old, Pod))
+        or new.uid is None
+        or old.uid is None
+        or new.uid == old.uid
+    ):
+        return False
+    gone = structs.replace(
+        old, phase="Gone", finished=old.finished if old.finished is not None else new.created
+    )
+    group, kind, namespace, name = loser.key
+    kept[(group, kind, namespace, f"{name} {old.uid}")] = structs.replace(loser, value=gone)
+    return True
 
 
 def _older(new: Entry, old: Entry) -> bool:
@@ -131,17 +151,21 @@ def _content(entry: Entry) -> list[Any]:
     ]
 
 
+_FOLDED = ("namespace-missing", "conflicting-objects")
+
+
 def _fold_notes(problems: list[StateProblem]) -> None:
-    """A missing namespace is said once an input, not once an object."""
-    said: dict[str, StateProblem] = {}
-    counts: dict[str, int] = {}
+    """What a whole dump has in common is said once an input, not once an object."""
+    said: dict[tuple[str, str], StateProblem] = {}
+    counts: dict[tuple[str, str], int] = {}
     for problem in problems:
-        if problem.code == "namespace-missing":
-            said.setdefault(problem.input, problem)
-            counts[problem.input] = counts.get(problem.input, 0) + 1
-    rest = [problem for problem in problems if problem.code != "namespace-missing"]
-    for name, first in said.items():
-        more = counts[name] - 1
+        if problem.code in _FOLDED:
+            key = (problem.code, problem.input)
+            said.setdefault(key, problem)
+            counts[key] = counts.get(key, 0) + 1
+    rest = [problem for problem in problems if problem.code not in _FOLDED]
+    for key, first in said.items():
+        more = counts[key] - 1
         rest.append(structs.replace(first, message=first.message + (f" (and {more} more)" if more else "")))
     problems[:] = rest
 

@@ -109,8 +109,8 @@ class Pod(Struct, frozen=True, kw_only=True):
 
     @property
     def live(self) -> bool:
-        """It holds its addresses and can be selected: not Succeeded, not Failed."""
-        return self.phase not in ("Succeeded", "Failed")
+        """It holds its addresses and can be selected: not Succeeded, not Failed, not Gone (replaced by a later one)."""
+        return self.phase not in ("Succeeded", "Failed", "Gone")
 
 
 class WorkloadObject(Struct, frozen=True, kw_only=True):

@@ -148,6 +148,21 @@ def test_outside_and_unknown():
     assert owner(with_pods, "2001:db8::1").kind is EndpointKind.EXTERNAL
 
 
+def test_a_replaced_pod_of_one_name_owned_its_address_until_then():
+    """Two dumps, a StatefulSet's pod recreated between them: both addresses have their time."""
+    dumps = [
+        ("old.json", json.dumps(pod("db-0", "10.1.0.5", "10:00:00", meta={"uid": "a"})).encode()),
+        ("new.json", json.dumps(pod("db-0", "10.1.0.6", "11:00:00", meta={"uid": "b"})).encode()),
+    ]
+    for order in (dumps, dumps[::-1]):
+        snapshot, problems = build_snapshot(order)
+        assert problems == []
+        assert [found.ips for found in snapshot.pods if found.live] == [("10.1.0.6",)]
+        assert owner(snapshot, "10.1.0.5", "10:30:00").name == "db-0"
+        assert owner(snapshot, "10.1.0.5", "11:30:00").kind is EndpointKind.UNKNOWN
+        assert SnapshotIndex(snapshot).pod("shop", "db-0").uid == "b"
+
+
 def test_endpoints_remember_pods_that_the_state_lacks():
     piece = {
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "web-x", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},

@@ -470,3 +470,14 @@ def test_sniff_knows_cluster_objects(text):
 )
 def test_sniff_leaves_logs_alone(text):
     assert sniff_state(text.encode()) <= 0.2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b" ", b"\n", b"[", b"[\n", b"- ", b"a:", b'{"a":1}\n', b'\\"', b"# a\n", b"a: 'b\n", b"kind: X\n---\n"],
+)
+def test_hostile_repetition_is_bounded(line):
+    """No input of this shape makes a pattern run away, and problems stay few."""
+    data = line * (200_000 // len(line))
+    sniff_state(data)
+    assert len(read_manifest("x", data).problems) <= 60
