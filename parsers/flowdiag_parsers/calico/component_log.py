@@ -196,9 +196,9 @@ class _Reader:
         self, foreign: Foreign, raw: str, outer: Outer, around: LineEnvelope, stream: _Stream
     ) -> None:
         lent: int | None = None
-        if foreign.time_source is TimeSource.RECORD:
-            at, source = foreign.at, foreign.time_source
-        else:
+        at: int | None = foreign.at
+        source = foreign.time_source
+        if source is not TimeSource.RECORD:
             at, source, lent = self._time(foreign.at, outer, around, stream)
         fields = dict(foreign.fields)
         message = foreign.text
