@@ -10,7 +10,7 @@ from msgspec import Struct
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.objects import EndpointSlice, Pod, Service, ServicePort, Snapshot, WorkloadObject
 
-__all__ = ["Backend", "SnapshotIndex"]
+__all__ = ["Backend", "SnapshotIndex", "target_port"]
 
 
 class Backend(Struct, frozen=True):
