@@ -1,0 +1,196 @@
+"""One refused flow with everything a rule may read."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.needs import Needs
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Cause, Direction, PolicyHit, Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.objects import Pod
+from flowdiag.model.policy import Condition, ConnectionDecision, EndDecision, NearestRule, PolicyRef
+
+__all__ = ["Case"]
+
+
+class Case:
+    """A refused flow (or its part in one policy epoch) and the replay of it.
+
+    Args:
+        context: the run-wide indexes.
+        flow: the refused flow.
+        decision: the replay at the time of the flow; ``None`` where there is no policy state.
+        at: the instant of the policies that it was held against, nanoseconds.
+    """
+
+    def __init__(
+        self, context: Context, flow: Flow, decision: ConnectionDecision | None, at: int | None = None
+    ) -> None:
+        self.context = context
+        self.flow = flow
+        self.decision = decision
+        self.at = at if at is not None else flow.first
+
+    @cached_property
+    def has(self) -> Needs:
+        """What is known for this flow."""
+        known = self.context.has
+        if self.decision is None:
+            known &= ~Needs.POLICIES
+        if self.flow.distinct.dns_names or self.flow.dst.dns_names:
+            known |= Needs.NAMES
+        return known
+
+    @cached_property
+    def direction(self) -> Direction | None:
+        """The side that refused: as recorded; else the one that the replay refuses, the source's first."""
+        if self.flow.direction is not None:
+            return self.flow.direction
+        if self.decision is None:
+            return None
+        if self.decision.egress is not None and self.decision.egress.allowed is False:
+            return Direction.EGRESS
+        if self.decision.ingress is not None and self.decision.ingress.allowed is False:
+            return Direction.INGRESS
+        return None
+
+    @property
+    def direction_recorded(self) -> bool:
+        """Whether the records tell the side."""
+        return self.flow.direction is not None
+
+    @cached_property
+    def end(self) -> EndDecision | None:
+        """What the replay says of the side that refused."""
+        if self.decision is None or self.direction is None:
+            return None
+        return self.decision.egress if self.direction is Direction.EGRESS else self.decision.ingress
+
+    @cached_property
+    def other_end(self) -> EndDecision | None:
+        """What the replay says of the other side."""
+        if self.decision is None or self.direction is None:
+            return None
+        return self.decision.ingress if self.direction is Direction.EGRESS else self.decision.egress
+
+    @property
+    def enforcer(self) -> Endpoint:
+        """The end that refused; the source where nobody knows."""
+        return self.flow.dst if self.direction is Direction.INGRESS else self.flow.src
+
+    @property
+    def peer(self) -> Endpoint:
+        """The end that was refused."""
+        return self.flow.src if self.direction is Direction.INGRESS else self.flow.dst
+
+    @property
+    def peer_pod(self) -> Pod | None:
+        """The refused end's pod, where it is one with an address of its own."""
+        pod = self.peer.pod
+        return pod if pod is not None and not pod.host_network else None
+
+    @property
+    def isolating(self) -> tuple[PolicyRef, ...]:
+        """Policies that isolate the refusing end in that direction."""
+        return self.end.isolated_by if self.end is not None else ()
+
+    @property
+    def nearest(self) -> tuple[NearestRule, ...]:
+        """Rules of the refusing end that missed, nearest first."""
+        return self.end.nearest if self.end is not None and self.end.allowed is not True else ()
+
+    @property
+    def default_denied(self) -> bool:
+        """The replay refuses because nothing opens what is isolated (no rule says deny)."""
+        end = self.end
+        return end is not None and end.allowed is False and not self.denied_by_rule
+
+    @property
+    def denied_by_rule(self) -> bool:
+        """The replay finds a rule that says deny."""
+        end = self.end
+        return end is not None and end.decided_by is not None and end.decided_by.action.lower() == "deny"
+
+    @property
+    def replay_agrees(self) -> bool:
+        """The replay refuses on the side that the records name."""
+        return self.end is not None and self.end.allowed is False
+
+    @cached_property
+    def recorded_hits(self) -> tuple[PolicyHit, ...]:
+        """Policies that the records hold responsible (deny, end of tier); never those that allowed."""
+        return tuple(
+            hit
+            for hit in self.flow.distinct.policies
+            if hit.effect in ("deny", "no-match") and (hit.name is not None or hit.raw is not None)
+        )
+
+    @property
+    def audited(self) -> bool:
+        """Nothing was dropped; it would have been."""
+        return self.flow.distinct.verdict is Verdict.AUDITED
+
+    @property
+    def not_policy(self) -> bool:
+        """The record's reason is no policy's refusal."""
+        return self.flow.distinct.cause in (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
+
+    @property
+    def reason(self) -> str:
+        """The normalised reason, upper case for Cilium's; empty where there is none."""
+        return self.flow.distinct.reason or ""
+
+    @property
+    def port(self) -> int | None:
+        """Destination port on the pod."""
+        return self.flow.distinct.port
+
+    @property
+    def protocol(self) -> str | None:
+        """Transport protocol."""
+        return self.flow.distinct.protocol
+
+    @cached_property
+    def singles(self) -> tuple[tuple[int, NearestRule, Condition], ...]:
+        """(rank, rule, condition) of the nearest rules that miss in one condition only and know the rest."""
+        found = []
+        for rank, rule in enumerate(self.nearest):
+            conditions = {miss.condition for miss in rule.misses}
+            if len(conditions) == 1 and not rule.unknown:
+                found.append((rank, rule, conditions.pop()))
+        return tuple(found)
+
+    def missing_one(self, *conditions: Condition) -> tuple[NearestRule, ...]:
+        """Nearest rules that miss in exactly one condition, one of these."""
+        if not self.default_denied:
+            return ()
+        return tuple(rule for _, rule, condition in self.singles if condition in conditions)
+
+    @property
+    def involved(self) -> tuple[PolicyRef, ...]:
+        """Policies that the replay's answer for the refusing end rests on."""
+        refs = dict.fromkeys(self.isolating)
+        if self.end is not None:
+            refs.update(dict.fromkeys(rule.policy for rule in self.nearest))
+            if self.end.decided_by is not None:
+                refs.setdefault(self.end.decided_by.policy)
+        return tuple(refs)
+
+    @property
+    def same_node(self) -> bool | None:
+        """Whether both ends are on one node, if that is known."""
+        nodes = [_node(end) for end in (self.flow.src, self.flow.dst)]
+        return None if None in nodes else nodes[0] == nodes[1]
+
+    @property
+    def pod_peer(self) -> bool:
+        """The refused end is a pod or a workload's pods."""
+        return self.peer.kind in (EndpointKind.POD, EndpointKind.WORKLOAD)
+
+
+def _node(end: Endpoint) -> str | None:
+    if end.kind is EndpointKind.NODE:
+        return end.name
+    return end.pod.node if end.pod is not None else None

@@ -1,0 +1,100 @@
+"""How sure a finding is, and what keeps it from being surer: one function for every rule.
+
+The words are the catalogue's.  ``recorded``: the CNI itself said so.  ``derived``: the replay agrees,
+against policies that are known to have held then, and one rule is nearest.  ``likely``: something of that
+is missing.  ``possible``: a pattern alone.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.wording import a_list, policy_text
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import Confidence
+from flowdiag.model.time import rfc3339_seconds
+
+__all__ = ["CONFIDENCES", "Basis", "judge", "lower", "policy_times"]
+
+CONFIDENCES = (Confidence.RECORDED, Confidence.DERIVED, Confidence.LIKELY, Confidence.POSSIBLE)
+"""Surest first."""
+
+
+class Basis(Enum):
+    """What a finding rests on."""
+
+    RECORD = "record"
+    """The record says it outright: a policy's name, a reason of its own, a verdict."""
+    REPLAY = "replay"
+    """The replay against the policies of the time."""
+    STATE = "state"
+    """Cluster objects and records together, without a replay."""
+    PATTERN = "pattern"
+    """The shape of the traffic alone."""
+
+
+def lower(one: Confidence, other: Confidence) -> Confidence:
+    """Give the less sure of the two."""
+    return max(one, other, key=CONFIDENCES.index)
+
+
+def judge(
+    case: Case, basis: Basis, *, candidates: int = 1, most: Confidence = Confidence.RECORDED
+) -> tuple[Confidence, tuple[str, ...]]:
+    """Say how sure a finding is.
+
+    Args:
+        case: what it is about.
+        basis: what it rests on.
+        candidates: how many explanations of this kind fit equally well.
+        most: never surer than this, because of a guard of the rule.
+
+    Returns:
+        The word, and sentences on what kept it down and what would raise it.
+    """
+    if basis is Basis.RECORD:
+        return lower(Confidence.RECORDED, most), ()
+    if basis is Basis.PATTERN:
+        return Confidence.POSSIBLE, ("Judged by the shape of the traffic alone.",)
+    limits: list[str] = []
+    word = Confidence.DERIVED
+    if basis is Basis.REPLAY:
+        if case.end is None or case.end.allowed is None:
+            word = Confidence.POSSIBLE
+            limits.append("The replay cannot decide: " + _why_unknown(case))
+        limits.extend(policy_times(case))
+    if candidates > 1:
+        limits.append(f"{candidates} rules come equally near; any of them may be the one that was meant.")
+    if limits:
+        word = lower(word, Confidence.LIKELY)
+    return lower(word, most), tuple(limits)
+
+
+def _why_unknown(case: Case) -> str:
+    if case.end is None:
+        return "which side refused, or its policies, are not known."
+    return (a_list(case.end.unknown, most=2) or "a condition of a policy is not known") + "."
+
+
+def policy_times(case: Case) -> list[str]:
+    """Write sentences about policies whose text at the time of the flow is not certain (FD804)."""
+    first, taken = case.flow.first, case.context.snapshot.taken
+    if first is None:
+        return ["The records have no time, so the policies may be of another one."]
+    if taken is not None and taken < first:
+        moment = rfc3339_seconds(taken)
+        return [f"The policies were read at {moment}, before the refusals; they may have changed since."]
+    at = case.at if case.at is not None else first
+    loose: list[PolicyRef] = []
+    for ref in case.involved:
+        versions = case.context.policy(ref)
+        known = [one for one in versions if one.valid_from is not None and one.valid_from <= at]
+        if versions and not known:
+            loose.append(ref)
+    if not loose:
+        return []
+    names = a_list([policy_text(ref) for ref in loose], most=3)
+    moment = rfc3339_seconds(at)
+    text = f"It is not certain that {names} read the same at {moment}: its last change is later or not known."
+    return [text]

@@ -1,0 +1,272 @@
+"""What a run knows as a whole, indexed once, so that a rule never walks over all flows.
+
+Marks on the time axis (changes, signals, gaps) come as anything with the right attributes: the rooms
+that make them stand beside this one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from flowdiag.cluster.addresses import canonical_ip
+from flowdiag.cluster.index import SnapshotIndex
+from flowdiag.diagnose.needs import Needs
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import ObjectRef
+from flowdiag.model.flow import Flow
+from flowdiag.model.objects import Pod, PolicyObject, Service, Snapshot
+from flowdiag.model.policy import Dialect, PolicyRef
+from flowdiag.model.tally import DnsAnswer
+from flowdiag.model.time import NS
+
+__all__ = ["Context", "EndId", "SeenChange", "SeenGap", "SeenSignal", "end_id", "workload_id"]
+
+EndId = tuple[str, str, str]
+"""(kind, namespace, name) of an end."""
+
+
+class SeenChange(Protocol):
+    """Something changed in the cluster; `at` is nanoseconds."""
+
+    @property
+    def at(self) -> int: ...  # noqa: D102 - said in the class
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def object(self) -> ObjectRef: ...  # noqa: D102
+    @property
+    def by(self) -> str | None: ...  # noqa: D102
+
+
+class SeenSignal(Protocol):
+    """A component said something that matters; `signal` is a stable code, `at` nanoseconds."""
+
+    @property
+    def at(self) -> int: ...  # noqa: D102 - said in the class
+    @property
+    def signal(self) -> str: ...  # noqa: D102
+    @property
+    def node(self) -> str | None: ...  # noqa: D102
+    @property
+    def text(self) -> str: ...  # noqa: D102
+
+
+class SeenGap(Protocol):
+    """Evidence is missing; ends are nanoseconds or unknown."""
+
+    @property
+    def node(self) -> str | None: ...  # noqa: D102 - said in the class
+    @property
+    def since(self) -> int | None: ...  # noqa: D102
+    @property
+    def until(self) -> int | None: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def lost(self) -> int | None: ...  # noqa: D102
+
+
+def end_id(end: Endpoint) -> EndId:
+    """The end itself: a pod by name, anything outside by address."""
+    if end.kind is EndpointKind.POD:
+        return ("pod", end.namespace or "", end.name or end.ip or "")
+    if end.kind in (EndpointKind.NODE, EndpointKind.SERVICE):
+        return (str(end.kind), end.namespace or "", end.name or end.ip or "")
+    return ("ip", "", end.ip or end.cidr or end.entity or end.name or "")
+
+
+def workload_id(end: Endpoint) -> EndId:
+    """The end's workload where it has one, else the end itself."""
+    workload = end.workload or (end.pod.workload if end.pod else None)
+    if workload is not None and end.namespace:
+        return (f"workload/{workload.kind or ''}", end.namespace, workload.name)
+    return end_id(end)
+
+
+class Context:
+    """Run-wide indexes over the snapshot, the flows beside the refused ones, and the marks in time.
+
+    Args:
+        snapshot: the cluster objects; ``None`` where the run has none.
+        dialect: who enforces; ``None`` if that is not known.
+        allowed: allowed flows that share an end with a refused one.
+        denied: every refused flow.
+        signals: messages of components.
+        gaps: spans in which evidence is missing.
+        changes: what changed in the cluster.
+        answers: names that the evidence resolved.
+        allowed_read: false where allowed traffic was left unread.
+    """
+
+    def __init__(
+        self,
+        *,
+        snapshot: Snapshot | None = None,
+        dialect: Dialect | None = None,
+        allowed: Iterable[Flow] = (),
+        denied: Iterable[Flow] = (),
+        signals: Iterable[SeenSignal] = (),
+        gaps: Iterable[SeenGap] = (),
+        changes: Iterable[SeenChange] = (),
+        answers: Iterable[DnsAnswer] = (),
+        allowed_read: bool = True,
+    ) -> None:
+        self.snapshot = snapshot if snapshot is not None else Snapshot()
+        self.has_snapshot = snapshot is not None
+        self.dialect = dialect
+        self.allowed_read = allowed_read
+        self.index = SnapshotIndex(self.snapshot)
+        self.gaps: tuple[SeenGap, ...] = tuple(gaps)
+        self._allowed: dict[tuple[EndId, EndId], list[Flow]] = defaultdict(list)
+        self._allowed_workloads: dict[tuple[EndId, EndId, str | None, int | None], list[Flow]] = defaultdict(
+            list
+        )
+        for flow in allowed:
+            source, destination = end_id(flow.src), end_id(flow.dst)
+            self._allowed[(source, destination)].append(flow)
+            key = (workload_id(flow.src), workload_id(flow.dst), flow.distinct.protocol, flow.distinct.port)
+            self._allowed_workloads[key].append(flow)
+        self._has_allowed = bool(self._allowed)
+        self._denied_from: dict[EndId, list[Flow]] = defaultdict(list)
+        for flow in denied:
+            self._denied_from[end_id(flow.src)].append(flow)
+        self._signals: dict[str, list[SeenSignal]] = defaultdict(list)
+        for signal in sorted(signals, key=lambda one: (one.at, one.signal, one.node or "", one.text)):
+            self._signals[signal.signal].append(signal)
+        self._changes: dict[ObjectRef, list[SeenChange]] = defaultdict(list)
+        for change in sorted(changes, key=lambda one: (one.at, one.kind, repr(one.object))):
+            self._changes[change.object].append(change)
+        self._names: dict[str, list[DnsAnswer]] = defaultdict(list)
+        for answer in sorted(answers, key=lambda one: (one.name, one.ip, one.first or 0)):
+            self._names[answer.ip].append(answer)
+
+    @cached_property
+    def has(self) -> Needs:
+        """What this run knows; an empty list that was read counts, a list that was never read does not."""
+        seen = self.snapshot.kinds_seen
+        known = Needs.NONE
+        kinds = (
+            (Needs.PODS, ("", "Pod"), bool(self.snapshot.pods)),
+            (
+                Needs.NAMESPACES,
+                ("", "Namespace"),
+                any(one.declared for one in self.snapshot.namespaces.values()),
+            ),
+            (Needs.SERVICES, ("", "Service"), bool(self.snapshot.services)),
+            (Needs.NODES, ("", "Node"), bool(self.snapshot.nodes)),
+        )
+        for need, kind, some in kinds:
+            if kind in seen or some:
+                known |= need
+        if self.snapshot.policies or any(kind.endswith("NetworkPolicy") for _, kind in seen):
+            known |= Needs.POLICIES
+        if self._signals:
+            known |= Needs.LOGS
+        if self._has_allowed and self.allowed_read:
+            known |= Needs.FLOWS
+        if self._changes:
+            known |= Needs.CHANGES
+        if self._names:
+            known |= Needs.NAMES
+        return known
+
+    @cached_property
+    def _policies(self) -> dict[PolicyRef, list[PolicyObject]]:
+        found: dict[PolicyRef, list[PolicyObject]] = defaultdict(list)
+        for policy in self.snapshot.policies:
+            found[policy.ref].append(policy)
+        return found
+
+    def policy(self, ref: PolicyRef) -> tuple[PolicyObject, ...]:
+        """Every object (spec, or version in time) of a policy."""
+        return tuple(self._policies.get(ref, ()))
+
+    @cached_property
+    def _pods_by_ip(self) -> dict[str, list[Pod]]:
+        found: dict[str, list[Pod]] = defaultdict(list)
+        for pod in self.snapshot.pods:
+            if pod.live and not pod.host_network and not pod.template:
+                for ip in pod.ips:
+                    found[ip].append(pod)
+        return found
+
+    def pods_at(self, ip: str | None) -> tuple[Pod, ...]:
+        """Live pods with this address of their own (hostNetwork pods are left out)."""
+        address = canonical_ip(ip)
+        return () if address is None else tuple(self._pods_by_ip.get(address, ()))
+
+    @cached_property
+    def node_ips(self) -> dict[str, str]:
+        """Node addresses, from Node objects and from what pods say of their hosts, to node names."""
+        found: dict[str, str] = {}
+        for pod in self.snapshot.pods:
+            if pod.node is not None:
+                found.update(dict.fromkeys(pod.host_ips, pod.node))
+        for node in self.snapshot.nodes.values():
+            found.update(dict.fromkeys(node.addresses, node.name))
+        return found
+
+    def host_pods(self, node: str | None, ip: str | None) -> tuple[Pod, ...]:
+        """Live hostNetwork pods on a node, by its name or one of its addresses."""
+        name = node or self.node_ips.get(ip or "")
+        return tuple(
+            pod
+            for pod in self.snapshot.pods
+            if pod.host_network and pod.live and not pod.template and pod.node == name and name is not None
+        )
+
+    @cached_property
+    def _services_of(self) -> dict[tuple[str, str], list[Service]]:
+        found: dict[tuple[str, str], list[Service]] = defaultdict(list)
+        for service in self.snapshot.services:
+            for pod in self.index.service_pods(service):
+                found[(pod.namespace, pod.name)].append(service)
+        return found
+
+    def services_of(self, pod: Pod) -> tuple[Service, ...]:
+        """Services that have the pod behind them."""
+        return tuple(self._services_of.get((pod.namespace, pod.name), ()))
+
+    def allowed_between(self, src: Endpoint, dst: Endpoint) -> Sequence[Flow]:
+        """Allowed flows from exactly `src` to exactly `dst`, any port."""
+        return self._allowed.get((end_id(src), end_id(dst)), ())
+
+    def allowed_alike(self, flow: Flow) -> Sequence[Flow]:
+        """Allowed flows of the same workloads, protocol and port."""
+        distinct = flow.distinct
+        key = (workload_id(flow.src), workload_id(flow.dst), distinct.protocol, distinct.port)
+        return self._allowed_workloads.get(key, ())
+
+    def denied_from(self, src: Endpoint) -> Sequence[Flow]:
+        """Refused flows of exactly this source."""
+        return self._denied_from.get(end_id(src), ())
+
+    def signals_near(
+        self,
+        signal: str,
+        node: str | None,
+        first: int | None,
+        last: int | None,
+        *,
+        before_s: int,
+        after_s: int,
+    ) -> tuple[SeenSignal, ...]:
+        """Signals of this code on this node (or of no known node) around a span, in time order."""
+        if first is None or last is None:
+            return ()
+        found = self._signals.get(signal, [])
+        times = [one.at for one in found]
+        near = found[bisect_left(times, first - before_s * NS) : bisect_right(times, last + after_s * NS)]
+        return tuple(one for one in near if node is None or one.node in (None, node))
+
+    def changes_of(self, ref: ObjectRef) -> Sequence[SeenChange]:
+        """Changes of one object, in time order."""
+        return self._changes.get(ref, ())
+
+    def names_of(self, ip: str | None) -> tuple[DnsAnswer, ...]:
+        """DNS answers that gave this address."""
+        return tuple(self._names.get(ip or "", ()))

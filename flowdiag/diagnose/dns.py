@@ -1,0 +1,64 @@
+"""Which destinations are the cluster's DNS servers."""
+
+from __future__ import annotations
+
+from flowdiag.diagnose.case import Case
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.objects import Pod, Service
+
+__all__ = ["DNS_PORTS", "LOCAL_CACHE_IPS", "is_dns_server", "is_dns_traffic"]
+
+DNS_PORTS = frozenset({53, 5353, 1053})
+"""The Service's port, and the pod ports of OpenShift's dns-default (5353) and some CoreDNS charts (1053)."""
+
+LOCAL_CACHE_IPS = frozenset({"169.254.20.10", "169.254.25.10", "fd00::10"})
+"""Link-local addresses of NodeLocal DNSCache: the add-on's default, Kubespray's, the IPv6 example's."""
+
+# Labels of DNS pods: kubeadm and most clouds (k8s-app=kube-dns), CoreDNS charts, RKE2, OpenShift.
+_DNS_LABELS = (
+    ("k8s-app", "kube-dns"),
+    ("k8s-app", "coredns"),
+    ("k8s-app", "node-local-dns"),
+    ("app.kubernetes.io/name", "coredns"),
+    ("app.kubernetes.io/name", "rke2-coredns"),
+    ("app", "coredns"),
+    ("dns.operator.openshift.io/daemonset-dns", "default"),
+)
+_DNS_NAMES = frozenset(
+    {"kube-dns", "coredns", "rke2-coredns-rke2-coredns", "dns-default", "node-local-dns", "kube-dns-upstream"}
+)
+
+
+def is_dns_traffic(case: Case) -> bool:
+    """Whether the port is one that lookups use, over UDP or TCP."""
+    return case.port in DNS_PORTS and case.protocol in ("UDP", "TCP")
+
+
+def is_dns_server(case: Case) -> bool:
+    """Whether the destination is a DNS server of the cluster and the port is one of its DNS ports."""
+    if not is_dns_traffic(case):
+        return False
+    ends = [case.flow.dst] + ([case.flow.via] if case.flow.via is not None else [])
+    return any(_server(end) for end in ends) or (
+        case.flow.dst.pod is not None
+        and any(_dns_service(service) for service in case.context.services_of(case.flow.dst.pod))
+    )
+
+
+def _server(end: Endpoint) -> bool:
+    if end.service is not None and _dns_service(end.service):
+        return True
+    if end.pod is not None and _dns_pod(end.pod):
+        return True
+    name = end.workload.name if end.workload is not None else end.name
+    return name in _DNS_NAMES or any(
+        (key.removeprefix("k8s:"), value) in _DNS_LABELS for key, value in end.identity_labels or ()
+    )
+
+
+def _dns_pod(pod: Pod) -> bool:
+    return any(pod.labels.get(key) == value for key, value in _DNS_LABELS)
+
+
+def _dns_service(service: Service) -> bool:
+    return service.name in _DNS_NAMES or any(service.labels.get(key) == value for key, value in _DNS_LABELS)

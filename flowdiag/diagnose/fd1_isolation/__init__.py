@@ -1,0 +1,1 @@
+"""FD1xx: the endpoint is isolated, and nothing opens it."""

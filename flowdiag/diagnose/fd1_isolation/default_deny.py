@@ -1,0 +1,135 @@
+"""FD101."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import a_list, end_text, miss_text, policy_text, port_text, rule_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Condition, PolicyRef
+from flowdiag.model.report import Severity
+
+__all__ = ["DefaultDeny"]
+
+# Reasons by which a record itself says "isolated, and nothing matched": Cilium's enum name (133), and the
+# words that the other parsers use for the end of a tier and for a default rule.
+_DEFAULT_DENY_REASONS = frozenset({"POLICY_DENIED", "policy-denied", "default-deny", "end-of-tier"})
+
+_NEEDED = (
+    (Condition.PORT, Needs.SERVICES, "whether a rule names a Service's port instead of the pod's"),
+    (Condition.POD, Needs.PODS, "which pods the rule means"),
+    (Condition.NAMESPACE, Needs.NAMESPACES, "which labels the namespaces have"),
+)
+
+
+class DefaultDeny(Rule):
+    """An endpoint is isolated in a direction, and no rule admits the connection.
+
+    No single policy "denies": every policy that selects the endpoint isolates it, and all of their rules
+    together do not match.  This is the answer where no rule came so near that a mistake can be named.
+
+    Signature:
+        The replay isolates the refusing end and finds no matching rule, and none that misses in one
+        condition by what looks like a mistake; or, without policies at hand, the record itself says
+        default deny (Hubble `POLICY_DENIED`, code 133, which names no policy).
+
+    Advice:
+        Name every isolating policy and the nearest rule.  If the call is meant, add a rule; if not, the
+        policies work as written.
+
+    Guard:
+        With a replay, an empty isolating set is never a default deny: the policies at hand are not those
+        of the time, or something else refused (FD105, FD806).  Without policies only the record speaks,
+        and the isolating policies are said to be unknown.
+
+    References:
+        https://kubernetes.io/docs/concepts/services-networking/network-policies/
+        https://github.com/cilium/cilium/issues/41357
+        https://github.com/projectcalico/calico/issues/10753
+    """
+
+    code = "FD101"
+    slug = "default-deny"
+    title = "Nothing allows {source} to reach {destination} on {port}"
+    severity = Severity.HIGH
+    specificity = 10
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.not_policy or case.reason == "POLICY_DENY":
+            return
+        if case.end is None:
+            yield from self._recorded(case)
+        elif case.isolating and not case.denied_by_rule and case.end.allowed is not True:
+            yield self._replayed(case)
+
+    def _replayed(self, case: Case) -> Finding:
+        who, peer, port = end_text(case.enforcer), end_text(case.peer), port_text(case)
+        isolated = a_list([policy_text(ref) for ref in case.isolating])
+        verb = "isolates" if len(case.isolating) == 1 else "isolate"
+        limits: list[str] = []
+        if not case.nearest:
+            summary = f"{isolated} {verb} {who} for {case.direction}, and no rule there could admit {peer}."
+            key = "no-rule"
+        else:
+            nearest = case.nearest[0]
+            missed = a_list([miss_text(miss) for miss in nearest.misses]) or "what is not known"
+            summary = (
+                f"{isolated} {verb} {who} for {case.direction}; the nearest rule, {rule_text(nearest)}, "
+                f"misses on {missed}."
+            )
+            conditions = {miss.condition for miss in nearest.misses}
+            key = "+".join(sorted(conditions)) or "unknown"
+            limits.extend(
+                f"{rule_text(rule)} may match: {a_list(rule.unknown, most=2)}."
+                for rule in case.nearest[:3]
+                if rule.unknown
+            )
+            for condition, need, what in _NEEDED:
+                if conditions == {condition} and need not in case.has:
+                    limits.append(f"The state holds no {need.words[0]}, so {what} cannot be told.")
+        way = "to" if case.direction == "egress" else "from"
+        advice = (
+            f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port}; "
+            "if it is not, the policies work as written."
+        )
+        return self.finding(case, summary=summary, advice=advice, cause_key=key, limits=tuple(limits))
+
+    def _recorded(self, case: Case) -> Iterator[Finding]:
+        named = tuple(
+            PolicyRef(hit.kind, hit.group or "", hit.namespace, hit.name)
+            for hit in case.recorded_hits
+            if hit.effect == "no-match" and hit.kind is not None and hit.name is not None
+        )
+        if not named and case.reason not in _DEFAULT_DENY_REASONS:
+            return
+        who, peer = end_text(case.enforcer), end_text(case.peer)
+        side = f"The {case.direction} side of {who}" if case.direction else f"{who} or {peer}"
+        if named:
+            names = a_list([policy_text(ref) for ref in named])
+            summary = f"{side} refused by default: the record names {names}, whose rules did not match."
+            advice = "Without the policies' text the rule to change cannot be named: add them to the input."
+            yield self.finding(
+                case,
+                summary=summary,
+                advice=advice,
+                basis=Basis.RECORD,
+                cause_key="recorded",
+                isolating=named,
+            )
+            return
+        summary = (
+            f"{side} refused by default ({case.reason}): no rule matched, and the record names no policy."
+        )
+        advice = (
+            "Add the cluster's policies, pods, namespaces and Services (kubectl get ... -A -o yaml) "
+            "to see which policies isolate it."
+        )
+        limits = ("No policies were read, so the isolating policies and the nearest rule are not known.",)
+        yield self.finding(
+            case, summary=summary, advice=advice, basis=Basis.PATTERN, cause_key="recorded", limits=limits
+        )

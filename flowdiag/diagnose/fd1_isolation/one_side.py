@@ -1,0 +1,74 @@
+"""FD102."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
+from flowdiag.model.event import Direction
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["OneSideAllowed"]
+
+
+class OneSideAllowed(Rule):
+    """One end was opened for this connection, the other was not.
+
+    Both the egress rules of the source and the ingress rules of the destination must allow.
+
+    Signature:
+        The other end is isolated too, and a rule there admits the connection; this end is isolated and
+        has none.  Records of the same connection that passed the other end make it certain.
+
+    Advice:
+        Add the missing half on the refusing end.
+
+    Guard:
+        An end that no policy isolates lets everything pass, which is not "one side allowed": the other
+        end must be isolated and opened by a rule.  Without records from the other end at most likely.
+
+    References:
+        https://kubernetes.io/docs/concepts/services-networking/network-policies/#the-two-sorts-of-pod-isolation
+        https://github.com/kubernetes/website/issues/38267
+    """
+
+    code = "FD102"
+    slug = "one-side-allowed"
+    title = "Only one side allows {source} to reach {destination} on {port}"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES
+    specificity = 55
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        other = case.other_end
+        if not case.default_denied or not case.isolating or other is None or other.allowed is not True:
+            return
+        if not other.isolated_by or other.decided_by is None:
+            return
+        who, peer = end_text(case.enforcer), end_text(case.peer)
+        opened = f"{policy_text(other.decided_by.policy)} {other.decided_by.rule}"
+        isolated = a_list([policy_text(ref) for ref in case.isolating])
+        way = Direction.INGRESS if case.direction is Direction.EGRESS else Direction.EGRESS
+        seen = any(
+            flow.distinct.port == case.port
+            and flow.distinct.protocol == case.protocol
+            and flow.direction is way
+            for flow in case.context.allowed_between(case.flow.src, case.flow.dst)
+        )
+        limits = () if seen else (f"No record shows the connection passing the {way} side of {peer}.",)
+        yield self.finding(
+            case,
+            summary=(
+                f"{opened} allows the {way} side at {peer}, but {isolated} isolates {who} for "
+                f"{case.direction} and no rule there admits it."
+            ),
+            advice=f"Add the other half: an {case.direction} rule for {who}, {peer} on {port_text(case)}.",
+            cause_key="other-side-open",
+            most=Confidence.DERIVED if seen else Confidence.LIKELY,
+            limits=limits,
+        )

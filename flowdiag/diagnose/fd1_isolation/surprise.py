@@ -1,0 +1,119 @@
+"""FD104."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import directions_without_rules, policy_at
+from flowdiag.diagnose.wording import end_text, policy_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["IsolationBySurprise"]
+
+_CILIUM = "cilium.io"
+_DENY_WORDS = ("deny", "block", "isolat", "lock", "quarantine", "reject")
+"""A policy with such a word in its name closes on purpose."""
+
+
+class IsolationBySurprise(Rule):
+    """A policy closes a direction that its author probably did not mean to close.
+
+    Signature:
+        All policies that isolate the refusing end in that direction do so without a rule for it: (a)
+        `policyTypes` is left out or names both directions while rules are written for the other one
+        only; (b) the list of rules is there and empty; (c) a Cilium policy that only denies puts the
+        endpoint into default deny.
+
+    Advice:
+        Set `policyTypes` to the directions that are meant, or add a rule that allows all; for Cilium set
+        `enableDefaultDeny` to false.
+
+    Guard:
+        A policy without any rules, or whose name says deny, isolate or lock, closes on purpose.  Silent
+        as soon as one other policy isolates the same direction.
+
+    References:
+        https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-resource
+        https://github.com/cilium/cilium/issues/20914
+    """
+
+    code = "FD104"
+    slug = "isolation-by-surprise"
+    title = "{source} cannot reach {destination} on {port}: a policy isolates more than it seems to"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES
+    specificity = 60
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if not case.default_denied or not case.isolating or case.direction is None:
+            return
+        ways = {ref: self._way(case, ref) for ref in case.isolating}
+        if any(way is None for way in ways.values()):
+            return
+        ref = case.isolating[0]
+        way = ways[ref]
+        name, who, direction = policy_text(ref), end_text(case.enforcer), case.direction
+        other = "egress" if direction == "ingress" else "ingress"
+        texts = {
+            "implied": (
+                f"{name} has only {other} rules and no policyTypes, which isolates {who} for ingress too.",
+                "Set policyTypes: [Egress] if only egress was meant, or add an ingress rule.",
+            ),
+            "listed": (
+                (
+                    f"{name} lists {direction.title()} in policyTypes but has {other} rules only, so {who} is "
+                    f"isolated for {direction} with nothing allowed."
+                ),
+                f"Remove {direction.title()} from policyTypes, or add the {direction} rules that are meant.",
+            ),
+            "empty": (
+                f"{name} has an empty list of {direction} rules, which allows nothing to {who}.",
+                (
+                    f"To allow all write {direction}: [{{}}]; to leave it open remove {direction.title()} "
+                    "from policyTypes."
+                ),
+            ),
+            "deny-only": (
+                f"{name} only has deny rules for {direction}, which puts {who} into default deny as well.",
+                f"Set enableDefaultDeny.{direction}: false, or add an allow rule beside the deny rules.",
+            ),
+        }
+        summary, advice = texts[way or "empty"]
+        yield self.finding(
+            case,
+            summary=summary,
+            advice=advice,
+            cause_key=f"{way}",
+            candidates=len(case.isolating),
+            most=Confidence.DERIVED if way in ("implied", "deny-only") else Confidence.LIKELY,
+            limits=()
+            if way in ("implied", "deny-only")
+            else ("Whether this direction was meant to be closed, only its author knows.",),
+        )
+
+    @staticmethod
+    def _way(case: Case, ref: PolicyRef) -> str | None:
+        policy = policy_at(case, ref)
+        if policy is None or case.direction is None:
+            return None
+        if any(word in ref.name.lower() for word in _DENY_WORDS):
+            return None
+        if ref.group == _CILIUM:
+            return "deny-only" if _deny_only(policy, case.direction) else None
+        return directions_without_rules(policy).get(case.direction)
+
+
+def _deny_only(policy: PolicyObject, direction: str) -> bool:
+    spec: dict[str, Any] = policy.spec
+    mode = spec.get("enableDefaultDeny")
+    if isinstance(mode, dict) and mode.get(direction) is False:
+        return False
+    return bool(spec.get(f"{direction}Deny")) and not spec.get(direction)

@@ -1,0 +1,1 @@
+"""FD2xx: a rule comes near, but means another peer."""

@@ -1,0 +1,94 @@
+"""FD202."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.labels import split_label, typo
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import a_list, rule_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Condition, Miss, NearestRule
+from flowdiag.model.report import Severity
+
+__all__ = ["NamespaceLabelMissing"]
+
+_NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+class NamespaceLabelMissing(Rule):
+    """A rule selects namespaces by a label that the peer's namespace does not have.
+
+    Signature:
+        One rule misses on its namespace selector and on nothing else; the wanted value is the name of the
+        peer's namespace, or the namespace lacks the key, or no namespace at all has the label.
+
+    Advice:
+        Select by `kubernetes.io/metadata.name`, which every namespace has since Kubernetes 1.22, or label
+        the namespace.
+
+    Guard:
+        A namespace that carries the key with another value, while other namespaces carry the wanted one
+        (`env=prod` and `env=dev`), is kept out on purpose: FD101.  A namespace that the rule does not
+        select at all, because it has no namespace selector, is FD204.
+
+    References:
+        https://github.com/kubernetes/kubernetes/issues/47797
+        https://github.com/projectcalico/calico/issues/6898
+    """
+
+    code = "FD202"
+    slug = "namespace-label-missing"
+    title = "{source} cannot reach {destination} on {port}: a namespace label does not match the rule"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES | Needs.NAMESPACES
+    specificity = 70
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        namespace = case.peer.namespace
+        if namespace is None or not case.pod_peer:
+            return
+        known = case.context.snapshot.namespaces.get(namespace)
+        if known is None or not known.declared:
+            return
+        found = [
+            rule
+            for rule in case.missing_one(Condition.NAMESPACE)
+            if all(self._mistake(case, namespace, miss) for miss in rule.misses)
+        ]
+        for rule in found[:1]:
+            yield self._finding(case, namespace, rule, len(found))
+
+    def _finding(self, case: Case, namespace: str, rule: NearestRule, candidates: int) -> Finding:
+        wanted = a_list([miss.wanted for miss in rule.misses])
+        has = a_list([miss.found for miss in rule.misses if miss.found is not None])
+        found = f"namespace {namespace} has {has}" if has else f"namespace {namespace} has no such label"
+        by_name = any(split_label(miss.wanted)[1] == namespace for miss in rule.misses)
+        advice = f"Select the namespace by {_NAME_LABEL}: {namespace}, or label it ({wanted})."
+        if not by_name and not has:
+            advice = f"Label namespace {namespace} with {wanted}, or select it by {_NAME_LABEL}: {namespace}."
+        return self.finding(
+            case,
+            first=rule,
+            summary=f"{rule_text(rule)} wants namespace label {wanted}; {found}.",
+            advice=advice,
+            candidates=candidates,
+            cause_key=f"namespace:{wanted}",
+        )
+
+    @staticmethod
+    def _mistake(case: Case, namespace: str, miss: Miss) -> bool:
+        key, value = split_label(miss.wanted)
+        if value is None:
+            return False
+        if key == _NAME_LABEL:
+            # The rule names a namespace: only a mistyped name is a mistake.
+            return typo(value, namespace) and value not in case.context.snapshot.namespaces
+        if value == namespace or miss.found is None:
+            return True
+        found = split_label(miss.found)[1] or ""
+        others = (one for one in case.context.snapshot.namespaces.values() if one.labels.get(key) == value)
+        return typo(value, found) or next(others, None) is None

@@ -1,0 +1,86 @@
+"""FD201."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.labels import IDENTITY_KEYS, alike
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import matching_pods, peers
+from flowdiag.diagnose.wording import a_list, end_text, rule_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Condition, NearestRule
+from flowdiag.model.report import Severity
+
+__all__ = ["PodLabelNearMiss"]
+
+
+class PodLabelNearMiss(Rule):
+    """A rule would match but for a label of the peer's pods.
+
+    Signature:
+        One rule misses on its pod selector and on nothing else, and the peer's labels resemble what is
+        wanted, or lack the key, or nothing in the snapshot carries what is wanted.
+
+    Advice:
+        Correct the label on the pod template or the selector in the rule, whichever is the mistake.
+
+    Guard:
+        A rule that admits another existing workload (`app=api` exists, the caller is `app=web`) was
+        written for that one: the caller is simply not admitted (FD101).  A hostNetwork peer has no labels
+        that count (FD205).
+
+    References:
+        https://kubernetes.io/docs/concepts/services-networking/network-policies/#behavior-of-to-and-from-selectors
+        https://github.com/cilium/cilium/issues/41357
+    """
+
+    code = "FD201"
+    slug = "pod-label-near-miss"
+    title = "{source} cannot reach {destination} on {port}: a pod label does not match the rule"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES
+    specificity = 70
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if not case.pod_peer:
+            return
+        near = case.missing_one(Condition.POD)
+        found = [(rule, how) for rule in near if (how := self._how(case, rule)) is not None]
+        for rule, how in found[:1]:
+            wanted = a_list([miss.wanted for miss in rule.misses])
+            peer = end_text(case.peer)
+            yield self.finding(
+                case,
+                first=rule,
+                summary=f"{rule_text(rule)} wants pod label {wanted}; the pods of {peer} {how}.",
+                advice=(
+                    f"Set the label in the pod template of {peer}, or let the rule select a label that its "
+                    "pods have; whichever was meant."
+                ),
+                candidates=len(found),
+                cause_key=f"pod:{wanted}",
+            )
+
+    @staticmethod
+    def _how(case: Case, rule: NearestRule) -> str | None:
+        pod = case.peer_pod
+        labels = pod.labels if pod is not None else None
+        texts = peers(case, rule)
+        keys = {miss.wanted.partition("=")[0].split(" ")[0] for miss in rule.misses}
+        if labels is not None:
+            for peer in texts:
+                resemblance = alike(peer.pods, labels) if peer.pods is not None else None
+                if resemblance is not None:
+                    return f"have {resemblance}"
+        has = a_list([miss.found for miss in rule.misses if miss.found is not None])
+        plain = f"have {has}" if has else "have no such label"
+        if not texts:
+            # Selectors of other policy languages are not read here: a lacking key still is one.
+            return plain if not has and not keys & IDENTITY_KEYS else None
+        if not any(matching_pods(case, rule, peer) for peer in texts):
+            return plain
+        return plain if not has and not keys & IDENTITY_KEYS else None

@@ -1,0 +1,1 @@
+"""FD3xx: a rule comes near, but means another port or protocol."""

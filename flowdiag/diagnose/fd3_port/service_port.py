@@ -1,0 +1,91 @@
+"""FD301."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.cluster.index import target_port
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import port_texts
+from flowdiag.diagnose.wording import rule_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Service, ServicePort
+from flowdiag.model.policy import Condition, Dialect, NearestRule
+from flowdiag.model.report import Severity
+
+__all__ = ["ServicePortInPolicy"]
+
+
+class ServicePortInPolicy(Rule):
+    """A rule names the Service's port; policy is enforced on the pod's port.
+
+    Signature:
+        One rule misses on the port and on nothing else, and a Service with the destination behind it maps
+        a port that the rule names to the port of the packet.
+
+    Advice:
+        Put the pod's port (targetPort) into the policy.
+
+    Guard:
+        Silent for the AWS network policy agent, which evaluates the ClusterIP before translation.  A
+        Service whose target is another port than the packet's explains nothing, however near the numbers.
+
+    References:
+        https://github.com/projectcalico/calico/issues/8049
+        https://github.com/kubernetes/kubernetes/issues/102286
+    """
+
+    code = "FD301"
+    slug = "service-port-in-policy"
+    title = "{source} cannot reach {destination} on {port}: the rule names the Service's port"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES | Needs.SERVICES
+    specificity = 72
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.context.dialect is Dialect.AWS or case.port is None:
+            return
+        found = [
+            (rule, mapped)
+            for rule in case.missing_one(Condition.PORT)
+            if (mapped := self._mapped(case, rule)) is not None
+        ]
+        for rule, (service, port) in found[:1]:
+            name = f"{service.namespace}/{service.name}"
+            yield self.finding(
+                case,
+                first=rule,
+                summary=(
+                    f"{rule_text(rule)} allows port {port.port}, the port of Service {name}; its pods "
+                    f"listen on {case.port}, and policy sees the pod's port."
+                ),
+                advice=f"Write port {case.port} (the Service's targetPort) instead of {port.port} in the rule.",
+                candidates=len({each.policy for each, _ in found}),
+                cause_key=f"port:{port.port}->{case.port}/{case.protocol}",
+            )
+
+    @staticmethod
+    def _mapped(case: Case, rule: NearestRule) -> tuple[Service, ServicePort] | None:
+        pod = case.flow.dst.pod
+        if pod is None:
+            return None
+        written = port_texts(case, rule)
+        for service in case.context.services_of(pod):
+            for port in service.ports:
+                if port.protocol != case.protocol or target_port(pod, port) != case.port:
+                    continue
+                if port.port == case.port:
+                    continue
+                if any(
+                    one.protocol == case.protocol and one.port is not None and one.has(port.port)
+                    for one in written or ()
+                ) or (written is None and any(_names(miss.wanted, port.port) for miss in rule.misses)):
+                    return service, port
+        return None
+
+
+def _names(wanted: str, port: int) -> bool:
+    return str(port) in wanted.replace("/", " ").replace(",", " ").split()

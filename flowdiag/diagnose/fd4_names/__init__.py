@@ -1,0 +1,1 @@
+"""FD4xx: names: DNS refused, and rules that depend on DNS."""

@@ -1,0 +1,102 @@
+"""FD401."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.dns import is_dns_server, is_dns_traffic
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import a_list, end_text, miss_text, policy_text, rule_text
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["DnsBlocked"]
+
+_RULE = (
+    "Allow egress to the DNS pods on their port over UDP and TCP: namespaceSelector "
+    "kubernetes.io/metadata.name: kube-system with podSelector k8s-app: kube-dns"
+)
+
+
+class DnsBlocked(Rule):
+    """Lookups are refused on the client's side, so nothing that needs a name works.
+
+    Signature:
+        Egress on 53 (5353, 1053) to the cluster's DNS Service or pods, refused because the client is
+        isolated and no rule admits it.  A rule that misses by one condition is the cause and is shown.
+
+    Advice:
+        Allow DNS over UDP and TCP to the DNS pods; every isolated namespace needs it.
+
+    Guard:
+        Only the client's side: a refusal at the DNS pods' ingress is a mistake of their policies.  A
+        refused public resolver (8.8.8.8) beside working cluster DNS is no outage: not this finding.  A
+        TCP retry while UDP is allowed is FD304.
+
+    References:
+        https://github.com/kubernetes/website/issues/38267
+        https://github.com/aws/aws-network-policy-agent/issues/230
+    """
+
+    code = "FD401"
+    slug = "dns-blocked"
+    title = "DNS is blocked for {source}"
+    severity = Severity.HIGH
+    needs = Needs.NONE
+    specificity = 80
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if not is_dns_traffic(case) or case.not_policy or case.denied_by_rule:
+            return
+        if case.direction is Direction.INGRESS:
+            return
+        server = is_dns_server(case)
+        if case.end is not None:
+            if server and case.isolating and case.end.allowed is not True:
+                yield self._replayed(case)
+            return
+        unknown = case.flow.dst.kind in (EndpointKind.UNKNOWN, EndpointKind.WORKLOAD)
+        if case.reason == "POLICY_DENY" or not (server or (unknown and not Needs.PODS & case.has)):
+            return
+        yield self.finding(
+            case,
+            summary=f"Lookups of {end_text(case.flow.src)} to {end_text(case.flow.dst)} are refused.",
+            advice=f"{_RULE}.",
+            basis=Basis.PATTERN,
+            cause_key="dns",
+            limits=("No policies were read, so the isolating policies are not known.",),
+        )
+
+    def _replayed(self, case: Case) -> Finding:
+        who = end_text(case.flow.src)
+        isolated = a_list([policy_text(ref) for ref in case.isolating])
+        verb = "isolates" if len(case.isolating) == 1 else "isolate"
+        singles = case.singles
+        most = Confidence.DERIVED
+        if singles:
+            _, rule, condition = singles[0]
+            missed = a_list([miss_text(miss) for miss in rule.misses])
+            return self.finding(
+                case,
+                first=rule,
+                summary=(
+                    f"{isolated} {verb} {who} for egress, and {rule_text(rule)}, which comes nearest to "
+                    f"allowing DNS, misses on {missed}."
+                ),
+                advice=f"Correct the {condition} in that rule. {_RULE}.",
+                cause_key=f"dns:{condition}:{a_list([miss.wanted for miss in rule.misses])}",
+                most=most,
+            )
+        return self.finding(
+            case,
+            summary=f"{isolated} {verb} {who} for egress, and no rule there allows DNS.",
+            advice=f"{_RULE}.",
+            cause_key="dns",
+            most=most,
+        )

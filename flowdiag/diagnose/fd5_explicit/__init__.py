@@ -1,0 +1,1 @@
+"""FD5xx: something decided explicitly."""

@@ -1,0 +1,1 @@
+"""FD6xx: state and time: start-up, conntrack, identities, agents."""

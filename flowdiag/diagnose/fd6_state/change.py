@@ -1,0 +1,116 @@
+"""FD607."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.context import SeenChange
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import seconds
+from flowdiag.model.event import ObjectRef
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Severity
+from flowdiag.model.time import NS
+
+__all__ = ["ChangeJustBefore"]
+
+_WITHIN_S = 60
+"""So soon before the first refusal a change is its most likely trigger."""
+_CLOCK_S = 2
+"""creationTimestamp is cut to the second and clocks differ: a change so shortly after may still be it."""
+
+
+class ChangeJustBefore(Rule):
+    """Something changed just before the first refusal.
+
+    Signature:
+        A policy that isolates the refusing end, the namespace of either end, or either end's workload was
+        created, changed or labelled at most a minute before the first refused record.
+
+    Advice:
+        Look at that change first; reverting it is the quickest way out.
+
+    Guard:
+        Attached to other findings as a fact in time, never as their cause.  Where refusals of the same
+        connection were seen before the change, it cannot have started them: silent.
+
+    References:
+        https://github.com/cilium/cilium/issues/41045
+        https://kubernetes.io/docs/reference/using-api/server-side-apply/#managedfields
+    """
+
+    code = "FD607"
+    slug = "change-just-before"
+    title = "{source} is refused by {destination} on {port} since something changed"
+    severity = Severity.MEDIUM
+    needs = Needs.CHANGES
+    specificity = 20
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """Stand alone only where the replay does not explain the refusal."""
+        if case.not_policy or (case.end is not None and case.end.allowed is False):
+            return
+        nearest = self._nearest(case)
+        if nearest is None:
+            return
+        yield self.finding(
+            case,
+            summary=_sentence(case, nearest),
+            advice="Look at that change first; the policies at hand do not explain the refusal.",
+            basis=Basis.PATTERN,
+            cause_key=f"change:{_name(nearest.object)}",
+        )
+
+    def annotate(self, case: Case, finding: Finding) -> Finding:
+        """Add the change to the summary of any finding but its own."""
+        if finding.code == self.code or case.not_policy:
+            return finding
+        nearest = self._nearest(case)
+        if nearest is None:
+            return finding
+        return replace(finding, summary=f"{finding.summary} {_sentence(case, nearest)}")
+
+    @staticmethod
+    def _nearest(case: Case) -> SeenChange | None:
+        first = case.flow.distinct.first
+        if first is None:
+            return None
+        near = [
+            change
+            for ref in _objects(case)
+            for change in case.context.changes_of(ref)
+            if first - _WITHIN_S * NS <= change.at <= first + _CLOCK_S * NS
+        ]
+        return min(near, key=lambda one: (abs(first - one.at), one.kind, repr(one.object)), default=None)
+
+
+def _objects(case: Case) -> list[ObjectRef]:
+    refs = dict.fromkeys(
+        ObjectRef(ref.kind, ref.group, ref.namespace, ref.name) for ref in (*case.isolating, *case.involved)
+    )
+    for end in (case.flow.src, case.flow.dst):
+        if end.namespace is not None:
+            refs[ObjectRef("Namespace", "", None, end.namespace)] = None
+            workload = end.workload or (end.pod.workload if end.pod is not None else None)
+            if workload is not None and workload.kind is not None:
+                for group in ("apps", "batch", ""):
+                    refs[ObjectRef(workload.kind, group, end.namespace, workload.name)] = None
+    return list(refs)
+
+
+def _name(ref: ObjectRef) -> str:
+    return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+
+
+def _sentence(case: Case, change: SeenChange) -> str:
+    first = case.flow.distinct.first or 0
+    side = "before" if change.at <= first else "after"
+    by = f" by {change.by}" if change.by else ""
+    return (
+        f"{_name(change.object)} was {change.kind}{by} {seconds(first - change.at)} {side} the first refusal."
+    )

@@ -1,0 +1,1 @@
+"""FD7xx: refused, but by no policy."""

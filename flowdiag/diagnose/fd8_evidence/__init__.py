@@ -1,0 +1,1 @@
+"""FD8xx: what the evidence cannot show."""

@@ -1,0 +1,105 @@
+"""FD806."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.model.event import Cause, Direction
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Dialect
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["RecordedAgainstReplay"]
+
+# Kinds of policy that each enforcer may refuse by: without them in the state, the state is not complete.
+_KINDS: dict[Dialect, tuple[tuple[str, str], ...]] = {
+    Dialect.CILIUM: (
+        ("networking.k8s.io", "NetworkPolicy"),
+        ("cilium.io", "CiliumNetworkPolicy"),
+        ("cilium.io", "CiliumClusterwideNetworkPolicy"),
+    ),
+    Dialect.CALICO: (("networking.k8s.io", "NetworkPolicy"), ("projectcalico.org", "GlobalNetworkPolicy")),
+}
+_ALWAYS = (("networking.k8s.io", "NetworkPolicy"),)
+
+
+class RecordedAgainstReplay(Rule):
+    """The CNI refused what the policies at hand allow.
+
+    Signature:
+        A refusal by policy is recorded, and the replay allows the connection on the side that refused (or
+        on both, where the side is not recorded).
+
+    Advice:
+        Trust the record.  Look for policies that the dump lacks, for policies changed or deleted since,
+        for labels that changed, and for an agent that lags behind.
+
+    Guard:
+        Where the replay cannot decide there is no disagreement.  Where kinds of policy of this CNI were
+        not read, the finding says that the policies are incomplete and accuses nobody.
+
+    References:
+        https://github.com/cilium/cilium/issues/42044
+        https://github.com/aws/amazon-network-policy-controller-k8s/issues/146
+    """
+
+    code = "FD806"
+    slug = "recorded-against-replay"
+    title = "{source} was refused by {destination} on {port}, which the known policies allow"
+    severity = Severity.MEDIUM
+    needs = Needs.POLICIES
+    specificity = 30
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        decision = case.decision
+        if decision is None or case.not_policy or case.flow.distinct.cause is not Cause.POLICY:
+            return
+        if case.flow.distinct.l7 is not None:
+            return
+        known = case.end
+        if known is None:
+            if case.direction is not None or decision.allowed is not True:
+                return
+        elif known.allowed is not True:
+            return
+        read = case.context.snapshot.kinds_seen
+        have = {kind for _, kind in read} | {policy.ref.kind for policy in case.context.snapshot.policies}
+        dialect = case.context.dialect
+        wanted = _KINDS.get(dialect, _ALWAYS) if dialect is not None else _ALWAYS
+        missing = sorted(kind for _, kind in wanted if kind not in have)
+        other = case.other_end
+        who = end_text(case.enforcer)
+        side = f"the {case.direction} side of {who}" if case.direction else "both sides"
+        if known is not None and known.decided_by is not None:
+            why = f"{policy_text(known.decided_by.policy)} {known.decided_by.rule} allows it"
+        elif known is not None and known.isolated_by:
+            why = f"{a_list([policy_text(ref) for ref in known.isolated_by])} admits it"
+        else:
+            why = "no policy that was read isolates it"
+        limits: list[str] = []
+        if missing:
+            limits.append(f"The state holds no list of {a_list(missing)}: the policies are not complete.")
+        if other is not None and other.allowed is False:
+            way = "ingress" if case.direction is Direction.EGRESS else "egress"
+            limits.append(f"The replay refuses it on the {way} side instead.")
+        yield self.finding(
+            case,
+            summary=(
+                f"The record says that {side} refused it by policy, but {why}"
+                f"{'; kinds of policy are missing in the state' if missing else ''}."
+            ),
+            advice=(
+                "Trust the record: bring all policies of that time (also cluster-wide ones), and look for "
+                "policies or labels that changed since and for an agent that lags behind."
+            ),
+            basis=Basis.STATE,
+            most=Confidence.POSSIBLE if missing else Confidence.LIKELY,
+            cause_key="incomplete" if missing else "disagree",
+            limits=tuple(limits),
+        )

@@ -1,0 +1,22 @@
+"""One line of meaning for a drop reason, for the folded "not policy" section."""
+
+from __future__ import annotations
+
+from flowdiag.model.event import Cause
+from flowdiag.model.tally import DistinctFlow
+
+__all__ = ["meaning"]
+
+_CAUSES = {
+    Cause.NOISE: "background noise",
+    Cause.CONFIGURATION: "a matter of configuration",
+    Cause.FAULT: "a fault in the data path",
+    Cause.POLICY: "a policy's decision",
+}
+
+
+def meaning(flow: DistinctFlow) -> str:
+    """Say what a refused record's reason means."""
+    name = flow.reason or flow.reason_raw or "an unnamed reason"
+    what = _CAUSES[flow.cause] if flow.cause is not None else "of unknown cause"
+    return f"{name}: {what}."

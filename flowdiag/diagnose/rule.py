@@ -1,0 +1,125 @@
+"""What a diagnosis is: one small class per code, whose docstring is its documentation."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis, judge
+from flowdiag.diagnose.needs import Needs
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
+from flowdiag.model.report import Confidence, Counterfactual, Severity
+
+__all__ = ["SECTIONS", "Rule", "sections"]
+
+SECTIONS = ("Signature", "Advice", "Guard", "References")
+"""Sections that every rule's docstring has."""
+
+
+class Rule:
+    """Base of a diagnosis.
+
+    A rule either explains a case (`diagnose`) or qualifies what others found (`annotate`); both are
+    pure, see one case, and never depend on which rules ran before.
+    """
+
+    code: ClassVar[str]
+    slug: ClassVar[str]
+    title: ClassVar[str]
+    """Template with ``{source}``, ``{destination}``, ``{port}``; speaks of workloads."""
+    severity: ClassVar[Severity]
+    needs: ClassVar[Needs] = Needs.NONE
+    """State without which the rule stays silent."""
+    specificity: ClassVar[int] = 50
+    """Which finding speaks for a flow that several rules explain: the greatest."""
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """Yield what is wrong, at most a few findings; called only where `needs` are met."""
+        del case
+        yield from ()
+
+    def annotate(self, case: Case, finding: Finding) -> Finding:
+        """Give the finding back, qualified by what this rule knows; called only where `needs` are met."""
+        del case
+        return finding
+
+    def finding(
+        self,
+        case: Case,
+        *,
+        summary: str,
+        advice: str = "",
+        basis: Basis = Basis.REPLAY,
+        candidates: int = 1,
+        most: Confidence = Confidence.RECORDED,
+        cause_key: str = "",
+        first: NearestRule | None = None,
+        title: str | None = None,
+        severity: Severity | None = None,
+        decided_by: DecidedBy | None = None,
+        isolating: tuple[PolicyRef, ...] | None = None,
+        limits: tuple[str, ...] = (),
+        counterfactual: Counterfactual | None = None,
+    ) -> Finding:
+        """Build a finding of this rule.
+
+        Args:
+            case: what it is about.
+            summary: one sentence with names, wanted and found values.
+            advice: what to do, one or two sentences.
+            basis: what it rests on; the confidence follows from it.
+            candidates: how many rules fit equally well.
+            most: the surest word that the rule's guard admits.
+            cause_key: the missed condition and its wanted value, or what else makes one cause.
+            first: the nearest rule that it is about; it is shown before the others.
+            title: another template than the class's.
+            severity: another one than the class's.
+            decided_by: the rule that decided, if another than the replay's.
+            isolating: isolating policies, if others than the replay's (from the record).
+            limits: more sentences on what kept the confidence down.
+            counterfactual: a proved proposal.
+        """
+        word, reasons = judge(case, basis, candidates=candidates, most=most)
+        nearest = case.nearest
+        if first is not None:
+            nearest = (first, *(rule for rule in nearest if rule != first))
+        decided = decided_by if decided_by is not None else case.end.decided_by if case.end else None
+        return Finding(
+            code=self.code,
+            slug=self.slug,
+            title=title if title is not None else self.title,
+            severity=severity if severity is not None else self.severity,
+            confidence=word,
+            direction=str(case.direction) if case.direction is not None else None,
+            isolating=case.isolating if isolating is None else isolating,
+            decided_by=decided,
+            nearest=nearest,
+            cause_key=cause_key,
+            summary=summary,
+            advice=advice,
+            references=self.references(),
+            counterfactual=counterfactual,
+            limits=(*reasons, *limits),
+        )
+
+    @classmethod
+    def references(cls) -> tuple[str, ...]:
+        """Addresses in the docstring's References section."""
+        return tuple(sections(cls).get("References", "").split())
+
+
+_HEADER = re.compile(r"(?m)^(Signature|Advice|Guard|References):\s*$")
+
+
+def sections(rule: type[Rule]) -> dict[str, str]:
+    """Cut a rule's docstring into its sections; the text before the first is under ``""``."""
+    text = inspect.cleandoc(rule.__doc__ or "")
+    parts = _HEADER.split(text)
+    found = {"": parts[0].strip()}
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        found[name] = inspect.cleandoc(body).strip()
+    return found

@@ -1,0 +1,268 @@
+"""What a policy's own text says at a rule's path: peers and ports as written, for diagnosis.
+
+`flowdiag.policy` decides; this only reads the words that a person will look at (``egress[0].to[1]``), so
+that a diagnosis can tell *why* a condition was written the way it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from msgspec import Struct
+
+from flowdiag.diagnose.case import Case
+from flowdiag.model.objects import Pod, PolicyObject
+from flowdiag.model.policy import NearestRule, PolicyRef
+from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
+
+__all__ = [
+    "IpBlock",
+    "PeerText",
+    "PortText",
+    "directions_without_rules",
+    "ip_blocks",
+    "matching_pods",
+    "peers",
+    "policy_at",
+    "port_texts",
+    "rule_at",
+    "selector_holds",
+]
+
+_STEP = re.compile(r"([A-Za-z]+)\[(\d{1,6})\]")
+# "egress[0].to[1]", "ingressDeny[2]": steps of a rule's path (`NearestRule.rule`).
+
+Network = IPv4Network | IPv6Network
+
+
+class PeerText(Struct, frozen=True):
+    """One entry of ``from`` or ``to`` of a NetworkPolicy; a selector is ``None`` where it is not written."""
+
+    path: str
+    namespaces: LabelSelector | None
+    pods: LabelSelector | None
+
+
+class PortText(Struct, frozen=True):
+    """One entry of ``ports``; `port` is ``None`` for every port of the protocol."""
+
+    protocol: str
+    port: int | str | None
+    end: int | None = None
+
+    def has(self, port: int) -> bool:
+        """Whether a number is within it."""
+        if self.port is None:
+            return True
+        if isinstance(self.port, str):
+            return False
+        return self.port <= port <= (self.end or self.port)
+
+
+class IpBlock(Struct, frozen=True):
+    """One range with its exceptions, as written."""
+
+    cidr: str
+    exceptions: tuple[str, ...] = ()
+
+    def holds(self, ip: str | None) -> bool:
+        """Whether the address is in the range, exceptions aside."""
+        return _within(ip, self.cidr)
+
+    def excepting(self, ip: str | None) -> str | None:
+        """Give the exception that covers the address."""
+        return next((each for each in self.exceptions if _within(ip, each)), None)
+
+
+def _within(ip: str | None, cidr: str) -> bool:
+    try:
+        network: Network = ip_network(cidr, strict=False)
+        address = ip_address(ip or "")
+    except ValueError:
+        return False
+    return address.version == network.version and address in network
+
+
+def policy_at(case: Case, ref: PolicyRef) -> PolicyObject | None:
+    """Give the object of a policy that held at the time of the case; the only one, or ``None`` if unsure."""
+    versions = case.context.policy(ref)
+    at = case.at
+    holding = [
+        one
+        for one in versions
+        if at is None
+        or (
+            (one.valid_from is None or one.valid_from <= at)
+            and (one.valid_until is None or at < one.valid_until)
+        )
+    ]
+    found = holding or list(versions)
+    return found[0] if len(found) == 1 else None
+
+
+def rule_at(case: Case, rule: NearestRule) -> dict[str, Any] | None:
+    """Give the rule's own object (the whole ``egress[0]``, whichever of its peers is meant)."""
+    policy = policy_at(case, rule.policy)
+    step = _STEP.match(rule.rule)
+    if policy is None or step is None:
+        return None
+    found = policy.spec.get(step[1])
+    index = int(step[2])
+    if not isinstance(found, list) or index >= len(found):
+        return None
+    return found[index] if isinstance(found[index], dict) else {}
+
+
+def _peer_index(rule: NearestRule) -> int | None:
+    steps = _STEP.findall(rule.rule)
+    return int(steps[1][1]) if len(steps) > 1 else None
+
+
+def _entries(case: Case, rule: NearestRule) -> Iterator[tuple[str, dict[str, Any]]]:
+    raw = rule_at(case, rule)
+    if raw is None or rule.policy.kind != "NetworkPolicy":
+        return
+    base = _STEP.match(rule.rule)
+    wanted = _peer_index(rule)
+    for word in ("from", "to"):
+        found = raw.get(word)
+        for index, peer in enumerate(found if isinstance(found, list) else ()):
+            if isinstance(peer, dict) and (wanted is None or wanted == index):
+                yield f"{base[0] if base else rule.rule}.{word}[{index}]", peer
+
+
+def peers(case: Case, rule: NearestRule) -> tuple[PeerText, ...]:
+    """Read the selectors of the rule's peers (of the one that its path names, else of all)."""
+    found = []
+    for path, peer in _entries(case, rule):
+        if peer.get("ipBlock") is not None:
+            continue
+        try:
+            namespaces = peer.get("namespaceSelector")
+            pods = peer.get("podSelector")
+            found.append(
+                PeerText(
+                    path,
+                    None if namespaces is None else read_selector(namespaces),
+                    None if pods is None else read_selector(pods),
+                )
+            )
+        except SelectorError:
+            continue
+    return tuple(found)
+
+
+def ip_blocks(case: Case, rule: NearestRule) -> tuple[IpBlock, ...]:
+    """Read the address ranges of the rule's peers, in NetworkPolicy, Cilium and Calico wording."""
+    found: list[IpBlock] = []
+    for _, peer in _entries(case, rule):
+        block = peer.get("ipBlock")
+        if isinstance(block, dict) and isinstance(block.get("cidr"), str):
+            found.append(IpBlock(block["cidr"], _strings(block.get("except"))))
+    raw = rule_at(case, rule) or {}
+    for word in ("fromCIDR", "toCIDR"):
+        found.extend(IpBlock(cidr) for cidr in _strings(raw.get(word)))
+    for word in ("fromCIDRSet", "toCIDRSet"):
+        entries = raw.get(word)
+        found.extend(
+            IpBlock(entry["cidr"], _strings(entry.get("except")))
+            for entry in (entries if isinstance(entries, list) else ())
+            if isinstance(entry, dict) and isinstance(entry.get("cidr"), str)
+        )
+    for word in ("source", "destination"):
+        side = raw.get(word)
+        if isinstance(side, dict):
+            exceptions = _strings(side.get("notNets"))
+            found.extend(IpBlock(cidr, exceptions) for cidr in _strings(side.get("nets")))
+    return tuple(found)
+
+
+def port_texts(case: Case, rule: NearestRule) -> tuple[PortText, ...] | None:
+    """Read the rule's ports; empty is every port, ``None`` is not known."""
+    raw = rule_at(case, rule)
+    if raw is None:
+        return None
+    found: list[PortText] = []
+    if rule.policy.kind in ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"):
+        groups = raw.get("toPorts")
+        entries = [
+            entry
+            for group in (groups if isinstance(groups, list) else ())
+            if isinstance(group, dict)
+            for entry in (group.get("ports") or ())
+        ]
+    elif rule.policy.kind == "NetworkPolicy" and rule.policy.group in ("networking.k8s.io", "extensions"):
+        ports = raw.get("ports")
+        entries = ports if isinstance(ports, list) else []
+    else:
+        return None
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        port, end = entry.get("port"), entry.get("endPort")
+        number = int(port) if isinstance(port, str) and port.isdigit() else port
+        protocol = str(entry.get("protocol") or "TCP").upper()
+        found.append(
+            PortText(
+                protocol,
+                number if isinstance(number, int | str) and not isinstance(number, bool) else None,
+                end if isinstance(end, int) else None,
+            )
+        )
+    return tuple(found)
+
+
+def _strings(raw: Any) -> tuple[str, ...]:
+    return tuple(each for each in raw if isinstance(each, str)) if isinstance(raw, list) else ()
+
+
+def selector_holds(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
+    """Whether complete labels meet a selector; one that is not written is met."""
+    return selector is None or all(each.holds(labels) for each in selector.requirements)
+
+
+def matching_pods(case: Case, rule: NearestRule, peer: PeerText) -> tuple[Pod, ...]:
+    """Live pods of the snapshot that a NetworkPolicy's peer admits today."""
+    snapshot = case.context.snapshot
+    found = []
+    for pod in snapshot.pods:
+        if not pod.live or pod.host_network:
+            continue
+        if peer.namespaces is None:
+            if pod.namespace != rule.policy.namespace:
+                continue
+        else:
+            namespace = snapshot.namespaces.get(pod.namespace)
+            if not selector_holds(peer.namespaces, namespace.labels if namespace is not None else {}):
+                continue
+        if selector_holds(peer.pods, pod.labels):
+            found.append(pod)
+    return tuple(found)
+
+
+def directions_without_rules(policy: PolicyObject) -> dict[str, str]:
+    """Directions that a NetworkPolicy isolates though it has no rule for them, and how that came about.
+
+    ``implied``: ``policyTypes`` is left out, so Ingress is isolated, while only egress rules are written;
+    ``listed``: ``policyTypes`` names the direction, while rules are written for the other one only;
+    ``empty``: the list of rules is there and empty.
+    """
+    if policy.ref.kind != "NetworkPolicy" or policy.ref.group not in ("networking.k8s.io", "extensions"):
+        return {}
+    spec = policy.spec
+    types = spec.get("policyTypes")
+    given = [str(each).lower() for each in types] if isinstance(types, list) else []
+    rules = {word: spec.get(word) for word in ("ingress", "egress")}
+    isolated = given or (["ingress", "egress"] if rules["egress"] else ["ingress"])
+    found: dict[str, str] = {}
+    for word, other in (("ingress", "egress"), ("egress", "ingress")):
+        if word not in isolated or rules[word]:
+            continue
+        if rules[other]:
+            found[word] = "listed" if given else "implied"
+        elif rules[word] == [] and spec.get("podSelector"):
+            found[word] = "empty"
+    return found

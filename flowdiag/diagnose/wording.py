@@ -1,0 +1,100 @@
+"""Ends, policies and misses in words that people use, for summaries and advice."""
+
+from __future__ import annotations
+
+from flowdiag.diagnose.case import Case
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.policy import Condition, Miss, NearestRule, PolicyRef
+
+__all__ = [
+    "a_list",
+    "condition_word",
+    "end_text",
+    "miss_text",
+    "policy_text",
+    "port_text",
+    "rule_text",
+    "seconds",
+]
+
+_LISTED = 4
+
+_CONDITION_WORDS = {
+    Condition.NAMESPACE: "namespace label",
+    Condition.POD: "pod label",
+    Condition.IP: "address",
+    Condition.ENTITY: "entity",
+    Condition.FQDN: "DNS name",
+    Condition.SERVICE: "Service",
+    Condition.NODE: "node",
+    Condition.PORT: "port",
+    Condition.PROTOCOL: "protocol",
+    Condition.ICMP: "ICMP type",
+    Condition.L7: "request",
+}
+
+
+def end_text(end: Endpoint) -> str:
+    """Name an end at the level people speak of: ``shop/checkout``, ``node node-a``, an address, an entity."""
+    workload = end.workload or (end.pod.workload if end.pod else None)
+    if end.kind in (EndpointKind.POD, EndpointKind.WORKLOAD):
+        name = workload.name if workload is not None else end.name
+        return f"{end.namespace}/{name or '?'}" if end.namespace else name or end.ip or "an unknown pod"
+    if end.kind is EndpointKind.NODE:
+        return f"node {end.name or end.ip or '?'}"
+    if end.kind is EndpointKind.SERVICE:
+        return f"Service {end.namespace}/{end.name}"
+    if end.kind is EndpointKind.ENTITY and end.entity:
+        return f"{end.entity} ({end.ip})" if end.ip else end.entity
+    if end.dns_names and end.ip:
+        return f"{end.dns_names[0]} ({end.ip})"
+    return end.ip or end.cidr or end.name or "an unknown end"
+
+
+def policy_text(ref: PolicyRef) -> str:
+    """``NetworkPolicy frontend/default-deny``."""
+    return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+
+
+def rule_text(rule: NearestRule) -> str:
+    """``NetworkPolicy frontend/allow-dns egress[0]``."""
+    return f"{policy_text(rule.policy)} {rule.rule}"
+
+
+def condition_word(condition: Condition) -> str:
+    """The condition as a noun."""
+    return _CONDITION_WORDS[condition]
+
+
+def miss_text(miss: Miss) -> str:
+    """``namespace label name=kube-system (found none)``."""
+    found = f"found {miss.found}" if miss.found is not None else "found none"
+    return f"{condition_word(miss.condition)} {miss.wanted} ({found})"
+
+
+def port_text(case: Case) -> str:
+    """``8080/TCP``, ``TCP``, ``ICMP type 3 code 4`` or ``any port``."""
+    icmp = case.flow.distinct.icmp
+    protocol = case.protocol
+    if icmp is not None and icmp.type is not None:
+        code = "" if icmp.code is None else f" code {icmp.code}"
+        return f"{protocol or 'ICMP'} type {icmp.type}{code}"
+    if case.port is None:
+        return protocol or "any port"
+    return f"{case.port}/{protocol}" if protocol else str(case.port)
+
+
+def a_list(texts: list[str] | tuple[str, ...], *, most: int = _LISTED) -> str:
+    """``a``, ``a and b``, ``a, b and 7 more``."""
+    shown = list(texts[:most])
+    if len(texts) > most:
+        return f"{', '.join(shown)} and {len(texts) - most} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def seconds(nanoseconds: int) -> str:
+    """A distance in time for people: ``0.8 s``, ``5 s``, ``3 min``."""
+    value = abs(nanoseconds) / 1_000_000_000
+    if value < 10:
+        return f"{value:.1f} s"
+    return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min"

@@ -1,0 +1,103 @@
+"""Every diagnosis against its cases: it fires, it stays silent where a naive rule would not, it knows what it lacks."""
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from diagnosis_cases import build_case, load_cases
+
+from flowdiag.diagnose import broken_rules, diagnose, rules, sections
+from flowdiag.diagnose.rule import SECTIONS
+
+CASES = load_cases()
+RULES = {rule.code: rule for rule in rules()}
+
+
+def fired(code, case):
+    """Findings that the rule made or changed."""
+    rule = RULES[code]
+    found = [finding for finding in diagnose(case) if finding.code == code]
+    if found or rule.needs & case.has != rule.needs:
+        return found
+    others = diagnose(case, [one for one in rules() if one.code != code])
+    return [changed for finding in others if (changed := rule.annotate(case, finding)) != finding]
+
+
+def _text(finding):
+    return "\n".join((finding.title, finding.summary, finding.advice, *finding.limits))
+
+
+@pytest.mark.parametrize(("code", "name", "spec"), CASES, ids=[f"{code}-{name}" for code, name, _ in CASES])
+def test_case(code, name, spec):
+    """The case comes out as it says."""
+    case = build_case(spec)
+
+    findings = diagnose(case)
+    made = fired(code, case)
+    expect = spec.get("expect", {})
+
+    assert spec.get("why"), "a case says why it is there"
+    if name.startswith("fires_"):
+        assert made, [(one.code, one.summary) for one in findings]
+        leading = findings[0]
+        assert expect.get("leads", leading.code) == leading.code, [(f.code, f.summary) for f in findings]
+        finding = made[0]
+        for field in ("confidence", "direction", "cause_key", "severity"):
+            if field in expect:
+                assert expect[field] == str(getattr(finding, field)), (finding.limits, case.end)
+        for text in expect.get("says", []):
+            assert text in _text(finding)
+        if "isolating" in expect:
+            assert expect["isolating"] == [f"{ref.namespace}/{ref.name}" for ref in finding.isolating]
+        if "nearest" in expect:
+            rule = finding.nearest[0]
+            assert expect["nearest"] == f"{rule.policy.namespace}/{rule.policy.name} {rule.rule}"
+    else:
+        assert name.startswith(("silent_", "unknown_")), "cases are fires_, silent_ or unknown_"
+        assert not made, [one.summary for one in made]
+        if "leads" in expect:
+            assert expect["leads"] == (findings[0].code if findings else None)
+        if "confidence" in expect:
+            assert expect["confidence"] == str(findings[0].confidence)
+        for text in expect.get("says", []):
+            assert text in _text(findings[0])
+
+
+def test_every_rule_has_a_case_of_each_kind():
+    """Fires, silent and unknown, for each code and for nothing else."""
+    kinds = defaultdict(set)
+    for code, name, _ in CASES:
+        kinds[code].add(name.partition("_")[0])
+
+    assert {code: {"fires", "silent", "unknown"} for code in RULES} == dict(kinds)
+
+
+def test_every_rule_is_documented():
+    """Docstrings have every section, and a reference that is an address."""
+    for rule in RULES.values():
+        found = sections(type(rule))
+        assert found[""], rule.code
+        for section in SECTIONS:
+            assert found.get(section), (rule.code, section)
+        assert all(one.startswith("https://") for one in rule.references()), rule.code
+
+
+def test_every_registered_rule_loads():
+    """Nothing in our own entry points is broken."""
+    assert broken_rules() == ()
+    assert len({rule.slug for rule in RULES.values()}) == len(RULES)
+
+
+@pytest.mark.parametrize(("code", "name", "spec"), CASES[::7], ids=[f"{c}-{n}" for c, n, _ in CASES[::7]])
+def test_the_order_of_rules_never_matters(code, name, spec):
+    """The same findings in the same order from a catalogue in another order."""
+    case = build_case(spec)
+    known = list(rules())
+    turned = known[len(name) % len(known) :] + known[: len(name) % len(known)]
+
+    assert diagnose(case) == diagnose(case, reversed(known))
+    assert diagnose(case) == diagnose(case, turned), code
