@@ -1,0 +1,190 @@
+"""Archives unpacked safely into a spool directory.
+
+Whatever an archive says, nothing is written but plain numbered files inside the spool: a member's name
+is only ever a label.  Links are never followed (a link to another member would be read twice), devices
+are refused, and sizes are limited while bytes arrive, because headers lie.
+"""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from msgspec import Struct
+
+from flowdiag.ingest.compression import Kind, corruptions, decompressed
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.model.time import NS, from_datetime
+
+__all__ = ["Limits", "Member", "Unpacker"]
+
+_COPY_BYTES = 1 << 20
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds on what one command line's archives may unfold to."""
+
+    members: int = 200_000
+    ratio: int = 400
+    """Unpacked to packed size of an archive; text logs stay below 60, DEFLATE ends at 1,032."""
+    ratio_from: int = 256 << 20
+    """Bytes below which the ratio is not looked at: small things cannot hurt."""
+    total: int = 64 << 30
+    """Bytes on disk over all archives."""
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """A regular file of an archive, unpacked."""
+
+    name: str
+    """Path inside the archive, checked: relative, without ``..``."""
+    path: Path
+    """Where its bytes are now."""
+    size: int
+    modified: int | None
+    """The time the archive gives for the member, nanoseconds; ``None`` where it gives none."""
+
+
+class _TooMuchError(Exception):
+    pass
+
+
+class Unpacker:
+    """Unpacks archives one after another under shared limits.
+
+    Args:
+        spool: an existing directory that belongs to this run.
+        limits: see `Limits`.
+    """
+
+    def __init__(self, spool: Path, limits: Limits) -> None:
+        self._spool = spool
+        self._limits = limits
+        self._members = 0
+        self._bytes = 0
+        self.problems: list[InputProblem] = []
+
+    def unpack(self, path: Path, kind: Kind, display: str) -> Iterator[Member]:
+        """Yield the regular files of the archive at `path`, in archive order; what is wrong goes to `problems`.
+
+        Args:
+            path: the archive on disk.
+            kind: ``ZIP``, ``TAR``, or the compression around a tar (``GZIP``, ``ZSTD``).
+            display: the archive's name for messages.
+        """
+        packed = max(path.stat().st_size, 1)
+        before = self._bytes
+        walk = self._zip(path, display) if kind is Kind.ZIP else self._tar(path, kind, display)
+        try:
+            for name, stream, modified in walk:
+                target = self._next()
+                size = self._copy(stream, target, packed, before)
+                yield Member(name=name, path=target, size=size, modified=modified)
+        except _TooMuchError as error:
+            self._problem(display, "archive-limit", f"{error}; the rest of the archive was not read")
+        except (tarfile.TarError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+            # zipfile raises NotImplementedError for unknown methods and RuntimeError for encryption.
+            self._problem(display, "corrupt", f"damaged archive: {error}; what came before it was read")
+        except corruptions() as error:
+            self._problem(display, "corrupt", f"damaged archive: {error}; what came before it was read")
+
+    def _next(self) -> Path:
+        self._members += 1
+        if self._members > self._limits.members:
+            raise _TooMuchError(f"more than {self._limits.members} members")
+        return self._spool / f"{self._members:07d}"
+
+    def _copy(self, stream: IO[bytes], target: Path, packed: int, before: int) -> int:
+        size = 0
+        with target.open("wb") as out:
+            while chunk := stream.read(_COPY_BYTES):
+                size += len(chunk)
+                self._bytes += len(chunk)
+                unfolded = self._bytes - before
+                if self._bytes > self._limits.total:
+                    target.unlink()
+                    raise _TooMuchError(f"archives unfold to more than {self._limits.total} bytes")
+                if unfolded > self._limits.ratio_from and unfolded > packed * self._limits.ratio:
+                    target.unlink()
+                    raise _TooMuchError(f"unfolds to more than {self._limits.ratio} times its size")
+                out.write(chunk)
+        return size
+
+    def _zip(self, path: Path, display: str) -> Iterator[tuple[str, IO[bytes], int | None]]:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if info.is_dir():
+                    continue
+                name = self._checked(info.filename, display)
+                if name is None:
+                    continue
+                mode = info.external_attr >> 16
+                if stat.S_ISLNK(mode):
+                    self._link(display, name, archive.read(info)[:4096].decode("utf-8", "replace"))
+                    continue
+                if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+                    self._problem(f"{display}!{name}", "device", "a device or pipe in an archive: refused")
+                    continue
+                with archive.open(info) as stream:
+                    yield name, stream, _zip_time(info)
+
+    def _tar(self, path: Path, kind: Kind, display: str) -> Iterator[tuple[str, IO[bytes], int | None]]:
+        with path.open("rb") as raw:
+            plain: BinaryIO = decompressed(cast("BinaryIO", raw), kind)
+            with tarfile.open(fileobj=plain, mode="r|") as archive:
+                for info in archive:
+                    if info.isdir():
+                        continue
+                    name = self._checked(info.name, display)
+                    if name is None:
+                        continue
+                    if info.issym() or info.islnk():
+                        # A hard link names its target from the archive's root, a symbolic one from itself.
+                        self._link(display, name, ("/" * info.islnk()) + info.linkname, hard=info.islnk())
+                        continue
+                    stream = archive.extractfile(info) if info.isreg() else None
+                    if stream is None:
+                        self._problem(
+                            f"{display}!{name}", "device", "a device or pipe in an archive: refused"
+                        )
+                        continue
+                    yield name, stream, int(info.mtime) * NS if info.mtime else None
+
+    def _checked(self, name: str, display: str) -> str | None:
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+        if name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in parts or "\0" in name:
+            self._problem(f"{display}!{name}", "path-escape", "the member's path leaves the archive: refused")
+            return None
+        return "/".join(parts) or None
+
+    def _link(self, display: str, name: str, target: str, *, hard: bool = False) -> None:
+        """Say nothing of a link that stays inside (its target is read by itself); name one that leaves."""
+        if hard:
+            target = target.removeprefix("/")
+            depth = 0
+        else:
+            depth = name.count("/")
+        escapes = target.startswith("/")
+        for part in target.split("/"):
+            depth += -1 if part == ".." else int(part not in ("", "."))
+            escapes = escapes or depth < 0
+        if escapes:
+            self._problem(f"{display}!{name}", "link-escape", "a link that leaves the archive: not followed")
+
+    def _problem(self, path: str, code: str, message: str) -> None:
+        self.problems.append(InputProblem(path, code, message))
+
+
+def _zip_time(info: zipfile.ZipInfo) -> int | None:
+    """Zip times have no zone and two-second steps; good enough to infer a year from."""
+    try:
+        moment = datetime(*info.date_time, tzinfo=UTC)
+    except ValueError:
+        return None
+    return from_datetime(moment) if moment.year > 1980 else None

@@ -1,0 +1,289 @@
+"""A part of an input as the blocks that a parser gets: whole records, wrappers peeled, original line numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from flowdiag.ingest.compression import corruptions
+from flowdiag.ingest.detect import DOCUMENT_BYTES, HEAD_BYTES
+from flowdiag.ingest.envelopes import Peeler, Rows, is_document
+from flowdiag.ingest.lines import READ_BYTES, count_newlines, runs
+from flowdiag.ingest.marks import marked
+from flowdiag.ingest.parts import Part
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.sources import Readable, open_source
+from flowdiag.parserkit import Block, ParseContext
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
+
+__all__ = ["blocks"]
+
+_SKIMMING_BYTES = 1 << 20
+"""Searching for marks likes longer runs than decoding does."""
+_ROWS_PER_BLOCK = 4096
+
+RecordStart = Callable[[bytes], bool]
+
+
+def blocks(
+    part: Part,
+    parser: Any,
+    context: ParseContext,
+    problems: list[InputProblem],
+    *,
+    read_bytes: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Block]:
+    """Yield the blocks of `part` in order.
+
+    Args:
+        part: what to read.
+        parser: whose records they are; its ``document`` and ``record_start`` say how to cut.
+        context: the input's; wrappers read stamps without a year by it.
+        problems: grows by what is wrong (cut lines, a stream that ends in damage).
+        read_bytes: about the size of a block.
+        progress: told how many more bytes (decompressed) were read.
+
+    A damaged stream gives what came before the damage.
+    """
+    try:
+        stream = _opened(part)
+    except OSError as error:
+        problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
+        return
+    guarded = _Guarded(stream, part.source.name, problems, progress)
+    try:
+        rows = _rows(part, parser, context, guarded, problems, read_bytes)
+        starts: RecordStart | None = getattr(parser, "record_start", None)
+        if starts is not None and not parser.document:
+            rows = _by_record(rows, starts)
+        final = part.end is None
+        yield from _as_blocks(rows, enveloped=bool(part.stack), final=final)
+    finally:
+        stream.close()
+
+
+def _opened(part: Part) -> Readable:
+    if part.start == 0:
+        return open_source(part.source)
+    stream = Path(part.source.path).open("rb")  # noqa: SIM115 - `blocks` closes it
+    stream.seek(part.start)
+    return cast("Readable", stream)
+
+
+class _Guarded:
+    """A stream whose damage becomes a problem and an early end."""
+
+    def __init__(
+        self,
+        stream: Readable,
+        name: str,
+        problems: list[InputProblem],
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._stream = stream
+        self._name = name
+        self._problems = problems
+        self._progress = progress
+        self._ended = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._ended:
+            return b""
+        try:
+            data = self._stream.read(size)
+        except corruptions() as error:
+            self._ended = True
+            message = f"the stream is damaged or cut off ({error}); what came before was read"
+            self._problems.append(InputProblem(self._name, "truncated", message))
+            return b""
+        if self._progress is not None and data:
+            self._progress(len(data))
+        return data
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _rows(
+    part: Part,
+    parser: Any,
+    context: ParseContext,
+    stream: Readable,
+    problems: list[InputProblem],
+    read_bytes: int | None,
+) -> Iterator[Rows]:
+    name = part.source.name
+    if parser.document or is_document(part.stack):
+        yield from _document(part, context, stream, problems, whole=parser.document)
+        return
+
+    def too_long(line: int) -> None:
+        message = f"a line over {MAX_LINE_BYTES} bytes was cut off there"
+        problems.append(InputProblem(name, "line-too-long", message, line))
+
+    length = None if part.end is None else part.end - part.start
+    skim = part.only_denied and not parser.sequential and getattr(parser, "record_start", None) is None
+    size = read_bytes or (_SKIMMING_BYTES if skim and not part.stack else READ_BYTES)
+    found = runs(stream, first_line=part.first_line, length=length, too_long=too_long, read_bytes=size)
+    if part.stack:
+        peeler = Peeler(part.stack, context)
+        peeled = (peeler.peel(run.data, run.first_line) for run in found)
+        rows: Iterable[Rows] = _followed(peeled, peeler)
+    else:
+        rows = (
+            Rows(data=run.data, lines=range(run.first_line, run.first_line + _count(run.data)))
+            for run in found
+        )
+    yield from _skimmed(rows, parser) if skim else rows
+
+
+def _followed(peeled: Iterable[Rows], peeler: Peeler) -> Iterator[Rows]:
+    yield from peeled
+    yield from peeler.flush()
+
+
+def _skimmed(rows: Iterable[Rows], parser: Any) -> Iterator[Rows]:
+    marks: Sequence[bytes] | None = None
+    asked = False
+    for run in rows:
+        if not asked:
+            denied_marks = getattr(parser, "denied_marks", None)
+            marks = denied_marks(run.data[:HEAD_BYTES]) if denied_marks is not None else None
+            asked = True
+        yield run if marks is None else marked(run, marks)
+
+
+def _document(
+    part: Part, context: ParseContext, stream: Readable, problems: list[InputProblem], *, whole: bool
+) -> Iterator[Rows]:
+    pieces, size = [], 0
+    while piece := stream.read(1 << 20):
+        pieces.append(piece)
+        size += len(piece)
+        if size > DOCUMENT_BYTES:
+            message = f"one JSON document of more than {DOCUMENT_BYTES} bytes; split it, or export one record a line"
+            problems.append(InputProblem(part.source.name, "document-too-large", message))
+            return
+    data = b"".join(pieces)
+    if not part.stack:
+        yield Rows(data=data, lines=range(1, 1 + _count(data)))
+        return
+    peeler = Peeler(part.stack, context)
+    for rows in _followed([peeler.peel(data, 1)], peeler):
+        yield from [rows] if whole else _sliced(rows)
+
+
+def _count(data: bytes) -> int:
+    return count_newlines(data) + (bool(data) and not data.endswith(b"\n"))
+
+
+def _sliced(rows: Rows) -> Iterator[Rows]:
+    """Pieces of a few thousand lines."""
+    at, first = 0, 0
+    total = len(rows.lines)
+    while first < total:
+        last = min(first + _ROWS_PER_BLOCK, total)
+        if last == total:
+            end = len(rows.data)
+        else:
+            end = at
+            for _ in range(last - first):
+                end = rows.data.find(b"\n", end) + 1
+        yield _piece(rows, at, end, first, last)
+        at, first = end, last
+
+
+def _piece(rows: Rows, start: int, end: int, first: int, last: int) -> Rows:
+    return Rows(
+        data=rows.data[start:end],
+        lines=rows.lines[first:last],
+        at=rows.at[first:last] if rows.at else None,
+        node=rows.node[first:last] if rows.node else None,
+        namespace=rows.namespace[first:last] if rows.namespace else None,
+        pod=rows.pod[first:last] if rows.pod else None,
+        container=rows.container[first:last] if rows.container else None,
+        year_inferred=rows.year_inferred,
+    )
+
+
+def _by_record(rows: Iterable[Rows], starts: RecordStart) -> Iterator[Rows]:
+    """Hold back the last record of each run until the next one begins; bounded by the longest line allowed."""
+    held: Rows | None = None
+    for run in rows:
+        if not run.lines:
+            continue
+        # A run peeled to its end may lack the final newline of its last line.
+        together = run if held is None else _joined(held, run)
+        cut = _last_start(together, starts)
+        if cut is None:
+            if len(together.data) > MAX_LINE_BYTES:
+                yield together
+                held = None
+            else:
+                held = together
+            continue
+        at, index = cut
+        yield _piece(together, 0, at, 0, index)
+        held = _piece(together, at, len(together.data), index, len(together.lines))
+    if held is not None:
+        yield held
+
+
+def _last_start(rows: Rows, starts: RecordStart) -> tuple[int, int] | None:
+    """Byte and index of the last line, other than the first, that begins a record."""
+    data = rows.data
+    end = len(data) - data.endswith(b"\n")
+    index = len(rows.lines) - 1
+    while index > 0:
+        begin = data.rfind(b"\n", 0, end) + 1
+        if starts(data[begin:end].removesuffix(b"\r")):
+            return begin, index
+        end = begin - 1
+        index -= 1
+    return None
+
+
+def _joined(first: Rows, second: Rows) -> Rows:
+    def both(name: str) -> list[Any] | None:
+        left, right = getattr(first, name), getattr(second, name)
+        if left is None and right is None:
+            return None
+        return (left or [None] * len(first.lines)) + (right or [None] * len(second.lines))
+
+    lines: Sequence[int] = [*first.lines, *second.lines]
+    if isinstance(first.lines, range) and isinstance(second.lines, range):
+        lines = range(first.lines.start, second.lines.stop)
+    return Rows(
+        data=first.data + second.data,
+        lines=lines,
+        at=both("at"),
+        node=both("node"),
+        namespace=both("namespace"),
+        pod=both("pod"),
+        container=both("container"),
+        year_inferred=first.year_inferred or second.year_inferred,
+    )
+
+
+def _as_blocks(rows: Iterable[Rows], *, enveloped: bool, final: bool) -> Iterator[Block]:
+    waiting: Rows | None = None
+    for run in rows:
+        if not run.lines:
+            continue
+        if waiting is not None:
+            yield _block(waiting, enveloped=enveloped, last=False)
+        waiting = run
+    if waiting is not None:
+        yield _block(waiting, enveloped=enveloped, last=final)
+
+
+def _block(rows: Rows, *, enveloped: bool, last: bool) -> Block:
+    plain = not enveloped and isinstance(rows.lines, range)
+    return Block(
+        data=rows.data,
+        first_line=rows.lines[0],
+        envelope=None if plain else rows.envelope(),
+        last=last,
+    )

@@ -1,0 +1,227 @@
+"""What an input is: wrappers peeled from its head, every parser asked, the surest taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from flowdiag.ingest.bundles import Hint, Role
+from flowdiag.ingest.compression import MissingReaderError
+from flowdiag.ingest.envelopes import DEPTH, Peeler, is_document, next_layer
+from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.sources import Source, read_head
+from flowdiag.ingest.text import is_binary
+from flowdiag.parserkit import ParseContext, Parser
+
+__all__ = ["DOCUMENT_BYTES", "HEAD_BYTES", "Detection", "InputKind", "Score", "detect", "input_context"]
+
+HEAD_BYTES = 1 << 16
+DOCUMENT_BYTES = 256 << 20
+"""The largest whole document that is read; it is held in memory."""
+_SURE = 0.6
+_TIE = 0.1
+_PEEL_MARGIN = 0.05
+"""How much less sure a parser may be of the peeled head than of the wrapped one for peeling to be right: a
+parser that searches inside lines likes both alike, and only the peeled form has node and outer time."""
+_STATE_MARGIN = 0.1
+_NO_ERRORS = (b"", b"null", b"[]", b"{}")
+
+
+class InputKind(StrEnum):
+    """What becomes of an input."""
+
+    EVIDENCE = "evidence"
+    STATE = "state"
+    NOISE = "noise"
+    UNKNOWN = "unknown"
+    UNREADABLE = "unreadable"
+
+
+class Score(Struct, frozen=True):
+    """How sure one parser is, and behind which wrappers."""
+
+    parser: str
+    score: float
+    stack: tuple[str, ...]
+
+
+class Detection(Struct, frozen=True, kw_only=True):
+    """What one input is, and everything that was tried, for ``flowdiag parsers detect``."""
+
+    source: Source
+    kind: InputKind
+    parser: str | None = None
+    """Set for evidence."""
+    stack: tuple[str, ...] = ()
+    """Wrappers around the parser's records, outermost first."""
+    scores: tuple[Score, ...] = ()
+    """Each parser's best, surest first; those at 0 left out."""
+    state_score: float = 0.0
+    hint: Hint = Hint()
+    problems: tuple[InputProblem, ...] = ()
+
+
+def input_context(source: Source, hint: Hint, options: ReadOptions) -> ParseContext:
+    """What is known of an input before it is read.
+
+    A year is inferred from when the bundle was collected, else from the archive's time for the member.
+    """
+    return ParseContext(
+        input=source.name,
+        zone=options.zone,
+        year=options.year,
+        reference_time=hint.taken if hint.taken is not None else source.member_time,
+        node=hint.node,
+        namespace=hint.namespace,
+        pod=hint.pod,
+        container=hint.container,
+        keep_raw=options.keep_raw,
+        endpoint_ids=options.endpoint_ids.get(hint.node or "", {}),
+    )
+
+
+def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions) -> Detection:
+    """Say what `source` is; never raises for what it holds.
+
+    Args:
+        source: the input.
+        hint: of its bundle (`flowdiag.ingest.bundles.recognise`).
+        parsers: who is asked.
+        options: `format` forces a parser, `state_sniff` knows cluster objects.
+    """
+    if hint.role is Role.NOISE and options.format is None:
+        return Detection(source=source, kind=InputKind.NOISE, hint=hint)
+    try:
+        head = read_head(source, HEAD_BYTES)
+    except MissingReaderError as error:
+        return _unreadable(source, hint, "needs-zstandard", str(error))
+    except OSError as error:
+        return _unreadable(source, hint, "unreadable", error.strerror or str(error))
+    if hint.role is Role.ERRORS:
+        return _refused(source, hint, head)
+    if not head.strip():
+        code, message = (
+            ("corrupt", "nothing could be unpacked") if source.size > 64 else ("empty", "no content")
+        )
+        return _unreadable(source, hint, code if source.kind != "plain" else "empty", message)
+    if is_binary(head):
+        return _unreadable(source, hint, "binary", "not text")
+    return _asked(source, hint, parsers, options, head)
+
+
+def _asked(
+    source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions, head: bytes
+) -> Detection:
+    if options.format is not None:
+        parsers = [parser for parser in parsers if parser.name == options.format]
+    scores = _scores(parsers, _heads(source, head, input_context(source, hint, options)))
+    state = options.state_sniff(head) if options.state_sniff is not None and options.format is None else 0.0
+    listed = tuple(score for score in scores if score.score > 0)
+    detection = Detection(source=source, kind=InputKind.UNKNOWN, scores=listed, state_score=state, hint=hint)
+    best = scores[0] if scores else None
+    if options.format is not None:
+        # Forced: the stack under which it is surest, also where it is not sure at all.
+        stack = best.stack if best is not None else ()
+        return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack)
+    if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:
+        rivals = [score for score in scores[1:] if score.score > _SURE and best.score - score.score < _TIE]
+        preferred = next((score for score in rivals if score.parser == hint.prefer), None)
+        winner = preferred or best
+        problems = () if not rivals or hint.prefer == winner.parser else (_ambiguous(source, winner, rivals),)
+        return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
+    if state > _SURE or (hint.role is Role.STATE and options.state_sniff is None):
+        return _as(detection, InputKind.STATE)
+    problem = InputProblem(source.name, "unknown-format", _tried(listed, len(parsers)))
+    return _as(detection, InputKind.UNKNOWN, problems=(problem,))
+
+
+def _heads(source: Source, head: bytes, context: ParseContext) -> list[tuple[tuple[str, ...], bytes]]:
+    """The head as it is, and with ever more wrappers peeled."""
+    heads: list[tuple[tuple[str, ...], bytes]] = [((), head)]
+    stack: tuple[str, ...] = ()
+    whole = head
+    while len(stack) < DEPTH:
+        name = next_layer(heads[-1][1])
+        if name is None:
+            break
+        stack = (*stack, name)
+        if len(stack) == 1 and is_document(stack) and len(head) == HEAD_BYTES:
+            whole = read_head(source, DOCUMENT_BYTES)
+        peeler = Peeler(stack, context)
+        peeled = peeler.peel(whole, 1).data + b"".join(rows.data for rows in peeler.flush())
+        if not peeled.strip() or peeled == heads[-1][1]:
+            break
+        heads.append((stack, peeled[:HEAD_BYTES]))
+    return heads
+
+
+def _scores(parsers: Sequence[Parser], heads: list[tuple[tuple[str, ...], bytes]]) -> list[Score]:
+    found = []
+    for parser in parsers:
+        best = Score(parser.name, -1.0, ())
+        for stack, head in heads:
+            score = _sniffed(parser, head)
+            margin = 0.0 if not stack or parser.document else _PEEL_MARGIN
+            if score > best.score or (stack and score > _SURE and score >= best.score - margin):
+                best = Score(parser.name, max(score, best.score), stack)
+        found.append(best)
+    return sorted(found, key=lambda score: (-score.score, score.parser))
+
+
+def _sniffed(parser: Parser, head: bytes) -> float:
+    try:
+        return min(max(float(parser.sniff(head)), 0.0), 1.0)
+    except Exception:  # noqa: BLE001 - a stranger's parser may raise anything; it then claims nothing.
+        return 0.0
+
+
+def _as(
+    detection: Detection,
+    kind: InputKind,
+    *,
+    parser: str | None = None,
+    stack: tuple[str, ...] = (),
+    problems: tuple[InputProblem, ...] = (),
+) -> Detection:
+    return Detection(
+        source=detection.source,
+        kind=kind,
+        parser=parser,
+        stack=stack,
+        scores=detection.scores,
+        state_score=detection.state_score,
+        hint=detection.hint,
+        problems=problems,
+    )
+
+
+def _unreadable(source: Source, hint: Hint, code: str, message: str) -> Detection:
+    problem = InputProblem(source.name, code, message)
+    return Detection(source=source, kind=InputKind.UNREADABLE, hint=hint, problems=(problem,))
+
+
+def _refused(source: Source, hint: Hint, head: bytes) -> Detection:
+    """A collector's list of errors: an absent kind is then unknown, not empty."""
+    if head.strip() in _NO_ERRORS:
+        return Detection(source=source, kind=InputKind.NOISE, hint=hint)
+    said = " ".join(head[:300].decode("utf-8", "replace").split())
+    return _unreadable(source, hint, "no-permission", f"the collector could not read these objects: {said}")
+
+
+def _ambiguous(source: Source, winner: Score, rivals: Sequence[Score]) -> InputProblem:
+    others = ", ".join(f"{score.parser} ({score.score:.2f})" for score in rivals)
+    return InputProblem(
+        source.name,
+        "ambiguous-format",
+        f"read as {winner.parser} ({winner.score:.2f}); nearly as likely: {others}; --format decides",
+    )
+
+
+def _tried(scores: Sequence[Score], asked: int) -> str:
+    if not scores:
+        return f"none of {asked} parsers knows it"
+    nearest = ", ".join(f"{score.parser} ({score.score:.2f})" for score in scores[:3])
+    return f"none of {asked} parsers is sure of it; nearest: {nearest}"

@@ -1,0 +1,161 @@
+"""CloudWatch Logs, as ``aws logs`` prints them, as subscriptions deliver them and as Insights exports them.
+
+Source: CloudWatch Logs API reference (``FilterLogEvents``, ``GetLogEvents``, ``GetQueryResults``), user guide
+(subscription filters).  The policy agent's messages hold no time of their own, so the outer one matters.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import msgspec
+from msgspec import Struct, field
+
+from flowdiag.ingest.envelopes.documents import Document
+from flowdiag.ingest.envelopes.header import Header
+from flowdiag.ingest.envelopes.json_lines import JsonLines
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from, text_rows
+
+__all__ = [
+    "CloudWatchCsv",
+    "CloudWatchEvents",
+    "CloudWatchLines",
+    "CloudWatchQuery",
+    "CloudWatchTail",
+]
+
+_MILLI = 1_000_000
+
+
+class _Event(Struct):
+    # {"logStreamName":"aws-network-policy-agent-audit-1f0c","timestamp":1767607200123,"message":"Node: ...",
+    #  "ingestionTime":1767607205000,"eventId":"3839"}   aws-cli 2.17
+    message: str | None = None
+    timestamp: int | None = None
+    events: list[_Event] | None = field(default=None, name="logEvents")
+
+
+class _Events(Struct):
+    events: list[_Event]
+
+
+class _Cell(Struct):
+    field: str
+    value: str
+
+
+class _Results(Struct):
+    results: list[list[_Cell]]
+
+
+def _rows(event: _Event, row: Row) -> Iterator[Row]:
+    if event.message is None:
+        return iter(())
+    at = row.at if event.timestamp is None else event.timestamp * _MILLI
+    return text_rows(event.message, row._replace(at=at))
+
+
+class CloudWatchEvents(Document):
+    """``aws logs filter-log-events`` and ``get-log-events``."""
+
+    name = "cloudwatch"
+    _START = re.compile(rb"\{\s*\"events\"\s*:\s*\[")
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return cls._START.match(head) is not None and b'"message"' in head
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        for number, event in enumerate(msgspec.json.decode(document, type=_Events).events, start=1):
+            yield from _rows(event, Row(b"", number))
+
+
+class CloudWatchQuery(Document):
+    """``aws logs get-query-results``: cells by name."""
+
+    name = "cloudwatch-query"
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return head.startswith(b"{") and b'"results"' in head and b'"@message"' in head
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        for number, cells in enumerate(msgspec.json.decode(document, type=_Results).results, start=1):
+            named = {cell.field: cell.value for cell in cells}
+            if "@message" in named:
+                yield from text_rows(named["@message"], Row(b"", number, at=_console_time(named)))
+
+
+def _console_time(named: dict[str, str]) -> int | None:
+    """Insights prints UTC without saying so: ``2026-01-05 10:00:00.123``."""
+    text = named.get("@timestamp")
+    return instant(f"{text.strip()}Z") if text else None
+
+
+class CloudWatchLines(JsonLines[_Event]):
+    """One event per line, or one subscription batch (``logEvents``) per line."""
+
+    name = "cloudwatch-lines"
+    marks = (b'"message"', b'"timestamp"')
+    any_marks = (b'"logEvents"', b'"ingestionTime"', b'"logStreamName"', b'"eventId"')
+    shape = _Event
+
+    def unwrap(self, record: _Event, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        if record.events is not None:
+            return (inner for event in record.events for inner in _rows(event, row))
+        return None if record.message is None else _rows(record, row)
+
+
+class CloudWatchTail(Header):
+    """``aws logs tail``: time, stream, message."""
+
+    name = "cloudwatch-tail"
+    # "2026-01-05T10:00:00.123000+00:00 aws-network-policy-agent-audit-1f0c Node: ip-10-0-1-2;SIP: ..."   aws-cli 2.17
+    pattern = re.compile(
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d) ([A-Za-z0-9._/-]{1,512})(?: |$)",
+        re.MULTILINE,
+    )
+
+
+class CloudWatchCsv(Layer):
+    """An Insights export: a header row with ``@timestamp`` and ``@message``."""
+
+    name = "cloudwatch-csv"
+    splittable: ClassVar[bool] = False
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._names: list[str] | None = None
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Believed by the header row."""
+        head = lines[0] if lines else b""
+        return 1.0 if b"@message" in head and b"," in head and not head.startswith((b"{", b"[")) else 0.0
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        for row in rows:
+            try:
+                cells = next(csv.reader([row.data.decode("utf-8", "replace")], strict=True), [])
+            except csv.Error:
+                out.append(row)
+                continue
+            if self._names is None:
+                self._names = cells
+                continue
+            named = dict(zip(self._names, cells, strict=False))
+            if "@message" in named:
+                out.extend(text_rows(named["@message"], row._replace(at=_console_time(named))))
+            else:
+                out.append(row)
+        return rows_from(out, year_inferred=rows.year_inferred)

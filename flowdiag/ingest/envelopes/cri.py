@@ -1,0 +1,62 @@
+"""Container log files as the kubelet's runtimes write them.
+
+Source: Kubernetes ``kubelet/kuberuntime/logs`` (CRI logging format); containerd and CRI-O write it alike.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from flowdiag.ingest.envelopes.header import Header
+from flowdiag.ingest.envelopes.rows import Row, Rows, rows_from
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
+
+__all__ = ["Cri"]
+
+
+class Cri(Header):
+    """``TIME stdout|stderr F|P LINE``; a line in parts (``P``) is joined with its end (``F``), by stream."""
+
+    name = "cri"
+    splittable: ClassVar[bool] = False
+    # "2024-03-27T00:09:46.206168395Z stdout F 2024-03-27T00:09:46.204Z|00024|binding|INFO|..."  containerd 1.7
+    pattern = re.compile(
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))"
+        rb" (stdout|stderr) ([FP])(?::[^ \n]{0,32})?(?: |\r?$)",
+        re.MULTILINE,
+    )
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)
+        self._parts: dict[bytes, list[Row]] = {}
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        if not self._parts and not any(hit[2] == b"P" for hit in self.pattern.findall(rows.data)):
+            return super().peel(rows)
+        out: list[Row] = []
+        for row in rows:
+            match = self.pattern.match(row.data)
+            if match is None:
+                out.append(row)
+                continue
+            inner = row._replace(data=row.data[match.end() :], at=self._instants([match[1]])[0])
+            parts = self._parts.setdefault(match[2], [])
+            parts.append(inner)
+            if match[3] == b"F" or sum(len(part.data) for part in parts) > MAX_LINE_BYTES:
+                out.append(_joined(self._parts.pop(match[2])))
+        return rows_from(out, year_inferred=rows.year_inferred)
+
+    def flush(self) -> Rows | None:
+        """A last line whose end was never written."""
+        if not self._parts:
+            return None
+        left = sorted((_joined(parts) for parts in self._parts.values()), key=lambda row: row.line)
+        self._parts = {}
+        return rows_from(left)
+
+
+def _joined(parts: list[Row]) -> Row:
+    """The whole line, with number and time of its first part."""
+    return parts[0]._replace(data=b"".join(part.data.removesuffix(b"\r") for part in parts))

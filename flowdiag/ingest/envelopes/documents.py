@@ -1,0 +1,145 @@
+"""Records inside one JSON document, and objects printed over several lines.
+
+``jq -s`` and the cloud consoles make arrays, ``jq .`` prints an object over many lines.  Elements of an array
+are counted from 1, as the event contract says; an object over several lines has the line it starts on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import msgspec
+
+from flowdiag.ingest.envelopes.json_lines import one_line
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
+
+__all__ = ["Document", "JsonArray", "PrettyObjects"]
+
+_HEAD = 16_384
+_BLANK = re.compile(r"[\s,]*")
+
+
+class Document(Layer):
+    """A layer that needs the whole input at once; its rows are numbered by element."""
+
+    splittable: ClassVar[bool] = False
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """All or nothing, from the document's first bytes."""
+        head = b"\n".join(lines)[:_HEAD].lstrip()
+        return 1.0 if cls.begins(head) else 0.0
+
+    @classmethod
+    @abstractmethod
+    def begins(cls, head: bytes) -> bool:
+        """Whether a document that starts like this is one of mine."""
+
+    @abstractmethod
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """Rows of the document; numbers from 1.
+
+        Raises:
+            msgspec.MsgspecError: it is damaged or not of my shape.
+        """
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`.  What cannot be decoded passes unchanged, for the parser to name."""
+        try:
+            return rows_from(self.elements(rows.data))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return rows
+
+
+class JsonArray(Document):
+    """``[{...}, {...}]``; of one that was cut off the whole elements are read."""
+
+    name = "json-array"
+    _START = re.compile(rb"\[\s*\{")
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return cls._START.match(head) is not None
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        try:
+            found: list[bytes] = [bytes(raw) for raw in self._decoder.decode(document)]
+        except msgspec.DecodeError:
+            found = list(_salvaged(document))
+        for number, raw in enumerate(found, start=1):
+            yield Row(one_line(raw), number)
+
+
+def _salvaged(document: bytes) -> Iterator[bytes]:
+    """Elements of a damaged array up to the damage, then the rest as it is."""
+    text = document.decode("utf-8", "replace").strip()
+    decoder = json.JSONDecoder()
+    at = 1
+    while at < len(text):
+        match = _BLANK.match(text, at)
+        at = match.end() if match else at
+        if text[at : at + 1] in ("", "]"):
+            at += 1
+            continue
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            yield text[at : at + MAX_LINE_BYTES].encode()
+            return
+        yield text[at:end].encode()
+        at = end
+
+
+class PrettyObjects(Layer):
+    """Objects one after another, each printed over several lines: ``{`` and ``}`` stand alone on theirs."""
+
+    name = "json-pretty"
+    splittable: ClassVar[bool] = False
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._open: list[bytes] = []
+        self._row: Row | None = None
+        self._size = 0
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Believed by the first line."""
+        return 1.0 if lines and lines[0].rstrip() == b"{" else 0.0
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        for row in rows:
+            line = row.data.rstrip()
+            if self._row is None:
+                if line == b"{":
+                    self._row, self._open, self._size = row, [line], 1
+                else:
+                    out.append(row)
+                continue
+            self._open.append(line.lstrip())
+            self._size += len(line)
+            if line == b"}" or self._size > MAX_LINE_BYTES:
+                out.extend(self._closed())
+        return rows_from(out, year_inferred=rows.year_inferred)
+
+    def flush(self) -> Rows | None:
+        """An object that was cut off."""
+        return rows_from(self._closed())
+
+    def _closed(self) -> Iterator[Row]:
+        if self._row is not None:
+            yield self._row._replace(data=b"".join(self._open))
+        self._row, self._open = None, []

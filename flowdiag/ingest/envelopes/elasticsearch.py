@@ -1,0 +1,81 @@
+"""Search results of Elasticsearch and OpenSearch: whole responses, or one hit per line.
+
+Sources: Elasticsearch search API (``hits.hits[]._source``); elasticdump writes one hit per line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from flowdiag.ingest.envelopes.documents import Document
+from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
+from flowdiag.ingest.envelopes.rows import Row, instant
+
+__all__ = ["ElasticHits", "ElasticResponse"]
+
+
+class _Hit(Struct):
+    # {"_index":"tigera_secure_ee_flows.cluster.20190503","_id":"u12w","_score":null,"_source":{...}}  Elasticsearch 7
+    source: Raw | None = field(default=None, name="_source")
+
+
+class _Hits(Struct):
+    hits: list[_Hit]
+
+
+class _Response(Struct):
+    hits: _Hits
+
+
+class _Stamp(Struct):
+    at: str | int | float | None = field(default=None, name="@timestamp")
+
+
+_stamps = msgspec.json.Decoder(_Stamp)
+
+
+def _unwrapped(hit: _Hit, row: Row) -> Row | None:
+    if hit.source is None or bytes(hit.source[:1]) != b"{":
+        return None
+    try:
+        stamp = _stamps.decode(hit.source).at
+    except msgspec.MsgspecError:
+        stamp = None
+    at = instant(stamp) if isinstance(stamp, str) else None
+    return row._replace(data=one_line(hit.source), at=row.at if at is None else at)
+
+
+class ElasticHits(JsonLines[_Hit]):
+    """One hit per line."""
+
+    name = "elasticsearch-hit"
+    marks = (b'"_source"',)
+    any_marks = (b'"_index"', b'"_id"')
+    shape = _Hit
+
+    def unwrap(self, record: _Hit, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        inner = _unwrapped(record, row)
+        return None if inner is None else iter((inner,))
+
+
+class ElasticResponse(Document):
+    """A whole response; hits are counted from 1."""
+
+    name = "elasticsearch"
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return head.startswith(b"{") and b'"hits"' in head and b'"_source"' in head
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        response = msgspec.json.decode(document, type=_Response)
+        for number, hit in enumerate(response.hits.hits, start=1):
+            inner = _unwrapped(hit, Row(b"", number))
+            if inner is not None:
+                yield inner

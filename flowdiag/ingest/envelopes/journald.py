@@ -1,0 +1,120 @@
+"""``journalctl -o json`` and ``-o export``.
+
+Source: systemd ``docs/JOURNAL_EXPORT_FORMATS.md``.  The message of a kernel record has no ``kernel: `` in front.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from msgspec import Struct
+
+from flowdiag.ingest.envelopes.json_lines import JsonLines
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from, text_rows
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
+
+__all__ = ["JournalExport", "JournalJson"]
+
+_MICRO = 1000
+
+
+class _Entry(
+    Struct,
+    rename={"message": "MESSAGE", "micros": "__REALTIME_TIMESTAMP", "host": "_HOSTNAME"},
+):
+    # Seen with systemd 252: `{"__REALTIME_TIMESTAMP":"1731036139123456","_HOSTNAME":"node-1","MESSAGE":"calico-packet: .."}`
+    # MESSAGE is a list of bytes where it is not UTF-8, and null where it is over journalctl's size limit.
+    message: str | list[int] | None = None
+    micros: int | None = None
+    host: str | None = None
+
+
+class JournalJson(JsonLines[_Entry]):
+    """One object per record; also what fluent-bit's systemd input forwards."""
+
+    name = "journal-json"
+    marks = (b'"MESSAGE"',)
+    any_marks = (b'"__REALTIME_TIMESTAMP"', b'"_HOSTNAME"')
+    shape = _Entry
+
+    def unwrap(self, record: _Entry, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        if record.message is None:
+            return None
+        message = record.message
+        if not isinstance(message, str):
+            message = bytes(byte & 0xFF for byte in message).decode("utf-8", "replace")
+        at = record.micros * _MICRO if record.micros is not None else row.at
+        return text_rows(message, row._replace(at=at, node=record.host or row.node))
+
+
+class JournalExport(Layer):
+    """``KEY=value`` lines, a blank line between records."""
+
+    name = "journal-export"
+    splittable: ClassVar[bool] = False
+    # A line reads "__REALTIME_TIMESTAMP=1731036139123456" or "MESSAGE=calico-packet: IN=..." (systemd 252).
+    _FIELD = re.compile(rb"^([A-Z_][A-Z0-9_]{0,63})=(.*)$", re.DOTALL)
+    _NAME = re.compile(rb"^[A-Z_][A-Z0-9_]{0,63}$")
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._fields: dict[bytes, bytes] = {}
+        self._row: Row | None = None
+        self._binary: tuple[bytes, bytes] | None = None
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Believed where the first record starts as ``journalctl -o export`` starts it."""
+        return 1.0 if lines and lines[0].startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=")) else 0.0
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        for row in rows:
+            if self._binary is not None:
+                self._continue_binary(row.data)
+            elif not row.data:
+                out.extend(self._finished())
+            elif match := self._FIELD.match(row.data):
+                self._row = self._row or row
+                self._fields[match[1]] = match[2][:MAX_LINE_BYTES]
+            elif self._NAME.match(row.data):
+                self._row = self._row or row
+                self._binary = (row.data, b"")
+        return rows_from(out, year_inferred=rows.year_inferred)
+
+    def _continue_binary(self, line: bytes) -> None:
+        """A value with newlines: eight bytes of little-endian length, then the value, cut here at newlines."""
+        if self._binary is None:
+            return
+        name, data = self._binary
+        data += line + b"\n"
+        size = int.from_bytes(data[:8], "little") if len(data) > 8 else MAX_LINE_BYTES
+        if len(data) < 8 + size + 1 and len(data) < MAX_LINE_BYTES:
+            self._binary = (name, data)
+            return
+        self._fields[name] = data[8 : 8 + size]
+        self._binary = None
+
+    def flush(self) -> Rows | None:
+        """The last record, where no blank line follows."""
+        return rows_from(self._finished())
+
+    def _finished(self) -> Iterator[Row]:
+        row, fields = self._row, self._fields
+        self._row, self._fields = None, {}
+        message = fields.get(b"MESSAGE")
+        if row is None or message is None:
+            return
+        micros = fields.get(b"__REALTIME_TIMESTAMP", b"")
+        host = fields.get(b"_HOSTNAME")
+        yield from text_rows(
+            message,
+            row._replace(
+                at=int(micros) * _MICRO if micros.isdigit() and len(micros) < 20 else row.at,
+                node=host.decode("utf-8", "replace") if host else row.node,
+            ),
+        )

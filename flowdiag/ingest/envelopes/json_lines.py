@@ -1,0 +1,67 @@
+"""Wrappers that are one JSON object per line."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
+
+__all__ = ["JsonLines", "one_line"]
+
+_Record = TypeVar("_Record")
+
+
+class JsonLines(Layer, Generic[_Record]):
+    """A layer that reads `shape` from each line and gives what it wraps."""
+
+    marks: ClassVar[tuple[bytes, ...]]
+    """Every wrapped line has all of these."""
+    any_marks: ClassVar[tuple[bytes, ...]] = ()
+    """And one of these, if there are any."""
+    shape: ClassVar[type[Any]]
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._decoder: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(self.shape, strict=False)
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """See `Layer.share`."""
+        return sum(1 for line in lines if cls._marked(line)) / max(len(lines), 1)
+
+    @classmethod
+    def _marked(cls, line: bytes) -> bool:
+        if not line.lstrip().startswith(b"{"):
+            return False
+        if not all(mark in line for mark in cls.marks):
+            return False
+        return not cls.any_marks or any(mark in line for mark in cls.any_marks)
+
+    @abstractmethod
+    def unwrap(self, record: _Record, row: Row) -> Iterator[Row] | None:
+        """The rows inside `record`, which came in `row`; ``None`` if it is no such wrapper after all."""
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        for row in rows:
+            inner: Iterator[Row] | None = None
+            if row.data.lstrip()[:1] == b"{":
+                try:
+                    inner = self.unwrap(self._decoder.decode(row.data), row)
+                except (msgspec.MsgspecError, UnicodeDecodeError):
+                    inner = None
+            if inner is None:
+                out.append(row)
+            else:
+                out.extend(inner)
+        return rows_from(out, year_inferred=rows.year_inferred)
+
+
+def one_line(raw: bytes) -> bytes:
+    """A JSON value on one line: inside JSON strings newlines are escaped, so all others are blanks."""
+    return bytes(raw).replace(b"\r", b" ").replace(b"\n", b" ")

@@ -1,0 +1,98 @@
+"""What kubectl, oc and a container's own log daemon put in front of lines.
+
+Sources: ``kubectl logs --help``; ``oc adm node-logs``; must-gather's ``current.log`` is fetched with time
+stamps; ``svlogd -ttt`` in calico-node; kubectl ``pkg/cmd/clusterinfo/clusterinfo_dump.go``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from flowdiag.ingest.envelopes.header import Header
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from
+
+__all__ = ["DumpSections", "KubectlPrefix", "KubectlTimestamps", "NodeLogs", "Svlogd"]
+
+
+class KubectlTimestamps(Header):
+    """``kubectl logs --timestamps``: RFC 3339 with nanoseconds, a blank, the line."""
+
+    name = "kubectl-timestamps"
+    # "2025-05-14T14:03:12.345678901Z level=info msg=..."  kubectl v1.30, must-gather 4.16, cilium sysdump 1.20
+    pattern = re.compile(
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))()(?: |$)", re.MULTILINE
+    )
+
+
+class KubectlPrefix(Header):
+    """``kubectl logs --prefix``."""
+
+    name = "kubectl-prefix"
+    # "[pod/cilium-x7k2p/cilium-agent] level=info ..."  kubectl v1.30
+    pattern = re.compile(
+        rb"^\[pod/(?P<pod>[^/\]\n]{1,253})/(?P<container>[^/\]\n]{1,63})\](?: |$)", re.MULTILINE
+    )
+
+
+class NodeLogs(Header):
+    """``oc adm node-logs`` of a JSON log (audit): the node's name, a blank, an object."""
+
+    name = "node-logs"
+    # 'master-0.example.com {"kind":"Event","apiVersion":"audit.k8s.io/v1",...}'  oc 4.14
+    pattern = re.compile(rb"^(?P<node>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)() (?=\{\")", re.MULTILINE)
+
+
+class Svlogd(Header):
+    """``svlogd -tt`` and ``-ttt`` in calico-node's own log folder: UTC, five digits, no zone."""
+
+    name = "svlogd"
+    # "2024-06-01_04:39:44.04123 2024-06-01 04:39:44.041 [INFO][69] felix/..."   svlogd -tt
+    # "2024-06-01T04:39:44.04123 2024-06-01 04:39:44.041 [INFO][69] felix/..."   svlogd -ttt, calico/node v3.27
+    pattern = re.compile(rb"^(?P<at>\d{4}-\d\d-\d\d[_T]\d\d:\d\d:\d\d\.\d{5})()(?: |$)", re.MULTILINE)
+
+    def stamp(self, text: bytes) -> int | None:
+        """See `Header.stamp`."""
+        return instant(text.decode("ascii").replace("_", "T") + "Z")
+
+
+class DumpSections(Layer):
+    """The sections of ``logs.txt`` in ``kubectl cluster-info dump``: one after another, all containers of a pod."""
+
+    name = "cluster-info-dump"
+    splittable: ClassVar[bool] = False
+    # "==== START logs for container weave-npc of pod kube-system/weave-net-2xkzp ===="  kubectl v1.30
+    _MARK = re.compile(
+        rb"^==== (START|END) logs for container (\S{1,63}) of pod ([^/\s]{1,63})/(\S{1,253}) ====\r?$",
+        re.MULTILINE,
+    )
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._inside: tuple[str | None, str | None, str | None] = (None, None, None)
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """One marker among the first lines decides: nothing else writes it."""
+        return 1.0 if any(cls._MARK.match(line) for line in lines[:20]) else 0.0
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        for row in rows:
+            mark = self._MARK.match(row.data)
+            if mark is None:
+                namespace, pod, container = self._inside
+                out.append(
+                    row._replace(
+                        namespace=namespace or row.namespace,
+                        pod=pod or row.pod,
+                        container=container or row.container,
+                    )
+                )
+            elif mark[1] == b"START":
+                self._inside = (mark[3].decode(), mark[4].decode("utf-8", "replace"), mark[2].decode())
+            else:
+                self._inside = (None, None, None)
+        return rows_from(out, year_inferred=rows.year_inferred)

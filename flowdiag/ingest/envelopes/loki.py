@@ -1,0 +1,140 @@
+"""Loki's query API and logcli.
+
+Source: Loki HTTP API (``/loki/api/v1/query_range``), logcli ``pkg/logcli/output``.  Stream labels tell node,
+namespace, pod and container; NetObserv keeps part of each flow in them, so there they go back into the record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from flowdiag.ingest.envelopes.documents import Document
+from flowdiag.ingest.envelopes.header import Header
+from flowdiag.ingest.envelopes.json_lines import JsonLines
+from flowdiag.ingest.envelopes.rows import Row, Rows, instant, merged, text_rows
+
+__all__ = ["LogcliJson", "LogcliText", "LokiResponse"]
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "node": ("node_name", "node", "kubernetes_host", "k8s_node_name", "nodename", "hostname", "host"),
+    "namespace": ("namespace", "kubernetes_namespace_name", "k8s_namespace_name"),
+    "pod": ("pod", "kubernetes_pod_name", "k8s_pod_name"),
+    "container": ("container", "kubernetes_container_name", "k8s_container_name"),
+}
+"""Labels of promtail, alloy, the OpenShift collector and OTLP, in the order they are believed."""
+
+
+def _placed(labels: dict[str, str], row: Row) -> Row:
+    def first(column: str) -> str | None:
+        return next((labels[name] for name in _NAMES[column] if labels.get(name)), None)
+
+    return row._replace(
+        node=first("node") or row.node,
+        namespace=first("namespace") or row.namespace,
+        pod=first("pod") or row.pod,
+        container=first("container") or row.container,
+    )
+
+
+def _whole(line: str, labels: dict[str, str]) -> str:
+    """NetObserv's record with the fields that Loki kept as labels (``SrcK8S_Namespace`` ...)."""
+    if not line.startswith("{") or not any("K8S_" in name for name in labels):
+        return line
+    fields = msgspec.json.encode(labels).decode()
+    rest = line[1:].lstrip()
+    return fields[:-1] + ("}" if rest == "}" else f",{rest}")
+
+
+class _Stream(Struct):
+    stream: dict[str, str]
+    values: list[tuple[str, str]] = []
+
+
+class _Data(Struct):
+    result: list[_Stream]
+
+
+class _Response(Struct):
+    data: _Data
+
+
+class LokiResponse(Document):
+    """``{"status":"success","data":{"resultType":"streams","result":[...]}}``; lines are counted from 1."""
+
+    name = "loki"
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return head.startswith(b"{") and b'"result"' in head and b'"stream"' in head and b'"values"' in head
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        number = 0
+        for stream in msgspec.json.decode(document, type=_Response).data.result:
+            place = _placed(stream.stream, Row(b"", 0))
+            for stamp, line in stream.values:
+                number += 1
+                at = int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) < 20 else None
+                yield from text_rows(_whole(line, stream.stream), place._replace(line=number, at=at))
+
+
+class _Line(Struct):
+    # {"labels":{"namespace":"kube-system"},"line":"...","timestamp":"2026-01-05T10:00:00.123456789Z"}  logcli 3.1
+    labels: dict[str, str] | None = None
+    line: str | None = None
+    timestamp: str | None = None
+
+
+class LogcliJson(JsonLines[_Line]):
+    """``logcli query -o jsonl``."""
+
+    name = "logcli-json"
+    marks = (b'"labels"', b'"line"', b'"timestamp"')
+    shape = _Line
+
+    def unwrap(self, record: _Line, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        if record.line is None or record.timestamp is None:
+            return None
+        labels = record.labels or {}
+        return text_rows(
+            _whole(record.line, labels), _placed(labels, row)._replace(at=instant(record.timestamp))
+        )
+
+
+class LogcliText(Header):
+    """``logcli query`` as it prints by default: time, labels in braces, line."""
+
+    name = "logcli"
+    # '2026-01-05T10:00:00Z {container="weave-npc", pod="weave-net-2xkzp"} WARN: 2026/01/05 ...'   logcli 3.1
+    pattern = re.compile(
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (\{[a-zA-Z_][^}\n]{0,4096}\}) ",
+        re.MULTILINE,
+    )
+    _LABEL = re.compile(rb'([a-zA-Z_][a-zA-Z0-9_]{0,127})="((?:[^"\\]|\\.){0,512})"')
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`; the labels fill four columns."""
+        places: list[Row] = []
+        known: dict[bytes, Row] = {}
+        for row in rows:
+            match = self.pattern.match(row.data)
+            text = match[2] if match else b""
+            if text not in known:
+                labels = {
+                    name.decode(): value.decode("utf-8", "replace")
+                    for name, value in self._LABEL.findall(text)
+                }
+                known[text] = _placed(labels, Row(b"", 0))
+            places.append(known[text])
+        peeled = super().peel(rows)
+        peeled.node = merged(peeled.node, [place.node for place in places])
+        peeled.namespace = merged(peeled.namespace, [place.namespace for place in places])
+        peeled.pod = merged(peeled.pod, [place.pod for place in places])
+        peeled.container = merged(peeled.container, [place.container for place in places])
+        return peeled

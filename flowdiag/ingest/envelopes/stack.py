@@ -1,0 +1,135 @@
+"""Which wrappers stand around an input's lines, and peeling them all.
+
+A stack is a tuple of layer names, outermost first; it is found on the head of an input and then applied to
+all of it, in this process or in a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
+from flowdiag.ingest.envelopes.cloudwatch import (
+    CloudWatchCsv,
+    CloudWatchEvents,
+    CloudWatchLines,
+    CloudWatchQuery,
+    CloudWatchTail,
+)
+from flowdiag.ingest.envelopes.cri import Cri
+from flowdiag.ingest.envelopes.docker import DockerJson
+from flowdiag.ingest.envelopes.documents import Document, JsonArray, PrettyObjects
+from flowdiag.ingest.envelopes.elasticsearch import ElasticHits, ElasticResponse
+from flowdiag.ingest.envelopes.journald import JournalExport, JournalJson
+from flowdiag.ingest.envelopes.kubectl import (
+    DumpSections,
+    KubectlPrefix,
+    KubectlTimestamps,
+    NodeLogs,
+    Svlogd,
+)
+from flowdiag.ingest.envelopes.loki import LogcliJson, LogcliText, LokiResponse
+from flowdiag.ingest.envelopes.rows import Layer, Rows
+from flowdiag.ingest.envelopes.stern import Stern, SternJson
+from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogIso, SyslogUnix
+from flowdiag.ingest.envelopes.viaq import ViaQ
+from flowdiag.parserkit import ParseContext
+
+__all__ = ["DEPTH", "LAYERS", "Peeler", "is_document", "is_splittable", "next_layer"]
+
+DEPTH = 4
+"""Most wrappers around one line; real ones end at three (a Loki export of a journal of a container)."""
+
+_SAMPLE = 200
+_MAJORITY = 0.5
+
+# The more a layer demands of a line, the earlier it is asked: the first that most lines satisfy wins.
+_ORDER: tuple[type[Layer], ...] = (
+    ElasticResponse,
+    LokiResponse,
+    CloudWatchEvents,
+    CloudWatchQuery,
+    JsonArray,
+    JournalExport,
+    DumpSections,
+    CloudWatchCsv,
+    Cri,
+    DockerJson,
+    Syslog5424,
+    SyslogIso,
+    Syslog3164,
+    SyslogUnix,
+    LogcliText,
+    KubectlPrefix,
+    LogcliJson,
+    JournalJson,
+    SternJson,
+    CloudLogging,
+    CloudWatchLines,
+    ElasticHits,
+    ViaQ,
+    PrettyObjects,
+    CloudWatchTail,
+    KubectlTimestamps,
+    Svlogd,
+    NodeLogs,
+    Stern,
+)
+
+LAYERS: dict[str, type[Layer]] = {layer.name: layer for layer in _ORDER}
+"""Every layer by name."""
+
+
+def next_layer(head: bytes) -> str | None:
+    """The layer that most of the head's lines are wrapped in, or ``None``.
+
+    Args:
+        head: first bytes of the input, or what the layers before left of them.  The last line may be cut.
+    """
+    lines = [line for line in head.split(b"\n")[: _SAMPLE + 1] if line.strip()]
+    if len(lines) > 1 and not head.endswith(b"\n"):
+        lines.pop()
+    if not lines:
+        return None
+    return next((layer.name for layer in _ORDER if layer.share(lines) > _MAJORITY), None)
+
+
+def is_splittable(stack: tuple[str, ...]) -> bool:
+    """Whether an input in these wrappers can be cut anywhere between lines."""
+    return all(LAYERS[name].splittable for name in stack)
+
+
+def is_document(stack: tuple[str, ...]) -> bool:
+    """Whether the outermost wrapper needs the whole input at once."""
+    return bool(stack) and issubclass(LAYERS[stack[0]], Document)
+
+
+class Peeler:
+    """Applies a stack to the runs of lines of one input, in order.
+
+    Args:
+        stack: layer names, outermost first.
+        context: of the input; its year, reference time and zone read stamps that lack them.
+    """
+
+    def __init__(self, stack: tuple[str, ...], context: ParseContext) -> None:
+        self._layers = [LAYERS[name](context) for name in stack]
+
+    def peel(self, data: bytes, first_line: int) -> Rows:
+        """Peel whole lines whose first has the number `first_line`."""
+        count = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+        rows = Rows(data=data, lines=range(first_line, first_line + count))
+        for layer in self._layers:
+            rows = layer.peel(rows)
+        return rows
+
+    def flush(self) -> Iterator[Rows]:
+        """What the layers held back, at the end of the input; the outermost first."""
+        for depth, layer in enumerate(self._layers):
+            rows = layer.flush()
+            if rows is None or not rows.lines:
+                continue
+            for inner in self._layers[depth + 1 :]:
+                rows = inner.peel(rows)
+            if rows.lines:
+                yield rows

@@ -1,0 +1,69 @@
+"""stern's output: ``pod container line``, or one JSON object per line.
+
+Source: stern v1.30 ``cmd/cmd.go`` (templates ``default`` and ``json``).  The default template has no mark
+of its own, so it is believed only where the pod's name ends as generated names do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from flowdiag.ingest.envelopes.header import Header
+from flowdiag.ingest.envelopes.json_lines import JsonLines
+from flowdiag.ingest.envelopes.rows import Row, text_rows
+
+__all__ = ["Stern", "SternJson"]
+
+_COLOUR = rb"(?:\x1b\[[0-9;]{0,16}m){0,4}"
+
+
+class Stern(Header):
+    """stern's default template, with or without colours and namespaces (``-A``)."""
+
+    name = "stern"
+    # "calico-node-7xk2p calico-node 2024-06-01 04:39:44.041 [INFO][69] felix/table.go 521: ..."   stern v1.30
+    # "kube-system calico-node-7xk2p calico-node 2024-06-01 ..."                                   stern v1.30 -A
+    pattern = re.compile(
+        rb"^" + _COLOUR + rb"(?:(?P<namespace>[a-z0-9][a-z0-9-]{0,62}) )?"
+        rb"(?P<pod>[a-z0-9][a-z0-9.-]{0,240}-(?:[a-z0-9]{5}|\d{1,4}))"
+        + _COLOUR
+        + rb" "
+        + _COLOUR
+        + rb"(?P<container>[a-z0-9][a-z0-9-]{0,62})"
+        + _COLOUR
+        + rb"(?: |$)",
+        re.MULTILINE,
+    )
+
+
+class _Line(Struct, rename={"node_name": "nodeName", "pod": "podName", "container": "containerName"}):
+    message: str | None = None
+    node_name: str | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    container: str | None = None
+
+
+class SternJson(JsonLines[_Line]):
+    """``stern -o json``."""
+
+    name = "stern-json"
+    marks = (b'"message"', b'"podName"', b'"containerName"')
+    shape = _Line
+
+    def unwrap(self, record: _Line, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        if record.message is None or record.pod is None:
+            return None
+        return text_rows(
+            record.message,
+            row._replace(
+                node=record.node_name or row.node,
+                namespace=record.namespace or row.namespace,
+                pod=record.pod,
+                container=record.container or row.container,
+            ),
+        )

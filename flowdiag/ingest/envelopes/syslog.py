@@ -1,0 +1,93 @@
+"""Syslog headers, as rsyslog, syslog-ng and ``journalctl`` print them.
+
+Sources: RFC 3164 section 4.1, RFC 5424 section 6, rsyslog's ``RSYSLOG_FileFormat``, ``journalctl(1)`` -o.
+The program's tag goes with the header (``kernel: ``, ``kubelet[4713]: ``); the kernel's uptime stays with the line.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flowdiag.ingest.envelopes.header import Header
+from flowdiag.ingest.envelopes.rows import instant
+from flowdiag.parserkit import MONTHS, NS, yearless_instant
+
+__all__ = ["Syslog3164", "Syslog5424", "SyslogIso", "SyslogUnix"]
+
+_PRIORITY = rb"(?:<\d{1,3}>)?"
+_HOST = rb" (?P<node>[A-Za-z0-9_.-]{1,253})"
+_TAG = rb" [A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
+
+
+class Syslog3164(Header):
+    """``Mon dd hh:mm:ss host tag: line``: no year, no zone."""
+
+    name = "syslog-rfc3164"
+    year_inferred = True
+    # "Dec  4 01:30:07 node3 kernel: [307753.360525] calico-packet: IN=..."    rsyslog traditional format
+    # "Nov 08 03:22:19.123456 node-1 weave[311]: ..."                          journalctl -o short-precise
+    # A blank after the host instead of a tag (ulogd's syslogemu.log) is no syslog: its line starts there.
+    pattern = re.compile(
+        rb"^" + _PRIORITY + rb"(?P<at>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?)" + _HOST + _TAG,
+        re.MULTILINE,
+    )
+
+    def stamp(self, text: bytes) -> int | None:
+        """The instant in the context's zone and year (given or inferred); ``None`` where neither is known."""
+        words = text.decode("ascii")
+        month = MONTHS.get(words[:3])
+        if month is None:
+            return None
+        clock, _, fraction = words[7:].partition(".")
+        hour, minute, second = (int(part) for part in clock.split(":"))
+        return yearless_instant(
+            self.context, month, int(words[4:6]), (hour, minute, second), int(fraction.ljust(9, "0") or 0)
+        )
+
+
+class SyslogIso(Header):
+    """An ISO stamp instead: rsyslog's file format, ``journalctl -o short-iso`` and ``short-full``."""
+
+    name = "syslog-iso"
+    # "2024-11-19T12:15:03.023805-08:00 c1-control kernel: calico-packet: IN=..."  rsyslog 8 RSYSLOG_FileFormat
+    # "2024-11-08T03:22:19+0000 node-1 kubelet[4713]: ..."                         journalctl -o short-iso, systemd 252
+    # "Fri 2024-11-08 03:22:19 UTC node-1 kubelet[4713]: ..."                      journalctl -o short-full
+    pattern = re.compile(
+        rb"^"
+        + _PRIORITY
+        + rb"(?:[A-Z][a-z]{2} )?(?P<at>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
+        + rb"(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,5}))"
+        + _HOST
+        + _TAG,
+        re.MULTILINE,
+    )
+
+    def stamp(self, text: bytes) -> int | None:
+        """Zones by name other than UTC are not unique: unknown."""
+        return instant(text.decode("ascii"))
+
+
+class SyslogUnix(Header):
+    """``journalctl -o short-unix``."""
+
+    name = "journal-unix"
+    # "1731036139.123456 node-1 kernel: calico-packet: IN=..."  systemd 252
+    pattern = re.compile(rb"^(?P<at>\d{9,10}\.\d{6})" + _HOST + _TAG, re.MULTILINE)
+
+    def stamp(self, text: bytes) -> int | None:
+        """Seconds and microseconds since the epoch."""
+        seconds, _, micros = text.partition(b".")
+        return int(seconds) * NS + int(micros) * 1000
+
+
+class Syslog5424(Header):
+    """``<PRI>1 TIME HOST APP PROCID MSGID SD MESSAGE``."""
+
+    name = "syslog-rfc5424"
+    # As rsyslog 8 forwards it: "<134>1 2021-07-06T08:26:58.687Z node-1 ovn-controller 311 - - 2021-07-06T08:26:58.687Z|00004|acl_log(...)|INFO|..."
+    # The alternatives inside structured data start with different bytes, so nothing is tried twice.
+    pattern = re.compile(
+        rb"^<\d{1,3}>1 (?P<at>\S{1,40}) (?P<node>\S{1,255}) \S{1,48} \S{1,128} \S{1,32} "
+        rb"(?:-|(?:\[(?:[^\]\\\"\n]|\"(?:[^\"\\\n]|\\.)*\")*\])+)(?: (?:\xef\xbb\xbf)?|$)",
+        re.MULTILINE,
+    )

@@ -1,0 +1,45 @@
+"""Leaving out lines that cannot be refused traffic, without reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowdiag.ingest.envelopes import Rows
+
+__all__ = ["marked"]
+
+
+def marked(rows: Rows, marks: Sequence[bytes]) -> Rows:
+    """Only the lines that hold one of `marks`, with their numbers and columns."""
+    spans = _spans(rows.data, marks)
+    if not spans:
+        return Rows(data=b"", lines=[], year_inferred=rows.year_inferred)
+    data = rows.data
+    indexes, index, at = [], 0, 0
+    for start, _ in spans:
+        index += data.count(b"\n", at, start)
+        at = start
+        indexes.append(index)
+    return Rows(
+        data=b"".join(data[start:end] for start, end in spans),
+        lines=[rows.lines[index] for index in indexes],
+        at=[rows.at[index] for index in indexes] if rows.at else None,
+        node=[rows.node[index] for index in indexes] if rows.node else None,
+        namespace=[rows.namespace[index] for index in indexes] if rows.namespace else None,
+        pod=[rows.pod[index] for index in indexes] if rows.pod else None,
+        container=[rows.container[index] for index in indexes] if rows.container else None,
+        year_inferred=rows.year_inferred,
+    )
+
+
+def _spans(data: bytes, marks: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Start and end (after the newline) of each line with a mark, in order."""
+    found: set[tuple[int, int]] = set()
+    for mark in marks:
+        at = data.find(mark)
+        while at >= 0:
+            start = data.rfind(b"\n", 0, at) + 1
+            end = data.find(b"\n", at) + 1 or len(data)
+            found.add((start, end))
+            at = data.find(mark, end)
+    return sorted(found)

@@ -1,0 +1,33 @@
+"""How inputs are read; the command line fills it through `flowdiag.analysis`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, tzinfo
+
+from msgspec import Struct, field
+
+__all__ = ["ReadOptions", "StateSniff"]
+
+StateSniff = Callable[[bytes], float]
+"""How surely a head is cluster objects, 0 to 1; given by the room above that knows manifests."""
+
+
+class ReadOptions(Struct, frozen=True, kw_only=True):
+    """Defaults read everything and detect formats."""
+
+    format: str | None = None
+    """A parser's name, taken for every input."""
+    zone: tzinfo = UTC
+    """What stamps without a zone are in."""
+    year: int | None = None
+    """The year of stamps without one."""
+    only_denied: bool = False
+    """Skip lines unread that cannot be refused traffic, where the parser promises to know them."""
+    keep_raw: bool = False
+    """Events keep the record's text; folding never needs it."""
+    processes: int | None = None
+    """Worker processes; ``None`` decides by size, 1 stays in this process."""
+    state_sniff: StateSniff | None = None
+    endpoint_ids: dict[str, dict[int, str]] = field(default_factory=dict)
+    """Node name to its Cilium endpoint ids, where the state has them."""

@@ -1,0 +1,170 @@
+"""Inputs cut into units of work: byte ranges of plain files, whole files otherwise.
+
+A part begins at the start of a record and knows the number of its first line, so that whoever reads it needs
+nothing else.  Counting lines runs ahead of the workers at several times their speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from msgspec import Struct
+
+from flowdiag.ingest.compression import Kind
+from flowdiag.ingest.detect import Detection, input_context
+from flowdiag.ingest.envelopes import Peeler, is_splittable
+from flowdiag.ingest.lines import count_newlines
+from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.plugins import parser_named
+from flowdiag.ingest.sources import Source
+from flowdiag.ingest.text import encoding_of
+from flowdiag.parserkit import ParseContext
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
+
+__all__ = ["PART_BYTES", "Part", "parts_of"]
+
+PART_BYTES = 64 << 20
+_COUNT_BYTES = 4 << 20
+_MAX_RECORD_LINES = 10_000
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One unit of work; picklable, and complete in itself."""
+
+    source: Source
+    parser: str
+    stack: tuple[str, ...]
+    start: int = 0
+    """Byte at which a record starts."""
+    end: int | None = None
+    """Byte after the last one; ``None`` is the end of the input."""
+    first_line: int = 1
+    only_denied: bool = False
+    zone: tzinfo
+    year: int | None = None
+    reference_time: int | None = None
+    node: str | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    container: str | None = None
+    keep_raw: bool = False
+    endpoint_ids: dict[int, str] = {}
+
+    def context(self) -> ParseContext:
+        """A fresh context for reading this part."""
+        return ParseContext(
+            input=self.source.name,
+            zone=self.zone,
+            year=self.year,
+            reference_time=self.reference_time,
+            node=self.node,
+            namespace=self.namespace,
+            pod=self.pod,
+            container=self.container,
+            keep_raw=self.keep_raw,
+            endpoint_ids=self.endpoint_ids,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk that this part stands for."""
+        return (self.source.size if self.end is None else self.end) - self.start
+
+
+def parts_of(detection: Detection, options: ReadOptions, part_bytes: int = PART_BYTES) -> Iterator[Part]:
+    """Cut one input that is evidence.
+
+    Compressed files, UTF-16, wrappers that join lines, documents and sequential parsers make one part.
+
+    Raises:
+        OSError: the file cannot be read any more.
+        PluginError: its parser does not load.
+    """
+    if detection.parser is None:
+        return
+    source = detection.source
+    known = input_context(source, detection.hint, options)
+    whole = Part(
+        source=source,
+        parser=detection.parser,
+        stack=detection.stack,
+        only_denied=options.only_denied,
+        zone=known.zone,
+        year=known.year,
+        reference_time=known.reference_time,
+        node=known.node,
+        namespace=known.namespace,
+        pod=known.pod,
+        container=known.container,
+        keep_raw=known.keep_raw,
+        endpoint_ids=known.endpoint_ids,
+    )
+    parser = parser_named(detection.parser)
+    if (
+        source.kind is not Kind.PLAIN
+        or source.size <= part_bytes + part_bytes // 2
+        or parser.sequential
+        or parser.document
+        or not is_splittable(detection.stack)
+    ):
+        yield whole
+        return
+    with Path(source.path).open("rb") as stream:
+        encoding, mark = encoding_of(stream.read(4))
+        if encoding is not None:
+            yield whole
+            return
+        yield from _ranges(whole, cast("BinaryIO", stream), mark, part_bytes, parser)
+
+
+def _ranges(whole: Part, stream: BinaryIO, start: int, part_bytes: int, parser: Any) -> Iterator[Part]:
+    line = 1
+    while start < whole.source.size:
+        target = start + part_bytes
+        if target >= whole.source.size:
+            yield _range(whole, start, None, line)
+            return
+        end = _record_boundary(stream, target, whole, parser)
+        yield _range(whole, start, end, line)
+        line += _lines_between(stream, start, end)
+        start = end
+
+
+def _range(whole: Part, start: int, end: int | None, line: int) -> Part:
+    fields = {name: getattr(whole, name) for name in whole.__struct_fields__}
+    return Part(**(fields | {"start": start, "end": end, "first_line": line}))
+
+
+def _record_boundary(stream: BinaryIO, target: int, whole: Part, parser: Any) -> int:
+    """The first byte from `target` on at which a record starts."""
+    stream.seek(target - 1)
+    _skip_line(stream)
+    starts = getattr(parser, "record_start", None)
+    if starts is None:
+        return stream.tell()
+    peeler = Peeler(whole.stack, whole.context())
+    for _ in range(_MAX_RECORD_LINES):
+        at = stream.tell()
+        line = stream.readline(MAX_LINE_BYTES)
+        if not line or starts(peeler.peel(line, 1).data.rstrip(b"\r\n")):
+            return at
+        if not line.endswith(b"\n"):
+            _skip_line(stream)
+    return stream.tell()
+
+
+def _skip_line(stream: BinaryIO) -> None:
+    while (piece := stream.readline(MAX_LINE_BYTES)) and not piece.endswith(b"\n"):
+        pass
+
+
+def _lines_between(stream: BinaryIO, start: int, end: int) -> int:
+    stream.seek(start)
+    left, count = end - start, 0
+    while left > 0 and (data := stream.read(min(_COUNT_BYTES, left))):
+        count += count_newlines(data)
+        left -= len(data)
+    return count

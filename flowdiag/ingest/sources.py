@@ -1,0 +1,337 @@
+"""From what a person names on the command line to files that can be read.
+
+Files, directories (walked, sorted, hidden entries left out), archives and ``-`` become `Source` values.
+Archives and standard input are unpacked into a spool on disk, so that every source is a file, can be
+opened by a worker process and read by byte range.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self, cast
+
+from msgspec import Struct
+
+from flowdiag.ingest.archives import Limits, Member, Unpacker
+from flowdiag.ingest.compression import (
+    Kind,
+    MissingReaderError,
+    corruptions,
+    decompressed,
+    sniff_kind,
+)
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.rotation import order_key
+from flowdiag.ingest.text import Transcoder, encoding_of
+
+__all__ = ["STDIN", "Gathered", "Readable", "Source", "open_source", "read_head"]
+
+STDIN = "-"
+_HEAD = 512
+_NESTING = 2
+"""An archive, and one inside it (a must-gather's tar of databases, a tarball in a support bundle)."""
+
+
+class Readable(Protocol):
+    """What `open_source` returns."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; empty at the end."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """One file of evidence or state, wherever it came from."""
+
+    name: str
+    """As reports show it: as the user gave it, ``bundle.zip!member`` inside an archive, ``-``."""
+    path: str
+    """The file on disk, perhaps in the spool."""
+    place: str
+    """Where it lies inside what the user gave, for recognising bundles: ``ns/pods.json``."""
+    root: str
+    """What it came in: the directory or (outermost) archive as given; a lone file's own name."""
+    size: int
+    """Bytes on disk, as stored."""
+    kind: Kind = Kind.PLAIN
+    member_time: int | None = None
+    """The archive's time for the member, nanoseconds; times of files on disk are never looked at."""
+
+
+class Gathered:
+    """All sources of a run and what was wrong on the way; a context manager that owns the spool.
+
+    Args:
+        paths: as the user gave them, in order.
+        limits: bounds of archives and of standard input.
+        stdin: what ``-`` reads.
+
+    Files that are reached twice (by links, or named twice) are read once.
+    """
+
+    def __init__(
+        self, paths: Iterable[str], *, limits: Limits | None = None, stdin: BinaryIO | None = None
+    ) -> None:
+        self._limits = limits or Limits()
+        self._stdin = stdin
+        self._spool: tempfile.TemporaryDirectory[str] | None = None
+        self._unpacker: Unpacker | None = None
+        self._seen: set[tuple[int, int]] = set()
+        self._streams = 0
+        self.problems: list[InputProblem] = []
+        self.sources: list[Source] = []
+        loose: list[Source] = []
+        for given in paths:
+            found = list(self._given(given))
+            if len(found) == 1 and found[0].name == given:
+                loose.append(found[0])
+                continue
+            self.sources += _in_rotation(loose)
+            loose = []
+            self.sources += sorted(found, key=lambda source: order_key(source.name))
+        self.sources += _in_rotation(loose)
+        if self._unpacker is not None:
+            self.problems += self._unpacker.problems
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the spool; the sources that lay in it are gone."""
+        if self._spool is not None:
+            self._spool.cleanup()
+            self._spool = None
+
+    def _given(self, given: str) -> Iterator[Source]:
+        if given == STDIN:
+            yield from self._standard_input()
+            return
+        path = Path(given)
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            self._problem(given, "missing", "no such file or directory")
+            return
+        except OSError as error:
+            self._problem(given, "unreadable", error.strerror or str(error))
+            return
+        if stat.S_ISDIR(mode):
+            yield from self._directory(path, given)
+        elif stat.S_ISREG(mode):
+            yield from self._file(path, name=given, place=path.name, root=given)
+        else:
+            with path.open("rb") as pipe:
+                yield from self._stream(cast("BinaryIO", pipe), given)
+
+    def _directory(self, top: Path, given: str) -> Iterator[Source]:
+        def refused(error: OSError) -> None:
+            self._problem(str(error.filename), "unreadable", error.strerror or str(error))
+
+        for folder, folders, files in os.walk(top, onerror=refused):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if name.startswith("."):
+                    continue
+                path = Path(folder, name)
+                place = path.relative_to(top).as_posix()
+                # The folder's own name often is the bundle's ("cilium-sysdump-20240501-101112").
+                yield from self._file(path, name=str(path), place=f"{top.name}/{place}", root=given)
+
+    def _file(self, path: Path, *, name: str, place: str, root: str) -> Iterator[Source]:
+        try:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                return
+            identity = (status.st_dev, status.st_ino)
+            if identity in self._seen:
+                return
+            self._seen.add(identity)
+            with path.open("rb") as stream:
+                head = stream.read(_HEAD)
+        except OSError as error:
+            self._problem(name, "unreadable", error.strerror or str(error))
+            return
+        yield from self._opened(
+            Source(
+                name=name, path=str(path), place=place, root=root, size=status.st_size, kind=sniff_kind(head)
+            ),
+            depth=0,
+        )
+
+    def _opened(self, source: Source, depth: int) -> Iterator[Source]:
+        """The source itself, or what is inside it if it is an archive."""
+        kind = source.kind
+        if kind in (Kind.PLAIN, Kind.ZIP, Kind.TAR):
+            archive = kind is not Kind.PLAIN
+        else:
+            archive = self._wraps_tar(source)
+        if not archive:
+            yield source
+            return
+        if depth >= _NESTING:
+            self._problem(source.name, "archive-limit", "an archive this deep inside others is not opened")
+            return
+        for member in self._unpack(Path(source.path), kind, source.name):
+            if member.name.rpartition("/")[2].startswith("."):
+                continue
+            with member.path.open("rb") as stream:
+                head = stream.read(_HEAD)
+            inner = Source(
+                name=f"{source.name}!{member.name}",
+                path=str(member.path),
+                # Bundles are recognised inside the innermost archive; outside names are still of use.
+                place=f"{_without_suffixes(source.place)}/{member.name}",
+                root=source.root,
+                size=member.size,
+                kind=sniff_kind(head),
+                member_time=member.modified,
+            )
+            yield from self._opened(inner, depth + 1)
+
+    def _unpack(self, path: Path, kind: Kind, display: str) -> Iterator[Member]:
+        if self._unpacker is None:
+            self._unpacker = Unpacker(self._spool_path(), self._limits)
+        yield from self._unpacker.unpack(path, kind, display)
+
+    def _wraps_tar(self, source: Source) -> bool:
+        try:
+            stream = open_source(source, as_is=True)
+        except MissingReaderError:
+            return False
+        except OSError:
+            return False
+        try:
+            return sniff_kind(stream.read(_HEAD)) is Kind.TAR
+        except corruptions():
+            return False
+        finally:
+            stream.close()
+
+    def _standard_input(self) -> Iterator[Source]:
+        yield from self._stream(self._stdin or cast("BinaryIO", sys.stdin.buffer), STDIN)
+
+    def _stream(self, stream: BinaryIO, name: str) -> Iterator[Source]:
+        target = self._spool_path() / f"stream-{self._streams}"
+        self._streams += 1
+        size = 0
+        with target.open("wb") as out:
+            while chunk := stream.read(1 << 20):
+                size += len(chunk)
+                if size > self._limits.total:
+                    self._problem(name, "archive-limit", f"cut off after {self._limits.total} bytes")
+                    break
+                out.write(chunk)
+        with target.open("rb") as spooled:
+            head = spooled.read(_HEAD)
+        yield from self._opened(
+            Source(name=name, path=str(target), place=name, root=name, size=size, kind=sniff_kind(head)),
+            depth=0,
+        )
+
+    def _spool_path(self) -> Path:
+        if self._spool is None:
+            self._spool = tempfile.TemporaryDirectory(prefix="flowdiag-")
+        return Path(self._spool.name)
+
+    def _problem(self, path: str, code: str, message: str) -> None:
+        self.problems.append(InputProblem(path, code, message))
+
+
+def _in_rotation(loose: list[Source]) -> list[Source]:
+    """Files named one by one keep the user's order, but those of one rotation stand oldest first."""
+    first: dict[str, int] = {}
+    for index, source in enumerate(loose):
+        first.setdefault(order_key(source.name)[0], index)
+    return sorted(loose, key=lambda source: (first[order_key(source.name)[0]], order_key(source.name)))
+
+
+def _without_suffixes(name: str) -> str:
+    for suffix in (".gz", ".zst", ".tgz", ".tar", ".zip"):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def open_source(source: Source, *, as_is: bool = False) -> Readable:
+    """Open for reading from the start, decompressed, UTF-16 as UTF-8, byte order mark taken off.
+
+    Args:
+        source: what to open.
+        as_is: only decompress.
+
+    Raises:
+        OSError: it cannot be opened.
+        MissingReaderError: nothing reads its compression.
+
+    Reading may raise one of `corruptions`.
+    """
+    raw = cast("BinaryIO", Path(source.path).open("rb"))  # noqa: SIM115 - the caller closes it
+    try:
+        stream = decompressed(raw, source.kind)
+        if as_is:
+            return _Opened(stream, raw, b"")
+        start = stream.read(4)
+        encoding, mark = encoding_of(start)
+        if encoding is not None:
+            return Transcoder(cast("BinaryIO", _Opened(stream, raw, start[mark:])), encoding)
+        return _Opened(stream, raw, start[mark:])
+    except BaseException:
+        raw.close()
+        raise
+
+
+def read_head(source: Source, size: int) -> bytes:
+    """Up to `size` bytes from the start, as `open_source` gives them.
+
+    Raises:
+        OSError, MissingReaderError: as `open_source`; damaged streams give what could be read.
+    """
+    head = bytearray()
+    try:
+        stream = open_source(source)
+    except EOFError:
+        return b""
+    try:
+        while len(head) < size:
+            chunk = stream.read(size - len(head))
+            if not chunk:
+                break
+            head += chunk
+    except corruptions():
+        pass
+    finally:
+        stream.close()
+    return bytes(head)
+
+
+class _Opened:
+    """A stream with a few bytes put back in front, that closes the file below as well."""
+
+    def __init__(self, stream: BinaryIO, raw: BinaryIO, front: bytes) -> None:
+        self._stream = stream
+        self._raw = raw
+        self._front = front
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._front:
+            front, self._front = self._front, b""
+            if 0 <= size < len(front):
+                front, self._front = front[:size], front[size:]
+            return front
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
+        self._raw.close()

@@ -1,0 +1,64 @@
+"""Bytes as text: byte order marks, UTF-16, and what is no text at all."""
+
+from __future__ import annotations
+
+import codecs
+from typing import BinaryIO
+
+__all__ = ["Encoding", "Transcoder", "encoding_of", "is_binary"]
+
+_BOM8 = codecs.BOM_UTF8
+_CHUNK = 1 << 16
+_MAX_CONTROL_SHARE = 0.02
+# C0 controls that logs do not use: everything but tab, newline, form feed, carriage return, escape,
+# backspace and bell.  Deleting them from a head tells how many there are.
+_CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
+
+Encoding = str | None
+"""``utf-16-le``, ``utf-16-be`` (PowerShell's redirection writes them), or ``None`` for bytes as they are."""
+
+
+def encoding_of(head: bytes) -> tuple[Encoding, int]:
+    """Encoding by byte order mark, and how many bytes the mark takes."""
+    if head.startswith(_BOM8):
+        return None, len(_BOM8)
+    if head.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le", 2
+    if head.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be", 2
+    return None, 0
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether `head` (after UTF-16 is undone) is no text.
+
+    A stray NUL is tolerated (a log on a crashed node ends in a page of them); one in fifty bytes is not.
+    """
+    if not head:
+        return False
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return controls > _MAX_CONTROL_SHARE * len(head)
+
+
+class Transcoder:
+    """Reads UTF-16 as UTF-8; what cannot be decoded becomes U+FFFD."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._ready = b""
+        self._ended = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes, all of them for -1; empty at the end."""
+        while not self._ended and (size < 0 or len(self._ready) < size):
+            raw = self._stream.read(_CHUNK)
+            self._ended = not raw
+            self._ready += self._decoder.decode(raw, final=self._ended).encode("utf-8")
+        wanted = len(self._ready) if size < 0 else size
+        out, self._ready = self._ready[:wanted], self._ready[wanted:]
+        return out
+
+    def close(self) -> None:
+        """Close the stream below."""
+        self._stream.close()
