@@ -7,7 +7,7 @@ from flowdiag.model.policy import PolicyRef, WalkStep
 from flowdiag.policy.decide import End, Verdict
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan, View, bits_of
-from flowdiag.policy.model import Action, Check, Outcome, Traffic
+from flowdiag.policy.model import Action, Check, Order, Outcome, Traffic
 from flowdiag.policy.nearest import Candidate, candidates, closest_label
 
 __all__ = ["policy_text", "tell"]
@@ -53,7 +53,11 @@ def tell(
             measured.setdefault(each.position, []).append(each)
         places = [(place, None) for place in view.selecting[index]]
         unsure = view.maybe_selecting[index]
+        ordered = tier.tier.order is Order.ORDERED
+        ended = False
         for place, doubt in sorted([*places, *unsure], key=lambda each: each[0])[:_MAX_WALKED]:
+            if ended:
+                break
             policy = plan.policies[place]
             ref = policy.ref
             what = policy_text(ref)
@@ -70,7 +74,10 @@ def tell(
                 continue
             steps.extend(_rules(plan, place, name, measured, peer))
             effect = _effect(plan, place, measured)
+            if effect == "no-match" and not (tier.tier.closes and plan.direction in policy.isolates):
+                effect = "no-rule"
             steps.append(_step(name, ref, None, effect, f"{what}: {_EFFECTS[effect]}"))
+            ended = ordered and doubt is None and effect in ("allow", "deny", "pass")
         ways = [end.name.lower() for end in End if end & step.ends and end.name is not None]
         outcome = ways[0] if len(ways) == 1 else "unknown"
         by = None if step.rule is None else plan.policies[plan.policy_of[step.rule]].ref
@@ -94,7 +101,8 @@ _EFFECTS = {
     "pass": "passes this on to the next tier",
     "log": "only logs this",
     "unknown": "whether it decides this is not known",
-    "no-match": "no rule matches this",
+    "no-match": "isolates it, and no rule admits this",
+    "no-rule": "no rule matches this, and it isolates nothing",
 }
 
 

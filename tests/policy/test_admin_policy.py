@@ -190,9 +190,10 @@ def test_egress_peers_that_are_no_pods():
     seen = Endpoint(kind=EndpointKind.EXTERNAL, ip="203.0.113.1", dns_names=("a.b.example.com",))
 
     assert [ask([deny(peer)], WEB, node).allowed for peer in (edge, core)] == [False, True]
-    assert [
-        ask([deny(cidr)], WEB, outside(ip)).allowed for ip in ("2001:db8::1", "198.51.100.1")
-    ] == [False, True]
+    assert [ask([deny(cidr)], WEB, outside(ip)).allowed for ip in ("2001:db8::1", "198.51.100.1")] == [
+        False,
+        True,
+    ]
     closed = net_policy("shop", "closed", {"podSelector": {}, "policyTypes": ["Egress"]})
     assert ask([deny(names, "Allow"), closed], WEB, seen).allowed is True
     assert ask([deny(names, "Allow"), closed], WEB, outside("203.0.113.1")).allowed is None
@@ -227,6 +228,6 @@ def test_the_deciding_rule_and_what_stood_before_it_are_told():
         found.decided_by.rule,
         found.decided_by.action,
     ) == ("a", "ingress[1]", "deny")
-    assert [
-        (each.rule, each.misses[0].wanted, each.misses[0].found) for each in found.nearest
-    ] == [("ingress[0].from[0]", "team=a", None)]
+    assert [(each.rule, each.misses[0].wanted, each.misses[0].found) for each in found.nearest] == [
+        ("ingress[0].from[0]", "team=a", None)
+    ]
