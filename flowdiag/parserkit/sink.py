@@ -1,0 +1,199 @@
+"""What a fast parser folds into: distinct flows are named once, and then only counted.
+
+A parser whose format is too fast for an object per record has, beside `parse`, a method
+``fold(block, context, sink)``.  It interns what repeats (the bytes of an endpoint, the few words that
+tell one kind of record from another) and asks the sink for numbers once:
+
+    source, destination = sink.peer(a), sink.peer(b)
+    lane = sink.lane(source, destination, 8080, sink.shape(shape), Direction.EGRESS, Witness.DROP)
+
+From then on a record costs an increment: ``lane.buckets``, ``lane.first`` and ``lane.last`` are
+plain attributes that a parser's loop may change itself.  Everything else (records that are odd, other
+events, warnings) goes through `FlowSink.add`, which is what a parser without `fold` uses for all.
+
+Folding must give what parsing and adding gives; a property test of each such parser holds that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from flowdiag.model.event import (
+    L7,
+    Cause,
+    Direction,
+    Event,
+    Icmp,
+    Peer,
+    PolicyHit,
+    Verdict,
+    Witness,
+)
+
+__all__ = ["TCP_FLAGS", "FlowShape", "FlowSink", "Lane", "flag_bits", "looks_like_reply", "named_peer"]
+
+TCP_FLAGS: tuple[str, ...] = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
+"""Flags in the order of their bits in `Lane.flags`."""
+
+_BITS = {flag: 1 << number for number, flag in enumerate(TCP_FLAGS)}
+_SYN, _SYN_ACK = _BITS["SYN"], _BITS["SYN"] | _BITS["ACK"]
+
+_EPHEMERAL = 32_768
+"""First port that Linux gives to clients (``net.ipv4.ip_local_port_range``)."""
+
+# Ports below 1024, and those that servers in clusters usually listen on above it.
+_SERVICE_PORTS = frozenset(
+    {1433, 1521, 2049, 2379, 2380, 3000, 3100, 3306, 4222, 4317, 4318, 5000, 5432, 5671, 5672, 6379, 6443}
+    | {7000, 7946, 8000, 8080, 8081, 8086, 8443, 8472, 8500, 8888, 9000, 9042, 9090, 9092, 9093, 9100}
+    | {9153, 9200, 9300, 9443, 10250, 10255, 10256, 11211, 15012, 15017, 15021, 27017}
+)
+
+
+class FlowShape(Struct, frozen=True, kw_only=True):
+    """What tells a kind of flow from another, beside its ends, its port, its direction and its time."""
+
+    node: str | None
+    protocol: str | None
+    icmp: Icmp | None
+    verdict: Verdict
+    verdict_raw: str | None
+    cause: Cause | None
+    reason: str | None
+    reason_code: int | None
+    reason_raw: str | None
+    l7: L7 | None
+    turned: bool
+
+
+class Lane(Protocol):
+    """Where records are counted that agree in ends, port, shape, direction and witness.
+
+    `unit` is the width of a base bucket in seconds: 1 for what was refused, audited or failed, 60 for
+    the rest.
+    """
+
+    unit: int
+    buckets: dict[int, int]
+    """Seconds since the epoch, rounded down to `unit` -> records; widened in place by `widen`."""
+    first: int
+    """Nanoseconds; above every possible time while there is none."""
+    last: int
+    """Nanoseconds; -1 while there is none."""
+    flags: int
+    """TCP flags seen, by `TCP_FLAGS`."""
+
+    def widen(self) -> None:
+        """Call after opening a bucket when ``len(buckets)`` exceeds `limit`."""
+        ...
+
+    limit: int
+
+    def hit(self, at: int | None, weight: int = 1) -> None:
+        """Count one record that stands for `weight`."""
+        ...
+
+    def keep(self, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
+        """Note source port and perhaps an example of a refused record that was counted."""
+        ...
+
+
+class FlowSink(Protocol):
+    """Takes what a parser found in one block of one input.  Numbers are good as long as the sink is."""
+
+    memo: dict[str, dict[Any, Any]]
+    """Dictionaries that a parser keeps between blocks.
+
+    Those whose name starts with ``lanes`` are emptied by the sink when it folds flows together: a lane
+    that is not in them any more must be asked for again.
+    """
+
+    def add(self, event: Event) -> None:
+        """Count any event, the slow way."""
+        ...
+
+    def peer(self, peer: Peer) -> int:
+        """Number of an end; call `named_peer` first, which leaves out what does not tell ends apart."""
+        ...
+
+    def shape(self, shape: FlowShape) -> int:
+        """Number of a shape."""
+        ...
+
+    def lane(
+        self,
+        src: int,
+        dst: int,
+        port: int | None,
+        shape: int,
+        direction: Direction | None,
+        witness: Witness | None,
+    ) -> Lane:
+        """The lane of such records; replies are to be turned round before (`looks_like_reply`)."""
+        ...
+
+    def note(
+        self,
+        lane: Lane,
+        *,
+        src_names: tuple[str, ...] | None,
+        dst_names: tuple[str, ...] | None,
+        policies: tuple[PolicyHit, ...],
+    ) -> None:
+        """Add DNS names of the ends and policies that records of this lane carried."""
+        ...
+
+    def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
+        """A DNS answer: `name` resolved to `ips`."""
+        ...
+
+    def seen(self, records: int, first: int | None, last: int | None) -> None:
+        """Count flow records that went to lanes directly, with the ends of their times."""
+        ...
+
+
+def flag_bits(flags: tuple[str, ...] | None) -> int:
+    """Bits of TCP flags by name, any case; names that are none count nothing."""
+    bits = 0
+    for flag in flags or ():
+        bits |= _BITS.get(flag.upper(), 0)
+    return bits
+
+
+def looks_like_reply(flags: int, source_port: int | None, destination_port: int | None) -> bool:
+    """Whether a record that does not say so is of a reply: it goes back to a client.
+
+    Hubble leaves ``is_reply`` out of drops, and a dropped reply then reads as a connection to a client's
+    port.  SYN and ACK together are a server's answer; a SYN alone never is one; else a well-known
+    source port and an ephemeral destination port tell.
+
+    Args:
+        flags: as `flag_bits` gives them, 0 where there are none or none are known.
+        source_port: as recorded.
+        destination_port: as recorded.
+    """
+    handshake = flags & _SYN_ACK
+    if handshake == _SYN_ACK:
+        return True
+    if handshake == _SYN or source_port is None or destination_port is None:
+        return False
+    return destination_port >= _EPHEMERAL and (0 < source_port < 1024 or source_port in _SERVICE_PORTS)
+
+
+def named_peer(peer: Peer) -> Peer:
+    """`peer` without what differs between records of one end: port, DNS names, and the MAC beside an address."""
+    if peer.port is None and peer.dns_names is None and peer.mac is None:
+        return peer
+    return Peer(
+        ip=peer.ip,
+        mac=peer.mac if peer.ip is None and peer.pod is None else None,
+        namespace=peer.namespace,
+        pod=peer.pod,
+        node=peer.node,
+        service=peer.service,
+        workload=peer.workload,
+        entity=peer.entity,
+        identity=peer.identity,
+        labels=peer.labels,
+    )
