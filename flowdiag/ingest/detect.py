@@ -9,14 +9,23 @@ from msgspec import Struct
 
 from flowdiag.ingest.bundles import Hint, Role
 from flowdiag.ingest.compression import MissingReaderError
-from flowdiag.ingest.envelopes import DEPTH, Peeler, is_document, next_layer
+from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.sources import Source, read_head
 from flowdiag.ingest.text import is_binary
 from flowdiag.parserkit import ParseContext, Parser
 
-__all__ = ["DOCUMENT_BYTES", "HEAD_BYTES", "Detection", "InputKind", "Score", "detect", "input_context"]
+__all__ = [
+    "DOCUMENT_BYTES",
+    "HEAD_BYTES",
+    "Detection",
+    "InputKind",
+    "Score",
+    "detect",
+    "input_context",
+    "rivals_of",
+]
 
 HEAD_BYTES = 1 << 16
 DOCUMENT_BYTES = 256 << 20
@@ -27,6 +36,7 @@ _PEEL_MARGIN = 0.05
 """How much less sure a parser may be of the peeled head than of the wrapped one for peeling to be right: a
 parser that searches inside lines likes both alike, and only the peeled form has node and outer time."""
 _STATE_MARGIN = 0.1
+_ELEMENTS = frozenset(name for name in LAYERS if is_document((name,)) or name == "json-pretty")
 _NO_ERRORS = (b"", b"null", b"[]", b"{}")
 
 
@@ -127,7 +137,11 @@ def _asked(
         stack = best.stack if best is not None else ()
         return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack)
     if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:
-        rivals = [score for score in scores[1:] if score.score > _SURE and best.score - score.score < _TIE]
+        rivals = [
+            score
+            for score in rivals_of(best, scores)
+            if score.score > _SURE and best.score - score.score < _TIE
+        ]
         preferred = next((score for score in rivals if score.parser == hint.prefer), None)
         winner = preferred or best
         problems = () if not rivals or hint.prefer == winner.parser else (_ambiguous(source, winner, rivals),)
@@ -168,7 +182,21 @@ def _scores(parsers: Sequence[Parser], heads: list[tuple[tuple[str, ...], bytes]
             if score > best.score or (stack and score > _SURE and score >= best.score - margin):
                 best = Score(parser.name, max(score, best.score), stack)
         found.append(best)
-    return sorted(found, key=lambda score: (-score.score, score.parser))
+    whole = {parser.name for parser in parsers if parser.document}
+    return sorted(found, key=lambda score: (-score.score, score.parser not in whole, score.parser))
+
+
+def rivals_of(winner: Score, scores: Sequence[Score]) -> list[Score]:
+    """The others that contradict `winner`.
+
+    A parser of whole documents and one that reads the same document's elements, peeled, do not.
+    """
+    return [
+        score
+        for score in scores
+        if score.parser != winner.parser
+        and not (not winner.stack and score.stack and score.stack[0] in _ELEMENTS)
+    ]
 
 
 def _sniffed(parser: Parser, head: bytes) -> float:

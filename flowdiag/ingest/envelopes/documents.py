@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import msgspec
 
-from flowdiag.ingest.envelopes.json_lines import one_line
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -52,7 +52,7 @@ class Document(Layer):
         """See `Layer.peel`.  What cannot be decoded passes unchanged, for the parser to name."""
         try:
             return rows_from(self.elements(rows.data))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except DAMAGED:
             return rows
 
 
@@ -75,7 +75,7 @@ class JsonArray(Document):
         """See `Document.elements`."""
         try:
             found: list[bytes] = [bytes(raw) for raw in self._decoder.decode(document)]
-        except msgspec.DecodeError:
+        except DAMAGED:
             found = list(_salvaged(document))
         for number, raw in enumerate(found, start=1):
             yield Row(one_line(raw), number)

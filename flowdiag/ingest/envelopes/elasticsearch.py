@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from flowdiag.ingest.envelopes.documents import Document
-from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Row, instant
 
 __all__ = ["ElasticHits", "ElasticResponse"]
@@ -42,7 +42,7 @@ def _unwrapped(hit: _Hit, row: Row) -> Row | None:
         return None
     try:
         stamp = _stamps.decode(hit.source).at
-    except msgspec.MsgspecError:
+    except DAMAGED:
         stamp = None
     at = instant(stamp) if isinstance(stamp, str) else None
     return row._replace(data=one_line(hit.source), at=row.at if at is None else at)

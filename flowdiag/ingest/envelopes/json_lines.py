@@ -10,7 +10,10 @@ import msgspec
 
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
 
-__all__ = ["JsonLines", "one_line"]
+__all__ = ["DAMAGED", "JsonLines", "one_line"]
+
+DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON of strangers raises: bad syntax or shape, bad UTF-8 in a key or string, nesting as an attack."""
 
 _Record = TypeVar("_Record")
 
@@ -53,7 +56,7 @@ class JsonLines(Layer, Generic[_Record]):
             if row.data.lstrip()[:1] == b"{":
                 try:
                     inner = self.unwrap(self._decoder.decode(row.data), row)
-                except (msgspec.MsgspecError, UnicodeDecodeError):
+                except DAMAGED:
                     inner = None
             if inner is None:
                 out.append(row)

@@ -1,0 +1,34 @@
+"""Options and places that tests of several rooms share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Goldens are rewritten on request, never by accident."""
+    parser.addoption(
+        "--update-goldens",
+        action="store_true",
+        default=False,
+        help="write what the parsers yield now into fixtures/parsers/*/*/expected.jsonl",
+    )
+
+
+@pytest.fixture
+def update_goldens(request: pytest.FixtureRequest) -> bool:
+    """Whether goldens are to be rewritten."""
+    return bool(request.config.getoption("--update-goldens"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference samples beside the repository; a test that needs it is skipped without."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("the samples beside the repository are not here")
+    return folder
