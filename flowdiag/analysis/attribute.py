@@ -1,0 +1,168 @@
+"""Distinct flows to refusals: ends resolved, held against the policies of their time, diagnosed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from flowdiag.analysis.options import Selection
+from flowdiag.analysis.replay import epochs, replay
+from flowdiag.analysis.select import selected_distinct, selected_flow
+from flowdiag.analysis.state import State
+from flowdiag.cluster.resolve import Resolver
+from flowdiag.diagnose import Case, Context, diagnose
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Cause, Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.policy import ConnectionDecision
+from flowdiag.model.reasons import REASONS
+from flowdiag.model.tally import Bucket, DistinctFlow
+from flowdiag.timeline import Refusal
+
+__all__ = ["Sorted", "attribute", "meaning", "sort_flows"]
+
+_REFUSED = (Verdict.DENIED, Verdict.AUDITED)
+_NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
+_ALLOWED = (Verdict.ALLOWED, Verdict.REDIRECTED)
+
+
+class Sorted(Struct, kw_only=True):
+    """The flows of a run by what became of them, ends resolved."""
+
+    refused: list[Flow]
+    not_policy: list[Flow]
+    allowed: list[Flow]
+    """Only those that share an end with a refused one: nobody asks for the others."""
+    allowed_buckets: list[Bucket]
+    """Counts of every allowed flow."""
+
+
+def sort_flows(flows: Iterable[DistinctFlow], resolver: Resolver, selection: Selection) -> Sorted:
+    """Resolve and select.  Allowed flows are resolved only where they matter beside a refused one."""
+    refused: list[Flow] = []
+    not_policy: list[Flow] = []
+    waiting: list[DistinctFlow] = []
+    for whole in flows:
+        distinct = selected_distinct(whole, selection)
+        if distinct is None:
+            continue
+        if distinct.verdict in _ALLOWED:
+            waiting.append(distinct)
+            continue
+        if distinct.verdict not in _REFUSED:
+            continue
+        parts = [flow for flow in resolver.resolve(distinct) if selected_flow(flow, selection)]
+        # A reason that no policy gives needs no diagnosis of policies; an audit is always a policy's.
+        other = distinct.cause in _NOT_POLICY and distinct.verdict is Verdict.DENIED
+        (not_policy if other else refused).extend(parts)
+    beside = {mark for flow in refused for mark in _marks(flow.src) | _marks(flow.dst)}
+    by_ends = bool(selection.namespaces or selection.from_pod or selection.to_pod)
+    allowed: list[Flow] = []
+    buckets: dict[tuple[int | None, int], int] = defaultdict(int)
+    for distinct in waiting:
+        near = by_ends or _near(distinct, beside)
+        if near:
+            parts = [flow for flow in resolver.resolve(distinct) if selected_flow(flow, selection)]
+            allowed.extend(parts)
+            counted = [bucket for flow in parts for bucket in flow.buckets]
+        else:
+            counted = list(distinct.buckets)
+        for bucket in counted:
+            buckets[(bucket.start, bucket.width)] += bucket.count
+    return Sorted(
+        refused=refused,
+        not_policy=not_policy,
+        allowed=allowed,
+        allowed_buckets=[
+            Bucket(start, width, count)
+            for (start, width), count in sorted(
+                buckets.items(), key=lambda item: (item[0][0] or -1, item[0][1])
+            )
+        ],
+    )
+
+
+def attribute(
+    flows: Sequence[Flow], state: State | None, context: Context
+) -> tuple[list[Refusal], list[Flow]]:
+    """Diagnose every refused flow.
+
+    Returns:
+        Refusals, and the flows that no rule could say anything about.
+    """
+    boundaries = epochs(state.snapshot.policies) if state is not None else ()
+    refusals: list[Refusal] = []
+    unattributed: list[Flow] = []
+    for flow in flows:
+        parts: list[tuple[Flow, ConnectionDecision | None, int | None]]
+        parts = [(flow, None, None)]
+        if state is not None and _replayable(flow):
+            shape = flow.distinct
+
+            def evaluate(
+                at: int | None, flow: Flow = flow, shape: DistinctFlow = shape
+            ) -> ConnectionDecision:
+                return state.policies.evaluate(
+                    flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at
+                )
+
+            parts = list(replay(flow, boundaries, evaluate))
+        for part, decision, at in parts:
+            findings = diagnose(Case(context, part, decision, at))
+            if findings:
+                refusals.append(Refusal(part, findings[0]))
+            else:
+                unattributed.append(part)
+    return refusals, unattributed
+
+
+def meaning(flow: Flow) -> str:
+    """One line on a refusal that no policy made."""
+    info = REASONS.get(flow.distinct.reason or "")
+    return info.meaning if info is not None else "the CNI gives no more than this reason"
+
+
+_OUTSIDE = (EndpointKind.EXTERNAL, EndpointKind.UNKNOWN)
+
+
+def _replayable(flow: Flow) -> bool:
+    """Policies decide where at least one end is a known pod or node."""
+    if all(_outside(end) for end in (flow.src, flow.dst)):
+        return False
+    return flow.distinct.protocol is not None
+
+
+def _outside(end: Endpoint) -> bool:
+    if end.kind is EndpointKind.ENTITY:
+        return (end.entity or "").startswith("world") or end.entity in ("unknown", None)
+    return end.kind in _OUTSIDE
+
+
+def _marks(end: Endpoint) -> set[tuple[str, str]]:
+    """What an allowed flow's raw ends are compared with: pod names, workloads, addresses."""
+    marks: set[tuple[str, str]] = set()
+    namespace = end.namespace or (end.pod.namespace if end.pod else None)
+    workload = end.workload or (end.pod.workload if end.pod else None)
+    if namespace is not None and workload is not None:
+        marks.add((namespace, workload.name))
+    if namespace is not None and end.name:
+        marks.add((namespace, end.name))
+    if end.pod is not None:
+        marks.update(("", ip) for ip in end.pod.ips)
+    if end.ip:
+        marks.add(("", end.ip))
+    return marks
+
+
+def _near(distinct: DistinctFlow, beside: set[tuple[str, str]]) -> bool:
+    for peer in (distinct.src, distinct.dst):
+        if peer.ip is not None and ("", peer.ip) in beside:
+            return True
+        if peer.namespace is not None:
+            if peer.pod is not None and (peer.namespace, peer.pod) in beside:
+                return True
+            if peer.workload is not None and (peer.namespace, peer.workload.name) in beside:
+                return True
+    return False

@@ -1,0 +1,242 @@
+"""One run, from paths to a report: the whole way of the data on one page."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from flowdiag import __version__
+from flowdiag.analysis.attribute import attribute, meaning, sort_flows
+from flowdiag.analysis.collect import Evidence, gather
+from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.skew import clock_skew
+from flowdiag.analysis.state import State, compile_state
+from flowdiag.cluster import Resolver, cluster_changes, merge_changes
+from flowdiag.diagnose import Context, broken_rules
+from flowdiag.model.errors import InputError
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
+from flowdiag.model.time import NS, rfc3339
+from flowdiag.timeline import Material, build_report
+from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
+
+__all__ = ["Progress", "analyze"]
+
+Progress = Callable[[int, int | None, str], None]
+"""Called with bytes done, bytes in all (if known) and the input at hand."""
+
+_PARTIAL = frozenset({"partial-input"})
+
+
+def analyze(
+    paths: Sequence[str],
+    *,
+    evidence: EvidenceOptions | None = None,
+    state: StateOptions | None = None,
+    selection: Selection | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Read evidence and state, and report who was refused, by what, and what mends it.
+
+    Args:
+        paths: files, folders, archives or ``-``; cluster objects among them are found.
+        evidence: how inputs are read.
+        state: cluster objects kept elsewhere, and how policies are read.
+        selection: which part of the evidence counts.
+        progress: told how far the reading is.
+
+    Raises:
+        InputError: nothing usable is in the inputs.
+    """
+    evidence = evidence or EvidenceOptions()
+    options = state or StateOptions()
+    selection = selection or Selection()
+    read = gather(paths, evidence=evidence, state_paths=options.paths, progress=progress)
+    known = compile_state(read.state, options, read.cnis) if read.state else None
+    if not read.inputs and known is None:
+        raise InputError(*read.nothing_usable())
+    return _report(read, known, evidence, selection)
+
+
+class _Marks(Struct, frozen=True):
+    changes: tuple[ChangeMark, ...]
+    signals: tuple[SignalMark, ...]
+    gaps: tuple[GapMark, ...]
+
+
+def _report(read: Evidence, state: State | None, evidence: EvidenceOptions, selection: Selection) -> Report:
+    tally = read.tally
+    snapshot = state.snapshot if state is not None else None
+    marks = _marks(read, snapshot, selection)
+    resolver = Resolver(snapshot or Snapshot(), tally.dns)
+    flows = sort_flows(tally.flows(), resolver, selection)
+    context = Context(
+        snapshot=snapshot,
+        dialect=state.dialect if state is not None else None,
+        allowed=flows.allowed,
+        denied=flows.refused,
+        signals=marks.signals,
+        gaps=marks.gaps,
+        changes=marks.changes,
+        answers=tally.dns,
+        allowed_read=not evidence.only_denied,
+    )
+    refusals, unattributed = attribute(flows.refused, state, context)
+    since, until = _window(read, selection)
+    warnings = _warnings(read, state)
+    return build_report(
+        Material(
+            generator=Generator("flowdiag", __version__, _parsers(read)),
+            created=_created(),
+            complete=read.complete and not any(w.code in _PARTIAL for w in warnings) and _whole(state),
+            cluster=Cluster(
+                name=read.cluster,
+                cni=tuple(read.cnis),
+                dialect=str(state.dialect) if state is not None else None,
+            ),
+            inputs=read.inputs,
+            records=tally.records,
+            flows=tally.flow_records,
+            refusals=refusals,
+            unattributed=unattributed,
+            not_policy=[(flow, meaning(flow)) for flow in flows.not_policy],
+            allowed=flows.allowed,
+            allowed_buckets=None if evidence.only_denied else flows.allowed_buckets,
+            since=since,
+            until=until,
+            changes=marks.changes,
+            signals=marks.signals,
+            gaps=marks.gaps,
+            clock_skew=clock_skew([*flows.refused, *flows.allowed]),
+            snapshot=_snapshot_info(snapshot),
+            created_at=_creation(snapshot),
+            selects=_selection_counts(state),
+            warnings=warnings,
+        )
+    )
+
+
+def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _Marks:
+    tally = read.tally
+    changes = merge_changes(cluster_changes(snapshot or Snapshot()), tally.changes)
+    since, until = read.first, read.last
+    near = 3600 * NS
+
+    def within(at: int) -> bool:
+        if selection.since is not None and at < selection.since - near:
+            return False
+        if selection.until is not None and at > selection.until + near:
+            return False
+        if since is not None and at < since - near:
+            return False
+        return until is None or at <= until + near
+
+    return _Marks(
+        changes=tuple(
+            ChangeMark(at=c.at, kind=c.kind, object=c.object, by=c.by, text=c.text)
+            for c in changes
+            if within(c.at)
+        ),
+        signals=tuple(
+            SignalMark(
+                at=event.at,
+                signal=event.signal or "",
+                node=event.node,
+                text=_signal_text(event.node, event.signal, event.message),
+            )
+            for _, event in tally.logs
+            if event.at is not None and within(event.at)
+        ),
+        gaps=tuple(
+            GapMark(node=event.node, since=event.at, until=event.until, kind=event.kind, lost=event.lost)
+            for _, event in tally.gaps
+        ),
+    )
+
+
+def _signal_text(node: str | None, signal: str | None, message: str) -> str:
+    where = f" on {node}" if node else ""
+    return f"{signal}{where}: {message[:200]}"
+
+
+def _window(read: Evidence, selection: Selection) -> tuple[int | None, int | None]:
+    since, until = read.first, read.last
+    if selection.since is not None:
+        since = selection.since if since is None else max(since, selection.since)
+    if selection.until is not None:
+        until = selection.until if until is None else min(until, selection.until)
+    return since, until
+
+
+def _created() -> int:
+    """Now, or what SOURCE_DATE_EPOCH says for output that is the same byte for byte."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(fixed) * NS if fixed.isdigit() else time.time_ns()
+
+
+def _parsers(read: Evidence) -> tuple[ParserInfo, ...]:
+    from flowdiag.parserkit.registry import available
+
+    points = available("flowdiag.parsers")
+    infos = []
+    for name in sorted({one.parser for one in read.inputs if one.parser}):
+        point = points.get(name)
+        dist = point.dist if point is not None else None
+        infos.append(ParserInfo(name, dist.name if dist else None, dist.version if dist else None))
+    return tuple(infos)
+
+
+def _snapshot_info(snapshot: Snapshot | None) -> SnapshotInfo:
+    if snapshot is None:
+        return SnapshotInfo(None, None)
+    return SnapshotInfo(
+        None if snapshot.taken is None else rfc3339(snapshot.taken), ", ".join(snapshot.sources) or None
+    )
+
+
+def _creation(snapshot: Snapshot | None) -> Callable[[PolicyRef], int | None]:
+    created = {policy.ref: policy.created for policy in snapshot.policies} if snapshot is not None else {}
+    return created.get
+
+
+def _selection_counts(state: State | None) -> Callable[[PolicyRef], int | None]:
+    def count(ref: PolicyRef) -> int | None:
+        if state is None or state.policies.policy(ref) is None:
+            return None
+        return len(state.policies.selects(ref))
+
+    return count
+
+
+def _whole(state: State | None) -> bool:
+    return state is None or all(problem.note for problem in state.problems)
+
+
+def _warnings(read: Evidence, state: State | None) -> list[ReportWarning]:
+    warnings = list(read.warnings)
+    if state is not None:
+        warnings.extend(
+            ReportWarning(code=p.code, message=p.message, input=p.input, line=p.line) for p in state.problems
+        )
+        warnings.extend(
+            ReportWarning(code="not-enforced", message=f"{_name(ref)}: {text}", input=None, line=None)
+            for ref, text in state.policies.notes
+        )
+    warnings.extend(
+        ReportWarning(
+            code="broken-plugin",
+            message=f"diagnosis {one.name} of {one.distribution} {one.version} does not load: {one.error}",
+            input=None,
+            line=None,
+        )
+        for one in broken_rules()
+    )
+    return warnings
+
+
+def _name(ref: PolicyRef) -> str:
+    return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"

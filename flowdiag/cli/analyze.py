@@ -1,0 +1,78 @@
+"""``flowdiag analyze``: evidence in, report out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.options import evidence_options, outputs_option, selection_options, state_options
+
+__all__ = ["command"]
+
+
+@click.command("analyze")
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@state_options
+@selection_options
+@outputs_option
+@click.option("--only", type=click.Choice(("denied",)), help="Read refused traffic alone, which is faster.")
+@click.option(
+    "--fail-on",
+    default="never",
+    metavar="LEVEL",
+    help="Exit 1 at never, low, medium, high, new or a code. [never]",
+)
+@click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
+@click.option("--redact", is_flag=True, help="Replace addresses, names and labels by stable tokens.")
+@click.option(
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+)
+@click.option("--columns", metavar="A,B", help="Columns of tables (csv, parquet).")
+@click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
+@click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
+@click.option("--pager", is_flag=True, help="Page the terminal report.")
+@evidence_options
+def command(paths: tuple[str, ...], **given: Any) -> int:
+    """Read evidence and report who was refused, by what, and what mends it.
+
+    PATH is a file, a folder, an archive, or - for standard input: CNI logs, flow exports and the cluster's
+    objects, in any layout.
+    """
+    from flowdiag.analysis import analyze
+    from flowdiag.cli.build import evidence_of, selection_of, state_of
+    from flowdiag.cli.fail_on import check_fail_on, fails
+    from flowdiag.cli.options import parse_outputs
+    from flowdiag.cli.output import display_options, formats, write_report
+    from flowdiag.cli.progress import progress
+    from flowdiag.model.errors import UsageError
+
+    if not paths:
+        raise UsageError("no evidence named", hint="flowdiag analyze FOLDER, or - for standard input")
+    fail_on = check_fail_on(given["fail_on"])
+    stdout, files = parse_outputs(given["outputs"], formats())
+    display = display_options(
+        zone=given["display_zone"],
+        verbose=given["verbose"],
+        everything=given["everything"],
+        columns=tuple(filter(None, (given["columns"] or "").split(","))),
+    )
+    evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
+    with progress() as show:
+        report = analyze(paths, evidence=evidence, state=state, selection=selection, progress=show)
+    if given["redact"]:
+        from flowdiag.report.redact import redact
+
+        report = redact(report)
+    if given["pager"] and stdout == "terminal":
+        from flowdiag.parserkit.registry import load
+        from flowdiag.report import GROUP
+
+        click.echo_via_pager(load(GROUP, stdout).plugin.render(report, display))
+    else:
+        write_report(report, stdout, files, display)
+    if given["strict"] and not report.complete:
+        click.echo("flowdiag: input was not read whole, and --strict asks for all of it", err=True)
+        return exit_codes.INPUT
+    return exit_codes.FINDINGS if fails(report.problems, fail_on) else exit_codes.DONE

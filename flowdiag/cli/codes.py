@@ -1,0 +1,35 @@
+"""``flowdiag codes``: the diagnosis catalogue."""
+
+from __future__ import annotations
+
+import click
+
+from flowdiag.model.errors import UsageError
+
+__all__ = ["command"]
+
+
+@click.command("codes")
+@click.argument("code", required=False)
+def command(code: str | None) -> int:
+    """Print the diagnosis catalogue, or one entry of it."""
+    from flowdiag.diagnose import rules, sections
+
+    catalogue = {rule.code: rule for rule in rules()}
+    if code is None:
+        width = max((len(rule.slug) for rule in catalogue.values()), default=0)
+        for name, rule in sorted(catalogue.items()):
+            first = sections(type(rule))[""].splitlines()[0]
+            click.echo(f"{name}  {rule.severity.value:<6}  {rule.slug:<{width}}  {first}")
+        return 0
+    wanted = catalogue.get(code.upper())
+    if wanted is None:
+        raise UsageError(f"no code {code!r}", hint="list them with: flowdiag codes")
+    click.echo(f"{wanted.code}  {wanted.slug}  ({wanted.severity.value})\n")
+    for heading, text in sections(type(wanted)).items():
+        if heading:
+            click.echo(f"{heading}:")
+        for line in text.splitlines():
+            click.echo(f"  {line}".rstrip())
+        click.echo()
+    return 0

@@ -1,0 +1,109 @@
+"""Reports to standard output and to files."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from flowdiag.model.errors import FlowdiagError, UsageError
+from flowdiag.model.report import Report
+from flowdiag.parserkit.registry import available, load
+from flowdiag.report import GROUP, Options, Reporter
+
+__all__ = ["display_options", "formats", "write_file", "write_report"]
+
+
+def formats() -> tuple[str, ...]:
+    """Every report format, by name."""
+    return tuple(available(GROUP))
+
+
+def display_options(
+    *,
+    zone: str = "UTC",
+    verbose: bool = False,
+    everything: bool = False,
+    columns: tuple[str, ...] = (),
+    problem: str | None = None,
+) -> Options:
+    """How this terminal wants it: NO_COLOR, FORCE_COLOR, COLUMNS, dumb terminals and pipes honoured."""
+    from shutil import get_terminal_size
+
+    from flowdiag.cli.options import parse_zone
+
+    tty = sys.stdout.isatty()
+    dumb = os.environ.get("TERM", "") == "dumb"
+    color = tty and not dumb
+    if os.environ.get("FORCE_COLOR"):
+        color = True
+    if os.environ.get("NO_COLOR"):
+        color = False
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return Options(
+        width=max(60, min(get_terminal_size((100, 24)).columns, 200)),
+        color=color,
+        ascii=encoding not in ("utf8", "utf16", "utf32") or (tty and dumb),
+        columns=columns,
+        verbose=verbose,
+        all=everything,
+        problem=problem,
+        timezone=parse_zone(zone),
+    )
+
+
+def write_report(report: Report, stdout: str, files: dict[str, list[str]], options: Options) -> None:
+    """Render once per format; files first, so that a closed pipe costs no file.
+
+    Raises:
+        FlowdiagError: a format cannot be made, or a file cannot be written.
+    """
+    for name, paths in files.items():
+        rendered = _reporter(name).render(report, options)
+        for path in paths:
+            write_file(path, rendered)
+    reporter = _reporter(stdout)
+    rendered = reporter.render(report, options)
+    if reporter.binary and sys.stdout.isatty():
+        raise UsageError(f"-o {stdout} is not for a terminal", hint=f"write it to a file: -o {stdout}=FILE")
+    if isinstance(rendered, bytes):
+        click.get_binary_stream("stdout").write(rendered)
+    else:
+        click.echo(rendered, nl=not rendered.endswith("\n"), color=True)
+
+
+def write_file(path: str, content: str | bytes) -> None:
+    """Write whole or not at all: a reader never sees half a report.
+
+    Raises:
+        FlowdiagError: the file cannot be written.
+    """
+    target = Path(path)
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)  # a pipe or a device takes it as it comes
+            return
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(target)
+    except OSError as error:
+        raise _CannotWriteError(
+            f"{path}: {error.strerror or error}", hint="is the folder there, and writable?"
+        ) from error
+
+
+class _CannotWriteError(FlowdiagError):
+    code = "usage"
+
+
+def _reporter(name: str) -> Reporter:
+    plugin: Reporter = load(GROUP, name).plugin
+    return plugin

@@ -1,0 +1,95 @@
+"""``flowdiag parsers``: the plugins, and which one would read what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowdiag.model.errors import UsageError
+
+__all__ = ["command"]
+
+
+@click.command("parsers")
+@click.argument("words", nargs=-1, metavar="[detect PATH...]")
+@click.option(
+    "-o", "--output", type=click.Choice(("terminal", "json")), default="terminal", show_default=True
+)
+def command(words: tuple[str, ...], output: str) -> int:
+    """List the parsers, or with "detect PATH" say which one would read each file, and how sure it is."""
+    if not words:
+        return _listed(output)
+    if words[0] != "detect":
+        raise UsageError(f"flowdiag parsers {words[0]}: unknown", hint="flowdiag parsers detect PATH")
+    if len(words) < 2:
+        raise UsageError("no file named", hint="flowdiag parsers detect PATH")
+    return _detected(words[1:], output)
+
+
+def _listed(output: str) -> int:
+    from flowdiag.parserkit.registry import load_all
+    from flowdiag.report.json_report import json_bytes
+
+    registered, broken = load_all("flowdiag.parsers")
+    rows: list[dict[str, Any]] = [
+        {
+            "name": one.name,
+            "summary": one.plugin.summary,
+            "cni": one.plugin.cni,
+            "distribution": one.distribution,
+            "version": one.version,
+            "error": None,
+        }
+        for one in registered
+    ]
+    rows.extend(
+        {
+            "name": one.name,
+            "summary": None,
+            "cni": None,
+            "distribution": one.distribution,
+            "version": one.version,
+            "error": one.error,
+        }
+        for one in broken
+    )
+    if output == "json":
+        click.echo(json_bytes(rows), nl=False)
+        return 0
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        if row["error"] is None:
+            origin = (
+                "" if row["distribution"] == "flowdiag" else f"  [{row['distribution']} {row['version']}]"
+            )
+            click.echo(f"{row['name']:<{width}}  {row['summary']}{origin}")
+        else:
+            click.echo(
+                f"{row['name']:<{width}}  BROKEN ({row['distribution']} {row['version']}): {row['error']}"
+            )
+    return 0
+
+
+def _detected(paths: tuple[str, ...], output: str) -> int:
+    from flowdiag.analysis import detect_inputs
+    from flowdiag.report.escape import visible
+    from flowdiag.report.json_report import json_bytes
+
+    rows = detect_inputs(paths)
+    if output == "json":
+        click.echo(json_bytes(rows), nl=False)
+        return 0
+    for row in rows:
+        click.echo(visible(row["path"]))
+        read_as = row["parser"] or row["kind"]
+        behind = f" behind {' + '.join(row['envelopes'])}" if row["envelopes"] else ""
+        click.echo(f"  read as  {read_as}{behind}")
+        for score in row["scores"]:
+            wrapped = f"  behind {' + '.join(score['envelopes'])}" if score["envelopes"] else ""
+            click.echo(f"  {score['score']:.2f}  {score['parser']}{wrapped}")
+        if row["state_score"]:
+            click.echo(f"  {row['state_score']:.2f}  cluster objects")
+        for problem in row["problems"]:
+            click.echo(f"  {visible(problem)}")
+    return 0

@@ -1,0 +1,20 @@
+"""``flowdiag schema``: JSON Schemas, generated from the types."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("schema")
+@click.argument(
+    "what", type=click.Choice(("report", "event", "explain", "verify", "whatif")), default="report"
+)
+def command(what: str) -> int:
+    """Print the JSON Schema of a report, an event, or an explain, verify or what-if answer."""
+    from flowdiag.report.json_report import json_bytes
+    from flowdiag.report.schema import SCHEMAS
+
+    click.echo(json_bytes(SCHEMAS[what]()), nl=False)
+    return 0

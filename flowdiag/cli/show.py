@@ -1,0 +1,54 @@
+"""``flowdiag show``: a stored report again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowdiag.cli.options import outputs_option
+
+__all__ = ["command"]
+
+
+@click.command("show")
+@click.argument("stored", metavar="REPORT")
+@click.argument("number", required=False, type=click.IntRange(1), metavar="[N]")
+@outputs_option
+@click.option(
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+)
+@click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
+@click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
+def command(stored: str, number: int | None, **given: Any) -> int:
+    """Render a stored report (JSON or HTML) again, or only its problem number N."""
+    from flowdiag.cli.options import parse_outputs
+    from flowdiag.cli.output import display_options, formats, write_report
+    from flowdiag.model.errors import InputError, UsageError
+    from flowdiag.report.read import read_report
+
+    try:
+        data = click.get_binary_stream("stdin").read() if stored == "-" else _read(stored)
+    except OSError as error:
+        raise InputError(f"{stored}: {error.strerror or error}") from error
+    report = read_report(data)
+    problem = None
+    if number is not None:
+        if number > len(report.problems):
+            raise UsageError(f"the report has {len(report.problems)} problems, not {number}")
+        problem = report.problems[number - 1].id
+    stdout, files = parse_outputs(given["outputs"], formats())
+    display = display_options(
+        zone=given["display_zone"],
+        verbose=given["verbose"] or number is not None,
+        everything=given["everything"],
+        problem=problem,
+    )
+    write_report(report, stdout, files, display)
+    return 0
+
+
+def _read(path: str) -> bytes:
+    from pathlib import Path
+
+    return Path(path).read_bytes()

@@ -1,0 +1,84 @@
+"""``flowdiag verify``: many connections against expected answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.options import state_options
+
+__all__ = ["command"]
+
+_FORMATS = ("terminal", "json", "junit")
+
+
+@click.command("verify")
+@click.argument("queries", metavar="QUERIES")
+@state_options
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="terminal, json or junit; FORMAT=FILE besides. May be repeated.",
+)
+@click.option("--init", is_flag=True, help="Write QUERIES: what is true today.")
+def command(queries: str, **given: Any) -> int:
+    """Check connections against expected answers, offline: unit tests for policies.
+
+    QUERIES is a JSON or YAML file: {"queries": [{"src": "frontend/web-app", "dst": "backend/user-api",
+    "protocol": "TCP", "port": 8080, "allowed": true}]}.
+    """
+    from flowdiag.analysis import load_asker
+    from flowdiag.analysis.verify import init_queries, read_queries, verify_queries
+    from flowdiag.cli.build import state_of
+    from flowdiag.cli.options import parse_outputs
+    from flowdiag.cli.output import write_file
+    from flowdiag.model.errors import InputError, UsageError
+    from flowdiag.report.json_report import json_bytes
+    from flowdiag.report.query_types import verify_result
+    from flowdiag.report.verify_view import render_junit, render_verify
+
+    if not given["state"]:
+        raise UsageError("no cluster objects named", hint="flowdiag verify QUERIES --state FOLDER")
+    stdout, files = parse_outputs(given["outputs"], _FORMATS)
+    if given["init"]:
+        asker, problems = load_asker(state_of(given))
+        found, left_out = init_queries(asker)
+        write_file(queries, json_bytes({"queries": found}))
+        click.echo(f"{queries}: {len(found)} queries written, {left_out} without a clear answer left out")
+        _say(problems)
+        return exit_codes.DONE
+    try:
+        data = click.get_binary_stream("stdin").read() if queries == "-" else _read(queries)
+    except OSError as error:
+        raise InputError(f"{queries}: {error.strerror or error}") from error
+    asked = read_queries(queries, data)
+    asker, problems = load_asker(state_of(given))
+    result = verify_result(verify_queries(asker, asked))
+    renderers = {
+        "json": json_bytes,
+        "junit": render_junit,
+        "terminal": render_verify,
+    }
+    for name, paths in files.items():
+        for path in paths:
+            write_file(path, renderers[name](result))
+    rendered = renderers[stdout](result)
+    click.echo(rendered, nl=False)
+    _say(problems)
+    return exit_codes.DONE if result.failed == 0 else exit_codes.FINDINGS
+
+
+def _read(path: str) -> bytes:
+    from pathlib import Path
+
+    return Path(path).read_bytes()
+
+
+def _say(problems: list[str]) -> None:
+    for text in problems:
+        click.echo(f"flowdiag: {text}", err=True)

@@ -1,0 +1,153 @@
+"""The command tree, start-up and the outermost errors."""
+
+import importlib
+import subprocess
+import sys
+
+import click
+import pytest
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.explain import parse_port
+from flowdiag.cli.main import COMMANDS, _run
+from flowdiag.cli.options import parse_duration, parse_outputs, parse_time, parse_zone
+from flowdiag.model.errors import UsageError
+from flowdiag.model.time import NS, parse_rfc3339
+
+HEAVY = ("pandas", "kubernetes", "numpy", "altair", "yaml", "rich", "msgspec", "dateutil")
+
+
+def imported(*command):
+    """Modules that a command leaves imported."""
+    code = (
+        "import sys\n"
+        "from flowdiag.cli.main import _run\n"
+        f"code = _run({list(command)!r}, 'flowdiag')\n"
+        "print(' '.join(sorted(sys.modules)), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.split()), done.stdout
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(option):
+    """Start-up is a feature: neither pandas nor kubernetes nor even msgspec is touched."""
+    modules, output = imported(option)
+
+    assert not modules & set(HEAVY)
+    assert "flowdiag" in output
+
+
+def test_every_command_is_what_its_line_says():
+    """The group's one-line helps are the commands' own first sentences."""
+    for name, (module, text) in COMMANDS.items():
+        command = importlib.import_module(f"flowdiag.cli.{module}").command
+        own = command.get_short_help_str(limit=200)
+
+        assert name == command.name
+        assert text.rstrip(".").split(",")[0].split(":")[0].split(" or ")[0] in own, name
+
+
+def test_every_option_has_help():
+    """A user learns every option from --help."""
+    for module, _ in COMMANDS.values():
+        command = importlib.import_module(f"flowdiag.cli.{module}").command
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and parameter.name not in ("output", "sort"):
+                assert parameter.help, f"{command.name} {parameter.opts}"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["--help"], exit_codes.DONE),
+        (["nonsense"], exit_codes.USAGE),
+        (["analyze"], exit_codes.USAGE),
+        (["analyze", "--no-such-option"], exit_codes.USAGE),
+        (["analyze", "/nonexistent/folder"], exit_codes.INPUT),
+        (["analyze", ".", "-o", "json", "-o", "markdown"], exit_codes.USAGE),
+        (["analyze", ".", "-o", "docx"], exit_codes.USAGE),
+        (["analyze", ".", "--fail-on", "sometimes"], exit_codes.USAGE),
+        (["codes", "FD999"], exit_codes.USAGE),
+        (["schema", "report"], exit_codes.DONE),
+    ],
+)
+def test_exit_codes(command, expected, capsys):
+    """Scripts can tell done from findings, usage, input and internal errors."""
+    assert expected == _run(command, "flowdiag")
+    capsys.readouterr()
+
+
+def test_a_wrong_command_gets_a_hint(capsys):
+    """A typing error is met with the nearest command."""
+    _run(["analyse"], "flowdiag")
+
+    assert "analyze" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_quiet():
+    """``flowdiag codes | head -1`` prints no traceback."""
+    done = subprocess.run(
+        f"{sys.executable} -c 'from flowdiag.cli.main import main; main([\"codes\"])' | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert not done.stderr
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("8080", (8080, "TCP")),
+        ("8080/tcp", (8080, "TCP")),
+        ("53/UDP", (53, "UDP")),
+        ("http", ("http", "TCP")),
+        ("ICMP", (None, "ICMP")),
+        ("any", (None, None)),
+        ("any/UDP", (None, "UDP")),
+        (None, (None, None)),
+    ],
+)
+def test_ports(text, expected):
+    """A port, a protocol, both or neither."""
+    assert expected == parse_port(text)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "80/", "80/XYZ", "a b", "", "80/TCP/UDP"])
+def test_what_is_no_port(text):
+    """Nonsense is a usage error with a hint."""
+    with pytest.raises(UsageError):
+        parse_port(text)
+
+
+def test_durations_and_times():
+    """What people type for --since."""
+    assert parse_duration("1h30m") == 5400 * NS
+    utc = parse_zone("UTC")
+    assert parse_rfc3339("2026-11-03T12:00:00Z") == parse_time("2026-11-03 12:00", utc)
+    assert parse_rfc3339("2026-11-03T10:00:00Z") == parse_time("2026-11-03 12:00", parse_zone("+02:00"))
+    for wrong in ("", "soon", "5x"):
+        with pytest.raises(UsageError):
+            parse_time(wrong, utc)
+        with pytest.raises(UsageError):
+            parse_duration(wrong)
+    with pytest.raises(UsageError):
+        parse_zone("Mars/Olympus")
+
+
+def test_outputs():
+    """One format on standard output; files besides, several of one format too."""
+    known = ("terminal", "json", "markdown")
+
+    assert parse_outputs(
+        ("json=a.json", "json=b.json"), known
+    ) == ("terminal", {"json": ["a.json", "b.json"]})
+    assert parse_outputs(("json", "markdown=x.md"), known) == ("json", {"markdown": ["x.md"]})
+    for wrong in (("json", "markdown"), ("json=",), ("yaml",)):
+        with pytest.raises(UsageError):
+            parse_outputs(wrong, known)
