@@ -139,6 +139,7 @@ class _Reader:
             self._close_foreign(stream)
             self.in_trace.discard(stream)
             self.open[stream] = _Open(header, text, around, host)
+            self.last_time.pop(stream, None)
             if header.at is not None:
                 self.last_time[stream] = (header.at, around.line)
             return
@@ -167,6 +168,9 @@ class _Reader:
             self._close_foreign(stream)
             if foreign.kind in ("klog", "panic"):
                 self._close(stream)
+            if foreign.kind == "klog":
+                # Blocks may be cut here, so nothing is lent across: a result must not depend on the cut.
+                self.last_time.pop(stream, None)
             self.in_trace.discard(stream)
             if foreign.kind == "panic":
                 self.in_trace.add(stream)
@@ -187,7 +191,7 @@ class _Reader:
             return outer.at, outer.time_source, None
         if around.at is not None:
             return around.at, TimeSource.ENVELOPE, None
-        if stream in self.last_time:
+        if not outer.stamped and stream in self.last_time:
             neighbour, line = self.last_time[stream]
             return neighbour, TimeSource.ENVELOPE, line
         return None, TimeSource.NONE, None

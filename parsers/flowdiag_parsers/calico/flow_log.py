@@ -30,8 +30,9 @@ _ENDS = (b'"source_name"', b'"sourceName"', b'"source_ip"', b'"dest_name"', b'"d
 # Quoted once more inside a collector's own JSON: "log":"{\"action\":...
 _QUOTED_MARK = b'\\"reporter\\"'
 _POLICY_STRING = re.compile(rb"^\d{1,4}\|[^|\n]{1,253}\|[^|\n]{1,600}\|(?:allow|deny|pass)\|-?\d")
-# {"meta":{"totalPages":1},"items":[      Whisker      {"took":3,...,"hits":{"total":...,"hits":[   Elasticsearch
-_LISTED = re.compile(rb'"(?:items|hits|flows)"\s{0,8}:\s{0,8}[\[{]')
+# A reply of Whisker v3.30 begins {"meta":{"totalPages":1},"items":[
+# and one of Elasticsearch 7 {"took":3,"hits":{"total":{"value":2,"relation":"eq"},"hits":[
+_LISTED = re.compile(rb'"(?:items|hits)"\s{0,8}:\s{0,8}\[')
 _LIST_START = re.compile(r'"(?:items|hits|flows)"\s{0,8}:\s{0,8}\[|^\s{0,64}\[')
 
 
@@ -52,7 +53,7 @@ class CalicoFlowLog:
             return 0.9
         if not _has_marks(head):
             return 0.9 if b'"all_policies"' in head else 0.0
-        return 0.3 if _is_document(head) else 0.95
+        return 0.3 if _is_document(head) or _is_reply(head) else 0.95
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """A denial and a staged denial both hold the word, as an action or inside a policy string."""
@@ -70,7 +71,7 @@ class CalicoFlowLog:
             body = line if start == 0 else line[start:]
             around = block.of_line(index)
             try:
-                value = msgspec.json.decode(body)
+                value = _decoded(body)
             except (msgspec.DecodeError, RecursionError):
                 if _has_marks(body):
                     yield _warning("malformed-json", "not a whole JSON object", around, context, line)
@@ -81,24 +82,28 @@ class CalicoFlowLog:
 
 
 class CalicoFlowDocument:
-    """Flow records in one JSON document: a reply of Whisker's or Elasticsearch's API, ``grpcurl`` output."""
+    """Flow records in one JSON document: a reply of Whisker's or Elasticsearch's API."""
 
     name: ClassVar[str] = "calico-flowlog-document"
-    summary: ClassVar[str] = "Calico flows as one JSON document (Whisker reply, Elasticsearch hits, array)"
+    summary: ClassVar[str] = "Calico flows as one JSON document (Whisker reply, Elasticsearch hits)"
     cni: ClassVar[str | None] = "calico"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
-        """The marks of a flow record inside a list or a value that spans lines."""
-        return 0.95 if _has_marks(head) and _is_document(head) else 0.0
+        """A reply's list is a mark; arrays and objects over several lines are peeled before."""
+        if not _has_marks(head):
+            return 0.0
+        if _is_reply(head):
+            return 0.95
+        return 0.5 if _is_document(head) else 0.0
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield an event per flow record; `line` is the record's place in the document, from 1."""
         place = 0
         around = block.of_line(0)
         try:
-            values: list[Any] = [msgspec.json.decode(block.data)]
+            values: list[Any] = [_decoded(block.data)]
             whole = True
         except (msgspec.DecodeError, RecursionError):
             values, whole = _salvage(decode(block.data))
@@ -152,20 +157,33 @@ def _strings(texts: list[str], around: LineEnvelope, context: ParseContext) -> I
         )
 
 
+def _decoded(data: bytes) -> Any:
+    """The JSON value of `data`; bytes that are not UTF-8 are replaced, not fatal."""
+    try:
+        return msgspec.json.decode(data)
+    except UnicodeDecodeError:
+        return msgspec.json.decode(decode(data))
+
+
 def _has_marks(head: bytes) -> bool:
     if _QUOTED_MARK in head:
         return True
     return all(mark in head for mark in _MARKS) and any(end in head for end in _ENDS)
 
 
-def _is_document(head: bytes) -> bool:
+def _is_reply(head: bytes) -> bool:
+    """A reply of Whisker's list request or of a search, on one line or on many."""
     start = head.lstrip()[:400]
+    return start[:1] == b"{" and _LISTED.search(start) is not None
+
+
+def _is_document(head: bytes) -> bool:
+    """An array, or an object whose first line is not whole."""
+    start = head.lstrip()
     if start[:1] == b"[":
         return True
-    if start[:1] != b"{":
-        return False
     first, newline, _ = start.partition(b"\n")
-    return _LISTED.search(start) is not None or (newline != b"" and not first.rstrip().endswith(b"}"))
+    return start[:1] == b"{" and newline != b"" and not first.rstrip().endswith(b"}")
 
 
 def _salvage(text: str) -> tuple[list[Any], bool]:

@@ -19,6 +19,8 @@ class Outer(Struct, frozen=True):
     time_source: TimeSource
     host: str | None
     end: int
+    stamped: bool = False
+    """It holds a stamp, readable or not: then no other line's time is lent to it."""
 
 
 class Foreign(Struct, frozen=True, kw_only=True):
@@ -99,7 +101,8 @@ def peel(text: str, context: ParseContext) -> Outer:
             clock = (int(match["h"]), int(match["m"]), int(match["s"]))
             at = yearless_instant(context, month, int(match["mday"]), clock)
             source = TimeSource.NONE if at is None else TimeSource.INFERRED_YEAR
-    return Outer(at, source, match["host"], match.end())
+    stamped = match["day"] is not None or match["month"] is not None
+    return Outer(at, source, match["host"], match.end(), stamped)
 
 
 def read_foreign(text: str, context: ParseContext) -> Foreign | None:

@@ -38,7 +38,7 @@ _SNIFF = re.compile(
 # "systemd-journald[412]: Suppressed 1290 messages from kernel"         journald rate limit
 # "imjournal: 3521 messages lost due to rate-limiting"                  rsyslog
 _GAP = re.compile(
-    r"(?P<a>\d{1,12}) callbacks suppressed|(?P<b>\d{1,12}) (?:printk )?messages (?:dropped|suppressed)"
+    r"(?:net_ratelimit|nf_\w{1,40}): (?P<a>\d{1,12}) callbacks suppressed|(?P<b>\d{1,12}) (?:printk )?messages (?:dropped|suppressed)"
     r"|Suppressed (?P<c>\d{1,12}) messages|(?P<d>\d{1,12}) messages lost"
 )
 
@@ -84,8 +84,8 @@ class NetfilterLog:
 def _journal_line(line: bytes, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:
     """``journalctl -o json``: ``MESSAGE`` is text, or numbers where it is not UTF-8; times are strings."""
     try:
-        entry: Any = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+        entry: Any = msgspec.json.decode(decode(line))
+    except (msgspec.DecodeError, RecursionError):
         if b"SRC=" in line:
             yield _warning("malformed-json", "not a whole journal entry", decode(line), around, context)
         return
