@@ -137,6 +137,7 @@ _WHOLE: dict[str, KeySource] = {
     "account": lambda facts: facts.service_account,
     "name": lambda facts: facts.name,
     "on-node": lambda facts: facts.node,
+    "families": lambda facts: tuple(":" in address for address in facts.addresses),
 }
 
 

@@ -10,9 +10,10 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
 from flowdiag.policy.addresses import RangeTable
-from flowdiag.policy.compile import admin, kubernetes
+from flowdiag.policy.calico_labels import CalicoLabels
+from flowdiag.policy.compile import admin, calico, calico_hosts, kubernetes
 from flowdiag.policy.compile.context import CompileContext, validity_of
-from flowdiag.policy.dialect import traits_of
+from flowdiag.policy.dialect import Traits, traits_of
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.matchers import PodSelected
 from flowdiag.policy.model import Matcher, Order, Policy, Tier
@@ -48,6 +49,8 @@ def compile_policies(
         ip_block_pods: whether address ranges match pod addresses; auto follows the dialect.
     """
     traits = traits_of(dialect, ip_block_pods, snapshot.config)
+    if dialect is Dialect.CALICO:
+        return _calico(snapshot, traits)
     context = CompileContext(snapshot, dialect, traits, RangeTable())
     found = _Sorted()
     for policy in snapshot.policies:
@@ -65,9 +68,54 @@ def compile_policies(
     return PolicySet(snapshot, dialect, tiers, context.ranges, notes=tuple(found.notes))
 
 
+def _calico(snapshot: Snapshot, traits: Traits) -> PolicySet:
+    """Every kind has its place in Calico's tiers."""
+    labels = CalicoLabels(snapshot)
+    context = CompileContext(snapshot, Dialect.CALICO, traits, RangeTable(), labels)
+    tiers = calico.CalicoTiers(snapshot, labels)
+    notes: list[tuple[PolicyRef, str]] = []
+    for policy in _once(snapshot.policies, notes):
+        ref = policy.ref
+        why = _NOT_POLICY.get((ref.group, ref.kind)) or calico.staged_note(policy)
+        if why is not None:
+            notes.append((ref, why))
+        elif ref.kind == kubernetes.KIND and ref.group in kubernetes.GROUPS:
+            tiers.kubernetes(kubernetes.compile_network_policy(policy, context))
+        elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
+            tiers.admin(admin.compile_admin(policy, context), baseline=admin.is_baseline(policy))
+        elif calico.is_calico(policy):
+            tiers.calico(policy, calico.compile_calico_policy(policy, context, old_names=tiers.old))
+            if ref.group == "crd.projectcalico.org" and not policy.spec.get("types"):
+                notes.append((ref, "has no types: Felix takes both directions"))
+        else:
+            tiers.unsupported(_unsupported(policy))
+    built = tiers.build(context, *calico_hosts.host_tiers(snapshot, labels, context))
+    return PolicySet(snapshot, Dialect.CALICO, built, context.ranges, notes=tuple(notes), extra=labels.of)
+
+
+def _once(policies: tuple[PolicyObject, ...], notes: list[tuple[PolicyRef, str]]) -> list[PolicyObject]:
+    """Leave out the raw storage form of a Calico policy that is there in its API form too."""
+    api = {
+        (each.ref.kind, each.ref.namespace, each.ref.name.removeprefix("default."))
+        for each in policies
+        if each.ref.group == "projectcalico.org"
+    }
+    kept = []
+    for each in policies:
+        ref = each.ref
+        plain = (ref.kind, ref.namespace, ref.name.removeprefix("default."))
+        if ref.group == "crd.projectcalico.org" and plain in api:
+            notes.append((ref, "the stored form of a policy that is here in its API form"))
+        else:
+            kept.append(each)
+    return kept
+
+
 def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> None:
     ref = policy.ref
-    why = _NOT_POLICY.get((ref.group, ref.kind)) or _not_in_force(policy, context)
+    why = (
+        _NOT_POLICY.get((ref.group, ref.kind)) or calico.staged_note(policy) or _not_in_force(policy, context)
+    )
     if why is not None:
         found.notes.append((ref, why))
     elif ref.kind == kubernetes.KIND and ref.group in kubernetes.GROUPS:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect
 from flowdiag.policy.addresses import Network, RangeTable, parse_network
+from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.dialect import Traits
 from flowdiag.policy.model import Validity
 
@@ -26,6 +27,8 @@ class CompileContext(Struct, frozen=True):
     dialect: Dialect
     traits: Traits
     ranges: RangeTable
+    calico: CalicoLabels | None = None
+    """What Calico's compilers and matchers look labels up in; only in its dialect."""
 
 
 def validity_of(policy: PolicyObject) -> Validity:

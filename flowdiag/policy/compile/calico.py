@@ -1,0 +1,311 @@
+"""Calico policies, tiers and profiles (projectcalico.org/v3, crd.projectcalico.org/v1).
+
+Source: projectcalico/calico ``felix/calc/policy_sorter.go``, ``felix/rules/endpoints.go`` and
+``api/pkg/apis/projectcalico/v3/tier.go``, v3.29 to v3.32.  Tiers are tried by order; in a tier the policies
+that select the endpoint, by order, rule by rule; the first allow, deny or pass decides.  A tier whose
+policies select the endpoint and decide nothing ends with its default action, so a policy with nothing but
+``Log`` denies.  Behind the last tier stand the profiles, which allow for pods.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from msgspec import structs
+
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import PolicyObject, RawObject, Snapshot
+from flowdiag.model.policy import PolicyRef
+from flowdiag.policy.calico_labels import CalicoLabels, spec_of
+from flowdiag.policy.calico_matchers import EndpointSelected, Part, ProfileListed, Scope
+from flowdiag.policy.compile.calico_rules import account_part, compile_rules, read_calico_selector
+from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, validity_of
+from flowdiag.policy.model import Matcher, Order, Policy, Rule, Tier
+
+__all__ = ["GROUPS", "CalicoTiers", "compile_calico_policy", "is_calico", "staged_note"]
+
+GROUPS = ("projectcalico.org", "crd.projectcalico.org")
+_KINDS = frozenset({"NetworkPolicy", "GlobalNetworkPolicy"})
+_STAGED = frozenset({"StagedNetworkPolicy", "StagedGlobalNetworkPolicy", "StagedKubernetesNetworkPolicy"})
+# Read-only images of Kubernetes kinds in calicoctl's output, v3.29 to v3.31.
+_IMAGES = ("knp.default.", "kanp.", "kbanp.")
+_SPEC_FIELDS = frozenset(
+    {
+        "tier",
+        "order",
+        "selector",
+        "types",
+        "ingress",
+        "egress",
+        "serviceAccountSelector",
+        "namespaceSelector",
+        "doNotTrack",
+        "preDNAT",
+        "applyOnForward",
+        "performanceHints",
+    }
+)
+# Profiles that Calico makes for each namespace and service account ("kns.shop", "ksa.shop.default").
+_OWN_PROFILES = ("kns.", "ksa.")
+_DIRECTIONS = {"ingress": Direction.INGRESS, "egress": Direction.EGRESS}
+
+KUBERNETES_ORDER = 1000.0
+"""Where Kubernetes NetworkPolicies stand in the default tier."""
+
+ADMIN_TIER, BASELINE_TIER, DEFAULT_TIER = "kube-admin", "kube-baseline", "default"
+_OLD_ADMIN_TIER, _OLD_BASELINE_TIER = "adminnetworkpolicy", "baselineadminnetworkpolicy"
+_DEFAULT_ORDERS = {ADMIN_TIER: 1000.0, DEFAULT_TIER: 1_000_000.0, BASELINE_TIER: 10_000_000.0}
+
+
+def is_calico(policy: PolicyObject) -> bool:
+    """Whether it is one of Calico's enforced kinds."""
+    return policy.ref.group in GROUPS and policy.ref.kind in _KINDS
+
+
+def staged_note(policy: PolicyObject) -> str | None:
+    """Why a Calico object is no policy in force; ``None`` where it is one."""
+    if policy.ref.group not in GROUPS:
+        return None
+    if policy.ref.kind in _STAGED:
+        return "staged: pending, not enforced"
+    if policy.ref.name.startswith(_IMAGES):
+        return "a read-only image of a Kubernetes policy"
+    return None
+
+
+def tier_of(policy: PolicyObject) -> str:
+    """Name the tier that a policy stands in."""
+    tier = policy.spec.get("tier")
+    return tier if isinstance(tier, str) and tier else DEFAULT_TIER
+
+
+def compile_calico_policy(policy: PolicyObject, context: CompileContext, *, old_names: bool) -> Policy:
+    """Compile a NetworkPolicy or GlobalNetworkPolicy; what Calico refuses comes out `Policy.broken`.
+
+    Args:
+        policy: the object.
+        context: what else is looked at.
+        old_names: policies of one order stand by their tier-prefixed backend names (up to v3.31).
+    """
+    spec = policy.spec
+    namespace = policy.ref.namespace if policy.ref.kind == "NetworkPolicy" else None
+    applies_to: tuple[Matcher, ...] = ()
+    directions = frozenset(Direction)
+    rules: dict[Direction, tuple[Rule, ...]] = {}
+    rank: tuple[float | str, ...] = (math.inf, policy.ref.name)
+    broken = ""
+    try:
+        applies_to = (_endpoints(spec, namespace, context),)
+        strange = sorted(str(key) for key in spec if key not in _SPEC_FIELDS)
+        if strange:
+            broken = f"the field spec.{strange[0]} is not supported"
+        rank = (_order(spec), _tie_name(policy, old_names=old_names))
+        directions = _types(policy)
+        rules = {
+            direction: compile_rules(spec.get(direction.value), direction, namespace, context)
+            for direction in Direction
+            if direction in directions
+        }
+    except PolicyError as error:
+        broken = str(error)
+    return Policy(
+        ref=policy.ref,
+        namespace=namespace,
+        applies_to=applies_to,
+        directions=directions,
+        isolates=directions,
+        rules=rules,
+        validity=validity_of(policy),
+        broken=broken,
+        rank=rank,
+        subjects=_subjects(spec, namespace),
+    )
+
+
+def _endpoints(spec: dict[str, Any], namespace: str | None, context: CompileContext) -> EndpointSelected:
+    known = context.calico is not None and context.calico.accounts_known
+    parts = [
+        Part(read_calico_selector(spec.get("selector"), "spec.selector"), known),
+        *account_part(spec.get("serviceAccountSelector"), "spec.serviceAccountSelector", context),
+    ]
+    scope = Scope()
+    if namespace is None and spec.get("namespaceSelector"):
+        scope = Scope.of(read_calico_selector(spec["namespaceSelector"], "spec.namespaceSelector"))
+    return EndpointSelected(tuple(parts), scope)
+
+
+def _subjects(spec: dict[str, Any], namespace: str | None) -> frozenset[str]:
+    if spec.get("doNotTrack") or spec.get("preDNAT"):
+        return frozenset({"node"})
+    if namespace is not None or spec.get("namespaceSelector"):
+        return frozenset({"pod"})
+    return frozenset({"pod", "node"})
+
+
+def _order(spec: dict[str, Any]) -> float:
+    order = spec.get("order")
+    if order is None:
+        return math.inf
+    if isinstance(order, bool) or not isinstance(order, int | float):
+        raise PolicyError("spec.order is not a number")
+    return float(order)
+
+
+def _tie_name(policy: PolicyObject, *, old_names: bool) -> str:
+    ref = policy.ref
+    if not old_names:
+        return f"{ref.name}/{ref.namespace or ''}/{ref.kind}"
+    prefix = f"{tier_of(policy)}."
+    name = ref.name if ref.name.startswith(prefix) else prefix + ref.name
+    return f"{ref.namespace}/{name}" if ref.namespace is not None else name
+
+
+def _types(policy: PolicyObject) -> frozenset[Direction]:
+    spec = policy.spec
+    types = [str(each).lower() for each in entries(spec.get("types"), "spec.types")]
+    strange = [each for each in types if each not in _DIRECTIONS]
+    if strange:
+        raise PolicyError(f"spec.types: {strange[0]!r} is neither Ingress nor Egress")
+    if types:
+        return frozenset(_DIRECTIONS[each] for each in types)
+    if policy.ref.group == "crd.projectcalico.org":
+        # Nobody filled the default in: Felix takes both.
+        return frozenset(Direction)
+    if not spec.get("egress"):
+        return frozenset({Direction.INGRESS})
+    return frozenset(Direction) if spec.get("ingress") else frozenset({Direction.EGRESS})
+
+
+class CalicoTiers:
+    """The tiers of a snapshot, filled policy by policy.
+
+    Args:
+        snapshot: its Tier and Profile objects are read.
+        labels: Calico's view of labels, with the profiles.
+    """
+
+    def __init__(self, snapshot: Snapshot, labels: CalicoLabels) -> None:
+        self._labels = labels
+        self._objects = {
+            each.name: each for each in snapshot.others if each.kind == "Tier" and each.group in GROUPS
+        }
+        names = [policy.ref.name for policy in snapshot.policies if is_calico(policy)]
+        old_tier = _OLD_ADMIN_TIER in self._objects
+        prefixed = bool(names) and all("." in name for name in names)
+        self.old = ADMIN_TIER not in self._objects and (old_tier or prefixed)
+        """v3.31 or before: tiers and ties by the old names."""
+        self._filled: dict[str, list[Policy]] = {}
+        self._untracked: list[Policy] = []
+        self._before_nat: list[Policy] = []
+
+    def admin(self, policy: Policy, *, baseline: bool) -> None:
+        """Put an admin or baseline policy in its tier; ties stand by name here."""
+        tier = BASELINE_TIER if baseline else ADMIN_TIER
+        placed = structs.replace(policy, rank=(*policy.rank, policy.ref.name), tie=None)
+        self._filled.setdefault(tier, []).append(placed)
+
+    def kubernetes(self, policy: Policy) -> None:
+        """Put a NetworkPolicy at its place in the default tier."""
+        ref = policy.ref
+        tie = (
+            f"{ref.namespace}/knp.default.{ref.name}"
+            if self.old
+            else f"{ref.name}/{ref.namespace}/KubernetesNetworkPolicy"
+        )
+        self._filled.setdefault(DEFAULT_TIER, []).append(
+            structs.replace(policy, rank=(KUBERNETES_ORDER, tie))
+        )
+
+    def calico(self, policy: PolicyObject, compiled: Policy) -> None:
+        """Put a Calico policy in its tier, or among those of host endpoints before conntrack and NAT."""
+        if policy.spec.get("doNotTrack"):
+            self._untracked.append(compiled)
+        elif policy.spec.get("preDNAT"):
+            self._before_nat.append(compiled)
+        else:
+            self._filled.setdefault(tier_of(policy), []).append(compiled)
+
+    def unsupported(self, policy: Policy) -> None:
+        """Put a policy that cannot be evaluated where it is asked first."""
+        self._filled.setdefault(DEFAULT_TIER, []).append(policy)
+
+    def build(
+        self, context: CompileContext, host_tiers: tuple[Tier, ...], host_profile: Tier
+    ) -> tuple[Tier, ...]:
+        """Sort the tiers; the profiles come last.
+
+        Args:
+            context: what profiles' rules look at.
+            host_tiers: what host endpoints are asked before any policy (failsafe ports).
+            host_profile: what ends traffic of host endpoints that no policy decided.
+        """
+        tiers = [
+            Tier(
+                name=name,
+                order=Order.ORDERED,
+                policies=tuple(self._filled[name]),
+                closes=self._closes(name),
+            )
+            for name in sorted(self._filled, key=self._tier_key)
+        ]
+        before = [
+            Tier(name=name, order=Order.ORDERED, policies=tuple(policies), closes=False)
+            for name, policies in (("untracked", self._untracked), ("preDNAT", self._before_nat))
+            if policies
+        ]
+        profiles = Tier(name="profile", order=Order.ORDERED, policies=self._profiles(context))
+        return (*host_tiers, *before, *tiers, profiles, host_profile)
+
+    def _object(self, name: str) -> RawObject | None:
+        old = {ADMIN_TIER: _OLD_ADMIN_TIER, BASELINE_TIER: _OLD_BASELINE_TIER}.get(name)
+        return self._objects.get(name) or (self._objects.get(old) if old is not None else None)
+
+    def _tier_key(self, name: str) -> tuple[bool, float, str]:
+        """Tiers without an object stand last, those of Calico's own at their documented order."""
+        found = self._object(name)
+        if found is None:
+            return (name not in _DEFAULT_ORDERS, _DEFAULT_ORDERS.get(name, math.inf), name)
+        order = spec_of(found).get("order")
+        valid = isinstance(order, int | float) and not isinstance(order, bool)
+        return (False, float(order) if valid and order is not None else math.inf, name)
+
+    def _closes(self, name: str) -> bool:
+        found = self._object(name)
+        default = None if found is None else spec_of(found).get("defaultAction")
+        if default is None:
+            return name not in (ADMIN_TIER, BASELINE_TIER)
+        return str(default).lower() != "pass"
+
+    def _profiles(self, context: CompileContext) -> tuple[Policy, ...]:
+        """Profiles as policies of the endpoints that list them: a rule decides, or else it is dropped.
+
+        Those of namespaces and service accounts are Calico's own work under Kubernetes: between them they
+        always allow, whatever an exported object says.
+        """
+        found = []
+        for name, profile in sorted(self._labels.profiles.items()):
+            if name.startswith(_OWN_PROFILES):
+                continue
+            spec = spec_of(profile)
+            rules: dict[Direction, tuple[Rule, ...]] = {}
+            broken = ""
+            try:
+                rules = {
+                    direction: compile_rules(spec.get(direction.value), direction, None, context)
+                    for direction in Direction
+                }
+            except PolicyError as error:
+                broken = str(error)
+            found.append(
+                Policy(
+                    ref=PolicyRef("Profile", profile.group, None, name),
+                    applies_to=(ProfileListed(name),),
+                    directions=frozenset(Direction),
+                    isolates=frozenset(Direction),
+                    rules=rules,
+                    broken=broken,
+                    rank=(0.0, name),
+                )
+            )
+        return tuple(found)

@@ -1,0 +1,148 @@
+"""Host endpoints: failsafe ports before every policy, and what ends traffic that no policy decided.
+
+Source: projectcalico/calico ``felix/rules/static.go`` and ``felix/config/config_params.go``, v3.31.  Only a
+node with a HostEndpoint is policed.  Traffic of a host endpoint that no policy decides is dropped, unless it
+has the profile ``projectcalico-default-allow`` (automatic host endpoints have).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import Condition, Miss, PolicyRef
+from flowdiag.policy.addresses import parse_network
+from flowdiag.policy.calico_labels import HOST_MARK, CalicoLabels, spec_of
+from flowdiag.policy.compile.context import CompileContext
+from flowdiag.policy.facts import Facts
+from flowdiag.policy.matchers import AddressRange
+from flowdiag.policy.model import (
+    MATCH,
+    Action,
+    Check,
+    Matcher,
+    Order,
+    Peer,
+    Policy,
+    Rule,
+    Tier,
+    miss,
+    unknown,
+)
+from flowdiag.policy.traffic import NumberedPorts, OneOf
+
+__all__ = ["host_tiers"]
+
+_DEFAULT_ALLOW = "projectcalico-default-allow"
+_FELIX = PolicyRef("FelixConfiguration", "projectcalico.org", None, "default")
+_FAILSAFE = {
+    Direction.INGRESS: (
+        ("TCP", 22),
+        ("UDP", 68),
+        ("TCP", 179),
+        ("TCP", 2379),
+        ("TCP", 2380),
+        ("TCP", 5473),
+        ("TCP", 6443),
+        ("TCP", 6666),
+        ("TCP", 6667),
+    ),
+    Direction.EGRESS: (
+        ("UDP", 53),
+        ("UDP", 67),
+        ("TCP", 179),
+        ("TCP", 2379),
+        ("TCP", 2380),
+        ("TCP", 5473),
+        ("TCP", 6443),
+        ("TCP", 6666),
+        ("TCP", 6667),
+    ),
+}
+_FIELDS = {
+    Direction.INGRESS: "failsafeInboundHostPorts",
+    Direction.EGRESS: "failsafeOutboundHostPorts",
+}
+
+
+class HasHostEndpoint(Struct, frozen=True):
+    """The node has a host endpoint; with `names`, one of these."""
+
+    names: frozenset[str] | None = None
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """See `Matcher.keys`."""
+        return frozenset({f"extra/{HOST_MARK}"})
+
+    def check(self, facts: Facts, /) -> Check:
+        """See `Matcher.check`."""
+        name = facts.extra.get(HOST_MARK)
+        if name is None:
+            return miss(Miss(Condition.NODE, "a host endpoint", None))
+        if self.names is None or name in self.names:
+            return MATCH if self.names is None or not facts.why_unknown else unknown(facts.why_unknown)
+        return miss(Miss(Condition.NODE, "a host endpoint without a profile", name))
+
+
+def host_tiers(
+    snapshot: Snapshot, labels: CalicoLabels, context: CompileContext
+) -> tuple[tuple[Tier, ...], Tier]:
+    """Build the tier of failsafe ports, and the one that ends traffic of host endpoints."""
+    failsafe = Policy(
+        ref=_FELIX,
+        applies_to=(HasHostEndpoint(),),
+        directions=frozenset(Direction),
+        isolates=frozenset(),
+        rules={direction: _failsafe(snapshot, direction, context) for direction in Direction},
+        subjects=frozenset({"node"}),
+    )
+    closed = frozenset(
+        each.name
+        for each in labels.host_endpoints
+        if _DEFAULT_ALLOW not in (spec_of(each).get("profiles") or ())
+    )
+    ending = Policy(
+        ref=PolicyRef("HostEndpoint", "projectcalico.org", None, "no profile"),
+        applies_to=(HasHostEndpoint(closed),),
+        directions=frozenset(Direction),
+        isolates=frozenset(Direction),
+        rules={},
+        subjects=frozenset({"node"}),
+    )
+    first = Tier(name="failsafe", order=Order.ORDERED, policies=(failsafe,), closes=False)
+    return (first,), Tier(name="host endpoint profile", order=Order.ORDERED, policies=(ending,))
+
+
+def _failsafe(snapshot: Snapshot, direction: Direction, context: CompileContext) -> tuple[Rule, ...]:
+    configured: Any = None
+    for each in snapshot.others:
+        if each.kind == "FelixConfiguration" and each.name == "default":
+            configured = spec_of(each).get(_FIELDS[direction])
+    if not isinstance(configured, list):
+        ports = tuple(NumberedPorts(protocol, port, port) for protocol, port in _FAILSAFE[direction])
+        return (Rule(path=_FIELDS[direction], action=Action.ALLOW, traffic=(OneOf(ports),)),)
+    rules = []
+    for index, each in enumerate(configured):
+        if not isinstance(each, dict) or not isinstance(each.get("port"), int):
+            continue
+        matcher = NumberedPorts(str(each.get("protocol") or "TCP").upper(), each["port"], each["port"])
+        matchers: tuple[Matcher, ...] = ()
+        if each.get("net"):
+            try:
+                net = parse_network(str(each["net"]))
+            except ValueError:
+                continue
+            matchers = (AddressRange.build(context.ranges, (net,)),)
+        rules.append(
+            Rule(
+                path=f"{_FIELDS[direction]}[{index}]",
+                action=Action.ALLOW,
+                peers=(Peer("", matchers),) if matchers else None,
+                traffic=(matcher,),
+            )
+        )
+    return tuple(rules)

@@ -1,0 +1,450 @@
+"""Rules of Calico policies and profiles into the rule model.
+
+Source: projectcalico/calico ``libcalico-go/lib/backend/syncersv1/updateprocessors/rules.go`` and
+``felix/rules``, v3.31.  A rule names both ends; the policed end is the destination of an ingress rule and
+the source of an egress rule.  ``nets`` go by address, pods' addresses too; selectors go by known endpoints.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import EndpointSlice, RawObject
+from flowdiag.model.policy import Condition
+from flowdiag.policy.addresses import Network, parse_network
+from flowdiag.policy.calico_labels import ACCOUNT_PREFIX, NAMESPACE_LABEL, labels_of, spec_of
+from flowdiag.policy.calico_matchers import IpVersion, KnownEndpoint, Negated, Part, Scope, namespace_mapping
+from flowdiag.policy.calico_selector import CalicoSelector, Node, SelectorSyntaxError, parse_selector
+from flowdiag.policy.calico_traffic import IcmpKind, NotTraffic, ProtocolIs, protocol_name
+from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network, port_number
+from flowdiag.policy.facts import ADDRESS, SUBJECT_ADDRESS
+from flowdiag.policy.matchers import AddressRange, NamespaceNamed, Nothing, PodSelected, Undecidable
+from flowdiag.policy.model import Action, Matcher, Outcome, Peer, Rule, TrafficMatcher
+from flowdiag.policy.selectors import LabelSelector, Requirement
+from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
+
+__all__ = ["account_part", "compile_rules", "read_calico_selector"]
+
+_ACTIONS = {
+    "allow": Action.ALLOW,
+    "deny": Action.DENY,
+    "pass": Action.PASS,
+    "next-tier": Action.PASS,
+    "log": Action.LOG,
+}
+_RULE_FIELDS = frozenset(
+    {
+        "action",
+        "protocol",
+        "notProtocol",
+        "icmp",
+        "notICMP",
+        "ipVersion",
+        "source",
+        "destination",
+        "http",
+        "metadata",
+    }
+)
+_ENTITY_FIELDS = frozenset(
+    {
+        "nets",
+        "notNets",
+        "selector",
+        "notSelector",
+        "namespaceSelector",
+        "serviceAccounts",
+        "ports",
+        "notPorts",
+        "services",
+        "domains",
+    }
+)
+
+
+def read_calico_selector(raw: Any, path: str) -> CalicoSelector:
+    """Parse a selector field; missing and empty are ``all()``.
+
+    Raises:
+        PolicyError: Calico would refuse it.
+    """
+    if raw is None:
+        return parse_selector("")
+    if not isinstance(raw, str):
+        raise PolicyError(f"{path} is not text")
+    try:
+        return parse_selector(raw)
+    except SelectorSyntaxError as error:
+        raise PolicyError(f"{path}: {error}") from None
+
+
+def account_part(raw: Any, path: str, context: CompileContext) -> list[Part]:
+    """A serviceAccounts field (``names`` and ``selector``), or a serviceAccountSelector's text.
+
+    Raises:
+        PolicyError: it cannot be read.
+    """
+    if raw is None:
+        return []
+    known = context.calico is not None and context.calico.accounts_known
+    names: tuple[str, ...] = ()
+    text = raw
+    if isinstance(raw, dict):
+        names = tuple(str(each) for each in entries(raw.get("names"), f"{path}.names"))
+        text = raw.get("selector")
+    parts = []
+    if names:
+        parts.append(Part(CalicoSelector(Node("in", "projectcalico.org/serviceaccount", names)), known))
+    selector = read_calico_selector(text, path)
+    if not selector.everything:
+        parts.append(Part(CalicoSelector(_prefixed(selector.root)), known))
+    return parts
+
+
+def _prefixed(node: Node) -> Node:
+    """A selector over a service account's own labels, over the labels that its pods inherit."""
+    return Node(
+        node.kind,
+        ACCOUNT_PREFIX + node.key if node.key else "",
+        node.values,
+        tuple(_prefixed(part) for part in node.parts),
+    )
+
+
+def compile_rules(
+    raw: Any, direction: Direction, namespace: str | None, context: CompileContext
+) -> tuple[Rule, ...]:
+    """Compile one direction's rules.
+
+    Args:
+        raw: the list.
+        direction: of the list.
+        namespace: the policy's, ``None`` for global policies and profiles.
+        context: what else is looked at.
+
+    Raises:
+        PolicyError: what Calico's validation would refuse.
+    """
+    rules: list[Rule] = []
+    for index, each in enumerate(entries(raw, f"spec.{direction}")):
+        if not isinstance(each, dict):
+            raise PolicyError(f"spec.{direction}[{index}] is not an object")
+        rules.extend(_Reader(each, f"{direction}[{index}]", direction, namespace, context).read())
+    return tuple(rules)
+
+
+class _Reader:
+    """One rule on its way into the model."""
+
+    def __init__(
+        self,
+        raw: dict[str, Any],
+        path: str,
+        direction: Direction,
+        namespace: str | None,
+        context: CompileContext,
+    ) -> None:
+        self.raw = raw
+        self.path = path
+        self.direction = direction
+        self.namespace = namespace
+        self.context = context
+
+    def read(self) -> list[Rule]:
+        raw = self.raw
+        action = _ACTIONS.get(str(raw.get("action")).lower())
+        if action is None:
+            raise PolicyError(f"spec.{self.path}.action {raw.get('action')!r} is not known")
+        protocol = protocol_name(raw.get("protocol"))
+        traffic: list[TrafficMatcher] = [
+            UndecidableTraffic(f"the field spec.{self.path}.{key} is not supported")
+            for key in sorted(str(key) for key in raw if key not in _RULE_FIELDS)
+        ]
+        if protocol is not None:
+            traffic.append(ProtocolIs(protocol))
+        if raw.get("notProtocol") is not None:
+            refused = protocol_name(raw["notProtocol"]) or ""
+            traffic.append(NotTraffic(ProtocolIs(refused), Condition.PROTOCOL, f"not {refused}"))
+        traffic.extend(self._icmp(key) for key in ("icmp", "notICMP") if raw.get(key) is not None)
+        if raw.get("http") is not None:
+            traffic.append(UndecidableTraffic(f"spec.{self.path}.http is decided by the application layer"))
+        source, destination = self._entity("source"), self._entity("destination")
+        traffic.extend(self._ports(destination, "destination", protocol))
+        traffic.extend(
+            UndecidableTraffic(f"spec.{self.path}.source.{key}: source ports are not known")
+            for key in ("ports", "notPorts")
+            if source.get(key)
+        )
+        ingress = self.direction is Direction.INGRESS
+        of_subject = self._matchers(
+            destination if ingress else source, "destination" if ingress else "source", subject=True
+        )
+        of_peer = self._matchers(
+            source if ingress else destination, "source" if ingress else "destination", subject=False
+        )
+        if raw.get("ipVersion") is not None:
+            if raw["ipVersion"] not in (4, 6):
+                raise PolicyError(f"spec.{self.path}.ipVersion is neither 4 nor 6")
+            of_peer.append(IpVersion(raw["ipVersion"]))
+        rule = Rule(
+            path=self.path,
+            action=action,
+            peers=(Peer("", tuple(of_peer)),) if of_peer else None,
+            subject=tuple(of_subject),
+            traffic=tuple(traffic),
+        )
+        return self._with_services(rule, source, destination)
+
+    def _entity(self, side: str) -> dict[str, Any]:
+        raw = self.raw.get(side)
+        if raw is None:
+            return {}
+        if not isinstance(raw, dict):
+            raise PolicyError(f"spec.{self.path}.{side} is not an object")
+        return {str(key): value for key, value in raw.items()}
+
+    def _icmp(self, key: str) -> TrafficMatcher:
+        raw = self.raw[key]
+        if not isinstance(raw, dict):
+            raise PolicyError(f"spec.{self.path}.{key} is not an object")
+        kind = IcmpKind(raw.get("type"), raw.get("code"))
+        if key == "icmp":
+            return kind
+        return NotTraffic(kind, Condition.ICMP, f"not {kind.text}")
+
+    def _ports(self, entity: dict[str, Any], side: str, protocol: str | None) -> list[TrafficMatcher]:
+        found: list[TrafficMatcher] = []
+        for key in ("ports", "notPorts"):
+            items = entries(entity.get(key), f"spec.{self.path}.{side}.{key}")
+            if not items:
+                continue
+            if protocol is None or protocol in ("ICMP", "ICMPv6"):
+                raise PolicyError(f"spec.{self.path}.{side}.{key} needs a protocol with ports")
+            ports = OneOf(
+                tuple(
+                    _port(each, protocol, f"spec.{self.path}.{side}.{key}[{index}]")
+                    for index, each in enumerate(items)
+                )
+            )
+            if key == "ports":
+                found.append(ports)
+            else:
+                found.append(NotTraffic(ports, Condition.PORT, f"not {', '.join(map(str, items[:8]))}"))
+        return found
+
+    def _matchers(self, entity: dict[str, Any], side: str, *, subject: bool) -> list[Matcher]:
+        path = f"spec.{self.path}.{side}"
+        traits = self.context.traits
+        found: list[Matcher] = [
+            Undecidable(f"the field {path}.{key} is not supported")
+            for key in sorted(entity)
+            if key not in _ENTITY_FIELDS
+        ]
+        if entity.get("domains"):
+            found.append(Undecidable(f"{path}.domains: which names the address has is not known"))
+        where = SUBJECT_ADDRESS if subject else ADDRESS
+        for key in ("nets", "notNets"):
+            nets = tuple(
+                network(each, f"{path}.{key}[{index}]")
+                for index, each in enumerate(entries(entity.get(key), f"{path}.{key}"))
+            )
+            if nets:
+                inside = AddressRange.build(
+                    self.context.ranges, nets, pods=traits.range_pods, nodes=traits.range_nodes, found=where
+                )
+                found.append(
+                    inside if key == "nets" else Negated(inside, Condition.IP, f"not {inside.text}", where)
+                )
+        found.extend(self._selected(entity, path))
+        return found
+
+    def _selected(self, entity: dict[str, Any], path: str) -> list[Matcher]:
+        """What is asked by selector; the scope is added as ``rules.go`` adds it."""
+        selector, refused = entity.get("selector"), entity.get("notSelector")
+        spaces, accounts = entity.get("namespaceSelector"), entity.get("serviceAccounts")
+        found: list[Matcher] = []
+        if selector or spaces or accounts or (refused and self.namespace is not None):
+            scope = Scope()
+            if spaces:
+                scope = Scope.of(read_calico_selector(spaces, f"{path}.namespaceSelector"))
+            elif self.namespace is not None:
+                scope = Scope(namespace=self.namespace)
+            parts = [
+                Part(read_calico_selector(selector, f"{path}.selector"), self._accounts_known),
+                *account_part(accounts, f"{path}.serviceAccounts", self.context),
+            ]
+            found.append(self._known(scope, tuple(parts)))
+        if refused:
+            part = Part(read_calico_selector(refused, f"{path}.notSelector"), self._accounts_known)
+            found.append(
+                Negated(
+                    self._known(Scope(), (part,)),
+                    Condition.POD,
+                    f"not {part.selector.text}",
+                    part.selector.text,
+                )
+            )
+        return found
+
+    @property
+    def _accounts_known(self) -> bool:
+        return self.context.calico is not None and self.context.calico.accounts_known
+
+    def _known(self, scope: Scope, parts: tuple[Part, ...]) -> KnownEndpoint:
+        """Known endpoints, with the ranges of the network sets that fit."""
+        bits = 0
+        domains: list[str] = []
+        for each in self.context.snapshot.others:
+            if each.kind not in ("NetworkSet", "GlobalNetworkSet"):
+                continue
+            if not self._set_fits(each, scope, parts):
+                continue
+            spec = spec_of(each)
+            for net in _nets(spec):
+                bits |= self.context.ranges.bit(net)
+            domains.extend(str(name) for name in spec.get("allowedEgressDomains") or ())
+        return KnownEndpoint(
+            scope,
+            parts,
+            bits,
+            tuple(sorted(set(domains))),
+            self.context.traits.range_pods,
+            self.context.traits.range_nodes,
+        )
+
+    def _set_fits(self, each: RawObject, scope: Scope, parts: tuple[Part, ...]) -> bool:
+        labels = labels_of(each)
+        space = each.namespace if each.kind == "NetworkSet" else None
+        space_labels: dict[str, str] = {}
+        if space is not None:
+            namespace = self.context.snapshot.namespaces.get(space)
+            space_labels = namespace_mapping(space, namespace.labels if namespace is not None else {})
+            inherited = {f"pcns.{key}": value for key, value in space_labels.items()}
+            labels = inherited | {NAMESPACE_LABEL: space} | labels
+        return scope.check(space, space_labels).outcome is Outcome.MATCH and all(
+            part.selector.matches(labels) for part in parts
+        )
+
+    # Services
+
+    def _with_services(self, rule: Rule, source: dict[str, Any], destination: dict[str, Any]) -> list[Rule]:
+        """A rule that names a Service is one rule for each of the Service's slices."""
+        rules = [rule]
+        for entity, side in ((source, "source"), (destination, "destination")):
+            if entity.get("services") is not None:
+                rules = [one for each in rules for one in self._of_service(each, entity["services"], side)]
+        return rules
+
+    def _of_service(self, rule: Rule, raw: Any, side: str) -> list[Rule]:
+        path = f"spec.{self.path}.{side}.services"
+        if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
+            raise PolicyError(f"{path} names no Service")
+        name, namespace = raw["name"], raw.get("namespace")
+        if not isinstance(namespace, str) or not namespace:
+            return [
+                _narrowed(
+                    rule,
+                    Undecidable(f"{path}: which namespace is meant is not known"),
+                    (),
+                    side,
+                    self.direction,
+                )
+            ]
+        slices = [
+            each
+            for each in self.context.snapshot.endpoint_slices
+            if each.namespace == namespace and each.service == name
+        ]
+        with_ports = side == "destination"
+        if slices:
+            return [self._of_slice(rule, each, side, with_ports=with_ports) for each in slices]
+        return self._of_selector(rule, namespace, name, side, with_ports=with_ports)
+
+    def _of_slice(self, rule: Rule, each: EndpointSlice, side: str, *, with_ports: bool) -> Rule:
+        nets = tuple(parse_network(address) for address in each.addresses)
+        if not nets:
+            return _narrowed(
+                rule, Nothing(Condition.SERVICE, f"{each.namespace}/{each.service}"), (), side, self.direction
+            )
+        inside = AddressRange.build(self.context.ranges, nets)
+        ports = tuple(NumberedPorts(port.protocol, port.port, port.port) for port in each.ports)
+        return _narrowed(rule, inside, (OneOf(ports),) if with_ports else (), side, self.direction)
+
+    def _of_selector(
+        self, rule: Rule, namespace: str, name: str, side: str, *, with_ports: bool
+    ) -> list[Rule]:
+        """Without slices in the state: the pods that the Service selects."""
+        service = next(
+            (
+                each
+                for each in self.context.snapshot.services
+                if each.namespace == namespace and each.name == name
+            ),
+            None,
+        )
+        text = f"{namespace}/{name}"
+        if service is None and ("", "Service") in self.context.snapshot.kinds_seen:
+            return [_narrowed(rule, Nothing(Condition.SERVICE, text), (), side, self.direction)]
+        if service is None or service.selector is None:
+            why = f"which addresses stand behind Service {text} is not known"
+            return [_narrowed(rule, Undecidable(why), (), side, self.direction)]
+        requirements = tuple(
+            Requirement(key, "In", (value,)) for key, value in sorted(service.selector.items())
+        )
+        ports: tuple[TrafficMatcher, ...] = tuple(
+            NamedPort(port.target, port.protocol)
+            if isinstance(port.target, str)
+            else NumberedPorts(port.protocol, port.target, port.target)
+            for port in service.ports
+        )
+        narrowed = _narrowed(
+            rule, NamespaceNamed(namespace), (OneOf(ports),) if with_ports else (), side, self.direction
+        )
+        return [_narrowed(narrowed, PodSelected(LabelSelector(requirements)), (), side, self.direction)]
+
+
+def _narrowed(
+    rule: Rule, matcher: Matcher, traffic: tuple[TrafficMatcher, ...], side: str, direction: Direction
+) -> Rule:
+    """The rule with one more condition on an end, and on the traffic."""
+    peers, subject = rule.peers, rule.subject
+    if (side == "source") is (direction is Direction.INGRESS):
+        own = peers[0].matchers if peers else ()
+        peers = (Peer("", (*own, matcher)),)
+    else:
+        subject = (*subject, matcher)
+    return Rule(
+        path=rule.path,
+        action=rule.action,
+        peers=peers,
+        subject=subject,
+        traffic=(*rule.traffic, *traffic),
+        note=rule.note,
+    )
+
+
+def _nets(spec: dict[str, Any]) -> list[Network]:
+    """A network set's ranges; one that cannot be read is left out, as Felix does."""
+    found = []
+    for each in spec.get("nets") or ():
+        try:
+            found.append(parse_network(str(each)))
+        except ValueError:
+            continue
+    return found
+
+
+def _port(raw: Any, protocol: str, path: str) -> TrafficMatcher:
+    """A port: a number, ``"1000:2000"`` or a name."""
+    if isinstance(raw, int):
+        number = port_number(raw, path) if raw else 0
+        return NumberedPorts(protocol, number, number)
+    text = str(raw)
+    low, colon, high = text.partition(":")
+    if low.isascii() and low.isdigit() and (not colon or (high.isascii() and high.isdigit())):
+        first, last = int(low), int(high or low)
+        if not 0 <= first <= last <= 65535:
+            raise PolicyError(f"{path}: {text!r} is not a range of ports")
+        return NumberedPorts(protocol, first, last)
+    return NamedPort(text, protocol)
