@@ -14,7 +14,6 @@ from flowdiag.parserkit import (
     LogEvent,
     ParseContext,
     Peer,
-    TimeSource,
     Verdict,
     decode,
     iter_lines,
@@ -88,7 +87,7 @@ def _packet_event(
     return FlowEvent(
         line=around.line,
         at=around.at,
-        time_source=_source(around),
+        time_source=around.time_source,
         node=around.node or context.node,
         raw=raw if context.keep_raw else None,
         src=Peer(ip=packet.src, port=packet.sport),
@@ -111,7 +110,7 @@ def _trace_event(trace: Trace, raw: str, around: LineEnvelope, context: ParseCon
     return LogEvent(
         line=around.line,
         at=around.at,
-        time_source=_source(around),
+        time_source=around.time_source,
         node=around.node or context.node,
         raw=raw if context.keep_raw else None,
         component=trace.tag,
@@ -125,7 +124,7 @@ def _statement_event(statement: Statement, context: ParseContext) -> LogEvent:
     return LogEvent(
         line=around.line,
         at=around.at,
-        time_source=_source(around),
+        time_source=around.time_source,
         node=around.node or context.node,
         raw=statement.origin.text if context.keep_raw else None,
         component="bpf",
@@ -133,7 +132,3 @@ def _statement_event(statement: Statement, context: ParseContext) -> LogEvent:
         fields=statement.fields,
         signal=statement.signal,
     )
-
-
-def _source(around: LineEnvelope) -> TimeSource:
-    return TimeSource.NONE if around.at is None else TimeSource.ENVELOPE

@@ -190,7 +190,7 @@ class _Reader:
         if outer.at is not None:
             return outer.at, outer.time_source, None
         if around.at is not None:
-            return around.at, TimeSource.ENVELOPE, None
+            return around.at, around.time_source, None
         if not outer.stamped and stream in self.last_time:
             neighbour, line = self.last_time[stream]
             return neighbour, TimeSource.ENVELOPE, line
@@ -263,9 +263,7 @@ def _record_events(held: _Open, context: ParseContext) -> Iterator[Event]:
     signal = signal_of(header.file, header.level, message, text)
     change: ChangeEvent | None = None
     at = header.at if header.at is not None else around.at
-    source = TimeSource.RECORD if header.at is not None else TimeSource.ENVELOPE
-    if at is None:
-        source = TimeSource.NONE
+    source = TimeSource.RECORD if header.at is not None else around.time_source
     node = held.host or around.node or context.node
     if signal == "dataplane-loop-summary":
         if float(fields.get("longest_ms", "0")) >= SLOW_LOOP_MS:

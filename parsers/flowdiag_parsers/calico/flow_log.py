@@ -150,6 +150,7 @@ def _strings(texts: list[str], around: LineEnvelope, context: ParseContext) -> I
         yield LogEvent(
             line=around.line,
             at=around.at,
+            time_source=around.time_source,
             node=around.node or context.node,
             raw=text if context.keep_raw else None,
             message=text.strip(),
@@ -215,7 +216,7 @@ def _run(decoder: json.JSONDecoder, text: str, start: int) -> tuple[list[Any], i
 
 
 def _at_place(around: LineEnvelope, place: int) -> LineEnvelope:
-    return LineEnvelope(line=place, node=around.node, at=around.at)
+    return LineEnvelope(line=place, node=around.node, at=around.at, year_inferred=around.year_inferred)
 
 
 def _warning(

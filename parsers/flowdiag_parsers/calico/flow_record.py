@@ -199,9 +199,7 @@ def _time(flat: dict[str, Any], around: LineEnvelope, context: ParseContext) -> 
         at = _instant(flat.get(key), context)
         if at is not None:
             return at, TimeSource.RECORD
-    if around.at is not None:
-        return around.at, TimeSource.ENVELOPE
-    return None, TimeSource.NONE
+    return around.at, around.time_source
 
 
 def _instant(value: Any, context: ParseContext) -> int | None:

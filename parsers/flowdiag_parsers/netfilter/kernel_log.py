@@ -183,9 +183,7 @@ def _gap_event(
 def _time(header: Header, around: LineEnvelope) -> tuple[int | None, TimeSource]:
     if header.at is not None:
         return header.at, header.time_source
-    if around.at is not None:
-        return around.at, TimeSource.ENVELOPE
-    return None, TimeSource.NONE
+    return around.at, around.time_source
 
 
 def _warning(code: str, message: str, raw: str, around: LineEnvelope, context: ParseContext) -> ParseWarning:
