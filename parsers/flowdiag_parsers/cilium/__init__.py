@@ -1,0 +1,1 @@
+"""Formats of the Cilium agent itself: ``cilium monitor`` and the components' logs."""

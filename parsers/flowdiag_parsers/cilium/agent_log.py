@@ -1,0 +1,183 @@
+"""Parser of the logs of cilium-agent, cilium-operator and hubble-relay, whatever their format option."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from flowdiag.parserkit import (
+    Block,
+    ChangeEvent,
+    Event,
+    GapEvent,
+    LineEnvelope,
+    LogEvent,
+    ObjectRef,
+    ParseContext,
+    ParseWarning,
+    TimeSource,
+    decode,
+    iter_lines,
+    parse_rfc3339,
+    yearless_instant,
+)
+from flowdiag_parsers.cilium.agent_signals import signal_of
+from flowdiag_parsers.cilium.agent_syntax import Entry, is_trace, read_entry
+from flowdiag_parsers.cilium.policies import policy_in_text, policy_of_resource
+
+__all__ = ["CiliumAgentLog"]
+
+_KEYS = rb"(?:level|Level)=(?:trace|debug|info|warn|warning|error|fatal|panic)\b[^\n]{0,400}?(?:msg|Message)="
+# "subsys=" is logrus, "module=agent." slog; both are Cilium's own habit
+_OWN = re.compile(
+    _KEYS + rb"[^\n]{0,4000}?(?:\bsubsys=|\bSubsystem=|\bmodule=(?:agent|operator|hubble|health)\b)"
+)
+_SOURCE = re.compile(
+    rb"level=\w+ source=/go/src/github\.com/cilium/|cilium\.io/agent: \"|\"(?:subsys|module)\": ?\""
+)
+_JSON = re.compile(rb'^\{(?=[^\n]{0,4000}"level": ?")(?=[^\n]{0,4000}"msg": ?")', re.MULTILINE)
+_ANY = re.compile(_KEYS)
+_GO = re.compile(rb"^goroutine \d+ \[running\]:", re.MULTILINE)
+_QUEUE = re.compile(r"(\d{1,12}) (?:messages|events)")
+
+_DELETED = "deleted"
+_UPDATED = "updated"
+
+
+class CiliumAgentLog:
+    """Logs of Cilium's components: logrus logfmt, slog text, JSON, klog lines and stack traces among them."""
+
+    name: ClassVar[str] = "cilium-agent-log"
+    summary: ClassVar[str] = "logs of cilium-agent, cilium-operator and hubble-relay (logfmt, slog, JSON)"
+    cni: ClassVar[str | None] = "cilium"
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """Cilium's keys beside level and message are a mark; level and message alone are any Go program's."""
+        head = head[:65_536]
+        if _OWN.search(head) or _SOURCE.search(head):
+            # One line of the agent's among a command's output is not yet a log.
+            return 0.95 if _mostly_log(head) else 0.6
+        if _JSON.search(head):
+            return 0.4
+        if _ANY.search(head):
+            return 0.5
+        return 0.3 if _GO.search(head) else 0.0
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield one log event a line, and the change or gap that it reports."""
+        final = block.data.count(b"\n") if block.last else -1
+        for index, line in iter_lines(block):
+            text = decode(line)
+            if not text.strip():
+                continue
+            entry = read_entry(text)
+            around = block.of_line(index)
+            raw = text if context.keep_raw else None
+            if entry is not None:
+                yield from _events(entry, around, context, raw)
+            elif not is_trace(text):
+                yield ParseWarning(
+                    line=around.line,
+                    code="truncated" if index == final else "foreign-line",
+                    message="the last line is cut off"
+                    if index == final
+                    else "not a line of a Cilium component's log",
+                    at=around.at,
+                    time_source=TimeSource.NONE if around.at is None else TimeSource.ENVELOPE,
+                    node=around.node or context.node,
+                    raw=raw,
+                )
+
+
+def _mostly_log(head: bytes) -> bool:
+    """Whether half of the first lines, stack traces aside, are entries of a log."""
+    lines = [text for line in head.split(b"\n")[:40] if (text := decode(line)).strip() and not is_trace(text)]
+    if len(lines) > 1 and len(lines[-1]) > 0 and not head.endswith(b"\n"):
+        lines.pop()
+    entries = sum(1 for text in lines if read_entry(text) is not None)
+    return entries * 2 >= len(lines)
+
+
+def _time(entry: Entry, around: LineEnvelope, context: ParseContext) -> tuple[int | None, TimeSource]:
+    if entry.stamp is not None:
+        try:
+            return parse_rfc3339(entry.stamp, context.zone), TimeSource.RECORD
+        except ValueError:  # another spelling of time, or no day of the calendar
+            pass
+    if entry.yearless is not None and around.at is None:
+        month, day, hour, minute, second, nanos = entry.yearless
+        at = yearless_instant(context, month, day, (hour, minute, second), nanos)
+        if at is not None:
+            return at, TimeSource.INFERRED_YEAR
+    if around.at is not None:
+        return around.at, TimeSource.ENVELOPE
+    return None, TimeSource.NONE
+
+
+def _events(entry: Entry, around: LineEnvelope, context: ParseContext, raw: str | None) -> Iterator[Event]:
+    at, source = _time(entry, around, context)
+    node = around.node or context.node
+    fields = entry.fields
+    error = fields.get("error") or fields.get("Error") or fields.get("err")
+    signal = signal_of(entry.message, error)
+    yield LogEvent(
+        line=around.line,
+        at=at,
+        time_source=source,
+        node=node,
+        raw=raw,
+        level=entry.level,
+        component=entry.component or around.container or context.container or "cilium",
+        message=entry.message,
+        fields=fields,
+        signal=signal,
+    )
+    if signal in {"policy-imported", "policy-deleted"}:
+        policy = _policy(fields)
+        if policy is not None:
+            # The agent imports every policy again when it starts, so an import is never "created".
+            change = _DELETED if signal == "policy-deleted" else _UPDATED
+            yield ChangeEvent(
+                line=around.line,
+                at=at,
+                time_source=source,
+                node=node,
+                raw=raw,
+                object=policy,
+                change=change,
+                by="cilium-agent",
+            )
+    elif signal == "events-lost":
+        lost = _QUEUE.search(entry.message)
+        yield GapEvent(
+            line=around.line,
+            at=at,
+            time_source=source,
+            node=node,
+            raw=raw,
+            kind="lost-events",
+            lost=int(lost[1]) if lost else None,
+            message=entry.message,
+        )
+
+
+def _policy(fields: dict[str, str]) -> ObjectRef | None:
+    """The one policy that an import or delete names, however that version names it."""
+    resource = fields.get("resource")
+    if resource is not None:
+        return policy_of_resource(resource)
+    name = fields.get("ciliumNetworkPolicyName")
+    if name is not None:
+        namespace = fields.get("k8sNamespace") or None
+        kind = "CiliumNetworkPolicy" if namespace else "CiliumClusterwideNetworkPolicy"
+        return ObjectRef(kind, "cilium.io", namespace, name)
+    name = fields.get("k8sNetworkPolicyName")
+    if name is not None:
+        return ObjectRef("NetworkPolicy", "networking.k8s.io", fields.get("k8sNamespace") or None, name)
+    for key in ("ciliumNetworkPolicy", "policyLabels", "labels", "ruleLabels"):
+        if key in fields:
+            return policy_in_text(fields[key])
+    return None

@@ -1,0 +1,120 @@
+"""Parser of ``cilium monitor`` / ``cilium-dbg monitor`` text, short and verbose.
+
+The monitor writes no times: a record's time is its envelope's, or a collector's stamp in front of the
+line, or unknown.  The order of the lines is the order of the events either way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from flowdiag.parserkit import Block, Event, ParseContext, decode, iter_lines
+from flowdiag_parsers.cilium.carrier import carrier, warning
+from flowdiag_parsers.cilium.monitor_lines import read_line
+from flowdiag_parsers.cilium.monitor_verbose import Verbose, is_dump, is_layer, start
+
+__all__ = ["CHATTER", "CiliumMonitor"]
+
+# "[2018-09-17 14:47:26] CPU 01: MARK 0xa902d52e FROM 0 from-host: 74 bytes"   put there by a collector
+_STAMP = re.compile(r"\[(?P<stamp>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?)\] ")
+
+CHATTER = (
+    "Press Ctrl-C to quit",
+    "Listening for events on ",
+    "level=",
+    "time=",
+    "from [",
+    "Defaulted container",
+    "Error: ",
+)
+"""What the command itself says around its records (``from [...]`` are traces of 2017)."""
+
+_SNIFF = re.compile(
+    rb"^(?:\[\d{4}-\d\d-\d\d[ T][\d:.]{8,20}Z?\] )?(?:"
+    rb"xx drop \(|drop \[ifindex \d+ / endpoint|Policy verdict log: flow 0x"
+    rb"|(?:->|<-) [a-z]{1,20}[^\n]{0,80} identity [^\s>]{1,40}->\S{1,40} state "
+    rb"|(?:->|<-) (?:Request|Response) \w+ (?:from|to) \d+ \("
+    rb"|CPU \d{1,5}: MARK 0x[0-9a-f]+ FROM \d+ "
+    rb"|\S{1,255}: drop: [^\n]{1,150} \([^\n]{1,400}\) => \("
+    rb"|>> (?:Policy|Endpoint|IPCache|Agent|Service)[A-Za-z ]{1,60}: )",
+    re.MULTILINE,
+)
+_HEADER = re.compile(rb"^Listening for events on \d+ CPUs", re.MULTILINE)
+
+
+class CiliumMonitor:
+    """``cilium monitor`` text of every age, ``-v`` and ``-vv``."""
+
+    name: ClassVar[str] = "cilium-monitor"
+    summary: ClassVar[str] = "cilium monitor text: drops, policy verdicts, traces, L7, verbose layers"
+    cni: ClassVar[str | None] = "cilium"
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """Any of its line forms is a mark; JSON objects among them belong to the JSON form."""
+        if _SNIFF.search(head[:65_536]) is None:
+            return 0.7 if _HEADER.search(head) else 0.0
+        return 0.6 if re.search(rb'^\{[^\n]{0,400}"type":"', head[:65_536], re.MULTILINE) else 0.97
+
+    def record_start(self, line: bytes) -> bool:
+        """Layers and hex dumps belong to the record before them."""
+        text = _peel(decode(line))[1]
+        return not (is_layer(text) or is_dump(text))
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:  # noqa: ARG002 - the protocol's signature
+        """Drops of every age, refused and audited verdicts, losses; verbose records with all of their layers."""
+        return (
+            b"drop",
+            b"action deny",
+            b"action audit",
+            b"verdict Denied",
+            b"Lost ",
+            b" MARK 0x",
+            b"{Contents=",
+        )
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield one event a record, in order."""
+        final = block.data.count(b"\n") if block.last else -1
+        pending: Verbose | None = None
+        last = -1
+        for index, line in iter_lines(block):
+            original = decode(line)
+            stamp, text = _peel(original)
+            if not text.strip():
+                continue
+            around = carrier(block.of_line(index), context, original, stamp)
+            follows, last = around.line == last + 1, around.line
+            if pending is not None and follows and is_layer(text):
+                # A layer belongs to the record whose lines it follows without a gap: so it does not
+                # matter whether a prefilter took what stood between.
+                pending.add(text)
+                continue
+            if pending is not None:
+                event = pending.event()
+                pending = None
+                if event is not None:
+                    yield event
+            if is_layer(text) or is_dump(text):
+                continue
+            pending = start(text, around)
+            if pending is not None:
+                continue
+            events = read_line(text, around)
+            if events is not None:
+                yield from events
+            elif index == final:
+                yield warning("truncated", "the last line is cut off", block, index, context, original)
+            elif not text.startswith(CHATTER):
+                yield warning("foreign-line", "not a line of cilium monitor", block, index, context, original)
+        event = pending.event() if pending is not None else None
+        if event is not None:
+            yield event
+
+
+def _peel(text: str) -> tuple[str | None, str]:
+    match = _STAMP.match(text) if text[:1] == "[" else None
+    return (None, text.rstrip()) if match is None else (match["stamp"], text[match.end() :].rstrip())

@@ -1,0 +1,1 @@
+"""Formats of Hubble: flow exports in JSON and the printers of ``hubble observe``."""

@@ -1,0 +1,132 @@
+"""Parser of ``hubble observe -o dict``: a block of ``KEY: value`` lines per flow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from flowdiag.parserkit import Block, Event, LineEnvelope, ParseContext, decode, iter_lines
+from flowdiag_parsers.hubble.observe_event import (
+    clean,
+    flow_event,
+    lost_event,
+    notice_event,
+    split_verdict,
+    warning,
+)
+from flowdiag_parsers.hubble.observe_time import STAMP, Clock
+
+__all__ = ["HubbleDict"]
+
+# e.g. "  TIMESTAMP: Jan  1 00:20:34.567"
+# e.g. "       NODE: k8s1"                                        --print-node-name
+# e.g. "     SOURCE: 1.1.1.1:31793"
+# e.g. "DESTINATION: 2.2.2.2:8080"
+# e.g. "       TYPE: policy-verdict:none EGRESS"
+# "    VERDICT: DENIED BY my-policy (CiliumNetworkPolicy)"   1.20, --print-policy-names
+# e.g. "    SUMMARY: TCP Flags: SYN"
+# keys right-aligned to 11 columns, hubble 0.5 to 1.20; records parted by twelve dashes
+_FIELD = re.compile(r" {0,10}(TIMESTAMP|NODE|SOURCE|DESTINATION|TYPE|VERDICT|SUMMARY|DETAILS):(?: (.*))?\s*")
+_STAMP = re.compile(STAMP)
+_SEPARATOR = re.compile(r"-{3,}\s*")
+_SNIFF = re.compile(rb"^ {2}TIMESTAMP: [^\n]+\r?\n(?: {7}NODE: [^\n]+\r?\n)? {5}SOURCE:", re.MULTILINE)
+_NOTICE = re.compile(rb"^ {2}TIMESTAMP: [^\n]+\r?\n(?: {7}NODE: [^\n]+\r?\n)? {7}TYPE:", re.MULTILINE)
+
+
+class HubbleDict:
+    """``hubble observe -o dict``."""
+
+    name: ClassVar[str] = "hubble-dict"
+    summary: ClassVar[str] = "hubble observe text, a block of keys a flow (-o dict)"
+    cni: ClassVar[str | None] = "cilium"
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """The aligned TIMESTAMP and SOURCE keys are a mark."""
+        if b"TIMESTAMP: " not in head:
+            return 0.0
+        return 0.97 if _SNIFF.search(head) else 0.9 if _NOTICE.search(head) else 0.0
+
+    def record_start(self, line: bytes) -> bool:
+        """A record begins with its time; anything else belongs to the record before it."""
+        return line.lstrip().startswith(b"TIMESTAMP: ")
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield one event a record, at the record's first line; peers stand as the packet went."""
+        clock = Clock(context)
+        fields: dict[str, str] = {}
+        lines: list[str] = []
+        around: LineEnvelope | None = None
+        foreign: list[Event] = []
+        for index, line in iter_lines(block):
+            text = decode(line)
+            shown = clean(text)
+            if not shown.strip():
+                continue
+            match = _FIELD.fullmatch(shown)
+            if match is None and _SEPARATOR.fullmatch(shown) is None:
+                said = "not a line of hubble observe -o dict"
+                raw = text if context.keep_raw else None
+                foreign.append(warning("foreign-line", said, block.of_line(index), context, raw))
+                if around is None:
+                    yield foreign.pop()
+                continue
+            if match is None or match[1] in fields or match[1] == "TIMESTAMP":
+                if around is not None:
+                    yield from _record(fields, lines, around, context, clock, cut=False)
+                yield from foreign
+                fields, lines, around, foreign = {}, [], None, []
+            if match is not None:
+                around = around or block.of_line(index)
+                fields[match[1]] = (match[2] or "").strip()
+                lines.append(text)
+        if around is not None:
+            cut = block.last and not block.data.endswith(b"\n") and "SUMMARY" not in fields
+            yield from _record(fields, lines, around, context, clock, cut=cut)
+        yield from foreign
+
+
+def _record(
+    fields: dict[str, str],
+    lines: list[str],
+    around: LineEnvelope,
+    context: ParseContext,
+    clock: Clock,
+    *,
+    cut: bool,
+) -> Iterator[Event]:
+    raw = "\n".join(lines) if context.keep_raw else None
+    stamp = fields.get("TIMESTAMP")
+    if stamp is not None and _STAMP.fullmatch(stamp) is None:
+        stamp = None
+    node, kind = fields.get("NODE"), fields.get("TYPE", "")
+    if kind == "EVENTS LOST":
+        summary = fields.get("SUMMARY", "")
+        yield lost_event(summary, fields.get("SOURCE"), around, context, clock, stamp, node, raw)
+        return
+    verdict = split_verdict(fields.get("VERDICT", ""))
+    if verdict is not None and "SOURCE" in fields and "DESTINATION" in fields:
+        yield flow_event(
+            around=around,
+            context=context,
+            clock=clock,
+            stamp=stamp,
+            node=node,
+            source=(fields["SOURCE"], None),
+            destination=(fields["DESTINATION"], None),
+            kind=kind,
+            verdict=verdict[0],
+            by=verdict[1],
+            summary=fields.get("SUMMARY"),
+            is_reply=None,
+            raw=raw,
+        )
+    elif cut:
+        yield warning("truncated", "the last record is cut off", around, context, raw)
+    elif kind and "VERDICT" not in fields:
+        details = fields.get("DETAILS") or fields.get("SUMMARY", "")
+        yield notice_event(kind, details, around, context, clock, stamp, node, raw)
+    else:
+        yield warning("malformed-record", "source, destination or verdict is missing", around, context, raw)

@@ -1,0 +1,179 @@
+"""From one printed record to one event, the same for every printer of ``hubble observe``."""
+
+from __future__ import annotations
+
+import re
+
+from flowdiag.parserkit import (
+    Event,
+    FlowEvent,
+    GapEvent,
+    LineEnvelope,
+    LogEvent,
+    ParseContext,
+    ParseWarning,
+    TimeSource,
+    parse_rfc3339,
+)
+from flowdiag_parsers.hubble.observe_time import Clock
+from flowdiag_parsers.hubble.observe_words import VERDICTS, read_end, read_kind, read_summary
+
+__all__ = ["clean", "flow_event", "lost_event", "notice_event", "split_verdict", "warning"]
+
+# "\x1b[31mDROPPED\x1b[0m"   --color always
+_ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
+# "❓ [0] ", "✅ [12] ", "❌ [3] "   the connectivity test of cilium-cli
+_MARKED = re.compile(r"[^\x00-\x7f]{1,4} {1,2}\[\d{1,9}\] ")
+# e.g. "DENIED BY my-policy (CiliumNetworkPolicy)"   --print-policy-names
+_VERDICT = re.compile(rf"({'|'.join(VERDICTS)})(?: BY (.{{1,4000}}))?")
+# "CPU(3) 12", "CPU(3) - 12 (first: 2025-01-02T03:04:05Z, last: 2025-01-02T03:04:06Z)"   1.19
+_LOST = re.compile(
+    r"(?:CPU\((?P<cpu>[^()]{1,12})\) (?:- )?)?(?P<count>\d{1,18})"
+    r"(?: \(first: (?P<first>[^,()]{1,40}), last: (?P<last>[^,()]{1,40})\))?"
+)
+_SIGNALS = {
+    "AGENT_STARTED": "agent-started",
+    "POLICY_UPDATED": "policy-imported",
+    "POLICY_DELETED": "policy-deleted",
+    "ENDPOINT_REGENERATE_FAILURE": "endpoint-regeneration-failed",
+}
+
+
+def clean(text: str) -> str:
+    """Without colours and without the mark that a test run put before the line."""
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    if text[:1] > "\x7f":
+        marked = _MARKED.match(text)
+        if marked is not None:
+            return text[marked.end() :]
+    return text
+
+
+def split_verdict(text: str) -> tuple[str, str | None] | None:
+    """Verdict word and policy names of a VERDICT column; ``None`` where it is no verdict."""
+    match = _VERDICT.fullmatch(text)
+    return None if match is None else (match[1], match[2])
+
+
+def flow_event(
+    *,
+    around: LineEnvelope,
+    context: ParseContext,
+    clock: Clock,
+    stamp: str | None,
+    node: str | None,
+    source: tuple[str, str | None],
+    destination: tuple[str, str | None],
+    kind: str,
+    verdict: str,
+    by: str | None,
+    summary: str | None,
+    is_reply: bool | None,
+    raw: str | None,
+) -> FlowEvent:
+    """Build the event; `source` and `destination` are (text, identity) as the packet went."""
+    at, time_source = clock.read(stamp, around)
+    said = read_summary(summary, kind)
+    meaning = read_kind(kind, verdict, by, said.authenticated)
+    if is_reply is False:
+        # Clients before hubble 0.6 print every known direction as "->", answers too.
+        if "-response" in kind:
+            is_reply = True
+        elif said.tcp_flags is not None and {"SYN", "ACK"} <= set(said.tcp_flags):
+            is_reply = None
+    return FlowEvent(
+        line=around.line,
+        at=at,
+        time_source=time_source,
+        node=node or around.node or context.node,
+        raw=raw,
+        src=read_end(*source),
+        dst=read_end(*destination),
+        protocol=said.protocol,
+        direction=meaning.direction,
+        verdict=meaning.verdict,
+        verdict_raw=verdict,
+        cause=meaning.cause,
+        reason=meaning.reason,
+        reason_code=meaning.reason_code,
+        reason_raw=meaning.reason_raw,
+        is_reply=is_reply,
+        tcp_flags=said.tcp_flags,
+        icmp=said.icmp,
+        l7=said.l7,
+        policies=meaning.policies,
+        witness=meaning.witness,
+    )
+
+
+def lost_event(
+    text: str,
+    source: str | None,
+    around: LineEnvelope,
+    context: ParseContext,
+    clock: Clock,
+    stamp: str | None,
+    node: str | None,
+    raw: str | None,
+) -> Event:
+    """``CPU(3) 12``: events that this node's Hubble lost; `source` is the queue that lost them."""
+    at, time_source = clock.read(stamp, around)
+    match = _LOST.search(text)
+    until = None
+    if match is not None and match["last"]:
+        try:
+            until = parse_rfc3339(match["last"], context.zone)
+        except ValueError:  # another time format, or none: the record's own time stays
+            until = None
+    return GapEvent(
+        line=around.line,
+        at=at,
+        time_source=time_source,
+        node=node or around.node or context.node,
+        raw=raw,
+        kind="lost-events",
+        lost=int(match["count"]) if match is not None else None,
+        until=until,
+        message=source or None,
+    )
+
+
+def notice_event(
+    kind: str,
+    details: str,
+    around: LineEnvelope,
+    context: ParseContext,
+    clock: Clock,
+    stamp: str | None,
+    node: str | None,
+    raw: str | None,
+) -> Event:
+    """An agent or debug event among the flows: ``POLICY_UPDATED (labels: [...], revision: 5, count: 1)``."""
+    at, time_source = clock.read(stamp, around)
+    return LogEvent(
+        line=around.line,
+        at=at,
+        time_source=time_source,
+        node=node or around.node or context.node,
+        raw=raw,
+        component="hubble",
+        message=kind,
+        fields={"details": details} if details else {},
+        signal=_SIGNALS.get(kind),
+    )
+
+
+def warning(
+    code: str, message: str, around: LineEnvelope, context: ParseContext, raw: str | None
+) -> ParseWarning:
+    """What could not be read."""
+    return ParseWarning(
+        line=around.line,
+        code=code,
+        message=message,
+        at=around.at,
+        time_source=TimeSource.NONE if around.at is None else TimeSource.ENVELOPE,
+        node=around.node or context.node,
+        raw=raw,
+    )

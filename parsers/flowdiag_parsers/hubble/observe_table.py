@@ -1,0 +1,115 @@
+"""Parser of ``hubble observe -o table`` (``tab``): aligned columns, at least three blanks apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from flowdiag.parserkit import Block, Event, LineEnvelope, ParseContext, decode, iter_lines
+from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict, warning
+from flowdiag_parsers.hubble.observe_time import STAMP, Clock
+from flowdiag_parsers.hubble.observe_words import VERDICTS
+
+__all__ = ["HubbleTable"]
+
+# "TIMESTAMP             SOURCE              DESTINATION         TYPE                     VERDICT     SUMMARY"
+# "TIMESTAMP             NODE   SOURCE       DESTINATION         TYPE                     VERDICT     SUMMARY"
+# e.g. "Dec 18 17:10:40.696   [fd00::b]:37948     [fd00::c]:4240      Stale or unroutable IP   DROPPED     TCP Flags: SYN"
+#                                                                        hubble 0.7 to 1.20; widths change per flush
+_HEADER = re.compile(r"TIMESTAMP\s{2,}(?:NODE\s{2,})?SOURCE\s{2,}DESTINATION\s{2,}TYPE\s{2,}VERDICT\b")
+# An envelope may have taken a stamp in RFC 3339 for its own: then a row begins with the next column.
+_ROW = re.compile(rf"(?P<stamp>{STAMP})?(?P<rest>\s{{1,}}\S.*|\S+\s{{2,}}\S.*)")
+_GAP = re.compile(r"\s{2,}")
+# e.g. "Dec 18 17:10:41.000   HUBBLE_RING_BUFFER                EVENTS LOST   -   CPU(0) - 5"
+_LOST = re.compile(r"\s{2,}(?P<source>\w+_[\w]+)?\s*?\s{2,}EVENTS LOST\b(?P<rest>.*)")
+
+_SNIFF_HEADER = re.compile(
+    rb"^(?:\xef\xbb\xbf)?TIMESTAMP {2,}(?:NODE {2,})?SOURCE {2,}DESTINATION {2,}TYPE {2,}VERDICT",
+    re.MULTILINE,
+)
+_SNIFF_ROW = re.compile(
+    rb"^(?:[A-Z][a-z]{2} [ \d]\d \d\d:|\d{4}-\d\d-\d\dT)\S{4,30} {2,}\S+ {2,}[^\n]{1,600}? {2,}(?:"
+    + "|".join(VERDICTS).encode()
+    + rb")(?: {2,}|\s*$)",
+    re.MULTILINE,
+)
+
+
+class HubbleTable:
+    """``hubble observe -o table``."""
+
+    name: ClassVar[str] = "hubble-table"
+    summary: ClassVar[str] = "hubble observe text, aligned columns (-o table)"
+    cni: ClassVar[str | None] = "cilium"
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """The header is a mark, and so is a row with a verdict column where the header was cut away."""
+        row = _SNIFF_ROW.search(head[:65_536]) is not None
+        if _SNIFF_HEADER.search(head):
+            return 0.97 if row else 0.9
+        return 0.8 if row else 0.0
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:  # noqa: ARG002 - the protocol's signature
+        """The verdict words of a denial and an audit, and the loss row."""
+        return (b"DROPPED", b"DENIED", b"AUDIT", b"EVENTS LOST")
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield one event a row; peers stand as the packet went."""
+        clock = Clock(context)
+        final = block.data.count(b"\n") if block.last else -1
+        for index, line in iter_lines(block):
+            if line.strip():
+                text = decode(line)
+                yield from _row(text, block.of_line(index), context, clock, cut=index == final)
+
+
+def _row(
+    original: str, around: LineEnvelope, context: ParseContext, clock: Clock, *, cut: bool
+) -> Iterator[Event]:
+    raw = original if context.keep_raw else None
+    text = clean(original)
+    match = None if _HEADER.match(text) else _ROW.fullmatch(text)
+    if match is None:
+        if cut:
+            yield warning("truncated", "the last line is cut off", around, context, raw)
+        elif _HEADER.match(text) is None:
+            yield warning("foreign-line", "not a row of hubble observe -o table", around, context, raw)
+        return
+    stamp, rest = match["stamp"], match["rest"]
+    if "EVENTS LOST" in rest and (lost := _LOST.search(rest)):
+        before = rest[: rest.index("EVENTS LOST")].split()
+        source = next((word for word in before if word.isupper() and "_" in word), None)
+        node = before[0] if before and before[0] != source else None
+        yield lost_event(lost["rest"].lstrip(" -"), source, around, context, clock, stamp, node, raw)
+        return
+    columns = _GAP.split(rest.strip(), maxsplit=6)
+    for offset in (0, 1):  # a NODE column stands in between, or none
+        verdict = split_verdict(columns[3 + offset]) if len(columns) > 3 + offset else None
+        if verdict is None:
+            continue
+        summary = columns[4 + offset :]
+        yield flow_event(
+            around=around,
+            context=context,
+            clock=clock,
+            stamp=stamp,
+            node=columns[0] if offset else None,
+            source=(columns[offset], None),
+            destination=(columns[offset + 1], None),
+            kind=columns[offset + 2],
+            verdict=verdict[0],
+            by=verdict[1],
+            summary="  ".join(summary) if summary else None,
+            is_reply=None,
+            raw=raw,
+        )
+        return
+    if cut:
+        yield warning("truncated", "the last line is cut off", around, context, raw)
+    elif stamp is None:
+        yield warning("foreign-line", "not a row of hubble observe -o table", around, context, raw)
+    else:
+        yield warning("malformed-record", "columns are missing", around, context, raw)

@@ -1,0 +1,90 @@
+"""The time stamps of ``hubble observe``: local time without a year by default, six forms by option."""
+
+from __future__ import annotations
+
+import re
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from flowdiag.parserkit import (
+    MONTHS,
+    LineEnvelope,
+    ParseContext,
+    TimeSource,
+    from_datetime,
+    parse_rfc3339,
+    yearless_instant,
+)
+
+__all__ = ["STAMP", "Clock"]
+
+# "Jan  1 00:20:34.567"                    StampMilli, the default (hubble 0.6 to 1.18)
+# "2021-06-22T14:24:00.345Z"               --time-format RFC3339, RFC3339Milli, RFC3339Micro, RFC3339Nano
+# "Mon, 02 Jan 2006 15:04:05 -0700"        --time-format RFC1123Z
+STAMP = (
+    r"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4})"
+)
+"""A stamp, as text of a regular expression."""
+
+_SHORT = re.compile(r"([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?")
+_CACHE = 4096
+
+
+class Clock:
+    """Reads the stamps of one block; remembers whole seconds, as bursts share them."""
+
+    def __init__(self, context: ParseContext) -> None:
+        self._context = context
+        self._seconds: dict[str, int | None] = {}
+
+    def read(self, stamp: str | None, around: LineEnvelope) -> tuple[int | None, TimeSource]:
+        """Nanoseconds and where they come from; without a usable stamp the envelope's time."""
+        if stamp is not None:
+            if stamp[0].isdigit():
+                try:
+                    return parse_rfc3339(stamp, self._context.zone), TimeSource.RECORD
+                except ValueError:  # not a day of the calendar
+                    return self._fallback(around)
+            if stamp[3] == ",":
+                try:
+                    return from_datetime(parsedate_to_datetime(stamp)), TimeSource.RECORD
+                except ValueError:  # not a day of the calendar
+                    return self._fallback(around)
+            at = self._yearless(stamp, around)
+            if at is not None:
+                return at, TimeSource.INFERRED_YEAR
+        return self._fallback(around)
+
+    @staticmethod
+    def _fallback(around: LineEnvelope) -> tuple[int | None, TimeSource]:
+        if around.at is not None:
+            return around.at, TimeSource.ENVELOPE
+        return None, TimeSource.NONE
+
+    def _yearless(self, stamp: str, around: LineEnvelope) -> int | None:
+        match = _SHORT.fullmatch(stamp)
+        if match is None:
+            return None
+        month, day, hour, minute, second, fraction = match.groups()
+        nanos = int((fraction or "0").ljust(9, "0"))
+        key = stamp[:15]
+        context = self._context
+        if context.year is None and context.reference_time is None and around.at is not None:
+            # The envelope received the line soon after: the best witness of the year there is.
+            context = msgspec.structs.replace(context, reference_time=around.at)
+        elif key in self._seconds:
+            seconds = self._seconds[key]
+            return None if seconds is None else seconds + nanos
+        number = MONTHS.get(month)
+        if number is None:
+            return None
+        clock = (int(hour), int(minute), int(second))
+        seconds = yearless_instant(context, number, int(day), clock)
+        if context is self._context:
+            if len(self._seconds) >= _CACHE:
+                self._seconds.clear()
+            self._seconds[key] = seconds
+        return None if seconds is None else seconds + nanos
