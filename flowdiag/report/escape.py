@@ -14,8 +14,10 @@ __all__ = [
     "bounded",
     "cells",
     "csv_text",
+    "harmless",
     "markdown_code",
-    "markdown_text",
+    "markdown_fence",
+    "markdown_phrase",
     "middle",
     "visible",
     "visible_block",
@@ -51,6 +53,11 @@ def _show(match: re.Match[str]) -> str:
 def visible(text: str, limit: int = MAX_TEXT) -> str:
     """One line of text in which every acting character is shown as an escape, at most `limit` long."""
     return _ACTING.sub(_show, bounded(text, limit))
+
+
+def harmless(text: str) -> str:
+    """As `visible`, of any length."""
+    return _ACTING.sub(_show, text)
 
 
 def visible_block(text: str, limit: int = 20_000) -> str:
@@ -96,18 +103,43 @@ def _take(text: str, width: int) -> str:
     return text
 
 
-# Every ASCII character that Markdown lets a backslash disarm (CommonMark 0.31, 2.4), but those that
-# read as syntax nowhere inside a line.
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&$@:=^-])")
+# Punctuation around a word that Markdown could read (CommonMark 0.31, 2.4: a backslash disarms it).
+_MARKDOWN = re.compile(r"([\[\]!])")
 
 
-def markdown_text(text: str, limit: int = MAX_TEXT) -> str:
-    """Running text: no emphasis, link, image, HTML, table cell or mention comes of it.
+# A word that no dialect reads anything into.  Whatever else a token holds (a slash, a dot inside, an at
+# sign, an underscore), it goes into a code span: GitHub and GitLab turn "www.", "@name" and "#12" into
+# links after Markdown is done, where no backslash helps.
+_PLAIN_WORD = re.compile(
+    r"[^\W_](?:[^\W_]|['’-](?=[^\W_]))*|\d+\.\d+|\d\d:\d\d:\d\d(?:–\d\d:\d\d:\d\d)?|\d{4}-\d\d-\d\d|[–—→%-]"
+)
+_AROUND = re.compile(r"([(\"']*)(.*?)([)\"',.;:?]*)", re.DOTALL)
 
-    A full stop inside a word is kept from becoming a link by `markdown_code`; running text that may
-    hold host names or addresses belongs there.
-    """
-    return _MARKDOWN.sub(r"\\\1", visible(text, limit))
+
+def markdown_phrase(text: str, limit: int = MAX_TEXT) -> str:
+    """A sentence that may hold names: plain words stay, anything else becomes a code span."""
+    words: list[str] = []
+    for word in visible(text, limit).split(" "):
+        match = _AROUND.fullmatch(word)
+        before, core, after = match.groups() if match else ("", word, "")
+        number = core.isdigit() and after and not words
+        if core and (number or not _PLAIN_WORD.fullmatch(core)):
+            words.append(f"{_disarmed(before)}{markdown_code(core, limit)}{_disarmed(after)}")
+        else:
+            words.append(f"{_disarmed(before)}{core}{_disarmed(after)}")
+    return " ".join(words).strip() or "`-`"
+
+
+def _disarmed(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def markdown_fence(text: str, language: str = "") -> list[str]:
+    """A fenced block's lines; the fence is longer than any run of backticks within."""
+    shown = visible_block(text).rstrip("\n")
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * max(longest + 1, 3)
+    return [f"{fence}{language}", *shown.split("\n"), fence]
 
 
 def markdown_code(text: str, limit: int = MAX_TEXT) -> str:

@@ -45,6 +45,7 @@ __all__ = [
     "policy_text",
     "port_text",
     "reason_text",
+    "reason_word",
     "recorded_text",
     "span_text",
     "state_text",
@@ -223,6 +224,11 @@ def direction_text(problem: Problem) -> str:
     return "direction not recorded"
 
 
+def reason_word(problem: Problem) -> str:
+    """``POLICY_DENIED``."""
+    return problem.reason.name or problem.reason.raw or "reason not recorded"
+
+
 def reason_text(problem: Problem) -> str:
     """``POLICY_DENIED``, with the record's own word and code where they say more."""
     reason = problem.reason
@@ -269,7 +275,8 @@ def miss_text(miss: Miss) -> str:
 def change_text(change: ProblemChange, zone: tzinfo) -> str:
     """``NetworkPolicy shop/default-deny created 12:01:02, 5 s before the first denial``."""
     what = f"{object_text(change.object)} {change.kind} {clock(change.at, zone)}"
-    return f"{what}, {delta_text(change.delta_s)} the first denial"
+    delta = delta_text(change.delta_s)
+    return f"{what}, {delta} {'as the' if delta.startswith('within') else 'the'} first denial"
 
 
 def gap_text(gap: EvidenceGap, zone: tzinfo, dash: str = "–") -> str:
@@ -314,6 +321,8 @@ def headline(report: Report) -> str:
     """What the problems explain of what was denied, in one sentence."""
     totals = report.totals
     shown = [p for p in report.problems if p.explained_by is None and p.verdict != "audited"]
+    if not totals.records and not report.problems:
+        return "No record of traffic was found"
     if not totals.denied and not report.problems:
         return "No denied traffic in what was read"
     if not totals.denied:

@@ -1,0 +1,147 @@
+"""The answer of ``explain`` for a person: the verdict, each end's policies, the walk, what was really seen."""
+
+from __future__ import annotations
+
+from flowdiag.model.policy import ConnectionDecision, EndDecision, WalkStep
+from flowdiag.report.phrases import miss_text, plural, policy_text
+from flowdiag.report.protocol import Options
+from flowdiag.report.query_types import Observed
+from flowdiag.report.screen import Screen
+
+__all__ = ["render_explain"]
+
+_WORDS = {True: ("ALLOWED", "bold green"), False: ("DENIED", "bold red"), None: ("UNKNOWN", "bold yellow")}
+_LABELS = 14
+_NEAREST = 3
+_POLICIES = 12
+_STEPS = 60
+
+
+def render_explain(
+    src: str,
+    dst: str,
+    protocol: str | None,
+    port: int | str | None,
+    decision: ConnectionDecision,
+    options: Options,
+    *,
+    error: str | None = None,
+    observed: Observed | None = None,
+) -> str:
+    """Say whether the connection is allowed, by what, and what came nearest.
+
+    Args:
+        src: the source as asked.
+        dst: the destination as asked.
+        protocol: as asked.
+        port: as asked; a number or a port's name.
+        decision: both ends; their `walk` is shown where filled.
+        options: width, colour, `verbose` for all nearest rules.
+        error: why the answer is unknown, or that pairs of pods differ.
+        observed: what the evidence shows between the two; ``None`` where none was given.
+    """
+    screen = Screen(options)
+    arrow = screen.own("→")
+    word, style = _WORDS[decision.allowed]
+    if port is not None:
+        what = f"{port}/{protocol}" if protocol else f"{port}"
+    else:
+        what = f"{protocol}, any port" if protocol in ("TCP", "UDP", "SCTP") else protocol or "any port"
+    half = max((screen.width - 24) // 2, 16)
+    screen.put(
+        (word, style),
+        f"  {screen.name(src, half)} {arrow} {screen.name(dst, half)} {screen.name(what, 40)}",
+        hang=2,
+    )
+    if error:
+        screen.put(screen.name(error, 600), indent=2)
+    screen.blank()
+    _end(screen, "egress", f"egress of {src}", decision.egress)
+    _end(screen, "ingress", f"ingress of {dst}", decision.ingress)
+    _observed(screen, decision.allowed, observed)
+    return screen.text()
+
+
+def _end(screen: Screen, direction: str, title: str, end: EndDecision | None) -> None:
+    shown = screen.name(title, screen.width - 30)
+    if end is None:
+        screen.put(
+            (shown, "bold"),
+            "  outside the cluster: no policy of the state is enforced there",
+            indent=1,
+            hang=2,
+        )
+        screen.blank()
+        return
+    word, style = _WORDS[end.allowed]
+    screen.put((shown, "bold"), "  ", (word.lower(), style), indent=1, hang=2)
+    if not end.isolated_by and end.allowed:
+        _field(screen, "isolated by", [f"nothing: no policy selects it for {direction}"])
+    elif end.isolated_by:
+        refs = end.isolated_by if screen.options.verbose else end.isolated_by[:_POLICIES]
+        lines = [screen.name(policy_text(ref), 160) for ref in refs]
+        if len(lines) < len(end.isolated_by):
+            lines.append(f"and {len(end.isolated_by) - len(lines)} more")
+        _field(screen, "isolated by", lines)
+    if end.decided_by is not None:
+        by = end.decided_by
+        _field(
+            screen,
+            "decided by",
+            [f"{screen.name(policy_text(by.policy), 160)} {screen.name(by.rule, 60)}: {by.action}"],
+        )
+    elif end.allowed is False:
+        _field(screen, "decided by", ["no rule allows it: isolation denies by default"])
+    if end.unknown:
+        _field(screen, "unknown", [screen.name(text, 300) for text in end.unknown])
+    if end.uncertain:
+        lines = [screen.name(policy_text(ref), 160) for ref in end.uncertain]
+        _field(screen, "not certain", [*lines, "changed since: what they said at that time is not known"])
+    for rule in end.nearest if screen.options.verbose else end.nearest[:_NEAREST]:
+        _field(
+            screen,
+            "nearest rule",
+            [f"{screen.name(policy_text(rule.policy), 120)} {screen.name(rule.rule, 60)}"],
+        )
+        misses = [screen.own(f"× {screen.name(miss_text(miss), 200)}") for miss in rule.misses]
+        misses.extend(f"? {screen.name(text, 200)}" for text in rule.unknown)
+        screen.field("", misses, indent=3, labels=_LABELS, hang=2)
+    if end.walk:
+        steps = end.walk if screen.options.all else end.walk[:_STEPS]
+        screen.field("walk", [_step(screen, step) for step in steps], indent=3, labels=_LABELS, hang=2)
+        if len(steps) < len(end.walk):
+            _field(screen, "", [f"and {plural(len(end.walk) - len(steps), 'more step')}"])
+    screen.blank()
+
+
+def _step(screen: Screen, step: WalkStep) -> str:
+    where = f"[{step.tier}] " if step.tier else ""
+    return screen.own(screen.name(f"{where}{step.text}", 300))
+
+
+def _observed(screen: Screen, allowed: bool | None, observed: Observed | None) -> None:
+    if observed is None:
+        return
+    screen.put(("observed", "bold"), f"  {screen.name(observed.text, 400)}", indent=1, hang=2)
+    if allowed and observed.denied:
+        screen.put(
+            "The policies allow it and yet it was refused: they have changed since, the state is of "
+            "another time, or the cause is not a policy.",
+            indent=3,
+        )
+    elif allowed is False and observed.allowed and not observed.denied:
+        screen.put(
+            "The policies deny it and yet it was seen to pass: they are newer than the evidence, or are not enforced.",
+            indent=3,
+        )
+    elif allowed and observed.allowed:
+        screen.put("Policy may be cleared as the cause.", indent=3)
+    elif not observed.denied and not observed.allowed:
+        screen.put(
+            "Nothing was seen between the two: it was not tried, its name was not found, or it was not recorded.",
+            indent=3,
+        )
+
+
+def _field(screen: Screen, label: str, values: list[str]) -> None:
+    screen.field(label, values, indent=3, labels=_LABELS)

@@ -1,0 +1,193 @@
+"""The report as Markdown for a ticket: short, tables of at most five columns, the rest folded.
+
+Fits GitHub, GitLab, and what converts from them; no HTML but ``<details>``.  Text of the report stands
+in code spans and fences, where no dialect finds links, mentions or HTML.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from flowdiag.model.report import Connection, Counterfactual, Problem, Report
+from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
+from flowdiag.report.phrases import (
+    change_text,
+    clock,
+    count,
+    cut_off,
+    end_text,
+    headline,
+    miss_text,
+    plural,
+    policy_text,
+    port_text,
+    reason_word,
+    recorded_text,
+    span_text,
+    state_text,
+    what_text,
+    zone_text,
+)
+from flowdiag.report.protocol import Options
+
+__all__ = ["MarkdownReporter", "problem_markdown"]
+
+_FULL = 3
+"""Problems told in full; the table holds the others."""
+_ROWS = 12
+_POLICIES = 3
+_MISSES = 3
+_PAIRS = 3
+_EVIDENCE = 3
+_EVIDENCE_CHARS = 400
+_LIMITS = 4
+
+
+class MarkdownReporter:
+    """``-o markdown``."""
+
+    name: ClassVar[str] = "markdown"
+    binary: ClassVar[bool] = False
+
+    def render(self, report: Report, options: Options) -> str:
+        """The report; `options.problem` alone, or with `options.all` every problem in full."""
+        lines = [_heading(report, options), "", f"{markdown_phrase(headline(report))}.", ""]
+        shown = [p for p in report.problems if p.explained_by is None]
+        told = shown if options.all else shown[:_FULL]
+        if options.problem is not None:
+            shown = told = [p for p in report.problems if p.id == options.problem]
+        for problem in told:
+            lines.extend(problem_markdown(problem, options, number=report.problems.index(problem) + 1))
+            lines.append("")
+        rows = [(problem, connection) for problem in shown for connection in problem.connections]
+        if rows:
+            lines.extend(_table(rows, options))
+            lines.append("")
+        lines.append(_limits(report, options))
+        return "\n".join(lines) + "\n"
+
+
+def _heading(report: Report, options: Options) -> str:
+    zone = options.timezone
+    window = report.window
+    namespaces = sorted({p.source.namespace or p.destination.namespace or "" for p in report.problems} - {""})
+    where = ", ".join(markdown_code(name, 80) for name in namespaces[:3])
+    if len(namespaces) > 3:
+        where += f" and {len(namespaces) - 3} more namespaces"
+    cluster = f" ({markdown_code(report.cluster.name, 80)})" if report.cluster.name else ""
+    when = visible(span_text(window.since, window.until, zone))
+    stated = f" {zone_text(zone, window.since or window.until)}" if window.since or window.until else ""
+    return f"### Denied traffic{': ' + where if where else ''}{cluster}, {markdown_phrase(when + stated)}"
+
+
+def problem_markdown(problem: Problem, options: Options, *, number: int) -> list[str]:
+    """One problem's lines: title, facts as a list, and the change folded beneath."""
+    zone = options.timezone
+    status = f", {problem.status}" if problem.status else ""
+    title = markdown_phrase(problem.title, 300)
+    source, destination = (markdown_code(end_text(end), 160) for end in (problem.source, problem.destination))
+    port = markdown_code(port_text(problem.protocol, problem.port, problem.icmp), 60)
+    direction = markdown_phrase(problem.direction or "direction not recorded", 40)
+    code = markdown_code(problem.code, 20)
+    lines = [
+        f"**{number}. {title}** - {code}, {problem.severity}, {problem.confidence}{status}",
+        "",
+        f"- {_capital(markdown_phrase(state_text(problem, zone)))}; {what_text(problem, problem.count)}",
+        f"- {source} → {destination} {port}{_others(problem)}, {direction}, {markdown_code(reason_word(problem), 80)}",
+    ]
+    if problem.recorded:
+        lines.append(f"- Recorded: {_listed([recorded_text(p) for p in problem.recorded])}")
+    if problem.isolating:
+        lines.append(f"- Isolated by {_listed([policy_text(ref) for ref in problem.isolating])}")
+    for rule in problem.nearest[:1]:
+        misses = "; ".join(markdown_phrase(miss_text(miss), 300) for miss in rule.misses[:_MISSES])
+        lines.append(
+            f"- Nearest rule {markdown_code(policy_text(rule), 160)} {markdown_code(rule.rule, 60)} misses: {misses or '-'}"
+        )
+    lines.extend(
+        f"- Changed: {markdown_phrase(change_text(change, zone), 300)}" for change in problem.changes[:1]
+    )
+    fix = problem.counterfactual
+    if fix is not None:
+        lines.append(f"- Fix: {markdown_phrase(fix.summary, 400)}; {_radius(fix)}")
+    elif problem.advice:
+        lines.append(f"- {markdown_phrase(problem.advice, 500)}")
+    lines.extend(f"- {markdown_phrase(note, 300)}" for note in problem.notes[:2])
+    if fix is not None and (fix.patch or fix.manifests):
+        lines.extend(_folded("diff", markdown_fence(fix.patch, "diff")) if fix.patch else [])
+        if not fix.patch:
+            blocks = [line for manifest in fix.manifests for line in markdown_fence(manifest, "yaml")]
+            lines.extend(_folded("manifest", blocks))
+    if problem.evidence:
+        raw = "\n".join(
+            f"{visible(e.input, 200)}:{e.line}: {visible(e.raw, _EVIDENCE_CHARS)}"
+            for e in problem.evidence[:_EVIDENCE]
+        )
+        lines.extend(_folded("evidence", markdown_fence(raw)))
+    return lines
+
+
+def _folded(summary: str, block: list[str]) -> list[str]:
+    return ["", f"<details><summary>{summary}</summary>", "", *block, "", "</details>"]
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(markdown_code(name, 160) for name in names[:_POLICIES])
+    return shown + (f" and {len(names) - _POLICIES} more" if len(names) > _POLICIES else "")
+
+
+def _others(problem: Problem) -> str:
+    number = len(problem.connections) - 1
+    return f" and {plural(number, 'other connection')}" if number > 0 else ""
+
+
+def _radius(fix: Counterfactual) -> str:
+    proof = "proved by replay" if fix.proved else "not proved"
+    if not fix.also_allows:
+        return f"{proof}; newly allows nothing else that is known" if fix.proved else proof
+    pairs = ", ".join(
+        markdown_code(f"{pair.src} → {pair.dst} {','.join(pair.ports)}/{pair.protocol}", 160)
+        for pair in fix.also_allows[:_PAIRS]
+    )
+    more = len(fix.also_allows) - _PAIRS
+    return f"{proof}; also allows {pairs}" + (f" and {plural(more, 'more pair')}" if more > 0 else "")
+
+
+def _table(rows: list[tuple[Problem, Connection]], options: Options) -> list[str]:
+    zone = options.timezone
+    lines = ["| first | from | to | port | count |", "| --- | --- | --- | --- | ---: |"]
+    shown = rows if options.all else rows[:_ROWS]
+    for problem, connection in shown:
+        port = port_text(connection.protocol, connection.port, problem.icmp)
+        lines.append(
+            f"| {markdown_phrase(clock(connection.first, zone), 40)} "
+            f"| {markdown_code(end_text(connection.source), 120)} "
+            f"| {markdown_code(end_text(connection.destination), 120)} "
+            f"| {markdown_code(port, 60)} | {count(connection.count)} |"
+        )
+    if len(shown) < len(rows):
+        lines.extend(["", f"and {plural(len(rows) - len(shown), 'more connection')}"])
+    return lines
+
+
+def _limits(report: Report, options: Options) -> str:
+    limits = cut_off(report, options.timezone)
+    parts = [markdown_phrase(limit, 200) for limit in limits[:_LIMITS]]
+    if len(limits) > _LIMITS:
+        parts.append(f"{len(limits) - _LIMITS} more")
+    if report.warnings:
+        parts.append(plural(len(report.warnings), "warning"))
+    if report.totals.not_policy:
+        parts.append(f"{plural(report.totals.not_policy, 'refusal')} by no policy left out")
+    text = "; ".join(parts) or "none known, within what was recorded"
+    made = f"{report.generator.name} {report.generator.version}"
+    inputs = plural(len(report.inputs), "input")
+    return (
+        f"Limits: {text}.\n\n"
+        f"_{'Complete' if report.complete else 'Incomplete'} evidence of {inputs}, "
+        f"{plural(report.totals.records, 'record')}; {markdown_code(made, 80)}_"
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,202 @@
+"""The report on a terminal: problems first, one screen for the common case (REPORTS.md 5.1)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from flowdiag.model.report import Report, Severity
+from flowdiag.report.phrases import (
+    clock,
+    count,
+    cut_off,
+    headline,
+    plural,
+    span_text,
+    zone_text,
+)
+from flowdiag.report.protocol import Options
+from flowdiag.report.screen import Screen
+from flowdiag.report.terminal_problem import compact, connection_table, full
+
+__all__ = ["TerminalReporter"]
+
+_FULL = 6
+"""Problems that get a whole block; the rest a line each."""
+_LISTED = 24
+"""Problems that are listed at all without `Options.all`."""
+_LIMITS = 5
+_UNSEEN = (
+    "refusals that nobody recorded: outside the times above, on nodes whose logs are not here, "
+    "in flows that were sampled or lost, or by a policy that does not log"
+)
+
+
+class TerminalReporter:
+    """``-o terminal``, and what ``flowdiag show`` prints."""
+
+    name: ClassVar[str] = "terminal"
+    binary: ClassVar[bool] = False
+
+    def render(self, report: Report, options: Options) -> str:
+        """The report in `options.width` columns; with `options.problem` that problem alone, in full."""
+        screen = Screen(options)
+        _head(screen, report)
+        if options.problem is not None:
+            for number, problem in enumerate(report.problems, start=1):
+                if problem.id == options.problem:
+                    full(screen, report, problem, number, detail=True)
+            return screen.text()
+        if report.problems:
+            _problems(screen, report)
+        else:
+            _nothing(screen, report)
+        _rest(screen, report)
+        _next(screen, report)
+        return screen.text()
+
+
+def _head(screen: Screen, report: Report) -> None:
+    zone = screen.options.timezone
+    made = f"{report.generator.name} {report.generator.version}"
+    cluster = report.cluster.name or "cluster name unknown"
+    cni = ", ".join(report.cluster.cni)
+    window = report.window
+    when = screen.own(span_text(window.since, window.until, zone))
+    stated = zone_text(zone, window.since or window.until)
+    screen.put(
+        (screen.name(made), "bold"),
+        "  ",
+        screen.name(f"{cluster} ({cni})" if cni else cluster, 48),
+        "  ",
+        screen.name(f"{when} {stated}" if window.since or window.until else when),
+        hang=2,
+    )
+    totals = report.totals
+    snapshot = report.evidence.snapshot
+    parts = [
+        plural(len(report.inputs), "input"),
+        plural(totals.records, "record"),
+        plural(totals.flows, "flow"),
+    ]
+    if snapshot.taken is not None:
+        parts.append(f"cluster objects as of {clock(snapshot.taken, zone)}")
+    elif snapshot.source is not None:
+        parts.append("cluster objects of an unknown time")
+    screen.put((screen.name(", ".join(parts)), "dim"), hang=2)
+    limits = cut_off(report, zone)
+    word, style = ("Evidence", "") if report.complete else ("Evidence is incomplete", "bold yellow")
+    if limits or not report.complete:
+        shown = limits if screen.options.all else limits[:_LIMITS]
+        text = "; ".join(screen.own(screen.name(limit, 200)) for limit in shown)
+        if len(limits) > len(shown):
+            text += f"; and {len(limits) - len(shown)} more"
+        screen.put((word, style), f": {text}" if text else "", hang=2)
+    screen.blank()
+
+
+def _problems(screen: Screen, report: Report) -> None:
+    options = screen.options
+    screen.put((headline(report), "bold"), indent=1)
+    screen.blank()
+    blocks = 0
+    listed = 0
+    left = 0
+    was_full = True
+    for number, problem in enumerate(report.problems, start=1):
+        if problem.explained_by is not None and not options.all:
+            continue
+        if listed >= _LISTED and not options.all:
+            left += 1
+            continue
+        listed += 1
+        weighty = problem.severity in (Severity.HIGH, Severity.MEDIUM)
+        if options.all or (blocks < _FULL and (weighty or options.verbose)):
+            full(screen, report, problem, number, detail=False)
+            screen.blank()
+            blocks += 1
+            was_full = True
+        else:
+            compact(screen, problem, number)
+            was_full = False
+    if left:
+        screen.put(f"… and {plural(left, 'more problem')}; --all lists them", indent=1)
+    if not was_full or left:
+        screen.blank()
+    if options.all:
+        connection_table(screen, report)
+
+
+def _nothing(screen: Screen, report: Report) -> None:
+    totals = report.totals
+    screen.put((f"{headline(report)}.", "bold"), indent=1)
+    screen.blank()
+    if totals.records:
+        allowed = "allowed traffic not read" if totals.allowed is None else f"{count(totals.allowed)} allowed"
+        looked = f"{plural(totals.records, 'record')} ({allowed}) of {plural(len(report.inputs), 'input')}"
+        screen.field("looked at", [looked], indent=1, labels=14)
+    else:
+        screen.field("looked at", [plural(len(report.inputs), "input")], indent=1, labels=14)
+    screen.field(
+        "cannot show",
+        [_UNSEEN],
+        indent=1,
+        labels=14,
+    )
+    screen.blank()
+
+
+def _rest(screen: Screen, report: Report) -> None:
+    options = screen.options
+    totals = report.totals
+    wrote = False
+    if totals.unattributed:
+        screen.put(
+            f"Unattributed: {plural(totals.unattributed, 'denial')} without enough in the record to tell whose",
+            indent=1,
+            hang=2,
+        )
+        wrote = True
+    audited = [p for p in report.problems if p.verdict == "audited"]
+    if totals.audited and not audited:
+        screen.put(f"Audit mode: {plural(totals.audited, 'record')} would be denied", indent=1, hang=2)
+        wrote = True
+    if totals.not_policy or report.not_policy:
+        groups = [
+            f"{screen.name(item.text or item.reason, 70)} {count(item.count)}" for item in report.not_policy
+        ]
+        shown = groups if options.all else groups[:3]
+        more = "" if len(shown) == len(groups) else f", {len(groups) - len(shown)} more kinds: --all"
+        listed = f" ({', '.join(shown)}{more})" if shown else ""
+        screen.put(f"Not policy: {count(totals.not_policy)}{listed}", indent=1, hang=2)
+        wrote = True
+    if report.warnings:
+        shown_warnings = report.warnings if options.all else report.warnings[:3]
+        screen.put((plural(len(report.warnings), "warning"), "yellow"), indent=1)
+        for warning in shown_warnings:
+            place = "" if warning.input is None else warning.input
+            if warning.input is not None and warning.line is not None:
+                place += f":{warning.line}"
+            text = f"{screen.name(warning.message, 160)} ({screen.name(warning.code, 40)})"
+            screen.put(f"{screen.name(place, 60)}: {text}" if place else text, indent=3, hang=2)
+        if len(shown_warnings) < len(report.warnings):
+            screen.put(f"… and {len(report.warnings) - len(shown_warnings)} more: --all", indent=3)
+        wrote = True
+    if wrote:
+        screen.blank()
+
+
+def _next(screen: Screen, report: Report) -> None:
+    lines: list[str] = []
+    lead = next((p for p in report.problems if p.verify), None)
+    if lead is not None:
+        lines.append(screen.name(lead.verify[0], 400))
+    codes = list(dict.fromkeys(p.code for p in report.problems if p.explained_by is None))
+    if codes:
+        lines.append(
+            f"flowdiag codes {screen.name(codes[0], 20)}   what it means, and what else looks like it"
+        )
+        lines.append("-o html=report.html   to send it;   -v   pods, patches and evidence lines")
+    elif report.evidence.snapshot.source is None and report.totals.records:
+        lines.append("--state PATH   adds the cluster's objects (kubectl get ... -A -o yaml)")
+    if lines:
+        screen.field("Next", lines, indent=1, labels=6)

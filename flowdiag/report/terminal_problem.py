@@ -1,0 +1,306 @@
+"""One problem on a terminal: a block of labelled lines with its place on the time axis, or one line."""
+
+from __future__ import annotations
+
+from flowdiag.model.report import Counterfactual, Problem, Report, Severity
+from flowdiag.report.connection_rows import chosen_columns, connection_rows
+from flowdiag.report.escape import cells, middle, visible, visible_block
+from flowdiag.report.phrases import (
+    CONFIDENCE_MEANING,
+    SEVERITY_WORD,
+    change_text,
+    clock,
+    day_and_clock,
+    direction_text,
+    end_text,
+    miss_text,
+    object_text,
+    plural,
+    policy_text,
+    port_text,
+    reason_text,
+    reason_word,
+    recorded_text,
+    state_text,
+    ticks,
+    what_text,
+    who_to_whom,
+)
+from flowdiag.report.screen import Screen
+from flowdiag.report.sparkline import axis_of, column_of, gap_columns, narrowed, sparkline
+
+__all__ = ["compact", "connection_table", "full"]
+
+_STYLE = {
+    Severity.HIGH: "bold red",
+    Severity.MEDIUM: "bold yellow",
+    Severity.LOW: "cyan",
+    Severity.INFO: "dim",
+}
+_LABELS = 14
+_INDENT = 3
+_CONNECTIONS = 4
+_POLICIES = 4
+_NEAREST = 1
+_ALSO = 3
+_NOTES = 3
+_EVIDENCE_CHARS = 2000
+_MIN_CELL = 5
+
+
+def compact(screen: Screen, problem: Problem, number: int) -> None:
+    """One problem in a line or two."""
+    zone = screen.options.timezone
+    _title(screen, problem, number)
+    screen.put(
+        f"{what_text(problem, problem.count)}, {state_text(problem, zone)}; "
+        f"{screen.own(screen.name(who_to_whom(problem), 100))}",
+        indent=_INDENT,
+        hang=2,
+    )
+
+
+def full(screen: Screen, report: Report, problem: Problem, number: int, *, detail: bool) -> None:
+    """The whole block; `detail` or `Options.verbose` adds pods, manifests, evidence and references."""
+    zone = screen.options.timezone
+    _title(screen, problem, number)
+    detail = detail or screen.options.verbose
+    screen.split(
+        [(state_text(problem, zone), "")],
+        (what_text(problem, problem.count), "bold"),
+        indent=_INDENT,
+        hang=2,
+    )
+    _ends(screen, problem)
+    if problem.explained_by is not None:
+        cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
+        _field(screen, "explained by", [f"problem {cause}" if cause else screen.name(problem.explained_by)])
+    _policies(screen, problem, detail)
+    _fix(screen, problem, detail)
+    if problem.changes:
+        listed = problem.changes if detail else problem.changes[:2]
+        _field(screen, "changed", [screen.name(change_text(c, zone), 200) for c in listed])
+    _consequences(screen, report, problem, detail)
+    if problem.notes:
+        notes = problem.notes if detail else problem.notes[:_NOTES]
+        _field(screen, "also", [screen.own(screen.name(note, 400)) for note in notes])
+    if detail:
+        _details(screen, problem)
+    _spark(screen, report, problem)
+
+
+def _title(screen: Screen, problem: Problem, number: int) -> None:
+    status = f" {problem.status}" if problem.status else ""
+    screen.split(
+        [
+            (f"{number} ", "bold"),
+            (f"{SEVERITY_WORD[problem.severity]}", _STYLE[problem.severity]),
+            (f"  {screen.name(problem.code, 20)}  ", ""),
+            (screen.name(problem.title, 240), "bold"),
+        ],
+        (f"{problem.confidence}{status}", "italic"),
+        indent=1,
+        hang=2,
+    )
+
+
+def _field(screen: Screen, label: str, values: list[str]) -> None:
+    screen.field(label, values, indent=_INDENT, labels=_LABELS)
+
+
+def _ends(screen: Screen, problem: Problem) -> None:
+    half = max((screen.width - 24) // 2, 16)
+    direction = screen.name(problem.direction or "direction not recorded", 40)
+    how = f"{direction}, {screen.name(reason_word(problem), 60)}"
+    connections = problem.connections
+    shown = connections if screen.options.all else connections[:_CONNECTIONS]
+    arrow = screen.own("→")
+    for index, connection in enumerate(shown):
+        ends = (
+            f"{screen.name(end_text(connection.source), half)} {arrow} "
+            f"{screen.name(end_text(connection.destination), half)} "
+            f"{screen.name(port_text(connection.protocol, connection.port, problem.icmp), 40)}"
+        )
+        if len(connections) > 1:
+            ends += f" ({plural(connection.count, 'record')})"
+        screen.put((ends, "" if index else "bold"), "" if index else f", {how}", indent=_INDENT, hang=2)
+    if len(connections) > len(shown):
+        left = sum(c.count for c in connections[len(shown) :])
+        number = plural(len(connections) - len(shown), "more connection")
+        screen.put(f"{number} ({plural(left, 'record')}): --all", indent=_INDENT)
+
+
+def _policies(screen: Screen, problem: Problem, detail: bool) -> None:
+    if problem.recorded:
+        listed = problem.recorded if detail else problem.recorded[:_POLICIES]
+        _field(screen, "recorded", [screen.name(recorded_text(policy), 160) for policy in listed])
+    if problem.isolating:
+        listed_refs = problem.isolating if detail else problem.isolating[:_POLICIES]
+        lines = [screen.name(policy_text(ref), 160) for ref in listed_refs]
+        if len(problem.isolating) > len(lines):
+            lines.append(f"and {len(problem.isolating) - len(lines)} more")
+        _field(screen, "isolated by", lines)
+    elif not problem.recorded and problem.reason.name == "POLICY_DENIED":
+        _field(screen, "isolated by", ["unknown: the policies of that time are not known"])
+    for rule in problem.nearest if detail else problem.nearest[:_NEAREST]:
+        _field(
+            screen, "nearest rule", [f"{screen.name(policy_text(rule), 120)} {screen.name(rule.rule, 60)}"]
+        )
+        misses = [screen.own(f"× {screen.name(miss_text(miss), 200)}") for miss in rule.misses]
+        screen.field("", misses, indent=_INDENT, labels=_LABELS, hang=2)
+
+
+def _fix(screen: Screen, problem: Problem, detail: bool) -> None:
+    fix = problem.counterfactual
+    if fix is None:
+        if problem.advice:
+            _field(screen, "advice", [screen.name(problem.advice, 500)])
+        return
+    proof = "proved by replay" if fix.proved else "not proved"
+    _field(screen, "fix", [f"{screen.name(fix.summary, 300)} ({proof})", _radius(screen, fix)])
+    if not fix.allows_denied:
+        _field(screen, "", ["does not by itself allow everything that was refused here"])
+    if detail and problem.advice:
+        _field(screen, "advice", [screen.name(problem.advice, 500)])
+
+
+def _radius(screen: Screen, fix: Counterfactual) -> str:
+    if not fix.also_allows:
+        return "newly allows nothing else that is known" if fix.proved else "what else it allows is not known"
+    pairs = [
+        f"{screen.name(r.src, 48)} {screen.own('→')} {screen.name(r.dst, 48)} "
+        f"{screen.name(','.join(r.ports), 24)}/{screen.name(r.protocol, 12)}"
+        for r in fix.also_allows[:_ALSO]
+    ]
+    more = len(fix.also_allows) - len(pairs)
+    return f"also allows {'; '.join(pairs)}" + (f"; and {plural(more, 'more pair')}" if more else "")
+
+
+def _consequences(screen: Screen, report: Report, problem: Problem, detail: bool) -> None:
+    folded = [
+        (number, other)
+        for number, other in enumerate(report.problems, start=1)
+        if other.explained_by == problem.id and other.id != problem.id
+    ]
+    lines = [
+        f"{number} {screen.name(other.title, 120)} ({what_text(other, other.count)})"
+        for number, other in (folded if detail else folded[:3])
+    ]
+    if len(folded) > len(lines):
+        lines.append(f"and {len(folded) - len(lines)} more")
+    if lines:
+        _field(screen, "explains", lines)
+
+
+def _details(screen: Screen, problem: Problem) -> None:
+    for label, end in (("source", problem.source), ("destination", problem.destination)):
+        facts = []
+        if end.pods:
+            facts.append("pods " + ", ".join(end.pods))
+        if end.ips:
+            facts.append("addresses " + ", ".join(end.ips))
+        if end.labels:
+            facts.append("labels " + ", ".join(f"{k}={v}" for k, v in sorted(end.labels.items())))
+        if end.identity is not None:
+            facts.append(f"identity {end.identity}")
+        if end.known_by:
+            facts.append(f"known by {end.known_by}")
+        if facts:
+            _field(screen, label, [screen.name(fact, 400) for fact in facts])
+    meaning = CONFIDENCE_MEANING[problem.confidence]
+    _field(screen, "reason", [f"{screen.name(reason_text(problem), 120)}; {direction_text(problem)}"])
+    _field(screen, "confidence", [f"{problem.confidence}: {meaning}"])
+    if problem.verify:
+        _field(screen, "confirm", [screen.name(command, 400) for command in problem.verify])
+    fix = problem.counterfactual
+    if fix is not None:
+        blocks = [fix.patch] if fix.patch else list(fix.manifests)
+        for block in blocks:
+            _field(screen, "patch" if fix.patch else "manifest", [""])
+            for line in visible_block(block).split("\n"):
+                screen.literal(" " * (_INDENT + 2) + line, _diff_style(line) if fix.patch else "")
+    for line_ in problem.evidence:
+        place = f"{line_.input}:{line_.line}"
+        _field(screen, "evidence", [screen.name(place, 120), visible(line_.raw, _EVIDENCE_CHARS)])
+    if problem.references:
+        _field(screen, "references", [screen.name(url, 300) for url in problem.references])
+    _field(screen, "fingerprint", [screen.name(problem.fingerprint, 80)])
+
+
+def _diff_style(line: str) -> str:
+    return "green" if line.startswith("+") else "red" if line.startswith("-") else ""
+
+
+def _spark(screen: Screen, report: Report, problem: Problem) -> None:
+    buckets = report.buckets
+    row = buckets.counts.by_problem.get(problem.id)
+    if not row or buckets.start is None or not any(row):
+        return
+    zone = screen.options.timezone
+    start = clock(buckets.start, zone)[:5]
+    end = clock(report.window.until, zone)[:5] if report.window.until else ""
+    lead = f"{' ' * _INDENT}{visible(start, 12)}  "
+    narrow, step = narrowed(row, min(screen.width - cells(lead) - 8, 80))
+    axis = axis_of(buckets.start, buckets.width_s, len(narrow), step)
+    if axis is None:
+        return
+    missing = gap_columns(axis, report.evidence.gaps)
+    bars = sparkline(narrow, missing, ascii_only=screen.options.ascii)
+    screen.literal(f"{lead}{bars}  {visible(end, 12)}")
+    unknown = "   ? evidence is missing" if "?" in bars else ""
+    marks = [(column_of(axis, ticks(c.at)), c) for c in problem.changes]
+    column, change = next(((c, item) for c, item in marks if c is not None), (None, None))
+    if column is not None and change is not None:
+        text = f"{object_text(change.object).partition(' ')[2]} {change.kind} {clock(change.at, zone)}"
+        here = cells(lead) + column
+        room = screen.width - here - 2
+        if room >= 30 or room >= here:
+            shown = middle(visible(text), max(room - cells(unknown), 16), ascii_only=screen.options.ascii)
+            screen.literal(f"{' ' * here}^ {shown}{unknown}", "dim")
+        else:
+            shown = middle(visible(text), here - _INDENT - 1, ascii_only=screen.options.ascii)
+            screen.literal(f"{shown.rjust(here - 1 - (cells(shown) - len(shown)))} ^{unknown[:room]}", "dim")
+    elif unknown:
+        screen.literal(f"{' ' * cells(lead)}{unknown.strip()}", "dim")
+
+
+_TABLE = ("count", "source", "destination", "port", "protocol", "first", "last", "code")
+
+
+def connection_table(screen: Screen, report: Report) -> None:
+    """Every refused connection in columns; `Options.columns` chooses them, else as many as fit."""
+    options = screen.options
+    columns = chosen_columns(options.columns or _TABLE)
+    zone = options.timezone
+    days = {day_and_clock(t, zone)[:10] for t in (report.window.since, report.window.until) if t}
+    cut = 11 if len(days) == 1 else 0
+    rows: list[list[str]] = [list(columns)]
+    for facts in connection_rows(report, options.problem):
+        texts = []
+        for column in columns:
+            value = facts[column]
+            if column in ("first", "last") and isinstance(value, str):
+                texts.append(visible(day_and_clock(value, zone)[cut:], 30))
+            else:
+                texts.append("-" if value is None else screen.name(str(value), 60))
+        rows.append(texts)
+    if len(rows) == 1:
+        return
+    widths = [max(cells(row[index]) for row in rows) for index in range(len(columns))]
+    while not options.columns and len(widths) > 4 and len(widths) * 2 + 12 * len(widths) > screen.width + 20:
+        widths.pop()
+    over = sum(widths) + 2 * len(widths) - 1 - screen.width
+    while over > 0 and max(widths) > _MIN_CELL:
+        widths[widths.index(max(widths))] -= 1
+        over -= 1
+    for number, row in enumerate(rows):
+        line = "  ".join(
+            _pad(middle(text, width, ascii_only=options.ascii), width)
+            for text, width in zip(row, widths, strict=False)
+        )
+        screen.literal(f" {line}", "" if number else "bold")
+    screen.blank()
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))

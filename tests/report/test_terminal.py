@@ -1,0 +1,222 @@
+"""The terminal report fits its width, says what is unknown, and lets no text act."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from msgspec.structs import replace
+
+from flowdiag.model.errors import UsageError
+from flowdiag.model.policy import (
+    Condition,
+    ConnectionDecision,
+    EndDecision,
+    Miss,
+    NearestRule,
+    PolicyRef,
+    WalkStep,
+)
+from flowdiag.model.report import BucketCounts, Buckets
+from flowdiag.report import Options, Reporter
+from flowdiag.report.escape import cells
+from flowdiag.report.explain_view import render_explain
+from flowdiag.report.query_types import Observed
+from flowdiag.report.sparkline import narrowed, sparkline
+from flowdiag.report.terminal import TerminalReporter
+from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story, empty, hostile, mixed
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+ACTING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def render(report, **options) -> str:
+    return TerminalReporter().render(report, Options(**options))
+
+
+def test_it_is_a_reporter() -> None:
+    assert isinstance(TerminalReporter(), Reporter)
+
+
+@pytest.mark.parametrize("width", [60, 80, 132])
+@pytest.mark.parametrize("sample", SAMPLES_AND_HOSTILE)
+def test_no_line_is_wider_than_the_terminal(sample: str, width: int) -> None:
+    """Wide characters count two columns; only patches and manifests, which must stay whole, may run over."""
+    lines = render(SAMPLES_AND_HOSTILE[sample](), width=width, all=True).split("\n")
+
+    assert [line for line in lines if cells(line) > width] == []
+
+
+@pytest.mark.parametrize("shift", range(0, len(HOSTILE), 3))
+def test_nothing_in_a_report_acts_on_the_terminal(shift: int) -> None:
+    """Escapes, direction overrides and line ends in any field are shown, not done."""
+    for times in (False, True):
+        report = hostile(shift=shift, times=times)
+        page = render(report, width=100, verbose=True, all=True)
+        coloured = render(report, width=100, verbose=True, all=True, color=True)
+
+        assert None is ACTING.search(page)
+        assert None is ACTING.search(ANSI.sub("", coloured))
+        assert page == ANSI.sub("", coloured)
+
+
+def test_rich_markup_in_names_stays_text() -> None:
+    report = replace(dns_story(), problems=(replace(dns_story().problems[0], title="[red]x[/red] :boom:"),))
+
+    assert "[red]x[/red] :boom:" in render(report)
+
+
+def test_ten_thousand_characters_do_not_fill_the_screen() -> None:
+    assert len(render(hostile(("L" * 10_000,)), verbose=True, all=True)) < 200_000
+
+
+def test_ascii_draws_nothing_else() -> None:
+    """With --ascii what flowdiag draws is ASCII, whatever the report's own sentences hold."""
+    assert render(mixed(), ascii=True, all=True, verbose=True).isascii()
+    assert render(dns_story(), ascii=True, all=True, verbose=True).isascii()
+
+
+def test_severity_is_a_word_and_not_only_a_colour() -> None:
+    page = render(dns_story())
+
+    assert "1 HIGH  FD401" in page
+    assert "3 MEDIUM  FD101" in page
+
+
+def test_the_zone_is_stated() -> None:
+    assert "14:00:01 → 14:19:59 UTC" in render(dns_story())
+
+
+def test_no_denials_says_what_was_read_and_what_that_cannot_show() -> None:
+    page = render(empty())
+
+    assert "No denied traffic in what was read." in page
+    assert "900 records (900 allowed) of 1 input" in page
+    assert "cannot show" in page
+
+
+def test_unknown_is_said_and_never_shown_as_none_or_zero() -> None:
+    page = render(mixed())
+
+    assert "None" not in page
+    assert "cluster name unknown" in page
+    assert "allowed traffic was not read" in " ".join(page.split())
+    assert "at an unknown time (the records carry none)" in " ".join(page.split())
+
+
+def test_a_consequence_stands_under_its_cause() -> None:
+    page = render(dns_story())
+
+    assert "explains      4 DNS over TCP is blocked" in page
+    assert "\n 4 LOW" not in page
+    assert "\n 4 LOW" in render(dns_story(), all=True)
+
+
+def test_one_problem_alone_is_shown_in_full() -> None:
+    page = render(dns_story(), problem="p-9ab4410c")
+
+    assert "kind: NetworkPolicy" in page
+    assert "DNS is blocked" not in page
+
+
+def test_columns_of_the_table_can_be_chosen() -> None:
+    page = render(dns_story(), all=True, columns=("count", "source"))
+
+    assert " count  source" in page
+    with pytest.raises(UsageError, match="no column 'colour'"):
+        render(dns_story(), all=True, columns=("colour",))
+
+
+def test_many_problems_stay_one_list() -> None:
+    report = mixed()
+    many = tuple(replace(report.problems[1], id=f"p-{n:08x}") for n in range(60))
+    page = render(replace(report, problems=many))
+
+    assert "36 more problems; --all lists them" in page
+    assert page.count("\n") < 150
+
+
+def test_a_span_with_missing_evidence_is_not_shown_as_quiet() -> None:
+    assert "·??·" in render(dns_story())
+
+
+def test_sparkline_scales_to_the_largest_and_keeps_small_ones_visible() -> None:
+    assert sparkline([0, 1, 1000], set()) == "·▁█"
+    assert sparkline([0, 1, 1000], set(), ascii_only=True) == ".:@"
+    assert sparkline([0, 1], {0, 1}) == "?█"
+
+
+def test_narrowing_keeps_the_sum() -> None:
+    row = list(range(100))
+    narrow, step = narrowed(row, 33)
+
+    assert sum(row) == sum(narrow)
+    assert len(narrow) <= 33
+    assert step == 4
+
+
+def test_buckets_without_a_time_draw_nothing() -> None:
+    report = replace(dns_story(), buckets=Buckets(None, None, BucketCounts((), None, {})))
+
+    assert "▁" not in render(report)
+
+
+REF = PolicyRef("NetworkPolicy", "networking.k8s.io", "shop", "deny")
+
+
+def decision(allowed: bool | None) -> ConnectionDecision:
+    end = EndDecision(
+        allowed=allowed,
+        isolated_by=(REF,),
+        nearest=(
+            NearestRule(
+                policy=REF,
+                rule="egress[0]",
+                misses=(Miss(Condition.PORT, "80", "8080"),),
+                unknown=("\x1b[2J peer",),
+            ),
+        ),
+        walk=(WalkStep(tier=None, policy=REF, rule=None, outcome="selects", text="selects \x1b[31mred"),),
+    )
+    return ConnectionDecision(allowed=allowed, egress=end, ingress=None)
+
+
+def test_explain_says_verdict_policies_walk_and_what_was_seen() -> None:
+    observed = Observed(
+        denied=38,
+        denied_first=None,
+        denied_last=None,
+        allowed=4012,
+        allowed_first=None,
+        allowed_last=None,
+        audited=0,
+        text="allowed 4,012 times until 12:01:05, refused 38 times since 12:01:07 (UTC)",
+    )
+    page = render_explain(
+        "shop/web", "10.0.0.1", "TCP", 8080, decision(False), Options(width=80), observed=observed
+    )
+
+    assert page.startswith("DENIED  shop/web → 10.0.0.1 8080/TCP\n")
+    assert "isolated by   NetworkPolicy shop/deny" in page
+    assert "no rule allows it: isolation denies by default" in page
+    assert "× port: wants 80, found 8080" in page
+    assert "outside the cluster" in page
+    assert "allowed 4,012 times" in page
+    assert None is ACTING.search(page)
+
+
+def test_explain_does_not_hide_that_records_and_policies_disagree() -> None:
+    seen = Observed(
+        denied=1,
+        denied_first=None,
+        denied_last=None,
+        allowed=0,
+        allowed_first=None,
+        allowed_last=None,
+        audited=0,
+        text="refused once",
+    )
+    page = render_explain("a/b", "c/d", None, None, decision(True), Options(), observed=seen)
+
+    assert page.startswith("ALLOWED")
+    assert "and yet it was refused" in page
