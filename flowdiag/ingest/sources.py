@@ -327,9 +327,10 @@ class _Opened:
     def read(self, size: int = -1, /) -> bytes:
         if self._front:
             front, self._front = self._front, b""
-            if 0 <= size < len(front):
-                front, self._front = front[:size], front[size:]
-            return front
+            if size < 0:
+                return front + self._stream.read()
+            self._front = front[size:]
+            return front[:size]
         return self._stream.read(size)
 
     def close(self) -> None:

@@ -33,9 +33,9 @@ class _Resource(Struct):
 class _Entry(Struct):
     # {"insertId":"1x","logName":"projects/p/logs/policy-action","resource":{"type":"k8s_node","labels":
     #  {"node_name":"gke-a"}},"timestamp":"2026-01-05T10:00:00.1Z","jsonPayload":{...}}   Cloud Logging v2
-    payload: Raw | None = field(default=None, name="jsonPayload")
+    payload: Raw = field(default=Raw(), name="jsonPayload")
     text: str | None = field(default=None, name="textPayload")
-    proto: Raw | None = field(default=None, name="protoPayload")
+    proto: Raw = field(default=Raw(), name="protoPayload")
     at: str | None = field(default=None, name="timestamp")
     resource: _Resource | None = None
 
@@ -64,8 +64,8 @@ class CloudLogging(JsonLines[_Entry]):
         )
         if record.text is not None:
             return text_rows(record.text, row)
-        raw = record.payload if record.payload is not None else record.proto
-        if raw is None:
+        raw = bytes(record.payload) or bytes(record.proto)
+        if not raw.startswith(b"{"):
             return None
         message = _message(raw)
         if message is not None:
@@ -73,7 +73,7 @@ class CloudLogging(JsonLines[_Entry]):
         return iter((row._replace(data=one_line(raw)),))
 
 
-def _message(raw: Raw) -> str | None:
+def _message(raw: bytes) -> str | None:
     fields = _keys.decode(raw)
     if not set(fields) <= _PLAIN:
         return None

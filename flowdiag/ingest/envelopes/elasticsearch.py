@@ -19,7 +19,7 @@ __all__ = ["ElasticHits", "ElasticResponse"]
 
 class _Hit(Struct):
     # {"_index":"tigera_secure_ee_flows.cluster.20190503","_id":"u12w","_score":null,"_source":{...}}  Elasticsearch 7
-    source: Raw | None = field(default=None, name="_source")
+    source: Raw = field(default=Raw(), name="_source")
 
 
 class _Hits(Struct):
@@ -38,14 +38,15 @@ _stamps = msgspec.json.Decoder(_Stamp)
 
 
 def _unwrapped(hit: _Hit, row: Row) -> Row | None:
-    if hit.source is None or bytes(hit.source[:1]) != b"{":
+    raw = bytes(hit.source)
+    if not raw.startswith(b"{"):
         return None
     try:
-        stamp = _stamps.decode(hit.source).at
+        stamp = _stamps.decode(raw).at
     except DAMAGED:
         stamp = None
     at = instant(stamp) if isinstance(stamp, str) else None
-    return row._replace(data=one_line(hit.source), at=row.at if at is None else at)
+    return row._replace(data=one_line(raw), at=row.at if at is None else at)
 
 
 class ElasticHits(JsonLines[_Hit]):

@@ -28,7 +28,7 @@ class _Record(Struct):
     #  "kubernetes":{"namespace_name":"openshift-ovn-kubernetes","pod_name":"ovnkube-node-abcde"}}   cluster-logging 5.8
     message: str | None = None
     log: str | None = None
-    structured: Raw | None = None
+    structured: Raw = Raw()
     hostname: str | None = None
     kubernetes: _Kubernetes | None = None
     at: str | int | float | None = field(default=None, name="@timestamp")
@@ -64,6 +64,7 @@ class ViaQ(JsonLines[_Record]):
         message = record.message if record.message is not None else record.log
         if message is not None:
             return text_rows(message, row)
-        if record.structured is not None:
-            return iter((row._replace(data=one_line(record.structured)),))
+        structured = bytes(record.structured)
+        if structured.startswith(b"{"):
+            return iter((row._replace(data=one_line(structured)),))
         return None

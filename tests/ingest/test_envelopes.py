@@ -1,0 +1,455 @@
+"""Every wrapper: an ordinary line, lines in parts, foreign lines, and stacks of wrappers."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta, timezone
+
+import pytest
+
+from flowdiag.ingest.envelopes import LAYERS, Peeler, Row, next_layer
+from flowdiag.parserkit import ParseContext, TimeSource, parse_rfc3339
+from flowdiag.parserkit.block import Block
+
+AT = "2026-01-05T10:00:00.123456789Z"
+NS = parse_rfc3339(AT)
+
+
+def peel(data: bytes, *stack: str, first_line: int = 1, context: ParseContext | None = None) -> list[Row]:
+    peeler = Peeler(stack, context or ParseContext(input="t", year=2026))
+    rows = list(peeler.peel(data, first_line))
+    for rest in peeler.flush():
+        rows += rest
+    return rows
+
+
+def stack_of(data: bytes) -> tuple[str, ...]:
+    found: tuple[str, ...] = ()
+    while (name := next_layer(b"".join(row.data + b"\n" for row in peel(data, *found)))) and len(found) < 4:
+        found = (*found, name)
+    return found
+
+
+LINE = b'level=info msg="a line: with blanks"'
+JSON_LINE = '{"kind":"Event","n":1}'
+ORDINARY: list[tuple[str, bytes, Row]] = [
+    ("cri", f"{AT} stdout F ".encode() + LINE, Row(LINE, 1, NS)),
+    (
+        "docker-json",
+        json.dumps({"log": LINE.decode() + "\n", "stream": "stderr", "time": AT}).encode(),
+        Row(LINE, 1, NS),
+    ),
+    ("kubectl-timestamps", AT.encode() + b" " + LINE, Row(LINE, 1, NS)),
+    ("kubectl-prefix", b"[pod/web-1/main] " + LINE, Row(LINE, 1, pod="web-1", container="main")),
+    (
+        "node-logs",
+        f"master-0.example.com {JSON_LINE}".encode(),
+        Row(JSON_LINE.encode(), 1, node="master-0.example.com"),
+    ),
+    (
+        "svlogd",
+        b"2026-01-05_10:00:00.12345 " + LINE,
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.12345Z")),
+    ),
+    (
+        "stern",
+        b"calico-node-7xk2p calico-node " + LINE,
+        Row(LINE, 1, pod="calico-node-7xk2p", container="calico-node"),
+    ),
+    (
+        "stern",
+        b"\x1b[36mcalico-node-7xk2p\x1b[0m \x1b[36mcalico-node\x1b[0m " + LINE,
+        Row(LINE, 1, pod="calico-node-7xk2p", container="calico-node"),
+    ),
+    (
+        "stern-json",
+        json.dumps(
+            {
+                "message": LINE.decode(),
+                "nodeName": "n1",
+                "namespace": "ns",
+                "podName": "p",
+                "containerName": "c",
+            }
+        ).encode(),
+        Row(LINE, 1, None, "n1", "ns", "p", "c"),
+    ),
+    (
+        "syslog-rfc3164",
+        b"Jan  5 10:00:00 n1 kernel: [307753.360525] calico-packet: IN=",
+        Row(b"[307753.360525] calico-packet: IN=", 1, parse_rfc3339("2026-01-05T10:00:00Z"), "n1"),
+    ),
+    (
+        "syslog-rfc3164",
+        b"<6>Jan 05 10:00:00.5 n1 kubelet-wrapper[4713]: " + LINE,
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.5Z"), "n1"),
+    ),
+    (
+        "syslog-iso",
+        b"2026-01-05T12:00:00.5+02:00 n1 kernel: " + LINE,
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.5Z"), "n1"),
+    ),
+    (
+        "syslog-iso",
+        b"2026-01-05T10:00:00+0000 n1 kubelet[4713]: " + LINE,
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00Z"), "n1"),
+    ),
+    (
+        "syslog-iso",
+        b"Mon 2026-01-05 10:00:00 UTC n1 kubelet[4713]: " + LINE,
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00Z"), "n1"),
+    ),
+    ("syslog-iso", b"Mon 2026-01-05 10:00:00 CET n1 kubelet[4713]: " + LINE, Row(LINE, 1, None, "n1")),
+    ("journal-unix", b"1767607200.123456 n1 kernel: " + LINE, Row(LINE, 1, 1767607200_123456000, "n1")),
+    (
+        "syslog-rfc5424",
+        f'<134>1 {AT} n1 ovn 311 - [a@1 k="v\\"]"] '.encode() + LINE,
+        Row(LINE, 1, NS, "n1"),
+    ),
+    ("syslog-rfc5424", b"<134>1 - - ovn 311 - - " + LINE, Row(LINE, 1)),
+    (
+        "journal-json",
+        json.dumps(
+            {"__REALTIME_TIMESTAMP": "1767607200123456", "_HOSTNAME": "n1", "MESSAGE": LINE.decode()}
+        ).encode(),
+        Row(LINE, 1, 1767607200_123456000, "n1"),
+    ),
+    (
+        "journal-json",
+        json.dumps({"_HOSTNAME": "n1", "MESSAGE": list(LINE)}).encode(),
+        Row(LINE, 1, None, "n1"),
+    ),
+    (
+        "logcli-json",
+        json.dumps(
+            {"labels": {"pod": "p", "namespace": "ns"}, "line": LINE.decode(), "timestamp": AT}
+        ).encode(),
+        Row(LINE, 1, NS, None, "ns", "p"),
+    ),
+    (
+        "logcli",
+        AT.encode() + b' {container="c", pod="p", node_name="n1"} ' + LINE,
+        Row(LINE, 1, NS, "n1", None, "p", "c"),
+    ),
+    (
+        "cloud-logging",
+        json.dumps(
+            {
+                "insertId": "1",
+                "logName": "projects/p/logs/policy-action",
+                "resource": {"type": "k8s_node", "labels": {"node_name": "n1"}},
+                "timestamp": AT,
+                "jsonPayload": {"disposition": "deny", "count": 1},
+            }
+        ).encode(),
+        Row(b'{"disposition": "deny", "count": 1}', 1, NS, "n1"),
+    ),
+    (
+        "cloud-logging",
+        json.dumps({"logName": "l", "timestamp": AT, "jsonPayload": {"message": LINE.decode()}}).encode(),
+        Row(LINE, 1, NS),
+    ),
+    (
+        "cloud-logging",
+        json.dumps({"logName": "l", "timestamp": AT, "textPayload": LINE.decode() + "\n"}).encode(),
+        Row(LINE, 1, NS),
+    ),
+    (
+        "cloudwatch-lines",
+        json.dumps({"timestamp": 1767607200123, "message": LINE.decode(), "eventId": "1"}).encode(),
+        Row(LINE, 1, 1767607200_123000000),
+    ),
+    (
+        "cloudwatch-tail",
+        b"2026-01-05T10:00:00.123000+00:00 aws-network-policy-agent-audit-1f0c " + LINE,
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.123Z")),
+    ),
+    (
+        "elasticsearch-hit",
+        json.dumps({"_index": "i", "_source": {"@timestamp": AT, "action": "deny"}}).encode(),
+        Row(json.dumps({"@timestamp": AT, "action": "deny"}).encode(), 1, NS),
+    ),
+    (
+        "viaq",
+        json.dumps(
+            {
+                "@timestamp": AT,
+                "hostname": "n1",
+                "message": LINE.decode(),
+                "kubernetes": {"namespace_name": "ns", "pod_name": "p", "container_name": "c"},
+            }
+        ).encode(),
+        Row(LINE, 1, NS, "n1", "ns", "p", "c"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "data", "row"), ORDINARY, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_ordinary_line(layer, data, row):
+    """The wrapper is found by itself, what it wraps comes out, and what it says stands beside."""
+    assert next_layer((data + b"\n") * 3) == layer
+    assert peel(data + b"\n", layer) == [row]
+    assert peel(data, layer) == [row]
+
+
+@pytest.mark.parametrize(
+    ("layer", "data", "row"), ORDINARY, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_foreign_lines_pass_unchanged(layer, data, row):
+    """A line without the wrapper keeps its bytes and its number; the others are still peeled."""
+    foreign = b"-- no wrapper here --"
+    rows = peel(b"\n".join([data, foreign, b"", data]) + b"\n", layer, first_line=7)
+
+    assert rows == [row._replace(line=7), Row(foreign, 8), Row(b"", 9), row._replace(line=10)]
+
+
+@pytest.mark.parametrize("layer", sorted(LAYERS))
+def test_no_layer_raises_on_garbage(layer):
+    """Damage passes through; it is the parser's to name."""
+    for data in (
+        b"\x00\xff\xfe\n",
+        b"{" * 5000 + b"\n",
+        b'{"log":\n',
+        b"[\n{\n",
+        b'{"MESSAGE":{"a":1}}\n',
+        b"\n",
+    ):
+        assert all(isinstance(row.data, bytes) for row in peel(data, layer))
+
+
+def test_cri_parts_are_joined_by_stream():
+    """Parts of one line join even where the other stream writes between; the number is the first part's."""
+    data = (
+        b"2026-01-05T10:00:00Z stdout P one \n"
+        b"2026-01-05T10:00:01Z stderr F other\n"
+        b"2026-01-05T10:00:02Z stdout F line\n"
+        b"2026-01-05T10:00:03Z stdout P cut off"
+    )
+    rows = peel(data, "cri")
+
+    assert [(row.line, row.data) for row in rows] == [(2, b"other"), (1, b"one line"), (4, b"cut off")]
+    assert rows[1].at == parse_rfc3339("2026-01-05T10:00:00Z")
+
+
+def test_docker_parts_are_joined():
+    """Docker cuts lines at 16 KiB; the part before has no newline."""
+    parts = [
+        {"log": "one ", "stream": "stdout", "time": AT},
+        {"log": "line\n", "stream": "stdout", "time": AT},
+        {"log": "end", "stream": "stdout", "time": AT},
+    ]
+    rows = peel(b"".join(json.dumps(part).encode() + b"\n" for part in parts), "docker-json")
+
+    assert [(row.line, row.data) for row in rows] == [(1, b"one line"), (3, b"end")]
+
+
+def test_journal_export_with_binary_field():
+    """Fields with newlines carry their length; the record has the number of its first line."""
+    message = b"two\nlines"
+    data = (
+        b"__CURSOR=s=1\n__REALTIME_TIMESTAMP=1767607200123456\n_HOSTNAME=n1\nMESSAGE\n"
+        + len(message).to_bytes(8, "little")
+        + message
+        + b"\n\n__CURSOR=s=2\nMESSAGE=single\n"
+    )
+    assert next_layer(data) == "journal-export"
+    assert peel(data, "journal-export") == [
+        Row(b"two", 1, 1767607200_123456000, "n1"),
+        Row(b"lines", 1, 1767607200_123456000, "n1"),
+        Row(b"single", 8),
+    ]
+
+
+def test_cluster_info_dump_sections_name_pod_and_container():
+    """The marker lines go, numbers stay."""
+    data = (
+        b"==== START logs for container weave-npc of pod kube-system/weave-net-2xkzp ====\n"
+        b"WARN: x\n"
+        b"==== END logs for container weave-npc of pod kube-system/weave-net-2xkzp ====\n"
+        b"between\n"
+    )
+    assert next_layer(data) == "cluster-info-dump"
+    assert peel(data, "cluster-info-dump") == [
+        Row(b"WARN: x", 2, None, None, "kube-system", "weave-net-2xkzp", "weave-npc"),
+        Row(b"between", 4),
+    ]
+
+
+DOCUMENTS = [
+    (
+        "loki",
+        {
+            "status": "success",
+            "data": {
+                "resultType": "streams",
+                "result": [
+                    {
+                        "stream": {"namespace": "ns", "pod": "p"},
+                        "values": [[str(NS), "one"], [str(NS + 1), "two"]],
+                    },
+                    {"stream": {"SrcK8S_Namespace": "a"}, "values": [[str(NS), '{"Bytes":1}']]},
+                ],
+            },
+        },
+        [
+            Row(b"one", 1, NS, None, "ns", "p"),
+            Row(b"two", 2, NS + 1, None, "ns", "p"),
+            Row(b'{"SrcK8S_Namespace":"a","Bytes":1}', 3, NS),
+        ],
+    ),
+    (
+        "elasticsearch",
+        {
+            "took": 1,
+            "hits": {
+                "total": {"value": 1},
+                "hits": [{"_index": "i", "_source": {"a": 1}}, {"_source": {"b": 2}}],
+            },
+        },
+        [Row(b'{"a": 1}', 1), Row(b'{"b": 2}', 2)],
+    ),
+    (
+        "cloudwatch",
+        {
+            "events": [
+                {"timestamp": 1767607200123, "message": "one", "logStreamName": "s"},
+                {"message": "two\n"},
+            ]
+        },
+        [Row(b"one", 1, 1767607200_123000000), Row(b"two", 2)],
+    ),
+    (
+        "cloudwatch-query",
+        {
+            "results": [
+                [
+                    {"field": "@timestamp", "value": "2026-01-05 10:00:00.123"},
+                    {"field": "@message", "value": "one"},
+                ]
+            ],
+            "status": "Complete",
+        },
+        [Row(b"one", 1, parse_rfc3339("2026-01-05T10:00:00.123Z"))],
+    ),
+    ("json-array", [{"a": 1}, {"b": 2}], [Row(b'{"a": 1}', 1), Row(b'{"b": 2}', 2)]),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "document", "rows"), DOCUMENTS, ids=lambda value: value if isinstance(value, str) else ""
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_documents_count_elements(layer, document, rows, indent):
+    """Elements are numbered from 1 however the document is laid out."""
+    data = json.dumps(document, indent=indent).encode()
+
+    assert next_layer(data) == layer
+    peeled = peel(data, layer)
+    assert [(row.line, row.at, row.pod) for row in peeled] == [(row.line, row.at, row.pod) for row in rows]
+    for mine, wanted in zip(peeled, rows, strict=True):
+        assert b"\n" not in mine.data
+        if wanted.data.startswith(b"{"):
+            assert json.loads(mine.data) == json.loads(wanted.data)
+        else:
+            assert mine.data == wanted.data
+
+
+def test_array_cut_off_gives_its_whole_elements():
+    """The damaged rest comes last, for the parser to name."""
+    rows = peel(b'[{"a":1},\n {"b":2},\n {"c":', "json-array")
+
+    assert rows == [Row(b'{"a":1}', 1), Row(b'{"b":2}', 2), Row(b'{"c":', 3)]
+
+
+def test_pretty_objects_have_the_line_they_start_on():
+    """``jq .`` output; an object that was cut off comes as it is."""
+    data = b'{\n  "a": "x y"\n}\n{\n  "b": 2\n}\n{\n  "c":'
+
+    assert next_layer(data) == "json-pretty"
+    assert peel(data, "json-pretty") == [Row(b'{"a": "x y"}', 1), Row(b'{"b": 2}', 4), Row(b'{"c":', 7)]
+
+
+def test_insights_csv():
+    """Quoted cells; the header row is no record."""
+    data = b'@timestamp,@message\n2026-01-05 10:00:00.123,"Node: n;SIP: ""a"", b"\n'
+
+    assert next_layer(data) == "cloudwatch-csv"
+    assert peel(data, "cloudwatch-csv") == [
+        Row(b'Node: n;SIP: "a", b', 2, parse_rfc3339("2026-01-05T10:00:00.123Z"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "stack"),
+    [
+        (b"[pod/p/c] 2026-01-05T10:00:00.1Z level=info\n", ("kubectl-prefix", "kubectl-timestamps")),
+        (b"2026-01-05T10:00:00.1Z 2026-01-05T10:00:00.2Z stdout F x y\n", ("kubectl-timestamps", "cri")),
+        (
+            json.dumps(
+                [{"logName": "l", "timestamp": AT, "textPayload": "2026-01-05T10:00:00Z stdout F x"}]
+            ).encode(),
+            ("json-array", "cloud-logging", "cri"),
+        ),
+    ],
+)
+def test_stacks(data, stack):
+    """Wrappers come off one after another, outermost first."""
+    assert stack_of(data) == stack
+
+
+def test_nearest_wrapper_wins():
+    """What the inner wrapper says of the line is nearer to its writer."""
+    data = b"2026-01-05T10:00:09Z Jan  5 10:00:01 n1 app: x\n2026-01-05T10:00:09Z plain\n"
+    rows = peel(data, "kubectl-timestamps", "syslog-rfc3164")
+
+    assert [row.at for row in rows] == [
+        parse_rfc3339("2026-01-05T10:00:01Z"),
+        parse_rfc3339("2026-01-05T10:00:09Z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("context", "at", "source"),
+    [
+        (ParseContext(input="t"), None, TimeSource.NONE),
+        (ParseContext(input="t", year=2024), "2024-12-31T23:00:00Z", TimeSource.INFERRED_YEAR),
+        (
+            ParseContext(input="t", reference_time=parse_rfc3339("2026-01-02T00:00:00Z")),
+            "2025-12-31T23:00:00Z",
+            TimeSource.INFERRED_YEAR,
+        ),
+        (
+            ParseContext(input="t", year=2024, zone=timezone(timedelta(hours=1))),
+            "2024-12-31T22:00:00Z",
+            TimeSource.INFERRED_YEAR,
+        ),
+    ],
+)
+def test_year_of_syslog_is_inferred_and_marked(context, at, source):
+    """Without a year the time is unknown; with one it says that it stands on it."""
+    rows = Peeler(("syslog-rfc3164",), context).peel(b"Dec 31 23:00:00 n1 kernel: x\n", 1)
+    line = Block(data=rows.data, envelope=rows.envelope()).of_line(0)
+
+    assert line.at == (parse_rfc3339(at) if at else None)
+    assert line.time_source is source
+    assert line.node == "n1"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Nov  3 16:23:17 ip-172-31-34-84 DROP by policy default/np IN=cni0 OUT=cni0 MAC=a6:7c SRC=10.42.0.9\n",
+        b"Nov  3 16:23:17 ip-172-31-34-84  IN=cni0 OUT=cni0 MAC=a6:7c SRC=10.42.0.9\n",
+        b"2023-11-02T16:28:54.139Z|00004|acl_log(ovn_pinctrl0)|INFO|name=x\n",
+        b'[2025-07-22T17:55:52.085Z] "GET / HTTP/1.1" 403 - rbac_access_denied_matched_policy[none]\n',
+        b"WARN: 2020/09/09 13:43:06.963438 TCP connection from a to b blocked by Weave NPC.\n",
+        b"I0712 09:53:52.257809       1 logging.go:67] x\n",
+        b'{"flow":{"verdict":"DROPPED"},"node_name":"n","time":"2026-01-05T10:00:00Z"}\n',
+        b"Mar  4 10:00:00.123: default/a:1 (ID:1) -> default/b:80 (ID:2) policy-verdict:none EGRESS DENIED (TCP Flags: SYN)\n",
+    ],
+)
+def test_records_that_only_look_wrapped(data):
+    """A format's own header stays with its records."""
+    assert next_layer(data * 3) is None

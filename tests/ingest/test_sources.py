@@ -1,0 +1,308 @@
+"""From paths to sources: walking, unpacking, encodings, and everything that is wrong with archives."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from flowdiag.ingest import Gathered
+from flowdiag.ingest.archives import Limits
+from flowdiag.ingest.compression import Kind, sniff_kind
+from flowdiag.ingest.rotation import order_key
+from flowdiag.ingest.sources import open_source, read_head
+
+
+def _names(gathered: Gathered) -> list[str]:
+    return [source.name for source in gathered.sources]
+
+
+def _codes(gathered: Gathered) -> list[tuple[str, str]]:
+    return [(problem.path, problem.code) for problem in gathered.problems]
+
+
+def _content(gathered: Gathered, name: str) -> bytes:
+    source = next(source for source in gathered.sources if source.name == name)
+    stream = open_source(source)
+    try:
+        return stream.read()
+    finally:
+        stream.close()
+
+
+def _tar(path: Path, members: list[tarfile.TarInfo | tuple[str, bytes]], mode: str = "w") -> None:
+    with tarfile.open(path, mode) as archive:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                archive.addfile(member)
+            else:
+                info = tarfile.TarInfo(member[0])
+                info.size = len(member[1])
+                info.mtime = 1_700_000_000
+                archive.addfile(info, io.BytesIO(member[1]))
+
+
+def _link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.linkname = target
+    return info
+
+
+def test_directories_are_walked_in_order_and_named_as_given(tmp_path, monkeypatch):
+    """Names start with what the user typed; hidden files and folders are left out."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/b.log", "in/a/z.log", "in/.git/config", "in/.hidden", "in/a.log"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("x\n")
+
+    with Gathered(["in", "missing"]) as gathered:
+        assert _names(gathered) == ["in/a.log", "in/a/z.log", "in/b.log"]
+        assert _codes(gathered) == [("missing", "missing")]
+
+
+def test_files_reached_twice_are_read_once(tmp_path):
+    """A symbolic or hard link to a file that is read anyway adds nothing; neither does naming it twice."""
+    real = tmp_path / "pod.log"
+    real.write_text("x\n")
+    (tmp_path / "link.log").symlink_to(real)
+    os.link(real, tmp_path / "hard.log")
+
+    with Gathered([str(tmp_path), str(real)]) as gathered:
+        assert len(gathered.sources) == 1
+
+
+def test_rotated_files_stand_oldest_first(tmp_path):
+    """Stamped ones by stamp, numbered ones downwards, the live file last."""
+    for name in (
+        "events.log",
+        "events-2024-05-02T10-11-12.000.log.gz",
+        "events-2024-05-01T10-11-12.000.log",
+        "acl.log",
+        "acl.log.1",
+        "acl.log.10.gz",
+        "acl.log.2",
+        "current.log",
+        "previous.log",
+    ):
+        (tmp_path / name).write_text(name)
+
+    with Gathered([str(tmp_path)]) as gathered:
+        assert [Path(name).name for name in _names(gathered)] == [
+            "previous.log",
+            "current.log",
+            "acl.log.10.gz",
+            "acl.log.2",
+            "acl.log.1",
+            "acl.log",
+            "events-2024-05-01T10-11-12.000.log",
+            "events-2024-05-02T10-11-12.000.log.gz",
+            "events.log",
+        ]
+
+
+def test_files_named_one_by_one_keep_the_users_order(tmp_path):
+    """Only those of one rotation are put in time order among themselves."""
+    for name in ("z.log", "a.log", "a.log.1"):
+        (tmp_path / name).write_text(name)
+
+    with Gathered([str(tmp_path / name) for name in ("z.log", "a.log", "a.log.1")]) as gathered:
+        assert [Path(name).name for name in _names(gathered)] == ["z.log", "a.log.1", "a.log"]
+
+
+def test_order_key_is_total():
+    """Two different names never have the same key."""
+    assert order_key("a.log") != order_key("a.log.gz")
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"plain", Kind.PLAIN),
+        (b"", Kind.PLAIN),
+        (gzip.compress(b"x"), Kind.GZIP),
+        (zstandard.compress(b"x"), Kind.ZSTD),
+        (b"PK\x03\x04....", Kind.ZIP),
+    ],
+)
+def test_packing_is_told_by_the_first_bytes(data, kind):
+    """Names do not matter."""
+    assert sniff_kind(data) is kind
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"one\ntwo\n",
+        b"\xef\xbb\xbfone\ntwo\n",
+        "\ufeffone\ntwo\n".encode("utf-16-le"),
+        "\ufeffone\ntwo\n".encode("utf-16-be"),
+        gzip.compress(b"one\ntwo\n"),
+        gzip.compress(b"one\n") + gzip.compress(b"two\n"),
+        gzip.compress(b"\xef\xbb\xbfone\ntwo\n"),
+        zstandard.compress(b"one\n") + zstandard.compress(b"two\n"),
+    ],
+)
+def test_marks_and_packing_are_undone(tmp_path, raw):
+    """Whatever stands around it, the text is the same."""
+    (tmp_path / "f").write_bytes(raw)
+
+    with Gathered([str(tmp_path / "f")]) as gathered:
+        assert _content(gathered, str(tmp_path / "f")) == b"one\ntwo\n"
+        assert read_head(gathered.sources[0], 5) == b"one\nt"
+
+
+def test_standard_input_may_be_an_archive(tmp_path):
+    """``-`` is looked at like any file."""
+    _tar(tmp_path / "b.tgz", [("d/x.log", b"inside\n")], "w:gz")
+    packed = io.BytesIO((tmp_path / "b.tgz").read_bytes())
+
+    with Gathered(["-"], stdin=packed) as gathered:
+        assert _names(gathered) == ["-!d/x.log"]
+        assert _content(gathered, "-!d/x.log") == b"inside\n"
+
+
+def test_plain_standard_input():
+    """A stream is one source, named ``-``."""
+    with Gathered(["-"], stdin=io.BytesIO(b"line\n")) as gathered:
+        assert _names(gathered) == ["-"]
+        assert _content(gathered, "-") == b"line\n"
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_archives_are_opened_and_one_inside(tmp_path, mode):
+    """Members are named ``archive!member``, members of an inner archive ``archive!inner!member``."""
+    _tar(tmp_path / "inner.tar", [("deep.log", b"deep\n")])
+    inner = (tmp_path / "inner.tar").read_bytes()
+    outer = tmp_path / "outer.tar"
+    _tar(
+        outer,
+        [("top/a.log", b"a\n"), ("top/inner.tar", inner), ("top/b.log.gz", gzip.compress(b"b\n"))],
+        mode,
+    )
+
+    with Gathered([str(outer)]) as gathered:
+        assert _names(gathered) == [
+            f"{outer}!top/a.log",
+            f"{outer}!top/b.log.gz",
+            f"{outer}!top/inner.tar!deep.log",
+        ]
+        assert _content(gathered, f"{outer}!top/b.log.gz") == b"b\n"
+        assert gathered.sources[0].member_time == 1_700_000_000 * 10**9
+        spool = Path(gathered.sources[0].path).parent
+        assert spool.is_dir()
+    assert not spool.exists()
+
+
+def test_archives_deep_inside_others_are_not_opened(tmp_path):
+    """Nesting ends after one level, and that is said."""
+    data = b"x\n"
+    for level in range(3):
+        _tar(tmp_path / "t.tar", [(f"level{level}", data)])
+        data = (tmp_path / "t.tar").read_bytes()
+
+    with Gathered([str(tmp_path / "t.tar")]) as gathered:
+        assert gathered.sources == []
+        assert [code for _, code in _codes(gathered)] == ["archive-limit"]
+
+
+def test_members_that_leave_the_archive_are_refused(tmp_path):
+    """Absolute paths, parents, links out and devices are named; links inside are quietly left out."""
+    device = tarfile.TarInfo("dev/null")
+    device.type = tarfile.CHRTYPE
+    path = tmp_path / "evil.tar"
+    _tar(
+        path,
+        [
+            ("/etc/passwd", b"x"),
+            ("../outside", b"x"),
+            ("a/../../outside", b"x"),
+            _link("a/escape", "../../etc/passwd"),
+            _link("absolute", "/etc/passwd"),
+            _link("hard", "../etc/passwd", tarfile.LNKTYPE),
+            _link("a/inside", "../b/good.log"),
+            device,
+            ("b/good.log", b"good\n"),
+        ],
+    )
+
+    with Gathered([str(path)]) as gathered:
+        assert _names(gathered) == [f"{path}!b/good.log"]
+        assert sorted(_codes(gathered)) == sorted(
+            [
+                (f"{path}!/etc/passwd", "path-escape"),
+                (f"{path}!../outside", "path-escape"),
+                (f"{path}!a/../../outside", "path-escape"),
+                (f"{path}!a/escape", "link-escape"),
+                (f"{path}!absolute", "link-escape"),
+                (f"{path}!hard", "link-escape"),
+                (f"{path}!dev/null", "device"),
+            ]
+        )
+    assert not (tmp_path.parent / "outside").exists()
+
+
+def test_zip_members_that_leave_the_archive_are_refused(tmp_path):
+    """Zip keeps links as files with a mode; they are not followed either."""
+    path = tmp_path / "evil.zip"
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../up.log", "x")
+        archive.writestr("C:/windows.log", "x")
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("dir/good.log", "good\n")
+
+    with Gathered([str(path)]) as gathered:
+        assert _names(gathered) == [f"{path}!dir/good.log"]
+        assert sorted(code for _, code in _codes(gathered)) == ["link-escape", "path-escape", "path-escape"]
+
+
+def test_zip_bombs_end_early(tmp_path):
+    """What unfolds beyond ratio, total or number of members is cut off, and that is said."""
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("first.log", "fine\n")
+        archive.writestr("zeros", b"\0" * (4 << 20))
+        archive.writestr("last.log", "never reached\n")
+
+    for limits in (Limits(ratio=50, ratio_from=1 << 20), Limits(total=1 << 20), Limits(members=1)):
+        with Gathered([str(path)], limits=limits) as gathered:
+            assert _names(gathered) == [f"{path}!first.log"]
+            assert _codes(gathered) == [(str(path), "archive-limit")]
+            assert (
+                sum(file.stat().st_size for file in Path(gathered.sources[0].path).parent.iterdir()) < 1 << 20
+            )
+
+
+@pytest.mark.parametrize("cut", [40, 600, 1500])
+def test_damaged_archives_give_what_came_before(tmp_path, cut):
+    """A truncated download is a problem of that archive and of nothing else."""
+    rng_like = bytes((index * 7919) % 251 for index in range(4000))
+    _tar(tmp_path / "whole.tgz", [("a.log", b"a\n"), ("b.log", rng_like)], "w:gz")
+    path = tmp_path / "cut.tgz"
+    path.write_bytes((tmp_path / "whole.tgz").read_bytes()[:cut])
+    good = tmp_path / "good.log"
+    good.write_text("x\n")
+
+    with Gathered([str(path), str(good)]) as gathered:
+        assert str(good) in _names(gathered)
+        assert len(gathered.problems) <= 1
+        assert all(code == "corrupt" for _, code in _codes(gathered))
+
+
+def test_a_zip_that_is_none(tmp_path):
+    """A zip's first bytes on something else."""
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"PK\x03\x04 and then something else")
+
+    with Gathered([str(path)]) as gathered:
+        assert gathered.sources == []
+        assert _codes(gathered) == [(str(path), "corrupt")]
