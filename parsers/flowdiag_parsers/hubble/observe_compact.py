@@ -33,7 +33,7 @@ _FLOW = re.compile(
     r"(?P<right>\S{1,1000})(?: \((?P<right_id>ID:\d{1,10}|[a-z][a-z0-9-]{0,40})\))?"
     rf" (?P<type>.{{1,200}}?) (?P<verdict>{_VERDICT_WORDS})"
     r"(?: BY (?P<by>[^\s(),]{1,253}(?: \([A-Z][A-Za-z]{0,50}Policy\))?"
-    r"(?:, [^\s(),]{1,253}(?: \([A-Z][A-Za-z]{0,50}Policy\))?){0,100}))?"
+    r"(?:, [^\s(),]{1,253}(?: \([A-Z][A-Za-z]{0,50}Policy\))?){0,15}))?"
     r"(?: \((?P<summary>.*)\))?\s*"
 )
 # e.g. "Jan  1 00:20:34.567 [k8s1]: EVENTS LOST: HUBBLE_RING_BUFFER CPU(3) 12"   "... EVENTS LOST: PERF_EVENT_RING_BUFFER CPU(0) 7"

@@ -38,7 +38,7 @@ class Clock:
 
     def __init__(self, context: ParseContext) -> None:
         self._context = context
-        self._seconds: dict[str, int | None] = {}
+        self._seconds: dict[str, int] = {}
 
     def read(self, stamp: str | None, around: LineEnvelope) -> tuple[int | None, TimeSource]:
         """Nanoseconds and where they come from; without a usable stamp the envelope's time."""
@@ -65,6 +65,9 @@ class Clock:
         return None, TimeSource.NONE
 
     def _yearless(self, stamp: str, around: LineEnvelope) -> int | None:
+        known = self._seconds.get(stamp[:15])
+        if known is not None:
+            return known + int(stamp[16:].ljust(9, "0"))
         match = _SHORT.fullmatch(stamp)
         if match is None:
             return None
@@ -75,16 +78,15 @@ class Clock:
         if context.year is None and context.reference_time is None and around.at is not None:
             # The envelope received the line soon after: the best witness of the year there is.
             context = msgspec.structs.replace(context, reference_time=around.at)
-        elif key in self._seconds:
-            seconds = self._seconds[key]
-            return None if seconds is None else seconds + nanos
         number = MONTHS.get(month)
         if number is None:
             return None
         clock = (int(hour), int(minute), int(second))
         seconds = yearless_instant(context, number, int(day), clock)
+        if seconds is None:
+            return None
         if context is self._context:
             if len(self._seconds) >= _CACHE:
                 self._seconds.clear()
             self._seconds[key] = seconds
-        return None if seconds is None else seconds + nanos
+        return seconds + nanos
