@@ -107,6 +107,15 @@ class RangeTable:
         """Bits of all ranges: what an unknown address may lie in."""
         return (1 << len(self._bits)) - 1
 
+    def cuts(self, version: int) -> set[int]:
+        """Where a range of this address family begins, and where the one behind it does: edges of equal treatment."""
+        edges: set[int] = set()
+        for network in self._bits:
+            if network.version == version:
+                first = int(network.network_address)
+                edges.update((first, first + network.num_addresses))
+        return edges
+
     def whole_families(self) -> int:
         """Bits of ``0.0.0.0/0`` and ``::/0``."""
         return sum(bit for network, bit in self._bits.items() if network.prefixlen == 0)

@@ -77,6 +77,7 @@ class PolicySet:
         self.dialect = dialect
         self.tiers = tiers
         self.notes = notes
+        self.ranges = ranges
         self._own_node = own_node
         self._relational = relational
         self._ends = EndsBook(snapshot, ranges, _keys(tiers), extra=extra, relational=relational)
