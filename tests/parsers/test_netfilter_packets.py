@@ -1,0 +1,157 @@
+"""Packet lines: what a prefix says, which way a packet went, and that no cut loses a refusal."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowdiag.parserkit import Block, Cause, FlowEvent, GapEvent, ParseContext, Verdict
+from flowdiag_parsers.calico.bpf import CalicoBpf
+from flowdiag_parsers.calico.component_log import CalicoLog
+from flowdiag_parsers.netfilter.kernel_log import NetfilterLog
+from flowdiag_parsers.netfilter.prefix import read_prefix
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "parsers"
+TAIL = "SRC=10.0.1.5 DST=192.0.2.10 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1 DF PROTO=TCP SPT=40001 DPT=443 WINDOW=1 RES=0x00 SYN URGP=0 "
+
+
+def _read(data, parser=None):
+    block = Block(data=data.encode() if isinstance(data, str) else data, last=True)
+    return list((parser or NetfilterLog()).parse(block, ParseContext(input="kern.log", year=2026)))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "forwarded", "verdict", "cause"),
+    [
+        ("calico-packet: ", True, Verdict.LOGGED, None),
+        ("calico-packet-deny: ", True, Verdict.LOGGED, None),
+        ("calico-drop: ", True, Verdict.DENIED, Cause.POLICY),
+        ("[UFW BLOCK] ", False, Verdict.DENIED, Cause.CONFIGURATION),
+        ("[UFW BLOCK] ", True, Verdict.LOGGED, None),
+        ("[UFW AUDIT INVALID] ", False, Verdict.LOGGED, None),
+        ("FINAL_REJECT: ", True, Verdict.DENIED, Cause.CONFIGURATION),
+        ("STATE_INVALID_DROP: ", True, Verdict.DENIED, Cause.FAULT),
+        ("iptables denied: ", False, Verdict.DENIED, None),
+        ("DROP:", False, Verdict.DENIED, None),
+        ("dropbear: ", False, Verdict.LOGGED, None),
+        ("unblocked ", False, Verdict.LOGGED, None),
+        ("", False, Verdict.LOGGED, None),
+    ],
+)
+def test_a_prefix_says_no_more_than_its_software_means(prefix, forwarded, verdict, cause):
+    """Only what always refuses what it logs is a denial; a Log rule decides nothing."""
+    reading = read_prefix(prefix, forwarded)
+
+    assert (reading.verdict, reading.cause) == (verdict, cause)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "namespace", "name", "tier"),
+    [
+        ("calico-packet np:shop/web:sec: ", "shop", "web", "sec"),
+        ("gnp:deny-all: ", None, "deny-all", None),
+        # 29 characters and no end: the last part may be cut off, so it is not said.
+        ("calico-packet np:storefront/c", "storefront", None, None),
+        ("calico-packet np:shop/web:sec", "shop", "web", None),
+    ],
+)
+def test_a_template_names_the_policy_as_far_as_it_was_kept(prefix, namespace, name, tier):
+    """iptables keeps 29 characters of a prefix; what may be a piece of a name is no name."""
+    (hit,) = read_prefix(prefix, forwarded=True).policies
+
+    assert (hit.namespace, hit.name, hit.tier, hit.effect) == (namespace, name, tier, "log")
+
+
+@pytest.mark.parametrize(
+    ("entered", "left", "direction"),
+    [
+        ("cali43878a68a0a", "eth0", "egress"),
+        ("eth0", "cali43878a68a0a", "ingress"),
+        ("cali43878a68a0a", "calia4fc3c48bd8", None),
+        ("cali43878a68a0a", "", "egress"),
+        ("vxlan.calico", "eni43878a68a0a", "ingress"),
+        ("eth0", "", "ingress"),
+        ("", "eth0", "egress"),
+        ("eth0", "cni0", None),
+    ],
+)
+def test_direction_is_known_only_from_interfaces(entered, left, direction):
+    """With pods on both sides either policy may have logged it; plain forwarding has no direction."""
+    (event,) = _read(f"calico-packet: IN={entered} OUT={left} {TAIL}")
+
+    assert event.direction == direction
+    assert (event.interface_in, event.interface_out) == (entered or None, left or None)
+
+
+def test_repeated_keys_keep_their_places():
+    """The first LEN and ID are the IP header's; an ICMP error's quoted packet lends nothing."""
+    (event,) = _read(
+        "calico-packet: IN=eth0 OUT= SRC=192.0.2.1 DST=10.0.1.9 LEN=88 TOS=0x00 PREC=0xC0 TTL=62 ID=5 PROTO=ICMP "
+        "TYPE=3 CODE=1 [SRC=10.0.1.9 DST=198.51.100.7 LEN=60 TOS=0x00 PREC=0x00 TTL=61 ID=7 DF PROTO=TCP SPT=41000 "
+        "DPT=8080 WINDOW=64240 RES=0x00 SYN URGP=0 ] "
+    )
+
+    assert (event.src.ip, event.dst.ip, event.protocol) == ("192.0.2.1", "10.0.1.9", "ICMP")
+    assert (event.icmp.type, event.icmp.code) == (3, 1)
+    assert (event.src.port, event.dst.port, event.tcp_flags) == (None, None, None)
+
+
+@pytest.mark.parametrize("cut", range(len(TAIL)))
+def test_a_line_cut_anywhere_never_says_a_wrong_address_or_port(cut):
+    """What may be half a number is left out, or warned of."""
+    (event,) = _read(f"calico-packet: IN=eth0 OUT=cali43878a68a0a {TAIL[:cut]}") or (None,)
+
+    if isinstance(event, FlowEvent):
+        assert (event.src.ip, event.dst.ip) == ("10.0.1.5", "192.0.2.10")
+        assert event.dst.port in (None, 443)
+        assert event.src.port in (None, 40001)
+
+
+@given(
+    prefix=st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=29),
+    entered=st.sampled_from(["", "eth0", "cali43878a68a0a"]),
+)
+def test_no_refusal_is_lost_by_skipping(prefix, entered):
+    """Whatever a rule writes before it, a packet line holds a mark."""
+    parser = NetfilterLog()
+    line = f"Mar  2 10:00:00 node-1 kernel: {prefix}IN={entered} OUT= {TAIL}".encode()
+    marks = parser.denied_marks(line)
+
+    for event in _read(line, parser):
+        if isinstance(event, GapEvent | FlowEvent):
+            assert any(mark in line for mark in marks)
+
+
+@given(st.text(alphabet="[]()=: INOUTSRCDST0.9\t", max_size=300))
+def test_hostile_text_is_read_without_error(text):
+    """No arrangement of the words of the format raises."""
+    for event in _read(f"IN=a OUT=b {text}"):
+        assert event.line >= 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "parser"),
+    [("netfilter", NetfilterLog), ("calico-bpf", CalicoBpf), ("calico-log", CalicoLog)],
+)
+@given(data=st.data())
+def test_events_do_not_depend_on_where_blocks_are_cut(folder, parser, data):
+    """Blocks cut between records give what one block gives."""
+    path = data.draw(st.sampled_from(sorted(FIXTURES.glob(f"{folder}/*/input.*"))))
+    content = path.read_bytes()
+    reader = parser()
+    starts = getattr(reader, "record_start", lambda _line: True)
+    lines = content.splitlines(keepends=True)
+    places = [index for index, line in enumerate(lines) if index and starts(line)]
+    cuts = sorted(data.draw(st.sets(st.sampled_from(places), max_size=4))) if places else []
+    context = ParseContext(input="cut", year=2026)
+    pieces = []
+    for first, end in pairwise([0, *cuts, len(lines)]):
+        block = Block(data=b"".join(lines[first:end]), first_line=first + 1, last=end == len(lines))
+        pieces += list(reader.parse(block, context))
+
+    whole = parser().parse(Block(data=content, last=True), ParseContext(input="cut", year=2026))
+    assert pieces == list(whole)
