@@ -7,6 +7,7 @@ as the name of the pod is known from anywhere.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha1
 
 __all__ = ["WORKLOAD_PREFIXES", "interface_name", "is_workload_interface"]
@@ -29,6 +30,7 @@ def interface_name(namespace: str, pod: str, prefix: str = "cali") -> str:
     return prefix + digest[:_HASH_DIGITS]
 
 
+@lru_cache(maxsize=4096)
 def is_workload_interface(name: str | None) -> bool:
     """Whether `name` has the shape of a pod's host interface: a known prefix and 11 hex digits."""
     if not name:

@@ -98,6 +98,8 @@ def split_fields(text: str) -> tuple[str, dict[str, str]]:
     Returns:
         The message without trailing blanks, and the values: unquoted, cut at `MAX_VALUE` characters.
     """
+    if "=" not in text:
+        return text.rstrip(), {}
     starts, depth = _key_places(text, _TOKEN)
     if depth:  # brackets that do not close say nothing about nesting
         starts, _ = _key_places(text, _KEY_ONLY)

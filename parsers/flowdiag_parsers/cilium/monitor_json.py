@@ -32,7 +32,7 @@ from flowdiag_parsers.cilium.connection import Packet, local_pod, peer_of
 from flowdiag_parsers.cilium.monitor import CHATTER
 from flowdiag_parsers.cilium.monitor_lines import read_line
 from flowdiag_parsers.cilium.monitor_verbose import layer_fields, packet_of
-from flowdiag_parsers.cilium.verdicts import L7_VERDICTS, NO_REASON, read_reason, reply_of
+from flowdiag_parsers.cilium.verdicts import L7_VERDICTS, NO_REASON, between, read_reason, reply_of
 
 __all__ = ["CiliumMonitorJson"]
 
@@ -129,6 +129,7 @@ def _packet_event(body: dict[str, Any], c: Carrier, *, dropped: bool) -> FlowEve
     packet = _packet(_dict(body.get("summary")))
     reason = body.get("reason")
     why = read_reason(reason) if dropped and isinstance(reason, str) and reason else NO_REASON
+    why = between(why, packet.src, packet.dst)
     source, destination = _int(body.get("source")), _int(body.get("dstID"))
     point = str(body.get("observationPoint") or body.get("traceObservationPoint") or "")
     interface = body.get("ifindex") or body.get("Ifindex")

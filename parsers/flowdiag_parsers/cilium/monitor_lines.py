@@ -27,6 +27,7 @@ from flowdiag_parsers.cilium.verdicts import (
     L7_VERDICTS,
     NO_REASON,
     Why,
+    between,
     read_reason,
     reply_of,
     verdict_reason,
@@ -148,6 +149,7 @@ def _flow(
     interface_in: str | None = None,
     interface_out: str | None = None,
 ) -> FlowEvent:
+    why = between(why, src.ip, dst.ip)
     return FlowEvent(
         line=c.line,
         at=c.at,

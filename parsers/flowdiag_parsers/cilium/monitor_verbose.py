@@ -10,7 +10,7 @@ import re
 from flowdiag.parserkit import FlowEvent, Verdict, Witness, icmp_from_name
 from flowdiag_parsers.cilium.carrier import Carrier
 from flowdiag_parsers.cilium.connection import Packet, peer_of
-from flowdiag_parsers.cilium.verdicts import NO_REASON, read_reason, reply_of
+from flowdiag_parsers.cilium.verdicts import NO_REASON, between, read_reason, reply_of
 
 __all__ = ["Verbose", "is_dump", "is_layer", "layer_fields", "packet_of", "start"]
 
@@ -61,6 +61,7 @@ class Verbose:
         identity, endpoint = _IDENTITY.search(rest), _ENDPOINT.search(rest)
         state = _STATE.search(rest)
         packet = packet_of(self._layers)
+        why = between(read_reason(reason["reason"]) if reason else NO_REASON, packet.src, packet.dst)
         return FlowEvent(
             line=c.line,
             at=c.at,
@@ -84,7 +85,7 @@ class Verbose:
             protocol=packet.protocol,
             verdict=Verdict.DENIED if dropped else Verdict.ALLOWED,
             verdict_raw=what if dropped else None,
-            cause=(why := read_reason(reason["reason"]) if reason else NO_REASON).cause,
+            cause=why.cause,
             reason=why.reason,
             reason_code=why.code,
             reason_raw=why.raw,

@@ -9,7 +9,16 @@ from msgspec import Struct
 
 from flowdiag.parserkit import Cause, Verdict, reason_by_code, reason_by_text
 
-__all__ = ["ACTIONS", "L7_VERDICTS", "NO_REASON", "Why", "read_reason", "reply_of", "verdict_reason"]
+__all__ = [
+    "ACTIONS",
+    "L7_VERDICTS",
+    "NO_REASON",
+    "Why",
+    "between",
+    "read_reason",
+    "reply_of",
+    "verdict_reason",
+]
 
 ACTIONS: dict[str, Verdict] = {
     "allow": Verdict.ALLOWED,
@@ -59,6 +68,20 @@ def read_reason(text: str) -> Why:
     if known is None:
         return Why(None, None, code, text)
     return Why(known.cause, known.name, code, text)
+
+
+# 132 and 150 between these are neighbour discovery and MLD: in any cluster, and nobody's mistake.
+_HOUSEKEEPING_CODES = frozenset({132, 150})
+_HOUSEKEEPING = ("fe8", "fe9", "fea", "feb", "ff02:", "ff01:")
+
+
+def between(why: Why, src: str | None, dst: str | None) -> Why:
+    """The reason, seen between these addresses: IPv6 housekeeping is noise whatever the code says elsewhere."""
+    if why.code not in _HOUSEKEEPING_CODES:
+        return why
+    if (src or "").startswith(_HOUSEKEEPING) or (dst or "").startswith(_HOUSEKEEPING):
+        return Why(Cause.NOISE, why.reason, why.code, why.raw)
+    return why
 
 
 def verdict_reason(action: str, match: str, auth: str | None) -> Why:

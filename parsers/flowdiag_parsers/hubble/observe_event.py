@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from flowdiag.parserkit import (
+    Cause,
     Event,
     FlowEvent,
     GapEvent,
@@ -15,6 +16,7 @@ from flowdiag.parserkit import (
     TimeSource,
     parse_rfc3339,
 )
+from flowdiag_parsers.hubble.json_flow import is_housekeeping
 from flowdiag_parsers.hubble.observe_time import Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS, read_end, read_kind, read_summary
 
@@ -82,19 +84,23 @@ def flow_event(
             is_reply = True
         elif said.tcp_flags is not None and {"SYN", "ACK"} <= set(said.tcp_flags):
             is_reply = None
+    src, dst = read_end(*source), read_end(*destination)
+    cause = meaning.cause
+    if is_housekeeping(meaning.reason_code, src.ip, dst.ip):
+        cause = Cause.NOISE
     return FlowEvent(
         line=around.line,
         at=at,
         time_source=time_source,
         node=node or around.node or context.node,
         raw=raw,
-        src=read_end(*source),
-        dst=read_end(*destination),
+        src=src,
+        dst=dst,
         protocol=said.protocol,
         direction=meaning.direction,
         verdict=meaning.verdict,
         verdict_raw=verdict,
-        cause=meaning.cause,
+        cause=cause,
         reason=meaning.reason,
         reason_code=meaning.reason_code,
         reason_raw=meaning.reason_raw,

@@ -7,6 +7,8 @@ are pasted into tickets from everywhere.
 from __future__ import annotations
 
 import re
+from datetime import tzinfo
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -38,7 +40,7 @@ class Header(Struct, frozen=True):
 _HEADER = re.compile(
     r"(?:<\d{1,3}>)?"
     r"(?:"
-    r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<frac>\d{1,9}))?"
+    r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<hm>\d\d:\d\d):(?P<s>\d\d)(?:\.(?P<frac>\d{1,9}))?"
     r" (?:(?P<host>(?!kernel[:\[])\S{0,254}[^\s:]) {1,2})?"
     r"|(?P<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
     r" (?:(?P<isohost>\S{1,255}) (?=kernel))?"
@@ -66,9 +68,11 @@ def read_header(text: str, context: ParseContext) -> Header:
         month = MONTHS.get(match["month"])
         if month is None:
             return Header(None, TimeSource.NONE, match["host"], end)
-        clock = (int(match["h"]), int(match["m"]), int(match["s"]))
-        nanos = int((match["frac"] or "0").ljust(9, "0"))
-        at = yearless_instant(context, month, int(match["day"]), clock, nanos)
+        at = _minute(
+            context.year, context.reference_time, context.zone, month, int(match["day"]), match["hm"]
+        )
+        if at is not None:
+            at += int(match["s"]) * NS + int((match["frac"] or "0").ljust(9, "0"))
         source = TimeSource.NONE if at is None else TimeSource.INFERRED_YEAR
         return Header(at, source, match["host"], end)
     if match["iso"] is not None:
@@ -81,6 +85,15 @@ def read_header(text: str, context: ParseContext) -> Header:
         at = int(match["unix"]) * NS + int(match["unixfrac"]) * 1000
         return Header(at, TimeSource.RECORD, match["unixhost"], end)
     return Header(None, TimeSource.NONE, match["ldhost"], end)
+
+
+@lru_cache(maxsize=1024)
+def _minute(
+    year: int | None, reference: int | None, zone: tzinfo, month: int, day: int, clock: str
+) -> int | None:
+    """Start of a minute without a year: thousands of lines share one."""
+    context = ParseContext(input="", year=year, reference_time=reference, zone=zone)
+    return yearless_instant(context, month, day, (int(clock[:2]), int(clock[3:]), 0))
 
 
 def _dated(stamp: str, context: ParseContext, host: str | None, end: int) -> Header:

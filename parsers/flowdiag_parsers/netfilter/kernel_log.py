@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -24,7 +25,7 @@ from flowdiag.parserkit import (
     iter_lines,
 )
 from flowdiag_parsers.netfilter.header import Header, read_header
-from flowdiag_parsers.netfilter.packet import Packet, read_packet
+from flowdiag_parsers.netfilter.packet import read_packet
 from flowdiag_parsers.netfilter.prefix import read_prefix
 
 __all__ = ["NetfilterLog"]
@@ -132,7 +133,7 @@ def _packet_event(
         src=Peer(ip=packet.src, port=packet.sport, mac=packet.src_mac),
         dst=Peer(ip=packet.dst, port=packet.dport, mac=packet.dst_mac),
         protocol=packet.protocol,
-        direction=_direction(packet),
+        direction=_direction(packet.interface_in, packet.interface_out),
         verdict=reading.verdict,
         verdict_raw=prefix.strip().removesuffix(":") or None,
         cause=reading.cause,
@@ -145,19 +146,19 @@ def _packet_event(
     )
 
 
-def _direction(packet: Packet) -> Direction | None:
+@lru_cache(maxsize=4096)
+def _direction(entered: str | None, left: str | None) -> Direction | None:
     """Which end's policy logged it, as far as the interfaces tell.
 
     A pod's interface on one side only: that pod's policy.  Pods on both sides: either may have logged
     it.  No pod: a host's own traffic has a direction, forwarded traffic has none.
     """
-    from_pod = is_workload_interface(packet.interface_in)
-    to_pod = is_workload_interface(packet.interface_out)
+    from_pod, to_pod = is_workload_interface(entered), is_workload_interface(left)
     if from_pod != to_pod:
         return Direction.EGRESS if from_pod else Direction.INGRESS
-    if from_pod or (packet.interface_in is None) == (packet.interface_out is None):
+    if from_pod or (entered is None) == (left is None):
         return None
-    return Direction.EGRESS if packet.interface_in is None else Direction.INGRESS
+    return Direction.EGRESS if entered is None else Direction.INGRESS
 
 
 def _gap_event(

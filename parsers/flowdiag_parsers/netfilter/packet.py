@@ -75,8 +75,7 @@ def read_packet(text: str) -> Packet | None:
         # SEQ and ACK numbers, where a rule asks for them, stand before WINDOW: at most 40 characters.
         flags = _FLAGS.search(text, tail, tail + 160)
         tcp_flags = tuple(flags[1].split()) if flags else None
-    link = match["link"]
-    mac = _MAC.search(link) if "MAC=" in link else None
+    dst_mac, src_mac = _macs(match["link"])
     sport, dport = match["spt"], match["dpt"]
     return Packet(
         start=match.start(),
@@ -84,14 +83,21 @@ def read_packet(text: str) -> Packet | None:
         interface_out=match["out"] or None,
         src=_canonical(match["src"]),
         dst=_canonical(match["dst"]),
-        src_mac=mac[2] if mac else None,
-        dst_mac=mac[1] if mac else None,
+        src_mac=src_mac,
+        dst_mac=dst_mac,
         protocol=_PROTOCOLS.get(proto, proto) if proto else None,
         sport=int(sport) if sport else None,
         dport=int(dport) if dport else None,
         icmp=icmp,
         tcp_flags=tcp_flags,
     )
+
+
+@lru_cache(maxsize=8192)
+def _macs(link: str) -> tuple[str | None, str | None]:
+    """Destination and source of the link part; ``None`` where it has none or says less."""
+    match = _MAC.search(link)
+    return (match[1], match[2]) if match else (None, None)
 
 
 @lru_cache(maxsize=65536)
