@@ -36,7 +36,7 @@ class MissingReaderError(Exception):
 def corruptions() -> tuple[type[Exception], ...]:
     """What the installed decompressors raise for damaged or cut streams."""
     found: list[type[Exception]] = [EOFError, OSError, zlib.error]
-    for module, name in (("isal.isal_zlib", "error"), ("zstandard", "ZstdError")):
+    for module, name in (("isal.igzip_lib", "IsalError"), ("zstandard", "ZstdError")):
         try:
             found.append(getattr(importlib.import_module(module), name))
         except ImportError:

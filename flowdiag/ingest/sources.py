@@ -280,16 +280,11 @@ def open_source(source: Source, *, as_is: bool = False) -> Readable:
     raw = cast("BinaryIO", Path(source.path).open("rb"))  # noqa: SIM115 - the caller closes it
     try:
         stream = decompressed(raw, source.kind)
-        if as_is:
-            return _Opened(stream, raw, b"")
-        start = stream.read(4)
-        encoding, mark = encoding_of(start)
-        if encoding is not None:
-            return Transcoder(cast("BinaryIO", _Opened(stream, raw, start[mark:])), encoding)
-        return _Opened(stream, raw, start[mark:])
     except BaseException:
         raw.close()
         raise
+    opened = _Opened(stream, raw)
+    return opened if as_is else _Text(opened)
 
 
 def read_head(source: Source, size: int) -> bytes:
@@ -299,10 +294,7 @@ def read_head(source: Source, size: int) -> bytes:
         OSError, MissingReaderError: as `open_source`; damaged streams give what could be read.
     """
     head = bytearray()
-    try:
-        stream = open_source(source)
-    except EOFError:
-        return b""
+    stream = open_source(source)
     try:
         while len(head) < size:
             chunk = stream.read(size - len(head))
@@ -317,17 +309,39 @@ def read_head(source: Source, size: int) -> bytes:
 
 
 class _Opened:
-    """A stream with a few bytes put back in front, that closes the file below as well."""
+    """A decompressed stream that closes the file below as well."""
 
-    def __init__(self, stream: BinaryIO, raw: BinaryIO, front: bytes) -> None:
+    def __init__(self, stream: BinaryIO, raw: BinaryIO) -> None:
         self._stream = stream
         self._raw = raw
-        self._front = front
 
     def read(self, size: int = -1, /) -> bytes:
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
+        self._raw.close()
+
+
+class _Text:
+    """Takes the byte order mark off, and UTF-16 with it, at the first read: opening alone never fails for damage."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._front: bytes | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._front is None:
+            start = self._stream.read(4)
+            encoding, mark = encoding_of(start)
+            self._front = start[mark:]
+            if encoding is not None:
+                self._stream = Transcoder(_Front(self._front, self._stream), encoding)
+                self._front = b""
         if self._front:
-            front, self._front = self._front, b""
+            front = self._front
             if size < 0:
+                self._front = b""
                 return front + self._stream.read()
             self._front = front[size:]
             return front[:size]
@@ -335,4 +349,18 @@ class _Opened:
 
     def close(self) -> None:
         self._stream.close()
-        self._raw.close()
+
+
+class _Front:
+    """A stream with a few bytes put back in front."""
+
+    def __init__(self, front: bytes, stream: Readable) -> None:
+        self._front = front
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        front, self._front = self._front, b""
+        return front or self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()

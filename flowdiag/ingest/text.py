@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import BinaryIO
+from typing import Protocol
 
 __all__ = ["Encoding", "Transcoder", "encoding_of", "is_binary"]
 
@@ -40,16 +40,22 @@ def is_binary(head: bytes) -> bool:
     return controls > _MAX_CONTROL_SHARE * len(head)
 
 
+class _Stream(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 class Transcoder:
     """Reads UTF-16 as UTF-8; what cannot be decoded becomes U+FFFD."""
 
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, stream: _Stream, encoding: str) -> None:
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")
         self._ready = b""
         self._ended = False
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes, all of them for -1; empty at the end."""
         while not self._ended and (size < 0 or len(self._ready) < size):
             raw = self._stream.read(_CHUNK)

@@ -111,7 +111,10 @@ _TROUBLESHOOT = Layout(
     marks=(re.compile(_TOP + r"cluster-resources/(?:namespaces\.json|nodes\.json|pods/|resources\.json)"),),
     rules=(
         _rule(r"cluster-resources/.{1,400}-errors\.json$", Role.ERRORS),
-        _rule(rf"cluster-resources/pods/logs/{_NS}/{_POD}/{_CONTAINER}(?:-previous)?\.log$", Role.EVIDENCE),
+        _rule(
+            rf"cluster-resources/pods/logs/{_NS}/{_POD}/(?P<container>[a-z0-9][a-z0-9-]{{0,62}}?)(?:-previous)?\.log$",
+            Role.EVIDENCE,
+        ),
         _rule(r"cluster-resources/(?:groups|resources)\.json$", Role.NOISE),
         _rule(r"cluster-resources/.{1,400}\.(?:json|ya?ml)$", Role.STATE),
         _rule(r"(?:analysis|version|execution-data)[^/]{0,60}(?:/|\.json$|\.ya?ml$)|.*\.html$", Role.NOISE),

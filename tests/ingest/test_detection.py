@@ -1,0 +1,276 @@
+"""What an input is taken for, and what bundles say of their files."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, Role, detect, recognise
+from flowdiag.parserkit import Block, Event, ParseContext, parse_rfc3339
+
+
+class Fake:
+    """Claims heads that hold its mark."""
+
+    summary: ClassVar[str] = "a mark"
+    cni: ClassVar[str | None] = None
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def __init__(self, name: str, mark: bytes, score: float, *, anchored: bool = False) -> None:
+        self.name = name
+        self.mark = mark
+        self.score = score
+        self.anchored = anchored
+
+    def sniff(self, head: bytes) -> float:
+        found = head.startswith(self.mark) if self.anchored else self.mark in head
+        return self.score if found else 0.0
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:  # noqa: ARG002
+        yield from ()
+
+
+class Broken(Fake):
+    def sniff(self, head: bytes) -> float:
+        raise RuntimeError(head)
+
+
+def look(path: Path | str, *parsers: Fake, options: ReadOptions | None = None) -> Detection:
+    with Gathered([str(path)]) as gathered:
+        source = gathered.sources[0]
+        return detect(source, recognise(gathered.sources)[source.name], parsers, options or ReadOptions())
+
+
+DROP = Fake("drop-log", b"DROP", 0.95)
+LINE = b"2026-01-05T10:00:00Z stdout F DROP a b\n"
+
+
+def test_wrappers_are_peeled_even_where_the_parser_searches_inside_lines(tmp_path):
+    """A parser that likes the wrapped form as well still gets the peeled one, with node and time beside."""
+    path = tmp_path / "f"
+    path.write_bytes(LINE * 3)
+    found = look(path, DROP)
+
+    assert (found.kind, found.parser, found.stack) == (InputKind.EVIDENCE, "drop-log", ("cri",))
+
+
+def test_no_wrapper_is_taken_off_for_nothing(tmp_path):
+    """Where only the wrapped form is known, the wrapper stays."""
+    path = tmp_path / "f"
+    path.write_bytes(LINE * 3)
+
+    assert look(path, Fake("iso", b"2026-01-05T", 0.9, anchored=True)).stack == ()
+
+
+def test_ties_are_said(tmp_path):
+    """Two that are equally sure: the first by name reads it, and the report says that it was close."""
+    path = tmp_path / "f"
+    path.write_bytes(b"DROP x\n")
+    found = look(path, Fake("b-log", b"DROP", 0.9), Fake("a-log", b"DROP", 0.85), Fake("c-log", b"DROP", 0.7))
+
+    assert found.parser == "b-log"
+    assert [problem.code for problem in found.problems] == ["ambiguous-format"]
+    assert "a-log (0.85)" in found.problems[0].message
+    assert "c-log" not in found.problems[0].message
+    assert [score.parser for score in found.scores] == ["b-log", "a-log", "c-log"]
+
+
+def test_unknown_says_what_was_tried(tmp_path):
+    """Below 0.6 nobody gets it; the nearest are named."""
+    path = tmp_path / "f"
+    path.write_bytes(b"DROP x\n")
+    found = look(path, Fake("weak", b"DROP", 0.5))
+
+    assert found.kind is InputKind.UNKNOWN
+    assert "weak (0.50)" in found.problems[0].message
+
+
+def test_format_forces_a_parser(tmp_path):
+    """--format needs no sniff, but the wrappers are still found where the parser likes what is inside."""
+    path = tmp_path / "f"
+    path.write_bytes(LINE)
+    options = ReadOptions(format="drop-log")
+
+    assert look(path, DROP, options=options).stack == ("cri",)
+    path.write_bytes(b"nothing of that kind\n")
+    assert look(path, DROP, options=options).parser == "drop-log"
+
+
+def test_a_parser_that_raises_claims_nothing(tmp_path):
+    """One broken plugin does not cost the others their files."""
+    path = tmp_path / "f"
+    path.write_bytes(b"DROP x\n")
+
+    assert look(path, Broken("broken", b"", 1.0), DROP).parser == "drop-log"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "empty"),
+        (b" \n\n", "empty"),
+        (b"\x7fELF\x02\x01\x01" + bytes(2000), "binary"),
+        (gzip.compress(bytes(range(256)) * 50), "binary"),
+        (b"\x1f\x8b\x08\x00" + b"damaged" * 20, "corrupt"),
+    ],
+)
+def test_what_is_no_text(tmp_path, data, code):
+    """It is named, and nothing raises."""
+    path = tmp_path / "f"
+    path.write_bytes(data)
+    found = look(path, DROP)
+
+    assert found.kind is InputKind.UNREADABLE
+    assert [problem.code for problem in found.problems] == [code]
+
+
+def test_zstandard_missing_names_what_to_install(tmp_path, monkeypatch):
+    """Without a reader the message is an instruction."""
+    path = tmp_path / "f"
+    path.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 100)
+    for module in ("zstandard", "compression.zstd"):
+        monkeypatch.setitem(__import__("sys").modules, module, None)
+    found = look(path, DROP)
+
+    assert found.problems[0].code == "needs-zstandard"
+    assert "flowdiag[fast]" in found.problems[0].message
+
+
+def test_state_is_told_from_evidence(tmp_path):
+    """The caller's sniffer decides where no parser is as sure."""
+    path = tmp_path / "f"
+    path.write_bytes(b"kind: List\n")
+    options = ReadOptions(state_sniff=lambda head: 0.95 if b"kind:" in head else 0.0)
+
+    assert look(path, DROP, options=options).kind is InputKind.STATE
+    path.write_bytes(b"DROP kind:\n")
+    assert look(path, DROP, options=options).kind is InputKind.EVIDENCE
+
+
+BUNDLES = {
+    "cilium-sysdump-20240501-101112/k8s-pods-20240501-101112.yaml": ("cilium-sysdump", Role.STATE, {}),
+    "cilium-sysdump-20240501-101112/ciliumnetworkpolicies-20240501-101112.yaml": (
+        "cilium-sysdump",
+        Role.STATE,
+        {},
+    ),
+    "cilium-sysdump-20240501-101112/hubble-flows-cilium-x7k2p-20240501-101112.json": (
+        "cilium-sysdump",
+        Role.EVIDENCE,
+        {"pod": "cilium-x7k2p", "prefer": "hubble-json"},
+    ),
+    "cilium-sysdump-20240501-101112/logs-cilium-x7k2p-cilium-agent-20240501-101112.log": (
+        "cilium-sysdump",
+        Role.EVIDENCE,
+        {"pod": "cilium-x7k2p", "container": "cilium-agent"},
+    ),
+    "cilium-sysdump-20240501-101112/k8s-events-20240501-101112.html": ("cilium-sysdump", Role.NOISE, {}),
+    "calico-diagnostics-20240501_101112/cluster/pods.yaml": ("calico-cluster-diags", Role.STATE, {}),
+    "calico-diagnostics-20240501_101112/nodes/n1/calico-system/calico-node-x7k2p.log": (
+        "calico-cluster-diags",
+        Role.EVIDENCE,
+        {"node": "n1", "namespace": "calico-system", "pod": "calico-node-x7k2p"},
+    ),
+    "calico-diagnostics-20240501_101112/nodes/n1/ipset-list.txt": ("calico-cluster-diags", Role.NOISE, {}),
+    "diags-20240501_101112/diagnostics/ipsets": ("calico-node-diags", Role.NOISE, {}),
+    "diags-20240501_101112/diagnostics/date": ("calico-node-diags", Role.NOISE, {}),
+    "diags-20240501_101112/diagnostics/logs/cni/cni.log": ("calico-node-diags", Role.EVIDENCE, {}),
+    "must-gather.local.1/quay-io/namespaces/shop/core/pods.yaml": ("must-gather", Role.STATE, {}),
+    "must-gather.local.1/quay-io/namespaces/openshift-ovn-kubernetes/pods/ovnkube-node-abcde/ovn-acl-logging/"
+    "ovn-acl-logging/logs/current.log": (
+        "must-gather",
+        Role.EVIDENCE,
+        {
+            "namespace": "openshift-ovn-kubernetes",
+            "pod": "ovnkube-node-abcde",
+            "container": "ovn-acl-logging",
+        },
+    ),
+    "must-gather.local.1/quay-io/event-filter.html": ("must-gather", Role.NOISE, {}),
+    "support-bundle-1/cluster-resources/namespaces.json": ("troubleshoot", Role.STATE, {}),
+    "support-bundle-1/cluster-resources/network-policy/shop.json": ("troubleshoot", Role.STATE, {}),
+    "support-bundle-1/cluster-resources/network-policy-errors.json": ("troubleshoot", Role.ERRORS, {}),
+    "support-bundle-1/cluster-resources/pods/logs/shop/web-1/main-previous.log": (
+        "troubleshoot",
+        Role.EVIDENCE,
+        {"namespace": "shop", "pod": "web-1", "container": "main"},
+    ),
+    "dump/nodes.json": ("cluster-info-dump", Role.STATE, {}),
+    "dump/kube-system/pods.json": ("cluster-info-dump", Role.STATE, {}),
+    "dump/kube-system/weave-net-2xkzp/logs.txt": (
+        "cluster-info-dump",
+        Role.EVIDENCE,
+        {"namespace": "kube-system", "pod": "weave-net-2xkzp"},
+    ),
+    "eks_i-0123456789abcdef0_2024-05-01/var_log/aws-routed-eni/network-policy-agent.log": (
+        "eks-logs",
+        Role.EVIDENCE,
+        {},
+    ),
+    "eks_i-0123456789abcdef0_2024-05-01/networking/iptables.txt": ("eks-logs", Role.NOISE, {}),
+    "support-bundles_20240501T101112Z/agent_node-1/logs/networkpolicy/np.log": (
+        "antrea-bundle",
+        Role.EVIDENCE,
+        {"node": "node-1"},
+    ),
+    "support-bundles_20240501T101112Z/agent_node-1/flows": ("antrea-bundle", Role.NOISE, {}),
+    "plain/notes.txt": (None, None, {}),
+}
+
+
+def test_bundles_are_recognised_by_their_trees(tmp_path):
+    """Each file's role and whose it is follow from where it lies, in one directory with many bundles."""
+    for name in BUNDLES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x\n")
+    with Gathered([str(tmp_path)]) as gathered:
+        hints = recognise(gathered.sources)
+
+    seen = {}
+    for name in BUNDLES:
+        hint = hints[str(tmp_path / name)]
+        fields = ("node", "namespace", "pod", "container", "prefer")
+        known = {field: getattr(hint, field) for field in fields if getattr(hint, field) is not None}
+        seen[name] = (hint.layout, hint.role, known)
+    assert seen == BUNDLES
+    sysdump = hints[str(tmp_path / "cilium-sysdump-20240501-101112/k8s-pods-20240501-101112.yaml")]
+    assert sysdump.taken == parse_rfc3339("2024-05-01T10:11:12Z")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [("[]", InputKind.NOISE), ('["pods is forbidden"]', InputKind.UNREADABLE)]
+)
+def test_kinds_that_could_not_be_collected(tmp_path, said, kind):
+    """A collector's list of errors means unknown, not none; an empty list means nothing."""
+    top = tmp_path / "support-bundle-1" / "cluster-resources"
+    top.mkdir(parents=True)
+    (top / "namespaces.json").write_text("[]")
+    (top / "pods-errors.json").write_text(said)
+    with Gathered([str(tmp_path)]) as gathered:
+        hints = recognise(gathered.sources)
+        source = next(source for source in gathered.sources if source.name.endswith("-errors.json"))
+        found = detect(source, hints[source.name], [DROP], ReadOptions())
+
+    assert found.kind is kind
+    assert [problem.code for problem in found.problems] == ["no-permission"] * (kind is InputKind.UNREADABLE)
+
+
+def test_noise_of_a_bundle_is_not_complained_about(tmp_path):
+    """Known but uninteresting files are listed without a warning."""
+    top = tmp_path / "cilium-sysdump-20240501-101112"
+    top.mkdir()
+    (top / "k8s-pods-20240501-101112.yaml").write_text("kind: List\n")
+    (top / "metrics-cilium-x7k2p-20240501-101112.txt").write_text("x 1\n")
+    with Gathered([str(tmp_path)]) as gathered:
+        hints = recognise(gathered.sources)
+        kinds = [detect(source, hints[source.name], [DROP], ReadOptions()) for source in gathered.sources]
+
+    assert [(found.kind, found.problems) for found in kinds] == [
+        (InputKind.STATE, ()),
+        (InputKind.NOISE, ()),
+    ]
