@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from flowdiag.model.policy import ConnectionDecision, EndDecision, WalkStep
+from typing import Protocol
+
+from flowdiag.model.policy import EndDecision, WalkStep
 from flowdiag.report.phrases import miss_text, plural, policy_text
 from flowdiag.report.protocol import Options
-from flowdiag.report.query_types import Observed
+from flowdiag.report.query_types import ExplainResult, Observed
 from flowdiag.report.screen import Screen
 
-__all__ = ["render_explain"]
+__all__ = ["Ends", "render_explain"]
 
 _WORDS = {True: ("ALLOWED", "bold green"), False: ("DENIED", "bold red"), None: ("UNKNOWN", "bold yellow")}
 _LABELS = 14
@@ -17,32 +19,30 @@ _POLICIES = 12
 _STEPS = 60
 
 
-def render_explain(
-    src: str,
-    dst: str,
-    protocol: str | None,
-    port: int | str | None,
-    decision: ConnectionDecision,
-    options: Options,
-    *,
-    error: str | None = None,
-    observed: Observed | None = None,
-) -> str:
-    """Say whether the connection is allowed, by what, and what came nearest.
+class Ends(Protocol):
+    """What was decided at both ends; a `ConnectionDecision` is one."""
+
+    @property
+    def egress(self) -> EndDecision | None:
+        """At the source."""
+
+    @property
+    def ingress(self) -> EndDecision | None:
+        """At the destination."""
+
+
+def render_explain(result: ExplainResult, decision: Ends, options: Options) -> str:
+    """Say whether the connection is allowed, by what, what came nearest, and what was seen.
 
     Args:
-        src: the source as asked.
-        dst: the destination as asked.
-        protocol: as asked.
-        port: as asked; a number or a port's name.
-        decision: both ends; their `walk` is shown where filled.
-        options: width, colour, `verbose` for all nearest rules.
-        error: why the answer is unknown, or that pairs of pods differ.
-        observed: what the evidence shows between the two; ``None`` where none was given.
+        result: the answer as ``-o json`` has it.
+        decision: the evaluation behind it; `EndDecision.walk` is shown where filled.
+        options: width and colour; `verbose` shows all nearest rules, `all` the whole walk.
     """
     screen = Screen(options)
     arrow = screen.own("→")
-    word, style = _WORDS[decision.allowed]
+    word, style = _WORDS[result.allowed]
+    src, dst, protocol, port = result.src, result.dst, result.protocol, result.port
     if port is not None:
         what = f"{port}/{protocol}" if protocol else f"{port}"
     else:
@@ -53,12 +53,12 @@ def render_explain(
         f"  {screen.name(src, half)} {arrow} {screen.name(dst, half)} {screen.name(what, 40)}",
         hang=2,
     )
-    if error:
-        screen.put(screen.name(error, 600), indent=2)
+    if result.error:
+        screen.put(screen.name(result.error, 600), indent=2)
     screen.blank()
     _end(screen, "egress", f"egress of {src}", decision.egress)
     _end(screen, "ingress", f"ingress of {dst}", decision.ingress)
-    _observed(screen, decision.allowed, observed)
+    _observed(screen, result.allowed, result.observed)
     return screen.text()
 
 

@@ -21,7 +21,7 @@ from flowdiag.model.report import BucketCounts, Buckets
 from flowdiag.report import Options, Reporter
 from flowdiag.report.escape import cells
 from flowdiag.report.explain_view import render_explain
-from flowdiag.report.query_types import Observed
+from flowdiag.report.query_types import Observed, explain_result
 from flowdiag.report.sparkline import narrowed, sparkline
 from flowdiag.report.terminal import TerminalReporter
 from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story, empty, hostile, mixed
@@ -193,7 +193,9 @@ def test_explain_says_verdict_policies_walk_and_what_was_seen() -> None:
         text="allowed 4,012 times until 12:01:05, refused 38 times since 12:01:07 (UTC)",
     )
     page = render_explain(
-        "shop/web", "10.0.0.1", "TCP", 8080, decision(False), Options(width=80), observed=observed
+        explain_result("shop/web", "10.0.0.1", "TCP", 8080, decision(False), observed=observed),
+        decision(False),
+        Options(width=80),
     )
 
     assert page.startswith("DENIED  shop/web → 10.0.0.1 8080/TCP\n")
@@ -216,7 +218,9 @@ def test_explain_does_not_hide_that_records_and_policies_disagree() -> None:
         audited=0,
         text="refused once",
     )
-    page = render_explain("a/b", "c/d", None, None, decision(True), Options(), observed=seen)
+    page = render_explain(
+        explain_result("a/b", "c/d", None, None, decision(True), observed=seen), decision(True), Options()
+    )
 
     assert page.startswith("ALLOWED")
     assert "and yet it was refused" in page
