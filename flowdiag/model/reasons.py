@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from flowdiag.model.event import Cause
 
-__all__ = ["REASONS", "ReasonInfo", "reason_by_code", "reason_by_text"]
+__all__ = ["REASONS", "ReasonInfo", "is_housekeeping", "reason_by_code", "reason_by_text"]
 
 
 class ReasonInfo(Struct, frozen=True):
@@ -140,3 +140,15 @@ def reason_by_text(text: str) -> ReasonInfo | None:
     if found is None and _OLD_POLICY.fullmatch(folded):
         return REASONS["POLICY_DENIED"]
     return found
+
+
+# 132 and 150 between these are neighbour discovery and MLD: in any cluster, and nobody's mistake.
+_HOUSEKEEPING_CODES = frozenset({132, 150})
+_HOUSEKEEPING = ("fe8", "fe9", "fea", "feb", "ff02:", "ff01:")
+
+
+def is_housekeeping(code: int | None, src: str | None, dst: str | None) -> bool:
+    """Whether a drop by this code between these addresses (canonical text) is IPv6 housekeeping, so noise."""
+    if code not in _HOUSEKEEPING_CODES:
+        return False
+    return (src or "").startswith(_HOUSEKEEPING) or (dst or "").startswith(_HOUSEKEEPING)

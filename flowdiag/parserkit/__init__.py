@@ -23,7 +23,7 @@ from flowdiag.model.event import (
     Witness,
     WorkloadRef,
 )
-from flowdiag.model.reasons import REASONS, ReasonInfo, reason_by_code, reason_by_text
+from flowdiag.model.reasons import REASONS, ReasonInfo, is_housekeeping, reason_by_code, reason_by_text
 from flowdiag.model.time import NS, from_datetime, parse_rfc3339, rfc3339
 from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
@@ -79,6 +79,7 @@ __all__ = [
     "from_datetime",
     "icmp_from_name",
     "interface_name",
+    "is_housekeeping",
     "is_mac",
     "is_workload_interface",
     "iter_lines",

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from flowdiag.parserkit import Cause, Verdict, reason_by_code, reason_by_text
+from flowdiag.parserkit import Cause, Verdict, is_housekeeping, reason_by_code, reason_by_text
 
 __all__ = [
     "ACTIONS",
@@ -70,16 +70,9 @@ def read_reason(text: str) -> Why:
     return Why(known.cause, known.name, code, text)
 
 
-# 132 and 150 between these are neighbour discovery and MLD: in any cluster, and nobody's mistake.
-_HOUSEKEEPING_CODES = frozenset({132, 150})
-_HOUSEKEEPING = ("fe8", "fe9", "fea", "feb", "ff02:", "ff01:")
-
-
 def between(why: Why, src: str | None, dst: str | None) -> Why:
     """The reason, seen between these addresses: IPv6 housekeeping is noise whatever the code says elsewhere."""
-    if why.code not in _HOUSEKEEPING_CODES:
-        return why
-    if (src or "").startswith(_HOUSEKEEPING) or (dst or "").startswith(_HOUSEKEEPING):
+    if is_housekeeping(why.code, src, dst):
         return Why(Cause.NOISE, why.reason, why.code, why.raw)
     return why
 

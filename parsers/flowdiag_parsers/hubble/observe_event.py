@@ -14,9 +14,9 @@ from flowdiag.parserkit import (
     ParseContext,
     ParseWarning,
     TimeSource,
+    is_housekeeping,
     parse_rfc3339,
 )
-from flowdiag_parsers.hubble.json_flow import is_housekeeping
 from flowdiag_parsers.hubble.observe_time import Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS, read_end, read_kind, read_summary
 
