@@ -179,7 +179,7 @@ def _owned(pod: Pod, workloads: Mapping[tuple[str, str, str], WorkloadObject]) -
     if owner is None:
         return pod
     top, inferred = topmost_owner(pod.namespace, owner, workloads, pod.labels.get("pod-template-hash"))
-    return structs.replace(pod, workload=top, workload_inferred=inferred)
+    return structs.replace(pod, workload=top, owner=owner, workload_inferred=inferred)
 
 
 def _templates(

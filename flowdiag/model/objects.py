@@ -101,6 +101,8 @@ class Pod(Struct, frozen=True, kw_only=True):
     """The topmost owner: a ReplicaSet gives its Deployment, a Job its CronJob; a bare pod ``Pod``."""
     workload_inferred: bool = False
     """The owner was worked out from a name because an object in between is missing."""
+    owner: WorkloadRef | None = None
+    """The direct owner, as the pod itself names it."""
     profiles: tuple[str, ...] = ()
     """Calico profiles, for WorkloadEndpoints."""
     origin: Origin | None = None

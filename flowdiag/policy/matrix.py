@@ -1,0 +1,158 @@
+"""Who can reach whom on which ports, exactly: workloads and ranges of outside addresses.
+
+Ports are computed symbolically (`flowdiag.policy.reach`); outside addresses are cut where some policy
+begins or ends to treat them otherwise, so one address of each range speaks for all of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import Dialect
+from flowdiag.policy.ends import pod_endpoint
+from flowdiag.policy.evaluate import PolicySet
+from flowdiag.policy.reach import Ports, connections
+
+__all__ = ["Matrix", "Range", "merged", "outside_ranges", "texts", "workloads"]
+
+_SIZES = {4: 32, 6: 128}
+
+
+class Range(Struct, frozen=True, order=True):
+    """Outside addresses that no policy tells apart; `first` and `last` belong to it."""
+
+    version: int
+    first: int
+    last: int
+
+    @property
+    def text(self) -> str:
+        """``a.b.c.d-e.f.g.h``."""
+        kind = IPv4Address if self.version == 4 else IPv6Address
+        return f"{kind(self.first)}-{kind(self.last)}"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """One address of it."""
+        kind = IPv4Address if self.version == 4 else IPv6Address
+        return Endpoint(kind=EndpointKind.EXTERNAL, ip=str(kind(self.first)), known_by=KnownBy.QUERY)
+
+
+def outside_ranges(sets: Iterable[PolicySet], version: int) -> list[Range]:
+    """The whole address family, cut where any of the sets tells addresses apart; in order."""
+    end = 1 << _SIZES[version]
+    cuts = {0, end}
+    for policies in sets:
+        cuts |= policies.ranges.cuts(version)
+    edges = sorted(cuts)
+    return [Range(version, low, high - 1) for low, high in itertools.pairwise(edges)]
+
+
+def workloads(snapshot: Snapshot, *, host_pods: bool) -> dict[str, list[Endpoint]]:
+    """Live pods by ``namespace/workload``, by name.
+
+    The topmost owner names them; where that could only be worked out from a name, the owner that the
+    pod itself names does.  Two kinds of one name get ``[Kind]``.
+
+    Args:
+        snapshot: the state.
+        host_pods: take pods on the host's network for pods like others.  The API leaves open whether
+            policies reach them; where nobody knows who enforces, a change that may concern them is
+            shown rather than hidden.
+    """
+    found: dict[tuple[str, str], dict[str, list[Endpoint]]] = {}
+    for pod in snapshot.pods:
+        if not pod.live or (pod.host_network and not host_pods):
+            continue
+        owner = pod.owner if pod.workload_inferred else pod.workload
+        kind = (owner.kind or "") if owner is not None else pod.kind
+        name = owner.name if owner is not None else pod.name
+        subject = replace(pod, host_network=False) if pod.host_network else pod
+        found.setdefault((pod.namespace, name), {}).setdefault(kind, []).append(pod_endpoint(subject))
+    named: dict[str, list[Endpoint]] = {}
+    for (namespace, name), kinds in sorted(found.items()):
+        for kind, ends in sorted(kinds.items()):
+            suffix = f"[{kind}]" if len(kinds) > 1 else ""
+            named[f"{namespace}/{name}{suffix}"] = ends
+    return named
+
+
+class Matrix:
+    """Open ports between every two ends of one state.
+
+    A workload of several pods that policies tell apart has the ports that any of them has.
+
+    Args:
+        snapshot: the state.
+        policies: its policies, compiled.
+    """
+
+    def __init__(self, snapshot: Snapshot, policies: PolicySet) -> None:
+        self.policies = policies
+        host_pods = policies.dialect is Dialect.KUBERNETES
+        self.workloads = {
+            name: self._distinct(ends) for name, ends in workloads(snapshot, host_pods=host_pods).items()
+        }
+        self._memory: dict[tuple[int, int], Ports] = {}
+
+    def between(self, src: str, dst: str) -> Ports:
+        """Open ports from one workload to another, by protocol."""
+        return self._union(self.workloads[src], self.workloads[dst])
+
+    def from_outside(self, source: Range, dst: str) -> Ports:
+        """Open ports from a range to a workload."""
+        return self._union([source.endpoint], self.workloads[dst])
+
+    def to_outside(self, src: str, destination: Range) -> Ports:
+        """Open ports from a workload to a range."""
+        return self._union(self.workloads[src], [destination.endpoint])
+
+    def _union(self, sources: list[Endpoint], targets: list[Endpoint]) -> Ports:
+        union: Ports = {}
+        for source in sources:
+            for target in targets:
+                for protocol, ports in self._pair(source, target).items():
+                    union[protocol] = union[protocol] | ports if protocol in union else ports
+        return union
+
+    def _pair(self, source: Endpoint, target: Endpoint) -> Ports:
+        one, other = self.policies.facts(source, target)
+        key = (one.class_id, other.class_id)
+        known = self._memory.get(key)
+        if known is None:
+            known = self._memory[key] = connections(self.policies, source, target)
+        return known
+
+    def _distinct(self, ends: list[Endpoint]) -> list[Endpoint]:
+        """One pod of each class: those of one class have the same ports."""
+        seen: dict[int, Endpoint] = {}
+        for end in ends:
+            facts, _ = self.policies.facts(end, end)
+            seen.setdefault(facts.class_id, end)
+        return list(seen.values())
+
+
+def merged(ranges: Iterable[tuple[Range, Ports]]) -> Iterator[tuple[Range, Ports]]:
+    """Join neighbouring ranges with equal ports; the input is in order."""
+    held: tuple[Range, Ports] | None = None
+    for current, ports in ranges:
+        if held is not None and held[1] == ports and held[0].last + 1 == current.first:
+            held = (Range(current.version, held[0].first, current.last), ports)
+            continue
+        if held is not None:
+            yield held
+        held = (current, ports)
+    if held is not None:
+        yield held
+
+
+def texts(ports: Ports) -> dict[str, tuple[str, ...]]:
+    """Ports as the contract writes them: sorted, merged ranges by protocol."""
+    return {protocol: tuple(own.texts()) for protocol, own in sorted(ports.items()) if own}

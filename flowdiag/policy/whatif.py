@@ -1,0 +1,105 @@
+"""What a policy change does: the connections that open or close, exactly.
+
+Contract: ``flowdiag.whatif/1``.  Pairs of a workload with itself are left out; a workload that stands on
+one side only counts as added or removed; neighbouring outside ranges with equal results are merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+
+from flowdiag.model.objects import Snapshot
+from flowdiag.policy.evaluate import PolicySet
+from flowdiag.policy.matrix import Matrix, Range, outside_ranges
+from flowdiag.policy.reach import Ports
+
+__all__ = ["PairChange", "compare"]
+
+
+class PairChange(Struct, frozen=True, kw_only=True):
+    """A pair whose open ports differ.  `version` is 4 or 6 where an end is an outside range, else ``None``."""
+
+    src: str
+    dst: str
+    change: str
+    """``added`` (nothing before), ``removed`` (nothing after) or ``changed``."""
+    old: Ports
+    new: Ports
+    version: int | None = None
+
+
+def compare(
+    old: tuple[Snapshot, PolicySet], new: tuple[Snapshot, PolicySet], *, outside: bool = True
+) -> list[PairChange]:
+    """Every pair whose open ports differ between two states, by name.
+
+    Args:
+        old: a state with its policies.
+        new: the other one.
+        outside: look at outside addresses too, both families.
+    """
+    before, after = Matrix(*old), Matrix(*new)
+    names = sorted(before.workloads | after.workloads)
+    changes = [
+        change
+        for src in names
+        for dst in names
+        if src != dst
+        and (change := _change(src, dst, _between(before, src, dst), _between(after, src, dst))) is not None
+    ]
+    if outside:
+        for version in (4, 6):
+            ranges = outside_ranges((old[1], new[1]), version)
+            for name in names:
+                changes.extend(_outside(before, after, name, ranges, version))
+    return changes
+
+
+def _between(matrix: Matrix, src: str, dst: str) -> Ports:
+    if src not in matrix.workloads or dst not in matrix.workloads:
+        return {}
+    return matrix.between(src, dst)
+
+
+def _outside(
+    before: Matrix, after: Matrix, name: str, ranges: list[Range], version: int
+) -> Iterator[PairChange]:
+    def inward(matrix: Matrix, one: Range) -> Ports:
+        return matrix.from_outside(one, name) if name in matrix.workloads else {}
+
+    def outward(matrix: Matrix, one: Range) -> Ports:
+        return matrix.to_outside(name, one) if name in matrix.workloads else {}
+
+    for low, high, old, new in _runs(ranges, before, after, inward):
+        change = _change(Range(version, low, high).text, name, old, new, version)
+        if change is not None:
+            yield change
+    for low, high, old, new in _runs(ranges, before, after, outward):
+        change = _change(name, Range(version, low, high).text, old, new, version)
+        if change is not None:
+            yield change
+
+
+def _runs(
+    ranges: Iterable[Range], before: Matrix, after: Matrix, ask: Callable[[Matrix, Range], Ports]
+) -> Iterator[tuple[int, int, Ports, Ports]]:
+    held: tuple[int, int, Ports, Ports] | None = None
+    for one in ranges:
+        old, new = ask(before, one), ask(after, one)
+        if held is not None and held[2] == old and held[3] == new and held[1] + 1 == one.first:
+            held = (held[0], one.last, old, new)
+            continue
+        if held is not None:
+            yield held
+        held = (one.first, one.last, old, new)
+    if held is not None:
+        yield held
+
+
+def _change(src: str, dst: str, old: Ports, new: Ports, version: int | None = None) -> PairChange | None:
+    if old == new:
+        return None
+    kind = "added" if not old else "removed" if not new else "changed"
+    return PairChange(src=src, dst=dst, change=kind, old=old, new=new, version=version)
