@@ -15,6 +15,13 @@ from flowdiag.model.policy import Condition, ConnectionDecision, EndDecision, Ne
 __all__ = ["Case"]
 
 
+_TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
+"""What parsers put as the rule where no rule of a policy decided."""
+
+# Refusals that the reasons' table puts down to policy, but to none that a rule of a NetworkPolicy makes.
+_OTHER_POLICIES = ("UNENCRYPTED_TRAFFIC", "FORBIDDEN_ICMPV6_MESSAGE")
+
+
 class Case:
     """A refused flow (or its part in one policy epoch) and the replay of it.
 
@@ -119,12 +126,21 @@ class Case:
         return self.end is not None and self.end.allowed is False
 
     @cached_property
-    def recorded_hits(self) -> tuple[PolicyHit, ...]:
-        """Policies that the records hold responsible (deny, end of tier); never those that allowed."""
+    def recorded_defaults(self) -> tuple[PolicyHit, ...]:
+        """Policies that the record names for a default deny: a tier's end, or no match; never an allow."""
         return tuple(
             hit
             for hit in self.flow.distinct.policies
-            if hit.effect in ("deny", "no-match") and (hit.name is not None or hit.raw is not None)
+            if hit.effect == "no-match" or (hit.effect == "deny" and hit.rule in _TIER_ENDS)
+        )
+
+    @cached_property
+    def recorded_denies(self) -> tuple[PolicyHit, ...]:
+        """Policies of which the record says that one of their rules denied."""
+        return tuple(
+            hit
+            for hit in self.flow.distinct.policies
+            if hit.effect == "deny" and hit.rule not in _TIER_ENDS and (hit.name or hit.raw)
         )
 
     @property
@@ -135,7 +151,10 @@ class Case:
     @property
     def not_policy(self) -> bool:
         """The record's reason is no policy's refusal."""
-        return self.flow.distinct.cause in (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
+        distinct = self.flow.distinct
+        return distinct.cause in (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE) or (
+            distinct.reason in _OTHER_POLICIES
+        )
 
     @property
     def reason(self) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "policy_at",
     "port_texts",
     "rule_at",
+    "selected_labels",
     "selector_holds",
 ]
 
@@ -266,3 +267,25 @@ def directions_without_rules(policy: PolicyObject) -> dict[str, str]:
         elif rules[word] == [] and spec.get("podSelector"):
             found[word] = "empty"
     return found
+
+
+def selected_labels(case: Case, ref: PolicyRef, path: str) -> tuple[tuple[str, str], ...]:
+    """Read ``key=value`` pairs that a rule's peer selectors ask pods for (NetworkPolicy and Cilium kinds)."""
+    rule = NearestRule(policy=ref, rule=path, misses=())
+    found: dict[tuple[str, str], None] = {}
+    selectors = [peer.pods for peer in peers(case, rule) if peer.pods is not None]
+    raw = rule_at(case, rule) or {}
+    for word in ("fromEndpoints", "toEndpoints"):
+        entries = raw.get(word)
+        for entry in entries if isinstance(entries, list) else ():
+            try:
+                selectors.append(read_selector(entry))
+            except SelectorError:
+                continue
+    for selector in selectors:
+        for each in selector.requirements:
+            if each.operator == "In" and len(each.values) == 1:
+                key = each.key.removeprefix("k8s:").removeprefix("any:")
+                if not key.startswith("io.kubernetes.pod.") and not key.startswith("io.cilium."):
+                    found[(key, each.values[0])] = None
+    return tuple(found)

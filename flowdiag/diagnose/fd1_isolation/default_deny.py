@@ -17,7 +17,9 @@ __all__ = ["DefaultDeny"]
 
 # Reasons by which a record itself says "isolated, and nothing matched": Cilium's enum name (133), and the
 # words that the other parsers use for the end of a tier and for a default rule.
-_DEFAULT_DENY_REASONS = frozenset({"POLICY_DENIED", "policy-denied", "default-deny", "end-of-tier"})
+_DEFAULT_DENY_REASONS = frozenset(
+    {"POLICY_DENIED", "default-deny", "end-of-tier", "bpf-end-of-tier", "no-profile-match"}
+)
 
 _NEEDED = (
     (Condition.PORT, Needs.SERVICES, "whether a rule names a Service's port instead of the pod's"),
@@ -102,8 +104,8 @@ class DefaultDeny(Rule):
     def _recorded(self, case: Case) -> Iterator[Finding]:
         named = tuple(
             PolicyRef(hit.kind, hit.group or "", hit.namespace, hit.name)
-            for hit in case.recorded_hits
-            if hit.effect == "no-match" and hit.kind is not None and hit.name is not None
+            for hit in case.recorded_defaults
+            if hit.kind is not None and hit.name is not None
         )
         if not named and case.reason not in _DEFAULT_DENY_REASONS:
             return

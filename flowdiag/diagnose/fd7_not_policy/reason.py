@@ -18,11 +18,13 @@ _SEVERITIES = {
     Cause.NOISE: Severity.INFO,
     Cause.CONFIGURATION: Severity.LOW,
     Cause.FAULT: Severity.MEDIUM,
+    Cause.POLICY: Severity.LOW,
 }
 _ADVICE = {
     Cause.NOISE: "No policy is concerned; this is safe to leave alone.",
     Cause.CONFIGURATION: "No policy is concerned: look at the CNI's or the Service's configuration.",
     Cause.FAULT: "No policy is concerned: look at the agent and the data path on that node.",
+    Cause.POLICY: "No network policy is concerned: look at the CNI's own security settings.",
 }
 
 

@@ -48,7 +48,7 @@ class LostEvents(Rule):
         spans: list[tuple[int, int]] = []
         for gap in case.context.gaps:
             begin, end = gap.since, gap.until if gap.until is not None else gap.since
-            if begin is None or end is None or begin > last or end < first:
+            if gap.kind == "rate-limited" or begin is None or end is None or begin > last or end < first:
                 continue
             if gap.node is not None and node is not None and gap.node != node:
                 continue

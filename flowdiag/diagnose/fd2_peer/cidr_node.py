@@ -1,0 +1,73 @@
+"""FD207."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import ip_blocks
+from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.report import Severity
+
+__all__ = ["CidrForNode"]
+
+_NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
+
+
+class CidrForNode(Rule):
+    """A range covers a node's address, but Cilium knows nodes as entities, not as addresses.
+
+    Signature:
+        One rule misses only on the address, its range holds the peer's address, and the peer is a node
+        (Hubble shows `host`, `remote-node` or `kube-apiserver`) under Cilium.
+
+    Advice:
+        Allow the entity, or set `policyCIDRMatchMode: nodes` and restart the agents.
+
+    Guard:
+        Silent where the agent's configuration already matches nodes by range, and for enforcers that go by
+        address.
+
+    References:
+        https://github.com/cilium/cilium/issues/39573
+        https://github.com/cilium/cilium/issues/20550
+    """
+
+    code = "FD207"
+    slug = "cidr-for-node"
+    title = "{source} cannot reach {destination} on {port}: an address range does not match nodes here"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES
+    specificity = 72
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        peer = case.peer
+        if case.context.dialect not in (Dialect.CILIUM, Dialect.GKE):
+            return
+        if peer.kind is not EndpointKind.NODE and peer.entity not in _NODE_ENTITIES:
+            return
+        for rule in case.missing_one(Condition.IP):
+            block = next((one for one in ip_blocks(case, rule) if one.holds(peer.ip)), None)
+            if block is None or block.excepting(peer.ip) is not None:
+                continue
+            entity = peer.entity or "remote-node"
+            yield self.finding(
+                case,
+                first=rule,
+                summary=(
+                    f"{rule_text(rule)} allows {block.cidr}, which holds {peer.ip}, but that is "
+                    f"{end_text(peer)}, and Cilium matches nodes as entities."
+                ),
+                advice=(
+                    f"Allow the entity {entity} (toEntities, fromEntities), or set policyCIDRMatchMode: nodes "
+                    "and restart the agents."
+                ),
+                cause_key=f"cidr-node:{block.cidr}",
+            )
+            return

@@ -1,0 +1,67 @@
+"""FD211."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import ip_blocks
+from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.report import Severity
+
+__all__ = ["Excepted"]
+
+
+class Excepted(Rule):
+    """The address lies in the rule's range, and in one of its exceptions.
+
+    Signature:
+        One rule misses only on the address; its `cidr` holds it and an `except` (Calico `notNets`) covers
+        it, commonly 10.0.0.0/8 that swallows the DNS pods or the Service range.
+
+    Advice:
+        Narrow the exception, or admit the peer by a rule of its own.
+
+    Guard:
+        Under Cilium a range never matches a pod, exception or not: there FD206 is the answer for pods.
+
+    References:
+        https://github.com/kubernetes/kubernetes/issues/55406
+        https://github.com/aws/amazon-network-policy-controller-k8s/issues/146
+    """
+
+    code = "FD211"
+    slug = "excepted"
+    title = "{source} cannot reach {destination} on {port}: an exception covers the address"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES
+    specificity = 72
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        identity_based = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
+        if identity_based and case.pod_peer:
+            return
+        ip = case.peer.ip
+        for rule in case.missing_one(Condition.IP):
+            for block in ip_blocks(case, rule):
+                exception = block.excepting(ip) if block.holds(ip) else None
+                if exception is None:
+                    continue
+                yield self.finding(
+                    case,
+                    first=rule,
+                    summary=(
+                        f"{rule_text(rule)} allows {block.cidr} except {exception}, and {end_text(case.peer)} "
+                        f"({ip}) lies in the exception."
+                    ),
+                    advice=(
+                        f"Narrow the exception {exception}, or admit {end_text(case.peer)} by a rule of its own."
+                    ),
+                    cause_key=f"except:{exception}",
+                )
+                return

@@ -1,0 +1,103 @@
+"""FD205."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import peers, selector_holds
+from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Pod
+from flowdiag.model.policy import Condition, Dialect, NearestRule
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["HostNetworkPeer"]
+
+_ADVICE = {
+    Dialect.CILIUM: "Allow the entities host and remote-node instead.",
+    Dialect.CALICO: "Allow the nodes' addresses with an ipBlock, or use automatic host endpoints with global().",
+    Dialect.OVN: "Select its namespace with namespaceSelector and podSelector: {}, which OVN maps to hosts.",
+}
+
+
+class HostNetworkPeer(Rule):
+    """The peer's pod uses its node's network, so no selector ever matches it.
+
+    Signature:
+        The refused end is a node's address, a rule misses only on its pod or namespace selector, and a
+        hostNetwork pod on that node has the labels the rule asks for.
+
+    Advice:
+        Calico: host endpoints with `global()`, or an ipBlock of the nodes; Cilium: the entities `host` and
+        `remote-node`; OVN: a namespaceSelector with an empty podSelector.
+
+    Guard:
+        Several hostNetwork pods share the address: the pod meant is a guess, so at most likely.  Where
+        none on that node carries the labels, the traffic is the node's own.
+
+    References:
+        https://github.com/projectcalico/calico/issues/4667
+        https://github.com/projectcalico/calico/issues/4493
+    """
+
+    code = "FD205"
+    slug = "host-network-peer"
+    title = "{source} cannot reach {destination} on {port}: a hostNetwork pod has no labels that count"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES | Needs.PODS
+    specificity = 73
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if not case.default_denied or case.peer.kind not in (EndpointKind.NODE, EndpointKind.POD):
+            return
+        if case.peer.kind is EndpointKind.POD and case.peer_pod is not None:
+            return
+        here = case.context.host_pods(
+            case.peer.name if case.peer.kind is EndpointKind.NODE else None, case.peer.ip
+        )
+        if not here and case.peer.pod is not None:
+            here = (case.peer.pod,)
+        for rule in case.nearest:
+            if not rule.misses or {miss.condition for miss in rule.misses} - {
+                Condition.POD,
+                Condition.NAMESPACE,
+            }:
+                continue
+            meant = self._meant(case, rule, here)
+            if meant is None:
+                continue
+            name = f"{meant.namespace}/{meant.name}"
+            advice = _ADVICE.get(case.context.dialect) if case.context.dialect is not None else None
+            yield self.finding(
+                case,
+                first=rule,
+                summary=(
+                    f"{rule_text(rule)} selects pods like {name}, but that pod runs in the network of "
+                    f"{end_text(case.peer)}, where selectors do not match."
+                ),
+                advice=advice or "Allow the nodes' addresses with an ipBlock.",
+                cause_key="host-network",
+                most=Confidence.LIKELY,
+                limits=("Other processes share the node's address: which one it was, no record tells.",),
+            )
+            return
+
+    @staticmethod
+    def _meant(case: Case, rule: NearestRule, here: tuple[Pod, ...]) -> Pod | None:
+        namespaces = case.context.snapshot.namespaces
+        for pod in sorted(here, key=lambda one: (one.namespace, one.name)):
+            known = namespaces.get(pod.namespace)
+            labels = known.labels if known is not None else {}
+            for peer in peers(case, rule):
+                if peer.pods is None or not peer.pods.requirements:
+                    continue
+                if peer.namespaces is None and pod.namespace != rule.policy.namespace:
+                    continue
+                if selector_holds(peer.namespaces, labels) and selector_holds(peer.pods, pod.labels):
+                    return pod
+        return None

@@ -1,0 +1,79 @@
+"""FD212."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import selected_labels
+from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Dialect, PolicyRef
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["IdentityLabel"]
+
+_PREFIX = "k8s:"
+
+
+class IdentityLabel(Rule):
+    """A selector uses a label that the pod has and that Cilium leaves out of its identity.
+
+    Signature:
+        The record carries the peer's identity labels; a rule of a selecting policy asks for a label that
+        the pod has in the state, and the identity holds no such key.
+
+    Advice:
+        Add the label to `labels` in cilium-config and restart the agents, or select by another label.
+
+    Guard:
+        A label that the pod got after the refusal, or a record without identity labels, tells nothing.
+
+    References:
+        https://github.com/cilium/cilium/issues/18878
+        https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/
+    """
+
+    code = "FD212"
+    slug = "identity-label"
+    title = "{source} cannot reach {destination} on {port}: a label is not part of the Cilium identity"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES | Needs.PODS
+    specificity = 86
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        pod, recorded = case.peer_pod, case.peer.identity_labels
+        if case.context.dialect is not Dialect.CILIUM or pod is None or not recorded or case.end is None:
+            return
+        if pod.labels_before or not any(key.startswith(_PREFIX) for key, _ in recorded):
+            return
+        identity = {key.removeprefix(_PREFIX) for key, _ in recorded}
+        rules: dict[tuple[PolicyRef, str], None] = {(rule.policy, rule.rule): None for rule in case.nearest}
+        if case.end.decided_by is not None and case.end.allowed is True:
+            rules.setdefault((case.end.decided_by.policy, case.end.decided_by.rule))
+        for policy, path in rules:
+            wanted = selected_labels(case, policy, path)
+            lacking = sorted(
+                f"{key}={value}"
+                for key, value in wanted
+                if pod.labels.get(key) == value and key not in identity
+            )
+            if not lacking:
+                continue
+            yield self.finding(
+                case,
+                summary=(
+                    f"{policy_text(policy)} {path} selects {a_list(lacking)}, which the pods of "
+                    f"{end_text(case.peer)} have, but their identity in the records does not hold it."
+                ),
+                advice="Add the label to 'labels' in cilium-config and restart the agents, or select another label.",
+                basis=Basis.STATE,
+                most=Confidence.LIKELY,
+                cause_key=f"identity-label:{a_list(lacking)}",
+                limits=("A label that was set on the pod after the refusals would look the same.",),
+            )
+            return

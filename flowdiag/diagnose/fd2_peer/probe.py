@@ -1,0 +1,86 @@
+"""FD209."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import end_text
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Pod, Probe
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["ProbeFromNode"]
+
+
+class ProbeFromNode(Rule):
+    """The kubelet's probes of a pod on its own node are refused.
+
+    The API says that the node a pod runs on can always reach it, so this is rarely a policy's mistake.
+
+    Signature:
+        Ingress from the pod's own node to a port that one of its probes names; the distance between
+        records is the probe's period.
+
+    Advice:
+        Look at the CNI's handling of host traffic and at host policies; as a workaround allow the node's
+        range on the probe's port (Cilium: `fromEntities: [host]`).
+
+    Guard:
+        Another node's address is no kubelet of this pod, and a port that no probe names is no probe,
+        whatever its rhythm.
+
+    References:
+        https://github.com/cilium/cilium/issues/18183
+        https://github.com/kubernetes-sigs/kube-network-policies/issues/65
+    """
+
+    code = "FD209"
+    slug = "probe-from-node"
+    title = "Probes of {destination} on {port} from {source} are refused"
+    severity = Severity.HIGH
+    needs = Needs.PODS
+    specificity = 84
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        pod, src = case.flow.dst.pod, case.flow.src
+        if pod is None or case.not_policy or case.direction is Direction.EGRESS:
+            return
+        own = src.kind is EndpointKind.NODE and src.name is not None and src.name == pod.node
+        if not own and not (src.entity == "host" and case.flow.distinct.node == pod.node):
+            return
+        probe = next((one for one in pod.probes if self._port(pod, one) == case.port), None)
+        if probe is None:
+            return
+        steady = case.flow.distinct.interval_s
+        in_step = steady is not None and abs(steady - probe.period_s) <= max(1.0, 0.2 * probe.period_s)
+        rhythm = (
+            f", every {steady:.0f} s as the probe's period says" if in_step and steady is not None else ""
+        )
+        yield self.finding(
+            case,
+            summary=(
+                f"{end_text(src)} is refused on {case.port}/{case.protocol}, the {probe.kind} probe's port of "
+                f"{end_text(case.flow.dst)}{rhythm}."
+            ),
+            advice=(
+                "A node may always reach its own pods: look at the CNI's host settings and host policies. "
+                "Workaround: allow the node's range (Cilium: fromEntities: [host]) on that port."
+            ),
+            basis=Basis.STATE,
+            most=Confidence.DERIVED if in_step else Confidence.LIKELY,
+            cause_key="probe",
+            limits=() if in_step else ("No steady rhythm was seen, so another process may ask there.",),
+        )
+
+    @staticmethod
+    def _port(pod: Pod, probe: Probe) -> int | None:
+        if isinstance(probe.port, int):
+            return probe.port
+        return next((one.port for one in pod.ports if one.name == probe.port), None)

@@ -1,0 +1,70 @@
+"""FD215."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import ip_blocks
+from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.event import Direction
+from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.report import Severity
+
+__all__ = ["ServiceRange"]
+
+
+class ServiceRange(Rule):
+    """A rule allows Service addresses; policy sees the pods behind them.
+
+    Signature:
+        Egress; one rule misses only on the address, its range holds a ClusterIP of a Service with the
+        destination behind it, and not the destination's own address.
+
+    Advice:
+        Select the Service's pods instead.
+
+    Guard:
+        Silent for the AWS network policy agent, which evaluates ClusterIPs before translation, and where
+        the range holds the pod's address, too.
+
+    References:
+        https://github.com/cilium/cilium/issues/24485
+        https://github.com/kubernetes-sigs/network-policy-api/pull/185
+    """
+
+    code = "FD215"
+    slug = "service-range"
+    title = "{source} cannot reach {destination} on {port}: the rule allows the Service's address"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES | Needs.SERVICES
+    specificity = 72
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        pod = case.flow.dst.pod
+        if case.direction is not Direction.EGRESS or pod is None or case.context.dialect is Dialect.AWS:
+            return
+        services = [(service, ip) for service in case.context.services_of(pod) for ip in service.cluster_ips]
+        for rule in case.missing_one(Condition.IP):
+            for block in ip_blocks(case, rule):
+                if any(block.holds(ip) for ip in (case.flow.dst.ip, *pod.ips)):
+                    continue
+                found = next(((service, ip) for service, ip in services if block.holds(ip)), None)
+                if found is None:
+                    continue
+                service, ip = found
+                yield self.finding(
+                    case,
+                    first=rule,
+                    summary=(
+                        f"{rule_text(rule)} allows {block.cidr}, which holds {ip} of Service "
+                        f"{service.namespace}/{service.name}; policy sees its pods, {end_text(case.flow.dst)}."
+                    ),
+                    advice="Select the Service's pods with namespaceSelector and podSelector, on the pod's port.",
+                    cause_key=f"service-range:{block.cidr}",
+                )
+                return

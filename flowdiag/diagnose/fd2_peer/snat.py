@@ -1,0 +1,89 @@
+"""FD210."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.cluster.index import target_port
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.spec import ip_blocks
+from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Service
+from flowdiag.model.policy import Condition
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["TranslatedSource"]
+
+
+class TranslatedSource(Rule):
+    """The client's address was replaced by a node's on the way in, so a rule for clients does not match.
+
+    Signature:
+        Ingress from a node's address to a pod behind a NodePort or LoadBalancer Service with
+        `externalTrafficPolicy: Cluster`, and a rule that allows an outside range misses only on the address.
+
+    Advice:
+        Set `externalTrafficPolicy: Local`, use DSR, or filter at the load balancer
+        (`loadBalancerSourceRanges`).
+
+    Guard:
+        Silent where the Service keeps the client's address (`Local`), and where the range holds the node's
+        address (then it is FD207).
+
+    References:
+        https://github.com/cilium/cilium/issues/23603
+        https://github.com/projectcalico/calico/issues/2660
+    """
+
+    code = "FD210"
+    slug = "translated-source"
+    title = "Clients of {destination} on {port} arrive with a node's address"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES | Needs.SERVICES
+    specificity = 73
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.direction is not Direction.INGRESS or case.flow.src.kind is not EndpointKind.NODE:
+            return
+        service = self._service(case)
+        if service is None:
+            return
+        for rule in case.missing_one(Condition.IP):
+            blocks = ip_blocks(case, rule)
+            if not blocks or any(block.holds(case.flow.src.ip) for block in blocks):
+                continue
+            name = f"{service.namespace}/{service.name}"
+            yield self.finding(
+                case,
+                first=rule,
+                summary=(
+                    f"{rule_text(rule)} allows {blocks[0].cidr}, but Service {name} ({service.type}, "
+                    f"externalTrafficPolicy Cluster) hands clients on with the address of {end_text(case.flow.src)}."
+                ),
+                advice=(
+                    f"Set externalTrafficPolicy: Local on Service {name}, or filter with "
+                    "loadBalancerSourceRanges and allow the nodes."
+                ),
+                cause_key=f"snat:{name}",
+                most=Confidence.LIKELY,
+                limits=("The client's own address is in no record on this side of the translation.",),
+            )
+            return
+
+    @staticmethod
+    def _service(case: Case) -> Service | None:
+        pod = case.flow.dst.pod
+        if pod is None:
+            return None
+        for service in case.context.services_of(pod):
+            if service.type not in ("NodePort", "LoadBalancer") or service.external_traffic_policy == "Local":
+                continue
+            if any(target_port(pod, port) == case.port for port in service.ports):
+                return service
+        return None

@@ -1,0 +1,80 @@
+"""FD305."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import end_text
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["MeshTunnel"]
+
+_HBONE = 15008
+# "ambient.istio.io/redirection: enabled" on pods that istio-cni took in (Istio v1.21 and later), and
+# "istio.io/dataplane-mode: ambient" on namespaces or pods.
+_ANNOTATION = ("ambient.istio.io/redirection", "enabled")
+_LABEL = ("istio.io/dataplane-mode", "ambient")
+
+
+class MeshTunnel(Rule):
+    """Istio's ambient mesh wraps all traffic into port 15008, which the policies do not allow.
+
+    Signature:
+        Refused on 15008/TCP, and an end's pod or namespace is in ambient mode.
+
+    Advice:
+        Allow 15008/TCP on ingress beside the application's port.
+
+    Guard:
+        15008 without a sign of ambient mode is an ordinary port; a pod that opted out
+        (`istio.io/dataplane-mode: none`) is not in the mesh whatever its namespace says.
+
+    References:
+        https://github.com/istio/istio/issues/52742
+        https://istio.io/latest/docs/ambient/usage/networkpolicy/
+    """
+
+    code = "FD305"
+    slug = "mesh-tunnel-port"
+    title = "The mesh's tunnel from {source} to {destination} (15008/TCP) is refused"
+    severity = Severity.HIGH
+    needs = Needs.PODS
+    specificity = 76
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.port != _HBONE or case.protocol != "TCP" or case.not_policy:
+            return
+        ends = [end for end in (case.flow.dst, case.flow.src) if self._ambient(case, end)]
+        if not ends or (case.end is not None and case.end.allowed is True):
+            return
+        yield self.finding(
+            case,
+            summary=(
+                f"{end_text(ends[0])} is in Istio's ambient mode, where calls arrive on 15008/TCP, and "
+                "no policy allows that port."
+            ),
+            advice="Allow 15008/TCP next to the application's port on ingress (and egress, where isolated).",
+            basis=Basis.REPLAY if case.end is not None else Basis.STATE,
+            most=Confidence.DERIVED if case.end is not None else Confidence.LIKELY,
+            cause_key="hbone",
+        )
+
+    @staticmethod
+    def _ambient(case: Case, end: Endpoint) -> bool:
+        pod = end.pod
+        if pod is None:
+            return False
+        own = pod.labels.get(_LABEL[0])
+        if own is not None:
+            return own == _LABEL[1]
+        if pod.annotations.get(_ANNOTATION[0]) == _ANNOTATION[1]:
+            return True
+        namespace = case.context.snapshot.namespaces.get(pod.namespace)
+        return namespace is not None and namespace.labels.get(_LABEL[0]) == _LABEL[1]

@@ -1,0 +1,87 @@
+"""FD403."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.fqdn import allowed_names, names_match
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import end_text, policy_text
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Confidence, Severity
+from flowdiag.model.time import NS
+
+__all__ = ["FqdnNotInSet"]
+
+
+class FqdnNotInSet(Rule):
+    """The address belongs to a name that a toFQDNs rule allows, but it is not in the rule's set.
+
+    Signature:
+        Egress to an outside address; the records or an earlier DNS answer tie it to a name that an
+        isolating policy allows by toFQDNs, and it is refused, often long after the answer's TTL.
+
+    Advice:
+        Raise the minimum TTL or `tofqdns-endpoint-max-ip-per-hostname`, set an idle connection grace
+        period, mend clients that cache addresses, or allow the provider's range.
+
+    Guard:
+        A name that no toFQDNs rule covers is simply not allowed.  One address may serve many names, so at
+        most likely.
+
+    References:
+        https://github.com/cilium/cilium/issues/23086
+        https://github.com/cilium/cilium/issues/18023
+    """
+
+    code = "FD403"
+    slug = "fqdn-not-in-set"
+    title = "{source} cannot reach {destination} on {port}, though its name is allowed"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES | Needs.NAMES
+    specificity = 81
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        dst = case.flow.dst
+        if case.direction is not Direction.EGRESS or case.not_policy or case.denied_by_rule:
+            return
+        if dst.kind not in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
+            return
+        answers = case.context.names_of(dst.ip)
+        names = sorted({*dst.dns_names, *case.flow.distinct.dns_names, *(one.name for one in answers)})
+        for ref, patterns in allowed_names(case):
+            found = next(((n, p) for n in names for p in patterns if names_match(n, p)), None)
+            if found is None:
+                continue
+            name, pattern = found
+            ages = [
+                (case.flow.first - one.last) / NS - (one.ttl or 0)
+                for one in answers
+                if one.name.rstrip(".") == name.rstrip(".")
+                and one.last is not None
+                and case.flow.first is not None
+            ]
+            stale = bool(ages) and min(ages) > 0
+            when = f" The last answer's TTL had run out {min(ages):.0f} s before." if stale else ""
+            yield self.finding(
+                case,
+                summary=(
+                    f"{policy_text(ref)} allows {pattern} and {dst.ip} was answered for {name}, but "
+                    f"{end_text(case.flow.src)} is refused.{when}"
+                ),
+                advice=(
+                    "Raise tofqdns-min-ttl and tofqdns-endpoint-max-ip-per-hostname, set "
+                    "tofqdns-idle-connection-grace-period, or allow the provider's range; a client that "
+                    "keeps addresses longer than their TTL needs mending."
+                ),
+                basis=Basis.STATE,
+                most=Confidence.LIKELY,
+                cause_key=f"fqdn:{pattern}",
+            )
+            return

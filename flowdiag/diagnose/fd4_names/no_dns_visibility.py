@@ -1,0 +1,65 @@
+"""FD405."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.fqdn import allowed_names, has_dns_rule
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import end_text, policy_text
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["NoDnsVisibility"]
+
+
+class NoDnsVisibility(Rule):
+    """A toFQDNs rule, and no rule that sends the endpoint's lookups through the DNS proxy.
+
+    Signature:
+        Egress to an outside address refused; an isolating policy has toFQDNs, and none of the policies
+        that isolate the endpoint has a port rule with `rules.dns`.
+
+    Advice:
+        Add a rule to the DNS pods on 53 with `rules: {dns: [{matchPattern: "*"}]}` for the same endpoint.
+
+    Guard:
+        One `rules.dns` in any policy of this endpoint is enough: silent then, whichever policy holds it.
+
+    References:
+        https://github.com/cilium/cilium/issues/44452
+        https://docs.cilium.io/en/stable/security/policy/language/#dns-based
+    """
+
+    code = "FD405"
+    slug = "fqdn-without-dns-proxy"
+    title = "{source} cannot reach {destination} on {port}: names are allowed, but lookups are not seen"
+    severity = Severity.HIGH
+    needs = Needs.POLICIES
+    specificity = 82
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.direction is not Direction.EGRESS or case.not_policy or case.denied_by_rule:
+            return
+        if case.flow.dst.kind not in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
+            return
+        policies = list(allowed_names(case))
+        if not policies or case.end is None or has_dns_rule(case):
+            return
+        yield self.finding(
+            case,
+            summary=(
+                f"{policy_text(policies[0][0])} allows names by toFQDNs, but no policy of "
+                f"{end_text(case.flow.src)} has a DNS rule (rules.dns), so no address is ever learnt."
+            ),
+            advice='Add egress to the DNS pods on port 53 with rules: {dns: [{matchPattern: "*"}]}.',
+            basis=Basis.STATE,
+            most=Confidence.LIKELY,
+            cause_key="no-dns-rule",
+        )

@@ -1,0 +1,70 @@
+"""FD502."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Severity
+
+__all__ = ["CalicoOrder"]
+
+_CALICO = ("projectcalico.org", "crd.projectcalico.org")
+
+
+class CalicoOrder(Rule):
+    """A Calico rule denies; the first match by tier and order decides, whatever comes later allows.
+
+    Signature:
+        The replay ends at a Deny rule of a Calico policy, or the record names a Calico policy's Deny rule.
+
+    Advice:
+        Put the allowing policy before it (a lower `order`, or an earlier tier), or Pass in the earlier tier.
+        Kubernetes NetworkPolicies stand at order 1000 of the default tier.
+
+    Guard:
+        The end of a tier is nobody's Deny rule: that is a default deny (FD101), whose policies are named.
+
+    References:
+        https://github.com/projectcalico/calico/issues/9292
+        https://docs.tigera.io/calico/latest/reference/resources/tier
+    """
+
+    code = "FD502"
+    slug = "calico-order"
+    title = "A Calico rule denies {source} to {destination} on {port}"
+    severity = Severity.HIGH
+    specificity = 89
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.not_policy:
+            return
+        who, peer = end_text(case.enforcer), end_text(case.peer)
+        advice = "Give the allowing policy a lower order or an earlier tier, or let the earlier tier Pass it."
+        decided = case.end.decided_by if case.end is not None else None
+        if case.denied_by_rule and decided is not None and decided.policy.group in _CALICO:
+            behind = [policy_text(ref) for ref in case.isolating if ref != decided.policy]
+            later = f" {a_list(behind)} also selects it and is not asked any more." if behind else ""
+            yield self.finding(
+                case,
+                summary=f"{policy_text(decided.policy)} {decided.rule} denies {peer} at {who}; first match wins.{later}",
+                advice=advice,
+                cause_key=f"deny:{policy_text(decided.policy)} {decided.rule}",
+            )
+            return
+        named = [hit for hit in case.recorded_denies if hit.group in _CALICO and hit.name is not None]
+        for hit in named[:1]:
+            place = f"{hit.namespace}/{hit.name}" if hit.namespace else hit.name
+            tier = f" of tier {hit.tier}" if hit.tier else ""
+            yield self.finding(
+                case,
+                summary=f"The record says that {hit.kind} {place}{tier} (rule {hit.rule or '?'}) denied {peer} at {who}.",
+                advice=advice,
+                basis=Basis.RECORD,
+                cause_key=f"deny:{hit.kind} {place} {hit.rule}",
+            )

@@ -1,0 +1,81 @@
+"""FD501."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["ExplicitDeny"]
+
+
+class ExplicitDeny(Rule):
+    """A rule says deny, and deny wins over every allow of the same rank.
+
+    Signature:
+        Hubble `POLICY_DENY` (181) or a recorded deny that names its policy; or the replay finds a matching
+        deny rule (`ingressDeny`, `egressDeny`).
+
+    Advice:
+        Narrow the deny rule: an allow beside it changes nothing, not even a more specific CIDR.
+
+    Guard:
+        `POLICY_DENIED` (133) is a default deny and never this.  Rules of ordered tiers (Calico, admin
+        policies) are FD502 and FD503.
+
+    References:
+        https://docs.cilium.io/en/stable/security/policy/deny/
+        https://github.com/cilium/cilium/issues/20914
+    """
+
+    code = "FD501"
+    slug = "explicit-deny"
+    title = "A rule denies {source} to {destination} on {port}"
+    severity = Severity.HIGH
+    specificity = 87
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.not_policy:
+            return
+        recorded = [hit for hit in case.recorded_denies if hit.name is not None]
+        who, peer = end_text(case.enforcer), end_text(case.peer)
+        advice = f"If {peer} is meant to get through on {port_text(case)}, narrow the deny rule; no allow overrides it."
+        if recorded:
+            names = a_list(
+                [
+                    f"{hit.kind or 'policy'} {hit.namespace}/{hit.name}".replace("None/", "")
+                    for hit in recorded
+                ]
+            )
+            yield self.finding(
+                case,
+                summary=f"The record says that {names} denied {peer} at {who}.",
+                advice=advice,
+                basis=Basis.RECORD,
+                cause_key="deny:" + names,
+            )
+            return
+        decided = case.end.decided_by if case.end is not None else None
+        if case.denied_by_rule and decided is not None:
+            yield self.finding(
+                case,
+                summary=f"{policy_text(decided.policy)} {decided.rule} denies {peer} at {who}.",
+                advice=advice,
+                cause_key=f"deny:{policy_text(decided.policy)} {decided.rule}",
+            )
+        elif case.reason == "POLICY_DENY":
+            yield self.finding(
+                case,
+                summary=f"The record says that a deny rule matched {peer} at {who}, without naming it.",
+                advice="Look for deny rules that select it (ingressDeny, egressDeny); the policies at hand show none.",
+                basis=Basis.STATE,
+                most=Confidence.LIKELY,
+                cause_key="deny",
+                limits=("Which policy holds the deny rule is not known.",),
+            )

@@ -1,0 +1,66 @@
+"""FD507."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["HostFirewall"]
+
+
+class HostFirewall(Rule):
+    """A node's own firewall refused: a host policy or a host endpoint.
+
+    Signature:
+        The refusing end is a node (Hubble's `host`), by policy.
+
+    Advice:
+        Look at host policies (CiliumClusterwideNetworkPolicy with a nodeSelector, Calico HostEndpoint and
+        failsafe ports); NetworkPolicies never select nodes.
+
+    Guard:
+        A node as the refused peer is FD205 or FD207.  Traffic forwarded through a node to its pods is
+        refused at the pod, which is the destination then.
+
+    References:
+        https://docs.cilium.io/en/stable/security/host-firewall/
+        https://docs.tigera.io/calico/latest/reference/host-endpoints/overview
+    """
+
+    code = "FD507"
+    slug = "host-firewall"
+    title = "The host firewall of {destination} refuses {source} on {port}"
+    severity = Severity.MEDIUM
+    specificity = 83
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.not_policy or case.direction is None or case.denied_by_rule or case.recorded_denies:
+            return
+        end = case.enforcer
+        if end.kind is not EndpointKind.NODE and end.entity not in ("host", "remote-node"):
+            return
+        replayed = case.end is not None and case.end.allowed is False
+        names = f" by {a_list([policy_text(ref) for ref in case.isolating])}" if case.isolating else ""
+        egress = case.direction == "egress"
+        yield self.finding(
+            case,
+            title="The host firewall of {source} refuses calls to {destination} on {port}"
+            if egress
+            else None,
+            summary=f"{end_text(end)} refused {end_text(case.peer)} on {port_text(case)}{names}: no host rule admits it.",
+            advice=(
+                "Look at host policies (nodeSelector of CiliumClusterwideNetworkPolicy, Calico HostEndpoints and "
+                "their failsafe ports); a NetworkPolicy never selects a node."
+            ),
+            basis=Basis.REPLAY if replayed else Basis.STATE,
+            most=Confidence.DERIVED if replayed else Confidence.LIKELY,
+            cause_key="host-firewall",
+        )

@@ -1,0 +1,63 @@
+"""FD504."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import end_text, port_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Severity
+
+__all__ = ["L7Denied"]
+
+_MAX_URL = 120
+
+
+class L7Denied(Rule):
+    """The connection was allowed, and the proxy refused the request inside it.
+
+    Signature:
+        A refused record with an L7 part: HTTP (403 by the proxy) or Kafka.
+
+    Advice:
+        Compare method, path and host with the rule: paths are anchored regular expressions, `/status` is
+        not `/status/`, and `GET` does not include `HEAD`.
+
+    Guard:
+        A 403 in an allowed record is the application's own answer, not the proxy's.  Refused DNS requests
+        are FD404.
+
+    References:
+        https://github.com/cilium/cilium/issues/13280
+        https://docs.cilium.io/en/stable/security/policy/language/#layer-7-examples
+    """
+
+    code = "FD504"
+    slug = "l7-denied"
+    title = "The proxy refuses requests from {source} to {destination} on {port}"
+    severity = Severity.HIGH
+    specificity = 96
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        l7 = case.flow.distinct.l7
+        if l7 is None or l7.kind == "dns" or case.not_policy:
+            return
+        url = (l7.url or "")[:_MAX_URL]
+        request = " ".join(part for part in (l7.method, url) if part) or f"a {l7.kind} request"
+        yield self.finding(
+            case,
+            summary=(
+                f"{end_text(case.flow.src)} was let through to {end_text(case.flow.dst)} on {port_text(case)}, "
+                f"and the proxy refused {request}."
+            ),
+            advice=(
+                "Compare method, path and host with the rule: GET does not include HEAD, and paths are "
+                "regular expressions that must match as a whole."
+            ),
+            basis=Basis.RECORD,
+            cause_key=f"l7:{l7.kind}:{l7.method or ''}",
+        )

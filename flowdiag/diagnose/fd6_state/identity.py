@@ -1,0 +1,89 @@
+"""FD603."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.rule import Rule
+from flowdiag.model.event import Peer
+from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Pod
+from flowdiag.model.report import Confidence, Severity
+
+__all__ = ["WrongIdentity"]
+
+_NOBODY = frozenset({"world", "world-ipv4", "world-ipv6", "unknown"})
+_NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace"
+
+
+class WrongIdentity(Rule):
+    """The agent took a pod for somebody else.
+
+    Signature:
+        An address belongs to exactly one live pod at that time, and the record calls it `world` or
+        `unknown`, or gives it the identity of another namespace's pods.
+
+    Advice:
+        Look at the agent on the refusing node (ipcache, operator, identity garbage collection); restart it,
+        or upgrade.
+
+    Guard:
+        An address whose pod is younger than the records, or that several pods claim, proves nothing; nor
+        does a pod in its node's network.
+
+    References:
+        https://github.com/cilium/cilium/issues/14284
+        https://github.com/cilium/cilium/issues/20243
+    """
+
+    code = "FD603"
+    slug = "wrong-identity"
+    title = "The identity of {source} or {destination} was not known when it was refused"
+    severity = Severity.HIGH
+    needs = Needs.PODS
+    specificity = 91
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        if case.not_policy:
+            return
+        for peer in (case.flow.distinct.src, case.flow.distinct.dst):
+            pod = self._owner(case, peer)
+            if pod is None:
+                continue
+            name = f"{pod.namespace}/{pod.name}"
+            labels = dict(peer.labels or ())
+            namespace = labels.get(_NAMESPACE_LABEL)
+            if peer.entity in _NOBODY:
+                taken = f"as {peer.entity}"
+            elif namespace is not None and namespace != pod.namespace:
+                taken = f"with the identity of namespace {namespace}"
+            else:
+                continue
+            yield self.finding(
+                case,
+                summary=f"{peer.ip} was pod {name} at that time, and the record has it {taken}.",
+                advice=(
+                    "No rule is wrong as long as the identity is: look at the agent on the refusing node "
+                    "(cilium-dbg bpf ipcache get, identity list), restart it, or upgrade."
+                ),
+                basis=Basis.STATE,
+                most=Confidence.DERIVED,
+                cause_key=f"identity:{taken}",
+            )
+            return
+
+    @staticmethod
+    def _owner(case: Case, peer: Peer) -> Pod | None:
+        if peer.pod is not None and not peer.labels:
+            return None
+        owners = case.context.pods_at(peer.ip)
+        first = case.flow.first
+        if len(owners) != 1 or first is None or case.flow.ambiguous:
+            return None
+        pod = owners[0]
+        begun = pod.started if pod.started is not None else pod.created
+        return pod if begun is not None and begun <= first else None

@@ -1,0 +1,100 @@
+"""FD602."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import end_text, port_text
+from flowdiag.model.finding import Finding
+from flowdiag.model.flow import Flow
+from flowdiag.model.report import Confidence, Severity
+from flowdiag.model.time import NS
+
+__all__ = ["ReplyAsNew"]
+
+_EPHEMERAL_FROM = 32768
+"""Linux's ``ip_local_port_range`` starts here."""
+_TRACKED_S = 21600
+"""Cilium keeps an established TCP connection for six hours (``bpf-ct-timeout-regular-tcp``)."""
+
+
+class ReplyAsNew(Rule):
+    """A reply of an allowed connection was judged as a new one.
+
+    Signature:
+        The way back of the refused packets was allowed before, within the life of a conntrack entry: the
+        refused port is a client's ephemeral one and a source port is the server's; or the record itself
+        is a reply.  No SYN among the flags.
+
+    Advice:
+        Do not add an ingress rule for ephemeral ports.  Look at conntrack: a full map, garbage collection,
+        an agent restart, an asymmetric path.
+
+    Guard:
+        A SYN opens a new connection, whatever its ports; then this is silent.
+
+    References:
+        https://github.com/cilium/cilium/issues/41045
+        https://github.com/cilium/cilium/issues/48556
+    """
+
+    code = "FD602"
+    slug = "reply-judged-as-new"
+    title = "Replies between {source} and {destination} are refused as if they were new connections"
+    severity = Severity.MEDIUM
+    specificity = 92
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        distinct = case.flow.distinct
+        if "SYN" in distinct.tcp_flags or case.not_policy or distinct.l7 is not None:
+            return
+        src, dst = end_text(case.flow.src), end_text(case.flow.dst)
+        if distinct.turned:
+            before = [
+                flow
+                for flow in case.context.allowed_between(case.flow.src, case.flow.dst)
+                if flow.distinct.port == case.port and self._before(flow, case)
+            ]
+            seen = "was allowed before" if before else "is not in the records"
+            yield self._finding(
+                case,
+                f"Replies of {dst} to {src} ({port_text(case)}) were refused; the connection itself {seen}.",
+                sure=bool(before),
+            )
+            return
+        if case.port is None or case.port < _EPHEMERAL_FROM:
+            return
+        for flow in case.context.allowed_between(case.flow.dst, case.flow.src):
+            if flow.distinct.port in distinct.source_ports and self._before(flow, case):
+                yield self._finding(
+                    case,
+                    (
+                        f"{src} answers {dst} from port {flow.distinct.port}, which {dst} was allowed to "
+                        "call, and the answer was refused as a new connection."
+                    ),
+                    sure=True,
+                )
+                return
+
+    def _finding(self, case: Case, summary: str, *, sure: bool) -> Finding:
+        return self.finding(
+            case,
+            summary=summary,
+            advice=(
+                "Add no rule for ephemeral ports: look at conntrack (map pressure, garbage collection), agent "
+                "restarts and asymmetric paths at that time."
+            ),
+            basis=Basis.STATE if sure else Basis.PATTERN,
+            most=Confidence.DERIVED,
+            cause_key="reply",
+        )
+
+    @staticmethod
+    def _before(flow: Flow, case: Case) -> bool:
+        if flow.first is None or case.flow.last is None or flow.last is None or case.flow.first is None:
+            return False
+        return flow.first <= case.flow.last and case.flow.first - flow.last <= _TRACKED_S * NS

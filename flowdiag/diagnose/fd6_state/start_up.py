@@ -1,0 +1,88 @@
+"""FD601."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.wording import end_text, seconds
+from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Pod
+from flowdiag.model.report import Confidence, Severity
+from flowdiag.model.time import NS
+
+__all__ = ["StartUpWindow"]
+
+_YOUNG_S = 10
+"""A pod so young may not have its policies or its identity everywhere yet."""
+_OVER_S = 30
+"""By then a start-up burst is over."""
+_NOT_READY = ("DROP_EP_NOT_READY", "DROP_HOST_NOT_READY")
+
+
+class StartUpWindow(Rule):
+    """Refused in the first seconds of a pod's life, and no more after.
+
+    Signature:
+        The first refusal comes within ten seconds of a pod's start (or the reason says that the endpoint
+        was not ready), the burst ends within half a minute, and the replay does not refuse.
+
+    Advice:
+        Let the application retry, or delay it with an init container; no rule is wrong.
+
+    Guard:
+        Where the replay refuses, the pod's age is a coincidence.  A burst that goes on is no start-up.
+
+    References:
+        https://github.com/cilium/cilium/issues/35993
+        https://github.com/aws/aws-network-policy-agent/issues/345
+    """
+
+    code = "FD601"
+    slug = "start-up-window"
+    title = "{source} was refused by {destination} in the first seconds of a pod"
+    severity = Severity.LOW
+    specificity = 88
+
+    def diagnose(self, case: Case) -> Iterator[Finding]:
+        """See `Rule.diagnose`."""
+        first, last = case.flow.first, case.flow.last
+        if (
+            first is None
+            or last is None
+            or case.replay_agrees
+            or (case.not_policy and case.reason not in _NOT_READY)
+        ):
+            return
+        young = [
+            (pod, start)
+            for end in (case.flow.src, case.flow.dst)
+            if end.pod is not None and (start := self._start(end.pod)) is not None
+            if 0 <= first - start <= _YOUNG_S * NS and last - start <= _OVER_S * NS
+            for pod in [end.pod]
+        ]
+        if not young:
+            return
+        pod, start = max(young, key=lambda one: one[1])
+        again = any(
+            flow.last is not None and flow.last > last for flow in case.context.allowed_alike(case.flow)
+        )
+        after = " and was allowed later" if again else ""
+        yield self.finding(
+            case,
+            summary=(
+                f"{end_text(case.flow.src)} was refused {seconds(first - start)} after pod "
+                f"{pod.namespace}/{pod.name} started{after}."
+            ),
+            advice="Retry in the application, or wait in an init container; no rule needs a change.",
+            basis=Basis.STATE,
+            most=Confidence.DERIVED if again else Confidence.LIKELY,
+            cause_key="start-up",
+            limits=() if again else ("No allowed record of the same call was seen afterwards.",),
+        )
+
+    @staticmethod
+    def _start(pod: Pod) -> int | None:
+        return pod.started if pod.started is not None else pod.created

@@ -1,0 +1,60 @@
+"""FD805."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.rule import Rule
+from flowdiag.model.finding import Finding
+from flowdiag.model.report import Severity
+
+__all__ = ["Deduplicated"]
+
+# Antrea writes one line for what repeats within a second.
+_FOLDING = ("antrea",)
+
+
+class Deduplicated(Rule):
+    """The log drops repeats, so counts are too small.
+
+    Signature:
+        The format folds repeats (Antrea's np.log within one second), or a rate limit is known to have
+        been active while the refusals happened.
+
+    Advice:
+        Read counts as lower bounds; raise the limit for the time of the search.
+
+    Guard:
+        A rate limit on another node, or outside the refusals' time, changes nothing.
+
+    References:
+        https://github.com/antrea-io/antrea/issues/4748
+        https://docs.tigera.io/calico/latest/network-policy/policy-rules/log-rules
+    """
+
+    code = "FD805"
+    slug = "deduplicated-log"
+    title = "Repeats of {source} to {destination} are not in the log"
+    severity = Severity.INFO
+
+    def annotate(self, case: Case, finding: Finding) -> Finding:
+        """See `Rule.annotate`."""
+        folding = case.flow.distinct.parser.startswith(_FOLDING)
+        if not folding and not self._limited(case):
+            return finding
+        why = "folds repeats within a second" if folding else "was rate limited meanwhile"
+        return replace(finding, limits=(*finding.limits, f"The log {why}: counts are lower bounds (FD805)."))
+
+    @staticmethod
+    def _limited(case: Case) -> bool:
+        first, last, node = case.flow.first, case.flow.last, case.flow.distinct.node
+        if first is None or last is None:
+            return False
+        for gap in case.context.gaps:
+            if gap.kind != "rate-limited" or gap.since is None:
+                continue
+            end = gap.until if gap.until is not None else gap.since
+            if (gap.node is None or node is None or gap.node == node) and gap.since <= last and end >= first:
+                return True
+        return False
