@@ -357,6 +357,11 @@ class PolicyView(Struct, frozen=True, kw_only=True):
     created: str | None
     selects: int | None
     denials: int
+    path: str | None = None
+    """File that the policy was read from, where it was one; with `line`, the first line of its object."""
+    line: int | None = None
+    manifest: str | None = None
+    """The policy as YAML text, as it was when the state was taken."""
 
 
 class NotPolicy(Struct, frozen=True):

@@ -1,0 +1,131 @@
+"""Problems as SARIF 2.1.0, for code scanning of repositories that hold policies.
+
+A result points at the policy's file and line where the report knows them, else only at the object
+(a logical location).  Source: OASIS SARIF 2.1.0; sections are named where a rule comes from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import NearestRuleView, PolicyView, Problem, Report, Severity
+from flowdiag.report.escape import visible
+from flowdiag.report.json_report import json_bytes
+from flowdiag.report.phrases import miss_text, policy_text, state_text, what_text
+from flowdiag.report.protocol import Options
+
+__all__ = ["SarifReporter"]
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LEVELS = {
+    Severity.HIGH: "error",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "note",
+    Severity.INFO: "note",
+}
+_MAX_RESULTS = 5000
+
+PolicyKey = tuple[str | None, str | None, str | None, str | None]
+
+
+class SarifReporter:
+    """``-o sarif``."""
+
+    name: ClassVar[str] = "sarif"
+    binary: ClassVar[bool] = False
+
+    def render(self, report: Report, options: Options) -> str:
+        """One run; consequences of other problems are left to their causes."""
+        shown = [
+            p
+            for p in report.problems
+            if (p.explained_by is None or options.all) and options.problem in (None, p.id)
+        ][:_MAX_RESULTS]
+        codes = sorted({problem.code: problem for problem in shown})
+        slugs = {problem.code: problem.slug for problem in reversed(shown)}
+        files = {_key(policy): policy for policy in report.policies}
+        driver = {
+            "name": visible(report.generator.name, 200) or "flowdiag",
+            "version": visible(report.generator.version, 80),
+            "rules": [
+                {
+                    "id": visible(code, 80),
+                    "name": visible(slugs[code], 120),
+                    "shortDescription": {"text": _message(slugs[code].replace("-", " "))},
+                }
+                for code in codes
+            ],
+        }
+        run = {
+            "tool": {"driver": driver},
+            "columnKind": "unicodeCodePoints",
+            "results": [_result(problem, codes, files, options) for problem in shown],
+            "invocations": [{"executionSuccessful": True}],
+        }
+        return json_bytes({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}).decode()
+
+
+def _key(ref: PolicyRef | NearestRuleView | PolicyView) -> PolicyKey:
+    return (ref.kind, ref.group, ref.namespace, ref.name)
+
+
+def _result(
+    problem: Problem, codes: list[str], files: dict[PolicyKey, PolicyView], options: Options
+) -> dict[str, Any]:
+    sentences = [
+        problem.title,
+        f"{what_text(problem, problem.count)}, {state_text(problem, options.timezone)}",
+    ]
+    for rule in problem.nearest[:1]:
+        misses = "; ".join(miss_text(miss) for miss in rule.misses)
+        sentences.append(f"Nearest rule {policy_text(rule)} {rule.rule} misses {misses}")
+    if problem.counterfactual is not None:
+        sentences.append(f"Fix: {problem.counterfactual.summary}")
+    elif problem.advice:
+        sentences.append(problem.advice)
+    refs: list[PolicyRef | NearestRuleView] = [*problem.nearest[:1], *problem.isolating]
+    unique = list({_key(ref): ref for ref in refs}.values())
+    result: dict[str, Any] = {
+        "ruleId": visible(problem.code, 80),
+        "ruleIndex": codes.index(problem.code),
+        "level": "note" if problem.verdict == "audited" else _LEVELS[problem.severity],
+        "kind": "fail",
+        "message": {"text": _message(". ".join(sentences) + ".")},
+        "partialFingerprints": {"flowdiag/v1": visible(problem.fingerprint, 200)},
+        "occurrenceCount": max(problem.count, 1),
+        "properties": {
+            "confidence": problem.confidence.value,
+            "severity": problem.severity.value,
+            "problem": visible(problem.id, 200),
+        },
+    }
+    if unique:
+        result["locations"] = [_location(unique[0], files)]
+        if unique[1:]:
+            result["relatedLocations"] = [_location(ref, files) for ref in unique[1:20]]
+    if problem.status is not None and problem.status.value in ("new", "known"):
+        result["baselineState"] = {"new": "new", "known": "unchanged"}[problem.status.value]
+    return result
+
+
+def _location(ref: PolicyRef | NearestRuleView, files: dict[PolicyKey, PolicyView]) -> dict[str, Any]:
+    name = visible("/".join(part for part in (ref.kind, ref.namespace, ref.name) if part), 300)
+    location: dict[str, Any] = {
+        "logicalLocations": [{"name": visible(ref.name, 200), "fullyQualifiedName": name, "kind": "resource"}]
+    }
+    policy = files.get(_key(ref))
+    if policy is not None and policy.path is not None:
+        region = {"startLine": policy.line} if policy.line is not None and policy.line > 0 else None
+        uri = quote(policy.path.encode("utf-8", "surrogateescape"), safe="/._-~")
+        location["physicalLocation"] = {"artifactLocation": {"uri": uri}} | (
+            {"region": region} if region else {}
+        )
+    return location
+
+
+def _message(text: str) -> str:
+    """Plain text in which nothing is a placeholder (3.11.5) or an embedded link (3.11.6)."""
+    shown = visible(text, 4000).replace("{", "{{").replace("}", "}}")
+    return shown.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")

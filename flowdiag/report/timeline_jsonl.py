@@ -1,0 +1,120 @@
+"""The incident's timeline as JSON lines that Timesketch and other forensic timelines import as they are.
+
+Every line has ``message``, ``datetime`` and ``timestamp_desc``, which Timesketch's importer requires
+(docs/guides/user/import-from-json-csv.md), and ``timestamp`` in microseconds; what has no time cannot
+stand on a timeline and is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from flowdiag.model.report import Problem, Report
+from flowdiag.report.escape import visible
+from flowdiag.report.json_report import json_bytes
+from flowdiag.report.phrases import end_text, policy_name, port_text, ticks, who_to_whom
+from flowdiag.report.protocol import Options
+
+__all__ = ["JsonlReporter"]
+
+_DESCRIPTIONS = {
+    "change": "Cluster Object Changed",
+    "signal": "Component Signal",
+    "gap": "Evidence Missing",
+}
+
+
+class JsonlReporter:
+    """``-o jsonl``: first and last refusal of each connection, changes, signals and gaps, in time order."""
+
+    name: ClassVar[str] = "jsonl"
+    binary: ClassVar[bool] = False
+
+    def render(self, report: Report, options: Options) -> str:
+        """One object a line; `options.problem` leaves only that problem's connections."""
+        entries = [*_refusals(report, options.problem)]
+        if options.problem is None:
+            entries.extend(_marks(report))
+        entries.sort(
+            key=lambda entry: (entry["timestamp"], entry["at"], entry["timestamp_desc"], entry["message"])
+        )
+        return "".join(json_bytes(_shown(entry), pretty=False).decode() + "\n" for entry in entries)
+
+
+def _refusals(report: Report, only: str | None) -> Iterator[dict[str, Any]]:
+    for problem in report.problems:
+        if only is not None and problem.id != only:
+            continue
+        for connection in problem.connections:
+            word = "Would Be Refused" if problem.verdict == "audited" else "Refused"
+            moments = {"First": connection.first, "Last": connection.last}
+            if connection.first == connection.last:
+                moments.pop("Last")
+            for which, moment in moments.items():
+                text = f"{which} of {connection.count} refusals: {who_to_whom(connection)} ({problem.code} {problem.title})"
+                entry = _entry(report, moment, f"{which} {word}", text)
+                if entry is not None:
+                    yield (
+                        entry
+                        | _facts(problem)
+                        | {
+                            "source": end_text(connection.source),
+                            "destination": end_text(connection.destination),
+                            "src_ip": connection.source.ips[0] if connection.source.ips else None,
+                            "dst_ip": connection.destination.ips[0] if connection.destination.ips else None,
+                            "protocol": connection.protocol,
+                            "dst_port": connection.port,
+                            "service": port_text(connection.protocol, connection.port),
+                            "count": connection.count,
+                        }
+                    )
+
+
+def _marks(report: Report) -> Iterator[dict[str, Any]]:
+    for mark in report.timeline:
+        description = _DESCRIPTIONS.get(mark.kind)
+        if description is None:
+            continue  # first and last denials stand there by connection
+        entry = _entry(report, mark.at, description, mark.text)
+        if entry is not None:
+            yield entry
+
+
+def _entry(report: Report, moment: str | None, description: str, message: str) -> dict[str, Any] | None:
+    at = ticks(moment)
+    if at is None or moment is None:
+        return None
+    # Microseconds are what both Timesketch and Python's datetime keep; `at` has them all.
+    second, fraction = moment[:19], f"{at // 1000 % 1_000_000:06d}"
+    return {
+        "message": message or description,
+        "datetime": f"{second}.{fraction}+00:00",
+        "timestamp": at // 1000,
+        "timestamp_desc": description,
+        "data_type": "flowdiag:report:event",
+        "at": moment,
+        "cluster": report.cluster.name,
+    }
+
+
+def _facts(problem: Problem) -> dict[str, Any]:
+    return {
+        "problem": problem.id,
+        "fingerprint": problem.fingerprint,
+        "code": problem.code,
+        "severity": problem.severity.value,
+        "confidence": problem.confidence.value,
+        "direction": problem.direction,
+        "reason": problem.reason.name,
+        "isolated_by": [policy_name(ref) for ref in problem.isolating],
+    }
+
+
+def _shown(value: Any) -> Any:
+    # Timelines are read on screens as well.
+    if isinstance(value, str):
+        return visible(value, 2000)
+    if isinstance(value, dict):
+        return {key: _shown(item) for key, item in value.items()}
+    return [_shown(item) for item in value] if isinstance(value, list) else value
