@@ -13,6 +13,7 @@ from flowdiag.parserkit import Block, FlowEvent, LogEvent, ParseContext, from_da
 from flowdiag_parsers.calico.bpf import CalicoBpf
 from flowdiag_parsers.calico.component_log import CalicoLog
 from flowdiag_parsers.calico.flow_log import CalicoFlowLog
+from flowdiag_parsers.calico.rules_dump import CalicoRules
 from flowdiag_parsers.netfilter.kernel_log import NetfilterLog
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "samples" / "calico"
@@ -21,6 +22,8 @@ PARSERS = {
     "bpf_trace": CalicoBpf,
     "bpf_policy_dump": CalicoBpf,
     "bpf_counters": CalicoBpf,
+    "iptables_save": CalicoRules,
+    "iptables_L": CalicoRules,
     "calico_log": CalicoLog,
     "kubelet": CalicoLog,
     "whisker_flow": CalicoFlowLog,
@@ -28,8 +31,8 @@ PARSERS = {
     "enterprise_policies": CalicoFlowLog,
     "policy_string": CalicoFlowLog,
 }
-# Objects and rule dumps: no records of traffic or of components.
-NO_EVIDENCE = {"policy_explained", "policy_scenario", "iptables_save", "iptables_L"}
+# Objects: the replay's, not evidence.
+NO_EVIDENCE = {"policy_explained", "policy_scenario"}
 SHORT = {
     ("NetworkPolicy", "projectcalico.org"): "np",
     ("GlobalNetworkPolicy", "projectcalico.org"): "gnp",
@@ -238,6 +241,19 @@ def test_counters_are_read_across_wrapped_and_merged_cells():
     assert "xdp" not in rows["Dropped", "by policy"].fields
     assert ("Dropped", "NAT source collision resolution failed") in rows
     assert ("Dropped", "fragment of yet incomplete packet") in rows
+
+
+def test_rule_counters_tell_whose_refusals_they_count():
+    """The end of a tier is the pod's egress here; the policy's own drop has the name its chain gave before."""
+    end, profiles = _events({"file": "d03_iptables_end_of_tier.txt", "kind": "iptables_save"})
+    nflog, drop = _events({"file": "d05_iptables_enterprise_nflog.txt", "kind": "iptables_L"})
+
+    assert (end.line, end.fields["direction"], end.fields["packets"]) == (3, "egress", "0")
+    assert end.fields["comment"] == "Drop if no policies passed packet"
+    assert profiles.line == 6
+    assert nflog.fields["rule"] == "0"
+    assert drop.fields["policy"] == "hipstershop/app-hipstershop.checkoutservice"
+    assert drop.fields["direction"] == "ingress"
 
 
 def test_staged_denial_is_never_a_denial():
