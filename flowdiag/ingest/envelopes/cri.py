@@ -31,10 +31,10 @@ class Cri(Header):
         super().__init__(context)
         self._parts: dict[bytes, list[Row]] = {}
 
-    def peel(self, rows: Rows) -> Rows:
-        """See `Layer.peel`."""
-        if not self._parts and not any(hit[2] == b"P" for hit in self.pattern.findall(rows.data)):
-            return super().peel(rows)
+    def _alike(self, matches: list[re.Match[bytes] | None]) -> bool:
+        return not self._parts and all(match is not None and match[3] == b"F" for match in matches)
+
+    def _one_by_one(self, rows: Rows) -> Rows:
         out: list[Row] = []
         for row in rows:
             match = self.pattern.match(row.data)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, merged, rows_from
 
 __all__ = ["Header"]
 
 _MEMO = 8192
+_T = TypeVar("_T")
 
 
 class Header(Layer):
     """A layer whose `pattern` matches what is to be taken off the front of a line.
 
-    When every line of the run has the header, the whole run goes through ``findall`` and ``sub``, without
-    an object per line.
+    When every line of the run has the header, columns are built at once, without a row per line.
+    (``findall`` over the run would be slower: under MULTILINE it tries every byte as a line's start.)
     """
 
     pattern: ClassVar[re.Pattern[bytes]]
-    """Anchored with ``^`` under MULTILINE; never crosses a newline; two or more groups (empty ones will
-    do), named like the columns they fill."""
+    """Anchored with ``^``; its groups are named like the columns they fill."""
     year_inferred: ClassVar[bool] = False
 
     _columns: ClassVar[tuple[tuple[str, int], ...]]
@@ -31,7 +31,7 @@ class Header(Layer):
         """Look up which group fills which column, once."""
         super().__init_subclass__()
         cls._columns = tuple(
-            (name, cls.pattern.groupindex[name] - 1)
+            (name, cls.pattern.groupindex[name])
             for name in ("at", "node", "namespace", "pod", "container")
             if name in cls.pattern.groupindex
         )
@@ -56,24 +56,32 @@ class Header(Layer):
 
     def peel(self, rows: Rows) -> Rows:
         """See `Layer.peel`."""
-        hits = self.pattern.findall(rows.data)
-        if len(hits) != len(rows.lines):
+        lines = rows.data.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        matches = list(map(self.pattern.match, lines))
+        if not matches or not self._alike(matches):
             return self._one_by_one(rows)
-        found = list(zip(*hits, strict=True))
-        columns = {
-            name: self._instants(found[group]) if name == "at" else self._names(found[group])
+        hits = [match for match in matches if match is not None]
+        columns: dict[str, list[Any]] = {
+            name: (self._instants if name == "at" else self._names)([hit[group] or b"" for hit in hits])
             for name, group in self._columns
         }
+        peeled = [line[hit.end() :] for line, hit in zip(lines, hits, strict=True)]
         return Rows(
-            data=self.pattern.sub(b"", rows.data),
+            data=b"\n".join(peeled) + b"\n" * rows.data.endswith(b"\n"),
             lines=rows.lines,
-            at=merged(rows.at, columns.get("at")),  # type: ignore[arg-type]
-            node=merged(rows.node, columns.get("node")),  # type: ignore[arg-type]
-            namespace=merged(rows.namespace, columns.get("namespace")),  # type: ignore[arg-type]
-            pod=merged(rows.pod, columns.get("pod")),  # type: ignore[arg-type]
-            container=merged(rows.container, columns.get("container")),  # type: ignore[arg-type]
+            at=merged(rows.at, columns.get("at")),
+            node=merged(rows.node, columns.get("node")),
+            namespace=merged(rows.namespace, columns.get("namespace")),
+            pod=merged(rows.pod, columns.get("pod")),
+            container=merged(rows.container, columns.get("container")),
             year_inferred=self._weaker(rows, any(at is not None for at in columns.get("at", ()))),
         )
+
+    def _alike(self, matches: list[re.Match[bytes] | None]) -> bool:
+        """Whether the run can be peeled at once."""
+        return None not in matches
 
     def _one_by_one(self, rows: Rows) -> Rows:
         out: list[Row] = []
@@ -84,7 +92,7 @@ class Header(Layer):
                 continue
             changed: dict[str, object] = {"data": row.data[match.end() :]}
             for name, group in self._columns:
-                text = match[group + 1] or b""
+                text = match[group] or b""
                 value = self._instants([text])[0] if name == "at" else self._names([text])[0]
                 if value is not None:
                     changed[name] = value
@@ -96,23 +104,19 @@ class Header(Layer):
         return self.year_inferred if dated else rows.year_inferred
 
     def _instants(self, texts: Sequence[bytes]) -> list[int | None]:
-        memo = self._times
-        if len(memo) > _MEMO:
-            memo.clear()
-        out = []
-        for text in texts:
-            if text not in memo:
-                memo[text] = self.stamp(text)
-            out.append(memo[text])
-        return out
+        return self._looked_up(texts, self._times, self.stamp)
 
     def _names(self, texts: Sequence[bytes]) -> list[str | None]:
-        memo = self._words
+        return self._looked_up(texts, self._words, self.word)
+
+    @staticmethod
+    def _looked_up(texts: Sequence[bytes], memo: dict[bytes, _T], read: Callable[[bytes], _T]) -> list[_T]:
+        """Read each distinct text once; stamps that hardly repeat are read straight away."""
+        distinct = set(texts)
+        if len(distinct) * 2 > len(texts):
+            return [read(text) for text in texts]
         if len(memo) > _MEMO:
             memo.clear()
-        out = []
-        for text in texts:
-            if text not in memo:
-                memo[text] = self.word(text)
-            out.append(memo[text])
-        return out
+        for text in distinct - memo.keys():
+            memo[text] = read(text)
+        return [memo[text] for text in texts]

@@ -22,7 +22,7 @@ class KubectlTimestamps(Header):
     name = "kubectl-timestamps"
     # "2025-05-14T14:03:12.345678901Z level=info msg=..."  kubectl v1.30, must-gather 4.16, cilium sysdump 1.20
     pattern = re.compile(
-        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))()(?: |$)", re.MULTILINE
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))(?: |$)", re.MULTILINE
     )
 
 
@@ -41,7 +41,7 @@ class NodeLogs(Header):
 
     name = "node-logs"
     # 'master-0.example.com {"kind":"Event","apiVersion":"audit.k8s.io/v1",...}'  oc 4.14
-    pattern = re.compile(rb"^(?P<node>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)() (?=\{\")", re.MULTILINE)
+    pattern = re.compile(rb"^(?P<node>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?) (?=\{\")", re.MULTILINE)
 
 
 class Svlogd(Header):
@@ -50,7 +50,7 @@ class Svlogd(Header):
     name = "svlogd"
     # "2024-06-01_04:39:44.04123 2024-06-01 04:39:44.041 [INFO][69] felix/..."   svlogd -tt
     # "2024-06-01T04:39:44.04123 2024-06-01 04:39:44.041 [INFO][69] felix/..."   svlogd -ttt, calico/node v3.27
-    pattern = re.compile(rb"^(?P<at>\d{4}-\d\d-\d\d[_T]\d\d:\d\d:\d\d\.\d{5})()(?: |$)", re.MULTILINE)
+    pattern = re.compile(rb"^(?P<at>\d{4}-\d\d-\d\d[_T]\d\d:\d\d:\d\d\.\d{5})(?: |$)", re.MULTILINE)
 
     def stamp(self, text: bytes) -> int | None:
         """See `Header.stamp`."""
