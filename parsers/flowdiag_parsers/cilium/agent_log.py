@@ -33,12 +33,12 @@ _KEYS = rb"(?:level|Level)=(?:trace|debug|info|warn|warning|error|fatal|panic)\b
 _OWN = re.compile(
     _KEYS + rb"[^\n]{0,4000}?(?:\bsubsys=|\bSubsystem=|\bmodule=(?:agent|operator|hubble|health)\b)"
 )
-_SOURCE = re.compile(
-    rb"level=\w+ source=/go/src/github\.com/cilium/|cilium\.io/agent: \"|\"(?:subsys|module)\": ?\""
-)
+_SOURCE = re.compile(rb"level=\w+ source=/go/src/github\.com/cilium/|cilium\.io/agent: \"")
 _JSON = re.compile(rb'^\{(?=[^\n]{0,4000}"level": ?")(?=[^\n]{0,4000}"msg": ?")', re.MULTILINE)
+_JSON_OWN = re.compile(rb'"subsys": ?"|"module": ?"(?:agent|operator|hubble|health)\b')
 _ANY = re.compile(_KEYS)
 _GO = re.compile(rb"^goroutine \d+ \[running\]:", re.MULTILINE)
+_UNQUOTED = re.compile(r"\\.")
 _QUEUE = re.compile(r"(\d{1,12}) (?:messages|events)")
 
 _DELETED = "deleted"
@@ -57,10 +57,11 @@ class CiliumAgentLog:
     def sniff(self, head: bytes) -> float:
         """Cilium's keys beside level and message are a mark; level and message alone are any Go program's."""
         head = head[:65_536]
-        if _OWN.search(head) or _SOURCE.search(head):
+        json = _JSON.search(head) is not None
+        if _OWN.search(head) or _SOURCE.search(head) or (json and _JSON_OWN.search(head)):
             # One line of the agent's among a command's output is not yet a log.
-            return 0.95 if _mostly_log(head) else 0.6
-        if _JSON.search(head):
+            return 0.95 if _mostly_log(head) else 0.55
+        if json:
             return 0.4
         if _ANY.search(head):
             return 0.5
@@ -73,7 +74,9 @@ class CiliumAgentLog:
             text = decode(line)
             if not text.strip():
                 continue
-            entry = read_entry(text)
+            # A last line that ends inside a quoted value was cut off: half of a message may mislead.
+            cut = index == final and _UNQUOTED.sub("", text).count('"') % 2 == 1
+            entry = None if cut else read_entry(text)
             around = block.of_line(index)
             raw = text if context.keep_raw else None
             if entry is not None:
