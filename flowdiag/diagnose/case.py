@@ -110,9 +110,22 @@ class Case:
 
     @property
     def default_denied(self) -> bool:
-        """The replay refuses because nothing opens what is isolated (no rule says deny)."""
+        """Nothing opens what is isolated, and no rule says deny.
+
+        Where the replay cannot decide (a rule may match, a kind cannot be evaluated) the record's own
+        refusal by policy stands in for it.
+        """
         end = self.end
-        return end is not None and end.allowed is False and not self.denied_by_rule
+        if end is None or self.denied_by_rule:
+            return False
+        if end.allowed is None:
+            return bool(end.isolated_by) and self.refused_by_policy
+        return end.allowed is False
+
+    @property
+    def refused_by_policy(self) -> bool:
+        """The record itself says that a policy refused."""
+        return self.flow.distinct.verdict is Verdict.DENIED and self.flow.distinct.cause is Cause.POLICY
 
     @property
     def denied_by_rule(self) -> bool:

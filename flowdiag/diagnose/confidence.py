@@ -40,7 +40,12 @@ def lower(one: Confidence, other: Confidence) -> Confidence:
 
 
 def judge(
-    case: Case, basis: Basis, *, candidates: int = 1, most: Confidence = Confidence.RECORDED
+    case: Case,
+    basis: Basis,
+    *,
+    candidates: int = 1,
+    most: Confidence = Confidence.RECORDED,
+    near: bool = False,
 ) -> tuple[Confidence, tuple[str, ...]]:
     """Say how sure a finding is.
 
@@ -49,6 +54,7 @@ def judge(
         basis: what it rests on.
         candidates: how many explanations of this kind fit equally well.
         most: never surer than this, because of a guard of the rule.
+        near: it is about one nearest rule, all of whose conditions are known.
 
     Returns:
         The word, and sentences on what kept it down and what would raise it.
@@ -61,7 +67,7 @@ def judge(
     word = Confidence.DERIVED
     if basis is Basis.REPLAY:
         if case.end is None or case.end.allowed is None:
-            word = Confidence.POSSIBLE
+            word = Confidence.LIKELY if near and case.refused_by_policy else Confidence.POSSIBLE
             limits.append("The replay cannot decide: " + _why_unknown(case))
         limits.extend(policy_times(case))
     if candidates > 1:

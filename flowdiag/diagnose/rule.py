@@ -83,7 +83,9 @@ class Rule:
             limits: more sentences on what kept the confidence down.
             counterfactual: a proved proposal.
         """
-        word, reasons = judge(case, basis, candidates=candidates, most=most)
+        word, reasons = judge(
+            case, basis, candidates=candidates, most=most, near=first is not None and not first.unknown
+        )
         nearest = case.nearest
         if first is not None:
             nearest = (first, *(rule for rule in nearest if rule != first))

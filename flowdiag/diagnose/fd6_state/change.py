@@ -11,11 +11,10 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import SeenChange
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.wording import seconds
 from flowdiag.model.event import ObjectRef
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
-from flowdiag.model.time import NS
+from flowdiag.model.time import NS, rfc3339_seconds
 
 __all__ = ["ChangeJustBefore"]
 
@@ -49,18 +48,18 @@ class ChangeJustBefore(Rule):
     title = "{source} is refused by {destination} on {port} since something changed"
     severity = Severity.MEDIUM
     needs = Needs.CHANGES
-    specificity = 20
+    specificity = 5
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """Stand alone only where the replay does not explain the refusal."""
-        if case.not_policy or (case.end is not None and case.end.allowed is False):
+        if case.not_policy or (case.end is not None and (case.isolating or case.replay_agrees)):
             return
         nearest = self._nearest(case)
         if nearest is None:
             return
         yield self.finding(
             case,
-            summary=_sentence(case, nearest),
+            summary=_sentence(nearest),
             advice="Look at that change first; the policies at hand do not explain the refusal.",
             basis=Basis.PATTERN,
             cause_key=f"change:{_name(nearest.object)}",
@@ -73,7 +72,7 @@ class ChangeJustBefore(Rule):
         nearest = self._nearest(case)
         if nearest is None:
             return finding
-        return replace(finding, summary=f"{finding.summary} {_sentence(case, nearest)}")
+        return replace(finding, summary=f"{finding.summary} {_sentence(nearest)}")
 
     @staticmethod
     def _nearest(case: Case) -> SeenChange | None:
@@ -107,10 +106,7 @@ def _name(ref: ObjectRef) -> str:
     return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
 
 
-def _sentence(case: Case, change: SeenChange) -> str:
-    first = case.flow.distinct.first or 0
-    side = "before" if change.at <= first else "after"
+def _sentence(change: SeenChange) -> str:
     by = f" by {change.by}" if change.by else ""
-    return (
-        f"{_name(change.object)} was {change.kind}{by} {seconds(first - change.at)} {side} the first refusal."
-    )
+    moment = rfc3339_seconds(change.at)[11:19]
+    return f"{_name(change.object)} was {change.kind}{by} at {moment} UTC, just before the refusals began."
