@@ -12,6 +12,7 @@ from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.rotation import name_time
 from flowdiag.ingest.sources import Source, read_head
 from flowdiag.ingest.text import is_binary
 from flowdiag.parserkit import ParseContext, Parser
@@ -77,13 +78,15 @@ class Detection(Struct, frozen=True, kw_only=True):
 def input_context(source: Source, hint: Hint, options: ReadOptions) -> ParseContext:
     """What is known of an input before it is read.
 
-    A year is inferred from when the bundle was collected, else from the archive's time for the member.
+    A year is inferred from when the bundle was collected, else from the stamp in a rotated file's name, else from
+    the archive's time for the member.
     """
+    near = (hint.taken, name_time(source.name), source.member_time)
     return ParseContext(
         input=source.name,
         zone=options.zone,
         year=options.year,
-        reference_time=hint.taken if hint.taken is not None else source.member_time,
+        reference_time=next((at for at in near if at is not None), None),
         node=hint.node,
         namespace=hint.namespace,
         pod=hint.pod,

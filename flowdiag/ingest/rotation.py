@@ -8,8 +8,11 @@ Two habits are known: lumberjack puts a stamp into the name and keeps the live f
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
-__all__ = ["order_key"]
+from flowdiag.model.time import from_datetime
+
+__all__ = ["name_time", "order_key"]
 
 # "events-2024-05-01T10-11-12.000.log", "np-2024-05-01T10-11-12.000.log.gz"  lumberjack v2
 _LUMBERJACK = re.compile(r"^(.{1,200}?)-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{1,9})?)(\.[^/]{0,40})?$")
@@ -35,6 +38,28 @@ def order_key(name: str) -> tuple[str, int, int, str, str]:
         packed = packed.removesuffix(suffix)
     stem, age, number, stamp = _split(packed)
     return folder + slash + stem, age, number, stamp, name
+
+
+def name_time(name: str) -> int | None:
+    """When a rotated file was closed, by the stamp in its name: near its records, good enough for a year.
+
+    Returns:
+        Nanoseconds; the stamp is read as UTC.
+    """
+    base = name.rpartition("/")[2]
+    for suffix in _SUFFIXES:
+        base = base.removesuffix(suffix)
+    for pattern, group, form in (
+        (_LUMBERJACK, 2, "%Y-%m-%dT%H-%M-%S"),
+        (_KUBELET, 2, "%Y%m%d-%H%M%S"),
+    ):
+        if match := pattern.match(base):
+            try:
+                moment = datetime.strptime(match[group].partition(".")[0], form).replace(tzinfo=UTC)
+            except ValueError:
+                continue
+            return from_datetime(moment)
+    return None
 
 
 def _split(base: str) -> tuple[str, int, int, str]:

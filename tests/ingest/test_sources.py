@@ -16,8 +16,9 @@ import zstandard
 from flowdiag.ingest import Gathered
 from flowdiag.ingest.archives import Limits
 from flowdiag.ingest.compression import Kind, sniff_kind
-from flowdiag.ingest.rotation import order_key
+from flowdiag.ingest.rotation import name_time, order_key
 from flowdiag.ingest.sources import open_source, read_head
+from flowdiag.parserkit import parse_rfc3339
 
 
 def _names(gathered: Gathered) -> list[str]:
@@ -115,6 +116,21 @@ def test_files_named_one_by_one_keep_the_users_order(tmp_path):
 
     with Gathered([str(tmp_path / name) for name in ("z.log", "a.log", "a.log.1")]) as gathered:
         assert [Path(name).name for name in _names(gathered)] == ["z.log", "a.log.1", "a.log"]
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("d/events-2024-05-01T10-11-12.000.log", "2024-05-01T10:11:12Z"),
+        ("np-2024-05-01T10-11-12.000.log.gz", "2024-05-01T10:11:12Z"),
+        ("0.log.20240501-101112", "2024-05-01T10:11:12Z"),
+        ("x-2024-13-01T10-11-12.000.log", None),
+        ("events.log", None),
+    ],
+)
+def test_rotation_stamps_are_times(name, at):
+    """A rotated file's name dates its records well enough to know their year."""
+    assert name_time(name) == (parse_rfc3339(at) if at else None)
 
 
 def test_order_key_is_total():

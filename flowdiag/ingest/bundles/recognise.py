@@ -20,18 +20,17 @@ def recognise(sources: Sequence[Source]) -> dict[str, Hint]:
     """What layouts say of the sources, by `Source.name`.
 
     Every source has an entry; one that stands in no recognised bundle has an empty hint, but for the
-    time in the name of what it came in.
+    time in the name of a folder or archive around it.
     """
     by_root: dict[str, list[Source]] = defaultdict(list)
     for source in sources:
         by_root[source.root].append(source)
     hints: dict[str, Hint] = {}
     for root, members in by_root.items():
-        named = _STAMP.search(root)
-        taken = stamp(named[1]) if named else None
         tops = [(layout, top, when) for layout in LAYOUTS for top, when in _tops(layout, members)]
         for source in members:
-            hints[source.name] = _hint(source, tops, taken)
+            named = _STAMP.search(f"{root}/{source.place}")
+            hints[source.name] = _hint(source, tops, stamp(named[1]) if named else None)
     return hints
 
 
