@@ -94,19 +94,18 @@ class Lane(Protocol):
         """Count one record that stands for `weight`."""
         ...
 
-    def keep(self, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
-        """Note source port and perhaps an example of a refused record that was counted."""
-        ...
-
 
 class FlowSink(Protocol):
-    """Takes what a parser found in one block of one input.  Numbers are good as long as the sink is."""
+    """Takes what a parser found in one block of one input.
+
+    Numbers and lanes are good for the block, and beyond it as long as they are kept in `memo`.
+    """
 
     memo: dict[str, dict[Any, Any]]
-    """Dictionaries that a parser keeps between blocks.
+    """What a parser keeps between blocks.
 
-    Those whose name starts with ``lanes`` are emptied by the sink when it folds flows together: a lane
-    that is not in them any more must be asked for again.
+    It is the same for the next sink, or empty, when flows were folded together in between and old
+    numbers and lanes mean nothing any more.
     """
 
     def add(self, event: Event) -> None:
@@ -144,12 +143,16 @@ class FlowSink(Protocol):
         """Add DNS names of the ends and policies that records of this lane carried."""
         ...
 
+    def keep(self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
+        """Note the client's port and perhaps an example of a refused record that was counted."""
+        ...
+
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
         """A DNS answer: `name` resolved to `ips`."""
         ...
 
     def seen(self, records: int, first: int | None, last: int | None) -> None:
-        """Count flow records that went to lanes directly, with the ends of their times."""
+        """Count the flow records of the block that went to lanes directly, with the ends of their times."""
         ...
 
 

@@ -1,0 +1,12 @@
+"""Events folded into distinct flows, counted in time: what is kept does not grow with the records.
+
+`Tally.add` takes any event, `Tally.take` a whole block (through a parser's own `fold` where it has one).
+Tallies of parts merge in any order to the tally of the whole.
+"""
+
+from flowdiag.tally.inputs import InputCounts
+from flowdiag.tally.kept import Sighting
+from flowdiag.tally.limits import Limits
+from flowdiag.tally.tally import Tally
+
+__all__ = ["InputCounts", "Limits", "Sighting", "Tally"]

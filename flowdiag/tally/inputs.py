@@ -1,0 +1,39 @@
+"""Counters per input."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = ["InputCounts"]
+
+
+class InputCounts(Struct, kw_only=True):
+    """What one input held, as far as parsers said.  Times are nanoseconds."""
+
+    parser: str | None = None
+    """The parser; the smallest name, should several have read it."""
+    records: int = 0
+    """Events but for warnings."""
+    flows: int = 0
+    """Flow records."""
+    warnings: int = 0
+    first: int | None = None
+    last: int | None = None
+    year_inferred: bool = False
+
+    def seen(self, at: int | None) -> None:
+        """Widen the span by an instant."""
+        if at is not None:
+            self.first = at if self.first is None else min(self.first, at)
+            self.last = at if self.last is None else max(self.last, at)
+
+    def absorb(self, other: InputCounts) -> None:
+        """Add another part's counters of the same input."""
+        names = [name for name in (self.parser, other.parser) if name is not None]
+        self.parser = min(names) if names else None
+        self.records += other.records
+        self.flows += other.flows
+        self.warnings += other.warnings
+        self.seen(other.first)
+        self.seen(other.last)
+        self.year_inferred |= other.year_inferred

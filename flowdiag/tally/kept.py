@@ -1,0 +1,80 @@
+"""Events that are kept as they are, a bounded number of each kind, with exact counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning
+
+__all__ = ["Kept", "KeptState", "Sighting"]
+
+E = TypeVar("E", LogEvent, ChangeEvent, GapEvent, ParseWarning)
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Sighting(Struct, Generic[E], frozen=True):
+    """An event, and which parser found it in which input."""
+
+    input: str
+    parser: str
+    event: E
+
+
+class KeptState(Struct, Generic[E], frozen=True, array_like=True):
+    """A `Kept` as it travels between processes."""
+
+    groups: dict[str, list[Sighting[E]]]
+    counts: dict[str, int]
+
+
+class Kept(Generic[E]):
+    """The smallest by (time, input, line) of each group, and how many there were."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._groups: dict[str, list[Sighting[E]]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def add(self, group: str, sighting: Sighting[E], *, counted: str | None = None) -> None:
+        """Keep it if it is among the smallest; `counted` is what it counts for, if not `group`."""
+        self.counts[group if counted is None else counted] += 1
+        kept = self._groups.setdefault(group, [])
+        kept.append(sighting)
+        if len(kept) > 2 * self._most + 64:
+            self._trim(kept)
+
+    def absorb(self, state: KeptState[E]) -> None:
+        """Add another part's."""
+        for group, sightings in state.groups.items():
+            kept = self._groups.setdefault(group, [])
+            kept.extend(sightings)
+            self._trim(kept)
+        self.counts.update(state.counts)
+
+    def state(self) -> KeptState[E]:
+        """All of it."""
+        for kept in self._groups.values():
+            self._trim(kept)
+        return KeptState(self._groups, dict(self.counts))
+
+    def sorted(self) -> tuple[Sighting[E], ...]:
+        """What is kept, by time, input and line."""
+        for kept in self._groups.values():
+            self._trim(kept)
+        return tuple(sorted((item for kept in self._groups.values() for item in kept), key=_order))
+
+    def _trim(self, kept: list[Sighting[E]]) -> None:
+        if len(kept) > self._most:
+            kept.sort(key=_order)
+            del kept[self._most :]
+
+
+def _order(sighting: Sighting[E]) -> tuple[int, str, int, bytes]:
+    event = sighting.event
+    at = event.at if event.at is not None else -1
+    return at, sighting.input, event.line, _encoder.encode(event)

@@ -1,0 +1,264 @@
+"""Counters of records that agree in ends, port, shape, direction and witness."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from flowdiag.model.event import PolicyHit, TimeSource
+from flowdiag.model.tally import Example
+from flowdiag.model.time import NS
+from flowdiag.tally.limits import Limits
+from flowdiag.tally.sketch import Sketch
+
+__all__ = ["NEVER", "TIME_RANKS", "FlowLane", "LaneState"]
+
+NEVER = 1 << 63
+"""Later than every time."""
+
+TIME_RANKS: tuple[TimeSource, ...] = (
+    TimeSource.RECORD,
+    TimeSource.ENVELOPE,
+    TimeSource.INFERRED_YEAR,
+    TimeSource.NONE,
+)
+"""Strongest first."""
+
+
+class LaneState(Struct, frozen=True, array_like=True):
+    """A lane as it travels between processes."""
+
+    buckets: dict[int, int]
+    shift: int
+    first: int
+    last: int
+    flags: int
+    untimed: int
+    extra: int
+    time_rank: int
+    source_ports: list[int]
+    examples: list[Example]
+    src_names: list[str]
+    dst_names: list[str]
+    policies: list[PolicyHit]
+    ports: bytes | None
+    peers: list[int] | None
+
+
+class FlowLane:
+    """See `flowdiag.parserkit.sink.Lane`; `shift` is how often the base width was doubled."""
+
+    __slots__ = (
+        "_limits",
+        "buckets",
+        "dst_names",
+        "examples",
+        "extra",
+        "first",
+        "flags",
+        "last",
+        "limit",
+        "policies",
+        "shift",
+        "sketch",
+        "source_ports",
+        "src_names",
+        "time_rank",
+        "unit",
+        "untimed",
+    )
+
+    def __init__(self, unit: int, limits: Limits) -> None:
+        self._limits = limits
+        self.unit = unit
+        self.buckets: dict[int, int] = {}
+        self.limit = 2 * (limits.refused_buckets if unit == 1 else limits.allowed_buckets)
+        self.shift = 0
+        self.first = NEVER
+        self.last = -1
+        self.flags = 0
+        self.untimed = 0
+        self.extra = 0
+        """Weights beyond one a record."""
+        self.time_rank = 0
+        self.source_ports: set[int] | None = None
+        self.examples: list[Example] | None = None
+        self.src_names: set[str] | None = None
+        self.dst_names: set[str] | None = None
+        self.policies: set[PolicyHit] | None = None
+        self.sketch: Sketch | None = None
+        """Of what was folded together; None for an exact flow."""
+
+    # -- counting ----------------------------------------------------------------------------------
+
+    def hit(self, at: int | None, weight: int = 1) -> None:
+        """Count one record that stands for `weight`."""
+        self.extra += weight - 1
+        if at is None:
+            self.untimed += weight
+            return
+        second = at // NS
+        start = second - second % self.unit
+        buckets = self.buckets
+        buckets[start] = buckets.get(start, 0) + weight
+        if len(buckets) > self.limit:
+            self.widen()
+        self.first = min(self.first, at)
+        self.last = max(self.last, at)
+
+    def note_port(self, port: int) -> None:
+        """Remember a client's port: the smallest stay."""
+        ports = self.source_ports
+        if ports is None:
+            self.source_ports = {port}
+            return
+        ports.add(port)
+        if len(ports) > 4 * self._limits.source_ports:
+            self.source_ports = set(sorted(ports)[: self._limits.source_ports])
+
+    def wants_example(self, at: int) -> bool:
+        """Whether a record of this time may be among the smallest."""
+        examples = self.examples
+        return examples is None or len(examples) < self._limits.examples or at <= examples[-1].at
+
+    def note_example(self, example: Example) -> None:
+        """Keep the smallest by time, input and line."""
+        examples = self.examples
+        if examples is None:
+            self.examples = [example]
+            return
+        examples.append(example)
+        examples.sort()
+        del examples[self._limits.examples :]
+
+    def forget_texts(self) -> None:
+        """Keep of the examples where they stand only."""
+        if self.examples:
+            self.examples = [Example(kept.at, kept.input, kept.line, "") for kept in self.examples]
+
+    def note_names(self, src: tuple[str, ...] | None, dst: tuple[str, ...] | None) -> None:
+        """DNS names of the ends: the smallest stay."""
+        if src:
+            self.src_names = _smallest((self.src_names or set()).union(src), self._limits.names)
+        if dst:
+            self.dst_names = _smallest((self.dst_names or set()).union(dst), self._limits.names)
+
+    def note_policies(self, policies: tuple[PolicyHit, ...]) -> None:
+        """Policies that records named: the first by kind and name stay."""
+        joined = (self.policies or set()).union(policies)
+        if len(joined) > self._limits.policies:
+            joined = set(sorted(joined, key=repr)[: self._limits.policies])
+        self.policies = joined
+
+    # -- widths ------------------------------------------------------------------------------------
+
+    def widen(self) -> None:
+        """Double the width until the buckets fit; in place.
+
+        Which width that is depends on the set of starts alone: fewer starts at one width are never
+        more at a wider one, and what was wider than needed for a part is never finer for the whole.
+        """
+        most = self.limit // 2
+        self._rewidth(self.shift)
+        while len(self.buckets) > most:
+            self._rewidth(self.shift + 1)
+
+    def widen_to(self, shift: int) -> None:
+        """At least this width, and as much more as `widen` needs."""
+        self._rewidth(max(shift, self.shift))
+        if len(self.buckets) > self.limit // 2:
+            self.widen()
+
+    def _rewidth(self, shift: int) -> None:
+        self.shift = shift
+        if not shift:
+            return
+        width = self.unit << shift
+        wide: dict[int, int] = {}
+        for start, count in self.buckets.items():
+            aligned = start - start % width
+            wide[aligned] = wide.get(aligned, 0) + count
+        self.buckets.clear()
+        self.buckets.update(wide)
+
+    @property
+    def width(self) -> int:
+        """Seconds of a bucket, after `widen`."""
+        return self.unit << self.shift
+
+    @property
+    def records(self) -> int:
+        """Records as they stood in the input."""
+        return sum(self.buckets.values()) + self.untimed - self.extra
+
+    # -- merging -----------------------------------------------------------------------------------
+
+    def absorb(self, other: FlowLane) -> None:
+        """Add what `other`, of the same unit, counted."""
+        mine = self.buckets
+        for start, count in other.buckets.items():
+            mine[start] = mine.get(start, 0) + count
+        self.shift = max(self.shift, other.shift)
+        if self.shift or len(mine) > self.limit:
+            self.widen()
+        self.absorb_facts(other)
+
+    def absorb_facts(self, other: FlowLane) -> None:
+        """Add everything of `other` but its buckets."""
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        self.flags |= other.flags
+        self.untimed += other.untimed
+        self.extra += other.extra
+        self.time_rank = max(self.time_rank, other.time_rank)
+        if other.source_ports:
+            ports = (self.source_ports or set()) | other.source_ports
+            self.source_ports = set(sorted(ports)[: self._limits.source_ports])
+        for example in other.examples or ():
+            self.note_example(example)
+        self.note_names(tuple(other.src_names or ()), tuple(other.dst_names or ()))
+        if other.policies:
+            self.note_policies(tuple(other.policies))
+        if other.sketch is not None:
+            self.sketch = self.sketch or Sketch()
+            self.sketch.absorb(other.sketch)
+
+    def state(self) -> LaneState:
+        """All of it, for `from_state`."""
+        return LaneState(
+            self.buckets,
+            self.shift,
+            self.first,
+            self.last,
+            self.flags,
+            self.untimed,
+            self.extra,
+            self.time_rank,
+            list(self.source_ports or ()),
+            self.examples or [],
+            list(self.src_names or ()),
+            list(self.dst_names or ()),
+            list(self.policies or ()),
+            self.sketch.ports_bytes() if self.sketch is not None else None,
+            sorted(self.sketch.hashes) if self.sketch is not None else None,
+        )
+
+    @classmethod
+    def from_state(cls, state: LaneState, unit: int, limits: Limits) -> FlowLane:
+        """The lane that `state` was taken of."""
+        lane = cls(unit, limits)
+        lane.buckets = state.buckets
+        lane.shift = state.shift
+        lane.first, lane.last, lane.flags = state.first, state.last, state.flags
+        lane.untimed, lane.extra, lane.time_rank = state.untimed, state.extra, state.time_rank
+        lane.source_ports = set(state.source_ports) or None
+        lane.examples = state.examples or None
+        lane.src_names = set(state.src_names) or None
+        lane.dst_names = set(state.dst_names) or None
+        lane.policies = set(state.policies) or None
+        if state.ports is not None:
+            lane.sketch = Sketch.of(state.ports, state.peers or [])
+        return lane
+
+
+def _smallest(names: set[str], most: int) -> set[str]:
+    return set(sorted(names)[:most]) if len(names) > most else names

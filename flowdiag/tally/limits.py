@@ -1,0 +1,40 @@
+"""How much a tally keeps.  Every bound is applied by a rule that does not depend on order."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = ["Limits"]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of one tally; tallies that merge must agree in them."""
+
+    flows: int = 150_000
+    """Distinct flows kept exactly, over all groups."""
+    refused_per_group: int = 1024
+    """Of those that agree in all but port and outside address: refused, audited and failed ones."""
+    allowed_per_group: int = 256
+    folded: int = 20_000
+    """Groups whose overflow is kept apart; past it overflows join by verdict and cause."""
+    refused_buckets: int = 512
+    """Buckets per flow; they start at 1 s and double in width when there are more."""
+    allowed_buckets: int = 48
+    """As `refused_buckets`, from 60 s."""
+    examples: int = 2
+    """Kept records per lane of refused flows."""
+    example_texts: int = 6_000
+    """Flows whose examples keep their text; those of the others keep file and line."""
+    example_chars: int = 4_096
+    source_ports: int = 16
+    names: int = 16
+    policies: int = 16
+    logs: int = 500
+    """Per signal."""
+    changes: int = 5_000
+    gaps: int = 2_000
+    """Per kind."""
+    warnings: int = 50
+    """Per parser and code."""
+    answers: int = 20_000
+    """Pairs of name and address from DNS answers."""

@@ -1,0 +1,76 @@
+"""From a flow event to the place where it is counted: replies turned round, shapes without what varies."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from flowdiag.model.event import L7, Direction, FlowEvent, Peer
+from flowdiag.parserkit.sink import FlowShape, flag_bits, looks_like_reply, named_peer
+from flowdiag.tally.table import REFUSED
+
+__all__ = ["Placed", "place_event", "refused_l7"]
+
+_OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
+_URL = 256
+
+
+class Placed(Struct, frozen=True):
+    """Where an event is counted."""
+
+    src: Peer
+    dst: Peer
+    port: int | None
+    source_port: int | None
+    shape: FlowShape
+    direction: Direction | None
+    flags: int
+    src_names: tuple[str, ...] | None
+    dst_names: tuple[str, ...] | None
+
+
+def place_event(event: FlowEvent) -> Placed:
+    """The connection that a record belongs to, seen from its client.
+
+    Where the record says that it is a reply, its direction is the connection's already (Hubble's
+    decoder turns it); where only its ports say so, the direction is the packet's, and the end that
+    enforced stands on the other side of the connection.
+    """
+    flags = flag_bits(event.tcp_flags)
+    src, dst, direction = event.src, event.dst, event.direction
+    turned = event.is_reply is True
+    if event.is_reply is None and looks_like_reply(flags, src.port, dst.port):
+        turned = True
+        direction = _OTHER_SIDE.get(direction) if direction is not None else None
+    if turned:
+        src, dst = dst, src
+    return Placed(
+        src=named_peer(src),
+        dst=named_peer(dst),
+        port=dst.port,
+        source_port=src.port,
+        shape=FlowShape(
+            node=event.node,
+            protocol=event.protocol,
+            icmp=event.icmp,
+            verdict=event.verdict,
+            verdict_raw=event.verdict_raw,
+            cause=event.cause,
+            reason=event.reason,
+            reason_code=event.reason_code,
+            reason_raw=event.reason_raw,
+            l7=refused_l7(event.l7) if event.verdict in REFUSED else None,
+            turned=turned,
+        ),
+        direction=direction,
+        flags=flags,
+        src_names=src.dns_names,
+        dst_names=dst.dns_names,
+    )
+
+
+def refused_l7(l7: L7 | None) -> L7 | None:
+    """The part of an L7 record that tells refused requests apart: method and path, query, kind."""
+    if l7 is None:
+        return None
+    url = l7.url.partition("?")[0].partition("#")[0][:_URL] if l7.url is not None else None
+    return L7(kind=l7.kind, type=l7.type, method=l7.method, url=url, query=l7.query, qtypes=l7.qtypes)

@@ -1,0 +1,93 @@
+"""What the lanes of one distinct flow come to, by direction: pairs of drop and verdict count once.
+
+A refused packet can leave two records on its node, a policy verdict and a drop; a drop can lack the
+direction that its verdict has.  Per bucket the larger of both counts, and what drops without a
+direction are left over after verdicts with one have taken theirs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from flowdiag.model.event import Direction, Witness
+from flowdiag.tally.lane import FlowLane
+from flowdiag.tally.table import lane_direction, lane_witness
+
+__all__ = ["Paired", "paired"]
+
+_WAYS = (Direction.INGRESS, Direction.EGRESS)
+
+
+class Paired(Struct, frozen=True):
+    """One direction's part of a distinct flow."""
+
+    direction: Direction | None
+    buckets: dict[int, int]
+    """Start in seconds -> count; only counts above zero."""
+    untimed: int
+    lanes: tuple[FlowLane, ...]
+    """Whose examples, flags, ports and times belong to it; each lane belongs to one part only."""
+
+
+def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
+    """Parts of a flow with something in them, those without direction first; brings widths in line."""
+    shift = 0
+    for lane in lanes.values():
+        lane.widen_to(0)
+        shift = max(shift, lane.shift)
+    for lane in lanes.values():
+        lane.widen_to(shift)
+    by_way: dict[Direction | None, list[FlowLane]] = defaultdict(list)
+    for code in sorted(lanes):
+        by_way[lane_direction(code)].append(lanes[code])
+    starts: set[int | None] = {start for lane in lanes.values() for start in lane.buckets}
+    if any(lane.untimed for lane in lanes.values()):
+        starts.add(None)
+    counts: dict[Direction | None, dict[int | None, int]] = defaultdict(dict)
+    for start in starts:
+        for way, count in (_counts if refused else _sums)(lanes, start).items():
+            if count:
+                counts[way][start] = count
+    ways = [way for way in (None, *_WAYS) if counts.get(way)]
+    if None not in ways and None in by_way and ways:
+        # All of them were the other half of records that have a direction.
+        most = max(ways, key=lambda way: (sum(counts[way].values()), way == Direction.EGRESS))
+        by_way[most].extend(by_way.pop(None))
+    return [
+        Paired(
+            way,
+            {start: count for start, count in counts[way].items() if start is not None},
+            counts[way].get(None, 0),
+            tuple(by_way[way]),
+        )
+        for way in ways
+    ]
+
+
+def _of(lane: FlowLane, start: int | None) -> int:
+    return lane.untimed if start is None else lane.buckets.get(start, 0)
+
+
+def _sums(lanes: Mapping[int, FlowLane], start: int | None) -> dict[Direction | None, int]:
+    found: dict[Direction | None, int] = defaultdict(int)
+    for code, lane in lanes.items():
+        found[lane_direction(code)] += _of(lane, start)
+    return found
+
+
+def _counts(lanes: Mapping[int, FlowLane], start: int | None) -> dict[Direction | None, int]:
+    said: dict[tuple[Direction | None, Witness | None], int] = defaultdict(int)
+    for code, lane in lanes.items():
+        said[lane_direction(code), lane_witness(code)] += _of(lane, start)
+    found: dict[Direction | None, int] = {}
+    drops, verdicts = said[None, Witness.DROP], said[None, Witness.VERDICT]
+    for way in _WAYS:
+        dropped, judged = said[way, Witness.DROP], said[way, Witness.VERDICT]
+        found[way] = max(dropped, judged) + said[way, None]
+        drops -= max(0, judged - dropped)
+        verdicts -= max(0, dropped - judged)
+    found[None] = max(drops, verdicts, 0) + said[None, None]
+    return found

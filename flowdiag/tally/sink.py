@@ -1,0 +1,85 @@
+"""A tally as the sink of one parser reading one input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowdiag.model.event import Direction, Event, Peer, PolicyHit, Witness
+from flowdiag.model.tally import DnsAnswer, Example
+from flowdiag.parserkit.sink import FlowShape, Lane
+from flowdiag.tally.lane import FlowLane
+from flowdiag.tally.table import EXACT, lane_code
+
+if TYPE_CHECKING:
+    from flowdiag.tally.tally import Tally
+
+__all__ = ["BoundSink"]
+
+
+class BoundSink:
+    """See `flowdiag.parserkit.sink.FlowSink`."""
+
+    def __init__(self, tally: Tally, parser: str, name: str, memo: dict[str, dict[Any, Any]]) -> None:
+        self._tally = tally
+        self._table = tally.table
+        self._parser = parser
+        self._input = name
+        self.memo = memo
+
+    def add(self, event: Event) -> None:
+        """Count any event."""
+        self._tally.count(event, self._parser, self._input)
+
+    def peer(self, peer: Peer) -> int:
+        """Number of an end."""
+        return self._table.peer(peer)
+
+    def shape(self, shape: FlowShape) -> int:
+        """Number of a shape."""
+        return self._table.shape(self._parser, shape)
+
+    def lane(
+        self,
+        src: int,
+        dst: int,
+        port: int | None,
+        shape: int,
+        direction: Direction | None,
+        witness: Witness | None,
+    ) -> FlowLane:
+        """The lane of such records."""
+        return self._table.lane(EXACT, src, dst, port, shape, lane_code(direction, witness))
+
+    def note(
+        self,
+        lane: Lane,
+        *,
+        src_names: tuple[str, ...] | None,
+        dst_names: tuple[str, ...] | None,
+        policies: tuple[PolicyHit, ...],
+    ) -> None:
+        """Names of the ends and policies."""
+        if isinstance(lane, FlowLane):
+            lane.note_names(src_names, dst_names)
+            if policies:
+                lane.note_policies(policies)
+
+    def keep(self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
+        """Source port and example of a refused record."""
+        if isinstance(lane, FlowLane):
+            self._tally.keep(lane, at, source_port, self._input, line, raw)
+
+    def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
+        """A DNS answer."""
+        for ip in ips:
+            self._tally.answers.add(DnsAnswer(name=name, ip=ip, first=at, last=at, ttl=ttl))
+
+    def seen(self, records: int, first: int | None, last: int | None) -> None:
+        """Flow records that went to lanes directly; the end of a block."""
+        self._tally.count_flows(self._parser, self._input, records, first, last)
+
+
+def example_of(at: int | None, name: str, line: int, raw: str, most: int) -> Example:
+    """An example with its text cut at a bound."""
+    text = raw if len(raw) <= most else raw[: most - 1] + "…"
+    return Example(at if at is not None else -1, name, line, text)

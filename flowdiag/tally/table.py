@@ -1,0 +1,118 @@
+"""Distinct flows as numbers: ends and shapes are stored once, lanes are found by small keys."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from flowdiag.model.event import Direction, Peer, Verdict, Witness
+from flowdiag.parserkit.sink import FlowShape
+from flowdiag.tally.lane import FlowLane
+from flowdiag.tally.limits import Limits
+
+__all__ = [
+    "BITS",
+    "EXACT",
+    "FOLDED",
+    "POOLED",
+    "REFUSED",
+    "ParserShape",
+    "Table",
+    "lane_code",
+    "lane_direction",
+    "lane_witness",
+]
+
+BITS = 64
+"""Of the hashes by which it is decided what stays."""
+
+EXACT, FOLDED, POOLED = 0, 1, 2
+"""A flow kept as it is; one group's overflow; the overflow of groups."""
+
+REFUSED = frozenset({Verdict.DENIED, Verdict.AUDITED, Verdict.ERROR})
+"""Verdicts that are counted by the second, with examples."""
+
+_DIRECTIONS: tuple[Direction | None, ...] = (None, Direction.INGRESS, Direction.EGRESS)
+_WITNESSES: tuple[Witness | None, ...] = (None, Witness.DROP, Witness.VERDICT)
+_CODES = {(d, w): i * 3 + j for i, d in enumerate(_DIRECTIONS) for j, w in enumerate(_WITNESSES)}
+
+
+class ParserShape(Struct, frozen=True, array_like=True):
+    """A shape, and which parser's records have it."""
+
+    parser: str
+    shape: FlowShape
+
+
+def lane_code(direction: Direction | None, witness: Witness | None) -> int:
+    """Direction and witness as one small number."""
+    return _CODES[direction, witness]
+
+
+def lane_direction(code: int) -> Direction | None:
+    """The direction in a lane's code."""
+    return _DIRECTIONS[code // 3]
+
+
+def lane_witness(code: int) -> Witness | None:
+    """The witness in a lane's code."""
+    return _WITNESSES[code % 3]
+
+
+class Table:
+    """Ends, shapes and lanes.
+
+    `lanes` is keyed by (level, source, destination, port, shape, code of direction and witness).
+    Flows with a hash of ``2 ** exact_bits`` and more are not kept exactly, and so on (see `bounds`).
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.peers: list[Peer] = []
+        self.shapes: list[ParserShape] = []
+        self.lanes: dict[tuple[int, int, int, int | None, int, int], FlowLane] = {}
+        self.exact_bits = BITS
+        self.folded_bits = BITS
+        self.text_bits = BITS
+        self._peer_numbers: dict[Peer, int] = {}
+        self._shape_numbers: dict[ParserShape, int] = {}
+        self._units: list[int] = []
+
+    def peer(self, peer: Peer) -> int:
+        """The number of an end."""
+        number = self._peer_numbers.get(peer)
+        if number is None:
+            number = self._peer_numbers[peer] = len(self.peers)
+            self.peers.append(peer)
+        return number
+
+    def shape(self, parser: str, shape: FlowShape) -> int:
+        """The number of a parser's shape."""
+        whole = ParserShape(parser, shape)
+        number = self._shape_numbers.get(whole)
+        if number is None:
+            number = self._shape_numbers[whole] = len(self.shapes)
+            self.shapes.append(whole)
+            self._units.append(1 if shape.verdict in REFUSED else 60)
+        return number
+
+    def unit(self, shape: int) -> int:
+        """Base width of the buckets of a shape's lanes, seconds."""
+        return self._units[shape]
+
+    def lane(self, level: int, src: int, dst: int, port: int | None, shape: int, code: int) -> FlowLane:
+        """The lane at this place, made if there is none."""
+        key = (level, src, dst, port, shape, code)
+        lane = self.lanes.get(key)
+        if lane is None:
+            lane = self.lanes[key] = FlowLane(self._units[shape], self.limits)
+        return lane
+
+    def absorb(self, other: Table) -> None:
+        """Add all lanes of `other`."""
+        self.exact_bits = min(self.exact_bits, other.exact_bits)
+        self.folded_bits = min(self.folded_bits, other.folded_bits)
+        self.text_bits = min(self.text_bits, other.text_bits)
+        peers = [self.peer(peer) for peer in other.peers]
+        shapes = [self.shape(whole.parser, whole.shape) for whole in other.shapes]
+        for (level, src, dst, port, shape, code), lane in other.lanes.items():
+            self.lane(level, peers[src], peers[dst], port, shapes[shape], code).absorb(lane)

@@ -1,0 +1,312 @@
+"""The tally: add events, merge, ask for distinct flows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import structs
+
+from flowdiag.model.event import (
+    ChangeEvent,
+    Event,
+    FlowEvent,
+    GapEvent,
+    LogEvent,
+    ParseWarning,
+    TimeSource,
+)
+from flowdiag.model.tally import DistinctFlow, DnsAnswer
+from flowdiag.parserkit.block import Block, ParseContext
+from flowdiag.tally.answers import Answers
+from flowdiag.tally.bounds import compacted
+from flowdiag.tally.distinct import distinct_flows
+from flowdiag.tally.inputs import InputCounts
+from flowdiag.tally.kept import Kept, Sighting
+from flowdiag.tally.lane import TIME_RANKS, FlowLane
+from flowdiag.tally.limits import Limits
+from flowdiag.tally.normal import place_event
+from flowdiag.tally.sink import BoundSink, example_of
+from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
+from flowdiag.tally.wire import (
+    TallyState,
+    decode_tally,
+    encode_tally,
+    restore_table,
+    table_state,
+)
+
+__all__ = ["Tally"]
+
+_RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
+_ROOM = 20_000
+"""Lanes that may be added before it is looked whether there are too many."""
+
+
+class Tally:
+    """Distinct flows, what else matters, and counters per input.
+
+    Whatever order events are added and tallies merged in, the results are the same.
+
+    Args:
+        limits: bounds; the same for all tallies that merge.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.table = Table(self.limits)
+        self.answers = Answers(self.limits.answers)
+        self._inputs: dict[str, InputCounts] = {}
+        self._logs: Kept[LogEvent] = Kept(self.limits.logs)
+        self._changes: Kept[ChangeEvent] = Kept(self.limits.changes)
+        self._gaps: Kept[GapEvent] = Kept(self.limits.gaps)
+        self._warnings: Kept[ParseWarning] = Kept(self.limits.warnings)
+        self._memos: dict[str, dict[str, dict[Any, Any]]] = {}
+        self._look_at = _ROOM
+        self._texts = 0
+
+    # -- adding ------------------------------------------------------------------------------------
+
+    def take(self, parser: Any, block: Block, context: ParseContext) -> None:
+        """Add all that `parser` (an instance, see `flowdiag.parserkit.Parser`) finds in `block`.
+
+        Its own `fold` is used where it has one; both ways give the same.
+        """
+        fold = getattr(parser, "fold", None)
+        if fold is not None:
+            fold(block, context, self.sink(parser.name, context.input))
+        else:
+            # Examples want the text; a copy shares `memory`, which sequential parsers live by.
+            for event in parser.parse(block, structs.replace(context, keep_raw=True)):
+                self.count(event, parser.name, context.input)
+        self._bound()
+
+    def add(self, event: Event, parser: str, input: str) -> None:  # noqa: A002 - the contract's word
+        """Add one event that `parser` found in `input`; its `raw`, if any, is what examples show."""
+        self.count(event, parser, input)
+        self._bound()
+
+    def sink(self, parser: str, input: str) -> BoundSink:  # noqa: A002 - the contract's word
+        """What a parser's `fold` gets; good for one block."""
+        return BoundSink(self, parser, input, self._memos.setdefault(parser, {}))
+
+    def count(self, event: Event, parser: str, name: str) -> None:
+        """As `add`, without looking at the bounds: numbers that a sink gave stay good."""
+        counts = self._counts(parser, name)
+        if isinstance(event, ParseWarning):
+            counts.warnings += 1
+            counted = f"{name}\0{parser}\0{event.code}"
+            self._warnings.add(f"{parser}\0{event.code}", Sighting(name, parser, event), counted=counted)
+            return
+        counts.records += 1
+        counts.seen(event.at)
+        counts.year_inferred |= event.time_source is TimeSource.INFERRED_YEAR
+        if isinstance(event, FlowEvent):
+            counts.flows += 1
+            self._flow(event, parser, name)
+        elif isinstance(event, LogEvent):
+            if event.signal is not None:
+                self._logs.add(event.signal, Sighting(name, parser, event))
+        elif isinstance(event, ChangeEvent):
+            self._changes.add("", Sighting(name, parser, event))
+        else:
+            self._gaps.add(event.kind, Sighting(name, parser, event))
+
+    def _flow(self, event: FlowEvent, parser: str, name: str) -> None:
+        placed = place_event(event)
+        table = self.table
+        lane = table.lane(
+            EXACT,
+            table.peer(placed.src),
+            table.peer(placed.dst),
+            placed.port,
+            table.shape(parser, placed.shape),
+            lane_code(placed.direction, event.witness),
+        )
+        lane.hit(event.at, event.count)
+        lane.flags |= placed.flags
+        lane.time_rank = max(lane.time_rank, _RANKS[event.time_source])
+        if placed.src_names or placed.dst_names:
+            lane.note_names(placed.src_names, placed.dst_names)
+        if event.policies:
+            lane.note_policies(event.policies)
+        if event.verdict in REFUSED:
+            self.keep(lane, event.at, placed.source_port, name, event.line, event.raw)
+        l7 = event.l7
+        if l7 is not None and l7.ips and l7.query is not None:
+            for ip in l7.ips:
+                self.answers.add(DnsAnswer(name=l7.query, ip=ip, first=event.at, last=event.at, ttl=l7.ttl))
+
+    def keep(
+        self,
+        lane: FlowLane,
+        at: int | None,
+        source_port: int | None,
+        name: str,
+        line: int,
+        raw: bytes | str | None,
+    ) -> None:
+        """Note source port and example of a refused record."""
+        if source_port is not None:
+            lane.note_port(source_port)
+        if lane.wants_example(at if at is not None else -1):
+            text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""
+            lane.note_example(example_of(at, name, line, text, self.limits.example_chars))
+            self._texts += 1
+
+    def count_flows(self, parser: str, name: str, records: int, first: int | None, last: int | None) -> None:
+        """Flow records that were counted in lanes directly."""
+        counts = self._counts(parser, name)
+        counts.records += records
+        counts.flows += records
+        counts.seen(first)
+        counts.seen(last)
+
+    def _counts(self, parser: str, name: str) -> InputCounts:
+        counts = self._inputs.get(name)
+        if counts is None:
+            counts = self._inputs[name] = InputCounts(parser=parser)
+        elif counts.parser is None or parser < counts.parser:
+            counts.parser = parser
+        return counts
+
+    # -- bounds ------------------------------------------------------------------------------------
+
+    def _bound(self) -> None:
+        if len(self.table.lanes) > self._look_at or self._texts > 8 * self.limits.example_texts:
+            self.compact()
+
+    def compact(self) -> None:
+        """Apply the limits now; every result does."""
+        smaller = compacted(self.table)
+        if smaller is not None:
+            # The numbers that parsers remember belong to the old table.
+            self.table = smaller
+            self._memos.clear()
+        lanes = len(self.table.lanes)
+        self._look_at = lanes + max(_ROOM, lanes // 2)
+        self._texts = 0
+
+    # -- merging -----------------------------------------------------------------------------------
+
+    def merge(self, other: Tally) -> None:
+        """Add all that `other` holds; `other` is not to be used any more."""
+        self.table.absorb(other.table)
+        self.answers.absorb(other.answers.sorted())
+        for name, counts in other._inputs.items():
+            mine = self._inputs.get(name)
+            if mine is None:
+                self._inputs[name] = counts
+            else:
+                mine.absorb(counts)
+        self._logs.absorb(other._logs.state())
+        self._changes.absorb(other._changes.state())
+        self._gaps.absorb(other._gaps.state())
+        self._warnings.absorb(other._warnings.state())
+        self._texts += other._texts
+        self._bound()
+
+    def to_bytes(self) -> bytes:
+        """All of it as MessagePack."""
+        self.compact()
+        return encode_tally(
+            TallyState(
+                self.limits,
+                table_state(self.table),
+                self._inputs,
+                self._logs.state(),
+                self._changes.state(),
+                self._gaps.state(),
+                self._warnings.state(),
+                self.answers.sorted(),
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Tally:
+        """The tally that `to_bytes` gave.
+
+        Raises:
+            msgspec.DecodeError: other bytes.
+        """
+        state = decode_tally(data)
+        tally = cls(state.limits)
+        tally.table = restore_table(state.table, state.limits)
+        tally.answers.absorb(state.answers)
+        tally._inputs = state.inputs
+        tally._logs.absorb(state.logs)
+        tally._changes.absorb(state.changes)
+        tally._gaps.absorb(state.gaps)
+        tally._warnings.absorb(state.warnings)
+        return tally
+
+    # -- results -----------------------------------------------------------------------------------
+
+    def flows(self) -> tuple[DistinctFlow, ...]:
+        """The distinct flows within the bounds, by first time."""
+        self.compact()
+        return distinct_flows(self.table)
+
+    @property
+    def logs(self) -> tuple[Sighting[LogEvent], ...]:
+        """Log messages with a signal, by time; the first of each signal past the bound."""
+        return self._logs.sorted()
+
+    @property
+    def log_counts(self) -> Mapping[str, int]:
+        """Exact number of messages by signal."""
+        return self._logs.counts
+
+    @property
+    def changes(self) -> tuple[Sighting[ChangeEvent], ...]:
+        """Changes, by time, bounded."""
+        return self._changes.sorted()
+
+    @property
+    def change_count(self) -> int:
+        """How many changes there were."""
+        return self._changes.counts.total()
+
+    @property
+    def gaps(self) -> tuple[Sighting[GapEvent], ...]:
+        """Missing evidence, by time, bounded per kind."""
+        return self._gaps.sorted()
+
+    @property
+    def gap_counts(self) -> Mapping[str, int]:
+        """Exact number of gap records by kind."""
+        return self._gaps.counts
+
+    @property
+    def warnings(self) -> tuple[Sighting[ParseWarning], ...]:
+        """What could not be read: a bounded number per parser and code."""
+        return self._warnings.sorted()
+
+    @property
+    def warning_counts(self) -> dict[tuple[str, str, str], int]:
+        """Exact number of warnings by (input, parser, code)."""
+        found = {}
+        for key, count in sorted(self._warnings.counts.items()):
+            name, parser, code = key.split("\0")
+            found[name, parser, code] = count
+        return found
+
+    @property
+    def dns(self) -> tuple[DnsAnswer, ...]:
+        """Names and their addresses from DNS answers, bounded."""
+        return self.answers.sorted()
+
+    @property
+    def inputs(self) -> dict[str, InputCounts]:
+        """Counters by input, sorted by name."""
+        return {name: self._inputs[name] for name in sorted(self._inputs)}
+
+    @property
+    def records(self) -> int:
+        """Events of all inputs but for warnings."""
+        return sum(counts.records for counts in self._inputs.values())
+
+    @property
+    def flow_records(self) -> int:
+        """Flow records of all inputs."""
+        return sum(counts.flows for counts in self._inputs.values())
