@@ -1,6 +1,8 @@
 """What an evaluation of policies says: per end, decided by what, nearest to what, and why.
 
 The shapes are those of ``explain`` and ``verify`` (CONTRACT: Queries).
+Hundreds of thousands of them live at once and none can be part of a cycle, so the garbage collector is
+told to leave them alone.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ __all__ = [
 ]
 
 
-class PolicyRef(Struct, frozen=True, order=True):
+class PolicyRef(Struct, frozen=True, order=True, gc=False):
     """A policy object; `namespace` is ``None`` for cluster-wide kinds."""
 
     kind: str
@@ -69,7 +71,7 @@ class Condition(StrEnum):
     L7 = "l7"
 
 
-class Miss(Struct, frozen=True):
+class Miss(Struct, frozen=True, gc=False):
     """One condition that a rule asked for and the connection did not have.
 
     For labels both are ``key=value``; `found` is ``None`` where the key is absent.
@@ -80,7 +82,7 @@ class Miss(Struct, frozen=True):
     found: str | None
 
 
-class NearestRule(Struct, frozen=True, kw_only=True):
+class NearestRule(Struct, frozen=True, kw_only=True, gc=False):
     """A rule that could have allowed the connection, and what kept it from doing so."""
 
     policy: PolicyRef
@@ -91,7 +93,7 @@ class NearestRule(Struct, frozen=True, kw_only=True):
     """Conditions that could not be decided, in words."""
 
 
-class DecidedBy(Struct, frozen=True):
+class DecidedBy(Struct, frozen=True, gc=False):
     """The rule that decided, with its action: ``allow``, ``deny`` or ``pass``."""
 
     policy: PolicyRef
@@ -99,7 +101,7 @@ class DecidedBy(Struct, frozen=True):
     action: str
 
 
-class WalkStep(Struct, frozen=True, kw_only=True):
+class WalkStep(Struct, frozen=True, kw_only=True, gc=False):
     """One line of the walk through the policies, as a person would tell it."""
 
     tier: str | None
@@ -110,7 +112,7 @@ class WalkStep(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class EndDecision(Struct, frozen=True, kw_only=True):
+class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     """What the policies on one end (egress of the source, ingress of the destination) say."""
 
     allowed: bool | None
@@ -128,7 +130,7 @@ class EndDecision(Struct, frozen=True, kw_only=True):
     """Policies that select the end and whose spec is not known to have held then (FD804)."""
 
 
-class ConnectionDecision(Struct, frozen=True, kw_only=True):
+class ConnectionDecision(Struct, frozen=True, kw_only=True, gc=False):
     """Both ends; an end outside the cluster is ``None``.  Both must allow."""
 
     allowed: bool | None

@@ -34,6 +34,9 @@ _TEST = re.compile(r"==|!=|contains|starts[ \t]*with|ends[ \t]*with|not[ \t]*in|
 _STRING = re.compile(r"'([^'\n\r]*)'|\"([^\"\n\r]*)\"")
 
 
+_OPPOSITE = (Outcome.MATCH, Outcome.UNKNOWN, Outcome.MISS)
+
+
 class SelectorSyntaxError(ValueError):
     """A selector that Calico would refuse; the message says where."""
 
@@ -88,7 +91,7 @@ class Node(Struct, frozen=True):
         if kind == "or":
             return max(part.outcome(labels, complete, doubtful) for part in self.parts)
         if kind == "not":
-            return Outcome(Outcome.MATCH - self.parts[0].outcome(labels, complete, doubtful))
+            return _OPPOSITE[self.parts[0].outcome(labels, complete, doubtful)]
         value = labels.get(self.key)
         if value is None and (not complete or (doubtful and self.key.startswith(doubtful))):
             return Outcome.UNKNOWN

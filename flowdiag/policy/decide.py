@@ -7,8 +7,6 @@ not hide a verdict that holds either way.
 
 from __future__ import annotations
 
-from enum import IntFlag
-
 from msgspec import Struct
 
 from flowdiag.policy.index import Plan, TierPlan, View
@@ -18,8 +16,8 @@ from flowdiag.policy.traffic import PORT_PROTOCOLS
 __all__ = ["End", "TierStep", "Verdict", "decide"]
 
 
-class End(IntFlag):
-    """Ways in which a tier can end."""
+class End:
+    """Ways in which a tier can end, as bits of an integer (an enum's arithmetic is too slow here)."""
 
     ALLOW = 1
     DENY = 2
@@ -30,7 +28,8 @@ class TierStep(Struct, frozen=True):
     """How one tier ended."""
 
     tier: int
-    ends: End
+    ends: int
+    """Bits of `End`."""
     rule: int | None
     """Position of the rule that ended it for sure; ``None`` where its default did, or nothing is sure."""
 
@@ -62,7 +61,7 @@ def decide(plan: Plan, view: View, sure: int, maybe: int, traffic: Traffic) -> V
         maybe: rules that may match, `sure` included.
         traffic: for what isolation means to protocols without ports.
     """
-    ends = End(0)
+    ends = 0
     doubtful = 0
     broken: list[int] = []
     tied: list[int] = []
@@ -72,7 +71,7 @@ def decide(plan: Plan, view: View, sure: int, maybe: int, traffic: Traffic) -> V
     for index, tier in enumerate(plan.tiers):
         if not view.selecting[index] and not view.maybe_selecting[index] and not tier.tier.always:
             continue
-        here: End
+        here: int
         if tier.tier.order is Order.ADDITIVE:
             here, rule, doubts, open_protocol = _additive(index, tier, view, sure, maybe, traffic)
             others |= open_protocol
@@ -88,9 +87,9 @@ def decide(plan: Plan, view: View, sure: int, maybe: int, traffic: Traffic) -> V
     else:
         ends |= End.ALLOW
         rule = None
-    settled = ends in (End.ALLOW, End.DENY)
+    settled = ends in {End.ALLOW, End.DENY}
     return Verdict(
-        allowed=ends is End.ALLOW if settled else None,
+        allowed=ends == End.ALLOW if settled else None,
         rule=rule if settled else None,
         steps=tuple(steps),
         doubtful=0 if settled else doubtful,
@@ -104,7 +103,7 @@ def _lowest(mask: int) -> int | None:
     return (mask & -mask).bit_length() - 1 if mask else None
 
 
-def _default(index: int, tier: TierPlan, view: View) -> End:
+def _default(index: int, tier: TierPlan, view: View) -> int:
     """How a tier ends in which no rule decides."""
     always = view.maybe_isolating[index] and bool(tier.tier.always)
     if view.isolating[index] or always:
@@ -114,13 +113,13 @@ def _default(index: int, tier: TierPlan, view: View) -> End:
 
 def _additive(
     index: int, tier: TierPlan, view: View, sure: int, maybe: int, traffic: Traffic
-) -> tuple[End, int | None, int, bool]:
+) -> tuple[int, int | None, int, bool]:
     sure &= tier.mask
     maybe &= tier.mask
     denied = sure & tier.deny
     if denied:
         return End.DENY, _lowest(denied), 0, False
-    ends = End(0)
+    ends = 0
     doubts = maybe & tier.deny
     others = False
     if view.broken[index]:
@@ -151,8 +150,8 @@ def _additive(
 
 def _ordered(
     index: int, tier: TierPlan, view: View, sure: int, maybe: int
-) -> tuple[End, int | None, int, list[int]]:
-    ends = End.ALLOW | End.DENY if view.broken[index] else End(0)
+) -> tuple[int, int | None, int, list[int]]:
+    ends = End.ALLOW | End.DENY if view.broken[index] else 0
     doubts = 0
     contradicting: list[int] = []
     left = maybe & tier.actions
@@ -179,20 +178,20 @@ def _ordered(
     return ends | _default(index, tier, view), None, doubts, contradicting
 
 
-def _end_of(tier: TierPlan, bit: int) -> End:
+def _end_of(tier: TierPlan, bit: int) -> int:
     if bit & tier.allow:
         return End.ALLOW
     return End.DENY if bit & tier.deny else End.NEXT
 
 
-def _tied(tier: TierPlan, reached: list[int], sure: int) -> tuple[End, bool, int, list[int]]:
+def _tied(tier: TierPlan, reached: list[int], sure: int) -> tuple[int, bool, int, list[int]]:
     """Policies of one priority: whichever comes first may decide.
 
     Returns:
         The ways it can end, whether one of them decides for sure, the rules in doubt, and the rules that
         contradict each other (empty where all agree).
     """
-    ends = End(0)
+    ends = 0
     settled = False
     doubts = 0
     firsts: list[int] = []

@@ -12,6 +12,7 @@ from flowdiag.policy.facts import Facts, class_key
 
 __all__ = ["EndsBook", "labels_at", "pod_endpoint"]
 
+_SAME = 1 << 17
 _NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
 _OUTSIDE_ENTITIES = frozenset({"world", "world-ipv4", "world-ipv6"})
 _IDENTITY_PREFIX = "k8s:"
@@ -65,6 +66,8 @@ class EndsBook:
         self.members: list[Facts] = []
         """One member of each class."""
         self._known: dict[object, tuple[Endpoint, Facts]] = {}
+        self._same: dict[int, tuple[Endpoint, Facts]] = {}
+        """By identity; the endpoint is kept so that its id stays its own."""
         self._label_times = sorted(
             {
                 change.until
@@ -86,6 +89,20 @@ class EndsBook:
             at: when, in nanoseconds; ``None`` is now.
             near: the other end's node, where conditions tell the own node from others.
         """
+        plain = near is None and (at is None or not self._label_times)
+        if plain:
+            # Callers ask with the same endpoint values again and again.
+            same = self._same.get(id(endpoint))
+            if same is not None:
+                return same[1]
+        facts = self._keyed(endpoint, at, near)
+        if plain:
+            if len(self._same) >= _SAME:
+                self._same.clear()
+            self._same[id(endpoint)] = (endpoint, facts)
+        return facts
+
+    def _keyed(self, endpoint: Endpoint, at: int | None, near: str | None) -> Facts:
         epoch = bisect_right(self._label_times, at) if at is not None and self._label_times else None
         local: bool | None = None
         if self._relational and near is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Direction, Icmp
+from flowdiag.model.event import L7, Direction, Icmp
 from flowdiag.model.objects import Pod, Snapshot
 from flowdiag.model.policy import (
     ConnectionDecision,
@@ -27,7 +27,7 @@ from flowdiag.policy.decide import Verdict, decide
 from flowdiag.policy.ends import EndsBook, pod_endpoint
 from flowdiag.policy.index import Plan, View
 from flowdiag.policy.model import Order, Outcome, Policy, Tier, Traffic
-from flowdiag.policy.nearest import candidates, named, nearest_rules
+from flowdiag.policy.nearest import candidates, holds_address, named, nearest_rules
 from flowdiag.policy.reach import port_verdicts
 from flowdiag.policy.traffic import PORT_PROTOCOLS, declared
 from flowdiag.policy.walk import policy_text, tell
@@ -96,7 +96,9 @@ class PolicySet:
             }
         )
         self._active: dict[tuple[Direction, int], int] = {}
-        self._memory: dict[tuple[Direction, int, int, int, Traffic], EndDecision] = {}
+        self._memory: dict[tuple[Direction, int, int, int, Traffic, bool], tuple[EndDecision, bool]] = {}
+        """Decisions per classes of ends, and whether they hold a place for an end's address."""
+        self._traffic: dict[tuple[str, int | None, Icmp | None, L7 | None], Traffic] = {}
 
     # Questions
 
@@ -108,8 +110,10 @@ class PolicySet:
         port: int | str | None,
         *,
         icmp: Icmp | None = None,
+        l7: L7 | None = None,
         at: int | None = None,
         walk: bool = False,
+        nearest: bool = True,
     ) -> ConnectionDecision:
         """Would a new connection be allowed, decided by what, nearest to what?
 
@@ -119,8 +123,11 @@ class PolicySet:
             protocol: ``TCP``, ``UDP``, ``SCTP``, ``ICMP`` ...; ``None`` is any of the first three.
             port: the port on the destination, a name that it declares, or ``None`` for any port.
             icmp: type and code.
+            l7: the request, for languages whose rules look into it.
             at: when, in nanoseconds; policies and labels of that time count.  ``None`` is now.
             walk: tell the walk too.
+            nearest: look for the nearest rules where it is not allowed; without them it is several times
+                faster, which pays where only verdicts are compared.
 
         Raises:
             ValueError: both ends are outside the cluster.
@@ -132,12 +139,18 @@ class PolicySet:
             end = EndDecision(allowed=None, unknown=(_LOOPBACK,))
             return ConnectionDecision(allowed=None, egress=end, ingress=end)
         if isinstance(port, str):
-            return self._at_name(src, dst, protocol, port, at, walk)
+            return self._at_name(src, dst, protocol, port, at, walk, nearest)
         if protocol is None or (port is None and protocol in PORT_PROTOCOLS):
-            return self._any_port(source, destination, protocol, port, at, walk)
-        traffic = Traffic(protocol, port, icmp)
-        egress = self._end(Direction.EGRESS, source, destination, traffic, at, walk)
-        ingress = self._end(Direction.INGRESS, destination, source, traffic, at, walk)
+            return self._any_port(source, destination, protocol, port, at, walk, nearest)
+        asked = (protocol, port, icmp, l7)
+        traffic = self._traffic.get(asked)
+        if traffic is None:
+            if len(self._traffic) >= _MEMORY:
+                self._traffic.clear()
+            # One value each, so that its hash is worked out once.
+            traffic = self._traffic[asked] = Traffic(protocol, port, icmp, l7)
+        egress = self._end(Direction.EGRESS, source, destination, traffic, at, walk, nearest)
+        ingress = self._end(Direction.INGRESS, destination, source, traffic, at, walk, nearest)
         return ConnectionDecision(allowed=_both(egress, ingress), egress=egress, ingress=ingress)
 
     def facts(self, src: Endpoint, dst: Endpoint, at: int | None = None) -> tuple[Facts, Facts]:
@@ -154,7 +167,7 @@ class PolicySet:
         """Policies that isolate an end in a direction, sorted."""
         facts = self._ends.of(endpoint, at)
         plan = self._plans[direction]
-        return _isolating(plan, self._view(plan, facts, at))
+        return self._view(plan, facts, at).isolated_by
 
     def selects(self, ref: PolicyRef, at: int | None = None) -> tuple[Pod, ...]:
         """Live pods of the snapshot that a policy selects, in the snapshot's order."""
@@ -207,6 +220,7 @@ class PolicySet:
         traffic: Traffic,
         at: int | None,
         walk: bool,
+        nearest: bool,
     ) -> EndDecision | None:
         if subject.kind in OUTSIDE:
             return None
@@ -215,30 +229,37 @@ class PolicySet:
             return settled
         plan = self._plans[direction]
         epoch = self._epoch(at)
-        key = (direction, epoch, subject.class_id, peer.class_id, traffic)
-        decision = None if walk else self._memory.get(key)
-        if decision is None:
-            decision = self._decide(plan, subject, peer, traffic, at, walk)
+        key = (direction, epoch, subject.class_id, peer.class_id, traffic, nearest)
+        known = None if walk else self._memory.get(key)
+        if known is None:
+            decision = self._decide(plan, subject, peer, traffic, at, walk, nearest)
+            known = (decision, holds_address(decision.nearest))
             if not walk:
                 if len(self._memory) >= _MEMORY:
                     self._memory.clear()
-                self._memory[key] = decision
-        if decision.nearest:
-            nearest = named(decision.nearest, subject, peer)
-            if nearest is not decision.nearest:
-                return EndDecision(
-                    allowed=decision.allowed,
-                    isolated_by=decision.isolated_by,
-                    decided_by=decision.decided_by,
-                    nearest=nearest,
-                    unknown=decision.unknown,
-                    walk=decision.walk,
-                    uncertain=decision.uncertain,
-                )
-        return decision
+                self._memory[key] = known
+        decision, addressed = known
+        if not addressed:
+            return decision
+        return EndDecision(
+            allowed=decision.allowed,
+            isolated_by=decision.isolated_by,
+            decided_by=decision.decided_by,
+            nearest=named(decision.nearest, subject, peer),
+            unknown=decision.unknown,
+            walk=decision.walk,
+            uncertain=decision.uncertain,
+        )
 
     def _decide(
-        self, plan: Plan, subject: Facts, peer: Facts, traffic: Traffic, at: int | None, walk: bool
+        self,
+        plan: Plan,
+        subject: Facts,
+        peer: Facts,
+        traffic: Traffic,
+        at: int | None,
+        walk: bool,
+        nearest: bool,
     ) -> EndDecision:
         view = self._view(plan, subject, at)
         destination = subject if plan.direction is Direction.INGRESS else peer
@@ -249,15 +270,15 @@ class PolicySet:
             rule = plan.rules[verdict.rule]
             ref = plan.policies[plan.policy_of[verdict.rule]].ref
             decided_by = DecidedBy(ref, rule.path, rule.action.value)
-        nearest: tuple[NearestRule, ...] = ()
-        if verdict.allowed is not True:
+        near: tuple[NearestRule, ...] = ()
+        if nearest and verdict.allowed is not True:
             wanted = _openers(plan, view, verdict)
-            nearest = nearest_rules(plan, candidates(plan, wanted, subject, peer, traffic, destination))
+            near = nearest_rules(plan, candidates(plan, wanted, subject, peer, traffic, destination))
         return EndDecision(
             allowed=verdict.allowed,
-            isolated_by=_isolating(plan, view),
+            isolated_by=view.isolated_by,
             decided_by=decided_by,
-            nearest=nearest,
+            nearest=near,
             unknown=self._doubts(plan, verdict, subject, peer, traffic, view),
             walk=tell(plan, view, verdict, (subject, peer), traffic) if walk else (),
             uncertain=_uncertain(plan, view, at),
@@ -310,7 +331,14 @@ class PolicySet:
     # Ports by name, and any port
 
     def _at_name(
-        self, src: Endpoint, dst: Endpoint, protocol: str | None, name: str, at: int | None, walk: bool
+        self,
+        src: Endpoint,
+        dst: Endpoint,
+        protocol: str | None,
+        name: str,
+        at: int | None,
+        walk: bool,
+        nearest: bool,
     ) -> ConnectionDecision:
         source, destination = self.facts(src, dst, at)
         found = declared(destination, name, protocol)
@@ -330,7 +358,7 @@ class PolicySet:
             else sorted({each.protocol for each in destination.ports or () if each.name == name})
         )
         decisions = [
-            self.evaluate(src, dst, each, number, at=at, walk=walk)
+            self.evaluate(src, dst, each, number, at=at, walk=walk, nearest=nearest)
             for each in protocols
             for low, high in (declared(destination, name, each) or ())
             for number in range(low, high + 1)
@@ -345,6 +373,7 @@ class PolicySet:
         port: int | None,
         at: int | None,
         walk: bool,
+        nearest: bool,
     ) -> ConnectionDecision:
         """Allowed only if every port is; where ports differ, unknown, with the ranges told."""
         protocols = PORT_PROTOCOLS if protocol is None else (protocol,)
@@ -365,7 +394,7 @@ class PolicySet:
                     first = {verdict: low for low, _, verdict in reversed(spans)}
                     probes.extend((each, low) for low in sorted(first.values()))
             found = [
-                self._end(direction, subject, peer, Traffic(each, number), at, walk)
+                self._end(direction, subject, peer, Traffic(each, number), at, walk, nearest)
                 for each, number in probes
             ]
             ends.append(_one_of([each for each in found if each is not None], "ports or protocols differ"))
@@ -413,10 +442,6 @@ def _keys(tiers: tuple[Tier, ...]) -> frozenset[str]:
                     if any(each.by_destination for each in rule.traffic):
                         found.add("ports")
     return frozenset(found)
-
-
-def _isolating(plan: Plan, view: View) -> tuple[PolicyRef, ...]:
-    return tuple(sorted({plan.policies[place].ref for places in view.isolating for place in places}))
 
 
 def _uncertain(plan: Plan, view: View, at: int | None) -> tuple[PolicyRef, ...]:

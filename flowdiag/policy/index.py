@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from flowdiag.model.event import Direction
+from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import (
     MATCH,
     Action,
     Check,
+    Matcher,
     Order,
     Outcome,
     Policy,
@@ -57,6 +59,42 @@ class Answers:
                 self.sure |= bit
 
 
+class Alternative:
+    """One peer as some rules have it, and its answers by class; equal peers share one."""
+
+    __slots__ = ("_answers", "_matchers")
+
+    def __init__(self, matchers: tuple[Asked, ...]) -> None:
+        self._matchers = matchers
+        self._answers: dict[int, tuple[Check, int]] = {}
+
+    def of(self, facts: Facts) -> tuple[Check, int]:
+        """Answer for one end, and how many of its conditions hold."""
+        answer = self._answers.get(facts.class_id)
+        if answer is None:
+            checks = [asked.of(facts) for asked in self._matchers]
+            held = sum(1 for check in checks if check.outcome is Outcome.MATCH)
+            answer = self._answers[facts.class_id] = (all_of(checks), held)
+        return answer
+
+
+class Asked:
+    """A condition that occurs in some rule, and its answers by class; equal conditions share one."""
+
+    __slots__ = ("_answers", "matcher")
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+        self._answers: dict[int, Check] = {}
+
+    def of(self, facts: Facts) -> Check:
+        """Answer for one end, asked once per class."""
+        answer = self._answers.get(facts.class_id)
+        if answer is None:
+            answer = self._answers[facts.class_id] = self.matcher.check(facts)
+        return answer
+
+
 class TierPlan:
     """One tier in one direction: which bits are its, by action; which policies stand in it."""
 
@@ -78,7 +116,15 @@ class TierPlan:
 class View:
     """What the policies are to one class of policed ends at one time."""
 
-    __slots__ = ("answers", "broken", "isolating", "maybe_isolating", "maybe_selecting", "selecting")
+    __slots__ = (
+        "answers",
+        "broken",
+        "isolated_by",
+        "isolating",
+        "maybe_isolating",
+        "maybe_selecting",
+        "selecting",
+    )
 
     def __init__(self, tiers: int) -> None:
         self.answers = Answers()
@@ -89,6 +135,8 @@ class View:
         self.maybe_isolating: list[bool] = [False] * tiers
         self.broken: list[list[int]] = [[] for _ in range(tiers)]
         """Per tier, policies that select the end and cannot be evaluated."""
+        self.isolated_by: tuple[PolicyRef, ...] = ()
+        """Every policy that isolates the end, sorted."""
 
 
 class Plan:
@@ -109,8 +157,14 @@ class Plan:
         self._views: dict[tuple[int, int], View] = {}
         self._peers: dict[int, Answers] = {}
         self._traffic: dict[tuple[Traffic, int], Answers] = {}
+        self._asked: dict[Matcher, Asked] = {}
+        self._peers_by_matchers: dict[tuple[Matcher, ...], Alternative] = {}
+        self._alternatives: list[tuple[tuple[str, Alternative], ...] | None] = []
+        """Per rule, its peers with their paths; ``None`` for any peer."""
+        self._passing: dict[tuple[int, Traffic, int], Check] = {}
         for tier in tiers:
-            self._enter(tier)
+            if tier.always or any(direction in policy.directions for policy in tier.policies):
+                self._enter(tier)
 
     def _enter(self, tier: Tier) -> None:
         plan = TierPlan(tier)
@@ -131,6 +185,7 @@ class Plan:
             for rule in policy.rules.get(self.direction, ()):
                 bit = 1 << len(self.rules)
                 self.rules.append(rule)
+                self._alternatives.append(self._shared(rule))
                 self.policy_of.append(place)
                 own |= bit
                 if rule.action is Action.ALLOW:
@@ -189,6 +244,9 @@ class Plan:
                 view.answers.enter(position, min(selects.outcome, own.outcome))
         for tier, plan in enumerate(self.tiers):
             view.maybe_isolating[tier] |= self.direction in plan.tier.always
+        view.isolated_by = tuple(
+            sorted({self.policies[place].ref for places in view.isolating for place in places})
+        )
         return view
 
     @staticmethod
@@ -207,25 +265,38 @@ class Plan:
             answers = self._peers[facts.class_id] = Answers()
         missing = wanted & ~answers.known
         for position in bits_of(missing):
-            answers.enter(position, self.peer_outcome(self.rules[position], facts))
+            answers.enter(position, self._peer_outcome(position, facts))
         return answers
 
-    @staticmethod
-    def peer_outcome(rule: Rule, facts: Facts) -> Outcome:
-        """Three-valued OR over the rule's peers."""
+    def _shared(self, rule: Rule) -> tuple[tuple[str, Alternative], ...] | None:
         if rule.peers is None:
+            return None
+        found = []
+        for peer in rule.peers:
+            alternative = self._peers_by_matchers.get(peer.matchers)
+            if alternative is None:
+                asked = tuple(self._asked.setdefault(each, Asked(each)) for each in peer.matchers)
+                alternative = self._peers_by_matchers[peer.matchers] = Alternative(asked)
+            found.append((rule.path + peer.path, alternative))
+        return tuple(found)
+
+    def _peer_outcome(self, position: int, facts: Facts) -> Outcome:
+        """Three-valued OR over the rule's peers."""
+        alternatives = self._alternatives[position]
+        if alternatives is None:
             return Outcome.MATCH
         best = Outcome.MISS
-        for peer in rule.peers:
-            outcome = Outcome.MATCH
-            for matcher in peer.matchers:
-                outcome = min(outcome, matcher.check(facts).outcome)
-                if outcome is Outcome.MISS:
-                    break
+        for _, alternative in alternatives:
+            outcome = alternative.of(facts)[0].outcome
             if outcome is Outcome.MATCH:
                 return outcome
-            best = max(best, outcome)
+            if outcome is Outcome.UNKNOWN:
+                best = outcome
         return best
+
+    def alternatives(self, position: int) -> tuple[tuple[str, Alternative], ...] | None:
+        """Give a rule's peers with their paths; ``None`` for any peer."""
+        return self._alternatives[position]
 
     def traffic_answers(self, traffic: Traffic, destination: Facts, wanted: int) -> tuple[int, int]:
         """Bit sets ``(sure, maybe)`` of the rules in `wanted` whose conditions on the traffic hold."""
@@ -240,19 +311,23 @@ class Plan:
                 answers = self._traffic[key] = Answers()
             missing = part & ~answers.known
             for position in bits_of(missing):
-                answers.enter(
-                    position, self.traffic_check(self.rules[position], traffic, destination).outcome
-                )
+                answers.enter(position, self.traffic_check(position, traffic, destination).outcome)
             sure |= answers.sure & part
             maybe |= answers.maybe & part
         return sure, maybe
 
-    @staticmethod
-    def traffic_check(rule: Rule, traffic: Traffic, destination: Facts) -> Check:
+    def traffic_check(self, position: int, traffic: Traffic, destination: Facts) -> Check:
         """Answer of all of a rule's conditions on the traffic."""
-        if not rule.traffic:
+        conditions = self.rules[position].traffic
+        if not conditions:
             return MATCH
-        return all_of([each.check(traffic, destination) for each in rule.traffic])
+        named = self.by_destination >> position & 1
+        key = (position, traffic, destination.class_id if named else -1)
+        answer = self._passing.get(key)
+        if answer is None:
+            answer = all_of([each.check(traffic, destination) for each in conditions])
+            self._passing[key] = answer
+        return answer
 
     def matching(self, view: View, peer: Facts, traffic: Traffic, destination: Facts) -> tuple[int, int]:
         """Bit sets ``(sure, maybe)`` of the rules that match a connection."""

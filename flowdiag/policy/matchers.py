@@ -44,10 +44,12 @@ class NamespaceNamed(Struct, frozen=True):
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
+        if facts.kind == "pod" and facts.namespace == self.namespace:
+            return MATCH
         wanted = f"kubernetes.io/metadata.name={self.namespace}"
         if facts.kind in ("pod", "unknown", "entity") and facts.namespace is not None:
             if facts.namespace == self.namespace:
-                return MATCH if facts.kind == "pod" else unknown(facts.why_unknown)
+                return unknown(facts.why_unknown)
             found = f"kubernetes.io/metadata.name={facts.namespace}"
             return miss(Miss(Condition.NAMESPACE, wanted, found))
         return outside_or_unknown(facts, Condition.NAMESPACE, wanted) or unknown("its namespace is not known")
@@ -72,9 +74,10 @@ class NamespaceSelected(Struct, frozen=True):
         if facts.kind == "unknown" and facts.namespace_labels is not None:
             answer = self.selector.check(facts.namespace_labels, Condition.NAMESPACE)
             return answer if answer.outcome is Outcome.MISS else unknown(facts.why_unknown)
-        other = outside_or_unknown(facts, Condition.NAMESPACE, self.selector.text or "any namespace")
-        if other is not None:
-            return other
+        if facts.kind != "pod":
+            other = outside_or_unknown(facts, Condition.NAMESPACE, self.selector.text or "any namespace")
+            if other is not None:
+                return other
         return self.selector.check(
             facts.namespace_labels, Condition.NAMESPACE, what="the labels of its namespace are"
         )
@@ -92,9 +95,10 @@ class PodSelected(Struct, frozen=True):
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
-        other = outside_or_unknown(facts, Condition.POD, self.selector.text or "any pod")
-        if other is not None:
-            return other
+        if facts.kind != "pod":
+            other = outside_or_unknown(facts, Condition.POD, self.selector.text or "any pod")
+            if other is not None:
+                return other
         return self.selector.check(
             facts.labels, Condition.POD, complete=facts.labels_complete, what="its labels are"
         )
@@ -159,7 +163,7 @@ class AddressRange(Struct, frozen=True):
         hits = facts.hits
         inside = _three(hits.sure & self.bits, hits.maybe & self.bits)
         excepted = _three(hits.sure & self.except_bits, hits.maybe & self.except_bits)
-        outcome = min(inside, Outcome(Outcome.MATCH - excepted))
+        outcome = min(inside, _OPPOSITE[excepted])
         # Ranges are meant for addresses outside: a pod whose address nobody knows (a workload's template)
         # is not taken to be in one where it is open whether pods count at all.
         nowhere = counts is Outcome.UNKNOWN and not facts.addresses
@@ -196,6 +200,9 @@ def _bits(table: RangeTable, networks: tuple[Network, ...]) -> int:
     for network in networks:
         bits |= table.bit(network)
     return bits
+
+
+_OPPOSITE = (Outcome.MATCH, Outcome.UNKNOWN, Outcome.MISS)
 
 
 def _three(sure: int, maybe: int) -> Outcome:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from flowdiag.model.event import Direction, Icmp
+from flowdiag.model.event import L7, Direction, Icmp
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.ports import PortSet
@@ -49,7 +49,7 @@ class Outcome(IntEnum):
     MATCH = 2
 
 
-class Check(Struct, frozen=True):
+class Check(Struct, frozen=True, gc=False):
     """A condition's answer: `misses` is filled for a miss, `unknown` (in words) for an unknown."""
 
     outcome: Outcome
@@ -73,19 +73,23 @@ def unknown(*words: str) -> Check:
 
 def all_of(checks: list[Check]) -> Check:
     """Three-valued AND that keeps every miss and every unknown of its parts."""
-    if not checks:
+    open_checks = [check for check in checks if check.outcome is not Outcome.MATCH]
+    if not open_checks:
         return MATCH
-    if len(checks) == 1:
-        return checks[0]
-    outcome = min(check.outcome for check in checks)
-    if outcome is Outcome.MATCH:
-        return MATCH
-    misses = tuple(each for check in checks for each in check.misses)
-    words = tuple(dict.fromkeys(word for check in checks for word in check.unknown))
-    return Check(outcome, misses, words)
+    if len(open_checks) == 1:
+        return open_checks[0]
+    outcome = Outcome.UNKNOWN
+    misses: tuple[Miss, ...] = ()
+    words: tuple[str, ...] = ()
+    for check in open_checks:
+        if check.outcome is Outcome.MISS:
+            outcome = Outcome.MISS
+            misses += check.misses
+        words += check.unknown
+    return Check(outcome, misses, tuple(dict.fromkeys(words)) if words else ())
 
 
-class Traffic(Struct, frozen=True):
+class Traffic(Struct, frozen=True, cache_hash=True):
     """What is asked of a connection besides its ends.
 
     `port` is the destination port on the pod after service translation; ``None`` for protocols that
@@ -95,6 +99,8 @@ class Traffic(Struct, frozen=True):
     protocol: str
     port: int | None = None
     icmp: Icmp | None = None
+    l7: L7 | None = None
+    """The request, where a record or a question has one; without it rules are judged up to their port."""
 
 
 class Matcher(Protocol):

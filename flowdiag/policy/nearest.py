@@ -8,105 +8,137 @@ the policies' order, so that the ranking never depends on the order of files.
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from flowdiag.model.policy import Miss, NearestRule
 from flowdiag.policy.facts import ADDRESS, SUBJECT_ADDRESS, Facts
 from flowdiag.policy.index import Plan, bits_of
-from flowdiag.policy.model import Check, Outcome, Peer, Rule, Traffic, all_of
+from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, all_of
 
-__all__ = ["MAX_NEAREST", "Candidate", "candidates", "closest_label", "named", "nearest_rules"]
+__all__ = [
+    "MAX_NEAREST",
+    "Candidate",
+    "candidates",
+    "closest_label",
+    "holds_address",
+    "named",
+    "nearest_rules",
+]
 
 MAX_NEAREST = 5
 """Rules kept per end; a reader looks at one or two."""
 
+_PLACES = frozenset({ADDRESS, SUBJECT_ADDRESS})
 _MAX_DISTANCE = 3
 _MAX_LABELS = 512
 _MAX_LABEL_LENGTH = 128
 
 
-class Candidate(Struct, frozen=True):
-    """One alternative of a rule (a rule with one of its peers) and how far it was from matching."""
+class Candidate(NamedTuple):
+    """One alternative of a rule (a rule with one of its peers) and how far it was from matching.
 
+    The fields stand in the order of ranking: candidates sort nearest first.
+    """
+
+    misses: int
+    unknowns: int
+    not_held: int
+    """Minus the number of its conditions that did hold."""
     position: int
+    place: int
+    """Which of the rule's peers; with `position` it is unique, so that sorting looks no further."""
     path: str
-    check: Check
-    held: int
-    """How many of its conditions did hold."""
+    own: Check
+    peer: Check
+    passing: Check
+
+    @property
+    def check(self) -> Check:
+        """The rule's answer with this peer."""
+        if self.own is MATCH and self.passing is MATCH:
+            return self.peer
+        return all_of([self.own, self.peer, self.passing])
+
+
+_NO_PEER = Check(Outcome.MISS)
 
 
 def candidates(
     plan: Plan, rules: int, subject: Facts, peer: Facts, traffic: Traffic, destination: Facts
 ) -> list[Candidate]:
-    """Measure the rules in the bit set `rules`; of a rule's peers those with the fewest misses stay."""
-    found = []
+    """Measure the rules in the bit set `rules`, in their order.
+
+    Of a rule's peers the one that matches stays alone and with the rule's own path; where none does, those
+    with the fewest misses stay.
+    """
+    found: list[Candidate] = []
     for position in bits_of(rules):
         rule = plan.rules[position]
-        own = all_of([each.check(subject) for each in rule.subject])
-        passing = plan.traffic_check(rule, traffic, destination)
+        own = all_of([each.check(subject) for each in rule.subject]) if rule.subject else MATCH
+        passing = plan.traffic_check(position, traffic, destination)
+        misses = len(own.misses) + len(passing.misses)
+        unknowns = len(own.unknown) + len(passing.unknown)
         held = (own.outcome is Outcome.MATCH) + (passing.outcome is Outcome.MATCH)
-        for path, check, peers_held in _peers(rule, peer):
-            whole = all_of([own, check, passing])
-            found.append(Candidate(position, path, whole, held + peers_held))
+        alternatives = plan.alternatives(position)
+        if not alternatives:
+            check = MATCH if alternatives is None else _NO_PEER
+            found.append(Candidate(misses, unknowns, -held, position, 0, rule.path, own, check, passing))
+            continue
+        fewest = len(found)
+        for index, (path, alternative) in enumerate(alternatives):
+            check, more = alternative.of(peer)
+            missed = misses + len(check.misses)
+            matched = check.outcome is Outcome.MATCH
+            if matched or (len(found) > fewest and missed < found[fewest].misses):
+                del found[fewest:]
+            elif len(found) > fewest and missed > found[fewest].misses:
+                continue
+            found.append(
+                Candidate(
+                    missed,
+                    unknowns + len(check.unknown),
+                    -held - more,
+                    position,
+                    index,
+                    rule.path if matched else path,
+                    own,
+                    check,
+                    passing,
+                )
+            )
+            if matched:
+                break
     return found
 
 
-def _peers(rule: Rule, facts: Facts) -> list[tuple[str, Check, int]]:
-    if rule.peers is None:
-        return [(rule.path, all_of([]), 1)]
-    measured: list[tuple[str, Check, int]] = []
-    for peer in rule.peers:
-        check, held = _peer(peer, facts)
+def nearest_rules(plan: Plan, measured: list[Candidate]) -> tuple[NearestRule, ...]:
+    """Rank candidates and keep the nearest of those that do not match; `measured` is sorted in place."""
+    measured.sort()
+    found = []
+    for each in measured:
+        check = each.check
         if check.outcome is Outcome.MATCH:
-            return [(rule.path, check, held)]
-        measured.append((rule.path + peer.path, check, held))
-    if not measured:
-        return [(rule.path, Check(Outcome.MISS), 0)]
-    fewest = min(len(check.misses) for _, check, _ in measured)
-    return [each for each in measured if len(each[1].misses) == fewest][:MAX_NEAREST]
-
-
-def _peer(peer: Peer, facts: Facts) -> tuple[Check, int]:
-    checks = [matcher.check(facts) for matcher in peer.matchers]
-    return all_of(checks), sum(1 for check in checks if check.outcome is Outcome.MATCH)
-
-
-def nearest_rules(
-    plan: Plan, measured: Iterable[Candidate], *, matching: bool = False
-) -> tuple[NearestRule, ...]:
-    """Rank candidates and keep the nearest.
-
-    Args:
-        plan: the direction.
-        measured: what `candidates` found.
-        matching: keep rules that match too (they stood behind the rule that decided).
-    """
-    ranked = sorted(
-        (each for each in measured if matching or each.check.outcome is not Outcome.MATCH),
-        key=lambda each: (
-            len(each.check.misses),
-            len(each.check.unknown),
-            -each.held,
-            each.position,
-            each.path,
-        ),
-    )
-    return tuple(
-        NearestRule(
-            policy=plan.policies[plan.policy_of[each.position]].ref,
-            rule=each.path,
-            misses=each.check.misses,
-            unknown=each.check.unknown,
+            continue
+        found.append(
+            NearestRule(
+                policy=plan.policies[plan.policy_of[each.position]].ref,
+                rule=each.path,
+                misses=check.misses,
+                unknown=check.unknown,
+            )
         )
-        for each in ranked[:MAX_NEAREST]
-    )
+        if len(found) == MAX_NEAREST:
+            break
+    return tuple(found)
+
+
+def holds_address(rules: tuple[NearestRule, ...]) -> bool:
+    """Whether answers for a whole class hold a place for an end's own address."""
+    return any(miss.found in _PLACES for rule in rules for miss in rule.misses)
 
 
 def named(rules: tuple[NearestRule, ...], subject: Facts, peer: Facts) -> tuple[NearestRule, ...]:
     """Put the ends' own addresses where answers for a whole class hold a place for them."""
-    if not any(miss.found in (ADDRESS, SUBJECT_ADDRESS) for rule in rules for miss in rule.misses):
-        return rules
     texts = {ADDRESS: peer.address_text, SUBJECT_ADDRESS: subject.address_text}
     return tuple(
         NearestRule(

@@ -78,7 +78,7 @@ def tell(
                 effect = "no-rule"
             steps.append(_step(name, ref, None, effect, f"{what}: {_EFFECTS[effect]}"))
             ended = ordered and doubt is None and effect in ("allow", "deny", "pass")
-        ways = [end.name.lower() for end in End if end & step.ends and end.name is not None]
+        ways = [word for word, end in _WAYS if end & step.ends]
         outcome = ways[0] if len(ways) == 1 else "unknown"
         by = None if step.rule is None else plan.policies[plan.policy_of[step.rule]].ref
         rule = None if step.rule is None else plan.rules[step.rule].path
@@ -94,6 +94,8 @@ def tell(
     steps.append(_step(None, None, None, allowed, f"{plan.direction}: {closing}"))
     return tuple(steps)
 
+
+_WAYS = (("allow", End.ALLOW), ("deny", End.DENY), ("next", End.NEXT))
 
 _EFFECTS = {
     "allow": "allows this",
