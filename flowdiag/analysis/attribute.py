@@ -39,8 +39,13 @@ class Sorted(Struct, kw_only=True):
     """Counts of every allowed flow."""
 
 
-def sort_flows(flows: Iterable[DistinctFlow], resolver: Resolver, selection: Selection) -> Sorted:
-    """Resolve and select.  Allowed flows are resolved only where they matter beside a refused one."""
+def sort_flows(
+    flows: Iterable[DistinctFlow], resolver: Resolver, selection: Selection, *, all_allowed: bool = False
+) -> Sorted:
+    """Resolve and select.
+
+    Allowed flows are resolved only where they matter beside a refused one, or all where the caller asks.
+    """
     refused: list[Flow] = []
     not_policy: list[Flow] = []
     waiting: list[DistinctFlow] = []
@@ -58,7 +63,7 @@ def sort_flows(flows: Iterable[DistinctFlow], resolver: Resolver, selection: Sel
         other = distinct.cause in _NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
     beside = {mark for flow in refused for mark in _marks(flow.src) | _marks(flow.dst)}
-    by_ends = bool(selection.namespaces or selection.from_pod or selection.to_pod)
+    by_ends = all_allowed or bool(selection.namespaces or selection.from_pod or selection.to_pod)
     allowed: list[Flow] = []
     buckets: dict[tuple[int | None, int], int] = defaultdict(int)
     for distinct in waiting:

@@ -17,9 +17,11 @@ from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver, cluster_changes, merge_changes
 from flowdiag.diagnose import Context, broken_rules
 from flowdiag.model.errors import InputError
+from flowdiag.model.event import LogEvent
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
+from flowdiag.model.tally import DistinctFlow
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.timeline import Material, build_report
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
@@ -28,8 +30,6 @@ __all__ = ["Progress", "analyze"]
 
 Progress = Callable[[int, int | None, str], None]
 """Called with bytes done, bytes in all (if known) and the input at hand."""
-
-_PARTIAL = frozenset({"partial-input"})
 
 
 def analyze(
@@ -58,7 +58,8 @@ def analyze(
     read = gather(paths, evidence=evidence, state_paths=options.paths, progress=progress)
     known = compile_state(read.state, options, read.cnis) if read.state else None
     if not read.inputs and known is None:
-        raise InputError(*read.nothing_usable())
+        message, hint = read.nothing_usable()
+        raise InputError(message, hint=hint)
     return _report(read, known, evidence, selection)
 
 
@@ -73,7 +74,8 @@ def _report(read: Evidence, state: State | None, evidence: EvidenceOptions, sele
     snapshot = state.snapshot if state is not None else None
     marks = _marks(read, snapshot, selection)
     resolver = Resolver(snapshot or Snapshot(), tally.dns)
-    flows = sort_flows(tally.flows(), resolver, selection)
+    distinct = tally.flows()
+    flows = sort_flows(distinct, resolver, selection)
     context = Context(
         snapshot=snapshot,
         dialect=state.dialect if state is not None else None,
@@ -92,9 +94,9 @@ def _report(read: Evidence, state: State | None, evidence: EvidenceOptions, sele
         Material(
             generator=Generator("flowdiag", __version__, _parsers(read)),
             created=_created(),
-            complete=read.complete and not any(w.code in _PARTIAL for w in warnings) and _whole(state),
+            complete=read.complete and _whole(state),
             cluster=Cluster(
-                name=read.cluster,
+                name=_cluster_name(distinct),
                 cni=tuple(read.cnis),
                 dialect=str(state.dialect) if state is not None else None,
             ),
@@ -122,7 +124,8 @@ def _report(read: Evidence, state: State | None, evidence: EvidenceOptions, sele
 
 def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _Marks:
     tally = read.tally
-    changes = merge_changes(cluster_changes(snapshot or Snapshot()), tally.changes)
+    logged = [(seen.input, seen.event) for seen in tally.changes]
+    changes = merge_changes(cluster_changes(snapshot or Snapshot()), logged)
     since, until = read.first, read.last
     near = 3600 * NS
 
@@ -143,24 +146,30 @@ def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _
         ),
         signals=tuple(
             SignalMark(
-                at=event.at,
-                signal=event.signal or "",
-                node=event.node,
-                text=_signal_text(event.node, event.signal, event.message),
+                at=seen.event.at,
+                signal=seen.event.signal or "",
+                node=seen.event.node,
+                text=_signal_text(seen.event),
             )
-            for _, event in tally.logs
-            if event.at is not None and within(event.at)
+            for seen in tally.logs
+            if seen.event.at is not None and within(seen.event.at)
         ),
         gaps=tuple(
-            GapMark(node=event.node, since=event.at, until=event.until, kind=event.kind, lost=event.lost)
-            for _, event in tally.gaps
+            GapMark(
+                node=seen.event.node,
+                since=seen.event.at,
+                until=seen.event.until,
+                kind=seen.event.kind,
+                lost=seen.event.lost,
+            )
+            for seen in tally.gaps
         ),
     )
 
 
-def _signal_text(node: str | None, signal: str | None, message: str) -> str:
-    where = f" on {node}" if node else ""
-    return f"{signal}{where}: {message[:200]}"
+def _signal_text(event: LogEvent) -> str:
+    where = f" on {event.node}" if event.node else ""
+    return f"{event.signal}{where}: {event.message[:200]}"
 
 
 def _window(read: Evidence, selection: Selection) -> tuple[int | None, int | None]:
@@ -170,6 +179,12 @@ def _window(read: Evidence, selection: Selection) -> tuple[int | None, int | Non
     if selection.until is not None:
         until = selection.until if until is None else min(until, selection.until)
     return since, until
+
+
+def _cluster_name(flows: Sequence[DistinctFlow]) -> str | None:
+    """Hubble writes nodes as ``cluster/node`` once the cluster has a name; one name, or none."""
+    names = {flow.node.partition("/")[0] for flow in flows if flow.node and "/" in flow.node}
+    return names.pop() if len(names) == 1 else None
 
 
 def _created() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -29,7 +30,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     if not paths:
         raise UsageError("no evidence named", hint="flowdiag events FILE, or - for standard input")
     with_raw = given["with_raw"]
-    stream = click.get_binary_stream("stdout")
+    stream = sys.stdout.buffer
     problems: list[str] = []
     records = read_events(
         paths,

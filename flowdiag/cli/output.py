@@ -70,7 +70,7 @@ def write_report(report: Report, stdout: str, files: dict[str, list[str]], optio
     if reporter.binary and sys.stdout.isatty():
         raise UsageError(f"-o {stdout} is not for a terminal", hint=f"write it to a file: -o {stdout}=FILE")
     if isinstance(rendered, bytes):
-        click.get_binary_stream("stdout").write(rendered)
+        sys.stdout.buffer.write(rendered)
     else:
         click.echo(rendered, nl=not rendered.endswith("\n"), color=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -28,7 +29,7 @@ def command(stored: str, number: int | None, **given: Any) -> int:
     from flowdiag.report.read import read_report
 
     try:
-        data = click.get_binary_stream("stdin").read() if stored == "-" else _read(stored)
+        data = sys.stdin.buffer.read() if stored == "-" else _read(stored)
     except OSError as error:
         raise InputError(f"{stored}: {error.strerror or error}") from error
     report = read_report(data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -39,7 +41,7 @@ def command(queries: str, **given: Any) -> int:
     from flowdiag.cli.output import write_file
     from flowdiag.model.errors import InputError, UsageError
     from flowdiag.report.json_report import json_bytes
-    from flowdiag.report.query_types import verify_result
+    from flowdiag.report.query_types import VerifyResult, verify_result
     from flowdiag.report.verify_view import render_junit, render_verify
 
     if not given["state"]:
@@ -53,13 +55,13 @@ def command(queries: str, **given: Any) -> int:
         _say(problems)
         return exit_codes.DONE
     try:
-        data = click.get_binary_stream("stdin").read() if queries == "-" else _read(queries)
+        data = sys.stdin.buffer.read() if queries == "-" else _read(queries)
     except OSError as error:
         raise InputError(f"{queries}: {error.strerror or error}") from error
     asked = read_queries(queries, data)
     asker, problems = load_asker(state_of(given))
     result = verify_result(verify_queries(asker, asked))
-    renderers = {
+    renderers: dict[str, Callable[[VerifyResult], str | bytes]] = {
         "json": json_bytes,
         "junit": render_junit,
         "terminal": render_verify,

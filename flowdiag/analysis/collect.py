@@ -1,0 +1,311 @@
+"""Everything there is to read, read once: evidence folded, cluster objects as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from flowdiag.analysis.options import EvidenceOptions, Selection
+from flowdiag.analysis.select import selected_event
+from flowdiag.cluster.manifests import sniff_state
+from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
+from flowdiag.ingest.compression import corruptions
+from flowdiag.ingest.execute import detect_all, iter_events, run
+from flowdiag.ingest.plugins import parser_named
+from flowdiag.ingest.sources import Source, open_source
+from flowdiag.model.errors import InputError
+from flowdiag.model.event import Event, FlowEvent
+from flowdiag.model.report import ReportWarning
+from flowdiag.model.tally import InputSummary
+from flowdiag.tally import Tally
+
+__all__ = ["Evidence", "StateInputs", "detect_inputs", "gather", "read_events", "read_state"]
+
+Progress = Callable[[int, int | None, str], None]
+
+_STATE_BYTES = 512 << 20
+"""The largest file of cluster objects that is read; it is held in memory."""
+_COPY = 1 << 20
+
+# What is said and costs nothing: the input was read whole all the same.
+_HARMLESS = frozenset({"ambiguous-format", "empty", "broken-plugin"})
+
+
+class Evidence(Struct, kw_only=True):
+    """What the inputs held."""
+
+    tally: Tally
+    inputs: tuple[InputSummary, ...]
+    state: list[tuple[str, bytes]]
+    """Cluster objects: (name, content), those named by ``--state`` last, so that they win."""
+    cnis: tuple[str, ...]
+    """CNIs whose formats were found, by name."""
+    first: int | None
+    last: int | None
+    complete: bool
+    warnings: tuple[ReportWarning, ...]
+    looked_at: int
+
+    def nothing_usable(self) -> tuple[str, str]:
+        """What to say, and what to do, where nothing at all could be read."""
+        first = self.warnings[0] if self.warnings else None
+        if self.looked_at == 0 and first is not None:
+            return f"{first.input}: {first.message}", "name a file, a folder or an archive of CNI logs"
+        where = f"; first: {first.input}: {first.message}" if first is not None else ""
+        return (
+            f"nothing usable in the inputs (looked at {self.looked_at} files{where})",
+            "see what was tried: flowdiag parsers detect PATH",
+        )
+
+
+class StateInputs(Struct, kw_only=True):
+    """Cluster objects by themselves."""
+
+    state: list[tuple[str, bytes]]
+    warnings: tuple[ReportWarning, ...]
+
+
+def gather(
+    paths: Sequence[str],
+    *,
+    evidence: EvidenceOptions,
+    state_paths: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Evidence:
+    """Read all inputs.
+
+    Args:
+        paths: evidence, with cluster objects among it or not.
+        evidence: how inputs are read.
+        state_paths: cluster objects kept elsewhere; records among them are left alone.
+        progress: told how far the reading is.
+    """
+    options = _options(evidence)
+    with Gathered(paths) as sources:
+        detected, problems = detect_all(sources, options)
+        outcome = run(sources, options, progress=progress, detected=detected)
+        problems = [*problems, *outcome.problems]
+        state = list(_contents(detected, problems))
+        summaries = tuple(_summaries(detected, outcome.tally, checksum=evidence.checksum))
+    if state_paths:
+        more = read_state(state_paths)
+        state += more.state
+        extra = more.warnings
+    else:
+        extra = ()
+    tally = outcome.tally
+    counted = [one for one in summaries if one.parser is not None]
+    cnis = {parser_named(one.parser).cni for one in counted if one.parser is not None and one.records}
+    firsts = [one.first for one in counted if one.first is not None]
+    lasts = [one.last for one in counted if one.last is not None]
+    return Evidence(
+        tally=tally,
+        inputs=tuple(one for one in summaries if one.parser is not None),
+        state=state,
+        cnis=tuple(sorted(cni for cni in cnis if cni)),
+        first=min(firsts, default=None),
+        last=max(lasts, default=None),
+        complete=not any(p.code not in _HARMLESS for p in problems)
+        and not any(one.warnings for one in counted)
+        and not any(w.code not in _HARMLESS for w in extra),
+        warnings=(*_said(problems), *extra, *_parse_warnings(tally)),
+        looked_at=len(detected),
+    )
+
+
+def read_state(paths: Sequence[str]) -> StateInputs:
+    """Read cluster objects alone; whatever else lies beside them is left unread."""
+    options = ReadOptions(state_sniff=sniff_state)
+    with Gathered(paths) as sources:
+        detected, problems = detect_all(sources, options)
+        state = list(_contents(detected, problems))
+    named = {one.source.name for one in detected if one.kind is InputKind.STATE}
+    if state:
+        # A folder of evidence may hold the state too: what is not state is no fault here.
+        problems = [p for p in problems if p.code not in ("unknown-format", "empty") or p.path in named]
+    return StateInputs(state=state, warnings=_said(problems))
+
+
+def read_events(
+    paths: Sequence[str],
+    *,
+    evidence: EvidenceOptions,
+    selection: Selection,
+    keep_raw: bool,
+    by_time: bool,
+    problems: list[str],
+) -> Iterator[tuple[str, str, Event]]:
+    """Yield ``(input, parser, event)`` for every selected record.
+
+    Args:
+        paths: as for `gather`.
+        evidence: how inputs are read.
+        selection: flow records outside it are left out; other records stay, where it names only a time,
+            as far as they lie in it.
+        keep_raw: fill `raw`.
+        by_time: sort, which holds all events in memory; those without a time come first.
+        problems: grows by what is wrong with inputs, in words.
+
+    Raises:
+        InputError: no input is readable at all.
+    """
+    options = _options(evidence, keep_raw=keep_raw)
+    with Gathered(paths) as sources:
+        detected, found = detect_all(sources, options)
+        if not any(one.kind is InputKind.EVIDENCE for one in detected):
+            first = f": {found[0].path}: {found[0].message}" if found else ""
+            raise InputError(
+                f"no evidence in the inputs (looked at {len(detected)} files){first}",
+                hint="see what was tried: flowdiag parsers detect PATH",
+            )
+        records = (
+            (name, parser, event)
+            for name, parser, event in iter_events(sources, options, found, detected=detected)
+            if _counts(event, selection)
+        )
+        if by_time:
+            held = sorted(
+                enumerate(records), key=lambda row: (row[1][2].at if row[1][2].at is not None else -1, row[0])
+            )
+            yield from (row for _, row in held)
+        else:
+            yield from records
+    problems.extend(f"{one.path}{_at(one.line)}: {one.message}" for one in found)
+
+
+def detect_inputs(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """What each input is and everything that was tried, as plain values."""
+    options = ReadOptions(state_sniff=sniff_state)
+    with Gathered(paths) as sources:
+        detected, problems = detect_all(sources, options)
+    rows: list[dict[str, Any]] = [
+        {
+            "path": one.source.name,
+            "kind": str(one.kind),
+            "parser": one.parser,
+            "envelopes": list(one.stack),
+            "scores": [
+                {"parser": score.parser, "score": round(score.score, 3), "envelopes": list(score.stack)}
+                for score in one.scores
+            ],
+            "state_score": round(one.state_score, 3),
+            "problems": [problem.message for problem in one.problems],
+        }
+        for one in detected
+    ]
+    known = {one.source.name for one in detected}
+    rows.extend(
+        {
+            "path": problem.path,
+            "kind": "unreadable",
+            "parser": None,
+            "envelopes": [],
+            "scores": [],
+            "state_score": 0.0,
+            "problems": [problem.message],
+        }
+        for problem in problems
+        if problem.path not in known
+    )
+    return rows
+
+
+def _options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOptions:
+    return ReadOptions(
+        format=evidence.format,
+        zone=evidence.zone,
+        year=evidence.year,
+        only_denied=evidence.only_denied,
+        keep_raw=keep_raw,
+        processes=evidence.processes,
+        state_sniff=sniff_state,
+    )
+
+
+def _contents(detected: Sequence[Detection], problems: list[InputProblem]) -> Iterator[tuple[str, bytes]]:
+    damaged = corruptions()
+    for one in detected:
+        if one.kind is not InputKind.STATE:
+            continue
+        try:
+            data = _whole(one.source)
+        except damaged as error:
+            problems.append(InputProblem(one.source.name, "corrupt", str(error) or type(error).__name__))
+            continue
+        if len(data) > _STATE_BYTES:
+            text = f"larger than {_STATE_BYTES >> 20} MiB of cluster objects; it was not read"
+            problems.append(InputProblem(one.source.name, "document-too-large", text))
+            continue
+        yield one.source.name, data
+
+
+def _whole(source: Source) -> bytes:
+    stream = open_source(source)
+    try:
+        return stream.read(_STATE_BYTES + 1)
+    finally:
+        stream.close()
+
+
+def _summaries(detected: Sequence[Detection], tally: Tally, *, checksum: bool) -> Iterator[InputSummary]:
+    for one in detected:
+        counts = tally.inputs.get(one.source.name)
+        yield InputSummary(
+            path=one.source.name,
+            parser=one.parser,
+            bytes=one.source.size,
+            records=counts.records if counts is not None else 0,
+            flows=counts.flows if counts is not None else 0,
+            warnings=counts.warnings if counts is not None else 0,
+            first=counts.first if counts is not None else None,
+            last=counts.last if counts is not None else None,
+            year_inferred=counts.year_inferred if counts is not None else False,
+            sha256=_digest(one.source) if checksum else None,
+        )
+
+
+def _digest(source: Source) -> str:
+    digest = hashlib.sha256()
+    with Path(source.path).open("rb") as stream:
+        while piece := stream.read(_COPY):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _counts(event: Event, selection: Selection) -> bool:
+    if isinstance(event, FlowEvent):
+        return selected_event(event, selection)
+    only_time = selection == Selection(since=selection.since, until=selection.until)
+    if not only_time:
+        return False
+    if event.at is None:
+        return selection.since is None and selection.until is None
+    if selection.since is not None and event.at < selection.since:
+        return False
+    return selection.until is None or event.at <= selection.until
+
+
+def _said(problems: Sequence[InputProblem]) -> tuple[ReportWarning, ...]:
+    return tuple(
+        ReportWarning(code=one.code, message=one.message, input=one.path, line=one.line) for one in problems
+    )
+
+
+def _parse_warnings(tally: Tally) -> tuple[ReportWarning, ...]:
+    return tuple(
+        ReportWarning(
+            code=sighting.event.code,
+            message=sighting.event.message,
+            input=sighting.input,
+            line=sighting.event.line,
+        )
+        for sighting in tally.warnings
+    )
+
+
+def _at(line: int | None) -> str:
+    return f":{line}" if line is not None else ""

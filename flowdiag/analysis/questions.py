@@ -1,0 +1,199 @@
+"""Questions a person asks: one connection, many connections, everything around a workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowdiag.analysis.ask import Answer, Asker
+from flowdiag.analysis.attribute import sort_flows
+from flowdiag.analysis.collect import gather, read_state
+from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.state import compile_state
+from flowdiag.cluster import Resolver
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.errors import InputError
+from flowdiag.model.event import Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.policy import ConnectionDecision
+from flowdiag.model.report import ReportWarning
+from flowdiag.model.time import rfc3339
+from flowdiag.report.query_types import ExplainResult, Observed, explain_result
+
+__all__ = ["explain", "load_asker"]
+
+
+def load_asker(options: StateOptions) -> tuple[Asker, list[str]]:
+    """Read and compile cluster objects, once for any number of questions.
+
+    Returns:
+        What answers, and what must be said about reading the state.
+
+    Raises:
+        InputError: there are no cluster objects in the paths.
+    """
+    read = read_state(options.paths)
+    _need(read.state, read.warnings)
+    state = compile_state(read.state, options)
+    said = [_line(w) for w in read.warnings]
+    said += [f"{p.input}{f':{p.line}' if p.line else ''}: {p.message}" for p in state.problems if not p.note]
+    return Asker(state.snapshot, state.policies), said
+
+
+def explain(
+    src: str,
+    dst: str,
+    port: int | str | None,
+    protocol: str | None,
+    *,
+    paths: Sequence[str] = (),
+    state: StateOptions,
+    evidence: EvidenceOptions | None = None,
+    selection: Selection | None = None,
+) -> tuple[ExplainResult, Answer]:
+    """Answer for one connection, and with evidence say what was really seen.
+
+    Args:
+        src: the client, as the contract's queries name ends.
+        dst: the server.
+        port: its port, a name, or ``None`` for any.
+        protocol: ``None`` for any.
+        paths: evidence, which may hold the cluster objects too.
+        state: cluster objects and how policies are read.
+        evidence: how evidence is read.
+        selection: which part of it counts.
+
+    Raises:
+        InputError: there is no state, or an end cannot be resolved.
+    """
+    observed = None
+    if paths:
+        read = gather(paths, evidence=evidence or EvidenceOptions(), state_paths=state.paths)
+        _need(read.state, read.warnings)
+        known = compile_state(read.state, state, read.cnis)
+        asker = Asker(known.snapshot, known.policies)
+        answer = asker.ask(src, dst, protocol, port, walk=True)
+        resolver = Resolver(known.snapshot, read.tally.dns)
+        flows = sort_flows(read.tally.flows(), resolver, selection or Selection(), all_allowed=True)
+        observed = _observed(
+            answer,
+            protocol,
+            [*flows.refused, *flows.not_policy],
+            None if evidence is not None and evidence.only_denied else flows.allowed,
+        )
+    else:
+        asker, _ = load_asker(state)
+        answer = asker.ask(src, dst, protocol, port, walk=True)
+    decision = ConnectionDecision(allowed=answer.allowed, egress=answer.egress, ingress=answer.ingress)
+    result = explain_result(src, dst, protocol, port, decision, error=answer.error, observed=observed)
+    return result, answer
+
+
+def _need(state: Sequence[object], warnings: Sequence[ReportWarning]) -> None:
+    if state:
+        return
+    detail = f" ({_line(warnings[0])})" if warnings else ""
+    raise InputError(
+        f"no cluster objects found{detail}",
+        hint="kubectl get pods,namespaces,services,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml",
+    )
+
+
+def _line(warning: ReportWarning) -> str:
+    where = f"{warning.input}{f':{warning.line}' if warning.line else ''}: " if warning.input else ""
+    return f"{where}{warning.message}"
+
+
+def _observed(
+    answer: Answer, protocol: str | None, refused: Sequence[Flow], allowed: Sequence[Flow] | None
+) -> Observed:
+    def between(flow: Flow) -> bool:
+        if protocol is not None and flow.distinct.protocol != protocol:
+            return False
+        return any(
+            _same(pair.src, flow.src)
+            and (_same(pair.dst, flow.dst) or (flow.via is not None and _same(pair.dst, flow.via)))
+            and (not isinstance(pair.port, int) or flow.distinct.port == pair.port)
+            for pair in answer.pairs
+        )
+
+    denied = [f for f in refused if f.distinct.verdict is Verdict.DENIED and between(f)]
+    audited = [f for f in refused if f.distinct.verdict is Verdict.AUDITED and between(f)]
+    passed = None if allowed is None else [flow for flow in allowed if between(flow)]
+    no, first_no, last_no = _sum(denied)
+    yes, first_yes, last_yes = _sum(passed or [])
+    return Observed(
+        denied=no,
+        denied_first=first_no,
+        denied_last=last_no,
+        allowed=None if passed is None else yes,
+        allowed_first=first_yes,
+        allowed_last=last_yes,
+        audited=sum(flow.count for flow in audited),
+        text=_sentence(
+            answer, no, (first_no, last_no), None if passed is None else yes, (first_yes, last_yes)
+        ),
+    )
+
+
+def _sum(flows: Sequence[Flow]) -> tuple[int, str | None, str | None]:
+    firsts = [flow.first for flow in flows if flow.first is not None]
+    lasts = [flow.last for flow in flows if flow.last is not None]
+    return (
+        sum(flow.count for flow in flows),
+        rfc3339(min(firsts)) if firsts else None,
+        rfc3339(max(lasts)) if lasts else None,
+    )
+
+
+def _sentence(
+    answer: Answer,
+    denied: int,
+    denied_span: tuple[str | None, str | None],
+    allowed: int | None,
+    allowed_span: tuple[str | None, str | None],
+) -> str:
+    parts = []
+    if allowed:
+        parts.append(f"allowed {allowed:,} times ({_span(allowed_span)})")
+    if denied:
+        parts.append(f"refused {denied:,} times ({_span(denied_span)})")
+    if allowed is None:
+        parts.append("allowed traffic was not read")
+    if not parts:
+        return "nothing was seen between the two in the evidence"
+    text = ", ".join(parts)
+    if denied and answer.allowed is True:
+        text += "; the policies as they are now allow it: they changed, or something else refused it"
+    if not denied and allowed and answer.allowed is True:
+        text += "; policy is cleared as the cause"
+    if allowed and not denied and answer.allowed is False:
+        text += "; the policies as they are now refuse it: they changed since, or are not enforced"
+    return text
+
+
+def _span(span: tuple[str | None, str | None]) -> str:
+    first, last = span
+    if first is None or last is None:
+        return "time unknown"
+    return f"{first[:19]}Z" if first[:19] == last[:19] else f"{first[:19]}Z to {last[11:19]}Z"
+
+
+def _same(asked: Endpoint, seen: Endpoint) -> bool:
+    if asked.namespace and asked.name:
+        return (asked.namespace, asked.name) == (seen.namespace, seen.name)
+    if asked.cidr is not None and seen.ip is not None:
+        return _inside(seen.ip, asked.cidr)
+    if asked.ip is not None and seen.ip is not None:
+        return asked.ip == seen.ip
+    if asked.entity is not None:
+        return asked.entity == seen.entity or (asked.entity == "world" and seen.kind == "external")
+    return asked.name is not None and asked.name == seen.name
+
+
+def _inside(address: str, cidr: str) -> bool:
+    from ipaddress import ip_address, ip_network
+
+    try:
+        return ip_address(address) in ip_network(cidr)
+    except ValueError:
+        return False
