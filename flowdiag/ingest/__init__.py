@@ -7,6 +7,7 @@ Start with `sources` (what is there), then `detect` (what it is), `blocks` (how 
 
 from flowdiag.ingest.bundles import Hint, Role, recognise
 from flowdiag.ingest.detect import Detection, InputKind, Score, detect
+from flowdiag.ingest.execute import Outcome, Progress, detect_all, iter_events, run
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.sources import Gathered, Source
@@ -17,10 +18,15 @@ __all__ = [
     "Hint",
     "InputKind",
     "InputProblem",
+    "Outcome",
+    "Progress",
     "ReadOptions",
     "Role",
     "Score",
     "Source",
     "detect",
+    "detect_all",
+    "iter_events",
     "recognise",
+    "run",
 ]

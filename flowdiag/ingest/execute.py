@@ -1,0 +1,256 @@
+"""The run over all inputs: detect, cut, fold, merge.
+
+Merging is free of order, so whatever executor does the work, the outcome is the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+
+import msgspec
+from msgspec import Struct
+
+from flowdiag.ingest.bundles import recognise
+from flowdiag.ingest.detect import Detection, InputKind, detect
+from flowdiag.ingest.fold import PartOutcome, events_of, fold_into, fold_part
+from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
+from flowdiag.ingest.plugins import parser_named, parsers
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.sources import Gathered
+from flowdiag.model.event import Event
+from flowdiag.tally import Tally
+
+__all__ = ["Outcome", "Progress", "detect_all", "iter_events", "run"]
+
+SERIAL_BYTES = 200 << 20
+"""Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
+_AHEAD = 3
+"""Parts per worker that are prepared before the first is done; counting lines runs ahead by that much."""
+_UNPACK = 8
+"""How many times its size a compressed file is reckoned to hold, for deciding and for progress."""
+
+_FEW = 20
+"""Warnings up to which a file that is mostly unreadable is not worth a problem of its own."""
+
+Progress = Callable[[int, int, str], None]
+"""Bytes done, bytes in all, and the input just worked on; bytes as stored on disk."""
+
+
+class Outcome(Struct, kw_only=True):
+    """What reading gave."""
+
+    tally: Tally
+    inputs: tuple[Detection, ...]
+    """Every input in order, also those that were not read."""
+    problems: tuple[InputProblem, ...]
+    """Sorted by path, code and line; the same whatever did the work."""
+
+
+def detect_all(gathered: Gathered, options: ReadOptions) -> tuple[list[Detection], list[InputProblem]]:
+    """Say what each source is.
+
+    Raises:
+        PluginError: the forced format is unknown or broken.
+    """
+    if options.format is not None:
+        parser_named(options.format)
+    known, problems = parsers()
+    hints = recognise(gathered.sources)
+    found = [detect(source, hints[source.name], known, options) for source in gathered.sources]
+    return found, [*gathered.problems, *problems, *(problem for one in found for problem in one.problems)]
+
+
+def run(
+    gathered: Gathered,
+    options: ReadOptions,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    *,
+    detected: Sequence[Detection] | None = None,
+    part_bytes: int = PART_BYTES,
+) -> Outcome:
+    """Read all evidence among the sources.
+
+    Args:
+        gathered: the sources; its spool must outlive the call.
+        options: how to read; ``processes`` 1 stays in this process, ``None`` decides by size.
+        executor: does the work instead, part by part (a Dask client's executor, for example); not shut down.
+        progress: called now and then, from this thread.
+        detected: what `detect_all` said, if it was asked before; its problems are then the caller's.
+        part_bytes: about the size of the byte ranges that plain files are cut into.
+
+    Raises:
+        PluginError: the forced format is unknown or broken.
+    """
+    problems: list[InputProblem] = []
+    if detected is None:
+        detected, problems = detect_all(gathered, options)
+    evidence = [one for one in detected if one.kind is InputKind.EVIDENCE]
+    tally = Tally()
+    pace = _Pace(sum(one.source.size for one in evidence), progress)
+    workers = _workers(evidence, options)
+    if executor is None and workers > 1:
+        with _pool(workers) as pool:
+            lost = _spread(
+                _parts(evidence, options, problems, part_bytes), pool, workers, tally, problems, pace
+            )
+        # One part that kills its worker breaks the whole pool; alone, each shows whether it was the one.
+        for part in lost:
+            with _pool(1) as alone:
+                dead = _spread(iter([part]), alone, 1, tally, problems, pace)
+            problems += [_unread(part, "its worker process died") for part in dead]
+    elif executor is not None:
+        lost = _spread(
+            _parts(evidence, options, problems, part_bytes), executor, workers, tally, problems, pace
+        )
+        problems += [_unread(part, "the workers are gone") for part in lost]
+    else:
+        for part in _parts(evidence, options, problems, part_bytes):
+            fold_into(tally, part, problems)
+            pace.done(part)
+    problems += _mostly_unreadable(tally)
+    return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
+
+
+def iter_events(
+    gathered: Gathered,
+    options: ReadOptions,
+    problems: list[InputProblem] | None = None,
+    *,
+    detected: Sequence[Detection] | None = None,
+) -> Iterator[tuple[str, str, Event]]:
+    """Yield ``(input name, parser name, event)`` for every record, in input order.
+
+    Args:
+        gathered: the sources.
+        options: how to read.
+        problems: grows by what is wrong.
+        detected: as for `run`.
+
+    Raises:
+        PluginError: the forced format is unknown or broken.
+    """
+    found = problems if problems is not None else []
+    if detected is None:
+        detected, at_first = detect_all(gathered, options)
+        found += at_first
+    for one in detected:
+        if one.kind is not InputKind.EVIDENCE or one.parser is None:
+            continue
+        parser = parser_named(one.parser)
+        # One part is the whole input: order matters here, not speed.
+        for part in parts_of(one, options, part_bytes=max(one.source.size, 1)):
+            for event in events_of(part, parser, found):
+                yield one.source.name, one.parser, event
+
+
+class _Pace:
+    """Adds up what is done and tells."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total = total
+        self._progress = progress
+        self._sum = 0
+
+    def done(self, part: Part) -> None:
+        self._sum += part.size
+        if self._progress is not None:
+            self._progress(self._sum, self._total, part.source.name)
+
+
+def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    wanted = options.processes if options.processes is not None else cores
+    size = sum(one.source.size * (_UNPACK if one.source.kind != "plain" else 1) for one in evidence)
+    if options.processes is None and size < SERIAL_BYTES:
+        return 1
+    return max(1, wanted)
+
+
+def _parts(
+    evidence: Sequence[Detection], options: ReadOptions, problems: list[InputProblem], part_bytes: int
+) -> Iterator[Part]:
+    for one in evidence:
+        try:
+            yield from parts_of(one, options, part_bytes)
+        except OSError as error:
+            problems.append(InputProblem(one.source.name, "unreadable", error.strerror or str(error)))
+
+
+def _pool(workers: int) -> Executor:
+    """Workers that start clean: the caller may have threads, which a fork would not survive."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    return ProcessPoolExecutor(workers, mp_context=context)
+
+
+def _spread(
+    parts: Iterator[Part],
+    executor: Executor,
+    workers: int,
+    tally: Tally,
+    problems: list[InputProblem],
+    pace: _Pace,
+) -> list[Part]:
+    """Keep the workers fed and merge what comes back; returns the parts that were lost with a broken executor."""
+    waiting: deque[tuple[Part, Future[bytes]]] = deque()
+    lost: list[Part] = []
+
+    def take() -> None:
+        part, future = waiting.popleft()
+        try:
+            outcome = msgspec.msgpack.decode(future.result(), type=PartOutcome)
+        except BrokenExecutor:
+            lost.append(part)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever a worker raised costs its part, and is said.
+            problems.append(_unread(part, f"{type(error).__name__}: {error}"))
+        else:
+            tally.merge(Tally.from_bytes(outcome.tally))
+            problems.extend(outcome.problems)
+        pace.done(part)
+
+    for part in parts:
+        if len(waiting) >= workers * _AHEAD:
+            take()
+        try:
+            waiting.append((part, executor.submit(fold_part, part)))
+        except BrokenExecutor:
+            lost.append(part)
+    while waiting:
+        take()
+    return lost
+
+
+def _unread(part: Part, why: str) -> InputProblem:
+    return InputProblem(
+        part.source.name,
+        "worker-failed",
+        f"lines {part.first_line} and on were not read: {why}",
+        part.first_line,
+    )
+
+
+def _mostly_unreadable(tally: Tally) -> Iterator[InputProblem]:
+    """Inputs of which more than half cannot be read: another format, or two in one file."""
+    for name, counts in tally.inputs.items():
+        if counts.warnings > _FEW and counts.warnings > counts.records:
+            message = (
+                f"{counts.warnings} records could not be read as {counts.parser}, {counts.records} could; "
+                "--format forces another parser"
+            )
+            yield InputProblem(name, "mostly-unreadable", message)
+
+
+def _sorted(problems: Sequence[InputProblem]) -> tuple[InputProblem, ...]:
+    unique = set(problems)
+    return tuple(
+        sorted(unique, key=lambda problem: (problem.path, problem.code, problem.line or 0, problem.message))
+    )

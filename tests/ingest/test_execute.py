@@ -1,0 +1,167 @@
+"""The run: the same bytes whoever does the work, and no file costs another one its place."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from flowdiag.ingest import Gathered, InputKind, ReadOptions
+from flowdiag.ingest.execute import Outcome, iter_events, run
+from flowdiag.ingest.parts import Part
+from flowdiag.model.errors import PluginError
+from flowdiag.parserkit import Block, Event, FlowEvent, ParseContext, TimeSource, registry
+from flowdiag.parserkit.registry import Registered
+
+
+def packet(number: int) -> bytes:
+    """One kernel line of Calico's Log action; our own, after Calico v3.27's default prefix."""
+    return (
+        b"Jan  5 10:%02d:%02d node-%d kernel: calico-packet: IN=cali58c64a0c8be OUT=eth0 MAC=ee:ee:ee:ee:ee:ee "
+        b"SRC=10.0.0.%d DST=192.0.2.%d LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=%d DF PROTO=TCP SPT=%d DPT=443 "
+        b"WINDOW=64240 RES=0x00 SYN URGP=0\n"
+        % (number // 60 % 60, number % 60, number % 3, number % 5, number % 7, number, 30000 + number % 1000)
+    )
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A folder of evidence of several packings, with things that are none."""
+    top = tmp_path / "in"
+    top.mkdir()
+    (top / "a.log").write_bytes(b"".join(packet(number) for number in range(2000)))
+    (top / "b.log.gz").write_bytes(gzip.compress(b"".join(packet(number) for number in range(500))))
+    (top / "notes.txt").write_text("lunch at noon\n")
+    (top / "empty.log").write_text("")
+    (top / "binary").write_bytes(bytes(range(256)) * 20)
+    return top
+
+
+def read(folder: Path, **settings) -> Outcome:
+    executor = settings.pop("executor", None)
+    progress = settings.pop("progress", None)
+    with Gathered([str(folder)]) as gathered:
+        return run(gathered, ReadOptions(year=2026, **settings), executor, progress, part_bytes=20_000)
+
+
+def test_number_of_processes_changes_nothing(folder):
+    """In this process, in two others, over any executor: the same tally and the same problems."""
+    alone = read(folder, processes=1)
+    with ThreadPoolExecutor(3) as threads:
+        spread = read(folder, executor=threads)
+    pool = read(folder, processes=2)
+
+    assert alone.tally.to_bytes() == spread.tally.to_bytes() == pool.tally.to_bytes()
+    assert alone.problems == spread.problems == pool.problems
+    assert [(Path(problem.path).name, problem.code) for problem in alone.problems] == [
+        ("binary", "binary"),
+        ("empty.log", "empty"),
+        ("notes.txt", "unknown-format"),
+    ]
+
+
+class Backwards(Executor):
+    """Does everything at once, and answers in any order; parts in `fails` are lost."""
+
+    def __init__(self, fails: int = -1) -> None:
+        self.parts: list[Part] = []
+        self.fails = fails
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        future: Future = Future()
+        self.parts.append(args[0])
+        if len(self.parts) - 1 == self.fails:
+            future.set_exception(OSError("the node went away"))
+        else:
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_a_lost_part_is_a_problem_of_its_input(folder):
+    """The rest is read, and the report can say which lines are missing."""
+    executor = Backwards(fails=1)
+    outcome = read(folder, executor=executor)
+    lost = [problem for problem in outcome.problems if problem.code == "worker-failed"]
+
+    assert len(executor.parts) > 3
+    assert [(Path(problem.path).name, problem.line) for problem in lost] == [
+        ("a.log", executor.parts[1].first_line)
+    ]
+    assert "the node went away" in lost[0].message
+
+
+def test_progress_reaches_the_whole(folder):
+    """Bytes done end at bytes in all."""
+    calls: list[tuple[int, int, str]] = []
+    read(folder, processes=1, progress=lambda done, total, name: calls.append((done, total, name)))
+
+    assert calls[-1][0] == calls[-1][1] > 0
+    assert [call[0] for call in calls] == sorted(call[0] for call in calls)
+
+
+def test_events_come_in_input_order_with_their_lines(folder):
+    """Every record of every input, in order, whatever its packing; the year is marked as inferred."""
+    with Gathered([str(folder)]) as gathered:
+        found = [
+            (Path(name).name, parser, event)
+            for name, parser, event in iter_events(gathered, ReadOptions(year=2026))
+        ]
+
+    assert [(name, parser, event.line) for name, parser, event in found] == [
+        *(("a.log", "netfilter", number + 1) for number in range(2000)),
+        *(("b.log.gz", "netfilter", number + 1) for number in range(500)),
+    ]
+    assert all(isinstance(event, FlowEvent) for _, _, event in found)
+    assert {event.time_source for _, _, event in found} == {TimeSource.INFERRED_YEAR}
+    assert {event.node for _, _, event in found} == {"node-0", "node-1", "node-2"}
+
+
+def test_unknown_format_is_an_error(folder):
+    """--format with a name that nobody has stops the run."""
+    with pytest.raises(PluginError):
+        read(folder, format="no-such-format")
+
+
+class Fragile:
+    """Raises on the word that it cannot stand."""
+
+    name: ClassVar[str] = "fragile"
+    summary: ClassVar[str] = "breaks"
+    cni: ClassVar[str | None] = None
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        return 0.9 if head.startswith(b"fragile") else 0.0
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:  # noqa: ARG002
+        yield from ()
+        raise ValueError("cannot stand it")
+
+
+def test_a_parser_that_raises_costs_its_input_only(folder, monkeypatch):
+    """The message names the parser and the line; the other inputs are read."""
+    fragile = Registered(name="fragile", distribution="x", version="1", plugin=Fragile())
+    real = registry.load("flowdiag.parsers", "netfilter")
+    monkeypatch.setattr(registry, "load_all", lambda group: ([fragile, real], []))  # noqa: ARG005
+    monkeypatch.setattr(
+        "flowdiag.ingest.fold.parser_named", lambda name: Fragile() if name == "fragile" else real.plugin
+    )
+    monkeypatch.setattr(
+        "flowdiag.ingest.parts.parser_named", lambda name: Fragile() if name == "fragile" else real.plugin
+    )
+    (folder / "0.log").write_text("fragile\n")
+    outcome = read(folder, processes=1)
+
+    assert [problem.message for problem in outcome.problems if problem.code == "worker-failed"] == [
+        "parser fragile raised ValueError: cannot stand it; the rest of this part was not read"
+    ]
+    assert [Path(one.source.name).name for one in outcome.inputs if one.kind is InputKind.EVIDENCE] == [
+        "0.log",
+        "a.log",
+        "b.log.gz",
+    ]
