@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args
 
 from flowdiag.model.event import (
@@ -53,13 +53,16 @@ _DAMAGES = 24
 _REFUSED = (Verdict.DENIED, Verdict.AUDITED)
 
 
-def assert_parser_contract(parser: Any, samples: Iterable[bytes] = ()) -> None:
+def assert_parser_contract(
+    parser: Any, samples: Iterable[bytes] = (), new_tally: Callable[[], Any] | None = None
+) -> None:
     """Check that `parser` keeps the promises of `flowdiag.parserkit.Parser`.
 
     Args:
         parser: an instance.
         samples: inputs of its format (envelopes peeled), which are then also read damaged, cut and mixed; the
             more the better.  Samples of other formats do no harm.
+        new_tally: makes an empty `flowdiag.tally.Tally`; with it a parser's ``fold`` is held against its `parse`.
 
     Raises:
         AssertionError: with the promise that is broken, and on which input.
@@ -75,10 +78,12 @@ def assert_parser_contract(parser: Any, samples: Iterable[bytes] = ()) -> None:
     for data in (*FOREIGN_HEADS, *inputs):
         _check_parse(parser, data)
         _check_marks(parser, data)
+        _check_fold(parser, data, new_tally)
     rng = random.Random(1)  # noqa: S311 - the same damage in every run
     for data in inputs:
         for damaged in _damaged(data[:20_000], rng):
             _check_parse(parser, damaged)
+            _check_fold(parser, damaged, new_tally)
 
 
 def _check_names(parser: Any) -> None:
@@ -172,6 +177,21 @@ def _check_marks(parser: Any, data: bytes) -> None:
             continue
         line = lines[event.line - 1]
         assert any(mark in line for mark in marks), f"a refusal without any of {marks}: {_shown(line)}"
+
+
+def _check_fold(parser: Any, data: bytes, new_tally: Callable[[], Any] | None) -> None:
+    """Folding a block gives what parsing it and adding the events gives."""
+    if new_tally is None or getattr(parser, "fold", None) is None:
+        return
+    block = Block(data=data, first_line=7, last=True)
+    folded, added = new_tally(), new_tally()
+    try:
+        folded.take(parser, block, ParseContext(input="contract"))
+    except Exception as error:
+        raise AssertionError(f"fold raises {error!r} on {_shown(data)}") from error
+    for event in parser.parse(block, ParseContext(input="contract", keep_raw=True)):
+        added.add(event, parser.name, "contract")
+    assert folded.to_bytes() == added.to_bytes(), f"fold and parse differ on {_shown(data)}"
 
 
 def _damaged(data: bytes, rng: random.Random) -> Iterable[bytes]:

@@ -10,6 +10,7 @@ import pytest
 
 from flowdiag.parserkit import Block, Event, LogEvent, ParseContext, registry
 from flowdiag.parserkit.testing import assert_parser_contract
+from flowdiag.tally import Tally
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "parsers"
 NAMES = sorted(registry.available("flowdiag.parsers"))
@@ -32,7 +33,7 @@ def test_parser_keeps_its_promises(name: str) -> None:
     parser = registry.load("flowdiag.parsers", name).plugin
 
     assert parser.name == name
-    assert_parser_contract(parser, _samples(name))
+    assert_parser_contract(parser, _samples(name), Tally)
 
 
 class _Good:
