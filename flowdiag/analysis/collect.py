@@ -244,11 +244,17 @@ def _contents(detected: Sequence[Detection], problems: list[InputProblem]) -> It
 
 
 def _whole(source: Source) -> bytes:
+    """All of it, up to one byte more than the limit; a stream may give less than it is asked for."""
+    pieces: list[bytes] = []
+    left = _STATE_BYTES + 1
     stream = open_source(source)
     try:
-        return stream.read(_STATE_BYTES + 1)
+        while left > 0 and (piece := stream.read(min(left, _COPY))):
+            pieces.append(piece)
+            left -= len(piece)
     finally:
         stream.close()
+    return b"".join(pieces)
 
 
 def _summaries(detected: Sequence[Detection], tally: Tally, *, checksum: bool) -> Iterator[InputSummary]:

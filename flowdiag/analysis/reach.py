@@ -17,7 +17,7 @@ def reach(asker: Asker, workload: str) -> ReachResult:
     Raises:
         InputError: nothing in the state is called so, or it is no workload.
     """
-    matrix = Matrix(asker.snapshot, asker.policies)
+    matrix = Matrix(asker.snapshot, asker.policies, inferred=True)
     name = _name(asker, matrix, workload)
     inbound, outbound = [], []
     closed_in = closed_out = 0

@@ -55,14 +55,13 @@ def outside_ranges(sets: Iterable[PolicySet], version: int) -> list[Range]:
     return [Range(version, low, high - 1) for low, high in itertools.pairwise(edges)]
 
 
-def workloads(snapshot: Snapshot, *, host_pods: bool) -> dict[str, list[Endpoint]]:
-    """Live pods by ``namespace/workload``, by name.
-
-    The topmost owner names them; where that could only be worked out from a name, the owner that the
-    pod itself names does.  Two kinds of one name get ``[Kind]``.
+def workloads(snapshot: Snapshot, *, host_pods: bool, inferred: bool) -> dict[str, list[Endpoint]]:
+    """Live pods by ``namespace/workload``, by name.  Two kinds of one name get ``[Kind]``.
 
     Args:
         snapshot: the state.
+        inferred: name them by the topmost owner even where that had to be worked out from a name; else
+            such pods go by the owner that they name themselves.
         host_pods: take pods on the host's network for pods like others.  The API leaves open whether
             policies reach them; where nobody knows who enforces, a change that may concern them is
             shown rather than hidden.
@@ -71,7 +70,7 @@ def workloads(snapshot: Snapshot, *, host_pods: bool) -> dict[str, list[Endpoint
     for pod in snapshot.pods:
         if not pod.live or (pod.host_network and not host_pods):
             continue
-        owner = pod.owner if pod.workload_inferred else pod.workload
+        owner = pod.owner if pod.workload_inferred and not inferred else pod.workload
         kind = (owner.kind or "") if owner is not None else pod.kind
         name = owner.name if owner is not None else pod.name
         subject = replace(pod, host_network=False) if pod.host_network else pod
@@ -92,13 +91,15 @@ class Matrix:
     Args:
         snapshot: the state.
         policies: its policies, compiled.
+        inferred: as for `workloads`.
     """
 
-    def __init__(self, snapshot: Snapshot, policies: PolicySet) -> None:
+    def __init__(self, snapshot: Snapshot, policies: PolicySet, *, inferred: bool = False) -> None:
         self.policies = policies
         host_pods = policies.dialect is Dialect.KUBERNETES
         self.workloads = {
-            name: self._distinct(ends) for name, ends in workloads(snapshot, host_pods=host_pods).items()
+            name: self._distinct(ends)
+            for name, ends in workloads(snapshot, host_pods=host_pods, inferred=inferred).items()
         }
         self._memory: dict[tuple[int, int], Ports] = {}
 
