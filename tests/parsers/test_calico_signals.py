@@ -111,6 +111,7 @@ def test_an_updated_policy_is_a_change_of_its_object(msg, kind, group, namespace
     assert isinstance(change, ChangeEvent)
     assert (change.object.kind, change.object.group) == (kind, group)
     assert (change.object.namespace, change.object.name) == (namespace, name)
+    assert "new to this node" in change.by
 
 
 def test_a_policy_that_leaves_the_node_is_not_deleted():

@@ -30,6 +30,8 @@ __all__ = ["CalicoLog"]
 _MAX_RECORD = 64_000
 """Characters kept of one record: verifier dumps and iptables states run to megabytes."""
 _MAX_MESSAGE = 8000
+_BY = "felix (changed, or new to this node)"
+"""Felix hears of a policy when it changes, and also when the first endpoint here comes to need it."""
 
 # "... dropped 12 logs ..."   lib/logrusr destination: the writer could not keep up
 _DROPPED = re.compile(r"\.\.\. dropped (\d{1,12}) logs \.\.\.")
@@ -285,6 +287,7 @@ def _record_events(held: _Open, context: ParseContext) -> Iterator[Event]:
                     raw=raw if context.keep_raw else None,
                     object=ref,
                     change="updated",
+                    by=_BY,
                 )
     elif signal is not None and signal.startswith("endpoint-"):
         pod = workload(text)
