@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -92,6 +92,33 @@ def test_a_lost_part_is_a_problem_of_its_input(folder):
         ("a.log", executor.parts[1].first_line)
     ]
     assert "the node went away" in lost[0].message
+
+
+def test_a_broken_executor_is_said(folder):
+    """Every part that went down with it is named; nothing raises."""
+
+    class Gone(Backwards):
+        def submit(self, fn, /, *args, **kwargs) -> Future:
+            if len(self.parts) == 2:
+                raise BrokenExecutor
+            return super().submit(fn, *args, **kwargs)
+
+    outcome = read(folder, executor=Gone())
+    lost = [problem for problem in outcome.problems if problem.code == "worker-failed"]
+
+    assert {Path(problem.path).name for problem in lost} == {"a.log", "b.log.gz"}
+    assert all("the workers are gone" in problem.message for problem in lost)
+    assert 0 < outcome.tally.records < 2500
+
+
+def test_mostly_unreadable_files_are_said(tmp_path):
+    """A file whose start is one format and whose rest is another is counted and named."""
+    lines = [packet(number) for number in range(3000)]
+    broken = [line[: len(line) // 2] + b"\n" for line in lines[:400]]
+    (tmp_path / "f.log").write_bytes(b"".join([*lines[:300], *broken]))
+    outcome = read(tmp_path, processes=1)
+
+    assert [problem.code for problem in outcome.problems] == ["mostly-unreadable"]
 
 
 def test_progress_reaches_the_whole(folder):
