@@ -43,7 +43,7 @@ def blocks(
         context: the input's; wrappers read stamps without a year by it.
         problems: grows by what is wrong (cut lines, a stream that ends in damage).
         read_bytes: about the size of a block.
-        progress: told how many more bytes (decompressed) were read.
+        progress: told after each read how many bytes on disk of this part are done.
 
     A damaged stream gives what came before the damage.
     """
@@ -52,7 +52,7 @@ def blocks(
     except OSError as error:
         problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
         return
-    guarded = _Guarded(stream, part.source.name, problems, progress)
+    guarded = _Guarded(stream, part, problems, progress)
     try:
         rows = _rows(part, parser, context, guarded, problems, read_bytes)
         starts: RecordStart | None = getattr(parser, "record_start", None)
@@ -78,12 +78,13 @@ class _Guarded:
     def __init__(
         self,
         stream: Readable,
-        name: str,
+        part: Part,
         problems: list[InputProblem],
         progress: Callable[[int], None] | None,
     ) -> None:
         self._stream = stream
-        self._name = name
+        self._name = part.source.name
+        self._start = part.start
         self._problems = problems
         self._progress = progress
         self._ended = False
@@ -99,8 +100,11 @@ class _Guarded:
             self._problems.append(InputProblem(self._name, "truncated", message))
             return b""
         if self._progress is not None and data:
-            self._progress(len(data))
+            self._progress(self._stream.tell() - self._start)
         return data
+
+    def tell(self) -> int:
+        return self._stream.tell()
 
     def close(self) -> None:
         self._stream.close()

@@ -110,7 +110,7 @@ def run(
         problems += [_unread(part, "the workers are gone") for part in lost]
     else:
         for part in _parts(evidence, options, problems, part_bytes):
-            fold_into(tally, part, problems)
+            fold_into(tally, part, problems, pace.inside(part))
             pace.done(part)
     problems += _mostly_unreadable(tally)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
@@ -155,6 +155,13 @@ class _Pace:
         self._total = total
         self._progress = progress
         self._sum = 0
+
+    def inside(self, part: Part) -> Callable[[int], None] | None:
+        """What to call while `part` is being read, with the bytes of it that are done."""
+        progress = self._progress
+        if progress is None:
+            return None
+        return lambda done: progress(self._sum + min(done, part.size), self._total, part.source.name)
 
     def done(self, part: Part) -> None:
         self._sum += part.size

@@ -44,8 +44,15 @@ def fold_part(part: Part) -> bytes:
     return msgspec.msgpack.encode(PartOutcome(tally=tally.to_bytes(), problems=tuple(problems)))
 
 
-def fold_into(tally: Tally, part: Part, problems: list[InputProblem]) -> None:
+def fold_into(
+    tally: Tally,
+    part: Part,
+    problems: list[InputProblem],
+    progress: Callable[[int], None] | None = None,
+) -> None:
     """Add one part to `tally`; a parser that raises costs the rest of its part, and is named in `problems`.
+
+    `progress` is told after each read how many bytes on disk of this part are done.
 
     Raises:
         PluginError: the part's parser does not load here.
@@ -56,7 +63,7 @@ def fold_into(tally: Tally, part: Part, problems: list[InputProblem]) -> None:
     # Nothing folded is cyclic; looking for cycles among millions of live counters costs 3 to 8 %.
     gc.disable()
     try:
-        for block in blocks(part, parser, context, problems):
+        for block in blocks(part, parser, context, problems, progress=progress):
             try:
                 _take(tally, parser, block, context)
             except Exception as error:  # noqa: BLE001 - a stranger's parser may raise anything; it costs its part.
@@ -87,7 +94,7 @@ def events_of(
         part: what to read.
         parser: an instance.
         problems: grows by what is wrong.
-        progress: told how many more bytes (decompressed) were read.
+        progress: as for `fold_into`.
     """
     context = part.context()
     for block in blocks(part, parser, context, problems, progress=progress):

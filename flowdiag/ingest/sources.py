@@ -44,6 +44,9 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes; empty at the end."""
 
+    def tell(self) -> int:
+        """How many bytes on disk were used so far, about; for progress."""
+
     def close(self) -> None:
         """Let go of the file."""
 
@@ -318,6 +321,9 @@ class _Opened:
     def read(self, size: int = -1, /) -> bytes:
         return self._stream.read(size)
 
+    def tell(self) -> int:
+        return self._raw.tell()
+
     def close(self) -> None:
         self._stream.close()
         self._raw.close()
@@ -347,6 +353,9 @@ class _Text:
             return front[:size]
         return self._stream.read(size)
 
+    def tell(self) -> int:
+        return self._stream.tell()
+
     def close(self) -> None:
         self._stream.close()
 
@@ -361,6 +370,9 @@ class _Front:
     def read(self, size: int = -1, /) -> bytes:
         front, self._front = self._front, b""
         return front or self._stream.read(size)
+
+    def tell(self) -> int:
+        return self._stream.tell()
 
     def close(self) -> None:
         self._stream.close()

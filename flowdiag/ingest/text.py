@@ -43,6 +43,8 @@ def is_binary(head: bytes) -> bool:
 class _Stream(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
+    def tell(self) -> int: ...
+
     def close(self) -> None: ...
 
 
@@ -64,6 +66,10 @@ class Transcoder:
         wanted = len(self._ready) if size < 0 else size
         out, self._ready = self._ready[:wanted], self._ready[wanted:]
         return out
+
+    def tell(self) -> int:
+        """Where the stream below is."""
+        return self._stream.tell()
 
     def close(self) -> None:
         """Close the stream below."""

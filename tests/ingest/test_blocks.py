@@ -158,6 +158,9 @@ def test_runs_cut_long_lines_alike_at_any_size(data, size, limit):
             self.at += len(piece)
             return piece
 
+        def tell(self) -> int:
+            return self.at
+
         def close(self) -> None:
             pass
 

@@ -127,6 +127,7 @@ def test_progress_reaches_the_whole(folder):
     read(folder, processes=1, progress=lambda done, total, name: calls.append((done, total, name)))
 
     assert calls[-1][0] == calls[-1][1] > 0
+    assert len(calls) > 20, "also between the ends of parts"
     assert [call[0] for call in calls] == sorted(call[0] for call in calls)
 
 
