@@ -103,9 +103,9 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
         source: the input.
         hint: of its bundle (`flowdiag.ingest.bundles.recognise`).
         parsers: who is asked.
-        options: `format` forces a parser, `state_sniff` knows cluster objects.
+        options: `format` forces a parser (on all but cluster objects), `state_sniff` knows those.
     """
-    if hint.role is Role.NOISE and options.format is None:
+    if hint.role is Role.NOISE:
         return Detection(source=source, kind=InputKind.NOISE, hint=hint)
     try:
         head = read_head(source, HEAD_BYTES)
@@ -131,12 +131,12 @@ def _asked(
     if options.format is not None:
         parsers = [parser for parser in parsers if parser.name == options.format]
     scores = _scores(parsers, _heads(source, head, input_context(source, hint, options)))
-    state = options.state_sniff(head) if options.state_sniff is not None and options.format is None else 0.0
+    state = options.state_sniff(head) if options.state_sniff is not None else 0.0
     listed = tuple(score for score in scores if score.score > 0)
     detection = Detection(source=source, kind=InputKind.UNKNOWN, scores=listed, state_score=state, hint=hint)
     best = scores[0] if scores else None
-    if options.format is not None:
-        # Forced: the stack under which it is surest, also where it is not sure at all.
+    if options.format is not None and (state <= _SURE or (best is not None and best.score >= state)):
+        # Forced, but not on cluster objects: the stack under which it is surest, also where it is not at all.
         stack = best.stack if best is not None else ()
         return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack)
     if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:

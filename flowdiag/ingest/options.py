@@ -17,7 +17,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """Defaults read everything and detect formats."""
 
     format: str | None = None
-    """A parser's name, taken for every input."""
+    """A parser's name, taken for every input that is not cluster objects."""
     zone: tzinfo = UTC
     """What stamps without a zone are in."""
     year: int | None = None

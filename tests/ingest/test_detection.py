@@ -101,6 +101,15 @@ def test_format_forces_a_parser(tmp_path):
     assert look(path, DROP, options=options).parser == "drop-log"
 
 
+def test_format_leaves_cluster_objects_alone(tmp_path):
+    """A folder of evidence and state can be read with one forced format."""
+    path = tmp_path / "f"
+    path.write_bytes(b"kind: List\n")
+    options = ReadOptions(format="drop-log", state_sniff=lambda head: 0.95 if b"kind:" in head else 0.0)
+
+    assert look(path, DROP, options=options).kind is InputKind.STATE
+
+
 def test_a_parser_that_raises_claims_nothing(tmp_path):
     """One broken plugin does not cost the others their files."""
     path = tmp_path / "f"
