@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from flowdiag.parserkit import Block, FlowEvent, LogEvent, ParseContext, from_datetime, parse_rfc3339
+from flowdiag.ingest import Gathered, ReadOptions, detect, recognise
+from flowdiag.ingest.blocks import blocks
+from flowdiag.ingest.parts import parts_of
+from flowdiag.ingest.plugins import parser_named, parsers
+from flowdiag.parserkit import FlowEvent, LogEvent, from_datetime, parse_rfc3339
 from flowdiag_parsers.calico.bpf import CalicoBpf
 from flowdiag_parsers.calico.component_log import CalicoLog
 from flowdiag_parsers.calico.flow_log import CalicoFlowLog
@@ -66,9 +71,24 @@ pytestmark = pytest.mark.skipif(not ROWS, reason="shared/samples/calico is not b
 
 
 def _events(row):
-    data = (SAMPLES / row["file"]).read_bytes()
-    context = ParseContext(input=row["file"], year=YEAR)
-    return list(PARSERS[row["kind"]]().parse(Block(data=data, last=True), context))
+    return _read(row["file"], PARSERS[row["kind"]])
+
+
+@lru_cache
+def _read(file, parser):
+    """Events of a sample as ``flowdiag events`` sees them: detected, peeled, cut, parsed."""
+    options = ReadOptions(year=YEAR)
+    problems, events = [], []
+    with Gathered([str(SAMPLES / file)]) as gathered:
+        source = gathered.sources[0]
+        found = detect(source, recognise(gathered.sources)[source.name], parsers()[0], options)
+        assert found.parser == parser.name, found.scores
+        for part in parts_of(found, options):
+            reader, context = parser_named(part.parser), part.context()
+            for block in blocks(part, reader, context, problems):
+                events += reader.parse(block, context)
+    assert not problems
+    return events
 
 
 def _time(text):
