@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.replay import epochs, replay
@@ -76,6 +78,7 @@ def sort_flows(
             counted = list(distinct.buckets)
         for bucket in counted:
             buckets[(bucket.start, bucket.width)] += bucket.count
+    refused, not_policy, allowed = _named(refused, not_policy, allowed)
     return Sorted(
         refused=refused,
         not_policy=not_policy,
@@ -87,6 +90,25 @@ def sort_flows(
             )
         ],
     )
+
+
+def _named(*groups: list[Flow]) -> list[list[Flow]]:
+    """Give an outside address the same names in all flows: not every record carries them."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for flow in chain(*groups):
+        for end in (flow.src, flow.dst):
+            if end.ip is not None and end.dns_names:
+                names[end.ip].update(end.dns_names)
+
+    def named(end: Endpoint) -> Endpoint:
+        own = names.get(end.ip or "")
+        if not own or end.pod is not None or len(own) == len(end.dns_names):
+            return end
+        return replace(end, dns_names=tuple(sorted(own)))
+
+    if not names:
+        return list(groups)
+    return [[replace(flow, src=named(flow.src), dst=named(flow.dst)) for flow in group] for group in groups]
 
 
 def attribute(

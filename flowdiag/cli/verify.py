@@ -29,7 +29,7 @@ _FORMATS = ("terminal", "json", "junit")
 )
 @click.option("--init", is_flag=True, help="Write QUERIES: what is true today.")
 def command(queries: str, **given: Any) -> int:
-    """Check connections against expected answers, offline: unit tests for policies.
+    """Check many connections against expected answers, offline: unit tests for policies.
 
     QUERIES is a JSON or YAML file: {"queries": [{"src": "frontend/web-app", "dst": "backend/user-api",
     "protocol": "TCP", "port": 8080, "allowed": true}]}.

@@ -217,6 +217,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     advice: str
     verify: tuple[str, ...]
     references: tuple[str, ...]
+    summary: str = ""
+    """What is wrong here, in a sentence or two, with names, values and what was found instead."""
     notes: tuple[str, ...] = ()
     """Sentences: what was seen beside the refusals, and what kept the confidence down."""
 

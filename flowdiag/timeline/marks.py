@@ -54,18 +54,32 @@ class GapMark(Struct, frozen=True, kw_only=True):
 
 
 def near_changes(
-    changes: Sequence[ChangeMark], objects: set[ObjectRef], first: int | None, last: int | None
+    changes: Sequence[ChangeMark],
+    objects: set[ObjectRef],
+    namespaces: set[str],
+    first: int | None,
+    last: int | None,
 ) -> tuple[ProblemChange, ...]:
-    """Changes of `objects` that may have started or ended a problem, nearest to its start first."""
+    """Changes that may have started or ended a problem: those before its start first, nearest first.
+
+    Args:
+        changes: all of the run.
+        objects: whose changes count before the start: the problem's policies, its ends' workloads and
+            namespaces.
+        namespaces: the ends' own; a policy that changed there as the problem ended counts too, as it was
+            none of the problem's policies while it lasted.
+        first: the first denial, nanoseconds.
+        last: the last one.
+    """
     if first is None:
         return ()
     near = []
     for change in changes:
-        if change.object not in objects:
-            continue
-        started = first - BEFORE_S * NS <= change.at <= first + AFTER_S * NS
+        known = change.object in objects
+        started = known and first - BEFORE_S * NS <= change.at <= first + AFTER_S * NS
+        here = change.object.kind.endswith("NetworkPolicy") and change.object.namespace in {None, *namespaces}
         ended = last is not None and last - AFTER_S * NS <= change.at <= last + ENDED_S * NS
-        if started or ended:
+        if started or (ended and (known or here)):
             near.append((not started, abs(change.at - first), change))
     near.sort(key=lambda item: (item[0], item[1], item[2].kind, repr(item[2].object)))
     return tuple(

@@ -73,7 +73,6 @@ def make_problem(
     lead = draft.connections[0]
     views = [_connection(connection) for connection in draft.connections]
     source, destination = views[0].source, views[0].destination
-    objects = _objects(draft)
     return Problem(
         id=f"p-{mark[:8]}",
         fingerprint=mark,
@@ -100,19 +99,16 @@ def make_problem(
         isolating=finding.isolating,
         nearest=tuple(_nearest(rule) for rule in finding.nearest[:_MAX_NEAREST]),
         counterfactual=finding.counterfactual,
-        changes=near_changes(changes, objects, first, last),
+        changes=near_changes(changes, _objects(draft), _namespaces(draft), first, last),
         explains=(),
         explained_by=None,
         evidence=_evidence(draft),
-        advice=_advice(finding.summary, finding.advice),
+        summary=finding.summary,
+        advice=finding.advice,
         verify=confirm_commands(source, destination, lead.protocol, lead.port, finding.isolating),
         references=finding.references,
         notes=(*notes, *_distinct_limits(draft)),
     )
-
-
-def _advice(summary: str, advice: str) -> str:
-    return " ".join(part.strip() for part in (summary, advice) if part.strip())
 
 
 def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:
@@ -204,6 +200,11 @@ def _objects(draft: ProblemDraft) -> set[ObjectRef]:
                 groups = ("apps", "batch", "")
                 objects.update(ObjectRef(key[2], group, namespace, key[3]) for group in groups)
     return objects
+
+
+def _namespaces(draft: ProblemDraft) -> set[str]:
+    ends = [key for c in draft.connections for key in (c.source, c.destination)]
+    return {namespace for key in ends if (namespace := end_namespace(key)) is not None}
 
 
 def _title(draft: ProblemDraft) -> str:
