@@ -128,6 +128,8 @@ class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     """Filled only where the caller asks for it."""
     uncertain: tuple[PolicyRef, ...] = ()
     """Policies that select the end and whose spec is not known to have held then (FD804)."""
+    notes: tuple[str, ...] = ()
+    """What an allowed connection still hangs on: the L7 rules of the proxy that it is redirected to."""
 
 
 class ConnectionDecision(Struct, frozen=True, kw_only=True, gc=False):

@@ -128,6 +128,8 @@ class EndsBook:
         if known is not None:
             return known[1]
         facts = self._facts(endpoint, at)
+        if endpoint.kind is EndpointKind.NODE and endpoint.entity in _NODE_ENTITIES:
+            facts.entity = endpoint.entity
         facts.local = local
         facts.identity = endpoint.identity
         facts.identity_labels = endpoint.identity_labels
@@ -158,6 +160,9 @@ class EndsBook:
             return self._unseen_pod(endpoint, at)
         if kind is EndpointKind.NODE:
             return self._node(endpoint)
+        if kind is EndpointKind.UNKNOWN and endpoint.namespace is not None and endpoint.identity_labels:
+            # Nobody knows which pod it is, but an identity of Cilium's says all that policies ask.
+            return self._unseen_pod(endpoint, at)
         if kind is EndpointKind.EXTERNAL or endpoint.entity in _OUTSIDE_ENTITIES:
             return Facts(
                 kind="outside",

@@ -25,7 +25,7 @@ from flowdiag.model.policy import (
 )
 from flowdiag.policy.decide import Verdict, decide
 from flowdiag.policy.ends import EndsBook, pod_endpoint
-from flowdiag.policy.index import Plan, View
+from flowdiag.policy.index import Plan, View, bits_of
 from flowdiag.policy.model import Order, Outcome, Policy, Tier, Traffic
 from flowdiag.policy.nearest import candidates, holds_address, named, nearest_rules
 from flowdiag.policy.reach import port_verdicts
@@ -59,6 +59,7 @@ class PolicySet:
         extra: labels that the dialect adds to an end.
         own_node: whether a node always reaches the pods that run on it.
         relational: whether conditions tell an end's own node from others.
+        policed: reserved words of ends without a pod that policies can select.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class PolicySet:
         extra: Callable[[Facts], Mapping[str, str]] | None = None,
         own_node: bool = True,
         relational: bool = False,
+        policed: frozenset[str] = frozenset(),
     ) -> None:
         self.snapshot = snapshot
         self.dialect = dialect
@@ -80,6 +82,7 @@ class PolicySet:
         self.ranges = ranges
         self._own_node = own_node
         self._relational = relational
+        self._policed = policed
         self._ends = EndsBook(snapshot, ranges, _keys(tiers), extra=extra, relational=relational)
         self._plans = {direction: Plan(direction, tiers) for direction in Direction}
         every = [policy for tier in tiers for policy in tier.policies]
@@ -95,6 +98,12 @@ class PolicySet:
                 if moment is not None
             }
         )
+        self._implicit = {
+            direction: sum(
+                bits for policy, bits in zip(plan.policies, plan.rule_bits, strict=True) if policy.implicit
+            )
+            for direction, plan in self._plans.items()
+        }
         self._active: dict[tuple[Direction, int], int] = {}
         self._memory: dict[tuple[Direction, int, int, int, Traffic, bool], tuple[EndDecision, bool]] = {}
         """Decisions per classes of ends, and whether they hold a place for an end's address."""
@@ -157,8 +166,7 @@ class PolicySet:
         """What conditions see of both ends."""
         if not self._relational:
             return self._ends.of(src, at), self._ends.of(dst, at)
-        source_node = src.pod.node if src.pod is not None else None
-        destination_node = dst.pod.node if dst.pod is not None else None
+        source_node, destination_node = _place(src), _place(dst)
         return self._ends.of(src, at, destination_node), self._ends.of(dst, at, source_node)
 
     def isolating(
@@ -269,10 +277,11 @@ class PolicySet:
         if verdict.rule is not None:
             rule = plan.rules[verdict.rule]
             ref = plan.policies[plan.policy_of[verdict.rule]].ref
-            decided_by = DecidedBy(ref, rule.path, rule.action.value)
+            if not plan.policies[plan.policy_of[verdict.rule]].implicit:
+                decided_by = DecidedBy(ref, rule.path, rule.action.value)
         near: tuple[NearestRule, ...] = ()
         if nearest and verdict.allowed is not True:
-            wanted = _openers(plan, view, verdict)
+            wanted = _openers(plan, view, verdict) & ~self._implicit[plan.direction]
             near = nearest_rules(plan, candidates(plan, wanted, subject, peer, traffic, destination))
         return EndDecision(
             allowed=verdict.allowed,
@@ -282,11 +291,12 @@ class PolicySet:
             unknown=self._doubts(plan, verdict, subject, peer, traffic, view),
             walk=tell(plan, view, verdict, (subject, peer), traffic) if walk else (),
             uncertain=_uncertain(plan, view, at),
+            notes=_notes(plan, verdict, sure),
         )
 
     def _beyond_policy(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
         """Decide what no policy decides."""
-        if subject.kind in ("unknown", "entity"):
+        if subject.kind in ("unknown", "entity") and subject.entity not in self._policed:
             return EndDecision(allowed=None, unknown=(subject.why_unknown or "who the end is, is not known",))
         if (
             self._own_node
@@ -442,6 +452,25 @@ def _keys(tiers: tuple[Tier, ...]) -> frozenset[str]:
                     if any(each.by_destination for each in rule.traffic):
                         found.add("ports")
     return frozenset(found)
+
+
+def _notes(plan: Plan, verdict: Verdict, sure: int) -> tuple[str, ...]:
+    """What the allow hangs on, where every rule that allows says so: one that does not asks no more."""
+    if not verdict.allowed or verdict.rule is None:
+        return ()
+    rules = [plan.rules[each] for each in bits_of(sure & plan.tiers[verdict.steps[-1].tier].allow)]
+    if not all(rule.note for rule in rules):
+        return ()
+    return tuple(dict.fromkeys(rule.note for rule in rules))
+
+
+def _place(endpoint: Endpoint) -> str | None:
+    """The node on which an end is policed; ``None`` where it is not known, or there is none."""
+    if endpoint.pod is not None:
+        return endpoint.pod.node
+    if endpoint.kind is EndpointKind.NODE:
+        return endpoint.node.name if endpoint.node is not None else endpoint.name
+    return None
 
 
 def _uncertain(plan: Plan, view: View, at: int | None) -> tuple[PolicyRef, ...]:

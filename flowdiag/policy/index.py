@@ -243,9 +243,18 @@ class Plan:
                 own = all_of([each.check(facts) for each in self.rules[position].subject])
                 view.answers.enter(position, min(selects.outcome, own.outcome))
         for tier, plan in enumerate(self.tiers):
-            view.maybe_isolating[tier] |= self.direction in plan.tier.always
+            view.maybe_isolating[tier] |= (
+                self.direction in plan.tier.always and facts.kind in plan.tier.always_for
+            )
         view.isolated_by = tuple(
-            sorted({self.policies[place].ref for places in view.isolating for place in places})
+            sorted(
+                {
+                    self.policies[place].ref
+                    for places in view.isolating
+                    for place in places
+                    if not self.policies[place].implicit
+                }
+            )
         )
         return view
 

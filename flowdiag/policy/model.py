@@ -190,7 +190,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     tie: int | None = None
     """Policies of one ordered tier with equal `tie` have no order between them by their API."""
     subjects: frozenset[str] = frozenset({"pod"})
-    """Kinds of ends it can select: ``pod``, ``node``."""
+    """Kinds of ends it can select: ``pod``, ``node``, ``entity``."""
+    implicit: bool = False
+    """No object holds it (what an enforcer adds of itself): it decides, and is never named as the cause."""
 
 
 class Order(Enum):
@@ -215,5 +217,7 @@ class Tier(Struct, frozen=True, kw_only=True):
     closes: bool = True
     always: frozenset[Direction] = frozenset()
     """Directions in which every endpoint counts as isolated (Cilium's enforcement mode ``always``)."""
+    always_for: frozenset[str] = frozenset({"pod"})
+    """Kinds of ends that `always` is about."""
     others: Outcome = Outcome.MATCH
     """Whether isolation closes ICMP and other protocols without ports; unknown where enforcers differ."""

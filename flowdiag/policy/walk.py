@@ -59,6 +59,8 @@ def tell(
             if ended:
                 break
             policy = plan.policies[place]
+            if policy.implicit and (step.rule is None or plan.policy_of[step.rule] != place):
+                continue
             ref = policy.ref
             what = policy_text(ref)
             if doubt is not None:

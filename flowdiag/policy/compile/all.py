@@ -11,7 +11,7 @@ from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
-from flowdiag.policy.compile import admin, calico, calico_hosts, kubernetes
+from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
 from flowdiag.policy.compile.context import CompileContext, validity_of
 from flowdiag.policy.dialect import Traits, traits_of
 from flowdiag.policy.evaluate import PolicySet
@@ -51,6 +51,8 @@ def compile_policies(
     traits = traits_of(dialect, ip_block_pods, snapshot.config)
     if dialect is Dialect.CALICO:
         return _calico(snapshot, traits)
+    if dialect in cilium.DIALECTS:
+        return _cilium(snapshot, dialect, traits)
     context = CompileContext(snapshot, dialect, traits, RangeTable())
     found = _Sorted()
     for policy in snapshot.policies:
@@ -91,6 +93,40 @@ def _calico(snapshot: Snapshot, traits: Traits) -> PolicySet:
             tiers.unsupported(_unsupported(policy))
     built = tiers.build(context, *calico_hosts.host_tiers(snapshot, labels, context))
     return PolicySet(snapshot, Dialect.CALICO, built, context.ranges, notes=tuple(notes), extra=labels.of)
+
+
+def _cilium(snapshot: Snapshot, dialect: Dialect, traits: Traits) -> PolicySet:
+    """NetworkPolicy and Cilium's own kinds are one set, over identities."""
+    context = CompileContext(snapshot, dialect, traits, RangeTable())
+    own = cilium.CiliumSet(context)
+    found = _Sorted()
+    for policy in snapshot.policies:
+        why = own.not_in_force(policy)
+        if why is not None:
+            found.notes.append((policy.ref, why))
+        elif own.knows(policy):
+            found.network.append(own.compile(policy))
+        else:
+            _enter(policy, context, found)
+    admins, baselines = (
+        [own.by_identity(each) for each in each_of] for each_of in (found.admin, found.baseline)
+    )
+    tiers = (
+        Tier(name="Admin", order=Order.ORDERED, policies=tuple(admins), closes=False),
+        own.tier(found.network),
+        Tier(name="Baseline", order=Order.ORDERED, policies=tuple(baselines), closes=False),
+    )
+    return PolicySet(
+        snapshot,
+        dialect,
+        tiers,
+        context.ranges,
+        notes=tuple(found.notes),
+        extra=own.book,
+        own_node=False,
+        relational=True,
+        policed=cilium.POLICED,
+    )
 
 
 def _once(policies: tuple[PolicyObject, ...], notes: list[tuple[PolicyRef, str]]) -> list[PolicyObject]:

@@ -1,0 +1,250 @@
+"""Cilium's endpoint selectors, and the label parts of NetworkPolicy, over identity labels.
+
+Sources: Cilium v1.19 ``pkg/k8s/apis/cilium.io/utils`` (which namespace a selector means),
+``pkg/policy/api/selector.go`` and ``pkg/labels`` (label sources), ``pkg/k8s/network_policy.go``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from flowdiag.model.policy import Condition, Miss
+from flowdiag.policy.compile.cilium_identity import (
+    ANY_SOURCES,
+    CLUSTER,
+    LOCAL,
+    NAMESPACE,
+    NAMESPACE_LABELS,
+    Seen,
+    look,
+    open_key,
+)
+from flowdiag.policy.facts import Facts
+from flowdiag.policy.model import MATCH, Check, Outcome, all_of, miss, unknown
+from flowdiag.policy.selectors import LabelSelector, Requirement, read_selector
+
+__all__ = [
+    "IdentitySelected",
+    "IdentitySelector",
+    "Unmet",
+    "Want",
+    "names_key",
+    "namespace_labels",
+    "namespace_named",
+    "peer_selector",
+    "pod_labels",
+    "subject_selector",
+]
+
+_KNOWN_SOURCES = frozenset(
+    {"k8s", "reserved", "any", "cidr", "cidrgroup", "fqdn", "node", "container", "unspec"}
+)
+_NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+class Want(Struct, frozen=True):
+    """One requirement on an identity's labels, and how a reader knows it."""
+
+    source: str
+    key: str
+    need: Requirement
+    """The requirement under the key that a person reads, ``app`` for ``k8s:app``."""
+    condition: Condition = Condition.POD
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """See `Matcher.keys`."""
+        sources = ANY_SOURCES if self.source == "any" else (self.source,)
+        labels = {f"extra/{each}:{self.key}" for each in sources}
+        return frozenset(labels | {f"extra/{open_key(each)}" for each in sources})
+
+    def check(self, facts: Facts) -> Check:
+        """Answer for one end."""
+        seen = look(facts.extra, self.source, self.key)
+        held = self._held(seen)
+        if held is None:
+            return unknown(f"{seen.why} ({self.need.wanted})")
+        if held:
+            return MATCH
+        found = None if seen.value is None or seen.anything else f"{self.need.key}={seen.value}"
+        return miss(Miss(self.condition, self.need.wanted, found))
+
+    def _held(self, seen: Seen) -> bool | None:
+        need = self.need
+        if not seen.why:
+            return need.holds({} if seen.value is None else {need.key: seen.value})
+        if seen.anything:
+            if seen.value is not None and need.operator in ("Exists", "DoesNotExist"):
+                return need.operator == "Exists"
+            return None
+        there = need.holds({need.key: seen.value or ""})
+        return there if there == need.holds({}) else None
+
+
+class IdentitySelector(Struct, frozen=True):
+    """Requirements that must all hold."""
+
+    wants: tuple[Want, ...]
+
+    @property
+    def text(self) -> str:
+        """The selector as one line."""
+        return ",".join(each.need.wanted for each in self.wants)
+
+
+class IdentitySelected(Struct, frozen=True):
+    """The end's identity has these labels.
+
+    `local` says whether a selector that names no cluster means this one (``policy-default-local-cluster``);
+    `Outcome.UNKNOWN` where nobody says and versions differ, `Outcome.MISS` where it means any.
+    """
+
+    selector: IdentitySelector
+    local: Outcome = Outcome.MISS
+    cluster: str | None = None
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """See `Matcher.keys`."""
+        found = {f"extra/{LOCAL}"}
+        for each in self.selector.wants:
+            found |= each.keys
+        return frozenset(found)
+
+    def check(self, facts: Facts, /) -> Check:
+        """See `Matcher.check`."""
+        checks = [each.check(facts) for each in self.selector.wants]
+        if self.local is not Outcome.MISS and facts.extra.get(LOCAL, "1") != "1":
+            checks.append(self._of_cluster(facts))
+        return all_of(checks)
+
+    def _of_cluster(self, facts: Facts) -> Check:
+        name = look(facts.extra, "k8s", CLUSTER).value
+        if self.local is Outcome.UNKNOWN or facts.extra[LOCAL] == "?":
+            return unknown(f"whether the selector means pods of the cluster {name} too is not known")
+        return miss(Miss(Condition.POD, f"{CLUSTER}={self.cluster}", f"{CLUSTER}={name}"))
+
+
+class Unmet(Struct, frozen=True):
+    """Requirements (``fromRequires``) are not met: unknown then, as only releases before 1.19 enforce them."""
+
+    inner: tuple[IdentitySelected, ...]
+    field: str
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """See `Matcher.keys`."""
+        return frozenset().union(*(each.keys for each in self.inner))
+
+    def check(self, facts: Facts, /) -> Check:
+        """See `Matcher.check`."""
+        best = max((each.check(facts).outcome for each in self.inner), default=Outcome.MISS)
+        if best is Outcome.MATCH:
+            return miss(Miss(Condition.POD, f"{self.field} not met", "met"))
+        return unknown(f"whether {self.field} is enforced depends on the release (removed in Cilium 1.19)")
+
+
+def names_key(selector: LabelSelector, *, source: str = "", prefix: str = "") -> bool:
+    """Whether a requirement asks for that source, or for a k8s key that starts so."""
+    for each in selector.requirements:
+        its, key = _split(each.key)
+        if source:
+            if its == source:
+                return True
+        elif its in ("k8s", "any") and key.startswith(prefix):
+            return True
+    return False
+
+
+def peer_selector(raw: Any, namespace: str | None, *, subject_init: bool) -> IdentitySelector:
+    """Compile an entry of ``fromEndpoints`` or ``toEndpoints``.
+
+    Args:
+        raw: the selector.
+        namespace: the policy's, ``None`` for the cluster-wide kind.
+        subject_init: the policy's own selector names ``reserved:init``.
+
+    Raises:
+        SelectorError: what the API server would refuse.
+    """
+    selector = read_selector(raw)
+    wants = [_want(each) for each in selector.requirements]
+    if not names_key(selector, source="reserved") and not any(each.key == NAMESPACE for each in wants):
+        if namespace is None:
+            if not subject_init:
+                wants.insert(0, _has_namespace())
+        elif not names_key(selector, prefix=NAMESPACE_LABELS):
+            wants.insert(0, namespace_named(namespace))
+    return IdentitySelector(tuple(wants))
+
+
+def subject_selector(raw: Any, namespace: str | None) -> IdentitySelector:
+    """Compile ``endpointSelector``: a namespaced policy's stays in its namespace, whatever it says.
+
+    Raises:
+        SelectorError: what the API server would refuse.
+    """
+    wants = [_want(each) for each in read_selector(raw).requirements]
+    if namespace is not None:
+        wants = [each for each in wants if each.key != NAMESPACE or each.source not in ("k8s", "any")]
+    return IdentitySelector(tuple(wants))
+
+
+def pod_labels(selector: LabelSelector) -> IdentitySelector:
+    """Compile a podSelector of NetworkPolicy."""
+    return IdentitySelector(tuple(Want("k8s", each.key, each) for each in selector.requirements))
+
+
+def namespace_labels(selector: LabelSelector) -> IdentitySelector:
+    """Compile a namespaceSelector of NetworkPolicy; empty is every pod that has a namespace."""
+    if not selector.requirements:
+        return IdentitySelector((_has_namespace(),))
+    return IdentitySelector(
+        tuple(
+            Want("k8s", NAMESPACE_LABELS + each.key, each, Condition.NAMESPACE)
+            for each in selector.requirements
+        )
+    )
+
+
+def namespace_named(name: str) -> Want:
+    """Build the requirement that a pod is in a namespace."""
+    return Want("k8s", NAMESPACE, Requirement(_NAME_LABEL, "In", (name,)), Condition.NAMESPACE)
+
+
+def _has_namespace() -> Want:
+    return Want("k8s", NAMESPACE, Requirement(NAMESPACE, "Exists"), Condition.NAMESPACE)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Part a key into its source and itself: ``k8s:app``, ``k8s.app``, ``reserved:host``, ``app``."""
+    if text.startswith("$"):
+        return "reserved", text[1:]
+    source, colon, key = text.partition(":")
+    if colon and source in _KNOWN_SOURCES:
+        return source, key
+    source, dot, key = text.partition(".")
+    if dot and source in ("k8s", "any", "reserved"):
+        return source, key
+    return "any", text
+
+
+def _want(each: Requirement) -> Want:
+    source, key = _split(each.key)
+    shown = key if source in ("k8s", "any") else f"{source}:{key}"
+    condition = Condition.POD
+    if source == "reserved":
+        condition = Condition.ENTITY
+    elif source == "node":
+        condition = Condition.NODE
+    elif source in ("cidr", "cidrgroup"):
+        condition = Condition.IP
+    elif source == "fqdn":
+        condition = Condition.FQDN
+    elif key == NAMESPACE or key.startswith(NAMESPACE_LABELS):
+        condition = Condition.NAMESPACE
+        if key != NAMESPACE:
+            shown = key.removeprefix(NAMESPACE_LABELS)
+    return Want(source, key, Requirement(shown, each.operator, each.values), condition)
