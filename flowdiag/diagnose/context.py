@@ -121,6 +121,8 @@ class Context:
         self.allowed_read = allowed_read
         self.index = SnapshotIndex(self.snapshot)
         self.gaps: tuple[SeenGap, ...] = tuple(gaps)
+        self.admitted: dict[tuple[str | None, object], tuple[Pod, ...]] = {}
+        """Pods that a peer of a policy's rule admits, by the policy's namespace and the peer, once asked."""
         self._allowed: dict[tuple[EndId, EndId], list[Flow]] = defaultdict(list)
         self._allowed_workloads: dict[tuple[EndId, EndId, str | None, int | None], list[Flow]] = defaultdict(
             list
@@ -210,14 +212,18 @@ class Context:
             found.update(dict.fromkeys(node.addresses, node.name))
         return found
 
+    @cached_property
+    def _host_pods(self) -> dict[str, list[Pod]]:
+        found: dict[str, list[Pod]] = defaultdict(list)
+        for pod in self.snapshot.pods:
+            if pod.host_network and pod.live and not pod.template and pod.node is not None:
+                found[pod.node].append(pod)
+        return found
+
     def host_pods(self, node: str | None, ip: str | None) -> tuple[Pod, ...]:
         """Live hostNetwork pods on a node, by its name or one of its addresses."""
         name = node or self.node_ips.get(ip or "")
-        return tuple(
-            pod
-            for pod in self.snapshot.pods
-            if pod.host_network and pod.live and not pod.template and pod.node == name and name is not None
-        )
+        return tuple(self._host_pods.get(name or "", ()))
 
     @cached_property
     def _services_of(self) -> dict[tuple[str, str], list[Service]]:

@@ -227,21 +227,27 @@ def selector_holds(selector: LabelSelector | None, labels: dict[str, str]) -> bo
 
 def matching_pods(case: Case, rule: NearestRule, peer: PeerText) -> tuple[Pod, ...]:
     """Live pods of the snapshot that a NetworkPolicy's peer admits today."""
-    snapshot = case.context.snapshot
-    found = []
-    for pod in snapshot.pods:
+    key = (rule.policy.namespace, (peer.namespaces, peer.pods))
+    known = case.context.admitted.get(key)
+    if known is None:
+        known = case.context.admitted[key] = tuple(_matching(case, rule.policy.namespace, peer))
+    return known
+
+
+def _matching(case: Case, own: str | None, peer: PeerText) -> Iterator[Pod]:
+    namespaces = case.context.snapshot.namespaces
+    for pod in case.context.snapshot.pods:
         if not pod.live or pod.host_network:
             continue
         if peer.namespaces is None:
-            if pod.namespace != rule.policy.namespace:
+            if pod.namespace != own:
                 continue
         else:
-            namespace = snapshot.namespaces.get(pod.namespace)
+            namespace = namespaces.get(pod.namespace)
             if not selector_holds(peer.namespaces, namespace.labels if namespace is not None else {}):
                 continue
         if selector_holds(peer.pods, pod.labels):
-            found.append(pod)
-    return tuple(found)
+            yield pod
 
 
 def directions_without_rules(policy: PolicyObject) -> dict[str, str]:

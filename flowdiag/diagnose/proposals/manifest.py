@@ -1,0 +1,58 @@
+"""Policies as YAML text that ``kubectl apply`` takes, and what changed as a unified diff."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from flowdiag.diagnose.proposals.edit import Edit
+from flowdiag.model.objects import PolicyObject
+
+__all__ = ["manifest", "patch"]
+
+_SPEC_ORDER = ("podSelector", "policyTypes", "ingress", "egress")
+_NOISE = ("kubectl.kubernetes.io/last-applied-configuration",)
+"""Annotations that kubectl writes itself; applying them back would only confuse it."""
+
+
+def manifest(policy: PolicyObject) -> str:
+    """Write the whole object, keys in the order of the API reference."""
+    import yaml
+
+    metadata: dict[str, Any] = {"name": policy.ref.name}
+    if policy.ref.namespace is not None:
+        metadata["namespace"] = policy.ref.namespace
+    if policy.labels:
+        metadata["labels"] = dict(sorted(policy.labels.items()))
+    annotations = {key: value for key, value in sorted(policy.annotations.items()) if key not in _NOISE}
+    if annotations:
+        metadata["annotations"] = annotations
+    spec = {key: policy.spec[key] for key in _SPEC_ORDER if key in policy.spec}
+    spec.update({key: value for key, value in policy.spec.items() if key not in spec})
+    body = {"apiVersion": policy.api_version, "kind": policy.ref.kind, "metadata": metadata, "spec": spec}
+    text: str = yaml.dump(body, Dumper=_plain_dumper(), sort_keys=False, default_flow_style=False, width=100)
+    return text
+
+
+def _plain_dumper() -> Any:
+    """A safe dumper that never writes anchors, which nobody expects in a policy."""
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            del data
+            return True
+
+    return Plain
+
+
+def patch(edits: tuple[Edit, ...]) -> str | None:
+    """Write what changes in known objects as a unified diff; ``None`` where all is new."""
+    parts = []
+    for edit in edits:
+        if edit.old is None:
+            continue
+        name = f"{edit.new.ref.namespace}/{edit.new.ref.name}.yaml"
+        before, after = (manifest(one).splitlines(keepends=True) for one in (edit.old, edit.new))
+        parts.append("".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")))
+    return "".join(parts) or None

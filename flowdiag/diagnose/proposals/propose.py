@@ -1,0 +1,103 @@
+"""One case to one proved proposal, or none."""
+
+from __future__ import annotations
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.proposals.candidates import candidates
+from flowdiag.diagnose.proposals.edit import Edit, apply_edits
+from flowdiag.diagnose.proposals.manifest import manifest, patch
+from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods
+from flowdiag.model.report import Counterfactual
+from flowdiag.policy import PolicySet, compile_policies
+
+__all__ = ["propose"]
+
+
+def propose(
+    case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpBlockPods = IpBlockPods.AUTO
+) -> Counterfactual | None:
+    """Find the smallest change that lets the refused connection pass on both ends.
+
+    Held against the policies of now, as a change made now meets those: where they allow the connection
+    already, or cannot decide, nothing is proposed.
+
+    Args:
+        case: the refused flow.
+        policies: the compiled policies of the snapshot that the case reads.
+        ends: what the blast radius ranges over.
+        ip_block_pods: as `policies` was compiled.
+
+    Returns:
+        A proposal whose proof held, or ``None``.
+    """
+    if case.port is None or case.protocol not in ("TCP", "UDP", "SCTP") or case.not_policy or case.audited:
+        return None
+    if case.decision is None or case.decision.allowed is not False:
+        return None
+    now = _ask(case, policies)
+    if now.allowed is not False:
+        return None
+    for edits in _plans(case, policies, now, ip_block_pods):
+        changed = _compiled(policies, edits, ip_block_pods)
+        if _ask(case, changed).allowed is not True:
+            continue
+        opened = blast_radius(case, policies, changed, edits, ends)
+        if opened is None:
+            continue
+        return Counterfactual(
+            summary="; ".join(edit.summary for edit in edits) + ".",
+            manifests=tuple(manifest(edit.new) for edit in edits),
+            patch=patch(edits),
+            proved=True,
+            allows_denied=True,
+            also_allows=opened,
+        )
+    return None
+
+
+def _plans(
+    case: Case, policies: PolicySet, now: ConnectionDecision, ip_block_pods: IpBlockPods
+) -> list[tuple[Edit, ...]]:
+    """Combinations of one edit for each end that refuses, smallest first."""
+    choices: list[list[Edit]] = []
+    ends: tuple[tuple[Direction, EndDecision | None], ...] = (
+        (Direction.EGRESS, now.egress),
+        (Direction.INGRESS, now.ingress),
+    )
+    for direction, end in ends:
+        if end is None or end.allowed is True:
+            continue
+        if end.allowed is None or (end.decided_by is not None and end.decided_by.action.lower() == "deny"):
+            return []
+        working = [
+            edit
+            for edit in candidates(case, direction, end)
+            if _opens(case, direction, _compiled(policies, (edit,), ip_block_pods))
+        ]
+        if not working:
+            return []
+        choices.append(working)
+    if not choices:
+        return []
+    plans: list[tuple[Edit, ...]] = [()]
+    for options in choices:
+        plans = [(*plan, option) for plan in plans for option in options]
+    return plans
+
+
+def _opens(case: Case, direction: Direction, policies: PolicySet) -> bool:
+    answer = _ask(case, policies)
+    end = answer.egress if direction is Direction.EGRESS else answer.ingress
+    return end is not None and end.allowed is True
+
+
+def _compiled(policies: PolicySet, edits: tuple[Edit, ...], ip_block_pods: IpBlockPods) -> PolicySet:
+    return compile_policies(
+        apply_edits(policies.snapshot, edits), dialect=policies.dialect, ip_block_pods=ip_block_pods
+    )
+
+
+def _ask(case: Case, policies: PolicySet) -> ConnectionDecision:
+    return policies.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port)

@@ -1,0 +1,195 @@
+"""Proposals mend what they say, close nothing, and tell all that they open: checked against brute force."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from diagnosis_cases import build_case, load_cases, objects
+
+from flowdiag.cluster.snapshot import build_snapshot
+from flowdiag.diagnose import diagnose
+from flowdiag.diagnose.proposals import attach, propose
+from flowdiag.diagnose.proposals.proof import Ends
+from flowdiag.diagnose.wording import end_text
+from flowdiag.model.policy import Dialect, IpBlockPods
+from flowdiag.policy import compile_policies
+
+CASES = {
+    f"{code}-{name}": spec
+    for code, name, spec in load_cases()
+    if name.startswith("fires_") and not {"decision", "no_state", "no_replay"} & set(spec)
+}
+
+PROPOSED = {
+    "FD101-fires_rule_for_another_workload": "Admit shop/web in NetworkPolicy data/redis ingress[0].",
+    "FD102-fires_ingress_missing": "Add NetworkPolicy data/allow-redis-from-web to let data/redis be reached by shop/web.",
+    "FD201-fires_mistyped_value": "Correct NetworkPolicy data/redis ingress[0].from[0].",
+    "FD202-fires_selector_wants_the_name": "Correct NetworkPolicy shop/allow-ntp egress[0].to[0].",
+    "FD204-fires_peer_in_another_namespace": "Correct NetworkPolicy data/redis ingress[0].from[0].",
+    "FD301-fires_service_port": "Allow 8080/TCP in NetworkPolicy data/api ingress[0].",
+    "FD303-fires_protocol_left_out": "Allow 8125/UDP in NetworkPolicy ops/statsd ingress[0].",
+    "FD401-fires_default_deny": (
+        "Add NetworkPolicy shop/allow-dns to allow DNS to all that NetworkPolicy shop/default-deny isolates."
+    ),
+    "FD211-fires_outside_address": "Admit 198.51.100.9 in NetworkPolicy shop/internet egress[0].",
+}
+
+
+def proposal_of(spec):
+    """The case, its policies and its proposal."""
+    case = build_case(spec)
+    policies = compile_policies(
+        case.context.snapshot,
+        dialect=Dialect(spec.get("dialect", "kubernetes")),
+        ip_block_pods=IpBlockPods(spec.get("ip_block_pods", "auto")),
+    )
+    ends = Ends.of(case.context.snapshot, [case.flow.src, case.flow.dst])
+    return case, policies, ends, propose(case, policies, ends)
+
+
+@pytest.mark.parametrize("name", sorted(PROPOSED))
+def test_the_smallest_edit_is_proposed(name):
+    """The nearest rule's condition first, a policy of its own where no rule is near."""
+    _, _, _, found = proposal_of(CASES[name])
+
+    assert found is not None
+    assert PROPOSED[name] == found.summary
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_proposal_holds_when_applied(name):
+    """Its manifests, read back as YAML, allow the connection; what else opens is what it lists."""
+    spec = CASES[name]
+    case, policies, ends, found = proposal_of(spec)
+    if found is None:
+        return
+    manifests = [yaml.safe_load(text) for text in found.manifests]
+    items = [one for one in objects(spec["state"]) if _key(one) not in {_key(m) for m in manifests}]
+    snapshot, problems = build_snapshot(
+        [("state.json", json.dumps({"kind": "List", "items": items + manifests}).encode())]
+    )
+    applied = compile_policies(snapshot, dialect=policies.dialect)
+
+    assert problems == []
+    assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
+    assert _opened(case, policies, applied, ends) == {
+        (one.src, one.dst, one.protocol, port)
+        for one in found.also_allows
+        for port in _probes(policies, applied)
+        if any(_within(port, text) for text in one.ports)
+    }
+
+
+def _key(one):
+    return (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
+
+
+def _within(port, text):
+    low, _, high = text.partition("-")
+    return int(low) <= port <= int(high or low)
+
+
+def _probes(*sets):
+    """Every port that a policy names, its neighbours, and the ends of the axis."""
+    text = json.dumps([policy.spec for policies in sets for policy in policies.snapshot.policies])
+    named = {int(number) for number in re.findall(r"\b\d{1,5}\b", text)}
+    return sorted(
+        {1, 65535, *(p for n in named for p in (n - 1, n, n + 1) if 1 <= p <= 65535), 8080, 8081, 6379}
+    )
+
+
+def _opened(case, before, after, ends):
+    """Brute force over every pair and every probe: opened, and nothing closed."""
+    found = set()
+    everybody = (*ends.pods, *ends.outside)
+    for src in everybody:
+        for dst in everybody:
+            if end_text(src) == end_text(dst) or (src in ends.outside and dst in ends.outside):
+                continue
+            for protocol in ("TCP", "UDP", "SCTP"):
+                for port in _probes(before, after):
+                    was = before.evaluate(src, dst, protocol, port).allowed
+                    now = after.evaluate(src, dst, protocol, port).allowed
+                    assert not (was and not now), "a proposal closes nothing"
+                    if now and not was:
+                        found.add((end_text(src), end_text(dst), protocol, port))
+    found.discard((end_text(case.flow.src), end_text(case.flow.dst), case.protocol, case.port))
+    return found
+
+
+def _spec(**state):
+    return {
+        "state": {
+            "namespaces": {"shop": {}, "data": {}},
+            "pods": {"shop/web-1": {"ip": "10.0.1.1"}, "data/redis-0": {"ip": "10.0.2.1"}},
+            **state,
+        },
+        "flow": {"from": "shop/web-1", "to": "data/redis-0", "port": "6379/TCP", "direction": "egress"},
+    }
+
+
+DENY = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_both_ends_are_mended():
+    """Where both ends refuse, the proposal holds a manifest for each."""
+    _, _, _, found = proposal_of(_spec(policies={"shop/deny": DENY, "data/deny": DENY}))
+
+    assert [yaml.safe_load(text)["metadata"]["namespace"] for text in found.manifests] == ["shop", "data"]
+    assert found.also_allows == ()
+    assert found.patch is None
+
+
+def test_a_written_selector_that_admits_somebody_stays():
+    """The entry is added beside one that other pods need, and the diff shows only that."""
+    spec = CASES["FD204-fires_own_pods_carry_the_label_too"]
+    _, _, _, found = proposal_of(spec)
+
+    assert found.summary.startswith("Admit shop/web in NetworkPolicy data/redis")
+    assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
+
+
+def test_nothing_is_proposed_for_what_is_mended_already():
+    """A policy that came after the refusals allows the connection now."""
+    policies = {
+        "shop/deny": DENY,
+        "shop/open": {"podSelector": {}, "egress": [{}], "policyTypes": ["Egress"], "created": 60},
+    }
+    case, _, _, found = proposal_of(_spec(policies=policies))
+
+    assert case.decision.allowed is False
+    assert found is None
+
+
+def test_nothing_is_proposed_for_ends_without_lasting_labels():
+    """A peer that no selector can mean is not admitted by a wider one."""
+    pods = {"shop/web-1": {"ip": "10.0.1.1"}, "data/redis-0": {"ip": "10.0.2.1", "labels": {}}}
+    _, _, _, found = proposal_of(_spec(pods=pods, policies={"shop/deny": DENY}))
+
+    assert found is None
+
+
+def test_no_policy_is_proposed_where_no_policy_is_wrong():
+    """Replies that are judged as new need no rule for ephemeral ports, though one would let them pass."""
+    case, policies, _, found = proposal_of(CASES["FD602-fires_answer_of_an_allowed_call"])
+
+    assert found is not None
+    assert [one.counterfactual for one in attach([(case, diagnose(case)[0])], policies)] == [None]
+
+
+def test_proposals_are_attached_in_order():
+    """Findings come back in the order given, those with a proof with their proposal."""
+    case, policies, _, _ = proposal_of(CASES["FD301-fires_service_port"])
+    finding = diagnose(case)[0]
+    other, _, _, _ = proposal_of(CASES["FD309-fires_instance_metadata"])
+
+    result = attach([(case, finding), (other, diagnose(other)[0])], policies)
+
+    assert [one.code for one in result] == ["FD301", "FD309"]
+    assert result[0].counterfactual.proved
