@@ -31,6 +31,9 @@ _STATE_BYTES = 512 << 20
 """The largest file of cluster objects that is read; it is held in memory."""
 _COPY = 1 << 20
 
+# Notes that people and generators lay beside evidence; no log and no object is written so.
+_DOCUMENTS = (".md", ".rst", ".adoc", ".toml", ".html", ".pdf", ".png", ".svg")
+
 # What is said and costs nothing: the input was read whole all the same.
 _HARMLESS = frozenset({"ambiguous-format", "empty", "broken-plugin"})
 
@@ -89,6 +92,7 @@ def gather(
         detected, problems = detect_all(sources, options)
         outcome = run(sources, options, progress=progress, detected=detected)
         problems = [*problems, *outcome.problems]
+        problems = [one for one in problems if not _document(one)]
         state = list(_contents(detected, problems))
         summaries = tuple(_summaries(detected, outcome.tally, checksum=evidence.checksum))
     if state_paths:
@@ -224,6 +228,10 @@ def _options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOption
         processes=evidence.processes,
         state_sniff=sniff_state,
     )
+
+
+def _document(problem: InputProblem) -> bool:
+    return problem.code in ("unknown-format", "binary") and problem.path.lower().endswith(_DOCUMENTS)
 
 
 def _contents(detected: Sequence[Detection], problems: list[InputProblem]) -> Iterator[tuple[str, bytes]]:

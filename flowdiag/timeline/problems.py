@@ -18,6 +18,7 @@ from flowdiag.model.report import (
     Reason,
     RecordedPolicy,
     ReportEndpoint,
+    Severity,
 )
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.timeline.commands import confirm_commands
@@ -79,7 +80,7 @@ def make_problem(
         code=finding.code,
         slug=finding.slug,
         title=_title(draft),
-        severity=finding.severity,
+        severity=Severity.LOW if _scan(draft) else finding.severity,
         confidence=finding.confidence,
         status=None,
         first=None if first is None else rfc3339(first),
@@ -107,8 +108,19 @@ def make_problem(
         advice=finding.advice,
         verify=confirm_commands(source, destination, lead.protocol, lead.port, finding.isolating),
         references=finding.references,
-        notes=(*notes, *_distinct_limits(draft)),
+        notes=(*notes, *_scan(draft), *_distinct_limits(draft)),
     )
+
+
+def _scan(draft: ProblemDraft) -> tuple[str, ...]:
+    """Strangers who try many ports: the policies do their work, and nobody's call is broken."""
+    if not all(
+        c.source[0] == "external" and c.port is None and c.folded_ports > 1 for c in draft.connections
+    ):
+        return ()
+    addresses = {refusal.flow.src.ip for connection in draft.connections for refusal in connection.refusals}
+    ports = max(connection.folded_ports for connection in draft.connections)
+    return (f"looks like a scan: {len(addresses)} outside addresses tried {ports} ports",)
 
 
 def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:
