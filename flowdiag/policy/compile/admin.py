@@ -12,7 +12,7 @@ from typing import Any
 
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import Condition
+from flowdiag.model.policy import Condition, Dialect
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
@@ -160,6 +160,9 @@ def _rule(raw: Any, path: str, direction: Direction, kind: str, context: Compile
             if action is not Action.ALLOW:
                 return Rule(path=path, action=Action.DENY, note=f"{where} is not known: denies everything")
             matchers = (Nothing(Condition.ENTITY, f"a peer that is not known ({where})"),)
+            if context.dialect is Dialect.CALICO:
+                # Calico drops the whole rule.
+                return Rule(path=path, action=action, peers=(Peer(f".{word}[{index}]", matchers),))
         peers.append(Peer(f".{word}[{index}]", matchers))
     return Rule(path=path, action=action, peers=tuple(peers), traffic=tuple(traffic))
 
@@ -167,13 +170,16 @@ def _rule(raw: Any, path: str, direction: Direction, kind: str, context: Compile
 def _peer(
     raw: Any, path: str, direction: Direction, action: Action, kind: str, context: CompileContext
 ) -> tuple[Matcher, ...] | None:
-    """Compile a peer; ``None`` where none of its fields is known."""
+    """Compile a peer; ``None`` where none of its fields is known, to the API or to who enforces."""
     if not isinstance(raw, dict):
         raise PolicyError(f"{path} is not an object")
     given = {str(key): value for key, value in raw.items() if value is not None}
     known = {"namespaces", "pods"} | (
         {"networks", "nodes", "domainNames"} if direction is Direction.EGRESS else set()
     )
+    if context.dialect is Dialect.CALICO:
+        # Calico v3.32 knows neither; see the conversion of ClusterNetworkPolicy.
+        known -= {"nodes", "domainNames"}
     if not known & given.keys():
         return None
     if len(given) > 1:
