@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import CONFIDENCES
+from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.registry import rules
 from flowdiag.diagnose.rule import Rule
 from flowdiag.model.finding import Finding
@@ -27,9 +29,7 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
         Findings, best first: the most specific rule, then the nearest missed rule that it is about, then
         the surest.  Empty where nothing is known of the refusal.
     """
-    asked = [
-        rule for rule in (rules() if catalogue is None else catalogue) if rule.needs & case.has == rule.needs
-    ]
+    asked = _able(case.has) if catalogue is None else _met(catalogue, case.has)
     found = [(rule, finding) for rule in asked for finding in rule.diagnose(case)]
     rank: dict[NearestRule, int] = {}
     for index, nearest in enumerate(case.nearest):
@@ -43,11 +43,24 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
             pair[1].cause_key,
         )
     )
-    asked.sort(key=lambda one: one.code)
     qualified = []
     for _, finding in found:
         result = finding
-        for rule in asked:
+        for rule in sorted(asked, key=_code):
             result = rule.annotate(case, result)
         qualified.append(result)
     return tuple(qualified)
+
+
+@cache
+def _able(has: Needs) -> tuple[Rule, ...]:
+    """Registered rules whose needs are met; few combinations of needs ever occur."""
+    return _met(rules(), has)
+
+
+def _met(catalogue: Iterable[Rule], has: Needs) -> tuple[Rule, ...]:
+    return tuple(rule for rule in catalogue if rule.needs & has == rule.needs)
+
+
+def _code(rule: Rule) -> str:
+    return rule.code

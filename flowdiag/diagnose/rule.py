@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from flowdiag.diagnose.case import Case
@@ -111,7 +112,12 @@ class Rule:
     @classmethod
     def references(cls) -> tuple[str, ...]:
         """Addresses in the docstring's References section."""
-        return tuple(sections(cls).get("References", "").split())
+        return _references(cls.__doc__ or "")
+
+
+@cache
+def _references(documentation: str) -> tuple[str, ...]:
+    return tuple(_cut(documentation).get("References", "").split())
 
 
 _HEADER = re.compile(r"(?m)^(Signature|Advice|Guard|References):\s*$")
@@ -119,8 +125,11 @@ _HEADER = re.compile(r"(?m)^(Signature|Advice|Guard|References):\s*$")
 
 def sections(rule: type[Rule]) -> dict[str, str]:
     """Cut a rule's docstring into its sections; the text before the first is under ``""``."""
-    text = inspect.cleandoc(rule.__doc__ or "")
-    parts = _HEADER.split(text)
+    return _cut(rule.__doc__ or "")
+
+
+def _cut(documentation: str) -> dict[str, str]:
+    parts = _HEADER.split(inspect.cleandoc(documentation))
     found = {"": parts[0].strip()}
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
         found[name] = inspect.cleandoc(body).strip()
