@@ -13,7 +13,7 @@ from flowdiag.ingest.lines import READ_BYTES, count_newlines, runs
 from flowdiag.ingest.marks import marked
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.sources import Readable, open_source
+from flowdiag.ingest.reading import Readable, open_source
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 

@@ -12,8 +12,8 @@ from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.reading import Source, read_head
 from flowdiag.ingest.rotation import name_time
-from flowdiag.ingest.sources import Source, read_head
 from flowdiag.ingest.text import is_binary
 from flowdiag.parserkit import ParseContext, Parser
 

@@ -59,6 +59,8 @@ def fold_into(
     """
     parser = parser_named(part.parser)
     context = part.context()
+    # Examples show records verbatim; what a parser's `fold` hands over event by event must carry them too.
+    context.keep_raw = True
     was_enabled = gc.isenabled()
     # Nothing folded is cyclic; looking for cycles among millions of live counters costs 3 to 8 %.
     gc.disable()
@@ -78,7 +80,7 @@ def _take(tally: Tally, parser: Any, block: Block, context: ParseContext) -> Non
     if block.envelope is None or not block.envelope.year_inferred:
         tally.take(parser, block, context)
         return
-    for event in parser.parse(block, msgspec.structs.replace(context, keep_raw=True)):
+    for event in parser.parse(block, context):
         tally.add(dated(event, block), parser.name, context.input)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from flowdiag.ingest.sources import Readable
+from flowdiag.ingest.reading import Readable
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["READ_BYTES", "Run", "count_newlines", "runs"]

@@ -19,7 +19,7 @@ from flowdiag.ingest.envelopes import Peeler, is_splittable
 from flowdiag.ingest.lines import count_newlines
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.plugins import parser_named
-from flowdiag.ingest.sources import Source
+from flowdiag.ingest.reading import Source
 from flowdiag.ingest.text import encoding_of
 from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES

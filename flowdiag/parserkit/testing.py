@@ -186,7 +186,7 @@ def _check_fold(parser: Any, data: bytes, new_tally: Callable[[], Any] | None) -
     block = Block(data=data, first_line=7, last=True)
     folded, added = new_tally(), new_tally()
     try:
-        folded.take(parser, block, ParseContext(input="contract"))
+        folded.take(parser, block, ParseContext(input="contract", keep_raw=True))
     except Exception as error:
         raise AssertionError(f"fold raises {error!r} on {_shown(data)}") from error
     for event in parser.parse(block, ParseContext(input="contract", keep_raw=True)):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from flowdiag.ingest.bundles.hints import Hint, Layout, stamp
 from flowdiag.ingest.bundles.layouts import LAYOUTS
-from flowdiag.ingest.sources import Source
+from flowdiag.ingest.reading import Source
 
 __all__ = ["recognise"]
 

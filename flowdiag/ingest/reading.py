@@ -1,0 +1,155 @@
+"""One source, and reading it from the start: decompressed, as UTF-8, without its byte order mark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from msgspec import Struct
+
+from flowdiag.ingest.compression import Kind, corruptions, decompressed
+from flowdiag.ingest.text import Transcoder, encoding_of
+
+__all__ = ["Readable", "Source", "open_source", "read_head"]
+
+
+class Readable(Protocol):
+    """What `open_source` returns."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; empty at the end."""
+
+    def tell(self) -> int:
+        """How many bytes on disk were used so far, about; for progress."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """One file of evidence or state, wherever it came from."""
+
+    name: str
+    """As reports show it: as the user gave it, ``bundle.zip!member`` inside an archive, ``-``."""
+    path: str
+    """The file on disk, perhaps in the spool."""
+    place: str
+    """Where it lies inside what the user gave, for recognising bundles: ``ns/pods.json``."""
+    root: str
+    """What it came in: the directory or (outermost) archive as given; a lone file's own name."""
+    size: int
+    """Bytes on disk, as stored."""
+    kind: Kind = Kind.PLAIN
+    member_time: int | None = None
+    """The archive's time for the member, nanoseconds; times of files on disk are never looked at."""
+
+
+def open_source(source: Source, *, as_is: bool = False) -> Readable:
+    """Open for reading from the start, decompressed, UTF-16 as UTF-8, byte order mark taken off.
+
+    Args:
+        source: what to open.
+        as_is: only decompress.
+
+    Raises:
+        OSError: it cannot be opened.
+        MissingReaderError: nothing reads its compression.
+
+    Reading may raise one of `corruptions`.
+    """
+    raw = cast("BinaryIO", Path(source.path).open("rb"))  # noqa: SIM115 - the caller closes it
+    try:
+        stream = decompressed(raw, source.kind)
+    except BaseException:
+        raw.close()
+        raise
+    opened = _Opened(stream, raw)
+    return opened if as_is else _Text(opened)
+
+
+def read_head(source: Source, size: int) -> bytes:
+    """Up to `size` bytes from the start, as `open_source` gives them.
+
+    Raises:
+        OSError, MissingReaderError: as `open_source`; damaged streams give what could be read.
+    """
+    head = bytearray()
+    stream = open_source(source)
+    try:
+        while len(head) < size:
+            chunk = stream.read(size - len(head))
+            if not chunk:
+                break
+            head += chunk
+    except corruptions():
+        pass
+    finally:
+        stream.close()
+    return bytes(head)
+
+
+class _Opened:
+    """A decompressed stream that closes the file below as well."""
+
+    def __init__(self, stream: BinaryIO, raw: BinaryIO) -> None:
+        self._stream = stream
+        self._raw = raw
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._stream.read(size)
+
+    def tell(self) -> int:
+        return self._raw.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+        self._raw.close()
+
+
+class _Text:
+    """Takes the byte order mark off, and UTF-16 with it, at the first read: opening alone never fails for damage."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._front: bytes | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._front is None:
+            start = self._stream.read(4)
+            encoding, mark = encoding_of(start)
+            self._front = start[mark:]
+            if encoding is not None:
+                self._stream = Transcoder(_Front(self._front, self._stream), encoding)
+                self._front = b""
+        if self._front:
+            front = self._front
+            if size < 0:
+                self._front = b""
+                return front + self._stream.read()
+            self._front = front[size:]
+            return front[:size]
+        return self._stream.read(size)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _Front:
+    """A stream with a few bytes put back in front."""
+
+    def __init__(self, front: bytes, stream: Readable) -> None:
+        self._front = front
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        front, self._front = self._front, b""
+        return front or self._stream.read(size)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
