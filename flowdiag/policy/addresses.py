@@ -67,13 +67,6 @@ class RangeTable:
             self._seen.clear()
         return bit
 
-    def bit_or_none(self, network: Network) -> int | None:
-        """Give the bit of a range that is known already."""
-        return self._bits.get(network)
-
-    def __len__(self) -> int:
-        return len(self._bits)
-
     def of_address(self, text: str) -> int | None:
         """Bits of the ranges that hold the address; ``None`` if the text is no address."""
         known = self._seen.get(text)
@@ -115,7 +108,3 @@ class RangeTable:
                 first = int(network.network_address)
                 edges.update((first, first + network.num_addresses))
         return edges
-
-    def whole_families(self) -> int:
-        """Bits of ``0.0.0.0/0`` and ``::/0``."""
-        return sum(bit for network, bit in self._bits.items() if network.prefixlen == 0)

@@ -154,10 +154,8 @@ class EndsBook:
                 return self._pod(pod, endpoint.ip, at)
             return self._unseen_pod(endpoint, at)
         if kind is EndpointKind.WORKLOAD:
-            alike = self._pods_of(endpoint)
-            if alike is not None:
-                return self._pod(alike, endpoint.ip, at, any_address=endpoint.ip is None)
-            return self._unseen_pod(endpoint, at)
+            pods = self._pods_of(endpoint)
+            return self._some_pod(pods, endpoint.ip, at) if pods else self._unseen_pod(endpoint, at)
         if kind is EndpointKind.NODE:
             return self._node(endpoint)
         if kind is EndpointKind.UNKNOWN and endpoint.namespace is not None and endpoint.identity_labels:
@@ -305,8 +303,8 @@ class EndsBook:
             self._by_name = {(pod.namespace, pod.name): pod for pod in self._snapshot.pods if pod.live}
         return self._by_name.get((namespace or "", name or ""))
 
-    def _pods_of(self, endpoint: Endpoint) -> Pod | None:
-        """A pod that stands for the workload, if the state has one."""
+    def _pods_of(self, endpoint: Endpoint) -> list[Pod]:
+        """Live pods of the workload, as far as the state has them."""
         if self._by_workload is None:
             self._by_workload = {}
             for pod in self._snapshot.pods:
@@ -316,9 +314,23 @@ class EndsBook:
                         self._by_workload.setdefault(key, []).append(pod)
         workload = endpoint.workload
         if workload is None or endpoint.namespace is None:
-            return None
-        found = self._by_workload.get((endpoint.namespace, workload.kind, workload.name))
-        return found[0] if found else None
+            return []
+        return self._by_workload.get((endpoint.namespace, workload.kind, workload.name), [])
+
+    def _some_pod(self, pods: list[Pod], ip: str | None, at: int | None) -> Facts:
+        """One of a workload's pods, nobody knows which: what all of them share is known of it."""
+        first = self._pod(pods[0], ip, at, any_address=ip is None)
+        if pods[0].host_network:
+            return first
+        every = [labels_at(pod.labels, pod.labels_before, at) for pod in pods]
+        common = {
+            key: value for key, value in every[0].items() if all(labels.get(key) == value for labels in every)
+        }
+        first.labels_complete = all(labels == every[0] for labels in every)
+        first.labels = common
+        if any(pod.ports != pods[0].ports for pod in pods):
+            first.ports = None
+        return first
 
 
 def _texts(text: str | None) -> tuple[str, ...]:

@@ -17,8 +17,7 @@ def pod(namespace, name, labels=None, *, ip=None, ports=(), node="n1", before=()
         ports=tuple(ContainerPort(*each) for each in ports),
         node=node,
         labels_before=before,
-        workload=WorkloadRef("Pod", name),
-        **({"phase": "Running"} | more),
+        **({"phase": "Running", "workload": WorkloadRef("Pod", name)} | more),
     )
 
 

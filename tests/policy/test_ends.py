@@ -1,0 +1,190 @@
+"""What is known of ends that are no plain pod: nodes, entities, workloads, Services, the unknown."""
+
+import pytest
+
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Direction, WorkloadRef
+from flowdiag.model.objects import Node
+from flowdiag.model.policy import Dialect
+from flowdiag.policy import compile_policies, connections
+from flowdiag.policy.addresses import RangeTable, parse_address, parse_network
+from tests.policy.scenes import net_policy, outside, pod, pod_end, snapshot
+
+WEB = pod("shop", "web-1", {"app": "web"}, ip="10.0.0.1", ports=[("http", 8080, "TCP"), ("http", 80, "UDP")])
+NODES = {
+    "n1": Node(name="n1", addresses=("192.168.0.1",)),
+    "n2": Node(name="n2", addresses=("192.168.0.2", "172.16.0.2")),
+}
+
+
+def end(kind, **more):
+    return Endpoint(kind=EndpointKind(kind), **more)
+
+
+def from_block(cidr, **more):
+    return net_policy(
+        "shop", "p", {"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": cidr} | more}]}]}
+    )
+
+
+def from_pods(**labels):
+    return net_policy(
+        "shop", "p", {"podSelector": {}, "ingress": [{"from": [{"podSelector": {"matchLabels": labels}}]}]}
+    )
+
+
+def ask(policy, src, dst=None, *, pods=(WEB,), dialect=Dialect.KUBERNETES, **more):
+    state = snapshot(pods, [policy] if policy else [], nodes=NODES)
+    given = more.pop("port", 8080)
+    return compile_policies(state, dialect=dialect).evaluate(
+        src, dst or pod_end(WEB), more.pop("protocol", "TCP"), given, **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("src", "cidr", "allowed"),
+    [
+        (end("entity", entity="world"), "0.0.0.0/0", True),
+        (end("entity", entity="world"), "203.0.113.0/24", None),
+        (end("entity", entity="world-ipv6"), "0.0.0.0/0", None),
+        (end("entity", entity="remote-node"), "203.0.113.0/24", None),
+        (end("node", name="n2"), "192.168.0.0/24", None),
+        (end("node", name="n2"), "0.0.0.0/0", True),
+        (end("node", name="n2", ip="172.16.0.2"), "172.16.0.0/24", True),
+        (end("node", name="n2"), "203.0.113.0/24", False),
+        (end("unknown", ip="203.0.113.1"), "203.0.113.0/24", None),
+        (end("external", cidr="nonsense"), "203.0.113.0/24", None),
+        (end("external", ip="::ffff:203.0.113.5"), "203.0.113.0/24", True),
+        (end("external", ip="2001:db8::1"), "2001:db8::/32", True),
+    ],
+)
+def test_address_ranges_and_ends_whose_address_is_open(src, cidr, allowed):
+    """A node may send from any of its addresses; the world is inside 0.0.0.0/0 and maybe elsewhere."""
+    assert allowed is ask(from_block(cidr), src).allowed
+
+
+def test_entities_of_nodes_are_nodes_and_the_world_is_outside():
+    """The world has no decision of its own."""
+    assert ask(None, end("entity", entity="world")).egress is None
+    assert ask(from_pods(app="web"), end("entity", entity="remote-node")).allowed is False
+
+
+@pytest.mark.parametrize(
+    ("src", "word"),
+    [
+        (end("service", namespace="shop", name="web"), "Service"),
+        (end("entity", entity="health"), "health"),
+        (end("unknown", namespace="shop"), "not known"),
+    ],
+)
+def test_an_end_that_nobody_knows_has_no_verdict_of_its_own(src, word):
+    """The other end is judged all the same."""
+    found = ask(net_policy("shop", "p", {"podSelector": {}}), src)
+
+    assert found.egress.allowed is None
+    assert word in found.egress.unknown[0]
+    assert found.ingress.allowed is False
+    assert found.allowed is False
+
+
+def test_a_pod_known_by_name_is_looked_up():
+    """A record may name a pod that the state holds."""
+    by_name = end("pod", namespace="shop", name="web-1")
+
+    assert ask(from_pods(app="web"), end("pod", namespace="shop", name="api"), by_name).allowed is None
+    assert (
+        ask(
+            net_policy("shop", "p", {"podSelector": {"matchLabels": {"app": "x"}}}),
+            outside("203.0.113.1"),
+            by_name,
+        ).allowed
+        is True
+    )
+
+
+def test_a_workload_stands_for_what_its_pods_share():
+    """Labels that differ between its pods are unknown; without pods only the namespace is known."""
+
+    def replica(name, revision):
+        return pod(
+            "shop",
+            name,
+            {"app": "api", "rev": revision},
+            ip=None,
+            workload=WorkloadRef("Deployment", "api"),
+        )
+
+    pods = (WEB, replica("api-1", "1"), replica("api-2", "2"))
+    api = end("workload", namespace="shop", workload=WorkloadRef("Deployment", "api"))
+    by_name = end("workload", namespace="shop", workload=WorkloadRef(None, "api"))
+    gone = end("workload", namespace="shop", workload=WorkloadRef("Deployment", "gone"))
+
+    assert ask(from_pods(app="api"), api, pods=pods).allowed is True
+    assert ask(from_pods(app="api"), by_name, pods=pods).allowed is True
+    assert ask(from_pods(rev="1"), api, pods=pods).allowed is None
+    assert ask(from_pods(app="other"), api, pods=pods).allowed is False
+    assert ask(from_pods(app="api"), gone, pods=pods).allowed is None
+    assert ask(net_policy("bank", "p", {"podSelector": {}}), api, pods=pods).allowed is True
+
+
+def test_a_name_with_two_protocols_is_asked_for_both():
+    """Where they differ there is no one verdict."""
+    tcp = net_policy("shop", "p", {"podSelector": {}, "ingress": [{"ports": [{"port": 8080}]}]})
+    src = outside("203.0.113.1")
+
+    assert ask(tcp, src, port="http", protocol="TCP").allowed is True
+    assert ask(tcp, src, port="http", protocol=None).allowed is None
+    assert ask(None, src, port="http", protocol=None).allowed is True
+
+
+def test_named_ports_of_a_pod_that_nobody_has_seen_are_unknown():
+    """Neither the question nor the rule can be resolved."""
+    named = net_policy("shop", "p", {"podSelector": {}, "ingress": [{"ports": [{"port": "http"}]}]})
+    ghost = end("pod", namespace="shop", name="gone")
+
+    assert ask(named, pod_end(WEB), ghost, port=8080).allowed is None
+    assert ask(None, pod_end(WEB), ghost, port="http").allowed is None
+    assert ask(None, pod_end(WEB), outside("203.0.113.1"), port="http").allowed is None
+
+
+def test_host_network_under_ovn_may_count_as_of_a_namespace():
+    """Not a miss there, but nobody can say either."""
+    spec = {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"x": "y"}}}]}]}
+    host = pod("shop", "agent", {}, host_network=True, node="n2", ip="192.168.0.2")
+
+    assert ask(net_policy("shop", "p", spec), pod_end(host), dialect=Dialect.OVN).allowed is None
+    assert ask(net_policy("shop", "p", spec), pod_end(host)).allowed is False
+
+
+def test_connections_between_two_outside_ends_are_no_question():
+    """As in `evaluate`."""
+    policies = compile_policies(snapshot([WEB]), dialect=Dialect.KUBERNETES)
+
+    with pytest.raises(ValueError, match="outside"):
+        connections(policies, outside("203.0.113.1"), outside("203.0.113.2"))
+
+
+def test_a_compiled_policy_can_be_asked_for():
+    """By its ref; none where it is not in force."""
+    policy = from_pods(app="web")
+    policies = compile_policies(snapshot([WEB], [policy]), dialect=Dialect.KUBERNETES)
+
+    assert policies.policy(policy.ref).directions == {Direction.INGRESS}
+    assert policies.policy(from_block("0.0.0.0/0").ref) is not None
+    assert policies.policy(net_policy("x", "y", {}).ref) is None
+
+
+def test_the_range_table_answers_for_addresses_and_ranges():
+    """One lookup per prefix length; a range that is partly inside is a maybe."""
+    table = RangeTable()
+    wide, narrow = table.bit(parse_network("10.0.0.0/8")), table.bit(parse_network("10.1.0.0/16"))
+
+    assert wide | narrow == table.of_address("10.1.2.3")
+    assert wide == table.of_address("10.2.2.3")
+    assert table.of_address("2001:db8::1") == 0
+    assert table.of_address("nonsense") is None
+    assert parse_address("nonsense") is None
+    hits = table.of_range(parse_network("10.0.0.0/15"))
+    assert (wide, wide | narrow) == (hits.sure, hits.maybe)
+    assert table.of_range(parse_network("2001:db8::/64")).maybe == 0
+    assert {10 << 24, 11 << 24, (10 << 24) + (1 << 16), (10 << 24) + (2 << 16)} == table.cuts(4)
