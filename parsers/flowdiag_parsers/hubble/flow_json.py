@@ -1,0 +1,123 @@
+"""Parser of Hubble flow exports: JSON lines of the exporter, ``hubble observe -o json``, sysdumps.
+
+Format: api/v1/flow/flow.proto and api/v1/observer/observer.proto, Cilium 1.10 to 1.20; exporter files
+are described in Documentation/observability/hubble/configuration/export.rst.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from flowdiag.parserkit import Block, Event, FlowSink, LineEnvelope, ParseContext, cut_lines, decode
+from flowdiag_parsers.hubble.json_lines import Piece, is_document, pieces_of_document, pieces_of_line
+from flowdiag_parsers.hubble.json_record import read_record, warning
+
+__all__ = ["HubbleJson"]
+
+# '{"flow":{"time":"2025-07-15T01:30:19.361221854Z","uuid":"...","verdict":"DROPPED",'   1.16
+# '{"flow": {"verdict": "FORWARDED", "traffic_direction": "EGRESS",'                    protojson spacing
+_WRAPPED = re.compile(rb'"flow"\s{0,99}:\s{0,99}\{')
+# a loss, as 1.10 to 1.20 write it: '{"lost_events":{"source":"PERF_EVENT_RING_BUFFER","num_events_lost":"5"},'
+_OTHER = re.compile(
+    rb'"(?:lost_?[eE]vents|node_?[sS]tatus|agent_?[eE]vent|debug_?[eE]vent)"\s{0,99}:\s{0,99}\{'
+)
+# without a wrapper, before 0.9: '{"time":"2024-01-01T10:00:00Z","verdict":"FORWARDED","source":{"namespace":"x",'
+_VERDICT = re.compile(
+    rb'"verdict"\s{0,99}:\s{0,99}(?:"(?:FORWARDED|DROPPED|ERROR|AUDIT|REDIRECTED|TRACED|TRANSLATED)"|[1-7]\b)'
+)
+_OF_FLOWS = re.compile(
+    rb'"(?:IP|l4|source|destination|event_?[tT]ype|traffic_?[dD]irection|drop_?[rR]eason_?[dD]esc|node_?[nN]ame)"'
+    rb"\s{0,99}:"
+)
+_OF_HUBBLE = re.compile(
+    rb'"(?:IP|l4|event_?[tT]ype|traffic_?[dD]irection|drop_?[rR]eason_?[dD]esc|node_?[nN]ame)"\s{0,99}:'
+)
+_NUMBERED = re.compile(rb'"verdict"\s{0,99}:\s{0,99}\d')
+_MARKS = (
+    b'"DROPPED"',
+    b'"AUDIT"',
+    b'"ERROR"',
+    b'"lost_events"',
+    b'"lostEvents"',
+    b'"node_status"',
+    b'"nodeStatus"',
+)
+
+
+class HubbleJson:
+    """Hubble flows as JSON, one object a line; arrays and objects over several lines too."""
+
+    name: ClassVar[str] = "hubble-json"
+    summary: ClassVar[str] = "Hubble flow export: JSON lines of the exporter and of hubble observe -o json"
+    cni: ClassVar[str | None] = "cilium"
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """A wrapper around a flow, or a Hubble verdict beside fields that only flows have, is a mark."""
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n\x1e")[:1] not in (b"{", b"["):
+            return 0.0
+        verdict = _VERDICT.search(head) is not None
+        of_hubble = verdict or _OF_HUBBLE.search(head) is not None
+        if of_hubble and _WRAPPED.search(head) is not None:
+            return 0.95
+        if verdict and _OF_FLOWS.search(head) is not None:
+            return 0.92
+        return 0.9 if of_hubble and _OTHER.search(head) is not None else 0.0
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
+        """Verdicts as their encoders write them, and what tells of gaps; whatever the white space.
+
+        Nothing is promised where verdicts are numbers, where none was seen, or where records are
+        spread over lines.
+        """
+        start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if start[:1] == b"[" or start.partition(b"\n")[0].strip() == b"{":
+            return None
+        if _VERDICT.search(head) is None or _NUMBERED.search(head) is not None:
+            return None
+        return _MARKS
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield what each object says; what cannot be read becomes a warning at its line."""
+        if is_document(block):
+            for number, piece in enumerate(pieces_of_document(block.data), start=1):
+                yield from _events(piece, LineEnvelope(line=number), context)
+            return
+        lines = cut_lines(block.data)
+        cut_off = len(lines) - 1 if block.last and not block.data.endswith(b"\n") else -1
+        for index, line in enumerate(lines):
+            if line and not line.isspace():
+                yield from parse_line(line, block.of_line(index), context, last=index == cut_off)
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count what `parse` would yield, without an object per record."""
+        from flowdiag_parsers.hubble.json_fold import fold_lines
+
+        if is_document(block):
+            for event in self.parse(block, context):
+                sink.add(event)
+        else:
+            fold_lines(block, context, sink)
+
+
+def parse_line(line: bytes, around: LineEnvelope, context: ParseContext, *, last: bool) -> Iterator[Event]:
+    """Events of one line; `last` says that the input ends in it, without its newline."""
+    for piece in pieces_of_line(line):
+        yield from _events(piece, around, context, last=last)
+
+
+def _events(
+    piece: Piece, around: LineEnvelope, context: ParseContext, *, last: bool = False
+) -> Iterator[Event]:
+    raw = decode(piece.raw) if context.keep_raw else None
+    if piece.problem is not None:
+        code, message = piece.problem, piece.message or "not JSON"
+        if last and piece.value is None:
+            code, message = "truncated", "the last line was cut off"
+        yield warning(code, message, around, context, raw)
+        if piece.value is None:
+            return
+    yield from read_record(piece.value, around, context, raw)

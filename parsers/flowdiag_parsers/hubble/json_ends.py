@@ -1,0 +1,106 @@
+"""Ends of a Hubble flow: ``source`` and ``destination`` with what stands beside them in the record.
+
+Sample (Cilium 1.16): ``{"ID":1238,"identity":24009,"cluster_name":"default","namespace":"shop","labels":
+["k8s:app=web","k8s:io.kubernetes.pod.namespace=shop"],"pod_name":"web-1","workloads":[{"name":"web",
+"kind":"Deployment"}]}``.  ``ID`` is local to the recording node and never names an end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdiag.parserkit import Peer, WorkloadRef
+from flowdiag_parsers.hubble.json_fields import canonical_ip, integer, objects, text, texts
+
+__all__ = ["read_end", "read_labels", "service_name"]
+
+_MAX_LABELS = 256
+
+# pkg/identity/numericidentity.go: the reserved numbers, 1 to 10
+_RESERVED = {
+    1: "host",
+    2: "world",
+    3: "unmanaged",
+    4: "health",
+    5: "init",
+    6: "remote-node",
+    7: "kube-apiserver",
+    8: "ingress",
+    9: "world-ipv4",
+    10: "world-ipv6",
+}
+# An end can carry two: an apiserver outside has reserved:kube-apiserver and reserved:world; the first
+# of these that is there says most.
+_BY_MEANING = (
+    "kube-apiserver",
+    "ingress",
+    "health",
+    "host",
+    "remote-node",
+    "init",
+    "unmanaged",
+    "world",
+    "world-ipv4",
+    "world-ipv6",
+)
+
+
+def read_labels(found: tuple[str, ...] | None) -> tuple[tuple[str, str], ...] | None:
+    """``k8s:app=web`` as ``("k8s:app", "web")``, sorted; ``reserved:world`` has the value ``""``."""
+    if not found:
+        return None
+    pairs = {(key, value) for key, _, value in (label.partition("=") for label in found[:_MAX_LABELS])}
+    return tuple(sorted(pairs))
+
+
+def _entity(labels: tuple[tuple[str, str], ...] | None, identity: int | None) -> str | None:
+    words = {key[9:] for key, _ in labels or () if key.startswith("reserved:")}
+    for word in _BY_MEANING:
+        if word in words:
+            return word
+    return _RESERVED.get(identity) if identity is not None else None
+
+
+def service_name(service: dict[str, Any] | None) -> str | None:
+    """``{"name":"user-api","namespace":"backend"}`` as ``backend/user-api``."""
+    if service is None:
+        return None
+    name, namespace = text(service, "name"), text(service, "namespace")
+    if name is None:
+        return None
+    return f"{namespace}/{name}" if namespace is not None else name
+
+
+def read_end(
+    end: dict[str, Any],
+    *,
+    ip: str | None,
+    port: int | None = None,
+    mac: str | None = None,
+    service: str | None = None,
+    names: tuple[str, ...] | None = None,
+) -> Peer:
+    """One end of a flow; `end` may be empty (field masks, frames without IP)."""
+    labels = read_labels(texts(end, "labels"))
+    identity = integer(end, "identity") or None
+    workload = next(
+        (
+            WorkloadRef(text(item, "kind"), name)
+            for item in objects(end, "workloads")
+            if (name := text(item, "name")) is not None
+        ),
+        None,
+    )
+    return Peer(
+        ip=canonical_ip(ip) if ip is not None else None,
+        port=port,
+        mac=mac,
+        namespace=text(end, "namespace"),
+        pod=text(end, "pod_name"),
+        service=service,
+        workload=workload,
+        entity=_entity(labels, identity),
+        identity=identity,
+        labels=labels,
+        dns_names=tuple(name.rstrip(".") or name for name in names) if names else None,
+    )

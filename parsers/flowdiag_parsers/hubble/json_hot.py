@@ -1,0 +1,168 @@
+"""What the fast path decodes of a record, and no more.
+
+`Flow` starts with what differs from record to record; the fields from `verdict` on are those that tell
+kinds of records apart.  Types are strict: a record that writes a number as text, an enum as a number or
+names in camelCase does not fit, and is read the slow way.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+__all__ = [
+    "ABSENT",
+    "KIND_FIELDS",
+    "Dns",
+    "Flow",
+    "Kind",
+    "Transport",
+    "Wrapper",
+    "bare_decoder",
+    "wrapped_decoder",
+]
+
+
+ABSENT = Raw(b"")
+"""Of a field that is kept as bytes: it is not there.  (`Raw` cannot stand in a union with null.)"""
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Byte = Annotated[int, Meta(ge=0, le=255)]
+Small = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
+
+
+class Address(Struct, gc=False):
+    """``IP``."""
+
+    source: str | None = None
+    destination: str | None = None
+
+
+class Ports(Struct, gc=False):
+    """``l4.TCP``, ``l4.UDP``, ``l4.SCTP``."""
+
+    source_port: Port | None = None
+    destination_port: Port | None = None
+    flags: Raw = ABSENT
+
+
+class Icmp(Struct, gc=False):
+    """``l4.ICMPv4``, ``l4.ICMPv6``; zeroes are left out."""
+
+    type: Byte = 0
+    code: Byte = 0
+
+
+class Transport(Struct, gc=False):
+    """``l4``."""
+
+    TCP: Ports | None = None
+    UDP: Ports | None = None
+    SCTP: Ports | None = None
+    ICMPv4: Icmp | None = None
+    ICMPv6: Icmp | None = None
+
+
+class Dns(Struct, gc=False):
+    """``l7.dns``."""
+
+    query: str | None = None
+    ips: tuple[str, ...] | None = None
+    ttl: Small | None = None
+
+
+class Application(Struct, gc=False):
+    """``l7``: of allowed requests only DNS answers matter."""
+
+    dns: Dns | None = None
+
+
+class EventType(Struct, gc=False, frozen=True):
+    """``event_type``, without the observation point."""
+
+    type: Small | None = None
+
+
+class Named(Struct, gc=False, frozen=True):
+    """``source_service``."""
+
+    name: str | None = None
+    namespace: str | None = None
+
+
+class Policy(Struct, gc=False, frozen=True):
+    """An entry of ``egress_allowed_by`` and its kin."""
+
+    name: str | None = None
+    namespace: str | None = None
+    labels: tuple[str, ...] | None = None
+    kind: str | None = None
+
+
+class Flow(Struct, gc=False):
+    """A flow."""
+
+    time: str | None = None
+    node_name: str | None = None
+    IP: Address | None = None
+    l4: Transport | None = None
+    source: Raw = ABSENT
+    destination: Raw = ABSENT
+    l7: Application | None = None
+    aggregate: Raw = ABSENT
+    verdict: (
+        Literal[
+            "FORWARDED", "DROPPED", "ERROR", "AUDIT", "REDIRECTED", "TRACED", "TRANSLATED", "VERDICT_UNKNOWN"
+        ]
+        | None
+    ) = None
+    traffic_direction: Literal["INGRESS", "EGRESS"] | None = None
+    is_reply: bool | None = None
+    event_type: EventType | None = None
+    drop_reason: Small | None = None
+    drop_reason_desc: str | None = None
+    source_names: tuple[str, ...] | None = None
+    destination_names: tuple[str, ...] | None = None
+    source_service: Named | None = None
+    destination_service: Named | None = None
+    egress_allowed_by: tuple[Policy, ...] | None = None
+    ingress_allowed_by: tuple[Policy, ...] | None = None
+    egress_denied_by: tuple[Policy, ...] | None = None
+    ingress_denied_by: tuple[Policy, ...] | None = None
+
+
+KIND_FIELDS = Flow.__struct_fields__.index("verdict")
+"""Fields of `Flow` from here on are the record's kind."""
+
+
+class Kind(NamedTuple):
+    """The kind fields of a flow, by name."""
+
+    verdict: str | None
+    traffic_direction: str | None
+    is_reply: bool | None
+    event_type: EventType | None
+    drop_reason: int | None
+    drop_reason_desc: str | None
+    source_names: tuple[str, ...] | None
+    destination_names: tuple[str, ...] | None
+    source_service: Named | None
+    destination_service: Named | None
+    egress_allowed_by: tuple[Policy, ...] | None
+    ingress_allowed_by: tuple[Policy, ...] | None
+    egress_denied_by: tuple[Policy, ...] | None
+    ingress_denied_by: tuple[Policy, ...] | None
+
+
+class Wrapper(Struct, gc=False):
+    """``{"flow":{...},"node_name":"n","time":"..."}``."""
+
+    flow: Flow | None = None
+    node_name: str | None = None
+    time: str | None = None
+
+
+wrapped_decoder = msgspec.json.Decoder(Wrapper)
+bare_decoder = msgspec.json.Decoder(Flow)

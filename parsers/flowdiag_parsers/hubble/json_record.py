@@ -1,0 +1,78 @@
+"""One decoded JSON object of a Hubble stream to its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flowdiag.parserkit import Event, LineEnvelope, ParseContext, ParseWarning, TimeSource, parse_rfc3339
+from flowdiag_parsers.hubble.json_fields import mapping, pick, text
+from flowdiag_parsers.hubble.json_flow import read_flow
+from flowdiag_parsers.hubble.json_others import OTHERS, read_other
+
+__all__ = ["read_record", "warning"]
+
+# What only a flow has at its top level; one of them makes an object without wrapper a flow.
+_FLOW_FIELDS = ("verdict", "IP", "event_type", "source", "destination", "l4", "l7", "traffic_direction")
+_SHOWN = 200
+
+
+def read_record(record: Any, around: LineEnvelope, context: ParseContext, raw: str | None) -> Iterator[Event]:
+    """Events of one object: a wrapper (``flow``, ``lost_events`` ...) or a bare flow.
+
+    Time and node come from the flow, else from its wrapper, else from the envelope of the line.
+    """
+    if not isinstance(record, dict):
+        yield warning(
+            "not-an-object", f"{type(record).__name__} instead of a JSON object", around, context, raw
+        )
+        return
+    flow = mapping(record, "flow")
+    kind, body = "flow", flow
+    if body is None:
+        kind, body = next(
+            ((name, found) for name in OTHERS if (found := mapping(record, name)) is not None), ("flow", None)
+        )
+    if body is None:
+        if not any(pick(record, name) is not None for name in _FLOW_FIELDS):
+            keys = ", ".join(sorted(str(key)[:40] for key in record)[:6]) or "nothing"
+            yield warning("not-a-flow", f"no flow and no known event (has {keys})", around, context, raw)
+            return
+        body = record
+    at, source, bad = _time(body if kind == "flow" else {}, record, around)
+    if bad is not None:
+        yield warning("bad-time", f"not a time: {bad[:_SHOWN]!r}", around, context, raw)
+    node = text(body, "node_name") or text(record, "node_name") or around.node or context.node
+    if kind == "flow":
+        yield read_flow(body, line=around.line, at=at, time_source=source, node=node, raw=raw)
+    else:
+        yield from read_other(kind, body, line=around.line, at=at, time_source=source, node=node, raw=raw)
+
+
+def _time(
+    body: dict[str, Any], record: dict[str, Any], around: LineEnvelope
+) -> tuple[int | None, TimeSource, str | None]:
+    bad = None
+    for stamp in (text(body, "time"), text(record, "time")):
+        if stamp is None:
+            continue
+        try:
+            return parse_rfc3339(stamp), TimeSource.RECORD, bad
+        except ValueError:
+            bad = stamp
+    return around.at, around.time_source, bad
+
+
+def warning(
+    code: str, message: str, around: LineEnvelope, context: ParseContext, raw: str | None
+) -> ParseWarning:
+    """What could not be read, at its line."""
+    return ParseWarning(
+        line=around.line,
+        code=code,
+        message=message,
+        at=around.at,
+        time_source=around.time_source,
+        node=around.node or context.node,
+        raw=raw,
+    )
