@@ -26,9 +26,13 @@ from flowdiag.model.event import (
 from flowdiag.model.reasons import REASONS, ReasonInfo, is_housekeeping, reason_by_code, reason_by_text
 from flowdiag.model.time import NS, from_datetime, parse_rfc3339, rfc3339
 from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
+from flowdiag.parserkit.framing import Frame, frame
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
+from flowdiag.parserkit.json_records import integer_of, json_object, object_of, text_of
+from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
+from flowdiag.parserkit.packets import canonical_ip, is_ip, protocol_name
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.sink import (
     TCP_FLAGS,
@@ -42,6 +46,7 @@ from flowdiag.parserkit.sink import (
 from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 
 __all__ = [
+    "KLOG_BYTES",
     "L7",
     "MONTHS",
     "NS",
@@ -57,8 +62,10 @@ __all__ = [
     "FlowEvent",
     "FlowShape",
     "FlowSink",
+    "Frame",
     "GapEvent",
     "Icmp",
+    "Klog",
     "Lane",
     "LineEnvelope",
     "LogEvent",
@@ -73,22 +80,31 @@ __all__ = [
     "Verdict",
     "Witness",
     "WorkloadRef",
+    "canonical_ip",
     "cut_lines",
     "decode",
     "flag_bits",
+    "frame",
     "from_datetime",
     "icmp_from_name",
+    "integer_of",
     "interface_name",
     "is_housekeeping",
+    "is_ip",
     "is_mac",
     "is_workload_interface",
     "iter_lines",
+    "json_object",
     "looks_like_reply",
     "named_peer",
+    "object_of",
     "parse_rfc3339",
+    "protocol_name",
+    "read_klog",
     "reason_by_code",
     "reason_by_text",
     "rfc3339",
     "split_address",
+    "text_of",
     "yearless_instant",
 ]

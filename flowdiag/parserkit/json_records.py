@@ -1,0 +1,48 @@
+"""Reading JSON of strangers: any value may be missing or of another type, and none of that may raise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["integer_of", "json_object", "object_of", "text_of"]
+
+
+def json_object(line: bytes | str) -> dict[str, Any] | None:
+    """The object that `line` is; ``None`` where it is no whole JSON object."""
+    try:
+        value = msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def text_of(record: dict[str, Any], *keys: str) -> str | None:
+    """The first of these that is text with something in it."""
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def integer_of(record: dict[str, Any], *keys: str) -> int | None:
+    """The first of these that is a whole number: as such, as a float without a fraction, or as digits."""
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, int):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+            return int(value)
+    return None
+
+
+def object_of(record: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object under `key`; empty where there is none."""
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
