@@ -68,6 +68,20 @@ class Alternative:
         self._matchers = matchers
         self._answers: dict[int, tuple[Check, int]] = {}
 
+    def outcome(self, facts: Facts) -> Outcome:
+        """Answer for one end without what explains it: the first miss settles it."""
+        answer = self._answers.get(facts.class_id)
+        if answer is not None:
+            return answer[0].outcome
+        outcome = Outcome.MATCH
+        for asked in self._matchers:
+            found = asked.of(facts).outcome
+            if found is Outcome.MISS:
+                return found
+            if found is Outcome.UNKNOWN:
+                outcome = found
+        return outcome
+
     def of(self, facts: Facts) -> tuple[Check, int]:
         """Answer for one end, and how many of its conditions hold."""
         answer = self._answers.get(facts.class_id)
@@ -296,7 +310,7 @@ class Plan:
             return Outcome.MATCH
         best = Outcome.MISS
         for _, alternative in alternatives:
-            outcome = alternative.of(facts)[0].outcome
+            outcome = alternative.outcome(facts)
             if outcome is Outcome.MATCH:
                 return outcome
             if outcome is Outcome.UNKNOWN:

@@ -54,9 +54,13 @@ def test_ranking_prefers_fewer_misses_and_then_the_rule_of_which_more_held():
     )
     nearest = policies.evaluate(pod_end(api), pod_end(web), "TCP", 80).ingress.nearest
 
-    assert [
-        each.rule.split(".")[0] for each in nearest
-    ] == ["ingress[3]", "ingress[4]", "ingress[5]", "ingress[6]", "ingress[2]"]
+    assert [each.rule.split(".")[0] for each in nearest] == [
+        "ingress[3]",
+        "ingress[4]",
+        "ingress[5]",
+        "ingress[6]",
+        "ingress[2]",
+    ]
 
 
 def test_an_address_in_a_miss_is_each_ends_own():

@@ -414,3 +414,16 @@ def test_a_kind_that_is_not_supported_leaves_its_namespace_without_a_verdict():
     assert found.allowed is None
     assert "TrafficPolicy" in found.ingress.unknown[0]
     assert ask([strange], OTHER, INTERNET).allowed is True
+
+
+def test_cilium_reads_rules_whatever_the_policy_types_say():
+    """``policyTypes: [Ingress]`` beside an egress list isolates egress too there."""
+    spec = {
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [{}],
+        "egress": [{"ports": [{"port": 1}]}],
+    }
+
+    assert verdict(spec, WEB, OTHER) is True
+    assert verdict(spec, WEB, OTHER, dialect=Dialect.CILIUM) is False
