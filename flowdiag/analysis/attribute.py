@@ -15,10 +15,12 @@ from flowdiag.analysis.select import selected_distinct, selected_flow
 from flowdiag.analysis.state import State
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.diagnose import Case, Context, diagnose
+from flowdiag.diagnose.proposals import attach
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Cause, Verdict
+from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
-from flowdiag.model.policy import ConnectionDecision
+from flowdiag.model.policy import ConnectionDecision, IpBlockPods
 from flowdiag.model.reasons import REASONS
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.timeline import Refusal
@@ -112,37 +114,43 @@ def _named(*groups: list[Flow]) -> list[list[Flow]]:
 
 
 def attribute(
-    flows: Sequence[Flow], state: State | None, context: Context
+    flows: Sequence[Flow], state: State | None, context: Context, ip_block_pods: IpBlockPods
 ) -> tuple[list[Refusal], list[Flow]]:
-    """Diagnose every refused flow.
+    """Diagnose every refused flow, and propose what mends it.
 
     Returns:
         Refusals, and the flows that no rule could say anything about.
     """
     boundaries = epochs(state.snapshot.policies) if state is not None else ()
-    refusals: list[Refusal] = []
+    explained: list[tuple[Case, Finding]] = []
     unattributed: list[Flow] = []
     for flow in flows:
-        parts: list[tuple[Flow, ConnectionDecision | None, int | None]]
-        parts = [(flow, None, None)]
-        if state is not None and _replayable(flow):
-            shape = flow.distinct
-
-            def evaluate(
-                at: int | None, flow: Flow = flow, shape: DistinctFlow = shape
-            ) -> ConnectionDecision:
-                return state.policies.evaluate(
-                    flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at
-                )
-
-            parts = list(replay(flow, boundaries, evaluate))
-        for part, decision, at in parts:
-            findings = diagnose(Case(context, part, decision, at))
+        for part, decision, at in _parts(flow, state, boundaries):
+            case = Case(context, part, decision, at)
+            findings = diagnose(case)
             if findings:
-                refusals.append(Refusal(part, findings[0]))
+                explained.append((case, findings[0]))
             else:
                 unattributed.append(part)
+    if state is None:
+        found = [finding for _, finding in explained]
+    else:
+        found = attach(explained, state.policies, ip_block_pods=ip_block_pods)
+    refusals = [Refusal(case.flow, finding) for (case, _), finding in zip(explained, found, strict=True)]
     return refusals, unattributed
+
+
+def _parts(
+    flow: Flow, state: State | None, boundaries: Sequence[int]
+) -> Sequence[tuple[Flow, ConnectionDecision | None, int | None]]:
+    if state is None or not _replayable(flow):
+        return [(flow, None, None)]
+    policies, shape = state.policies, flow.distinct
+
+    def evaluate(at: int | None) -> ConnectionDecision:
+        return policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)
+
+    return replay(flow, boundaries, evaluate)
 
 
 def meaning(flow: Flow) -> str:

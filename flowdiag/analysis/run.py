@@ -18,7 +18,7 @@ from flowdiag.cluster import Resolver, cluster_changes, merge_changes
 from flowdiag.diagnose import Context, broken_rules
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import LogEvent
-from flowdiag.model.objects import Snapshot
+from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
 from flowdiag.model.tally import DistinctFlow
@@ -60,7 +60,7 @@ def analyze(
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
-    return _report(read, known, evidence, selection)
+    return _report(read, known, evidence, selection, options)
 
 
 class _Marks(Struct, frozen=True):
@@ -69,7 +69,13 @@ class _Marks(Struct, frozen=True):
     gaps: tuple[GapMark, ...]
 
 
-def _report(read: Evidence, state: State | None, evidence: EvidenceOptions, selection: Selection) -> Report:
+def _report(
+    read: Evidence,
+    state: State | None,
+    evidence: EvidenceOptions,
+    selection: Selection,
+    options: StateOptions,
+) -> Report:
     tally = read.tally
     snapshot = state.snapshot if state is not None else None
     marks = _marks(read, snapshot, selection)
@@ -87,7 +93,7 @@ def _report(read: Evidence, state: State | None, evidence: EvidenceOptions, sele
         answers=tally.dns,
         allowed_read=not evidence.only_denied,
     )
-    refusals, unattributed = attribute(flows.refused, state, context)
+    refusals, unattributed = attribute(flows.refused, state, context, options.ip_block_pods)
     since, until = _window(read, selection)
     warnings = _warnings(read, state)
     return build_report(
@@ -115,7 +121,7 @@ def _report(read: Evidence, state: State | None, evidence: EvidenceOptions, sele
             gaps=marks.gaps,
             clock_skew=clock_skew([*flows.refused, *flows.allowed]),
             snapshot=_snapshot_info(snapshot),
-            created_at=_creation(snapshot),
+            policies=_policy_objects(snapshot),
             selects=_selection_counts(state),
             warnings=warnings,
         )
@@ -213,9 +219,9 @@ def _snapshot_info(snapshot: Snapshot | None) -> SnapshotInfo:
     )
 
 
-def _creation(snapshot: Snapshot | None) -> Callable[[PolicyRef], int | None]:
-    created = {policy.ref: policy.created for policy in snapshot.policies} if snapshot is not None else {}
-    return created.get
+def _policy_objects(snapshot: Snapshot | None) -> Callable[[PolicyRef], PolicyObject | None]:
+    objects = {policy.ref: policy for policy in snapshot.policies} if snapshot is not None else {}
+    return objects.get
 
 
 def _selection_counts(state: State | None) -> Callable[[PolicyRef], int | None]:

@@ -12,7 +12,7 @@ __all__ = ["command"]
     "what", type=click.Choice(("report", "event", "explain", "verify", "whatif")), default="report"
 )
 def command(what: str) -> int:
-    """Print the JSON Schema of a report, an event, or an explain, verify or what-if answer."""
+    """Print a JSON Schema of what flowdiag writes: a report, an event, or an explain, verify or what-if answer."""
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.schema import SCHEMAS
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from flowdiag.model.event import Verdict
 from flowdiag.model.flow import Flow
+from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import (
     Change,
@@ -72,8 +73,8 @@ class Material(Struct, kw_only=True):
     gaps: Sequence[GapMark]
     clock_skew: Sequence[ClockSkew]
     snapshot: SnapshotInfo
-    created_at: Callable[[PolicyRef], int | None]
-    """A policy's creation, if known."""
+    policies: Callable[[PolicyRef], PolicyObject | None]
+    """The object as the state has it."""
     selects: Callable[[PolicyRef], int | None]
     """How many live pods a policy selects, ``None`` if it is not in the state."""
     warnings: Sequence[ReportWarning]
@@ -92,14 +93,12 @@ def build_report(material: Material) -> Report:
         _, last = span(draft)
         since = allowed_after.first_after(draft, last)
         if since is not None:
-            notes.append(
-                f"Allowed again: {rfc3339(since)[11:19]} UTC is the first allowed record afterwards."
-            )
-        problems.append(
-            make_problem(
-                draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes
-            )
+            # Allowed traffic is counted by the minute.
+            notes.append(f"seen allowed again from about {rfc3339(since)[11:16]} UTC")
+        problem = make_problem(
+            draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes
         )
+        problems.append(_ended(problem) if since is not None else problem)
     problems = _unique_ids(problems)
     folded = explained_by(drafts)
     problems = [
@@ -172,6 +171,21 @@ def build_report(material: Material) -> Report:
     )
 
 
+def _ended(problem: Problem) -> Problem:
+    """Say what changed as the refusals ended, where something did."""
+    ended = [c for c in problem.changes if problem.last is not None and c.at >= problem.last]
+    if not ended:
+        return problem
+    first = min(ended, key=lambda change: change.at)
+    ref = first.object
+    name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+    notes = tuple(
+        f"{note}; {name} was {first.kind} at {first.at[11:19]}" if note.startswith("seen allowed") else note
+        for note in problem.notes
+    )
+    return replace(problem, notes=notes)
+
+
 def _rank(problem: Problem) -> tuple[bool, int, int, str]:
     folded = problem.explained_by is not None
     return (folded, _SEVERITIES.index(problem.severity), -problem.count, problem.id)
@@ -232,17 +246,24 @@ def _policies(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[Polic
                 denials[ref] += 0 if audited else connection.count
             for rule in connection.finding.nearest:
                 denials[rule.policy] += 0
-    return tuple(
-        PolicyView(
-            kind=ref.kind,
-            group=ref.group,
-            namespace=ref.namespace,
-            name=ref.name,
-            created=_text(material.created_at(ref)),
-            selects=material.selects(ref),
-            denials=count,
-        )
-        for ref, count in sorted(denials.items(), key=lambda item: (-item[1], repr(item[0])))
+    ordered = sorted(denials.items(), key=lambda item: (-item[1], repr(item[0])))
+    return tuple(_policy(material, ref, count) for ref, count in ordered)
+
+
+def _policy(material: Material, ref: PolicyRef, count: int) -> PolicyView:
+    known = material.policies(ref)
+    origin = known.origin if known is not None else None
+    return PolicyView(
+        kind=ref.kind,
+        group=ref.group,
+        namespace=ref.namespace,
+        name=ref.name,
+        created=_text(known.created if known is not None else None),
+        selects=material.selects(ref),
+        denials=count,
+        path=origin.input if origin is not None else None,
+        line=origin.line if origin is not None else None,
+        manifest=known.text if known is not None else None,
     )
 
 

@@ -16,6 +16,17 @@ EndKey = tuple[str, str, str, str]
 _MAX_LISTED = 20
 """Pods, addresses and names listed per end; the rest is in the events."""
 
+_POD_LABELS = frozenset(
+    {
+        "pod-template-hash",
+        "controller-revision-hash",
+        "pod-template-generation",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+    }
+)
+"""Labels that controllers put on pods: they say nothing of the workload and change with every rollout."""
+
 _FOLD_FROM = 4
 """Outside addresses of one range that stand as the range."""
 
@@ -119,6 +130,8 @@ def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
             identities.add(end.identity)
         names.update(end.dns_names)
         known.add(str(end.known_by))
+    if labels is not None:
+        labels = {key: value for key, value in labels.items() if key not in _POD_LABELS}
     return ReportEndpoint(
         kind=kind,
         namespace=namespace or None,

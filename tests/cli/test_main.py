@@ -45,8 +45,9 @@ def test_every_command_is_what_its_line_says():
         command = importlib.import_module(f"flowdiag.cli.{module}").command
         own = command.get_short_help_str(limit=200)
 
+        # The commands may say more than fits a list, but they begin with the same words.
         assert name == command.name
-        assert text.rstrip(".").split(",")[0].split(":")[0].split(" or ")[0] in own, name
+        assert text.split()[:4] == own.split()[:4], name
 
 
 def test_every_option_has_help():
