@@ -156,7 +156,11 @@ def lines(draw):
         record = {"flow": flow} | draw(
             st.fixed_dictionaries({}, optional={"node_name": st.just("n1"), "time": times})
         )
-    how = draw(st.integers(0, 19))
+    how = draw(st.integers(0, 20))
+    if how == 20:
+        # A packet's two records.
+        pair = [json.dumps(flow | {"verdict": "DROPPED", "event_type": {"type": kind}}) for kind in (5, 1)]
+        return "\n".join(pair).encode()
     if how == 0:
         record = camelled(record)
     text = json.dumps(
