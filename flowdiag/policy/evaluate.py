@@ -60,6 +60,7 @@ class PolicySet:
         own_node: whether a node always reaches the pods that run on it.
         relational: whether conditions tell an end's own node from others.
         policed: reserved words of ends without a pod that policies can select.
+        loopback: whether a pod always reaches itself; else nobody says.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class PolicySet:
         own_node: bool = True,
         relational: bool = False,
         policed: frozenset[str] = frozenset(),
+        loopback: bool = False,
     ) -> None:
         self.snapshot = snapshot
         self.dialect = dialect
@@ -83,6 +85,7 @@ class PolicySet:
         self._own_node = own_node
         self._relational = relational
         self._policed = policed
+        self._loopback = loopback
         self._ends = EndsBook(snapshot, ranges, _keys(tiers), extra=extra, relational=relational)
         self._plans = {direction: Plan(direction, tiers) for direction in Direction}
         every = [policy for tier in tiers for policy in tier.policies]
@@ -145,6 +148,9 @@ class PolicySet:
         if source.kind in OUTSIDE and destination.kind in OUTSIDE:
             raise ValueError("both ends are outside the cluster")
         if _same_pod(src, dst):
+            if self._loopback:
+                end = EndDecision(allowed=True)
+                return ConnectionDecision(allowed=True, egress=end, ingress=end)
             end = EndDecision(allowed=None, unknown=(_LOOPBACK,))
             return ConnectionDecision(allowed=None, egress=end, ingress=end)
         if isinstance(port, str):

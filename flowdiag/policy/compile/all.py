@@ -126,6 +126,7 @@ def _cilium(snapshot: Snapshot, dialect: Dialect, traits: Traits) -> PolicySet:
         own_node=False,
         relational=True,
         policed=cilium.POLICED,
+        loopback=True,
     )
 
 
