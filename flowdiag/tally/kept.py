@@ -74,7 +74,7 @@ class Kept(Generic[E]):
             del kept[self._most :]
 
 
-def _order(sighting: Sighting[E]) -> tuple[int, str, int, bytes]:
+def _order(sighting: Sighting[E]) -> tuple[int, str, int, str, bytes]:
     event = sighting.event
     at = event.at if event.at is not None else -1
-    return at, sighting.input, event.line, _encoder.encode(event)
+    return at, sighting.input, event.line, sighting.parser, _encoder.encode(event)
