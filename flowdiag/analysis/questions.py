@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowdiag.analysis.ask import Answer, Asker
+from flowdiag.analysis.asked import diagnose_answer
 from flowdiag.analysis.attribute import sort_flows
 from flowdiag.analysis.collect import gather, read_state
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
@@ -13,6 +14,7 @@ from flowdiag.cluster import Resolver
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Verdict
+from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision
 from flowdiag.model.report import ReportWarning
@@ -49,8 +51,8 @@ def explain(
     state: StateOptions,
     evidence: EvidenceOptions | None = None,
     selection: Selection | None = None,
-) -> tuple[ExplainResult, Answer]:
-    """Answer for one connection, and with evidence say what was really seen.
+) -> tuple[ExplainResult, Answer, Finding | None]:
+    """Answer for one connection, with evidence also what was really seen, and for a refusal what is wrong.
 
     Args:
         src: the client, as the contract's queries name ends.
@@ -85,7 +87,7 @@ def explain(
         answer = asker.ask(src, dst, protocol, port, walk=True)
     decision = ConnectionDecision(allowed=answer.allowed, egress=answer.egress, ingress=answer.ingress)
     result = explain_result(src, dst, protocol, port, decision, error=answer.error, observed=observed)
-    return result, answer
+    return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods)
 
 
 def _need(state: Sequence[object], warnings: Sequence[ReportWarning]) -> None:
@@ -129,9 +131,7 @@ def _observed(
         allowed_first=first_yes,
         allowed_last=last_yes,
         audited=sum(flow.count for flow in audited),
-        text=_sentence(
-            answer, no, (first_no, last_no), None if passed is None else yes, (first_yes, last_yes)
-        ),
+        text=_sentence(no, (first_no, last_no), None if passed is None else yes, (first_yes, last_yes)),
     )
 
 
@@ -146,7 +146,6 @@ def _sum(flows: Sequence[Flow]) -> tuple[int, str | None, str | None]:
 
 
 def _sentence(
-    answer: Answer,
     denied: int,
     denied_span: tuple[str | None, str | None],
     allowed: int | None,
@@ -161,14 +160,7 @@ def _sentence(
         parts.append("allowed traffic was not read")
     if not parts:
         return "nothing was seen between the two in the evidence"
-    text = ", ".join(parts)
-    if denied and answer.allowed is True:
-        text += "; the policies as they are now allow it: they changed, or something else refused it"
-    if not denied and allowed and answer.allowed is True:
-        text += "; policy is cleared as the cause"
-    if allowed and not denied and answer.allowed is False:
-        text += "; the policies as they are now refuse it: they changed since, or are not enforced"
-    return text
+    return ", ".join(parts)
 
 
 def _span(span: tuple[str | None, str | None]) -> str:

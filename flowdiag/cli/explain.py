@@ -71,7 +71,7 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     number, protocol = parse_port(port)
     if not given["state"] and not paths:
         raise UsageError("no cluster objects named", hint="flowdiag explain SRC DST PORT --state FOLDER")
-    result, walk = explain(
+    result, walk, finding = explain(
         src,
         dst,
         number,
@@ -88,6 +88,6 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
         return 0
     from flowdiag.report.explain_view import render_explain
 
-    text = render_explain(result, walk, display_options(zone=given["display_zone"]))
+    text = render_explain(result, walk, display_options(zone=given["display_zone"]), finding)
     click.echo(text, nl=not text.endswith("\n"), color=True)
     return 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from flowdiag.model.finding import Finding
 from flowdiag.model.policy import EndDecision, WalkStep
+from flowdiag.report.escape import visible_block
 from flowdiag.report.phrases import miss_text, plural, policy_text
 from flowdiag.report.protocol import Options
 from flowdiag.report.query_types import ExplainResult, Observed
@@ -31,13 +33,16 @@ class Ends(Protocol):
         """At the destination."""
 
 
-def render_explain(result: ExplainResult, decision: Ends, options: Options) -> str:
-    """Say whether the connection is allowed, by what, what came nearest, and what was seen.
+def render_explain(
+    result: ExplainResult, decision: Ends, options: Options, finding: Finding | None = None
+) -> str:
+    """Say whether the connection is allowed, by what, what came nearest, what was seen, what would mend it.
 
     Args:
         result: the answer as ``-o json`` has it.
         decision: the evaluation behind it; `EndDecision.walk` is shown where filled.
         options: width and colour; `verbose` shows all nearest rules, `all` the whole walk.
+        finding: the diagnosis of a denied connection, with its proposal.
     """
     screen = Screen(options)
     arrow = screen.own("→")
@@ -59,7 +64,33 @@ def render_explain(result: ExplainResult, decision: Ends, options: Options) -> s
     _end(screen, "egress", f"egress of {src}", decision.egress)
     _end(screen, "ingress", f"ingress of {dst}", decision.ingress)
     _observed(screen, result.allowed, result.observed)
+    _mend(screen, finding)
     return screen.text()
+
+
+def _mend(screen: Screen, finding: Finding | None) -> None:
+    """What is wrong by the catalogue, what would have to change, and the change itself."""
+    if finding is None:
+        return
+    screen.put(("diagnosis", "bold"), f"  {finding.code} {screen.name(finding.slug, 60)}", indent=1, hang=2)
+    if finding.summary:
+        _field(screen, "what", [screen.name(finding.summary, 900)])
+    if finding.advice:
+        _field(screen, "advice", [screen.name(finding.advice, 900)])
+    proposal = finding.counterfactual
+    if proposal is None:
+        return
+    proved = " (proved by replay)" if proposal.proved else ""
+    _field(screen, "fix", [f"{screen.name(proposal.summary, 600)}{proved}"])
+    opens = [
+        f"{screen.name(one.src, 60)} -> {screen.name(one.dst, 60)} {one.protocol} {', '.join(one.ports)}"
+        for one in proposal.also_allows[:_POLICIES]
+    ]
+    _field(screen, "also opens", opens or ["nothing else that is known"])
+    for manifest in [proposal.patch] if proposal.patch else proposal.manifests:
+        screen.blank()
+        for line in visible_block(manifest).splitlines():
+            screen.put(line, indent=3)
 
 
 def _end(screen: Screen, direction: str, title: str, end: EndDecision | None) -> None:
