@@ -78,14 +78,43 @@ def _in_rule(
             entry = {"namespaceSelector": entry["namespaceSelector"], "podSelector": old["podSelector"]}
         elif condition is Condition.NAMESPACE and "namespaceSelector" in entry and "namespaceSelector" in old:
             entry = {"namespaceSelector": entry["namespaceSelector"]}
+        elif condition is Condition.POD and "podSelector" in entry:
+            # What the rule says of namespaces holds; only the labels that missed are touched.
+            kept = {"namespaceSelector": old["namespaceSelector"]} if "namespaceSelector" in old else {}
+            entry = {**kept, "podSelector": _corrected(old.get("podSelector"), rule) or entry["podSelector"]}
         # Where the written selector admits somebody today, the proof finds that taking it away closes
         # something, and the entry is added beside it instead.
         target[word][item] = entry
-        yield Edit(f"Correct {rule_text(rule)}", direction, policy, changed_policy(policy, spec))
+        text = f"Correct {rule_text(rule)}: {_becomes(condition, entry, rule)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
     spec, target = _copied(policy, direction, index)
     target[word] = [*(target.get(word) or []), entry]
     text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
     yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _becomes(condition: Condition, entry: dict[str, Any], rule: NearestRule) -> str:
+    """The change in words: ``app=frontend becomes app=front-end``."""
+    word = "podSelector" if condition is Condition.POD else "namespaceSelector"
+    labels = (entry.get(word) or {}).get("matchLabels") or {}
+    now = ", ".join(f"{key}={value}" for key, value in labels.items())
+    wanted = ", ".join(miss.wanted for miss in rule.misses)
+    return f"{wanted} becomes {now}" if now else f"{wanted} is dropped"
+
+
+def _corrected(selector: Any, rule: NearestRule) -> dict[str, Any] | None:
+    """The selector with the missed labels' values as they were found; ``None`` where that cannot be said so."""
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    if not isinstance(labels, dict):
+        return None
+    changed = dict(labels)
+    for miss in rule.misses:
+        key, _, value = miss.wanted.partition("=")
+        found_key, _, found = (miss.found or "").partition("=")
+        if labels.get(key) != value or found_key != key:
+            return None
+        changed[key] = found
+    return {**selector, "matchLabels": changed}
 
 
 def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
