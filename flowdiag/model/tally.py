@@ -99,6 +99,12 @@ class DistinctFlow(Struct, frozen=True, kw_only=True):
     """Where flows were folded past a bound: an estimate of how many distinct ends this stands for."""
     folded_ports: int | None
     examples: tuple[Example, ...]
+    interface_in: str | None = None
+    """The host's interface on the client's side, from records that name their ends by nothing else (the
+    kernel's packet log): a pod's own interface leads back to the pod."""
+    interface_out: str | None = None
+    """The same on the server's side; ``None`` beside a known `interface_in` where the host itself is reached,
+    or where the packet was seen before its destination was translated."""
 
 
 class InputSummary(Struct, frozen=True, kw_only=True):

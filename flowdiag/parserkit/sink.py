@@ -65,6 +65,9 @@ class FlowShape(Struct, frozen=True, kw_only=True):
     reason_raw: str | None
     l7: L7 | None
     turned: bool
+    interface_in: str | None = None
+    """As `flowdiag.model.tally.DistinctFlow.interface_in`; only where a record names its ends by nothing else."""
+    interface_out: str | None = None
 
 
 class Lane(Protocol):

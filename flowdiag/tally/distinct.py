@@ -124,6 +124,8 @@ def _flow(table: Table, place: Place, part: Paired, *, reply_seen: bool) -> Dist
         folded_peers=(sketch.end_count or None) if sketch is not None else None,
         folded_ports=(sketch.port_count or None) if sketch is not None else None,
         examples=tuple(examples),
+        interface_in=shape.interface_in,
+        interface_out=shape.interface_out,
     )
 
 

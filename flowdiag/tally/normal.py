@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from flowdiag.model.event import L7, Direction, FlowEvent, Peer
+from flowdiag.model.event import L7, Direction, FlowEvent, Peer, Verdict
+from flowdiag.parserkit.interfaces import is_workload_interface
 from flowdiag.parserkit.sink import FlowShape, flag_bits, looks_like_reply, named_peer
 from flowdiag.tally.table import REFUSED
 
@@ -43,6 +44,7 @@ def place_event(event: FlowEvent) -> Placed:
         direction = _OTHER_SIDE.get(direction) if direction is not None else None
     if turned:
         src, dst = dst, src
+    entered, left = _interfaces(event)
     return Placed(
         src=named_peer(src),
         dst=named_peer(dst),
@@ -60,12 +62,34 @@ def place_event(event: FlowEvent) -> Placed:
             reason_raw=event.reason_raw,
             l7=refused_l7(event.l7) if event.verdict in REFUSED else None,
             turned=turned,
+            interface_in=left if turned else entered,
+            interface_out=entered if turned else left,
         ),
         direction=direction,
         flags=flags,
         src_names=src.dns_names,
         dst_names=dst.dns_names,
     )
+
+
+def _interfaces(event: FlowEvent) -> tuple[str | None, str | None]:
+    """By which interfaces the packet entered and left, where nothing else tells who its ends are.
+
+    Records that name pods need no interfaces, and to keep them apart by node interfaces would split
+    flows for nothing.
+    """
+    entered, left = event.interface_in, event.interface_out
+    if entered is None and left is None:
+        return None, None
+    if event.verdict is not Verdict.LOGGED and not (
+        is_workload_interface(entered) or is_workload_interface(left)
+    ):
+        return None, None
+    named = any(
+        end.pod is not None or end.identity is not None or end.namespace is not None
+        for end in (event.src, event.dst)
+    )
+    return (None, None) if named else (entered, left)
 
 
 def refused_l7(l7: L7 | None) -> L7 | None:

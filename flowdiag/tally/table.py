@@ -28,8 +28,8 @@ BITS = 64
 EXACT, FOLDED, POOLED = 0, 1, 2
 """A flow kept as it is; one group's overflow; the overflow of groups."""
 
-REFUSED = frozenset({Verdict.DENIED, Verdict.AUDITED, Verdict.ERROR})
-"""Verdicts that are counted by the second, with examples."""
+REFUSED = frozenset({Verdict.DENIED, Verdict.AUDITED, Verdict.ERROR, Verdict.LOGGED})
+"""Verdicts that are counted by the second, with examples; what is only logged may prove to be refused."""
 
 _DIRECTIONS: tuple[Direction | None, ...] = (None, Direction.INGRESS, Direction.EGRESS)
 _WITNESSES: tuple[Witness | None, ...] = (None, Witness.DROP, Witness.VERDICT)
