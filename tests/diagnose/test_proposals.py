@@ -29,9 +29,17 @@ CASES = {
 PROPOSED = {
     "FD101-fires_rule_for_another_workload": "Admit shop/web in NetworkPolicy data/redis ingress[0].",
     "FD102-fires_ingress_missing": "Add NetworkPolicy data/allow-redis-from-web to let data/redis be reached by shop/web.",
-    "FD201-fires_mistyped_value": "Correct NetworkPolicy data/redis ingress[0].from[0].",
-    "FD202-fires_selector_wants_the_name": "Correct NetworkPolicy shop/allow-ntp egress[0].to[0].",
-    "FD204-fires_peer_in_another_namespace": "Correct NetworkPolicy data/redis ingress[0].from[0].",
+    "FD201-fires_mistyped_value": (
+        "Correct NetworkPolicy data/redis ingress[0].from[0]: app=frontend becomes app=front."
+    ),
+    "FD202-fires_selector_wants_the_name": (
+        "Correct NetworkPolicy shop/allow-ntp egress[0].to[0]: "
+        "name=kube-system becomes kubernetes.io/metadata.name=kube-system."
+    ),
+    "FD204-fires_peer_in_another_namespace": (
+        "Correct NetworkPolicy data/redis ingress[0].from[0]: "
+        "kubernetes.io/metadata.name=data becomes kubernetes.io/metadata.name=shop."
+    ),
     "FD301-fires_service_port": "Allow 8080/TCP in NetworkPolicy data/api ingress[0].",
     "FD303-fires_protocol_left_out": "Allow 8125/UDP in NetworkPolicy ops/statsd ingress[0].",
     "FD401-fires_default_deny": (
