@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 from statistics import median
@@ -14,9 +13,10 @@ from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.model.time import NS
 from flowdiag.parserkit.sink import TCP_FLAGS
 from flowdiag.tally.bounds import Bounds
+from flowdiag.tally.halves import Place, Whole, whole_cells
 from flowdiag.tally.lane import NEVER, TIME_RANKS, FlowLane
 from flowdiag.tally.pairs import Paired, paired
-from flowdiag.tally.table import EXACT, REFUSED, Table
+from flowdiag.tally.table import EXACT, POOLED, REFUSED, Table
 
 __all__ = ["distinct_flows"]
 
@@ -24,23 +24,18 @@ _EXAMPLES = 3
 _STEADY_GAPS = 4
 _STEADY_SHARE = 0.8
 
-Place = tuple[int, int, int, int | None, int]
-
 
 def distinct_flows(table: Table) -> tuple[DistinctFlow, ...]:
     """All flows of a compacted table, in an order that hangs on their contents alone."""
-    cells: dict[Place, dict[int, FlowLane]] = defaultdict(dict)
-    for (level, src, dst, port, shape, code), lane in table.lanes.items():
-        cells[level, src, dst, port, shape][code] = lane
     bounds = Bounds(table)
-    seen = _Ways(table, cells)
+    seen = _Ways(table, {key[:5] for key in table.lanes})
     found: list[tuple[tuple[int, str, int, int, str], DistinctFlow]] = []
-    for place, lanes in cells.items():
-        level, src, dst, port, shape = place
+    for whole in whole_cells(table, bounds):
+        level, src, dst, port, shape = whole.place
         refused = table.shapes[shape].shape.verdict in REFUSED
         number = bounds.cell_hash((src, dst, port, shape))
-        for part in paired(lanes, refused=refused):
-            flow = _flow(table, place, part, reply_seen=seen.other_way(place))
+        for part in paired(whole.lanes, refused=refused):
+            flow = _flow(table, whole, part, reply_seen=seen.other_way(whole.place))
             first = flow.first if flow.first is not None else -1
             found.append(((first, flow.verdict, level, number, flow.direction or ""), flow))
     found.sort(key=lambda item: item[0])
@@ -76,8 +71,8 @@ def _end(peer: Peer) -> tuple[str | None, ...]:
     return (peer.namespace, peer.service, peer.node, peer.entity, peer.mac, "")
 
 
-def _flow(table: Table, place: Place, part: Paired, *, reply_seen: bool) -> DistinctFlow:
-    _, src, dst, port, number = place
+def _flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> DistinctFlow:
+    level, _, _, port, number = cell.place
     whole = table.shapes[number]
     shape = whole.shape
     lanes = part.lanes
@@ -87,7 +82,7 @@ def _flow(table: Table, place: Place, part: Paired, *, reply_seen: bool) -> Dist
     width = max(lane.width for lane in lanes)
     sketch = joined.sketch
     examples = sorted({example for lane in lanes for example in lane.examples or ()})[:_EXAMPLES]
-    source = table.peers[src]
+    source = cell.src
     if joined.src_names:
         source = replace(source, dns_names=tuple(sorted(joined.src_names)))
     rank = max(lane.time_rank for lane in lanes)
@@ -96,17 +91,17 @@ def _flow(table: Table, place: Place, part: Paired, *, reply_seen: bool) -> Dist
         parser=whole.parser,
         node=shape.node,
         src=source,
-        dst=table.peers[dst],
+        dst=cell.dst,
         protocol=shape.protocol,
         port=port if sketch is None else sketch.only_port,
         icmp=shape.icmp,
         direction=part.direction,
         verdict=shape.verdict,
-        verdict_raw=shape.verdict_raw,
+        verdict_raw=shape.verdict_raw or (joined.verdict_raw if level != POOLED else None),
         cause=shape.cause,
         reason=shape.reason,
         reason_code=shape.reason_code,
-        reason_raw=shape.reason_raw,
+        reason_raw=shape.reason_raw or (joined.reason_raw if level != POOLED else None),
         policies=tuple(sorted(joined.policies or (), key=repr)),
         l7=shape.l7,
         turned=shape.turned,

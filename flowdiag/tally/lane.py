@@ -42,6 +42,8 @@ class LaneState(Struct, frozen=True, array_like=True):
     policies: list[PolicyHit]
     ports: bytes | None
     peers: list[int] | None
+    verdict_raw: str | None = None
+    reason_raw: str | None = None
 
 
 class FlowLane:
@@ -58,6 +60,7 @@ class FlowLane:
         "last",
         "limit",
         "policies",
+        "reason_raw",
         "shift",
         "sketch",
         "source_ports",
@@ -65,6 +68,7 @@ class FlowLane:
         "time_rank",
         "unit",
         "untimed",
+        "verdict_raw",
     )
 
     def __init__(self, unit: int, limits: Limits) -> None:
@@ -87,6 +91,9 @@ class FlowLane:
         self.policies: set[PolicyHit] | None = None
         self.sketch: Sketch | None = None
         """Of what was folded together; None for an exact flow."""
+        self.verdict_raw: str | None = None
+        self.reason_raw: str | None = None
+        """The vendor's words, where records of several spellings are counted here: the smallest."""
 
     # -- counting ----------------------------------------------------------------------------------
 
@@ -141,6 +148,15 @@ class FlowLane:
             self.src_names = _smallest((self.src_names or set()).union(src), self._limits.names)
         if dst:
             self.dst_names = _smallest((self.dst_names or set()).union(dst), self._limits.names)
+
+    def note_words(self, verdict_raw: str | None, reason_raw: str | None) -> None:
+        """How records spell what the shape says in normal words."""
+        if verdict_raw is not None:
+            known = self.verdict_raw
+            self.verdict_raw = verdict_raw if known is None else min(known, verdict_raw)
+        if reason_raw is not None:
+            known = self.reason_raw
+            self.reason_raw = reason_raw if known is None else min(known, reason_raw)
 
     def note_policies(self, policies: tuple[PolicyHit, ...]) -> None:
         """Policies that records named: the first by kind and name stay."""
@@ -218,12 +234,13 @@ class FlowLane:
         self.note_names(tuple(other.src_names or ()), tuple(other.dst_names or ()))
         if other.policies:
             self.note_policies(tuple(other.policies))
+        self.note_words(other.verdict_raw, other.reason_raw)
         if other.sketch is not None:
             self.sketch = self.sketch or Sketch()
             self.sketch.absorb(other.sketch)
 
     def state(self) -> LaneState:
-        """All of it, for `from_state`."""
+        """All of it, for `from_state`; sorted, so that the same counts are the same bytes."""
         return LaneState(
             self.buckets,
             self.shift,
@@ -233,13 +250,15 @@ class FlowLane:
             self.untimed,
             self.extra,
             self.time_rank,
-            list(self.source_ports or ()),
+            sorted(self.source_ports or ())[: self._limits.source_ports],
             self.examples or [],
-            list(self.src_names or ()),
-            list(self.dst_names or ()),
-            list(self.policies or ()),
+            sorted(self.src_names or ()),
+            sorted(self.dst_names or ()),
+            sorted(self.policies or (), key=repr),
             self.sketch.ports_bytes() if self.sketch is not None else None,
             sorted(self.sketch.hashes) if self.sketch is not None else None,
+            self.verdict_raw,
+            self.reason_raw,
         )
 
     @classmethod
@@ -255,6 +274,7 @@ class FlowLane:
         lane.src_names = set(state.src_names) or None
         lane.dst_names = set(state.dst_names) or None
         lane.policies = set(state.policies) or None
+        lane.verdict_raw, lane.reason_raw = state.verdict_raw, state.reason_raw
         if state.ports is not None:
             lane.sketch = Sketch.of(state.ports, state.peers or [])
         return lane

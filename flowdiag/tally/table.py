@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.model.event import Direction, Peer, Verdict, Witness
 from flowdiag.parserkit.sink import FlowShape
@@ -76,6 +77,7 @@ class Table:
         self._peer_numbers: dict[Peer, int] = {}
         self._shape_numbers: dict[ParserShape, int] = {}
         self._units: list[int] = []
+        self._plain: list[int] = []
 
     def peer(self, peer: Peer) -> int:
         """The number of an end."""
@@ -93,6 +95,10 @@ class Table:
             number = self._shape_numbers[whole] = len(self.shapes)
             self.shapes.append(whole)
             self._units.append(1 if shape.verdict in REFUSED else 60)
+            self._plain.append(number)
+            plain = _plain(shape)
+            if plain is not shape:
+                self._plain[number] = self.shape(parser, plain)
         return number
 
     def unit(self, shape: int) -> int:
@@ -100,11 +106,19 @@ class Table:
         return self._units[shape]
 
     def lane(self, level: int, src: int, dst: int, port: int | None, shape: int, code: int) -> FlowLane:
-        """The lane at this place, made if there is none."""
-        key = (level, src, dst, port, shape, code)
+        """The lane at this place, made if there is none.
+
+        Text printers spell the two records of one refused packet differently (``DENIED`` and
+        ``DROPPED``): both are counted in one shape, and the words stay with the lanes.
+        """
+        plain = shape if lane_witness(code) is None else self._plain[shape]
+        key = (level, src, dst, port, plain, code)
         lane = self.lanes.get(key)
         if lane is None:
-            lane = self.lanes[key] = FlowLane(self._units[shape], self.limits)
+            lane = self.lanes[key] = FlowLane(self._units[plain], self.limits)
+        if plain != shape:
+            words = self.shapes[shape].shape
+            lane.note_words(words.verdict_raw, words.reason_raw)
         return lane
 
     def absorb(self, other: Table) -> None:
@@ -116,3 +130,12 @@ class Table:
         shapes = [self.shape(whole.parser, whole.shape) for whole in other.shapes]
         for (level, src, dst, port, shape, code), lane in other.lanes.items():
             self.lane(level, peers[src], peers[dst], port, shapes[shape], code).absorb(lane)
+
+
+def _plain(shape: FlowShape) -> FlowShape:
+    """`shape` without the vendor's spellings, where it refuses for a reason that is known."""
+    if shape.verdict not in REFUSED or shape.reason is None:
+        return shape
+    if shape.verdict_raw is None and shape.reason_raw is None:
+        return shape
+    return replace(shape, verdict_raw=None, reason_raw=None)
