@@ -15,6 +15,7 @@ __all__ = [
     "cells",
     "csv_text",
     "harmless",
+    "json_in_page",
     "markdown_code",
     "markdown_fence",
     "markdown_phrase",
@@ -53,6 +54,19 @@ def _show(match: re.Match[str]) -> str:
 def visible(text: str, limit: int = MAX_TEXT) -> str:
     """One line of text in which every acting character is shown as an escape, at most `limit` long."""
     return _ACTING.sub(_show, bounded(text, limit))
+
+
+_IN_SCRIPT = re.compile(f"[<>&]|{_ACTING.pattern}")
+
+
+def json_in_page(text: str) -> str:
+    """JSON as it may stand in a script element: no tag, no comment, nothing that acts, the same values."""
+    return _IN_SCRIPT.sub(_json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[index] << 8 | units[index + 1]:04x}" for index in range(0, len(units), 2))
 
 
 def harmless(text: str) -> str:

@@ -12,10 +12,12 @@ import hashlib
 from importlib.resources import files
 from typing import Any, ClassVar
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report, ReportWarning
-from flowdiag.report.escape import MAX_TEXT, visible, visible_block
+from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, visible, visible_block
 from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes
 from flowdiag.report.protocol import Options
@@ -23,11 +25,25 @@ from flowdiag.report.read import DATA_ID
 
 __all__ = ["HtmlReporter"]
 
+_MAX_PAGE = 2_900_000
+"""Bytes that a page may have: it must go through mail and chat, and open at once."""
 _MAX_DATA = 1_200_000
-"""Bytes of JSON that a page carries; with what is shown, a page stays below 3 MB."""
-_KEPT_CONNECTIONS = 40
-_KEPT_PROBLEMS = 150
-_KEPT_MARKS = 300
+
+
+class _Level(Struct, frozen=True):
+    """How much of a report too large for one page is kept."""
+
+    problems: int
+    connections: int
+    marks: int
+    text: int
+
+
+_LEVELS = (
+    _Level(problems=150, connections=40, marks=400, text=2000),
+    _Level(problems=80, connections=8, marks=200, text=300),
+    _Level(problems=30, connections=3, marks=60, text=120),
+)
 
 
 class HtmlReporter:
@@ -41,19 +57,30 @@ class HtmlReporter:
         if options.problem is not None:
             only = tuple(p for p in report.problems if p.id == options.problem)
             report = replace(report, problems=only)
-        report, data = _carried(report)
-        script = _asset("script.js")
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        template = _environment().get_template("page.html.j2")
-        text: str = template.render(
+        text = _render(report, options) if len(json_bytes(report, pretty=False)) <= _MAX_DATA else None
+        for level in _LEVELS:
+            if text is not None and len(text.encode()) <= _MAX_PAGE:
+                break
+            text = _render(_cut(report, level), options)
+        return text or ""
+
+
+def _render(report: Report, options: Options) -> str:
+    script = _asset("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text: str = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
             **page(report, options),
             style=_safe(_asset("style.css")),
             script=_safe(script),
             script_digest=digest,
-            data=_safe(data),
+            data=_safe(json_in_page(json_bytes(report, pretty=False).decode())),
             data_id=DATA_ID,
         )
-        return text
+    )
+    return text
 
 
 def _asset(name: str) -> str:
@@ -89,49 +116,48 @@ def _environment() -> Any:
     return environment
 
 
-def _carried(report: Report) -> tuple[Report, str]:
-    """The report as the page carries it, cut where it would be too large, and its JSON."""
-    data = json_bytes(report, pretty=False)
-    for connections in (_KEPT_CONNECTIONS, 8, 2):
-        if len(data) <= _MAX_DATA:
-            break
-        report = _cut(report, connections)
-        data = json_bytes(report, pretty=False)
-    text = data.decode()
-    for sign in ("<", ">", "&", "\u2028", "\u2029"):
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return report, text
-
-
-def _cut(report: Report, connections: int) -> Report:
+def _cut(report: Report, level: _Level) -> Report:
+    """The report's first problems and connections with short texts, and a warning that says so."""
     problems = tuple(
         replace(
             problem,
-            connections=problem.connections[:connections],
-            evidence=tuple(replace(e, raw=visible(e.raw, 300)) for e in problem.evidence[:2]),
+            connections=problem.connections[: level.connections],
+            evidence=problem.evidence[:2],
+            changes=problem.changes[:5],
+            notes=problem.notes[:5],
         )
-        for problem in report.problems[: _KEPT_PROBLEMS if connections > 2 else 40]
+        for problem in report.problems[: level.problems]
     )
     kept = {problem.id for problem in problems}
-    rows = {key: row for key, row in report.buckets.counts.by_problem.items() if key in kept}
+    counts = report.buckets.counts
+    rows = {key: row for key, row in counts.by_problem.items() if key in kept}
     warning = ReportWarning(
         code="report-cut",
         message=(
             f"this page was too large: the first {len(problems)} of {len(report.problems)} problems with at most "
-            f"{connections} connections each are here; -o json holds all of them"
+            f"{level.connections} connections each are here, and long texts are cut; -o json holds all of it"
         ),
         input=None,
         line=None,
     )
-    others = tuple(w for w in report.warnings if w.code != "report-cut")
-    counts = replace(report.buckets.counts, by_problem=rows)
-    return replace(
+    smaller = replace(
         report,
         problems=problems,
-        timeline=report.timeline[:_KEPT_MARKS],
-        changes=report.changes[:_KEPT_MARKS],
-        policies=report.policies[:_KEPT_MARKS],
-        inputs=report.inputs[:_KEPT_MARKS],
-        buckets=replace(report.buckets, counts=counts),
-        warnings=(warning, *others[:_KEPT_MARKS]),
+        timeline=report.timeline[: level.marks],
+        changes=report.changes[: level.marks],
+        policies=report.policies[: level.marks],
+        inputs=report.inputs[: level.marks],
+        not_policy=report.not_policy[: level.marks],
+        buckets=replace(report.buckets, counts=replace(counts, by_problem=rows)),
+        warnings=report.warnings[: level.marks],
     )
+    shorter: Report = msgspec.convert(_short(msgspec.to_builtins(smaller), level.text), Report)
+    return replace(shorter, warnings=(warning, *shorter.warnings))
+
+
+def _short(value: Any, limit: int) -> Any:
+    if isinstance(value, str):
+        return bounded(value, limit)
+    if isinstance(value, dict):
+        return {bounded(key, limit): _short(item, limit) for key, item in value.items()}
+    return [_short(item, limit) for item in value] if isinstance(value, list | tuple) else value

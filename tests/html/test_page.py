@@ -1,0 +1,227 @@
+"""The page as text: self-contained, well-formed for readers of any kind, bounded, and readable again."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from flowdiag.model.report import Report
+from flowdiag.report import Options
+from flowdiag.report.charts import PngReporter, SvgReporter
+from flowdiag.report.html import HtmlReporter
+from flowdiag.report.html.view import SECTIONS
+from flowdiag.report.read import read_report
+from tests.report.sample_reports import (
+    DNS_MANIFEST,
+    SAMPLES,
+    SAMPLES_AND_HOSTILE,
+    dns_story,
+    hostile,
+    pod_end,
+)
+
+every_sample = pytest.mark.parametrize("sample", SAMPLES_AND_HOSTILE)
+
+
+class Tags(HTMLParser):
+    """Every start tag with its attributes, and the text of scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self._script = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._script = tag == "script"
+        if self._script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._script = self._script and tag != "script"
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts[-1] += data
+
+    def named(self, *names: str) -> list[dict[str, Any]]:
+        return [attributes for tag, attributes in self.tags if tag in names]
+
+
+def render(report: Report, **options: Any) -> str:
+    return HtmlReporter().render(report, Options(**options))
+
+
+@every_sample
+def test_nothing_is_loaded_from_outside(sample: str) -> None:
+    """Links to documentation may be followed by a person; nothing else names another place."""
+    page = Tags(render(SAMPLES_AND_HOSTILE[sample]()))
+
+    assert (
+        page.named("link", "img", "iframe", "object", "embed", "base", "form", "audio", "video", "source")
+        == []
+    )
+    for tag, attributes in page.tags:
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            if name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
+                assert tag == "a", (tag, name)
+                assert re.match(r"#|https://", value or ""), value
+            if name == "style":
+                assert "url(" not in (value or "")
+
+
+@every_sample
+def test_the_policy_allows_the_one_script_and_nothing_else(sample: str) -> None:
+    page = Tags(render(SAMPLES_AND_HOSTILE[sample]()))
+    (policy,) = [m["content"] for m in page.named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    data, script = page.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+    assert policy == (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    assert data.startswith("{")
+    assert not re.search("[<>&]", data)
+
+
+def test_the_script_stays_small_and_evaluates_nothing() -> None:
+    script = Tags(render(dns_story())).scripts[1]
+
+    assert len(script) < 11_000
+    assert not re.search(r"\beval\b|\bFunction\(|fetch\(|XMLHttpRequest|import\(|localStorage", script)
+
+
+@every_sample
+def test_ids_are_unique_and_links_inside_lead_somewhere(sample: str) -> None:
+    page = Tags(render(SAMPLES_AND_HOSTILE[sample]()))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+
+    assert len(set(ids)) == len(ids)
+    assert {a["href"][1:] for a in page.named("a") if a["href"].startswith("#")} <= set(ids)
+    for attribute in ("aria-labelledby", "aria-describedby", "for"):
+        for _, attributes in page.tags:
+            assert set((attributes.get(attribute) or "").split()) <= set(ids)
+
+
+def test_every_section_stands_in_its_order() -> None:
+    page = Tags(render(dns_story()))
+    order = [section["aria-labelledby"] for section in page.named("section")]
+
+    assert [ident for ident, _ in SECTIONS] == order
+
+
+@every_sample
+def test_it_is_accessible_as_far_as_text_can_tell(sample: str) -> None:
+    text = render(SAMPLES_AND_HOSTILE[sample]())
+    page = Tags(text)
+
+    assert page.named("html")[0]["lang"] == "en"
+    assert {"header", "main", "nav", "footer"} <= {tag for tag, _ in page.tags}
+    assert len(page.named("h1")) == 1
+    assert len(page.named("table")) == len(page.named("caption"))
+    assert all(th.get("scope") in ("row", "col") for th in page.named("th"))
+    for svg in page.named("svg"):
+        assert svg["role"] == "img"
+        title, description = svg["aria-labelledby"].split()
+        assert f'<title id="{title}">' in text
+        assert f'<desc id="{description}">' in text
+    labels = {label.get("for") for label in page.named("label")}
+    wrapped = text.count("<label>")
+    assert len(page.named("input")) == len(labels - {None}) + wrapped
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_report_reads_back_from_the_page(sample: str) -> None:
+    assert SAMPLES[sample]() == read_report(render(SAMPLES[sample]()).encode())
+
+
+def test_the_same_report_is_the_same_page() -> None:
+    assert render(dns_story()) == render(dns_story())
+
+
+def test_a_typical_page_is_small() -> None:
+    assert len(render(dns_story()).encode()) < 250_000
+
+
+@pytest.mark.parametrize("text", ["n" * 60, "<" * 10_000, "\u202e" * 10_000, "漢" * 10_000])
+def test_a_huge_report_stays_below_three_megabytes_and_says_so(text: str) -> None:
+    report = dns_story()
+    base = report.problems[0].connections[0]
+    connections = tuple(
+        replace(base, source=pod_end(f"ns-{n % 90}", f"{text}-{n}", labels={"app": text})) for n in range(400)
+    )
+    problems = tuple(
+        replace(report.problems[0], id=f"p-{n:08x}", title=text, explained_by=None, connections=connections)
+        for n in range(60 if len(text) < 100 else 12)
+    )
+    page = render(replace(report, problems=problems)).encode()
+
+    assert len(page) < 3_000_000
+    assert b"this page was too large" in page
+    assert b"-o json holds all of it" in page
+    assert read_report(page).warnings[0].code == "report-cut"
+
+
+def test_the_missed_line_of_the_policy_is_marked() -> None:
+    report = dns_story()
+    manifest = DNS_MANIFEST.replace("kubernetes.io/metadata.name: kube-system", "name: kube-system")
+    policies = tuple(
+        replace(policy, manifest=manifest) if policy.name == "allow-dns-access" else policy
+        for policy in report.policies
+    )
+    page = render(replace(report, policies=policies))
+
+    assert '<span class="missed">▶           name: kube-system</span>' in page
+    assert page.count('class="missed"') == 2, "and the port that the second problem missed"
+
+
+def test_text_of_the_page_is_escaped_once() -> None:
+    page = render(hostile())
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "&amp;lt;" not in page
+    assert "<script>alert" not in page
+    assert "{{ 7 * 7 }}" in page
+    assert "\u202e" not in page
+
+
+def test_pictures_are_pictures() -> None:
+    svg = SvgReporter().render(dns_story(), Options())
+    assert svg.startswith("<svg")
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", svg)
+    assert "<title" in svg
+    assert PngReporter().render(dns_story(), Options()).startswith(b"\x89PNG\r\n")
+
+
+@pytest.mark.parametrize("shift", range(0, 23, 6))
+def test_hostile_names_in_pictures_stay_text(shift: int) -> None:
+    from xml.etree import ElementTree as ET
+
+    root = ET.fromstring(SvgReporter().render(hostile(shift=shift), Options()))  # noqa: S314 - our own output
+    kinds = {element.tag.rpartition("}")[2] for element in root.iter()}
+
+    assert kinds <= {
+        "svg",
+        "g",
+        "path",
+        "text",
+        "tspan",
+        "line",
+        "rect",
+        "title",
+        "desc",
+        "defs",
+        "clipPath",
+        "style",
+    }
