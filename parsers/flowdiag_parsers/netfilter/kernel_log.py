@@ -58,7 +58,9 @@ class NetfilterLog:
         match = _SNIFF.search(head)
         if match is not None:
             tos = match["tos"]
-            return 0.5 if tos is not None and not tos.startswith(b"0x") else 0.95
+            foreign = tos is not None and not tos.startswith(b"0x")
+            # k3s names its policy in the prefix, and its packets leave several lines
+            return 0.5 if foreign or b"DROP by policy " in head else 0.95
         return 0.2 if b" kernel: " in head else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:

@@ -1,0 +1,1 @@
+"""Antrea's network policy log and flow records."""

@@ -1,0 +1,214 @@
+"""Parser of Antrea's flow records: FlowAggregator's FlowLogger file, and its ClickHouse or IPFIX names as JSON.
+
+Format: antrea-io/antrea ``pkg/flowaggregator/flowlogger/logger.go`` (30 columns without a header; releases before v1.13
+lack dstServiceIP and egressNode, 28) and ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``).  A record stands for a connection's part
+in one export window; it names the policies of both directions, and with `prettyPrint` off actions and kinds are numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from flowdiag.parserkit import (
+    NS,
+    Block,
+    Cause,
+    Direction,
+    Event,
+    FlowEvent,
+    Frame,
+    ParseContext,
+    ParseWarning,
+    Peer,
+    PolicyHit,
+    Verdict,
+    canonical_ip,
+    decode,
+    frame,
+    iter_lines,
+    json_object,
+    parse_rfc3339,
+    protocol_name,
+)
+
+__all__ = ["AntreaFlows"]
+
+# "1637706961,1637706973,10.10.0.79,10.10.0.80,44752,5201,TCP,perftest-a,antrea-test,k8s-node-cp,perftest-b,..."
+_SNIFF = re.compile(
+    rb"^1\d{9},1\d{9},[0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45},\d{1,5},\d{1,5},[A-Za-z0-9-]{1,15},(?:[^,\n]{0,253},){15,25}[^,\n]{0,253}\r?$",
+    re.MULTILINE,
+)
+_JSON_SNIFF = re.compile(rb'"ingressNetworkPolicyRuleAction"')
+_COLUMNS = [
+    "flowStartSeconds",
+    "flowEndSeconds",
+    "sourceIP",
+    "destinationIP",
+    "sourceTransportPort",
+    "destinationTransportPort",
+    "protocolIdentifier",
+    "sourcePodName",
+    "sourcePodNamespace",
+    "sourceNodeName",
+    "destinationPodName",
+    "destinationPodNamespace",
+    "destinationNodeName",
+    "destinationClusterIP",
+    "destinationServiceIP",
+    "destinationServicePort",
+    "destinationServicePortName",
+    "ingressNetworkPolicyName",
+    "ingressNetworkPolicyNamespace",
+    "ingressNetworkPolicyRuleName",
+    "ingressNetworkPolicyRuleAction",
+    "ingressNetworkPolicyType",
+    "egressNetworkPolicyName",
+    "egressNetworkPolicyNamespace",
+    "egressNetworkPolicyRuleName",
+    "egressNetworkPolicyRuleAction",
+    "egressNetworkPolicyType",
+    "egressName",
+    "egressIP",
+    "egressNodeName",
+]
+_NEWER = ("destinationServiceIP", "egressNodeName")
+_LAYOUTS = {30: _COLUMNS, 28: [name for name in _COLUMNS if name not in _NEWER]}
+# antrea/pkg/flowaggregator/apis and the IPFIX registry: 0 no rule
+_ACTIONS = {"1": "Allow", "2": "Drop", "3": "Reject"}
+_KINDS: dict[str, tuple[str, str]] = {
+    "1": ("NetworkPolicy", "networking.k8s.io"),
+    "2": ("NetworkPolicy", "crd.antrea.io"),
+    "3": ("ClusterNetworkPolicy", "crd.antrea.io"),
+    "K8sNetworkPolicy": ("NetworkPolicy", "networking.k8s.io"),
+    "AntreaNetworkPolicy": ("NetworkPolicy", "crd.antrea.io"),
+    "AntreaClusterNetworkPolicy": ("ClusterNetworkPolicy", "crd.antrea.io"),
+}
+_EFFECTS = {"Allow": "allow", "Drop": "deny", "Reject": "deny"}
+
+
+class AntreaFlows:
+    """Antrea's flow records, CSV or JSON."""
+
+    name: ClassVar[str] = "antrea-flows"
+    summary: ClassVar[str] = "Antrea FlowAggregator records (FlowLogger CSV, ClickHouse JSON)"
+    cni: ClassVar[str | None] = "antrea"
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """Two epochs, two addresses, two ports and a protocol, then many columns: rarely anything else."""
+        if _JSON_SNIFF.search(head) is not None:
+            return 0.95
+        return 0.85 if _SNIFF.search(head) is not None else 0.0
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield a flow per record."""
+        for index, line in iter_lines(block):
+            if not line.strip():
+                continue
+            around = block.of_line(index)
+            text = decode(line)
+            record = json_object(line) if line[:1] == b"{" else _row(text)
+            if record is None:
+                if line[:1] == b"{" or re.match(rb"1\d{9},1\d{9},", line):
+                    shared = frame(around, context, text)
+                    yield ParseWarning(**shared, code="truncated", message="not a whole flow record")
+                continue
+            yield _flow(record, frame(around, context, text, _instant(record, context)))
+
+
+def _row(text: str) -> dict[str, Any] | None:
+    try:
+        cells = next(csv.reader([text]), [])
+    except csv.Error:
+        return None
+    names = _LAYOUTS.get(len(cells))
+    if names is None or not (cells[0].isascii() and cells[0].isdigit() and len(cells[0]) < 12):
+        return None
+    return dict(zip(names, cells, strict=True))
+
+
+def _text(record: dict[str, Any], key: str) -> str | None:
+    value = record.get(key)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value) or None
+
+
+def _instant(record: dict[str, Any], context: ParseContext) -> int | None:
+    """Seconds since the epoch; ClickHouse prints a date and time of its server, UTC by default."""
+    stamp = _text(record, "flowStartSeconds")
+    if stamp is None:
+        return None
+    if stamp.isascii() and stamp.isdigit():
+        return int(stamp) * NS if len(stamp) < 12 else None
+    try:
+        return parse_rfc3339(stamp, context.zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _flow(record: dict[str, Any], shared: Frame) -> Event:
+    src, dst = _text(record, "sourceIP"), _text(record, "destinationIP")
+    if src is None or dst is None:
+        return ParseWarning(**shared, code="malformed-flow", message="addresses are missing")
+    words = {way: _action(_text(record, f"{way}NetworkPolicyRuleAction")) for way in ("ingress", "egress")}
+    hits = tuple(hit for way in ("ingress", "egress") if (hit := _hit(record, way, words[way])) is not None)
+    refused = [way for way in ("egress", "ingress") if words[way] in ("Drop", "Reject")]
+    # Of both directions the one that refused is told; a record without any rule's action says nothing of verdicts.
+    verdict = Verdict.DENIED if refused else Verdict.ALLOWED if "Allow" in words.values() else Verdict.UNKNOWN
+    return FlowEvent(
+        **shared,
+        src=_end(record, "source", src),
+        dst=_end(record, "destination", dst),
+        protocol=protocol_name(_text(record, "protocolIdentifier") or ""),
+        direction=Direction(refused[0]) if refused else None,
+        verdict=verdict,
+        verdict_raw=words[refused[0]] if refused else ("Allow" if verdict is Verdict.ALLOWED else None),
+        cause=Cause.POLICY if refused else None,
+        reason=_reason(hits, refused[0]) if refused else None,
+        policies=hits,
+    )
+
+
+def _action(text: str | None) -> str | None:
+    word = _ACTIONS.get(text or "", text)
+    return word if word in _EFFECTS else None
+
+
+def _reason(hits: tuple[PolicyHit, ...], way: str) -> str:
+    named = any(hit.effect == "deny" and hit.group != "networking.k8s.io" for hit in hits)
+    del way
+    return "policy-rule-denied" if named else "default-deny"
+
+
+def _hit(record: dict[str, Any], way: str, action: str | None) -> PolicyHit | None:
+    name = _text(record, f"{way}NetworkPolicyName")
+    if name is None:
+        return None
+    kind, group = _KINDS.get(_text(record, f"{way}NetworkPolicyType") or "", (None, None))
+    return PolicyHit(
+        kind=kind,
+        group=group,
+        namespace=_text(record, f"{way}NetworkPolicyNamespace"),
+        name=name,
+        rule=_text(record, f"{way}NetworkPolicyRuleName"),
+        effect=_EFFECTS.get(action or ""),
+    )
+
+
+def _end(record: dict[str, Any], side: str, ip: str) -> Peer:
+    port = _text(record, f"{side}TransportPort") or ""
+    namespace = _text(record, f"{side}PodNamespace")
+    service = _text(record, "destinationServicePortName") if side == "destination" else None
+    return Peer(
+        ip=canonical_ip(ip),
+        port=int(port) if port.isascii() and port.isdigit() and 0 < len(port) < 6 and port != "0" else None,
+        namespace=namespace,
+        pod=_text(record, f"{side}PodName"),
+        # "default/web:http"   namespace, Service and port name
+        service=service.partition(":")[0] if service and "/" in service else None,
+    )

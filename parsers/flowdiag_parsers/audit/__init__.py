@@ -1,0 +1,1 @@
+"""Who changed what: the Kubernetes audit log, GCP's form of it, and Kubernetes Events."""

@@ -1,0 +1,116 @@
+"""Parser of Kubernetes Events as JSON lines: what the kubelet and controllers noticed.
+
+Format: ``v1`` Event and ``events.k8s.io/v1`` Event, as exporters and ``kubectl get events --watch -o json | jq -c`` write them.
+Both stamps of a v1 Event are null where its emitter uses the newer API; then ``eventTime`` and ``series`` hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from flowdiag.parserkit import (
+    Block,
+    Event,
+    LogEvent,
+    ParseContext,
+    ParseWarning,
+    decode,
+    frame,
+    integer_of,
+    iter_lines,
+    json_object,
+    object_of,
+    parse_rfc3339,
+    text_of,
+)
+
+__all__ = ["KubernetesEvents"]
+
+# {"kind":"Event","apiVersion":"v1","involvedObject":{"kind":"Pod","namespace":"shop","name":"web-1"},"reason":"Unhealthy",
+#  "message":"Readiness probe failed: ...","type":"Warning","lastTimestamp":"2026-01-05T10:00:00Z","source":{...}}   1.20 to 1.34
+_SNIFF = re.compile(rb'"involvedObject"\s{0,4}:\s{0,4}\{|"apiVersion"\s{0,4}:\s{0,4}"events\.k8s\.io/v1')
+_SIGNALS = {
+    "FailedCreatePodSandBox": "pod-sandbox-failed",
+    "NetworkNotReady": "network-not-ready",
+    "DNSConfigForming": "dns-config",
+}
+
+
+class KubernetesEvents:
+    """Events about pods and nodes, with stable codes for those that concern the network."""
+
+    name: ClassVar[str] = "kubernetes-events"
+    summary: ClassVar[str] = "Kubernetes Events, one JSON object per line"
+    cni: ClassVar[str | None] = None
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """An involved object beside a reason; a List of objects is cluster state and begins otherwise."""
+        if _SNIFF.search(head) is None or not head.lstrip().startswith(b'{"'):
+            return 0.0
+        return 0.9 if b'"reason"' in head else 0.5
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield a message per Event."""
+        for index, line in iter_lines(block):
+            if b'"involvedObject"' not in line and b'"regarding"' not in line:
+                continue
+            around = block.of_line(index)
+            text = decode(line)
+            record = json_object(line)
+            if record is None:
+                shared = frame(around, context, text)
+                yield ParseWarning(**shared, code="malformed-json", message="not a whole Event")
+                continue
+            record = object_of(record, "object") or record  # a watch's {"type":"ADDED","object":{...}}
+            about = object_of(record, "involvedObject") or object_of(record, "regarding")
+            source = object_of(record, "source") or object_of(record, "deprecatedSource")
+            reason = text_of(record, "reason") or ""
+            message = text_of(record, "message", "note") or ""
+            fields = {
+                key: value
+                for key in ("kind", "namespace", "name")
+                if (value := text_of(about, key)) is not None
+            }
+            count = integer_of(record, "count", "deprecatedCount") or integer_of(
+                object_of(record, "series"), "count"
+            )
+            fields |= {"reason": reason} if reason else {}
+            fields |= {"count": str(count)} if count else {}
+            yield LogEvent(
+                **frame(around, context, text, _instant(record), node=text_of(source, "host")),
+                level=(text_of(record, "type") or "").lower() or None,
+                component=text_of(source, "component")
+                or text_of(record, "reportingComponent", "reportingController"),
+                message=message[:2000],
+                fields=fields,
+                signal=_signal(reason, message),
+            )
+
+
+def _signal(reason: str, message: str) -> str | None:
+    if reason == "Unhealthy" and re.search(r"timeout|deadline exceeded|no route|unreachable", message[:1000]):
+        # Refused by policy or lost, but not answered: an answer would be another mistake.
+        return "probe-unanswered"
+    return _SIGNALS.get(reason)
+
+
+def _instant(record: dict[str, Any]) -> int | None:
+    series = object_of(record, "series")
+    stamps = (
+        text_of(series, "lastObservedTime"),
+        text_of(record, "lastTimestamp", "deprecatedLastTimestamp"),
+        text_of(record, "eventTime"),
+        text_of(record, "firstTimestamp", "deprecatedFirstTimestamp"),
+        text_of(object_of(record, "metadata"), "creationTimestamp"),
+    )
+    for stamp in stamps:
+        if stamp is not None:
+            try:
+                return parse_rfc3339(stamp)
+            except (ValueError, OverflowError):
+                continue
+    return None

@@ -1,0 +1,209 @@
+"""Parser of the AWS network policy agent's log: all four shapes that its flow records have had.
+
+Format: aws/aws-network-policy-agent ``pkg/ebpf/events/events.go`` and ``pkg/logger/zaplogger.go``, v1.0.1 to v1.4.1;
+the CloudWatch message is built in the same file.  No shape names a policy or a pod.  Event logs are off by default
+and DENY is not written at log level error, so that a log without refusals proves nothing.
+What the agent refuses wrongly is judged later, with the pods at hand: replies (turned round by their ports, FD602)
+and the first seconds of a pod (FD601).  A destination can be a Service's address: the probe sits before DNAT.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from flowdiag.parserkit import (
+    Block,
+    Cause,
+    Direction,
+    Event,
+    FlowEvent,
+    Frame,
+    LogEvent,
+    ParseContext,
+    ParseWarning,
+    Peer,
+    Verdict,
+    canonical_ip,
+    decode,
+    frame,
+    integer_of,
+    iter_lines,
+    json_object,
+    parse_rfc3339,
+    protocol_name,
+    text_of,
+)
+
+__all__ = ["AwsPolicyAgent"]
+
+# "Flow Info: Src IP: 10.0.1.28 Src Port: 55484 Dest IP: 10.0.1.132 Dest Port: 80 Proto TCP Verdict DENY Direction ingress"   v1.2.2
+# "... Proto TCP Verdict DENY Direction ingress, Tier ADMIN"                   v1.3.0, IPv4
+# "... Proto: UDP Verdict: DENY Direction: ingress Tier: DEFAULT"              v1.3.0, IPv6
+_MESSAGE = re.compile(
+    r"Flow Info: +Src IP: (?P<src>\S{1,64}) Src Port: (?P<sport>\d{1,5}) Dest IP: (?P<dst>\S{1,64})"
+    r" Dest Port: (?P<dport>\d{1,5}) Proto:? (?P<proto>ANY PROTOCOL|\S{1,16}) Verdict:? (?P<verdict>\S{1,20})"
+    r" Direction:? (?P<direction>\w{1,10})(?:,? Tier:? (?P<tier>\w{1,32}))?"
+)
+# "Node: ip-10-0-100-44.ec2.internal;SIP: 10.0.115.28;SPORT: 37758;DIP: 169.254.169.254;DPORT: 80;PROTOCOL: TCP;PolicyVerdict: DENY"   v1.0.1 to v1.2.7
+# "...;PolicyVerdict: DENY;Tier: NETWORK_POLICY"                               v1.3.0
+_CLOUDWATCH = re.compile(
+    r"Node: (?P<node>[^;\s]{1,253});SIP: (?P<src>[^;\s]{1,64});SPORT: (?P<sport>\d{1,5});DIP: (?P<dst>[^;\s]{1,64});"
+    r"DPORT: (?P<dport>\d{1,5});PROTOCOL: (?P<proto>[^;]{1,16});PolicyVerdict: (?P<verdict>[^;\s]{1,20})"
+    r"(?:;Tier: (?P<tier>\w{1,32}))?"
+)
+_SNIFF = re.compile(
+    rb'"msg":"Flow Info: |SIP: \S{1,64};SPORT: \d{1,5};DIP: |"caller":"ebpf/bpf_client\.go|"caller":"rpc/rpc_handler\.go'
+    rb'|"logger":"controllers\.policyEndpoints"'
+)
+_VERDICTS = {"DENY": Verdict.DENIED, "ACCEPT": Verdict.ALLOWED}
+_DIRECTIONS = {"ingress": Direction.INGRESS, "egress": Direction.EGRESS}
+
+# Tiers since v1.3.0.  NetworkPolicy has no deny rule, so a refusal in its tier, or by the default after all tiers, is
+# a default deny; the admin tiers hold rules that deny.
+_DENIALS: dict[str | None, tuple[Cause, str]] = {
+    None: (Cause.POLICY, "default-deny"),
+    "NETWORK_POLICY": (Cause.POLICY, "default-deny"),
+    "DEFAULT": (Cause.POLICY, "default-deny"),
+    "ADMIN": (Cause.POLICY, "admin-tier-deny"),
+    "BASELINE": (Cause.POLICY, "baseline-tier-deny"),
+    "ERROR": (Cause.FAULT, "policy-evaluation-error"),
+}
+
+# "No active policies. Updating pod_state map for podIdentifier: ... networkPolicyMode: strict"   v1.1
+_SIGNALS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"No active policies\. Updating pod_state map.{0,400}strict"), "pod-denied-until-ready"),
+    (re.compile(r"[Ff]ailed to .{0,200}(?:[Pp]robe|map)"), "policy-not-programmed"),
+    (re.compile(r"^(?:Starting|starting) manager"), "agent-started"),
+    (re.compile(r"No L4 specified\. Add Catch all entry"), "catch-all-entry"),
+)
+
+
+class AwsPolicyAgent:
+    """Verdicts of the network policy agent of the AWS VPC CNI, on the node or through CloudWatch."""
+
+    name: ClassVar[str] = "aws-network-policy-agent"
+    summary: ClassVar[str] = "AWS VPC CNI network policy agent (node file and CloudWatch audit message)"
+    cni: ClassVar[str | None] = "aws-vpc-cni"
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """A flow message of any shape is a mark."""
+        return 0.95 if _SNIFF.search(head) is not None else 0.0
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
+        """The verdict is a word of its own in every shape."""
+        del head
+        return (b"DENY",)
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield one event per line: a flow, or what else the agent said."""
+        for index, line in iter_lines(block):
+            if line[:1] == b"{":
+                yield _json_event(line, block, index, context)
+            elif b";DIP: " in line or b"SIP: " in line:
+                yield _cloudwatch_event(decode(line), block, index, context)
+
+
+def _cloudwatch_event(text: str, block: Block, index: int, context: ParseContext) -> Event:
+    """Time is only in the envelope, and the direction nowhere."""
+    match = _CLOUDWATCH.search(text)
+    around = block.of_line(index)
+    if match is None:
+        return ParseWarning(
+            **frame(around, context, text), code="truncated", message="not a whole audit message"
+        )
+    return _flow(frame(around, context, text, node=match["node"]), match.groupdict())
+
+
+def _json_event(line: bytes, block: Block, index: int, context: ParseContext) -> Event:
+    around = block.of_line(index)
+    text = decode(line)
+    record = json_object(line)
+    if record is None:
+        shared = frame(around, context, text)
+        return ParseWarning(**shared, code="malformed-json", message="not a whole record of the agent")
+    shared = frame(around, context, text, _instant(record))
+    message = text_of(record, "msg", "message") or ""
+    if message.startswith("Flow Info:"):
+        # v1.0.1 to v1.2.1 wrote each value under a key of its own
+        if "Src IP" in record:
+            return _fields_event(record, shared)
+        match = _MESSAGE.match(message)
+        if match is None:
+            return ParseWarning(**shared, code="malformed-flow", message="no known shape of a flow")
+        return _flow(shared, match.groupdict())
+    fields = {
+        key.strip(): str(value)[:400]
+        for key, value in record.items()
+        if key not in ("level", "ts", "timestamp", "msg", "caller", "logger")
+    }
+    level = text_of(record, "level")
+    signal = next((code for pattern, code in _SIGNALS if pattern.search(message[:2000])), None)
+    return LogEvent(
+        **shared,
+        level=level,
+        component=text_of(record, "logger") or around.container or "aws-network-policy-agent",
+        message=message[:2000],
+        fields=fields,
+        signal=signal if signal != "policy-not-programmed" or level == "error" else None,
+    )
+
+
+def _instant(record: dict[str, Any]) -> int | None:
+    stamp = text_of(record, "ts", "timestamp")
+    try:
+        return parse_rfc3339(stamp) if stamp else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _fields_event(record: dict[str, Any], shared: Frame) -> Event:
+    # {"level":"info","ts":"2024-09-23T12:36:53.604Z","logger":"ebpf-client","msg":"Flow Info:  ","Src IP":"10.0.0.1",
+    #  "Src Port":43088,"Dest IP":"172.20.2.72","Dest Port":14220,"Proto":"TCP","Verdict":"DENY"}   v1.0.1 to v1.2.1
+    src, dst, verdict = (text_of(record, key) for key in ("Src IP", "Dest IP", "Verdict"))
+    if src is None or dst is None or verdict is None:
+        return ParseWarning(**shared, code="malformed-flow", message="addresses or verdict are missing")
+    return _flow(
+        shared,
+        {
+            "src": src,
+            "dst": dst,
+            "sport": integer_of(record, "Src Port"),
+            "dport": integer_of(record, "Dest Port"),
+            "proto": text_of(record, "Proto") or "",
+            "verdict": verdict,
+            "direction": text_of(record, "Direction"),
+            "tier": text_of(record, "Tier"),
+        },
+    )
+
+
+def _flow(shared: Frame, said: dict[str, Any]) -> FlowEvent:
+    verdict = _VERDICTS.get(said["verdict"], Verdict.UNKNOWN)  # EXPIRED/DELETED is conntrack's housekeeping
+    tier = said.get("tier")
+    cause, reason = _DENIALS.get(tier, (Cause.POLICY, "policy-denied"))
+    denied = verdict is Verdict.DENIED
+    protocol = protocol_name(said["proto"])
+    src, dst = canonical_ip(said["src"]), canonical_ip(said["dst"])
+    return FlowEvent(
+        **shared,
+        src=Peer(ip=src, port=_port(said["sport"], protocol)),
+        dst=Peer(ip=dst, port=_port(said["dport"], protocol)),
+        protocol=protocol,
+        direction=_DIRECTIONS.get((said.get("direction") or "").lower()),
+        verdict=verdict,
+        verdict_raw=said["verdict"],
+        cause=cause if denied else None,
+        reason=reason if denied else None,
+        reason_raw=f"Tier {tier}" if tier else None,
+    )
+
+
+def _port(value: str | int | None, protocol: str | None) -> int | None:
+    """The agent writes 0 where the protocol has no ports."""
+    if value is None or protocol in ("ICMP", "ICMPv6"):
+        return None
+    return int(value) or None

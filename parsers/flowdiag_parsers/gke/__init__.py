@@ -1,0 +1,1 @@
+"""Policy action log of GKE Dataplane V2."""

@@ -1,0 +1,1 @@
+"""kube-network-policies, alone or inside kindnet, Talos and flannel's chart."""

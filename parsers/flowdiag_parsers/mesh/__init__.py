@@ -1,0 +1,1 @@
+"""Refusals of the service mesh, which no NetworkPolicy made."""

@@ -1,0 +1,1 @@
+"""Flow records of Network Observability (NetObserv)."""

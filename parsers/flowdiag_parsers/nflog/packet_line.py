@@ -1,0 +1,139 @@
+"""One line that ulogd wrote for a packet, and the policy that k3s put before it.
+
+Formats: ulogd2 ``util/printpkt.c`` (LOGEMU output, ``syslogemu.log``); k3s-io/kube-router ``policy.go`` since k3s v1.23.14
+(prefix ``DROP by policy <ns>/<name>``).  Also read where a kernel LOG rule wrote the same prefix.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import tzinfo
+from functools import lru_cache
+
+from msgspec import Struct
+
+from flowdiag.parserkit import (
+    MONTHS,
+    NS,
+    Icmp,
+    ParseContext,
+    Peer,
+    PolicyHit,
+    canonical_ip,
+    protocol_name,
+    yearless_instant,
+)
+
+__all__ = ["PacketLine", "policy_of", "read_packet_line"]
+
+# "Nov  3 16:23:17 ip-172-31-34-84 DROP by policy default/web IN=cni0 OUT=cni0 MAC=... SRC=10.42.0.9 DST=10.42.0.10 LEN=60 TOS=00
+#  PREC=0x00 TTL=64 ID=18210 DF PROTO=TCP SPT=35218 DPT=80 SEQ=949388975 ACK=0 WINDOW=62377 SYN URGP=0 MARK=0 "   ulogd 2.0.7, k3s 1.25
+# "Nov  3 16:23:17 ip-172-31-34-84  IN=cni0 ..."                  the pod's last rule: no prefix, two blanks
+# "Jan 1 12:00:00 node-1 kernel: [12345.678901] DROP by policy default/allow-all IN=eth0 ..."   a kernel LOG rule
+_HEADER = re.compile(
+    r"(?:(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<clock>\d\d:\d\d:\d\d) (?P<host>[A-Za-z0-9][A-Za-z0-9_.-]{0,252})"
+    r"(?P<kernel> kernel:)?(?: \[ {0,12}\d{1,12}\.\d{1,9}\])? ?)?"
+)
+_PACKET = re.compile(
+    r"(?:^|(?<= ))IN=(?P<in>\S{0,64}) OUT=(?P<out>\S{0,64})(?: (?:MAC|PHYSIN|PHYSOUT)=\S{0,80}){0,3} {1,2}SRC=(?P<src>\S{1,64}) DST=(?P<dst>\S{1,64})"
+    r"(?P<ip>(?: [A-Z]{2,8}(?:=[0-9A-Fa-fx]{1,10})?|(?: FRAG:\d{1,5})){0,12}?) PROTO=(?P<proto>[A-Za-z0-9]{1,16})(?= |$)"
+    r"(?: SPT=(?P<spt>\d{1,5}) DPT=(?P<dpt>\d{1,5})(?= |$))?(?: TYPE=(?P<type>\d{1,3}) CODE=(?P<code>\d{1,3})(?= |$))?"
+)
+_IP_ID = re.compile(r" ID=(\d{1,5})(?= |$)")
+_FLAGS = re.compile(
+    r" WINDOW=\d{1,5}(?P<res> RES=0x[0-9a-f]{1,2})?(?P<flags>(?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)(?= |$)){1,8})"
+)
+_POLICY = re.compile(r"DROP by policy (?P<ns>[^/\s]{1,63})(?:/(?P<name>\S{0,253}))?")
+
+_SHORTENED = 47
+"""k3s keeps 48 characters of ``namespace/name`` (the kernel keeps 64 of a prefix): at this length a part may be missing."""
+
+
+class PacketLine(Struct, frozen=True, kw_only=True):
+    """A packet and what its rule wrote before it."""
+
+    at: int | None
+    host: str | None
+    prefix: str
+    """Without blanks around it; empty where the rule has none."""
+    by_kernel: bool
+    """The kernel's LOG wrote it, not ulogd: there is no line of a last rule to wait for."""
+    interface_in: str | None
+    interface_out: str | None
+    src: Peer
+    dst: Peer
+    protocol: str | None
+    icmp: Icmp | None
+    tcp_flags: tuple[str, ...] | None
+    key: str
+    """The same for every line of one packet."""
+
+
+def read_packet_line(text: str, context: ParseContext) -> PacketLine | None:
+    """Read one line; ``None`` where the packet is missing or cut off."""
+    packet = _PACKET.search(text)
+    if packet is None:
+        return None
+    header = _HEADER.match(text)
+    at = host = None
+    start = 0
+    kernel = False
+    if header is not None and header["month"] is not None and header.end() <= packet.start():
+        month = MONTHS.get(header["month"])
+        if month is not None:
+            at = _instant(context, month, int(header["day"]), header["clock"])
+            host, start, kernel = header["host"], header.end(), header["kernel"] is not None
+    flags = _FLAGS.search(text, packet.end(), packet.end() + 160)
+    ip = packet["ip"]
+    identity = _IP_ID.search(ip)
+    src, dst = canonical_ip(packet["src"]), canonical_ip(packet["dst"])
+    spt, dpt = packet["spt"], packet["dpt"]
+    # ulogd prints TOS without 0x and no RES; a test rule of somebody else's may leave both out.
+    kernel = kernel or "TOS=0x" in ip or (flags is not None and flags["res"] is not None)
+    return PacketLine(
+        at=at,
+        host=host,
+        prefix=text[start : packet.start()].strip(),
+        by_kernel=kernel,
+        interface_in=packet["in"] or None,
+        interface_out=packet["out"] or None,
+        src=Peer(ip=src, port=int(spt) if spt else None),
+        dst=Peer(ip=dst, port=int(dpt) if dpt else None),
+        protocol=protocol_name(packet["proto"]),
+        icmp=Icmp(int(packet["type"]), int(packet["code"])) if packet["type"] else None,
+        tcp_flags=tuple(flags["flags"].split()) if flags is not None else None,
+        key=f"{host}|{packet['in']}|{src}|{spt}|{dst}|{dpt}|{packet['proto']}|{identity[1] if identity else ''}",
+    )
+
+
+def _instant(context: ParseContext, month: int, day: int, clock: str) -> int | None:
+    minute = _minute(context.year, context.reference_time, context.zone, month, day, clock[:5])
+    return None if minute is None else minute + int(clock[6:]) * NS
+
+
+@lru_cache(maxsize=1024)
+def _minute(
+    year: int | None, reference: int | None, zone: tzinfo, month: int, day: int, clock: str
+) -> int | None:
+    """Start of a minute without a year: thousands of lines share one."""
+    context = ParseContext(input="", year=year, reference_time=reference, zone=zone)
+    return yearless_instant(context, month, day, (int(clock[:2]), int(clock[3:]), 0))
+
+
+@lru_cache(maxsize=4096)
+def policy_of(prefix: str) -> PolicyHit | None:
+    """The policy whose chain logged; parts that may have been shortened are left out."""
+    match = _POLICY.match(prefix)
+    if match is None:
+        return None
+    name = match["name"] or None
+    whole = name is not None and len(match["ns"]) + 1 + len(name) < _SHORTENED
+    return PolicyHit(
+        kind="NetworkPolicy",
+        group="networking.k8s.io",
+        namespace=match["ns"] if whole or len(match["ns"]) < 23 else None,
+        name=name if whole else None,
+        # Its rules did not match; the pod's other policies were asked too.
+        effect="no-match",
+        raw=prefix,
+    )

@@ -1,0 +1,1 @@
+"""ACL log of OVN: OVN-Kubernetes (OpenShift), Kube-OVN and plain OVN."""

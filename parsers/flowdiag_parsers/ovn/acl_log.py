@@ -1,0 +1,256 @@
+"""Parser of OVN's ACL log, and of what else ovn-controller says that matters.
+
+Format: OVN ``controller/pinctrl.c`` and ``lib/acl-log.c`` inside an Open vSwitch log line; OpenShift 4.6 and later,
+Kube-OVN, upstream OVN.  ``severity`` is chosen by whoever switched logging on and says nothing about danger.
+ovnkube limits logging to 20 messages a second and node, so counts are lower bounds: a second with as many lines is a gap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from flowdiag.parserkit import (
+    NS,
+    Block,
+    Cause,
+    Direction,
+    Event,
+    FlowEvent,
+    Frame,
+    GapEvent,
+    Icmp,
+    LogEvent,
+    ParseContext,
+    ParseWarning,
+    Peer,
+    PolicyHit,
+    Verdict,
+    canonical_ip,
+    decode,
+    frame,
+    iter_lines,
+    parse_rfc3339,
+    protocol_name,
+)
+from flowdiag_parsers.ovn.acl_name import policy_of
+
+__all__ = ["OvnAcl"]
+
+# "2023-11-02T16:28:54.139Z|00004|acl_log(ovn_pinctrl0)|INFO|name="NP:audit:Ingress", verdict=drop, severity=alert, direction=to-lport: tcp,..."
+_HEADER = re.compile(
+    r"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)\|(?P<seq>\d{1,10})\|(?P<module>[\w-]{1,40})(?:\((?P<thread>[^)|]{1,60})\))?"
+    r"\|(?P<level>[A-Z]{3,5})\|"
+)
+# 'name="verify-audit-logging_deny-all", verdict=drop, severity=alert:icmp,vlan_tci=...'   OpenShift 4.6 to 4.12
+_ACL = re.compile(
+    r"name=(?P<quote>\"?)(?P<name><unnamed>|[^\",\n]{0,256})(?P=quote), verdict=(?P<verdict>[a-z]{3,10})"
+    r"(?:, severity=(?P<severity>[a-z]{1,10}))?(?:, direction=(?P<direction>from-lport|to-lport))?(?:: ?(?P<flow>.*))?"
+)
+_PAIR = re.compile(r"(?:^|,)([a-z][a-z0-9_]{1,20})=([^,\s]{0,80})")
+_SNIFF = re.compile(rb"\|acl_log\(|\|(?:binding|lflow|pinctrl)\|(?:INFO|WARN|ERR)\|")
+# "acl_log(ovn_pinctrl0)|WARN|Dropped 47 log messages in last 12 seconds (most recently, 1 seconds ago) due to excessive rate"   OVS vlog
+_DROPPED = re.compile(r"Dropped (?P<lost>\d{1,12}) log messages in last (?P<seconds>\d{1,9}) seconds?")
+# "anp-subject-3625_pod-1: Claiming 0a:58:09:f2:f4:29 fd00:10:244:3::3"   ovn-controller, says which address is a pod's
+_CLAIM = re.compile(
+    r"(?P<ns>[a-z0-9-]{1,63})_(?P<pod>[a-z0-9.-]{1,253}): Claiming (?P<mac>[0-9a-f:]{17})(?P<ips>(?: [0-9a-f.:]{2,45}){0,4})"
+)
+
+_VERDICTS = {
+    "allow": Verdict.ALLOWED,
+    "drop": Verdict.DENIED,
+    "reject": Verdict.DENIED,
+    # passed on to NetworkPolicies: no decision yet
+    "pass": Verdict.UNKNOWN,
+}
+_DIRECTIONS = {"to-lport": Direction.INGRESS, "from-lport": Direction.EGRESS}
+_RATE = 20
+"""ovnkube's default ``acl-logging-rate-limit``, messages a second and node."""
+_LEVELS = {
+    "EMER": "fatal",
+    "ERR": "error",
+    "WARN": "warning",
+    "INFO": "info",
+    "DBG": "debug",
+}
+
+
+class OvnAcl:
+    """ACL verdicts of OVN-Kubernetes, Kube-OVN and plain OVN."""
+
+    name: ClassVar[str] = "ovn-acl"
+    summary: ClassVar[str] = "OVN ACL log (OpenShift, OVN-Kubernetes, Kube-OVN)"
+    cni: ClassVar[str | None] = "ovn-kubernetes"
+    # A second that is full of lines is told across blocks.
+    sequential: ClassVar[bool] = True
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """``|acl_log(`` is a mark; other modules of ovn-controller nearly are."""
+        match = _SNIFF.search(head)
+        if match is None:
+            return 0.0
+        return 0.97 if b"|acl_log(" in head else 0.8
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
+        """Refusals by their verdict; a full second shows at any line, so all ACL lines are kept."""
+        del head
+        return (b"acl_log",)
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield a flow per ACL line, a gap where lines were limited, a message for other modules."""
+        seconds: dict[str | None, tuple[int, int]] = context.memory.setdefault("ovn-acl", {})
+        for index, line in iter_lines(block):
+            if b"|" not in line:
+                continue
+            text = decode(line)
+            header = _HEADER.search(text, 0, 600)
+            if header is None:
+                continue
+            around = block.of_line(index)
+            shared = frame(around, context, text, _instant(header["at"]))
+            body = text[header.end() :]
+            if header["module"] != "acl_log":
+                yield _message(header, body, shared)
+                continue
+            dropped = _DROPPED.search(body, 0, 400)
+            if dropped is not None:
+                yield _limited(shared, dropped)
+                continue
+            match = _ACL.match(body)
+            if match is None:
+                yield ParseWarning(**shared, code="truncated", message="not a whole ACL record")
+                continue
+            yield _flow(match, shared)
+            yield from _full_second(shared, seconds)
+
+
+def _instant(text: str) -> int | None:
+    try:
+        return parse_rfc3339(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _flow(match: re.Match[str], shared: Frame) -> FlowEvent:
+    flow = match["flow"] or ""
+    word = flow.partition(",")[0].strip()
+    said: dict[str, str] = {}
+    for key, value in _PAIR.findall(flow[:2000]):
+        said.setdefault(key, value)
+    verdict = _VERDICTS.get(match["verdict"], Verdict.UNKNOWN)
+    denied = verdict is Verdict.DENIED
+    hit = policy_of(match["name"], match["verdict"])
+    return FlowEvent(
+        **shared,
+        src=_end(said, "src"),
+        dst=_end(said, "dst"),
+        protocol=protocol_name(word) if word and "=" not in word else None,
+        direction=_DIRECTIONS.get(match["direction"] or ""),
+        verdict=verdict,
+        verdict_raw=match["verdict"],
+        cause=Cause.POLICY if denied else None,
+        reason=_reason(hit) if denied else None,
+        reason_raw=match["name"] or None,
+        tcp_flags=_flags(said.get("tcp_flags")),
+        icmp=_icmp(said),
+        policies=(hit,) if hit is not None else (),
+    )
+
+
+def _reason(hit: PolicyHit | None) -> str:
+    if hit is None:
+        return "policy-denied"
+    if hit.kind == "NetworkPolicy":
+        return "default-deny"  # NetworkPolicy has no other way to refuse
+    return "policy-rule-denied"
+
+
+def _end(said: dict[str, str], end: str) -> Peer:
+    """IPv4 is ``nw_src``, IPv6 ``ipv6_src``; ARP and neighbour discovery have link addresses only."""
+    address = (
+        said.get(f"nw_{end}")
+        or said.get(f"ipv6_{end}")
+        or said.get(f"arp_{'spa' if end == 'src' else 'tpa'}")
+    )
+    port = said.get(f"tp_{end}", "")
+    mac = said.get(f"dl_{end}", "")
+    return Peer(
+        ip=canonical_ip(address) if address else None,
+        port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else None,
+        mac=mac if len(mac) == 17 else None,
+    )
+
+
+def _icmp(said: dict[str, str]) -> Icmp | None:
+    kind, code = said.get("icmp_type", ""), said.get("icmp_code", "")
+    if not (kind.isascii() and kind.isdigit() and len(kind) < 4):
+        return None
+    return Icmp(int(kind), int(code) if code.isascii() and code.isdigit() and len(code) < 4 else None)
+
+
+def _flags(text: str | None) -> tuple[str, ...] | None:
+    """``psh|ack``; ``0`` where none is set."""
+    if not text:
+        return None
+    return tuple(flag.upper() for flag in text.split("|") if flag.isalpha()) or None
+
+
+def _limited(shared: Frame, dropped: re.Match[str]) -> GapEvent:
+    at, source = shared["at"], shared["time_source"]
+    since = at - int(dropped["seconds"]) * NS if at is not None else None
+    return GapEvent(
+        line=shared["line"],
+        at=since,
+        time_source=source,
+        node=shared["node"],
+        raw=shared["raw"],
+        kind="rate-limited",
+        lost=int(dropped["lost"]),
+        until=at,
+        message="ovn-controller wrote fewer lines than there were",
+    )
+
+
+def _full_second(shared: Frame, seconds: dict[str | None, Any]) -> Iterator[Event]:
+    """A second that reaches the limit probably passed it: the meter drops without a word."""
+    at, node = shared["at"], shared["node"]
+    if at is None:
+        return
+    second = at // NS
+    before, count = seconds.get(node, (second, 0))
+    count = count + 1 if before == second else 1
+    seconds[node] = (second, count)
+    if count == _RATE:
+        yield GapEvent(
+            line=shared["line"],
+            at=second * NS,
+            time_source=shared["time_source"],
+            node=node,
+            raw=shared["raw"],
+            kind="rate-limited",
+            until=(second + 1) * NS,
+            message=f"{_RATE} ACL lines in one second, which is the default limit: counts are lower bounds",
+        )
+
+
+def _message(header: re.Match[str], body: str, shared: Frame) -> LogEvent:
+    fields: dict[str, str] = {}
+    signal = None
+    claim = _CLAIM.match(body)
+    if claim is not None:
+        fields = {"namespace": claim["ns"], "pod": claim["pod"], "mac": claim["mac"]}
+        if claim["ips"]:
+            fields["ips"] = claim["ips"].strip()
+    elif header["module"] == "lflow" and "error parsing actions" in body[:200]:
+        # That ACL is then not programmed (ovn-kubernetes#4242: an OVN too old for the verdict "pass").
+        signal = "acl-not-programmed"
+    return LogEvent(
+        **shared,
+        level=_LEVELS.get(header["level"], header["level"].lower()),
+        component=f"ovn-controller/{header['module']}",
+        message=body[:2000],
+        fields=fields,
+        signal=signal,
+    )

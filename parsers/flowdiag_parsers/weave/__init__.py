@@ -1,0 +1,1 @@
+"""Weave Net's network policy controller (weave-npc)."""

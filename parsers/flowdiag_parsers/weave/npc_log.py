@@ -1,0 +1,212 @@
+"""Parser of weave-npc's log: what it blocked, and the policy events it wrote beside.
+
+Format: weaveworks/weave ``npc/ulogd.go`` and ``common/logging.go`` (1.9 to 2.8; before 1.9 logrus text).
+Only a TCP connection's first SYN and every UDP packet are logged; ICMP and other protocols never are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from flowdiag.parserkit import (
+    Block,
+    Cause,
+    ChangeEvent,
+    Event,
+    FlowEvent,
+    Frame,
+    LineEnvelope,
+    LogEvent,
+    ObjectRef,
+    ParseContext,
+    ParseWarning,
+    Peer,
+    TimeSource,
+    Verdict,
+    Witness,
+    canonical_ip,
+    decode,
+    frame,
+    iter_lines,
+    object_of,
+    parse_rfc3339,
+    split_address,
+    text_of,
+)
+
+__all__ = ["WeaveNpc"]
+
+# "WARN: 2020/09/09 13:43:06.963438 TCP connection from 10.32.0.3:33702 to 10.40.0.1:80 blocked by Weave NPC."  1.9 to 2.8
+# 'time="2016-10-06T00:17:09Z" level=warning msg="TCP connection from 10.32.0.3:1 to ... blocked by Weave NPC."'  before 1.9
+_HEADER = re.compile(
+    r"(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI): (?P<y>\d{4})/(?P<m>\d\d)/(?P<d>\d\d) (?P<clock>\d\d:\d\d:\d\d\.\d{6}) "
+    r"|time=\"(?P<at>[^\"]{19,40})\" level=(?P<word>[a-z]{4,7}) msg=\"?"
+)
+_BLOCKED = re.compile(
+    r"(?P<proto>TCP|UDP) connection from (?P<src>\S{1,80}|<unknown IP>:\d{1,5}) to"
+    r" (?P<dst>\S{1,80}|<unknown IP>:\d{1,5}) blocked by Weave NPC\."
+)
+# "INFO: 2020/07/06 15:07:18.144209 EVENT UpdateNetworkPolicy {json} {json}"   2.0 to 2.8
+_EVENT = re.compile(r"EVENT (?P<verb>Add|Update|Delete)(?P<kind>NetworkPolicy|Namespace|Pod) (?=\{)")
+_SNIFF = re.compile(
+    rb"blocked by Weave NPC\.|(?:DEBU|INFO): \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} (?:EVENT (?:Add|Update|Delete)"
+    rb"(?:NetworkPolicy|Namespace|Pod) \{|adding rule .{1,400}WEAVE-NPC)"
+)
+_LEVELS = {
+    "DEBU": "debug",
+    "INFO": "info",
+    "WARN": "warning",
+    "ERRO": "error",
+    "FATA": "fatal",
+    "PANI": "panic",
+}
+_CHANGES = {"Add": "created", "Update": "updated", "Delete": "deleted"}
+
+_SAME_PACKET_NS = 1_000_000
+"""Two rules log one packet, at most some hundred microseconds apart (weaveworks/weave#2994)."""
+_REMEMBERED = 256
+
+# "Starting Weave NPC 2.8.1; node name ..."   the controller's first line
+_SIGNALS = (("Starting Weave NPC", "agent-started"), ("Fatal error", "agent-crashed"))
+
+
+class WeaveNpc:
+    """Blocked connections, policy changes (EVENT lines) and other messages of weave-npc."""
+
+    name: ClassVar[str] = "weave-npc"
+    summary: ClassVar[str] = "Weave Net policy controller log (blocked connections, EVENT lines)"
+    cni: ClassVar[str | None] = "weave"
+    # One packet leaves two lines: the second is told from a second packet by the line before.
+    sequential: ClassVar[bool] = True
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """A blocked line or an EVENT line is a mark; the header alone is any weave component's."""
+        return 0.97 if _SNIFF.search(head) is not None else 0.0
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
+        """Every refusal says so in words."""
+        del head
+        return (b"blocked by Weave NPC",)
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield a flow for each blocked line, a change for each policy EVENT, a message for the rest."""
+        seen: dict[str, int] = context.memory.setdefault("weave-npc", {})
+        for index, line in iter_lines(block):
+            text = decode(line)
+            header = _HEADER.search(text, 0, 400)
+            if header is None:
+                if b"blocked by Weave NPC" in line:
+                    around = block.of_line(index)
+                    yield ParseWarning(
+                        **frame(around, context, text), code="truncated", message="the line has no beginning"
+                    )
+                continue
+            around = block.of_line(index)
+            shared = frame(around, context, text, _instant(header, context))
+            yield from self._record(text[header.end() :], header, shared, seen, around)
+
+    def _record(
+        self, body: str, header: re.Match[str], shared: Frame, seen: dict[str, int], around: LineEnvelope
+    ) -> Iterator[Event]:
+        blocked = _BLOCKED.search(body, 0, 400)
+        if blocked is not None:
+            yield _flow(blocked, shared, seen)
+            return
+        event = _EVENT.match(body)
+        if event is not None and event["kind"] != "Pod":
+            yield _change(event, body[event.end() :], shared)
+            return
+        if body.startswith(("TCP connection", "UDP connection")):
+            yield ParseWarning(**shared, code="truncated", message="a blocked connection, cut off")
+            return
+        yield LogEvent(
+            **shared,
+            level=_LEVELS.get(header["level"] or "", header["word"]),
+            component=around.container or "weave-npc",
+            message=body[:2000],
+            signal=next((signal for words, signal in _SIGNALS if words in body), None),
+        )
+
+
+def _instant(header: re.Match[str], context: ParseContext) -> int | None:
+    """Containers usually run in UTC, but the stamp does not say so: it is in the context's zone."""
+    stamp = header["at"] or f"{header['y']}-{header['m']}-{header['d']}T{header['clock']}"
+    try:
+        return parse_rfc3339(stamp, context.zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _flow(blocked: re.Match[str], shared: Frame, seen: dict[str, int]) -> FlowEvent:
+    at = shared["at"]
+    key = blocked[0]
+    before = seen.get(key)
+    again = at is not None and before is not None and 0 <= at - before <= _SAME_PACKET_NS
+    if again:
+        seen.pop(key, None)
+    elif at is not None and shared["time_source"] is TimeSource.RECORD:
+        if len(seen) >= _REMEMBERED:
+            seen.clear()
+        seen[key] = at
+    src, dst = _end(blocked["src"]), _end(blocked["dst"])
+    # A client without an address asks everybody for one (weaveworks/weave#3657): no policy is meant for that.
+    dhcp = (src.ip, src.port, dst.port) == ("0.0.0.0", 68, 67)  # noqa: S104 - an address in a log, not a socket
+    return FlowEvent(
+        **shared,
+        src=src,
+        dst=dst,
+        protocol=blocked["proto"],
+        verdict=Verdict.DENIED,
+        verdict_raw="blocked",
+        cause=Cause.NOISE if dhcp else Cause.POLICY,
+        # NetworkPolicy knows no deny rule: what Weave blocks, no policy allowed.
+        reason="dhcp-broadcast" if dhcp else "default-deny",
+        witness=Witness.VERDICT if again else Witness.DROP,
+    )
+
+
+def _end(text: str) -> Peer:
+    host, port = split_address(text)
+    return Peer(ip=None if host == "<unknown IP>" else canonical_ip(host), port=port)
+
+
+def _change(event: re.Match[str], rest: str, shared: Frame) -> Event:
+    """One object follows, or for an update the old and the new one."""
+    objects = _objects(rest)
+    if not objects:
+        return ParseWarning(**shared, code="truncated", message="the object of an EVENT line is cut off")
+    verb = event["verb"]
+    new = objects[-1]
+    meta = object_of(new, "metadata")
+    network = event["kind"] == "NetworkPolicy"
+    return ChangeEvent(
+        **shared,
+        object=ObjectRef(
+            event["kind"],
+            "networking.k8s.io" if network else "",
+            text_of(meta, "namespace") if network else None,
+            text_of(meta, "name"),
+        ),
+        change=_CHANGES[verb],
+        before=objects[0] if verb == "Delete" or (verb == "Update" and len(objects) > 1) else None,
+        after=None if verb == "Delete" or (verb == "Update" and len(objects) < 2) else new,
+    )
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    found: list[dict[str, Any]] = []
+    at = 0
+    while len(found) < 2 and text[at : at + 1] == "{":
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        found.append(value)
+        while text[at : at + 1] == " ":
+            at += 1
+    return found
