@@ -22,6 +22,7 @@ from flowdiag.model.policy import ConnectionDecision, EndDecision, PolicyRef
 from flowdiag.model.time import rfc3339
 from flowdiag.policy import PolicySet
 from flowdiag.policy.ends import pod_endpoint
+from flowdiag.policy.walk import policy_text
 from flowdiag.report.query_types import FlowChange, FlowChanges, end_result
 from flowdiag.timeline.ends import EndKey, end_key, end_name, fold_addresses
 
@@ -71,7 +72,8 @@ def impact(flows: Iterable[Flow], old: Side, new: Side) -> Impact:
     cannot tell) and the new policies refuse it; newly allowed where the record and the old policies
     refused it and the new ones admit it.  Counts and times are those of the records that change.
     """
-    judged = [_judge(flow, old, new) for flow in flows]
+    changed = _changed(old.snapshot, new.snapshot)
+    judged = [_judge(flow, old, new, changed) for flow in flows]
     grouped = _grouped(judged)
     denied: list[tuple[FlowChange, tuple[PolicyRef, ...]]] = []
     opened: list[FlowChange] = []
@@ -101,22 +103,70 @@ def impact(flows: Iterable[Flow], old: Side, new: Side) -> Impact:
 # --- one flow -----------------------------------------------------------------------------------------
 
 
-def _judge(flow: Flow, old: Side, new: Side) -> _Member:
+def _judge(flow: Flow, old: Side, new: Side, changed: frozenset[PolicyRef]) -> _Member:
     was, now = _decide(flow, old), _decide(flow, new)
     record = flow.distinct.verdict
     passed = record in (Verdict.ALLOWED, Verdict.REDIRECTED)
     before, after = (None if each is None else each.allowed for each in (was, now))
-    if before is None and after is False and passed:
-        before = True
-    if before is None and after is False and record is Verdict.DENIED:
-        before = False
+    if before is None and after is False:
+        # The old policies cannot tell, but the record can.
+        before = True if passed else False if record is Verdict.DENIED else None
     if now is None or before is None or after is None:
-        return _Member(flow, _Fate.UNKNOWN, None)
+        same = was is not None and was == now and _untouched(flow, was, old, new, changed)
+        return _Member(flow, _Fate.UNCHANGED if same else _Fate.UNKNOWN, None)
     if before and not after:
         return _Member(flow, _Fate.DENIED, _refusing(now))
     if after and not before and not passed:
         return _Member(flow, _Fate.ALLOWED, _opening(was, now))
     return _Member(flow, _Fate.UNCHANGED, None)
+
+
+def _changed(old: Snapshot, new: Snapshot) -> frozenset[PolicyRef]:
+    """Policies that are not the same on both sides."""
+    specs: list[dict[PolicyRef, list[object]]] = []
+    for snapshot in (old, new):
+        own: dict[PolicyRef, list[object]] = defaultdict(list)
+        for policy in snapshot.policies:
+            own[policy.ref].append((policy.spec_index, policy.spec, policy.annotations, policy.deleted))
+        specs.append(own)
+    before, after = specs
+    return frozenset(ref for ref in {*before, *after} if before.get(ref) != after.get(ref))
+
+
+def _untouched(
+    flow: Flow, decision: ConnectionDecision, old: Side, new: Side, changed: frozenset[PolicyRef]
+) -> bool:
+    """Whether what cannot be told has nothing to do with the change.
+
+    So it is where both ends are known, look the same on both sides, and every policy that selects them
+    or gives the doubt is an unchanged one.
+    """
+    known = (EndpointKind.POD, EndpointKind.WORKLOAD, EndpointKind.NODE, EndpointKind.EXTERNAL)
+    if any(end.kind not in known or _labels(end, old) != _labels(end, new) for end in (flow.src, flow.dst)):
+        return False
+    for end in (decision.egress, decision.ingress):
+        if end is None:
+            continue
+        if changed & {*end.isolated_by, *([end.decided_by.policy] if end.decided_by else [])}:
+            return False
+        if any(policy_text(ref) in word for ref in changed for word in end.unknown):
+            return False
+    return True
+
+
+def _labels(end: Endpoint, side: Side) -> object:
+    """All of an end that a change of objects could make look different."""
+    here = _in(side, end)
+    if here is None:
+        return None
+    pod = here.pod
+    name = end.namespace or (pod.namespace if pod is not None else "")
+    namespace = side.snapshot.namespaces.get(name)
+    return (
+        None if pod is None else (pod.labels, pod.ports, pod.service_account, pod.host_network),
+        None if namespace is None else namespace.labels,
+        None if here.node is None else here.node.labels,
+    )
 
 
 def _decide(flow: Flow, side: Side) -> ConnectionDecision | None:

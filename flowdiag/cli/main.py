@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "analyze": ("analyze", "Read evidence and report who was refused, by what, and what mends it."),
     "explain": ("explain", "Say whether one connection would be allowed, and what decides it."),
     "verify": ("verify", "Check many connections against expected answers: unit tests for policies."),
+    "whatif": ("whatif", "Say what a policy change does: the connections that it opens and closes."),
     "reach": ("reach", "Say who can reach a workload and what it can reach, by port."),
     "events": ("events", "Print every record as one normalised JSON line."),
     "show": ("show", "Render a stored report again, or one of its problems."),

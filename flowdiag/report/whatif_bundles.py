@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address, summarize_address_range
+from ipaddress import ip_address
 
 from msgspec import Struct
 
@@ -107,13 +107,15 @@ def peer_text(name: str) -> str:
     if not dash or "/" in name:
         return name
     try:
-        networks = list(summarize_address_range(ip_address(first), ip_address(last)))
-    except (TypeError, ValueError):
+        low, high = ip_address(first), ip_address(last)
+    except ValueError:
         return name
-    if len(networks) > 1:
+    size = int(high) - int(low) + 1
+    if size == 1:
+        return first
+    if low.version != high.version or size < 1 or size & (size - 1) or int(low) % size:
         return name
-    network = networks[0]
-    return str(network.network_address) if network.num_addresses == 1 else str(network)
+    return f"{first}/{low.max_prefixlen - size.bit_length() + 1}"
 
 
 # --- ports --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flowdiag.model.policy import PolicyRef
-from flowdiag.report.escape import markdown_code, visible
+from flowdiag.report.escape import markdown_code, markdown_phrase, visible
 from flowdiag.report.phrases import count, day_and_clock, plural, policy_name, port_text, zone_text
 from flowdiag.report.protocol import Options
 from flowdiag.report.query_types import FlowChange, FlowChanges, WhatifResult
@@ -24,7 +24,8 @@ _ROWS = 12
 _PEERS = 5
 _POLICIES = 2
 _NAME = 60
-_WHOLE = "-o json has all"
+_BREAKS = "Observed traffic that would break"
+_PASSES = "Observed traffic that would be allowed"
 
 
 def render_whatif(result: WhatifResult, isolating: Isolating, options: Options) -> str:
@@ -50,7 +51,7 @@ def _headline(result: WhatifResult) -> str:
     if not closed and not opened:
         ends = "The change opens and closes nothing between workloads and outside addresses"
     else:
-        ends = f"The change closes ports of {_pairs_text(closed)} and opens ports of {_pairs_text(opened)}"
+        ends = f"The change closes {_pairs_text(closed)} and opens {_pairs_text(opened)}"
     flows = result.flows
     if flows is None:
         return f"{ends}."
@@ -59,7 +60,7 @@ def _headline(result: WhatifResult) -> str:
 
 
 def _pairs_text(number: int) -> str:
-    return plural(number, "pair") if number else "no pair"
+    return f"ports of {plural(number, 'pair')}" if number else "nothing"
 
 
 def _some(changes: Sequence[FlowChange], word: str) -> str:
@@ -78,9 +79,9 @@ def _rest(flows: FlowChanges) -> str:
 
 
 def _seen(screen: Screen, flows: FlowChanges, isolating: Isolating) -> None:
-    for title, style, changes in (
-        ("Observed traffic that would break", "bold red", flows.newly_denied),
-        ("Observed traffic that would be allowed", "bold green", flows.newly_allowed),
+    for title, style, changes, refused in (
+        (_BREAKS, "bold red", flows.newly_denied, True),
+        (_PASSES, "bold green", flows.newly_allowed, False),
     ):
         if not changes:
             continue
@@ -88,13 +89,13 @@ def _seen(screen: Screen, flows: FlowChanges, isolating: Isolating) -> None:
         screen.put((title, style))
         shown = changes if screen.options.all else changes[:_ROWS]
         for change in shown:
-            _flow(screen, change, isolating.get(change, ()))
+            _flow(screen, change, _why(change, isolating.get(change, ()), refused=refused))
         _more(screen, len(changes) - len(shown), "connection")
     screen.blank()
     screen.put(_rest(flows))
 
 
-def _flow(screen: Screen, change: FlowChange, isolated_by: Sequence[PolicyRef]) -> None:
+def _flow(screen: Screen, change: FlowChange, why: str) -> None:
     half = max((screen.width - 40) // 2, 16)
     screen.split(
         [
@@ -107,7 +108,6 @@ def _flow(screen: Screen, change: FlowChange, isolated_by: Sequence[PolicyRef]) 
     )
     if change.last is not None:
         screen.put((f"last {visible(_last(change, screen.options))}", "dim"), indent=4, hang=2)
-    why = _why(change, isolated_by)
     if why:
         screen.put((screen.name(why, 300), "dim"), indent=4, hang=2)
 
@@ -116,13 +116,13 @@ def _last(change: FlowChange, options: Options) -> str:
     return f"{day_and_clock(change.last, options.timezone)} {zone_text(options.timezone, change.last)}"
 
 
-def _why(change: FlowChange, isolated_by: Sequence[PolicyRef]) -> str:
+def _why(change: FlowChange, isolated_by: Sequence[PolicyRef], *, refused: bool) -> str:
     by = change.decided_by
     if by is not None:
         where = f"{by.namespace}/" if by.namespace else ""
         return f"by {by.kind} {where}{by.name} {by.rule}: {by.action}"
     if not isolated_by:
-        return ""
+        return "" if refused else "no policy isolates the end any more"
     names = [policy_name(ref) for ref in isolated_by]
     more = len(names) - _POLICIES
     listed = ", ".join(names[:_POLICIES]) + (f" and {more} more" if more > 0 else "")
@@ -155,9 +155,11 @@ def _terminal_names(screen: Screen, names: Sequence[str]) -> str:
 
 def _more(screen: Screen, number: int, one: str, many: str | None = None) -> None:
     if number > 0:
-        screen.put(
-            (f"and {plural(number, f'more {one}', f'more {many or one + "s"}')} ({_WHOLE})", "dim"), indent=2
-        )
+        screen.put((f"and {_further(number, one, many)} (-o json has all)", "dim"), indent=2)
+
+
+def _further(number: int, one: str, many: str | None) -> str:
+    return plural(number, f"more {one}", f"more {many or one + 's'}")
 
 
 # --- Markdown -----------------------------------------------------------------------------------------
@@ -168,8 +170,12 @@ def whatif_markdown(result: WhatifResult, isolating: Isolating, options: Options
     lines = ["### What this policy change does", "", _headline(result), ""]
     flows = result.flows
     if flows is not None:
-        lines += _flow_table("Observed traffic that would break", flows.newly_denied, isolating, options)
-        lines += _flow_table("Observed traffic that would be allowed", flows.newly_allowed, {}, options)
+        for title, changes, refused in (
+            (_BREAKS, flows.newly_denied, True),
+            (_PASSES, flows.newly_allowed, False),
+        ):
+            reasons = [_why(change, isolating.get(change, ()), refused=refused) for change in changes]
+            lines += _flow_table(title, changes, reasons, options)
     lines += _pair_table("Closes", bundles(result, opened=False), options)
     lines += _pair_table("Opens", bundles(result, opened=True), options)
     if flows is not None:
@@ -178,20 +184,19 @@ def whatif_markdown(result: WhatifResult, isolating: Isolating, options: Options
 
 
 def _flow_table(
-    title: str, changes: Sequence[FlowChange], isolating: Isolating, options: Options
+    title: str, changes: Sequence[FlowChange], reasons: Sequence[str], options: Options
 ) -> list[str]:
     if not changes:
         return []
     lines = [f"**{title}**", "", "| from | to | port | seen | by |", "| --- | --- | --- | --- | --- |"]
     shown = changes if options.all else changes[:_ROWS]
-    for change in shown:
+    for change, why in zip(shown, reasons, strict=False):
         last = f", last {visible(_last(change, options))}" if change.last is not None else ""
-        why = _why(change, isolating.get(change, ()))
         lines.append(
             f"| {markdown_code(change.src, 120)} | {markdown_code(change.dst, 120)} "
             f"| {markdown_code(port_text(change.protocol, change.port, None), 60)} "
             f"| {plural(change.count, 'record')}{last} "
-            f"| {markdown_code(why.removeprefix('by '), 240) if why else '-'} |"
+            f"| {markdown_phrase(why.removeprefix('by '), 240) if why else '-'} |"
         )
     return [*lines, *_markdown_more(len(changes) - len(shown), "connection"), ""]
 
@@ -217,6 +222,4 @@ def _markdown_names(names: Sequence[str], options: Options) -> str:
 
 
 def _markdown_more(number: int, one: str, many: str | None = None) -> list[str]:
-    if number <= 0:
-        return []
-    return ["", f"and {plural(number, f'more {one}', f'more {many or one + "s"}')} (`-o json` has all)"]
+    return ["", f"and {_further(number, one, many)} (`-o json` has all)"] if number > 0 else []
