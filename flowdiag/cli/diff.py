@@ -1,0 +1,178 @@
+"""``flowdiag diff``: two reports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowdiag.cli import exit_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowdiag.history import DiffEntry, ReportDiff
+    from flowdiag.model.report import Report
+    from flowdiag.report import Options
+
+__all__ = ["command"]
+
+_FORMATS = ("terminal", "json", "markdown")
+_ROWS = 20
+
+
+@click.command("diff")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="terminal, json or markdown; FORMAT=FILE besides. May be repeated.",
+)
+@click.option(
+    "--fail-on",
+    default="never",
+    metavar="LEVEL",
+    help="Exit 1 where NEW has problems at never, low, medium, high, new, new-high or a code. [never]",
+)
+@click.option("--all", "everything", is_flag=True, help="Show lists whole.")
+def command(old: str, new: str, **given: Any) -> int:
+    """Compare two reports: which problems are new, known and gone.
+
+    OLD and NEW are reports as JSON or HTML; one of them may be - for standard input.
+    """
+    from flowdiag.cli.fail_on import check_fail_on, fails
+    from flowdiag.cli.options import parse_outputs
+    from flowdiag.cli.output import display_options, write_file
+    from flowdiag.history import diff_reports
+    from flowdiag.model.errors import UsageError
+    from flowdiag.report.json_report import json_bytes
+
+    fail_on = check_fail_on(given["fail_on"])
+    stdout, files = parse_outputs(given["outputs"], _FORMATS)
+    if old == new == "-":
+        raise UsageError("only one of the reports can come from standard input")
+    before, after = _read(old), _read(new)
+    found = diff_reports(before, after)
+    options = display_options(everything=given["everything"])
+
+    def rendered(name: str) -> str | bytes:
+        if name == "json":
+            return json_bytes(found)
+        return _markdown(found, options) if name == "markdown" else _terminal(found, options)
+
+    for name, targets in files.items():
+        for target in targets:
+            write_file(target, rendered(name))
+    click.echo(rendered(stdout), nl=False, color=True)
+    for name, report in ((old, before), (new, after)):
+        if not report.complete:
+            click.echo(f"flowdiag: {name}: made from incomplete input: a problem may be missing", err=True)
+    return exit_codes.FINDINGS if fails(_dated(after, found), fail_on) else exit_codes.DONE
+
+
+def _read(path: str) -> Report:
+    import sys
+    from pathlib import Path
+
+    from flowdiag.model.errors import InputError
+    from flowdiag.report.read import read_report
+
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    return read_report(data, path)
+
+
+def _dated(report: Report, found: ReportDiff) -> list[Any]:
+    """The newer report's problems with the status that the older one gives them; accepted ones stay so."""
+    from msgspec.structs import replace
+
+    from flowdiag.model.report import Status
+
+    fresh = {entry.id_new for entry in found.new}
+    return [
+        problem
+        if problem.status is Status.ACCEPTED
+        else replace(problem, status=Status.NEW if problem.id in fresh else Status.KNOWN)
+        for problem in report.problems
+    ]
+
+
+def _headline(found: ReportDiff) -> str:
+    from flowdiag.report.phrases import plural
+
+    return (
+        f"{plural(len(found.new), 'new problem')}, {len(found.known)} known, {len(found.gone)} gone"
+        if found.new or found.known or found.gone
+        else "no problem in either report"
+    )
+
+
+def _counts(entry: DiffEntry) -> str:
+    from flowdiag.report.phrases import count, plural
+
+    if entry.id_old is None:
+        return plural(entry.count_new, "record")
+    if entry.id_new is None:
+        return f"{plural(entry.count_old, 'record')} before"
+    return f"{count(entry.count_old)} to {plural(entry.count_new, 'record')}"
+
+
+def _parts(found: ReportDiff) -> tuple[tuple[str, Sequence[DiffEntry]], ...]:
+    return (("New", found.new), ("Known", found.known), ("Gone", found.gone))
+
+
+def _terminal(found: ReportDiff, options: Options) -> str:
+    from flowdiag.report.phrases import SEVERITY_WORD, plural
+    from flowdiag.report.screen import Screen
+
+    screen = Screen(options)
+    screen.put((_headline(found), "bold"))
+    for title, entries in _parts(found):
+        if not entries:
+            continue
+        screen.blank()
+        screen.put((title, "bold"))
+        shown = entries if options.all else entries[:_ROWS]
+        for entry in shown:
+            screen.split(
+                [
+                    (f"{SEVERITY_WORD[entry.severity]:<6}  ", "bold"),
+                    (f"{entry.code}  {screen.name(entry.title, 160)}", ""),
+                ],
+                (_counts(entry), ""),
+                indent=2,
+                hang=15,
+            )
+        if len(shown) < len(entries):
+            screen.put(f"and {plural(len(entries) - len(shown), 'more problem')} (-o json has all)", indent=2)
+    return screen.text()
+
+
+def _markdown(found: ReportDiff, options: Options) -> str:
+    from flowdiag.report.escape import markdown_code, markdown_phrase
+    from flowdiag.report.phrases import plural
+
+    lines = ["### Problems between two reports", "", f"{_headline(found)}.", ""]
+    for title, entries in _parts(found):
+        if not entries:
+            continue
+        lines += [f"**{title}**", "", "| severity | code | problem | records |", "| --- | --- | --- | --- |"]
+        shown = entries if options.all else entries[:_ROWS]
+        lines += [
+            f"| {entry.severity} | {markdown_code(entry.code, 20)} | {markdown_phrase(entry.title, 300)} "
+            f"| {_counts(entry)} |"
+            for entry in shown
+        ]
+        if len(shown) < len(entries):
+            lines += [
+                "",
+                f"and {plural(len(entries) - len(shown), 'more problem')} (`-o json` has all)",
+            ]
+        lines.append("")
+    return "\n".join(lines)
