@@ -37,7 +37,6 @@ OTHER = "#7a7a7a"
 _INK = "#333333"
 _LINE = "#dddddd"
 _GAP = "#b3b3b3"
-_ALLOWED = "#8a8a8a"
 
 _WIDTH = 880
 _HEIGHT = 220
@@ -45,6 +44,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 60, 24, 44
 _LANE = 26
 _MAX_LANES = 12
 _MAX_CHANGES = 26
+_LETTER = 26
+"""Pixels that a change's letters need."""
 
 
 class ChartFrame(Struct, frozen=True):
@@ -222,11 +223,19 @@ def _gap_layer(report: Report, time: _Time, x: Any) -> Any | None:
 def _change_layers(report: Report, time: _Time, x: Any) -> list[Any]:
     import altair as alt
 
-    rows = []
-    for index, change in enumerate(report.changes[:_MAX_CHANGES]):
-        at = ticks(change.at)
-        if at is not None and time.start <= at // 1_000_000 <= time.at(time.number):
-            rows.append({"at": at // 1_000_000 + time.shift, "mark": chr(ord("A") + index)})
+    rows: list[dict[str, Any]] = []
+    close = time.width * time.number * _LETTER // _WIDTH
+    moments = sorted(
+        (at // 1_000_000 + time.shift, chr(ord("A") + index))
+        for index, change in enumerate(report.changes[:_MAX_CHANGES])
+        if (at := ticks(change.at)) is not None and time.start <= at // 1_000_000 <= time.at(time.number)
+    )
+    for at, letter in moments:
+        # Letters that would stand on each other stand as one mark: A-C.
+        if rows and at - rows[-1]["at"] < close:
+            rows[-1]["mark"] = f"{rows[-1]['mark'][0]}–{letter}"
+        else:
+            rows.append({"at": at, "mark": letter})
     if not rows:
         return []
     base = alt.Chart(_data(rows)).encode(x=x)
@@ -278,6 +287,7 @@ def _timeline(report: Report, time: _Time, zone: tzinfo) -> Any:
     gap = _gap_layer(report, time, x)
     if gap is not None:
         layers.append(gap)
+    layers.append(bars)
     if counts.allowed is not None and any(counts.allowed):
         line = [
             {"at": time.at(index) + time.shift, "allowed": number}
@@ -285,7 +295,7 @@ def _timeline(report: Report, time: _Time, zone: tzinfo) -> Any:
         ]
         layers.append(
             alt.Chart(_data(line))
-            .mark_line(interpolate="step-after", strokeWidth=1, color=_ALLOWED, opacity=0.75)
+            .mark_line(interpolate="step-after", strokeWidth=1, color=_INK, opacity=0.7)
             .encode(
                 x=x,
                 y=alt.Y(
@@ -296,7 +306,6 @@ def _timeline(report: Report, time: _Time, zone: tzinfo) -> Any:
                 ),
             )
         )
-    layers.append(bars)
     layers.extend(_change_layers(report, time, x))
     return alt.layer(*layers).resolve_scale(y="independent")
 

@@ -109,10 +109,10 @@ def problem_markdown(problem: Problem, options: Options, *, number: int) -> list
     )
     fix = problem.counterfactual
     if fix is not None:
-        lines.append(f"- Fix: {markdown_phrase(fix.summary, 400)}; {_radius(fix)}")
+        lines.append(f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), 400)}; {_radius(fix)}")
     elif problem.advice:
-        lines.append(f"- {markdown_phrase(problem.advice, 500)}")
-    lines.extend(f"- {markdown_phrase(note, 300)}" for note in problem.notes[:2])
+        lines.append(f"- {_capital(markdown_phrase(problem.advice, 500))}")
+    lines.extend(f"- {_capital(markdown_phrase(note, 300))}" for note in problem.notes[:2])
     if fix is not None and (fix.patch or fix.manifests):
         lines.extend(_folded("diff", markdown_fence(fix.patch, "diff")) if fix.patch else [])
         if not fix.patch:

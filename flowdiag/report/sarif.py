@@ -82,7 +82,7 @@ def _result(
         misses = "; ".join(miss_text(miss) for miss in rule.misses)
         sentences.append(f"Nearest rule {policy_text(rule)} {rule.rule} misses {misses}")
     if problem.counterfactual is not None:
-        sentences.append(f"Fix: {problem.counterfactual.summary}")
+        sentences.append(f"Fix: {problem.counterfactual.summary.rstrip('. ')}")
     elif problem.advice:
         sentences.append(problem.advice)
     refs: list[PolicyRef | NearestRuleView] = [*problem.nearest[:1], *problem.isolating]

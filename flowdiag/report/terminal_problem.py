@@ -157,7 +157,7 @@ def _fix(screen: Screen, problem: Problem, detail: bool) -> None:
             _field(screen, "advice", [screen.name(problem.advice, 500)])
         return
     proof = "proved by replay" if fix.proved else "not proved"
-    _field(screen, "fix", [f"{screen.name(fix.summary, 300)} ({proof})", _radius(screen, fix)])
+    _field(screen, "fix", [f"{screen.name(fix.summary.rstrip('. '), 300)} ({proof})", _radius(screen, fix)])
     if not fix.allows_denied:
         _field(screen, "", ["does not by itself allow everything that was refused here"])
     if detail and problem.advice:

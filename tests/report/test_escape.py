@@ -1,0 +1,74 @@
+"""Characters that act become visible, long text says how much is left out, cells stay in their columns."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowdiag.report.escape import bounded, cells, csv_text, json_in_page, middle, visible, visible_block
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_nothing_visible_acts(text: str) -> None:
+    """No control, format or surrogate character is left, and UTF-8 can carry the rest."""
+    shown = visible(text)
+
+    assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cs", "Zl", "Zp"}
+    assert not set(shown) & set(
+        "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200b\u200c\u200d\u2060\ufeff\xad"
+    )
+    shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\nb\tc\r", "a\\nb\\tc\\r"),
+        ("x\u202ey", "x\\u202ey"),
+        ("x\U000e0041y", "x\\U000e0041y"),
+        ("bad\udcff", "bad\\udcff"),
+        ("shop/web-1 é 漢 🙂", "shop/web-1 é 漢 🙂"),
+    ],
+)
+def test_what_acts_is_shown_as_an_escape(text: str, shown: str) -> None:
+    assert shown == visible(text)
+
+
+def test_a_block_keeps_its_lines_and_nothing_else_that_acts() -> None:
+    assert visible_block("a\r\n  b\x1b[2J\n") == "a\n  b\\x1b[2J\n"
+
+
+@given(st.text(max_size=400), st.integers(40, 300))
+def test_bounded_text_is_bounded_and_says_what_is_missing(text: str, limit: int) -> None:
+    cut = bounded(text, limit)
+
+    assert len(cut) <= limit
+    assert (cut == text) == (len(text) <= limit) or "more)…" in cut
+
+
+@given(st.text(st.sampled_from("ab漢🙂é-/"), max_size=80), st.integers(5, 60))
+def test_a_name_cut_in_the_middle_fits_and_keeps_both_ends(text: str, width: int) -> None:
+    cut = middle(text, width)
+
+    assert cells(cut) <= width
+    if cells(text) > width > 12:
+        assert text.startswith(cut.split("…")[0])
+        assert text.endswith(cut.split("…")[-1])
+
+
+@given(st.text(max_size=60))
+def test_no_cell_is_a_formula(text: str) -> None:
+    assert not csv_text(text).lstrip(' "\u00a0').startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_json_in_a_page_has_the_same_value_and_no_tag(text: str) -> None:
+    inside = json_in_page(json.dumps({"x": text}, ensure_ascii=False))
+
+    assert {"x": text} == json.loads(inside)
+    assert not set(inside) & set("<>&\u2028\u2029\u202e")
