@@ -28,6 +28,7 @@ from flowdiag.parserkit import (
     Peer,
     PolicyHit,
     Verdict,
+    Witness,
     cut_lines,
     flag_bits,
     looks_like_reply,
@@ -51,6 +52,7 @@ from flowdiag_parsers.hubble.json_hot import (
     Dns,
     Flow,
     Kind,
+    Named,
     Transport,
     Wrapper,
     bare_decoder,
@@ -65,14 +67,19 @@ _NS = 1_000_000_000
 _REFUSED = frozenset({"DROPPED", "AUDIT", "ERROR"})
 _MAX_ENDS = 50_000
 _MAX_LANES = 300_000
-_MAX_SECONDS = 8192
+_MAX_SECONDS = 65_536
 _MAX_KINDS = 50_000
+_MAX_FLAGS = 32
 """What is remembered is bounded; past it, it is forgotten and asked for again."""
 
 _TCP, _UDP, _SCTP, _NONE = 6, 17, 132, 0
 _PROTOCOLS = {_TCP: "TCP", _UDP: "UDP", _SCTP: "SCTP"}
 _ICMP4, _ICMP6 = 1 << 20, 1 << 21
+_KIND = 1 << 24
+"""A kind's number times this, plus the protocol's, is one number for both."""
+_LaneKey = tuple[int, int, int | None, int]
 _decoder = msgspec.json.Decoder()
+_DOT = {ord("."): None}
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
 
 
@@ -87,10 +94,48 @@ def fold_lines(block: Block, context: ParseContext, sink: FlowSink) -> None:
             gc.enable()
 
 
+class _Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kind fields of a record mean."""
+
+    verdict: Verdict
+    verdict_raw: str | None
+    cause: Cause | None
+    reason: str | None
+    reason_code: int | None
+    reason_raw: str | None
+    is_reply: bool | None
+    direction: Direction | None
+    witness: Witness | None
+    names: tuple[tuple[str, ...] | None, ...]
+    services: tuple[str | None, ...]
+    policies: tuple[PolicyHit, ...]
+
+
+class _Variant(msgspec.Struct, frozen=True):
+    """A kind with its protocol, turned round or not: what lanes need of it."""
+
+    shape: int
+    direction: Direction | None
+    names: tuple[tuple[str, ...] | None, ...]
+    services: tuple[str | None, ...]
+
+
 class _Memory:
     """What is known of earlier blocks, for as long as the sink's numbers are good."""
 
-    __slots__ = ("ends", "flags", "forms", "kind_fields", "kinds", "lanes", "peers", "seconds")
+    __slots__ = (
+        "ends",
+        "flags",
+        "forms",
+        "kind_fields",
+        "kinds",
+        "lanes",
+        "minutes",
+        "peers",
+        "seconds",
+        "sink_ends",
+        "variants",
+    )
 
     def __init__(self) -> None:
         self.ends: dict[str | None, list[Any]] = {}
@@ -98,21 +143,22 @@ class _Memory:
         self.forms: dict[tuple[str | None, bytes], int] = {}
         self.peers: list[Peer] = []
         """Our own numbers: an end without what stands beside it in the record."""
-        self.lanes: dict[tuple[Any, ...], tuple[Lane, bool]] = {}
-        self.kind_fields: list[Kind] = []
+        self.lanes: dict[_LaneKey, Lane] = {}
+        self.kind_fields: list[_Kind] = []
+        self.variants: dict[tuple[int, bool], _Variant] = {}
+        self.sink_ends: dict[int, int] = {}
         self.kinds: dict[str | None, dict[tuple[Any, ...], int]] = {}
         """Node -> kind fields -> number, which is unique over all nodes."""
         self.seconds: dict[str, tuple[int, int]] = {}
-        self.flags: dict[bytes, int] = {}
+        """``2026-04-01T10:00:07`` -> its nanoseconds, and the second at which its minute starts."""
+        self.minutes: dict[str, int] = {}
+        self.flags: list[tuple[Raw, int]] = []
+        """The few forms of ``flags``; comparing bytes is cheaper than making them hashable."""
 
     def is_full(self) -> bool:
         """Whether it is time to forget; never within a block."""
         return (
-            len(self.lanes) > _MAX_LANES
-            or len(self.forms) > _MAX_ENDS
-            or len(self.kind_fields) > _MAX_KINDS
-            or len(self.seconds) > _MAX_SECONDS
-            or len(self.flags) > _MAX_KINDS
+            len(self.lanes) > _MAX_LANES or len(self.forms) > _MAX_ENDS or len(self.kind_fields) > _MAX_KINDS
         )
 
 
@@ -129,7 +175,7 @@ class _Folding:
         if memory is None or memory.is_full():
             memory = kept["memory"] = _Memory()
         self._memory: _Memory = memory
-        self._cut_off = block.data.count(b"\n") if block.last and not block.data.endswith(b"\n") else -1
+        self._cut_off = _count_lines(block.data) - 1 if block.last and not block.data.endswith(b"\n") else -1
         self._records = 0
         self._first = 1 << 63
         self._last = -1
@@ -151,7 +197,7 @@ class _Folding:
 
     def _run(self, run: bytes, index: int, *, bare: bool) -> int:
         """Count the records of a run of lines, the first of which has `index`; returns how many lines."""
-        count = run.count(b"\n") + (not run.endswith(b"\n"))
+        count = _count_lines(run)
         flows: list[Flow | None]
         if _is_utf8(run):
             try:
@@ -192,7 +238,7 @@ class _Folding:
     def _fold(self, flows: Sequence[Flow | None], lines: _Lines, index: int, offset: int = 0) -> None:
         """The loop that every record goes through; locals, and as little as can be."""
         memory = self._memory
-        ends, lanes, seconds, flag_numbers = memory.ends, memory.lanes, memory.seconds, memory.flags
+        ends, lanes, seconds, known_flags = memory.ends, memory.lanes, memory.seconds, memory.flags
         first, last, records = self._first, self._last, 0
         keep = self._sink.keep
         node: str | None = None
@@ -262,9 +308,12 @@ class _Folding:
                 protocol, sport, port = _TCP, tcp.source_port, tcp.destination_port
                 said = tcp.flags
                 if said is not ABSENT:
-                    raw = bytes(said)
-                    known = flag_numbers.get(raw)
-                    flags = self._flags(raw) if known is None else known
+                    for form, bits in known_flags:
+                        if form == said:
+                            flags = bits
+                            break
+                    else:
+                        flags = self._flags(bytes(said))
             elif (udp := l4.UDP) is not None:
                 protocol, sport, port = _UDP, udp.source_port, udp.destination_port
             else:
@@ -286,30 +335,28 @@ class _Folding:
                 continue
             is_reply = flow.is_reply
             if is_reply or (is_reply is None and looks_like_reply(flags, sport, port)):
-                key = (dst, src, sport, kind, protocol, True)
+                # Turned round: the negative code says so.
+                key = (dst, src, sport, -kind - protocol)
                 sport = port
             else:
-                key = (src, dst, port, kind, protocol, False)
-            found = lanes.get(key)
-            if found is None:
-                found = self._lane(key, node)
+                key = (src, dst, port, kind + protocol)
+            lane = lanes.get(key)
+            if lane is None:
+                lane = self._lane(key, node)
             # Count.
-            lane, refused = found
             buckets = lane.buckets
-            if refused:
+            if lane.unit == 1:
                 start = at // _NS
                 buckets[start] = buckets.get(start, 0) + 1
                 if len(buckets) > lane.limit:
                     lane.widen()
                 keep(lane, at, sport or None, self._line(index + position), lines[position + offset])
+            elif minute in buckets:
+                buckets[minute] += 1
             else:
-                counted = buckets.get(minute)
-                if counted is None:
-                    buckets[minute] = 1
-                    if len(buckets) > lane.limit:
-                        lane.widen()
-                else:
-                    buckets[minute] = counted + 1
+                buckets[minute] = 1
+                if len(buckets) > lane.limit:
+                    lane.widen()
             lane.last = max(lane.last, at)
             lane.first = min(lane.first, at)
             if flags:
@@ -332,14 +379,28 @@ class _Folding:
 
     def _instant(self, time: str) -> tuple[int, int]:
         """Nanoseconds and the second at which the minute starts; -1 where it is no usable time."""
-        try:
-            at = parse_rfc3339(time)
-        except ValueError:
-            return -1, 0
-        second = at // _NS
-        minute = second - second % 60
-        if len(time) == 30 and time[-1] == "Z":
-            self._memory.seconds[time[:19]] = (second * _NS, minute)
+        memory = self._memory
+        plain = len(time) == 30 and time[29] == "Z"
+        minute = memory.minutes.get(time[:17])
+        if (
+            minute is not None
+            and plain
+            and "00" <= time[17:19] <= "59"
+            and time[17:29].translate(_DOT).isdigit()
+        ):
+            second = minute + int(time[17:19])
+            at = second * _NS + int(time[20:29])
+        else:
+            try:
+                at = parse_rfc3339(time)
+            except ValueError:
+                return -1, 0
+            second = at // _NS
+            minute = second - second % 60
+            if plain:
+                _remember(memory.minutes, time[:17], minute)
+        if plain:
+            _remember(memory.seconds, time[:19], (second * _NS, minute))
         return at, minute
 
     def _end(self, address: str | None, raw: Raw) -> int:
@@ -367,85 +428,106 @@ class _Folding:
 
     def _flags(self, raw: bytes) -> int:
         bits = flag_bits(read_l4({"TCP": {"flags": _decoder.decode(raw)}})[2])
-        self._memory.flags[raw] = bits
+        if len(self._memory.flags) < _MAX_FLAGS:
+            self._memory.flags.append((Raw(raw), bits))
         return bits
 
     def _kind(self, kinds: dict[tuple[Any, ...], int], fields: tuple[Any, ...]) -> int:
         """Number of a kind of record; -1 for those that are read the slow way."""
-        kind = Kind(*fields)
+        said = Kind(*fields)
         memory = self._memory
-        if kind.is_reply is None and kind.event_type is None and kind.traffic_direction is None:
+        event_type = said.event_type.type if said.event_type is not None else None
+        if said.is_reply is None and said.event_type is None and said.traffic_direction is None:
             # A mask, or names in camelCase.
             number = -1
-        elif kind.verdict in _REFUSED and (kind.event_type is None or kind.event_type.type is None):
+        elif said.verdict in _REFUSED and event_type is None:
             number = -1
         else:
-            number = len(memory.kind_fields)
-            memory.kind_fields.append(kind)
+            memory.kind_fields.append(_kind_of(said, event_type))
+            number = len(memory.kind_fields) * _KIND
         kinds[fields] = number
         return number
 
-    def _lane(self, key: tuple[Any, ...], node: str | None) -> tuple[Lane, bool]:
+    def _lane(self, key: _LaneKey, node: str | None) -> Lane:
         """Open the lane of records like this one; `key` has the ends turned round already."""
-        src, dst, port, number, code, turned = key
+        src, dst, port, code = key
+        turned = code < 0
+        number, protocol = divmod(abs(code), _KIND)
         memory, sink = self._memory, self._sink
-        kind = memory.kind_fields[number]
-        names, services = (
-            [kind.source_names, kind.destination_names],
-            [kind.source_service, kind.destination_service],
+        # Numbers of kinds start at one, so that every code has a sign.
+        kind = memory.kind_fields[number - 1]
+        source, destination = memory.peers[src], memory.peers[dst]
+        noise = is_housekeeping(kind.reason_code, source.ip, destination.ip)
+        variant = memory.variants.get((code, noise))
+        if variant is None:
+            variant = self._variant(kind, protocol, node, turned=turned, noise=noise)
+            memory.variants[code, noise] = variant
+        services = variant.services
+        lane = sink.lane(
+            self._sink_end(src, source, services[0]),
+            self._sink_end(dst, destination, services[1]),
+            port or None,
+            variant.shape,
+            variant.direction,
+            kind.witness,
         )
-        ends = [memory.peers[src], memory.peers[dst]]
-        if turned:
-            names.reverse()
-            services.reverse()
-        for side, service in enumerate(services):
-            known = service_name(msgspec.to_builtins(service)) if service is not None else None
-            if known is not None:
-                ends[side] = replace(ends[side], service=known)
-        verdict = VERDICTS.get(kind.verdict or "", Verdict.UNKNOWN)
-        known_reason, reason, reason_code, reason_raw = why_denied(kind.drop_reason_desc, kind.drop_reason)
-        event_type = kind.event_type.type if kind.event_type is not None else None
-        cause = read_cause(verdict, known_reason, reason_code, event_type, l7=False)
-        if cause is not None and is_housekeeping(reason_code, ends[0].ip, ends[1].ip):
-            cause = Cause.NOISE
-        direction = read_direction(kind.traffic_direction)
+        names = variant.names
+        if names[0] or names[1] or kind.policies:
+            sink.note(lane, src_names=names[0], dst_names=names[1], policies=kind.policies)
+        memory.lanes[key] = lane
+        return lane
+
+    def _sink_end(self, number: int, peer: Peer, service: str | None) -> int:
+        """The sink's number of an end."""
+        if service is not None:
+            return self._sink.peer(replace(peer, service=service))
+        numbers = self._memory.sink_ends
+        found = numbers.get(number)
+        if found is None:
+            found = numbers[number] = self._sink.peer(peer)
+        return found
+
+    def _variant(self, kind: _Kind, code: int, node: str | None, *, turned: bool, noise: bool) -> _Variant:
+        protocol, icmp = _protocol(code)
+        direction = kind.direction
         if turned and kind.is_reply is None and direction is not None:
             direction = _OTHER_SIDE[direction]
-        protocol, icmp = _protocol(code)
-        shape = sink.shape(
-            FlowShape(
-                node=node,
-                protocol=protocol,
-                icmp=icmp,
-                verdict=verdict,
-                verdict_raw=kind.verdict,
-                cause=cause,
-                reason=reason,
-                reason_code=reason_code,
-                reason_raw=reason_raw,
-                l7=None,
-                turned=turned,
-            )
+        shape = FlowShape(
+            node=node,
+            protocol=protocol,
+            icmp=icmp,
+            verdict=kind.verdict,
+            verdict_raw=kind.verdict_raw,
+            cause=Cause.NOISE if noise and kind.cause is not None else kind.cause,
+            reason=kind.reason,
+            reason_code=kind.reason_code,
+            reason_raw=kind.reason_raw,
+            l7=None,
+            turned=turned,
         )
-        lane = sink.lane(
-            sink.peer(ends[0]),
-            sink.peer(ends[1]),
-            port or None,
-            shape,
-            direction,
-            witness_of(event_type, drop_file=False),
-        )
-        policies = _policies(kind)
-        if names[0] or names[1] or policies:
-            sink.note(lane, src_names=_names(names[0]), dst_names=_names(names[1]), policies=policies)
-        found = memory.lanes[key] = (lane, kind.verdict in _REFUSED)
-        return found
+        way = slice(None, None, -1 if turned else 1)
+        return _Variant(self._sink.shape(shape), direction, kind.names[way], kind.services[way])
 
     def _answer(self, dns: Dns, at: int) -> None:
         query = dns.query or ""
         name = query[:-1] if len(query) > 1 and query.endswith(".") else query
         ips = tuple(canonical_ip(ip) for ip in dns.ips or () if ip)
         self._sink.answer(name, ips, at, dns.ttl)
+
+
+def _remember(known: dict[str, Any], key: str, value: Any) -> None:
+    if len(known) >= _MAX_SECONDS:
+        known.clear()
+    known[key] = value
+
+
+def _count_lines(run: bytes) -> int:
+    """Lines of a run; for long lines searching beats counting byte by byte."""
+    count, at = 0, run.find(b"\n")
+    while at >= 0:
+        count += 1
+        at = run.find(b"\n", at + 1)
+    return count + (not run.endswith(b"\n"))
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -487,11 +569,33 @@ def _protocol(code: int) -> tuple[str | None, Icmp | None]:
     return _PROTOCOLS.get(code), None
 
 
-def _policies(kind: Kind) -> tuple[PolicyHit, ...]:
-    named = {field: getattr(kind, field) for field, _ in FIELDS}
-    if not any(named.values()):
-        return ()
-    return read_policies(msgspec.to_builtins({field: list(found or ()) for field, found in named.items()}))
+def _kind_of(said: Kind, event_type: int | None) -> _Kind:
+    verdict = VERDICTS.get(said.verdict or "", Verdict.UNKNOWN)
+    known, reason, reason_code, reason_raw = why_denied(said.drop_reason_desc, said.drop_reason)
+    lists = {field: getattr(said, field) for field, _ in FIELDS}
+    policies: tuple[PolicyHit, ...] = ()
+    if any(lists.values()):
+        policies = read_policies(
+            msgspec.to_builtins({field: list(found or ()) for field, found in lists.items()})
+        )
+    return _Kind(
+        verdict=verdict,
+        verdict_raw=said.verdict,
+        cause=read_cause(verdict, known, reason_code, event_type, l7=False),
+        reason=reason,
+        reason_code=reason_code,
+        reason_raw=reason_raw,
+        is_reply=said.is_reply,
+        direction=read_direction(said.traffic_direction),
+        witness=witness_of(event_type, drop_file=False),
+        names=(_names(said.source_names), _names(said.destination_names)),
+        services=(_service(said.source_service), _service(said.destination_service)),
+        policies=policies,
+    )
+
+
+def _service(service: Named | None) -> str | None:
+    return service_name(msgspec.to_builtins(service)) if service is not None else None
 
 
 def _names(names: tuple[str, ...] | None) -> tuple[str, ...] | None:

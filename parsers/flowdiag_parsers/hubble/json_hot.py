@@ -18,6 +18,7 @@ __all__ = [
     "Dns",
     "Flow",
     "Kind",
+    "Named",
     "Transport",
     "Wrapper",
     "bare_decoder",
