@@ -139,14 +139,16 @@ def _end(screen: Screen, direction: str, title: str, end: EndDecision | None) ->
         screen.field("", misses, indent=3, labels=_LABELS, hang=2)
     if end.walk:
         steps = end.walk if screen.options.all else end.walk[:_STEPS]
-        screen.field("walk", [_step(screen, step) for step in steps], indent=3, labels=_LABELS, hang=2)
+        several = len({step.tier for step in end.walk if step.tier}) > 1
+        lines = [_step(screen, step, several) for step in steps]
+        screen.field("walk", lines, indent=3, labels=_LABELS, hang=2)
         if len(steps) < len(end.walk):
             _field(screen, "", [f"and {plural(len(end.walk) - len(steps), 'more step')}"])
     screen.blank()
 
 
-def _step(screen: Screen, step: WalkStep) -> str:
-    where = f"[{step.tier}] " if step.tier else ""
+def _step(screen: Screen, step: WalkStep, several: bool) -> str:
+    where = f"[{step.tier}] " if step.tier and several else ""
     return screen.own(screen.name(f"{where}{step.text}", 300))
 
 
@@ -154,7 +156,9 @@ def _observed(screen: Screen, allowed: bool | None, observed: Observed | None) -
     if observed is None:
         return
     screen.put(("observed", "bold"), f"  {screen.name(observed.text, 400)}", indent=1, hang=2)
-    if allowed and observed.denied:
+    if allowed and observed.denied and (observed.allowed_last or "") > (observed.denied_last or "~"):
+        screen.put("It passed after the last refusal, as the policies say now.", indent=3)
+    elif allowed and observed.denied:
         screen.put(
             "The policies allow it and yet it was refused: they have changed since, the state is of "
             "another time, or the cause is not a policy.",

@@ -224,3 +224,22 @@ def test_explain_does_not_hide_that_records_and_policies_disagree() -> None:
 
     assert page.startswith("ALLOWED")
     assert "and yet it was refused" in page
+
+
+def test_explain_does_not_accuse_policies_of_refusals_that_have_ended() -> None:
+    seen = Observed(
+        denied=102,
+        denied_first="2026-03-17T14:09:41Z",
+        denied_last="2026-03-17T14:14:55Z",
+        allowed=177,
+        allowed_first="2026-03-17T14:00:03Z",
+        allowed_last="2026-03-17T14:19:43Z",
+        audited=0,
+        text="allowed 177 times, refused 102 times",
+    )
+    page = render_explain(
+        explain_result("a/b", "c/d", "TCP", 80, decision(True), observed=seen), decision(True), Options()
+    )
+
+    assert "It passed after the last refusal, as the policies say now." in page
+    assert "and yet it was refused" not in page
