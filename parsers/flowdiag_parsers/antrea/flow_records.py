@@ -190,13 +190,16 @@ def _hit(record: dict[str, Any], way: str, action: str | None) -> PolicyHit | No
     if name is None:
         return None
     kind, group = _KINDS.get(_text(record, f"{way}NetworkPolicyType") or "", (None, None))
+    effect = _EFFECTS.get(action or "")
+    # A NetworkPolicy has no rule that denies: its pod is isolated, and nothing matched.
+    isolated = effect == "deny" and group == "networking.k8s.io"
     return PolicyHit(
         kind=kind,
         group=group,
         namespace=_text(record, f"{way}NetworkPolicyNamespace"),
         name=name,
-        rule=_text(record, f"{way}NetworkPolicyRuleName"),
-        effect=_EFFECTS.get(action or ""),
+        rule="default-deny" if isolated else _text(record, f"{way}NetworkPolicyRuleName"),
+        effect=effect,
     )
 
 

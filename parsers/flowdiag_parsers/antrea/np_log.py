@@ -209,7 +209,8 @@ def _hit(ref: str, words: list[str], place: int, verdict: Verdict) -> PolicyHit 
         group=_GROUPS[kind][1],
         namespace=namespace or None,
         name=bare if slash else name,
-        rule=rule,
+        # A NetworkPolicy has no rule that denies: its pod is isolated, and nothing matched.
+        rule="default-deny" if effect == "deny" and kind == "K8sNetworkPolicy" else rule,
         effect=effect,
         raw=ref,
     )

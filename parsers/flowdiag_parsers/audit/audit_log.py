@@ -26,7 +26,7 @@ from flowdiag.parserkit import (
     parse_rfc3339,
     text_of,
 )
-from flowdiag_parsers.audit.request import Request, from_audit, from_gcp
+from flowdiag_parsers.audit.request import LABELLED, Request, from_audit, from_gcp
 
 __all__ = ["KubernetesAudit"]
 
@@ -80,7 +80,7 @@ class KubernetesAudit:
                     if len(seen) >= _REMEMBERED_IDS:
                         seen.clear()
                     seen[request.identity] = None
-                yield _event(request, text, around, context, states)
+                yield from _events(request, text, around, context, states)
 
 
 def _requests(record: dict[str, Any]) -> Iterator[Request]:
@@ -100,13 +100,13 @@ def _requests(record: dict[str, Any]) -> Iterator[Request]:
             yield request
 
 
-def _event(
+def _events(
     request: Request,
     text: str,
     around: LineEnvelope,
     context: ParseContext,
     states: dict[ObjectRef, dict[str, Any]],
-) -> ChangeEvent:
+) -> Iterator[Event]:
     ref = ObjectRef(request.kind, request.group, request.namespace, request.name)
     before = request.before
     if request.change != "created" and before is None:
@@ -117,7 +117,11 @@ def _event(
         states[ref] = request.after
     elif request.change == "deleted":
         states.pop(ref, None)
-    return ChangeEvent(
+    if request.kind in LABELLED and request.change == "updated" and before is not None:
+        after = request.after
+        if after is not None and _labels(before) == _labels(after):
+            return  # written again, with the labels it had
+    yield ChangeEvent(
         # The node of an API server's log is not where the change took effect; the wrapper's is kept all the same.
         **frame(around, context, text, _instant(request.stamp)),
         object=ref,
@@ -126,6 +130,10 @@ def _event(
         before=before,
         after=request.after,
     )
+
+
+def _labels(whole: dict[str, Any]) -> dict[str, Any]:
+    return object_of(object_of(whole, "metadata"), "labels")
 
 
 def _instant(stamp: str | None) -> int | None:

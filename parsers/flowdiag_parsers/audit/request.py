@@ -9,7 +9,7 @@ from msgspec import Struct
 from flowdiag.parserkit import integer_of, object_of, text_of
 from flowdiag_parsers.audit.resources import kind_of, matters
 
-__all__ = ["Request", "from_audit", "from_gcp"]
+__all__ = ["LABELLED", "Request", "from_audit", "from_gcp"]
 
 _CHANGES = {
     "create": "created",
@@ -19,7 +19,7 @@ _CHANGES = {
     "delete": "deleted",
     "deletecollection": "deleted",
 }
-_LABELLED = ("Namespace", "Pod")
+LABELLED = ("Namespace", "Pod")
 """Of these only labels matter: everything else of theirs changes all the time."""
 _CONTROLLERS = ("system:node:", "system:serviceaccount:kube-system:", "system:kube-", "system:apiserver")
 
@@ -58,7 +58,7 @@ def from_audit(event: dict[str, Any]) -> Request | None:
         return None
     asked, answered = object_of(event, "requestObject"), object_of(event, "responseObject")
     user = text_of(object_of(event, "user"), "username")
-    if kind in _LABELLED and not _labels_matter(kind, change, asked, answered, user):
+    if kind in LABELLED and not _labels_matter(kind, change, asked, user):
         return None
     whole = answered if answered.get("kind") == kind else {}
     name = text_of(ref, "name")
@@ -92,19 +92,20 @@ def _sent(asked: dict[str, Any], kind: str) -> dict[str, Any] | None:
     return asked if asked.get("kind") == kind and "spec" in asked else None
 
 
-def _labels_matter(
-    kind: str, change: str, asked: dict[str, Any], answered: dict[str, Any], user: str | None
-) -> bool:
+def _labels_matter(kind: str, change: str, asked: dict[str, Any], user: str | None) -> bool:
     """Whether a namespace's or pod's write may have moved it in or out of a selector.
 
     Pods come and go by their controllers' hands; what is asked here is who relabelled one.
     """
     if change != "updated":
         return kind == "Namespace"
+    hand = kind == "Namespace" or not (user or "").startswith(_CONTROLLERS)
+    if asked.get("kind") == kind:
+        # A whole object was sent: whether its labels are new, only its last state tells (`KubernetesAudit`).
+        return hand
     if asked:
-        return "labels" in object_of(asked, "metadata") or isinstance(asked.get("metadata"), str)
-    del answered
-    return kind == "Namespace" or not (user or "").startswith(_CONTROLLERS)
+        return "labels" in object_of(asked, "metadata")
+    return hand
 
 
 def _actor(user: str | None, impersonated: dict[str, Any]) -> str | None:
@@ -143,7 +144,7 @@ def from_gcp(payload: dict[str, Any]) -> Request | None:
         return None
     asked, answered = object_of(payload, "request"), object_of(payload, "response")
     user = text_of(object_of(payload, "authenticationInfo"), "principalEmail")
-    if kind in _LABELLED and not _labels_matter(kind, change, asked, answered, user):
+    if kind in LABELLED and not _labels_matter(kind, change, asked, user):
         return None
     if name is None and method[-1] != "deletecollection":
         name = text_of(object_of(answered, "metadata"), "name") or text_of(

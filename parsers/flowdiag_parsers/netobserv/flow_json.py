@@ -147,7 +147,7 @@ def _judged(
     dropped = integer_of(record, "PktDropPackets")
     said = text_of(record, "PktDropLatestDropCause") or ""
     if "deny" in effects:
-        named = any(hit.name for hit, _ in hits if hit.effect == "deny")
+        named = any(hit.name and hit.rule is None for hit, _ in hits if hit.effect == "deny")
         return Verdict.DENIED, Cause.POLICY, "policy-rule-denied" if named else "default-deny"
     if dropped:
         policy = _POLICY_CAUSES.get(said)

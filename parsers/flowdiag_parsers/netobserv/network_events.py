@@ -81,9 +81,13 @@ def _object(event: dict[str, Any]) -> Hit | None:
     hit = PolicyHit(
         kind=kind,
         group=group,
-        namespace=text_of(event, "Namespace") or (text_of(event, "Name") if isolation else None),
+        # OVN fills the namespace of the pod in for cluster-wide policies too.
+        namespace=None
+        if group == _ADMIN
+        else text_of(event, "Namespace") or (text_of(event, "Name") if isolation else None),
         name=None if isolation else text_of(event, "Name"),
-        rule="default-deny" if isolation and effect == "deny" else None,
+        # A NetworkPolicy has no rule that denies: its pod is isolated, and nothing matched.
+        rule="default-deny" if group == _NETWORKING and effect == "deny" else None,
         effect=effect,
         raw=word or None,
     )
@@ -100,9 +104,9 @@ def _sentence(text: str) -> Hit | None:
     hit = PolicyHit(
         kind=kind,
         group=group,
-        namespace=match["ns"],
+        namespace=None if group == _ADMIN else match["ns"],
         name=match["name"],
-        rule="default-deny" if match["isolation"] else None,
+        rule="default-deny" if group == _NETWORKING and match["what"] in ("Dropped", "Rejected") else None,
         effect=_WORDS[match["what"]],
         raw=match[0],
     )

@@ -9,6 +9,7 @@ of the pod may accept the packet afterwards, and k3s v1.27.7 to the releases of 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -47,11 +48,20 @@ _WAIT = 64
 """Lines of other packets that may stand between the lines of one."""
 
 
-class _Held(Struct):
-    """A packet's lines that wait for the last rule's."""
+class _Slot(Struct):
+    """One line's place in the output; empty while its verdict is open."""
 
-    lines: list[tuple[PacketLine, Frame]]
-    since: int
+    number: int
+    events: tuple[Event, ...] | None = None
+    line: tuple[PacketLine, Frame] | None = None
+
+
+class _State(Struct):
+    """What waits: lines in their order, and those of one packet by its key."""
+
+    queue: deque[_Slot]
+    open: dict[str, list[_Slot]]
+    number: int = 0
 
 
 class UlogdPackets:
@@ -70,74 +80,88 @@ class UlogdPackets:
         return 0.92 if _SNIFF.search(head) is not None else 0.0
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
-        """Yield a flow per line, in their order but for those that waited."""
-        held: dict[str, _Held] = context.memory.setdefault("nflog-held", {})
-        clock: list[int] = context.memory.setdefault("nflog-clock", [0])
+        """Yield a flow per line in input order; further policies of a refused packet stand in its first line's event."""
+        state: _State = context.memory.setdefault("nflog", _State(deque(), {}))
         for index, line in iter_lines(block):
             if b"OUT=" not in line and b"DROP by policy" not in line:
                 continue
             around = block.of_line(index)
             text = decode(line)
             packet = read_packet_line(text, context)
+            slot = _Slot(state.number)
+            state.number += 1
+            state.queue.append(slot)
             if packet is None:
-                if b"IN=" in line or b"DROP by policy" in line:
-                    shared = frame(around, context, text)
-                    yield ParseWarning(**shared, code="truncated", message="the packet is cut off")
-                continue
-            clock[0] += 1
-            shared = frame(
-                around, context, text, packet.at, source=TimeSource.INFERRED_YEAR, node=packet.host
-            )
-            yield from _overdue(held, clock[0] - _WAIT)
-            policy = policy_of(packet.prefix)
-            if policy is not None and not packet.by_kernel:
-                held.setdefault(packet.key, _Held([], clock[0])).lines.append((packet, shared))
-            elif packet.prefix == "":
-                yield from _refused(held.pop(packet.key, None), packet, shared)
+                shared = frame(around, context, text)
+                slot.events = (ParseWarning(**shared, code="truncated", message="the packet is cut off"),)
             else:
-                yield _other(packet, shared, policy)
+                shared = frame(
+                    around, context, text, packet.at, source=TimeSource.INFERRED_YEAR, node=packet.host
+                )
+                _place(state, slot, packet, shared)
+            yield from _ready(state, state.number - _WAIT)
         if block.last:
-            yield from _overdue(held, clock[0] + 1)
+            yield from _ready(state, state.number)
 
 
-def _overdue(held: dict[str, _Held], before: int) -> Iterator[Event]:
-    """Lines whose last rule did not come: oldest first."""
-    for key in [key for key, one in held.items() if one.since < before]:
-        for packet, shared in held.pop(key).lines:
-            policy = policy_of(packet.prefix)
-            yield _event(
-                packet,
-                shared,
-                verdict=Verdict.LOGGED,
-                # Rate limits can swallow the last rule's line too: so not "allowed" either.
-                reason="policy-chain-without-refusal",
-                policies=(policy,) if policy is not None else (),
-            )
+def _place(state: _State, slot: _Slot, packet: PacketLine, shared: Frame) -> None:
+    policy = policy_of(packet.prefix)
+    if policy is not None and not packet.by_kernel:
+        slot.line = (packet, shared)
+        state.open.setdefault(packet.key, []).append(slot)
+    elif packet.prefix:
+        slot.events = (_other(packet, shared, policy),)
+    else:
+        _settle_refused(state.open.pop(packet.key, []))
+        slot.events = (_refusal(packet, shared, Witness.DROP, ()),)
 
 
-def _refused(before: _Held | None, packet: PacketLine, shared: Frame) -> Iterator[Event]:
-    """The last rule's line, and once for all of them the lines of the policies before it."""
-    hits = tuple(
-        dict.fromkeys(hit for line, _ in (before.lines if before else []) if (hit := policy_of(line.prefix)))
-    )
-    if before is not None:
-        first, first_shared = before.lines[0]
-        yield _event(
-            first,
-            first_shared,
-            verdict=Verdict.DENIED,
-            cause=Cause.POLICY,
-            reason="default-deny",
-            policies=hits,
-            witness=Witness.VERDICT,
-        )
-    yield _event(
+def _ready(state: _State, before: int) -> Iterator[Event]:
+    """Events of the lines that are settled, in input order; lines numbered below `before` wait no longer."""
+    queue = state.queue
+    while queue and (queue[0].events is not None or queue[0].number < before):
+        slot = queue.popleft()
+        if slot.events is None and slot.line is not None:
+            for late in state.open.pop(slot.line[0].key, []):
+                late.events = tuple(_unrefused(*line) for line in (late.line,) if line is not None)
+        yield from slot.events or ()
+
+
+def _settle_refused(slots: list[_Slot]) -> None:
+    """The last rule refused the packet: its policies are told once, in the first line, whose witness pairs with it."""
+    lines = [slot.line for slot in slots if slot.line is not None]
+    hits = tuple(dict.fromkeys(hit for packet, _ in lines if (hit := policy_of(packet.prefix)) is not None))
+    for slot in slots:
+        slot.events = ()
+    if lines:
+        slots[0].events = (_refusal(*lines[0], Witness.VERDICT, hits),)
+
+
+def _refusal(
+    packet: PacketLine, shared: Frame, witness: Witness, policies: tuple[PolicyHit, ...]
+) -> FlowEvent:
+    """Both witnesses say the same words (none), so that they are counted as one packet."""
+    return _event(
         packet,
         shared,
         verdict=Verdict.DENIED,
         cause=Cause.POLICY,
         reason="default-deny",
-        witness=Witness.DROP,
+        policies=policies,
+        witness=witness,
+    )
+
+
+def _unrefused(packet: PacketLine, shared: Frame) -> FlowEvent:
+    """No last rule's line came.  Rate limits can swallow it too, so this is not "allowed" either."""
+    policy = policy_of(packet.prefix)
+    return _event(
+        packet,
+        shared,
+        verdict=Verdict.LOGGED,
+        verdict_raw=packet.prefix,
+        reason="policy-chain-without-refusal",
+        policies=(policy,) if policy is not None else (),
     )
 
 
@@ -148,6 +172,7 @@ def _other(packet: PacketLine, shared: Frame, policy: PolicyHit | None) -> Event
         packet,
         shared,
         verdict=Verdict.DENIED if refuses else Verdict.LOGGED,
+        verdict_raw=packet.prefix,
         reason="log-prefix-says-refused" if refuses else None,
         policies=(policy,) if policy is not None else (),
     )
@@ -159,7 +184,6 @@ def _event(packet: PacketLine, shared: Frame, **said: Any) -> FlowEvent:
         src=packet.src,
         dst=packet.dst,
         protocol=packet.protocol,
-        verdict_raw=packet.prefix or None,
         tcp_flags=packet.tcp_flags,
         icmp=packet.icmp,
         interface_in=packet.interface_in,

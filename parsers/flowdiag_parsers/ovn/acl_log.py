@@ -142,6 +142,8 @@ def _flow(match: re.Match[str], shared: Frame) -> FlowEvent:
     verdict = _VERDICTS.get(match["verdict"], Verdict.UNKNOWN)
     denied = verdict is Verdict.DENIED
     hit = policy_of(match["name"], match["verdict"])
+    # OpenStack names its security groups' ACLs so: no Kubernetes policy
+    foreign = match["name"].startswith("neutron-")
     return FlowEvent(
         **shared,
         src=_end(said, "src"),
@@ -150,8 +152,8 @@ def _flow(match: re.Match[str], shared: Frame) -> FlowEvent:
         direction=_DIRECTIONS.get(match["direction"] or ""),
         verdict=verdict,
         verdict_raw=match["verdict"],
-        cause=Cause.POLICY if denied else None,
-        reason=_reason(hit) if denied else None,
+        cause=(Cause.CONFIGURATION if foreign else Cause.POLICY) if denied else None,
+        reason=("openstack-security-group" if foreign else _reason(hit)) if denied else None,
         reason_raw=match["name"] or None,
         tcp_flags=_flags(said.get("tcp_flags")),
         icmp=_icmp(said),
