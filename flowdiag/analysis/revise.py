@@ -96,21 +96,42 @@ def without(state: Iterable[Manifest], gone: Collection[Key]) -> list[Manifest]:
     ]
 
 
-def applied(state: Iterable[Manifest], changes: Sequence[Manifest]) -> list[Manifest]:
+def applied(state: Sequence[Manifest], changes: Sequence[Manifest]) -> list[Manifest]:
     """`state` with the objects of `changes` in the place of those of the same identity, in force from now on."""
     keys = {identity(entry.key) for one in changes for entry in one.entries}
-    fresh = [structs.replace(one, entries=[_fresh(entry) for entry in one.entries]) for one in changes]
+    before = {identity(entry.key): entry.value for one in state for entry in one.entries}
+    fresh = [
+        structs.replace(
+            one, entries=[_fresh(entry, before.get(identity(entry.key))) for entry in one.entries]
+        )
+        for one in changes
+    ]
     return [*without(state, keys), *fresh]
 
 
-def _fresh(entry: Entry) -> Entry:
-    """An object as it is once applied: what a dump says of its age does not hold."""
-    values = tuple(
-        structs.replace(value, created=None, deleted=None, valid_from=None, valid_until=None)
-        if isinstance(value, PolicyObject)
-        else value
-        for value in as_objects(entry.value)
-    )
+def _fresh(entry: Entry, before: Any) -> Entry:
+    """An object as it is once applied: a policy is in force from now on, a pod stays where it runs."""
+
+    def renewed(value: Any) -> Any:
+        if isinstance(value, PolicyObject):
+            return structs.replace(value, created=None, deleted=None, valid_from=None, valid_until=None)
+        if isinstance(value, Pod) and isinstance(before, Pod) and not value.ips:
+            return structs.replace(
+                value,
+                uid=before.uid,
+                ips=before.ips,
+                node=before.node,
+                host_ips=before.host_ips,
+                phase=before.phase,
+                created=before.created,
+                started=before.started,
+                workload=before.workload
+                if value.workload == WorkloadRef("Pod", value.name)
+                else value.workload,
+            )
+        return value
+
+    values = tuple(renewed(value) for value in as_objects(entry.value))
     return structs.replace(
         entry,
         value=values if isinstance(entry.value, tuple) else values[0],

@@ -10,9 +10,10 @@ from msgspec import Struct, structs
 
 from flowdiag.analysis.attribute import sort_flows
 from flowdiag.analysis.collect import Evidence, gather, read_state
-from flowdiag.analysis.impact import Side, impact
+from flowdiag.analysis.impact import impact
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
+from flowdiag.analysis.sides import Side
 from flowdiag.cluster import Resolver, StateProblem, merge_manifests, read_manifest
 from flowdiag.cluster.manifests import Manifest
 from flowdiag.model.errors import InputError, UsageError
@@ -33,7 +34,16 @@ _HINT = (
     "then name it with --state"
 )
 _UNREADABLE = frozenset(
-    {"given-up", "input-too-large", "invalid-document", "no-kind", "no-name", "not-an-object", "not-text"}
+    {
+        "given-up",
+        "input-too-large",
+        "invalid-document",
+        "no-kind",
+        "no-name",
+        "not-an-object",
+        "not-text",
+        "object-too-large",
+    }
 )
 """Problems after which a part of a manifest is missing (`flowdiag.cluster.manifests`)."""
 

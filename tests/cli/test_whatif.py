@@ -1,0 +1,195 @@
+"""``flowdiag whatif`` as a user and a pipeline meet it."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.main import _run
+from flowdiag.report.schema import whatif_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITE = ROOT.parent / "shared" / "suites" / "policy-diff"
+CASES = sorted(path.parent for path in SUITE.glob("*/expect.json"))
+DENY = ROOT / "fixtures" / "incidents" / "default-deny-egress"
+BASE = ["whatif", "--state", str(DENY / "cluster")]
+NO_DNS = ["--delete", "NetworkPolicy/frontend/allow-dns-access"]
+
+HOSTILE = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a, namespace: frontend}
+spec: {podSelector: {}, policyTypes: [Egress], egress: [{}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: "x|<b>`@you", namespace: frontend, labels: {app: "x"}}
+spec: {}
+"""
+
+
+def run(capsys, *args):
+    """Exit code, standard output and standard error of a run."""
+    code = _run(list(args), "flowdiag")
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.skipif(not CASES, reason="the suites are not beside the checkout (shared/suites/policy-diff)")
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_the_suite_by_the_command_line(case, capsys):
+    """Two folders of manifests give the known changes, and nothing else."""
+    expected = json.loads((case / "expect.json").read_text())
+    mode = {"match": "match", "no-match": "no-match"}.get(expected.get("pod_ip_in_ip_block"), "auto")
+    old, new = str(case / "resources-old"), str(case / "resources-new")
+    code, out, _ = run(capsys, "whatif", "--state", old, "--to", new, "--ip-block-pods", mode, "-o", "json")
+    answer = json.loads(out)
+
+    assert code == exit_codes.DONE
+    assert answer["schema"] == "flowdiag.whatif/1"
+    assert answer["flows"] is None
+    assert {
+        (one["src"], one["dst"]): (one["type"], one["old"], one["new"]) for one in expected["changes"]
+    } == {(one["src"], one["dst"]): (one["change"], one["old"], one["new"]) for one in answer["connections"]}
+
+
+def test_json_is_of_its_schema(capsys):
+    """With flows and without."""
+    for paths in ([], [str(DENY)]):
+        _, out, _ = run(capsys, *BASE, *paths, *NO_DNS, "-o", "json")
+        jsonschema.validate(json.loads(out), whatif_schema())
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ([str(DENY), *NO_DNS], exit_codes.DONE),
+        ([str(DENY), *NO_DNS, "--fail-on", "newly-denied"], exit_codes.FINDINGS),
+        ([str(DENY), *NO_DNS, "--fail-on", "newly-allowed"], exit_codes.DONE),
+        (
+            [str(DENY), *NO_DNS, "--fail-on", "newly-allowed", "--fail-on", "newly-denied"],
+            exit_codes.FINDINGS,
+        ),
+        ([*NO_DNS, "--fail-on", "newly-denied"], exit_codes.FINDINGS),
+        ([*NO_DNS, "--fail-on", "newly-allowed"], exit_codes.DONE),
+        ([str(DENY), *NO_DNS, "--fail-on", "never"], exit_codes.DONE),
+        ([str(DENY), *NO_DNS, "--fail-on", "high"], exit_codes.USAGE),
+        ([], exit_codes.USAGE),
+        (["--to", str(DENY / "cluster"), *NO_DNS], exit_codes.USAGE),
+        (["--delete", "netpol/frontend/nothing-like-it"], exit_codes.USAGE),
+        (["--to", str(DENY / "no-such-folder")], exit_codes.INPUT),
+        (["--apply", str(DENY / "README.md")], exit_codes.INPUT),
+        ([str(DENY / "cluster"), *NO_DNS], exit_codes.INPUT),
+        ([*NO_DNS, "-o", "html"], exit_codes.USAGE),
+    ],
+)
+def test_exit_codes(args, expected, capsys):
+    """A pipeline can tell a change that breaks traffic from a mistake in asking."""
+    code, _, _ = run(capsys, *BASE, *args)
+
+    assert expected == code
+
+
+def test_without_a_state(capsys):
+    """Evidence that holds the cluster objects is enough; nothing at all is a mistake."""
+    assert run(capsys, "whatif", *NO_DNS)[0] == exit_codes.USAGE
+    code, out, _ = run(capsys, "whatif", str(DENY), *NO_DNS, "-o", "json")
+    assert code == exit_codes.DONE
+    assert len(json.loads(out)["flows"]["newly_denied"]) == 2
+
+
+def test_several_files_and_names_after_one_option(capsys, tmp_path):
+    """As a shell's pattern gives them; what follows and is no manifest is evidence."""
+    spec = '{"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}'
+    names = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(
+            f"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+            f"metadata: {{name: {name}, namespace: frontend}}\nspec: {spec}\n"
+        )
+        names.append(str(path))
+    export = str(DENY / "hubble" / "events.jsonl")
+    spread = run(capsys, *BASE, "--apply", *names, export, "-o", "json")
+    repeated = run(capsys, *BASE, export, "--apply", names[0], "--apply", names[1], "-o", "json")
+    deleted = run(
+        capsys, *BASE, *NO_DNS, "netpol/frontend/default-deny", "ns/monitoring", export, "-o", "json"
+    )
+
+    assert spread == repeated
+    assert json.loads(spread[1])["flows"]["newly_allowed"]
+    assert deleted[0] == exit_codes.DONE
+    assert any(one["dst"] == "monitoring/prometheus" for one in json.loads(deleted[1])["connections"])
+
+
+def test_files_besides(capsys, tmp_path):
+    """One format on standard output, others in files."""
+    _, out, _ = run(
+        capsys, *BASE, *NO_DNS, "-o", f"json={tmp_path / 'a.json'}", "-o", f"markdown={tmp_path / 'a.md'}"
+    )
+
+    assert out.startswith("The change closes")
+    assert json.loads((tmp_path / "a.json").read_text())["connections"]
+    assert (tmp_path / "a.md").read_text().startswith("### ")
+
+
+def test_the_terminal_tells_breakage_first(capsys):
+    """What would break with counts and cause, then what closes, then what opens; equal pairs in one line."""
+    _, out, err = run(capsys, *BASE, str(DENY), *NO_DNS)
+    lines = [line.strip() for line in out.splitlines()]
+
+    order = [
+        lines.index("Observed traffic that would break"),
+        next(i for i, line in enumerate(lines) if line.startswith("Closes")),
+        next(i for i, line in enumerate(lines) if line.startswith("Opens")),
+    ]
+    assert sorted(order) == order
+    assert "frontend/promo-banner, frontend/web-app → kube-system/coredns" in lines
+    assert any(line.startswith("isolated by frontend/default-deny") for line in lines)
+    assert not err
+
+
+def test_markdown_is_narrow_and_harmless(capsys, tmp_path):
+    """Tables of at most five columns whatever the names hold; no mention, no HTML, no broken row."""
+    path = tmp_path / "new.yaml"
+    path.write_text(HOSTILE)
+    _, out, _ = run(capsys, *BASE, str(DENY), "--apply", str(path), "-o", "markdown")
+    rows = [line for line in out.splitlines() if line.startswith("|")]
+
+    assert rows
+    assert {line.count("|") for line in rows} <= {4, 6}
+    assert "<b>" in out
+    outside_code = "".join(part for line in rows for part in line.split("``")[::2])
+    assert "<b>" not in outside_code
+    assert "@you" not in outside_code
+
+
+def test_long_lists_are_bounded(capsys, tmp_path):
+    """Forty pods that close are one line, and different ports are a dozen and a count."""
+    pods, rules = [], []
+    for number in range(40):
+        pods.append(
+            f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}, namespace: many, "
+            f"labels: {{n: '{number}'}}}}\nspec: {{}}\n"
+        )
+        rules.append(
+            {
+                "from": [{"podSelector": {"matchLabels": {"n": str(number)}}}],
+                "ports": [{"port": 1000 + number}],
+            }
+        )
+    spec = {"podSelector": {"matchLabels": {"n": "0"}}, "ingress": rules}
+    (tmp_path / "state.yaml").write_text("---\n".join(pods))
+    (tmp_path / "apply.yaml").write_text(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+        f"metadata: {{name: a, namespace: many}}\nspec: {json.dumps(spec)}\n"
+    )
+    base = ["whatif", "--state", str(tmp_path / "state.yaml"), "--apply", str(tmp_path / "apply.yaml")]
+    _, short, _ = run(capsys, *base)
+    _, whole, _ = run(capsys, *base, "--all")
+
+    assert "and 28 more groups of pairs (-o json has all)" in short
+    assert short.count("\n") < 40
+    assert "more" not in whole
