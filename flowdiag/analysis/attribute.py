@@ -9,12 +9,14 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowdiag.analysis.logged import Judged, Replayed, judge_logged
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.replay import epochs, replay
 from flowdiag.analysis.select import selected_distinct, selected_flow
 from flowdiag.analysis.state import State
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.diagnose import Case, Context, diagnose
+from flowdiag.diagnose.fd6_state.stale_record import STALE, STALE_MEANING
 from flowdiag.diagnose.proposals import attach
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Cause, Verdict
@@ -25,7 +27,7 @@ from flowdiag.model.reasons import REASONS
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.timeline import Refusal
 
-__all__ = ["Sorted", "attribute", "meaning", "sort_flows"]
+__all__ = ["Sorted", "attribute", "judged", "meaning", "sort_flows"]
 
 _REFUSED = (Verdict.DENIED, Verdict.AUDITED)
 _NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
@@ -41,6 +43,8 @@ class Sorted(Struct, kw_only=True):
     """Only those that share an end with a refused one: nobody asks for the others."""
     allowed_buckets: list[Bucket]
     """Counts of every allowed flow."""
+    logged: list[Flow]
+    """Flows that a rule only logged: `flowdiag.analysis.logged` says what became of them."""
 
 
 def sort_flows(
@@ -52,6 +56,7 @@ def sort_flows(
     """
     refused: list[Flow] = []
     not_policy: list[Flow] = []
+    logged: list[Flow] = []
     waiting: list[DistinctFlow] = []
     for whole in flows:
         distinct = selected_distinct(whole, selection)
@@ -60,13 +65,16 @@ def sort_flows(
         if distinct.verdict in _ALLOWED:
             waiting.append(distinct)
             continue
-        if distinct.verdict not in _REFUSED:
+        if distinct.verdict not in (*_REFUSED, Verdict.LOGGED):
             continue
         parts = [flow for flow in resolver.resolve(distinct) if selected_flow(flow, selection)]
+        if distinct.verdict is Verdict.LOGGED:
+            logged.extend(parts)
+            continue
         # A reason that no policy gives needs no diagnosis of policies; an audit is always a policy's.
         other = distinct.cause in _NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
-    beside = {mark for flow in refused for mark in _marks(flow.src) | _marks(flow.dst)}
+    beside = {mark for flow in chain(refused, logged) for mark in _marks(flow.src) | _marks(flow.dst)}
     by_ends = all_allowed or bool(selection.namespaces or selection.from_pod or selection.to_pod)
     allowed: list[Flow] = []
     buckets: dict[tuple[int | None, int], int] = defaultdict(int)
@@ -80,7 +88,7 @@ def sort_flows(
             counted = list(distinct.buckets)
         for bucket in counted:
             buckets[(bucket.start, bucket.width)] += bucket.count
-    refused, not_policy, allowed = _named(refused, not_policy, allowed)
+    refused, not_policy, allowed, logged = _named(refused, not_policy, allowed, logged)
     return Sorted(
         refused=refused,
         not_policy=not_policy,
@@ -91,6 +99,7 @@ def sort_flows(
                 buckets.items(), key=lambda item: (item[0][0] or -1, item[0][1])
             )
         ],
+        logged=logged,
     )
 
 
@@ -113,10 +122,27 @@ def _named(*groups: list[Flow]) -> list[list[Flow]]:
     return [[replace(flow, src=named(flow.src), dst=named(flow.dst)) for flow in group] for group in groups]
 
 
+def judged(logged: Sequence[Flow], state: State | None) -> Judged:
+    """What became of flows that were only logged, as far as the policies of their time tell."""
+    boundaries = epochs(state.snapshot.policies) if state is not None else ()
+    return judge_logged(logged, state, boundaries, replayable=[_replayable(flow) for flow in logged])
+
+
 def attribute(
-    flows: Sequence[Flow], state: State | None, context: Context, ip_block_pods: IpBlockPods
+    flows: Sequence[Flow],
+    state: State | None,
+    context: Context,
+    ip_block_pods: IpBlockPods,
+    replayed: Sequence[Replayed] = (),
 ) -> tuple[list[Refusal], list[Flow]]:
     """Diagnose every refused flow, and propose what mends it.
+
+    Args:
+        flows: refused flows.
+        state: the policies.
+        context: the run-wide indexes.
+        ip_block_pods: as the policies were compiled.
+        replayed: flows that were held against the policies before (those that were only logged).
 
     Returns:
         Refusals, and the flows that no rule could say anything about.
@@ -124,14 +150,14 @@ def attribute(
     boundaries = epochs(state.snapshot.policies) if state is not None else ()
     explained: list[tuple[Case, Finding]] = []
     unattributed: list[Flow] = []
-    for flow in flows:
-        for part, decision, at in _parts(flow, state, boundaries):
-            case = Case(context, part, decision, at)
-            findings = diagnose(case)
-            if findings:
-                explained.append((case, findings[0]))
-            else:
-                unattributed.append(part)
+    parts = chain.from_iterable(_parts(flow, state, boundaries) for flow in flows)
+    for part, decision, at in chain(parts, replayed):
+        case = Case(context, part, decision, at)
+        findings = diagnose(case)
+        if findings:
+            explained.append((case, findings[0]))
+        else:
+            unattributed.append(part)
     if state is None:
         found = [finding for _, finding in explained]
     else:
@@ -155,6 +181,8 @@ def _parts(
 
 def meaning(flow: Flow) -> str:
     """One line on a refusal that no policy made."""
+    if flow.distinct.reason == STALE:
+        return STALE_MEANING
     info = REASONS.get(flow.distinct.reason or "")
     return info.meaning if info is not None else "the CNI gives no more than this reason"
 

@@ -17,7 +17,7 @@ from flowdiag.model.policy import ConnectionDecision
 from flowdiag.model.tally import Bucket
 from flowdiag.model.time import NS
 
-__all__ = ["epochs", "replay"]
+__all__ = ["cut", "epochs", "replay"]
 
 _LAG_S = 15
 """Dataplanes apply a change some time after it is stored: so long may a refusal follow the old policies."""
@@ -69,6 +69,30 @@ def replay(
         else:
             results.append((part, decision, moment))
     return results
+
+
+def cut(flow: Flow, boundaries: Sequence[int]) -> list[tuple[Flow, int | None, int | None]]:
+    """Cut a flow whose verdict is not known at policy changes.
+
+    Returns:
+        Parts in time order, each with an instant of the policies that held, and one of those before them
+        where the change is so near that the dataplane may not have caught up.
+    """
+    if flow.first is None or not boundaries:
+        return [(flow, flow.first, None)]
+    parts: dict[tuple[int, bool], list[Bucket]] = {}
+    for bucket in flow.buckets:
+        moment = _end(bucket, flow) if bucket.start is not None else flow.last or flow.first
+        epoch = bisect_right(boundaries, moment)
+        begin = bucket.start if bucket.start is not None else moment
+        near = epoch > 0 and begin <= boundaries[epoch - 1] + _LAG_S * NS
+        parts.setdefault((epoch, not near), []).append(bucket)
+    found: list[tuple[Flow, int | None, int | None]] = []
+    for (epoch, settled), buckets in sorted(parts.items()):
+        part = _part(flow, buckets) if len(parts) > 1 else flow
+        moment = max(_end(bucket, flow) for bucket in buckets)
+        found.append((part, moment, None if settled else boundaries[epoch - 1] - 1))
+    return found
 
 
 def _lagging(

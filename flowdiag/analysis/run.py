@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from flowdiag import __version__
-from flowdiag.analysis.attribute import attribute, meaning, sort_flows
+from flowdiag.analysis.attribute import attribute, judged, meaning, sort_flows
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.skew import clock_skew
@@ -79,21 +79,25 @@ def _report(
     tally = read.tally
     snapshot = state.snapshot if state is not None else None
     marks = _marks(read, snapshot, selection)
-    resolver = Resolver(snapshot or Snapshot(), tally.dns)
+    resolver = Resolver(snapshot or Snapshot(), tally.dns, pod_names=_pod_names(read))
     distinct = tally.flows()
     flows = sort_flows(distinct, resolver, selection)
+    logged = judged(flows.logged, state)
+    allowed = [*flows.allowed, *logged.allowed]
     context = Context(
         snapshot=snapshot,
         dialect=state.dialect if state is not None else None,
-        allowed=flows.allowed,
-        denied=flows.refused,
+        allowed=allowed,
+        denied=[*flows.refused, *(flow for flow, _, _ in logged.refused)],
         signals=marks.signals,
         gaps=marks.gaps,
         changes=marks.changes,
         answers=tally.dns,
         allowed_read=not evidence.only_denied,
     )
-    refusals, unattributed = attribute(flows.refused, state, context, options.ip_block_pods)
+    refusals, unattributed = attribute(
+        flows.refused, state, context, options.ip_block_pods, [*logged.refused, *logged.unknown]
+    )
     since, until = _window(read, selection)
     warnings = _warnings(read, state)
     return build_report(
@@ -112,8 +116,10 @@ def _report(
             refusals=refusals,
             unattributed=unattributed,
             not_policy=[(flow, meaning(flow)) for flow in flows.not_policy],
-            allowed=flows.allowed,
-            allowed_buckets=None if evidence.only_denied else flows.allowed_buckets,
+            allowed=allowed,
+            allowed_buckets=None
+            if evidence.only_denied
+            else [*flows.allowed_buckets, *(b for flow in logged.allowed for b in flow.buckets)],
             since=since,
             until=until,
             changes=marks.changes,
@@ -171,6 +177,12 @@ def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _
             for seen in tally.gaps
         ),
     )
+
+
+def _pod_names(read: Evidence) -> set[tuple[str, str]]:
+    """Pods that components speak of: they may be gone from the state, and their interfaces still in the log."""
+    fields = [seen.event.fields for seen in read.tally.logs]
+    return {(each["namespace"], each["pod"]) for each in fields if "namespace" in each and "pod" in each}
 
 
 def _signal_text(event: LogEvent) -> str:

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from flowdiag.cluster.identities import RESERVED, Identities
 from flowdiag.cluster.index import SnapshotIndex
+from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.cluster.leases import Leases, Span
 from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
@@ -31,7 +32,16 @@ _OPEN = frozenset({"unknown", "unmanaged", "init"})
 
 
 class Resolver:
-    """Resolves distinct flows against one snapshot; remembers ends, so that each is worked out once."""
+    """Resolves distinct flows against one snapshot; remembers ends, so that each is worked out once.
+
+    Args:
+        snapshot: the cluster's objects.
+        answers: names that the evidence resolved to addresses.
+        index: tables over `snapshot`, where the caller has them.
+        leases: owners of its addresses, likewise.
+        pod_names: (namespace, pod) that component logs name: pods that are gone lend their names to
+            the interfaces they had.
+    """
 
     def __init__(
         self,
@@ -40,11 +50,13 @@ class Resolver:
         *,
         index: SnapshotIndex | None = None,
         leases: Leases | None = None,
+        pod_names: Iterable[tuple[str, str]] = (),
     ) -> None:
         self.index = index or SnapshotIndex(snapshot)
         self.leases = leases or Leases(snapshot)
         self._identities = Identities(snapshot)
         self._nodes = snapshot.nodes
+        self._interfaces = InterfaceIndex(snapshot, pod_names)
         self._recorded: dict[tuple[Peer, str | None], Endpoint | None] = {}
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
@@ -79,15 +91,42 @@ class Resolver:
             return (Span(None, None, self._named(recorded, peer, distinct, destination=destination)),)
         if peer.ip is None:
             return (Span(None, None, self._without_address(peer)),)
+        behind = self._interfaces.pod(distinct.interface_out if destination else distinct.interface_in)
+        if behind is not None:
+            owner = self._behind_interface(behind, peer, distinct.first)
+            return (Span(None, None, self._completed(owner, peer, distinct, destination=destination)),)
         return tuple(
             Span(span.start, span.end, self._completed(span.owner, peer, distinct, destination=destination))
             for span in self.leases.spans(
                 peer.ip,
                 distinct.first,
                 distinct.last,
-                port=distinct.port if destination else None,
+                port=_service_port(distinct) if destination else None,
                 protocol=distinct.protocol,
             )
+        )
+
+    def _behind_interface(self, name: tuple[str, str], peer: Peer, at: int | None) -> Endpoint:
+        """The pod whose interface the packet passed; its address is a witness beside, and may be another's."""
+        owner = self.leases.owner(peer.ip, at)
+        if owner.kind is EndpointKind.POD and (owner.namespace, owner.name) == name:
+            return owner
+        namespace, pod_name = name
+        pod = self.index.pod(namespace, pod_name)
+        workload, inferred = (pod.workload, pod.workload_inferred) if pod is not None else (None, False)
+        if pod is None:
+            workload = name_owner(namespace, pod_name, self.index.workloads, self.index.owners)
+            inferred = workload is not None
+        return Endpoint(
+            kind=EndpointKind.POD,
+            namespace=namespace,
+            name=pod_name,
+            ip=peer.ip,
+            pod=pod,
+            workload=workload,
+            workload_inferred=inferred,
+            known_by=KnownBy.INTERFACE,
+            note=None if pod is not None else "not in the state",
         )
 
     def _owner(
@@ -96,7 +135,7 @@ class Resolver:
         if len(spans) == 1:
             return spans[0].owner
         if at is None:
-            port = distinct.port if destination else None
+            port = _service_port(distinct) if destination else None
             owner = self.leases.owner(peer.ip, None, port=port, protocol=distinct.protocol)
             return self._completed(owner, peer, distinct, destination=destination)
         return next(
@@ -355,6 +394,17 @@ class Resolver:
             known_by=dst.known_by,
             note=f"behind Service {dst.namespace}/{dst.name}",
         ), dst
+
+
+def _service_port(distinct: DistinctFlow) -> int | None:
+    """The port where it may be a Service's node port.
+
+    A packet line of a host's own interface that leaves by none was seen at the host: its policy is the
+    host endpoint's, whatever stands behind the port.
+    """
+    if distinct.interface_in is not None and distinct.interface_out is None:
+        return None
+    return distinct.port
 
 
 def _bare(node: str) -> str:

@@ -30,3 +30,6 @@ class Flow(Struct, frozen=True, kw_only=True):
     last: int | None
     ambiguous: bool = False
     """A bucket straddles a change of owner: attribution is split, confidence at most likely (FD808)."""
+    basis: str | None = None
+    """Where the records only say that a rule logged the traffic: what the verdict was inferred from, or, beside
+    the verdict ``logged``, why none could be.  ``None`` where the records hold a verdict."""

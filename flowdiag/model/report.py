@@ -303,7 +303,12 @@ class Evidence(Struct, frozen=True):
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """`denied` is the sum over the denied problems plus `unattributed`; audited and not_policy stand apart."""
+    """`denied` is the sum over the denied problems plus `unattributed`; audited and not_policy stand apart.
+
+    Lines of a Log rule hold no verdict: those whose refusal the policies of their time prove count as denied
+    (FD807 stands in their notes), those that the policies let pass as allowed; the others stand in
+    `records` alone, and in problems with the verdict ``logged``.
+    """
 
     records: int
     flows: int

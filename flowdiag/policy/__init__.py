@@ -7,6 +7,7 @@
 from flowdiag.policy.compile.all import compile_policies
 from flowdiag.policy.dialect import detect_dialect
 from flowdiag.policy.evaluate import PolicySet
+from flowdiag.policy.logged import log_rules
 from flowdiag.policy.nearest import closest_label
 from flowdiag.policy.ports import PortSet
 from flowdiag.policy.reach import connections
@@ -18,4 +19,5 @@ __all__ = [
     "compile_policies",
     "connections",
     "detect_dialect",
+    "log_rules",
 ]

@@ -297,6 +297,8 @@ def what_text(problem: Problem, number: int) -> str:
     """``1,702 denials``; what was only audited says that it would have been denied."""
     if problem.verdict == "audited":
         return plural(number, "record") + " that would be denied (audit mode)"
+    if problem.verdict == "logged":
+        return plural(number, "packet") + " logged, verdict unknown"
     return plural(number, "denial")
 
 
@@ -320,7 +322,7 @@ def state_text(problem: Problem, zone: tzinfo) -> str:
 def headline(report: Report) -> str:
     """What the problems explain of what was denied, in one sentence."""
     totals = report.totals
-    shown = [p for p in report.problems if p.explained_by is None and p.verdict != "audited"]
+    shown = [p for p in report.problems if p.explained_by is None and p.verdict == "denied"]
     if not totals.records and not report.problems:
         return "No record of traffic was found"
     if not totals.denied and not report.problems:

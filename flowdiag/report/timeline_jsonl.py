@@ -25,6 +25,9 @@ _DESCRIPTIONS = {
 }
 
 
+_WORDS = {"audited": "Would Be Refused", "logged": "Logged"}
+
+
 class JsonlReporter:
     """``-o jsonl``: first and last refusal of each connection, changes, signals and gaps, in time order."""
 
@@ -47,12 +50,13 @@ def _refusals(report: Report, only: str | None) -> Iterator[dict[str, Any]]:
         if only is not None and problem.id != only:
             continue
         for connection in problem.connections:
-            word = "Would Be Refused" if problem.verdict == "audited" else "Refused"
+            word = _WORDS.get(problem.verdict, "Refused")
             moments = {"First": connection.first, "Last": connection.last}
             if connection.first == connection.last:
                 moments.pop("Last")
             for which, moment in moments.items():
-                text = f"{which} of {connection.count} refusals: {who_to_whom(connection)} ({problem.code} {problem.title})"
+                what = "logged packets" if problem.verdict == "logged" else "refusals"
+                text = f"{which} of {connection.count} {what}: {who_to_whom(connection)} ({problem.code} {problem.title})"
                 entry = _entry(report, moment, f"{which} {word}", text)
                 if entry is not None:
                     yield (

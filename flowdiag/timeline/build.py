@@ -44,6 +44,8 @@ __all__ = ["Material", "build_report"]
 
 _SEVERITIES = list(Severity)
 _DNS = "FD401"
+_NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED)
+"""Verdicts of problems that are no denials: let through, or known only to have been logged."""
 
 
 class Material(Struct, kw_only=True):
@@ -113,10 +115,10 @@ def build_report(material: Material) -> Report:
     by_problem = {
         problems[index].id: [b for c in drafts[index].connections for r in c.refusals for b in r.flow.buckets]
         for index in order
-        if problems[index].verdict != Verdict.AUDITED
+        if problems[index].verdict not in _NOT_DENIED
     }
     ranked = tuple(problems[index] for index in order)
-    denied = sum(p.count for p in ranked if p.verdict != Verdict.AUDITED)
+    denied = sum(p.count for p in ranked if p.verdict not in _NOT_DENIED)
     unattributed = sum(flow.count for flow in material.unattributed)
     return Report(
         generator=material.generator,
@@ -241,9 +243,9 @@ def _policies(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[Polic
                 refs.update(refusal.finding.isolating)
                 if refusal.finding.decided_by is not None:
                     refs.add(refusal.finding.decided_by.policy)
-            audited = connection.refusals[0].flow.distinct.verdict == Verdict.AUDITED
+            other = connection.refusals[0].flow.distinct.verdict in _NOT_DENIED
             for ref in refs:
-                denials[ref] += 0 if audited else connection.count
+                denials[ref] += 0 if other else connection.count
             for rule in connection.finding.nearest:
                 denials[rule.policy] += 0
     ordered = sorted(denials.items(), key=lambda item: (-item[1], repr(item[0])))

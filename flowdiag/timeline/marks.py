@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from flowdiag.model.event import ObjectRef
+from flowdiag.model.event import ObjectRef, Verdict
 from flowdiag.model.report import Problem, ProblemChange, TimelineEntry
 from flowdiag.model.time import NS, rfc3339
 
@@ -103,7 +103,7 @@ def timeline(
     """Every mark within the evidence's span (and a little before), in time order."""
     entries: list[TimelineEntry] = []
     for problem in problems:
-        if problem.explained_by is not None:
+        if problem.explained_by is not None or problem.verdict == Verdict.LOGGED:
             continue
         if problem.first is not None:
             entries.append(TimelineEntry(problem.first, "first-denial", problem.id, problem.title))

@@ -108,7 +108,7 @@ def make_problem(
         advice=finding.advice,
         verify=confirm_commands(source, destination, lead.protocol, lead.port, finding.isolating),
         references=finding.references,
-        notes=(*notes, *_scan(draft), *_distinct_limits(draft)),
+        notes=(*notes, *_attempts(draft), *_scan(draft), *_distinct_limits(draft)),
     )
 
 
@@ -121,6 +121,25 @@ def _scan(draft: ProblemDraft) -> tuple[str, ...]:
     addresses = {refusal.flow.src.ip for connection in draft.connections for refusal in connection.refusals}
     ports = max(connection.folded_ports for connection in draft.connections)
     return (f"looks like a scan: {len(addresses)} outside addresses tried {ports} ports",)
+
+
+def _attempts(draft: ProblemDraft) -> tuple[str, ...]:
+    """Packets that are the same connection tried again, where only packets were logged.
+
+    A refused SYN is sent again from the same port after 1, 3 and 7 seconds, and each is a line.
+    """
+    flows = [refusal.flow for connection in draft.connections for refusal in connection.refusals]
+    if not all(flow.basis is not None and flow.distinct.protocol == "TCP" for flow in flows):
+        return ()
+    packets = sum(connection.count for connection in draft.connections)
+    tried = {
+        (flow.distinct.src.ip, flow.distinct.dst.ip, flow.distinct.port, port)
+        for flow in flows
+        for port in flow.distinct.source_ports
+    }
+    if not 0 < len(tried) < packets:
+        return ()
+    return (f"{packets} packets of {len(tried)} or more connections: a SYN without an answer is sent again",)
 
 
 def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.confidence import Basis, lower
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text, port_text
 from flowdiag.model.event import Verdict
@@ -19,14 +21,17 @@ class LoggedOnly(Rule):
     """The line only says that a rule logged the packet, not what became of it.
 
     Signature:
-        A record of a `Log` rule (Calico's `calico-packet`), whose verdict nothing tells.
+        A record of a `Log` rule (Calico's `calico-packet`), whose verdict nothing tells.  Where one of
+        the policies at hand has the Log rule that wrote it, the rules behind that one tell; what they
+        refuse is diagnosed like any refusal, and this code marks it as inferred.
 
     Advice:
         Read it with the rule behind the Log rule; for refusals use flow logs, or a Log rule right before
         the Deny.  Plain Kubernetes NetworkPolicies leave no trace in iptables Calico at all.
 
     Guard:
-        A record with a verdict of its own is never this.
+        A record with a verdict of its own is never this.  An inferred refusal is never surer than likely:
+        the policies at hand may not be those that wrote the line.
 
     References:
         https://github.com/projectcalico/calico/issues/6418
@@ -48,14 +53,31 @@ class LoggedOnly(Rule):
         replayed = (
             f"the policies at hand {verdicts[decision.allowed]}" if decision else "no policies were read"
         )
-        yield self.finding(
+        if case.flow.basis is not None:
+            replayed = case.flow.basis
+        found = self.finding(
             case,
             summary=(
                 f"A Log rule noted {end_text(case.flow.src)} to {end_text(case.flow.dst)} on "
                 f"{port_text(case)}; {replayed}."
             ),
-            advice="Look at the rule behind the Log rule; flow logs tell verdicts, this log does not.",
+            advice=(
+                "Add the policies of that time (--state) so that the rules behind the Log rule can tell, or "
+                "collect flow logs, which hold verdicts."
+            ),
             basis=Basis.STATE,
             most=Confidence.POSSIBLE,
             cause_key="logged",
+            isolating=(),
         )
+        # What would deny, or nearly allow, accuses somebody of a refusal that nobody saw.
+        yield replace(found, nearest=(), decided_by=None)
+
+    def annotate(self, case: Case, finding: Finding) -> Finding:
+        """Label a refusal that was worked out from a logged line."""
+        basis = case.flow.basis
+        if basis is None or case.flow.distinct.verdict is Verdict.LOGGED:
+            return finding
+        text = f"Logged, not recorded as refused; inferred from {basis} (FD807)."
+        word = lower(finding.confidence, Confidence.LIKELY)
+        return replace(finding, confidence=word, limits=(text, *finding.limits))

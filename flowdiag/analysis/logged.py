@@ -1,0 +1,172 @@
+"""Verdicts for what a Log rule noted: inferred from the rules behind it, and labelled so.
+
+A line of a Log rule (Calico's ``calico-packet``) says that a packet got as far as the rule; the same line is
+written for packets that are let through later and for those that are refused.  Held against the policies
+of its time a verdict can be worked out, provided that one of their Log rules would have written the line:
+policies without such a rule are not those that were in force, and say nothing of this packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.analysis.replay import cut
+from flowdiag.analysis.state import State
+from flowdiag.model.event import Cause, Direction, PolicyHit, Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.policy import ConnectionDecision, DecidedBy, EndDecision
+from flowdiag.policy import log_rules
+
+__all__ = ["INFERRED", "Judged", "Replayed", "judge_logged"]
+
+INFERRED = "inferred-from-policies"
+"""The normalised reason of a refusal that no record holds."""
+
+Replayed = tuple[Flow, ConnectionDecision | None, int | None]
+"""A flow, its replay, and the instant of the policies that it was held against."""
+
+_NOT_READ = "no policies were read, so what became of it cannot be worked out"
+_NO_RULE = "none of the policies at hand has a Log rule that would have written this line"
+_LAG = "policies changed just before, and it is not known which of them logged it"
+
+
+class Judged(Struct, kw_only=True):
+    """Logged flows by what the policies make of them."""
+
+    refused: list[Replayed]
+    allowed: list[Flow]
+    unknown: list[Replayed]
+    """Still `Verdict.LOGGED`; `Flow.basis` says why."""
+
+
+class _Answer(Struct, frozen=True):
+    allowed: bool | None
+    side: Direction | None
+    """The end that refuses, or whose rule logged."""
+    basis: str
+    decision: ConnectionDecision | None
+    at: int | None
+
+
+def judge_logged(
+    flows: Iterable[Flow], state: State | None, boundaries: Sequence[int], *, replayable: Iterable[bool]
+) -> Judged:
+    """Work out what became of logged flows.
+
+    Args:
+        flows: flows with the verdict ``logged``, ends resolved.
+        state: the policies; ``None`` where none were read.
+        boundaries: instants at which the set of valid policies changes.
+        replayable: per flow, whether policies decide about its ends at all.
+    """
+    judged = Judged(refused=[], allowed=[], unknown=[])
+    for flow, able in zip(flows, replayable, strict=True):
+        if state is None:
+            judged.unknown.append((replace(flow, basis=_NOT_READ), None, None))
+            continue
+        if not able:
+            judged.unknown.append((replace(flow, basis="neither end is a known pod or node"), None, None))
+            continue
+        for part, moment, before in cut(flow, boundaries):
+            _sort_in(judged, part, _answered(part, state, moment, before))
+    return judged
+
+
+def _sort_in(judged: Judged, part: Flow, answer: _Answer) -> None:
+    if answer.allowed is None:
+        judged.unknown.append((replace(part, basis=answer.basis), answer.decision, answer.at))
+        return
+    prefix = part.distinct.verdict_raw
+    if answer.allowed:
+        distinct = replace(part.distinct, verdict=Verdict.ALLOWED)
+        judged.allowed.append(replace(part, distinct=distinct, basis=answer.basis))
+        return
+    distinct = replace(
+        part.distinct, verdict=Verdict.DENIED, cause=Cause.POLICY, reason=INFERRED, reason_raw=prefix
+    )
+    part = replace(part, distinct=distinct, direction=answer.side, basis=answer.basis)
+    judged.refused.append((part, answer.decision, answer.at))
+
+
+def _answered(flow: Flow, state: State, moment: int | None, before: int | None) -> _Answer:
+    """The verdict by the policies that held, and by those before them where these may still have acted."""
+    now = _one(flow, state, moment)
+    if before is None:
+        return now
+    then = _one(flow, state, before)
+    if now.basis == _NO_RULE:
+        return then
+    if then.basis == _NO_RULE or then.allowed is now.allowed:
+        return now
+    return _Answer(None, now.side, _LAG, now.decision, moment)
+
+
+def _one(flow: Flow, state: State, at: int | None) -> _Answer:
+    shape = flow.distinct
+    protocol = shape.protocol or ""
+    decision = state.policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)
+    sides = (flow.direction,) if flow.direction is not None else (Direction.EGRESS, Direction.INGRESS)
+    for side in sides:
+        end = _end(decision, side)
+        if end is None or not (end.isolated_by or end.decided_by):
+            continue
+        rules = log_rules(
+            state.policies, side, flow.src, flow.dst, protocol, shape.port, icmp=shape.icmp, at=at
+        )
+        written = _named(rules, shape.policies)
+        if written:
+            return _behind(side, end, decision, written[0], at)
+    return _Answer(None, None, _NO_RULE, decision, at)
+
+
+def _behind(
+    side: Direction, end: EndDecision, decision: ConnectionDecision, log: DecidedBy, at: int | None
+) -> _Answer:
+    """What the rules behind the Log rule make of it, and then, for a packet on its way, the other end's."""
+    text = f"{_rule(log)}, then {_outcome(end)}"
+    if end.allowed is False:
+        return _Answer(False, side, text, decision, at)
+    if end.allowed is None:
+        why = "; ".join(end.unknown[:2]) or "a condition is not known"
+        return _Answer(None, side, f"what follows {_rule(log)} cannot be decided: {why}", decision, at)
+    other = decision.ingress if side is Direction.EGRESS else None
+    if other is None or other.allowed is True:
+        return _Answer(True, side, text, decision, at)
+    if other.allowed is False:
+        return _Answer(
+            False, Direction.INGRESS, f"{text} on the way out, then {_outcome(other)}", decision, at
+        )
+    why = "; ".join(other.unknown[:2]) or "a condition is not known"
+    return _Answer(None, side, f"{text}; what the destination makes of it is not known: {why}", decision, at)
+
+
+def _end(decision: ConnectionDecision, side: Direction) -> EndDecision | None:
+    return decision.egress if side is Direction.EGRESS else decision.ingress
+
+
+def _named(rules: Sequence[DecidedBy], hits: Sequence[PolicyHit]) -> list[DecidedBy]:
+    """Those of the rules that the line's prefix allows: a template may write the policy into it."""
+    names = {(hit.namespace, _bare(hit.name, hit.tier)) for hit in hits if hit.effect == "log" and hit.name}
+    if not names:
+        return list(rules)
+    return [rule for rule in rules if (rule.policy.namespace, _bare(rule.policy.name, None)) in names]
+
+
+def _bare(name: str | None, tier: str | None) -> str:
+    """A policy's name without its tier, which stands before it in Calico up to v3.31."""
+    return (name or "").removeprefix(f"{tier}." if tier else "default.").removeprefix("default.")
+
+
+def _rule(rule: DecidedBy) -> str:
+    ref = rule.policy
+    place = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+    return f"{ref.kind} {place} {rule.rule} ({rule.action})"
+
+
+def _outcome(end: EndDecision) -> str:
+    if end.decided_by is not None:
+        return _rule(end.decided_by)
+    return "the end of the tier (deny)" if end.allowed is False else "what stands behind the tiers (allow)"
