@@ -48,7 +48,8 @@ _HEADER = re.compile(
     r"(?P<y>\d{4})/(?P<m>\d\d)/(?P<d>\d\d) (?P<clock>\d\d:\d\d:\d\d\.\d{6}) (?P<table>\S{1,64}) (?P<ref>\S{1,400}) "
 )
 _SNIFF = re.compile(
-    rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} [A-Z]\w{1,60} \w{0,30}NetworkPolicy(?::\S{1,320})? \S"
+    rb"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} [A-Z]\w{1,60}Rule \w{0,30}NetworkPolicy(?::\S{1,320})? \S",
+    re.MULTILINE,
 )
 # "[3 packets in 1.011379442s]"   v1.2 and later, drops and rejects
 _PACKETS = re.compile(r" \[(?P<count>\d{1,9}) packets in (?P<window>[\d.]{1,20}[a-zµ]{1,2}s?)\]\s*$")
