@@ -76,8 +76,12 @@ policy = {
     "name": "deny",
     "namespace": "a",
     "kind": "NetworkPolicy",
-    "labels": ["k8s:io.cilium.k8s.policy.name=deny"],
+    "labels": [
+        "k8s:io.cilium.k8s.policy.derived-from=CiliumNetworkPolicy",
+        "k8s:io.cilium.k8s.policy.name=deny",
+    ],
 }
+implicit = ["reserved:io.cilium.policy.derived-from=allow-any-egress"]
 dns = {"type": "RESPONSE", "dns": {"query": "x.example.com.", "ips": ["192.0.2.1", "2001:DB8::2"], "ttl": 30}}
 flows = st.fixed_dictionaries(
     {},
@@ -104,7 +108,8 @@ flows = st.fixed_dictionaries(
         "destination_names": st.sampled_from([["a.example.com."], None]),
         "source_service": st.sampled_from([{"name": "s", "namespace": "a"}, {"namespace": "a"}, {}]),
         "destination_service": st.just({"name": "t", "namespace": "b"}),
-        "egress_denied_by": st.sampled_from([[policy], [], [{}]]),
+        "egress_denied_by": st.sampled_from([[policy], [], [{}], [{"labels": implicit}]]),
+        "interface": st.sampled_from([{"name": "cali0123456789a"}, {"index": 3}]),
         "ingress_allowed_by": st.just([policy | {"kind": 7}]),
         "l7": st.sampled_from(
             [dns, {"type": "REQUEST", "http": {"method": "GET", "url": "http://x/y?z"}}, {}]
@@ -143,6 +148,8 @@ good = st.fixed_dictionaries(
         "traffic_direction": st.sampled_from(["INGRESS", "EGRESS"]),
         "is_reply": st.booleans(),
         "drop_reason": st.sampled_from([133, 132]),
+        "ingress_denied_by": st.sampled_from([[{"labels": implicit}], [policy]]),
+        "interface": st.just({"name": "cali0123456789a"}),
     },
 )
 

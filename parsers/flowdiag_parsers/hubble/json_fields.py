@@ -41,7 +41,7 @@ def mapping(record: dict[str, Any], name: str) -> dict[str, Any] | None:
 def objects(record: dict[str, Any], name: str) -> tuple[dict[str, Any], ...]:
     """The objects of the list `name`."""
     value = pick(record, name)
-    return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+    return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list | tuple) else ()
 
 
 def text(record: dict[str, Any], name: str) -> str | None:
@@ -53,7 +53,11 @@ def text(record: dict[str, Any], name: str) -> str | None:
 def texts(record: dict[str, Any], name: str) -> tuple[str, ...] | None:
     """The non-empty strings of the list `name`; ``None`` where there are none."""
     value = pick(record, name)
-    found = tuple(item for item in value if isinstance(item, str) and item) if isinstance(value, list) else ()
+    found = (
+        tuple(item for item in value if isinstance(item, str) and item)
+        if isinstance(value, list | tuple)
+        else ()
+    )
     return found or None
 
 

@@ -15,6 +15,7 @@ from flowdiag.parserkit import (
     TimeSource,
     Verdict,
     Witness,
+    is_housekeeping,
     reason_by_code,
     reason_by_text,
 )
@@ -24,7 +25,6 @@ from flowdiag_parsers.hubble.json_policies import read_policies
 
 __all__ = [
     "VERDICTS",
-    "is_housekeeping",
     "read_cause",
     "read_direction",
     "read_flow",
@@ -70,10 +70,6 @@ _ICMP = {"ICMPv4": "ICMP", "ICMPv6": "ICMPv6"}
 # The order in which Hubble's own printer lists flags.
 _FLAGS = ("SYN", "ACK", "RST", "FIN", "PSH", "URG", "ECE", "CWR", "NS")
 _L7_TYPES = {1: "request", 2: "response", 3: "sample", "REQUEST": "request", "RESPONSE": "response"}
-
-# 132 and 150 with these addresses are IPv6 housekeeping (neighbour discovery, MLD), seen in any cluster.
-_LINK_LOCAL_CODES = frozenset({132, 150})
-_LINK_LOCAL = ("fe8", "fe9", "fea", "feb", "ff02:", "ff01:")
 
 
 def read_verdict(value: Any) -> tuple[Verdict, str | None]:
@@ -127,13 +123,6 @@ def read_cause(
         return None
     # A refused request has no drop reason (pkg/hubble/parser/seven); a policy verdict speaks for itself.
     return Cause.POLICY if l7 or event_type == _EVENT_VERDICT else None
-
-
-def is_housekeeping(code: int | None, src: str | None, dst: str | None) -> bool:
-    """Whether a drop by this code between these addresses is IPv6 housekeeping."""
-    if code not in _LINK_LOCAL_CODES:
-        return False
-    return (src or "").startswith(_LINK_LOCAL) or (dst or "").startswith(_LINK_LOCAL)
 
 
 def read_flow(

@@ -31,6 +31,7 @@ from flowdiag.parserkit import (
     Witness,
     cut_lines,
     flag_bits,
+    is_housekeeping,
     looks_like_reply,
     named_peer,
     parse_rfc3339,
@@ -39,7 +40,6 @@ from flowdiag_parsers.hubble.json_ends import read_end, service_name
 from flowdiag_parsers.hubble.json_fields import canonical_ip
 from flowdiag_parsers.hubble.json_flow import (
     VERDICTS,
-    is_housekeeping,
     read_cause,
     read_direction,
     read_l4,
@@ -343,6 +343,9 @@ class _Folding:
             lane = lanes.get(key)
             if lane is None:
                 lane = self._lane(key, node)
+                if lane is None:
+                    self._slowly(lines[position + offset], index + position)
+                    continue
             # Count.
             buckets = lane.buckets
             if lane.unit == 1:
@@ -448,8 +451,11 @@ class _Folding:
         kinds[fields] = number
         return number
 
-    def _lane(self, key: _LaneKey, node: str | None) -> Lane:
-        """Open the lane of records like this one; `key` has the ends turned round already."""
+    def _lane(self, key: _LaneKey, node: str | None) -> Lane | None:
+        """Open the lane of records like this one; `key` has the ends turned round already.
+
+        ``None`` where both ends are bare addresses: then interfaces count, which are not decoded here.
+        """
         src, dst, port, code = key
         turned = code < 0
         number, protocol = divmod(abs(code), _KIND)
@@ -457,6 +463,8 @@ class _Folding:
         # Numbers of kinds start at one, so that every code has a sign.
         kind = memory.kind_fields[number - 1]
         source, destination = memory.peers[src], memory.peers[dst]
+        if not (_is_named(source) or _is_named(destination)):
+            return None
         noise = is_housekeeping(kind.reason_code, source.ip, destination.ip)
         variant = memory.variants.get((code, noise))
         if variant is None:
@@ -596,6 +604,10 @@ def _kind_of(said: Kind, event_type: int | None) -> _Kind:
 
 def _service(service: Named | None) -> str | None:
     return service_name(msgspec.to_builtins(service)) if service is not None else None
+
+
+def _is_named(peer: Peer) -> bool:
+    return peer.pod is not None or peer.identity is not None or peer.namespace is not None
 
 
 def _names(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
