@@ -152,6 +152,10 @@ def attribute(
     unattributed: list[Flow] = []
     parts = chain.from_iterable(_parts(flow, state, boundaries) for flow in flows)
     for part, decision, at in chain(parts, replayed):
+        if _nowhere(part.src) and _nowhere(part.dst):
+            # Neither address nor name: nobody is accused, and nobody can act on it.
+            unattributed.append(part)
+            continue
         case = Case(context, part, decision, at)
         findings = diagnose(case)
         if findings:
@@ -195,6 +199,10 @@ def _replayable(flow: Flow) -> bool:
     if all(_outside(end) for end in (flow.src, flow.dst)):
         return False
     return flow.distinct.protocol is not None
+
+
+def _nowhere(end: Endpoint) -> bool:
+    return end.kind is EndpointKind.UNKNOWN and not (end.name or end.ip or end.namespace)
 
 
 def _outside(end: Endpoint) -> bool:

@@ -11,9 +11,10 @@ from flowdiag.analysis.collect import gather, read_state
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.state import compile_state
 from flowdiag.cluster import Resolver
+from flowdiag.cluster.passing import got_past
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.errors import InputError
-from flowdiag.model.event import Verdict
+from flowdiag.model.event import Direction, Verdict
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision
@@ -121,6 +122,9 @@ def _observed(
     denied = [f for f in refused if f.distinct.verdict is Verdict.DENIED and between(f)]
     audited = [f for f in refused if f.distinct.verdict is Verdict.AUDITED and between(f)]
     passed = None if allowed is None else [flow for flow in allowed if between(flow)]
+    if passed is not None and any(flow.direction is Direction.INGRESS for flow in denied):
+        # What left its source and was refused where it arrived did not get through.
+        passed = [flow for flow in passed if got_past(flow, Direction.INGRESS)]
     no, first_no, last_no = _sum(denied)
     yes, first_yes, last_yes = _sum(passed or [])
     return Observed(

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning, sort_flows
+from flowdiag.analysis.cautions import nothing_selected, without_ends
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.skew import clock_skew
@@ -99,7 +100,11 @@ def _report(
         flows.refused, state, context, options.ip_block_pods, [*logged.refused, *logged.unknown]
     )
     since, until = _window(read, selection)
-    warnings = _warnings(read, state)
+    warnings = [
+        *_warnings(read, state),
+        *nothing_selected(selection, (read.first, read.last), flows),
+        *without_ends(unattributed),
+    ]
     return build_report(
         Material(
             generator=Generator("flowdiag", __version__, _parsers(read)),
@@ -196,6 +201,9 @@ def _window(read: Evidence, selection: Selection) -> tuple[int | None, int | Non
         since = selection.since if since is None else max(since, selection.since)
     if selection.until is not None:
         until = selection.until if until is None else min(until, selection.until)
+    if since is not None and until is not None and since > until:
+        # The span that was asked for holds none of the evidence.
+        return None, None
     return since, until
 
 

@@ -1,7 +1,7 @@
 """Which flows count: the selection by time, namespace, pod, port, protocol and verdict.
 
 Times cut at the tally's buckets (a second for refused traffic, a minute for allowed traffic): a bucket
-that touches the span counts whole.
+that touches the span counts whole, but a minute that only begins where the span ends does not.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import FlowEvent, Peer
 from flowdiag.model.flow import Flow
 from flowdiag.model.tally import Bucket, DistinctFlow
+from flowdiag.model.time import NS
 
 __all__ = ["selected_distinct", "selected_event", "selected_flow"]
 
@@ -38,8 +39,11 @@ def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow 
         buckets=buckets,
         count=count,
         records=min(flow.records, count) if flow.count == flow.records else flow.records,
-        first=max(min(starts), flow.first) if starts and flow.first is not None else None,
-        last=min(max(ends), flow.last) if ends and flow.last is not None else None,
+        # Within a bucket nobody knows when its records were; they were in the span that was asked for.
+        first=_within_span(max(min(starts), flow.first), selection)
+        if starts and flow.first is not None
+        else None,
+        last=_within_span(min(max(ends), flow.last), selection) if ends and flow.last is not None else None,
         examples=tuple(
             e
             for e in flow.examples
@@ -50,6 +54,12 @@ def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow 
             )
         ),
     )
+
+
+def _within_span(at: int, selection: Selection) -> int:
+    if selection.since is not None:
+        at = max(at, selection.since)
+    return at if selection.until is None else min(at, selection.until)
 
 
 def selected_flow(flow: Flow, selection: Selection) -> bool:
@@ -90,7 +100,9 @@ def _within(bucket: Bucket, selection: Selection) -> bool:
         return False
     if selection.since is not None and bucket.start + bucket.width <= selection.since:
         return False
-    return selection.until is None or bucket.start <= selection.until
+    if selection.until is None or bucket.start < selection.until:
+        return True
+    return bucket.start == selection.until and bucket.width <= NS
 
 
 def _namespace(end: Endpoint) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
+from flowdiag.cluster.doubles import owned_twice
 from flowdiag.cluster.manifests import Entry, Manifest, StateProblem, as_objects, read_manifest
 from flowdiag.cluster.meta import as_map, string_map
 from flowdiag.cluster.network import METADATA_NAME
@@ -59,6 +60,7 @@ def merge_manifests(
     }
     pods = [_owned(one, workloads) for one in objects if isinstance(one, Pod)]
     pods.extend(_templates(kept.values(), pods, workloads))
+    problems.extend(owned_twice(pods))
     policies = tuple(one for one in objects if isinstance(one, PolicyObject))
     services = tuple(one for one in objects if isinstance(one, Service))
     others = tuple(one for one in objects if isinstance(one, RawObject))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowdiag.cluster.passing import got_past
 from flowdiag.model.event import Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import PolicyObject
@@ -224,6 +225,7 @@ class _AllowedIndex:
             after = [
                 max(flow.first or 0, bucket.start)
                 for flow in self._flows.get(key, ())
+                if got_past(flow, connection.finding.direction)
                 for bucket in flow.buckets
                 if bucket.start is not None and bucket.start + bucket.width > last and (flow.last or 0) > last
             ]

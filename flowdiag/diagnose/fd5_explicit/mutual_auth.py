@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.cluster.passing import got_past
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
@@ -47,6 +48,7 @@ class MutualAuth(Rule):
             flow
             for flow in case.context.allowed_alike(case.flow)
             if flow.last is not None and case.flow.first is not None and flow.last >= case.flow.first
+            if got_past(flow, case.direction)
         ]
         by_design = bool(later) and case.flow.count <= _FEW
         yield self.finding(

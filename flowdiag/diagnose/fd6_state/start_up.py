@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.cluster.passing import got_past
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
@@ -67,7 +68,8 @@ class StartUpWindow(Rule):
             return
         pod, start = max(young, key=lambda one: one[1])
         again = any(
-            flow.last is not None and flow.last > last for flow in case.context.allowed_alike(case.flow)
+            flow.last is not None and flow.last > last and got_past(flow, case.direction)
+            for flow in case.context.allowed_alike(case.flow)
         )
         after = " and was allowed later" if again else ""
         yield self.finding(

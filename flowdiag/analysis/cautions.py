@@ -1,0 +1,79 @@
+"""What a reader must know of a run beside its findings: that a selection left nothing, and whose flows nobody is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flowdiag.analysis.attribute import Sorted
+from flowdiag.analysis.options import Selection
+from flowdiag.model.flow import Flow
+from flowdiag.model.report import ReportWarning
+from flowdiag.model.time import rfc3339_seconds
+
+__all__ = ["nothing_selected", "without_ends"]
+
+_MAX_PLACES = 20
+
+
+def nothing_selected(
+    selection: Selection, covered: tuple[int | None, int | None], flows: Sorted
+) -> Iterator[ReportWarning]:
+    """Yield a warning where a selection matches no flow: a name misspelt looks like peace otherwise.
+
+    Args:
+        selection: what was asked for.
+        covered: first and last record of all that was read, nanoseconds.
+        flows: what the selection left.
+    """
+    if selection == Selection() or flows.refused or flows.not_policy or flows.logged or flows.allowed_buckets:
+        return
+    first, last = covered
+    span = (
+        f"; the evidence covers {rfc3339_seconds(first)} to {rfc3339_seconds(last)}"
+        if first is not None and last is not None and (selection.since or selection.until) is not None
+        else ""
+    )
+    yield ReportWarning(
+        code="nothing-selected",
+        message=f"no flow matches {', '.join(_words(selection))}{span}",
+        input=None,
+        line=None,
+    )
+
+
+def _words(selection: Selection) -> Iterator[str]:
+    if selection.since is not None:
+        yield f"--since {rfc3339_seconds(selection.since)}"
+    if selection.until is not None:
+        yield f"--until {rfc3339_seconds(selection.until)}"
+    for namespace in selection.namespaces:
+        yield f"--namespace {namespace}"
+    if selection.from_pod is not None:
+        yield f"--from-pod {selection.from_pod}"
+    if selection.to_pod is not None:
+        yield f"--to-pod {selection.to_pod}"
+    if selection.to_port is not None:
+        yield f"--to-port {selection.to_port}"
+    if selection.protocol is not None:
+        yield f"--protocol {selection.protocol}"
+    for verdict in selection.verdicts:
+        yield f"--verdict {verdict}"
+
+
+def without_ends(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
+    """Yield where refused records stand that say neither who sent nor who was to receive, first ones first."""
+    places = {
+        (example.input, example.line)
+        for flow in unattributed
+        if not any(
+            (end.ip, end.name, end.namespace, end.entity) != (None,) * 4 for end in (flow.src, flow.dst)
+        )
+        for example in flow.distinct.examples
+    }
+    for name, line in sorted(places)[:_MAX_PLACES]:
+        yield ReportWarning(
+            code="no-ends",
+            message="a refused flow without addresses or names: nobody can say whose",
+            input=name,
+            line=line,
+        )

@@ -1,0 +1,207 @@
+"""What part of the evidence counts, and what an allowed record proves."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from small_cluster import DB, OBJECTS, WEB, at, incident, listed, policy, record, refused, world, write
+
+from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, analyze, explain
+from flowdiag.model.event import Verdict
+from flowdiag.model.time import parse_rfc3339
+
+INCIDENT = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "ingress-other-namespace"
+
+
+def moment(second):
+    return parse_rfc3339(at(second))
+
+
+def consistent(report):
+    """The identities that hold for every report."""
+    totals, counts = report.totals, report.buckets.counts
+    denied = [p for p in report.problems if p.verdict == Verdict.DENIED]
+    assert totals.denied == sum(p.count for p in denied) + totals.unattributed
+    assert totals.audited == sum(p.count for p in report.problems if p.verdict == Verdict.AUDITED)
+    assert totals.not_policy == sum(one.count for one in report.not_policy)
+    assert sum(counts.denied) <= totals.denied
+    connections = [
+        (p.verdict, p.direction, p.reason, p.icmp, c.protocol, c.port, *map(name, (c.source, c.destination)))
+        for p in report.problems
+        for c in p.connections
+    ]
+    assert len(connections) == len(set(connections))
+    for problem in report.problems:
+        sizes = [connection.count for connection in problem.connections]
+        first = problem.connections[0]
+        assert sizes == sorted(sizes, reverse=True)
+        assert problem.count == sum(sizes)
+        assert (problem.source, problem.destination) == (first.source, first.destination)
+        assert (problem.protocol, problem.port) == (first.protocol, first.port)
+    severities = ["high", "medium", "low", "info"]
+    order = [
+        (p.explained_by is not None, severities.index(p.severity), -p.count, p.id) for p in report.problems
+    ]
+    assert order == sorted(order)
+    return report
+
+
+def name(end):
+    return (end.kind, end.namespace, end.name)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return analyze([str(INCIDENT)])
+
+
+@pytest.mark.parametrize(
+    ("selection", "keeps"),
+    [
+        (Selection(namespaces=("payments",)), lambda p: "payments" in (p.source.namespace, p.destination.namespace)),
+        (Selection(from_pod="shop/checkout"), lambda p: p.source.name == "checkout"),
+        (Selection(from_pod="check"), lambda p: p.source.name == "checkout"),
+        (Selection(from_pod="lab/checkout"), lambda _: False),
+        (Selection(to_pod="payments/ledger"), lambda p: p.destination.name == "ledger"),
+        (Selection(to_port=9090), lambda p: p.port == 9090),
+        (Selection(protocol="tcp"), lambda p: p.protocol == "TCP"),
+        (Selection(protocol="UDP"), lambda p: p.protocol == "UDP"),
+        (Selection(verdicts=("denied",)), lambda p: p.verdict == "denied"),
+        (Selection(verdicts=("audited",)), lambda p: p.verdict == "audited"),
+        (Selection(verdicts=("allowed",)), lambda _: False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_selection_keeps_what_it_names(whole, selection, keeps):
+    """The problems that fit stay as they were, the others are gone, and the totals follow."""
+    part = consistent(analyze([str(INCIDENT)], selection=selection))
+    wanted = {(p.fingerprint, p.count) for p in whole.problems if keeps(p)}
+
+    assert wanted == {(p.fingerprint, p.count) for p in part.problems}
+    assert part.totals.denied == sum(p.count for p in whole.problems if keeps(p) and p.verdict == "denied")
+    assert part.totals.records == whole.totals.records
+
+
+def test_a_span_of_time(tmp_path):
+    """Both ends count, the problem's own times lie within, and so does the window."""
+    report = consistent(analyze([incident(tmp_path)], selection=Selection(since=moment(5), until=moment(11))))
+    (problem,) = report.problems
+
+    assert (problem.count, report.totals.denied) == (4, 4)
+    assert (at(5), at(11)) == (problem.first, problem.last)
+    assert (at(5), at(11)) == (report.window.since, report.window.until)
+
+
+def test_a_minute_that_begins_at_the_end_is_outside(tmp_path):
+    """Allowed traffic is counted by the minute, and the minute after the span is not the span's."""
+    records = "".join(record(second, verdict="FORWARDED") for second in (10, 59, 61, 100))
+    folder = incident(tmp_path, records=refused() + records)
+    report = analyze([folder], selection=Selection(until=moment(60)))
+
+    assert report.totals.allowed == 2
+
+
+def test_a_span_without_evidence_says_so(tmp_path):
+    """No window that ends before it begins, and the evidence's own span in words."""
+    report = analyze([incident(tmp_path)], selection=Selection(since=moment(10**7)))
+    (warning,) = report.warnings
+
+    assert (report.window.since, report.window.until) == (None, None)
+    assert report.totals.denied == 0
+    assert warning.code == "nothing-selected"
+    assert at(19)[:19] in warning.message
+
+
+def test_a_misspelt_name_is_no_peace(tmp_path):
+    """A selection that nothing meets is said, with its words; one that something meets is not."""
+    folder = incident(tmp_path)
+    (warning,) = analyze([folder], selection=Selection(namespaces=("shopp",))).warnings
+
+    assert warning.code == "nothing-selected"
+    assert "shopp" in warning.message
+    assert not analyze([folder], selection=Selection(namespaces=("shop",))).warnings
+
+
+def test_only_denied_leaves_allowed_unknown(tmp_path):
+    """What was not read is null, the same refusals are found, and no one concludes from its absence."""
+    folder = incident(tmp_path, records=record(0, verdict="FORWARDED") * 3 + refused())
+    report = consistent(analyze([folder], evidence=EvidenceOptions(only_denied=True)))
+    full = analyze([folder])
+
+    assert (report.totals.allowed, report.buckets.counts.allowed) == (None, None)
+    assert full.totals.allowed == 3
+    assert [(p.code, p.count, p.fingerprint) for p in full.problems] == [
+        (p.code, p.count, p.fingerprint) for p in report.problems
+    ]
+
+
+def test_state_kept_elsewhere_is_the_same_state(tmp_path):
+    """``--state`` and state among the evidence give the same findings."""
+    flows = write(tmp_path / "flows", flows_jsonl=refused())
+    state = write(tmp_path / "state", state_json=listed(*OBJECTS))
+    apart = analyze([flows], state=StateOptions(paths=(state,)))
+    together = analyze([flows, state])
+
+    assert apart.problems == together.problems
+    assert apart.policies == together.policies
+    assert apart.evidence.snapshot.source is not None
+
+
+# --- what an allowed record proves -------------------------------------------------------------------
+
+INGRESS = policy("data", "closed", {"podSelector": {}, "policyTypes": ["Ingress"]})
+AT_DB = "".join(record(second, way="INGRESS") for second in range(1, 20, 2))
+LEFT = "".join(record(second, way="EGRESS", verdict="FORWARDED") for second in range(0, 40, 2))
+ARRIVED = "".join(record(second, way="INGRESS", verdict="FORWARDED") for second in range(60, 90, 2))
+
+
+def closed_at_db(folder, records):
+    objects = listed(*OBJECTS[:-1], INGRESS)
+    return write(folder, state_json=objects, flows_jsonl=records)
+
+
+def test_leaving_the_source_clears_no_refusal_at_the_destination(tmp_path):
+    """Packets that went out after the last refusal say nothing of whether they arrived."""
+    report = consistent(analyze([closed_at_db(tmp_path, AT_DB + LEFT)]))
+    (problem,) = report.problems
+
+    assert problem.direction == "ingress"
+    assert problem.ongoing is True
+    assert not [note for note in problem.notes if "allowed again" in note]
+
+
+def test_arriving_clears_it(tmp_path):
+    """The destination's own record of letting it in does."""
+    (problem,) = analyze([closed_at_db(tmp_path, AT_DB + LEFT + ARRIVED)]).problems
+
+    assert problem.ongoing is False
+    assert [note for note in problem.notes if "allowed again" in note]
+
+
+def test_explain_counts_what_got_through(tmp_path):
+    """Observed: refused where it arrived is not allowed where it left."""
+    folder = closed_at_db(tmp_path, AT_DB + LEFT + ARRIVED)
+    result, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
+
+    assert result.observed is not None
+    assert result.observed.denied == AT_DB.count("\n")
+    assert result.observed.allowed == ARRIVED.count("\n")
+
+
+def test_explain_agrees_with_the_report(tmp_path):
+    """The same refusals, counted and timed the same."""
+    folder = incident(tmp_path, records=refused() + record(3, dst=world(), port=443))
+    (problem, *_) = analyze([folder]).problems
+    result, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
+
+    connection = next(each for each in problem.connections if each.port == 8080)
+    assert (connection.count, connection.first, connection.last) == (
+        result.observed.denied,
+        result.observed.denied_first,
+        result.observed.denied_last,
+    )
+    assert result.allowed is False
+    assert (WEB["end"]["namespace"], DB["end"]["namespace"]) == ("shop", "data")
