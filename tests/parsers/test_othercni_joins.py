@@ -39,7 +39,7 @@ def _cut(data, places):
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.parent.name}/{path.parent.name}")
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(places=st.lists(st.integers(min_value=1, max_value=60), max_size=6))
 def test_blocks_may_be_cut_anywhere(path, places):
     """A sequential parser says the same however its input is cut, and in the same order."""

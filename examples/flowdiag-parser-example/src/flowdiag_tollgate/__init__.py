@@ -1,0 +1,1 @@
+"""A parser for flowdiag, as a distribution of its own."""
