@@ -23,7 +23,7 @@ from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, all_of, miss, unknown
 from flowdiag.policy.ports import NO_PORTS, PortSet
 
-__all__ = ["OtherRequests", "Redirect", "read_l7"]
+__all__ = ["PORT_FIELDS", "OtherRequests", "Redirect", "read_l7"]
 
 _MAX_TEXT = 1024
 _MAX_REPEATS = 2
@@ -142,7 +142,7 @@ def _best(checks: list[Check]) -> Check:
     return max(checks, key=lambda each: (each.outcome, -len(each.misses)))
 
 
-_PORT_FIELDS = frozenset({"ports", "rules", "serverNames", "listener", "originatingTLS", "terminatingTLS"})
+PORT_FIELDS = frozenset({"ports", "rules", "serverNames", "listener", "originatingTLS", "terminatingTLS"})
 _RULE_FIELDS = ("http", "dns", "kafka", "l7proto", "l7")
 
 
@@ -152,7 +152,7 @@ def read_l7(raw: dict[str, Any], path: str, direction: Direction) -> tuple[Redir
     Raises:
         PolicyError: what the agent rejects, or a field that is not known.
     """
-    strange = sorted(str(key) for key in raw if key not in _PORT_FIELDS)
+    strange = sorted(str(key) for key in raw if key not in PORT_FIELDS)
     if strange:
         raise PolicyError(f"the field {path}.{strange[0]} is not supported")
     found = []

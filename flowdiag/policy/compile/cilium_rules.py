@@ -16,7 +16,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.policy import Condition
 from flowdiag.policy.addresses import Network
 from flowdiag.policy.compile.cilium_identity import CLUSTER, IdentityBook
-from flowdiag.policy.compile.cilium_l7 import OtherRequests, Redirect, read_l7
+from flowdiag.policy.compile.cilium_l7 import PORT_FIELDS, OtherRequests, Redirect, read_l7
 from flowdiag.policy.compile.cilium_names import read_name
 from flowdiag.policy.compile.cilium_peers import (
     ENTITIES,
@@ -249,7 +249,7 @@ class RuleReader(Struct, frozen=True):
         return RemoteNodeSelected(bare_node_selector(raw))
 
     def _services(self, raw: Any, where: str) -> list[Matcher]:
-        found = self.state.services(raw, where, self.context)
+        found = self.state.services(raw, where)
         if isinstance(found, str):
             return [Undecidable(f"{where}: {found}")]
         matchers: list[Matcher] = []
@@ -323,9 +323,6 @@ class RuleReader(Struct, frozen=True):
             if protocols - {"TCP"}:
                 raise PolicyError(f"{where}: {_TCP_ONLY}")
         return ports, redirects
-
-
-PORT_FIELDS = frozenset({"ports", "rules", "serverNames", "listener", "originatingTLS", "terminatingTLS"})
 
 
 def bare_node_selector(raw: Any) -> LabelSelector:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
 from flowdiag.model.objects import RawObject, Service, Snapshot
 from flowdiag.model.policy import Condition
 from flowdiag.policy.addresses import Network, parse_network
 from flowdiag.policy.compile.cilium_traffic import PortNames, names_of
-from flowdiag.policy.compile.context import CompileContext, PolicyError
+from flowdiag.policy.compile.context import PolicyError
 from flowdiag.policy.model import Outcome
 from flowdiag.policy.selectors import LabelSelector, read_selector
 
@@ -77,7 +79,7 @@ class CiliumState:
 
     # Services
 
-    def services(self, raw: Any, where: str, _context: CompileContext) -> list[Service] | str:
+    def services(self, raw: Any, where: str) -> list[Service] | str:
         """Find the Services that an entry of ``toServices`` names, or say why they are not known.
 
         Raises:
@@ -135,8 +137,6 @@ def _ranges(group: RawObject) -> tuple[Network, ...] | str:
 
 
 def _without_sources(selector: LabelSelector) -> LabelSelector:
-    from msgspec import structs
-
     return LabelSelector(
         tuple(
             structs.replace(each, key=each.key.removeprefix("k8s:").removeprefix("any:"))
