@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from flowdiag.analysis.agents import is_endpoint_list, place_agents
 from flowdiag.analysis.options import EvidenceOptions, Selection
 from flowdiag.analysis.select import selected_event
-from flowdiag.cluster.manifests import sniff_state
+from flowdiag.cluster.manifests import Manifest, sniff_state
 from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.execute import detect_all, iter_events, run
@@ -45,6 +47,8 @@ class Evidence(Struct, kw_only=True):
     inputs: tuple[InputSummary, ...]
     state: list[tuple[str, bytes]]
     """Cluster objects: (name, content), those named by ``--state`` last, so that they win."""
+    manifests: dict[str, Manifest]
+    """Those of them that were read already, by name."""
     cnis: tuple[str, ...]
     """CNIs whose formats were found, by name."""
     first: int | None
@@ -90,17 +94,18 @@ def gather(
     options = _options(evidence)
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
-        outcome = run(sources, options, progress=progress, detected=detected)
-        problems = [*problems, *outcome.problems]
-        problems = [one for one in problems if not _document(one)]
         state = list(_contents(detected, problems))
+        extra: tuple[ReportWarning, ...] = ()
+        if state_paths:
+            more = read_state(state_paths)
+            state += more.state
+            extra = more.warnings
+        lists = [one for one in detected if is_endpoint_list(one)]
+        placed = place_agents(detected, state, lists)
+        options = replace(options, endpoint_ids=placed.endpoint_ids)
+        outcome = run(sources, options, progress=progress, detected=placed.detected)
+        problems = [*_worth_saying(problems, detected, lists), *outcome.problems]
         summaries = tuple(_summaries(detected, outcome.tally, checksum=evidence.checksum))
-    if state_paths:
-        more = read_state(state_paths)
-        state += more.state
-        extra = more.warnings
-    else:
-        extra = ()
     tally = outcome.tally
     counted = [one for one in summaries if one.parser is not None]
     cnis = {parser_named(one.parser).cni for one in counted if one.parser is not None and one.records}
@@ -110,6 +115,7 @@ def gather(
         tally=tally,
         inputs=tuple(one for one in summaries if one.parser is not None),
         state=state,
+        manifests=placed.manifests,
         cnis=tuple(sorted(cni for cni in cnis if cni)),
         first=min(firsts, default=None),
         last=max(lasts, default=None),
@@ -228,6 +234,19 @@ def _options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOption
         processes=evidence.processes,
         state_sniff=sniff_state,
     )
+
+
+def _worth_saying(
+    problems: Sequence[InputProblem], detected: Sequence[Detection], lists: Sequence[Detection]
+) -> list[InputProblem]:
+    """Problems without those of documents, of endpoint lists, and of a container that said nothing."""
+    silent = {one.source.name for one in detected if one.hint.container is not None}
+    known = {one.source.name for one in lists}
+    return [
+        one
+        for one in problems
+        if not _document(one) and one.path not in known and not (one.code == "empty" and one.path in silent)
+    ]
 
 
 def _document(problem: InputProblem) -> bool:

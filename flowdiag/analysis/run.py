@@ -57,7 +57,7 @@ def analyze(
     options = state or StateOptions()
     selection = selection or Selection()
     read = gather(paths, evidence=evidence, state_paths=options.paths, progress=progress)
-    known = compile_state(read.state, options, read.cnis) if read.state else None
+    known = compile_state(read.state, options, read.cnis, read.manifests) if read.state else None
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
@@ -267,6 +267,9 @@ def _warnings(read: Evidence, state: State | None) -> list[ReportWarning]:
             ReportWarning(code="not-enforced", message=f"{_name(ref)}: {text}", input=None, line=None)
             for ref, text in state.policies.notes
         )
+        if state.snapshot.config.get("cilium.policy-audit-mode", "").lower() == "true":
+            text = "the agents run with policy-audit-mode: what policies refuse is recorded, and let through"
+            warnings.append(ReportWarning(code="audit-mode", message=text, input=None, line=None))
     warnings.extend(
         ReportWarning(
             code="broken-plugin",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from flowdiag.analysis.options import StateOptions
-from flowdiag.cluster.manifests import StateProblem
-from flowdiag.cluster.snapshot import build_snapshot
+from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest
+from flowdiag.cluster.snapshot import merge_manifests
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import PolicySet, compile_policies, detect_dialect
@@ -28,7 +28,10 @@ class State(Struct, frozen=True, kw_only=True):
 
 
 def compile_state(
-    inputs: Iterable[tuple[str, bytes]], options: StateOptions, cnis: Iterable[str] = ()
+    inputs: Iterable[tuple[str, bytes]],
+    options: StateOptions,
+    cnis: Iterable[str] = (),
+    manifests: Mapping[str, Manifest] | None = None,
 ) -> State:
     """Read and compile.
 
@@ -36,8 +39,11 @@ def compile_state(
         inputs: (name, content) of the state's inputs; later ones win.
         options: how policies are read.
         cnis: CNIs that the evidence shows.
+        manifests: what was read already, by name.
     """
-    snapshot, problems = build_snapshot(inputs, options.taken)
+    known = manifests or {}
+    read = [known.get(name) or read_manifest(name, data) for name, data in inputs]
+    snapshot, problems = merge_manifests(read, options.taken)
     forced = options.dialect != "auto"
     dialect = Dialect(options.dialect) if forced else detect_dialect(snapshot, cnis)
     return State(

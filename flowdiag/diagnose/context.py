@@ -23,7 +23,7 @@ from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.model.time import NS
 
-__all__ = ["Context", "EndId", "SeenChange", "SeenGap", "SeenSignal", "end_id", "workload_id"]
+__all__ = ["Context", "EndId", "SeenChange", "SeenGap", "SeenSignal", "end_id", "same_node", "workload_id"]
 
 EndId = tuple[str, str, str]
 """(kind, namespace, name) of an end."""
@@ -68,6 +68,11 @@ class SeenGap(Protocol):
     def kind(self) -> str: ...  # noqa: D102
     @property
     def lost(self) -> int | None: ...  # noqa: D102
+
+
+def same_node(one: str, other: str) -> bool:
+    """Whether two records mean one node: Hubble puts the cluster's name before it, logs do not."""
+    return one == other or one.rpartition("/")[2] == other.rpartition("/")[2]
 
 
 def end_id(end: Endpoint) -> EndId:
@@ -267,7 +272,7 @@ class Context:
         found = self._signals.get(signal, [])
         times = [one.at for one in found]
         near = found[bisect_left(times, first - before_s * NS) : bisect_right(times, last + after_s * NS)]
-        return tuple(one for one in near if node is None or one.node in (None, node))
+        return tuple(one for one in near if node is None or one.node is None or same_node(one.node, node))
 
     def changes_of(self, ref: ObjectRef) -> Sequence[SeenChange]:
         """Changes of one object, in time order."""

@@ -105,7 +105,7 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
         parsers: who is asked.
         options: `format` forces a parser (on all but cluster objects), `state_sniff` knows those.
     """
-    if hint.role is Role.NOISE:
+    if hint.role in (Role.NOISE, Role.ENDPOINTS):
         return Detection(source=source, kind=InputKind.NOISE, hint=hint)
     try:
         head = read_head(source, HEAD_BYTES)

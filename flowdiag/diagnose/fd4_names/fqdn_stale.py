@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fqdn import allowed_names, names_match
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text, policy_text
@@ -17,6 +18,9 @@ from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import NS
 
 __all__ = ["FqdnNotInSet"]
+
+_SAID = ("fqdn-update-timeout", "fqdn-limit", "ipcache-error")
+"""Messages of an agent that could not bring a name's addresses into force."""
 
 
 class FqdnNotInSet(Rule):
@@ -74,6 +78,7 @@ class FqdnNotInSet(Rule):
                 summary=(
                     f"{policy_text(ref)} allows {pattern} and {dst.ip} was answered for {name}, but "
                     f"{end_text(case.flow.src)} is refused.{when}"
+                    f"{heard(case, *_SAID)}"
                 ),
                 advice=(
                     "Raise tofqdns-min-ttl and tofqdns-endpoint-max-ip-per-hostname, set "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
@@ -53,7 +54,8 @@ class DnsProxyRefused(Rule):
         more = " It is a search-domain expansion, after which musl gives up." if search else ""
         yield self.finding(
             case,
-            summary=f"The DNS proxy refused {end_text(case.flow.src)} {what}: no DNS rule allows it.{more}",
+            summary=f"The DNS proxy refused {end_text(case.flow.src)} {what}: no DNS rule allows it.{more}"
+            + heard(case, "dns-proxy-refused", "dns-proxy-timeout", before_s=60),
             advice=(
                 "Set tofqdns-dns-reject-response-code: nameError, allow the search suffixes, or set ndots: 1."
                 if search

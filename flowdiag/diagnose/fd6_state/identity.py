@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.model.event import Peer
@@ -17,6 +18,14 @@ __all__ = ["WrongIdentity"]
 
 _NOBODY = frozenset({"world", "world-ipv4", "world-ipv6", "unknown"})
 _NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace"
+_SAID = (
+    "identity-allocation-failed",
+    "identity-stale",
+    "ipcache-error",
+    "endpoint-labels-missing",
+    "watcher-error",
+)
+"""Messages of an agent that did not learn, or lost, who an address is."""
 
 
 class WrongIdentity(Rule):
@@ -24,7 +33,7 @@ class WrongIdentity(Rule):
 
     Signature:
         An address belongs to exactly one live pod at that time, and the record calls it `world` or
-        `unknown`, or gives it the identity of another namespace's pods.
+        `unknown`, or gives it the identity of another namespace's pods or of pods with other labels.
 
     Advice:
         Look at the agent on the refusing node (ipcache, operator, identity garbage collection); restart it,
@@ -50,35 +59,43 @@ class WrongIdentity(Rule):
         """See `Rule.diagnose`."""
         if case.not_policy:
             return
-        for peer in (case.flow.distinct.src, case.flow.distinct.dst):
-            pod = self._owner(case, peer)
+        pairs = ((case.flow.distinct.src, case.flow.src), (case.flow.distinct.dst, case.flow.dst))
+        for peer, end in pairs:
+            # A number alone is resolved through CiliumIdentity and CiliumEndpoint objects.
+            carried = peer.labels or end.identity_labels
+            pod = self._owner(case, peer, carried)
             if pod is None:
                 continue
             name = f"{pod.namespace}/{pod.name}"
-            labels = dict(peer.labels or ())
+            most = Confidence.DERIVED
+            labels = dict(carried or ())
             namespace = labels.get(_NAMESPACE_LABEL)
             if peer.entity in _NOBODY:
                 taken = f"as {peer.entity}"
             elif namespace is not None and namespace != pod.namespace:
                 taken = f"with the identity of namespace {namespace}"
+            elif (other := _other_label(labels, pod)) is not None:
+                taken = f"with an identity labelled {other}"
+                most = Confidence.LIKELY
             else:
                 continue
             yield self.finding(
                 case,
-                summary=f"{peer.ip} was pod {name} at that time, and the record has it {taken}.",
+                summary=f"{peer.ip} was pod {name} at that time, and the record has it {taken}."
+                + heard(case, *_SAID),
                 advice=(
                     "No rule is wrong as long as the identity is: look at the agent on the refusing node "
                     "(cilium-dbg bpf ipcache get, identity list), restart it, or upgrade."
                 ),
                 basis=Basis.STATE,
-                most=Confidence.DERIVED,
+                most=most,
                 cause_key=f"identity:{taken}",
             )
             return
 
     @staticmethod
-    def _owner(case: Case, peer: Peer) -> Pod | None:
-        if peer.pod is not None and not peer.labels:
+    def _owner(case: Case, peer: Peer, labels: tuple[tuple[str, str], ...] | None) -> Pod | None:
+        if peer.pod is not None and not labels:
             return None
         owners = case.context.pods_at(peer.ip)
         first = case.flow.first
@@ -87,3 +104,12 @@ class WrongIdentity(Rule):
         pod = owners[0]
         begun = pod.started if pod.started is not None else pod.created
         return pod if begun is not None and begun <= first else None
+
+
+def _other_label(labels: dict[str, str], pod: Pod) -> str | None:
+    """A label of the identity that the pod carries with another value; absent ones are filtered by agents."""
+    for key, value in sorted(labels.items()):
+        bare = key.removeprefix("k8s:")
+        if key.startswith("k8s:") and bare in pod.labels and pod.labels[bare] != value:
+            return f"{bare}={value}, while the pod has {bare}={pod.labels[bare]}"
+    return None

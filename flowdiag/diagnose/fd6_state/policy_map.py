@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text
@@ -68,6 +69,7 @@ class PolicyMapFull(Rule):
             summary=(
                 f"The agent on {node} could not install policy entries from {rfc3339_seconds(at)[11:19]} UTC on "
                 f"(policy map), and {end_text(case.enforcer)} refused {end_text(case.peer)} then."
+                f"{heard(case, *_SIGNALS, before_s=_BEFORE_S, after_s=_AFTER_S)}"
             ),
             advice="Raise bpf-policy-map-max and simplify rules that expand to many entries (CIDRs, toFQDNs).",
             basis=Basis.STATE,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text, port_text
 from flowdiag.model.finding import Finding
@@ -15,6 +16,7 @@ from flowdiag.model.time import NS
 
 __all__ = ["ReplyAsNew"]
 
+_SAID = ("conntrack-full", "map-pressure", "agent-started", "agent-crashed")
 _EPHEMERAL_FROM = 32768
 """Linux's ``ip_local_port_range`` starts here."""
 _TRACKED_S = 21600
@@ -83,7 +85,7 @@ class ReplyAsNew(Rule):
     def _finding(self, case: Case, summary: str, *, sure: bool) -> Finding:
         return self.finding(
             case,
-            summary=summary,
+            summary=summary + heard(case, *_SAID, before_s=3600),
             advice=(
                 "Add no rule for ephemeral ports: look at conntrack (map pressure, garbage collection), agent "
                 "restarts and asymmetric paths at that time."

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import lower
+from flowdiag.diagnose.context import same_node
 from flowdiag.diagnose.rule import Rule
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -50,7 +51,7 @@ class LostEvents(Rule):
             begin, end = gap.since, gap.until if gap.until is not None else gap.since
             if gap.kind == "rate-limited" or begin is None or end is None or begin > last or end < first:
                 continue
-            if gap.node is not None and node is not None and gap.node != node:
+            if gap.node is not None and node is not None and not same_node(gap.node, node):
                 continue
             spans.append((begin, end))
             lost = None if gap.lost is None or lost is None else lost + gap.lost

@@ -22,6 +22,8 @@ class Role(StrEnum):
     """Known, and of no use here: metrics, HTML, tables for people."""
     ERRORS = "errors"
     """Says what the collector was not allowed to read."""
+    ENDPOINTS = "endpoints"
+    """An agent's list of its node's endpoints: neither records nor cluster objects, but it names numbers."""
 
 
 class Hint(Struct, frozen=True, kw_only=True):

@@ -44,6 +44,14 @@ _SYSDUMP = Layout(
             Role.EVIDENCE,
         ),
         _rule(
+            # "cilium-bugtool-cilium-x7k2p-20240501-101112/cmd/cilium-endpoint-list.md", in a tarball below a
+            # folder of its own; 1.15 and later call the command cilium-dbg
+            r"cilium-bugtool-(?P<pod>[a-z0-9][a-z0-9.-]{0,252}?)-\d{8}-\d{6}(?:\.tar)?/(?:[^/]{1,200}/)?"
+            r"cmd/cilium(?:-dbg)?-endpoint-list[^/]{0,60}\.(?:md|json|txt)$",
+            Role.ENDPOINTS,
+        ),
+        _rule(r"cilium-helm-(?:values|metadata)-", Role.NOISE),
+        _rule(
             r"(?:hubble-observe|metrics|gops|cniconf|cilium-bugtool|hubble-bugtool|pprof|trace)-", Role.NOISE
         ),
         _rule(r"cilium-sysdump\.log$|.*\.(?:html|txt|md|prom|png|pb\.gz)$", Role.NOISE),
