@@ -1,7 +1,7 @@
 """Parser of Antrea's flow records: FlowAggregator's FlowLogger file, and its ClickHouse or IPFIX names as JSON.
 
-Format: antrea-io/antrea ``pkg/flowaggregator/flowlogger/logger.go`` (30 columns without a header; releases before v1.13
-lack dstServiceIP and egressNode, 28) and ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``).  A record stands for a connection's part
+Format: antrea-io/antrea ``pkg/flowaggregator/flowlogger/logger.go`` (30 columns without a header; older releases lack dstServiceIP
+and egressNode: 28) and ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``).  A record stands for a connection's part
 in one export window; it names the policies of both directions, and with `prettyPrint` off actions and kinds are numbers.
 """
 

@@ -1,6 +1,6 @@
 """Parser of weave-npc's log: what it blocked, and the policy events it wrote beside.
 
-Format: weaveworks/weave ``npc/ulogd.go`` and ``common/logging.go`` (1.9 to 2.8; before 1.9 logrus text).
+Format: weaveworks/weave ``npc`` and ``common`` (1.9 to 2.8; before 1.9 logrus text).
 Only a TCP connection's first SYN and every UDP packet are logged; ICMP and other protocols never are.
 """
 
