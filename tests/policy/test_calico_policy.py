@@ -1,7 +1,10 @@
 """Calico: tiers and order, whom a policy selects, what a rule's ends mean, hosts, staged policies."""
 
+import json
+
 import pytest
 
+from flowdiag.cluster import build_snapshot
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction, Icmp
 from flowdiag.model.objects import ContainerPort, EndpointSlice, Node, Service, ServicePort
@@ -432,10 +435,68 @@ class TestBesidePolicies:
         api = np("p", ingress(allow()))
         stored = np("default.p", ingress(deny()), group="crd.projectcalico.org")
         image = np("knp.default.closed", ingress(deny()))
-        policies = compiled([stored, api, image])
+        original = net_policy("shop", "open", {"podSelector": {}, "ingress": [{}]})
+        policies = compiled([stored, api, image, original])
 
         assert policies.evaluate(pod_end(API), pod_end(WEB), "TCP", 8080).allowed is True
         assert {stored.ref, image.ref} == {ref for ref, _ in policies.notes}
+
+    def test_images_stand_for_policies_that_nobody_read(self):
+        """``calicoctl get`` prints images of Kubernetes policies, and no Kubernetes policies."""
+        found = ask([np("knp.default.closed", ingress(order=1000))])
+
+        assert found.allowed is False
+        assert [ref.name for ref in found.ingress.isolated_by] == ["knp.default.closed"]
+
+    def test_staged_policies_can_be_put_in_force(self):
+        """Pending evaluation: set replaces the one of its name, delete takes it away, and both keep their names."""
+
+        def stage(name, spec, kind="StagedNetworkPolicy"):
+            return net_policy("shop", name, spec, kind=kind, group="projectcalico.org")
+
+        def pending(*policies):
+            state = snapshot((WEB, API, FAR), list(policies), namespaces=SPACES)
+            policies = compile_policies(state, dialect=Dialect.CALICO, staged=True)
+            return policies.evaluate(pod_end(API), pod_end(WEB), "TCP", 8080)
+
+        opens, closes = np("p", ingress(allow())), stage("p", ingress(deny()))
+        assert pending(opens, closes).ingress.decided_by.policy == closes.ref
+        assert pending(opens, stage("p", {"stagedAction": "Ignore"})).allowed is True
+        shut = np("q", ingress(deny(), order=1))
+        assert pending(shut, opens).allowed is False
+        assert pending(shut, opens, stage("q", {"stagedAction": "Delete"})).allowed is True
+        plain = stage("r", {"podSelector": {}, "policyTypes": ["Ingress"]}, "StagedKubernetesNetworkPolicy")
+        assert pending(plain).ingress.isolated_by == (plain.ref,)
+
+    def test_node_ports_are_forwarded_past_the_hosts_own_policies(self):
+        """What a host endpoint's policies before translation leave alone is forwarded, not the host's."""
+        objects = [
+            {
+                "apiVersion": "projectcalico.org/v3",
+                "kind": "HostEndpoint",
+                "metadata": {"name": "n1-eth0"},
+                "spec": {"interfaceName": "eth0", "node": "n1"},
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": "n1"},
+                "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]},
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "web", "namespace": "shop"},
+                "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]},
+            },
+        ]
+        found, _ = build_snapshot([("o.json", json.dumps({"kind": "List", "items": objects}).encode())])
+        policies = compile_policies(found, dialect=Dialect.CALICO)
+        node = Endpoint(kind=EndpointKind.NODE, name="n1", ip="192.0.2.1")
+        outside = Endpoint(kind=EndpointKind.EXTERNAL, ip="198.51.100.9")
+
+        assert policies.evaluate(outside, node, "TCP", 30080).allowed is True
+        assert policies.evaluate(outside, node, "TCP", 30081).allowed is False
 
     def test_profiles_of_workload_endpoints_decide_last(self):
         """Their rules, or else a drop; those of a namespace always allow."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
@@ -39,7 +39,11 @@ class _Sorted(Struct):
 
 
 def compile_policies(
-    snapshot: Snapshot, *, dialect: Dialect, ip_block_pods: IpBlockPods = IpBlockPods.AUTO
+    snapshot: Snapshot,
+    *,
+    dialect: Dialect,
+    ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
+    staged: bool = False,
 ) -> PolicySet:
     """Compile a snapshot's policies.  Cheap enough to be done again for every what-if.
 
@@ -47,10 +51,11 @@ def compile_policies(
         snapshot: its policies, pods, namespaces and what the policies refer to.
         dialect: who enforces; see `flowdiag.policy.dialect.detect_dialect`.
         ip_block_pods: whether address ranges match pod addresses; auto follows the dialect.
+        staged: put Calico's staged policies in force, as its pending evaluation does.
     """
     traits = traits_of(dialect, ip_block_pods, snapshot.config)
     if dialect is Dialect.CALICO:
-        return _calico(snapshot, traits)
+        return _calico(snapshot, traits, staged=staged)
     if dialect in cilium.DIALECTS:
         return _cilium(snapshot, dialect, traits)
     context = CompileContext(snapshot, dialect, traits, RangeTable())
@@ -70,23 +75,33 @@ def compile_policies(
     return PolicySet(snapshot, dialect, tiers, context.ranges, notes=tuple(found.notes))
 
 
-def _calico(snapshot: Snapshot, traits: Traits) -> PolicySet:
+def _calico(snapshot: Snapshot, traits: Traits, *, staged: bool) -> PolicySet:
     """Every kind has its place in Calico's tiers."""
     labels = CalicoLabels(snapshot)
     context = CompileContext(snapshot, Dialect.CALICO, traits, RangeTable(), labels)
     tiers = calico.CalicoTiers(snapshot, labels)
     notes: list[tuple[PolicyRef, str]] = []
-    for policy in _once(snapshot.policies, notes):
+    images = not (
+        ("networking.k8s.io", kubernetes.KIND) in snapshot.kinds_seen
+        or any(policy.ref.group in kubernetes.GROUPS for policy in snapshot.policies)
+    )
+    policies = _once(snapshot.policies, notes)
+    named = {policy.ref: policy.ref for policy in policies}
+    if staged:
+        policies, named = calico.with_staged(policies)
+    for policy in policies:
         ref = policy.ref
-        why = _NOT_POLICY.get((ref.group, ref.kind)) or calico.staged_note(policy)
+        why = _NOT_POLICY.get((ref.group, ref.kind)) or calico.staged_note(policy, images=images)
         if why is not None:
             notes.append((ref, why))
         elif ref.kind == kubernetes.KIND and ref.group in kubernetes.GROUPS:
-            tiers.kubernetes(kubernetes.compile_network_policy(policy, context))
+            compiled = kubernetes.compile_network_policy(policy, context)
+            tiers.kubernetes(structs.replace(compiled, ref=named[ref]))
         elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
             tiers.admin(admin.compile_admin(policy, context), baseline=admin.is_baseline(policy))
         elif calico.is_calico(policy):
-            tiers.calico(policy, calico.compile_calico_policy(policy, context, old_names=tiers.old))
+            compiled = calico.compile_calico_policy(policy, context, old_names=tiers.old)
+            tiers.calico(policy, structs.replace(compiled, ref=named[ref]))
             if ref.group == "crd.projectcalico.org" and not policy.spec.get("types"):
                 notes.append((ref, "has no types: Felix takes both directions"))
         else:

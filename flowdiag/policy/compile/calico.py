@@ -10,6 +10,7 @@ policies select the endpoint and decide nothing ends with its default action, so
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import structs
@@ -23,13 +24,19 @@ from flowdiag.policy.compile.calico_rules import account_part, compile_rules, re
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, validity_of
 from flowdiag.policy.model import Matcher, Order, Policy, Rule, Tier
 
-__all__ = ["GROUPS", "CalicoTiers", "compile_calico_policy", "is_calico", "staged_note"]
+__all__ = ["GROUPS", "CalicoTiers", "compile_calico_policy", "is_calico", "staged_note", "with_staged"]
 
 GROUPS = ("projectcalico.org", "crd.projectcalico.org")
 _KINDS = frozenset({"NetworkPolicy", "GlobalNetworkPolicy"})
-_STAGED = frozenset({"StagedNetworkPolicy", "StagedGlobalNetworkPolicy", "StagedKubernetesNetworkPolicy"})
+_STAGED_AS = {
+    "StagedNetworkPolicy": ("NetworkPolicy", None),
+    "StagedGlobalNetworkPolicy": ("GlobalNetworkPolicy", None),
+    "StagedKubernetesNetworkPolicy": ("NetworkPolicy", "networking.k8s.io"),
+}
+"""What each staged kind is in force; the group is the object's own where none is given."""
 # Read-only images of Kubernetes kinds in calicoctl's output, v3.29 to v3.31.
-_IMAGES = ("knp.default.", "kanp.", "kbanp.")
+_KUBERNETES_IMAGE = "knp.default."
+_IMAGES = (_KUBERNETES_IMAGE, "kanp.", "kbanp.")
 _SPEC_FIELDS = frozenset(
     {
         "tier",
@@ -63,15 +70,52 @@ def is_calico(policy: PolicyObject) -> bool:
     return policy.ref.group in GROUPS and policy.ref.kind in _KINDS
 
 
-def staged_note(policy: PolicyObject) -> str | None:
-    """Why a Calico object is no policy in force; ``None`` where it is one."""
+def staged_note(policy: PolicyObject, *, images: bool = False) -> str | None:
+    """Why a Calico object is no policy in force; ``None`` where it is one.
+
+    Args:
+        policy: the object.
+        images: no NetworkPolicies were read, so that Calico's images of them stand for them:
+            ``calicoctl get`` prints images alone.
+    """
     if policy.ref.group not in GROUPS:
         return None
-    if policy.ref.kind in _STAGED:
+    if policy.ref.kind in _STAGED_AS:
         return "staged: pending, not enforced"
+    if images and policy.ref.name.startswith(_KUBERNETES_IMAGE):
+        return None
     if policy.ref.name.startswith(_IMAGES):
         return "a read-only image of a Kubernetes policy"
     return None
+
+
+def with_staged(policies: Iterable[PolicyObject]) -> tuple[list[PolicyObject], dict[PolicyRef, PolicyRef]]:
+    """Put staged policies in force: each in the place of the real one of its name, or beside the others.
+
+    ``stagedAction`` Delete takes the real one away; Ignore, and what Calico only learned, changes nothing.
+
+    Returns:
+        The policies, and what each is to be called: a staged one keeps its own name.
+    """
+    known = {policy.ref: policy for policy in policies}
+    named = {ref: ref for ref in known}
+    for ref, policy in sorted(known.items()):
+        target = _STAGED_AS.get(ref.kind) if ref.group in GROUPS else None
+        if target is None:
+            continue
+        known.pop(ref)
+        action = str(policy.spec.get("stagedAction") or "Set").lower()
+        if action in ("ignore", "learn"):
+            continue
+        kind, group = target
+        enforced = PolicyRef(kind, group or ref.group, ref.namespace, ref.name)
+        known.pop(enforced, None)
+        if action == "delete":
+            continue
+        spec = {key: value for key, value in policy.spec.items() if key != "stagedAction"}
+        known[enforced] = structs.replace(policy, ref=enforced, spec=spec)
+        named[enforced] = ref
+    return list(known.values()), named
 
 
 def tier_of(policy: PolicyObject) -> str:
@@ -231,13 +275,14 @@ class CalicoTiers:
         self._filled.setdefault(DEFAULT_TIER, []).append(policy)
 
     def build(
-        self, context: CompileContext, host_tiers: tuple[Tier, ...], host_profile: Tier
+        self, context: CompileContext, host_tiers: tuple[Tier, ...], forwarded: Tier, host_profile: Tier
     ) -> tuple[Tier, ...]:
         """Sort the tiers; the profiles come last.
 
         Args:
             context: what profiles' rules look at.
             host_tiers: what host endpoints are asked before any policy (failsafe ports).
+            forwarded: what goes past the policies of the host itself.
             host_profile: what ends traffic of host endpoints that no policy decided.
         """
         tiers = [
@@ -255,7 +300,7 @@ class CalicoTiers:
             if policies
         ]
         profiles = Tier(name="profile", order=Order.ORDERED, policies=self._profiles(context))
-        return (*host_tiers, *before, *tiers, profiles, host_profile)
+        return (*host_tiers, *before, forwarded, *tiers, profiles, host_profile)
 
     def _object(self, name: str) -> RawObject | None:
         old = {ADMIN_TIER: _OLD_ADMIN_TIER, BASELINE_TIER: _OLD_BASELINE_TIER}.get(name)

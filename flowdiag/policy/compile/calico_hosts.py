@@ -90,8 +90,8 @@ class HasHostEndpoint(Struct, frozen=True):
 
 def host_tiers(
     snapshot: Snapshot, labels: CalicoLabels, context: CompileContext
-) -> tuple[tuple[Tier, ...], Tier]:
-    """Build the tier of failsafe ports, and the one that ends traffic of host endpoints."""
+) -> tuple[tuple[Tier, ...], Tier, Tier]:
+    """Build the tier of failsafe ports, that of forwarded traffic, and the one that ends what is left."""
     failsafe = Policy(
         ref=_FELIX,
         applies_to=(HasHostEndpoint(),),
@@ -114,7 +114,44 @@ def host_tiers(
         subjects=frozenset({"node"}),
     )
     first = Tier(name="failsafe", order=Order.ORDERED, policies=(failsafe,), closes=False)
-    return (first,), Tier(name="host endpoint profile", order=Order.ORDERED, policies=(ending,))
+    last = Tier(name="host endpoint profile", order=Order.ORDERED, policies=(ending,))
+    return (first,), _node_ports(snapshot), last
+
+
+def _node_ports(snapshot: Snapshot) -> Tier:
+    """Traffic to Services' node ports, which is forwarded and allowed unless a policy applies on forward.
+
+    Policies before address translation have been asked by then; policies of the host itself are not.
+    Where one of the others has ``applyOnForward``, nothing is added: it may close what is forwarded.
+    """
+    ports = sorted(
+        {
+            (port.protocol, port.node_port)
+            for service in snapshot.services
+            for port in service.ports
+            if port.node_port is not None
+        }
+    )
+    on_forward = any(
+        policy.spec.get("applyOnForward")
+        and not (policy.spec.get("preDNAT") or policy.spec.get("doNotTrack"))
+        for policy in snapshot.policies
+        if policy.ref.kind == "GlobalNetworkPolicy"
+    )
+    rules: tuple[Rule, ...] = ()
+    if ports and not on_forward:
+        traffic = OneOf(tuple(NumberedPorts(protocol, port, port) for protocol, port in ports))
+        rules = (Rule(path="nodePorts", action=Action.ALLOW, traffic=(traffic,)),)
+    forwarded = Policy(
+        ref=PolicyRef("HostEndpoint", "projectcalico.org", None, "forwarded traffic"),
+        applies_to=(HasHostEndpoint(),),
+        directions=frozenset({Direction.INGRESS}),
+        isolates=frozenset(),
+        rules={Direction.INGRESS: rules},
+        subjects=frozenset({"node"}),
+        implicit=True,
+    )
+    return Tier(name="forwarded", order=Order.ORDERED, policies=(forwarded,), closes=False)
 
 
 def _failsafe(snapshot: Snapshot, direction: Direction, context: CompileContext) -> tuple[Rule, ...]:
