@@ -14,6 +14,7 @@ from flowdiag.analysis.impact import impact
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side
+from flowdiag.analysis.touched import touched_workloads
 from flowdiag.cluster import Resolver, StateProblem, merge_manifests, read_manifest
 from flowdiag.cluster.manifests import Manifest
 from flowdiag.model.errors import InputError, UsageError
@@ -115,7 +116,9 @@ def whatif(
         f"{ref.kind} {ref.namespace + '/' if ref.namespace else ''}{ref.name}: {text}"
         for ref, text in sides[1].policies.notes
     ]
-    changes = compare((old, sides[0].policies), (new, sides[1].policies))
+    changes = compare(
+        (old, sides[0].policies), (new, sides[1].policies), touched=touched_workloads(sides[0], sides[1])
+    )
     flows: FlowChanges | None = None
     isolating: dict[FlowChange, tuple[PolicyRef, ...]] = {}
     if read is not None:

@@ -6,7 +6,7 @@ one side only counts as added or removed; neighbouring outside ranges with equal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -31,7 +31,11 @@ class PairChange(Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    old: tuple[Snapshot, PolicySet], new: tuple[Snapshot, PolicySet], *, outside: bool = True
+    old: tuple[Snapshot, PolicySet],
+    new: tuple[Snapshot, PolicySet],
+    *,
+    outside: bool = True,
+    touched: Collection[str] | None = None,
 ) -> list[PairChange]:
     """Every pair whose open ports differ between two states, by name.
 
@@ -39,6 +43,8 @@ def compare(
         old: a state with its policies.
         new: the other one.
         outside: look at outside addresses too, both families.
+        touched: workloads that the change can reach, by name; only pairs with one of them are asked.
+            ``None`` asks all.
     """
     before, after = Matrix(*old), Matrix(*new)
     names = sorted(before.workloads | after.workloads)
@@ -47,12 +53,13 @@ def compare(
         for src in names
         for dst in names
         if src != dst
+        and (touched is None or src in touched or dst in touched)
         and (change := _change(src, dst, _between(before, src, dst), _between(after, src, dst))) is not None
     ]
     if outside:
         for version in (4, 6):
             ranges = outside_ranges((old[1], new[1]), version)
-            for name in names:
+            for name in names if touched is None else sorted(touched):
                 changes.extend(_outside(before, after, name, ranges, version))
     return changes
 

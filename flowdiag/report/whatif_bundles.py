@@ -92,7 +92,9 @@ def _alike(reach: dict[str, set[str]]) -> list[_Sides]:
 
 def _peers(names: Iterable[str]) -> tuple[str, ...]:
     """Workloads by name, then outside ranges; both whole families as one."""
-    shown = sorted({peer_text(name) for name in names}, key=lambda text: (text.startswith("any"), text))
+    # Only workloads have a slash: outside ends are written first-last.
+    order = sorted(set(names), key=lambda name: ("/" not in name, name in _WHOLE, name))
+    shown = [peer_text(name) for name in order]
     families = set(_WHOLE.values())
     if families <= set(shown):
         shown = [*(text for text in shown if text not in families), _ANY]

@@ -339,3 +339,34 @@ def test_there_and_back(cluster, tmp_path, spec):
         assert [(one.src, one.dst, one.change, one.old, one.new) for one in getattr(there, ways[0])] == [
             (one.src, one.dst, turned[one.change], one.new, one.old) for one in getattr(back, ways[1])
         ]
+
+
+CHANGES = st.one_of(
+    SPECS.map(lambda spec: policy("db", "data", spec)),
+    SPECS.map(lambda spec: policy("web", "shop", spec)),
+    st.sampled_from(["a", "b", "c"]).map(
+        lambda team: f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{team: {team}}}}}\n"
+    ),
+    st.sampled_from(["db", "web"]).map(
+        lambda app: (
+            "apiVersion: v1\nkind: Pod\n"
+            f"metadata: {{name: db-0, namespace: data, labels: {{app: {app}}}}}\nspec: {{}}\n"
+        )
+    ),
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(change=CHANGES, dialect=st.sampled_from(["kubernetes", "calico", "cilium"]))
+def test_pairs_that_are_not_asked_do_not_change(tmp_path, change, dialect):
+    """Leaving out the pairs that a change cannot reach gives what asking all of them gives."""
+    (tmp_path / "state.yaml").write_text(CLUSTER)
+    (tmp_path / "change.yaml").write_text(change)
+    state = StateOptions(paths=(str(tmp_path / "state.yaml"),), dialect=dialect)
+    revision = Revision(apply=(str(tmp_path / "change.yaml"),))
+    short = whatif(revision, state=state).result
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flowdiag.analysis.whatif.touched_workloads", lambda *_: None)
+        whole = whatif(revision, state=state).result
+
+    assert whole == short
