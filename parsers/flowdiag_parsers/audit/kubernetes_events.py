@@ -48,10 +48,11 @@ class KubernetesEvents:
     document: ClassVar[bool] = False
 
     def sniff(self, head: bytes) -> float:
-        """An involved object beside a reason; a List of objects is cluster state and begins otherwise."""
-        if _SNIFF.search(head) is None or not head.lstrip().startswith(b'{"'):
+        """Lines that are Events.  A List, or lines of other objects with Events among them, is cluster state."""
+        first = head.lstrip().split(b"\n", 1)[0]
+        if not first.startswith(b'{"') or b'"items"' in first[:400] or _SNIFF.search(first) is None:
             return 0.0
-        return 0.9 if b'"reason"' in head else 0.5
+        return 0.9 if b'"reason"' in first else 0.5
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a message per Event."""

@@ -89,7 +89,7 @@ def _object(event: dict[str, Any]) -> Hit | None:
         # A NetworkPolicy has no rule that denies: its pod is isolated, and nothing matched.
         rule="default-deny" if group == _NETWORKING and effect == "deny" else None,
         effect=effect,
-        raw=word or None,
+        raw=(word or None) if not isolation else None,
     )
     return hit, way
 
@@ -108,6 +108,6 @@ def _sentence(text: str) -> Hit | None:
         name=match["name"],
         rule="default-deny" if group == _NETWORKING and match["what"] in ("Dropped", "Rejected") else None,
         effect=_WORDS[match["what"]],
-        raw=match[0],
+        raw=match[0] if match["isolation"] is None else None,
     )
     return hit, (match["way"] or "").lower() or None
