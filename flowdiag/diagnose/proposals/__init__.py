@@ -1,7 +1,8 @@
 """The smallest change that mends a refusal, shown only with its proof.
 
-`propose` works on one case; `attach` does so for the largest refusals of a run.  NetworkPolicy is the
-language spoken so far: where other kinds alone isolate an end, nothing is proposed.
+`propose` works on one case; `attach` does so for the largest refusals of a run.  Edits are written in the
+language of the rule that came nearest (NetworkPolicy, Cilium, Calico, the admin kinds), new policies in that of
+the policies that isolate.
 """
 
 from flowdiag.diagnose.proposals.attach import attach

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.dns import is_dns_server
+from flowdiag.diagnose.proposals.admin import GROUP as ADMIN_GROUP
+from flowdiag.diagnose.proposals.admin import admin_edits
+from flowdiag.diagnose.proposals.calico import GROUPS as CALICO_GROUPS
+from flowdiag.diagnose.proposals.calico import calico_edits, calico_peer, calico_selector
+from flowdiag.diagnose.proposals.cilium import KINDS as CILIUM_KINDS
+from flowdiag.diagnose.proposals.cilium import cilium_edits, cilium_peer
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.selectors import peer_of, pod_labels
 from flowdiag.diagnose.spec import policy_at
@@ -39,18 +48,34 @@ def candidates(case: Case, direction: Direction, decision: EndDecision) -> Itera
         direction: the end.
         decision: what the policies of now say of that end.
     """
-    if not any(ref.kind == "NetworkPolicy" and ref.group == _GROUP for ref in decision.isolated_by):
+    if not decision.isolated_by:
         return
     enforcer, peer = (
         (case.flow.src, case.flow.dst) if direction is Direction.EGRESS else (case.flow.dst, case.flow.src)
     )
     for rule in decision.nearest:
         conditions = {miss.condition for miss in rule.misses}
-        if len(conditions) == 1 and not rule.unknown and rule.policy.group == _GROUP:
-            yield from _in_rule(case, direction, rule, conditions.pop(), peer)
+        if len(conditions) == 1 and not rule.unknown:
+            edits = _editor(rule.policy)
+            if edits is not None:
+                yield from edits(case, direction, rule, conditions.pop(), peer)
     new = _own_policy(case, direction, decision, enforcer, peer)
     if new is not None:
         yield new
+
+
+Editor = Callable[[Case, Direction, NearestRule, Condition, Endpoint], Iterator[Edit]]
+
+
+def _editor(ref: PolicyRef) -> Editor | None:
+    """Who writes edits in the language of that policy."""
+    if ref.group == _GROUP and ref.kind == "NetworkPolicy":
+        return _in_rule
+    if ref.group == "cilium.io" and ref.kind in CILIUM_KINDS:
+        return cilium_edits
+    if ref.group in CALICO_GROUPS:
+        return calico_edits
+    return admin_edits if ref.group == ADMIN_GROUP else None
 
 
 def _in_rule(
@@ -127,40 +152,134 @@ def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dic
 def _own_policy(
     case: Case, direction: Direction, decision: EndDecision, enforcer: Endpoint, peer: Endpoint
 ) -> Edit | None:
-    """A small policy that only opens this connection; DNS for everybody whom the isolating policy selects."""
+    """A small policy that only opens this connection; DNS for everybody whom the isolating policy selects.
+
+    In the language of the policies that isolate; NetworkPolicy where one of them is written in it.
+    """
     pod = enforcer.pod
     if pod is None or pod.host_network:
         return None
-    entry = peer_of(peer, pod.namespace)
     labels = pod_labels(pod)
-    if entry is None or labels is None:
+    if labels is None:
         return None
-    ports = [{"protocol": case.protocol, "port": case.port}]
-    selector: dict[str, Any] = {"matchLabels": labels}
-    name = f"allow-{_plain(enforcer)}-{'to' if direction is Direction.EGRESS else 'from'}-{_plain(peer)}"
-    what = f"let {end_text(enforcer)} {'reach' if direction is Direction.EGRESS else 'be reached by'} {end_text(peer)}"
+    isolating = _spoken(decision)
+    opening = _Opening(
+        name=f"allow-{_plain(enforcer)}-{'to' if direction is Direction.EGRESS else 'from'}-{_plain(peer)}",
+        what=(
+            f"let {end_text(enforcer)} {'reach' if direction is Direction.EGRESS else 'be reached by'} "
+            f"{end_text(peer)}"
+        ),
+        namespace=pod.namespace,
+        direction=direction,
+        labels=labels,
+        protocols=(case.protocol or "",),
+        port=case.port or 0,
+    )
+    subject = None
     if direction is Direction.EGRESS and is_dns_server(case):
-        ports = [{"protocol": protocol, "port": case.port} for protocol in ("UDP", "TCP")]
-        isolating = next((ref for ref in decision.isolated_by if ref.group == _GROUP), None)
+        opening = replace(opening, protocols=("UDP", "TCP"))
         written = policy_at(case, isolating) if isolating is not None else None
-        if written is not None:
-            selector = copy.deepcopy(written.spec.get("podSelector") or {})
-            name, what = "allow-dns", f"allow DNS to all that {policy_text(written.ref)} isolates"
+        if written is not None and written.ref.namespace is not None:
+            subject = written.spec
+            opening = replace(
+                opening, name="allow-dns", what=f"allow DNS to all that {policy_text(written.ref)} isolates"
+            )
+    if isolating is not None and isolating.kind in CILIUM_KINDS:
+        found = _cilium_policy(opening, subject, cilium_peer(peer, pod.namespace))
+    elif isolating is not None and isolating.group in CALICO_GROUPS:
+        found = _calico_policy(opening, subject, calico_peer(peer, pod.namespace), isolating, case)
+    else:
+        found = _kubernetes_policy(opening, subject, peer_of(peer, pod.namespace))
+    if found is None:
+        return None
     taken = {
         policy.ref.name for policy in case.context.snapshot.policies if policy.ref.namespace == pod.namespace
     }
-    ref = PolicyRef("NetworkPolicy", _GROUP, pod.namespace, _free(name, taken))
+    found = replace(found, ref=replace(found.ref, name=_free(found.ref.name, taken)))
+    return Edit(f"Add {policy_text(found.ref)} to {opening.what}", direction, None, found)
+
+
+class _Opening(Struct, frozen=True, kw_only=True):
+    """What a policy of its own is to open, in no language yet."""
+
+    name: str
+    what: str
+    namespace: str
+    direction: Direction
+    labels: dict[str, str]
+    protocols: tuple[str, ...]
+    port: int
+
+
+def _spoken(decision: EndDecision) -> PolicyRef | None:
+    """The isolating policy whose language a new one is written in."""
+    plain = (ref for ref in decision.isolated_by if ref.group == _GROUP)
+    others = (ref for ref in decision.isolated_by if ref.group == "cilium.io" or ref.group in CALICO_GROUPS)
+    return next(plain, None) or next(others, None)
+
+
+def _kubernetes_policy(
+    opening: _Opening, subject: dict[str, Any] | None, entry: dict[str, Any] | None
+) -> PolicyObject | None:
+    if entry is None:
+        return None
+    ref = PolicyRef("NetworkPolicy", _GROUP, opening.namespace, opening.name)
+    selector = {"matchLabels": opening.labels}
+    if subject is not None:
+        selector = copy.deepcopy(subject.get("podSelector") or {})
+    ports = [{"protocol": protocol, "port": opening.port} for protocol in opening.protocols]
     spec = {
         "podSelector": selector,
-        "policyTypes": [direction.value.title()],
-        direction.value: [{_PEERS[direction]: [entry], "ports": ports}],
+        "policyTypes": [opening.direction.value.title()],
+        opening.direction.value: [{_PEERS[opening.direction]: [entry], "ports": ports}],
     }
-    return Edit(
-        f"Add {policy_text(ref)} to {what}",
-        direction,
-        None,
-        PolicyObject(ref=ref, api_version="networking.k8s.io/v1", spec=spec),
-    )
+    return PolicyObject(ref=ref, api_version="networking.k8s.io/v1", spec=spec)
+
+
+def _cilium_policy(
+    opening: _Opening, subject: dict[str, Any] | None, entry: tuple[str, Any] | None
+) -> PolicyObject | None:
+    if entry is None:
+        return None
+    ref = PolicyRef("CiliumNetworkPolicy", "cilium.io", opening.namespace, opening.name)
+    selector = {"matchLabels": opening.labels}
+    if subject is not None:
+        selector = copy.deepcopy(subject.get("endpointSelector") or {})
+    ports = [{"port": str(opening.port), "protocol": protocol} for protocol in opening.protocols]
+    rule = {f"{_PEERS[opening.direction]}{entry[0]}": [entry[1]], "toPorts": [{"ports": ports}]}
+    spec = {"endpointSelector": selector, opening.direction.value: [rule]}
+    return PolicyObject(ref=ref, api_version="cilium.io/v2", spec=spec)
+
+
+def _calico_policy(
+    opening: _Opening,
+    subject: dict[str, Any] | None,
+    entry: dict[str, Any] | None,
+    isolating: PolicyRef,
+    case: Case,
+) -> PolicyObject | None:
+    """It stands in the tier of the policy that isolates: the ends of earlier tiers deny what it would allow."""
+    written = policy_at(case, isolating)
+    selector = calico_selector(opening.labels) if subject is None else str(subject.get("selector") or "all()")
+    if entry is None or selector is None or written is None:
+        return None
+    tier = written.spec.get("tier") or "default"
+    name = opening.name if tier == "default" else f"{tier}.{opening.name}"
+    ref = PolicyRef("NetworkPolicy", isolating.group, opening.namespace, name)
+    inward = opening.direction is Direction.INGRESS
+    rules = []
+    for protocol in opening.protocols:
+        rule: dict[str, Any] = {"action": "Allow", "protocol": protocol}
+        rule["source" if inward else "destination"] = dict(entry)
+        rule["destination"] = {**rule.get("destination", {}), "ports": [opening.port]}
+        rules.append(rule)
+    spec = {
+        "tier": tier,
+        "selector": selector,
+        "types": [opening.direction.value.title()],
+        opening.direction.value: rules,
+    }
+    return PolicyObject(ref=ref, api_version=written.api_version, spec=spec)
 
 
 def _plain(end: Endpoint) -> str:

@@ -10,7 +10,10 @@ from flowdiag.model.objects import PolicyObject
 
 __all__ = ["manifest", "patch"]
 
-_SPEC_ORDER = ("podSelector", "policyTypes", "ingress", "egress")
+_SPEC_ORDER = (
+    *("tier", "priority", "order", "subject", "endpointSelector", "nodeSelector"),
+    *("podSelector", "selector", "namespaceSelector", "policyTypes", "types", "ingress", "egress"),
+)
 _NOISE = ("kubectl.kubernetes.io/last-applied-configuration",)
 """Annotations that kubectl writes itself; applying them back would only confuse it."""
 
@@ -52,7 +55,8 @@ def patch(edits: tuple[Edit, ...]) -> str | None:
     for edit in edits:
         if edit.old is None:
             continue
-        name = f"{edit.new.ref.namespace}/{edit.new.ref.name}.yaml"
+        ref = edit.new.ref
+        name = f"{ref.namespace}/{ref.name}.yaml" if ref.namespace is not None else f"{ref.name}.yaml"
         before, after = (manifest(one).splitlines(keepends=True) for one in (edit.old, edit.new))
         parts.append("".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")))
     return "".join(parts) or None

@@ -1,0 +1,90 @@
+"""Edits of AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy.
+
+Format: network-policy-api v1alpha1 and v1alpha2.  Only rules that accept are ever changed: what such a policy
+denies was denied on purpose.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.proposals.edit import Edit, changed_policy
+from flowdiag.diagnose.proposals.selectors import NAME_LABEL, pod_labels
+from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.wording import end_text, policy_text, rule_text
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import Condition, NearestRule
+
+__all__ = ["GROUP", "admin_edits", "admin_peer"]
+
+GROUP = "policy.networking.k8s.io"
+_WORDS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
+_STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)\[(\d{1,4})\])?")
+# "ingress[0].from[1]": the path of a rule of these kinds.
+
+
+def admin_peer(end: Endpoint, direction: Direction) -> dict[str, Any] | None:
+    """Write an end as an entry of ``from`` or ``to``; ranges stand under ``to`` alone."""
+    if end.kind is EndpointKind.EXTERNAL and end.ip is not None and direction is Direction.EGRESS:
+        try:
+            address = ip_address(end.ip)
+        except ValueError:
+            return None
+        return {"networks": [f"{address}/{address.max_prefixlen}"]}
+    if end.pod is None or end.pod.host_network:
+        return None
+    labels = pod_labels(end.pod)
+    if labels is None:
+        return None
+    return {
+        "pods": {
+            "namespaceSelector": {"matchLabels": {NAME_LABEL: end.pod.namespace}},
+            "podSelector": {"matchLabels": labels},
+        }
+    }
+
+
+def admin_edits(
+    case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
+) -> Iterator[Edit]:
+    """Yield edits of one rule that missed in one condition, smallest first."""
+    policy = policy_at(case, rule.policy)
+    step = _STEPS.fullmatch(rule.rule)
+    if policy is None or step is None:
+        return
+    index, item = int(step[2]), None if step[3] is None else int(step[3])
+    spec = copy.deepcopy(policy.spec)
+    target = spec[direction.value][index]
+    if target.get("action") not in ("Allow", "Accept"):
+        return
+    if condition in (Condition.PORT, Condition.PROTOCOL):
+        entry: dict[str, Any] = {"portNumber": {"protocol": case.protocol, "port": case.port}}
+        word = "ports"
+        if rule.policy.kind == "ClusterNetworkPolicy":
+            entry = {(case.protocol or "").lower(): {"destinationPort": {"number": case.port}}}
+            word = "protocols"
+        target[word] = [*(target.get(word) or []), entry]
+        text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        return
+    written = admin_peer(peer, direction)
+    if written is None:
+        return
+    word = _WORDS[direction]
+    if item is not None and "pods" in written and condition in (Condition.POD, Condition.NAMESPACE):
+        entries = list(target[word])
+        entries[item] = written
+        target[word] = entries
+        text = f"Correct {rule_text(rule)} so that it means {end_text(peer)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        spec = copy.deepcopy(policy.spec)
+        target = spec[direction.value][index]
+    target[word] = [*target[word], written]
+    text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
+    yield Edit(text, direction, policy, changed_policy(policy, spec))

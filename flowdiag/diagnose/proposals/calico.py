@@ -1,0 +1,122 @@
+"""Edits of Calico's NetworkPolicy and GlobalNetworkPolicy.
+
+Format: projectcalico.org/v3, v3.31.  A rule names one peer, so admitting another one takes a rule of its own; it
+stands right behind the one that nearly matched, as the first match decides.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.proposals.edit import Edit, changed_policy
+from flowdiag.diagnose.proposals.selectors import pod_labels
+from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.wording import end_text, policy_text, rule_text
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import Condition, NearestRule
+
+__all__ = ["GROUPS", "calico_edits", "calico_peer", "calico_selector"]
+
+GROUPS = frozenset({"projectcalico.org", "crd.projectcalico.org"})
+_SIDES = {Direction.INGRESS: "source", Direction.EGRESS: "destination"}
+_STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\]")
+# "ingress[0]": the path of a Calico rule, which has no list of peers.
+_PEER_FIELDS = (
+    "selector",
+    "notSelector",
+    "namespaceSelector",
+    "serviceAccounts",
+    "nets",
+    "notNets",
+    "services",
+)
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,316}")
+# Keys and values of labels, which need no quoting beyond single quotes in Calico's selectors.
+
+
+def calico_selector(labels: dict[str, str]) -> str | None:
+    """Write labels as a Calico selector: ``app == 'web' && tier == 'front'``."""
+    if not all(
+        _PLAIN.fullmatch(key) and (not value or _PLAIN.fullmatch(value)) for key, value in labels.items()
+    ):
+        return None
+    return " && ".join(f"{key} == '{value}'" for key, value in sorted(labels.items()))
+
+
+def calico_peer(end: Endpoint, namespace: str | None) -> dict[str, Any] | None:
+    """Write an end as a rule's ``source`` or ``destination`` in a policy of `namespace` (``None``: global)."""
+    if end.kind is EndpointKind.EXTERNAL and end.ip is not None:
+        try:
+            address = ip_address(end.ip)
+        except ValueError:
+            return None
+        return {"nets": [f"{address}/{address.max_prefixlen}"]}
+    if end.pod is None or end.pod.host_network:
+        return None
+    labels = pod_labels(end.pod)
+    selector = calico_selector(labels) if labels is not None else None
+    if selector is None:
+        return None
+    peer: dict[str, Any] = {"selector": selector}
+    if end.pod.namespace != namespace:
+        peer["namespaceSelector"] = f"projectcalico.org/name == '{end.pod.namespace}'"
+    return peer
+
+
+def calico_edits(
+    case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
+) -> Iterator[Edit]:
+    """Yield edits of one rule that missed in one condition, smallest first."""
+    policy = policy_at(case, rule.policy)
+    step = _STEPS.fullmatch(rule.rule)
+    if policy is None or step is None:
+        return
+    index = int(step[2])
+    if condition in (Condition.PORT, Condition.PROTOCOL):
+        spec = copy.deepcopy(policy.spec)
+        rules = spec[direction.value]
+        if condition is Condition.PORT:
+            side = rules[index].get("destination") or {}
+            side["ports"] = [*(side.get("ports") or []), case.port]
+            rules[index]["destination"] = side
+        else:
+            other = copy.deepcopy(rules[index])
+            other["protocol"] = case.protocol
+            other["destination"] = {**(other.get("destination") or {}), "ports": [case.port]}
+            rules.insert(index + 1, other)
+        text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        return
+    written = calico_peer(peer, rule.policy.namespace)
+    if written is None:
+        return
+    side = _SIDES[direction]
+    spec = copy.deepcopy(policy.spec)
+    entity = spec[direction.value][index].get(side) or {}
+    for key, entry in written.items():
+        if condition is Condition.POD and key == "selector" and "notSelector" not in entity:
+            was = entity.get(key)
+            if was is not None and len(rule.misses) == 1:
+                entity[key] = entry
+                spec[direction.value][index][side] = entity
+                text = f"Correct {rule_text(rule)}: {was} becomes {entry}"
+                yield Edit(text, direction, policy, changed_policy(policy, spec))
+        elif condition is Condition.NAMESPACE and key == "namespaceSelector":
+            was = entity.get(key, "its own namespace")
+            entity[key] = entry
+            spec[direction.value][index][side] = entity
+            text = f"Correct {rule_text(rule)}: {was} becomes {entry}"
+            yield Edit(text, direction, policy, changed_policy(policy, spec))
+    spec = copy.deepcopy(policy.spec)
+    other = copy.deepcopy(spec[direction.value][index])
+    kept = {key: value for key, value in (other.get(side) or {}).items() if key not in _PEER_FIELDS}
+    other[side] = {**written, **kept}
+    spec[direction.value].insert(index + 1, other)
+    text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} behind {direction}[{index}]"
+    yield Edit(text, direction, policy, changed_policy(policy, spec))

@@ -1,0 +1,120 @@
+"""Edits of CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy.
+
+Format: Cilium v1.20 ``pkg/policy/api``.  One element of ``ingress`` or ``egress`` names peers of one kind only,
+so a peer of another kind gets an element of its own with the same ports.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.proposals.edit import Edit, changed_policy
+from flowdiag.diagnose.proposals.selectors import pod_labels
+from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.wording import end_text, policy_text, rule_text
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import Condition, NearestRule
+
+__all__ = ["KINDS", "cilium_edits", "cilium_peer", "cilium_port"]
+
+GROUP = "cilium.io"
+KINDS = frozenset({"CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"})
+_NAMESPACE = "k8s:io.kubernetes.pod.namespace"
+_NAMESPACE_KEYS = (_NAMESPACE, "io.kubernetes.pod.namespace", "any:io.kubernetes.pod.namespace")
+_NAME_LABEL = "kubernetes.io/metadata.name"
+_WORDS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
+_STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)([A-Za-z]{1,16})\[(\d{1,4})\])?")
+# "ingress[0].fromEndpoints[1]", "egress[2]": the path of a rule; one of `specs` or of a deny list has another.
+
+
+def cilium_port(case: Case) -> dict[str, Any]:
+    """Write the refused port as an entry of ``toPorts[].ports``."""
+    return {"port": str(case.port), "protocol": case.protocol}
+
+
+def cilium_peer(end: Endpoint, namespace: str | None) -> tuple[str, Any] | None:
+    """Write an end as (kind of list, entry) for a policy of `namespace` (``None``: of the whole cluster)."""
+    if end.entity == "kube-apiserver":
+        return ("Entities", end.entity)
+    if end.kind is EndpointKind.EXTERNAL and end.ip is not None:
+        try:
+            address = ip_address(end.ip)
+        except ValueError:
+            return None
+        return ("CIDR", f"{address}/{address.max_prefixlen}")
+    if end.pod is None or end.pod.host_network:
+        return None
+    labels = pod_labels(end.pod)
+    if labels is None:
+        return None
+    other = {} if end.pod.namespace == namespace else {_NAMESPACE: end.pod.namespace}
+    return ("Endpoints", {"matchLabels": {**other, **labels}})
+
+
+def cilium_edits(
+    case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
+) -> Iterator[Edit]:
+    """Yield edits of one rule that missed in one condition, smallest first."""
+    policy = policy_at(case, rule.policy)
+    step = _STEPS.fullmatch(rule.rule)
+    if policy is None or step is None or policy.spec_index is not None:
+        return
+    index, kind, item = int(step[2]), step[3], None if step[4] is None else int(step[4])
+    if condition in (Condition.PORT, Condition.PROTOCOL):
+        spec = copy.deepcopy(policy.spec)
+        groups = spec[direction.value][index].get("toPorts") or []
+        plain = next((group for group in groups if set(group) <= {"ports"}), None)
+        if plain is None:
+            groups.append({"ports": [cilium_port(case)]})
+        else:
+            plain["ports"] = [*(plain.get("ports") or []), cilium_port(case)]
+        spec[direction.value][index]["toPorts"] = groups
+        text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        return
+    written = cilium_peer(peer, rule.policy.namespace)
+    if written is None:
+        return
+    word = _WORDS[direction]
+    if kind == "Endpoints" and written[0] == "Endpoints" and item is not None:
+        spec = copy.deepcopy(policy.spec)
+        entries = spec[direction.value][index][f"{word}Endpoints"]
+        corrected = _corrected(entries[item], rule)
+        if corrected is not None:
+            entries[item] = corrected
+            wanted = ", ".join(miss.wanted for miss in rule.misses)
+            now = ", ".join(miss.found or "" for miss in rule.misses)
+            text = f"Correct {rule_text(rule)}: {wanted} becomes {now}"
+            yield Edit(text, direction, policy, changed_policy(policy, spec))
+    spec = copy.deepcopy(policy.spec)
+    rules = spec[direction.value]
+    if kind is not None and kind.removesuffix("Set") == written[0] and f"{word}{written[0]}" in rules[index]:
+        rules[index][f"{word}{written[0]}"] = [*rules[index][f"{word}{written[0]}"], written[1]]
+    else:
+        kept = {key: value for key, value in rules[index].items() if key in ("toPorts", "icmps")}
+        rules.append({f"{word}{written[0]}": [written[1]], **copy.deepcopy(kept)})
+    text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
+    yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _corrected(entry: Any, rule: NearestRule) -> dict[str, Any] | None:
+    """The selector with the values that were found; ``None`` where a label is absent or asked for otherwise."""
+    labels = entry.get("matchLabels") if isinstance(entry, dict) else None
+    if not isinstance(labels, dict):
+        return None
+    changed = dict(labels)
+    for miss in rule.misses:
+        key, _, value = miss.wanted.partition("=")
+        found_key, _, found = (miss.found or "").partition("=")
+        keys = _NAMESPACE_KEYS if key == _NAME_LABEL else (key, f"k8s:{key}", f"any:{key}")
+        written = next((each for each in keys if labels.get(each) == value), None)
+        if written is None or found_key != key:
+            return None
+        changed[written] = found
+    return {**entry, "matchLabels": changed}
