@@ -175,7 +175,9 @@ def _parts(
 ) -> Sequence[tuple[Flow, ConnectionDecision | None, int | None]]:
     if state is None or not _replayable(flow):
         return [(flow, None, None)]
-    policies, shape = state.policies, flow.distinct
+    shape = flow.distinct
+    # What a staged policy would deny is held against the policies with the staged ones in force.
+    policies = state.staged if shape.verdict is Verdict.AUDITED and state.staged else state.policies
 
     def evaluate(at: int | None) -> ConnectionDecision:
         return policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)

@@ -25,6 +25,8 @@ class State(Struct, frozen=True, kw_only=True):
     detected: bool
     """The dialect was worked out from the evidence, not forced."""
     problems: tuple[StateProblem, ...]
+    staged: PolicySet | None = None
+    """The policies with Calico's staged ones in force; ``None`` where none is staged."""
 
 
 def compile_state(
@@ -46,9 +48,14 @@ def compile_state(
     snapshot, problems = merge_manifests(read, options.taken)
     forced = options.dialect != "auto"
     dialect = Dialect(options.dialect) if forced else detect_dialect(snapshot, cnis)
+    pending = dialect is Dialect.CALICO and any(p.ref.kind.startswith("Staged") for p in snapshot.policies)
+    blocks = options.ip_block_pods
     return State(
         snapshot=snapshot,
-        policies=compile_policies(snapshot, dialect=dialect, ip_block_pods=options.ip_block_pods),
+        policies=compile_policies(snapshot, dialect=dialect, ip_block_pods=blocks),
+        staged=compile_policies(snapshot, dialect=dialect, ip_block_pods=blocks, staged=True)
+        if pending
+        else None,
         dialect=dialect,
         detected=not forced,
         problems=tuple(problems),

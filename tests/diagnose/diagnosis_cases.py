@@ -176,6 +176,8 @@ def objects(state):
             "CiliumClusterwideNetworkPolicy": "cilium.io/v2",
             "CalicoNetworkPolicy": "projectcalico.org/v3",
             "GlobalNetworkPolicy": "projectcalico.org/v3",
+            "StagedNetworkPolicy": "projectcalico.org/v3",
+            "StagedGlobalNetworkPolicy": "projectcalico.org/v3",
             "AdminNetworkPolicy": "policy.networking.k8s.io/v1alpha1",
             "BaselineAdminNetworkPolicy": "policy.networking.k8s.io/v1alpha1",
         }[kind]
@@ -360,7 +362,10 @@ def build_case(spec):
     at = START + spec["policies_at"] * NS if "policies_at" in spec else flow.first
     if decision is None and not blind and not spec.get("no_replay", False):
         policies = compile_policies(
-            snapshot, dialect=dialect, ip_block_pods=IpBlockPods(spec.get("ip_block_pods", "auto"))
+            snapshot,
+            dialect=dialect,
+            ip_block_pods=IpBlockPods(spec.get("ip_block_pods", "auto")),
+            staged=spec.get("staged", False),
         )
         shape = flow.distinct
         decision = policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)

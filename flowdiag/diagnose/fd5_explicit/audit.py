@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.wording import end_text, port_text
+from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
 from flowdiag.model.finding import Finding
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["AuditOnly"]
@@ -41,11 +42,17 @@ class AuditOnly(Rule):
         """See `Rule.diagnose`."""
         if not case.audited:
             return
+        staged = dict.fromkeys(
+            policy_text(PolicyRef(hit.kind, hit.group or "", hit.namespace, hit.name))
+            for hit in case.flow.distinct.policies
+            if hit.kind is not None and hit.name is not None and hit.kind.startswith("Staged")
+        )
+        by = f" Staged, not enforced: {a_list(tuple(staged))}." if staged else ""
         yield self.finding(
             case,
             summary=(
                 f"{end_text(case.flow.src)} to {end_text(case.flow.dst)} on {port_text(case)} was let through "
-                "and recorded as what enforcement would deny."
+                f"and recorded as what enforcement would deny.{by}"
             ),
             advice="If the call is meant, add a rule for it before the policy is enforced.",
             basis=Basis.RECORD,

@@ -27,7 +27,8 @@ class HostFirewall(Rule):
 
     Guard:
         A node as the refused peer is FD205 or FD207.  Traffic forwarded through a node to its pods is
-        refused at the pod, which is the destination then.
+        refused at the pod, which is the destination then.  What a rule of the host's policies admits
+        (a failsafe port, say) they did not refuse.
 
     References:
         https://docs.cilium.io/en/stable/security/host-firewall/
@@ -46,6 +47,8 @@ class HostFirewall(Rule):
             return
         end = case.enforcer
         if end.kind is not EndpointKind.NODE and end.entity not in ("host", "remote-node"):
+            return
+        if case.end is not None and case.end.allowed is True and case.end.decided_by is not None:
             return
         replayed = case.end is not None and case.end.allowed is False
         names = f" by {a_list([policy_text(ref) for ref in case.isolating])}" if case.isolating else ""
