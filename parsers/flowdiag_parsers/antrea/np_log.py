@@ -69,6 +69,7 @@ _GROUPS = {
 }
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _NIL = "<nil>"
+_MOST_WORDS = 24
 _ACTION_WITHIN = 3
 """Rule and direction may stand before the action; a rule may itself be called Drop."""
 
@@ -109,7 +110,7 @@ def _event(text: str, header: re.Match[str], around: LineEnvelope, context: Pars
         at = None
     shared = frame(around, context, text, at)
     packets = _PACKETS.search(text, max(0, len(text) - 60))
-    words = text[header.end() : packets.start() if packets else len(text)].split()
+    words = text[header.end() : packets.start() if packets else len(text)].split(maxsplit=_MOST_WORDS)
     place = _action(words)
     if place is None:
         return ParseWarning(**shared, code="truncated", message="the line has no action")
