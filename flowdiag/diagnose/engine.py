@@ -7,6 +7,7 @@ from functools import cache
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import CONFIDENCES
+from flowdiag.diagnose.managed import with_manager
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.registry import rules
 from flowdiag.diagnose.rule import Rule
@@ -48,7 +49,7 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
         result = finding
         for rule in sorted(asked, key=_code):
             result = rule.annotate(case, result)
-        qualified.append(result)
+        qualified.append(with_manager(case, result))
     return tuple(qualified)
 
 
