@@ -25,9 +25,9 @@ from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, IpBlockPods
 from flowdiag.model.reasons import REASONS
 from flowdiag.model.tally import Bucket, DistinctFlow
-from flowdiag.timeline import Refusal
+from flowdiag.timeline import Mend, Refusal
 
-__all__ = ["Sorted", "attribute", "judged", "meaning", "sort_flows"]
+__all__ = ["Attributed", "Sorted", "attribute", "judged", "meaning", "sort_flows"]
 
 _REFUSED = (Verdict.DENIED, Verdict.AUDITED)
 _NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
@@ -45,6 +45,16 @@ class Sorted(Struct, kw_only=True):
     """Counts of every allowed flow."""
     logged: list[Flow]
     """Flows that a rule only logged: `flowdiag.analysis.logged` says what became of them."""
+
+
+class Attributed(Struct, frozen=True, kw_only=True):
+    """What diagnosis says of the refused flows."""
+
+    refusals: list[Refusal]
+    unattributed: list[Flow]
+    """Those that no rule could say anything about."""
+    mend: Mend
+    """Proposes what mends some of the refusals: their findings again, with proposals that are proved."""
 
 
 def sort_flows(
@@ -134,8 +144,8 @@ def attribute(
     context: Context,
     ip_block_pods: IpBlockPods,
     replayed: Sequence[Replayed] = (),
-) -> tuple[list[Refusal], list[Flow]]:
-    """Diagnose every refused flow, and propose what mends it.
+) -> Attributed:
+    """Diagnose every refused flow.
 
     Args:
         flows: refused flows.
@@ -143,12 +153,10 @@ def attribute(
         context: the run-wide indexes.
         ip_block_pods: as the policies were compiled.
         replayed: flows that were held against the policies before (those that were only logged).
-
-    Returns:
-        Refusals, and the flows that no rule could say anything about.
     """
     boundaries = epochs(state.snapshot.policies) if state is not None else ()
-    explained: list[tuple[Case, Finding]] = []
+    refusals: list[Refusal] = []
+    cases: dict[int, Case] = {}
     unattributed: list[Flow] = []
     parts = chain.from_iterable(_parts(flow, state, boundaries) for flow in flows)
     for part, decision, at in chain(parts, replayed):
@@ -159,15 +167,23 @@ def attribute(
         case = Case(context, part, decision, at)
         findings = diagnose(case)
         if findings:
-            explained.append((case, findings[0]))
+            refusals.append(Refusal(part, findings[0]))
+            cases[id(part)] = case
         else:
             unattributed.append(part)
-    if state is None:
-        found = [finding for _, finding in explained]
-    else:
-        found = attach(explained, state.policies, ip_block_pods=ip_block_pods)
-    refusals = [Refusal(case.flow, finding) for (case, _), finding in zip(explained, found, strict=True)]
-    return refusals, unattributed
+
+    def mend(leads: Sequence[Refusal], counts: Sequence[int]) -> list[Finding]:
+        if state is None:
+            return [lead.finding for lead in leads]
+        return attach(
+            [(cases[id(lead.flow)], lead.finding) for lead in leads],
+            state.policies,
+            ip_block_pods=ip_block_pods,
+            counts=counts,
+            beside=(end for refusal in refusals for end in (refusal.flow.src, refusal.flow.dst)),
+        )
+
+    return Attributed(refusals=refusals, unattributed=unattributed, mend=mend)
 
 
 def _parts(

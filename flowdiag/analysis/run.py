@@ -96,14 +96,14 @@ def _report(
         answers=tally.dns,
         allowed_read=not evidence.only_denied,
     )
-    refusals, unattributed = attribute(
+    attributed = attribute(
         flows.refused, state, context, options.ip_block_pods, [*logged.refused, *logged.unknown]
     )
     since, until = _window(read, selection)
     warnings = [
         *_warnings(read, state),
         *nothing_selected(selection, (read.first, read.last), flows),
-        *without_ends(unattributed),
+        *without_ends(attributed.unattributed),
     ]
     return build_report(
         Material(
@@ -118,8 +118,9 @@ def _report(
             inputs=read.inputs,
             records=tally.records,
             flows=tally.flow_records,
-            refusals=refusals,
-            unattributed=unattributed,
+            refusals=attributed.refusals,
+            mend=attributed.mend,
+            unattributed=attributed.unattributed,
             not_policy=[(flow, meaning(flow)) for flow in flows.not_policy],
             allowed=allowed,
             allowed_buckets=None

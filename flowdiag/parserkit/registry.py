@@ -45,9 +45,9 @@ def available(group: str) -> dict[str, EntryPoint]:
     """
     wanted = os.environ.get("FLOWDIAG_PLUGINS", "all")
     found: dict[str, EntryPoint] = {}
-    points = sorted(entry_points(group=group), key=lambda p: (_dist(p)[0] != _OWN, _dist(p)[0] or ""))
-    for point in points:
-        distribution = _dist(point)[0]
+    # Asking a point for its distribution's name parses that distribution's metadata: once a point.
+    named = [(_dist(point)[0], point) for point in entry_points(group=group)]
+    for distribution, point in sorted(named, key=lambda one: (one[0] != _OWN, one[0] or "")):
         if distribution != _OWN and wanted != "all" and distribution not in wanted.split(","):
             continue
         found.setdefault(point.name, point)

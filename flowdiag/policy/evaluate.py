@@ -186,10 +186,12 @@ class PolicySet:
     def selects(self, ref: PolicyRef, at: int | None = None) -> tuple[Pod, ...]:
         """Live pods of the snapshot that a policy selects, in the snapshot's order."""
         policies = [policy for tier in self.tiers for policy in tier.policies if policy.ref == ref]
+        spaces = {policy.namespace for policy in policies}
         return tuple(
             pod
             for pod in self.snapshot.pods
             if pod.live
+            and (pod.namespace in spaces or None in spaces)
             and any(
                 Plan.selects(policy, self._ends.of(pod_endpoint(pod), at)).outcome is Outcome.MATCH
                 for policy in policies

@@ -4,7 +4,7 @@ This room groups, folds and counts; it knows nothing of policies' languages or o
 decides nothing about causes: findings come from `flowdiag.diagnose`.
 """
 
-from flowdiag.timeline.build import Material, build_report
+from flowdiag.timeline.build import Material, Mend, build_report
 from flowdiag.timeline.group import Refusal
 
-__all__ = ["Material", "Refusal", "build_report"]
+__all__ = ["Material", "Mend", "Refusal", "build_report"]

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from flowdiag.cluster.passing import got_past
 from flowdiag.model.event import Verdict
+from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
@@ -41,12 +42,16 @@ from flowdiag.timeline.group import ProblemDraft, Refusal, group
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark, timeline
 from flowdiag.timeline.problems import make_problem, span
 
-__all__ = ["Material", "build_report"]
+__all__ = ["Material", "Mend", "build_report"]
 
 _SEVERITIES = list(Severity)
 _DNS = "FD401"
 _NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED)
 """Verdicts of problems that are no denials: let through, or known only to have been logged."""
+
+
+Mend = Callable[[Sequence[Refusal], Sequence[int]], Sequence[Finding]]
+"""Refusals, and how many records each speaks for, to their findings with proposals where one is proved."""
 
 
 class Material(Struct, kw_only=True):
@@ -61,6 +66,8 @@ class Material(Struct, kw_only=True):
     flows: int
     refusals: Sequence[Refusal]
     """Denied and audited flows with their findings."""
+    mend: Mend | None = None
+    """Proposes what mends a problem, asked for the refusal that speaks for it."""
     unattributed: Sequence[Flow]
     """Denied flows that no diagnosis could place."""
     not_policy: Sequence[tuple[Flow, str]]
@@ -86,6 +93,12 @@ class Material(Struct, kw_only=True):
 def build_report(material: Material) -> Report:
     """Group, fold, count and order; the same material gives the same report."""
     drafts = group(material.refusals)
+    if material.mend is not None:
+        # Proposals are proved by evaluating a changed cluster, so they are made a problem and not a flow.
+        whole = [draft for draft in drafts if not draft.connections[0].folded]
+        counts = [sum(connection.count for connection in draft.connections) for draft in whole]
+        for draft, finding in zip(whole, material.mend([d.lead for d in whole], counts), strict=True):
+            draft.connections[0].finding = finding
     allowed_after = _AllowedIndex(material.allowed)
     problems: list[Problem] = []
     for draft in drafts:

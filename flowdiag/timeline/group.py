@@ -62,6 +62,12 @@ class ConnectionDraft(Struct):
         return max((r.flow.last for r in self.refusals if r.flow.last is not None), default=None)
 
     @property
+    def folded(self) -> bool:
+        """Whether it stands for many ports or addresses, so that no one of them speaks for all."""
+        ends = (self.source, self.destination)
+        return self.folded_ports > 1 or any(end[0] == "external" and "/" in end[3] for end in ends)
+
+    @property
     def order(self) -> tuple[int, EndKey, EndKey, str, int, str]:
         """Largest first, then by what it is."""
         return (
@@ -83,6 +89,13 @@ class ProblemDraft(Struct):
     def finding(self) -> Finding:
         """What speaks for the problem: its largest connection's finding."""
         return self.connections[0].finding
+
+    @property
+    def lead(self) -> Refusal:
+        """The refusal that shows what is wrong now: the last of those that say what the problem says."""
+        key = _key(self.finding)
+        alike = [refusal for refusal in self.connections[0].refusals if _key(refusal.finding) == key]
+        return max(alike, key=lambda refusal: (refusal.flow.last or -1, _refusal_order(refusal)))
 
 
 _Cause = tuple[str, str, tuple[object, ...], str, str]
@@ -156,11 +169,15 @@ def _lead(members: Sequence[Refusal]) -> Finding:
     weights: dict[tuple[object, ...], tuple[int, int, Finding]] = {}
     for refusal in members:
         finding = refusal.finding
-        key = (finding.code, finding.direction, finding.isolating, finding.cause_key)
+        key = _key(finding)
         count, last, _ = weights.get(key, (0, -1, finding))
         weights[key] = (count + refusal.flow.count, max(last, refusal.flow.last or -1), finding)
     heavy = [weight for weight in weights.values() if weight[0] >= total * _LEAD_SHARE]
     return max(heavy, key=lambda weight: (weight[1], weight[0], weight[2].code, weight[2].cause_key))[2]
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    return (finding.code, finding.direction, finding.isolating, finding.cause_key)
 
 
 def _ranges(refusals: Sequence[Refusal]) -> dict[tuple[str, EndKey], dict[str, str]]:

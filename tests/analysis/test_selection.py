@@ -73,7 +73,7 @@ def whole():
         (Selection(verdicts=("audited",)), lambda p: p.verdict == "audited"),
         (Selection(verdicts=("allowed",)), lambda _: False),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, Selection) else "",
 )  # fmt: skip
 def test_a_selection_keeps_what_it_names(whole, selection, keeps):
     """The problems that fit stay as they were, the others are gone, and the totals follow."""

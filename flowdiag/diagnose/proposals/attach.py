@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -10,6 +10,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.proposals.propose import propose
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import IpBlockPods
 from flowdiag.model.report import Counterfactual
@@ -17,8 +18,8 @@ from flowdiag.policy import PolicySet
 
 __all__ = ["attach"]
 
-_MOST = 64
-"""Connections of a run that get a proposal, largest first; a reader acts on a few."""
+_MOST = 32
+"""Problems of a run that get a proposal, largest first; a reader acts on a few, and each is proved."""
 
 _MENDED = frozenset(
     {
@@ -37,22 +38,28 @@ def attach(
     policies: PolicySet,
     *,
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
+    counts: Sequence[int] | None = None,
+    beside: Iterable[Endpoint] = (),
 ) -> list[Finding]:
     """Give the findings back, in order, with proposals where one is proved.
 
     Args:
-        found: every refused flow's case with its leading finding.
+        found: refused flows' cases with their leading findings; one a problem is enough.
         policies: the compiled policies that the cases were held against.
         ip_block_pods: as `policies` was compiled.
+        counts: refused records that each of `found` stands for; its own flow's where not given.
+        beside: ends of other flows, which a change may open too.
     """
-    ends = Ends.of(policies.snapshot, [end for case, _ in found for end in (case.flow.src, case.flow.dst)])
+    ends = Ends.of(
+        policies.snapshot, [*beside, *(end for case, _ in found for end in (case.flow.src, case.flow.dst))]
+    )
     weights: dict[tuple[object, ...], int] = {}
     leads: dict[tuple[object, ...], int] = {}
     for index, (case, finding) in enumerate(found):
         if finding.code not in _MENDED:
             continue
         key = _key(case)
-        weights[key] = weights.get(key, 0) + case.flow.count
+        weights[key] = weights.get(key, 0) + (case.flow.count if counts is None else counts[index])
         last = found[leads[key]][0].flow.last if key in leads else None
         if key not in leads or (case.flow.last or -1) > (last or -1):
             leads[key] = index

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import Edit, apply_edits
@@ -66,6 +68,10 @@ def _plans(
         (Direction.EGRESS, now.egress),
         (Direction.INGRESS, now.ingress),
     )
+    # Only policies of the ends' namespaces, and those of none, can decide here; the proof asks them all.
+    spaces: set[str | None] = {None}
+    for one in (case.flow.src, case.flow.dst):
+        spaces |= {one.namespace, one.pod.namespace if one.pod is not None else None}
     for direction, end in ends:
         if end is None or end.allowed is True:
             continue
@@ -74,7 +80,7 @@ def _plans(
         working = [
             edit
             for edit in candidates(case, direction, end)
-            if _opens(case, direction, _compiled(policies, (edit,), ip_block_pods))
+            if _opens(case, direction, _compiled(policies, (edit,), ip_block_pods, near=spaces))
         ]
         if not working:
             return []
@@ -93,10 +99,17 @@ def _opens(case: Case, direction: Direction, policies: PolicySet) -> bool:
     return end is not None and end.allowed is True
 
 
-def _compiled(policies: PolicySet, edits: tuple[Edit, ...], ip_block_pods: IpBlockPods) -> PolicySet:
-    return compile_policies(
-        apply_edits(policies.snapshot, edits), dialect=policies.dialect, ip_block_pods=ip_block_pods
-    )
+def _compiled(
+    policies: PolicySet,
+    edits: tuple[Edit, ...],
+    ip_block_pods: IpBlockPods,
+    near: set[str | None] | None = None,
+) -> PolicySet:
+    snapshot = apply_edits(policies.snapshot, edits)
+    if near is not None:
+        kept = tuple(policy for policy in snapshot.policies if policy.ref.namespace in near)
+        snapshot = replace(snapshot, policies=kept)
+    return compile_policies(snapshot, dialect=policies.dialect, ip_block_pods=ip_block_pods)
 
 
 def _ask(case: Case, policies: PolicySet) -> ConnectionDecision:
