@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
+from functools import lru_cache
+from itertools import groupby, pairwise
+from operator import itemgetter
 from statistics import median
 
 from msgspec.structs import replace
 
 from flowdiag.model.event import Peer, TimeSource
-from flowdiag.model.tally import Bucket, DistinctFlow
+from flowdiag.model.tally import Bucket, DistinctFlow, Example
 from flowdiag.model.time import NS
 from flowdiag.parserkit.sink import TCP_FLAGS
 from flowdiag.tally.bounds import Bounds
@@ -29,17 +31,23 @@ def distinct_flows(table: Table) -> tuple[DistinctFlow, ...]:
     """All flows of a compacted table, in an order that hangs on their contents alone."""
     bounds = Bounds(table)
     seen = _Ways(table, {key[:5] for key in table.lanes})
-    found: list[tuple[tuple[int, str, int, int, str], DistinctFlow]] = []
+    found: list[tuple[tuple[int, str, int, str], Place, DistinctFlow]] = []
     for whole in whole_cells(table, bounds):
-        level, src, dst, port, shape = whole.place
+        level, _, _, _, shape = whole.place
         refused = table.shapes[shape].shape.verdict in REFUSED
-        number = bounds.cell_hash((src, dst, port, shape))
         for part in paired(whole.lanes, refused=refused):
             flow = _flow(table, whole, part, reply_seen=seen.other_way(whole.place))
             first = flow.first if flow.first is not None else -1
-            found.append(((first, flow.verdict, level, number, flow.direction or ""), flow))
-    found.sort(key=lambda item: item[0])
-    return tuple(flow for _, flow in found)
+            found.append(((first, flow.verdict, level, flow.direction or ""), whole.place, flow))
+    found.sort(key=itemgetter(0))
+    flows: list[DistinctFlow] = []
+    for _, same in groupby(found, key=itemgetter(0)):
+        alike = list(same)
+        if len(alike) > 1:
+            # Hashing costs: only what begins together is put in order by it.
+            alike.sort(key=lambda item: bounds.cell_hash(item[1][1:]))
+        flows.extend(flow for _, _, flow in alike)
+    return tuple(flows)
 
 
 class _Ways:
@@ -76,12 +84,17 @@ def _flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> Disti
     whole = table.shapes[number]
     shape = whole.shape
     lanes = part.lanes
-    joined = FlowLane(table.unit(number), table.limits)
-    for lane in lanes:
-        joined.absorb_facts(lane)
+    joined = lanes[0]
+    if len(lanes) > 1:
+        joined = FlowLane(table.unit(number), table.limits)
+        for lane in lanes:
+            joined.absorb_facts(lane)
     width = max(lane.width for lane in lanes)
+    starts = sorted(part.buckets)
     sketch = joined.sketch
-    examples = sorted({example for lane in lanes for example in lane.examples or ()})[:_EXAMPLES]
+    examples: list[Example] = []
+    if table.unit(number) == 1:
+        examples = sorted({example for lane in lanes for example in lane.examples or ()})[:_EXAMPLES]
     source = cell.src
     if joined.src_names:
         source = replace(source, dns_names=tuple(sorted(joined.src_names)))
@@ -102,7 +115,7 @@ def _flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> Disti
         reason=shape.reason,
         reason_code=shape.reason_code,
         reason_raw=shape.reason_raw or (joined.reason_raw if level != POOLED else None),
-        policies=tuple(sorted(joined.policies or (), key=repr)),
+        policies=tuple(sorted(joined.policies, key=repr)) if joined.policies else (),
         l7=shape.l7,
         turned=shape.turned,
         count=sum(part.buckets.values()) + part.untimed,
@@ -110,12 +123,14 @@ def _flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> Disti
         first=joined.first if joined.first != NEVER else None,
         last=joined.last if joined.last >= 0 else None,
         time_source=time_source,
-        buckets=_buckets(part, width),
-        tcp_flags=frozenset(flag for bit, flag in enumerate(TCP_FLAGS) if joined.flags >> bit & 1),
+        buckets=_buckets(part, width, starts),
+        tcp_flags=_flags(joined.flags),
         reply_seen=reply_seen,
-        source_ports=tuple(sorted(joined.source_ports or ())[: table.limits.source_ports]),
-        interval_s=_interval(sorted(part.buckets), width),
-        dns_names=tuple(sorted(joined.dst_names or ())),
+        source_ports=tuple(sorted(joined.source_ports)[: table.limits.source_ports])
+        if joined.source_ports
+        else (),
+        interval_s=_interval(starts, width),
+        dns_names=tuple(sorted(joined.dst_names)) if joined.dst_names else (),
         folded_peers=(sketch.end_count or None) if sketch is not None else None,
         folded_ports=(sketch.port_count or None) if sketch is not None else None,
         examples=tuple(examples),
@@ -124,13 +139,21 @@ def _flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> Disti
     )
 
 
-def _buckets(part: Paired, width: int) -> tuple[Bucket, ...]:
-    timed = tuple(Bucket(start * NS, width * NS, part.buckets[start]) for start in sorted(part.buckets))
+@lru_cache(maxsize=1024)
+def _flags(bits: int) -> frozenset[str]:
+    return frozenset(flag for bit, flag in enumerate(TCP_FLAGS) if bits >> bit & 1)
+
+
+def _buckets(part: Paired, width: int, starts: list[int]) -> tuple[Bucket, ...]:
+    counts, wide = part.buckets, width * NS
+    timed = tuple([Bucket(start * NS, wide, counts[start]) for start in starts])
     return (Bucket(None, 0, part.untimed), *timed) if part.untimed else timed
 
 
 def _interval(starts: list[int], width: int) -> float | None:
     """Seconds between bursts where they come steadily, as probes and scrapes do."""
+    if len(starts) <= _STEADY_GAPS:
+        return None
     bursts = [start for i, start in enumerate(starts) if i == 0 or start - starts[i - 1] > width]
     gaps = [later - earlier for earlier, later in pairwise(bursts)]
     if len(gaps) < _STEADY_GAPS:

@@ -34,6 +34,12 @@ class Paired(Struct, frozen=True):
 
 def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
     """Parts of a flow with something in them, those without direction first; brings widths in line."""
+    if len(lanes) == 1:
+        ((code, only),) = lanes.items()
+        only.widen_to(0)
+        if not only.buckets and not only.untimed:
+            return []
+        return [Paired(lane_direction(code), only.buckets, only.untimed, (only,))]
     shift = 0
     for lane in lanes.values():
         lane.widen_to(0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import structs
@@ -36,11 +38,23 @@ from flowdiag.tally.wire import (
     table_state,
 )
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "uncollected"]
 
 _RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
-_ROOM = 20_000
+_ROOM = 50_000
 """Lanes that may be added before it is looked whether there are too many."""
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for cycles: among many live counters that costs more than the work, and there are none."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Tally:
@@ -178,7 +192,8 @@ class Tally:
 
     def compact(self) -> None:
         """Apply the limits now; every result does."""
-        smaller = compacted(self.table)
+        with uncollected():
+            smaller = compacted(self.table)
         if smaller is not None:
             # The numbers that parsers remember belong to the old table.
             self.table = smaller
@@ -245,7 +260,8 @@ class Tally:
     def flows(self) -> tuple[DistinctFlow, ...]:
         """The distinct flows within the bounds, by first time."""
         self.compact()
-        return distinct_flows(self.table)
+        with uncollected():
+            return distinct_flows(self.table)
 
     @property
     def logs(self) -> tuple[Sighting[LogEvent], ...]:
