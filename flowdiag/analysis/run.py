@@ -12,6 +12,7 @@ from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning, sort_flows
 from flowdiag.analysis.cautions import nothing_selected, without_ends
 from flowdiag.analysis.collect import Evidence, gather
+from flowdiag.analysis.no_denials import what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.skew import clock_skew
 from flowdiag.analysis.state import State, compile_state
@@ -101,6 +102,7 @@ def _report(
     )
     since, until = _window(read, selection)
     warnings = [
+        *what_to_collect(read.inputs, read.cnis, state=state is not None),
         *_warnings(read, state),
         *nothing_selected(selection, (read.first, read.last), flows),
         *without_ends(attributed.unattributed),

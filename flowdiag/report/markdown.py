@@ -63,6 +63,7 @@ class MarkdownReporter:
         if rows:
             lines.extend(_table(rows, options))
             lines.append("")
+        lines.extend(_instead(report))
         lines.append(_limits(report, options))
         return "\n".join(lines) + "\n"
 
@@ -168,6 +169,18 @@ def _table(rows: list[tuple[Problem, Connection]], options: Options) -> list[str
     if len(shown) < len(rows):
         lines.extend(["", f"and {plural(len(rows) - len(shown), 'more connection')}"])
     return lines
+
+
+def _instead(report: Report) -> list[str]:
+    """What to collect, where no input holds a record of traffic (FD807)."""
+    advice = [one.message for one in report.warnings if one.code == "FD807"]
+    if report.problems or not advice:
+        return []
+    lines = [f"{markdown_phrase(_capital(advice[0]), 600)}.", ""]
+    for text in advice[1:]:
+        what, _, command = text.partition(": ")
+        lines.append(f"- {markdown_phrase(what, 200)}: {markdown_code(command, 600)}")
+    return [*lines, ""]
 
 
 def _limits(report: Report, options: Options) -> str:

@@ -323,7 +323,7 @@ def headline(report: Report) -> str:
     """What the problems explain of what was denied, in one sentence."""
     totals = report.totals
     shown = [p for p in report.problems if p.explained_by is None and p.verdict == "denied"]
-    if not totals.records and not report.problems:
+    if not totals.flows and not report.problems:
         return "No record of traffic was found"
     if not totals.denied and not report.problems:
         return "No denied traffic in what was read"

@@ -25,6 +25,9 @@ _FULL = 6
 _LISTED = 24
 """Problems that are listed at all without `Options.all`."""
 _LIMITS = 5
+_NO_DENIALS = "FD807"
+"""Code of the warnings that say what to collect where no input holds a record of traffic."""
+_ADVICE = 600
 _UNSEEN = (
     "refusals that nobody recorded: outside the times above, on nodes whose logs are not here, "
     "in flows that were sampled or lost, or by a policy that does not log"
@@ -142,6 +145,12 @@ def _nothing(screen: Screen, report: Report) -> None:
         indent=1,
         labels=14,
     )
+    advice = [
+        screen.name(warning.message, _ADVICE) for warning in report.warnings if warning.code == _NO_DENIALS
+    ]
+    if advice:
+        screen.field("why", advice[:1], indent=1, labels=14)
+        screen.field("collect", advice[1:], indent=1, labels=14)
     screen.blank()
 
 
@@ -169,17 +178,19 @@ def _rest(screen: Screen, report: Report) -> None:
         listed = f" ({', '.join(shown)}{more})" if shown else ""
         screen.put(f"Not policy: {count(totals.not_policy)}{listed}", indent=1, hang=2)
         wrote = True
-    if report.warnings:
-        shown_warnings = report.warnings if options.all else report.warnings[:3]
-        screen.put((plural(len(report.warnings), "warning"), "yellow"), indent=1)
+    # On a screen without problems what to collect stands above already.
+    warnings = [one for one in report.warnings if report.problems or one.code != _NO_DENIALS]
+    if warnings:
+        shown_warnings = warnings if options.all else warnings[:3]
+        screen.put((plural(len(warnings), "warning"), "yellow"), indent=1)
         for warning in shown_warnings:
             place = "" if warning.input is None else warning.input
             if warning.input is not None and warning.line is not None:
                 place += f":{warning.line}"
             text = f"{screen.name(warning.message, 160)} ({screen.name(warning.code, 40)})"
             screen.put(f"{screen.name(place, 60)}: {text}" if place else text, indent=3, hang=2)
-        if len(shown_warnings) < len(report.warnings):
-            screen.put(f"… and {len(report.warnings) - len(shown_warnings)} more: --all", indent=3)
+        if len(shown_warnings) < len(warnings):
+            screen.put(f"… and {len(warnings) - len(shown_warnings)} more: --all", indent=3)
         wrote = True
     if wrote:
         screen.blank()

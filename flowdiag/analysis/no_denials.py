@@ -1,0 +1,88 @@
+"""What to say, and what to collect instead, where the evidence cannot hold a denial (FD807).
+
+People bring the log that `kubectl logs` gives.  For most CNIs that is a component's log, which never says
+which packet was refused; an empty report would read as "all is well".
+Commands follow docs.tigera.io (Whisker, Calico v3.30; Log rules) and docs.cilium.io (Hubble, v1.16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowdiag.model.report import ReportWarning
+from flowdiag.model.tally import InputSummary
+
+__all__ = ["what_to_collect"]
+
+_CODE = "FD807"
+
+_CALICO = (
+    (
+        "Calico's components never say which packet was refused, and a plain NetworkPolicy leaves no trace in its "
+        "iptables and nftables dataplanes"
+    ),
+    (
+        "flows with verdicts (v3.30 and later, installed by the operator): kubectl -n calico-system port-forward "
+        "svc/whisker 8081:8081 & curl -s 'http://localhost:8081/whisker-backend/flows?startTimeGte=-3600' > flows.json"
+    ),
+    (
+        "packets, once a rule with action Log stands before the Deny rule, from every node: kubectl debug node/NODE "
+        "-it --image=busybox -- chroot /host journalctl -k -o json --since=-1h > NODE.json"
+    ),
+    "counters of refusals, from every node: iptables-save -c > NODE.txt",
+    "the same with eBPF, from every calico-node pod: calico-node -bpf counters dump > POD.txt",
+)
+_CALICO_STATE = (
+    "what the policies say, for flowdiag explain SRC DST PORT --state state.yaml --state calico.yaml: kubectl get "
+    "ns,pods,svc,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml; calicoctl get "
+    "networkpolicies,globalnetworkpolicies,tiers -A -o yaml > calico.yaml"
+)
+_CILIUM = (
+    "the agents' own messages do not say which packet was refused",
+    (
+        "flows with verdicts: cilium hubble port-forward & hubble observe --verdict DROPPED --since 1h -o json "
+        "> flows.json"
+    ),
+)
+_CILIUM_STATE = (
+    "the cluster's objects: cilium sysdump, or kubectl get ns,pods,svc,endpointslices,nodes,networkpolicies,cnp,ccnp "
+    "-A -o yaml > state.yaml"
+)
+_OTHERS = ("messages of components do not say which packet was refused",)
+_OTHERS_STATE = (
+    "the cluster's objects, for flowdiag explain SRC DST PORT --state state.yaml: kubectl get "
+    "ns,pods,svc,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml"
+)
+_BY_CNI = {"calico": (_CALICO, _CALICO_STATE), "cilium": (_CILIUM, _CILIUM_STATE)}
+
+
+def what_to_collect(
+    inputs: Sequence[InputSummary], cnis: Sequence[str], *, state: bool
+) -> tuple[ReportWarning, ...]:
+    """Say plainly that no input holds a record of traffic, and name what would.
+
+    Args:
+        inputs: what was read as evidence.
+        cnis: CNIs that the evidence shows.
+        state: cluster objects were read too.
+
+    Returns:
+        Nothing where there is any record of traffic, no evidence at all, or an input that could not be read:
+        then nobody knows what it held.
+    """
+    unread = any(one.warnings and not one.records for one in inputs)
+    if not inputs or unread or any(one.flows for one in inputs):
+        return ()
+    if len(inputs) == 1:
+        head = f"{inputs[0].path} holds no denial, and no record of traffic at all"
+    else:
+        head = f"none of {len(inputs)} inputs holds a denial, or any record of traffic"
+    known = [cni for cni in cnis if cni in _BY_CNI]
+    texts: list[str] = []
+    for cni in known or [""]:
+        (why, *commands), objects = _BY_CNI.get(cni, (_OTHERS, _OTHERS_STATE))
+        texts.append(f"{head}: {why}")
+        texts.extend(commands)
+        if not state:
+            texts.append(objects)
+    return tuple(ReportWarning(code=_CODE, message=text, input=None, line=None) for text in texts)
