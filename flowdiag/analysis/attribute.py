@@ -23,7 +23,7 @@ from flowdiag.model.event import Cause, Verdict
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, IpBlockPods
-from flowdiag.model.reasons import REASONS
+from flowdiag.model.reasons import meaning_of
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.timeline import Mend, Refusal
 
@@ -196,7 +196,9 @@ def _parts(
     policies = state.staged if shape.verdict is Verdict.AUDITED and state.staged else state.policies
 
     def evaluate(at: int | None) -> ConnectionDecision:
-        return policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)
+        return policies.evaluate(
+            flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, l7=shape.l7, at=at
+        )
 
     return replay(flow, boundaries, evaluate)
 
@@ -205,8 +207,7 @@ def meaning(flow: Flow) -> str:
     """One line on a refusal that no policy made."""
     if flow.distinct.reason == STALE:
         return STALE_MEANING
-    info = REASONS.get(flow.distinct.reason or "")
-    return info.meaning if info is not None else "the CNI gives no more than this reason"
+    return meaning_of(flow.distinct.reason) or "the CNI gives no more than this reason"
 
 
 _OUTSIDE = (EndpointKind.EXTERNAL, EndpointKind.UNKNOWN)

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from flowdiag.analysis.attribute import Sorted
 from flowdiag.analysis.options import Selection
+from flowdiag.analysis.state import State
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.time import rfc3339_seconds
 
-__all__ = ["nothing_selected", "without_ends"]
+__all__ = ["nobody_enforces", "nothing_selected", "without_ends"]
 
 _MAX_PLACES = 20
 
@@ -77,3 +78,22 @@ def without_ends(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
             input=name,
             line=line,
         )
+
+
+def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarning]:
+    """Policies in the state, and only a CNI in the evidence that enforces none.
+
+    Flannel connects pods and knows no policies; clusters that need them run another enforcer beside it.
+    """
+    if tuple(cnis) != ("flannel",) or state is None or not state.snapshot.policies:
+        return []
+    number = len(state.snapshot.policies)
+    return [
+        ReportWarning(
+            code="not-enforced",
+            message=f"the evidence shows only Flannel, which enforces no policies: those of the state "
+            f"({number}) have no effect unless another enforcer runs beside it",
+            input=None,
+            line=None,
+        )
+    ]

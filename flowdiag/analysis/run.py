@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning, sort_flows
-from flowdiag.analysis.cautions import nothing_selected, without_ends
+from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, without_ends
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.no_denials import what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
@@ -104,6 +104,7 @@ def _report(
     warnings = [
         *what_to_collect(read.inputs, read.cnis, state=state is not None),
         *_warnings(read, state),
+        *nobody_enforces(read.cnis, state),
         *nothing_selected(selection, (read.first, read.last), flows),
         *without_ends(attributed.unattributed),
     ]

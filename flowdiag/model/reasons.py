@@ -14,7 +14,14 @@ from msgspec import Struct
 
 from flowdiag.model.event import Cause
 
-__all__ = ["REASONS", "ReasonInfo", "is_housekeeping", "reason_by_code", "reason_by_text"]
+__all__ = [
+    "REASONS",
+    "ReasonInfo",
+    "is_housekeeping",
+    "meaning_of",
+    "reason_by_code",
+    "reason_by_text",
+]
 
 
 class ReasonInfo(Struct, frozen=True):
@@ -126,6 +133,23 @@ _BY_TEXT = {
 
 # "Policy denied (L3)", "Policy denied (L4)", "Policy denied (CIDR)"   cilium monitor up to 1.6
 _OLD_POLICY = re.compile(r"policy denied \((?:l3|l4|cidr)\)")
+
+
+# Words that the parsers of other CNIs use, where no policy of the cluster refused.
+_WORDS = {
+    "dhcp-broadcast": "a DHCP broadcast that Weave's controller never lets through",
+    "mesh-authorization-policy": "a service mesh's authorization policy refused it (RBAC), not a NetworkPolicy",
+    "openstack-security-group": "an OpenStack security group refused it",
+    "policy-evaluation-error": "the enforcer failed while it evaluated its policies",
+    "stale-zero-packets": "an old deny record that was exported again, without a packet",
+    "vpc-security-group-or-network-acl": "a security group or network ACL of the VPC refused it",
+}
+
+
+def meaning_of(reason: str | None) -> str | None:
+    """One line on a normalised reason of any parser; ``None`` where nothing is known of it."""
+    info = REASONS.get(reason or "")
+    return info.meaning if info is not None else _WORDS.get(reason or "")
 
 
 def reason_by_code(code: int) -> ReasonInfo | None:

@@ -16,9 +16,10 @@ from flowdiag.model.report import Severity
 __all__ = ["DefaultDeny"]
 
 # Reasons by which a record itself says "isolated, and nothing matched": Cilium's enum name (133), and the
-# words that the other parsers use for the end of a tier and for a default rule.
+# words that the other parsers use for the end of a tier and for a default rule.  "policy-denied" is what
+# sources say that know of no other refusal than a NetworkPolicy's (GKE, kindnet, kube-network-policies).
 _DEFAULT_DENY_REASONS = frozenset(
-    {"POLICY_DENIED", "default-deny", "end-of-tier", "bpf-end-of-tier", "no-profile-match"}
+    {"POLICY_DENIED", "default-deny", "end-of-tier", "bpf-end-of-tier", "no-profile-match", "policy-denied"}
 )
 
 _NEEDED = (
