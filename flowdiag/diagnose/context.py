@@ -207,6 +207,11 @@ class Context:
         return () if address is None else tuple(self._pods_by_ip.get(address, ()))
 
     @cached_property
+    def pod_label_pairs(self) -> frozenset[tuple[str, str]]:
+        """Every label that some live pod carries."""
+        return frozenset(pair for pod in self.snapshot.pods if pod.live for pair in pod.labels.items())
+
+    @cached_property
     def node_ips(self) -> dict[str, str]:
         """Node addresses, from Node objects and from what pods say of their hosts, to node names."""
         found: dict[str, str] = {}

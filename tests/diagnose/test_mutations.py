@@ -1,15 +1,20 @@
 """A cluster that works, broken in one place: the leading diagnosis names it, and the proposal mends it."""
 
 import copy
+import json
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from diagnosis_cases import build_case
+from brute_force import listed, opened
+from diagnosis_cases import build_case, objects
+from mutated_clusters import CLUSTERS, incidents, working
 
+from flowdiag.cluster.snapshot import build_snapshot
 from flowdiag.diagnose import diagnose
 from flowdiag.diagnose.proposals import propose
 from flowdiag.diagnose.proposals.proof import Ends
@@ -240,3 +245,57 @@ def test_the_leading_diagnosis_names_the_mistake(name):
     assert code == found[0].code, [(one.code, one.summary) for one in found]
     proposal = propose(case, policies, Ends.of(case.context.snapshot, [case.flow.dst]))
     assert mended == (proposal is not None)
+
+
+INCIDENTS = {one.name: one for one in incidents()}
+
+
+def test_there_are_enough_incidents():
+    """Sixty at least, each of its own, and the same for the same seed."""
+    assert len(INCIDENTS) == len(incidents()) >= 60
+    assert [one.spec() for one in incidents()] == [one.spec() for one in INCIDENTS.values()]
+
+
+@pytest.mark.parametrize("cluster", sorted(CLUSTERS))
+@pytest.mark.parametrize("number", range(3))
+def test_every_cluster_works(cluster, number):
+    """Whatever names are drawn: before one thing is changed every call is allowed."""
+    assert [call for call, case in working(cluster, number) if case.decision.allowed is not True] == []
+
+
+@pytest.mark.parametrize("name", sorted(INCIDENTS))
+def test_incident(name):
+    """The leading finding has the code; the proposal, read back, mends the call and opens what it lists."""
+    incident = INCIDENTS[name]
+    case = build_case(incident.spec())
+    policies = compile_policies(case.context.snapshot, dialect=Dialect(incident.dialect))
+    ends = Ends.of(case.context.snapshot, [case.flow.src, case.flow.dst])
+    findings = diagnose(case)
+    proposal = propose(case, policies, ends)
+
+    assert case.decision.allowed is False
+    assert incident.code == findings[0].code, [(one.code, one.summary) for one in findings]
+    if incident.language is None:
+        assert proposal is None
+        return
+    assert proposal is not None
+    manifests = [yaml.safe_load(text) for text in proposal.manifests]
+    assert incident.language in {one["kind"] for one in manifests}
+    applied = compile_policies(_applied(incident.state, manifests), dialect=policies.dialect)
+    assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
+    assert listed(proposal, policies, applied) == opened(case, policies, applied, ends)
+
+
+def _applied(state, manifests):
+    """The state's objects with the manifests in the place of those of their names."""
+    changed = {_key(one) for one in manifests}
+    items = [one for one in objects(state) if _key(one) not in changed]
+    document = json.dumps({"kind": "List", "items": items + manifests}).encode()
+    snapshot, problems = build_snapshot([("state.json", document)])
+    assert problems == []
+    return snapshot
+
+
+def _key(one):
+    group = one["apiVersion"].partition("/")[0]
+    return (group, one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])

@@ -1,7 +1,6 @@
 """Proposals mend what they say, close nothing, and tell all that they open: checked against brute force."""
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -10,13 +9,13 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from brute_force import listed, opened
 from diagnosis_cases import build_case, load_cases, objects
 
 from flowdiag.cluster.snapshot import build_snapshot
 from flowdiag.diagnose import diagnose
 from flowdiag.diagnose.proposals import attach, propose
 from flowdiag.diagnose.proposals.proof import Ends
-from flowdiag.diagnose.wording import end_text
 from flowdiag.model.policy import Dialect, IpBlockPods
 from flowdiag.policy import compile_policies
 
@@ -86,49 +85,11 @@ def test_a_proposal_holds_when_applied(name):
 
     assert problems == []
     assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
-    assert _opened(case, policies, applied, ends) == {
-        (one.src, one.dst, one.protocol, port)
-        for one in found.also_allows
-        for port in _probes(policies, applied)
-        if any(_within(port, text) for text in one.ports)
-    }
+    assert opened(case, policies, applied, ends) == listed(found, policies, applied)
 
 
 def _key(one):
     return (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
-
-
-def _within(port, text):
-    low, _, high = text.partition("-")
-    return int(low) <= port <= int(high or low)
-
-
-def _probes(*sets):
-    """Every port that a policy names, its neighbours, and the ends of the axis."""
-    text = json.dumps([policy.spec for policies in sets for policy in policies.snapshot.policies])
-    named = {int(number) for number in re.findall(r"\b\d{1,5}\b", text)}
-    return sorted(
-        {1, 65535, *(p for n in named for p in (n - 1, n, n + 1) if 1 <= p <= 65535), 8080, 8081, 6379}
-    )
-
-
-def _opened(case, before, after, ends):
-    """Brute force over every pair and every probe: opened, and nothing closed."""
-    found = set()
-    everybody = (*ends.pods, *ends.outside)
-    for src in everybody:
-        for dst in everybody:
-            if end_text(src) == end_text(dst) or (src in ends.outside and dst in ends.outside):
-                continue
-            for protocol in ("TCP", "UDP", "SCTP"):
-                for port in _probes(before, after):
-                    was = before.evaluate(src, dst, protocol, port).allowed
-                    now = after.evaluate(src, dst, protocol, port).allowed
-                    assert not (was and not now), "a proposal closes nothing"
-                    if now and not was:
-                        found.add((end_text(src), end_text(dst), protocol, port))
-    found.discard((end_text(case.flow.src), end_text(case.flow.dst), case.protocol, case.port))
-    return found
 
 
 def _spec(**state):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.labels import IDENTITY_KEYS, alike
+from flowdiag.diagnose.labels import IDENTITY_KEYS, alike, split_label
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.spec import matching_pods, peers
@@ -79,8 +79,19 @@ class PodLabelNearMiss(Rule):
         has = a_list([miss.found for miss in rule.misses if miss.found is not None])
         plain = f"have {has}" if has else "have no such label"
         if not texts:
-            # Selectors of other policy languages are not read here: a lacking key still is one.
+            # Selectors of other policy languages are not read here: a label that no pod carries, or a key
+            # that the peer lacks, tells enough.
+            if all(_nowhere(case, miss.wanted) for miss in rule.misses):
+                return plain
             return plain if not has and not keys & IDENTITY_KEYS else None
         if not any(matching_pods(case, rule, peer) for peer in texts):
             return plain
         return plain if not has and not keys & IDENTITY_KEYS else None
+
+
+def _nowhere(case: Case, wanted: str) -> bool:
+    """Whether pods were read and none of them carries the label."""
+    key, value = split_label(wanted)
+    if value is None or Needs.PODS not in case.has:
+        return False
+    return (key, value) not in case.context.pod_label_pairs

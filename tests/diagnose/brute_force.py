@@ -1,0 +1,54 @@
+"""What a change opens, found by asking every pair at every port that matters: slow, and surely right."""
+
+import json
+import re
+
+from flowdiag.diagnose.wording import end_text
+
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+
+
+def within(port, text):
+    """Whether a port is in a range as the report writes it: ``443`` or ``443-445``."""
+    low, _, high = text.partition("-")
+    return int(low) <= port <= int(high or low)
+
+
+def probes(*sets):
+    """Every port that a policy or a pod names, its neighbours, and the ends of the axis."""
+    texts = [json.dumps([policy.spec for policy in policies.snapshot.policies]) for policies in sets]
+    named = {int(number) for text in texts for number in re.findall(r"\b\d{1,5}\b", text)}
+    named |= {port.port for policies in sets for pod in policies.snapshot.pods for port in pod.ports}
+    near = {port for number in named for port in (number - 1, number, number + 1) if 1 <= port <= 65535}
+    return sorted({1, 65535, 6379, 8080, 8081, *near})
+
+
+def opened(case, before, after, ends):
+    """(source, destination, protocol, port) that are open after and were not before; nothing may close."""
+    found = set()
+    everybody = (*ends.pods, *ends.outside)
+    ports = probes(before, after)
+    for src in everybody:
+        for dst in everybody:
+            if end_text(src) == end_text(dst) or (src in ends.outside and dst in ends.outside):
+                continue
+            for protocol in PROTOCOLS:
+                for port in ports:
+                    was = before.evaluate(src, dst, protocol, port).allowed
+                    now = after.evaluate(src, dst, protocol, port).allowed
+                    assert not (was and not now), "a proposal closes nothing"
+                    if now and not was:
+                        found.add((end_text(src), end_text(dst), protocol, port))
+    found.discard((end_text(case.flow.src), end_text(case.flow.dst), case.protocol, case.port))
+    return found
+
+
+def listed(proposal, before, after):
+    """The blast radius that a proposal lists, at the same ports."""
+    ports = probes(before, after)
+    return {
+        (one.src, one.dst, one.protocol, port)
+        for one in proposal.also_allows
+        for port in ports
+        if any(within(port, text) for text in one.ports)
+    }
