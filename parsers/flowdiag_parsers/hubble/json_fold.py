@@ -29,7 +29,6 @@ from flowdiag.parserkit import (
     PolicyHit,
     Verdict,
     Witness,
-    cut_lines,
     flag_bits,
     is_housekeeping,
     looks_like_reply,
@@ -179,9 +178,7 @@ class _Folding:
         if memory is None or memory.is_full():
             memory = kept["memory"] = _Memory()
         self._memory: _Memory = memory
-        self._cut_off = (
-            _count_lines(block.data)[0] - 1 if block.last and not block.data.endswith(b"\n") else -1
-        )
+        self._cut_off = len(_Lines(block.data)) - 1 if block.last and not block.data.endswith(b"\n") else -1
         self._records = 0
         self._first = 1 << 63
         self._last = -1
@@ -203,10 +200,11 @@ class _Folding:
 
     def _run(self, run: bytes, index: int, *, bare: bool) -> int:
         """Count the records of a run of lines, the first of which has `index`; returns how many lines."""
-        count, long = _count_lines(run)
+        lines = _Lines(run)
+        count = len(lines)
         flows: list[Flow | None]
         # A blank line and two objects glued together would make up for each other in the count.
-        if long and _is_utf8(run):
+        if lines.are_long and _is_utf8(run):
             try:
                 if bare:
                     flows = list(bare_decoder.decode_lines(run))
@@ -215,14 +213,14 @@ class _Folding:
             except (msgspec.DecodeError, RecursionError):
                 flows = []
             if len(flows) == count:
-                self._fold(flows, _Lines(run), index)
+                self._fold(flows, lines, index)
                 return count
-        self._line_by_line(run, index, bare=bare)
+        self._line_by_line(lines, index, bare=bare)
         return count
 
-    def _line_by_line(self, run: bytes, index: int, *, bare: bool) -> None:
-        lines = _Lines(run)
-        for offset, line in enumerate(lines.all()):
+    def _line_by_line(self, lines: _Lines, index: int, *, bare: bool) -> None:
+        for offset in range(len(lines)):
+            line = lines[offset]
             if not line or line.isspace():
                 continue
             flow: Flow | None = None
@@ -566,21 +564,6 @@ def _remember(known: dict[str, Any], key: str, value: Any) -> None:
     known[key] = value
 
 
-def _count_lines(run: bytes) -> tuple[int, bool]:
-    """Lines of a run, and whether all but the last are long enough to hold a flow.
-
-    For long lines searching beats counting byte by byte.
-    """
-    count, start, at, long = 0, 0, run.find(b"\n"), True
-    while at >= 0:
-        count += 1
-        if at - start < _SHORT:
-            long = False
-        start = at + 1
-        at = run.find(b"\n", start)
-    return count + (start < len(run)), long
-
-
 def _is_utf8(data: bytes) -> bool:
     if data.isascii():
         return True
@@ -658,17 +641,32 @@ def _names(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 class _Lines:
-    """The lines of a run, cut apart when the first is asked for."""
+    """The lines of a run by number, without their ends; only those asked for are cut out.
+
+    For long lines searching beats counting byte by byte.
+    """
+
+    __slots__ = ("_ends", "_run", "are_long")
 
     def __init__(self, run: bytes) -> None:
+        ends, start, at, long = [], 0, run.find(b"\n"), True
+        while at >= 0:
+            if at - start < _SHORT:
+                long = False
+            ends.append(at)
+            start = at + 1
+            at = run.find(b"\n", start)
+        if start < len(run):
+            ends.append(len(run))
         self._run = run
-        self._cut: list[bytes] | None = None
+        self._ends = ends
+        self.are_long = long
+        """Whether all but the last are long enough to hold a flow."""
 
-    def all(self) -> list[bytes]:
-        """All of them, without their ends."""
-        if self._cut is None:
-            self._cut = cut_lines(self._run)
-        return self._cut
+    def __len__(self) -> int:
+        return len(self._ends)
 
     def __getitem__(self, index: int) -> bytes:
-        return self.all()[index]
+        start = self._ends[index - 1] + 1 if index else 0
+        line = self._run[start : self._ends[index]]
+        return line[:-1] if line.endswith(b"\r") else line
