@@ -184,7 +184,7 @@ def read_events(
             yield from (row for _, row in held)
         else:
             yield from records
-    problems.extend(f"{one.path}{_at(one.line)}: {one.message}" for one in found)
+    problems.extend(f"{one.path}{_at(one.line)}: {one.message}" for one in found if not _document(one))
 
 
 def detect_inputs(paths: Sequence[str]) -> list[dict[str, Any]]:

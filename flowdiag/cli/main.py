@@ -88,6 +88,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _run(args: list[str] | None, name: str) -> int:
+    stdout = sys.stdout
     try:
         result: Any = cli.main(args=args, prog_name=name, standalone_mode=False)
     except click.exceptions.Exit as leave:
@@ -99,13 +100,24 @@ def _run(args: list[str] | None, name: str) -> int:
         click.echo("interrupted", err=True)
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (| head): that is its right, and nothing to report.  Python would still
-        # try to flush at exit, so standard output is pointed elsewhere first.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.DONE
+        return _reader_gone()
+    except SystemExit:
+        # click turns a closed pipe into exit code 1, which is ours for findings; it then wraps the stream.
+        if sys.stdout is stdout:
+            raise
+        return _reader_gone()
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever is left is an internal error
         return _failed(error)
     return result if isinstance(result, int) else exit_codes.DONE
+
+
+def _reader_gone() -> int:
+    """The reader went away (| head): that is its right, and nothing to report.
+
+    Python would still try to flush at exit, so standard output is pointed elsewhere first.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return exit_codes.DONE
 
 
 def _failed(error: Exception) -> int:

@@ -9,10 +9,10 @@ __all__ = ["command"]
 
 @click.command("schema")
 @click.argument(
-    "what", type=click.Choice(("report", "event", "explain", "verify", "whatif")), default="report"
+    "what", type=click.Choice(("report", "event", "explain", "verify", "reach", "whatif")), default="report"
 )
 def command(what: str) -> int:
-    """Print a JSON Schema of what flowdiag writes: a report, an event, or an explain, verify or what-if answer."""
+    """Print a JSON Schema of what flowdiag writes: a report, an event, or an answer of another command."""
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.schema import SCHEMAS
 

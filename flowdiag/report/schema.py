@@ -9,8 +9,17 @@ import msgspec
 from flowdiag.model.report import SCHEMA, Report
 from flowdiag.report.events import EVENT_SCHEMA, EventLine
 from flowdiag.report.query_types import ExplainResult, VerifyResult, WhatifResult
+from flowdiag.report.reach_view import ReachResult
 
-__all__ = ["SCHEMAS", "event_schema", "explain_schema", "report_schema", "verify_schema", "whatif_schema"]
+__all__ = [
+    "SCHEMAS",
+    "event_schema",
+    "explain_schema",
+    "reach_schema",
+    "report_schema",
+    "verify_schema",
+    "whatif_schema",
+]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -39,6 +48,11 @@ def verify_schema() -> dict[str, Any]:
     return _schema(VerifyResult, "flowdiag.verify/1", "The answers of flowdiag verify")
 
 
+def reach_schema() -> dict[str, Any]:
+    """``flowdiag.reach/1``."""
+    return _schema(ReachResult, "flowdiag.reach/1", "Who can reach a workload, and what it can reach")
+
+
 def whatif_schema() -> dict[str, Any]:
     """``flowdiag.whatif/1``."""
     return _schema(WhatifResult, "flowdiag.whatif/1", "What a policy change does")
@@ -49,6 +63,7 @@ SCHEMAS = {
     "event": event_schema,
     "explain": explain_schema,
     "verify": verify_schema,
+    "reach": reach_schema,
     "whatif": whatif_schema,
 }
 """The words that ``flowdiag schema`` takes."""

@@ -140,7 +140,7 @@ def build_report(material: Material) -> Report:
         complete=material.complete,
         window=Window(_text(material.since), _text(material.until)),
         cluster=material.cluster,
-        inputs=tuple(_input(summary) for summary in material.inputs),
+        inputs=tuple(_input(summary) for summary in sorted(material.inputs, key=lambda one: one.path)),
         evidence=Evidence(
             gaps=tuple(
                 EvidenceGap(
@@ -183,7 +183,7 @@ def build_report(material: Material) -> Report:
         ),
         policies=_policies(material, drafts),
         not_policy=_not_policy(material.not_policy),
-        warnings=tuple(material.warnings),
+        warnings=tuple(sorted(material.warnings, key=_place)),
     )
 
 
@@ -306,6 +306,17 @@ def _input(summary: InputSummary) -> Input:
         first=_text(summary.first),
         last=_text(summary.last),
         year_inferred=summary.year_inferred,
+    )
+
+
+def _place(warning: ReportWarning) -> tuple[bool, str, int, str, str]:
+    """By file and line, then those of no file; whatever order the inputs were named in."""
+    return (
+        warning.input is None,
+        warning.input or "",
+        warning.line or 0,
+        warning.code,
+        warning.message,
     )
 
 

@@ -1,0 +1,358 @@
+"""What scripts rely on: exit codes, schemas, and the same bytes twice."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "analysis"))
+
+from small_cluster import DB, OBJECTS, WEB, end, incident, listed, record, refused, world, write
+
+from flowdiag.cli.main import _run
+
+INCIDENTS = Path(__file__).resolve().parents[2] / "fixtures" / "incidents"
+INGRESS = INCIDENTS / "ingress-other-namespace"
+EGRESS = INCIDENTS / "default-deny-egress"
+COMMAND = [sys.executable, "-c", "import sys; from flowdiag.cli.main import main; main(sys.argv[1:])"]
+
+
+@pytest.fixture
+def run(capfdbinary, monkeypatch):
+    """Run a command: exit code, standard output and standard error as bytes."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+
+    def call(*words):
+        code = _run([str(word) for word in words], "flowdiag")
+        sys.stdout.flush()
+        output = capfdbinary.readouterr()
+        return code, output.out, output.err
+
+    return call
+
+
+def validate(run, what, document):
+    """Hold a document against ``flowdiag schema``."""
+    _, schema, _ = run("schema", what)
+    jsonschema.Draft202012Validator(json.loads(schema)).validate(document)
+
+
+# --- schemas ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", [INGRESS, EGRESS], ids=lambda path: path.name)
+def test_reports_are_what_the_schema_says(run, folder):
+    """The report of both incidents."""
+    code, out, _ = run("analyze", folder, "-o", "json")
+
+    assert code == 0
+    validate(run, "report", json.loads(out))
+
+
+def test_events_are_what_the_schema_says(run):
+    """Every line, and as many as there are records."""
+    _, out, _ = run("events", EGRESS)
+    _, schema, _ = run("schema", "event")
+    validator = jsonschema.Draft202012Validator(json.loads(schema))
+    lines = out.splitlines()
+
+    assert len(lines) == (EGRESS / "hubble" / "events.jsonl").read_bytes().count(b"\n")
+    for line in lines[::7]:
+        validator.validate(json.loads(line))
+
+
+def test_answers_are_what_the_schema_says(run, tmp_path):
+    """explain with and without evidence, verify and reach."""
+    asked = write(tmp_path, queries_json=json.dumps({"queries": [{"src": "shop/web", "dst": "data/db"}]}))
+    folder = incident(tmp_path / "incident")
+    question = ("explain", "shop/web", "data/db", "8080")
+    for what, command in (
+        ("explain", (*question, "--state", folder)),
+        ("explain", (*question, folder)),
+        ("verify", ("verify", f"{asked}/queries.json", "--state", folder)),
+        ("reach", ("reach", "data/db", "--state", folder)),
+    ):
+        _, out, _ = run(*command, "-o", "json")
+        document = json.loads(out)
+        assert document["schema"] == f"flowdiag.{what}/1"
+        validate(run, what, document)
+
+
+# --- the same bytes -----------------------------------------------------------------------------------
+
+
+def test_the_same_bytes_however_it_is_read(run):
+    """Twice, with two processes, and with the inputs named the other way round."""
+    nodes = [INGRESS / "hubble" / "node-a", INGRESS / "hubble" / "node-b", INGRESS / "state"]
+    first = run("analyze", *nodes, "-o", "json")
+
+    assert first == run("analyze", *nodes, "-o", "json")
+    assert first == run("analyze", *nodes, "-o", "json", "--processes", "2")
+    assert first == run("analyze", *reversed(nodes), "-o", "json")
+    assert json.loads(first[1])["created"] == "2023-11-14T22:13:20.000000000Z"
+
+
+def test_hash_seeds_do_not_matter(tmp_path):
+    """Nothing that comes out of a set decides about order."""
+    folder = incident(tmp_path, records=refused() + record(3, dst=world(), port=443))
+    outputs = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "SOURCE_DATE_EPOCH": "0"}
+        done = subprocess.run(
+            [*COMMAND, "analyze", folder, "-o", "json"], capture_output=True, check=True, env=environment
+        )
+        outputs.add(done.stdout)
+
+    assert len(outputs) == 1
+
+
+def test_files_besides_do_not_change_standard_output(run, tmp_path):
+    """FORMAT=FILE is written besides; every file is what FORMAT on standard output is."""
+    folder = incident(tmp_path / "incident")
+    paths = {"json": tmp_path / "out.json", "markdown": tmp_path / "out.md"}
+    _, plain, _ = run("analyze", folder)
+    _, besides, _ = run("analyze", folder, *[w for f, p in paths.items() for w in ("-o", f"{f}={p}")])
+
+    assert plain == besides
+    for name, path in paths.items():
+        _, alone, _ = run("analyze", folder, "-o", name)
+        assert alone.rstrip(b"\n") == path.read_bytes().rstrip(b"\n")
+
+
+# --- questions ----------------------------------------------------------------------------------------
+
+
+def test_verify_answers_in_order_and_fails_alone(run, tmp_path):
+    """Index from 0, ends as asked, an end that nobody knows fails its own query, and the exit code is 1."""
+    queries = [
+        {"src": "shop/web", "dst": "data/db", "protocol": "TCP", "port": 8080, "allowed": False},
+        {"src": "shop/wbe", "dst": "data/db", "protocol": "TCP", "port": 8080, "allowed": False},
+        {"src": "data/db", "dst": "shop/web", "protocol": "TCP", "port": "http", "allowed": True},
+        {"src": "203.0.113.7", "dst": "198.51.100.7", "protocol": "TCP", "port": 80, "allowed": True},
+        {"src": "data/db", "dst": "198.51.100.0/24", "port": 443, "allowed": False},
+        7,
+    ]
+    folder = incident(tmp_path, queries_json=json.dumps({"queries": queries}))
+    code, out, _ = run("verify", tmp_path / "queries.json", "--state", folder, "-o", "json")
+    answer = json.loads(out)
+    results = answer["results"]
+
+    assert code == 1
+    assert (answer["total"], answer["passed"], answer["failed"]) == (6, 2, 4)
+    assert list(range(6)) == [one["index"] for one in results]
+    assert [one["src"] for one in results[:5]] == [query["src"] for query in queries[:5]]
+    assert [one["port"] for one in results[:5]] == [query["port"] for query in queries[:5]]
+    assert [one["allowed"] for one in results] == [False, None, True, None, True, None]
+    assert [one["passed"] for one in results] == [True, False, True, False, False, False]
+    assert "shop/web" in results[1]["error"]
+    assert "outside" in results[3]["error"]
+    assert results[4]["error"] is None
+    assert results[4]["ingress"] is None
+    assert results[0]["egress"]["isolated_by"] == [
+        {"kind": "NetworkPolicy", "group": "networking.k8s.io", "namespace": "shop", "name": "deny"}
+    ]
+
+
+def test_what_init_writes_passes(run, tmp_path):
+    """``--init`` writes what is true today."""
+    queries = tmp_path / "queries.json"
+    code, _, _ = run("verify", "--init", queries, "--state", INGRESS / "state")
+    assert code == 0
+    assert len(json.loads(queries.read_bytes())["queries"]) > 10
+
+    code, out, _ = run("verify", queries, "--state", INGRESS / "state", "-o", "json")
+    assert (code, json.loads(out)["failed"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "allowed"),
+    [
+        (("shop/web", "data/db", "8080"), False),
+        (("shop/web-5d9c7b6f4-x2v4z", "data/db[Deployment]", "http"), False),
+        (("data/db", "shop/web", "8080"), True),
+        (("10.0.1.7", "10.0.0.5", "8080"), True),
+        (("data/db", "198.51.100.0/24", "443"), True),
+        (("shop/web", "entity:world", "443"), False),
+        (("203.0.113.7", "data/db", "ICMP"), True),
+    ],
+)
+def test_ends_of_every_kind(run, tmp_path, question, allowed):
+    """Pods, workloads, addresses, ranges and entities; whatever the answer, the exit code is 0."""
+    code, out, _ = run("explain", *question, "--state", incident(tmp_path), "-o", "json")
+    answer = json.loads(out)
+
+    assert code == 0
+    assert answer["allowed"] is allowed
+    assert (answer["src"], answer["dst"]) == question[:2]
+
+
+def test_a_service_port_is_translated(run):
+    """A Service's port becomes the pods' port, and a port that it does not have is an input error."""
+    state = INGRESS / "state"
+    _, out, _ = run("explain", "shop/checkout", "svc:payments/pay-api", "80", "--state", state, "-o", "json")
+    assert '"found": "8080/TCP"' in out.decode()
+    assert json.loads(out)["allowed"] is False
+
+    code, _, err = run("explain", "shop/checkout", "svc:payments/pay-api", "81", "--state", state)
+    assert code == 3
+    assert b"80/TCP" in err
+
+
+def test_pods_that_differ_are_mixed(run, tmp_path):
+    """Where a workload's pods differ the answer is null, and the pairs are named."""
+    odd = json.loads(json.dumps(OBJECTS[2]))
+    odd["metadata"] |= {"name": "web-5d9c7b6f4-z9k8m", "uid": "odd", "labels": {"app": "web", "free": "yes"}}
+    odd["status"] |= {"podIP": "10.0.0.6", "podIPs": [{"ip": "10.0.0.6"}]}
+    deny = json.loads(json.dumps(OBJECTS[-1]))
+    deny["spec"]["podSelector"] = {"matchExpressions": [{"key": "free", "operator": "DoesNotExist"}]}
+    state = write(tmp_path, state_json=listed(*OBJECTS[:-1], odd, deny))
+    code, out, _ = run("explain", "shop/web", "data/db", "8080", "--state", state, "-o", "json")
+    answer = json.loads(out)
+
+    assert code == 0
+    assert answer["allowed"] is None
+    assert answer["error"].startswith("mixed")
+    assert "web-5d9c7b6f4-x2v4z" in answer["error"]
+
+
+def test_an_unknown_end_is_an_input_error_with_the_nearest_name(run, tmp_path):
+    """A misspelt name is met with those that were perhaps meant."""
+    code, out, err = run("explain", "shop/wbe", "data/db", "8080", "--state", incident(tmp_path))
+
+    assert (code, out) == (3, b"")
+    assert b"shop/web" in err
+
+
+def test_evidence_in_words_and_numbers(run, tmp_path):
+    """What was seen stands in the sentence as in the numbers, and agrees with the report."""
+    folder = incident(tmp_path, records=record(0, verdict="FORWARDED") * 4 + refused(7))
+    _, out, _ = run("explain", "shop/web", "data/db", "8080", folder, "-o", "json")
+    _, report, _ = run("analyze", folder, "-o", "json")
+    observed = json.loads(out)["observed"]
+    (problem,) = json.loads(report)["problems"]
+
+    assert (observed["denied"], observed["allowed"]) == (7, 4)
+    assert (observed["denied_first"], observed["denied_last"]) == (problem["first"], problem["last"])
+    assert problem["count"] == 7
+    assert "7 times" in observed["text"]
+    assert "4 times" in observed["text"]
+
+
+# --- signals and pipes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [["analyze", "-"], ["events", "-"], ["verify", "-", "--state", "."]])
+def test_an_interrupt_is_quiet(command):
+    """Ctrl-C while it waits for input: 130 and no traceback."""
+    process = subprocess.Popen(
+        [*COMMAND, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    # Started once it reads: the interpreter's own start-up would answer an interrupt with a traceback.
+    while b"flowdiag" not in Path(f"/proc/{process.pid}/maps").read_bytes() and process.poll() is None:
+        if not Path("/proc/self/maps").exists():
+            pytest.skip("nothing tells when the command has started")
+        time.sleep(0.1)
+        if b"msgspec" in Path(f"/proc/{process.pid}/maps").read_bytes():
+            break
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["events", "events -o csv", "analyze -v --all"])
+def test_a_reader_who_leaves_is_no_finding(tmp_path, command):
+    """``| head -1``: nothing on standard error and exit code 0, though much is left to write."""
+    folder = incident(tmp_path, records=refused(3000))
+    words = [*COMMAND, *command.split(), folder]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+
+    assert (process.wait(timeout=60), err) == (0, b"")
+
+
+def test_standard_input(run, tmp_path, monkeypatch):
+    """``-`` is evidence like a file's."""
+    folder = incident(tmp_path)
+    with (tmp_path / "flows.jsonl").open("rb") as stream:
+        monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": stream, "isatty": lambda _: False})())
+        code, out, _ = run("analyze", "-", "--state", folder, "-o", "json")
+    report = json.loads(out)
+
+    assert (code, report["totals"]["denied"]) == (0, 10)
+    assert [one["path"] for one in report["inputs"]] == ["-"]
+
+
+# --- hostile text -------------------------------------------------------------------------------------
+
+EVIL = "[bold red]x[/] \x1b[31mRED\x07 **md** `c` <script>alert(1)</script> | =cmd() \u202e $(rm)"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """Pods, names and paths as a stranger would choose them."""
+    pod = end("shop", EVIL, "10.0.0.5", EVIL)
+    names = {"destination_names": ["evil.example|`*[link](http://x)\x1b]0;title\x07"]}
+    l7 = {"type": "REQUEST", "http": {"method": "GET", "url": f"http://x/{EVIL}", "protocol": "HTTP/1.1"}}
+    lines = "".join(record(index, pod, world(), 443, **names) for index in range(3))
+    lines += record(5, end("sh[op]\x1b[2J", "web-5d9c7b6f4-x2v4z", "10.0.0.6", "web"), pod, 80, l7=l7)
+    return incident(tmp_path, records=lines + refused(2))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["analyze"], ["analyze", "-v", "--all"], ["analyze", "-o", "markdown"], ["events", "-o", "csv"]],
+    ids=" ".join,
+)
+def test_hostile_text_is_text(run, hostile, command):
+    """No control character reaches a terminal, a ticket or a spreadsheet, and the words stay readable."""
+    _, out, _ = run(*command, hostile)
+    text = out.decode()
+
+    assert not CONTROL.findall(text.replace("\n", "").replace("\r", ""))
+    assert "bold red" in text
+    assert "\\x1b" in text
+
+
+def test_colour_is_ours_alone(run, hostile, monkeypatch):
+    """With colour on, escape sequences are those of styles, and markup in names is not one of them."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    _, out, _ = run("analyze", "-v", "--all", hostile)
+    sequences = set(re.findall(r"\x1b[^m]{0,12}.?", out.decode()))
+
+    assert sequences
+    assert all(re.fullmatch(r"\x1b\[[0-9;]*m", one) for one in sequences)
+    assert "[bold red]" in out.decode()
+
+
+def test_markdown_in_names_stays_in_code(run, hostile):
+    """Outside code spans and blocks nothing of a stranger's is left that a ticket would act on."""
+    _, out, _ = run("analyze", hostile, "-o", "markdown")
+    text = re.sub(r"```.*?```", "", out.decode(), flags=re.DOTALL)
+    text = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
+
+    for word in ("<script", "**md**", "](http"):
+        assert word not in text
+
+
+def test_formulas_are_no_formulas(run, tmp_path):
+    """A name that a spreadsheet would run is kept from running."""
+    folder = incident(tmp_path, records=record(1, end("shop", "=cmd|' /C calc'!A0", "10.0.0.5", "@web"), DB))
+    _, out, _ = run("events", "-o", "csv", folder)
+
+    assert WEB["end"]["pod_name"] not in out.decode()
+    assert not re.search(r'(^|,)"?[=@+]', out.decode(), flags=re.MULTILINE)
