@@ -76,6 +76,7 @@ def _base(names):
                 "ports": [{"name": "http", "containerPort": names.port}],
             },
             f"data/{names.store}-0": {"ip": "10.0.2.1", "node": "node-b", "labels": {"app": names.store}},
+            "data/cache-0": {"ip": "10.0.2.2", "node": "node-b", "labels": {"app": "cache"}},
             "kube-system/coredns-1": {"ip": "10.0.3.1", "labels": {"k8s-app": "kube-dns"}},
         },
         "services": {

@@ -162,3 +162,59 @@ def test_proposals_are_attached_in_order():
 
     assert [one.code for one in result] == ["FD301", "FD309"]
     assert result[0].counterfactual.proved
+
+
+def _grouped(*others):
+    """A rule that selects a group of namespaces by a label, which the peer's namespace lacks."""
+    namespaces = {"shop": {}, "data": {}, **{name: {"labels": {"zone": "trusted"}} for name in others}}
+    pods = {
+        "shop/web-1": {"ip": "10.0.1.1"},
+        "shop/cron-1": {"ip": "10.0.1.2"},
+        "data/redis-0": {"ip": "10.0.2.1"},
+        **{f"{name}/web-1": {"ip": f"10.0.{n}.1"} for n, name in enumerate(others, start=7)},
+    }
+    peer = {"namespaceSelector": {"matchLabels": {"zone": "trusted"}}}
+    rule = {"podSelector": {}, "ingress": [{"from": [peer], "ports": [{"port": 6379}]}]}
+    return _spec(namespaces=namespaces, pods=pods, policies={"data/redis": rule})
+
+
+def test_a_namespace_joins_the_group_that_a_rule_means():
+    """Where other namespaces carry the label, it is put on this one; what that opens besides is listed."""
+    case, policies, ends, found = proposal_of(_grouped("portal"))
+    namespace = yaml.safe_load(found.manifests[0])
+    labelled = _grouped("portal")
+    labelled["state"]["namespaces"]["shop"] = {"labels": {"zone": "trusted"}}
+    applied = compile_policies(build_case(labelled).context.snapshot, dialect=policies.dialect)
+
+    assert found.summary.startswith("Label namespace shop with zone=trusted")
+    assert namespace["metadata"] == {
+        "name": "shop",
+        "labels": {"kubernetes.io/metadata.name": "shop", "zone": "trusted"},
+    }
+    assert "+    zone: trusted" in found.patch
+    assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
+        ("shop/cron", "data/redis", ("6379",))
+    ]
+    assert listed(found, policies, applied) == opened(case, policies, applied, ends)
+
+
+def test_a_label_that_nobody_carries_is_not_spread():
+    """Where no namespace has the label, the rule is corrected and the namespace left alone."""
+    _, _, _, found = proposal_of(_grouped())
+
+    assert found.summary.startswith("Correct NetworkPolicy data/redis ingress[0].from[0]")
+
+
+def test_a_label_that_would_close_something_is_not_proposed():
+    """A policy that isolates by the same label would refuse what passes today, so the rule is changed."""
+    spec = _grouped("portal")
+    spec["dialect"] = "calico"
+    spec["state"]["policies"]["GlobalNetworkPolicy trusted"] = {
+        "namespaceSelector": "zone == 'trusted'",
+        "selector": "app == 'cron'",
+        "types": ["Egress"],
+        "egress": [{"action": "Deny"}],
+    }
+    _, _, _, found = proposal_of(spec)
+
+    assert not found.summary.startswith("Label")

@@ -21,7 +21,8 @@ from flowdiag.diagnose.proposals.calico import GROUPS as CALICO_GROUPS
 from flowdiag.diagnose.proposals.calico import calico_edits, calico_peer, calico_selector
 from flowdiag.diagnose.proposals.cilium import KINDS as CILIUM_KINDS
 from flowdiag.diagnose.proposals.cilium import cilium_edits, cilium_peer
-from flowdiag.diagnose.proposals.edit import Edit, changed_policy
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, changed_policy
+from flowdiag.diagnose.proposals.namespaces import labelling
 from flowdiag.diagnose.proposals.selectors import peer_of, pod_labels
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
@@ -40,7 +41,7 @@ _NAME = re.compile(r"[^a-z0-9-]+")
 _MAX_NAME = 63
 
 
-def candidates(case: Case, direction: Direction, decision: EndDecision) -> Iterator[Edit]:
+def candidates(case: Case, direction: Direction, decision: EndDecision) -> Iterator[AnyEdit]:
     """Yield edits for one end, smallest first.
 
     Args:
@@ -57,8 +58,14 @@ def candidates(case: Case, direction: Direction, decision: EndDecision) -> Itera
         conditions = {miss.condition for miss in rule.misses}
         if len(conditions) == 1 and not rule.unknown:
             edits = _editor(rule.policy)
+            label = labelling(case, direction, rule)
+            if label is not None and label[1]:
+                # The rule means a group of namespaces, and this one lacks the group's label.
+                yield label[0]
             if edits is not None:
                 yield from edits(case, direction, rule, conditions.pop(), peer)
+            if label is not None and not label[1]:
+                yield label[0]
     new = _own_policy(case, direction, decision, enforcer, peer)
     if new is not None:
         yield new

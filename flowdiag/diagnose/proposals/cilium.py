@@ -40,7 +40,7 @@ def cilium_port(case: Case) -> dict[str, Any]:
 
 def cilium_peer(end: Endpoint, namespace: str | None) -> tuple[str, Any] | None:
     """Write an end as (kind of list, entry) for a policy of `namespace` (``None``: of the whole cluster)."""
-    if end.entity == "kube-apiserver":
+    if end.entity in ("ingress", "kube-apiserver"):
         return ("Entities", end.entity)
     if end.kind is EndpointKind.EXTERNAL and end.ip is not None:
         try:

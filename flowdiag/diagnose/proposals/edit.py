@@ -1,4 +1,4 @@
-"""A change of policies as a value: objects put in place of others, or added."""
+"""A change as a value: policies put in place of others or added, and labels put on namespaces."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.event import Direction
-from flowdiag.model.objects import PolicyObject, Snapshot
+from flowdiag.model.objects import Namespace, PolicyObject, Snapshot
 
-__all__ = ["Edit", "apply_edits", "changed_policy"]
+__all__ = ["AnyEdit", "Edit", "Labelling", "apply_edits", "changed_policy"]
 
 
 class Edit(Struct, frozen=True):
@@ -22,14 +22,31 @@ class Edit(Struct, frozen=True):
     new: PolicyObject
 
 
+class Labelling(Struct, frozen=True):
+    """Labels that a namespace gets besides its own."""
+
+    summary: str
+    direction: Direction
+    namespace: Namespace
+    labels: dict[str, str]
+
+
+AnyEdit = Edit | Labelling
+
+
 def changed_policy(policy: PolicyObject, spec: dict[str, Any]) -> PolicyObject:
     """Give the same object with another spec."""
     return replace(policy, spec=spec, text=None)
 
 
-def apply_edits(snapshot: Snapshot, edits: tuple[Edit, ...]) -> Snapshot:
+def apply_edits(snapshot: Snapshot, edits: tuple[AnyEdit, ...]) -> Snapshot:
     """Give the snapshot as it would be; policies keep their order and new ones come last."""
-    swapped = {id(edit.old): edit.new for edit in edits if edit.old is not None}
+    swapped = {id(edit.old): edit.new for edit in edits if isinstance(edit, Edit) and edit.old is not None}
     kept = tuple(swapped.get(id(policy), policy) for policy in snapshot.policies)
-    added = tuple(edit.new for edit in edits if edit.old is None)
-    return replace(snapshot, policies=(*kept, *added))
+    added = tuple(edit.new for edit in edits if isinstance(edit, Edit) and edit.old is None)
+    namespaces = dict(snapshot.namespaces)
+    for edit in edits:
+        if isinstance(edit, Labelling):
+            was = namespaces[edit.namespace.name]
+            namespaces[was.name] = replace(was, labels={**was.labels, **edit.labels})
+    return replace(snapshot, policies=(*kept, *added), namespaces=namespaces)

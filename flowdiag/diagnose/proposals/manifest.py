@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from flowdiag.diagnose.proposals.edit import Edit
-from flowdiag.model.objects import PolicyObject
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.model.objects import Namespace, PolicyObject
 
-__all__ = ["manifest", "patch"]
+__all__ = ["manifest", "manifest_of", "patch"]
 
 _SPEC_ORDER = (
     *("tier", "priority", "order", "subject", "endpointSelector", "nodeSelector"),
@@ -20,8 +20,6 @@ _NOISE = ("kubectl.kubernetes.io/last-applied-configuration",)
 
 def manifest(policy: PolicyObject) -> str:
     """Write the whole object, keys in the order of the API reference."""
-    import yaml
-
     metadata: dict[str, Any] = {"name": policy.ref.name}
     if policy.ref.namespace is not None:
         metadata["namespace"] = policy.ref.namespace
@@ -33,6 +31,25 @@ def manifest(policy: PolicyObject) -> str:
     spec = {key: policy.spec[key] for key in _SPEC_ORDER if key in policy.spec}
     spec.update({key: value for key, value in policy.spec.items() if key not in spec})
     body = {"apiVersion": policy.api_version, "kind": policy.ref.kind, "metadata": metadata, "spec": spec}
+    return _text(body)
+
+
+def manifest_of(edit: AnyEdit) -> str:
+    """Write the object that an edit leaves behind."""
+    if isinstance(edit, Edit):
+        return manifest(edit.new)
+    return _namespace(edit.namespace, {**edit.namespace.labels, **edit.labels})
+
+
+def _namespace(namespace: Namespace, labels: dict[str, str]) -> str:
+    # Only what is applied is owned afterwards, so annotations and the rest may be left out.
+    metadata = {"name": namespace.name, "labels": dict(sorted(labels.items()))}
+    return _text({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+def _text(body: dict[str, Any]) -> str:
+    import yaml
+
     text: str = yaml.dump(body, Dumper=_plain_dumper(), sort_keys=False, default_flow_style=False, width=100)
     return text
 
@@ -49,14 +66,19 @@ def _plain_dumper() -> Any:
     return Plain
 
 
-def patch(edits: tuple[Edit, ...]) -> str | None:
+def patch(edits: tuple[AnyEdit, ...]) -> str | None:
     """Write what changes in known objects as a unified diff; ``None`` where all is new."""
     parts = []
     for edit in edits:
-        if edit.old is None:
-            continue
-        ref = edit.new.ref
-        name = f"{ref.namespace}/{ref.name}.yaml" if ref.namespace is not None else f"{ref.name}.yaml"
-        before, after = (manifest(one).splitlines(keepends=True) for one in (edit.old, edit.new))
+        if isinstance(edit, Edit):
+            if edit.old is None:
+                continue
+            ref = edit.new.ref
+            name = f"{ref.namespace}/{ref.name}.yaml" if ref.namespace is not None else f"{ref.name}.yaml"
+            old = manifest(edit.old)
+        else:
+            name = f"{edit.namespace.name}.yaml"
+            old = _namespace(edit.namespace, edit.namespace.labels)
+        before, after = (text.splitlines(keepends=True) for text in (old, manifest_of(edit)))
         parts.append("".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")))
     return "".join(parts) or None

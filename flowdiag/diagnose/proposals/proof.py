@@ -6,18 +6,20 @@ algebra; ends that no condition can tell apart are asked once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.proposals.edit import Edit
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, Labelling
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.report import BlastRadius
 from flowdiag.policy import PolicySet, connections
+from flowdiag.policy.index import Plan
+from flowdiag.policy.model import Outcome
 from flowdiag.policy.ports import NO_PORTS, PortSet
 
 __all__ = ["Ends", "blast_radius"]
@@ -56,7 +58,7 @@ class Ends(Struct, frozen=True):
 
 
 def blast_radius(
-    case: Case, old: PolicySet, new: PolicySet, edits: tuple[Edit, ...], ends: Ends
+    case: Case, old: PolicySet, new: PolicySet, edits: tuple[AnyEdit, ...], ends: Ends
 ) -> tuple[BlastRadius, ...] | None:
     """Say what opens besides the refused connection.
 
@@ -67,30 +69,25 @@ def blast_radius(
     asked = 0
     memory: dict[tuple[int, int, int, int], tuple[dict[str, PortSet], dict[str, PortSet]]] = {}
     for edit in edits:
-        subjects = [end for end in ends.pods if _selected(old, new, edit, end)]
-        for subject in subjects:
-            if edit.old is None and not old.isolating(subject, edit.direction):
-                # A new policy would isolate what is open today.
-                return None
-            for peer in (*ends.pods, *ends.outside):
-                if peer is subject or end_text(peer) == end_text(subject):
-                    continue
-                src, dst = (subject, peer) if edit.direction is Direction.EGRESS else (peer, subject)
-                key = _classes(old, new, src, dst)
-                if key not in memory:
-                    asked += 1
-                    if asked > _MAX_PAIRS:
-                        return None
-                    memory[key] = (connections(old, src, dst), connections(new, src, dst))
-                before, after = memory[key]
-                for protocol in sorted({*before, *after}):
-                    was, now = before.get(protocol, NO_PORTS), after.get(protocol, NO_PORTS)
-                    if not was <= now:
-                        return None
-                    more = now - was
-                    if more:
-                        pair = (end_text(src), end_text(dst), protocol)
-                        opened[pair] = opened.get(pair, NO_PORTS) | more
+        pairs = _pairs(old, new, edit, ends)
+        if pairs is None:
+            return None
+        for src, dst in pairs:
+            key = _classes(old, new, src, dst)
+            if key not in memory:
+                asked += 1
+                if asked > _MAX_PAIRS:
+                    return None
+                memory[key] = (connections(old, src, dst), connections(new, src, dst))
+            before, after = memory[key]
+            for protocol in sorted({*before, *after}):
+                was, now = before.get(protocol, NO_PORTS), after.get(protocol, NO_PORTS)
+                if not was <= now:
+                    return None
+                more = now - was
+                if more:
+                    pair = (end_text(src), end_text(dst), protocol)
+                    opened[pair] = opened.get(pair, NO_PORTS) | more
     asked_for = (end_text(case.flow.src), end_text(case.flow.dst), case.protocol or "")
     if asked_for in opened and case.port is not None:
         opened[asked_for] -= PortSet.of(case.port)
@@ -101,9 +98,38 @@ def blast_radius(
     )
 
 
-def _selected(old: PolicySet, new: PolicySet, edit: Edit, end: Endpoint) -> bool:
+def _pairs(
+    old: PolicySet, new: PolicySet, edit: AnyEdit, ends: Ends
+) -> Iterator[tuple[Endpoint, Endpoint]] | None:
+    """Pairs that an edit can concern; ``None`` where a new policy would isolate what is open today."""
+    everybody = (*ends.pods, *ends.outside)
+    if isinstance(edit, Labelling):
+        name = edit.namespace.name
+        return (
+            (src, dst)
+            for src in everybody
+            for dst in everybody
+            if name in (src.namespace, dst.namespace) and end_text(src) != end_text(dst)
+        )
     sets = [new] if edit.old is None else [old, new]
-    return any(edit.new.ref in policies.isolating(end, edit.direction) for policies in sets)
+    subjects = [end for end in ends.pods if any(_selects(policies, edit, end) for policies in sets)]
+    if edit.old is None and not all(old.isolating(subject, edit.direction) for subject in subjects):
+        return None
+    outward = edit.direction is Direction.EGRESS
+    return (
+        (subject, peer) if outward else (peer, subject)
+        for subject in subjects
+        for peer in everybody
+        if end_text(peer) != end_text(subject)
+    )
+
+
+def _selects(policies: PolicySet, edit: Edit, end: Endpoint) -> bool:
+    """Whether the edited policy selects the end, perhaps or surely; the admin kinds isolate nobody."""
+    policy = policies.policy(edit.new.ref)
+    return (
+        policy is not None and Plan.selects(policy, policies.facts(end, end)[0]).outcome is not Outcome.MISS
+    )
 
 
 def _classes(old: PolicySet, new: PolicySet, src: Endpoint, dst: Endpoint) -> tuple[int, int, int, int]:

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.candidates import candidates
-from flowdiag.diagnose.proposals.edit import Edit, apply_edits
-from flowdiag.diagnose.proposals.manifest import manifest, patch
+from flowdiag.diagnose.proposals.edit import AnyEdit, apply_edits
+from flowdiag.diagnose.proposals.manifest import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Ends, blast_radius
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods
@@ -50,7 +50,7 @@ def propose(
             continue
         return Counterfactual(
             summary="; ".join(edit.summary for edit in edits) + ".",
-            manifests=tuple(manifest(edit.new) for edit in edits),
+            manifests=tuple(manifest_of(edit) for edit in edits),
             patch=patch(edits),
             proved=True,
             allows_denied=True,
@@ -61,9 +61,9 @@ def propose(
 
 def _plans(
     case: Case, policies: PolicySet, now: ConnectionDecision, ip_block_pods: IpBlockPods
-) -> list[tuple[Edit, ...]]:
+) -> list[tuple[AnyEdit, ...]]:
     """Combinations of one edit for each end that refuses, smallest first."""
-    choices: list[list[Edit]] = []
+    choices: list[list[AnyEdit]] = []
     ends: tuple[tuple[Direction, EndDecision | None], ...] = (
         (Direction.EGRESS, now.egress),
         (Direction.INGRESS, now.ingress),
@@ -87,7 +87,7 @@ def _plans(
         choices.append(working)
     if not choices:
         return []
-    plans: list[tuple[Edit, ...]] = [()]
+    plans: list[tuple[AnyEdit, ...]] = [()]
     for options in choices:
         plans = [(*plan, option) for plan in plans for option in options]
     return plans
@@ -101,7 +101,7 @@ def _opens(case: Case, direction: Direction, policies: PolicySet) -> bool:
 
 def _compiled(
     policies: PolicySet,
-    edits: tuple[Edit, ...],
+    edits: tuple[AnyEdit, ...],
     ip_block_pods: IpBlockPods,
     near: set[str | None] | None = None,
 ) -> PolicySet:

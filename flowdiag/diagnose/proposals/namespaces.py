@@ -1,0 +1,42 @@
+"""Labels for a namespace that a rule means and that lacks them."""
+
+from __future__ import annotations
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.labels import split_label
+from flowdiag.diagnose.proposals.edit import Labelling
+from flowdiag.diagnose.proposals.selectors import NAME_LABEL
+from flowdiag.diagnose.wording import rule_text
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import Condition, NearestRule
+
+__all__ = ["labelling"]
+
+# Keys that Kubernetes, Cilium and Calico set themselves.
+_GIVEN = frozenset({NAME_LABEL, "io.kubernetes.pod.namespace", "projectcalico.org/name"})
+
+
+def labelling(case: Case, direction: Direction, rule: NearestRule) -> tuple[Labelling, bool] | None:
+    """Write the labels that a rule wants of the peer's namespace.
+
+    Returns:
+        The change, and whether other namespaces carry these labels already, so that the rule means a group
+        and the namespace's name would say less; ``None`` where the namespace is not known or carries a key
+        with another value, which is on purpose.
+    """
+    name = (case.flow.dst if direction is Direction.EGRESS else case.flow.src).namespace
+    namespace = case.context.snapshot.namespaces.get(name or "")
+    if namespace is None or not namespace.declared or not rule.misses:
+        return None
+    labels: dict[str, str] = {}
+    for miss in rule.misses:
+        key, value = split_label(miss.wanted)
+        if miss.condition is not Condition.NAMESPACE or not value or miss.found is not None or key in _GIVEN:
+            return None
+        if key in namespace.labels:
+            return None
+        labels[key] = value
+    group = any(labels.items() <= one.labels.items() for one in case.context.snapshot.namespaces.values())
+    text = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    summary = f"Label namespace {namespace.name} with {text}, which {rule_text(rule)} selects"
+    return Labelling(summary, direction, namespace, labels), group
