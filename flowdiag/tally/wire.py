@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer
 from flowdiag.model.tally import DnsAnswer
+from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
 from flowdiag.tally.lane import FlowLane, LaneState
@@ -46,7 +47,8 @@ _decoder = msgspec.msgpack.Decoder(TallyState)
 
 def encode_tally(state: TallyState) -> bytes:
     """MessagePack."""
-    return _encoder.encode(state)
+    with uncollected():
+        return _encoder.encode(state)
 
 
 def decode_tally(data: bytes) -> TallyState:
@@ -55,15 +57,18 @@ def decode_tally(data: bytes) -> TallyState:
     Raises:
         msgspec.DecodeError: other bytes.
     """
-    return _decoder.decode(data)
+    with uncollected():
+        return _decoder.decode(data)
 
 
 def table_state(table: Table) -> TableState:
     """All of a table."""
+    with uncollected():
+        lanes = [(place, lane.state()) for place, lane in table.lanes.items()]
     return TableState(
         table.peers,
         table.shapes,
-        [(place, lane.state()) for place, lane in table.lanes.items()],
+        lanes,
         (table.exact_bits, table.folded_bits, table.text_bits),
     )
 
@@ -75,7 +80,8 @@ def restore_table(state: TableState, limits: Limits) -> Table:
         table.peer(peer)
     for whole in state.shapes:
         table.shape(whole.parser, whole.shape)
-    for place, lane in state.lanes:
-        table.lanes[place] = FlowLane.from_state(lane, table.unit(place[4]), limits)
+    with uncollected():
+        for place, lane in state.lanes:
+            table.lanes[place] = FlowLane.from_state(lane, table.unit(place[4]), limits)
     table.exact_bits, table.folded_bits, table.text_bits = state.bits
     return table
