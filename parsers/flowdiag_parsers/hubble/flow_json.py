@@ -35,15 +35,11 @@ _OF_HUBBLE = re.compile(
     rb'"(?:IP|l4|event_?[tT]ype|traffic_?[dD]irection|drop_?[rR]eason_?[dD]esc|node_?[nN]ame)"\s{0,99}:'
 )
 _NUMBERED = re.compile(rb'"verdict"\s{0,99}:\s{0,99}\d')
-_MARKS = (
-    b'"DROPPED"',
-    b'"AUDIT"',
-    b'"ERROR"',
-    b'"lost_events"',
-    b'"lostEvents"',
-    b'"node_status"',
-    b'"nodeStatus"',
-)
+# Each mark costs a search through the input, so the other spelling is looked for only where it may be.
+_MARKS = (b'"DROPPED"', b'"AUDIT"', b'"ERROR"', b'"lost_events"', b'"node_status"')
+_CAMEL_MARKS = (b'"lostEvents"', b'"nodeStatus"')
+_SNAKE = re.compile(rb'"(?:node_name|event_type|traffic_direction|drop_reason_desc|pod_name|is_reply)"')
+_CAMEL = re.compile(rb'"(?:nodeName|eventType|trafficDirection|dropReasonDesc|podName|isReply)"')
 
 
 class HubbleJson:
@@ -78,7 +74,9 @@ class HubbleJson:
             return None
         if _VERDICT.search(head) is None or _NUMBERED.search(head) is not None:
             return None
-        return _MARKS
+        if _SNAKE.search(head) is not None and _CAMEL.search(head) is None:
+            return _MARKS
+        return _MARKS + _CAMEL_MARKS
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield what each object says; what cannot be read becomes a warning at its line."""
