@@ -73,7 +73,30 @@ def merge_changes(
         stamps = seen.get((change.object.kind, change.object.namespace, change.object.name, kind), ())
         if not any(abs(at - change.at) < _SAME_NS for at in stamps):
             kept.append(change)
-    return sorted({*kept, *logged}, key=_order)
+    heard = [change for change in _heard_once(logged) if not _is_creation(change, kept)]
+    return sorted({*kept, *heard}, key=_order)
+
+
+def _is_creation(change: ClusterChange, known: Iterable[ClusterChange]) -> bool:
+    """An agent hears of a new object as of an update, right after the object's own creation stamp."""
+    return change.kind == "updated" and any(
+        each.kind == "created" and each.object == change.object and 0 <= change.at - each.at < _SAME_NS
+        for each in known
+    )
+
+
+def _heard_once(logged: Iterable[ClusterChange]) -> list[ClusterChange]:
+    """One change is heard by the agent of every node, each in a log of its own: the first of them stays."""
+    kept: list[ClusterChange] = []
+    last: dict[tuple[object, ...], ClusterChange] = {}
+    for change in sorted(logged, key=_order):
+        key = (change.kind, change.object, change.by)
+        known = last.get(key)
+        if known is not None and known.input != change.input and change.at - known.at < _SAME_NS:
+            continue
+        last[key] = change
+        kept.append(change)
+    return kept
 
 
 def _order(change: ClusterChange) -> tuple[int, str, str, str, str, str, int]:

@@ -195,6 +195,7 @@ class Resolver:
             if by_name is not None and (workload is None or by_name.name == workload.name):
                 workload, inferred = by_name, True
         if name.endswith("-*"):
+            workload = self._generated(namespace, name[:-1]) or workload
             return Endpoint(
                 kind=EndpointKind.WORKLOAD,
                 namespace=namespace,
@@ -224,6 +225,18 @@ class Resolver:
             known_by=KnownBy.NAME if inferred else KnownBy.RECORD,
             note="the pod is not in the state",
         )
+
+    def _generated(self, namespace: str, stem: str) -> WorkloadRef | None:
+        """The one workload of the state whose pods' names are this stem and a suffix; ``None`` for none or several."""
+        owners = {
+            pod.workload
+            for pod in self.index.by_namespace.get(namespace, ())
+            if not pod.template
+            and pod.name.startswith(stem)
+            and "-" not in pod.name[len(stem) :]
+            and pod.workload is not None
+        }
+        return owners.pop() if len(owners) == 1 else None
 
     def _entity(self, peer: Peer, entity: str, node: str | None) -> Endpoint:
         if entity in _WORLD:
