@@ -189,7 +189,7 @@ def attribute(
 def _parts(
     flow: Flow, state: State | None, boundaries: Sequence[int]
 ) -> Sequence[tuple[Flow, ConnectionDecision | None, int | None]]:
-    if state is None or not _replayable(flow):
+    if state is None or not state.knows_policies or not _replayable(flow):
         return [(flow, None, None)]
     shape = flow.distinct
     # What a staged policy would deny is held against the policies with the staged ones in force.

@@ -109,6 +109,7 @@ def _newest(
                         f"{winner.origin.input}:{winner.origin.line} is used",
                         input=loser.origin.input,
                         line=loser.origin.line,
+                        note=_older(loser, winner),
                     )
                 )
     return kept

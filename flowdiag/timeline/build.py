@@ -98,7 +98,9 @@ def build_report(material: Material) -> Report:
         whole = [draft for draft in drafts if not draft.connections[0].folded]
         counts = [sum(connection.count for connection in draft.connections) for draft in whole]
         for draft, finding in zip(whole, material.mend([d.lead for d in whole], counts), strict=True):
-            draft.connections[0].finding = finding
+            # The least sure refusal speaks for the problem, the latest for what mends it.
+            first = draft.connections[0]
+            first.finding = replace(first.finding, counterfactual=finding.counterfactual)
     allowed_after = _AllowedIndex(material.allowed)
     problems: list[Problem] = []
     for draft in drafts:

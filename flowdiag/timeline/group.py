@@ -6,7 +6,7 @@ source workload or the destination in common; every connection stands in exactly
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from msgspec import Struct
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
+from flowdiag.model.report import Confidence
 from flowdiag.timeline.ends import EndKey, end_key, fold_addresses
 
 __all__ = ["ConnectionDraft", "ProblemDraft", "Refusal", "group"]
@@ -166,14 +167,27 @@ def _refusal_order(refusal: Refusal) -> tuple[int, int, str, str]:
 
 def _lead(members: Sequence[Refusal]) -> Finding:
     total = sum(refusal.flow.count for refusal in members)
-    weights: dict[tuple[object, ...], tuple[int, int, Finding]] = {}
+    weights: dict[tuple[object, ...], tuple[int, int, list[Refusal]]] = {}
     for refusal in members:
-        finding = refusal.finding
-        key = _key(finding)
-        count, last, _ = weights.get(key, (0, -1, finding))
-        weights[key] = (count + refusal.flow.count, max(last, refusal.flow.last or -1), finding)
+        key = _key(refusal.finding)
+        count, last, alike = weights.get(key, (0, -1, []))
+        alike.append(refusal)
+        weights[key] = (count + refusal.flow.count, max(last, refusal.flow.last or -1), alike)
     heavy = [weight for weight in weights.values() if weight[0] >= total * _LEAD_SHARE]
-    return max(heavy, key=lambda weight: (weight[1], weight[0], weight[2].code, weight[2].cause_key))[2]
+    _, _, alike = max(
+        heavy, key=lambda one: (one[1], one[0], one[2][0].finding.code, one[2][0].finding.cause_key)
+    )
+    return _least_sure(alike)
+
+
+def _least_sure(alike: Sequence[Refusal]) -> Finding:
+    """Of findings that say the same, the one that may speak for all: the least sure of weight, the latest such."""
+    total = sum(refusal.flow.count for refusal in alike)
+    counts = Counter[Confidence]()
+    for refusal in alike:
+        counts[refusal.finding.confidence] += refusal.flow.count
+    weakest = max((one for one in counts if counts[one] >= total * _LEAD_SHARE), key=list(Confidence).index)
+    return next(one.finding for one in reversed(alike) if one.finding.confidence is weakest)
 
 
 def _key(finding: Finding) -> tuple[object, ...]:

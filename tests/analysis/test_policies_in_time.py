@@ -1,0 +1,119 @@
+"""Policies that changed, came later, were dumped twice or were not dumped: what is said, and how surely."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from small_cluster import OBJECTS, listed, policy, refused, write
+
+from flowdiag.analysis import analyze
+
+LONG_AGO = "2026-02-01T00:00:00Z"
+CLOSED = {"podSelector": {}, "policyTypes": ["Egress"]}
+OPEN = {**CLOSED, "egress": [{}]}
+
+
+def deny(spec=CLOSED, written=None, **metadata):
+    """A policy created long ago, its spec written last at `written`."""
+    if written is not None:
+        fields = {"f:spec": {"f:podSelector": {}}}
+        write_of = {
+            "manager": "kubectl",
+            "operation": "Update",
+            "apiVersion": "networking.k8s.io/v1",
+            "time": written,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": fields,
+        }
+        metadata |= {"generation": 2, "managedFields": [write_of]}
+    return policy("shop", "deny", spec, created=LONG_AGO, **metadata)
+
+
+def problem_of(folder, *policies):
+    """The one problem of the small incident under these policies."""
+    folder = write(folder, state_json=listed(*OBJECTS[:-1], *policies), flows_jsonl=refused())
+    (problem,) = analyze([folder]).problems
+    return problem
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-03-01T12:30:00Z", "2026-03-01T12:00:10Z"], ids=["after", "meanwhile"]
+)
+def test_a_spec_written_later_is_likely_at_best(tmp_path, written):
+    """What a policy said before its last change nobody knows (FD804), though a part came after it."""
+    problem = problem_of(tmp_path, deny(written=written))
+
+    assert problem.code == "FD101"
+    assert problem.confidence == "likely"
+    assert [note for note in problem.notes if "FD804" in note]
+
+
+def test_a_spec_written_before_is_known(tmp_path):
+    """A change before the first refusal leaves nothing open, and stands beside the problem as its start."""
+    problem = problem_of(tmp_path, deny(written="2026-03-01T11:59:58Z"))
+    (change,) = problem.changes
+
+    assert problem.confidence == "derived"
+    assert change.object.name == "deny"
+    assert change.delta_s == pytest.approx(-3.0)
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        [policy("shop", "deny", CLOSED, created="2026-03-01T13:00:00Z")],
+        [policy("shop", "open", OPEN, created=LONG_AGO)],
+    ],
+    ids=["created later", "allows it"],
+)
+def test_policies_that_allow_what_was_refused_are_a_disagreement(tmp_path, policies):
+    """Record and replay disagree: neither a policy is accused nor the record explained away."""
+    problem = problem_of(tmp_path, *policies)
+
+    assert problem.code == "FD806"
+    assert problem.counterfactual is None
+
+
+def test_a_state_without_policies_says_nothing_of_policies(tmp_path):
+    """Pods alone name the ends; that no policy isolates them is not concluded from their dump."""
+    problem = problem_of(tmp_path)
+
+    assert problem.code == "FD101"
+    assert (problem.source.name, problem.destination.name) == ("web", "db")
+    assert problem.confidence == "possible"
+    assert not problem.isolating
+
+
+def test_two_dumps_of_one_cluster_are_complete(tmp_path):
+    """The newer version counts, the older is named with its place, and nothing is missing."""
+    folder = write(
+        tmp_path,
+        before__state_json=listed(*OBJECTS[:-1], deny(OPEN, resourceVersion="10")),
+        after__state_json=listed(*OBJECTS[:-1], deny(written="2026-03-01T12:00:00Z", resourceVersion="20")),
+        flows_jsonl=refused(),
+    )
+    for order in (["before", "after"], ["after", "before"]):
+        report = analyze([*(f"{folder}/{name}" for name in order), f"{folder}/flows.jsonl"])
+        (problem,) = report.problems
+        (warning,) = report.warnings
+
+        assert (problem.code, problem.confidence) == ("FD101", "derived")
+        assert (warning.code, Path(warning.input).parent.name) == ("conflicting-objects", "before")
+        assert report.complete
+
+
+def test_two_versions_that_nobody_can_order_are_a_doubt(tmp_path):
+    """Without a version that tells which is newer, the later input is used and the report says so."""
+    folder = write(
+        tmp_path,
+        a__state_json=listed(*OBJECTS[:-1], deny(OPEN)),
+        b__state_json=listed(*OBJECTS[:-1], deny()),
+        flows_jsonl=refused(),
+    )
+    report = analyze([folder])
+
+    assert [one.code for one in report.warnings] == ["conflicting-objects"]
+    assert not report.complete
