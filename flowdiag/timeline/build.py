@@ -100,7 +100,9 @@ def build_report(material: Material) -> Report:
         for draft, finding in zip(whole, material.mend([d.lead for d in whole], counts), strict=True):
             # The least sure refusal speaks for the problem, the latest for what mends it.
             first = draft.connections[0]
-            first.finding = replace(first.finding, counterfactual=finding.counterfactual)
+            first.finding = replace(
+                first.finding, counterfactual=finding.counterfactual, advice=finding.advice
+            )
     allowed_after = _AllowedIndex(material.allowed)
     problems: list[Problem] = []
     for draft in drafts:
