@@ -18,6 +18,7 @@ from flowdiag.analysis.skew import clock_skew
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver, cluster_changes, merge_changes
 from flowdiag.diagnose import Context, broken_rules
+from flowdiag.diagnose.before import old_policies
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import LogEvent
 from flowdiag.model.objects import PolicyObject, Snapshot
@@ -96,6 +97,7 @@ def _report(
         changes=marks.changes,
         answers=tally.dns,
         allowed_read=not evidence.only_denied,
+        before=old_policies((seen.input, seen.event) for seen in tally.changes),
     )
     attributed = attribute(
         flows.refused, state, context, options.ip_block_pods, [*logged.refused, *logged.unknown]

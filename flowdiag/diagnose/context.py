@@ -14,6 +14,7 @@ from typing import Protocol
 
 from flowdiag.cluster.addresses import canonical_ip
 from flowdiag.cluster.index import SnapshotIndex
+from flowdiag.diagnose.before import OldPolicy
 from flowdiag.diagnose.needs import Needs
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import ObjectRef
@@ -105,6 +106,7 @@ class Context:
         changes: what changed in the cluster.
         answers: names that the evidence resolved.
         allowed_read: false where allowed traffic was left unread.
+        before: policies as they were before a change, latest change first.
     """
 
     def __init__(
@@ -119,11 +121,13 @@ class Context:
         changes: Iterable[SeenChange] = (),
         answers: Iterable[DnsAnswer] = (),
         allowed_read: bool = True,
+        before: Iterable[OldPolicy] = (),
     ) -> None:
         self.snapshot = snapshot if snapshot is not None else Snapshot()
         self.has_snapshot = snapshot is not None
         self.dialect = dialect
         self.allowed_read = allowed_read
+        self.before: tuple[OldPolicy, ...] = tuple(before)
         self.index = SnapshotIndex(self.snapshot)
         self.gaps: tuple[SeenGap, ...] = tuple(gaps)
         self.admitted: dict[tuple[str | None, object], tuple[Pod, ...]] = {}

@@ -13,9 +13,11 @@ from msgspec import Struct
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.cluster.snapshot import build_snapshot
 from flowdiag.diagnose import Case, Context
+from flowdiag.diagnose.before import old_policies
 from flowdiag.model.event import (
     L7,
     Cause,
+    ChangeEvent,
     Direction,
     Icmp,
     ObjectRef,
@@ -304,6 +306,20 @@ def _change(spec):
     )
 
 
+def _event(spec):
+    """A change whose log holds the old object: `policy` and `was`, or no `was` where it was not logged."""
+    written = objects({"policies": {spec["policy"]: spec["was"]}})[0] if "was" in spec else None
+    namespace, _, name = spec["policy"].rpartition(" ")[2].partition("/")
+    return ChangeEvent(
+        line=1,
+        at=START + int(spec["at"] * NS),
+        object=ObjectRef("NetworkPolicy", "networking.k8s.io", namespace, name),
+        change=spec.get("change", "deleted"),
+        by=spec.get("by"),
+        before=written,
+    )
+
+
 def _signal(spec):
     return Mark(
         at=START + int(spec["at"] * NS),
@@ -355,6 +371,7 @@ def build_case(spec):
         gaps=[_gap(one) for one in spec.get("gaps", [])],
         changes=[_change(one) for one in spec.get("changes", [])],
         answers=answers,
+        before=old_policies([("audit.log", _event(one)) for one in spec.get("before", [])]),
     )
     decision = None
     if "decision" in spec:

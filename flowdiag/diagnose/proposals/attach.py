@@ -10,6 +10,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.proposals.propose import propose
+from flowdiag.diagnose.proposals.revert import reverting
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import IpBlockPods
@@ -67,10 +68,18 @@ def attach(
     proposals: dict[tuple[object, ...], Counterfactual | None] = {
         key: propose(found[leads[key]][0], policies, ends, ip_block_pods=ip_block_pods) for key in largest
     }
+    reverts: dict[tuple[object, ...], str | None] = {
+        key: reverting(found[leads[key]][0], policies, ends, ip_block_pods=ip_block_pods) for key in largest
+    }
     result = []
     for case, finding in found:
-        proposal = proposals.get(_key(case)) if finding.code in _MENDED else None
-        result.append(finding if proposal is None else replace(finding, counterfactual=proposal))
+        mended = finding
+        if finding.code in _MENDED:
+            key = _key(case)
+            mended = replace(mended, counterfactual=proposals.get(key) or mended.counterfactual)
+            if reverts.get(key) is not None:
+                mended = replace(mended, advice=f"{mended.advice} {reverts[key]}".strip())
+        result.append(mended)
     return result
 
 

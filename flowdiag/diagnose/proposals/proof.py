@@ -113,7 +113,10 @@ def _pairs(
         )
     sets = [new] if edit.old is None else [old, new]
     subjects = [end for end in ends.pods if any(_selects(policies, edit, end) for policies in sets)]
-    if edit.old is None and not all(old.isolating(subject, edit.direction) for subject in subjects):
+    if edit.old is None and any(
+        edit.new.ref in new.isolating(subject, edit.direction) and not old.isolating(subject, edit.direction)
+        for subject in subjects
+    ):
         return None
     outward = edit.direction is Direction.EGRESS
     return (

@@ -1,0 +1,68 @@
+"""Taking back a change of a policy that came just before the refusals, where the old object is known."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.proposals.edit import Edit, apply_edits
+from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.wording import policy_text
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import IpBlockPods
+from flowdiag.model.time import NS, rfc3339_seconds
+from flowdiag.policy import PolicySet, compile_policies
+
+__all__ = ["reverting"]
+
+_BEFORE_S = 3600
+_AFTER_S = 5
+"""Clocks of an API server and of a node differ, and agents may act on a change before it is logged."""
+_MOST = 4
+"""Changes that are tried; the one that did it is among the last."""
+
+
+def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpBlockPods) -> str | None:
+    """Say which change to take back, proved as any proposal is; ``None`` where none would mend it.
+
+    Args:
+        case: the refused flow.
+        policies: the compiled policies of now.
+        ends: what the blast radius ranges over.
+        ip_block_pods: as `policies` was compiled.
+    """
+    first = case.flow.first
+    if first is None or case.port is None:
+        return None
+    recent = [
+        one for one in case.context.before if first - _BEFORE_S * NS <= one.until <= first + _AFTER_S * NS
+    ]
+    for one in recent[:_MOST]:
+        ref = one.policy.ref
+        known = case.context.policy(ref)
+        if len(known) > 1 or (known and known[0].spec == one.policy.spec):
+            continue
+        current = known[0] if known else None
+        old = replace(one.policy, created=None, deleted=None, valid_from=None, valid_until=None)
+        edit = Edit(f"Revert {policy_text(ref)}", Direction.EGRESS, current, old)
+        changed = compile_policies(
+            apply_edits(policies.snapshot, (edit,)), dialect=policies.dialect, ip_block_pods=ip_block_pods
+        )
+        answer = changed.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port)
+        if answer.allowed is not True:
+            continue
+        both = (edit, replace(edit, direction=Direction.INGRESS))
+        opened = blast_radius(case, policies, changed, both, ends)
+        if opened is None:
+            effect = "but is not proved to keep everything open that is open now"
+        elif opened:
+            pairs = len({(pair.src, pair.dst) for pair in opened})
+            effect = f"and opens other ports or pairs too ({pairs})"
+        else:
+            effect = "and opens nothing else"
+        who = f" by {one.by}" if one.by else ""
+        return (
+            f"Or take back what was done at {rfc3339_seconds(one.until)}: {policy_text(ref)} was "
+            f"{one.change}{who}, and as it was before it lets this pass, {effect}."
+        )
+    return None
