@@ -192,14 +192,14 @@ def parse_zone(text: str) -> tzinfo:
     Raises:
         UsageError: there is no such zone.
     """
+    if text.upper() in ("UTC", "Z"):
+        return UTC
     from dateutil import tz
 
     match = re.fullmatch(r"([+-])(\d\d):?(\d\d)", text)
     if match:
         sign = -1 if match[1] == "-" else 1
         return tz.tzoffset(None, sign * timedelta(hours=int(match[2]), minutes=int(match[3])))
-    if text.upper() in ("UTC", "Z"):
-        return UTC
     zone = tz.tzlocal() if text == "local" else tz.gettz(text)
     if zone is None:
         raise UsageError(f"{text!r} is not a time zone", hint="write UTC, local, Europe/Vienna or +02:00")

@@ -8,7 +8,8 @@ a comma list of distributions limits what is loaded.
 from __future__ import annotations
 
 import os
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
 from msgspec import Struct
@@ -45,7 +46,6 @@ def available(group: str) -> dict[str, EntryPoint]:
     """
     wanted = os.environ.get("FLOWDIAG_PLUGINS", "all")
     found: dict[str, EntryPoint] = {}
-    # Asking a point for its distribution's name parses that distribution's metadata: once a point.
     named = [(_dist(point)[0], point) for point in entry_points(group=group)]
     for distribution, point in sorted(named, key=lambda one: (one[0] != _OWN, one[0] or "")):
         if distribution != _OWN and wanted != "all" and distribution not in wanted.split(","):
@@ -84,7 +84,13 @@ def load_all(group: str) -> tuple[list[Registered], list[Broken]]:
 
 
 def _dist(point: EntryPoint) -> tuple[str | None, str | None]:
-    return (point.dist.name, point.dist.version) if point.dist else (None, None)
+    return _named(point.dist) if point.dist else (None, None)
+
+
+@lru_cache(maxsize=256)
+def _named(distribution: Distribution) -> tuple[str, str]:
+    """Name and version; asking a distribution parses its metadata anew, which adds up over its plugins."""
+    return distribution.name, distribution.version
 
 
 def _load(point: EntryPoint) -> Registered | Broken:
