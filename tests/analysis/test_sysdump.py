@@ -157,7 +157,7 @@ def test_never_opens_what_policies_isolate(tmp_path):
     assert allowed(dump, tmp_path, "shop/web", "payments/api", 8080) is True
 
 
-@pytest.mark.parametrize(("value", "wanted"), [("true", "FD201"), ("false", "FD806")])
+@pytest.mark.parametrize(("value", "wanted"), [("true", "FD214"), ("false", "FD806")])
 def test_the_default_cluster_decides_about_selectors_without_one(tmp_path, value, wanted):
     """A selector that names no cluster admits a peer of another one only where it means every cluster.
 
