@@ -218,3 +218,18 @@ def test_a_label_that_would_close_something_is_not_proposed():
     _, _, _, found = proposal_of(spec)
 
     assert not found.summary.startswith("Label")
+
+
+@pytest.mark.parametrize(("others", "broad"), [(4, False), (12, True)])
+def test_a_broad_change_is_called_so(others, broad):
+    """A port that many more pods get with it is said beside the change; a few are only listed."""
+    pods = {f"shop/job{n}-1": {"ip": f"10.0.7.{n}"} for n in range(others)}
+    pods |= {"shop/web-1": {"ip": "10.0.1.1"}, "data/redis-0": {"ip": "10.0.2.1"}}
+    rule = {
+        "podSelector": {},
+        "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [{"port": 6380}]}],
+    }
+    _, _, _, found = proposal_of(_spec(pods=pods, policies={"data/redis": rule}))
+
+    assert len(found.also_allows) == others
+    assert (f"This is broad: {others} other pairs would open." in found.summary) == broad

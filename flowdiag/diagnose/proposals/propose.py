@@ -11,10 +11,13 @@ from flowdiag.diagnose.proposals.manifest import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Ends, blast_radius
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods
-from flowdiag.model.report import Counterfactual
+from flowdiag.model.report import BlastRadius, Counterfactual
 from flowdiag.policy import PolicySet, compile_policies
 
 __all__ = ["propose"]
+
+_BROAD = 10
+"""Pairs that a change opens besides, from which on it is called broad."""
 
 
 def propose(
@@ -49,7 +52,7 @@ def propose(
         if opened is None:
             continue
         return Counterfactual(
-            summary="; ".join(edit.summary for edit in edits) + ".",
+            summary="; ".join(edit.summary for edit in edits) + "." + _breadth(opened),
             manifests=tuple(manifest_of(edit) for edit in edits),
             patch=patch(edits),
             proved=True,
@@ -57,6 +60,12 @@ def propose(
             also_allows=opened,
         )
     return None
+
+
+def _breadth(opened: tuple[BlastRadius, ...]) -> str:
+    """Name a change as broad that opens many pairs besides the one that was asked for."""
+    pairs = len({(one.src, one.dst) for one in opened})
+    return f" This is broad: {pairs} other pairs would open." if pairs >= _BROAD else ""
 
 
 def _plans(
