@@ -44,6 +44,12 @@ PROPOSED = {
     "FD401-fires_default_deny": (
         "Add NetworkPolicy shop/allow-dns to allow DNS to all that NetworkPolicy shop/default-deny isolates."
     ),
+    "FD213-fires_backend_admits_the_world": (
+        "Admit ingress (10.0.9.7) in CiliumNetworkPolicy shop/web ingress[0]."
+    ),
+    "FD307-fires_aggregated_api": (
+        "Add CiliumNetworkPolicy certs/allow-hook-from-cp-1 to let certs/hook be reached by node cp-1."
+    ),
     "FD211-fires_outside_address": "Admit 198.51.100.9 in NetworkPolicy shop/internet egress[0].",
 }
 
@@ -233,3 +239,10 @@ def test_a_broad_change_is_called_so(others, broad):
 
     assert len(found.also_allows) == others
     assert (f"This is broad: {others} other pairs would open." in found.summary) == broad
+
+
+def test_the_proxy_is_not_opened_with_everything_else():
+    """A cluster-wide policy that isolates the Ingress proxy selects pods too, so no rule is added to it."""
+    _, _, _, found = proposal_of(CASES["FD213-fires_cluster_wide_policy_selects_the_proxy"])
+
+    assert found is None

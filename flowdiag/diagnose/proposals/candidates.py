@@ -26,10 +26,10 @@ from flowdiag.diagnose.proposals.namespaces import labelling
 from flowdiag.diagnose.proposals.selectors import peer_of, pod_labels
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
-from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import Condition, EndDecision, NearestRule, PolicyRef
+from flowdiag.model.policy import Condition, Dialect, EndDecision, NearestRule, PolicyRef
 
 __all__ = ["candidates"]
 
@@ -54,6 +54,9 @@ def candidates(case: Case, direction: Direction, decision: EndDecision) -> Itera
     enforcer, peer = (
         (case.flow.src, case.flow.dst) if direction is Direction.EGRESS else (case.flow.dst, case.flow.src)
     )
+    if enforcer.kind is EndpointKind.ENTITY:
+        # What selects the Ingress proxy or the like selects pods too: a rule there would open them all.
+        return
     for rule in decision.nearest:
         conditions = {miss.condition for miss in rule.misses}
         if len(conditions) == 1 and not rule.unknown:
@@ -197,6 +200,9 @@ def _own_policy(
         found = _calico_policy(opening, subject, calico_peer(peer, pod.namespace), isolating, case)
     else:
         found = _kubernetes_policy(opening, subject, peer_of(peer, pod.namespace))
+        if found is None and case.context.dialect is Dialect.CILIUM:
+            # NetworkPolicy has no word for the API server or the Ingress proxy.
+            found = _cilium_policy(opening, None, cilium_peer(peer, pod.namespace))
     if found is None:
         return None
     taken = {
