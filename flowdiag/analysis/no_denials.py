@@ -7,14 +7,18 @@ Commands follow docs.tigera.io (Whisker, Calico v3.30; Log rules) and docs.ciliu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
+from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 
-__all__ = ["what_to_collect"]
+__all__ = ["only_logged", "what_to_collect"]
 
 _CODE = "FD807"
+_REASONS = 5
+"""Reasons that are listed; each problem has its own in its summary."""
 
 _CALICO = (
     (
@@ -54,6 +58,22 @@ _OTHERS_STATE = (
     "ns,pods,svc,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml"
 )
 _BY_CNI = {"calico": (_CALICO, _CALICO_STATE), "cilium": (_CILIUM, _CILIUM_STATE)}
+
+
+def only_logged(unknown: Iterable[Flow]) -> tuple[ReportWarning, ...]:
+    """Say how many packets were only logged, and why no verdict could be worked out, most packets first."""
+    counts: Counter[str] = Counter()
+    for flow in unknown:
+        counts[flow.basis or ""] += flow.count
+    return tuple(
+        ReportWarning(
+            code=_CODE,
+            message=f"{count:,} packet{'' if count == 1 else 's'} only logged, verdict unknown: {why}",
+            input=None,
+            line=None,
+        )
+        for why, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_REASONS]
+    )
 
 
 def what_to_collect(

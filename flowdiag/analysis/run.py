@@ -12,7 +12,7 @@ from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning, sort_flows
 from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, without_ends
 from flowdiag.analysis.collect import Evidence, gather
-from flowdiag.analysis.no_denials import what_to_collect
+from flowdiag.analysis.no_denials import only_logged, what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.skew import clock_skew
 from flowdiag.analysis.state import State, compile_state
@@ -105,6 +105,7 @@ def _report(
     since, until = _window(read, selection)
     warnings = [
         *what_to_collect(read.inputs, read.cnis, state=state is not None),
+        *only_logged(flow for flow, _, _ in logged.unknown),
         *_warnings(read, state),
         *nobody_enforces(read.cnis, state),
         *nothing_selected(selection, (read.first, read.last), flows),

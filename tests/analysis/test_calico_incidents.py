@@ -142,7 +142,7 @@ def test_without_policies_a_logged_line_stays_one(tmp_path):
         assert (problem.isolating, problem.nearest) == ((), ())
     assert not [entry for entry in report.timeline if entry.kind.endswith("denial")]
     text = TerminalReporter().render(report, Options())
-    assert "logged, verdict unknown" in text
+    assert "652 packets only logged, verdict unknown: no policies were read" in text
     assert "denial" not in text.replace("No denials", "").replace("no denial", "")
 
 
