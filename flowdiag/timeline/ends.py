@@ -120,7 +120,10 @@ def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
         if end.pod is not None:
             pods.add(end.pod.name)
             labels = _common(labels, end.pod.labels)
-        elif end.kind is EndpointKind.POD and end.name:
+        elif (
+            end.kind in (EndpointKind.POD, EndpointKind.WORKLOAD) and end.name and not end.name.endswith("*")
+        ):
+            # A workload's end has a name where the record gives the pod's, whole or shortened.
             pods.add(end.name)
         if end.pod is None and end.identity_labels:
             labels = _common(labels, dict(end.identity_labels))

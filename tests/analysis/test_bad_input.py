@@ -226,6 +226,21 @@ def test_state_alone(tmp_path, capsys):
     assert "No record of traffic" in capsys.readouterr().out
 
 
+def test_ends_of_which_only_a_name_is_known(tmp_path):
+    """A pod that is in no dump may be whom a policy selects: the refusal is told, with why it stays open."""
+    gone = {"ip": "10.0.1.9", "end": {"namespace": "data", "pod_name": "db-old-x2v4z"}}
+    closed = policy(
+        "data", "closed", {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"]}
+    )
+    report = analyze([incident(tmp_path, closed, records=record(1, dst=gone, way="INGRESS"))])
+    (problem,) = report.problems
+
+    assert (problem.code, problem.confidence, report.totals.unattributed) == ("FD101", "possible", 0)
+    assert problem.destination.pods == ("db-old-x2v4z",)
+    assert not problem.isolating
+    assert [note for note in problem.notes if "labels are not known" in note]
+
+
 def test_evidence_alone(tmp_path):
     """Without objects a refusal is told, with what is unknown as unknown, and no better than likely."""
     report = analyze([write(tmp_path, flows_jsonl=refused())])

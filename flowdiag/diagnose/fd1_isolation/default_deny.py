@@ -46,8 +46,9 @@ class DefaultDeny(Rule):
 
     Guard:
         With a replay, an empty isolating set is never a default deny: the policies at hand are not those
-        of the time, or something else refused (FD105, FD806).  Without policies only the record speaks,
-        and the isolating policies are said to be unknown.
+        of the time, or something else refused (FD105, FD806).  Without policies, or where they cannot be
+        decided for what is known of the ends, only the record speaks, and the isolating policies are said
+        to be unknown.
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/
@@ -65,7 +66,7 @@ class DefaultDeny(Rule):
         """See `Rule.diagnose`."""
         if case.not_policy or case.reason == "POLICY_DENY":
             return
-        if case.end is None:
+        if case.end is None or (case.end.allowed is None and not case.isolating):
             yield from self._recorded(case)
         elif case.isolating and not case.denied_by_rule and case.end.allowed is not True:
             yield self._replayed(case)
@@ -132,7 +133,19 @@ class DefaultDeny(Rule):
             "Add the cluster's policies, pods, namespaces and Services (kubectl get ... -A -o yaml) "
             "to see which policies isolate it."
         )
-        limits = ("No policies were read, so the isolating policies and the nearest rule are not known.",)
         yield self.finding(
-            case, summary=summary, advice=advice, basis=Basis.PATTERN, cause_key="recorded", limits=limits
+            case,
+            summary=summary,
+            advice=advice,
+            basis=Basis.PATTERN,
+            cause_key="recorded",
+            limits=(_why_unknown(case),),
         )
+
+
+def _why_unknown(case: Case) -> str:
+    if case.end is not None and case.end.unknown:
+        return f"The replay cannot decide: {a_list(case.end.unknown, most=2)}."
+    if Needs.POLICIES in case.has:
+        return "Neither end is known as a pod or node of the cluster, so the policies could not be replayed."
+    return "No policies were read, so the isolating policies and the nearest rule are not known."
