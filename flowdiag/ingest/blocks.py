@@ -128,7 +128,8 @@ def _rows(
         problems.append(InputProblem(name, "line-too-long", message, line))
 
     length = None if part.end is None else part.end - part.start
-    skim = part.only_denied and not parser.sequential and getattr(parser, "record_start", None) is None
+    by_line = getattr(parser, "record_start", None) is None or getattr(parser, "marks_whole_records", False)
+    skim = part.only_denied and not parser.sequential and by_line
     size = read_bytes or (_SKIMMING_BYTES if skim and not part.stack else READ_BYTES)
     found = runs(stream, first_line=part.first_line, length=length, too_long=too_long, read_bytes=size)
     if part.stack:

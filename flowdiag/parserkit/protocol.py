@@ -20,7 +20,8 @@ class Parser(Protocol):
     record, so that blocks are cut between records.
     ``denied_marks(head: bytes) -> tuple[bytes, ...] | None`` gives byte strings of which every line
     that can be a denial, an audit or a gap holds at least one, or ``None`` where that cannot be
-    promised for this input.
+    promised for this input.  Where records span lines it counts only with ``marks_whole_records = True``:
+    every line that such a record is made of holds a mark too.
     ``fold(block, context, sink)`` stands beside `parse` where an object per record is too slow
     (`flowdiag.parserkit.sink`).
     """

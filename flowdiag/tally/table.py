@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.model.event import Direction, Peer, Verdict, Witness
+from flowdiag.model.event import Direction, Peer, Witness
+from flowdiag.parserkit.placing import REFUSED
 from flowdiag.parserkit.sink import FlowShape
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.limits import Limits
@@ -28,9 +29,6 @@ BITS = 64
 
 EXACT, FOLDED, POOLED = 0, 1, 2
 """A flow kept as it is; one group's overflow; the overflow of groups."""
-
-REFUSED = frozenset({Verdict.DENIED, Verdict.AUDITED, Verdict.ERROR, Verdict.LOGGED})
-"""Verdicts that are counted by the second, with examples; what is only logged may prove to be refused."""
 
 _DIRECTIONS: tuple[Direction | None, ...] = (None, Direction.INGRESS, Direction.EGRESS)
 _WITNESSES: tuple[Witness | None, ...] = (None, Witness.DROP, Witness.VERDICT)

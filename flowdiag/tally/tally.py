@@ -20,6 +20,7 @@ from flowdiag.model.event import (
 )
 from flowdiag.model.tally import DistinctFlow, DnsAnswer
 from flowdiag.parserkit.block import Block, ParseContext
+from flowdiag.parserkit.placing import place_event
 from flowdiag.tally.answers import Answers
 from flowdiag.tally.bounds import compacted
 from flowdiag.tally.distinct import distinct_flows
@@ -27,7 +28,6 @@ from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Kept, Sighting
 from flowdiag.tally.lane import TIME_RANKS, FlowLane
 from flowdiag.tally.limits import Limits
-from flowdiag.tally.normal import place_event
 from flowdiag.tally.sink import BoundSink, example_of
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
 from flowdiag.tally.wire import (

@@ -10,7 +10,21 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from flowdiag.parserkit import Block, Event, ParseContext, decode, iter_lines
+from msgspec import structs
+
+from flowdiag.parserkit import (
+    CLIENTS,
+    Block,
+    Cut,
+    Envelope,
+    Event,
+    FlowSink,
+    LineEnvelope,
+    ParseContext,
+    decode,
+    fold_shapes,
+    iter_lines,
+)
 from flowdiag_parsers.cilium.carrier import carrier, warning
 from flowdiag_parsers.cilium.monitor_lines import read_line
 from flowdiag_parsers.cilium.monitor_verbose import Verbose, is_dump, is_layer, start
@@ -41,6 +55,14 @@ _SNIFF = re.compile(
     rb"|>> (?:Policy|Endpoint|IPCache|Agent|Service)[A-Za-z ]{1,60}: )",
     re.MULTILINE,
 )
+# What varies between lines of one shape, as bytes: the flow's hash, and the port of the client on either side.
+# e.g. "xx drop (Policy denied) flow 0x9bdd31c4 to endpoint 61, ifindex 14, file bpf_lxc.c:2067, , identity 1000->2000:
+#  10.0.1.7:45002 -> 10.0.2.9:8080 tcp SYN"
+_SHAPE = re.compile(
+    rb"((?:xx |-> |<- |Policy verdict log:)[^\n\x80-\xff]{0,150}?) flow 0x[0-9a-f]{1,16}( [^\n\x80-\xff]{1,400}[:,] \S{1,60}):(\d{1,5})"
+    rb"( -> \S{1,60}):(\d{1,5}) (tcp [A-Z, ]{0,60}|udp|sctp)"
+)
+_VERBOSE = (b" MARK 0x", b"{Contents=")
 _HEADER = re.compile(rb"^Listening for events on \d+ CPUs", re.MULTILINE)
 
 
@@ -52,6 +74,8 @@ class CiliumMonitor:
     cni: ClassVar[str | None] = "cilium"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    marks_whole_records: ClassVar[bool] = True
+    """Every line of a verbose record holds a mark, so that a prefilter leaves such records whole."""
 
     def sniff(self, head: bytes) -> float:
         """Any of its line forms is a mark; JSON objects among them belong to the JSON form."""
@@ -113,6 +137,49 @@ class CiliumMonitor:
         event = pending.event() if pending is not None else None
         if event is not None:
             yield event
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first line of each shape; verbose records are read whole."""
+        context = structs.replace(context, keep_raw=True)
+        columns = block.envelope
+        if (columns is not None and columns.year_inferred) or any(mark in block.data for mark in _VERBOSE):
+            for event in self.parse(block, context):
+                sink.add(event)
+            return
+        final = block.data.count(b"\n") if block.last else -1
+        times = columns.at if columns is not None else None
+        nodes = columns.node if columns is not None else None
+        node = context.node
+        # Endpoint numbers mean other pods elsewhere.
+        here = context.input if context.endpoint_ids else None
+
+        def cut(line: bytes, index: int) -> Cut | None:
+            match = _SHAPE.fullmatch(line) if index != final else None
+            if match is None:
+                return None
+            head, before, left_port, middle, right_port, after = match.groups()
+            by_left = len(left_port) == 5 and left_port >= CLIENTS
+            if by_left == (len(right_port) == 5 and right_port >= CLIENTS):
+                return None
+            known = right_port if by_left else left_port
+            where = (nodes[index] if nodes else None) or node
+            shape = (head, before, middle, after, known, by_left, where, here)
+            return Cut(
+                shape, int(left_port if by_left else right_port), times[index] if times is not None else None
+            )
+
+        def read(line: bytes, index: int, around: LineEnvelope) -> Iterator[Event]:
+            cut_off = index == final
+            # One carriage return at the end is taken off, and no more than the one put there.
+            data = line + (b"\r" if cut_off else b"\r\n")
+            return self.parse(Block(data=data, envelope=_only(around), last=cut_off), context)
+
+        fold_shapes(block, sink, cut, read)
+
+
+def _only(around: LineEnvelope) -> Envelope:
+    """What is known around one line, as a block of that line has it."""
+    return Envelope(lines=[around.line], at=[around.at], node=[around.node])
 
 
 def _peel(text: str) -> tuple[str | None, str]:

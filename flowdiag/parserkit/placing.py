@@ -1,4 +1,7 @@
-"""From a flow event to the place where it is counted: replies turned round, shapes without what varies."""
+"""From a flow event to the place where it is counted: replies turned round, shapes without what varies.
+
+The tally counts every event by it, and a parser that folds lines of one shape finds their lane by it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,19 @@ from msgspec import Struct
 
 from flowdiag.model.event import L7, Direction, FlowEvent, Peer, Verdict
 from flowdiag.parserkit.interfaces import is_workload_interface
-from flowdiag.parserkit.sink import FlowShape, flag_bits, looks_like_reply, named_peer
-from flowdiag.tally.table import REFUSED
+from flowdiag.parserkit.sink import (
+    FlowShape,
+    FlowSink,
+    Lane,
+    flag_bits,
+    looks_like_reply,
+    named_peer,
+)
 
-__all__ = ["Placed", "place_event", "refused_l7"]
+__all__ = ["REFUSED", "Placed", "lane_of", "place_event", "refused_l7"]
+
+REFUSED = frozenset({Verdict.DENIED, Verdict.AUDITED, Verdict.ERROR, Verdict.LOGGED})
+"""Verdicts that are counted by the second, with examples; what is only logged may prove to be refused."""
 
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
 _URL = 256
@@ -98,3 +110,15 @@ def refused_l7(l7: L7 | None) -> L7 | None:
         return None
     url = l7.url.partition("?")[0].partition("#")[0][:_URL] if l7.url is not None else None
     return L7(kind=l7.kind, type=l7.type, method=l7.method, url=url, query=l7.query, qtypes=l7.qtypes)
+
+
+def lane_of(sink: FlowSink, event: FlowEvent, placed: Placed) -> Lane:
+    """The lane that `event` is counted in."""
+    return sink.lane(
+        sink.peer(placed.src),
+        sink.peer(placed.dst),
+        placed.port,
+        sink.shape(placed.shape),
+        placed.direction,
+        event.witness,
+    )

@@ -1,0 +1,206 @@
+"""How fast text forms of Cilium's records are read, in MB/s, beside ``grep -c`` on the same file.
+
+Run ``python benchmarks/text.py [--megabytes 20] [--rounds 3] [--only hubble-compact]``.  For each parser a
+file is generated from a seed (4,000 kinds of connections, 5 % refused, names and addresses invented) and read
+three ways: ``parse`` makes an event of every record, ``tally`` is what ``flowdiag analyze`` does up to
+distinct flows, ``denied`` is the same with ``--only denied``, which skips lines that cannot be refused
+traffic.  Rounds take turns and the fastest counts; read the ratios, as the machine's noise is in all alike.
+"""
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from flowdiag.ingest import Gathered, ReadOptions, run
+from flowdiag.ingest.plugins import parser_named
+from flowdiag.parserkit import Block, ParseContext
+
+SEED = 11
+KINDS = 4_000
+REFUSED = 0.05
+BLOCK = 1 << 20
+
+
+def kinds(dice):
+    """Connections that come again and again: both ends, the port, and how often they are refused."""
+    apps = [f"team-{n % 40}/app-{n}-7d9c{n:04x}f-{n * 7919 % 99991:05d}" for n in range(800)]
+    found = []
+    for _ in range(KINDS):
+        src, dst = dice.sample(range(len(apps)), 2)
+        port = dice.choice((80, 443, 5432, 6379, 8080, 9090))
+        found.append((apps[src], 1024 + src, apps[dst], 1024 + dst, port, dice.random() < REFUSED))
+    return found
+
+
+def moments(dice):
+    """Stamps, some records to the second; (month and clock, milliseconds)."""
+    second = 0
+    while True:
+        second += 1
+        clock = f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+        for number in range(40):
+            yield f"Apr 21 {clock}.{number * 25 + dice.randrange(20):03d}"
+
+
+def flow_texts(dice, form):
+    """Records of ``hubble observe`` in one of its three forms, without end."""
+    known, stamps = kinds(dice), moments(dice)
+    while True:
+        src, src_id, dst, dst_id, port, refused = dice.choice(known)
+        here, stamp = dice.randrange(32_768, 60_999), next(stamps)
+        what, verdict, arrow = (
+            ("Policy denied", "DROPPED", "<>") if refused else ("to-endpoint", "FORWARDED", "->")
+        )
+        flags = "SYN" if refused else dice.choice(("SYN", "ACK", "ACK, PSH", "ACK, FIN"))
+        if form == "compact":
+            yield (
+                f"{stamp} [bench/node-{src_id % 12}]: {src}:{here} (ID:{src_id}) {arrow} {dst}:{port} (ID:{dst_id}) "
+                f"{what} {verdict} (TCP Flags: {flags})\n"
+            )
+        elif form == "table":
+            yield f"{stamp}   {src}:{here}   {dst}:{port}   {what}   {verdict}   TCP Flags: {flags}\n"
+        else:
+            yield (
+                f"  TIMESTAMP: {stamp}\n     SOURCE: {src}:{here}\nDESTINATION: {dst}:{port}\n       TYPE: {what}\n"
+                f"    VERDICT: {verdict}\n    SUMMARY: TCP Flags: {flags}\n------------\n"
+            )
+
+
+def monitor_texts(dice):
+    """Lines of ``cilium-dbg monitor``: traces, and drops with their verdicts."""
+    known = kinds(dice)
+    while True:
+        _, src, _, dst, port, refused = dice.choice(known)
+        pair = (
+            f"10.{src % 12}.{src // 250}.{src % 250}:{dice.randrange(32_768, 60_999)} -> "
+            f"10.{dst % 12}.{dst // 250}.{dst % 250}:{port} tcp"
+        )
+        mark = f"0x{dice.getrandbits(32):x}"
+        if refused:
+            yield (
+                f"Policy verdict log: flow {mark} local EP ID {dst}, remote ID {src}, proto 6, ingress, action deny, "
+                f"auth: disabled, match none, {pair} SYN\n"
+                f"xx drop (Policy denied) flow {mark} to endpoint {dst}, ifindex 14, file bpf_lxc.c:2067, , "
+                f"identity {src}->{dst}: {pair} SYN\n"
+            )
+        else:
+            yield (
+                f"-> endpoint {dst} flow {mark} , identity {src}->{dst} state established ifindex lxc{dst:x} "
+                f"orig-ip 10.{src % 12}.{src // 250}.{src % 250}: {pair} {dice.choice(('ACK', 'ACK, PSH'))}\n"
+            )
+
+
+def agent_texts(dice):
+    """An agent's log: mostly of no interest, now and then a policy import."""
+    number = 0
+    while True:
+        number += 1
+        clock = f"2026-04-21T{number // 36_000 % 24:02d}:{number // 600 % 60:02d}:{number // 10 % 60:02d}.{number % 10}00Z"
+        if dice.random() < REFUSED:
+            yield (
+                f'time={clock} level=info msg="Upserted policy to repository" module=agent.controlplane.policy '
+                f"resource=knp/team-{number % 40}/app-{number % 800} policyRevision={number} deletedRules=0\n"
+            )
+        else:
+            yield (
+                f"time={clock} level=info source=/go/src/github.com/cilium/cilium/pkg/endpoint/log.go:112 "
+                f'msg="Rewrote endpoint BPF program" module=agent.datapath containerID={dice.getrandbits(40):x} '
+                f"endpointID={dice.randrange(4000)} identity={dice.randrange(60_000)} ipv4=10.0.1.{number % 250}\n"
+            )
+
+
+FORMS = {
+    "hubble-compact": (lambda dice: flow_texts(dice, "compact"), "TIMESTAMP", "DROPPED"),
+    "hubble-dict": (lambda dice: flow_texts(dice, "dict"), "TIMESTAMP", "DROPPED"),
+    "hubble-table": (lambda dice: flow_texts(dice, "table"), "TIMESTAMP", "DROPPED"),
+    "cilium-monitor": (monitor_texts, "", "xx drop"),
+    "cilium-agent-log": (agent_texts, "", "Upserted"),
+}
+"""Parser -> (records, header, what grep looks for)."""
+
+
+def write(path, form, size):
+    """A file of about `size` bytes."""
+    make, _, _ = FORMS[form]
+    left = size
+    with path.open("w", encoding="ascii") as out:
+        if form == "hubble-table":
+            out.write("TIMESTAMP   SOURCE   DESTINATION   TYPE   VERDICT   SUMMARY\n")
+        for text in make(random.Random(SEED)):
+            out.write(text)
+            left -= len(text)
+            if left <= 0:
+                break
+
+
+def parse(path, form):
+    """Every event, thrown away; how many."""
+    parser, context, count = parser_named(form), ParseContext(input=str(path), year=2026), 0
+    data = path.read_bytes()
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", min(start + BLOCK, len(data) - 1)) + 1 or len(data)
+        if form == "hubble-dict" and end < len(data):
+            end = data.find(b"------------\n", end) + 13
+        for _ in parser.parse(Block(data=data[start:end]), context):
+            count += 1
+        start = end
+    return count
+
+
+def tally(path, form, *, only_denied):
+    """As `flowdiag analyze` reads; how many records, and of how many distinct flows."""
+    with Gathered([str(path)]) as gathered:
+        outcome = run(gathered, ReadOptions(format=form, year=2026, processes=1, only_denied=only_denied))
+        outcome.tally.flows()
+    return outcome.tally.records
+
+
+def grep(path, form):
+    """What `grep -c` says of it."""
+    found = subprocess.run(["grep", "-c", FORMS[form][2], str(path)], check=True, capture_output=True)
+    return int(found.stdout)
+
+
+WAYS = {
+    "parse": parse,
+    "tally": lambda path, form: tally(path, form, only_denied=False),
+    "denied": lambda path, form: tally(path, form, only_denied=True),
+    "grep -c": grep,
+}
+
+
+def main():
+    """Measure and print a table."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--megabytes", type=float, default=20)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--only", choices=sorted(FORMS), action="append")
+    given = options.parse_args()
+    ways = {name: way for name, way in WAYS.items() if name != "grep -c" or shutil.which("grep")}
+    print(f"{'MB/s':18}" + "".join(f"{name:>12}" for name in ways) + f"{'tally/grep':>12}")
+    with tempfile.TemporaryDirectory() as folder:
+        for form in given.only or FORMS:
+            path = Path(folder, f"{form}.txt")
+            write(path, form, int(given.megabytes * 1e6))
+            size = path.stat().st_size / 1e6
+            best = dict.fromkeys(ways, 0.0)
+            for _ in range(given.rounds):
+                for name, way in ways.items():
+                    begun = time.perf_counter()
+                    way(path, form)
+                    best[name] = max(best[name], size / (time.perf_counter() - begun))
+            ratio = f"{best['tally'] / best['grep -c']:12.3f}" if "grep -c" in best else ""
+            print(f"{form:18}" + "".join(f"{value:12.1f}" for value in best.values()) + ratio, flush=True)
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()
