@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, TypeVar
 
 import click
@@ -194,13 +194,13 @@ def parse_zone(text: str) -> tzinfo:
     """
     if text.upper() in ("UTC", "Z"):
         return UTC
-    from dateutil import tz
-
-    match = re.fullmatch(r"([+-])(\d\d):?(\d\d)", text)
+    match = re.fullmatch(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", text)
     if match:
         sign = -1 if match[1] == "-" else 1
-        return tz.tzoffset(None, sign * timedelta(hours=int(match[2]), minutes=int(match[3])))
-    zone = tz.tzlocal() if text == "local" else tz.gettz(text)
+        return timezone(sign * timedelta(hours=int(match[2]), minutes=int(match[3])))
+    from dateutil import tz
+
+    zone = tz.tzlocal() if text == "local" else tz.gettz(text) if text else None
     if zone is None:
         raise UsageError(f"{text!r} is not a time zone", hint="write UTC, local, Europe/Vienna or +02:00")
     return zone

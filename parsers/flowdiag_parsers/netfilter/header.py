@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import tzinfo
-from functools import lru_cache
 
 from msgspec import Struct
 
@@ -87,13 +86,22 @@ def read_header(text: str, context: ParseContext) -> Header:
     return Header(None, TimeSource.NONE, match["ldhost"], end)
 
 
-@lru_cache(maxsize=1024)
+_minutes: dict[tuple[int | None, int | None, str, int, int, str], int | None] = {}
+_MINUTES_KEPT = 1024
+
+
 def _minute(
     year: int | None, reference: int | None, zone: tzinfo, month: int, day: int, clock: str
 ) -> int | None:
     """Start of a minute without a year: thousands of lines share one."""
-    context = ParseContext(input="", year=year, reference_time=reference, zone=zone)
-    return yearless_instant(context, month, day, (int(clock[:2]), int(clock[3:]), 0))
+    # By the zone's name in words: dateutil's zones have no hash.
+    key = (year, reference, repr(zone), month, day, clock)
+    if key not in _minutes:
+        if len(_minutes) >= _MINUTES_KEPT:
+            _minutes.clear()
+        context = ParseContext(input="", year=year, reference_time=reference, zone=zone)
+        _minutes[key] = yearless_instant(context, month, day, (int(clock[:2]), int(clock[3:]), 0))
+    return _minutes[key]
 
 
 def _dated(stamp: str, context: ParseContext, host: str | None, end: int) -> Header:
