@@ -16,7 +16,17 @@ def main() -> None:
     """Exit with a message at the first thing that is not right."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        run(sys.executable, "-m", "build", "--quiet", "--no-isolation", "--wheel", "--outdir", str(folder), str(ROOT))
+        run(
+            sys.executable,
+            "-m",
+            "build",
+            "--quiet",
+            "--no-isolation",
+            "--wheel",
+            "--outdir",
+            str(folder),
+            str(ROOT),
+        )
         (wheel,) = folder.glob("*.whl")
         names = zipfile.ZipFile(wheel).namelist()
         top = {name.split("/")[0] for name in names}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import structs
@@ -23,6 +21,7 @@ from flowdiag.parserkit.block import Block, ParseContext
 from flowdiag.parserkit.placing import place_event
 from flowdiag.tally.answers import Answers
 from flowdiag.tally.bounds import compacted
+from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.distinct import distinct_flows
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Kept, Sighting
@@ -38,23 +37,11 @@ from flowdiag.tally.wire import (
     table_state,
 )
 
-__all__ = ["Tally", "uncollected"]
+__all__ = ["Tally"]
 
 _RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
 _ROOM = 50_000
 """Lanes that may be added before it is looked whether there are too many."""
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without looking for cycles: among many live counters that costs more than the work, and there are none."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class Tally:
@@ -206,7 +193,8 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add all that `other` holds; `other` is not to be used any more."""
-        self.table.absorb(other.table)
+        with uncollected():
+            self.table.absorb(other.table)
         self.answers.absorb(other.answers.sorted())
         for name, counts in other._inputs.items():
             mine = self._inputs.get(name)

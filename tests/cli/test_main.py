@@ -145,9 +145,10 @@ def test_outputs():
     """One format on standard output; files besides, several of one format too."""
     known = ("terminal", "json", "markdown")
 
-    assert parse_outputs(
-        ("json=a.json", "json=b.json"), known
-    ) == ("terminal", {"json": ["a.json", "b.json"]})
+    assert parse_outputs(("json=a.json", "json=b.json"), known) == (
+        "terminal",
+        {"json": ["a.json", "b.json"]},
+    )
     assert parse_outputs(("json", "markdown=x.md"), known) == ("json", {"markdown": ["x.md"]})
     for wrong in (("json", "markdown"), ("json=",), ("yaml",)):
         with pytest.raises(UsageError):
