@@ -315,7 +315,7 @@ def state_text(problem: Problem, zone: tzinfo) -> str:
     if problem.ongoing is None:
         return f"{since}, last seen {last}; whether it goes on is unknown"
     if problem.first == problem.last:
-        return f"once, at {last}"
+        return f"once, at {last}" if problem.count == 1 else f"at {last}, not seen since"
     return f"{clock(problem.first, zone)} to {last}, not seen since"
 
 
