@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A shared machine makes one example slow now and then; no test asserts a time.
+settings.register_profile("flowdiag", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("flowdiag")
 
 ROOT = Path(__file__).resolve().parent.parent
 

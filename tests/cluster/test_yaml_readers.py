@@ -107,14 +107,32 @@ LINES = st.sampled_from(
 @settings(max_examples=600, deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=9), st.sampled_from(["", "Pod"]))
 def test_fast_reader_doubts_what_the_safe_reader_refuses(lines, kind):
-    """On arbitrary, mostly broken text the fast reader doubts or agrees; it never invents a reading."""
+    """On arbitrary, mostly broken text the fast reader doubts or agrees; it never invents a reading.
+
+    A fault inside a part that is skipped unread goes unseen, and only there: read whole, it is doubted.
+    """
     text = "\n".join(lines) + "\n"
     want = filter_of(kind)
     try:
         fast = read_block(text, want)
     except Doubt:
         return  # doubt is always right
-    assert [fast] == read_documents(text, want)
+    try:
+        safe = read_documents(text, want)
+    except YamlError:
+        with pytest.raises(Doubt):
+            read_block(text)
+        return
+    assert [fast] == safe
+
+
+def test_a_fault_in_a_skipped_part_is_not_looked_for():
+    """What nobody needs is not read, so that nobody learns whether it could be."""
+    text = "status:\n- a: b\n  - x\n"
+
+    assert read_block(text, filter_of("Pod")) == {"status": [{"a": None}]}
+    with pytest.raises(Doubt):
+        read_block(text)
 
 
 @settings(max_examples=150, deadline=None)
