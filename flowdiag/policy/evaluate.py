@@ -11,6 +11,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import L7, Direction, Icmp
 from flowdiag.model.objects import Pod, Snapshot
@@ -61,6 +63,8 @@ class PolicySet:
         relational: whether conditions tell an end's own node from others.
         policed: reserved words of ends without a pod that policies can select.
         loopback: whether a pod always reaches itself; else nobody says.
+        crossing: says why what an end's own policies allow may still be refused on the way, where nothing
+            here evaluates that; the verdict is then unknown.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class PolicySet:
         relational: bool = False,
         policed: frozenset[str] = frozenset(),
         loopback: bool = False,
+        crossing: Callable[[Direction, Facts, Facts], str | None] | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.dialect = dialect
@@ -86,6 +91,7 @@ class PolicySet:
         self._relational = relational
         self._policed = policed
         self._loopback = loopback
+        self._crossing = crossing
         self._ends = EndsBook(snapshot, ranges, _keys(tiers), extra=extra, relational=relational)
         self._plans = {direction: Plan(direction, tiers) for direction in Direction}
         every = [policy for tier in tiers for policy in tier.policies]
@@ -218,7 +224,15 @@ class PolicySet:
         view = self._view(plan, subject, at)
         destination = subject if direction is Direction.INGRESS else peer
         sure, maybe = plan.matching(view, peer, traffic, destination)
-        return decide(plan, view, sure, maybe, traffic).allowed
+        allowed = decide(plan, view, sure, maybe, traffic).allowed
+        if allowed and self._crossing is not None and self._crossing(direction, subject, peer) is not None:
+            return None
+        return allowed
+
+    @property
+    def crosses(self) -> bool:
+        """Where pods run may matter: two pods that no condition tells apart may still differ."""
+        return self._crossing is not None
 
     def plan(self, direction: Direction) -> Plan:
         """Give the rules of a direction in their order of evaluation."""
@@ -255,17 +269,13 @@ class PolicySet:
                     self._memory.clear()
                 self._memory[key] = known
         decision, addressed = known
+        if self._crossing is not None and decision.allowed:
+            why = self._crossing(direction, subject, peer)
+            if why is not None:
+                return replace(decision, allowed=None, unknown=(*decision.unknown, why))
         if not addressed:
             return decision
-        return EndDecision(
-            allowed=decision.allowed,
-            isolated_by=decision.isolated_by,
-            decided_by=decision.decided_by,
-            nearest=named(decision.nearest, subject, peer),
-            unknown=decision.unknown,
-            walk=decision.walk,
-            uncertain=decision.uncertain,
-        )
+        return replace(decision, nearest=named(decision.nearest, subject, peer))
 
     def _decide(
         self,

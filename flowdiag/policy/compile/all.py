@@ -107,7 +107,15 @@ def _calico(snapshot: Snapshot, traits: Traits, *, staged: bool) -> PolicySet:
         else:
             tiers.unsupported(_unsupported(policy))
     built = tiers.build(context, *calico_hosts.host_tiers(snapshot, labels, context))
-    return PolicySet(snapshot, Dialect.CALICO, built, context.ranges, notes=tuple(notes), extra=labels.of)
+    return PolicySet(
+        snapshot,
+        Dialect.CALICO,
+        built,
+        context.ranges,
+        notes=tuple(notes),
+        extra=labels.of,
+        crossing=calico_hosts.crossing(snapshot, labels),
+    )
 
 
 def _cilium(snapshot: Snapshot, dialect: Dialect, traits: Traits) -> PolicySet:

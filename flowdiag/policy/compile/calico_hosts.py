@@ -7,6 +7,7 @@ has the profile ``projectcalico-default-allow`` (automatic host endpoints have).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -15,7 +16,8 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Condition, Miss, PolicyRef
 from flowdiag.policy.addresses import parse_network
-from flowdiag.policy.calico_labels import HOST_MARK, CalicoLabels, spec_of
+from flowdiag.policy.calico_labels import HOST_MARK, CalicoLabels, labels_of, spec_of
+from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.matchers import AddressRange
@@ -116,6 +118,61 @@ def host_tiers(
     first = Tier(name="failsafe", order=Order.ORDERED, policies=(failsafe,), closes=False)
     last = Tier(name="host endpoint profile", order=Order.ORDERED, policies=(ending,))
     return (first,), _node_ports(snapshot), last
+
+
+def crossing(
+    snapshot: Snapshot, labels: CalicoLabels
+) -> Callable[[Direction, Facts, Facts], str | None] | None:
+    """Say where policies with ``applyOnForward`` may refuse pod traffic at a host endpoint on its way.
+
+    Such a policy is held against what a node forwards between its host endpoint and its pods.  Here it is
+    evaluated for the host's own traffic only, so what it might do to pods' traffic is unknown.
+
+    Returns:
+        A function of the direction and both ends, or ``None`` where no such policy selects a host endpoint.
+    """
+    found: dict[tuple[Direction, str], PolicyRef] = {}
+    for policy in snapshot.policies:
+        spec = policy.spec
+        if policy.ref.kind != "GlobalNetworkPolicy" or not spec.get("applyOnForward"):
+            continue
+        if spec.get("preDNAT") or spec.get("doNotTrack"):
+            continue
+        for each in labels.host_endpoints:
+            node = spec_of(each).get("node")
+            if not isinstance(node, str) or not _selects(spec.get("selector"), labels_of(each)):
+                continue
+            for direction in Direction:
+                types = spec.get("types") or ["Ingress", "Egress"]
+                if direction.value.title() in types:
+                    found.setdefault((direction, node), policy.ref)
+    if not found:
+        return None
+
+    def why(direction: Direction, subject: Facts, peer: Facts) -> str | None:
+        if subject.kind != "pod" or (subject.node is not None and subject.node == peer.node):
+            return None
+        if subject.node is None:
+            ref = next((ref for (way, _), ref in sorted(found.items()) if way is direction), None)
+        else:
+            ref = found.get((direction, subject.node))
+        if ref is None:
+            return None
+        return (
+            f"GlobalNetworkPolicy {ref.name} applies to what the node's host endpoint forwards "
+            "(applyOnForward), which is not evaluated for pods"
+        )
+
+    return why
+
+
+def _selects(selector: Any, labels: dict[str, str]) -> bool:
+    if not isinstance(selector, str) or not selector.strip():
+        return True
+    try:
+        return parse_selector(selector).matches(labels)
+    except SelectorSyntaxError:
+        return True  # the policy comes out as broken elsewhere; nothing is ruled out here
 
 
 def _node_ports(snapshot: Snapshot) -> Tier:

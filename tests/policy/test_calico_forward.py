@@ -1,0 +1,81 @@
+"""Calico policies on what host endpoints forward: unknown for pods, and said."""
+
+import pytest
+
+from flowdiag.analysis.ask import Asker
+from flowdiag.cluster.snapshot import build_snapshot
+from flowdiag.model.policy import Dialect
+from flowdiag.policy import compile_policies
+from flowdiag.policy.matrix import Matrix
+
+STATE = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {nodeName: node-a, containers: [{name: c}]}
+status: {phase: Running, podIP: 10.0.1.1}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: near, namespace: shop, labels: {app: near}}
+spec: {nodeName: node-a, containers: [{name: c}]}
+status: {phase: Running, podIP: 10.0.1.2}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: far, namespace: shop, labels: {app: far}}
+spec: {nodeName: node-b, containers: [{name: c}]}
+status: {phase: Running, podIP: 10.0.2.1}
+---
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: node-a-eth0, labels: {host: edge}}
+spec: {node: node-a, interfaceName: eth0, expectedIPs: [192.0.2.1], profiles: [projectcalico-default-allow]}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: edge}
+spec: {selector: host == 'SELECTED', types: [Ingress], applyOnForward: FORWARD, order: 1, ingress: [{action: Deny}]}
+"""
+
+
+def asker(selected="edge", forward="true"):
+    text = STATE.replace("SELECTED", selected).replace("FORWARD", forward)
+    snapshot, _ = build_snapshot([("state.yaml", text.encode())])
+    return Asker(snapshot, compile_policies(snapshot, dialect=Dialect.CALICO))
+
+
+def test_traffic_that_the_host_endpoint_forwards_to_a_pod_is_unknown():
+    """The policy may refuse it on its way; that is not evaluated, and named."""
+    answer = asker().ask("shop/far", "shop/web", "TCP", 80)
+
+    assert answer.allowed is None
+    assert "applyOnForward" in answer.error
+    assert "edge" in answer.error
+
+
+@pytest.mark.parametrize(
+    ("src", "dst"), [("shop/near", "shop/web"), ("shop/web", "shop/far"), ("shop/web", "shop/near")]
+)
+def test_what_does_not_enter_by_the_host_endpoint_is_decided(src, dst):
+    """Traffic on one node, and traffic that leaves while the policy is for what enters."""
+    assert asker().ask(src, dst, "TCP", 80).allowed is True
+
+
+@pytest.mark.parametrize(("selected", "forward"), [("other", "true"), ("edge", "false")])
+def test_a_policy_that_concerns_no_forwarded_traffic_changes_nothing(selected, forward):
+    """It must select a host endpoint, and apply on forward."""
+    assert asker(selected, forward).ask("shop/far", "shop/web", "TCP", 80).allowed is True
+
+
+def test_the_matrix_does_not_call_it_open():
+    """Ports that may be refused on the way are not counted as open; others are."""
+    known = asker()
+    matrix = Matrix(known.snapshot, known.policies)
+
+    assert matrix.between("shop/far", "shop/web") == {}
+    assert "TCP" in matrix.between("shop/near", "shop/web")
