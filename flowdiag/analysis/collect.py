@@ -111,9 +111,10 @@ def gather(
     cnis = {parser_named(one.parser).cni for one in counted if one.parser is not None and one.records}
     firsts = [one.first for one in counted if one.first is not None]
     lasts = [one.last for one in counted if one.last is not None]
+    objects = {name for name, _ in state}
     return Evidence(
         tally=tally,
-        inputs=tuple(one for one in summaries if one.parser is not None),
+        inputs=tuple(one for one in summaries if one.parser is not None or one.path in objects),
         state=state,
         manifests=placed.manifests,
         cnis=tuple(sorted(cni for cni in cnis if cni)),

@@ -104,7 +104,9 @@ def _report(
     )
     since, until = _window(read, selection)
     warnings = [
-        *what_to_collect(read.inputs, read.cnis, state=state is not None),
+        *what_to_collect(
+            [one for one in read.inputs if one.parser is not None], read.cnis, state=state is not None
+        ),
         *only_logged(flow for flow, _, _ in logged.unknown),
         *_warnings(read, state),
         *nobody_enforces(read.cnis, state),

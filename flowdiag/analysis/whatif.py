@@ -99,7 +99,7 @@ def whatif(
             hint="--to NEW, or --apply FILE and --delete KIND/NS/NAME",
         )
     read = gather(paths, evidence=evidence or EvidenceOptions(), progress=progress) if paths else None
-    if read is not None and not read.inputs:
+    if read is not None and not any(one.parser is not None for one in read.inputs):
         raise InputError(
             f"no records in the evidence ({', '.join(paths)})",
             hint="leave it out to compare the states alone; several manifests are --apply A --apply B",

@@ -379,6 +379,8 @@ def _sniff_json(text: str) -> float:
         if kind is not None or "items" in top:
             return 0.95
         return 0.8 if "metadata" in top else 0.2
+    if api is None and "items" in top and (kind or "").endswith("List"):
+        return 0.8  # a list that somebody put together by hand; its items say what they are
     if (
         api is None
         and "metadata" in top

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdiag.analysis import StateOptions, analyze
+from flowdiag.analysis import EvidenceOptions, StateOptions, analyze
 
 INCIDENTS = Path(__file__).resolve().parents[2] / "fixtures" / "incidents"
 NAMES = sorted(path.parent.name for path in INCIDENTS.glob("*/expected.toml"))
@@ -119,3 +119,15 @@ def test_everything_adds_up(incident):
     assert sum(report.buckets.counts.allowed) == report.totals.allowed
     ids = [problem.id for problem in report.problems]
     assert len(ids) == len(set(ids))
+
+
+def test_inputs_list_the_cluster_objects_too(tmp_path):
+    """With --checksum a reader can tell which objects decided, and a hand-made list needs no apiVersion."""
+    (tmp_path / "list.json").write_text(
+        '{"kind": "List", "items": [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}]}'
+    )
+    report = analyze([str(tmp_path)], evidence=EvidenceOptions(checksum=True))
+
+    (only,) = report.inputs
+    assert (only.parser, only.records) == (None, 0)
+    assert len(only.sha256 or "") == 64
