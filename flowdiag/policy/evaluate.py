@@ -92,6 +92,7 @@ class PolicySet:
         self._policed = policed
         self._loopback = loopback
         self._crossing = crossing
+        self._spaces = _namespaces_read(snapshot)
         self._ends = EndsBook(snapshot, ranges, _keys(tiers), extra=extra, relational=relational)
         self._plans = {direction: Plan(direction, tiers) for direction in Direction}
         every = [policy for tier in tiers for policy in tier.policies]
@@ -225,9 +226,7 @@ class PolicySet:
         destination = subject if direction is Direction.INGRESS else peer
         sure, maybe = plan.matching(view, peer, traffic, destination)
         allowed = decide(plan, view, sure, maybe, traffic).allowed
-        if allowed and self._crossing is not None and self._crossing(direction, subject, peer) is not None:
-            return None
-        return allowed
+        return None if allowed and self._unseen(direction, subject, peer) is not None else allowed
 
     @property
     def crosses(self) -> bool:
@@ -269,8 +268,8 @@ class PolicySet:
                     self._memory.clear()
                 self._memory[key] = known
         decision, addressed = known
-        if self._crossing is not None and decision.allowed:
-            why = self._crossing(direction, subject, peer)
+        if decision.allowed:
+            why = self._unseen(direction, subject, peer)
             if why is not None:
                 return replace(decision, allowed=None, unknown=(*decision.unknown, why))
         if not addressed:
@@ -328,6 +327,18 @@ class PolicySet:
             step = WalkStep(tier=None, policy=None, rule=None, outcome="allow", text=text)
             return EndDecision(allowed=True, walk=(step,))
         return None
+
+    def _unseen(self, direction: Direction, subject: Facts, peer: Facts) -> str | None:
+        """Say why what the known policies of an end allow may be refused all the same; ``None`` if it may not.
+
+        Who may read one namespace only has nothing of the others: their policies are unknown, not absent.
+        """
+        if subject.kind == "pod" and subject.namespace is not None and subject.namespace not in self._spaces:
+            return (
+                f"nothing of namespace {subject.namespace} is in the state; ask its owner whether a policy "
+                f"there isolates the pod for {direction}, and which rule admits this"
+            )
+        return self._crossing(direction, subject, peer) if self._crossing is not None else None
 
     def _doubts(
         self, plan: Plan, verdict: Verdict, subject: Facts, peer: Facts, traffic: Traffic, view: View
@@ -559,3 +570,14 @@ def _agree(decisions: list[ConnectionDecision], why: str) -> ConnectionDecision:
     left = _one_of(egress, why) if egress else None
     right = _one_of(ingress, why) if ingress else None
     return ConnectionDecision(allowed=_both(left, right), egress=left, ingress=right)
+
+
+def _namespaces_read(snapshot: Snapshot) -> frozenset[str]:
+    """Namespaces of which the state holds something; one that only records name is not among them."""
+    declared = {name for name, one in snapshot.namespaces.items() if one.declared}
+    found: set[str | None] = {policy.ref.namespace for policy in snapshot.policies}
+    found.update(pod.namespace for pod in snapshot.pods)
+    found.update(workload.namespace for workload in snapshot.workloads)
+    found.update(service.namespace for service in snapshot.services)
+    found.update(each.namespace for each in snapshot.endpoint_slices)
+    return frozenset(declared | {name for name in found if name is not None})
