@@ -224,7 +224,10 @@ def _named(text: str, snapshot: Snapshot, index: SnapshotIndex) -> tuple[Endpoin
         {f"{pod.namespace}/{pod.name}" for pod in snapshot.pods} | {f"{ns}/{n}" for ns, n in index.owners}
     )
     what = f"{kind} " if kind else ""
-    raise InputError(f"no {what}{namespace}/{name} in the state", hint=_closest(f"{namespace}/{name}", known))
+    hint = _closest(f"{namespace}/{name}", known)
+    if not any(one.startswith(f"{namespace}/") for one in known):
+        hint = f"nothing of namespace {namespace} is in the state: collect it, ask its owner, or name the address. {hint}"
+    raise InputError(f"no {what}{namespace}/{name} in the state", hint=hint.strip())
 
 
 def _workload_pods(namespace: str, ref: WorkloadRef, index: SnapshotIndex) -> list[Pod]:
