@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
+from itertools import pairwise
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
@@ -15,6 +18,7 @@ from flowdiag.model.event import Icmp
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import ConnectionDecision, EndDecision
 from flowdiag.policy import PolicySet
+from flowdiag.policy.matrix import Range
 
 __all__ = ["Answer", "Asker", "Pair"]
 
@@ -57,8 +61,25 @@ class Asker:
             InputError: nothing is called so.
         """
         if text not in self._ends:
-            self._ends[text] = resolve_end(text, self.snapshot, self.leases, self.index)
+            ends = resolve_end(text, self.snapshot, self.leases, self.index)
+            self._ends[text] = tuple(part for end in ends for part in self._pieces(end))
         return self._ends[text]
+
+    def _pieces(self, end: Endpoint) -> Iterator[Endpoint]:
+        """A range of addresses cut where some policy tells them apart; any other end as it is."""
+        if end.cidr is None or end.ip is not None:
+            yield end
+            return
+        network = ip_network(end.cidr)
+        first, last = int(network.network_address), int(network.broadcast_address)
+        cuts = (cut for cut in self.policies.ranges.cuts(network.version) if first < cut <= last)
+        edges = sorted({first, last + 1, *cuts})
+        if len(edges) == 2:
+            yield end
+            return
+        for low, high in pairwise(edges):
+            one = Range(network.version, low, high - 1)
+            yield replace(one.endpoint, name=one.text)
 
     def ask(
         self,
