@@ -6,47 +6,48 @@ from flowdiag.analysis.ask import Asker
 from flowdiag.cluster.query import resolve_end
 from flowdiag.model.errors import InputError
 from flowdiag.policy.matrix import Matrix, merged, outside_ranges, texts
+from flowdiag.policy.ports import NO_PORTS
+from flowdiag.policy.reach import Ports
 from flowdiag.report.reach_view import Reach, ReachResult
 
 __all__ = ["reach"]
 
 
 def reach(asker: Asker, workload: str) -> ReachResult:
-    """Every workload and outside range that can reach `workload` or be reached by it.
+    """Every workload and outside range that can reach `workload` or be reached by it, or perhaps can.
 
     Raises:
         InputError: nothing in the state is called so, or it is no workload.
     """
-    matrix = Matrix(asker.snapshot, asker.policies, inferred=True)
-    name = _name(asker, matrix, workload)
-    inbound, outbound = [], []
-    closed_in = closed_out = 0
-    for other in matrix.workloads:
-        if other == name:
-            continue
-        if ports := texts(matrix.between(other, name)):
-            inbound.append(Reach(peer=other, ports=ports))
-        else:
-            closed_in += 1
-        if ports := texts(matrix.between(name, other)):
-            outbound.append(Reach(peer=other, ports=ports))
-        else:
-            closed_out += 1
+    sure = Matrix(asker.snapshot, asker.policies, inferred=True)
+    perhaps = Matrix(asker.snapshot, asker.policies, inferred=True, unknown=True)
+    name = _name(asker, sure, workload)
+    others = [other for other in sure.workloads if other != name]
+    inbound = [_row(other, sure.between(other, name), perhaps.between(other, name)) for other in others]
+    outbound = [_row(other, sure.between(name, other), perhaps.between(name, other)) for other in others]
+    outside_in: list[Reach | None] = []
+    outside_out: list[Reach | None] = []
     for version in (4, 6):
         ranges = outside_ranges([asker.policies], version)
-        for one, ports_of in merged((one, matrix.from_outside(one, name)) for one in ranges):
-            if ports := texts(ports_of):
-                inbound.append(Reach(peer=one.text, ports=ports))
-        for one, ports_of in merged((one, matrix.to_outside(name, one)) for one in ranges):
-            if ports := texts(ports_of):
-                outbound.append(Reach(peer=one.text, ports=ports))
+        both = ((one, (sure.from_outside(one, name), perhaps.from_outside(one, name))) for one in ranges)
+        outside_in += [_row(one.text, *ports) for one, ports in merged(both)]
+        both = ((one, (sure.to_outside(name, one), perhaps.to_outside(name, one))) for one in ranges)
+        outside_out += [_row(one.text, *ports) for one, ports in merged(both)]
     return ReachResult(
         workload=name,
-        inbound=tuple(inbound),
-        outbound=tuple(outbound),
-        inbound_closed=closed_in,
-        outbound_closed=closed_out,
+        inbound=tuple(row for row in [*inbound, *outside_in] if row is not None),
+        outbound=tuple(row for row in [*outbound, *outside_out] if row is not None),
+        inbound_closed=inbound.count(None),
+        outbound_closed=outbound.count(None),
     )
+
+
+def _row(peer: str, sure: Ports, perhaps: Ports) -> Reach | None:
+    """What is open and what may be; None where all is closed."""
+    if not perhaps:
+        return None
+    unknown = {protocol: ports - sure.get(protocol, NO_PORTS) for protocol, ports in perhaps.items()}
+    return Reach(peer=peer, ports=texts(sure), unknown=texts(unknown))
 
 
 def _name(asker: Asker, matrix: Matrix, workload: str) -> str:

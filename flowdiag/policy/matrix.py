@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from flowdiag.policy.reach import Ports, connections
 __all__ = ["Matrix", "Range", "merged", "outside_ranges", "texts", "workloads"]
 
 _SIZES = {4: 32, 6: 128}
+_Open = TypeVar("_Open")
 
 
 class Range(Struct, frozen=True, order=True):
@@ -92,10 +94,14 @@ class Matrix:
         snapshot: the state.
         policies: its policies, compiled.
         inferred: as for `workloads`.
+        unknown: count ports whose verdict is unknown as open (what may be reachable) instead of closed.
     """
 
-    def __init__(self, snapshot: Snapshot, policies: PolicySet, *, inferred: bool = False) -> None:
+    def __init__(
+        self, snapshot: Snapshot, policies: PolicySet, *, inferred: bool = False, unknown: bool = False
+    ) -> None:
         self.policies = policies
+        self._unknown = unknown
         host_pods = policies.dialect is Dialect.KUBERNETES
         self.workloads = {
             name: self._distinct(ends)
@@ -127,10 +133,10 @@ class Matrix:
         one, other = self.policies.facts(source, target)
         key = (one.class_id, other.class_id)
         if self.policies.crosses:
-            return connections(self.policies, source, target)
+            return connections(self.policies, source, target, unknown=self._unknown)
         known = self._memory.get(key)
         if known is None:
-            known = self._memory[key] = connections(self.policies, source, target)
+            known = self._memory[key] = connections(self.policies, source, target, unknown=self._unknown)
         return known
 
     def _distinct(self, ends: list[Endpoint]) -> list[Endpoint]:
@@ -144,9 +150,9 @@ class Matrix:
         return list(seen.values())
 
 
-def merged(ranges: Iterable[tuple[Range, Ports]]) -> Iterator[tuple[Range, Ports]]:
-    """Join neighbouring ranges with equal ports; the input is in order."""
-    held: tuple[Range, Ports] | None = None
+def merged(ranges: Iterable[tuple[Range, _Open]]) -> Iterator[tuple[Range, _Open]]:
+    """Join neighbouring ranges with equal ports, however they are written; the input is in order."""
+    held: tuple[Range, _Open] | None = None
     for current, ports in ranges:
         if held is not None and held[1] == ports and held[0].last + 1 == current.first:
             held = (Range(current.version, held[0].first, current.last), ports)

@@ -1,0 +1,53 @@
+"""Who can reach a workload: what is open, what is closed, and what the state does not say."""
+
+import msgspec
+
+from flowdiag.analysis import load_asker
+from flowdiag.analysis.options import StateOptions
+from flowdiag.analysis.reach import reach
+from flowdiag.report.reach_view import render_reach
+
+UNCLEAR = """
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: to-groups, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress:
+  - toGroups: [{aws: {securityGroupsIds: [sg-0123]}}]
+    toPorts: [{ports: [{port: "443", protocol: TCP}]}]
+  - toEndpoints: [{matchLabels: {app: db}}]
+    toPorts: [{ports: [{port: "5432", protocol: TCP}]}]
+"""
+
+
+def pod(name, ip):
+    return f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}
+spec: {{nodeName: n1, containers: [{{name: c}}]}}
+status: {{podIP: {ip}, phase: Running}}
+---"""
+
+
+def asked(tmp_path, workload):
+    path = tmp_path / "state.yaml"
+    path.write_text(pod("web", "10.0.0.1") + pod("db", "10.0.0.2") + pod("other", "10.0.0.3") + UNCLEAR)
+    asker, _ = load_asker(StateOptions(paths=(str(path),)))
+    return reach(asker, workload)
+
+
+def test_what_nobody_can_say_is_neither_open_nor_closed(tmp_path):
+    """A group that lives outside the cluster may hold any address: unknown on its port alone."""
+    result = asked(tmp_path, "shop/web")
+    outside = next(row for row in result.outbound if row.peer.endswith("-255.255.255.255"))
+
+    assert outside.ports == {}
+    assert outside.unknown == {"TCP": ("443",)}
+    assert next(row for row in result.outbound if row.peer == "shop/db").ports == {"TCP": ("5432",)}
+    assert next(row for row in result.outbound if row.peer == "shop/other").unknown == {"TCP": ("443",)}
+    text = render_reach(result)
+    assert "unknown, as the state lacks what decides it:\n    TCP 443\n" in text
+    assert "0 workloads cannot be reached from it" in text
+    assert b'"unknown":{"TCP":["443"]}' in msgspec.json.encode(result)
