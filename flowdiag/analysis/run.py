@@ -14,6 +14,8 @@ from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, withou
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.no_denials import only_logged, what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.rule_use import RuleUse, rule_use
+from flowdiag.analysis.sides import Side
 from flowdiag.analysis.skew import clock_skew
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver, cluster_changes, merge_changes
@@ -29,7 +31,7 @@ from flowdiag.model.time import NS, rfc3339
 from flowdiag.timeline import Material, build_report
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
-__all__ = ["Progress", "analyze"]
+__all__ = ["Examination", "Progress", "analyze", "examine"]
 
 Progress = Callable[[int, int | None, str], None]
 """Called with bytes done, bytes in all (if known) and the input at hand."""
@@ -55,6 +57,34 @@ def analyze(
     Raises:
         InputError: nothing usable is in the inputs.
     """
+    return _run(paths, evidence, state, selection, progress, rules=False).report
+
+
+def examine(
+    paths: Sequence[str],
+    *,
+    evidence: EvidenceOptions | None = None,
+    state: StateOptions | None = None,
+    selection: Selection | None = None,
+    progress: Progress | None = None,
+) -> Examination:
+    """As `analyze`, and say besides which allow rules nothing observed used; the inputs are read once.
+
+    Takes and raises what `analyze` does.  Every allowed flow is held against the policies too, so this is
+    for audits rather than for an incident.
+    """
+    return _run(paths, evidence, state, selection, progress, rules=True)
+
+
+def _run(
+    paths: Sequence[str],
+    evidence: EvidenceOptions | None,
+    state: StateOptions | None,
+    selection: Selection | None,
+    progress: Progress | None,
+    *,
+    rules: bool,
+) -> Examination:
     evidence = evidence or EvidenceOptions()
     options = state or StateOptions()
     selection = selection or Selection()
@@ -63,7 +93,15 @@ def analyze(
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
-    return _report(read, known, evidence, selection, options)
+    return _examination(read, known, evidence, selection, options, rules=rules)
+
+
+class Examination(Struct, frozen=True, kw_only=True):
+    """A report, and what an audit asks beside it."""
+
+    report: Report
+    rule_use: RuleUse | None
+    """Allow rules without use; ``None`` where no policies or no allowed traffic were read, or nobody asked."""
 
 
 class _Marks(Struct, frozen=True):
@@ -72,19 +110,22 @@ class _Marks(Struct, frozen=True):
     gaps: tuple[GapMark, ...]
 
 
-def _report(
+def _examination(
     read: Evidence,
     state: State | None,
     evidence: EvidenceOptions,
     selection: Selection,
     options: StateOptions,
-) -> Report:
+    *,
+    rules: bool,
+) -> Examination:
     tally = read.tally
     snapshot = state.snapshot if state is not None else None
     marks = _marks(read, snapshot, selection)
     resolver = Resolver(snapshot or Snapshot(), tally.dns, pod_names=_pod_names(read))
     distinct = tally.flows()
-    flows = sort_flows(distinct, resolver, selection)
+    rules = rules and state is not None and state.knows_policies and not evidence.only_denied
+    flows = sort_flows(distinct, resolver, selection, all_allowed=rules)
     logged = judged(flows.logged, state)
     allowed = [*flows.allowed, *logged.allowed]
     context = Context(
@@ -113,7 +154,16 @@ def _report(
         *nothing_selected(selection, (read.first, read.last), flows),
         *without_ends(attributed.unattributed),
     ]
-    return build_report(
+    used: RuleUse | None = None
+    if rules and state is not None:
+        used = rule_use(
+            allowed,
+            flows.refused,
+            Side(state.snapshot, state.policies),
+            window=(since, until),
+            lost=[gap.lost for gap in marks.gaps],
+        )
+    report = build_report(
         Material(
             generator=Generator("flowdiag", __version__, _parsers(read)),
             created=_created(),
@@ -146,6 +196,7 @@ def _report(
             warnings=warnings,
         )
     )
+    return Examination(report=report, rule_use=used)
 
 
 def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _Marks:

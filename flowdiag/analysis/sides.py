@@ -31,7 +31,7 @@ class Side:
         """The policies' answer; ``None`` where an end is not in the state or its pods differ."""
         shape = flow.distinct
         src = self.end(flow.src)
-        targets = self._targets(flow)
+        targets = self.targets(flow)
         if src is None or not targets:
             return None
         decisions: list[ConnectionDecision] = []
@@ -48,7 +48,7 @@ class Side:
             return None
         return first
 
-    def _targets(self, flow: Flow) -> Sequence[tuple[Endpoint, int | None]]:
+    def targets(self, flow: Flow) -> Sequence[tuple[Endpoint, int | None]]:
         """The destination, or every pod behind a Service whose address the record has."""
         end, port = flow.dst, flow.distinct.port
         if end.kind is EndpointKind.SERVICE and end.service is not None and port is not None:

@@ -4,6 +4,7 @@
 `connections` gives the exact open ports between two ends.  This room reads no files and knows no logs.
 """
 
+from flowdiag.policy.admitting import AllowRule, Use, admitting_rules, allow_rules
 from flowdiag.policy.compile.all import compile_policies
 from flowdiag.policy.dialect import detect_dialect
 from flowdiag.policy.evaluate import PolicySet
@@ -13,8 +14,12 @@ from flowdiag.policy.ports import PortSet
 from flowdiag.policy.reach import connections
 
 __all__ = [
+    "AllowRule",
     "PolicySet",
     "PortSet",
+    "Use",
+    "admitting_rules",
+    "allow_rules",
     "closest_label",
     "compile_policies",
     "connections",
