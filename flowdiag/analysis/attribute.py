@@ -33,6 +33,8 @@ _REFUSED = (Verdict.DENIED, Verdict.AUDITED)
 _NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
 _ALLOWED = (Verdict.ALLOWED, Verdict.REDIRECTED)
 
+MENDED = "It was changed since: the policies and labels of now let this pass."
+
 
 class Sorted(Struct, kw_only=True):
     """The flows of a run by what became of them, ends resolved."""
@@ -167,7 +169,7 @@ def attribute(
         case = Case(context, part, decision, at)
         findings = diagnose(case)
         if findings:
-            refusals.append(Refusal(part, findings[0]))
+            refusals.append(Refusal(part, _mended(findings[0], part, decision, state)))
             cases[id(part)] = case
         else:
             unattributed.append(part)
@@ -201,6 +203,28 @@ def _parts(
         )
 
     return replay(flow, boundaries, evaluate)
+
+
+def _mended(
+    finding: Finding, flow: Flow, decision: ConnectionDecision | None, state: State | None
+) -> Finding:
+    """Say so where what refused it was changed or deleted since, as far as policies tell."""
+    if state is None or decision is None or decision.allowed is not False or not _changed_since(state):
+        return finding
+    shape = flow.distinct
+    now = state.policies.evaluate(
+        flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, l7=shape.l7
+    )
+    return replace(finding, limits=(*finding.limits, MENDED)) if now.allowed is True else finding
+
+
+def _changed_since(state: State) -> bool:
+    snapshot = state.snapshot
+    return (
+        any(policy.valid_until is not None for policy in snapshot.policies)
+        or any(one.labels_before for one in snapshot.namespaces.values())
+        or any(pod.labels_before for pod in snapshot.pods)
+    )
 
 
 def meaning(flow: Flow) -> str:

@@ -85,9 +85,11 @@ def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarn
 
     Flannel connects pods and knows no policies; clusters that need them run another enforcer beside it.
     """
-    if tuple(cnis) != ("flannel",) or state is None or not state.snapshot.policies:
+    if tuple(cnis) != ("flannel",) or state is None:
         return []
-    number = len(state.snapshot.policies)
+    number = sum(policy.valid_until is None for policy in state.snapshot.policies)
+    if not number:
+        return []
     return [
         ReportWarning(
             code="not-enforced",

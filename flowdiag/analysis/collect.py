@@ -108,9 +108,12 @@ def gather(
         summaries = tuple(_summaries(detected, outcome.tally, checksum=evidence.checksum))
     tally = outcome.tally
     counted = [one for one in summaries if one.parser is not None]
-    cnis = {parser_named(one.parser).cni for one in counted if one.parser is not None and one.records}
-    firsts = [one.first for one in counted if one.first is not None]
-    lasts = [one.last for one in counted if one.last is not None]
+    cni_of = {one.path: parser_named(one.parser).cni for one in counted if one.parser is not None}
+    cnis = {cni_of[one.path] for one in counted if one.records}
+    # A week of the API server's audit log beside five minutes of flows says nothing of traffic in that week.
+    covering = [one for one in counted if one.flows or cni_of[one.path]] or counted
+    firsts = [one.first for one in covering if one.first is not None]
+    lasts = [one.last for one in covering if one.last is not None]
     objects = {name for name, _ in state}
     return Evidence(
         tally=tally,

@@ -29,7 +29,13 @@ def epochs(policies: Iterable[PolicyObject]) -> tuple[int, ...]:
     """Instants at which the set of valid policies changes, sorted."""
     moments: set[int] = set()
     for policy in policies:
-        for moment in (policy.created, policy.valid_from, policy.valid_until, policy.deleted):
+        for moment in (
+            policy.created,
+            policy.since,
+            policy.valid_from,
+            policy.valid_until,
+            policy.deleted,
+        ):
             if moment is not None:
                 moments.add(moment)
     return tuple(sorted(moments))

@@ -114,7 +114,9 @@ def _fresh(entry: Entry, before: Any) -> Entry:
 
     def renewed(value: Any) -> Any:
         if isinstance(value, PolicyObject):
-            return structs.replace(value, created=None, deleted=None, valid_from=None, valid_until=None)
+            return structs.replace(
+                value, created=None, deleted=None, since=None, valid_from=None, valid_until=None
+            )
         if isinstance(value, Pod) and isinstance(before, Pod) and not value.ips:
             return structs.replace(
                 value,

@@ -89,7 +89,8 @@ def _run(
     options = state or StateOptions()
     selection = selection or Selection()
     read = gather(paths, evidence=evidence, state_paths=options.paths, progress=progress)
-    known = compile_state(read.state, options, read.cnis, read.manifests) if read.state else None
+    logged = [(seen.input, seen.event) for seen in read.tally.changes]
+    known = compile_state(read.state, options, read.cnis, read.manifests, logged) if read.state else None
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
@@ -217,7 +218,7 @@ def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _
 
     return _Marks(
         changes=tuple(
-            ChangeMark(at=c.at, kind=c.kind, object=c.object, by=c.by, text=c.text)
+            ChangeMark(at=c.at, kind=c.kind, object=c.object, by=c.by, text=c.text, what=c.what)
             for c in changes
             if within(c.at)
         ),

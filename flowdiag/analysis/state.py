@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from flowdiag.analysis.options import StateOptions
 from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest
+from flowdiag.cluster.past import with_past
 from flowdiag.cluster.snapshot import merge_manifests
+from flowdiag.model.event import ChangeEvent
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import PolicySet, compile_policies, detect_dialect
@@ -40,6 +42,7 @@ def compile_state(
     options: StateOptions,
     cnis: Iterable[str] = (),
     manifests: Mapping[str, Manifest] | None = None,
+    changes: Iterable[tuple[str, ChangeEvent]] = (),
 ) -> State:
     """Read and compile.
 
@@ -48,10 +51,12 @@ def compile_state(
         options: how policies are read.
         cnis: CNIs that the evidence shows.
         manifests: what was read already, by name.
+        changes: (input, event) of logs that may hold earlier versions of objects.
     """
     known = manifests or {}
     read = [known.get(name) or read_manifest(name, data) for name, data in inputs]
-    snapshot, problems = merge_manifests(read, options.taken)
+    dumped, problems = merge_manifests(read, options.taken)
+    snapshot = with_past(dumped, changes)
     forced = options.dialect != "auto"
     dialect = Dialect(options.dialect) if forced else detect_dialect(snapshot, cnis)
     pending = dialect is Dialect.CALICO and any(p.ref.kind.startswith("Staged") for p in snapshot.policies)

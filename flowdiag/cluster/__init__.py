@@ -2,13 +2,14 @@
 
 `build_snapshot` reads and merges inputs; `Leases` answers for addresses in time; `Resolver` names both
 ends of distinct flows; `resolve_end` reads what a person asks about; `cluster_changes` is what the
-objects remember of their own history.  This room knows nothing of policies' meaning.
+objects remember of their own history, `with_past` puts beside them what a log of changes holds.  This room knows nothing of policies' meaning.
 """
 
 from flowdiag.cluster.changes import ClusterChange, cluster_changes, merge_changes
 from flowdiag.cluster.index import Backend, SnapshotIndex
 from flowdiag.cluster.leases import Leases, Span
 from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest, sniff_state
+from flowdiag.cluster.past import with_past
 from flowdiag.cluster.query import resolve_end, service_of, service_targets
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.cluster.snapshot import build_snapshot, merge_manifests
@@ -31,4 +32,5 @@ __all__ = [
     "service_of",
     "service_targets",
     "sniff_state",
+    "with_past",
 ]

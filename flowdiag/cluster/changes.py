@@ -7,9 +7,11 @@ and, while it goes away, its deletion.  Earlier writes are lost.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from msgspec import Struct
 
+from flowdiag.cluster.differences import difference_text
 from flowdiag.model.event import ChangeEvent, ObjectRef
 from flowdiag.model.objects import ManagedWrite, Origin, Snapshot
 from flowdiag.model.time import NS
@@ -30,6 +32,8 @@ class ClusterChange(Struct, frozen=True, kw_only=True):
     by: str | None = None
     """The writer: a field manager, or a user where a log names one."""
     text: str
+    what: str | None = None
+    """Old and new in words, where the log has both; `text` ends with it."""
     input: str | None = None
     line: int | None = None
 
@@ -51,22 +55,31 @@ def merge_changes(
     """
     logged: list[ClusterChange] = []
     seen: dict[tuple[str, str | None, str | None, str], list[int]] = {}
-    for name, event in events:
-        if event.at is None:
-            continue
+    last: dict[ObjectRef, dict[str, Any]] = {}
+    """The newest body of each object, for logs whose records hold the new one alone."""
+    timed = ((event.at, name, event) for name, event in events if event.at is not None)
+    for at, name, event in sorted(timed, key=lambda one: (one[0], one[1], one[2].line)):
         ref = event.object
+        known = last.pop(ref, None)
+        before = event.before if event.before is not None else known
+        if event.after is not None:
+            last[ref] = event.after
+        told = event.after is not None or event.change == "deleted"
+        what = difference_text(ref.kind, before, event.after) if told else None
+        by = f" by {event.by}" if event.by else ""
         logged.append(
             ClusterChange(
-                at=event.at,
+                at=at,
                 kind=event.change,
                 object=ref,
                 by=event.by,
-                text=f"{_name(ref)} {event.change}" + (f" by {event.by}" if event.by else ""),
+                text=f"{_name(ref)} {event.change}{by}" + (f": {what}" if what else ""),
+                what=what,
                 input=name,
                 line=event.line,
             )
         )
-        seen.setdefault((ref.kind, ref.namespace, ref.name, event.change), []).append(event.at)
+        seen.setdefault((ref.kind, ref.namespace, ref.name, event.change), []).append(at)
     kept = []
     for change in changes:
         kind = "updated" if change.kind == "labels" else change.kind
@@ -143,6 +156,9 @@ def _writes(
 
 def _policies(snapshot: Snapshot) -> Iterator[ClusterChange]:
     for policy in snapshot.policies:
+        if policy.valid_until is not None:
+            # An earlier version, which a log told of: so are its changes.
+            continue
         ref = ObjectRef(policy.ref.kind, policy.ref.group, policy.ref.namespace, policy.ref.name)
         if policy.created is not None:
             first = next((write.manager for write in policy.managed if write.at == policy.created), None)

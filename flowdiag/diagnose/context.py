@@ -41,6 +41,8 @@ class SeenChange(Protocol):
     def object(self) -> ObjectRef: ...  # noqa: D102
     @property
     def by(self) -> str | None: ...  # noqa: D102
+    @property
+    def what(self) -> str | None: ...  # noqa: D102
 
 
 class SeenSignal(Protocol):

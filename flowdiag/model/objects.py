@@ -209,6 +209,8 @@ class PolicyObject(Struct, frozen=True, kw_only=True):
     generation: int | None = None
     deleted: int | None = None
     managed: tuple[ManagedWrite, ...] = ()
+    since: int | None = None
+    """It held from exactly then, where what was before (another version, or nothing) is known (audit logs)."""
     valid_from: int | None = None
     """Since when this spec is known to hold: creation for generation 1, else the last spec write."""
     valid_until: int | None = None

@@ -166,12 +166,16 @@ class Counterfactual(Struct, frozen=True, kw_only=True):
 
 
 class ProblemChange(Struct, frozen=True, kw_only=True):
-    """A change near the first denial; `delta_s` is the change minus the first denial, in seconds."""
+    """A change near the first denial; `delta_s` is the change minus the first denial, in seconds.
+
+    `what` is old and new in words, where a log of changes has both.
+    """
 
     at: str
     kind: str
     object: ObjectRef
     delta_s: float
+    what: str | None = None
 
 
 class EvidenceLine(Struct, frozen=True):

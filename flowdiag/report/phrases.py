@@ -273,10 +273,11 @@ def miss_text(miss: Miss) -> str:
 
 
 def change_text(change: ProblemChange, zone: tzinfo) -> str:
-    """``NetworkPolicy shop/default-deny created 12:01:02, 5 s before the first denial``."""
+    """``NetworkPolicy shop/default-deny created 12:01:02, 5 s before the first denial``, and old and new if known."""
     what = f"{object_text(change.object)} {change.kind} {clock(change.at, zone)}"
     delta = delta_text(change.delta_s)
-    return f"{what}, {delta} {'as the' if delta.startswith('within') else 'the'} first denial"
+    text = f"{what}, {delta} {'as the' if delta.startswith('within') else 'the'} first denial"
+    return f"{text}: {change.what}" if change.what else text
 
 
 def gap_text(gap: EvidenceGap, zone: tzinfo, dash: str = "–") -> str:

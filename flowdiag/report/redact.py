@@ -128,6 +128,7 @@ _TEXTS = {
     "title",
     "advice",
     "text",
+    "what",
     "message",
     "summary",
     "notes",

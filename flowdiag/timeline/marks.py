@@ -32,6 +32,8 @@ class ChangeMark(Struct, frozen=True, kw_only=True):
     object: ObjectRef
     by: str | None
     text: str
+    what: str | None = None
+    """Old and new in words, where a log has them; `text` holds it too."""
 
 
 class SignalMark(Struct, frozen=True, kw_only=True):
@@ -88,6 +90,7 @@ def near_changes(
             kind=change.kind,
             object=change.object,
             delta_s=round((change.at - first) / NS, 3),
+            what=change.what,
         )
         for _, _, change in near[:_MAX_CHANGES]
     )

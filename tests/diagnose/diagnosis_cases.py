@@ -287,6 +287,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     kind: str = "created"
     object: ObjectRef | None = None
     by: str | None = None
+    what: str | None = None
     signal: str = ""
     node: str | None = None
     text: str = ""

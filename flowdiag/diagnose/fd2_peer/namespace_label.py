@@ -90,5 +90,10 @@ class NamespaceLabelMissing(Rule):
         if value == namespace or miss.found is None:
             return True
         found = split_label(miss.found)[1] or ""
-        others = (one for one in case.context.snapshot.namespaces.values() if one.labels.get(key) == value)
+        others = (
+            one
+            for one in case.context.snapshot.namespaces.values()
+            # It may have been given the label since.
+            if one.labels.get(key) == value and one.name != namespace
+        )
         return typo(value, found) or next(others, None) is None

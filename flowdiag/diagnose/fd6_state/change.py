@@ -109,4 +109,7 @@ def _name(ref: ObjectRef) -> str:
 def _sentence(change: SeenChange) -> str:
     by = f" by {change.by}" if change.by else ""
     moment = rfc3339_seconds(change.at)[11:19]
-    return f"{_name(change.object)} was {change.kind}{by} at {moment} UTC, just before the refusals began."
+    what = f" ({change.what})" if change.what else ""
+    return (
+        f"{_name(change.object)} was {change.kind}{by} at {moment} UTC, just before the refusals began{what}."
+    )

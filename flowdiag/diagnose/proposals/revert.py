@@ -39,11 +39,11 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
     ]
     for one in recent[:_MOST]:
         ref = one.policy.ref
-        known = case.context.policy(ref)
+        known = [policy for policy in case.context.policy(ref) if policy.valid_until is None]
         if len(known) > 1 or (known and known[0].spec == one.policy.spec):
             continue
         current = known[0] if known else None
-        old = replace(one.policy, created=None, deleted=None, valid_from=None, valid_until=None)
+        old = replace(one.policy, created=None, deleted=None, since=None, valid_from=None, valid_until=None)
         edit = Edit(f"Revert {policy_text(ref)}", Direction.EGRESS, current, old)
         changed = compile_policies(
             apply_edits(policies.snapshot, (edit,)), dialect=policies.dialect, ip_block_pods=ip_block_pods

@@ -60,7 +60,7 @@ _FIELDS = frozenset(
 )
 _IMPLICIT = "implicit rule"
 
-_Key = tuple[PolicyRef, int | None, int | None, int | None]
+_Key = tuple[PolicyRef, int | None, int | None, int | None, int | None]
 
 
 class CiliumSet:
@@ -271,7 +271,7 @@ class CiliumSet:
 
 
 def _key(policy: PolicyObject) -> _Key:
-    return policy.ref, policy.created, policy.valid_from, policy.valid_until
+    return policy.ref, policy.created, policy.since, policy.valid_from, policy.valid_until
 
 
 def _is_host(spec: dict[str, Any], namespace: str | None) -> bool:

@@ -34,7 +34,8 @@ class CompileContext(Struct, frozen=True):
 def validity_of(policy: PolicyObject) -> Validity:
     """When the object existed."""
     ends = [end for end in (policy.deleted, policy.valid_until) if end is not None]
-    return Validity(policy.created, policy.valid_from, min(ends) if ends else None)
+    begin = policy.created if policy.since is None else policy.since
+    return Validity(begin, policy.valid_from, min(ends) if ends else None)
 
 
 def entries(raw: Any, what: str) -> list[Any]:

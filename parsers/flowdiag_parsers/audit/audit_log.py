@@ -26,7 +26,7 @@ from flowdiag.parserkit import (
     parse_rfc3339,
     text_of,
 )
-from flowdiag_parsers.audit.request import LABELLED, Request, from_audit, from_gcp
+from flowdiag_parsers.audit.request import LABELLED, Request, from_audit, from_gcp, merged
 
 __all__ = ["KubernetesAudit"]
 
@@ -108,19 +108,21 @@ def _events(
     states: dict[ObjectRef, dict[str, Any]],
 ) -> Iterator[Event]:
     ref = ObjectRef(request.kind, request.group, request.namespace, request.name)
-    before = request.before
+    before, after = request.before, request.after
     if request.change != "created" and before is None:
         before = states.get(ref)
-    if request.after is not None:
+    if after is None and before is not None and request.patch is not None:
+        after = merged(before, request.patch)
+    if after is not None:
         if len(states) >= _REMEMBERED_OBJECTS:
             states.clear()
-        states[ref] = request.after
-    elif request.change == "deleted":
+        states[ref] = after
+    else:
+        # Deleted, or something that this record does not tell.
         states.pop(ref, None)
-    if request.kind in LABELLED and request.change == "updated" and before is not None:
-        after = request.after
-        if after is not None and _labels(before) == _labels(after):
-            return  # written again, with the labels it had
+    relabelled = request.kind in LABELLED and request.change == "updated"
+    if relabelled and before is not None and after is not None and _labels(before) == _labels(after):
+        return  # written again, with the labels it had
     yield ChangeEvent(
         # The node of an API server's log is not where the change took effect; the wrapper's is kept all the same.
         **frame(around, context, text, _instant(request.stamp)),
@@ -128,7 +130,7 @@ def _events(
         change=request.change,
         by=request.by,
         before=before,
-        after=request.after,
+        after=after,
     )
 
 

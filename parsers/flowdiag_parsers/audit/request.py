@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from flowdiag.parserkit import integer_of, object_of, text_of
+from flowdiag.parserkit import integer_of, json_object, object_of, text_of
 from flowdiag_parsers.audit.resources import kind_of, matters
 
-__all__ = ["LABELLED", "Request", "from_audit", "from_gcp"]
+__all__ = ["LABELLED", "Request", "from_audit", "from_gcp", "merged"]
 
 _CHANGES = {
     "create": "created",
@@ -19,6 +19,8 @@ _CHANGES = {
     "delete": "deleted",
     "deletecollection": "deleted",
 }
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_DEPTH = 40
 LABELLED = ("Namespace", "Pod")
 """Of these only labels matter: everything else of theirs changes all the time."""
 _CONTROLLERS = ("system:node:", "system:serviceaccount:kube-system:", "system:kube-", "system:apiserver")
@@ -38,6 +40,8 @@ class Request(Struct, frozen=True, kw_only=True):
     stamp: str | None
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    patch: dict[str, Any] | None = None
+    """A merge patch that was sent, where the answer is not there (level Request): what it made of the object."""
 
 
 def from_audit(event: dict[str, Any]) -> Request | None:
@@ -79,6 +83,7 @@ def from_audit(event: dict[str, Any]) -> Request | None:
         stamp=text_of(event, "requestReceivedTimestamp", "stageTimestamp", "timestamp"),
         before=whole or None if change == "deleted" else None,
         after=(whole or _sent(asked, kind)) if change != "deleted" else None,
+        patch=None if whole or change != "updated" else _patch(asked, kind),
     )
 
 
@@ -88,8 +93,48 @@ def _done(event: dict[str, Any]) -> bool:
 
 
 def _sent(asked: dict[str, Any], kind: str) -> dict[str, Any] | None:
-    """What was sent, where it is the whole object and not a patch (level Request)."""
-    return asked if asked.get("kind") == kind and "spec" in asked else None
+    """What was sent, where it is the whole object and not a patch (level Request).
+
+    ``kubectl apply`` sends a patch, and in one of its annotations the whole object that was applied.
+    """
+    if asked.get("kind") == kind and "spec" in asked:
+        return asked
+    annotations = object_of(object_of(asked, "metadata"), "annotations")
+    applied = json_object(text_of(annotations, _APPLIED) or "")
+    return applied if applied is not None and applied.get("kind") == kind and "spec" in applied else None
+
+
+def _patch(asked: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    """A patch that says what becomes of each field; one with directives needs the API server's schema to be read."""
+    if not asked or asked.get("kind") == kind:
+        return None
+    return None if _directives(asked, 0) else asked
+
+
+def _directives(value: Any, depth: int) -> bool:
+    """Strategic merge patch's own words (``$patch``, ``$retainKeys``, ``$setElementOrder/...``)."""
+    if depth > _DEPTH:
+        return True
+    if isinstance(value, dict):
+        return any(key.startswith("$") or _directives(inner, depth + 1) for key, inner in value.items())
+    return isinstance(value, list) and any(_directives(inner, depth + 1) for inner in value)
+
+
+def merged(before: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """`before` under a merge patch (RFC 7386): null takes a field away, lists are replaced whole.
+
+    So do the API server's own patches of the objects here, whose lists have no merge keys (Kubernetes v1.31).
+    """
+    result = dict(before)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            known = result.get(key)
+            result[key] = merged(known if isinstance(known, dict) else {}, value)
+        else:
+            result[key] = value
+    return result
 
 
 def _labels_matter(kind: str, change: str, asked: dict[str, Any], user: str | None) -> bool:
@@ -161,5 +206,6 @@ def from_gcp(payload: dict[str, Any]) -> Request | None:
         by=user,
         stamp=None,
         before=whole if change == "deleted" else None,
-        after=whole if change != "deleted" else None,
+        after=(whole or _sent(asked, kind)) if change != "deleted" else None,
+        patch=None if whole or change != "updated" else _patch(asked, kind),
     )

@@ -1,0 +1,181 @@
+"""Objects as they were before a change, from audit logs at the levels that hold them."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from small_cluster import CREATED, OBJECTS, at, listed, policy, refused, write
+
+from flowdiag.analysis import analyze
+
+CLOSED = {"podSelector": {}, "policyTypes": ["Egress"]}
+OPEN = {**CLOSED, "egress": [{}]}
+OTHER_PORT = {**CLOSED, "egress": [{"ports": [{"port": 9090, "protocol": "TCP"}]}]}
+
+
+def audit(second, verb, resource="networkpolicies", *, name="deny", namespace="shop", user="jane", **bodies):
+    """A line of an API server's audit log: what was sent, what was answered."""
+    group = {"networkpolicies": "networking.k8s.io"}.get(resource, "")
+    ref = {"resource": resource, "namespace": namespace, "name": name, "apiGroup": group, "apiVersion": "v1"}
+    record = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "RequestResponse" if "responseObject" in bodies else "Request" if bodies else "Metadata",
+        "auditID": f"id-{second}-{verb}",
+        "stage": "ResponseComplete",
+        "requestURI": "/apis/x",
+        "verb": verb,
+        "user": {"username": user},
+        "objectRef": ref,
+        "responseStatus": {"code": 200},
+        "requestReceivedTimestamp": at(second),
+        **bodies,
+    }
+    return json.dumps(record) + "\n"
+
+
+def deny(spec, generation=1, **metadata):
+    """The policy of the incident."""
+    return policy("shop", "deny", spec, created=CREATED, generation=generation, **metadata)
+
+
+def labelled(team):
+    """The Namespace of the destination with a label."""
+    labels = {"kubernetes.io/metadata.name": "data", **({"team": team} if team else {})}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "data", "labels": labels, "creationTimestamp": CREATED},
+        "spec": {"finalizers": ["kubernetes"]},
+    }
+
+
+def blocked():
+    """The refusals as a source tells them that knows no labels."""
+    return "".join(
+        f"WARN: 2026/03/01 12:00:0{second}.100000 TCP connection from 10.0.0.5:4000{second} to 10.0.1.7:8080 "
+        "blocked by Weave NPC.\n"
+        for second in range(1, 8, 2)
+    )
+
+
+def report(folder, *objects, log, namespace=OBJECTS[1], records=None):
+    """The small incident (refused from 12:00:01 to 12:00:19) with other policies and an audit log."""
+    pods = (OBJECTS[0], namespace, *OBJECTS[2:4])
+    folder = write(
+        folder,
+        state_json=listed(*pods, *objects),
+        flows_log=refused() if records is None else records,
+        audit_log=log,
+    )
+    return analyze([folder])
+
+
+def test_a_policy_that_was_deleted_since_explains_the_refusals_of_its_time(tmp_path):
+    """The dump has no policy any more; the record of its deletion holds it whole."""
+    found = report(tmp_path, log=audit(25, "delete", responseObject=deny(CLOSED)))
+    (problem,) = found.problems
+
+    assert (problem.code, problem.confidence) == ("FD101", "derived")
+    assert [ref.name for ref in problem.isolating] == ["deny"]
+    texts = [change.text for change in found.changes]
+    assert (
+        'NetworkPolicy shop/deny deleted by jane: it was {"podSelector":{},"policyTypes":["Egress"]}' in texts
+    )
+
+
+def test_a_spec_that_was_mended_since_explains_the_refusals_before(tmp_path):
+    """Both versions are known: the old one refuses, the present one is not asked; the report shows both."""
+    old, new = deny(CLOSED), deny(OPEN, generation=2)
+    log = audit(-3600, "create", responseObject=old) + audit(25, "patch", responseObject=new)
+    found = report(tmp_path, new, log=log)
+    (problem,) = found.problems
+
+    assert (problem.code, problem.confidence) == ("FD101", "derived")
+    assert [ref.name for ref in problem.isolating] == ["deny"]
+    assert "It was changed since: the policies and labels of now let this pass." in problem.notes
+    assert problem.counterfactual is None
+    assert [change.what for change in problem.changes] == ["egress: absent -> [{}]"]
+    assert "NetworkPolicy shop/deny updated by jane: egress: absent -> [{}]" in [
+        c.text for c in found.changes
+    ]
+
+
+def test_request_level_patches_are_applied_to_what_was_known(tmp_path):
+    """At level Request a patch alone is logged: on the object of before it gives the one of after."""
+    log = audit(-3600, "update", requestObject=deny(OTHER_PORT)) + audit(
+        -2,
+        "patch",
+        requestObject={"spec": {"egress": [{"ports": [{"port": 9091, "protocol": "TCP"}]}]}},
+    )
+    spec = {**CLOSED, "egress": [{"ports": [{"port": 9091, "protocol": "TCP"}]}]}
+    found = report(tmp_path, deny(spec, generation=3), log=log)
+    (problem,) = found.problems
+
+    change = "egress[0].ports[0].port: 9090 -> 9091"
+    assert f"NetworkPolicy shop/deny updated by jane: {change}" in [c.text for c in found.changes]
+    assert f"just before the refusals began ({change})." in problem.summary
+    assert problem.confidence == "derived"
+
+
+def test_kubectl_apply_at_request_level_holds_the_whole_object(tmp_path):
+    """The patch that kubectl sends has the applied object in an annotation."""
+
+    def apply(second, spec):
+        applied = json.dumps({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec})
+        annotations = {"kubectl.kubernetes.io/last-applied-configuration": applied}
+        return audit(
+            second,
+            "patch",
+            requestObject={"metadata": {"annotations": annotations}, "spec": {"egress": None}},
+        )
+
+    log = apply(-3600, OPEN) + apply(-1, CLOSED)
+    found = report(tmp_path, deny(CLOSED, generation=5), log=log)
+    (problem,) = found.problems
+
+    assert problem.code == "FD101"
+    assert "(egress: [{}] -> absent)" in problem.summary
+
+
+def test_metadata_level_knows_when_and_who_and_no_more(tmp_path):
+    """Nothing is made up: no old and no new, and the replay of the time before is likely at best."""
+    found = report(tmp_path, deny(CLOSED, generation=2), log=audit(25, "patch"))
+    (problem,) = found.problems
+
+    assert "NetworkPolicy shop/deny updated by jane" in [c.text for c in found.changes]
+    assert (problem.code, problem.confidence) == ("FD101", "likely")
+
+
+def test_old_labels_of_a_namespace_decide_for_their_time(tmp_path):
+    """The namespace has the right label now; it had not when the refusals came."""
+    selector = {"namespaceSelector": {"matchLabels": {"team": "db"}}}
+    needs = deny({**CLOSED, "egress": [{"to": [selector]}]})
+    log = audit(
+        -3600, "update", "namespaces", name="data", namespace="data", responseObject=labelled("dba")
+    ) + audit(25, "update", "namespaces", name="data", namespace="data", responseObject=labelled("db"))
+    found = report(tmp_path, needs, log=log, namespace=labelled("db"), records=blocked())
+    (problem,) = found.problems
+
+    assert problem.code == "FD202"
+    ((miss,),) = [rule.misses for rule in problem.nearest]
+    assert (miss.condition, miss.wanted, miss.found) == ("namespace", "team=db", "team=dba")
+    assert 'Namespace data updated by jane: labels["team"]: "dba" -> "db"' in [c.text for c in found.changes]
+
+
+def test_label_patches_at_request_level(tmp_path):
+    """``kubectl label`` sends a patch of one label: old and new are told where the object was seen before."""
+    log = audit(-3600, "update", "namespaces", name="data", namespace="data", requestObject=labelled("dba"))
+    log += audit(
+        25,
+        "patch",
+        "namespaces",
+        name="data",
+        namespace="data",
+        requestObject={"metadata": {"labels": {"team": "db"}}},
+    )
+    found = report(tmp_path, deny(CLOSED), log=log, namespace=labelled("db"))
+
+    assert 'Namespace data updated by jane: labels["team"]: "dba" -> "db"' in [c.text for c in found.changes]
