@@ -251,9 +251,31 @@ def _pod_names(read: Evidence) -> set[tuple[str, str]]:
     return {(each["namespace"], each["pod"]) for each in fields if "namespace" in each and "pod" in each}
 
 
+_TELLING = (
+    "resource",
+    "policy_namespace",
+    "policy",
+    "ciliumNetworkPolicyName",
+    "namespace",
+    "pod",
+    "k8sPodName",
+    "endpointID",
+    "identity",
+    "dnsName",
+    "ifaceName",
+    "reason",
+    "error",
+)
+"""Fields that say whom or what a message speaks of."""
+_TEXT_CHARS = 240
+
+
 def _signal_text(event: LogEvent) -> str:
     where = f" on {event.node}" if event.node else ""
-    return f"{event.signal}{where}: {event.message[:200]}"
+    told = [f"{name}={event.fields[name]}" for name in _TELLING if event.fields.get(name)]
+    told = [text for text in told if text.partition("=")[2] not in event.message]
+    text = " ".join([event.message[:200], *(one[:100] for one in told)])
+    return f"{event.signal}{where}: {text[:_TEXT_CHARS]}"
 
 
 def _window(read: Evidence, selection: Selection) -> tuple[int | None, int | None]:

@@ -1,17 +1,29 @@
-"""What a node's agent said around a refusal, in a sentence."""
+"""What a node's agent said around a refusal: the messages, and a sentence that quotes the nearest."""
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from flowdiag.diagnose.case import Case
+from flowdiag.model.finding import Said
 from flowdiag.model.time import rfc3339_seconds
 
-__all__ = ["heard"]
+__all__ = ["Heard", "heard"]
 
 _SHOWN = 160
 
 
-def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> str:
-    """The message with one of these signals that came nearest before the first denial, or first after it.
+class Heard(Struct, frozen=True):
+    """Messages that bear on a refusal; nothing was heard where `said` is empty."""
+
+    text: str = ""
+    """A sentence with a blank before it, of the message nearest before the first denial, or first after it."""
+    said: tuple[Said, ...] = ()
+    """All of them, in time order."""
+
+
+def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> Heard:
+    """The messages with one of these signals around a refusal.
 
     Only messages of the node that recorded the refusals count: another agent's trouble is its own.
 
@@ -20,13 +32,10 @@ def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> st
         codes: signals that bear on it.
         before_s: how long before the first denial a message still matters.
         after_s: how long after the last one.
-
-    Returns:
-        A sentence with a blank before it; empty where nothing was said.
     """
     node, first = case.flow.distinct.node, case.flow.first
     if node is None or first is None:
-        return ""
+        return Heard()
     found = [
         signal
         for code in codes
@@ -36,7 +45,10 @@ def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> st
         if signal.node is not None
     ]
     if not found:
-        return ""
+        return Heard()
     nearest = min(found, key=lambda one: (one.at > first, abs(one.at - first), one.signal, one.text))
     text = nearest.text if len(nearest.text) <= _SHOWN else f"{nearest.text[: _SHOWN - 1]}…"
-    return f" The agent said at {rfc3339_seconds(nearest.at)[11:19]} UTC: {text.rstrip('.')}."
+    return Heard(
+        text=f" The agent said at {rfc3339_seconds(nearest.at)[11:19]} UTC: {text.rstrip('.')}.",
+        said=tuple(Said(one.at, one.text) for one in sorted(found, key=lambda one: (one.at, one.text))),
+    )

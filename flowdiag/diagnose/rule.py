@@ -11,7 +11,7 @@ from typing import ClassVar
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis, judge
 from flowdiag.diagnose.needs import Needs
-from flowdiag.model.finding import Finding
+from flowdiag.model.finding import Finding, Said
 from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Counterfactual, Severity
 
@@ -65,6 +65,7 @@ class Rule:
         isolating: tuple[PolicyRef, ...] | None = None,
         limits: tuple[str, ...] = (),
         counterfactual: Counterfactual | None = None,
+        said: tuple[Said, ...] = (),
     ) -> Finding:
         """Build a finding of this rule.
 
@@ -83,6 +84,7 @@ class Rule:
             isolating: isolating policies, if others than the replay's (from the record).
             limits: more sentences on what kept the confidence down.
             counterfactual: a proved proposal.
+            said: messages of components that it rests on or quotes.
         """
         word, reasons = judge(
             case, basis, candidates=candidates, most=most, near=first is not None and not first.unknown
@@ -106,6 +108,7 @@ class Rule:
             advice=advice,
             references=self.references(),
             counterfactual=counterfactual,
+            said=said,
             limits=(*reasons, *limits),
         )
 

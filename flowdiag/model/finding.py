@@ -7,7 +7,16 @@ from msgspec import Struct
 from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Counterfactual, Severity
 
-__all__ = ["Finding"]
+__all__ = ["Finding", "Said"]
+
+
+class Said(Struct, frozen=True):
+    """A component's message that bears on a refusal; it stands on the time axis too."""
+
+    at: int
+    """Nanoseconds."""
+    text: str
+    """As the time axis shows it."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -35,5 +44,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     advice: str = ""
     references: tuple[str, ...] = ()
     counterfactual: Counterfactual | None = None
+    said: tuple[Said, ...] = ()
+    """Messages of components that this finding explains the refusal by."""
     limits: tuple[str, ...] = ()
     """What kept the confidence down and what evidence would raise it, in words."""

@@ -37,8 +37,7 @@ class JsonlReporter:
     def render(self, report: Report, options: Options) -> str:
         """One object a line; `options.problem` leaves only that problem's connections."""
         entries = [*_refusals(report, options.problem)]
-        if options.problem is None:
-            entries.extend(_marks(report))
+        entries.extend(_marks(report, options.problem))
         entries.sort(
             key=lambda entry: (entry["timestamp"], entry["at"], entry["timestamp_desc"], entry["message"])
         )
@@ -75,14 +74,18 @@ def _refusals(report: Report, only: str | None) -> Iterator[dict[str, Any]]:
                     )
 
 
-def _marks(report: Report) -> Iterator[dict[str, Any]]:
+def _marks(report: Report, only: str | None) -> Iterator[dict[str, Any]]:
+    ids = {problem.id: problem for problem in report.problems}
     for mark in report.timeline:
+        if only is not None and mark.problem != only:
+            continue
         description = _DESCRIPTIONS.get(mark.kind)
         if description is None:
             continue  # first and last denials stand there by connection
         entry = _entry(report, mark.at, description, mark.text)
         if entry is not None:
-            yield entry
+            explained = ids.get(mark.problem or "")
+            yield entry if explained is None else entry | _facts(explained)
 
 
 def _entry(report: Report, moment: str | None, description: str, message: str) -> dict[str, Any] | None:

@@ -136,6 +136,11 @@ def build_report(material: Material) -> Report:
         if problems[index].verdict not in _NOT_DENIED
     }
     ranked = tuple(problems[index] for index in order)
+    explained: dict[tuple[int, str], str] = {}
+    for index in order:
+        for connection in drafts[index].connections:
+            for said in connection.finding.said:
+                explained.setdefault((said.at, said.text), problems[index].id)
     denied = sum(p.count for p in ranked if p.verdict not in _NOT_DENIED)
     unattributed = sum(flow.count for flow in material.unattributed)
     return Report(
@@ -172,7 +177,12 @@ def build_report(material: Material) -> Report:
         ),
         problems=ranked,
         timeline=timeline(
-            ranked, material.changes, material.signals, material.gaps, (material.since, material.until)
+            ranked,
+            material.changes,
+            material.signals,
+            material.gaps,
+            (material.since, material.until),
+            explained,
         ),
         buckets=bucketize(
             material.since,

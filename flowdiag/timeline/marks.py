@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -102,8 +102,18 @@ def timeline(
     signals: Sequence[SignalMark],
     gaps: Sequence[GapMark],
     span: tuple[int | None, int | None],
+    explained: Mapping[tuple[int, str], str],
 ) -> tuple[TimelineEntry, ...]:
-    """Every mark within the evidence's span (and a little before), in time order."""
+    """Every mark within the evidence's span (and a little before), in time order.
+
+    Args:
+        problems: as the report ranks them.
+        changes: all of the run.
+        signals: messages of components.
+        gaps: missing evidence.
+        span: the evidence's.
+        explained: time and text of the messages that explain a problem, to its id.
+    """
     entries: list[TimelineEntry] = []
     for problem in problems:
         if problem.explained_by is not None or problem.verdict == Verdict.LOGGED:
@@ -119,7 +129,10 @@ def timeline(
         if until is not None and change.at > until + BEFORE_S * NS:
             continue
         entries.append(TimelineEntry(rfc3339(change.at), "change", None, change.text))
-    entries.extend(TimelineEntry(rfc3339(signal.at), "signal", None, signal.text) for signal in signals)
+    entries.extend(
+        TimelineEntry(rfc3339(signal.at), "signal", explained.get((signal.at, signal.text)), signal.text)
+        for signal in signals
+    )
     for gap in gaps:
         if gap.since is not None:
             where = f" on {gap.node}" if gap.node else ""
@@ -128,7 +141,6 @@ def timeline(
     entries.sort(key=lambda entry: (entry.at, entry.kind, entry.problem or "", entry.text))
     # Denials are the story; where the axis is too full, other marks give way from the far end.
     if len(entries) > _MAX_MARKS:
-        kept = [e for e in entries if e.problem is not None][:_MAX_MARKS]
-        rest = [e for e in entries if e.problem is None][: _MAX_MARKS - len(kept)]
-        entries = sorted(kept + rest, key=lambda e: (e.at, e.kind, e.problem or "", e.text))
+        ranked = sorted(entries, key=lambda e: (not e.kind.endswith("-denial"), e.problem is None))
+        entries = sorted(ranked[:_MAX_MARKS], key=lambda e: (e.at, e.kind, e.problem or "", e.text))
     return tuple(entries)

@@ -73,13 +73,15 @@ class FqdnNotInSet(Rule):
             ]
             stale = bool(ages) and min(ages) > 0
             when = f" The last answer's TTL had run out {min(ages):.0f} s before." if stale else ""
+            agent = heard(case, *_SAID)
             yield self.finding(
                 case,
                 summary=(
                     f"{policy_text(ref)} allows {pattern} and {dst.ip} was answered for {name}, but "
                     f"{end_text(case.flow.src)} is refused.{when}"
-                    f"{heard(case, *_SAID)}"
+                    f"{agent.text}"
                 ),
+                said=agent.said,
                 advice=(
                     "Raise tofqdns-min-ttl and tofqdns-endpoint-max-ip-per-hostname, set "
                     "tofqdns-idle-connection-grace-period, or allow the provider's range; a client that "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fqdn import allowed_names, has_dns_rule
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text, policy_text
@@ -16,6 +17,9 @@ from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["NoDnsVisibility"]
+
+_SAID = ("policy-rejected", "policy-imported", "fqdn-update-timeout")
+"""The import that brought the names without the lookups, or a rule for these that was not taken."""
 
 
 class NoDnsVisibility(Rule):
@@ -52,12 +56,15 @@ class NoDnsVisibility(Rule):
         policies = list(allowed_names(case))
         if not policies or case.end is None or has_dns_rule(case):
             return
+        agent = heard(case, *_SAID)
         yield self.finding(
             case,
             summary=(
                 f"{policy_text(policies[0][0])} allows names by toFQDNs, but no policy of "
                 f"{end_text(case.flow.src)} has a DNS rule (rules.dns), so no address is ever learnt."
+                f"{agent.text}"
             ),
+            said=agent.said,
             advice='Add egress to the DNS pods on port 53 with rules: {dns: [{matchPattern: "*"}]}.',
             basis=Basis.STATE,
             most=Confidence.LIKELY,

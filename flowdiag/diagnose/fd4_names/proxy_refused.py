@@ -52,10 +52,13 @@ class DnsProxyRefused(Rule):
         search = query.endswith(_SEARCH_SUFFIXES)
         what = f"the name {query}" if query else "a name"
         more = " It is a search-domain expansion, after which musl gives up." if search else ""
+        agent = heard(case, "dns-proxy-refused", "dns-proxy-timeout", before_s=60)
         yield self.finding(
             case,
-            summary=f"The DNS proxy refused {end_text(case.flow.src)} {what}: no DNS rule allows it.{more}"
-            + heard(case, "dns-proxy-refused", "dns-proxy-timeout", before_s=60),
+            summary=(
+                f"The DNS proxy refused {end_text(case.flow.src)} {what}: no DNS rule allows it.{more}{agent.text}"
+            ),
+            said=agent.said,
             advice=(
                 "Set tofqdns-dns-reject-response-code: nameError, allow the search suffixes, or set ndots: 1."
                 if search

@@ -9,7 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text
-from flowdiag.model.finding import Finding
+from flowdiag.model.finding import Finding, Said
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import NS, rfc3339_seconds
 
@@ -72,4 +72,5 @@ class AgentRestart(Rule):
             basis=Basis.STATE,
             most=Confidence.LIKELY,
             cause_key=f"agent-restart:{node}",
+            said=tuple(Said(one.at, one.text) for one in sorted(found, key=lambda one: (one.at, one.text))),
         )

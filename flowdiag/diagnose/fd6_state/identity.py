@@ -79,10 +79,11 @@ class WrongIdentity(Rule):
                 most = Confidence.LIKELY
             else:
                 continue
+            agent = heard(case, *_SAID)
             yield self.finding(
                 case,
-                summary=f"{peer.ip} was pod {name} at that time, and the record has it {taken}."
-                + heard(case, *_SAID),
+                summary=f"{peer.ip} was pod {name} at that time, and the record has it {taken}.{agent.text}",
+                said=agent.said,
                 advice=(
                     "No rule is wrong as long as the identity is: look at the agent on the refusing node "
                     "(cilium-dbg bpf ipcache get, identity list), restart it, or upgrade."

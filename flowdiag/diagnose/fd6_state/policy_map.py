@@ -64,13 +64,15 @@ class PolicyMapFull(Rule):
         if not found:
             return
         at = min(signal.at for signal in found)
+        agent = heard(case, *_SIGNALS, before_s=_BEFORE_S, after_s=_AFTER_S)
         yield self.finding(
             case,
             summary=(
                 f"The agent on {node} could not install policy entries from {rfc3339_seconds(at)[11:19]} UTC on "
                 f"(policy map), and {end_text(case.enforcer)} refused {end_text(case.peer)} then."
-                f"{heard(case, *_SIGNALS, before_s=_BEFORE_S, after_s=_AFTER_S)}"
+                f"{agent.text}"
             ),
+            said=agent.said,
             advice="Raise bpf-policy-map-max and simplify rules that expand to many entries (CIDRs, toFQDNs).",
             basis=Basis.STATE,
             most=Confidence.LIKELY,

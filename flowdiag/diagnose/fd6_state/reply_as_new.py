@@ -83,9 +83,11 @@ class ReplyAsNew(Rule):
                 return
 
     def _finding(self, case: Case, summary: str, *, sure: bool) -> Finding:
+        agent = heard(case, *_SAID, before_s=3600)
         return self.finding(
             case,
-            summary=summary + heard(case, *_SAID, before_s=3600),
+            summary=summary + agent.text,
+            said=agent.said,
             advice=(
                 "Add no rule for ephemeral ports: look at conntrack (map pressure, garbage collection), agent "
                 "restarts and asymmetric paths at that time."

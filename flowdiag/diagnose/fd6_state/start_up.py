@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.cluster.passing import got_past
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text, seconds
 from flowdiag.model.finding import Finding
@@ -20,6 +21,15 @@ _YOUNG_S = 10
 """A pod so young may not have its policies or its identity everywhere yet."""
 _OVER_S = 30
 """By then a start-up burst is over."""
+_SAID = (
+    "identity-changed",
+    "identity-allocation-failed",
+    "endpoint-labels-missing",
+    "endpoint-stale-policy",
+    "endpoint-regeneration-failed",
+    "endpoint-programmed",
+)
+"""Messages of an agent that was still busy with the pod."""
 _NOT_READY = ("DROP_EP_NOT_READY", "DROP_HOST_NOT_READY")
 
 
@@ -72,12 +82,14 @@ class StartUpWindow(Rule):
             for flow in case.context.allowed_alike(case.flow)
         )
         after = " and was allowed later" if again else ""
+        agent = heard(case, *_SAID, before_s=_YOUNG_S, after_s=_OVER_S)
         yield self.finding(
             case,
             summary=(
                 f"{end_text(case.flow.src)} was refused {seconds(first - start)} after pod "
-                f"{pod.namespace}/{pod.name} started{after}."
+                f"{pod.namespace}/{pod.name} started{after}.{agent.text}"
             ),
+            said=agent.said,
             advice="Retry in the application, or wait in an init container; no rule needs a change.",
             basis=Basis.STATE,
             most=Confidence.DERIVED if again else Confidence.LIKELY,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
@@ -14,6 +15,10 @@ from flowdiag.model.report import Severity
 __all__ = ["UnmanagedPod"]
 
 _UNMANAGED = 3
+_SAID = ("agent-started", "endpoint-labels-missing", "endpoint-regeneration-failed")
+"""The start that the pod was older than, or the trouble of taking it over."""
+_BEFORE_S = 86_400
+"""A pod stays unmanaged for as long as nobody restarts it."""
 
 
 class UnmanagedPod(Rule):
@@ -46,9 +51,14 @@ class UnmanagedPod(Rule):
         for peer, end in pairs:
             if peer.entity != "unmanaged" and peer.identity != _UNMANAGED:
                 continue
+            agent = heard(case, *_SAID, before_s=_BEFORE_S)
             yield self.finding(
                 case,
-                summary=f"The record calls {end_text(end)} unmanaged: it was started before the CNI took over.",
+                summary=(
+                    f"The record calls {end_text(end)} unmanaged: it was started before the CNI took over."
+                    f"{agent.text}"
+                ),
+                said=agent.said,
                 advice="Restart that pod; as long as it is unmanaged, no selector matches it.",
                 basis=Basis.RECORD,
                 cause_key="unmanaged",

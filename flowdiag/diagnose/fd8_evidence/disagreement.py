@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
@@ -26,6 +27,18 @@ _KINDS: dict[Dialect, tuple[tuple[str, str], ...]] = {
     Dialect.CALICO: (("networking.k8s.io", "NetworkPolicy"), ("projectcalico.org", "GlobalNetworkPolicy")),
 }
 _ALWAYS = (("networking.k8s.io", "NetworkPolicy"),)
+_SAID = (
+    "dataplane-failure",
+    "dataplane-out-of-sync",
+    "ipset-failure",
+    "policy-not-enforced",
+    "policy-rejected",
+    "endpoint-regeneration-failed",
+    "endpoint-stale-policy",
+    "datastore-connection-lost",
+    "watcher-error",
+)
+"""Messages of an agent that enforces other policies than those that it should: an old set, or a part."""
 
 
 class RecordedAgainstReplay(Rule):
@@ -88,12 +101,14 @@ class RecordedAgainstReplay(Rule):
         if other is not None and other.allowed is False:
             way = "ingress" if case.direction is Direction.EGRESS else "egress"
             limits.append(f"The replay refuses it on the {way} side instead.")
+        agent = heard(case, *_SAID, before_s=3600)
         yield self.finding(
             case,
             summary=(
                 f"The record says that {side} refused it by policy, but {why}"
-                f"{'; kinds of policy are missing in the state' if missing else ''}."
+                f"{'; kinds of policy are missing in the state' if missing else ''}.{agent.text}"
             ),
+            said=agent.said,
             advice=(
                 "Trust the record: bring all policies of that time (also cluster-wide ones), and look for "
                 "policies or labels that changed since and for an agent that lags behind."
