@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from flowdiag.analysis.logged import Judged, Replayed, judge_logged
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.replay import epochs, replay
-from flowdiag.analysis.select import selected_distinct, selected_flow
+from flowdiag.analysis.select import selected_distinct, selected_flow, selected_verdict
 from flowdiag.analysis.state import State
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.diagnose import Case, Context, diagnose
@@ -134,10 +134,22 @@ def _named(*groups: list[Flow]) -> list[list[Flow]]:
     return [[replace(flow, src=named(flow.src), dst=named(flow.dst)) for flow in group] for group in groups]
 
 
-def judged(logged: Sequence[Flow], state: State | None) -> Judged:
-    """What became of flows that were only logged, as far as the policies of their time tell."""
+def judged(logged: Sequence[Flow], state: State | None, selection: Selection) -> Judged:
+    """What became of flows that were only logged, as far as the policies of their time tell.
+
+    A verdict that was asked for may be the recorded one (``logged``) or the inferred one.
+    """
     boundaries = epochs(state.snapshot.policies) if state is not None else ()
-    return judge_logged(logged, state, boundaries, replayable=[_replayable(flow) for flow in logged])
+    all_of_them = judge_logged(logged, state, boundaries, replayable=[_replayable(flow) for flow in logged])
+
+    def asked(verdict: Verdict) -> bool:
+        return selected_verdict(selection, Verdict.LOGGED, verdict)
+
+    return Judged(
+        refused=all_of_them.refused if asked(Verdict.DENIED) else [],
+        allowed=all_of_them.allowed if asked(Verdict.ALLOWED) else [],
+        unknown=all_of_them.unknown if asked(Verdict.LOGGED) else [],
+    )
 
 
 def attribute(

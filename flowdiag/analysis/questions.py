@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowdiag.analysis.ask import Answer, Asker
 from flowdiag.analysis.asked import diagnose_answer
-from flowdiag.analysis.attribute import sort_flows
+from flowdiag.analysis.attribute import judged, sort_flows
 from flowdiag.analysis.collect import gather, read_state
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.state import compile_state
@@ -76,12 +76,17 @@ def explain(
         asker = Asker(known.snapshot, known.policies)
         answer = asker.ask(src, dst, protocol, port, walk=True)
         resolver = Resolver(known.snapshot, read.tally.dns)
-        flows = sort_flows(read.tally.flows(), resolver, selection or Selection(), all_allowed=True)
+        selection = selection or Selection()
+        flows = sort_flows(read.tally.flows(), resolver, selection, all_allowed=True)
+        logged = judged(flows.logged, known, selection)
         observed = _observed(
             answer,
             protocol,
-            [*flows.refused, *flows.not_policy],
-            None if evidence is not None and evidence.only_denied else flows.allowed,
+            [*flows.refused, *flows.not_policy, *(flow for flow, _, _ in logged.refused)],
+            None
+            if evidence is not None and evidence.only_denied
+            else [*flows.allowed, *logged.allowed],
+            [flow for flow, _, _ in logged.unknown],
         )
     else:
         asker, _ = load_asker(state)
@@ -107,7 +112,11 @@ def _line(warning: ReportWarning) -> str:
 
 
 def _observed(
-    answer: Answer, protocol: str | None, refused: Sequence[Flow], allowed: Sequence[Flow] | None
+    answer: Answer,
+    protocol: str | None,
+    refused: Sequence[Flow],
+    allowed: Sequence[Flow] | None,
+    logged: Sequence[Flow],
 ) -> Observed:
     def between(flow: Flow) -> bool:
         if protocol is not None and flow.distinct.protocol != protocol:
@@ -135,7 +144,13 @@ def _observed(
         allowed_first=first_yes,
         allowed_last=last_yes,
         audited=sum(flow.count for flow in audited),
-        text=_sentence(no, (first_no, last_no), None if passed is None else yes, (first_yes, last_yes)),
+        text=_sentence(
+            no,
+            (first_no, last_no),
+            None if passed is None else yes,
+            (first_yes, last_yes),
+            sum(flow.count for flow in logged if between(flow)),
+        ),
     )
 
 
@@ -154,12 +169,15 @@ def _sentence(
     denied_span: tuple[str | None, str | None],
     allowed: int | None,
     allowed_span: tuple[str | None, str | None],
+    logged: int,
 ) -> str:
     parts = []
     if allowed:
         parts.append(f"allowed {allowed:,} times ({_span(allowed_span)})")
     if denied:
         parts.append(f"refused {denied:,} times ({_span(denied_span)})")
+    if logged:
+        parts.append(f"logged {logged:,} times without a verdict")
     if allowed is None:
         parts.append("allowed traffic was not read")
     if not parts:

@@ -28,6 +28,7 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
 from flowdiag.model.tally import DistinctFlow
 from flowdiag.model.time import NS, rfc3339
+from flowdiag.policy.audit import audits_only
 from flowdiag.timeline import Material, build_report
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
@@ -127,7 +128,7 @@ def _examination(
     distinct = tally.flows()
     rules = rules and state is not None and state.knows_policies and not evidence.only_denied
     flows = sort_flows(distinct, resolver, selection, all_allowed=rules)
-    logged = judged(flows.logged, state)
+    logged = judged(flows.logged, state, selection)
     allowed = [*flows.allowed, *logged.allowed]
     context = Context(
         snapshot=snapshot,
@@ -350,7 +351,7 @@ def _warnings(read: Evidence, state: State | None) -> list[ReportWarning]:
             ReportWarning(code="not-enforced", message=f"{_name(ref)}: {text}", input=None, line=None)
             for ref, text in state.policies.notes
         )
-        if state.snapshot.config.get("cilium.policy-audit-mode", "").lower() == "true":
+        if audits_only(state.snapshot, state.dialect):
             text = "the agents run with policy-audit-mode: what policies refuse is recorded, and let through"
             warnings.append(ReportWarning(code="audit-mode", message=text, input=None, line=None))
     warnings.extend(

@@ -12,16 +12,21 @@ from msgspec.structs import replace
 
 from flowdiag.analysis.options import Selection
 from flowdiag.model.endpoint import Endpoint
-from flowdiag.model.event import FlowEvent, Peer
+from flowdiag.model.event import FlowEvent, Peer, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.model.time import NS
 
-__all__ = ["selected_distinct", "selected_event", "selected_flow"]
+__all__ = ["selected_distinct", "selected_event", "selected_flow", "selected_verdict"]
 
 
 def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow | None:
-    """The part of a distinct flow that its own words let count, before ends are known."""
+    """The part of a distinct flow that its own words let count, before ends are known.
+
+    What was only logged gets its verdict later, and is asked for it then (`selected_verdict`).
+    """
+    if flow.verdict is Verdict.LOGGED and selection.verdicts:
+        selection = replace(selection, verdicts=())
     if not _shape(selection, flow.port, flow.protocol, str(flow.verdict)):
         return None
     if selection.since is None and selection.until is None:
@@ -85,6 +90,11 @@ def selected_event(event: FlowEvent, selection: Selection) -> bool:
     if selection.namespaces and not {event.src.namespace, event.dst.namespace} & set(selection.namespaces):
         return False
     return _peer_is(event.src, selection.from_pod) and _peer_is(event.dst, selection.to_pod)
+
+
+def selected_verdict(selection: Selection, *verdicts: Verdict) -> bool:
+    """Whether one of these verdicts of a flow, as recorded and as inferred, is asked for."""
+    return not selection.verdicts or any(str(verdict) in selection.verdicts for verdict in verdicts)
 
 
 def _shape(selection: Selection, port: int | None, protocol: str | None, verdict: str) -> bool:

@@ -121,7 +121,7 @@ class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     decided_by: DecidedBy | None = None
     """``None`` when nothing isolates, or when isolation denies by default."""
     nearest: tuple[NearestRule, ...] = ()
-    """Nearest first; empty when allowed."""
+    """Nearest first; empty when the policies allow."""
     unknown: tuple[str, ...] = ()
     """Why `allowed` is ``None``, in words."""
     walk: tuple[WalkStep, ...] = ()
@@ -129,7 +129,8 @@ class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     uncertain: tuple[PolicyRef, ...] = ()
     """Policies that select the end and whose spec is not known to have held then (FD804)."""
     notes: tuple[str, ...] = ()
-    """What an allowed connection still hangs on: the L7 rules of the proxy that it is redirected to."""
+    """What an allowed connection still hangs on (the L7 rules of the proxy that it is redirected to), or why it
+    passes though the policies refuse it (audit mode)."""
 
 
 class ConnectionDecision(Struct, frozen=True, kw_only=True, gc=False):

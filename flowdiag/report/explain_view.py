@@ -123,6 +123,8 @@ def _end(screen: Screen, direction: str, title: str, end: EndDecision | None) ->
         )
     elif end.allowed is False:
         _field(screen, "decided by", ["no rule allows it: isolation denies by default"])
+    if end.notes:
+        _field(screen, "but", [screen.name(text, 300) for text in end.notes])
     if end.unknown:
         _field(screen, "unknown", [screen.name(text, 300) for text in end.unknown])
     if end.uncertain:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdiag.analysis import EvidenceOptions, StateOptions, analyze
+from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, analyze, explain
 from flowdiag.parserkit import interface_name
 from flowdiag.report.markdown import MarkdownReporter
 from flowdiag.report.protocol import Options
@@ -52,6 +52,46 @@ def test_twins_are_the_same_problems(lines, whisker):
     """Inferred from logged lines or recorded with a verdict: the same codes, policies and connections."""
     assert [told(one) for one in denied(lines)] == [told(one) for one in denied(whisker)]
     assert {problem.code for problem in denied(lines)} == {"FD103", "FD502"}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "counts"),
+    [(("denied",), (544, 0)), (("allowed",), (0, 108)), (("logged",), (544, 108)), (("audited",), (0, 0))],
+)
+def test_an_inferred_verdict_is_selected_like_a_recorded_one(lines, verdicts, counts):
+    """``--verdict denied`` keeps logged lines that come to a refusal; ``logged`` keeps all that were logged."""
+    report = analyze([str(INCIDENTS / "calico-log-lines")], selection=Selection(verdicts=verdicts))
+
+    assert (lines.totals.denied, lines.totals.allowed) == (544, 108)
+    assert (report.totals.denied, report.totals.allowed) == counts
+
+
+def test_explain_counts_what_the_logged_lines_come_to(lines):
+    """What was seen between two ends includes lines whose verdict had to be inferred."""
+    whole = str(INCIDENTS / "calico-log-lines")
+    (problem, *_) = denied(lines)
+    refused = problem.connections[0]
+    result, _, _ = explain(
+        end(refused.source), end(refused.destination), refused.port, "TCP", paths=[whole], state=StateOptions()
+    )
+
+    assert result.allowed is False
+    assert result.observed.denied == refused.count
+    assert f"refused {refused.count:,} times" in result.observed.text
+
+
+def test_explain_says_what_was_only_logged(tmp_path):
+    """Without the Log rule no verdict can be inferred, and the lines are told all the same."""
+    line = _line("10:00:00")
+    (tmp_path / "kern.log").write_text(line * 3)
+    objects = [_pod("api-1", "10.0.1.9", {"app": "api"}), _calico("p", [ALLOW])]
+    (tmp_path / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    result, _, _ = explain(
+        "198.51.100.7", "shop/api-1", 8080, "TCP", paths=[str(tmp_path)], state=StateOptions(dialect="calico")
+    )
+
+    assert result.observed.denied == 0
+    assert "logged 3 times without a verdict" in result.observed.text
 
 
 def test_inferred_refusals_say_so(lines):

@@ -11,6 +11,8 @@ from flowdiag.analysis import StateOptions, analyze, explain
 from flowdiag.analysis.collect import detect_inputs
 from flowdiag.cluster.endpoint_list import read_endpoint_list, sniff_endpoint_list
 from flowdiag.model.time import rfc3339
+from flowdiag.report.explain_view import render_explain
+from flowdiag.report.protocol import Options
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "samples" / "cilium"
 
@@ -210,6 +212,22 @@ def test_audit_mode_is_said(tmp_path):
     assert (report.totals.denied, [one.code for one in report.problems]) == (0, ["FD505"])
     assert report.totals.audited >= 1
     assert "audit-mode" in {one.code for one in report.warnings}
+
+
+@pytest.mark.parametrize(("setting", "wanted"), [("true", True), ("false", False)])
+def test_audit_mode_lets_pass_what_policies_refuse(tmp_path, setting, wanted):
+    """What would be refused passes, and the answer says that the policies would refuse it."""
+    folder = write_folder(Sysdump({"policy-audit-mode": setting}, flows=False), tmp_path)
+    options = StateOptions(paths=(str(folder),))
+    result, answer, finding = explain("shop/web", "payments/api", 8080, "TCP", state=options)
+
+    assert result.allowed is wanted
+    assert [ref.name for ref in result.ingress.isolated_by]
+    assert result.ingress.nearest
+    assert bool(answer.ingress.notes) is wanted
+    assert (finding is None) is wanted
+    shown = render_explain(result, answer, Options(width=160), finding)
+    assert ("policy-audit-mode" in shown) is wanted
 
 
 # --- detection ------------------------------------------------------------------------------------------
