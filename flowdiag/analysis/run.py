@@ -12,6 +12,7 @@ from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning, sort_flows
 from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, without_ends
 from flowdiag.analysis.collect import Evidence, gather
+from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.no_denials import only_logged, what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.rule_use import RuleUse, rule_use
@@ -19,6 +20,7 @@ from flowdiag.analysis.sides import Side
 from flowdiag.analysis.skew import clock_skew
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver, cluster_changes, merge_changes
+from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.diagnose import Context, broken_rules
 from flowdiag.diagnose.before import old_policies
 from flowdiag.model.errors import InputError
@@ -151,6 +153,7 @@ def _examination(
             [one for one in read.inputs if one.parser is not None], read.cnis, state=state is not None
         ),
         *only_logged(flow for flow, _, _ in logged.unknown),
+        *counted_refusals(tally.logs, InterfaceIndex(snapshot or Snapshot(), _pod_names(read))),
         *_warnings(read, state),
         *nobody_enforces(read.cnis, state),
         *nothing_selected(selection, (read.first, read.last), flows),

@@ -363,6 +363,43 @@ def test_traffic_without_a_denial_needs_no_advice(tmp_path):
 # --- bundles ---------------------------------------------------------------------------------------
 
 TABLES = "*filter\n:cali-FORWARD - [0:0]\nCOMMIT\n"
+REFUSES = '-m comment --comment "cali:d" -m comment --comment "Drop if no policies passed packet" -j DROP'
+RULESET = """\
+table ip calico {{
+\tchain filter-cali-pi-_abc {{
+\t\tmeta mark set meta mark | 0x40000 counter packets 3 bytes 180 comment "cali:e; Policy shop/default.web ingress"
+\t\tcounter packets 3 bytes 180 drop comment "cali:g;"
+\t}}
+\tchain filter-cali-fw-{interface} {{
+\t\tcounter packets 7 bytes 420 drop comment "cali:j; Drop if no policies passed packet"
+\t}}
+}}
+"""
+
+
+def test_counters_of_a_dump_are_told_where_nothing_else_is(tmp_path):
+    """Node diags hold no denial, but their rules have counted some: whose, which way, and why."""
+    interface = interface_name("shop", "api-1")
+    saved = f"*filter\n:cali-FORWARD - [0:0]\n[11:660] -A cali-tw-{interface} {REFUSES}\nCOMMIT\n"
+    top = "diags-20260512_092500/diagnostics"
+    files = {
+        f"{top}/ipv4_tables": saved.encode(),
+        f"{top}/ipv6_tables": TABLES.encode(),
+        f"{top}/nft_ruleset": RULESET.format(interface=interface).encode(),
+        f"{top}/logs/calico-node.log": CALICO_NODE.encode(),
+        "objects.json": json.dumps({"kind": "List", "apiVersion": "v1", "items": [_pod("api-1", "10.0.1.9", {})]}),
+    }
+    report = analyze([_zipped(tmp_path / "diags.zip", files)])
+    told = [(one.input.rpartition("/")[2], one.message) for one in report.warnings if one.code == "counted-refusals"]
+
+    by = "packets refused, by the dump's counters"
+    assert told == [
+        ("ipv4_tables", f"ingress of shop/api-1 ({interface}), Drop if no policies passed packet: 11 {by}"),
+        ("nft_ruleset", f"policy shop/default.web ingress: 3 {by}"),
+        ("nft_ruleset", f"egress of shop/api-1 ({interface}), Drop if no policies passed packet: 7 {by}"),
+    ]
+    assert report.complete
+    assert report.totals.denied == 0
 
 
 def _bundle(files):
@@ -429,6 +466,6 @@ def test_bundles_in_one_archive(lines, tmp_path):
     assert [told(one) for one in denied(report)] == [told(one) for one in denied(lines)]
     assert (report.totals.denied, report.totals.allowed) == (lines.totals.denied, lines.totals.allowed)
     parsers = {one.path.rpartition("!")[2]: one.parser for one in report.inputs if one.parser is not None}
-    assert sorted(set(parsers.values())) == ["calico-log", "netfilter"]
-    assert len(parsers) == 5
+    assert sorted(set(parsers.values())) == ["calico-log", "calico-rules", "netfilter"]
+    assert len(parsers) == len(report.inputs)
     assert not [one for one in report.warnings if one.code != "not-enforced"]

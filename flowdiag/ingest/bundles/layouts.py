@@ -68,6 +68,10 @@ _CALICO_CLUSTER = Layout(
         _rule(r"cluster/[^/]{1,200}\.yaml$", Role.STATE),
         _rule(rf"nodes/{_NODE}/{_NS}/{_POD}\.{_CONTAINER}\.previous\.log$", Role.EVIDENCE),
         _rule(rf"nodes/{_NODE}/{_NS}/{_POD}\.log$", Role.EVIDENCE),
+        _rule(
+            rf"nodes/{_NODE}/(?:iptables-(?:legacy|nft)-save|nft-ruleset|bpf-[a-z-]{{1,40}})\.txt$",
+            Role.EVIDENCE,
+        ),
         _rule(r".*\.txt$", Role.NOISE),
     ),
 )
@@ -82,7 +86,7 @@ _CALICO_NODE = Layout(
         ),
     ),
     rules=(
-        _rule(r"logs/|journalctl_calico_node$", Role.EVIDENCE),
+        _rule(r"logs/|(?:journalctl_calico_node|ipv[46]_tables|nft_ruleset)$", Role.EVIDENCE),
         _rule(r"[a-z0-9_]{1,60}$", Role.NOISE),
     ),
 )

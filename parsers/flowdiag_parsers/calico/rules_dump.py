@@ -1,4 +1,4 @@
-"""Parser of iptables dumps of Calico's chains: how often each rule that refuses was hit.
+"""Parser of iptables and nftables dumps of Calico's chains: how often each rule that refuses was hit.
 
 ``calicoctl node diags`` and bug reports hold them.  A dump has no times and no addresses of packets;
 what it proves is that a pod's refusals grew, and in which direction.
@@ -15,7 +15,9 @@ from flowdiag_parsers.calico.policy_names import named_policy
 
 __all__ = ["CalicoRules"]
 
-_SNIFF = re.compile(rb"(?:^|\n)(?:\[\d{1,20}:\d{1,20}\] )?-A cali-|(?:^|\n)Chain cali-")
+_SNIFF = re.compile(
+    rb"(?:^|\n)(?:(?:\[\d{1,20}:\d{1,20}\] )?-A cali-|:cali-\S{1,40} - \[|Chain cali-|[ \t]{1,8}chain (?:[a-z]{1,10}-)?cali-)"
+)
 
 # iptables-save -c, v3.0 and later:
 # [4:240] -A cali-fw-cali43878a68a0a -m comment --comment "cali:ykjy" -m comment --comment "Drop if no policies passed packet" ... -j DROP
@@ -32,22 +34,33 @@ _LISTED = re.compile(
     r"\s{0,12}(?P<packets>\d{1,18}[KMGT]?) {1,12}(?P<bytes>\d{1,18}[KMGT]?) (?P<target>[A-Za-z0-9_.-]{1,40}) {1,16}"
     r"(?P<rest>\S.{0,2000})$"
 )
-_COMMENT = re.compile(r'--comment "([^"]{1,300})"|/\* (.{1,300}?) \*/')
+# nft list ruleset, nftables dataplane (v3.29 and later): the chain's name begins with its layer
+# 	chain filter-cali-tw-calia4fc3c48bd8 {
+# 		meta mark & 0x00020000 == 0x00000000 counter packets 7 bytes 420 drop comment "cali:dddd; Drop if no policies passed packet"
+_NFT_CHAIN = re.compile(r"\s{1,8}chain (?:[a-z]{1,10}-)?(?P<chain>cali-\S{1,60}) \{$")
+_NFT_OTHER = re.compile(r"(?:\s{1,8}(?:chain|set|map) \S{1,80} \{|table \S{1,20} \S{1,60} \{)$")
+_NFT = re.compile(
+    r"\s{2,16}(?P<rest>(?:\S.{0,2000}? )?)(?P<target>drop|reject|log prefix)(?P<tail>(?: .{0,800})?)$"
+)
+_NFT_COUNTER = re.compile(r"counter packets (\d{1,20}) bytes (\d{1,20})")
+_COMMENT = re.compile(r'(?:--)?comment "([^"]{1,300})"|/\* (.{1,300}?) \*/')
 # "Policy shop/default.web ingress", "Profile kns.shop egress"
 _NAMED = re.compile(r"(?:Policy|Profile) (?P<name>\S{1,300}) (?P<direction>ingress|egress)$")
 # 'nflog-prefix "DPI0|np/shop/web"': deny, policy, ingress, rule 0; "DPE|default" is the end of a tier
 _NFLOG = re.compile(
-    r'nflog-prefix {1,2}"?(?P<action>[ADP])(?P<what>[PR])(?P<way>[IE])(?P<rule>\d{0,6})\|(?P<id>[^"\s]{1,64})'
+    r'(?:nflog-|log )prefix {1,2}"?(?P<action>[ADP])(?P<what>[PR])(?P<way>[IE])(?P<rule>\d{0,6})\|(?P<id>[^"\s]{1,64})'
 )
 # "cali-fw-" is from a workload (its egress), "cali-tw-" to one; then the interface.  "cali-pi-", "cali-po-": a policy's.
 _WORKLOAD = re.compile(r"cali-(?P<way>[ft])w-(?P<interface>\S{1,20})$")
 
 
 class CalicoRules:
-    """``iptables-save -c`` and ``iptables -L -v`` of Calico's chains."""
+    """``iptables-save -c``, ``iptables -L -v`` and ``nft list ruleset`` of Calico's chains."""
 
     name: ClassVar[str] = "calico-rules"
-    summary: ClassVar[str] = "Calico's iptables chains with counters (iptables-save -c, iptables -L -v)"
+    summary: ClassVar[str] = (
+        "Calico's chains with counters (iptables-save -c, iptables -L -v, nft list ruleset)"
+    )
     cni: ClassVar[str | None] = "calico"
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
@@ -65,15 +78,22 @@ class CalicoRules:
             text = decode(line)
             fields = _fields(text, state)
             if fields is not None:
-                yield _event(fields, text, block.of_line(index), context)
+                yield _event(fields, text, block.of_line(index), context, nft="nft" in state)
 
 
 def _fields(text: str, state: dict[str, Any]) -> dict[str, str] | None:
-    chain = _CHAIN.match(text)
+    chain = _CHAIN.match(text) or _NFT_CHAIN.match(text)
     if chain is not None:
         state.clear()
         state["chain"] = chain["chain"]
+        if chain.re is _NFT_CHAIN:
+            state["nft"] = True
         return None
+    if _NFT_OTHER.match(text) is not None:
+        state.clear()
+        return None
+    if state.get("nft"):
+        return _nft_fields(text, state)
     saved = _APPENDED.match(text)
     if saved is not None and state.get("chain") != saved[1]:
         state.clear()
@@ -88,33 +108,59 @@ def _fields(text: str, state: dict[str, Any]) -> dict[str, str] | None:
             _remember(text, state)
             return None
         rest = match["rest"]
-    comments = [quoted or starred for quoted, starred in _COMMENT.findall(rest)]
     _remember(text, state)
+    return _refusal(name, match["target"], (match["packets"], match["bytes"]), rest, state)
+
+
+def _nft_fields(text: str, state: dict[str, Any]) -> dict[str, str] | None:
+    _remember(text, state)
+    match = _NFT.match(text)
+    if match is None:
+        return None
+    rest = match["rest"] + match["target"] + match["tail"]
+    counter = _NFT_COUNTER.search(rest)
+    counts = (counter[1], counter[2]) if counter else (None, None)
+    target = {"log prefix": "NFLOG"}.get(match["target"], match["target"].upper())
+    return _refusal(state["chain"], target, counts, rest, state)
+
+
+def _refusal(
+    name: str, target: str, counts: tuple[str | None, str | None], rest: str, state: dict[str, Any]
+) -> dict[str, str] | None:
+    """What a rule says that refuses; ``None`` for one that does not."""
     nflog = _NFLOG.search(rest)
-    target = match["target"]
     if target not in ("DROP", "REJECT") and not (target == "NFLOG" and nflog and nflog["action"] == "D"):
         return None
+    comments = [quoted or starred for quoted, starred in _COMMENT.findall(rest)]
     fields = {"chain": name, "target": target}
-    for key in ("packets", "bytes"):
-        if match[key] is not None:
-            fields[key] = match[key]
+    for key, count in zip(("packets", "bytes"), counts, strict=True):
+        if count is not None:
+            fields[key] = count
     workload = _WORKLOAD.match(name)
     if workload is not None:
         fields |= {
             "interface": workload["interface"],
             "direction": "egress" if workload["way"] == "f" else "ingress",
         }
-    words = [comment for comment in comments if not comment.startswith("cali:")]
+    words = [_words(comment) for comment in comments]
+    words = [comment for comment in words if comment]
     if words:
         fields["comment"] = "; ".join(words)
     fields |= _policy(nflog, state)
     return fields
 
 
+def _words(comment: str) -> str:
+    """A comment without Calico's hash of the rule; nftables has both in one."""
+    if not comment.startswith("cali:"):
+        return comment
+    return comment.partition("; ")[2]
+
+
 def _remember(text: str, state: dict[str, Any]) -> None:
     """The policy that a chain's rules name in their comments: the rule that drops does not repeat it."""
     for quoted, starred in _COMMENT.findall(text):
-        named = _NAMED.match(quoted or starred)
+        named = _NAMED.match(_words(quoted or starred))
         if named is not None:
             state["policy"], state["direction"] = named["name"], named["direction"]
 
@@ -140,14 +186,16 @@ def _policy(nflog: re.Match[str] | None, state: dict[str, Any]) -> dict[str, str
     return {key: value for key, value in fields.items() if value}
 
 
-def _event(fields: dict[str, str], text: str, around: LineEnvelope, context: ParseContext) -> LogEvent:
+def _event(
+    fields: dict[str, str], text: str, around: LineEnvelope, context: ParseContext, *, nft: bool
+) -> LogEvent:
     return LogEvent(
         line=around.line,
         at=around.at,
         time_source=around.time_source,
         node=around.node or context.node,
         raw=text if context.keep_raw else None,
-        component="iptables",
+        component="nftables" if nft else "iptables",
         message=text.strip(),
         fields=fields,
         signal="rule-counter",
