@@ -21,6 +21,7 @@ from flowdiag.parserkit import (
     iter_lines,
 )
 from flowdiag_parsers.calico.details import SLOW_LOOP_MS, loop_summary, updated_policy, workload
+from flowdiag_parsers.calico.operator_log import OPERATOR_SNIFF, read_operator
 from flowdiag_parsers.calico.outer import CHATTER, Foreign, Outer, peel, read_foreign
 from flowdiag_parsers.calico.record import HEADER_BYTES, Header, read_header, split_fields
 from flowdiag_parsers.calico.signals import TEXTS, bird_signal, signal_of, text_signal
@@ -44,10 +45,10 @@ _Stream = tuple[str | None, str | None]
 
 
 class CalicoLog:
-    """Component logs: Felix, confd, BIRD, Typha, kube-controllers, API server, CNI plugin."""
+    """Component logs: Felix, confd, BIRD, Typha, kube-controllers, API server, CNI plugin, operator."""
 
     name: ClassVar[str] = "calico-log"
-    summary: ClassVar[str] = "Calico component logs (calico-node, typha, kube-controllers, CNI plugin)"
+    summary: ClassVar[str] = "Calico component logs (calico-node, typha, kube-controllers, CNI plugin, operator)"
     cni: ClassVar[str | None] = "calico"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
@@ -58,6 +59,8 @@ class CalicoLog:
             return 0.95
         if b"calico/node is not ready: " in head or b"calico-felix[" in head:
             return 0.9
+        if OPERATOR_SNIFF.search(head) is not None:
+            return 0.95
         if _BIRD_BYTES.search(head) is not None:
             return 0.85
         if _KLOG_BYTES.search(head) is None:
@@ -69,7 +72,11 @@ class CalicoLog:
 
     def record_start(self, line: bytes) -> bool:
         """A line with a time of its own; BIRD's and continuation lines stay with the record before."""
-        return HEADER_BYTES.search(line, 0, 600) is not None or _KLOG_BYTES.search(line, 0, 300) is not None
+        return (
+            HEADER_BYTES.search(line, 0, 600) is not None
+            or _KLOG_BYTES.search(line, 0, 300) is not None
+            or line.startswith(b'{"level":"')
+        )
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """No component log says that a packet was refused; of gaps there is the writer's own mark."""
@@ -165,12 +172,12 @@ class _Reader:
             return
         if CHATTER.match(own) is not None:
             return
-        foreign = read_foreign(own, self.context)
+        foreign = read_operator(own, self.context) if own[:1] == "{" else read_foreign(own, self.context)
         if foreign is not None:
             self._close_foreign(stream)
-            if foreign.kind in ("klog", "panic"):
+            if foreign.kind in ("klog", "panic", "operator"):
                 self._close(stream)
-            if foreign.kind == "klog":
+            if foreign.kind in ("klog", "operator"):
                 # Blocks may be cut here, so nothing is lent across: a result must not depend on the cut.
                 self.last_time.pop(stream, None)
             self.in_trace.discard(stream)
@@ -215,6 +222,8 @@ class _Reader:
             fields["time_of_line"] = str(lent)
         if foreign.kind == "bird":
             signal = bird_signal(foreign.text)
+        elif foreign.kind == "operator":
+            signal = "operator-error" if foreign.level in ("error", "fatal", "panic") else None
         elif foreign.kind == "syslog":
             signal = signal_of(fields.get("file"), foreign.level, message, foreign.text)
         else:

@@ -27,7 +27,7 @@ class Foreign(Struct, frozen=True, kw_only=True):
     """A line that is a record of its own, though not in the form of `record.HEADER`."""
 
     kind: str
-    """``bird``, ``klog``, ``logrus``, ``syslog``, ``python``, ``probe``, ``cni``, ``panic`` or ``wrapped``."""
+    """``bird``, ``klog``, ``logrus``, ``syslog``, ``python``, ``probe``, ``cni``, ``panic``, ``operator`` or ``wrapped``."""
     text: str
     at: int | None = None
     time_source: TimeSource = TimeSource.NONE

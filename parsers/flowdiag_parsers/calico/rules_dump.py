@@ -133,9 +133,8 @@ def _refusal(
         return None
     comments = [quoted or starred for quoted, starred in _COMMENT.findall(rest)]
     fields = {"chain": name, "target": target}
-    for key, count in zip(("packets", "bytes"), counts, strict=True):
-        if count is not None:
-            fields[key] = count
+    named = zip(("packets", "bytes"), counts, strict=True)
+    fields |= {key: count for key, count in named if count is not None}
     workload = _WORKLOAD.match(name)
     if workload is not None:
         fields |= {
