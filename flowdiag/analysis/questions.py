@@ -83,9 +83,7 @@ def explain(
             answer,
             protocol,
             [*flows.refused, *flows.not_policy, *(flow for flow, _, _ in logged.refused)],
-            None
-            if evidence is not None and evidence.only_denied
-            else [*flows.allowed, *logged.allowed],
+            None if evidence is not None and evidence.only_denied else [*flows.allowed, *logged.allowed],
             [flow for flow, _, _ in logged.unknown],
         )
     else:

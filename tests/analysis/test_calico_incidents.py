@@ -72,7 +72,12 @@ def test_explain_counts_what_the_logged_lines_come_to(lines):
     (problem, *_) = denied(lines)
     refused = problem.connections[0]
     result, _, _ = explain(
-        end(refused.source), end(refused.destination), refused.port, "TCP", paths=[whole], state=StateOptions()
+        end(refused.source),
+        end(refused.destination),
+        refused.port,
+        "TCP",
+        paths=[whole],
+        state=StateOptions(),
     )
 
     assert result.allowed is False
@@ -387,10 +392,16 @@ def test_counters_of_a_dump_are_told_where_nothing_else_is(tmp_path):
         f"{top}/ipv6_tables": TABLES.encode(),
         f"{top}/nft_ruleset": RULESET.format(interface=interface).encode(),
         f"{top}/logs/calico-node.log": CALICO_NODE.encode(),
-        "objects.json": json.dumps({"kind": "List", "apiVersion": "v1", "items": [_pod("api-1", "10.0.1.9", {})]}),
+        "objects.json": json.dumps(
+            {"kind": "List", "apiVersion": "v1", "items": [_pod("api-1", "10.0.1.9", {})]}
+        ),
     }
     report = analyze([_zipped(tmp_path / "diags.zip", files)])
-    told = [(one.input.rpartition("/")[2], one.message) for one in report.warnings if one.code == "counted-refusals"]
+    told = [
+        (one.input.rpartition("/")[2], one.message)
+        for one in report.warnings
+        if one.code == "counted-refusals"
+    ]
 
     by = "packets refused, by the dump's counters"
     assert told == [

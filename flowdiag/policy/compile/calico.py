@@ -20,7 +20,8 @@ from flowdiag.model.objects import PolicyObject, RawObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.calico_labels import CalicoLabels, spec_of
 from flowdiag.policy.calico_matchers import EndpointSelected, Part, ProfileListed, Scope
-from flowdiag.policy.compile.calico_rules import account_part, compile_rules, read_calico_selector
+from flowdiag.policy.compile.calico_rules import compile_rules
+from flowdiag.policy.compile.calico_scopes import account_part, read_calico_selector
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, validity_of
 from flowdiag.policy.model import Matcher, Order, Policy, Rule, Tier
 

@@ -10,21 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 from flowdiag.model.event import Direction
-from flowdiag.model.objects import EndpointSlice, RawObject
+from flowdiag.model.objects import RawObject
 from flowdiag.model.policy import Condition
 from flowdiag.policy.addresses import Network, parse_network
-from flowdiag.policy.calico_labels import ACCOUNT_PREFIX, NAMESPACE_LABEL, labels_of, spec_of
+from flowdiag.policy.calico_labels import NAMESPACE_LABEL, labels_of, spec_of
 from flowdiag.policy.calico_matchers import IpVersion, KnownEndpoint, Negated, Part, Scope, namespace_mapping
-from flowdiag.policy.calico_selector import CalicoSelector, Node, SelectorSyntaxError, parse_selector
 from flowdiag.policy.calico_traffic import IcmpKind, NotTraffic, ProtocolIs, protocol_name
+from flowdiag.policy.compile.calico_scopes import account_part, read_calico_selector
+from flowdiag.policy.compile.calico_services import ServiceRules
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network, port_number
 from flowdiag.policy.facts import ADDRESS, SUBJECT_ADDRESS
-from flowdiag.policy.matchers import AddressRange, NamespaceNamed, Nothing, PodSelected, Undecidable
+from flowdiag.policy.matchers import AddressRange, Undecidable
 from flowdiag.policy.model import Action, Matcher, Outcome, Peer, Rule, TrafficMatcher
-from flowdiag.policy.selectors import LabelSelector, Requirement
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
-__all__ = ["account_part", "compile_rules", "read_calico_selector"]
+__all__ = ["compile_rules"]
 
 _ACTIONS = {
     "allow": Action.ALLOW,
@@ -61,55 +61,6 @@ _ENTITY_FIELDS = frozenset(
         "domains",
     }
 )
-
-
-def read_calico_selector(raw: Any, path: str) -> CalicoSelector:
-    """Parse a selector field; missing and empty are ``all()``.
-
-    Raises:
-        PolicyError: Calico would refuse it.
-    """
-    if raw is None:
-        return parse_selector("")
-    if not isinstance(raw, str):
-        raise PolicyError(f"{path} is not text")
-    try:
-        return parse_selector(raw)
-    except SelectorSyntaxError as error:
-        raise PolicyError(f"{path}: {error}") from None
-
-
-def account_part(raw: Any, path: str, context: CompileContext) -> list[Part]:
-    """A serviceAccounts field (``names`` and ``selector``), or a serviceAccountSelector's text.
-
-    Raises:
-        PolicyError: it cannot be read.
-    """
-    if raw is None:
-        return []
-    known = context.calico is not None and context.calico.accounts_known
-    names: tuple[str, ...] = ()
-    text = raw
-    if isinstance(raw, dict):
-        names = tuple(str(each) for each in entries(raw.get("names"), f"{path}.names"))
-        text = raw.get("selector")
-    parts = []
-    if names:
-        parts.append(Part(CalicoSelector(Node("in", "projectcalico.org/serviceaccount", names)), known))
-    selector = read_calico_selector(text, path)
-    if not selector.everything:
-        parts.append(Part(CalicoSelector(_prefixed(selector.root)), known))
-    return parts
-
-
-def _prefixed(node: Node) -> Node:
-    """A selector over a service account's own labels, over the labels that its pods inherit."""
-    return Node(
-        node.kind,
-        ACCOUNT_PREFIX + node.key if node.key else "",
-        node.values,
-        tuple(_prefixed(part) for part in node.parts),
-    )
 
 
 def compile_rules(
@@ -194,7 +145,7 @@ class _Reader:
             subject=tuple(of_subject),
             traffic=tuple(traffic),
         )
-        return self._with_services(rule, source, destination)
+        return ServiceRules(self.direction, self.context).rules(rule, source, destination)
 
     def _entity(self, side: str) -> dict[str, Any]:
         raw = self.raw.get(side)
@@ -325,103 +276,6 @@ class _Reader:
         return scope.check(space, space_labels).outcome is Outcome.MATCH and all(
             part.selector.matches(labels) for part in parts
         )
-
-    # Services
-
-    def _with_services(self, rule: Rule, source: dict[str, Any], destination: dict[str, Any]) -> list[Rule]:
-        """A rule that names a Service is one rule for each of the Service's slices."""
-        rules = [rule]
-        for entity, side in ((source, "source"), (destination, "destination")):
-            if entity.get("services") is not None:
-                rules = [one for each in rules for one in self._of_service(each, entity["services"], side)]
-        return rules
-
-    def _of_service(self, rule: Rule, raw: Any, side: str) -> list[Rule]:
-        path = f"spec.{self.path}.{side}.services"
-        if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
-            raise PolicyError(f"{path} names no Service")
-        name, namespace = raw["name"], raw.get("namespace")
-        if not isinstance(namespace, str) or not namespace:
-            return [
-                _narrowed(
-                    rule,
-                    Undecidable(f"{path}: which namespace is meant is not known"),
-                    (),
-                    side,
-                    self.direction,
-                )
-            ]
-        slices = [
-            each
-            for each in self.context.snapshot.endpoint_slices
-            if each.namespace == namespace and each.service == name
-        ]
-        with_ports = side == "destination"
-        if slices:
-            return [self._of_slice(rule, each, side, with_ports=with_ports) for each in slices]
-        return self._of_selector(rule, namespace, name, side, with_ports=with_ports)
-
-    def _of_slice(self, rule: Rule, each: EndpointSlice, side: str, *, with_ports: bool) -> Rule:
-        nets = tuple(parse_network(address) for address in each.addresses)
-        if not nets:
-            return _narrowed(
-                rule, Nothing(Condition.SERVICE, f"{each.namespace}/{each.service}"), (), side, self.direction
-            )
-        inside = AddressRange.build(self.context.ranges, nets)
-        ports = tuple(NumberedPorts(port.protocol, port.port, port.port) for port in each.ports)
-        return _narrowed(rule, inside, (OneOf(ports),) if with_ports else (), side, self.direction)
-
-    def _of_selector(
-        self, rule: Rule, namespace: str, name: str, side: str, *, with_ports: bool
-    ) -> list[Rule]:
-        """Without slices in the state: the pods that the Service selects."""
-        service = next(
-            (
-                each
-                for each in self.context.snapshot.services
-                if each.namespace == namespace and each.name == name
-            ),
-            None,
-        )
-        text = f"{namespace}/{name}"
-        if service is None and ("", "Service") in self.context.snapshot.kinds_seen:
-            return [_narrowed(rule, Nothing(Condition.SERVICE, text), (), side, self.direction)]
-        if service is None or service.selector is None:
-            why = f"which addresses stand behind Service {text} is not known"
-            return [_narrowed(rule, Undecidable(why), (), side, self.direction)]
-        requirements = tuple(
-            Requirement(key, "In", (value,)) for key, value in sorted(service.selector.items())
-        )
-        ports: tuple[TrafficMatcher, ...] = tuple(
-            NamedPort(port.target, port.protocol)
-            if isinstance(port.target, str)
-            else NumberedPorts(port.protocol, port.target, port.target)
-            for port in service.ports
-        )
-        narrowed = _narrowed(
-            rule, NamespaceNamed(namespace), (OneOf(ports),) if with_ports else (), side, self.direction
-        )
-        return [_narrowed(narrowed, PodSelected(LabelSelector(requirements)), (), side, self.direction)]
-
-
-def _narrowed(
-    rule: Rule, matcher: Matcher, traffic: tuple[TrafficMatcher, ...], side: str, direction: Direction
-) -> Rule:
-    """The rule with one more condition on an end, and on the traffic."""
-    peers, subject = rule.peers, rule.subject
-    if (side == "source") is (direction is Direction.INGRESS):
-        own = peers[0].matchers if peers else ()
-        peers = (Peer("", (*own, matcher)),)
-    else:
-        subject = (*subject, matcher)
-    return Rule(
-        path=rule.path,
-        action=rule.action,
-        peers=peers,
-        subject=subject,
-        traffic=(*rule.traffic, *traffic),
-        note=rule.note,
-    )
 
 
 def _nets(spec: dict[str, Any]) -> list[Network]:

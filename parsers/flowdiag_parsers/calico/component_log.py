@@ -48,7 +48,9 @@ class CalicoLog:
     """Component logs: Felix, confd, BIRD, Typha, kube-controllers, API server, CNI plugin, operator."""
 
     name: ClassVar[str] = "calico-log"
-    summary: ClassVar[str] = "Calico component logs (calico-node, typha, kube-controllers, CNI plugin, operator)"
+    summary: ClassVar[str] = (
+        "Calico component logs (calico-node, typha, kube-controllers, CNI plugin, operator)"
+    )
     cni: ClassVar[str | None] = "calico"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False

@@ -23,7 +23,7 @@ __all__ = ["OPERATOR_SNIFF", "read_operator"]
 OPERATOR_SNIFF = re.compile(
     rb'(?:^|\n|[FP] )\{"level":"[a-z]{1,7}","ts":"?[\d.TZ:+-]{10,40}"?,"logger":'
     rb'"(?:controller_(?:installation|apiserver|core|ippool|tiers|csr|windows|gatewayapi|logcollector|manager)'
-    rb'|(?:goldmane|whisker|tigera-installation|tigera-[a-z-]{1,30}|apiserver|ippool|tiers|csr|secrets)-controller'
+    rb"|(?:goldmane|whisker|tigera-installation|tigera-[a-z-]{1,30}|apiserver|ippool|tiers|csr|secrets)-controller"
     rb'|kubeproxy_monitor|status_manager|typha_autoscaler)"'
 )
 _HOUSEKEEPING = ("level", "ts", "msg", "logger", "stacktrace")
@@ -44,7 +44,9 @@ def read_operator(text: str, context: ParseContext) -> Foreign | None:
     at = _instant(body.get("ts"), context)
     level, logger = body.get("level"), body.get("logger")
     fields = {
-        str(key)[:100]: (value if isinstance(value, str) else msgspec.json.encode(value).decode())[:_MAX_VALUE]
+        str(key)[:100]: (value if isinstance(value, str) else msgspec.json.encode(value).decode())[
+            :_MAX_VALUE
+        ]
         for key, value in list(body.items())[:_MAX_FIELDS]
         if key not in _HOUSEKEEPING and value != ""
     }
