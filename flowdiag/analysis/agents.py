@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -45,7 +45,10 @@ def is_endpoint_list(one: Detection) -> bool:
 
 
 def place_agents(
-    detected: Sequence[Detection], state: Sequence[tuple[str, bytes]], lists: Sequence[Detection]
+    detected: Sequence[Detection],
+    state: Sequence[tuple[str, bytes]],
+    lists: Sequence[Detection],
+    read: Mapping[str, Manifest],
 ) -> Placed:
     """Tell the nodes of logs by their pods, and of monitor output by what it lies beside.
 
@@ -57,10 +60,11 @@ def place_agents(
         detected: every input.
         state: cluster objects, read only where a node is to be told.
         lists: the inputs that are lists of endpoints.
+        read: state that was read already, by input.
     """
     if not lists and not any(_nodeless(one) for one in detected):
-        return Placed(detected=tuple(detected), endpoint_ids={}, manifests={})
-    manifests = {name: read_manifest(name, data) for name, data in state}
+        return Placed(detected=tuple(detected), endpoint_ids={}, manifests=dict(read))
+    manifests = {name: read.get(name) or read_manifest(name, data) for name, data in state}
     pods = [
         value
         for manifest in manifests.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from flowdiag.analysis.agents import is_endpoint_list, place_agents
 from flowdiag.analysis.options import EvidenceOptions, Selection
 from flowdiag.analysis.select import selected_event
+from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest, sniff_state
 from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
 from flowdiag.ingest.compression import corruptions
@@ -24,6 +25,9 @@ from flowdiag.model.event import Event, FlowEvent
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.tally import Tally
+
+if TYPE_CHECKING:
+    from flowdiag.cluster.live.state import LiveState
 
 __all__ = ["Evidence", "StateInputs", "detect_inputs", "gather", "read_events", "read_state"]
 
@@ -48,7 +52,9 @@ class Evidence(Struct, kw_only=True):
     state: list[tuple[str, bytes]]
     """Cluster objects: (name, content), those named by ``--state`` last, so that they win."""
     manifests: dict[str, Manifest]
-    """Those of them that were read already, by name."""
+    """Those of them that were read already, by name; a live cluster's have no content beside."""
+    taken: int | None
+    """When a live cluster was read, nanoseconds."""
     cnis: tuple[str, ...]
     """CNIs whose formats were found, by name."""
     first: int | None
@@ -73,6 +79,9 @@ class StateInputs(Struct, kw_only=True):
     """Cluster objects by themselves."""
 
     state: list[tuple[str, bytes]]
+    manifests: dict[str, Manifest]
+    """As `Evidence.manifests`."""
+    taken: int | None
     warnings: tuple[ReportWarning, ...]
 
 
@@ -81,6 +90,7 @@ def gather(
     *,
     evidence: EvidenceOptions,
     state_paths: Sequence[str] = (),
+    live: ClusterOptions | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
     """Read all inputs.
@@ -89,8 +99,13 @@ def gather(
         paths: evidence, with cluster objects among it or not.
         evidence: how inputs are read.
         state_paths: cluster objects kept elsewhere; records among them are left alone.
+        live: a cluster whose objects are read, after all others, so that they win.
         progress: told how far the reading is.
+
+    Raises:
+        ClusterError: the live cluster cannot be read.
     """
+    cluster = _live(live)
     options = _options(evidence)
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
@@ -100,12 +115,16 @@ def gather(
             more = read_state(state_paths)
             state += more.state
             extra = more.warnings
+        read = {cluster.name: cluster.manifest} if cluster is not None else {}
+        state += [(name, b"") for name in read]
         lists = [one for one in detected if is_endpoint_list(one)]
-        placed = place_agents(detected, state, lists)
+        placed = place_agents(detected, state, lists, read)
         options = replace(options, endpoint_ids=placed.endpoint_ids)
         outcome = run(sources, options, progress=progress, detected=placed.detected)
         problems = [*_worth_saying(problems, detected, lists), *outcome.problems]
         summaries = tuple(_summaries(detected, outcome.tally, checksum=evidence.checksum))
+        if cluster is not None:
+            summaries += (_unrecorded(cluster.name, cluster.bytes),)
     tally = outcome.tally
     counted = [one for one in summaries if one.parser is not None]
     cni_of = {one.path: parser_named(one.parser).cni for one in counted if one.parser is not None}
@@ -120,6 +139,7 @@ def gather(
         inputs=tuple(one for one in summaries if one.parser is not None or one.path in objects),
         state=state,
         manifests=placed.manifests,
+        taken=cluster.taken if cluster is not None else None,
         cnis=tuple(sorted(cni for cni in cnis if cni)),
         first=min(firsts, default=None),
         last=max(lasts, default=None),
@@ -131,8 +151,13 @@ def gather(
     )
 
 
-def read_state(paths: Sequence[str]) -> StateInputs:
-    """Read cluster objects alone; whatever else lies beside them is left unread."""
+def read_state(paths: Sequence[str], live: ClusterOptions | None = None) -> StateInputs:
+    """Read cluster objects alone; whatever else lies beside them is left unread.
+
+    Raises:
+        ClusterError: the live cluster cannot be read.
+    """
+    cluster = _live(live)
     options = ReadOptions(state_sniff=sniff_state)
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
@@ -141,7 +166,22 @@ def read_state(paths: Sequence[str]) -> StateInputs:
     if state:
         # A folder of evidence may hold the state too: what is not state is no fault here.
         problems = [p for p in problems if p.code not in ("unknown-format", "empty") or p.path in named]
-    return StateInputs(state=state, warnings=_said(problems))
+    if cluster is None:
+        return StateInputs(state=state, manifests={}, taken=None, warnings=_said(problems))
+    return StateInputs(
+        state=[*state, (cluster.name, b"")],
+        manifests={cluster.name: cluster.manifest},
+        taken=cluster.taken,
+        warnings=_said(problems),
+    )
+
+
+def _live(options: ClusterOptions | None) -> LiveState | None:
+    if options is None:
+        return None
+    from flowdiag.cluster.live.state import read_live  # and with it the kubernetes client
+
+    return read_live(options)
 
 
 def read_events(
@@ -303,6 +343,13 @@ def _summaries(detected: Sequence[Detection], tally: Tally, *, checksum: bool) -
             year_inferred=counts.year_inferred if counts is not None else False,
             sha256=_digest(one.source) if checksum else None,
         )
+
+
+def _unrecorded(path: str, size: int) -> InputSummary:
+    """An input of objects alone."""
+    return InputSummary(
+        path=path, parser=None, bytes=size, records=0, flows=0, warnings=0, first=None, last=None
+    )
 
 
 def _digest(source: Source) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, tzinfo
 
 from msgspec import Struct
 
+from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.model.policy import IpBlockPods
 
 __all__ = ["EvidenceOptions", "Selection", "StateOptions"]
@@ -30,6 +31,8 @@ class StateOptions(Struct, frozen=True, kw_only=True):
     """Cluster objects beside the evidence, and how policies are read."""
 
     paths: tuple[str, ...] = ()
+    live: ClusterOptions | None = None
+    """Read them from this cluster besides, now; they win over those of the paths."""
     taken: int | None = None
     """When the objects were taken, nanoseconds."""
     dialect: str = "auto"

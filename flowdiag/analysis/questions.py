@@ -9,7 +9,7 @@ from flowdiag.analysis.asked import diagnose_answer
 from flowdiag.analysis.attribute import judged, sort_flows
 from flowdiag.analysis.collect import gather, read_state
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
-from flowdiag.analysis.state import compile_state
+from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver
 from flowdiag.cluster.passing import got_past
 from flowdiag.model.endpoint import Endpoint
@@ -33,13 +33,12 @@ def load_asker(options: StateOptions) -> tuple[Asker, list[str]]:
 
     Raises:
         InputError: there are no cluster objects in the paths.
+        ClusterError: the live cluster cannot be read.
     """
-    read = read_state(options.paths)
+    read = read_state(options.paths, options.live)
     _need(read.state, read.warnings)
-    state = compile_state(read.state, options)
-    said = [_line(w) for w in read.warnings]
-    said += [f"{p.input}{f':{p.line}' if p.line else ''}: {p.message}" for p in state.problems if not p.note]
-    return Asker(state.snapshot, state.policies), said
+    state = compile_state(read.state, options, manifests=read.manifests, taken=read.taken)
+    return Asker(state.snapshot, state.policies), _said(read.warnings, state)
 
 
 def explain(
@@ -52,7 +51,7 @@ def explain(
     state: StateOptions,
     evidence: EvidenceOptions | None = None,
     selection: Selection | None = None,
-) -> tuple[ExplainResult, Answer, Finding | None]:
+) -> tuple[ExplainResult, Answer, Finding | None, list[str]]:
     """Answer for one connection, with evidence also what was really seen, and for a refusal what is wrong.
 
     Args:
@@ -65,15 +64,20 @@ def explain(
         evidence: how evidence is read.
         selection: which part of it counts.
 
+    Returns:
+        The result as it is printed, the answer with its walk, what is wrong, and what must be said about
+        reading the state.
+
     Raises:
         InputError: there is no state, or an end cannot be resolved.
+        ClusterError: the state is to come from a cluster that cannot be read.
     """
     observed = None
     if paths:
-        read = gather(paths, evidence=evidence or EvidenceOptions(), state_paths=state.paths)
+        read = gather(paths, evidence=evidence or EvidenceOptions(), state_paths=state.paths, live=state.live)
         _need(read.state, read.warnings)
-        known = compile_state(read.state, state, read.cnis)
-        asker = Asker(known.snapshot, known.policies)
+        known = compile_state(read.state, state, read.cnis, read.manifests, taken=read.taken)
+        asker, said = Asker(known.snapshot, known.policies), _said(read.warnings, known)
         answer = asker.ask(src, dst, protocol, port, walk=True)
         resolver = Resolver(known.snapshot, read.tally.dns)
         selection = selection or Selection()
@@ -87,11 +91,22 @@ def explain(
             [flow for flow, _, _ in logged.unknown],
         )
     else:
-        asker, _ = load_asker(state)
+        asker, said = load_asker(state)
         answer = asker.ask(src, dst, protocol, port, walk=True)
     decision = ConnectionDecision(allowed=answer.allowed, egress=answer.egress, ingress=answer.ingress)
     result = explain_result(src, dst, protocol, port, decision, error=answer.error, observed=observed)
-    return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods)
+    return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods), said
+
+
+def _said(warnings: Sequence[ReportWarning], state: State) -> list[str]:
+    return [
+        *(_line(one) for one in warnings),
+        *(
+            f"{one.input}{f':{one.line}' if one.line else ''}: {one.message}"
+            for one in state.problems
+            if not one.note
+        ),
+    ]
 
 
 def _need(state: Sequence[object], warnings: Sequence[ReportWarning]) -> None:

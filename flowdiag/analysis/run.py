@@ -59,6 +59,7 @@ def analyze(
 
     Raises:
         InputError: nothing usable is in the inputs.
+        ClusterError: the state is to come from a cluster that cannot be read.
     """
     return _run(paths, evidence, state, selection, progress, rules=False).report
 
@@ -91,9 +92,13 @@ def _run(
     evidence = evidence or EvidenceOptions()
     options = state or StateOptions()
     selection = selection or Selection()
-    read = gather(paths, evidence=evidence, state_paths=options.paths, progress=progress)
+    read = gather(paths, evidence=evidence, state_paths=options.paths, live=options.live, progress=progress)
     logged = [(seen.input, seen.event) for seen in read.tally.changes]
-    known = compile_state(read.state, options, read.cnis, read.manifests, logged) if read.state else None
+    known = (
+        compile_state(read.state, options, read.cnis, read.manifests, changes=logged, taken=read.taken)
+        if read.state
+        else None
+    )
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)

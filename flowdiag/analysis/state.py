@@ -42,7 +42,9 @@ def compile_state(
     options: StateOptions,
     cnis: Iterable[str] = (),
     manifests: Mapping[str, Manifest] | None = None,
+    *,
     changes: Iterable[tuple[str, ChangeEvent]] = (),
+    taken: int | None = None,
 ) -> State:
     """Read and compile.
 
@@ -52,10 +54,11 @@ def compile_state(
         cnis: CNIs that the evidence shows.
         manifests: what was read already, by name.
         changes: (input, event) of logs that may hold earlier versions of objects.
+        taken: when the state was taken where `options` do not say, nanoseconds.
     """
     known = manifests or {}
     read = [known.get(name) or read_manifest(name, data) for name, data in inputs]
-    dumped, problems = merge_manifests(read, options.taken)
+    dumped, problems = merge_manifests(read, options.taken if options.taken is not None else taken)
     snapshot = with_past(dumped, changes)
     forced = options.dialect != "auto"
     dialect = Dialect(options.dialect) if forced else detect_dialect(snapshot, cnis)

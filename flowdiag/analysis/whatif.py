@@ -16,6 +16,7 @@ from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, wit
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.touched import touched_workloads
 from flowdiag.cluster import Resolver, StateProblem, merge_manifests, read_manifest
+from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest
 from flowdiag.model.errors import InputError, UsageError
 from flowdiag.model.objects import Pod, Snapshot
@@ -156,12 +157,13 @@ def _states(
 ) -> tuple[Snapshot, Snapshot, list[str]]:
     said: list[str] = []
     beside = [read_manifest(*one) for one in read.state] if read is not None else []
-    named = _manifests(options.paths, said) if options.paths else beside
+    apart = bool(options.paths) or options.live is not None
+    named = _manifests(options.paths, said, options.live) if apart else beside
     if not any(one.entries for one in named):
         raise InputError("no cluster objects found for the old state", hint=_HINT)
     # What the evidence has besides stands on both sides; what the old state has, it has by its own word.
     known = {identity(entry.key) for one in named for entry in one.entries}
-    rest = without(beside, known) if options.paths else []
+    rest = without(beside, known) if apart else []
     before = [*rest, *named]
     old, problems = merge_manifests(before, options.taken)
     said += [_said(one) for one in problems if not one.note]
@@ -186,10 +188,10 @@ def _states(
     return _surely_named(old), _surely_named(new), said
 
 
-def _manifests(paths: Sequence[str], said: list[str]) -> list[Manifest]:
-    inputs = read_state(paths)
+def _manifests(paths: Sequence[str], said: list[str], live: ClusterOptions | None = None) -> list[Manifest]:
+    inputs = read_state(paths, live)
     said += [_line(warning) for warning in inputs.warnings]
-    return [read_manifest(*one) for one in inputs.state]
+    return [inputs.manifests.get(name) or read_manifest(name, data) for name, data in inputs.state]
 
 
 def _change(path: str, said: list[str]) -> list[Manifest]:

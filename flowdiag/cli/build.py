@@ -6,10 +6,27 @@ from typing import Any
 
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.cli.options import parse_duration, parse_time, parse_zone
+from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.model.errors import UsageError
 from flowdiag.model.policy import IpBlockPods
+from flowdiag.model.time import NS
 
-__all__ = ["evidence_of", "selection_of", "state_of"]
+__all__ = ["cluster_of", "evidence_of", "selection_of", "state_of"]
+
+_CLUSTER = ("context", "kubeconfig", "as_user", "as_groups", "as_uid")
+
+
+def cluster_of(given: dict[str, Any]) -> ClusterOptions:
+    """Which cluster, as whom."""
+    return ClusterOptions(
+        kubeconfig=given["kubeconfig"],
+        context=given["context"],
+        as_user=given["as_user"],
+        as_groups=tuple(given["as_groups"]),
+        as_uid=given["as_uid"],
+        namespaces=() if given.get("all_namespaces") else tuple(given.get("namespace") or ()),
+        request_timeout_s=parse_duration(given["request_timeout"]) / NS,
+    )
 
 
 def evidence_of(given: dict[str, Any]) -> EvidenceOptions:
@@ -25,11 +42,20 @@ def evidence_of(given: dict[str, Any]) -> EvidenceOptions:
 
 
 def state_of(given: dict[str, Any]) -> StateOptions:
-    """Cluster objects and how policies are read."""
+    """Cluster objects and how policies are read.
+
+    Raises:
+        UsageError: a cluster is named and nothing is to be read from it.
+    """
+    named = [name for name in _CLUSTER if given.get(name)]
+    if named and not given["live"]:
+        word = named[0].replace("_user", "").replace("groups", "group").replace("_", "-")
+        raise UsageError(f"--{word} says which cluster, but nothing is read from one", hint="add --live")
     taken = given.get("state_time")
     zone = parse_zone(given["tz"]) if "tz" in given else parse_zone("UTC")
     return StateOptions(
         paths=tuple(given["state"]),
+        live=cluster_of(given) if given["live"] else None,
         taken=None if taken is None else parse_time(taken, zone),
         dialect=given["dialect"],
         ip_block_pods=IpBlockPods(given["ip_block_pods"]),

@@ -69,9 +69,11 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     from flowdiag.cli.output import display_options
 
     number, protocol = parse_port(port)
-    if not given["state"] and not paths:
-        raise UsageError("no cluster objects named", hint="flowdiag explain SRC DST PORT --state FOLDER")
-    result, walk, finding = explain(
+    if not given["state"] and not given["live"] and not paths:
+        raise UsageError(
+            "no cluster objects named", hint="flowdiag explain SRC DST PORT --state FOLDER, or --live"
+        )
+    result, walk, finding, said = explain(
         src,
         dst,
         number,
@@ -81,6 +83,8 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
         evidence=evidence_of(given),
         selection=selection_of(given),
     )
+    for text in said:
+        click.echo(f"flowdiag: {text}", err=True)
     if given["output"] == "json":
         from flowdiag.report.json_report import json_bytes
 

@@ -15,6 +15,7 @@ from flowdiag.model.time import NS, from_datetime, parse_rfc3339
 
 __all__ = [
     "DIALECTS",
+    "cluster_options",
     "evidence_options",
     "outputs_option",
     "parse_duration",
@@ -57,6 +58,25 @@ def evidence_options(function: F) -> F:
     )(function)
 
 
+def cluster_options(function: F) -> F:
+    """Which cluster, as whom, in kubectl's words."""
+    return _chain(
+        click.option("--context", metavar="NAME", help="The kubeconfig's context. [its current one]"),
+        click.option(
+            "--kubeconfig", metavar="FILE", help="Kubeconfig. [KUBECONFIG, ~/.kube/config, in-cluster]"
+        ),
+        click.option("--as", "as_user", metavar="USER", help="Impersonate this user."),
+        click.option("--as-group", "as_groups", multiple=True, metavar="GROUP", help="And this group."),
+        click.option("--as-uid", metavar="UID", help="And this UID."),
+        click.option(
+            "--request-timeout",
+            metavar="DURATION",
+            default="30s",
+            help="How long one request to the cluster may be silent. [30s]",
+        ),
+    )(function)
+
+
 def state_options(function: F) -> F:
     """Cluster objects and how policies are read."""
     return _chain(
@@ -67,6 +87,8 @@ def state_options(function: F) -> F:
             metavar="PATH",
             help="Cluster objects kept elsewhere: a file, folder or archive. May be repeated.",
         ),
+        click.option("--live", is_flag=True, help="Read the objects from the running cluster, now."),
+        cluster_options,
         click.option("--state-time", metavar="TIME", help="When the cluster objects were taken."),
         click.option(
             "--dialect",

@@ -29,8 +29,8 @@ def command(workload: str, **given: Any) -> int:
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.reach_view import render_reach
 
-    if not given["state"]:
-        raise UsageError("no cluster objects named", hint="flowdiag reach WORKLOAD --state FOLDER")
+    if not given["state"] and not given["live"]:
+        raise UsageError("no cluster objects named", hint="flowdiag reach WORKLOAD --state FOLDER, or --live")
     asker, problems = load_asker(state_of(given))
     result = reach(asker, workload)
     click.echo(json_bytes(result) if given["output"] == "json" else render_reach(result), nl=False)

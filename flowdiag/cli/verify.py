@@ -44,8 +44,8 @@ def command(queries: str, **given: Any) -> int:
     from flowdiag.report.query_types import VerifyResult, verify_result
     from flowdiag.report.verify_view import render_junit, render_verify
 
-    if not given["state"]:
-        raise UsageError("no cluster objects named", hint="flowdiag verify QUERIES --state FOLDER")
+    if not given["state"] and not given["live"]:
+        raise UsageError("no cluster objects named", hint="flowdiag verify QUERIES --state FOLDER, or --live")
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     if given["init"]:
         asker, problems = load_asker(state_of(given))

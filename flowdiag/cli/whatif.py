@@ -105,7 +105,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.whatif_view import render_whatif, whatif_markdown
 
-    if not given["state"] and not paths:
+    if not given["state"] and not given["live"] and not paths:
         raise UsageError("no old state named", hint="flowdiag whatif --state OLD --apply POLICY.yaml")
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     display = display_options(zone=given["display_zone"], everything=given["everything"])

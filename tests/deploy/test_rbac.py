@@ -1,0 +1,84 @@
+"""The RBAC manifests grant what the client asks for, and nothing else."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flowdiag.cluster.live.connect import connect
+from flowdiag.cluster.live.kinds import KINDS
+from flowdiag.cluster.live.options import ClusterOptions
+from flowdiag.cluster.live.state import Outcome, read_objects
+from tests.apiserver.cluster import small
+from tests.apiserver.kinds import CALICO_V3, EVERYTHING
+from tests.apiserver.rbac import Rules
+from tests.apiserver.server import ApiServer
+
+RBAC = Path(__file__).resolve().parents[2] / "deploy" / "rbac"
+CALICO_ONLY = tuple(one for one in EVERYTHING if one.group != "crd.projectcalico.org")
+
+
+def documents(name):
+    return [one for one in yaml.safe_load_all((RBAC / name).read_text()) if one]
+
+
+def every_agent():
+    """One pod of each CNI whose settings are read, with them."""
+    from tests.apiserver.cluster import pod
+
+    for label, name in (
+        (("k8s-app", "calico-node"), "calico-config"),
+        (("component", "antrea-agent"), "antrea-config"),
+        (("k8s-app", "aws-node"), "amazon-vpc-cni"),
+        (("app", "flannel"), "kube-flannel-cfg"),
+    ):
+        yield pod("kube-system", name, "192.0.2.11", dict([label]), host_network=True)
+        yield {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "kube-system"},
+            "data": {},
+        }
+
+
+def read(rules, kinds, tmp_path):
+    """What becomes of reading the state of a cluster that serves `kinds`."""
+    with ApiServer([*small(), *every_agent()], kinds=kinds, rules=rules) as one:
+        api = connect(ClusterOptions(kubeconfig=str(one.kubeconfig(tmp_path / "kubeconfig"))))
+        return list(read_objects(api, KINDS))
+
+
+def refused(readings):
+    return [one.kind.resource for one in readings if one.outcome is Outcome.REFUSED or one.refused]
+
+
+def test_read_yaml_grants_all_that_live_reads_and_nothing_more(tmp_path):
+    """Both ways that Calico is served, every other kind, and every CNI's settings."""
+    rules = Rules(documents("read.yaml"))
+
+    assert refused(read(rules, EVERYTHING, tmp_path)) == []
+    assert refused(read(rules, (*CALICO_ONLY, *CALICO_V3), tmp_path)) == []
+    assert rules.granted() - rules.used == set()
+
+
+def test_taking_anything_away_is_noticed(tmp_path):
+    """Every resource and every verb of the manifest is needed: without one, something is refused."""
+    whole = documents("read.yaml")
+    for index, rule in enumerate(whole[0]["rules"]):
+        less = copy.deepcopy(whole)
+        less[0]["rules"][index]["resources"] = rule["resources"][1:]
+        kinds = (*CALICO_ONLY, *CALICO_V3) if "projectcalico.org" in rule["apiGroups"] else EVERYTHING
+        assert refused(read(Rules(less), kinds, tmp_path)), rule
+
+
+@pytest.mark.parametrize("path", sorted(RBAC.glob("*.yaml")), ids=lambda path: path.name)
+def test_no_manifest_grants_secrets_wildcards_or_writing(path):
+    """Probing may run a command and add a debug container; nothing else may change anything."""
+    for one in documents(path.name):
+        for rule in one.get("rules", ()):
+            assert not {"*", "secrets"} & {*rule["resources"], *rule["verbs"], *rule["apiGroups"]}
+            verbs = set(rule["verbs"]) - {"get", "list"}
+            if verbs:
+                assert path.name in ("probe.yaml", "hubble.yaml"), rule
+                assert set(rule["resources"]) <= {"pods/exec", "pods/ephemeralcontainers"}
