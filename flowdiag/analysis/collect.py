@@ -41,7 +41,7 @@ _COPY = 1 << 20
 _DOCUMENTS = (".md", ".rst", ".adoc", ".toml", ".html", ".pdf", ".png", ".svg")
 
 # What is said and costs nothing: the input was read whole all the same.
-_HARMLESS = frozenset({"ambiguous-format", "empty", "broken-plugin"})
+_HARMLESS = frozenset({"ambiguous-format", "clocks-apart", "empty", "broken-plugin"})
 
 
 class Evidence(Struct, kw_only=True):
@@ -82,6 +82,8 @@ class StateInputs(Struct, kw_only=True):
     manifests: dict[str, Manifest]
     """As `Evidence.manifests`."""
     taken: int | None
+    inputs: tuple[InputSummary, ...]
+    """One per file of objects."""
     warnings: tuple[ReportWarning, ...]
 
 
@@ -111,10 +113,11 @@ def gather(
         detected, problems = detect_all(sources, options)
         state = list(_contents(detected, problems))
         extra: tuple[ReportWarning, ...] = ()
+        apart: tuple[InputSummary, ...] = ()
         if state_paths:
-            more = read_state(state_paths)
+            more = read_state(state_paths, checksum=evidence.checksum)
             state += more.state
-            extra = more.warnings
+            extra, apart = more.warnings, more.inputs
         read = {cluster.name: cluster.manifest} if cluster is not None else {}
         state += [(name, b"") for name in read]
         lists = [one for one in detected if is_endpoint_list(one)]
@@ -133,10 +136,12 @@ def gather(
     covering = [one for one in counted if one.flows or cni_of[one.path]] or counted
     firsts = [one.first for one in covering if one.first is not None]
     lasts = [one.last for one in covering if one.last is not None]
-    objects = {name for name, _ in state}
+    # What is among the paths and named by --state too is listed once.
+    listed = {one.path for one in apart}
+    objects = {name for name, _ in state} - listed
     return Evidence(
         tally=tally,
-        inputs=tuple(one for one in summaries if one.parser is not None or one.path in objects),
+        inputs=(*(one for one in summaries if one.parser is not None or one.path in objects), *apart),
         state=state,
         manifests=placed.manifests,
         taken=cluster.taken if cluster is not None else None,
@@ -151,7 +156,9 @@ def gather(
     )
 
 
-def read_state(paths: Sequence[str], live: ClusterOptions | None = None) -> StateInputs:
+def read_state(
+    paths: Sequence[str], live: ClusterOptions | None = None, *, checksum: bool = False
+) -> StateInputs:
     """Read cluster objects alone; whatever else lies beside them is left unread.
 
     Raises:
@@ -162,16 +169,18 @@ def read_state(paths: Sequence[str], live: ClusterOptions | None = None) -> Stat
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
         state = list(_contents(detected, problems))
+        read = {name for name, _ in state}
+        objects = [one for one in detected if one.source.name in read]
+        inputs = tuple(_summaries(objects, Tally(), checksum=checksum))
     named = {one.source.name for one in detected if one.kind is InputKind.STATE}
     if state:
         # A folder of evidence may hold the state too: what is not state is no fault here.
         problems = [p for p in problems if p.code not in ("unknown-format", "empty") or p.path in named]
-    if cluster is None:
-        return StateInputs(state=state, manifests={}, taken=None, warnings=_said(problems))
     return StateInputs(
-        state=[*state, (cluster.name, b"")],
-        manifests={cluster.name: cluster.manifest},
-        taken=cluster.taken,
+        state=[*state, *([(cluster.name, b"")] if cluster is not None else [])],
+        manifests={cluster.name: cluster.manifest} if cluster is not None else {},
+        taken=cluster.taken if cluster is not None else None,
+        inputs=inputs,
         warnings=_said(problems),
     )
 

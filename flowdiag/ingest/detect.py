@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from flowdiag.ingest.bundles import Hint, Role
+from flowdiag.ingest.clocks import clocks_apart
 from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
@@ -130,7 +131,8 @@ def _asked(
 ) -> Detection:
     if options.format is not None:
         parsers = [parser for parser in parsers if parser.name == options.format]
-    scores = _scores(parsers, _heads(source, head, input_context(source, hint, options)))
+    context = input_context(source, hint, options)
+    scores = _scores(parsers, _heads(source, head, context))
     state = options.state_sniff(head) if options.state_sniff is not None else 0.0
     listed = tuple(score for score in scores if score.score > 0)
     detection = Detection(source=source, kind=InputKind.UNKNOWN, scores=listed, state_score=state, hint=hint)
@@ -138,7 +140,8 @@ def _asked(
     if options.format is not None and (state <= _SURE or (best is not None and best.score >= state)):
         # Forced, but not on cluster objects: the stack under which it is surest, also where it is not at all.
         stack = best.stack if best is not None else ()
-        return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack)
+        problems = _clocks(head, stack, parsers[0], context) if parsers else ()
+        return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack, problems=problems)
     if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:
         rivals = [
             score
@@ -148,6 +151,8 @@ def _asked(
         preferred = next((score for score in rivals if score.parser == hint.prefer), None)
         winner = preferred or best
         problems = () if not rivals or hint.prefer == winner.parser else (_ambiguous(source, winner, rivals),)
+        reader = next(parser for parser in parsers if parser.name == winner.parser)
+        problems += _clocks(head, winner.stack, reader, context)
         return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
     if state > _SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
@@ -173,6 +178,17 @@ def _heads(source: Source, head: bytes, context: ParseContext) -> list[tuple[tup
             break
         heads.append((stack, peeled[:HEAD_BYTES]))
     return heads
+
+
+def _clocks(
+    head: bytes, stack: tuple[str, ...], parser: Parser, context: ParseContext
+) -> tuple[InputProblem, ...]:
+    """Whether the stamps around the first lines lie hours from those inside."""
+    if not stack or parser.document or (is_document(stack) and len(head) == HEAD_BYTES):
+        return ()
+    # A fresh context, as for reading: nothing of what a parser remembers may leak from here.
+    found = clocks_apart(Peeler(stack, context).peel(head, 1), parser, context)
+    return () if found is None else (found,)
 
 
 def _scores(parsers: Sequence[Parser], heads: list[tuple[tuple[str, ...], bytes]]) -> list[Score]:

@@ -309,6 +309,9 @@ class Evidence(Struct, frozen=True):
 class Totals(Struct, frozen=True, kw_only=True):
     """`denied` is the sum over the denied problems plus `unattributed`; audited and not_policy stand apart.
 
+    `records` and `flows` (records of flows) are all that was read; the others count what was selected
+    (``--since``, ``--namespace`` ...).
+
     Lines of a Log rule hold no verdict: those whose refusal the policies of their time prove count as denied
     (FD807 stands in their notes), those that the policies let pass as allowed; the others stand in
     `records` alone, and in problems with the verdict ``logged``.

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from small_cluster import DB, OBJECTS, WEB, incident, listed, pod, policy, record, refused, write
 
-from flowdiag.analysis import analyze
+from flowdiag.analysis import EvidenceOptions, StateOptions, analyze
 from flowdiag.cli.main import _run
 from flowdiag.model.errors import InputError
 
@@ -250,3 +250,18 @@ def test_evidence_alone(tmp_path):
     assert problem.confidence in ("likely", "possible")
     assert report.cluster.dialect is None
     assert (WEB["ip"], DB["ip"]) == (problem.source.ips[0], problem.destination.ips[0])
+
+
+def test_objects_kept_elsewhere_are_inputs_too(tmp_path):
+    """Files of ``--state`` are listed with their size and checksum, once, also where they are evidence's neighbours."""
+    folder = write(tmp_path / "logs", flows_jsonl=refused())
+    state = write(tmp_path / "state", objects_json=listed(*OBJECTS))
+    report = analyze(
+        [folder, state], evidence=EvidenceOptions(checksum=True), state=StateOptions(paths=(state,))
+    )
+
+    assert [(Path(one.path).name, one.parser, one.records) for one in report.inputs] == [
+        ("flows.jsonl", "hubble-json", 10),
+        ("objects.json", None, 0),
+    ]
+    assert all(one.sha256 and one.bytes for one in report.inputs)
