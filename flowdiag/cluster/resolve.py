@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
+from flowdiag.cluster.cut_names import CutNames
 from flowdiag.cluster.identities import RESERVED, Identities
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.interfaces import InterfaceIndex
@@ -56,6 +57,7 @@ class Resolver:
         self.leases = leases or Leases(snapshot)
         self._identities = Identities(snapshot)
         self._nodes = snapshot.nodes
+        self._cut_names = CutNames(snapshot)
         self._interfaces = InterfaceIndex(snapshot, pod_names)
         self._recorded: dict[tuple[Peer, str | None], Endpoint | None] = {}
         self._names: dict[str, set[str]] = defaultdict(set)
@@ -68,6 +70,7 @@ class Resolver:
         A bucket that straddles a change stands in a flow of its own with `Flow.ambiguous`, named after
         the owners at its start.  The counts of the parts add up to the count of `distinct`.
         """
+        distinct = self._cut_names.completed(distinct)
         src_spans = self._spans(distinct.src, distinct, destination=False)
         dst_spans = self._spans(distinct.dst, distinct, destination=True)
         cuts = sorted({span.start for span in (*src_spans[1:], *dst_spans[1:]) if span.start is not None})

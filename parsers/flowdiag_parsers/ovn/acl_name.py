@@ -48,12 +48,14 @@ def policy_of(name: str, verdict: str) -> PolicyHit | None:
     kube_ovn = _KUBE_OVN.fullmatch(name)
     if kube_ovn is not None:
         allows = any(word in kube_ovn["rest"] for word in ("/ingress/", "/egress/"))
+        # Without what follows the namespace, a dot of the policy's own name may be the last one that is left.
+        whole = bool(kube_ovn["rest"]) or not cut
         return PolicyHit(
             kind="NetworkPolicy",
             group=_NETWORKING,
-            namespace=None if cut and not kube_ovn["rest"] else kube_ovn["ns"],
-            name=kube_ovn["policy"],
-            rule=None if allows else _DEFAULT_DENY,
+            namespace=kube_ovn["ns"] if whole else None,
+            name=kube_ovn["policy"] if whole else None,
+            rule=None if allows or not whole else _DEFAULT_DENY,
             effect=effect,
             raw=name,
         )
