@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "whatif": ("whatif", "Say what a policy change does: the connections that it opens and closes."),
     "reach": ("reach", "Say who can reach a workload and what it can reach, by port."),
     "events": ("events", "Print every record as one normalised JSON line."),
+    "audit": ("audit", "Analyse on a schedule: what is new, known, gone and accepted since the runs before."),
     "diff": ("diff", "Compare two reports: which problems are new, known and gone."),
     "show": ("show", "Render a stored report again, or one of its problems."),
     "codes": ("codes", "Print the diagnosis catalogue, or one entry of it."),

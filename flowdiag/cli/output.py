@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 import click
 
-from flowdiag.model.errors import FlowdiagError, UsageError
+from flowdiag.deliver.files import write_file
+from flowdiag.model.errors import UsageError
 from flowdiag.model.report import Report
 from flowdiag.parserkit.registry import available, load
 from flowdiag.report import GROUP, Options, Reporter
 
-__all__ = ["display_options", "formats", "write_file", "write_report"]
+__all__ = ["display_options", "formats", "reporter", "write_file", "write_report"]
 
 
 def formats() -> tuple[str, ...]:
@@ -62,12 +61,12 @@ def write_report(report: Report, stdout: str, files: dict[str, list[str]], optio
         FlowdiagError: a format cannot be made, or a file cannot be written.
     """
     for name, paths in files.items():
-        rendered = _reporter(name).render(report, options)
+        rendered = reporter(name).render(report, options)
         for path in paths:
             write_file(path, rendered)
-    reporter = _reporter(stdout)
-    rendered = reporter.render(report, options)
-    if reporter.binary and sys.stdout.isatty():
+    plugin = reporter(stdout)
+    rendered = plugin.render(report, options)
+    if plugin.binary and sys.stdout.isatty():
         raise UsageError(f"-o {stdout} is not for a terminal", hint=f"write it to a file: -o {stdout}=FILE")
     if isinstance(rendered, bytes):
         sys.stdout.buffer.write(rendered)
@@ -75,35 +74,11 @@ def write_report(report: Report, stdout: str, files: dict[str, list[str]], optio
         click.echo(rendered, nl=not rendered.endswith("\n"), color=True)
 
 
-def write_file(path: str, content: str | bytes) -> None:
-    """Write whole or not at all: a reader never sees half a report.
+def reporter(name: str) -> Reporter:
+    """Load a format.
 
     Raises:
-        FlowdiagError: the file cannot be written.
+        PluginError: there is none of this name, or it is broken.
     """
-    target = Path(path)
-    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)  # a pipe or a device takes it as it comes
-            return
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(target)
-    except OSError as error:
-        raise _CannotWriteError(
-            f"{path}: {error.strerror or error}", hint="is the folder there, and writable?"
-        ) from error
-
-
-class _CannotWriteError(FlowdiagError):
-    code = "usage"
-
-
-def _reporter(name: str) -> Reporter:
     plugin: Reporter = load(GROUP, name).plugin
     return plugin

@@ -1,8 +1,28 @@
-"""Reports over time: what is new, known and gone between two of them.
+"""Reports over time: what is new, known, gone and accepted, and the file that remembers it.
 
 This room compares reports by their problems' fingerprints; it reads no evidence and renders nothing.
 """
 
+from flowdiag.history.accept import Acceptance, Accepted, accept, parse_acceptances
+from flowdiag.history.database import HistoryError
 from flowdiag.history.diff import DiffEntry, ReportDiff, diff_reports
+from flowdiag.history.status import Key, Verdicts, compare, keys_of
+from flowdiag.history.store import History, Recorded, read_run
 
-__all__ = ["DiffEntry", "ReportDiff", "diff_reports"]
+__all__ = [
+    "Acceptance",
+    "Accepted",
+    "DiffEntry",
+    "History",
+    "HistoryError",
+    "Key",
+    "Recorded",
+    "ReportDiff",
+    "Verdicts",
+    "accept",
+    "compare",
+    "diff_reports",
+    "keys_of",
+    "parse_acceptances",
+    "read_run",
+]

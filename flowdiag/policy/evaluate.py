@@ -190,8 +190,15 @@ class PolicySet:
         plan = self._plans[direction]
         return self._view(plan, facts, at).isolated_by
 
-    def selects(self, ref: PolicyRef, at: int | None = None) -> tuple[Pod, ...]:
-        """Live pods of the snapshot that a policy selects, in the snapshot's order."""
+    def selects(self, ref: PolicyRef, at: int | None = None, *, unknown: bool = False) -> tuple[Pod, ...]:
+        """Live pods of the snapshot that a policy selects, in the snapshot's order.
+
+        Args:
+            ref: the policy.
+            at: when, in nanoseconds; ``None`` is now.
+            unknown: also those of which it cannot be told.
+        """
+        outcomes = (Outcome.MATCH, Outcome.UNKNOWN) if unknown else (Outcome.MATCH,)
         policies = [policy for tier in self.tiers for policy in tier.policies if policy.ref == ref]
         spaces = {policy.namespace for policy in policies}
         return tuple(
@@ -200,7 +207,7 @@ class PolicySet:
             if pod.live
             and (pod.namespace in spaces or None in spaces)
             and any(
-                Plan.selects(policy, self._ends.of(pod_endpoint(pod), at)).outcome is Outcome.MATCH
+                Plan.selects(policy, self._ends.of(pod_endpoint(pod), at)).outcome in outcomes
                 for policy in policies
             )
         )

@@ -1,0 +1,128 @@
+"""A scheduled run: analyse, ask what an audit asks besides, and hold it against the runs before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.analysis.concerns import acceptance_problems
+from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.run import Progress, analyze
+from flowdiag.history import Acceptance, Accepted, History, Recorded, accept
+from flowdiag.model.report import Problem, Report, ReportWarning, Severity
+from flowdiag.report.json_report import json_bytes
+
+__all__ = ["AuditOptions", "audit", "scope_of"]
+
+_SEVERITIES = list(Severity)
+
+
+class AuditOptions(Struct, frozen=True, kw_only=True):
+    """What an audit adds to a run."""
+
+    acceptances: tuple[Acceptance, ...] = ()
+    accepted_in: str = ".flowdiag.toml"
+    """Where the entries stand, as messages call it."""
+    baseline: tuple[Problem, ...] = ()
+    """Problems that count as known though no run has met them."""
+    gone_after: int = 1
+    tell: frozenset[Severity] = frozenset()
+    """Severities of new problems that are to be told."""
+
+
+def audit(
+    paths: Sequence[str],
+    history: History,
+    *,
+    evidence: EvidenceOptions | None = None,
+    state: StateOptions | None = None,
+    selection: Selection | None = None,
+    options: AuditOptions | None = None,
+    progress: Progress | None = None,
+) -> Recorded:
+    """Analyse, and keep the run in the history.
+
+    Args:
+        paths: as `flowdiag.analysis.analyze` takes them.
+        history: what earlier runs found.
+        evidence: how inputs are read.
+        state: cluster objects kept elsewhere.
+        selection: which part of the evidence counts; runs of other selections are not compared.
+        options: what is accepted and known.
+        progress: told how far the reading is.
+
+    Raises:
+        InputError: nothing usable is in the inputs.
+        ClusterError: a live cluster cannot be read.
+        HistoryError: the history cannot be written.
+    """
+    selection = selection or Selection()
+    options = options or AuditOptions()
+    report = analyze(paths, evidence=evidence, state=state, selection=selection, progress=progress)
+    judged = accept(report.problems, options.acceptances, _day(report))
+    report = _with_acceptances(report, judged, options, selection)
+    said = [
+        ReportWarning(code="history-set-aside", message=text, input=None, line=None)
+        for text in history.warnings
+    ]
+    # What the history keeps is JSON, which takes no file name that is not Unicode.
+    plain = msgspec.json.decode(
+        json_bytes(replace(report, warnings=(*report.warnings, *said)), pretty=False), type=Report
+    )
+    return history.record(
+        plain,
+        scope=scope_of(selection, state),
+        accepted=judged.by,
+        baseline=options.baseline,
+        gone_after=options.gone_after,
+        tell=options.tell,
+    )
+
+
+def scope_of(selection: Selection, state: StateOptions | None = None) -> str:
+    """What a run looked at, apart from times: runs of one scope are compared."""
+    del state
+    parts = {
+        "namespace": ",".join(sorted(selection.namespaces)),
+        "from": selection.from_pod or "",
+        "to": selection.to_pod or "",
+        "port": "" if selection.to_port is None else str(selection.to_port),
+        "protocol": (selection.protocol or "").upper(),
+        "verdict": ",".join(sorted(selection.verdicts)),
+    }
+    return " ".join(f"{word}={value}" for word, value in parts.items() if value)
+
+
+def _day(report: Report) -> date:
+    """The day of the run, UTC, by which acceptances end."""
+    return date.fromisoformat(report.created[:10])
+
+
+def _with_acceptances(
+    report: Report, judged: Accepted, options: AuditOptions, selection: Selection
+) -> Report:
+    """Say on each problem who answers for it, and add what is wrong with the entries themselves."""
+    problems = []
+    for index, problem in enumerate(report.problems):
+        notes = problem.notes
+        if index in judged.by:
+            entry = judged.by[index]
+            notes = (f"accepted by {entry.owner} until {entry.expires}: {entry.reason}", *notes)
+        elif index in judged.partly:
+            entry, matched = judged.partly[index]
+            notes = (
+                (
+                    f"{matched} of its {len(problem.connections)} connections are accepted by {entry.owner} "
+                    f"until {entry.expires}; the others keep it open"
+                ),
+                *notes,
+            )
+        problems.append(replace(problem, notes=notes) if notes is not problem.notes else problem)
+    # What was not looked at may still be there: an entry is unused only where everything was.
+    whole = report.complete and scope_of(selection) == ""
+    more = acceptance_problems(judged.expired, judged.unused if whole else (), options.accepted_in)
+    return replace(report, problems=(*problems, *more))

@@ -1,0 +1,246 @@
+"""``flowdiag audit``: a run for a schedule, held against the runs before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.options import evidence_options, outputs_option, selection_options, state_options
+
+if TYPE_CHECKING:
+    from flowdiag.analysis.results import Targets
+    from flowdiag.history import Acceptance, Recorded
+    from flowdiag.model.report import Problem, Report, Severity
+
+__all__ = ["command"]
+
+_CONFIG = ".flowdiag.toml"
+_LEVELS = ("high", "medium", "low", "info")
+
+
+@click.command("audit")
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@click.option(
+    "--history", required=True, metavar="FILE", help="What earlier runs found; made if it is not there."
+)
+@click.option("--baseline", metavar="REPORT", help="Problems of this JSON or HTML report count as known.")
+@click.option("--config", metavar="FILE", help="Accepted findings. [.flowdiag.toml, if there is one]")
+@click.option(
+    "--gone-after",
+    type=click.IntRange(1, 1000),
+    default=1,
+    metavar="RUNS",
+    help="Whole runs in a row without a problem after which it is gone. [1]",
+)
+@click.option(
+    "--fail-on",
+    default="new-high",
+    metavar="LEVEL",
+    help="Exit 1 at never, low, medium, high, new, new-high or a code. [new-high]",
+)
+@click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
+@outputs_option
+@click.option(
+    "--reports",
+    metavar="DIR|URL",
+    help="Keep the reports of every run here, named by time: a folder, s3://..., gs://...",
+)
+@click.option(
+    "--report-format",
+    "report_formats",
+    multiple=True,
+    metavar="FORMAT",
+    help="A format to keep. May be repeated. [json, markdown, html]",
+)
+@click.option("--keep", type=click.IntRange(1), metavar="RUNS", help="Keep the reports of so many runs.")
+@click.option(
+    "--keep-for", metavar="DURATION", help="Keep reports so long: 90d. Those of the last run always stay."
+)
+@click.option("--metrics", metavar="FILE", help="Write OpenMetrics for node-exporter's textfile collector.")
+@click.option(
+    "--pushgateway",
+    metavar="URL",
+    envvar="FLOWDIAG_PUSHGATEWAY",
+    help="Push the metrics there. Also: FLOWDIAG_PUSHGATEWAY.",
+)
+@click.option(
+    "--notify",
+    multiple=True,
+    metavar="URL",
+    envvar="FLOWDIAG_NOTIFY",
+    help="Tell new problems to this apprise address. May be repeated. Also: FLOWDIAG_NOTIFY, by blanks.",
+)
+@click.option(
+    "--notify-at",
+    type=click.Choice(_LEVELS),
+    default="high",
+    show_default=True,
+    help="Tell new problems from this severity on.",
+)
+@click.option(
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+)
+@click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
+@click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
+@state_options
+@selection_options
+@evidence_options
+def command(paths: tuple[str, ...], **given: Any) -> int:
+    """Analyse on a schedule: what is new, known, gone and accepted since the runs before.
+
+    PATH is what analyze takes. The first run of a history calls every problem new; --baseline, or
+    --fail-on never, makes a quiet start. Accepted findings stand in .flowdiag.toml with a reason, an owner
+    and a last day.
+    """
+    from flowdiag.analysis.audit import AuditOptions, audit, scope_of
+    from flowdiag.analysis.results import Results
+    from flowdiag.cli.build import evidence_of, selection_of, state_of
+    from flowdiag.cli.fail_on import check_fail_on, fails
+    from flowdiag.cli.options import parse_outputs, parse_zone
+    from flowdiag.cli.output import display_options, formats, reporter, write_report
+    from flowdiag.cli.progress import progress
+    from flowdiag.history import History
+    from flowdiag.model.errors import UsageError
+    from flowdiag.report import Options
+
+    if not paths:
+        raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE")
+    fail_on = check_fail_on(given["fail_on"])
+    stdout, files = parse_outputs(given["outputs"], formats())
+    display = display_options(
+        zone=given["display_zone"], verbose=given["verbose"], everything=given["everything"]
+    )
+    evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
+    acceptances, accepted_in = _acceptances(given["config"])
+    options = AuditOptions(
+        acceptances=acceptances,
+        accepted_in=accepted_in,
+        baseline=_baseline(given["baseline"]),
+        gone_after=given["gone_after"],
+        tell=_told_severities(given),
+    )
+    # Nobody's terminal: what is kept and sent is the same wherever the run stood.
+    plain = Options(width=100, timezone=parse_zone(given["display_zone"]))
+    results = Results(_targets(given), lambda name, report: reporter(name).render(report, plain))
+    missing = False
+    with History(Path(given["history"])) as history:
+        with progress() as show:
+            recorded = audit(
+                paths,
+                history,
+                evidence=evidence,
+                state=state,
+                selection=selection,
+                options=options,
+                progress=show,
+            )
+        for text in history.warnings:
+            _say(text)
+        _say(_summary(recorded))
+        for text, lacks in results.send(history, recorded, scope_of(selection, state), plain):
+            _say(text)
+            missing = missing or lacks
+    report = recorded.report
+    write_report(report, stdout, files, display)
+    if given["strict"] and not report.complete:
+        _say("input was not read whole, and --strict asks for all of it")
+        return exit_codes.INPUT
+    if fails(report.problems, fail_on):
+        return exit_codes.FINDINGS
+    return exit_codes.USAGE if missing else exit_codes.DONE
+
+
+def _say(text: str) -> None:
+    click.echo(f"flowdiag: {text}", err=True)
+
+
+def _summary(recorded: Recorded) -> str:
+    """``run 61, compared with run 60 of 2026-11-27T02:00:04Z: 2 new, 5 known, 1 gone, 0 accepted``."""
+    counts = ", ".join(f"{recorded.counts[status]} {status}" for status in recorded.counts)
+    against = (
+        "the first of its kind"
+        if recorded.before is None
+        else f"compared with run {recorded.before[0]} of {recorded.before[1][:19]}Z"
+    )
+    waiting = (
+        f"; {recorded.waiting} not seen now, and not called gone"
+        + ("" if recorded.report.complete else " since the input was not read whole")
+        if recorded.waiting
+        else ""
+    )
+    return f"run {recorded.run}, {against}: {counts}{waiting}"
+
+
+def _acceptances(config: str | None) -> tuple[tuple[Acceptance, ...], str]:
+    from flowdiag.history import parse_acceptances
+    from flowdiag.model.errors import UsageError
+
+    name = config or _CONFIG
+    try:
+        data = Path(name).read_bytes()
+    except FileNotFoundError:
+        if config is None:
+            return (), name
+        raise UsageError(f"{name}: there is no such file") from None
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror or error}") from error
+    return parse_acceptances(name, data), name
+
+
+def _baseline(path: str | None) -> tuple[Problem, ...]:
+    from flowdiag.model.report import Status
+
+    if path is None:
+        return ()
+    return tuple(problem for problem in _report(path).problems if problem.status is not Status.GONE)
+
+
+def _report(path: str) -> Report:
+    from flowdiag.model.errors import InputError
+    from flowdiag.report.read import read_report
+
+    try:
+        return read_report(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+
+
+def _told_severities(given: dict[str, Any]) -> frozenset[Severity]:
+    from flowdiag.model.report import Severity
+
+    if not given["notify"]:
+        return frozenset()
+    return frozenset(Severity(level) for level in _LEVELS[: _LEVELS.index(given["notify_at"]) + 1])
+
+
+def _targets(given: dict[str, Any]) -> Targets:
+    from flowdiag.analysis.results import Targets
+    from flowdiag.cli.options import parse_duration
+    from flowdiag.cli.output import formats
+    from flowdiag.deliver.folder import Retention
+    from flowdiag.model.errors import UsageError
+
+    known = formats()
+    strange = [name for name in given["report_formats"] if name not in known]
+    if strange:
+        raise UsageError(f"--report-format {strange[0]}: no such format", hint=f"known: {', '.join(known)}")
+    if given["reports"] is None and (given["report_formats"] or given["keep"] or given["keep_for"]):
+        raise UsageError("--report-format, --keep and --keep-for go with --reports")
+    targets = Targets(
+        folder=given["reports"],
+        retention=Retention(
+            runs=given["keep"],
+            age_ns=None if given["keep_for"] is None else parse_duration(given["keep_for"]),
+        ),
+        textfile=given["metrics"],
+        gateway=given["pushgateway"],
+        notify=given["notify"],
+    )
+    if given["report_formats"]:
+        from msgspec.structs import replace
+
+        targets = replace(targets, formats=tuple(dict.fromkeys(given["report_formats"])))
+    return targets

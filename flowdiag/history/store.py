@@ -1,0 +1,317 @@
+"""The history of audits: which problems are open, since which run, and the reports of the runs.
+
+Runs are compared within their scope (what was selected, and which cluster was asked), so that an audit of
+one namespace never calls the problems of another gone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.history.database import UnreadableError, open_database, set_aside, transaction
+from flowdiag.history.status import Key, compare, keys_of
+from flowdiag.model.errors import InputError
+from flowdiag.model.report import Problem, Report, Severity, Status
+
+__all__ = ["History", "Recorded", "read_run"]
+
+_T = TypeVar("_T")
+
+_SEVERITIES = list(Severity)
+_KEPT_REPORTS = 120
+"""Whole reports kept per scope; of older runs the sums stay."""
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """A run as it stands in the history."""
+
+    run: int
+    report: Report
+    """With statuses, and with the problems that are gone."""
+    before: tuple[int, str] | None
+    """Number and time of the run that it was compared with; ``None`` for the first of its scope."""
+    counts: Mapping[Status, int]
+    waiting: int
+    """Open problems that this run does not show and that are not called gone."""
+    to_tell: tuple[Key, ...]
+    """Problems of this run that are new, or were new and whose notification did not get through."""
+
+
+class History:
+    """A history file.  Use it in a ``with`` block."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection, self._said = open_database(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what had to be set aside."""
+        return tuple(self._said)
+
+    def record(
+        self,
+        report: Report,
+        *,
+        scope: str = "",
+        accepted: Iterable[int] = (),
+        baseline: Sequence[Problem] = (),
+        gone_after: int = 1,
+        tell: frozenset[Severity] = frozenset(),
+    ) -> Recorded:
+        """Give every problem its status and keep the run, in one transaction.
+
+        Args:
+            report: a report without statuses.
+            scope: what the run looked at; only runs of one scope are compared.
+            accepted: indexes of the report's problems that somebody answers for.
+            baseline: problems that count as known though no run has met them.
+            gone_after: whole runs in a row without a problem after which it is gone.
+            tell: severities of new problems that are to be told.
+
+        Raises:
+            HistoryError: another run holds the history for too long, or it cannot be written.
+        """
+        given = (report, scope, frozenset(accepted), tuple(baseline), gone_after, tell)
+        try:
+            with transaction(self._connection):
+                return _record(self._connection, *given)
+        except UnreadableError as reason:
+            # Damage that only writing met.
+            self._connection.close()
+            self._said.append(set_aside(self._path, str(reason)))
+            self._connection, said = open_database(self._path)
+            self._said.extend(said)
+        with transaction(self._connection):
+            return _record(self._connection, *given)
+
+    def told(self, scope: str, keys: Iterable[Key]) -> None:
+        """Note that a notification of these problems got through."""
+        with transaction(self._connection):
+            self._connection.executemany(
+                "UPDATE problem SET pending = 0 WHERE scope = ? AND fingerprint = ? AND number = ?",
+                [(scope, *key) for key in keys],
+            )
+
+    def note_written(self, folder: str, run: int, files: Iterable[tuple[str, str]], at: str) -> None:
+        """Note the files that are about to be written, as (name, SHA-256), before they are.
+
+        A kill then leaves a note without a file, and never a file that nobody remembers.
+        """
+        with transaction(self._connection):
+            self._connection.executemany(
+                "INSERT INTO written (folder, name, run, at, sha256) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (folder, name) DO UPDATE SET run = excluded.run, at = excluded.at, "
+                "sha256 = excluded.sha256",
+                [(folder, name, run, at, sha256) for name, sha256 in files],
+            )
+
+    def written(self, folder: str) -> list[tuple[int, str, str, str]]:
+        """Files that were written to a folder: (run, name, time, SHA-256), oldest run first."""
+        rows = self._connection.execute(
+            "SELECT run, name, at, sha256 FROM written WHERE folder = ? ORDER BY run, name", (folder,)
+        )
+        return list(rows)
+
+    def forget_written(self, folder: str, names: Iterable[str]) -> None:
+        """Files that are no more, or are no longer ours."""
+        with transaction(self._connection):
+            self._connection.executemany(
+                "DELETE FROM written WHERE folder = ? AND name = ?", [(folder, name) for name in names]
+            )
+
+
+def read_run(path: Path, which: int = -1) -> Report:
+    """A run's report with its statuses.
+
+    Args:
+        path: a history.
+        which: the run's number, or counted from the last one: -1 is the last, -2 the one before.
+
+    Raises:
+        InputError: the history is not there or unreadable, or has no such run.
+    """
+    query = (
+        "SELECT report FROM run WHERE id = ?"
+        if which >= 0
+        else "SELECT report FROM run ORDER BY id DESC LIMIT 1 OFFSET ?"
+    )
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute(query, (which if which >= 0 else -which - 1,)).fetchone()
+    except sqlite3.Error as error:
+        raise InputError(f"{path}: not readable as a history: {error}") from error
+    if row is None:
+        raise InputError(
+            f"{path}: there is no such run", hint="@12 is run 12, @-1 the last, @-2 the one before"
+        )
+    if row[0] is None:
+        raise InputError(
+            f"{path}: of that run only the sums are kept", hint=f"the last {_KEPT_REPORTS} are whole"
+        )
+    return _unpacked(row[0], Report)
+
+
+def _record(
+    connection: sqlite3.Connection,
+    report: Report,
+    scope: str,
+    accepted: frozenset[int],
+    baseline: tuple[Problem, ...],
+    gone_after: int,
+    tell: frozenset[Severity],
+) -> Recorded:
+    before = connection.execute(
+        "SELECT id, created FROM run WHERE scope = ? ORDER BY id DESC LIMIT 1", (scope,)
+    ).fetchone()
+    open_, lasts, pending = _open_problems(connection, scope)
+    seeds = dict(zip(keys_of(baseline), baseline, strict=True))
+    present = keys_of(report.problems)
+    # The baseline stands for the run before the first; later it only says what is known.
+    known_before = dict(open_)
+    for key in seeds:
+        if before is None or key in present:
+            known_before.setdefault(key, 0)
+    found = compare(known_before, present, complete=report.complete, gone_after=gone_after)
+    problems = [
+        replace(
+            problem,
+            status=Status.ACCEPTED if index in accepted else Status.NEW if key in found.new else Status.KNOWN,
+        )
+        for index, (key, problem) in enumerate(zip(present, report.problems, strict=True))
+    ]
+    gone = [_gone(lasts[key] if key in lasts else seeds[key]) for key in sorted(found.gone)]
+    marked = replace(report, problems=_ranked([*problems, *_apart(gone, problems)]))
+    counts = {status: sum(p.status is status for p in marked.problems) for status in Status}
+    cursor = connection.execute(
+        "INSERT INTO run (scope, created, since, until, complete, version, new, known, gone, accepted, report) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            scope,
+            report.created,
+            report.window.since,
+            report.window.until,
+            report.complete,
+            report.generator.version,
+            *(counts[status] for status in (Status.NEW, Status.KNOWN, Status.GONE, Status.ACCEPTED)),
+            _packed(marked),
+        ),
+    )
+    run = int(cursor.lastrowid or 0)
+    connection.executemany(
+        "DELETE FROM problem WHERE scope = ? AND fingerprint = ? AND number = ?",
+        [(scope, *key) for key in found.gone],
+    )
+    connection.executemany(
+        "UPDATE problem SET absent = ? WHERE scope = ? AND fingerprint = ? AND number = ?",
+        [(absent, scope, *key) for key, absent in found.waiting.items()],
+    )
+    # A problem that was new and could not be told goes on waiting to be.
+    to_tell = tuple(
+        key
+        for key, problem in zip(present, problems, strict=True)
+        if problem.severity in tell
+        and (problem.status is Status.NEW or (problem.status is Status.KNOWN and key in pending))
+    )
+    connection.executemany(
+        "INSERT INTO problem (scope, fingerprint, number, first_run, last_run, absent, pending, last) "
+        "VALUES (?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (scope, fingerprint, number) DO UPDATE SET "
+        "last_run = excluded.last_run, absent = 0, pending = excluded.pending, last = excluded.last",
+        [
+            (scope, *key, run, run, key in to_tell, _packed(problem))
+            for key, problem in zip(present, problems, strict=True)
+        ],
+    )
+    connection.execute(
+        "UPDATE run SET report = NULL WHERE scope = ? AND report IS NOT NULL AND id NOT IN "
+        "(SELECT id FROM run WHERE scope = ? ORDER BY id DESC LIMIT ?)",
+        (scope, scope, _KEPT_REPORTS),
+    )
+    return Recorded(
+        run=run,
+        report=marked,
+        before=before,
+        counts=counts,
+        waiting=len(found.waiting),
+        to_tell=to_tell,
+    )
+
+
+def _open_problems(
+    connection: sqlite3.Connection, scope: str
+) -> tuple[dict[Key, int], dict[Key, Problem], set[Key]]:
+    open_: dict[Key, int] = {}
+    lasts: dict[Key, Problem] = {}
+    pending: set[Key] = set()
+    for fingerprint, number, absent, waits, last in connection.execute(
+        "SELECT fingerprint, number, absent, pending, last FROM problem WHERE scope = ?", (scope,)
+    ):
+        key = (fingerprint, number)
+        open_[key] = absent
+        lasts[key] = _unpacked(last, Problem)
+        if waits:
+            pending.add(key)
+    return open_, lasts, pending
+
+
+def _gone(problem: Problem) -> Problem:
+    """A problem as it was met last, with nothing refused now."""
+    return replace(
+        problem,
+        status=Status.GONE,
+        ongoing=False,
+        count=0,
+        connections=(),
+        explains=(),
+        explained_by=None,
+    )
+
+
+def _apart(gone: Iterable[Problem], problems: Iterable[Problem]) -> list[Problem]:
+    """Gone problems with ids that no problem of this run has."""
+    taken = {problem.id for problem in problems}
+    apart = []
+    for problem in gone:
+        name, number = problem.id, 1
+        while name in taken:
+            number += 1
+            name = f"{problem.id}-{number}"
+        taken.add(name)
+        apart.append(replace(problem, id=name))
+    return apart
+
+
+def _ranked(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The report's order, which those that are gone join."""
+
+    def rank(problem: Problem) -> tuple[bool, int, int, str]:
+        folded = problem.explained_by is not None
+        return (folded, _SEVERITIES.index(problem.severity), -problem.count, problem.id)
+
+    return tuple(sorted(problems, key=rank))
+
+
+def _packed(value: Report | Problem) -> bytes:
+    return zlib.compress(msgspec.json.encode(value), 6)
+
+
+def _unpacked(blob: bytes, kind: type[_T]) -> _T:
+    return msgspec.json.decode(zlib.decompress(blob), type=kind)
