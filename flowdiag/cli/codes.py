@@ -14,8 +14,11 @@ __all__ = ["command"]
 def command(code: str | None) -> int:
     """Print the diagnosis catalogue, or one entry of it."""
     from flowdiag.diagnose import rules, sections
+    from flowdiag.diagnose.check import Check, checks
+    from flowdiag.diagnose.rule import Rule
 
-    catalogue = {rule.code: rule for rule in rules()}
+    catalogue: dict[str, Rule | Check] = {rule.code: rule for rule in rules()}
+    catalogue |= {check.code: check for check in checks()}
     if code is None:
         width = max((len(rule.slug) for rule in catalogue.values()), default=0)
         for name, rule in sorted(catalogue.items()):

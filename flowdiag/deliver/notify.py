@@ -58,7 +58,7 @@ def notify(
             heard.statuses.clear()
             files = apprise.AppriseAttachment()
             for name, (mime, data) in attachments.items():
-                files.add(AttachMemory(content=data, name=name, mimetype=mime))
+                files.add(AttachMemory(content=data, name=name, mimetype=mime))  # type: ignore[no-untyped-call]
             sent = sender.notify(
                 title=title, body=body, body_format=apprise.NotifyFormat.MARKDOWN, attach=files
             )

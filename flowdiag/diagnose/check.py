@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Snapshot
-from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import ReportEndpoint, Severity
 from flowdiag.parserkit.registry import Broken, load_all
 from flowdiag.policy import PolicySet
@@ -42,7 +41,6 @@ class Concern(Struct, frozen=True, kw_only=True):
     advice: str
     severity: Severity | None = None
     """Another one than the check's."""
-    policies: tuple[PolicyRef, ...] = ()
     source: ReportEndpoint | None = None
     destination: ReportEndpoint | None = None
     protocol: str | None = None

@@ -126,8 +126,8 @@ def _references(documentation: str) -> tuple[str, ...]:
 _HEADER = re.compile(r"(?m)^(Signature|Advice|Guard|References):\s*$")
 
 
-def sections(rule: type[Rule]) -> dict[str, str]:
-    """Cut a rule's docstring into its sections; the text before the first is under ``""``."""
+def sections(rule: type[object]) -> dict[str, str]:
+    """Cut a rule's or check's docstring into its sections; the text before the first is under ``""``."""
     return _cut(rule.__doc__ or "")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flowdiag.model.report import Connection, Counterfactual, Problem, Report
+from flowdiag.model.report import Connection, Counterfactual, Problem, Report, Status
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
 from flowdiag.report.phrases import (
     change_text,
@@ -41,6 +41,7 @@ _PAIRS = 3
 _EVIDENCE = 3
 _EVIDENCE_CHARS = 400
 _LIMITS = 4
+_STANDING = {Status.NEW: 0, Status.KNOWN: 1, Status.ACCEPTED: 2, Status.GONE: 3}
 
 
 class MarkdownReporter:
@@ -53,6 +54,8 @@ class MarkdownReporter:
         """The report; `options.problem` alone, or with `options.all` every problem in full."""
         lines = [_heading(report, options), "", f"{markdown_phrase(headline(report))}.", ""]
         shown = [p for p in report.problems if p.explained_by is None]
+        # In an audit the news comes first, in the order of the report.
+        shown.sort(key=lambda p: _STANDING[p.status] if p.status else 0)
         told = shown if options.all else shown[:_FULL]
         if options.problem is not None:
             shown = told = [p for p in report.problems if p.id == options.problem]
@@ -63,9 +66,22 @@ class MarkdownReporter:
         if rows:
             lines.extend(_table(rows, options))
             lines.append("")
+        lines.extend(_besides([p for p in shown if p not in told and not p.connections]))
         lines.extend(_instead(report))
         lines.append(_limits(report, options))
         return "\n".join(lines) + "\n"
+
+
+def _besides(problems: list[Problem]) -> list[str]:
+    """What the table of connections cannot show: gone problems, and an audit's findings."""
+    lines = [
+        f"- {markdown_code(problem.code, 20)} {markdown_phrase(problem.title, 300)}"
+        f"{f' ({problem.status})' if problem.status else ''}"
+        for problem in problems[:_ROWS]
+    ]
+    if len(problems) > _ROWS:
+        lines.append(f"- and {plural(len(problems) - _ROWS, 'more problem')}")
+    return [*lines, ""] if lines else []
 
 
 def _heading(report: Report, options: Options) -> str:
@@ -94,8 +110,10 @@ def problem_markdown(problem: Problem, options: Options, *, number: int) -> list
         f"**{number}. {title}** - {code}, {problem.severity}, {problem.confidence}{status}",
         "",
         f"- {_capital(markdown_phrase(state_text(problem, zone)))}; {what_text(problem, problem.count)}",
-        f"- {source} → {destination} {port}{_others(problem)}, {direction}, {markdown_code(reason_word(problem), 80)}",
     ]
+    if problem.connections:
+        ends = f"{source} → {destination} {port}{_others(problem)}"
+        lines.append(f"- {ends}, {direction}, {markdown_code(reason_word(problem), 80)}")
     if problem.recorded:
         lines.append(f"- Recorded: {_listed([recorded_text(p) for p in problem.recorded])}")
     if problem.isolating:

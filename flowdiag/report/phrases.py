@@ -21,6 +21,7 @@ from flowdiag.model.report import (
     Report,
     ReportEndpoint,
     Severity,
+    Status,
 )
 from flowdiag.model.time import NS, parse_rfc3339
 
@@ -300,11 +301,19 @@ def what_text(problem: Problem, number: int) -> str:
         return plural(number, "record") + " that would be denied (audit mode)"
     if problem.verdict == "logged":
         return plural(number, "packet") + " logged, verdict unknown"
+    if problem.status is Status.GONE:
+        return "gone"
+    if not problem.connections:
+        return "no refusal: an audit's finding"
     return plural(number, "denial")
 
 
 def state_text(problem: Problem, zone: tzinfo) -> str:
     """``since 12:01:07, still happening at 12:19:58``."""
+    if problem.status is Status.GONE:
+        return f"last seen {day_and_clock(problem.last, zone)}"
+    if problem.first is None and not problem.connections:
+        return "as things stand"
     if problem.first is None:
         return "at an unknown time (the records carry none)"
     since = f"since {clock(problem.first, zone)}"
@@ -322,14 +331,30 @@ def state_text(problem: Problem, zone: tzinfo) -> str:
 
 def headline(report: Report) -> str:
     """What the problems explain of what was denied, in one sentence."""
+    told = _statuses(report)
+    return f"{told}; {_explained(report)}" if told else _explained(report)
+
+
+def _statuses(report: Report) -> str:
+    """``2 new problems, 5 known, 1 gone``; nothing without a history."""
+    counts = {status: sum(p.status is status for p in report.problems) for status in Status}
+    new = counts.pop(Status.NEW)
+    if not new and not any(counts.values()):
+        return ""
+    others = [f"{number} {status}" for status, number in counts.items() if number]
+    return ", ".join([plural(new, "new problem") if new else "No new problem", *others])
+
+
+def _explained(report: Report) -> str:
     totals = report.totals
-    shown = [p for p in report.problems if p.explained_by is None and p.verdict == "denied"]
-    if not totals.flows and not report.problems:
+    present = [p for p in report.problems if p.status is not Status.GONE]
+    shown = [p for p in present if p.explained_by is None and p.verdict == "denied"]
+    if not totals.flows and not present:
         return "No record of traffic was found"
-    if not totals.denied and not report.problems:
+    if not totals.denied and not present:
         return "No denied traffic in what was read"
     if not totals.denied:
-        return f"No denials; {plural(len(report.problems), 'problem')} to look at"
+        return f"No denials; {plural(len(present), 'problem')} to look at"
     explained = totals.denied - totals.unattributed
     share = 100 * explained / totals.denied
     verb = "explains" if len(shown) == 1 else "explain"

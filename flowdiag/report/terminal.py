@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flowdiag.model.report import Report, Severity
+from flowdiag.model.report import Report, Severity, Status
 from flowdiag.report.phrases import (
     clock,
     count,
@@ -113,7 +113,8 @@ def _problems(screen: Screen, report: Report) -> None:
             continue
         listed += 1
         weighty = problem.severity in (Severity.HIGH, Severity.MEDIUM)
-        if options.all or (blocks < _FULL and (weighty or options.verbose)):
+        over = problem.status in (Status.GONE, Status.ACCEPTED)
+        if options.all or (blocks < _FULL and (weighty or options.verbose) and not over):
             full(screen, report, problem, number, detail=False)
             screen.blank()
             blocks += 1

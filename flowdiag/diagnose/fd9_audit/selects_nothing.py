@@ -7,7 +7,7 @@ from typing import Any
 
 from flowdiag.diagnose.check import Check, Concern, Scene
 from flowdiag.model.objects import PolicyObject, Snapshot
-from flowdiag.model.report import Severity
+from flowdiag.model.report import ReportEndpoint, Severity
 
 __all__ = ["SelectsNothing"]
 
@@ -71,7 +71,7 @@ class SelectsNothing(Check):
                 summary=f"No live pod and no workload's template meets the selector of {name}.",
                 advice="Compare its selector with the labels that the pods have now; delete it if what it "
                 "was for is gone.",
-                policies=(ref,),
+                destination=ReportEndpoint(kind="unknown", namespace=ref.namespace, name=ref.name),
                 notes=(unread,) if unread else (),
             )
 
