@@ -9,16 +9,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.analysis.concerns import acceptance_problems
+from flowdiag.analysis.concerns import acceptance_problems, check_problems, unused_rule_problems
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
-from flowdiag.analysis.run import Progress, analyze
+from flowdiag.analysis.run import Progress, examine
+from flowdiag.diagnose.check import broken_checks
 from flowdiag.history import Acceptance, Accepted, History, Recorded, accept
 from flowdiag.model.report import Problem, Report, ReportWarning, Severity
 from flowdiag.report.json_report import json_bytes
 
 __all__ = ["AuditOptions", "audit", "scope_of"]
-
-_SEVERITIES = list(Severity)
 
 
 class AuditOptions(Struct, frozen=True, kw_only=True):
@@ -30,6 +29,8 @@ class AuditOptions(Struct, frozen=True, kw_only=True):
     baseline: tuple[Problem, ...] = ()
     """Problems that count as known though no run has met them."""
     gone_after: int = 1
+    unused_rules: bool = False
+    """Also list allow rules that nothing observed used."""
     tell: frozenset[Severity] = frozenset()
     """Severities of new problems that are to be told."""
 
@@ -62,12 +63,27 @@ def audit(
     """
     selection = selection or Selection()
     options = options or AuditOptions()
-    report = analyze(paths, evidence=evidence, state=state, selection=selection, progress=progress)
+    found = examine(paths, evidence=evidence, state=state, selection=selection, progress=progress)
+    more = [*check_problems(found.scene)] if found.scene is not None else []
+    if options.unused_rules and found.rule_use is not None:
+        more.extend(unused_rule_problems(found.rule_use))
+    report = replace(found.report, problems=(*found.report.problems, *more))
     judged = accept(report.problems, options.acceptances, _day(report))
     report = _with_acceptances(report, judged, options, selection)
     said = [
-        ReportWarning(code="history-set-aside", message=text, input=None, line=None)
-        for text in history.warnings
+        *(
+            ReportWarning(code="history-set-aside", message=text, input=None, line=None)
+            for text in history.warnings
+        ),
+        *(
+            ReportWarning(
+                code="broken-plugin",
+                message=f"check {one.name} of {one.distribution} {one.version} does not load: {one.error}",
+                input=None,
+                line=None,
+            )
+            for one in broken_checks()
+        ),
     ]
     # What the history keeps is JSON, which takes no file name that is not Unicode.
     plain = msgspec.json.decode(

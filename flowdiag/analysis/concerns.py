@@ -3,21 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
-from flowdiag.diagnose.check import Check, Concern
+from flowdiag.analysis.rule_use import RuleUse, UnusedRule
+from flowdiag.diagnose.check import Check, Concern, Scene, checks
 from flowdiag.diagnose.fd9_audit.acceptances import AcceptanceExpired, AcceptanceUnused
+from flowdiag.diagnose.fd9_audit.unused_rules import UnusedRules
 from flowdiag.diagnose.rule import sections
 from flowdiag.history import Acceptance
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Confidence, Problem, Reason, ReportEndpoint
 from flowdiag.model.time import rfc3339
 
-__all__ = ["acceptance_problems", "concern_problem"]
+__all__ = ["acceptance_problems", "check_problems", "unused_rule_problems"]
 
 _NOBODY = ReportEndpoint(kind="unknown")
 
 
-def concern_problem(check: Check, concern: Concern) -> Problem:
+def check_problems(scene: Scene) -> Iterator[Problem]:
+    """What the registered checks find."""
+    for check in checks():
+        for concern in check.look(scene):
+            yield _problem(check, concern)
+
+
+def unused_rule_problems(use: RuleUse) -> Iterator[Problem]:
+    """One problem for a policy of which allow rules were not used, where the evidence can say so."""
+    by_policy: dict[PolicyRef, list[UnusedRule]] = defaultdict(list)
+    for rule in use.unused:
+        if rule.unsure or rule.since is not None or not rule.pods or rule.pods_seen != rule.pods:
+            continue
+        by_policy[rule.policy].append(rule)
+    cover = use.coverage
+    lost = "an unknown number of records" if cover.lost is None else f"{cover.lost} records"
+    seen = (
+        f"{cover.connections} distinct connections looked at; {cover.unplaced} could not be placed, "
+        f"{cover.unexplained} passed against the policies, {lost} are known to be missing"
+    )
+    for ref, rules in sorted(by_policy.items(), key=lambda item: repr(item[0])):
+        name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+        paths = ", ".join(rule.rule for rule in rules)
+        yield _problem(
+            UnusedRules(),
+            Concern(
+                key=(ref.kind, ref.group, ref.namespace or "", ref.name),
+                title=f"Nothing observed used {paths} of {name}",
+                summary=f"{cover.connections} connections were held against {use.rules} allow rules.",
+                advice="Ask the owner whether a rarer job needs it; try its removal with flowdiag whatif.",
+                destination=ReportEndpoint(kind="unknown", namespace=ref.namespace, name=ref.name),
+                notes=(seen,),
+            ),
+        )
+
+
+def _problem(check: Check, concern: Concern) -> Problem:
     """A problem without connections: it has no refused record, so its count is 0."""
     mark = hashlib.sha256(repr((check.code, concern.key)).encode()).hexdigest()[:16]
     references = sections(type(check)).get("References", "").split()
@@ -61,14 +101,14 @@ def concern_problem(check: Check, concern: Concern) -> Problem:
 
 def acceptance_problems(
     expired: Iterable[Acceptance], unused: Iterable[Acceptance], where: str
-) -> Iterable[Problem]:
+) -> Iterator[Problem]:
     """Entries of the accepted findings that have passed their day, or accept nothing any more."""
     for check, entries, what in (
         (AcceptanceExpired(), expired, "has expired"),
         (AcceptanceUnused(), unused, "accepts nothing any more"),
     ):
         for entry in entries:
-            yield concern_problem(
+            yield _problem(
                 check,
                 Concern(
                     key=(entry.key,),

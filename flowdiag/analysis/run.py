@@ -23,6 +23,7 @@ from flowdiag.cluster import Resolver, cluster_changes, merge_changes
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.diagnose import Context, broken_rules
 from flowdiag.diagnose.before import old_policies
+from flowdiag.diagnose.check import Scene
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import LogEvent
 from flowdiag.model.objects import PolicyObject, Snapshot
@@ -72,9 +73,9 @@ def examine(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> Examination:
-    """As `analyze`, and say besides which allow rules nothing observed used; the inputs are read once.
+    """As `analyze`, with what an audit asks besides: unused allow rules, and the scene that checks look at.
 
-    Takes and raises what `analyze` does.  Every allowed flow is held against the policies too, so this is
+    Takes and raises what `analyze` does; the inputs are read once.  Every allowed flow is held against the policies too, so this is
     for audits rather than for an incident.
     """
     return _run(paths, evidence, state, selection, progress, rules=True)
@@ -111,6 +112,8 @@ class Examination(Struct, frozen=True, kw_only=True):
     report: Report
     rule_use: RuleUse | None
     """Allow rules without use; ``None`` where no policies or no allowed traffic were read, or nobody asked."""
+    scene: Scene | None
+    """What audit checks look at; ``None`` where no policies were read, or nobody asked."""
 
 
 class _Marks(Struct, frozen=True):
@@ -133,7 +136,8 @@ def _examination(
     marks = _marks(read, snapshot, selection)
     resolver = Resolver(snapshot or Snapshot(), tally.dns, pod_names=_pod_names(read))
     distinct = tally.flows()
-    rules = rules and state is not None and state.knows_policies and not evidence.only_denied
+    asked = rules and state is not None and state.knows_policies
+    rules = asked and not evidence.only_denied
     flows = sort_flows(distinct, resolver, selection, all_allowed=rules)
     logged = judged(flows.logged, state, selection)
     allowed = [*flows.allowed, *logged.allowed]
@@ -206,7 +210,15 @@ def _examination(
             warnings=warnings,
         )
     )
-    return Examination(report=report, rule_use=used)
+    scene = None
+    if asked and state is not None:
+        scene = Scene(
+            snapshot=state.snapshot,
+            policies=state.policies,
+            allowed=allowed if rules else (),
+            namespaces=frozenset(selection.namespaces),
+        )
+    return Examination(report=report, rule_use=used, scene=scene)
 
 
 def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _Marks:

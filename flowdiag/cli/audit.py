@@ -41,6 +41,7 @@ _LEVELS = ("high", "medium", "low", "info")
     metavar="LEVEL",
     help="Exit 1 at never, low, medium, high, new, new-high or a code. [new-high]",
 )
+@click.option("--unused-rules", is_flag=True, help="List allow rules that nothing observed used (FD903).")
 @click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
 @outputs_option
 @click.option(
@@ -120,6 +121,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         accepted_in=accepted_in,
         baseline=_baseline(given["baseline"]),
         gone_after=given["gone_after"],
+        unused_rules=given["unused_rules"],
         tell=_told_severities(given),
     )
     # Nobody's terminal: what is kept and sent is the same wherever the run stood.
