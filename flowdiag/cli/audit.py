@@ -189,7 +189,7 @@ def _acceptances(config: str | None) -> tuple[tuple[Acceptance, ...], str]:
         raise UsageError(f"{name}: there is no such file") from None
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror or error}") from error
-    return parse_acceptances(name, data), name
+    return parse_acceptances(name, data), Path(name).name
 
 
 def _baseline(path: str | None) -> tuple[Problem, ...]:

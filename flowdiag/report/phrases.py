@@ -311,7 +311,7 @@ def what_text(problem: Problem, number: int) -> str:
 def state_text(problem: Problem, zone: tzinfo) -> str:
     """``since 12:01:07, still happening at 12:19:58``."""
     if problem.status is Status.GONE:
-        return f"last seen {day_and_clock(problem.last, zone)}"
+        return f"last seen {day_and_clock(problem.last, zone)}" if problem.last else "found no more"
     if problem.first is None and not problem.connections:
         return "as things stand"
     if problem.first is None:

@@ -1,0 +1,98 @@
+"""Audits that are killed, and audits side by side: what was committed stays, as it was."""
+
+import json
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import killer
+from two_months import write_day
+
+HERE = Path(__file__).parent
+COMMAND = [sys.executable, "-c", "from flowdiag.cli.main import main; main()"]
+
+
+@pytest.fixture
+def day(tmp_path):
+    """Evidence with two open problems."""
+    write_day(tmp_path / "day", 30)
+    return str(tmp_path / "day")
+
+
+def killer_run(*arguments):
+    done = subprocess.run(
+        [sys.executable, str(HERE / "killer.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_fifty_killed_commands_lose_nothing(tmp_path, day):
+    """The whole command, from its start to its end, killed at random points, two at a time."""
+    history = tmp_path / "history.db"
+    chance = random.Random(4711)  # noqa: S311 - moments, not secrets
+    command = [*COMMAND, "audit", day, "--history", str(history), "-o", "junit"]
+    start = time.monotonic()
+    subprocess.run(command, capture_output=True, check=False)
+    whole = time.monotonic() - start
+    before = killer.runs(history)
+    assert list(before) == [1]
+
+    killed = 0
+    while killed < 50:
+        pair = [
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        # One is stopped anywhere, the other near where it writes.
+        moments = sorted(zip((chance.uniform(0, whole), chance.uniform(0.6, 1.5) * whole), pair, strict=True))
+        begun = time.monotonic()
+        for moment, process in moments:
+            time.sleep(max(0.0, begun + moment - time.monotonic()))
+            process.kill()
+        announced = []
+        for process in pair:
+            said = process.communicate()[1]
+            killed += process.returncode == -9
+            if said.startswith("flowdiag: run "):
+                announced.append(int(said.split()[2].rstrip(",")))
+        after = killer.runs(history)
+        assert before.items() <= after.items()
+        assert set(announced) <= after.keys()
+        before = after
+
+    assert not list(tmp_path.glob("*.unreadable-*"))
+
+
+def test_kills_around_the_writing_lose_nothing(tmp_path, day):
+    """A hundred kills in the short life of an audit whose interpreter is up already."""
+    history = tmp_path / "history.db"
+
+    tally = killer_run("kill", history, day, 815, 100)
+
+    assert (tally["killed"], tally["lost"], tally["changed"], tally["unannounced"]) == (100, 0, 0, 0)
+    # The kills fell on both sides of the commit, or they showed nothing.
+    assert 0 < tally["runs"] - 3 < 100
+    assert not list(tmp_path.glob("*.unreadable-*"))
+
+
+def test_audits_side_by_side_are_one_after_the_other(tmp_path, day):
+    """Of audits at the same time one finds the problems new and every other one known; no run is lost."""
+    history = tmp_path / "history.db"
+
+    codes = killer_run("together", history, day, 5, 2)["codes"]
+
+    assert sorted(codes) == [0] * 9 + [1]
+    with closing(sqlite3.connect(history)) as connection:
+        rows = connection.execute("SELECT id, new, known, gone FROM run ORDER BY id").fetchall()
+    assert rows == [(1, 3, 0, 0), *((run, 0, 3, 0) for run in range(2, 11))]

@@ -1,0 +1,336 @@
+"""The history file: brought up to date, set aside when it cannot be read, and never destroyed."""
+
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+
+import sample_reports
+from msgspec.structs import replace
+
+from flowdiag.history import History, HistoryError, read_run
+from flowdiag.history.database import MIGRATIONS
+from flowdiag.model.errors import InputError, UsageError
+from flowdiag.model.report import Severity, Status
+
+
+def dns_story():
+    return replace(sample_reports.dns_story(), complete=True)
+
+
+def mixed():
+    return replace(sample_reports.mixed(), complete=True)
+
+
+def empty():
+    return replace(sample_reports.empty(), complete=True)
+
+
+HIGH = frozenset({Severity.HIGH})
+
+
+def record(path, report, **options):
+    with History(path) as history:
+        return history.record(report, **options)
+
+
+def statuses(recorded):
+    return {problem.fingerprint: problem.status for problem in recorded.report.problems}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "history.db"
+
+
+class TestRecording:
+    def test_new_known_gone_and_new_again(self, path):
+        """A whole life of one problem, over files that are opened anew each time."""
+        story, quiet = dns_story(), empty()
+        lead = story.problems[0].fingerprint
+
+        assert statuses(record(path, story))[lead] is Status.NEW
+        assert statuses(record(path, story))[lead] is Status.KNOWN
+        assert statuses(record(path, quiet))[lead] is Status.GONE
+        assert lead not in statuses(record(path, quiet))
+        assert statuses(record(path, story))[lead] is Status.NEW
+
+    def test_the_runs_are_numbered_and_name_what_they_were_compared_with(self, path):
+        """The first has nothing before it; the second has the first, with its time."""
+        story = dns_story()
+
+        first, second = record(path, story), record(path, story)
+
+        assert (first.run, first.before) == (1, None)
+        assert (second.run, second.before) == (2, (1, story.created))
+
+    def test_scopes_are_histories_of_their_own(self, path):
+        """An audit of one namespace calls nothing gone that another one found."""
+        record(path, dns_story(), scope="namespace=a")
+
+        found = record(path, empty(), scope="namespace=b")
+
+        assert found.before is None
+        assert found.report.problems == ()
+
+    def test_accepted_problems_stay_open(self, path):
+        """Accepted from the first run on, a problem is known when its acceptance ends, and gone when it is."""
+        story = dns_story()
+        lead = story.problems[0].fingerprint
+
+        assert statuses(record(path, story, accepted=[0]))[lead] is Status.ACCEPTED
+        assert statuses(record(path, story))[lead] is Status.KNOWN
+        record(path, story, accepted=[0])
+        assert statuses(record(path, empty()))[lead] is Status.GONE
+
+    def test_two_problems_of_one_fingerprint_are_two(self, path):
+        """When one of them ends, one is known and one is gone."""
+        story = dns_story()
+        lead = replace(story.problems[0], explained_by=None)
+        twice = replace(story, problems=(lead, replace(lead, id=f"{lead.id}-2")))
+        record(path, twice)
+
+        found = record(path, replace(story, problems=(lead,)))
+
+        assert [p.status for p in found.report.problems] == [Status.KNOWN, Status.GONE]
+        assert len({p.id for p in found.report.problems}) == 2
+
+    def test_a_baseline_stands_for_the_run_before_the_first(self, path):
+        """Its problems are known at once, and gone if they are not there; later it only says what is known."""
+        story, other = dns_story(), mixed()
+
+        first = record(path, story, baseline=story.problems)
+        assert set(statuses(first).values()) == {Status.KNOWN}
+        second = record(path, empty(), baseline=story.problems)
+        assert set(statuses(second).values()) == {Status.GONE}
+        third = record(path, empty(), baseline=story.problems)
+        assert third.report.problems == ()
+        fourth = record(path, story, baseline=story.problems)
+        assert set(statuses(fourth).values()) == {Status.KNOWN}
+        missing = record(path.with_name("other.db"), other, baseline=story.problems)
+        assert Status.GONE in statuses(missing).values()
+
+    def test_the_order_is_the_contracts(self, path):
+        """Not folded first, then severity, count and id; the gone ones among them."""
+        record(path, dns_story())
+
+        problems = record(path, mixed()).report.problems
+
+        ranks = [
+            (p.explained_by is not None, list(Severity).index(p.severity), -p.count, p.id) for p in problems
+        ]
+        assert ranks == sorted(ranks)
+        assert {Status.NEW, Status.GONE} == {p.status for p in problems}
+
+    def test_old_reports_are_dropped_and_sums_stay(self, path, monkeypatch):
+        """The history does not grow without end; what is open is remembered all the same."""
+        monkeypatch.setattr("flowdiag.history.store._KEPT_REPORTS", 3)
+        for _ in range(5):
+            last = record(path, dns_story())
+
+        with closing(sqlite3.connect(path)) as connection:
+            kept = connection.execute("SELECT id, report IS NULL, known FROM run ORDER BY id").fetchall()
+        assert [gone for _, gone, _ in kept] == [1, 1, 0, 0, 0]
+        assert kept[1][2] == last.counts[Status.KNOWN]
+        with pytest.raises(InputError, match="only the sums"):
+            read_run(path, 1)
+
+
+class TestTelling:
+    def test_new_problems_of_the_severities_are_to_be_told_once(self, path):
+        """After the notification got through they are told no more."""
+        story = dns_story()
+        with History(path) as history:
+            first = history.record(story, tell=HIGH)
+            assert {key[0] for key in first.to_tell} == {
+                p.fingerprint for p in story.problems if p.severity is Severity.HIGH
+            }
+            history.told("", first.to_tell)
+            assert history.record(story, tell=HIGH).to_tell == ()
+
+    def test_what_did_not_get_through_is_told_by_the_next_run(self, path):
+        """A notification that failed, or a kill before it, delays the news and does not lose it."""
+        story = dns_story()
+
+        first = record(path, story, tell=HIGH)
+
+        assert record(path, story, tell=HIGH).to_tell == first.to_tell
+
+    def test_accepted_and_gone_problems_are_not_told(self, path):
+        """Neither is anybody's news any more."""
+        story = dns_story()
+        every = range(len(story.problems))
+
+        assert record(path, story, tell=HIGH, accepted=every).to_tell == ()
+        record(path, empty(), tell=HIGH)
+        record(path, story, tell=HIGH)
+        assert record(path, empty(), tell=HIGH).to_tell == ()
+
+
+def damaged_header(path):
+    path.write_bytes(b"not a database, but somebody's bytes" * 200)
+
+
+def damaged_pages(path):
+    record(path, dns_story())
+    data = bytearray(path.read_bytes())
+    for start in range(4096 + 100, len(data), 4096):
+        data[start : start + 2000] = b"\xa5" * 2000
+    path.write_bytes(data)
+
+
+def cut_short(path):
+    for _ in range(3):
+        record(path, dns_story())
+    path.write_bytes(path.read_bytes()[:6000])
+
+
+def from_a_later_version(path):
+    record(path, dns_story())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+
+
+def without_a_table(path):
+    record(path, dns_story())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE problem")
+        connection.commit()
+
+
+class TestSettingAside:
+    @pytest.mark.parametrize(
+        "damage", [damaged_header, damaged_pages, cut_short, from_a_later_version, without_a_table]
+    )
+    def test_an_unreadable_history_is_kept_under_another_name(self, path, damage):
+        """Every byte of it is still there, a warning says where, and the run goes on with a new one."""
+        damage(path)
+        before = path.read_bytes()
+
+        with History(path) as history:
+            (said,) = history.warnings
+            found = history.record(dns_story())
+
+        (kept,) = path.parent.glob("history.db.unreadable-*[0-9]Z")
+        assert before == kept.read_bytes()
+        assert kept.name in said
+        assert found.run == 1
+
+    def test_a_log_beside_it_goes_along(self, path):
+        """What a kill left in the write-ahead log belongs to the history."""
+        damaged_header(path)
+        for end in ("-wal", "-shm"):
+            Path(f"{path}{end}").write_bytes(b"log" + end.encode())
+
+        with History(path):
+            pass
+
+        (kept,) = path.parent.glob("history.db.unreadable-*Z")
+        assert Path(f"{kept}-wal").read_bytes() == b"log-wal"
+        assert Path(f"{kept}-shm").read_bytes() == b"log-shm"
+
+    def test_two_in_one_second_are_two_files(self, path):
+        """The second does not overwrite the first."""
+        for _ in range(3):
+            path.write_bytes(b"x" * 4096)
+            with History(path):
+                pass
+
+        assert len(list(path.parent.glob("history.db.unreadable-*"))) == 3
+
+    def test_damage_that_only_writing_meets_is_set_aside_too(self, path):
+        """Opened well, damaged under its hands: the run is recorded in a new file."""
+        with History(path) as history:
+            history.record(dns_story())
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            data = bytearray(path.read_bytes())
+            data[4096:] = b"\xa5" * (len(data) - 4096)
+            path.write_bytes(data)
+
+            found = history.record(mixed())
+
+        assert found.run == 1
+        assert len(history.warnings) == 1
+
+    def test_an_empty_file_is_a_new_history(self, path):
+        """What touch makes, or a kill before the first page."""
+        path.touch()
+
+        assert record(path, dns_story()).run == 1
+        assert not list(path.parent.glob("*.unreadable-*"))
+
+    def test_another_programs_database_is_refused_and_not_touched(self, path):
+        """A mistyped path must not take somebody's data away."""
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE invoices (id INTEGER)")
+            connection.commit()
+        before = path.read_bytes()
+
+        with pytest.raises(UsageError, match="another program"):
+            History(path)
+
+        assert before == path.read_bytes()
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_a_folder_that_is_not_there_is_an_error(self, tmp_path):
+        """Nothing is made where nobody asked for it."""
+        with pytest.raises(HistoryError, match="No such file"):
+            History(tmp_path / "nowhere" / "history.db")
+
+
+class TestMigrations:
+    @pytest.mark.parametrize("version", range(len(MIGRATIONS)))
+    def test_every_older_version_is_brought_up_to_date_with_its_runs(self, path, version):
+        """A file as an older flowdiag left it opens, and what it knew is known."""
+        story = dns_story()
+        record(path, story)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("DROP TABLE written")
+            if version == 0:
+                connection.execute("DROP TABLE run")
+                connection.execute("DROP TABLE problem")
+            connection.execute(f"PRAGMA user_version = {version}")
+            connection.commit()
+
+        with History(path) as history:
+            assert history.warnings == ()
+            found = history.record(story)
+            assert history.written("anywhere") == []
+
+        expected = Status.KNOWN if version else Status.NEW
+        assert set(statuses(found).values()) == {expected}
+
+    def test_it_is_in_wal_mode_and_says_whose_it_is(self, path):
+        """Readers do not wait for writers, and file(1) can tell what it is."""
+        record(path, dns_story())
+
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+            assert connection.execute("PRAGMA application_id").fetchone() == (0x464C4F57,)
+
+
+class TestReading:
+    def test_runs_by_number_and_from_the_end(self, path):
+        """12 is run 12, -1 the last, -2 the one before."""
+        for report in (dns_story(), mixed(), empty()):
+            record(path, report)
+
+        assert read_run(path).created == read_run(path, 3).created == empty().created
+        assert read_run(path, -2).created == read_run(path, 2).created
+        with pytest.raises(InputError, match="no such run"):
+            read_run(path, 9)
+
+    def test_what_is_no_history_is_an_error(self, path):
+        """Reading never makes or moves a file."""
+        with pytest.raises(InputError):
+            read_run(path)
+        path.write_bytes(b"x" * 5000)
+        with pytest.raises(InputError):
+            read_run(path)
+        assert list(path.parent.iterdir()) == [path]
