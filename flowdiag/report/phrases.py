@@ -257,6 +257,9 @@ def recorded_text(policy: RecordedPolicy) -> str:
     """What a record says of a policy: the policy, its rule and its effect."""
     rule = f" {policy.rule}" if policy.rule else ""
     effect = f": {policy.effect}" if policy.effect else ""
+    if policy.name is None and policy.rule == "default-deny" and policy.namespace is not None:
+        # OVN isolates a namespace as a whole ("NP:shop:Ingress").
+        return f"default deny of namespace {policy.namespace}{effect}"
     return f"{policy_text(policy)}{rule}{effect}"
 
 

@@ -185,11 +185,17 @@ def _reason(draft: ConnectionDraft) -> Reason:
 
 
 def _recorded(hits: Iterable[PolicyHit]) -> tuple[RecordedPolicy, ...]:
-    found = {(hit.kind, hit.group, hit.namespace, hit.name or hit.raw, hit.rule, hit.effect) for hit in hits}
+    found = {(hit.kind, hit.group, hit.namespace, _named(hit), hit.rule, hit.effect) for hit in hits}
     return tuple(
         RecordedPolicy(kind=kind, group=group, namespace=ns, name=name, rule=rule, effect=effect)
         for kind, group, ns, name, rule, effect in sorted(found, key=repr)
     )
+
+
+def _named(hit: PolicyHit) -> str | None:
+    """The name, else the vendor's own words; the default deny of a whole namespace is no one policy's."""
+    isolation = hit.rule == "default-deny" and hit.namespace is not None
+    return hit.name or (None if isolation else hit.raw)
 
 
 def _nearest(rule: NearestRule) -> NearestRuleView:

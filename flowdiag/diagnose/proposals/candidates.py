@@ -51,9 +51,8 @@ def candidates(case: Case, direction: Direction, decision: EndDecision) -> Itera
     """
     if not decision.isolated_by:
         return
-    enforcer, peer = (
-        (case.flow.src, case.flow.dst) if direction is Direction.EGRESS else (case.flow.dst, case.flow.src)
-    )
+    src, dst = (_with_a_pod(case, end) for end in (case.flow.src, case.flow.dst))
+    enforcer, peer = (src, dst) if direction is Direction.EGRESS else (dst, src)
     if enforcer.kind is EndpointKind.ENTITY:
         # What selects the Ingress proxy or the like selects pods too: a rule there would open them all.
         return
@@ -72,6 +71,15 @@ def candidates(case: Case, direction: Direction, decision: EndDecision) -> Itera
     new = _own_policy(case, direction, decision, enforcer, peer)
     if new is not None:
         yield new
+
+
+def _with_a_pod(case: Case, end: Endpoint) -> Endpoint:
+    """A workload of which the record names no pod (flow logs that aggregate): one of its pods, if they are alike."""
+    if end.pod is not None or end.workload is None or end.namespace is None:
+        return end
+    pods = [pod for pod in case.context.index.by_workload.get((end.namespace, end.workload), ()) if pod.live]
+    alike = {tuple(sorted((pod_labels(pod) or {}).items())) for pod in pods}
+    return replace(end, pod=pods[0]) if len(alike) == 1 else end
 
 
 Editor = Callable[[Case, Direction, NearestRule, Condition, Endpoint], Iterator[Edit]]
