@@ -218,13 +218,17 @@ def _namespaces(
 
 # "cilium-sysdump-20261103-121530/k8s-pods-20261103-121530.yaml" (cilium-cli, UTC is not promised by the tool
 # but the stamp is written by the collecting machine; it bounds the state's time to the day's minute at worst)
-_SYSDUMP = re.compile(r"(?:^|[/!])(?:k8s-|cilium)[a-z-]+-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)\.ya?ml$")
+# "bundle.tar.gz!flowdiag-bundle-20261103-121530/state/pods.json" (flowdiag collect, UTC)
+_STAMPED = re.compile(
+    r"(?:^|[/!])(?:(?:k8s-|cilium)[a-z-]+-(?=[\d-]{15}\.ya?ml$)|flowdiag-bundle-(?=[\d-]{15}/))"
+    r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)"
+)
 
 
 def _stamp(names: Iterable[str]) -> int | None:
     found: list[int] = []
     for name in names:
-        if match := _SYSDUMP.search(name):
+        if match := _STAMPED.search(name):
             year, month, day, hour, minute, second = match.groups()
             try:
                 found.append(parse_rfc3339(f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"))

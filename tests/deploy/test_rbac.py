@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flowdiag.cluster.collect.run import CollectOptions, collect
 from flowdiag.cluster.live.connect import connect
 from flowdiag.cluster.live.kinds import KINDS
 from flowdiag.cluster.live.options import ClusterOptions
@@ -13,7 +14,7 @@ from flowdiag.cluster.live.state import Outcome, read_objects
 from tests.apiserver.cluster import small
 from tests.apiserver.kinds import CALICO_V3, EVERYTHING
 from tests.apiserver.rbac import Rules
-from tests.apiserver.server import ApiServer
+from tests.apiserver.server import ApiServer, _needed
 
 RBAC = Path(__file__).resolve().parents[2] / "deploy" / "rbac"
 CALICO_ONLY = tuple(one for one in EVERYTHING if one.group != "crd.projectcalico.org")
@@ -70,6 +71,43 @@ def test_taking_anything_away_is_noticed(tmp_path):
         less[0]["rules"][index]["resources"] = rule["resources"][1:]
         kinds = (*CALICO_ONLY, *CALICO_V3) if "projectcalico.org" in rule["apiGroups"] else EVERYTHING
         assert refused(read(Rules(less), kinds, tmp_path)), rule
+
+
+def test_the_manifests_for_collecting_grant_what_it_asks_and_nothing_more(tmp_path):
+    """Read, collect, Hubble and node files together: nothing is refused, and no rule is left over."""
+    whisker = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "whisker", "namespace": "calico-system"},
+    }
+    grants = [one for name in ("collect", "hubble", "node-files") for one in documents(f"{name}.yaml")]
+    rules = Rules([*documents("read.yaml"), *grants])
+    only = Rules(grants)
+    with ApiServer([*small(), *every_agent(), whisker], kinds=EVERYTHING, rules=rules) as one:
+        one.commands["kube-system", "cilium-abcde", "cilium-agent"] = lambda _: (b"{}\n", b"", 0)
+        kubeconfig = str(one.kubeconfig(tmp_path / "kubeconfig"))
+        done = collect(CollectOptions(cluster=ClusterOptions(kubeconfig=kubeconfig)), tmp_path / "b.tar.gz")
+        for seen in one.seen:
+            for needed in _needed(seen.ask):
+                only.allows(needed)
+
+    assert [fate.what for fate in done.fates if fate.fate == "refused"] == []
+    assert only.granted() - only.used == set()
+
+
+def test_the_role_of_one_namespace_is_enough_for_it_and_has_nothing_to_spare(tmp_path):
+    """Every namespaced kind is read there; what is cluster-wide stays refused."""
+    role = documents("namespace.yaml")
+    role[0]["metadata"]["namespace"] = "shop"
+    rules = Rules(role)
+    for kinds in (EVERYTHING, (*CALICO_ONLY, *CALICO_V3)):
+        with ApiServer(small(), kinds=kinds, rules=rules) as one:
+            options = ClusterOptions(kubeconfig=str(one.kubeconfig(tmp_path / "k")), namespaces=("shop",))
+            done = collect(CollectOptions(cluster=options), tmp_path / f"{len(kinds)}.tar.gz")
+        namespaced = {kind.resource for kind in KINDS if kind.namespaced}
+        tiered = {f"{name}.projectcalico.org" for name in ("networkpolicies", "stagednetworkpolicies")}
+        assert {fate.what for fate in done.fates if fate.fate == "refused"} & namespaced <= tiered
+    assert rules.granted() - rules.used == set()
 
 
 @pytest.mark.parametrize("path", sorted(RBAC.glob("*.yaml")), ids=lambda path: path.name)

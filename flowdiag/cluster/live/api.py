@@ -117,7 +117,14 @@ class Api:
         )
 
     def stream(
-        self, path: str, query: Query = (), *, accept: str = "*/*", limit: int, within_s: float
+        self,
+        path: str,
+        query: Query = (),
+        *,
+        accept: str = "*/*",
+        headers: Query = (),
+        limit: int,
+        within_s: float,
     ) -> Iterator[bytes]:
         """Pieces of a body as they come.
 
@@ -125,6 +132,7 @@ class Api:
             path: below the server's URL.
             query: of the request.
             accept: the content type that is wanted.
+            headers: more of them.
             limit: bytes after which nothing more is read.
             within_s: seconds after which nothing more is read.
 
@@ -133,7 +141,7 @@ class Api:
             ApiError, LostError: as for `get`.
             ProtocolError, ReadTimeoutError: the connection broke in the middle (urllib3's own).
         """
-        response = self._open(path, query, accept)
+        response = self._open(path, query, accept, headers)
         try:
             if response.status >= 300:
                 raise answered(response.status, response.read(1 << 16, decode_content=True), f"GET {path}")
@@ -150,12 +158,13 @@ class Api:
         finally:
             response.close()
 
-    def _open(self, path: str, query: Query, accept: str) -> Any:
+    def _open(self, path: str, query: Query, accept: str, more: Query) -> Any:
         from kubernetes.client.exceptions import ApiException
 
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = self.headers(accept)
         headers["Accept-Encoding"] = "gzip"
+        headers.update(more)
         try:
             answer = self.client.rest_client.request(
                 "GET",

@@ -177,7 +177,27 @@ _ANTREA = Layout(
     ),
 )
 
+_OWN = Layout(
+    name="flowdiag-bundle",
+    # "flowdiag-bundle-20261103-120000/state/pods.json"  flowdiag collect (flowdiag/cluster/collect)
+    marks=(re.compile(rf"^(?P<top>(?:.{{0,1000}}/)?flowdiag-bundle-(?P<stamp>{_TS})/)"),),
+    rules=(
+        _rule(r"manifest\.json$", Role.NOISE),
+        _rule(r"refused\.json$", Role.ERRORS),
+        _rule(r"state/[^/]{1,253}\.json$", Role.STATE),
+        _rule(r"events/[^/]{1,253}\.jsonl$", Role.EVIDENCE, "kubernetes-events"),
+        _rule(rf"flows/hubble/{_NODE}/{_POD}\.json$", Role.EVIDENCE, "hubble-json"),
+        _rule(r"flows/whisker/", Role.EVIDENCE),
+        _rule(
+            rf"logs/{_NS}/{_POD}/(?P<container>[a-z0-9][a-z0-9-]{{0,62}}?)(?:\.previous)?\.log$",
+            Role.EVIDENCE,
+        ),
+        _rule(rf"nodes/{_NODE}/", Role.EVIDENCE),
+    ),
+)
+
 LAYOUTS: tuple[Layout, ...] = (
+    _OWN,
     _TROUBLESHOOT,
     _MUST_GATHER,
     _SYSDUMP,

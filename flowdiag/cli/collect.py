@@ -1,0 +1,131 @@
+"""``flowdiag collect``: from a running cluster to an archive."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowdiag.cli.options import cluster_options
+from flowdiag.model.errors import ClusterError, UsageError
+
+__all__ = ["command"]
+
+# "500M", "1GiB", "64k", "1048576"
+_SIZE = re.compile(r"(\d{1,12})\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+@click.command("collect")
+@click.option(
+    "-o", "--output", "output", required=True, metavar="BUNDLE", help="The archive, such as bundle.tar.gz."
+)
+@click.option("--since", metavar="DURATION", default="1h", help="Logs and flows from then on. [1h]")
+@click.option(
+    "-n",
+    "--namespace",
+    multiple=True,
+    help="Objects of this namespace alone; its Role is enough. May be repeated.",
+)
+@click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default.")
+@click.option(
+    "--skip",
+    type=click.Choice(("flows", "logs", "files")),
+    multiple=True,
+    help="Do not ask for flows, the CNI's logs, or files on nodes. May be repeated.",
+)
+@click.option("--max-size", metavar="SIZE", default="1G", help="Of everything, before it is compressed. [1G]")
+@click.option("--max-file", metavar="SIZE", default="64M", help="Of one log or flow export. [64M]")
+@click.option(
+    "--within", metavar="DURATION", default="10m", help="Take no longer, and keep what is there. [10m]"
+)
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Keep objects whole, with images, arguments and annotations; environment values never.",
+)
+@cluster_options
+def command(**given: Any) -> int:
+    """Collect objects, CNI logs and flows of a running cluster into one archive, changing nothing.
+
+    The archive is an input for flowdiag analyze.  Secrets and values of environment variables are never read
+    into it, and pods are reduced to the fields that diagnosis needs.  What was refused and why stands in its
+    manifest.json.  When it was interrupted, the same command goes on where it stopped.
+    """
+    from flowdiag.cli.build import cluster_of
+    from flowdiag.cli.options import parse_duration
+    from flowdiag.cli.progress import progress
+    from flowdiag.cluster.collect.run import CollectOptions, collect
+    from flowdiag.model.time import NS
+
+    archive = Path(given["output"])
+    if not archive.name.endswith((".tar.gz", ".tgz")):
+        raise UsageError(f"-o {archive}: the bundle is a .tar.gz", hint="flowdiag collect -o bundle.tar.gz")
+    if not archive.parent.is_dir():
+        raise UsageError(f"-o {archive}: there is no folder {archive.parent}")
+    options = CollectOptions(
+        cluster=cluster_of(given),
+        since_s=parse_duration(given["since"]) // NS,
+        max_bytes=_size(given["max_size"]),
+        max_file=_size(given["max_file"]),
+        within_s=parse_duration(given["within"]) / NS,
+        skip=tuple(sorted(set(given["skip"]))),
+        full=given["full"],
+    )
+    try:
+        with progress() as show:
+            done = collect(options, archive, show)
+    except (KeyboardInterrupt, ClusterError):
+        if archive.with_name(f"{archive.name}.partial").exists():
+            click.echo(f"flowdiag: not finished; the same command goes on from {archive}.partial", err=True)
+        raise
+    _tell(done)
+    return 0
+
+
+def _size(text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or not int(match[1]):
+        raise UsageError(f"{text!r} is not a size", hint="write 500M, 64k or 2G")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+_WORDS = {
+    "objects": "kinds of objects",
+    "events": "list of events",
+    "flows": "flow exports",
+    "logs": "logs",
+    "files": "files of nodes",
+}
+
+
+def _human(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
+
+
+def _tell(done: Any) -> None:
+    """What is in the bundle, what is not and why, and what to do next."""
+    click.echo(f"{done.archive}: {_human(done.bytes)}{', gone on from before' if done.resumed else ''}")
+    for kind, words in _WORDS.items():
+        here = [one for one in done.fates if one.kind == kind]
+        got = [one for one in here if one.path is not None]
+        cut = sum(one.fate == "cut" for one in here)
+        size = _human(sum(one.bytes for one in got))
+        counted = sum(one.count or 0 for one in got)
+        of = f", {counted:,} in all" if counted else ""
+        ends = f", {cut} of them cut" if cut else ""
+        if here:
+            click.echo(f"  {len(got):>5} {words} ({size}{of}{ends})")
+    for fate, words in (("refused", "refused"), ("failed", "failed"), ("left", "left out")):
+        names = [one for one in done.fates if one.fate == fate]
+        for reason in dict.fromkeys(one.reason for one in names):
+            same = [one.what for one in names if one.reason == reason]
+            more = f" and {len(same) - 3} more" if len(same) > 3 else ""
+            click.echo(f"  {words}: {', '.join(same[:3])}{more}: {reason}")
+    if done.rules:
+        click.echo("  These RBAC rules would have allowed what was refused:")
+        for rule in done.rules:
+            click.echo(f"    - {rule}")
+    click.echo(f"Next: flowdiag analyze {done.archive}")

@@ -1,0 +1,188 @@
+"""The collection while it grows, and the archive at its end.
+
+What was fetched lies in ``ARCHIVE.partial/`` with a journal of what became of each thing that was asked for;
+a run with the same settings goes on from there.  The archive appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from flowdiag.model.errors import UsageError
+
+__all__ = ["Fate", "Item", "Partial", "Told"]
+
+_MODE = 0o600
+"""A cluster's objects are nobody else's business on a shared machine."""
+
+
+class Told(Struct, frozen=True):
+    """What a collection was asked for; a journal goes with one only."""
+
+    schema: str
+    server: str
+    context: str
+    options: dict[str, Any]
+    started: str
+    stamp: str
+    """``YYYYMMDD-hhmmss``, UTC: in the name of the bundle's folder."""
+
+
+class Fate(Struct, frozen=True, omit_defaults=True):
+    """What became of one thing that was asked for."""
+
+    what: str
+    kind: str
+    """objects, events, flows, logs or files."""
+    fate: str
+    """collected, cut (its beginning is there), refused, absent, failed or left."""
+    path: str | None = None
+    bytes: int = 0
+    count: int | None = None
+    at: str | None = None
+    reason: str = ""
+    rule: str = ""
+    """The RBAC rule that would allow what was refused."""
+
+
+class Item(Struct, frozen=True):
+    """One file to be."""
+
+    what: str
+    kind: str
+    path: str
+    rule: str
+    """The RBAC rule that allows it."""
+
+
+class Partial:
+    """The folder beside the archive-to-be.
+
+    Raises:
+        UsageError: it is of another collection, or cannot be written.
+    """
+
+    def __init__(self, archive: Path, told: Told) -> None:
+        self.archive = archive
+        self.folder = archive.with_name(archive.name + ".partial")
+        self._lock = Lock()
+        self.fates: dict[str, Fate] = {}
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self.told, self.resumed = self._settle(told)
+        except OSError as error:
+            raise UsageError(
+                f"{self.folder}: {error.strerror or error}", hint="is the folder writable?"
+            ) from error
+
+    def _settle(self, told: Told) -> tuple[Told, bool]:
+        head, journal = self.folder / "asked.json", self.folder / "journal.jsonl"
+        if not head.exists():
+            _whole(head, msgspec.json.encode(told))
+            return told, False
+        try:
+            before = msgspec.json.decode(head.read_bytes(), type=Told)
+        except msgspec.MsgspecError:
+            before = None
+        if before is None or (before.server, before.options) != (told.server, told.options):
+            raise UsageError(
+                f"{self.folder} is of a collection that was asked for differently",
+                hint=f"remove it (rm -r {self.folder}), or write to another file",
+            )
+        for line in journal.read_bytes().splitlines() if journal.exists() else ():
+            try:
+                fate = msgspec.json.decode(line, type=Fate)
+            except msgspec.MsgspecError:
+                continue  # the last line of a run that was killed
+            self.fates[fate.what] = fate
+        return before, True
+
+    def done(self, what: str) -> bool:
+        """It need not be asked for again: what was refused or failed may go well by now."""
+        fate = self.fates.get(what)
+        return fate is not None and fate.fate in ("collected", "cut", "absent")
+
+    def place(self, path: str) -> Path:
+        """Where a file of the bundle is written before it is whole."""
+        target = self.folder / "files" / path
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return target
+
+    def note(self, fate: Fate) -> None:
+        """Write down what became of something; safe against a kill at any moment."""
+        with self._lock:
+            self.fates[fate.what] = fate
+            with (self.folder / "journal.jsonl").open("ab") as journal:
+                journal.write(msgspec.json.encode(fate) + b"\n")
+                journal.flush()
+                os.fsync(journal.fileno())
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files so far."""
+        with self._lock:
+            return sum(fate.bytes for fate in self.fates.values())
+
+    def drop_if_empty(self) -> None:
+        """Leave no folder behind where there is nothing to go on from."""
+        if not any(fate.fate == "collected" for fate in self.fates.values()):
+            shutil.rmtree(self.folder)
+
+    def pack(self, manifest: bytes, refused: Iterable[str]) -> int:
+        """Make the archive and remove the folder; the archive's size in bytes."""
+        top = f"flowdiag-bundle-{self.told.stamp}"
+        handle, name = tempfile.mkstemp(dir=self.archive.parent, prefix=f".{self.archive.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            with tarfile.open(temporary, "w:gz", compresslevel=6) as tar:
+                _add(tar, f"{top}/manifest.json", manifest)
+                _add(
+                    tar,
+                    f"{top}/refused.json",
+                    msgspec.json.format(msgspec.json.encode(list(refused)), indent=1),
+                )
+                for fate in sorted(self.fates.values(), key=lambda one: one.what):
+                    if fate.path is not None:
+                        tar.add(self.folder / "files" / fate.path, f"{top}/{fate.path}", filter=_anonymous)
+            temporary.chmod(_MODE)
+            temporary.replace(self.archive)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        shutil.rmtree(self.folder)
+        return self.archive.stat().st_size
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    info.mode = _MODE
+    info.mtime = int(time.time())
+    tar.addfile(info, BytesIO(data))
+
+
+def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Whose machine it was packed on is nobody's business either."""
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mode = _MODE
+    return info
+
+
+def _whole(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_bytes(data)
+    temporary.replace(path)

@@ -1,0 +1,94 @@
+"""What of an object leaves the cluster.
+
+Pods, workloads and nodes are reduced to the fields that diagnosis reads (`flowdiag.cluster.wanted`), other
+objects lose their bookkeeping.  Values of environment variables never leave, whatever was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdiag.cluster.wanted import SKIP, WORKLOAD_KINDS, filter_of
+
+__all__ = ["strip"]
+
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+_PODS = WORKLOAD_KINDS | {"Pod"}
+
+# Annotations of pods that a diagnosis reads; others hold whatever their authors put there, templates of secrets too
+# (Calico v3.30 pod addresses, OVN-Kubernetes and multus networks, Istio 1.24 ambient, Prometheus scraping).
+_NOTES = (
+    "ambient.istio.io/",
+    "cni.projectcalico.org/",
+    "k8s.ovn.org/",
+    "k8s.v1.cni.cncf.io/",
+    "prometheus.io/",
+)
+
+
+def strip(value: dict[str, Any], kind: str, *, full: bool) -> dict[str, Any]:
+    """An object as it may leave; a new one, `value` stays.
+
+    Args:
+        value: as the API server gave it.
+        kind: of the object.
+        full: leave out only what must never leave.
+    """
+    kept: dict[str, Any] = _bare(value) if full else _filtered(value, filter_of(kind))
+    for meta in _metas(kept):
+        notes = meta.get("annotations")
+        if isinstance(notes, dict):
+            whole = full or kind not in _PODS
+            meta["annotations"] = {
+                key: text
+                for key, text in notes.items()
+                if key != _APPLIED and (whole or key.startswith(_NOTES))
+            }
+    return kept
+
+
+def _filtered(value: Any, want: Any) -> Any:
+    if isinstance(value, list):
+        return [_filtered(one, want) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if not isinstance(want, dict):
+        return {key: _filtered(one, None) for key, one in value.items()}
+    rest = want.get("*")
+    return {
+        key: _filtered(one, inner) for key, one in value.items() if (inner := want.get(key, rest)) is not SKIP
+    }
+
+
+def _bare(value: Any) -> Any:
+    """Without values of environment variables, wherever a container stands."""
+    if isinstance(value, list):
+        return [_bare(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _bare(one) for key, one in value.items()}
+    for name in _CONTAINERS:
+        if isinstance(kept.get(name), list):
+            kept[name] = [_without_values(one) for one in kept[name]]
+    return kept
+
+
+def _without_values(container: Any) -> Any:
+    if not isinstance(container, dict):
+        return container
+    kept = {key: one for key, one in container.items() if key != "envFrom"}
+    if isinstance(kept.get("env"), list):
+        kept["env"] = [{"name": one.get("name")} for one in kept["env"] if isinstance(one, dict)]
+    return kept
+
+
+def _metas(value: Any) -> list[dict[str, Any]]:
+    """The metadata of the object and of the pod templates in it."""
+    found = []
+    while isinstance(value, dict):
+        if isinstance(value.get("metadata"), dict):
+            found.append(value["metadata"])
+        spec = value.get("spec")
+        value = (spec.get("jobTemplate") or spec.get("template")) if isinstance(spec, dict) else None
+    return found

@@ -1,0 +1,465 @@
+"""Collection from a running cluster: what is in the bundle, what never is, and what becomes of refusals and kills."""
+
+import io
+import json
+import signal
+import subprocess
+import tarfile
+import time
+
+import pytest
+
+from tests.apiserver.cluster import pod, small
+from tests.apiserver.kinds import CILIUM, CORE
+from tests.apiserver.rbac import Rules
+from tests.apiserver.server import Fault
+from tests.live.clusters import COMMAND, answer, environment, flowdiag, server
+
+AGENT = ("kube-system", "cilium-abcde", "cilium-agent")
+FLOW = {
+    "time": "2026-11-03T12:00:00.000000001Z",
+    "verdict": "DROPPED",
+    "drop_reason_desc": "POLICY_DENIED",
+    "traffic_direction": "INGRESS",
+    "ethernet": {},
+    "IP": {"source": "10.42.0.10", "destination": "10.42.0.20", "ipVersion": "IPv4"},
+    "l4": {"TCP": {"source_port": 40000, "destination_port": 5432, "flags": {"SYN": True}}},
+    "source": {"identity": 1001, "namespace": "shop", "pod_name": "web-1"},
+    "destination": {"identity": 1002, "namespace": "data", "pod_name": "db-1"},
+    "node_name": "node-1",
+    "Type": "L3_L4",
+}
+LINE = json.dumps({"flow": FLOW, "node_name": "node-1", "time": FLOW["time"]}).encode() + b"\n"
+EVENT = {
+    "apiVersion": "v1",
+    "kind": "Event",
+    "metadata": {"name": "e1", "namespace": "shop"},
+    "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "web-1"},
+    "reason": "Unhealthy",
+    "message": "Readiness probe failed: dial tcp 10.42.0.10:8080: i/o timeout",
+    "type": "Warning",
+    "count": 3,
+    "firstTimestamp": "2026-11-03T11:59:00Z",
+    "lastTimestamp": "2026-11-03T12:01:00Z",
+}
+MESSAGE = 'time="2026-11-03T12:00:00.5Z" level=warning msg="Regeneration failed" subsys=endpoint'
+
+
+def cilium(**more):
+    one = server(small([EVENT]), kinds=(*CORE, *CILIUM), **more)
+    one.asked = []
+
+    def run(argv):
+        one.asked.append(argv)
+        return LINE * 3, b"", 0
+
+    one.commands[AGENT] = run
+    one.logs[(*AGENT, False)] = [("2026-11-03T10:00:00Z", "too old"), ("2126-11-03T12:00:00.5Z", MESSAGE)]
+    return one
+
+
+@pytest.fixture
+def cluster():
+    with cilium() as one:
+        yield one
+
+
+@pytest.fixture
+def kubeconfig(cluster, tmp_path):
+    return cluster.kubeconfig(tmp_path / "kubeconfig")
+
+
+def members(path):
+    """Path below the bundle's folder to content."""
+    with tarfile.open(path) as tar:
+        return {one.name.partition("/")[2]: tar.extractfile(one).read() for one in tar.getmembers()}
+
+
+def fates(path):
+    return {one["what"]: one for one in json.loads(members(path)["manifest.json"])["items"]}
+
+
+def test_a_bundle_is_an_input_for_analyze(tmp_path, kubeconfig):
+    """Objects, events, flows and logs: the report names the cause from the bundle alone."""
+    bundle = tmp_path / "bundle.tar.gz"
+    done = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+    report = answer(flowdiag("analyze", bundle, "-o", "json"))
+
+    assert done.returncode == 0, done.stderr
+    assert "1 flow exports" in done.stdout
+    assert f"Next: flowdiag analyze {bundle}" in done.stdout
+    assert report["complete"] is True
+    assert report["totals"]["denied"] == 3
+    assert report["problems"][0]["isolating"][0]["name"] == "default-deny"
+    assert report["evidence"]["snapshot"]["taken"] is not None
+    parsers = {one["path"].partition("!")[2].partition("/")[2]: one["parser"] for one in report["inputs"]}
+    assert parsers["flows/hubble/node-1/cilium-abcde.json"] == "hubble-json"
+    assert parsers["events/events.jsonl"] == "kubernetes-events"
+    assert parsers["logs/kube-system/cilium-abcde/cilium-agent.log"] == "cilium-agent-log"
+    assert bundle.stat().st_mode & 0o077 == 0
+    assert not (tmp_path / "bundle.tar.gz.partial").exists()
+
+
+def test_logs_and_flows_begin_where_since_says(tmp_path, cluster, kubeconfig):
+    """The server is asked for no more than that, and lines carry their times."""
+    bundle = tmp_path / "bundle.tar.gz"
+    assert flowdiag("collect", "-o", bundle, "--since", "30m", KUBECONFIG=kubeconfig).returncode == 0
+
+    assert (
+        members(bundle)["logs/kube-system/cilium-abcde/cilium-agent.log"].decode()
+        == f"2126-11-03T12:00:00.5Z {MESSAGE}\n"
+    )
+    assert cluster.asked == [["hubble", "observe", "--since", "1800s", "-o", "jsonpb"]]
+
+
+def test_secrets_and_values_of_variables_never_leave(tmp_path, cluster, kubeconfig):
+    """Neither from Secrets nor ConfigMaps, containers, arguments or annotations; only GET requests are made."""
+    bundle = tmp_path / "bundle.tar.gz"
+    assert flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig).returncode == 0
+
+    found = {name for name, data in members(bundle).items() if b"hunter2" in data or b"aHVudGVyMi" in data}
+    assert found == set()
+    assert not [seen for seen in cluster.seen if seen.ask.resource == "secrets"]
+    assert {seen.ask.verb for seen in cluster.seen} == {"get", "list"}
+    assert b"registry.example" not in members(bundle)["state/pods.json"]
+
+
+def test_full_is_explicit_and_still_without_values_of_variables(tmp_path, kubeconfig):
+    """Images, arguments and annotations are there; values and what was last applied are not."""
+    bundle = tmp_path / "bundle.tar.gz"
+    assert flowdiag("collect", "-o", bundle, "--full", KUBECONFIG=kubeconfig).returncode == 0
+    pods = members(bundle)["state/pods.json"]
+
+    assert b"registry.example/app:1" in pods
+    assert b"hunter2-in-args" in pods
+    assert b"hunter2-in-annotation" in pods
+    assert b'{"name":"DB_PASSWORD"}' in pods
+    assert b"hunter2-in-env" not in pods
+    assert b"hunter2-in-applied" not in pods
+    assert b"secretKeyRef" not in pods
+
+
+def deployment():
+    inside = pod("shop", "web-1", "10.42.0.10", {"app": "web"})
+    template = {
+        "metadata": {"labels": {"app": "web"}, "annotations": {"prometheus.io/port": "80", "x": "hunter2"}},
+        "spec": inside["spec"],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"template": template},
+    }
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_templates_of_workloads_are_stripped_too(tmp_path, full):
+    """A Deployment's template holds the same values as its pods."""
+    with server([*small(), deployment()]) as one:
+        bundle = tmp_path / "bundle.tar.gz"
+        more = ["--full"] if full else []
+        assert (
+            flowdiag("collect", "-o", bundle, *more, KUBECONFIG=one.kubeconfig(tmp_path / "k")).returncode
+            == 0
+        )
+    written = members(bundle)["state/deployments.apps.json"]
+
+    assert b"hunter2-in-env" not in written
+    assert b'"prometheus.io/port":"80"' in written
+    assert (b'"x":"hunter2"' in written) is full
+
+
+# --- refusals -----------------------------------------------------------------------------------------
+
+READ_ONLY = {
+    "kind": "ClusterRole",
+    "metadata": {"name": "r"},
+    "rules": [
+        {"apiGroups": [""], "resources": ["pods", "namespaces", "nodes", "services"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"]},
+    ],
+}
+IN_DATA = {
+    "kind": "Role",
+    "metadata": {"name": "r", "namespace": "data"},
+    "rules": [
+        {"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["list"]},
+    ],
+}
+
+
+def test_what_was_refused_is_written_down_with_the_rule(tmp_path):
+    """Objects, logs and commands alike; the analysis of the bundle knows that kinds are missing."""
+    with cilium(rules=Rules([READ_ONLY])) as one:
+        bundle = tmp_path / "bundle.tar.gz"
+        done = flowdiag("collect", "-o", bundle, KUBECONFIG=one.kubeconfig(tmp_path / "k"))
+    told = fates(bundle)
+    report = answer(flowdiag("analyze", bundle, "-o", "json"))
+
+    assert done.returncode == 0
+    assert told["networkpolicies.networking.k8s.io"]["fate"] == "refused"
+    assert told["flows of kube-system/cilium-abcde (Hubble)"]["rule"] == (
+        '{apiGroups: [""], resources: ["pods/exec"], verbs: ["get", "create"]}'
+    )
+    assert 'cannot get resource "pods/log"' in told["log of kube-system/cilium-abcde/cilium-agent"]["reason"]
+    assert '- {apiGroups: [""], resources: ["pods/log"], verbs: ["get"]}' in done.stdout
+    assert report["complete"] is False
+    assert any("networkpolicies" in one["message"] for one in report["warnings"])
+
+
+def test_a_role_in_one_namespace_collects_that_namespace(tmp_path):
+    """Nothing namespaced is asked for elsewhere, and the connection is decided from the bundle."""
+    with cilium(rules=Rules([IN_DATA])) as one:
+        bundle = tmp_path / "bundle.tar.gz"
+        done = flowdiag("collect", "-o", bundle, "-n", "data", KUBECONFIG=one.kubeconfig(tmp_path / "k"))
+    result = answer(flowdiag("explain", "10.42.0.10", "data/db-1", "5432", "--state", bundle, "-o", "json"))
+
+    assert done.returncode == 0, done.stderr
+    assert result["allowed"] is False
+    assert {seen.ask.namespace for seen in one.seen if seen.ask.resource == "pods"} == {"data"}
+    assert fates(bundle)["logs"]["reason"] == "no CNI pods among the pods that may be read"
+
+
+@pytest.mark.parametrize("token", ["admin-token", "stale-token"])
+def test_nothing_allowed_is_exit_4_and_leaves_nothing(tmp_path, token):
+    """No empty bundle, no folder."""
+    with cilium(rules=Rules([])) as one:
+        kubeconfig = one.kubeconfig(tmp_path / "k", token=token)
+        done = flowdiag("collect", "-o", tmp_path / "bundle.tar.gz", KUBECONFIG=kubeconfig)
+
+    assert done.returncode == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["k"]
+
+
+# --- bounds -------------------------------------------------------------------------------------------
+
+
+def test_a_log_that_is_too_long_is_cut_and_said(tmp_path, cluster, kubeconfig):
+    """Its beginning is there."""
+    cluster.logs[(*AGENT, False)] = [("2126-11-03T12:00:00Z", "x" * 90)] * 100
+    bundle = tmp_path / "bundle.tar.gz"
+    done = flowdiag("collect", "-o", bundle, "--max-file", "5k", KUBECONFIG=kubeconfig)
+
+    assert fates(bundle)["log of kube-system/cilium-abcde/cilium-agent"]["fate"] == "cut"
+    assert len(members(bundle)["logs/kube-system/cilium-abcde/cilium-agent.log"]) == 5 << 10
+    assert "1 of them cut" in done.stdout
+
+
+def test_out_of_room_and_out_of_time_leave_the_rest_out(tmp_path, cluster, kubeconfig):
+    """The objects are there all the same, and what was left out stands in the manifest."""
+    small_one, late = tmp_path / "small.tar.gz", tmp_path / "late.tar.gz"
+    assert flowdiag("collect", "-o", small_one, "--max-size", "1k", KUBECONFIG=kubeconfig).returncode == 0
+    cluster.commands[AGENT] = lambda _: time.sleep(3) or (LINE, b"", 0)
+    began = time.monotonic()
+    assert flowdiag("collect", "-o", late, "--within", "1s", KUBECONFIG=kubeconfig).returncode == 0
+
+    assert "state/pods.json" in members(small_one)
+    assert (
+        fates(small_one)["flows of kube-system/cilium-abcde (Hubble)"]["reason"] == "out of room (--max-size)"
+    )
+    assert fates(late)["flows of kube-system/cilium-abcde (Hubble)"]["fate"] in ("failed", "left")
+    assert time.monotonic() - began < 30
+
+
+# --- going on -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_collection_goes_on_where_it_stopped(tmp_path, cluster, kubeconfig, how):
+    """Whatever ended it; lists that were read are not read again but for pods and Services."""
+    cluster.faults = [Fault("/pods/cilium-abcde/log", "hang", seconds=20)]
+    bundle = tmp_path / "bundle.tar.gz"
+    words = [*COMMAND, "collect", "-o", str(bundle), "--request-timeout", "2s"]
+    with subprocess.Popen(
+        words, env=environment(KUBECONFIG=kubeconfig), stderr=subprocess.PIPE, text=True
+    ) as run:
+        deadline = time.monotonic() + 60
+        while not any(seen.ask.subresource == "log" for seen in cluster.seen) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        run.send_signal(how)
+        said = run.communicate()[1]
+    assert not bundle.exists()
+    if how is signal.SIGINT:
+        assert run.returncode == 130
+        assert "goes on from" in said
+
+    cluster.seen.clear()
+    done = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    assert done.returncode == 0, done.stderr
+    assert "gone on from before" in done.stdout
+    listed = {seen.ask.resource for seen in cluster.seen if seen.ask.verb == "list" and seen.status == 200}
+    assert listed == {"pods", "services"}
+    assert fates(bundle)["log of kube-system/cilium-abcde/cilium-agent"]["fate"] == "collected"
+    assert answer(flowdiag("analyze", bundle, "-o", "json"))["totals"]["denied"] == 3
+
+
+def test_a_cluster_that_is_lost_is_exit_4_and_what_was_fetched_stays(tmp_path, cluster, kubeconfig):
+    """Credentials that expire in the middle; then they are renewed, and the collection goes on."""
+    cluster.faults = [Fault("/pods/cilium-abcde/log", "status", status=401)]
+    bundle = tmp_path / "bundle.tar.gz"
+    lost = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+    again = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    assert lost.returncode == 4
+    assert "goes on from" in lost.stderr
+    assert again.returncode == 0
+    assert "gone on from before" in again.stdout
+
+
+def test_an_unfinished_collection_of_something_else_is_not_mixed_in(tmp_path, cluster, kubeconfig):
+    """Another span or another cluster: exit 2, and the folder is named."""
+    cluster.faults = [Fault("/pods/cilium-abcde/log", "status", status=401)]
+    bundle = tmp_path / "bundle.tar.gz"
+    flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+    done = flowdiag("collect", "-o", bundle, "--since", "2h", KUBECONFIG=kubeconfig)
+
+    assert done.returncode == 2
+    assert "bundle.tar.gz.partial" in done.stderr
+
+
+# --- flows and files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "v5.channel.k8s.io"])
+def test_commands_run_over_both_protocols_with_impersonation(tmp_path, protocol):
+    """The command runs as whom it was asked for, never with more rights."""
+    with cilium(tls=True) as one:
+        one.subprotocols = (protocol,)
+        bundle = tmp_path / "bundle.tar.gz"
+        kubeconfig = one.kubeconfig(tmp_path / "k")
+        assert (
+            flowdiag(
+                "collect", "-o", bundle, "--as", "jane", "--as-group", "dev", KUBECONFIG=kubeconfig
+            ).returncode
+            == 0
+        )
+
+    assert members(bundle)["flows/hubble/node-1/cilium-abcde.json"] == LINE * 3
+    assert {(seen.ask.user, seen.ask.groups) for seen in one.seen} == {("jane", ("dev",))}
+
+
+def test_a_command_that_fails_is_said(tmp_path, cluster, kubeconfig):
+    """With its exit code and what it wrote."""
+    cluster.commands[AGENT] = lambda _: (
+        b"",
+        b"failed to connect to unix:///var/run/cilium/hubble.sock\n",
+        1,
+    )
+    bundle = tmp_path / "bundle.tar.gz"
+    flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    reason = fates(bundle)["flows of kube-system/cilium-abcde (Hubble)"]["reason"]
+    assert reason == "hubble observe ended with 1: failed to connect to unix:///var/run/cilium/hubble.sock"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_exporters_file_is_read_instead_where_there_is_one(tmp_path, cluster, kubeconfig, there):
+    """It reaches further back than the ring; without the file the ring is asked, and never both."""
+    settings = next(
+        one for kind in cluster.objects.values() for one in kind if one["metadata"]["name"] == "cilium-config"
+    )
+    settings["data"]["hubble-export-file-path"] = "/var/run/cilium/hubble/events.log"
+    asked = []
+
+    def run(argv):
+        asked.append(argv[0])
+        if argv[0] == "tail" and not there:
+            return b"", b"tail: cannot open", 1
+        return LINE * (5 if argv[0] == "tail" else 2), b"", 0
+
+    cluster.commands[AGENT] = run
+    bundle = tmp_path / "bundle.tar.gz"
+    flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    assert asked == (["tail"] if there else ["tail", "hubble"])
+    assert members(bundle)["flows/hubble/node-1/cilium-abcde.json"] == LINE * (5 if there else 2)
+
+
+def calico():
+    agent = pod(
+        "calico-system",
+        "calico-node-x",
+        "192.0.2.11",
+        {"k8s-app": "calico-node"},
+        host_network=True,
+        containers=("calico-node",),
+    )
+    agent["status"]["containerStatuses"] = [
+        {"name": "calico-node", "state": {"running": {}}, "restartCount": 2}
+    ]
+    whisker = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "whisker", "namespace": "calico-system"},
+        "spec": {"ports": [{"port": 8081}]},
+    }
+    one = server([*small(), agent, whisker])
+    one.services["calico-system", "whisker:8081", "/whisker-backend/flows"] = (
+        "application/json",
+        b'{"items":[]}',
+    )
+    one.node_files["node-1", "/logs/kern.log"] = b"Nov  3 12:00:00 node-1 kernel: calico-packet: IN=eth0\n"
+    one.logs["calico-system", "calico-node-x", "calico-node", True] = [
+        ("2126-11-03T12:00:00Z", "2026-11-03 [INFO] before")
+    ]
+    one.logs["calico-system", "calico-node-x", "calico-node", False] = [
+        ("2126-11-03T12:30:00Z", "2026-11-03 [INFO] now")
+    ]
+    return one
+
+
+def test_whisker_node_files_and_the_life_before(tmp_path):
+    """Calico's flows through the API server's proxy, the ends of files on nodes, logs of restarted containers."""
+    with calico() as one:
+        bundle = tmp_path / "bundle.tar.gz"
+        done = flowdiag(
+            "collect", "-o", bundle, "--max-file", "1M", KUBECONFIG=one.kubeconfig(tmp_path / "k")
+        )
+    inside = members(bundle)
+
+    assert done.returncode == 0, done.stderr
+    assert inside["flows/whisker/flows.json"] == b'{"items":[]}'
+    assert inside["nodes/node-1/kern.log"].startswith(b"Nov  3")
+    assert b"before" in inside["logs/calico-system/calico-node-x/calico-node.previous.log"]
+    asked = next(seen for seen in one.seen if seen.ask.path.endswith("/logs/kern.log"))
+    assert asked.headers["Range"] == "bytes=-1048576"
+    assert fates(bundle)["/var/log/calico/flowlogs/flows.log of node node-1"]["fate"] == "absent"
+
+
+def test_skip_leaves_kinds_of_evidence_out(tmp_path, cluster, kubeconfig):
+    """Nobody runs a command who does not want to."""
+    bundle = tmp_path / "bundle.tar.gz"
+    flowdiag("collect", "-o", bundle, "--skip", "flows", "--skip", "logs", KUBECONFIG=kubeconfig)
+
+    assert cluster.asked == []
+    assert not [name for name in members(bundle) if name.startswith(("flows", "logs"))]
+
+
+@pytest.mark.parametrize("name", ["bundle.zip", "nowhere/bundle.tar.gz"])
+def test_an_archive_that_cannot_be_is_usage(tmp_path, kubeconfig, name):
+    """Said before anything is asked of the cluster."""
+    assert flowdiag("collect", "-o", tmp_path / name, KUBECONFIG=kubeconfig).returncode == 2
+
+
+def test_names_from_a_hostile_server_stay_inside_the_bundle(tmp_path):
+    """A pod may call itself what it likes."""
+    odd = pod(
+        "../../etc",
+        "..",
+        "192.0.2.12",
+        {"k8s-app": "cilium"},
+        host_network=True,
+        containers=("cilium-agent",),
+    )
+    odd["spec"]["nodeName"] = "../node"
+    with server([*small(), odd]) as one:
+        bundle = tmp_path / "bundle.tar.gz"
+        flowdiag("collect", "-o", bundle, KUBECONFIG=one.kubeconfig(tmp_path / "k"))
+
+    with tarfile.open(fileobj=io.BytesIO(bundle.read_bytes())) as tar:
+        assert all(".." not in part for one in tar.getnames() for part in one.split("/"))
