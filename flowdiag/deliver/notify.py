@@ -69,8 +69,8 @@ def notify(
 
 
 def _kind(address: str) -> str:
-    scheme = address.partition("://")[0]
-    return scheme if scheme.isalnum() and len(scheme) <= 20 else "unreadable"
+    scheme, separator, _ = address.partition("://")
+    return scheme if separator and scheme.isalnum() and len(scheme) <= 20 else "unreadable"
 
 
 class _heard(logging.Handler):  # noqa: N801 - used as a context, like contextlib's own
