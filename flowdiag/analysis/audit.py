@@ -101,8 +101,9 @@ def audit(
 
 def scope_of(selection: Selection, state: StateOptions | None = None) -> str:
     """What a run looked at, apart from times: runs of one scope are compared."""
-    del state
+    live = state.live if state is not None else None
     parts = {
+        "context": (live.context or "") if live is not None else "",
         "namespace": ",".join(sorted(selection.namespaces)),
         "from": selection.from_pod or "",
         "to": selection.to_pod or "",

@@ -13,7 +13,7 @@ from flowdiag.cli.options import evidence_options, outputs_option, selection_opt
 if TYPE_CHECKING:
     from flowdiag.analysis.results import Targets
     from flowdiag.history import Acceptance, Recorded
-    from flowdiag.model.report import Problem, Report, Severity
+    from flowdiag.model.report import Problem, Severity
 
 __all__ = ["command"]
 
@@ -26,7 +26,9 @@ _LEVELS = ("high", "medium", "low", "info")
 @click.option(
     "--history", required=True, metavar="FILE", help="What earlier runs found; made if it is not there."
 )
-@click.option("--baseline", metavar="REPORT", help="Problems of this JSON or HTML report count as known.")
+@click.option(
+    "--baseline", metavar="REPORT", help="Problems of this report (JSON, HTML, a history) count as known."
+)
 @click.option("--config", metavar="FILE", help="Accepted findings. [.flowdiag.toml, if there is one]")
 @click.option(
     "--gone-after",
@@ -107,14 +109,14 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.model.errors import UsageError
     from flowdiag.report import Options
 
-    if not paths:
-        raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE")
     fail_on = check_fail_on(given["fail_on"])
     stdout, files = parse_outputs(given["outputs"], formats())
     display = display_options(
         zone=given["display_zone"], verbose=given["verbose"], everything=given["everything"]
     )
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
+    if not paths and state.live is None:
+        raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")
     acceptances, accepted_in = _acceptances(given["config"])
     options = AuditOptions(
         acceptances=acceptances,
@@ -193,21 +195,12 @@ def _acceptances(config: str | None) -> tuple[tuple[Acceptance, ...], str]:
 
 
 def _baseline(path: str | None) -> tuple[Problem, ...]:
+    from flowdiag.cli.stored import stored_report
     from flowdiag.model.report import Status
 
     if path is None:
         return ()
-    return tuple(problem for problem in _report(path).problems if problem.status is not Status.GONE)
-
-
-def _report(path: str) -> Report:
-    from flowdiag.model.errors import InputError
-    from flowdiag.report.read import read_report
-
-    try:
-        return read_report(Path(path).read_bytes(), path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+    return tuple(problem for problem in stored_report(path).problems if problem.status is not Status.GONE)
 
 
 def _told_severities(given: dict[str, Any]) -> frozenset[Severity]:

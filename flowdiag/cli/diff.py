@@ -42,11 +42,13 @@ _ROWS = 20
 def command(old: str, new: str, **given: Any) -> int:
     """Compare two reports: which problems are new, known and gone.
 
-    OLD and NEW are reports as JSON or HTML; one of them may be - for standard input.
+    OLD and NEW are reports as JSON or HTML, or runs of an audit's history (FILE, FILE@12, FILE@-2); one of
+    them may be - for standard input.
     """
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import display_options, write_file
+    from flowdiag.cli.stored import stored_report
     from flowdiag.history import diff_reports
     from flowdiag.model.errors import UsageError
     from flowdiag.report.json_report import json_bytes
@@ -55,7 +57,7 @@ def command(old: str, new: str, **given: Any) -> int:
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     if old == new == "-":
         raise UsageError("only one of the reports can come from standard input")
-    before, after = _read(old), _read(new)
+    before, after = stored_report(old), stored_report(new)
     found = diff_reports(before, after)
     options = display_options(everything=given["everything"])
 
@@ -72,20 +74,6 @@ def command(old: str, new: str, **given: Any) -> int:
         if not report.complete:
             click.echo(f"flowdiag: {name}: made from incomplete input: a problem may be missing", err=True)
     return exit_codes.FINDINGS if fails(_dated(after, found), fail_on) else exit_codes.DONE
-
-
-def _read(path: str) -> Report:
-    import sys
-    from pathlib import Path
-
-    from flowdiag.model.errors import InputError
-    from flowdiag.report.read import read_report
-
-    try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    return read_report(data, path)
 
 
 def _dated(report: Report, found: ReportDiff) -> list[Any]:

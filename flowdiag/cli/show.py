@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -22,17 +21,17 @@ __all__ = ["command"]
 @click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
 def command(stored: str, number: int | None, **given: Any) -> int:
-    """Render a stored report (JSON or HTML) again, or only its problem number N."""
+    """Render a stored report (JSON or HTML) again, or only its problem number N.
+
+    REPORT may be an audit's history: its last run, or FILE@12 for run 12 and FILE@-2 for the one before the
+    last.
+    """
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import display_options, formats, write_report
-    from flowdiag.model.errors import InputError, UsageError
-    from flowdiag.report.read import read_report
+    from flowdiag.cli.stored import stored_report
+    from flowdiag.model.errors import UsageError
 
-    try:
-        data = sys.stdin.buffer.read() if stored == "-" else _read(stored)
-    except OSError as error:
-        raise InputError(f"{stored}: {error.strerror or error}") from error
-    report = read_report(data)
+    report = stored_report(stored)
     problem = None
     if number is not None:
         if number > len(report.problems):
@@ -47,9 +46,3 @@ def command(stored: str, number: int | None, **given: Any) -> int:
     )
     write_report(report, stdout, files, display)
     return 0
-
-
-def _read(path: str) -> bytes:
-    from pathlib import Path
-
-    return Path(path).read_bytes()

@@ -8,7 +8,6 @@ from ipaddress import ip_address, ip_network
 
 from flowdiag.diagnose.check import Check, Concern, Scene
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Direction
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportEndpoint, Severity, WorkloadName
 
@@ -66,17 +65,10 @@ class OpenToOutside(Check):
         isolated: dict[tuple[str, str], bool] = {}
         for flow in scene.allowed:
             pod = flow.dst.pod
-            if (
-                pod is None
-                or pod.host_network
-                or flow.direction is Direction.EGRESS
-                or not _outside(flow.src)
-            ):
+            # A pod that is gone says nothing of how things stand.
+            if pod is None or not pod.live or pod.host_network or not _outside(flow.src):
                 continue
             if scene.namespaces and pod.namespace not in scene.namespaces:
-                continue
-            # A pod that is gone says nothing of how things stand.
-            if not pod.live:
                 continue
             key = (pod.namespace, pod.name)
             if key not in isolated:

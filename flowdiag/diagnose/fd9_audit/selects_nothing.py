@@ -53,7 +53,7 @@ class SelectsNothing(Check):
             compiled = scene.policies.policy(ref)
             if compiled is None or compiled.broken or compiled.implicit or "pod" not in compiled.subjects:
                 continue
-            if not compiled.applies_to or not _narrow(policy):
+            if not _narrow(policy):
                 continue
             if not whole and (ref.namespace is None or ref.namespace not in spaces):
                 continue

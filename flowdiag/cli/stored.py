@@ -1,0 +1,48 @@
+"""Reports that were stored: JSON or HTML files, standard input, or a run of an audit's history."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowdiag.model.report import Report
+
+__all__ = ["stored_report"]
+
+# "audits/history.db@12", "history.db@-2"
+_RUN = re.compile(r"(.+)@(-?\d{1,9})")
+_HISTORY = b"SQLite format 3\x00"
+
+
+def stored_report(name: str) -> Report:
+    """The report of that name.
+
+    Args:
+        name: a file, ``-`` for standard input, a history for its last run, or ``HISTORY@12`` for run 12 and
+            ``HISTORY@-2`` for the one before the last.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    from flowdiag.history import read_run
+    from flowdiag.model.errors import InputError
+    from flowdiag.report.read import read_report
+
+    if name == "-":
+        return read_report(sys.stdin.buffer.read(), name)
+    path, run = Path(name), -1
+    found = _RUN.fullmatch(name)
+    if found is not None and not path.exists():
+        path, run = Path(found[1]), int(found[2])
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(len(_HISTORY))
+            if head == _HISTORY:
+                return read_run(path, run)
+            data = head + stream.read()
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror or error}") from error
+    return read_report(data, name)

@@ -1,0 +1,320 @@
+"""``flowdiag audit`` as a person or a CronJob runs it."""
+
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "history"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "deliver"))
+
+import jsonschema
+from prometheus_client.parser import text_string_to_metric_families
+from servers import listening
+from two_months import write_day
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.main import _run
+from flowdiag.report.schema import report_schema
+
+INCIDENTS = Path(__file__).resolve().parents[2] / "fixtures" / "incidents"
+DENY = INCIDENTS / "default-deny-egress"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """No .flowdiag.toml of somebody else is in reach."""
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+
+
+@pytest.fixture
+def audit(tmp_path, capfd):
+    """Run an audit with its JSON report on standard output: (exit code, report, messages)."""
+
+    def run(*arguments):
+        command = ["audit", *map(str, arguments), "--history", str(tmp_path / "history.db"), "-o", "json"]
+        code = _run(command, "flowdiag")
+        streams = capfd.readouterr()
+        return code, json.loads(streams.out) if streams.out else None, streams.err
+
+    return run
+
+
+@pytest.fixture
+def day(tmp_path):
+    """Evidence of a day of the two months, by number."""
+
+    def write(number):
+        write_day(tmp_path / f"day-{number}", number)
+        return tmp_path / f"day-{number}"
+
+    return write
+
+
+def statuses(report):
+    return [problem["status"] for problem in report["problems"]]
+
+
+def test_the_first_run_fails_for_news_and_the_second_does_not(audit):
+    """new-high is the default: what is known fails no job."""
+    first, again = audit(DENY), audit(DENY)
+
+    assert (first[0], set(statuses(first[1]))) == (exit_codes.FINDINGS, {"new"})
+    assert (again[0], set(statuses(again[1]))) == (exit_codes.DONE, {"known"})
+    assert "run 1, the first of its kind: 3 new" in first[2]
+    assert "run 2, compared with run 1 of " in again[2]
+
+
+def test_reports_with_statuses_keep_the_schema(audit, day):
+    """New, known, gone, accepted, and an audit's own findings, all of them by the schema."""
+    Path(".flowdiag.toml").write_text(
+        '[[accept]]\ncode = "FD101"\nfrom = "shop/backup"\nreason = "r"\nowner = "o"\nexpires = 2099-01-01\n'
+        '[[accept]]\ncode = "FD301"\nreason = "r"\nowner = "o"\nexpires = 2000-01-01\n'
+    )
+    audit(day(12))
+
+    _, report, _ = audit(day(14))
+    _, later, _ = audit(day(21))
+
+    assert {"known", "accepted"} == set(statuses(report))
+    assert {"known", "accepted", "gone"} == set(statuses(later))
+    for one in (report, later):
+        jsonschema.validate(one, report_schema())
+    (accepted,) = [p for p in report["problems"] if p["status"] == "accepted"]
+    assert accepted["notes"][0] == "accepted by o until 2099-01-01: r"
+    (expired,) = [p for p in report["problems"] if p["code"] == "FD904"]
+    assert expired["title"] == ".flowdiag.toml: the entry for FD301 has expired"
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "first", "second"),
+    [
+        ("never", 0, 0),
+        ("new", 1, 0),
+        ("new-high", 1, 0),
+        ("high", 1, 1),
+        ("FD401", 1, 1),
+        ("FD301", 0, 0),
+    ],
+)
+def test_fail_on(audit, fail_on, first, second):
+    """Severities and codes speak of what is open, new and new-high of the news."""
+    assert [first, second] == [audit(DENY, "--fail-on", fail_on)[0] for _ in range(2)]
+
+
+def test_a_baseline_makes_a_quiet_start(audit, tmp_path, capfd):
+    """What analyze wrote before the first audit is known in it."""
+    _run(["analyze", str(DENY), "-o", f"json={tmp_path / 'base.json'}"], "flowdiag")
+    capfd.readouterr()
+
+    code, report, _ = audit(DENY, "--baseline", tmp_path / "base.json")
+
+    assert (code, set(statuses(report))) == (exit_codes.DONE, {"known"})
+
+
+@pytest.mark.parametrize("incident", ["calico-log-lines", "default-deny-egress", "ingress-other-namespace"])
+def test_an_audit_calls_problems_what_analyze_calls_them(audit, capfd, incident):
+    """Fingerprints of both are the same, so that any report can be a baseline."""
+    _run(["analyze", str(INCIDENTS / incident), "-o", "json"], "flowdiag")
+    analysed = json.loads(capfd.readouterr().out)
+
+    _, audited, _ = audit(INCIDENTS / incident)
+
+    refused = {p["fingerprint"] for p in audited["problems"] if not p["code"].startswith("FD9")}
+    assert {p["fingerprint"] for p in analysed["problems"]} == refused
+
+
+def test_a_part_is_compared_with_its_own_history(audit):
+    """One namespace's audit calls nothing gone that the whole one found, and the other way round."""
+    audit(DENY)
+
+    _, part, said = audit(DENY, "-n", "nothing-is-called-so")
+    _, whole, _ = audit(DENY)
+
+    assert part["problems"] == []
+    assert "the first of its kind" in said
+    assert set(statuses(whole)) == {"known"}
+
+
+def test_gone_after_waits_so_many_runs(audit, day):
+    """A problem that comes and goes is neither gone nor new each time."""
+    audit(day(12), "--gone-after", 2)
+    _, first, said = audit(day(13), "--gone-after", 2)
+    _, back, _ = audit(day(14), "--gone-after", 2)
+
+    assert "gone" not in statuses(first)
+    assert "1 not seen now, and not called gone" in said
+    assert "new" not in statuses(back)
+
+
+def test_strict_says_that_input_was_cut(audit, day):
+    """A cut export is exit code 3 with --strict, and the run is in the history all the same."""
+    code, report, _ = audit(day(27), "--strict")
+
+    assert (code, report["complete"]) == (exit_codes.INPUT, False)
+    assert "run 2, compared with run 1" in audit(day(28))[2]
+
+
+def test_reports_metrics_and_their_retention(audit):
+    """Every run's reports by time, the last two kept; metrics whole at any moment."""
+    options = (
+        "--reports",
+        "reports",
+        "--keep",
+        2,
+        "--metrics",
+        "metrics.prom",
+        "--report-format",
+        "markdown",
+    )
+    for _ in range(3):
+        code, report, _ = audit(DENY, *options)
+
+    assert code == exit_codes.DONE
+    kept = sorted(path.name for path in Path("reports").iterdir())
+    assert [name.partition("-run")[2] for name in kept] == ["2.md", "3.md", ""]
+    assert "known" in Path("reports/latest.md").read_text()
+    families = {f.name: f for f in text_string_to_metric_families(Path("metrics.prom").read_text())}
+    by_status = {}
+    for sample in families["flowdiag_problems"].samples:
+        by_status[sample.labels["status"]] = by_status.get(sample.labels["status"], 0) + sample.value
+    assert by_status == {"known": len(report["problems"])}
+    assert {path.name for path in Path().iterdir()} == {"reports", "metrics.prom"}
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_people_are_told_the_news_once_with_markdown_and_picture(audit):
+    """One notification for the first run, none for the second; the secret is in no file and no message."""
+    pytest.importorskip("apprise")
+    with listening(500, 200) as (port, requests):
+        address = f"json://127.0.0.1:{port}/hook/geheim"
+        code, _, failed = audit(DENY, "--notify", address)
+        assert "notification 1 (json) did not get through: status 500" in failed
+        _, _, again = audit(DENY, "--notify", address)
+        _, _, quiet = audit(DENY, "--notify", address)
+
+    assert code == exit_codes.FINDINGS
+    assert len(requests) == 2, "the one that failed, and the next run's"
+    sent = json.loads(requests[1][3])
+    assert sent["title"] == "flowdiag: 3 new problems (high) in shop-prod"
+    assert "FD401" in sent["message"]
+    assert [one["filename"] for one in sent["attachments"]] == ["report.md", "report.png"]
+    assert "geheim" not in failed + again + quiet
+    history = Path("..", "history.db").resolve()
+    with closing(sqlite3.connect(history)) as connection:
+        assert "geheim" not in "\n".join(connection.iterdump())
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_only_severities_from_the_threshold_on_are_told(audit, day):
+    """Nothing of high severity is new: nobody is woken."""
+    pytest.importorskip("apprise")
+    with listening() as (port, requests):
+        Path(".flowdiag.toml").write_text(
+            '[[accept]]\ncode = "FD101"\nreason = "r"\nowner = "o"\nexpires = 2099-01-01\n'
+            '[[accept]]\ncode = "FD301"\nreason = "r"\nowner = "o"\nexpires = 2000-01-01\n'
+        )
+        audit(day(12), "--notify", f"json://127.0.0.1:{port}")
+        assert requests == []
+        Path(".flowdiag.toml").write_text(
+            '[[accept]]\ncode = "FD101"\nreason = "r"\nowner = "o"\nexpires = 2099-01-01\n'
+            '[[accept]]\ncode = "FD302"\nreason = "r"\nowner = "o"\nexpires = 2000-01-01\n'
+        )
+        audit(day(14), "--notify", f"json://127.0.0.1:{port}", "--notify-at", "medium")
+
+    assert len(requests) == 1
+    assert json.loads(requests[0][3])["title"] == "flowdiag: 1 new problem (medium)"
+
+
+def test_addresses_come_from_the_environment(audit, monkeypatch):
+    """A Secret becomes a variable, and stays off the command line."""
+    with listening() as (port, requests):
+        monkeypatch.setenv("FLOWDIAG_PUSHGATEWAY", f"http://127.0.0.1:{port}")
+        audit(DENY)
+
+    assert [request[:2] for request in requests] == [("PUT", "/metrics/job/flowdiag")]
+
+
+def test_a_gateway_that_is_away_is_a_warning(audit):
+    """The run is recorded, the report is printed, and the exit code is the findings'."""
+    audit(DENY)
+    with listening() as (port, _):
+        pass
+    code, report, said = audit(DENY, "--pushgateway", f"http://u:geheim@127.0.0.1:{port}")
+
+    assert (code, set(statuses(report))) == (exit_codes.DONE, {"known"})
+    assert "nobody answers there" in said
+    assert "geheim" not in said
+
+
+def test_reports_that_cannot_be_kept_are_an_error_at_the_end(audit, monkeypatch):
+    """The folder breaks while the run goes on: everything else is done, and the job fails."""
+    from flowdiag.deliver.files import CannotWriteError
+    from flowdiag.deliver.places import LocalPlace
+
+    def full(*_):
+        raise CannotWriteError("reports: No space left on device")
+
+    audit(DENY)
+    monkeypatch.setattr(LocalPlace, "write", full)
+    code, report, said = audit(DENY, "--reports", "reports", "--metrics", "metrics.prom")
+
+    assert (code, set(statuses(report))) == (exit_codes.USAGE, {"known"})
+    assert "No space left on device" in said
+    assert Path("metrics.prom").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "no evidence named"),
+        ((DENY, "--report-format", "docx"), "no such format"),
+        ((DENY, "--keep", "3"), "go with --reports"),
+        ((DENY, "--fail-on", "sometimes"), "no such selector"),
+        ((DENY, "--config", "nowhere.toml"), "there is no such file"),
+        ((DENY, "--metrics", "nowhere/metrics.prom"), "there is no such folder"),
+        ((DENY, "--reports", "/dev/null/reports"), "/dev/null"),
+        ((DENY, "--reports", "r", "--keep-for", "soon"), "not a duration"),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_read(audit, tmp_path, arguments, says):
+    """Exit code 2, and no run in the history."""
+    code, report, said = audit(*arguments)
+
+    assert (code, report) == (exit_codes.USAGE, None)
+    assert says in said
+    assert not (tmp_path / "history.db").exists()
+
+
+def test_an_unreadable_history_is_a_warning_in_the_report(audit, tmp_path):
+    """The report says why everything is new; the old file is beside the new one."""
+    (tmp_path / "history.db").write_bytes(b"x" * 9000)
+
+    code, report, said = audit(DENY)
+
+    (warning,) = [w for w in report["warnings"] if w["code"] == "history-set-aside"]
+    assert warning["message"] in said
+    assert code == exit_codes.FINDINGS
+    assert len(list(tmp_path.glob("history.db.unreadable-*"))) == 1
+
+
+def test_show_and_diff_read_a_history(audit, tmp_path, capfd):
+    """The last run, or any by its number or from the end."""
+    history = tmp_path / "history.db"
+    audit(DENY)
+    audit(DENY)
+
+    assert _run(["show", str(history), "-o", "json"], "flowdiag") == exit_codes.DONE
+    last = json.loads(capfd.readouterr().out)
+    assert _run(["show", f"{history}@1", "-o", "json"], "flowdiag") == exit_codes.DONE
+    first = json.loads(capfd.readouterr().out)
+    assert (set(statuses(first)), set(statuses(last))) == ({"new"}, {"known"})
+    assert _run(["diff", f"{history}@-2", str(history), "-o", "json"], "flowdiag") == exit_codes.DONE
+    diff = json.loads(capfd.readouterr().out)
+    assert [len(diff[word]) for word in ("new", "known", "gone")] == [0, 3, 0]
+    assert _run(["show", f"{history}@9"], "flowdiag") == exit_codes.INPUT
+    assert "no such run" in capfd.readouterr().err
