@@ -14,6 +14,7 @@ from flowdiag.ingest.marks import marked
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, open_source
+from flowdiag.ingest.records import RecordCutter, RecordStart, piece
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -22,8 +23,6 @@ __all__ = ["blocks"]
 _SKIMMING_BYTES = 1 << 20
 """Searching for marks likes longer runs than decoding does."""
 _ROWS_PER_BLOCK = 4096
-
-RecordStart = Callable[[bytes], bool]
 
 
 def blocks(
@@ -196,80 +195,20 @@ def _sliced(rows: Rows) -> Iterator[Rows]:
             end = at
             for _ in range(last - first):
                 end = rows.data.find(b"\n", end) + 1
-        yield _piece(rows, at, end, first, last)
+        yield piece(rows, at, end, first, last)
         at, first = end, last
 
 
-def _piece(rows: Rows, start: int, end: int, first: int, last: int) -> Rows:
-    return Rows(
-        data=rows.data[start:end],
-        lines=rows.lines[first:last],
-        at=rows.at[first:last] if rows.at else None,
-        node=rows.node[first:last] if rows.node else None,
-        namespace=rows.namespace[first:last] if rows.namespace else None,
-        pod=rows.pod[first:last] if rows.pod else None,
-        container=rows.container[first:last] if rows.container else None,
-        year_inferred=rows.year_inferred,
-    )
-
-
 def _by_record(rows: Iterable[Rows], starts: RecordStart) -> Iterator[Rows]:
-    """Hold back the last record of each run until the next one begins; bounded by the longest line allowed."""
-    held: Rows | None = None
+    """Runs that end where a record ends."""
+    cutter = RecordCutter(starts)
     for run in rows:
-        if not run.lines:
-            continue
-        # A run peeled to its end may lack the final newline of its last line.
-        together = run if held is None else _joined(held, run)
-        cut = _last_start(together, starts)
-        if cut is None:
-            if len(together.data) > MAX_LINE_BYTES:
-                yield together
-                held = None
-            else:
-                held = together
-            continue
-        at, index = cut
-        yield _piece(together, 0, at, 0, index)
-        held = _piece(together, at, len(together.data), index, len(together.lines))
-    if held is not None:
-        yield held
-
-
-def _last_start(rows: Rows, starts: RecordStart) -> tuple[int, int] | None:
-    """Byte and index of the last line, other than the first, that begins a record."""
-    data = rows.data
-    end = len(data) - data.endswith(b"\n")
-    index = len(rows.lines) - 1
-    while index > 0:
-        begin = data.rfind(b"\n", 0, end) + 1
-        if starts(data[begin:end].removesuffix(b"\r")):
-            return begin, index
-        end = begin - 1
-        index -= 1
-    return None
-
-
-def _joined(first: Rows, second: Rows) -> Rows:
-    def both(name: str) -> list[Any] | None:
-        left, right = getattr(first, name), getattr(second, name)
-        if left is None and right is None:
-            return None
-        return (left or [None] * len(first.lines)) + (right or [None] * len(second.lines))
-
-    lines: Sequence[int] = [*first.lines, *second.lines]
-    if isinstance(first.lines, range) and isinstance(second.lines, range):
-        lines = range(first.lines.start, second.lines.stop)
-    return Rows(
-        data=first.data + second.data,
-        lines=lines,
-        at=both("at"),
-        node=both("node"),
-        namespace=both("namespace"),
-        pod=both("pod"),
-        container=both("container"),
-        year_inferred=first.year_inferred or second.year_inferred,
-    )
+        whole = cutter.push(run)
+        if whole is not None:
+            yield whole
+    rest = cutter.rest()
+    if rest is not None:
+        yield rest
 
 
 def _as_blocks(rows: Iterable[Rows], *, enveloped: bool, final: bool) -> Iterator[Block]:
