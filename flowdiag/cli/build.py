@@ -69,9 +69,9 @@ def selection_of(given: dict[str, Any]) -> Selection:
         UsageError: options that contradict each other.
     """
     zone = parse_zone(given["tz"])
-    since = None if given["since"] is None else parse_time(given["since"], zone)
-    until = None if given["until"] is None else parse_time(given["until"], zone)
-    if given["around"] is not None:
+    since = None if given.get("since") is None else parse_time(given["since"], zone)
+    until = None if given.get("until") is None else parse_time(given["until"], zone)
+    if given.get("around") is not None:
         if since is not None or until is not None:
             raise UsageError("--around goes without --since and --until")
         middle, half = parse_time(given["around"], zone), parse_duration(given["window"])

@@ -24,6 +24,7 @@ __all__ = [
     "parse_zone",
     "selection_options",
     "state_options",
+    "traffic_options",
 ]
 
 DIALECTS = ("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "gke")
@@ -114,6 +115,13 @@ def selection_options(function: F) -> F:
         click.option("--until", metavar="TIME", help="Up to then."),
         click.option("--around", metavar="TIME", help="Around an instant; see --window."),
         click.option("--window", metavar="DURATION", default="5m", help="Half the span of --around. [5m]"),
+        traffic_options,
+    )(function)
+
+
+def traffic_options(function: F) -> F:
+    """Which traffic counts, at whatever time."""
+    return _chain(
         click.option("-n", "--namespace", multiple=True, help="Only traffic with an end in this namespace."),
         click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default."),
         click.option("--from-pod", metavar="[NS/]POD", help="Only from this pod or workload."),

@@ -25,6 +25,7 @@ __all__ = [
     "InputKind",
     "Score",
     "detect",
+    "detect_head",
     "input_context",
     "rivals_of",
 ]
@@ -124,12 +125,13 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
         return _unreadable(source, hint, code if source.kind != "plain" else "empty", message)
     if is_binary(head):
         return _unreadable(source, hint, "binary", "not text")
-    return _asked(source, hint, parsers, options, head)
+    return detect_head(source, hint, parsers, options, head)
 
 
-def _asked(
+def detect_head(
     source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions, head: bytes
 ) -> Detection:
+    """As `detect`, where the first bytes are known; documents are looked at in `source` itself."""
     if options.format is not None:
         parsers = [parser for parser in parsers if parser.name == options.format]
     context = input_context(source, hint, options)

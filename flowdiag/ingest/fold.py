@@ -21,7 +21,7 @@ from flowdiag.model.event import Event, TimeSource
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.tally import Tally
 
-__all__ = ["PartOutcome", "dated", "events_of", "fold_into", "fold_part"]
+__all__ = ["PartOutcome", "dated", "events_of", "fold_into", "fold_part", "take"]
 
 
 class PartOutcome(Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ def fold_into(
     try:
         for block in blocks(part, parser, context, problems, progress=progress):
             try:
-                _take(tally, parser, block, context)
+                take(tally, parser, block, context)
             except Exception as error:  # noqa: BLE001 - a stranger's parser may raise anything; it costs its part.
                 problems.append(_failed(part, block, error))
                 return
@@ -76,7 +76,8 @@ def fold_into(
             gc.enable()
 
 
-def _take(tally: Tally, parser: Any, block: Block, context: ParseContext) -> None:
+def take(tally: Tally, parser: Any, block: Block, context: ParseContext) -> None:
+    """Add what `parser` finds in one block."""
     if block.envelope is None or not block.envelope.year_inferred:
         tally.take(parser, block, context)
         return

@@ -43,6 +43,10 @@ class Answers:
         for answer in answers:
             self.add(answer)
 
+    def forget(self, before: int) -> None:
+        """Let go of what was last answered before then."""
+        self._found = {key: one for key, one in self._found.items() if one.last is None or one.last >= before}
+
     def sorted(self) -> tuple[DnsAnswer, ...]:
         """By name and address."""
         self._trim()

@@ -56,6 +56,15 @@ class Kept(Generic[E]):
             self._trim(kept)
         self.counts.update(state.counts)
 
+    def forget(self, before: int) -> None:
+        """Let go of events older than `before`; the counts stay."""
+        for group, kept in list(self._groups.items()):
+            left = [one for one in kept if one.event.at is None or one.event.at >= before]
+            if left:
+                self._groups[group] = left
+            else:
+                del self._groups[group]
+
     def state(self) -> KeptState[E]:
         """All of it."""
         for kept in self._groups.values():

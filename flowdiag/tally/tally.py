@@ -23,6 +23,7 @@ from flowdiag.tally.answers import Answers
 from flowdiag.tally.bounds import compacted
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.distinct import distinct_flows
+from flowdiag.tally.forgetting import recent
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Kept, Sighting
 from flowdiag.tally.lane import TIME_RANKS, FlowLane
@@ -188,6 +189,16 @@ class Tally:
         lanes = len(self.table.lanes)
         self._look_at = lanes + max(_ROOM, lanes // 2)
         self._texts = 0
+
+    def forget(self, before: int) -> None:
+        """Let go of what is older than `before`, nanoseconds; what is counted per input stays whole."""
+        with uncollected():
+            self.table = recent(self.table, before)
+        self._memos.clear()
+        self._look_at = len(self.table.lanes) + _ROOM
+        self.answers.forget(before)
+        for kept in (self._logs, self._changes, self._gaps):
+            kept.forget(before)
 
     # -- merging -----------------------------------------------------------------------------------
 
