@@ -29,7 +29,16 @@ from flowdiag.tally import Tally
 if TYPE_CHECKING:
     from flowdiag.cluster.live.state import LiveState
 
-__all__ = ["Evidence", "StateInputs", "detect_inputs", "gather", "read_events", "read_state"]
+__all__ = [
+    "Evidence",
+    "StateInputs",
+    "detect_inputs",
+    "gather",
+    "parse_warnings",
+    "read_events",
+    "read_options",
+    "read_state",
+]
 
 Progress = Callable[[int, int | None, str], None]
 
@@ -108,7 +117,7 @@ def gather(
         ClusterError: the live cluster cannot be read.
     """
     cluster = _live(live)
-    options = _options(evidence)
+    options = read_options(evidence)
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
         state = list(_contents(detected, problems))
@@ -151,7 +160,7 @@ def gather(
         complete=not any(p.code not in _HARMLESS for p in problems)
         and not any(one.warnings for one in counted)
         and not any(w.code not in _HARMLESS for w in extra),
-        warnings=(*_said(problems), *extra, *_parse_warnings(tally)),
+        warnings=(*_said(problems), *extra, *parse_warnings(tally)),
         looked_at=len(detected),
     )
 
@@ -216,7 +225,7 @@ def read_events(
     Raises:
         InputError: no input is readable at all.
     """
-    options = _options(evidence, keep_raw=keep_raw)
+    options = read_options(evidence, keep_raw=keep_raw)
     with Gathered(paths) as sources:
         detected, found = detect_all(sources, options)
         if not any(one.kind is InputKind.EVIDENCE for one in detected):
@@ -277,7 +286,8 @@ def detect_inputs(paths: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOptions:
+def read_options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOptions:
+    """What the reading room takes; it is told here what cluster objects look like."""
     return ReadOptions(
         format=evidence.format,
         zone=evidence.zone,
@@ -388,7 +398,8 @@ def _said(problems: Sequence[InputProblem]) -> tuple[ReportWarning, ...]:
     )
 
 
-def _parse_warnings(tally: Tally) -> tuple[ReportWarning, ...]:
+def parse_warnings(tally: Tally) -> tuple[ReportWarning, ...]:
+    """What parsers could not read, as the report says it."""
     return tuple(
         ReportWarning(
             code=sighting.event.code,

@@ -35,7 +35,7 @@ from flowdiag.policy.audit import audits_only
 from flowdiag.timeline import Material, build_report
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
-__all__ = ["Examination", "Progress", "analyze", "examine"]
+__all__ = ["Examination", "Progress", "analyze", "examine", "examined"]
 
 Progress = Callable[[int, int | None, str], None]
 """Called with bytes done, bytes in all (if known) and the input at hand."""
@@ -103,7 +103,7 @@ def _run(
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
-    return _examination(read, known, evidence, selection, options, rules=rules)
+    return examined(read, known, evidence, selection, options, rules=rules)
 
 
 class Examination(Struct, frozen=True, kw_only=True):
@@ -122,7 +122,7 @@ class _Marks(Struct, frozen=True):
     gaps: tuple[GapMark, ...]
 
 
-def _examination(
+def examined(
     read: Evidence,
     state: State | None,
     evidence: EvidenceOptions,
@@ -131,6 +131,7 @@ def _examination(
     *,
     rules: bool,
 ) -> Examination:
+    """The stages after reading: what evidence comes to beside the cluster's objects, where there are any."""
     tally = read.tally
     snapshot = state.snapshot if state is not None else None
     marks = _marks(read, snapshot, selection)

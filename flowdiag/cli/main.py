@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "Compare two reports: which problems are new, known and gone."),
     "show": ("show", "Render a stored report again, or one of its problems."),
     "collect": ("collect", "Collect objects, CNI logs and flows of a running cluster into one archive."),
+    "watch": ("watch", "Follow a stream of records and keep the picture current."),
     "codes": ("codes", "Print the diagnosis catalogue, or one entry of it."),
     "parsers": ("parsers", "List the parsers, or say which one would read a file."),
     "schema": ("schema", "Print a JSON Schema of what flowdiag writes."),

@@ -13,7 +13,7 @@ from flowdiag.model.report import Report
 from flowdiag.parserkit.registry import available, load
 from flowdiag.report import GROUP, Options, Reporter
 
-__all__ = ["display_options", "formats", "reporter", "write_file", "write_report"]
+__all__ = ["display_options", "formats", "reporter", "write_file", "write_files", "write_report"]
 
 
 def formats() -> tuple[str, ...]:
@@ -60,10 +60,7 @@ def write_report(report: Report, stdout: str, files: dict[str, list[str]], optio
     Raises:
         FlowdiagError: a format cannot be made, or a file cannot be written.
     """
-    for name, paths in files.items():
-        rendered = reporter(name).render(report, options)
-        for path in paths:
-            write_file(path, rendered)
+    write_files(report, files, options)
     plugin = reporter(stdout)
     rendered = plugin.render(report, options)
     if plugin.binary and sys.stdout.isatty():
@@ -72,6 +69,18 @@ def write_report(report: Report, stdout: str, files: dict[str, list[str]], optio
         sys.stdout.buffer.write(rendered)
     else:
         click.echo(rendered, nl=not rendered.endswith("\n"), color=True)
+
+
+def write_files(report: Report, files: dict[str, list[str]], options: Options) -> None:
+    """The ``FORMAT=FILE`` part of `write_report`.
+
+    Raises:
+        FlowdiagError: as there.
+    """
+    for name, paths in files.items():
+        rendered = reporter(name).render(report, options)
+        for path in paths:
+            write_file(path, rendered)
 
 
 def reporter(name: str) -> Reporter:

@@ -1,0 +1,329 @@
+"""Following a stream: records are counted here as they come, reports of the last minutes are made beside.
+
+Counting and reporting are one run's stages, taken apart: the tally forgets what is older than the window, and a
+worker process of low priority turns copies of it into reports, so that replaying policies never holds up the
+stream.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from typing import BinaryIO, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.analysis.collect import Evidence, StateInputs, parse_warnings, read_options, read_state
+from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.run import examined
+from flowdiag.analysis.state import State, compile_state
+from flowdiag.ingest.fold import take
+from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.model.errors import InputError
+from flowdiag.model.report import Report, ReportWarning
+from flowdiag.model.tally import InputSummary
+from flowdiag.model.time import NS
+from flowdiag.parserkit import Block
+from flowdiag.tally import Tally
+
+__all__ = ["Picture", "Watch"]
+
+_WAIT_S = 0.2
+_SILENT_S = 0.5
+"""After this much silence a record that might go on is taken for whole."""
+_RATE_S = 5.0
+_SHARE = 5
+"""A report may be asked for after this many times what the last one held the stream up."""
+_AHEAD_NS = 60 * NS
+"""How much later than this machine's clock a record may be before it says nothing about what time it is."""
+_NICE = 10
+
+
+class Picture(Struct, frozen=True, kw_only=True):
+    """What is known at a moment."""
+
+    newest: int | None
+    """Time of the newest record, nanoseconds."""
+    window: int
+    """How far back the reports reach, nanoseconds."""
+    records: int
+    """All records since the start."""
+    rate: float
+    """Records a second, over the last seconds."""
+    report: Report | None
+    """The last one that was made; the same value until the next."""
+    failed: str | None = None
+    """Why the last attempt at a report gave none."""
+
+
+class _Job(Struct, frozen=True, kw_only=True):
+    """What a report of one moment is made of."""
+
+    tally: bytes
+    input: InputSummary
+    cni: str | None
+    warnings: tuple[ReportWarning, ...]
+    evidence: EvidenceOptions
+    state: StateOptions
+    selection: Selection
+
+
+class Watch:
+    """One stream, followed; a context manager.
+
+    Args:
+        path: a file that grows, or ``-``.
+        evidence: how it is read.
+        state: cluster objects, read once.
+        selection: which traffic counts; its times are set here.
+        window: how far back the picture reaches, nanoseconds.
+        stdin: what ``-`` reads.
+
+    Raises:
+        InputError: the file cannot be opened, or the cluster's objects cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        evidence: EvidenceOptions,
+        state: StateOptions,
+        selection: Selection,
+        window: int,
+        stdin: BinaryIO,
+    ) -> None:
+        try:
+            self._tail: Tail = Pipe(stdin) if path == "-" else FileTail(path)
+        except OSError as error:
+            raise InputError(
+                f"{path}: {error.strerror or error}", hint="name a file that grows, or - for standard input"
+            ) from error
+        if state.paths and not read_state(state.paths).state:
+            raise InputError(
+                f"no cluster objects in {', '.join(state.paths)}",
+                hint="see what was tried: flowdiag parsers detect PATH",
+            )
+        self._follower = Follower(path, read_options(evidence))
+        self._evidence, self._state, self._selection = evidence, state, selection
+        self._window = window
+        self._tally = Tally()
+        self._pool: ProcessPoolExecutor | None = None
+        self._making: Future[Report] | None = None
+        self._report: Report | None = None
+        self._failed: str | None = None
+        self._reported = 0
+        self._not_before = 0.0
+        self._forgotten = 0
+        self._paces: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+
+    def __enter__(self) -> Self:
+        # Counting makes no cycles, and looking for them among many live counters costs more than the work.
+        gc.disable()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.enable()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # -- the stream --------------------------------------------------------------------------------
+
+    def pictures(self, every: float, stopped: Callable[[], bool]) -> Iterator[Picture]:
+        """Read until the stream ends or `stopped`, and yield what is known about every `every` seconds.
+
+        Raises:
+            InputError: the stream's format is unknown.
+        """
+        due = time.monotonic() + every
+        heard = time.monotonic()
+        while not stopped():
+            data = self._tail.read(max(0.0, min(_WAIT_S, due - time.monotonic())))
+            now = time.monotonic()
+            if data is not None and not data:
+                self._take(self._follower.end())
+                return
+            if data:
+                heard = now
+                self._take(self._follower.feed(data))
+            else:
+                self._take(self._follower.recognise())
+                if now - heard >= _SILENT_S:
+                    self._take(self._follower.pause())
+            if now >= due:
+                self._forget()
+                self._refresh()
+                yield self._picture()
+                due = time.monotonic() + every
+        self._take(self._follower.end())
+
+    def _take(self, blocks: Iterable[Block]) -> None:
+        follower = self._follower
+        for block in blocks:
+            if follower.context is None:
+                return
+            try:
+                take(self._tally, follower.parser, block, follower.context)
+            except Exception as error:  # noqa: BLE001 - a stranger's parser may raise anything; it costs its block.
+                message = f"parser {follower.parser.name} raised {type(error).__name__}: {error}; a block was not read"
+                problem = InputProblem(follower.name, "worker-failed", message)
+                if problem not in follower.problems:
+                    follower.problems.append(problem)
+
+    def _newest(self) -> int | None:
+        """What time it is by the records; one from a clock far ahead says nothing of that."""
+        counts = self._tally.inputs.get(self._follower.name)
+        if counts is None or counts.last is None:
+            return None
+        return min(counts.last, time.time_ns() + _AHEAD_NS)
+
+    def _forget(self) -> None:
+        newest = self._newest()
+        step = max(self._window // 10, 10 * NS)
+        if newest is None or newest - self._forgotten < step:
+            return
+        self._forgotten = newest
+        self._tally.forget(newest - self._window)
+        gc.collect()
+
+    # -- reports -----------------------------------------------------------------------------------
+
+    @property
+    def started(self) -> bool:
+        """Whether enough came in to know what it is."""
+        return self._follower.parser is not None
+
+    def report(self) -> Report:
+        """A report of the window as it is now, made here.
+
+        Raises:
+            InputError: nothing that can be read came in.
+        """
+        if not self.started:
+            raise InputError(
+                f"{self._follower.name}: nothing came in"
+                if not self._follower.bytes
+                else f"{self._follower.name}: too little came in to know what it is",
+                hint="feed it records: hubble observe -f -o jsonpb | flowdiag watch -",
+            )
+        return _made(self._job(b""), self._tally)
+
+    def _refresh(self) -> None:
+        """Take the report that is done, and ask for the next where something came in since."""
+        if self._making is not None:
+            if not self._making.done():
+                return
+            try:
+                self._report, self._failed = self._making.result(), None
+            except BrokenExecutor:
+                self._failed, self._pool = "the worker that makes reports died", None
+            except Exception as error:  # noqa: BLE001 - a report that fails must not end the watch; it is shown.
+                self._failed = f"{type(error).__name__}: {error}"
+            self._making = None
+        began = time.monotonic()
+        if self._tally.records == self._reported or began < self._not_before:
+            return
+        self._reported = self._tally.records
+        if self._pool is None:
+            import multiprocessing
+
+            context = multiprocessing.get_context("forkserver")
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_in_the_background)
+        self._making = self._pool.submit(_make, self._job(self._tally.to_bytes()))
+        self._not_before = began + _SHARE * (time.monotonic() - began)
+
+    def _job(self, tally: bytes) -> _Job:
+        follower, newest = self._follower, self._newest()
+        counts = self._tally.inputs.get(follower.name)
+        since = None if newest is None else newest - self._window
+        return _Job(
+            tally=tally,
+            input=InputSummary(
+                path=follower.name,
+                parser=follower.parser.name,
+                bytes=follower.bytes,
+                records=counts.records if counts is not None else 0,
+                flows=counts.flows if counts is not None else 0,
+                warnings=counts.warnings if counts is not None else 0,
+                first=counts.first if counts is not None else None,
+                last=counts.last if counts is not None else None,
+                year_inferred=counts.year_inferred if counts is not None else False,
+            ),
+            cni=follower.parser.cni,
+            warnings=tuple(
+                ReportWarning(code=one.code, message=one.message, input=one.path, line=one.line)
+                for one in follower.problems
+            ),
+            evidence=self._evidence,
+            state=self._state,
+            selection=replace(self._selection, since=since),
+        )
+
+    def _picture(self) -> Picture:
+        now, records = time.monotonic(), self._tally.records
+        paces = self._paces
+        paces.append((now, records))
+        while now - paces[0][0] > _RATE_S and len(paces) > 2:
+            paces.popleft()
+        then, before = paces[0]
+        return Picture(
+            newest=self._newest(),
+            window=self._window,
+            records=records,
+            rate=(records - before) / (now - then) if now > then else 0.0,
+            report=self._report,
+            failed=self._failed,
+        )
+
+
+# -- in the worker -------------------------------------------------------------------------------------
+
+_read: dict[StateOptions, StateInputs] = {}
+"""The cluster's objects, read once a process."""
+_compiled: dict[tuple[StateOptions, tuple[str, ...]], State] = {}
+"""Policies, compiled once a process, as long as no change of them is in the records."""
+
+
+def _in_the_background() -> None:
+    """The stream comes first, and an interrupt is for the process that reads it."""
+    os.nice(_NICE)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _make(job: _Job) -> Report:
+    return _made(job, Tally.from_bytes(job.tally))
+
+
+def _made(job: _Job, tally: Tally) -> Report:
+    objects = _read.get(job.state)
+    if objects is None:
+        objects = _read[job.state] = read_state(job.state.paths)
+    cnis = (job.cni,) if job.cni and job.input.records else ()
+    compiled: State | None = None
+    if objects.state:
+        changes = [(seen.input, seen.event) for seen in tally.changes]
+        compiled = _compiled.get((job.state, cnis)) if not changes else None
+        if compiled is None:
+            compiled = compile_state(objects.state, job.state, cnis, None, changes)
+        if not changes:
+            _compiled[job.state, cnis] = compiled
+    read = Evidence(
+        tally=tally,
+        inputs=(job.input,),
+        state=objects.state,
+        manifests={},
+        cnis=cnis,
+        first=job.input.first,
+        last=job.input.last,
+        complete=not job.input.warnings and not job.warnings,
+        warnings=(*job.warnings, *objects.warnings, *parse_warnings(tally)),
+        looked_at=1,
+    )
+    return examined(read, compiled, job.evidence, job.selection, job.state, rules=False).report

@@ -1,0 +1,183 @@
+"""``flowdiag watch``: a stream followed, the picture kept current."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.options import evidence_options, outputs_option, state_options, traffic_options
+
+if TYPE_CHECKING:
+    from flowdiag.analysis.watch import Picture
+    from flowdiag.model.report import Report
+    from flowdiag.report import Options
+
+__all__ = ["command"]
+
+_DRAW_S = 0.5
+_MOST_NEWS = 10
+
+
+@click.command("watch")
+@click.argument("path", required=False, metavar="[PATH|-]")
+@click.option(
+    "--window", default="15m", metavar="DURATION", show_default=True, help="How far back the picture reaches."
+)
+@click.option(
+    "--every",
+    default="10s",
+    metavar="DURATION",
+    show_default=True,
+    help="How often a line is printed where there is no terminal, and files are written.",
+)
+@state_options
+@traffic_options
+@outputs_option
+@click.option(
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+)
+@evidence_options
+def command(path: str | None, **given: Any) -> int:
+    """Follow a stream of records and keep the picture current.
+
+    PATH is a file that grows (through its rotations), or - for standard input, which is the default:
+
+        hubble observe -f -o jsonpb | flowdiag watch - --state state.json
+
+    At the end of the stream, or at Ctrl-C, the report of the last minutes is printed.
+    """
+    from flowdiag.analysis.watch import Watch
+    from flowdiag.cli.build import evidence_of, selection_of, state_of
+    from flowdiag.cli.options import parse_duration, parse_outputs
+    from flowdiag.cli.output import display_options, formats, write_files, write_report
+    from flowdiag.model.errors import UsageError
+    from flowdiag.model.time import NS
+
+    if path is None and sys.stdin.isatty():
+        raise UsageError("nothing to follow", hint="hubble observe -f -o jsonpb | flowdiag watch -")
+    stdout, files = parse_outputs(given["outputs"], formats())
+    display = display_options(zone=given["display_zone"])
+    window, every = parse_duration(given["window"]), parse_duration(given["every"])
+    if window < NS or every < NS:
+        raise UsageError("--window and --every are at least a second")
+    with (
+        Watch(
+            path or "-",
+            evidence=evidence_of(given),
+            state=state_of(given),
+            selection=selection_of(given),
+            window=window,
+            stdin=sys.stdin.buffer,
+        ) as watch,
+        _interruptible() as stopped,
+        _shown(display, every / NS) as show,
+    ):
+        written: Report | None = None
+        wrote = time.monotonic()
+        for picture in watch.pictures(_DRAW_S, lambda: bool(stopped)):
+            show(picture)
+            now = time.monotonic()
+            if picture.report is not None and picture.report is not written and now - wrote >= every / NS:
+                write_files(picture.report, files, display)
+                written, wrote = picture.report, now
+        if stopped and not watch.started:
+            return exit_codes.INTERRUPTED
+        report = watch.report()
+    write_report(report, stdout, files, display)
+    return exit_codes.INTERRUPTED if stopped else exit_codes.DONE
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """A list that gets the first interrupt or request to end; the second interrupt acts as always."""
+    got: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        del frame
+        got.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield got
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _shown(display: Options, every: float) -> Iterator[Any]:
+    """What draws a picture: a screen on a terminal, else a line every `every` seconds; on standard error."""
+    if not sys.stderr.isatty():
+        yield _Lines(every)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+        yield _Live(live, display)
+
+
+class _Live:
+    def __init__(self, live: Any, display: Options) -> None:
+        self._live = live
+        self._display = display
+
+    def __call__(self, picture: Picture) -> None:
+        from msgspec.structs import replace
+        from rich.text import Text
+
+        from flowdiag.model.time import NS
+        from flowdiag.report.watch_view import frame
+
+        size = self._live.console.size
+        text = frame(
+            picture.report,
+            replace(self._display, width=size.width),
+            height=size.height,
+            newest=picture.newest,
+            window_s=picture.window // NS,
+            records=picture.records,
+            rate=picture.rate,
+            failed=picture.failed,
+        )
+        self._live.update(Text.from_ansi(text), refresh=True)
+
+
+class _Lines:
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._said = time.monotonic()
+        self._last: Report | None = None
+
+    def __call__(self, picture: Picture) -> None:
+        from flowdiag.model.time import NS
+        from flowdiag.report.watch_view import changes, pace_line
+
+        if picture.report is not None and picture.report is not self._last:
+            news = changes(self._last, picture.report)
+            self._last = picture.report
+            for line in news[:_MOST_NEWS]:
+                click.echo(f"flowdiag: {line}", err=True)
+            if len(news) > _MOST_NEWS:
+                click.echo(f"flowdiag: and {len(news) - _MOST_NEWS} more problems new or gone", err=True)
+        now = time.monotonic()
+        if now - self._said < self._every:
+            return
+        self._said = now
+        line = pace_line(
+            picture.report,
+            newest=picture.newest,
+            window_s=picture.window // NS,
+            records=picture.records,
+            rate=picture.rate,
+            failed=picture.failed,
+        )
+        click.echo(f"flowdiag: {line}", err=True)

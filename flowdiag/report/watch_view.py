@@ -1,0 +1,106 @@
+"""What is shown while a stream is followed: a screenful on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowdiag.model.report import Problem, Report
+from flowdiag.model.time import rfc3339
+from flowdiag.report.escape import visible
+from flowdiag.report.phrases import SEVERITY_WORD, clock, count, headline, plural, what_text
+from flowdiag.report.protocol import Options
+from flowdiag.report.screen import Screen
+from flowdiag.report.terminal_problem import compact
+
+__all__ = ["changes", "frame", "pace_line"]
+
+_LINES_PER_PROBLEM = 3
+_HEAD_LINES = 5
+_TITLE = 160
+
+
+def frame(
+    report: Report | None,
+    options: Options,
+    *,
+    height: int,
+    newest: int | None,
+    window_s: int,
+    records: int,
+    rate: float,
+    failed: str | None,
+) -> str:
+    """A screenful of at most `height` lines: how the stream runs, and the problems of the last minutes."""
+    screen = Screen(options)
+    at = clock(rfc3339(newest), options.timezone) if newest is not None else "no time yet"
+    screen.put(
+        ("watching", "bold"),
+        f"  {at}  {count(round(rate))} records/s, {plural(records, 'record')} so far",
+        hang=2,
+    )
+    if failed is not None:
+        screen.put(("no report", "bold yellow"), f": {screen.name(failed, 200)}", hang=2)
+    if report is None:
+        screen.put(("waiting for the first report", "dim"))
+        return screen.text()
+    screen.put((f"{headline(report)} in the last {_span(window_s)}", "bold"))
+    screen.blank()
+    room = max((height - _HEAD_LINES) // _LINES_PER_PROBLEM, 1)
+    shown = [problem for problem in report.problems if problem.explained_by is None]
+    for number, problem in enumerate(shown[:room], start=1):
+        compact(screen, problem, number)
+    if len(shown) > room:
+        screen.put((f"and {plural(len(shown) - room, 'more problem')}", "dim"), indent=1)
+    # What does not fit would scroll the screen at every drawing.
+    return "\n".join(screen.text().split("\n")[: max(height - 1, 3)])
+
+
+def pace_line(
+    report: Report | None, *, newest: int | None, window_s: int, records: int, rate: float, failed: str | None
+) -> str:
+    """How the stream runs, in one line for a log."""
+    at = rfc3339(newest)[:19] + "Z" if newest is not None else "-"
+    said = f"{at} {count(round(rate))} records/s, {count(records)} so far"
+    if failed is not None:
+        return f"{said}; no report: {visible(failed)}"
+    if report is None:
+        return said
+    problems = sum(problem.explained_by is None for problem in report.problems)
+    return (
+        f"{said}; last {_span(window_s)}: {plural(report.totals.denied, 'denial')}, "
+        f"{plural(problems, 'problem')}"
+    )
+
+
+def _news_line(problem: Problem, gone: bool) -> str:
+    """A problem that appeared or is not seen any more, in one line."""
+    if gone:
+        return f"gone  {visible(problem.code)} {visible(problem.title, _TITLE)}"
+    return (
+        f"new   {SEVERITY_WORD[problem.severity]} {visible(problem.code)} {visible(problem.title, _TITLE)}: "
+        f"{what_text(problem, problem.count)}"
+    )
+
+
+def _span(seconds: int) -> str:
+    for width, word in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds % width == 0 and seconds:
+            return f"{seconds // width}{word}"
+    return f"{seconds}s"
+
+
+def changes(old: Report | None, new: Report) -> Sequence[str]:
+    """What is new and what is gone between two reports, worst first."""
+    before = {problem.fingerprint: problem for problem in old.problems} if old is not None else {}
+    after = {problem.fingerprint for problem in new.problems}
+    fresh = [
+        _news_line(problem, gone=False)
+        for problem in new.problems
+        if problem.fingerprint not in before and problem.explained_by is None
+    ]
+    gone = [
+        _news_line(problem, gone=True)
+        for key, problem in before.items()
+        if key not in after and problem.explained_by is None
+    ]
+    return [*fresh, *gone]

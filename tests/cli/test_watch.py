@@ -1,0 +1,189 @@
+"""``flowdiag watch`` as a real process: fed by a pipe, by a growing file, ended by everything that can end it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+COMMAND = [str(Path(sys.executable).with_name("flowdiag")), "watch"]
+START = datetime(2026, 5, 4, 12, tzinfo=UTC)
+PATIENCE = 60
+
+
+def flow(second: float, source: str = "web", *, dropped: bool = True, port: int = 8080) -> bytes:
+    """One line of `hubble observe -o jsonpb`; our own, with the fields of Cilium 1.16."""
+    at = (START + timedelta(seconds=second)).isoformat().replace("+00:00", "Z")
+    end = {"namespace": "shop", "workloads": [{"kind": "Deployment"}]}
+    ends = [
+        end
+        | {
+            "pod_name": f"{name}-7c9d8-x1",
+            "labels": [f"k8s:app={name}"],
+            "workloads": [{"name": name, "kind": "Deployment"}],
+        }
+        for name in (source, "db")
+    ]
+    record = {
+        "time": at,
+        "verdict": "DROPPED" if dropped else "FORWARDED",
+        "IP": {"source": "10.0.0.5", "destination": "10.0.0.6", "ipVersion": "IPv4"},
+        "l4": {"TCP": {"source_port": 40_000, "destination_port": port, "flags": {"SYN": True}}},
+        "source": ends[0],
+        "destination": ends[1],
+        "Type": "L3_L4",
+        "node_name": "n1",
+        "event_type": {"type": 1 if dropped else 4},
+        "traffic_direction": "INGRESS",
+    }
+    if dropped:
+        record |= {"drop_reason": 133, "drop_reason_desc": "POLICY_DENIED"}
+    return json.dumps({"flow": record, "node_name": "n1", "time": at}, separators=(",", ":")).encode() + b"\n"
+
+
+def start(*arguments, stdin=subprocess.PIPE) -> subprocess.Popen:
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+
+
+def until(condition):
+    """Wait for something that another process does."""
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends, "nothing happened"
+        time.sleep(0.05)
+
+
+def report(path: Path) -> dict:
+    return json.loads(path.read_text()) if path.exists() else {"totals": {"records": 0, "denied": 0}}
+
+
+def test_a_stream_that_ends_gives_the_report_that_analyze_gives(tmp_path):
+    """The picture is made by the same stages: where the window holds everything, so does the report."""
+    lines = b"".join(flow(n / 10, dropped=n % 3 == 0) for n in range(600))
+    (tmp_path / "flows.jsonl").write_bytes(lines)
+    process = start("-", "--window", "1h", "-o", "json")
+    out, said = process.communicate(lines, timeout=PATIENCE)
+    assert process.returncode == 0, said
+    watched = json.loads(out)
+    command = [COMMAND[0], "analyze", str(tmp_path / "flows.jsonl"), "-o", "json"]
+    analysed = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert watched["totals"] == analysed["totals"]
+    assert watched["totals"]["denied"] == 200
+    plain = [{**problem, "evidence": None} for problem in watched["problems"]]
+    assert plain == [{**problem, "evidence": None} for problem in analysed["problems"]]
+    assert watched["problems"][0]["evidence"][0]["input"] == "-"
+
+
+def test_the_report_is_of_the_window_alone():
+    """What is older than the window counts among the records read, and in nothing else."""
+    lines = [flow(n, "old") for n in range(30)] + [flow(600 + n, "new") for n in range(30)]
+    process = start("-", "--window", "2m", "-o", "json")
+    out, _ = process.communicate(b"".join(lines), timeout=PATIENCE)
+    found = json.loads(out)
+    assert found["totals"]["records"] == 60
+    assert found["totals"]["denied"] == 30
+    assert [c["source"]["name"] for p in found["problems"] for c in p["connections"]] == ["new"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_with_the_report(number, tmp_path):
+    """Ctrl-C, or being asked to end, prints the final report and exits with 130."""
+    target = tmp_path / "live.json"
+    process = start("-", "--every", "1s", "-o", f"json={target}", "-o", "json")
+    process.stdin.write(b"".join(flow(n) for n in range(40)))
+    process.stdin.flush()
+    # Files are written while the stream goes on.
+    until(lambda: report(target)["totals"]["denied"] == 40)
+    process.send_signal(number)
+    out, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, said
+    assert json.loads(out)["totals"]["denied"] == 40
+    assert b"Traceback" not in said
+
+
+def test_a_file_is_followed_through_its_rotations(tmp_path):
+    """Renamed away and made anew, and copied and truncated: every record is counted once."""
+    path, target = tmp_path / "events.log", tmp_path / "live.json"
+    path.write_bytes(b"".join(flow(n) for n in range(10)))
+    process = start(path, "--every", "1s", "-o", f"json={target}", stdin=subprocess.DEVNULL)
+    until(lambda: report(target)["totals"]["records"] == 10)
+    with path.open("ab") as stream:
+        stream.write(flow(20) + flow(21)[:100])
+        stream.flush()
+        time.sleep(0.3)
+        stream.write(flow(21)[100:])
+        path.rename(tmp_path / "events-2026-05-04T12-00-30.000.log")
+    path.write_bytes(b"".join(flow(30 + n) for n in range(5)))
+    until(lambda: report(target)["totals"]["records"] == 17)
+    path.write_bytes(flow(40))
+    until(lambda: report(target)["totals"]["records"] == 18)
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, said
+    assert b"18 denials" in out
+
+
+def test_a_slow_stream_is_shown_before_it_ends(tmp_path):
+    """One record is enough, and new problems are named as they appear."""
+    target = tmp_path / "live.json"
+    process = start("-", "--every", "1s", "-o", f"json={target}")
+    process.stdin.write(flow(0))
+    process.stdin.flush()
+    until(lambda: report(target)["totals"]["denied"] == 1)
+    out, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert b"shop/web" in out
+    assert b"flowdiag: new" in said
+    assert b"\x1b" not in said
+
+
+def test_what_nobody_can_read_is_said(tmp_path):
+    """Exit code 3 with what to do, and no report."""
+    process = start("-")
+    out, said = process.communicate(b"lunch is at noon\n" * 10, timeout=PATIENCE)
+    assert (process.returncode, out) == (3, b"")
+    assert b"--format" in said
+    process = start("-", "--state", tmp_path)
+    _, said = process.communicate(b"", timeout=PATIENCE)
+    assert process.returncode == 3
+    assert str(tmp_path).encode() in said
+    process = start(tmp_path / "absent")
+    _, said = process.communicate(b"", timeout=PATIENCE)
+    assert (process.returncode, b"absent" in said) == (3, True)
+
+
+def test_a_closed_reader_is_no_error():
+    """As everywhere: what reads the report may stop reading."""
+    line = " ".join([*COMMAND, "-", "-o", "jsonl", "|", "head", "-c", "1"])
+    process = subprocess.run(
+        line,
+        shell=True,
+        input=b"".join(flow(n) for n in range(500)),
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert b"Error" not in process.stderr
+    assert b"Traceback" not in process.stderr
+
+
+def test_bad_lines_are_warnings_and_the_rest_counts():
+    """A malformed line costs itself."""
+    process = start("-", "-o", "json")
+    out, _ = process.communicate(flow(0) + b"{broken\n" + flow(1) + flow(2)[:-1], timeout=PATIENCE)
+    found = json.loads(out)
+    assert found["totals"]["denied"] == 3
+    assert not found["complete"]
+    assert [warning["line"] for warning in found["warnings"] if warning["input"] == "-"] == [2]
