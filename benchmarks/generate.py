@@ -409,20 +409,29 @@ def _allowed_by(way, name, namespace):
     return f'"{way}_allowed_by":[{dumps(policy)}],'
 
 
+def lines(writer, pace, begin=START):
+    """Endless lines from `begin` on, `pace` records a second; yields (time, lines) now and then."""
+    step = max(1, int(MEAN_BATCH * NS / pace))
+    at = begin
+    while True:
+        at += writer.rng.randrange(1, 2 * step)
+        writer.happen(at)
+        # Nothing that happens later writes a record before this.
+        yield at, writer.until(at - NS)
+
+
 def write_flows(path, world, size, hours):
     """Write about `size` bytes of flows over `hours`; returns the counts."""
     writer = Writer(world)
-    happenings = max(1, size / MEAN_LINE / MEAN_BATCH)
-    step = max(1, int(hours * 3600 * NS / happenings))
     written, at = 0, START
     with path.open("w", encoding="ascii", buffering=1 << 20) as stream:
-        while written < size:
-            at += world.rng.randrange(1, 2 * step)
-            writer.happen(at)
-            # Nothing that happens later writes a record before this.
-            for text in writer.until(at - NS):
+        for last, texts in lines(writer, size / MEAN_LINE / (hours * 3600)):
+            at = last
+            for text in texts:
                 stream.write(text)
                 written += len(text)
+            if written >= size:
+                break
     return writer.counts | {"bytes": written, "from": START, "to": at}
 
 

@@ -39,7 +39,7 @@ _WAIT_S = 0.2
 _SILENT_S = 0.5
 """After this much silence a record that might go on is taken for whole."""
 _RATE_S = 5.0
-_SHARE = 5
+_SHARE = 20
 """A report may be asked for after this many times what the last one held the stream up."""
 _AHEAD_NS = 60 * NS
 """How much later than this machine's clock a record may be before it says nothing about what time it is."""

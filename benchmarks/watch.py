@@ -1,0 +1,112 @@
+"""``flowdiag watch`` under load: does it keep up on one core, and does its memory stay where it is?
+
+Run ``python benchmarks/watch.py [--pace 20000] [--seconds 120] [--window 30s]``.  A generated cluster's flows are
+written into the command's pipe at their times; the command and its worker are bound to one core, the writer
+runs on another.  Printed are records a second, how late the last record was taken, processor time as a share
+of the core, and the memory of all its processes in each third of the run.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from generate import NS, Writer, lines, write_state
+from tree import resident_mb
+from world import World
+
+WARM_S = 1.0
+"""The stream's first second is written at once: the generator holds records back that long."""
+
+
+def feed(stream, writer, pace, seconds, sample):
+    """Write records at their times; returns (records, seconds, how late the last was)."""
+    begin = time.time_ns() - int(WARM_S * NS)
+    started = time.monotonic()
+    buffer, sampled = [], 0.0
+    late = 0.0
+    for at, texts in lines(writer, pace, begin):
+        buffer.extend(texts)
+        if len(buffer) < 256:
+            continue
+        wait = (at - begin) / NS - WARM_S - (time.monotonic() - started)
+        if wait > 0:
+            time.sleep(wait)
+        stream.write("".join(buffer).encode())
+        buffer.clear()
+        now = time.monotonic() - started
+        late = now - ((at - begin) / NS - WARM_S)
+        if now - sampled >= 1:
+            sampled = now
+            sample(now)
+        if now >= seconds:
+            return writer.counts["records"], now, late
+    raise AssertionError("lines never end")
+
+
+def run(pace, seconds, window, folder, pods=2000):
+    """One run; returns its figures."""
+    world = World(pods, 1)
+    write_state(folder / "state", world)
+    cores = sorted(os.sched_getaffinity(0))
+    bound = ["taskset", "-c", str(cores[0])] if len(cores) > 1 else []
+    command = [
+        str(Path(sys.executable).with_name("flowdiag")),
+        "watch",
+        "-",
+        "--window",
+        window,
+        "--every",
+        "5s",
+    ]
+    command += ["--state", str(folder / "state"), "-o", f"json={folder / 'report.json'}", "-o", "json"]
+    with (folder / "out.json").open("wb") as out, (folder / "said.txt").open("wb") as said:
+        process = subprocess.Popen([*bound, *command], stdin=subprocess.PIPE, stdout=out, stderr=said)
+        if len(cores) > 1:
+            os.sched_setaffinity(0, set(cores[1:]))
+        sizes = []
+        try:
+            records, took, late = feed(
+                process.stdin,
+                Writer(world),
+                pace,
+                seconds,
+                lambda now: sizes.append((now, resident_mb(process.pid))),
+            )
+            process.stdin.close()
+            _, status, usage = os.wait4(process.pid, 0)
+        finally:
+            os.sched_setaffinity(0, set(cores))
+    process.returncode = os.waitstatus_to_exitcode(status)
+    thirds = [
+        max((mb for at, mb in sizes if n * took / 3 <= at < (n + 1) * took / 3), default=0) for n in range(3)
+    ]
+    return {
+        "status": process.returncode,
+        "records": records,
+        "pace": records / took,
+        "late_s": late,
+        "core_share": (usage.ru_utime + usage.ru_stime) / took,
+        "peak_mb": thirds,
+        "said": (folder / "said.txt").read_text().splitlines()[-3:],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pace", type=float, default=20_000)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--window", default="30s")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, value in run(options.pace, options.seconds, options.window, Path(folder)).items():
+            print(name, value)
+
+
+if __name__ == "__main__":
+    main()
