@@ -87,7 +87,8 @@ class Watch:
         stdin: what ``-`` reads.
 
     Raises:
-        InputError: the file cannot be opened, or the cluster's objects cannot be read.
+        InputError: the file cannot be opened, or no cluster objects are where they should be.
+        ClusterError: the live cluster cannot be read.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Watch:
             raise InputError(
                 f"{path}: {error.strerror or error}", hint="name a file that grows, or - for standard input"
             ) from error
-        if state.paths and not read_state(state.paths).state:
+        if not _objects(state).state and state.paths:
             raise InputError(
                 f"no cluster objects in {', '.join(state.paths)}",
                 hint="see what was tried: flowdiag parsers detect PATH",
@@ -297,28 +298,36 @@ def _in_the_background() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def _objects(options: StateOptions) -> StateInputs:
+    found = _read.get(options)
+    if found is None:
+        found = _read[options] = read_state(options.paths, options.live)
+    return found
+
+
 def _make(job: _Job) -> Report:
     return _made(job, Tally.from_bytes(job.tally))
 
 
 def _made(job: _Job, tally: Tally) -> Report:
-    objects = _read.get(job.state)
-    if objects is None:
-        objects = _read[job.state] = read_state(job.state.paths)
+    objects = _objects(job.state)
     cnis = (job.cni,) if job.cni and job.input.records else ()
     compiled: State | None = None
     if objects.state:
         changes = [(seen.input, seen.event) for seen in tally.changes]
         compiled = _compiled.get((job.state, cnis)) if not changes else None
         if compiled is None:
-            compiled = compile_state(objects.state, job.state, cnis, None, changes)
+            compiled = compile_state(
+                objects.state, job.state, cnis, objects.manifests, changes=changes, taken=objects.taken
+            )
         if not changes:
             _compiled[job.state, cnis] = compiled
     read = Evidence(
         tally=tally,
-        inputs=(job.input,),
+        inputs=(job.input, *objects.inputs),
         state=objects.state,
-        manifests={},
+        manifests=objects.manifests,
+        taken=objects.taken,
         cnis=cnis,
         first=job.input.first,
         last=job.input.last,
