@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flowdiag.analysis.attribute import Sorted
 from flowdiag.analysis.options import Selection
+from flowdiag.analysis.sorting import Sorted
 from flowdiag.analysis.state import State
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportWarning

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from flowdiag.analysis.ask import Answer, Asker
 from flowdiag.analysis.asked import diagnose_answer
-from flowdiag.analysis.attribute import judged, sort_flows
+from flowdiag.analysis.attribute import judged
 from flowdiag.analysis.collect import gather, read_state
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver
 from flowdiag.cluster.passing import got_past
@@ -81,7 +82,7 @@ def explain(
         answer = asker.ask(src, dst, protocol, port, walk=True)
         resolver = Resolver(known.snapshot, read.tally.dns)
         selection = selection or Selection()
-        flows = sort_flows(read.tally.flows(), resolver, selection, all_allowed=True)
+        flows = sort_flows(read.tally.view(), resolver, selection, all_allowed=True)
         logged = judged(flows.logged, known, selection)
         observed = _observed(
             answer,

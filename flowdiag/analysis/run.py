@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from flowdiag import __version__
-from flowdiag.analysis.attribute import attribute, judged, meaning, sort_flows
+from flowdiag.analysis.attribute import attribute, judged, meaning
 from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, without_ends
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.counted import counted_refusals
@@ -18,6 +18,7 @@ from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.rule_use import RuleUse, rule_use
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.skew import clock_skew
+from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver, cluster_changes, merge_changes
 from flowdiag.cluster.interfaces import InterfaceIndex
@@ -29,7 +30,6 @@ from flowdiag.model.event import LogEvent
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
-from flowdiag.model.tally import DistinctFlow
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.policy.audit import audits_only
 from flowdiag.timeline import Material, build_report
@@ -136,10 +136,10 @@ def examined(
     snapshot = state.snapshot if state is not None else None
     marks = _marks(read, snapshot, selection)
     resolver = Resolver(snapshot or Snapshot(), tally.dns, pod_names=_pod_names(read))
-    distinct = tally.flows()
+    view = tally.view()
     asked = rules and state is not None and state.knows_policies
     rules = asked and not evidence.only_denied
-    flows = sort_flows(distinct, resolver, selection, all_allowed=rules)
+    flows = sort_flows(view, resolver, selection, all_allowed=rules)
     logged = judged(flows.logged, state, selection)
     allowed = [*flows.allowed, *logged.allowed]
     context = Context(
@@ -184,7 +184,7 @@ def examined(
             created=_created(),
             complete=read.complete and _whole(state),
             cluster=Cluster(
-                name=_cluster_name(distinct),
+                name=_cluster_name(view.nodes()),
                 cni=tuple(read.cnis),
                 dialect=str(state.dialect) if state is not None else None,
             ),
@@ -312,9 +312,9 @@ def _window(read: Evidence, selection: Selection) -> tuple[int | None, int | Non
     return since, until
 
 
-def _cluster_name(flows: Sequence[DistinctFlow]) -> str | None:
+def _cluster_name(nodes: Iterable[str]) -> str | None:
     """Hubble writes nodes as ``cluster/node`` once the cluster has a name; one name, or none."""
-    names = {flow.node.partition("/")[0] for flow in flows if flow.node and "/" in flow.node}
+    names = {node.partition("/")[0] for node in nodes if "/" in node}
     return names.pop() if len(names) == 1 else None
 
 

@@ -8,12 +8,12 @@ from typing import Literal, cast
 
 from msgspec import Struct, structs
 
-from flowdiag.analysis.attribute import sort_flows
 from flowdiag.analysis.collect import Evidence, gather, read_state
 from flowdiag.analysis.impact import impact
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side
+from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.touched import touched_workloads
 from flowdiag.cluster import Resolver, StateProblem, merge_manifests, read_manifest
 from flowdiag.cluster.live.options import ClusterOptions
@@ -124,7 +124,7 @@ def whatif(
     isolating: dict[FlowChange, tuple[PolicyRef, ...]] = {}
     if read is not None:
         resolver = Resolver(old, read.tally.dns, index=sides[0].index)
-        observed = sort_flows(read.tally.flows(), resolver, selection or Selection(), all_allowed=True)
+        observed = sort_flows(read.tally.view(), resolver, selection or Selection(), all_allowed=True)
         effect = impact(chain(observed.refused, observed.allowed), sides[0], sides[1])
         flows, isolating = effect.flows, effect.isolating
     return Whatif(

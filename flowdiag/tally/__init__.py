@@ -8,5 +8,6 @@ from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Sighting
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.tally import Tally
+from flowdiag.tally.view import FlowView
 
-__all__ = ["InputCounts", "Limits", "Sighting", "Tally"]
+__all__ = ["FlowView", "InputCounts", "Limits", "Sighting", "Tally"]

@@ -17,10 +17,14 @@ from flowdiag.tally.bounds import Bounds
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_witness
 
-__all__ = ["Place", "Whole", "whole_cells"]
+__all__ = ["Cells", "Place", "Whole", "whole_cells"]
 
 Place = tuple[int, int, int, int | None, int]
 """(level, source, destination, port, shape)."""
+
+
+Cells = dict[Place, dict[int, FlowLane]]
+"""Distinct flows: their lanes by code."""
 
 
 class Whole(Struct):
@@ -32,11 +36,8 @@ class Whole(Struct):
     lanes: dict[int, FlowLane]
 
 
-def whole_cells(table: Table, bounds: Bounds) -> list[Whole]:
-    """All distinct flows of a table; halves of pairs that do not contradict each other are one."""
-    cells: dict[Place, dict[int, FlowLane]] = defaultdict(dict)
-    for (level, src, dst, port, shape, code), lane in table.lanes.items():
-        cells[level, src, dst, port, shape][code] = lane
+def whole_cells(table: Table, bounds: Bounds, cells: Cells) -> list[Whole]:
+    """Some distinct flows of a table; halves of pairs that do not contradict each other are one."""
     found: list[Whole] = []
     near: dict[tuple[str | int, str | int, int | None, int], list[Whole]] = defaultdict(list)
     for place, lanes in cells.items():

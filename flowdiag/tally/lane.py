@@ -202,6 +202,16 @@ class FlowLane:
         return self.unit << self.shift
 
     @property
+    def is_wide(self) -> bool:
+        """Whether the buckets are wider than at first, or would be after `widen_to`."""
+        return self.shift > 0 or len(self.buckets) > self.limit // 2
+
+    @property
+    def has_names(self) -> bool:
+        """Whether records of it named an end."""
+        return self.src_names is not None or self.dst_names is not None
+
+    @property
     def records(self) -> int:
         """Records as they stood in the input."""
         return sum(self.buckets.values()) + self.untimed - self.extra

@@ -22,7 +22,6 @@ from flowdiag.parserkit.placing import place_event
 from flowdiag.tally.answers import Answers
 from flowdiag.tally.bounds import compacted
 from flowdiag.tally.collecting import uncollected
-from flowdiag.tally.distinct import distinct_flows
 from flowdiag.tally.forgetting import recent
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Kept, Sighting
@@ -30,6 +29,7 @@ from flowdiag.tally.lane import TIME_RANKS, FlowLane
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.sink import BoundSink, example_of
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
+from flowdiag.tally.view import FlowView
 from flowdiag.tally.wire import (
     TallyState,
     decode_tally,
@@ -256,11 +256,14 @@ class Tally:
 
     # -- results -----------------------------------------------------------------------------------
 
+    def view(self) -> FlowView:
+        """The distinct flows within the bounds, made as they are asked for; good until something is added."""
+        self.compact()
+        return FlowView(self.table)
+
     def flows(self) -> tuple[DistinctFlow, ...]:
         """The distinct flows within the bounds, by first time."""
-        self.compact()
-        with uncollected():
-            return distinct_flows(self.table)
+        return self.view().flows()
 
     @property
     def logs(self) -> tuple[Sighting[LogEvent], ...]:

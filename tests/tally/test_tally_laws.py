@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -197,3 +198,26 @@ def test_what_is_kept_stays_within_bounds(found):
         assert len(flow.examples) <= 3
         assert len(flow.buckets) <= 3 * 6 + 1
     assert len(tally.dns) <= 2
+
+
+@settings(max_examples=80, deadline=None)
+@given(found=events, bounds=limits, pairs=st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9))))
+def test_a_view_gives_the_same_flows_and_counts_one_verdict_or_some_ends_at_a_time(found, bounds, pairs):
+    """Asking for a part of the flows gives that part of all; counts without flows are those of the flows."""
+    view = tally_of(found, bounds).view()
+    whole = view.flows()
+
+    for verdict in Verdict:
+        assert view.flows([verdict]) == tuple(flow for flow in whole if flow.verdict is verdict)
+    counts = Counter()
+    for flow in whole:
+        if flow.verdict is Verdict.ALLOWED:
+            counts.update({(bucket.start, bucket.width): bucket.count for bucket in flow.buckets})
+    assert {(b.start, b.width): b.count for b in view.buckets([Verdict.ALLOWED])} == counts
+
+    def wanted(src, dst, _named):
+        return (src, dst) in pairs
+
+    some = view.flows([Verdict.ALLOWED], wanted)
+    rest = view.flows([Verdict.ALLOWED], lambda *ends: not wanted(*ends))
+    assert sorted((*some, *rest), key=repr) == sorted(view.flows([Verdict.ALLOWED]), key=repr)

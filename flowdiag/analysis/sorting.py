@@ -1,0 +1,128 @@
+"""Distinct flows by what became of them, their ends resolved where that is asked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.analysis.beside import Beside
+from flowdiag.analysis.options import Selection
+from flowdiag.analysis.select import selected_distinct, selected_flow
+from flowdiag.cluster.resolve import Resolver
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.event import Cause, Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.tally import Bucket, DistinctFlow
+from flowdiag.tally import FlowView
+from flowdiag.tally.view import Wanted
+
+__all__ = ["Sorted", "sort_flows"]
+
+_REFUSED = (Verdict.DENIED, Verdict.AUDITED)
+_NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
+_ALLOWED = (Verdict.ALLOWED, Verdict.REDIRECTED)
+
+
+class Sorted(Struct, kw_only=True):
+    """The flows of a run by what became of them, ends resolved."""
+
+    refused: list[Flow]
+    not_policy: list[Flow]
+    allowed: list[Flow]
+    """Only those that can matter beside a refused one: nobody asks for the others."""
+    allowed_buckets: list[Bucket]
+    """Counts of every allowed flow."""
+    logged: list[Flow]
+    """Flows that a rule only logged: `flowdiag.analysis.logged` says what became of them."""
+
+
+def sort_flows(
+    view: FlowView, resolver: Resolver, selection: Selection, *, all_allowed: bool = False
+) -> Sorted:
+    """Resolve and select.
+
+    Allowed flows are made and resolved only where they matter beside a refused one, or all where the
+    caller asks or has selected some.
+    """
+    refused: list[Flow] = []
+    not_policy: list[Flow] = []
+    logged: list[Flow] = []
+    for distinct in _selected(view.flows((*_REFUSED, Verdict.LOGGED)), selection):
+        parts = [flow for flow in resolver.resolve(distinct) if selected_flow(flow, selection)]
+        if distinct.verdict is Verdict.LOGGED:
+            logged.extend(parts)
+            continue
+        # A reason that no policy gives needs no diagnosis of policies; an audit is always a policy's.
+        other = distinct.cause in _NOT_POLICY and distinct.verdict is Verdict.DENIED
+        (not_policy if other else refused).extend(parts)
+    beside = Beside(chain(refused, logged), view.peers, resolver.index)
+    allowed: list[Flow] = []
+    if all_allowed or selection != Selection():
+        by_ends = all_allowed or bool(selection.namespaces or selection.from_pod or selection.to_pod)
+        near = None if by_ends else beside.is_near
+        for distinct in _selected(view.flows(_ALLOWED, near), selection):
+            allowed.extend(flow for flow in resolver.resolve(distinct) if selected_flow(flow, selection))
+        counted = [flow.buckets for flow in allowed]
+        if near is not None:
+            rest = view.flows(_ALLOWED, lambda *ends: not near(*ends))
+            counted += [distinct.buckets for distinct in _selected(rest, selection)]
+        buckets = _summed(chain.from_iterable(counted))
+    else:
+        made = view.flows(_ALLOWED, beside.is_asked_for) or view.flows(_ALLOWED, _first(beside))
+        allowed.extend(flow for distinct in made for flow in resolver.resolve(distinct))
+        buckets = view.buckets(_ALLOWED)
+    refused, not_policy, allowed, logged = _with_names(refused, not_policy, allowed, logged)
+    return Sorted(
+        refused=refused, not_policy=not_policy, allowed=allowed, allowed_buckets=buckets, logged=logged
+    )
+
+
+def _selected(flows: Iterable[DistinctFlow], selection: Selection) -> Iterator[DistinctFlow]:
+    for whole in flows:
+        distinct = selected_distinct(whole, selection)
+        if distinct is not None:
+            yield distinct
+
+
+def _first(beside: Beside) -> Wanted:
+    """The first flow that shares an end with a refused one: that there are such is evidence too."""
+    found: list[tuple[int, int]] = []
+
+    def is_it(src: int, dst: int, _named: bool) -> bool:
+        if found or not beside.is_near(src, dst):
+            return False
+        found.append((src, dst))
+        return True
+
+    return is_it
+
+
+def _summed(buckets: Iterable[Bucket]) -> list[Bucket]:
+    counts: dict[tuple[int | None, int], int] = defaultdict(int)
+    for bucket in buckets:
+        counts[bucket.start, bucket.width] += bucket.count
+    in_order = sorted(counts.items(), key=lambda item: (item[0][0] or -1, item[0][1]))
+    return [Bucket(start, width, count) for (start, width), count in in_order]
+
+
+def _with_names(*groups: list[Flow]) -> list[list[Flow]]:
+    """Give an outside address the same names in all flows: not every record carries them."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for flow in chain(*groups):
+        for end in (flow.src, flow.dst):
+            if end.ip is not None and end.dns_names:
+                names[end.ip].update(end.dns_names)
+
+    def named(end: Endpoint) -> Endpoint:
+        own = names.get(end.ip or "")
+        if not own or end.pod is not None or len(own) == len(end.dns_names):
+            return end
+        return replace(end, dns_names=tuple(sorted(own)))
+
+    if not names:
+        return list(groups)
+    return [[replace(flow, src=named(flow.src), dst=named(flow.dst)) for flow in group] for group in groups]

@@ -1,0 +1,106 @@
+"""Allowed flows that matter beside refused ones are made, the others only counted."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowdiag.analysis.options import Selection
+from flowdiag.analysis.sorting import sort_flows
+from flowdiag.cluster import Resolver
+from flowdiag.model.event import Direction, FlowEvent, Peer, TimeSource, Verdict, WorkloadRef
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.time import NS
+from flowdiag.tally import Tally
+
+PODS = [
+    Peer(
+        ip=f"10.0.{number}.{replica}",
+        namespace="shop",
+        pod=f"w{number}-{replica}",
+        workload=WorkloadRef("Deployment", f"w{number}"),
+    )
+    for number in range(4)
+    for replica in range(2)
+]
+OUTSIDE = [
+    Peer(ip=f"198.51.100.{n}", entity="world", dns_names=names)
+    for n, names in enumerate((None, ("x.example",)))
+]
+BARE = [Peer(ip=f"10.0.{number}.0") for number in range(2)]
+ends = st.sampled_from([*PODS, *PODS, *OUTSIDE, *BARE])
+
+
+def event(src, dst, verdict, port, second):
+    """One record."""
+    return FlowEvent(
+        line=1,
+        at=second * NS,
+        time_source=TimeSource.RECORD,
+        node="n1",
+        src=src,
+        dst=Peer(
+            ip=dst.ip, port=port, namespace=dst.namespace, pod=dst.pod, workload=dst.workload, entity=dst.entity,
+            dns_names=dst.dns_names,
+        ),
+        protocol="TCP",
+        direction=Direction.EGRESS,
+        verdict=verdict,
+    )  # fmt: skip
+
+
+records = st.lists(
+    st.builds(
+        event,
+        ends,
+        ends,
+        st.sampled_from([Verdict.DENIED, Verdict.ALLOWED, Verdict.ALLOWED, Verdict.REDIRECTED]),
+        st.sampled_from([53, 443]),
+        st.integers(1000, 1300),
+    ),
+    max_size=25,
+)
+
+
+def workload(end):
+    """An end at the level that problems are told at."""
+    return (end.namespace, (end.workload or end.pod.workload).name) if end.workload or end.pod else end.ip
+
+
+@settings(max_examples=150, deadline=None)
+@given(found=records)
+def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_counted(found):
+    """Against making all of them: none that diagnosis could ask for is missing, and no count differs."""
+    tally = Tally()
+    for one in found:
+        tally.add(one, "plain", "f")
+    few, every = (
+        sort_flows(tally.view(), Resolver(Snapshot()), Selection(), all_allowed=whole)
+        for whole in (False, True)
+    )
+
+    assert few.refused == every.refused
+    assert few.allowed_buckets == every.allowed_buckets
+    pairs = {(workload(flow.src), workload(flow.dst)) for flow in few.refused}
+    pairs |= {(dst, src) for src, dst in pairs}
+    asking = {workload(flow.src) for flow in few.refused if flow.distinct.port == 53}
+    for flow in every.allowed:
+        if (workload(flow.src), workload(flow.dst)) in pairs or workload(flow.src) in asking:
+            assert flow in few.allowed
+    near = {end for pair in pairs for end in pair}
+    if any(workload(flow.src) in near or workload(flow.dst) in near for flow in every.allowed):
+        assert few.allowed
+
+
+def test_a_flow_between_others_is_counted_only():
+    """Two workloads that nobody refused: no object is made of their traffic."""
+    tally = Tally()
+    tally.add(event(PODS[0], PODS[2], Verdict.DENIED, 443, 1000), "plain", "f")
+    tally.add(event(PODS[1], PODS[3], Verdict.ALLOWED, 443, 1001), "plain", "f")
+    tally.add(event(PODS[0], PODS[4], Verdict.ALLOWED, 443, 1002), "plain", "f")
+    tally.add(event(PODS[4], PODS[6], Verdict.ALLOWED, 443, 1003), "plain", "f")
+
+    flows = sort_flows(tally.view(), Resolver(Snapshot()), Selection())
+
+    assert [(flow.src.name, flow.dst.name) for flow in flows.allowed] == [("w0-1", "w1-1")]
+    assert sum(bucket.count for bucket in flows.allowed_buckets) == 3
