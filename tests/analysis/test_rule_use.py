@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_cluster import DB, WEB, record, world
 
 from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, analyze, examine
-from flowdiag.analysis.attribute import judged, sort_flows
+from flowdiag.analysis.attribute import judged
 from flowdiag.analysis.collect import gather
 from flowdiag.analysis.sides import Side
+from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import compile_state
 from flowdiag.cluster import Resolver
 from flowdiag.model.event import Direction
@@ -195,9 +196,9 @@ def test_an_unused_rule_can_go_and_no_observed_connection_changes(incident):
     read = gather([path], evidence=EvidenceOptions())
     known = compile_state(read.state, StateOptions(), read.cnis, read.manifests)
     found = sort_flows(
-        read.tally.flows(), Resolver(known.snapshot, read.tally.dns), Selection(), all_allowed=True
+        read.tally.view(), Resolver(known.snapshot, read.tally.dns), Selection(), all_allowed=True
     )
-    flows = [*found.allowed, *judged(found.logged, known).allowed]
+    flows = [*found.allowed, *judged(found.logged, known, Selection()).allowed]
     before = Side(known.snapshot, known.policies)
     idle = [one for one in use.unused if "." not in one.rule]
     without = _without(known.snapshot, {(one.policy, one.rule) for one in idle})
