@@ -135,14 +135,18 @@ def detect_head(
     if options.format is not None:
         parsers = [parser for parser in parsers if parser.name == options.format]
     context = input_context(source, hint, options)
-    scores = _scores(parsers, _heads(source, head, context))
+    heads = _heads(source, head, context)
+    scores = _scores(parsers, heads)
     state = options.state_sniff(head) if options.state_sniff is not None else 0.0
     listed = tuple(score for score in scores if score.score > 0)
     detection = Detection(source=source, kind=InputKind.UNKNOWN, scores=listed, state_score=state, hint=hint)
     best = scores[0] if scores else None
     if options.format is not None and (state <= _SURE or (best is not None and best.score >= state)):
-        # Forced, but not on cluster objects: the stack under which it is surest, also where it is not at all.
+        # Forced, but not on cluster objects: the stack under which it is surest; where it is not at all (the
+        # first lines are somebody else's), all wrappers that are known are taken off.
         stack = best.stack if best is not None else ()
+        if best is not None and best.score <= 0 and not parsers[0].document:
+            stack = heads[-1][0]
         problems = _clocks(head, stack, parsers[0], context) if parsers else ()
         return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack, problems=problems)
     if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:

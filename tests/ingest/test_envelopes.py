@@ -375,8 +375,8 @@ def test_insights_csv():
     """Quoted cells; the header row is no record."""
     data = b'@timestamp,@message\n2026-01-05 10:00:00.123,"Node: n;SIP: ""a"", b"\n'
 
-    assert next_layer(data) == "cloudwatch-csv"
-    assert peel(data, "cloudwatch-csv") == [
+    assert next_layer(data) == "csv-table"
+    assert peel(data, "csv-table") == [
         Row(b'Node: n;SIP: "a", b', 2, parse_rfc3339("2026-01-05T10:00:00.123Z"))
     ]
 
@@ -453,3 +453,70 @@ def test_year_of_syslog_is_inferred_and_marked(context, at, source):
 def test_records_that_only_look_wrapped(data):
     """A format's own header stays with its records."""
     assert next_layer(data * 3) is None
+
+
+TABLES = [
+    # Splunk: a search's export, and outputcsv with an unformatted time
+    (
+        b'"_time","_raw","host"\n"2026-01-05T10:00:00.123+0000","a ""b"" c",n1\n',
+        [Row(b'a "b" c', 2, parse_rfc3339("2026-01-05T10:00:00.123Z"), "n1")],
+    ),
+    (b"_time,host,_raw\n1767607200.5,n1,x\n", [Row(b"x", 2, 1767607200_500000000, "n1")]),
+    # Kibana's report of a saved search
+    (
+        b'"@timestamp","kubernetes.pod.name",message\n"Jan 5, 2026 @ 10:00:00.123","p","x"\n',
+        [Row(b"x", 2, parse_rfc3339("2026-01-05T10:00:00.123Z"), pod="p")],
+    ),
+    # Grafana Explore
+    (
+        b'Time,Line,tsNs,pod\n2026-01-05 11:00:00.000,"x, y",1767607200123456789,p\n',
+        [Row(b"x, y", 2, 1767607200_123456789, pod="p")],
+    ),
+    # Azure Log Analytics
+    (
+        b'"TimeGenerated [UTC]",PodName,LogMessage\n"2026-01-05 10:00:00.000",p,x\n',
+        [Row(b"x", 2, parse_rfc3339("2026-01-05T10:00:00Z"), pod="p")],
+    ),
+    # one message of two lines, a row that is cut off
+    (
+        b'_time,_raw\n2026-01-05T10:00:00Z,"a\nb"\n2026-01-05T10:00:01Z,"c\n',
+        [
+            Row(b"a", 2, parse_rfc3339("2026-01-05T10:00:00Z")),
+            Row(b"b", 2, parse_rfc3339("2026-01-05T10:00:00Z")),
+            Row(b'2026-01-05T10:00:01Z,"c', 4),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"), TABLES, ids=["splunk", "outputcsv", "kibana", "grafana", "azure", "cut"]
+)
+def test_exported_tables(data, expected):
+    """What search tools export: the message is peeled, with its time and where it came from."""
+    assert next_layer(data) == "csv-table"
+    assert peel(data, "csv-table") == expected
+
+
+def test_browser_times_are_in_the_given_zone():
+    """Kibana and Grafana export times as the browser showed them, without a zone."""
+    zone = ParseContext(input="t", zone=timezone(timedelta(hours=2)))
+    for stamp, header in (("Jan 5, 2026 @ 12:00:00.000", "@timestamp"), ("2026-01-05 12:00:00.000", "Time")):
+        data = f'{header},message\n"{stamp}",x\n'.encode()
+        (row,) = peel(data, "csv-table", context=zone)
+        assert row.at == parse_rfc3339("2026-01-05T10:00:00Z"), header
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"1767607200,1767607260,10.10.0.79,10.10.0.80,44752,5201,TCP\n",
+        b"message,level\nx,info\n",
+        b"type,at,time_source,parser,input,line\nflow,2026-01-05T10:00:00Z,record,p,i,1\n",
+        b'level=info msg="a, b", time, message\n',
+    ],
+    ids=["antrea", "no-time", "own-events", "a-sentence"],
+)
+def test_other_tables_are_left_alone(head):
+    """A table is believed only where its header names a message and a time."""
+    assert next_layer(head) != "csv-table"

@@ -1,4 +1,4 @@
-"""CloudWatch Logs, as ``aws logs`` prints them, as subscriptions deliver them and as Insights exports them.
+"""CloudWatch Logs, as ``aws logs`` prints them, and as subscriptions deliver them.
 
 Source: CloudWatch Logs API reference (``FilterLogEvents``, ``GetLogEvents``, ``GetQueryResults``), user guide
 (subscription filters).  The policy agent's messages hold no time of their own, so the outer one matters.
@@ -6,10 +6,8 @@ Source: CloudWatch Logs API reference (``FilterLogEvents``, ``GetLogEvents``, ``
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Struct, field
@@ -17,10 +15,9 @@ from msgspec import Struct, field
 from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import JsonLines
-from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from, text_rows
+from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
 
 __all__ = [
-    "CloudWatchCsv",
     "CloudWatchEvents",
     "CloudWatchLines",
     "CloudWatchQuery",
@@ -123,39 +120,3 @@ class CloudWatchTail(Header):
         rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d) ([A-Za-z0-9._/-]{1,512})(?: |$)",
         re.MULTILINE,
     )
-
-
-class CloudWatchCsv(Layer):
-    """An Insights export: a header row with ``@timestamp`` and ``@message``."""
-
-    name = "cloudwatch-csv"
-    splittable: ClassVar[bool] = False
-
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
-        self._names: list[str] | None = None
-
-    @classmethod
-    def share(cls, lines: Sequence[bytes]) -> float:
-        """Believed by the header row."""
-        head = lines[0] if lines else b""
-        return 1.0 if b"@message" in head and b"," in head and not head.startswith((b"{", b"[")) else 0.0
-
-    def peel(self, rows: Rows) -> Rows:
-        """See `Layer.peel`."""
-        out: list[Row] = []
-        for row in rows:
-            try:
-                cells = next(csv.reader([row.data.decode("utf-8", "replace")], strict=True), [])
-            except csv.Error:
-                out.append(row)
-                continue
-            if self._names is None:
-                self._names = cells
-                continue
-            named = dict(zip(self._names, cells, strict=False))
-            if "@message" in named:
-                out.extend(text_rows(named["@message"], row._replace(at=_console_time(named))))
-            else:
-                out.append(row)
-        return rows_from(out, year_inferred=rows.year_inferred)

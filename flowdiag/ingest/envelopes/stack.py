@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
-    CloudWatchCsv,
     CloudWatchEvents,
     CloudWatchLines,
     CloudWatchQuery,
@@ -32,6 +31,7 @@ from flowdiag.ingest.envelopes.loki import LogcliJson, LogcliText, LokiResponse
 from flowdiag.ingest.envelopes.rows import Layer, Rows
 from flowdiag.ingest.envelopes.stern import Stern, SternJson
 from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogIso, SyslogUnix
+from flowdiag.ingest.envelopes.tables import CsvTable
 from flowdiag.ingest.envelopes.viaq import ViaQ
 from flowdiag.parserkit import ParseContext
 
@@ -52,7 +52,7 @@ _ORDER: tuple[type[Layer], ...] = (
     JsonArray,
     JournalExport,
     DumpSections,
-    CloudWatchCsv,
+    CsvTable,
     Cri,
     DockerJson,
     Syslog5424,

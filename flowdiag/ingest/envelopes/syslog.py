@@ -16,7 +16,10 @@ __all__ = ["Syslog3164", "Syslog5424", "SyslogIso", "SyslogUnix"]
 
 _PRIORITY = rb"(?:<\d{1,3}>)?"
 _HOST = rb" (?P<node>[A-Za-z0-9_.-]{1,253})"
-_TAG = rb" [A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
+# A level is no program: "2026-01-05T10:00:00.123456+00:00 agent-1f0c WARN: 2026/01/05 ..." is a stream of CloudWatch's
+# with a line of Weave's behind it.
+_LEVEL = rb"(?!(?:DEBUG?|INFO|WARN(?:ING)?|ERRO?R?|FATAL?|PANIC?):)"
+_TAG = rb" " + _LEVEL + rb"[A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
 
 
 class Syslog3164(Header):

@@ -1,0 +1,143 @@
+"""Logs exported as a table (CSV): one row a message, told by its header row.
+
+Sources: CloudWatch Logs Insights' export (``@timestamp``, ``@message``), Splunk's ``outputcsv`` and search export
+(``_time``, ``_raw``, ``host``), Kibana's CSV report of a saved search (``@timestamp``, ``message``), Grafana
+Explore's (``Time``, ``Line``, ``tsNs``), Azure Log Analytics' (``TimeGenerated [UTC]``, ``LogMessage``).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from, text_rows
+from flowdiag.model.time import NS, from_datetime
+from flowdiag.parserkit import MONTHS
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
+
+__all__ = ["CsvTable"]
+
+_MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry")
+_TIMES = ("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated")
+_UTC = ("@timestamp", "TimeGenerated [UTC]", "TimeGenerated")
+"""Columns whose stamps are in UTC where they do not say (Kibana's say it in another form)."""
+_PLACES: dict[str, tuple[str, ...]] = {
+    "node": ("host", "hostname", "kubernetes.host", "kubernetes.node.name", "node_name", "node", "Computer"),
+    "namespace": ("kubernetes.namespace_name", "kubernetes.namespace", "namespace", "PodNamespace"),
+    "pod": ("kubernetes.pod_name", "kubernetes.pod.name", "pod", "PodName"),
+    "container": ("kubernetes.container_name", "kubernetes.container.name", "container", "ContainerName"),
+}
+# "Jan 5, 2026 @ 10:00:00.123"   Kibana 8, in the zone of the browser
+_KIBANA = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4}) @ (\d\d):(\d\d):(\d\d)\.(\d{3})")
+# "1767607200.123", "1767607200"  Splunk with an unformatted _time;   "1767607200123456789"  Grafana's tsNs
+_EPOCH = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?|(\d{19})")
+
+
+class CsvTable(Layer):
+    """A header row that names a message and a time, then a row a message; a quoted one may span lines."""
+
+    name = "csv-table"
+    splittable: ClassVar[bool] = False
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._names: list[str] | None = None
+        self._open: list[Row] = []
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Believed by the header row."""
+        head = lines[0][:4096] if lines else b""
+        if b"," not in head or head.lstrip().startswith((b"{", b"[")):
+            return 0.0
+        names = _cells(head) or []
+        return 1.0 if _column(names, _MESSAGES) is not None and _column(names, _TIMES) is not None else 0.0
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        for row in rows:
+            self._open.append(row)
+            # A quote inside a cell is doubled, so a row that is whole has an even number of them.
+            quotes = sum(part.data.count(b'"') for part in self._open)
+            if quotes % 2 == 0 or sum(len(part.data) for part in self._open) > MAX_LINE_BYTES:
+                out.extend(self._closed())
+        return rows_from(out, year_inferred=rows.year_inferred)
+
+    def flush(self) -> Rows | None:
+        """A row that was cut off."""
+        return rows_from(self._closed()) if self._open else None
+
+    def _closed(self) -> list[Row]:
+        parts, self._open = self._open, []
+        row = parts[0]._replace(data=b"\n".join(part.data for part in parts))
+        cells = _cells(row.data)
+        if self._names is None:
+            self._names = cells or []
+            return []
+        named = dict(zip(self._names, cells or (), strict=False))
+        message = _column(list(named), _MESSAGES)
+        if message is None:
+            return parts
+        places = {
+            place: value
+            for place, columns in _PLACES.items()
+            if (value := next((named[name] for name in columns if named.get(name)), None)) is not None
+        }
+        at = self._instant(named)
+        return list(text_rows(named[message], row._replace(at=row.at if at is None else at, **places)))
+
+    def _instant(self, named: dict[str, str]) -> int | None:
+        column = _column([name for name, value in named.items() if value], _TIMES)
+        if column is None:
+            return None
+        text = named[column].strip()
+        epoch = _EPOCH.fullmatch(text)
+        if epoch is not None:
+            if epoch[3] is not None:
+                return int(epoch[3])
+            return int(epoch[1]) * NS + int((epoch[2] or "").ljust(9, "0"))
+        kibana = _KIBANA.fullmatch(text)
+        if kibana is not None:
+            return self._local(kibana)
+        whole = instant(text)
+        if whole is not None:
+            return whole
+        if column in _UTC:
+            return instant(f"{text.removesuffix(' UTC')}Z")
+        moment = instant(f"{text.removesuffix(' UTC')}Z")
+        if moment is None or text.endswith(" UTC"):
+            return moment
+        offset = datetime.fromtimestamp(moment // NS, self.context.zone).utcoffset()
+        return moment if offset is None else moment - int(offset.total_seconds()) * NS
+
+    def _local(self, match: re.Match[str]) -> int | None:
+        month, day, year, hour, minute, second, milli = match.groups()
+        try:
+            moment = datetime(
+                int(year),
+                MONTHS[month],
+                int(day),
+                int(hour),
+                int(minute),
+                int(second),
+                tzinfo=self.context.zone,
+            )
+        except (KeyError, ValueError):
+            return None
+        return from_datetime(moment) + int(milli) * 1_000_000
+
+
+def _cells(data: bytes) -> list[str] | None:
+    """The cells of one row; ``None`` where it is no CSV."""
+    try:
+        return next(csv.reader([data.decode("utf-8", "replace")], strict=True), [])
+    except csv.Error:
+        return None
+
+
+def _column(names: Sequence[str], wanted: Sequence[str]) -> str | None:
+    return next((name for name in wanted if name in names), None)

@@ -1,0 +1,265 @@
+"""Whatever a collector puts around a log's lines, its events are those of the bare log, for every parser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import asdict
+
+from flowdiag.ingest import Gathered, ReadOptions
+from flowdiag.ingest.execute import detect_all, iter_events
+from flowdiag.ingest.plugins import parsers
+from flowdiag.model.event import TimeSource
+from flowdiag.model.time import NS, parse_rfc3339, rfc3339
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "parsers"
+BEGIN = parse_rfc3339("2026-01-05T10:00:00Z")
+
+
+def stamp(index: int) -> str:
+    return rfc3339(BEGIN + index * NS + 123_456_789)
+
+
+Wrap = Callable[[list[str]], str]
+
+
+def each(form: Callable[[int, str], str]) -> Wrap:
+    """A wrapper of single lines."""
+    return lambda lines: "".join(f"{form(index, line)}\n" for index, line in enumerate(lines))
+
+
+def as_json(form: Callable[[int, str], Any]) -> Wrap:
+    return each(lambda index, line: json.dumps(form(index, line)))
+
+
+def cri_in_parts(lines: list[str]) -> str:
+    """The runtime cuts lines at 16 KiB; here they are cut anywhere, with another stream in between."""
+    out = []
+    for index, line in enumerate(lines):
+        cut = len(line) * (index % 7) // 7
+        out += [f"{stamp(index)} stderr P {line[:cut]}"] if cut > 0 else []
+        out.append(f"{stamp(index)} stderr F {line[cut:]}")
+    return "".join(f"{line}\n" for line in out)
+
+
+def docker_in_parts(lines: list[str]) -> str:
+    """Docker leaves the newline out of all parts but the last."""
+    out = []
+    for index, line in enumerate(lines):
+        cut = len(line) * (index % 5) // 5
+        pieces = [line[:cut], line[cut:] + "\n"] if 0 < cut < len(line) else [line + "\n"]
+        out += [{"log": piece, "stream": "stdout", "time": stamp(index)} for piece in pieces]
+    return "".join(json.dumps(record) + "\n" for record in out)
+
+
+def loki(lines: list[str]) -> str:
+    values = [[str(BEGIN + index * NS), line] for index, line in enumerate(lines)]
+    stream = {"stream": {"pod": "agent-x2v4z", "namespace": "kube-system"}, "values": values}
+    return json.dumps({"status": "success", "data": {"resultType": "streams", "result": [stream]}})
+
+
+def table(header: list[str], cells: Callable[[int, str], list[str]]) -> Wrap:
+    def wrap(lines: list[str]) -> str:
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(cells(index, line) for index, line in enumerate(lines))
+        return out.getvalue()
+
+    return wrap
+
+
+KUBERNETES = {"namespace_name": "kube-system", "pod_name": "agent-x2v4z", "container_name": "agent"}
+WRAPPERS: dict[str, Wrap] = {
+    "cri": each(lambda index, line: f"{stamp(index)} stdout F {line}"),
+    "cri-in-parts": cri_in_parts,
+    "docker-json": as_json(lambda index, line: {"log": f"{line}\n", "stream": "stdout", "time": stamp(index)}),
+    "docker-in-parts": docker_in_parts,
+    "kubectl-timestamps": each(lambda index, line: f"{stamp(index)} {line}"),
+    "kubectl-prefix": each(lambda _, line: f"[pod/agent-x2v4z/agent] {line}"),
+    "kubectl-prefix-and-timestamps": each(lambda index, line: f"[pod/agent-x2v4z/agent] {stamp(index)} {line}"),
+    "stern": each(lambda _, line: f"agent-x2v4z agent {line}"),
+    "stern-json": as_json(
+        lambda _, line: {"message": line, "nodeName": "n", "namespace": "a", "podName": "p", "containerName": "c"}
+    ),
+    "syslog-rfc3164": each(lambda index, line: f"Jan  5 10:00:{index % 60:02d} node-1 agent[311]: {line}"),
+    "syslog-rfc5424": each(lambda index, line: f"<134>1 {stamp(index)} node-1 agent 311 - - {line}"),
+    "syslog-iso": each(lambda index, line: f"{stamp(index)[:26]}+00:00 node-1 agent[311]: {line}"),
+    "journal-json": as_json(
+        lambda index, line: {
+            "__REALTIME_TIMESTAMP": str((BEGIN + index * NS) // 1000),
+            "_HOSTNAME": "node-1",
+            "MESSAGE": line,
+        }
+    ),
+    "loki": loki,
+    "logcli": each(lambda index, line: f'{stamp(index)} {{namespace="kube-system", pod="agent-x2v4z"}} {line}'),
+    "logcli-json": as_json(
+        lambda index, line: {"labels": {"pod": "agent-x2v4z"}, "line": line, "timestamp": stamp(index)}
+    ),
+    "elasticsearch-hits": as_json(
+        lambda index, line: {"_index": "logs", "_id": str(index), "_source": {"@timestamp": stamp(index), "message": line}}
+    ),
+    "elasticsearch": lambda lines: json.dumps(
+        {
+            "took": 3,
+            "hits": {
+                "hits": [
+                    {"_index": "logs", "_id": str(i), "_source": {"@timestamp": stamp(i), "message": line}}
+                    for i, line in enumerate(lines)
+                ]
+            },
+        }
+    ),
+    "cloud-logging-text": as_json(
+        lambda index, line: {
+            "insertId": str(index),
+            "logName": "projects/p/logs/stdout",
+            "timestamp": stamp(index),
+            "textPayload": line,
+        }
+    ),
+    "cloud-logging-message": as_json(
+        lambda index, line: {
+            "insertId": str(index),
+            "logName": "projects/p/logs/stdout",
+            "timestamp": stamp(index),
+            "jsonPayload": {"message": line},
+        }
+    ),
+    "cloudwatch": lambda lines: json.dumps(
+        {
+            "events": [
+                {"logStreamName": "s", "timestamp": (BEGIN + i * NS) // 1_000_000, "message": line, "eventId": str(i)}
+                for i, line in enumerate(lines)
+            ]
+        },
+        indent=4,
+    ),
+    "cloudwatch-tail": each(lambda index, line: f"{stamp(index)[:26]}+00:00 agent-1f0c {line}"),
+    "cloudwatch-insights-csv": table(
+        ["@timestamp", "@message"], lambda index, line: [stamp(index)[:23].replace("T", " "), line]
+    ),
+    "splunk-csv": table(
+        ["_time", "host", "_raw"], lambda index, line: [f"{stamp(index)[:23]}+0000", "node-1", line]
+    ),
+    "kibana-csv": table(
+        ["@timestamp", "message"],
+        lambda index, line: [f"Jan 5, 2026 @ 10:{index // 60:02d}:{index % 60:02d}.123", line],
+    ),
+    "viaq": as_json(
+        lambda index, line: {
+            "@timestamp": stamp(index),
+            "message": line,
+            "level": "info",
+            "hostname": "node-1",
+            "kubernetes": KUBERNETES,
+            "openshift": {"sequence": index},
+            "log_type": "infrastructure",
+        }
+    ),
+}  # fmt: skip
+
+IN_PARTS = ("cri-in-parts", "docker-in-parts")
+NOT_IN_PARTS = ("cilium-monitor",)
+"""Layers of its verbose records are told by their line numbers, and no line of its is near the 16 KiB of a part."""
+
+LINE_PARSERS = sorted(
+    parser.name for parser in parsers()[0] if not parser.document and (FIXTURES / parser.name).is_dir()
+)
+
+
+def wrapped_already(path: Path, parser: str) -> bool:
+    with Gathered([str(path)]) as sources:
+        (detected,), _ = detect_all(sources, ReadOptions(format=parser))
+    return bool(detected.stack)
+
+
+@cache
+def samples(parser: str) -> dict[str, list[str]]:
+    """Whole lines of each of the parser's golden inputs that stand in no wrapper of their own."""
+    found = {}
+    for folder in sorted((FIXTURES / parser).iterdir()):
+        for path in sorted(folder.glob("input.*")):
+            if path.suffix == ".gz" or wrapped_already(path, parser):
+                continue
+            text = path.read_bytes().decode("utf-8", "replace").replace("\r", "")
+            lines = [line for line in text.split("\n") if line.strip()]
+            if lines:
+                found[folder.name] = lines
+    return found
+
+
+def events(path: Path, text: str, parser: str) -> list[dict[str, Any]]:
+    path.write_text(text)
+    options = ReadOptions(format=parser, year=2026)
+    with Gathered([str(path)]) as sources:
+        detected, _ = detect_all(sources, options)
+        return [asdict(event) for _, _, event in iter_events(sources, options, detected=detected)]
+
+
+def alike(bare: dict[str, Any], wrapped: dict[str, Any]) -> bool:
+    """Equal but for what the wrapper adds where the record is silent: its time, its node, its container's name."""
+    differing = {key for key in bare if bare[key] != wrapped.get(key)} - {"line"}
+    if bare["time_source"] is not TimeSource.RECORD:
+        # No stamp, one without a year, or one of a wrapper that the golden input has itself.
+        differing -= {"at", "time_source", "until"}
+        fields = dict(bare.get("fields") or {})
+        if fields.pop("time_of_line", None) is not None and fields == wrapped["fields"]:
+            # A message of several lines had its time from the line before.
+            differing -= {"fields"}
+    if bare["node"] is None:
+        differing -= {"node"}
+    return type(bare) is type(wrapped) and differing <= {"component"}
+
+
+@cache
+def bare_events(folder: Path, parser: str, lines: tuple[str, ...]) -> list[dict[str, Any]]:
+    return events(folder / f"{parser}.log", "".join(f"{line}\n" for line in lines), parser)
+
+
+def check(folder: Path, parser: str, lines: list[str], wrapper: str) -> None:
+    bare = bare_events(folder, parser, tuple(lines))
+    wrapped = events(folder / "wrapped.log", WRAPPERS[wrapper](lines), parser)
+
+    assert len(bare) == len(wrapped), (parser, wrapper)
+    for one, other in zip(bare, wrapped, strict=True):
+        differing = {key: (one[key], other.get(key)) for key in one if one[key] != other.get(key)}
+        assert alike(one, other), (parser, wrapper, differing)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("parser", LINE_PARSERS)
+def test_golden_inputs_behind_every_wrapper(folder, parser, wrapper):
+    """The first lines of each golden input, one after another."""
+    if parser in NOT_IN_PARTS and wrapper in IN_PARTS:
+        pytest.skip("its lines are never cut")
+    lines = [line for case in samples(parser).values() for line in case[:6]]
+    check(folder, parser, lines, wrapper)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_lines_behind_any_wrapper(folder, data):
+    """Any run of lines, also one that begins in the middle of a record."""
+    parser = data.draw(st.sampled_from(LINE_PARSERS))
+    case = data.draw(st.sampled_from(sorted(samples(parser))))
+    lines = samples(parser)[case]
+    start = data.draw(st.integers(0, len(lines) - 1))
+    count = data.draw(st.integers(1, 20))
+    wrappers = sorted(WRAPPERS if parser not in NOT_IN_PARTS else WRAPPERS.keys() - set(IN_PARTS))
+    check(folder, parser, lines[start : start + count], data.draw(st.sampled_from(wrappers)))
