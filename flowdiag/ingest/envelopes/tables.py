@@ -11,7 +11,7 @@ import csv
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from, text_rows
 from flowdiag.model.time import NS, from_datetime
@@ -82,7 +82,7 @@ class CsvTable(Layer):
         message = _column(list(named), _MESSAGES)
         if message is None:
             return parts
-        places = {
+        places: dict[str, Any] = {
             place: value
             for place, columns in _PLACES.items()
             if (value := next((named[name] for name in columns if named.get(name)), None)) is not None
