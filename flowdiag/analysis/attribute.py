@@ -13,7 +13,7 @@ from flowdiag.analysis.options import Selection
 from flowdiag.analysis.replay import epochs, replay
 from flowdiag.analysis.select import selected_verdict
 from flowdiag.analysis.state import State
-from flowdiag.diagnose import Case, Context, diagnose
+from flowdiag.diagnose import Case, Context, leading
 from flowdiag.diagnose.fd6_state.stale_record import STALE, STALE_MEANING
 from flowdiag.diagnose.proposals import attach
 from flowdiag.model.endpoint import Endpoint, EndpointKind
@@ -74,6 +74,7 @@ def attribute(
         replayed: flows that were held against the policies before (those that were only logged).
     """
     boundaries = epochs(state.snapshot.policies) if state is not None else ()
+    changed = state if state is not None and _changed_since(state) else None
     refusals: list[Refusal] = []
     cases: dict[int, Case] = {}
     unattributed: list[Flow] = []
@@ -84,9 +85,9 @@ def attribute(
             unattributed.append(part)
             continue
         case = Case(context, part, decision, at)
-        findings = diagnose(case)
-        if findings:
-            refusals.append(Refusal(part, _mended(findings[0], part, decision, state)))
+        finding = leading(case)
+        if finding is not None:
+            refusals.append(Refusal(part, _mended(finding, part, decision, changed)))
             cases[id(part)] = case
         else:
             unattributed.append(part)
@@ -126,7 +127,7 @@ def _mended(
     finding: Finding, flow: Flow, decision: ConnectionDecision | None, state: State | None
 ) -> Finding:
     """Say so where what refused it was changed or deleted since, as far as policies tell."""
-    if state is None or decision is None or decision.allowed is not False or not _changed_since(state):
+    if state is None or decision is None or decision.allowed is not False:
         return finding
     shape = flow.distinct
     now = state.policies.evaluate(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
+from msgspec import Struct
+
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import CONFIDENCES
 from flowdiag.diagnose.managed import with_manager
@@ -14,7 +16,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import NearestRule
 
-__all__ = ["diagnose"]
+__all__ = ["diagnose", "leading"]
 
 _NOT_NEAREST = 1_000_000
 
@@ -31,37 +33,61 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
         the surest.  Empty where nothing is known of the refusal.
     """
     asked = _able(case.has) if catalogue is None else _met(catalogue, case.has)
-    found = [(rule, finding) for rule in asked for finding in rule.diagnose(case)]
-    rank: dict[NearestRule, int] = {}
-    for index, nearest in enumerate(case.nearest):
-        rank.setdefault(nearest, index)
-    found.sort(
-        key=lambda pair: (
-            -pair[0].specificity,
-            rank.get(pair[1].nearest[0], _NOT_NEAREST) if pair[1].nearest else _NOT_NEAREST,
-            CONFIDENCES.index(pair[1].confidence),
-            pair[1].code,
-            pair[1].cause_key,
+    return tuple(_qualified(case, finding, asked) for finding in _found(case, asked))
+
+
+def leading(case: Case) -> Finding | None:
+    """Give the first of `diagnose`'s findings alone, which costs a part of all of them."""
+    asked = _able(case.has)
+    found = _found(case, asked)
+    return _qualified(case, found[0], asked) if found else None
+
+
+def _found(case: Case, asked: _Asked) -> list[Finding]:
+    found = [(rule, finding) for rule in asked.finding for finding in rule.diagnose(case)]
+    if len(found) > 1:
+        rank: dict[NearestRule, int] = {}
+        for index, nearest in enumerate(case.nearest):
+            rank.setdefault(nearest, index)
+        found.sort(
+            key=lambda pair: (
+                -pair[0].specificity,
+                rank.get(pair[1].nearest[0], _NOT_NEAREST) if pair[1].nearest else _NOT_NEAREST,
+                CONFIDENCES.index(pair[1].confidence),
+                pair[1].code,
+                pair[1].cause_key,
+            )
         )
-    )
-    qualified = []
-    for _, finding in found:
-        result = finding
-        for rule in sorted(asked, key=_code):
-            result = rule.annotate(case, result)
-        qualified.append(with_manager(case, result))
-    return tuple(qualified)
+    return [finding for _, finding in found]
+
+
+def _qualified(case: Case, finding: Finding, asked: _Asked) -> Finding:
+    for rule in asked.qualifying:
+        finding = rule.annotate(case, finding)
+    return with_manager(case, finding)
+
+
+class _Asked(Struct, frozen=True):
+    """Rules whose needs are met, by what they do: most only find, a few only qualify."""
+
+    finding: tuple[Rule, ...]
+    qualifying: tuple[Rule, ...]
+    """In the order of their codes."""
 
 
 @cache
-def _able(has: Needs) -> tuple[Rule, ...]:
+def _able(has: Needs) -> _Asked:
     """Registered rules whose needs are met; few combinations of needs ever occur."""
     return _met(rules(), has)
 
 
-def _met(catalogue: Iterable[Rule], has: Needs) -> tuple[Rule, ...]:
-    return tuple(rule for rule in catalogue if rule.needs & has == rule.needs)
-
-
-def _code(rule: Rule) -> str:
-    return rule.code
+def _met(catalogue: Iterable[Rule], has: Needs) -> _Asked:
+    able = [rule for rule in catalogue if rule.needs & has == rule.needs]
+    return _Asked(
+        finding=tuple(rule for rule in able if type(rule).diagnose is not Rule.diagnose),
+        qualifying=tuple(
+            sorted(
+                (rule for rule in able if type(rule).annotate is not Rule.annotate), key=lambda one: one.code
+            )
+        ),
+    )

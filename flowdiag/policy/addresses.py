@@ -55,6 +55,19 @@ class RangeTable:
         self._lengths: dict[int, dict[int, dict[int, int]]] = {4: {}, 6: {}}
         self._seen: dict[str, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._bits)
+
+    def copy(self) -> RangeTable:
+        """Give a table with the same ranges at the same bits, that can be added to apart."""
+        other = RangeTable()
+        other._bits = dict(self._bits)
+        other._lengths = {
+            version: {length: dict(found) for length, found in lengths.items()}
+            for version, lengths in self._lengths.items()
+        }
+        return other
+
     def bit(self, network: Network) -> int:
         """Give the range's bit (a power of two), the same for the same range."""
         bit = self._bits.get(network)

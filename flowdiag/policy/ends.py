@@ -59,6 +59,7 @@ class EndsBook:
     ) -> None:
         self._snapshot = snapshot
         self._table = table
+        self.keys = keys
         self._keys = tuple(sorted(keys))
         self._extra = extra
         self._relational = relational

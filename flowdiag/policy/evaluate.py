@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import L7, Direction, Icmp
-from flowdiag.model.objects import Pod, Snapshot
+from flowdiag.model.objects import Pod, PolicyObject, Snapshot
 from flowdiag.model.policy import (
     ConnectionDecision,
     DecidedBy,
@@ -63,6 +63,9 @@ class PolicySet:
         relational: whether conditions tell an end's own node from others.
         policed: reserved words of ends without a pod that policies can select.
         loopback: whether a pod always reaches itself; else nobody says.
+        made: what became of each policy object, by its identity (`flowdiag.policy.compile.context`).
+        base: policies over the very same pods and namespaces, whose knowledge of ends is shared where these
+            policies ask nothing more of them.
         crossing: says why what an end's own policies allow may still be refused on the way, where nothing
             here evaluates that; the verdict is then unknown.
     """
@@ -81,19 +84,29 @@ class PolicySet:
         policed: frozenset[str] = frozenset(),
         loopback: bool = False,
         crossing: Callable[[Direction, Facts, Facts], str | None] | None = None,
+        made: Mapping[tuple[int, str], tuple[PolicyObject, Policy]] | None = None,
+        base: PolicySet | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.dialect = dialect
         self.tiers = tiers
         self.notes = notes
         self.ranges = ranges
+        self.made = made if made is not None else {}
         self._own_node = own_node
         self._relational = relational
         self._policed = policed
         self._loopback = loopback
         self._crossing = crossing
         self._spaces = _namespaces_read(snapshot)
-        self._ends = EndsBook(snapshot, ranges, _keys(tiers), extra=extra, relational=relational)
+        keys = _keys(tiers)
+        # Classes may be finer than these policies need; what is known of every end is worth more.
+        same = base is not None and keys <= base.ends.keys and len(ranges) == len(base.ranges)
+        self.ends: EndsBook = (
+            base.ends
+            if base is not None and same
+            else EndsBook(snapshot, ranges, keys, extra=extra, relational=relational)
+        )
         self._plans = {direction: Plan(direction, tiers) for direction in Direction}
         every = [policy for tier in tiers for policy in tier.policies]
         self._times = sorted(
@@ -178,15 +191,15 @@ class PolicySet:
     def facts(self, src: Endpoint, dst: Endpoint, at: int | None = None) -> tuple[Facts, Facts]:
         """What conditions see of both ends."""
         if not self._relational:
-            return self._ends.of(src, at), self._ends.of(dst, at)
+            return self.ends.of(src, at), self.ends.of(dst, at)
         source_node, destination_node = _place(src), _place(dst)
-        return self._ends.of(src, at, destination_node), self._ends.of(dst, at, source_node)
+        return self.ends.of(src, at, destination_node), self.ends.of(dst, at, source_node)
 
     def isolating(
         self, endpoint: Endpoint, direction: Direction, at: int | None = None
     ) -> tuple[PolicyRef, ...]:
         """Policies that isolate an end in a direction, sorted."""
-        facts = self._ends.of(endpoint, at)
+        facts = self.ends.of(endpoint, at)
         plan = self._plans[direction]
         return self._view(plan, facts, at).isolated_by
 
@@ -207,7 +220,7 @@ class PolicySet:
             if pod.live
             and (pod.namespace in spaces or None in spaces)
             and any(
-                Plan.selects(policy, self._ends.of(pod_endpoint(pod), at)).outcome in outcomes
+                Plan.selects(policy, self.ends.of(pod_endpoint(pod), at)).outcome in outcomes
                 for policy in policies
             )
         )

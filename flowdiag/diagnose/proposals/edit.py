@@ -44,9 +44,10 @@ def apply_edits(snapshot: Snapshot, edits: tuple[AnyEdit, ...]) -> Snapshot:
     swapped = {id(edit.old): edit.new for edit in edits if isinstance(edit, Edit) and edit.old is not None}
     kept = tuple(swapped.get(id(policy), policy) for policy in snapshot.policies)
     added = tuple(edit.new for edit in edits if isinstance(edit, Edit) and edit.old is None)
-    namespaces = dict(snapshot.namespaces)
+    # What stays is the very same object, so that it need not be compiled again.
+    namespaces = snapshot.namespaces
     for edit in edits:
         if isinstance(edit, Labelling):
             was = namespaces[edit.namespace.name]
-            namespaces[was.name] = replace(was, labels={**was.labels, **edit.labels})
+            namespaces = {**namespaces, was.name: replace(was, labels={**was.labels, **edit.labels})}
     return replace(snapshot, policies=(*kept, *added), namespaces=namespaces)

@@ -1,25 +1,25 @@
 """The proof of a proposal: evaluated again, nothing closed, and everything that it opens besides, listed.
 
 Exact over the workloads of the snapshot and the outside ends seen in the flows, by the policy room's port
-algebra; ends that no condition can tell apart are asked once.
+algebra; which pairs an edit can concern at all is said by `flowdiag.diagnose.proposals.concerned`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, Labelling
+from flowdiag.diagnose.proposals.concerned import Group, Groups, concerned, selected_by
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.report import BlastRadius
 from flowdiag.policy import PolicySet, connections
-from flowdiag.policy.index import Plan
-from flowdiag.policy.model import Outcome
 from flowdiag.policy.ports import NO_PORTS, PortSet
 
 __all__ = ["Ends", "blast_radius"]
@@ -29,65 +29,73 @@ _MAX_PAIRS = 20_000
 
 
 class Ends(Struct, frozen=True):
-    """What a blast radius ranges over: one endpoint per workload and label set, and outside addresses."""
+    """What a blast radius ranges over: the pods of every workload, and outside addresses."""
 
     pods: tuple[Endpoint, ...]
     outside: tuple[Endpoint, ...]
+    groups: Groups
 
     @classmethod
     def of(cls, snapshot: Snapshot, flows: Iterable[Endpoint]) -> Ends:
-        """Collect the ends, sorted; of alike pods of one workload one stands for all."""
-        pods: dict[tuple[object, ...], Endpoint] = {}
-        for pod in sorted(snapshot.pods, key=lambda one: (one.namespace, one.name)):
-            if not pod.live or pod.host_network:
-                continue
-            key = (pod.namespace, pod.workload, tuple(sorted(pod.labels.items())), pod.ports)
-            pods.setdefault(
-                key,
-                Endpoint(
-                    kind=EndpointKind.POD,
-                    namespace=pod.namespace,
-                    name=pod.name,
-                    ip=pod.ips[0] if pod.ips else None,
-                    pod=pod,
-                    workload=pod.workload,
-                ),
+        """Collect the ends, sorted."""
+        pods = tuple(
+            Endpoint(
+                kind=EndpointKind.POD,
+                namespace=pod.namespace,
+                name=pod.name,
+                ip=pod.ips[0] if pod.ips else None,
+                pod=pod,
+                workload=pod.workload,
             )
-        outside = {end.ip: end for end in flows if end.kind is EndpointKind.EXTERNAL and end.ip is not None}
-        return cls(tuple(pods.values()), tuple(outside[ip] for ip in sorted(outside)))
+            for pod in sorted(snapshot.pods, key=lambda one: (one.namespace, one.name))
+            if pod.live and not pod.host_network
+        )
+        seen = {end.ip: end for end in flows if end.kind is EndpointKind.EXTERNAL and end.ip is not None}
+        outside = tuple(seen[ip] for ip in sorted(seen))
+        return cls(pods, outside, Groups((*pods, *outside)))
 
 
 def blast_radius(
-    case: Case, old: PolicySet, new: PolicySet, edits: tuple[AnyEdit, ...], ends: Ends
+    case: Case, steps: Sequence[PolicySet], edits: Sequence[AnyEdit], ends: Ends
 ) -> tuple[BlastRadius, ...] | None:
     """Say what opens besides the refused connection.
+
+    Args:
+        case: the refused flow.
+        steps: the policies as they are, then with the first edit, with the first two, and so on to all.
+        edits: the edits, one for each step.
+        ends: what the answer ranges over.
 
     Returns:
         Pairs and ports, sorted; ``None`` where something would close, or there is too much to ask.
     """
+    old, new = steps[0], steps[-1]
+    groups = ends.groups.of(steps)
+    if any(_isolates(old, new, edit, groups) for edit in edits):
+        return None
+    # What all edits do together differs from what is only where one of them changes something.
+    pairs = {
+        pair: None
+        for (before, after), edit in zip(itertools.pairwise(steps), edits, strict=True)
+        for pair in concerned(before, after, edit, groups)
+    }
+    if len(pairs) > _MAX_PAIRS:
+        return None
     opened: dict[tuple[str, str, str], PortSet] = {}
-    asked = 0
-    memory: dict[tuple[int, int, int, int], tuple[dict[str, PortSet], dict[str, PortSet]]] = {}
-    for edit in edits:
-        pairs = _pairs(old, new, edit, ends)
-        if pairs is None:
-            return None
-        for src, dst in pairs:
-            key = _classes(old, new, src, dst)
-            if key not in memory:
-                asked += 1
-                if asked > _MAX_PAIRS:
-                    return None
-                memory[key] = (connections(old, src, dst), connections(new, src, dst))
-            before, after = memory[key]
-            for protocol in sorted({*before, *after}):
-                was, now = before.get(protocol, NO_PORTS), after.get(protocol, NO_PORTS)
-                if not was <= now:
-                    return None
-                more = now - was
-                if more:
-                    pair = (end_text(src), end_text(dst), protocol)
-                    opened[pair] = opened.get(pair, NO_PORTS) | more
+    for src, dst in pairs:
+        names = [(one, other) for one in src.names for other in dst.names if one != other]
+        if not names:
+            continue
+        before, after = connections(old, src.end, dst.end), connections(new, src.end, dst.end)
+        for protocol in sorted({*before, *after}):
+            was, now = before.get(protocol, NO_PORTS), after.get(protocol, NO_PORTS)
+            if was == now:
+                continue
+            if not was <= now:
+                return None
+            for name in names:
+                pair = (*name, protocol)
+                opened[pair] = opened.get(pair, NO_PORTS) | (now - was)
     asked_for = (end_text(case.flow.src), end_text(case.flow.dst), case.protocol or "")
     if asked_for in opened and case.port is not None:
         opened[asked_for] -= PortSet.of(case.port)
@@ -98,43 +106,13 @@ def blast_radius(
     )
 
 
-def _pairs(
-    old: PolicySet, new: PolicySet, edit: AnyEdit, ends: Ends
-) -> Iterator[tuple[Endpoint, Endpoint]] | None:
-    """Pairs that an edit can concern; ``None`` where a new policy would isolate what is open today."""
-    everybody = (*ends.pods, *ends.outside)
-    if isinstance(edit, Labelling):
-        name = edit.namespace.name
-        return (
-            (src, dst)
-            for src in everybody
-            for dst in everybody
-            if name in (src.namespace, dst.namespace) and end_text(src) != end_text(dst)
-        )
-    sets = [new] if edit.old is None else [old, new]
-    subjects = [end for end in ends.pods if any(_selects(policies, edit, end) for policies in sets)]
-    if edit.old is None and any(
-        edit.new.ref in new.isolating(subject, edit.direction) and not old.isolating(subject, edit.direction)
-        for subject in subjects
-    ):
-        return None
-    outward = edit.direction is Direction.EGRESS
-    return (
-        (subject, peer) if outward else (peer, subject)
-        for subject in subjects
-        for peer in everybody
-        if end_text(peer) != end_text(subject)
+def _isolates(old: PolicySet, new: PolicySet, edit: AnyEdit, groups: Sequence[Group]) -> bool:
+    """Whether a policy that is added would isolate what is open today."""
+    if not isinstance(edit, Edit) or edit.old is not None:
+        return False
+    return any(
+        edit.new.ref in new.isolating(group.end, direction) and not old.isolating(group.end, direction)
+        for group in groups
+        if not group.outside and selected_by(new, {edit.new.ref}, group)
+        for direction in Direction
     )
-
-
-def _selects(policies: PolicySet, edit: Edit, end: Endpoint) -> bool:
-    """Whether the edited policy selects the end, perhaps or surely; the admin kinds isolate nobody."""
-    policy = policies.policy(edit.new.ref)
-    return (
-        policy is not None and Plan.selects(policy, policies.facts(end, end)[0]).outcome is not Outcome.MISS
-    )
-
-
-def _classes(old: PolicySet, new: PolicySet, src: Endpoint, dst: Endpoint) -> tuple[int, int, int, int]:
-    before, after = old.facts(src, dst), new.facts(src, dst)
-    return (before[0].class_id, before[1].class_id, after[0].class_id, after[1].class_id)

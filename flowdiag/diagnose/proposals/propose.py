@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
@@ -14,7 +16,7 @@ from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods
 from flowdiag.model.report import BlastRadius, Counterfactual
 from flowdiag.policy import PolicySet, compile_policies
 
-__all__ = ["propose"]
+__all__ = ["compiled_steps", "propose"]
 
 _BROAD = 10
 """Pairs that a change opens besides, from which on it is called broad."""
@@ -45,10 +47,10 @@ def propose(
     if now.allowed is not False:
         return None
     for edits in _plans(case, policies, now, ip_block_pods):
-        changed = _compiled(policies, edits, ip_block_pods)
-        if _ask(case, changed).allowed is not True:
+        steps = compiled_steps(policies, edits, ip_block_pods)
+        if _ask(case, steps[-1]).allowed is not True:
             continue
-        opened = blast_radius(case, policies, changed, edits, ends)
+        opened = blast_radius(case, steps, edits, ends)
         if opened is None:
             continue
         return Counterfactual(
@@ -108,17 +110,27 @@ def _opens(case: Case, direction: Direction, policies: PolicySet) -> bool:
     return end is not None and end.allowed is True
 
 
+def compiled_steps(
+    policies: PolicySet, edits: Sequence[AnyEdit], ip_block_pods: IpBlockPods
+) -> list[PolicySet]:
+    """Give the policies as they are, with the first edit, with the first two, and so on to all."""
+    return [
+        policies,
+        *(_compiled(policies, edits[:number], ip_block_pods) for number in range(1, len(edits) + 1)),
+    ]
+
+
 def _compiled(
     policies: PolicySet,
-    edits: tuple[AnyEdit, ...],
+    edits: Sequence[AnyEdit],
     ip_block_pods: IpBlockPods,
     near: set[str | None] | None = None,
 ) -> PolicySet:
-    snapshot = apply_edits(policies.snapshot, edits)
+    snapshot = apply_edits(policies.snapshot, tuple(edits))
     if near is not None:
         kept = tuple(policy for policy in snapshot.policies if policy.ref.namespace in near)
         snapshot = replace(snapshot, policies=kept)
-    return compile_policies(snapshot, dialect=policies.dialect, ip_block_pods=ip_block_pods)
+    return compile_policies(snapshot, dialect=policies.dialect, ip_block_pods=ip_block_pods, base=policies)
 
 
 def _ask(case: Case, policies: PolicySet) -> ConnectionDecision:

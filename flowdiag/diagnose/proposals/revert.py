@@ -5,13 +5,14 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.proposals.edit import Edit, apply_edits
+from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.proposals.propose import compiled_steps
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import IpBlockPods
 from flowdiag.model.time import NS, rfc3339_seconds
-from flowdiag.policy import PolicySet, compile_policies
+from flowdiag.policy import PolicySet
 
 __all__ = ["reverting"]
 
@@ -45,14 +46,11 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         current = known[0] if known else None
         old = replace(one.policy, created=None, deleted=None, since=None, valid_from=None, valid_until=None)
         edit = Edit(f"Revert {policy_text(ref)}", Direction.EGRESS, current, old)
-        changed = compile_policies(
-            apply_edits(policies.snapshot, (edit,)), dialect=policies.dialect, ip_block_pods=ip_block_pods
-        )
-        answer = changed.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port)
+        steps = compiled_steps(policies, (edit,), ip_block_pods)
+        answer = steps[-1].evaluate(case.flow.src, case.flow.dst, case.protocol, case.port)
         if answer.allowed is not True:
             continue
-        both = (edit, replace(edit, direction=Direction.INGRESS))
-        opened = blast_radius(case, policies, changed, both, ends)
+        opened = blast_radius(case, steps, (edit,), ends)
         if opened is None:
             effect = "but is not proved to keep everything open that is open now"
         elif opened:

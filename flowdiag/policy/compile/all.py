@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field, structs
@@ -44,6 +45,7 @@ def compile_policies(
     dialect: Dialect,
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
     staged: bool = False,
+    base: PolicySet | None = None,
 ) -> PolicySet:
     """Compile a snapshot's policies.  Cheap enough to be done again for every what-if.
 
@@ -52,13 +54,14 @@ def compile_policies(
         dialect: who enforces; see `flowdiag.policy.dialect.detect_dialect`.
         ip_block_pods: whether address ranges match pod addresses; auto follows the dialect.
         staged: put Calico's staged policies in force, as its pending evaluation does.
+        base: policies compiled with the same options: of a snapshot that differs in its policies alone, what
+            is the same object is not compiled again.
     """
-    traits = traits_of(dialect, ip_block_pods, snapshot.config)
+    context = _context(snapshot, dialect, traits_of(dialect, ip_block_pods, snapshot.config), base)
     if dialect is Dialect.CALICO:
-        return _calico(snapshot, traits, staged=staged)
+        return _calico(context, staged=staged)
     if dialect in cilium.DIALECTS:
-        return _cilium(snapshot, dialect, traits)
-    context = CompileContext(snapshot, dialect, traits, RangeTable())
+        return _cilium(context)
     found = _Sorted()
     for policy in snapshot.policies:
         _enter(policy, context, found)
@@ -68,17 +71,44 @@ def compile_policies(
             name="NetworkPolicy",
             order=Order.ADDITIVE,
             policies=tuple(found.network),
-            others=traits.other_protocols,
+            others=context.traits.other_protocols,
         ),
         Tier(name="Baseline", order=Order.ORDERED, policies=tuple(found.baseline), closes=False),
     )
-    return PolicySet(snapshot, dialect, tiers, context.ranges, notes=tuple(found.notes))
+    return PolicySet(
+        snapshot,
+        dialect,
+        tiers,
+        context.ranges,
+        notes=tuple(found.notes),
+        made=context.made,
+        base=context.base,
+    )
 
 
-def _calico(snapshot: Snapshot, traits: Traits, *, staged: bool) -> PolicySet:
+def _context(snapshot: Snapshot, dialect: Dialect, traits: Traits, base: PolicySet | None) -> CompileContext:
+    if base is not None and not _alike_but_policies(snapshot, base.snapshot):
+        base = None
+    labels = CalicoLabels(snapshot) if dialect is Dialect.CALICO else None
+    if base is None:
+        return CompileContext(snapshot, dialect, traits, RangeTable(), calico=labels)
+    return CompileContext(
+        snapshot, dialect, traits, base.ranges.copy(), calico=labels, base=base, made=dict(base.made)
+    )
+
+
+def _alike_but_policies(one: Snapshot, other: Snapshot) -> bool:
+    """Whether all that conditions are made from is the very same."""
+    return all(
+        getattr(one, name) is getattr(other, name) for name in one.__struct_fields__ if name != "policies"
+    )
+
+
+def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
     """Every kind has its place in Calico's tiers."""
-    labels = CalicoLabels(snapshot)
-    context = CompileContext(snapshot, Dialect.CALICO, traits, RangeTable(), labels)
+    snapshot, labels = context.snapshot, context.calico
+    if labels is None:
+        raise ValueError("Calico's policies need its view of labels")
     tiers = calico.CalicoTiers(snapshot, labels)
     notes: list[tuple[PolicyRef, str]] = []
     images = not (
@@ -95,12 +125,13 @@ def _calico(snapshot: Snapshot, traits: Traits, *, staged: bool) -> PolicySet:
         if why is not None:
             notes.append((ref, why))
         elif ref.kind == kubernetes.KIND and ref.group in kubernetes.GROUPS:
-            compiled = kubernetes.compile_network_policy(policy, context)
+            compiled = context.once(policy, kubernetes.compile_network_policy)
             tiers.kubernetes(structs.replace(compiled, ref=named[ref]))
         elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
             tiers.admin(admin.compile_admin(policy, context), baseline=admin.is_baseline(policy))
         elif calico.is_calico(policy):
-            compiled = calico.compile_calico_policy(policy, context, old_names=tiers.old)
+            compile_one = partial(calico.compile_calico_policy, old_names=tiers.old)
+            compiled = context.once(policy, compile_one, "old names" if tiers.old else "")
             tiers.calico(policy, structs.replace(compiled, ref=named[ref]))
             if ref.group == "crd.projectcalico.org" and not policy.spec.get("types"):
                 notes.append((ref, "has no types: Felix takes both directions"))
@@ -115,12 +146,14 @@ def _calico(snapshot: Snapshot, traits: Traits, *, staged: bool) -> PolicySet:
         notes=tuple(notes),
         extra=labels.of,
         crossing=calico_hosts.crossing(snapshot, labels),
+        made=context.made,
+        base=context.base,
     )
 
 
-def _cilium(snapshot: Snapshot, dialect: Dialect, traits: Traits) -> PolicySet:
+def _cilium(context: CompileContext) -> PolicySet:
     """NetworkPolicy and Cilium's own kinds are one set, over identities."""
-    context = CompileContext(snapshot, dialect, traits, RangeTable())
+    snapshot = context.snapshot
     own = cilium.CiliumSet(context)
     found = _Sorted()
     for policy in snapshot.policies:
@@ -141,10 +174,12 @@ def _cilium(snapshot: Snapshot, dialect: Dialect, traits: Traits) -> PolicySet:
     )
     return PolicySet(
         snapshot,
-        dialect,
+        context.dialect,
         tiers,
         context.ranges,
         notes=tuple(found.notes),
+        made=context.made,
+        base=context.base,
         extra=own.book,
         own_node=False,
         relational=True,
@@ -179,7 +214,7 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
     if why is not None:
         found.notes.append((ref, why))
     elif ref.kind == kubernetes.KIND and ref.group in kubernetes.GROUPS:
-        found.network.append(kubernetes.compile_network_policy(policy, context))
+        found.network.append(context.once(policy, kubernetes.compile_network_policy))
     elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
         tier = found.baseline if admin.is_baseline(policy) else found.admin
         tier.append(admin.compile_admin(policy, context))

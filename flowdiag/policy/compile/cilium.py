@@ -102,7 +102,7 @@ class CiliumSet:
 
     def compile(self, policy: PolicyObject) -> Policy:
         """Compile one spec; what the agent rejects comes out `Policy.broken`, siblings of it too."""
-        found = self._compile(policy)
+        found = self._context.once(policy, lambda each, _: self._compile(each))
         if not found.broken and _key(policy) in self._rejected:
             return structs.replace(found, broken=self._rejected[_key(policy)])
         return found

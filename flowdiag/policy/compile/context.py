@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect
 from flowdiag.policy.addresses import Network, RangeTable, parse_network
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.dialect import Traits
-from flowdiag.policy.model import Validity
+from flowdiag.policy.evaluate import PolicySet
+from flowdiag.policy.model import Policy, Validity
 
-__all__ = ["CompileContext", "PolicyError", "entries", "network", "port_number", "validity_of"]
+__all__ = ["CompileContext", "Made", "PolicyError", "entries", "network", "port_number", "validity_of"]
 
 
 class PolicyError(ValueError):
     """A policy that cannot be evaluated: what is wrong with it, in words."""
+
+
+Made = dict[tuple[int, str], tuple[PolicyObject, Policy]]
+"""Compiled policies by the identity of their objects, which are kept so that it stays theirs."""
 
 
 class CompileContext(Struct, frozen=True):
@@ -29,6 +35,23 @@ class CompileContext(Struct, frozen=True):
     ranges: RangeTable
     calico: CalicoLabels | None = None
     """What Calico's compilers and matchers look labels up in; only in its dialect."""
+    base: PolicySet | None = None
+    """Policies over the very same pods, namespaces and so on, which differ in policies alone."""
+    made: Made = field(default_factory=dict)
+    """What was compiled before, from objects that are still the same."""
+
+    def once(
+        self,
+        policy: PolicyObject,
+        compiler: Callable[[PolicyObject, CompileContext], Policy],
+        variant: str = "",
+    ) -> Policy:
+        """Compile an object, or give what was made of it before; `variant` names how, where there are two ways."""
+        key = (id(policy), variant)
+        known = self.made.get(key)
+        if known is None:
+            known = self.made[key] = (policy, compiler(policy, self))
+        return known[1]
 
 
 def validity_of(policy: PolicyObject) -> Validity:

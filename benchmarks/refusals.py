@@ -1,0 +1,166 @@
+"""How fast refusals are diagnosed: many distinct refused connections against many policies.
+
+    python benchmarks/refusals.py [--pods 2000] [--policies 500] [--refusals 50000] [--profile]
+
+Every connection is refused by the policies (each is asked first), half on one pair's side each, and read as
+Hubble would have told it.  Prints processor seconds of diagnosis (replay, rules) and of the report (grouping,
+proposals with their proofs) apart, and what each costs a refusal.
+"""
+
+import argparse
+import cProfile
+import pstats
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from msgspec.structs import replace
+
+from benchmarks.policy import cluster, questions
+from flowdiag.analysis.attribute import attribute
+from flowdiag.analysis.options import StateOptions
+from flowdiag.analysis.state import State
+from flowdiag.diagnose import Context
+from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
+from flowdiag.model.event import Cause, Direction, Peer, TimeSource, Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.policy import Dialect, IpBlockPods
+from flowdiag.model.report import Cluster, Generator, SnapshotInfo
+from flowdiag.model.tally import Bucket, DistinctFlow
+from flowdiag.policy import compile_policies
+from flowdiag.policy.ends import pod_endpoint
+from flowdiag.timeline import Material, build_report
+
+NS = 1_000_000_000
+BEGIN = 1_772_366_400 * NS
+
+
+def refused(snapshot, policies, count):
+    """So many distinct refused flows, each on the end that the policies refuse."""
+    pods = [replace(pod_endpoint(pod), ip=pod.ips[0], known_by=KnownBy.ADDRESS) for pod in snapshot.pods]
+    flows = []
+    for number, (src, dst, port) in enumerate(questions(snapshot, count * 2, 2)):
+        ends = [
+            pods[end] if isinstance(end, int) else Endpoint(kind=EndpointKind.EXTERNAL, ip=end)
+            for end in (src, dst)
+        ]
+        decision = policies.evaluate(*ends, "TCP", port, nearest=False)
+        sides = [
+            way
+            for way, end in ((Direction.EGRESS, decision.egress), (Direction.INGRESS, decision.ingress))
+            if end is not None and end.allowed is False
+        ]
+        if not sides:
+            continue
+        at = BEGIN + number * NS // 100
+        distinct = DistinctFlow(
+            parser="hubble-json",
+            node=None,
+            src=Peer(ip=ends[0].ip),
+            dst=Peer(ip=ends[1].ip),
+            protocol="TCP",
+            port=port,
+            icmp=None,
+            direction=sides[0],
+            verdict=Verdict.DENIED,
+            verdict_raw="DROPPED",
+            cause=Cause.POLICY,
+            reason="POLICY_DENIED",
+            reason_code=133,
+            reason_raw="POLICY_DENIED",
+            policies=(),
+            l7=None,
+            turned=False,
+            count=1,
+            records=1,
+            first=at,
+            last=at,
+            time_source=TimeSource.RECORD,
+            buckets=(Bucket(at // NS * NS, NS, 1),),
+            tcp_flags=frozenset({"SYN"}),
+            reply_seen=False,
+            source_ports=(40000,),
+            interval_s=None,
+            dns_names=(),
+            folded_peers=None,
+            folded_ports=None,
+            examples=(),
+        )
+        flows.append(
+            Flow(
+                distinct=distinct,
+                src=ends[0],
+                dst=ends[1],
+                direction=sides[0],
+                count=1,
+                buckets=distinct.buckets,
+                first=at,
+                last=at,
+            )
+        )
+        if len(flows) == count:
+            break
+    return flows
+
+
+def main():
+    """Print the two times."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pods", type=int, default=2000)
+    parser.add_argument("--policies", type=int, default=500)
+    parser.add_argument("--refusals", type=int, default=50_000)
+    parser.add_argument("--profile", action="store_true")
+    asked = parser.parse_args()
+    snapshot = cluster(asked.pods, asked.policies, 1)
+    policies = compile_policies(snapshot, dialect=Dialect.CALICO, ip_block_pods=IpBlockPods.AUTO)
+    flows = refused(snapshot, policies, asked.refusals)
+    policies = compile_policies(snapshot, dialect=Dialect.CALICO, ip_block_pods=IpBlockPods.AUTO)
+    state = State(snapshot=snapshot, policies=policies, dialect=Dialect.CALICO, detected=True, problems=())
+    profile = cProfile.Profile()
+    if asked.profile:
+        profile.enable()
+    start = time.process_time()
+    context = Context(snapshot=snapshot, dialect=Dialect.CALICO, denied=flows)
+    found = attribute(flows, state, context, StateOptions().ip_block_pods)
+    diagnosed = time.process_time()
+    report = build_report(
+        Material(
+            generator=Generator("benchmark", "0", ()),
+            created=0,
+            complete=True,
+            cluster=Cluster(None, (), None),
+            inputs=[],
+            records=len(flows),
+            flows=len(flows),
+            refusals=found.refusals,
+            mend=found.mend,
+            unattributed=found.unattributed,
+            not_policy=[],
+            allowed=[],
+            allowed_buckets=[],
+            since=BEGIN,
+            until=BEGIN + asked.refusals * NS,
+            changes=[],
+            signals=[],
+            gaps=[],
+            clock_skew=[],
+            snapshot=SnapshotInfo(None, None),
+            policies=lambda _: None,
+            selects=lambda _: None,
+            warnings=[],
+        )
+    )
+    done = time.process_time()
+    profile.disable()
+    proved = sum(1 for problem in report.problems if problem.counterfactual is not None)
+    print(f"{len(flows)} refusals, {asked.policies} policies, {asked.pods} pods")
+    print(f"diagnosis {diagnosed - start:6.2f} s  {(diagnosed - start) / len(flows) * 1e6:6.0f} us a refusal")
+    print(f"report    {done - diagnosed:6.2f} s  {len(report.problems)} problems, {proved} with a proposal")
+    if asked.profile:
+        pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
+
+
+if __name__ == "__main__":
+    main()
