@@ -14,13 +14,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from flowdiag.cluster.wanted import KEEP, Filter, filter_of, is_policy_kind, is_wanted_kind
+from flowdiag.cluster.wanted import KEEP, Filter, filter_of, is_wanted_kind
 from flowdiag.cluster.yamlfast import Doubt, read_block
 
 __all__ = ["BadDocument", "Found", "iter_json", "iter_yaml", "looks_like_json"]
 
-_MAX_TEXT = 64 * 1024
-"""Characters of an object's own YAML that are kept for patches; a longer object keeps none."""
 _MAX_OBJECT = 16 * 1024 * 1024
 """Characters of one object that are read at all."""
 
@@ -32,7 +30,6 @@ class Found(Struct, frozen=True):
     line: int
     list_kind: str | None = None
     list_api: str | None = None
-    text: str | None = None
     empty: bool = False
 
 
@@ -163,9 +160,7 @@ def _items(
         if not isinstance(value, list) or len(value) != 1:
             yield BadDocument("", here, "whole")
             return
-        yield Found(
-            value[0], here, list_kind, api, _dedent(chunk, column + 2) if is_policy_kind(kind) else None
-        )
+        yield Found(value[0], here, list_kind, api)
 
 
 def _read_documents(text: str, want: Filter) -> list[Any]:
@@ -173,16 +168,6 @@ def _read_documents(text: str, want: Filter) -> list[Any]:
     from flowdiag.cluster.yamlsafe import read_documents
 
     return read_documents(text, want)
-
-
-def _dedent(chunk: str, width: int) -> str | None:
-    """An item's YAML as a document of its own."""
-    if len(chunk) > _MAX_TEXT:
-        return None
-    blank = " " * width
-    lines = chunk.split("\n")
-    lines[0] = lines[0].replace("-", " ", 1)
-    return "\n".join(line[width:] if line.startswith(blank) else line.lstrip(" ") for line in lines)
 
 
 def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocument]:
@@ -199,11 +184,10 @@ def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocume
         except ValueError as error:
             yield BadDocument(f"not YAML: {error}", line + (getattr(error, "line", None) or 1) - 1)
             return
-    text = body if len(values) == 1 and len(body) <= _MAX_TEXT else None
-    skipped = len(_leading_blank(body)) if text else 0
+    skipped = len(_leading_blank(body)) if len(values) == 1 else 0
     first = line + body.count("\n", 0, skipped)
     for value in values:
-        yield from _unfold(value, first, text[skipped:] if text else None)
+        yield from _unfold(value, first)
 
 
 def _leading_blank(body: str) -> str:
@@ -224,7 +208,7 @@ def iter_json(text: str) -> Iterator[Found | BadDocument]:
     except (msgspec.DecodeError, RecursionError):
         yield from _several(text)
         return
-    yield from _unfold(value, 1 + text.count("\n", 0, _blank_end(text)), None, data)
+    yield from _unfold(value, 1 + text.count("\n", 0, _blank_end(text)), data)
 
 
 def _blank_end(text: str) -> int:
@@ -256,7 +240,7 @@ def _several(text: str) -> Iterator[Found | BadDocument]:
                 following = re.compile(r"^[\[{]", re.MULTILINE).search(text, at + 1)
                 at = following.start() if following else size
                 continue
-            yield from _unfold(value, line, None, text[at:end].encode("utf-8", "replace"))
+            yield from _unfold(value, line, text[at:end].encode("utf-8", "replace"))
             at = end
         else:
             at = _line_end(text, at)
@@ -267,13 +251,11 @@ def _line_end(text: str, at: int) -> int:
     return len(text) if end < 0 else end + 1
 
 
-def _unfold(
-    value: Any, line: int, text: str | None, data: bytes | None = None
-) -> Iterator[Found | BadDocument]:
+def _unfold(value: Any, line: int, data: bytes | None = None) -> Iterator[Found | BadDocument]:
     """A List's items one by one, an array's elements, or the object itself."""
     if isinstance(value, list):
         for element, here in zip(value, _lines(data, line, array=True, number=len(value)), strict=True):
-            yield from _unfold(element, here, None)
+            yield from _unfold(element, here)
         if not value:
             yield Found(None, line, empty=True)
         return
@@ -284,7 +266,7 @@ def _unfold(
     kind = value.get("kind")
     items = value.get("items")
     if "items" not in value or (isinstance(kind, str) and not kind.endswith("List")):
-        yield Found(value, line, text=text)
+        yield Found(value, line)
         return
     list_kind = kind if isinstance(kind, str) else None
     api = value.get("apiVersion")
@@ -294,7 +276,7 @@ def _unfold(
         return
     for item, here in zip(items, _lines(data, line, array=False, number=len(items)), strict=True):
         if isinstance(item, dict) and str(item.get("kind", "")).endswith("List") and "items" in item:
-            yield from _unfold(item, here, None)
+            yield from _unfold(item, here)
         else:
             yield Found(item, here, list_kind, list_api)
 

@@ -172,7 +172,7 @@ def _take(manifest: Manifest, found: Found, fallback: tuple[str, str] | None) ->
             )
         )
         return
-    _object(manifest, body, kind, api or "v1", origin, found.text)
+    _object(manifest, body, kind, api or "v1", origin)
 
 
 def _group(api_version: str) -> str:
@@ -180,9 +180,7 @@ def _group(api_version: str) -> str:
     return group if slash else ""
 
 
-def _object(
-    manifest: Manifest, body: dict[str, Any], kind: str, api: str, origin: Origin, text: str | None
-) -> None:
+def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origin: Origin) -> None:
     group = _group(api)
     if group.startswith("audit."):
         return
@@ -207,7 +205,7 @@ def _object(
                 note=True,
             )
         )
-    value, template = _typed(body, group, kind, api, meta, origin, text)
+    value, template = _typed(body, group, kind, api, meta, origin)
     if value is None:
         return
     for one in value if isinstance(value, tuple) else ():
@@ -240,11 +238,11 @@ _TYPED = frozenset({"Endpoints", "EndpointSlice", "Namespace", "Node", "Pod", "S
 
 
 def _typed(
-    body: dict[str, Any], group: str, kind: str, api: str, meta: Meta, origin: Origin, text: str | None
+    body: dict[str, Any], group: str, kind: str, api: str, meta: Meta, origin: Origin
 ) -> tuple[Any, Pod | None]:
     """The value(s) of an object and, for workloads, the pod of its template."""
     if (group, kind) in POLICY_KINDS:
-        return tuple(read_policy(body, group, kind, api, meta, origin, text)), None
+        return tuple(read_policy(body, group, kind, api, meta, origin)), None
     if group in ("", "apps", "batch", "extensions"):
         if kind == "Pod":
             return read_pod(body, meta, origin), None

@@ -225,7 +225,6 @@ def _read(ref: PolicyRef, body: dict[str, Any], origin: Origin | None) -> list[P
         api if isinstance(api, str) else f"{ref.group}/v1",
         meta,
         origin or Origin(""),
-        None,
     )
 
 

@@ -20,7 +20,6 @@ def read_policy(
     api_version: str,
     meta: Meta,
     origin: Origin,
-    text: str | None,
 ) -> list[PolicyObject]:
     """One policy object, or one for each of the ``specs`` of a Cilium kind."""
     # extensions/v1beta1 served the same objects until Kubernetes 1.15.
@@ -47,7 +46,6 @@ def read_policy(
             managed=meta.managed,
             valid_from=valid_since(meta.created, meta.generation, meta.managed),
             origin=origin,
-            text=text,
             problems=policy_problems(group, kind, spec),
         )
         for index, spec in specs

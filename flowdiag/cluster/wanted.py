@@ -18,7 +18,6 @@ __all__ = [
     "WORKLOAD_KINDS",
     "Filter",
     "filter_of",
-    "is_policy_kind",
     "is_wanted_kind",
 ]
 
@@ -198,11 +197,6 @@ _BY_KIND: dict[str, Filter] = {"Pod": _POD, "Node": _NODE, **dict.fromkeys(WORKL
 def filter_of(kind: str | None) -> Filter:
     """What to read of an object of this kind; an unknown kind is read whole but for its bookkeeping."""
     return _BY_KIND.get(kind or "", _DEFAULT)
-
-
-def is_policy_kind(kind: str | None) -> bool:
-    """Some group's policy is called so; true where the kind is not known."""
-    return kind is None or kind in _POLICY_NAMES
 
 
 def is_wanted_kind(kind: str | None) -> bool:

@@ -45,7 +45,7 @@ def old_policies(events: Iterable[tuple[str, ChangeEvent]]) -> list[OldPolicy]:
         meta = read_meta(body.get("metadata"))
         if (group, kind) not in POLICY_KINDS or meta.name is None:
             continue
-        read = read_policy(body, group, kind, api, meta, Origin(name, event.line), None)
+        read = read_policy(body, group, kind, api, meta, Origin(name, event.line))
         if len(read) == 1 and read[0].spec_index is None:
             found.append(OldPolicy(until=event.at, change=event.change, by=event.by, policy=read[0]))
     return sorted(found, key=lambda one: (-one.until, one.policy.ref, one.by or ""))

@@ -216,8 +216,6 @@ class PolicyObject(Struct, frozen=True, kw_only=True):
     valid_until: int | None = None
     """Until when, where a later spec or a deletion is known (audit logs)."""
     origin: Origin | None = None
-    text: str | None = None
-    """The object as YAML text in the file, where it could be cut out; for reports and patches."""
     problems: tuple[str, ...] = ()
     """Why the API server would refuse it, in words; evaluation on an end it selects is unknown then."""
 

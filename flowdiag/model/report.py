@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from flowdiag.model.event import ObjectRef
+from flowdiag.model.event import ObjectRef, WorkloadRef
 from flowdiag.model.policy import Miss, PolicyRef
 
 __all__ = [
@@ -46,7 +46,6 @@ __all__ = [
     "TimelineEntry",
     "Totals",
     "Window",
-    "WorkloadName",
 ]
 
 SCHEMA = "flowdiag.report/1"
@@ -79,13 +78,6 @@ class Status(StrEnum):
     ACCEPTED = "accepted"
 
 
-class WorkloadName(Struct, frozen=True):
-    """A topmost owner; a bare pod is ``{kind: Pod}``."""
-
-    kind: str | None
-    name: str
-
-
 class ReportEndpoint(Struct, frozen=True, kw_only=True):
     """An end of a refused connection, as one of pod, node, service, external, entity or unknown."""
 
@@ -94,7 +86,8 @@ class ReportEndpoint(Struct, frozen=True, kw_only=True):
     name: str | None = None
     """Workload name for pods, node name, Service name, CIDR or address, entity word."""
     pods: tuple[str, ...] = ()
-    workload: WorkloadName | None = None
+    workload: WorkloadRef | None = None
+    """The topmost owner; a bare pod is ``{kind: Pod}``."""
     ips: tuple[str, ...] = ()
     labels: dict[str, str] | None = None
     identity: int | None = None
@@ -341,6 +334,8 @@ class BucketCounts(Struct, frozen=True):
     denied: tuple[int, ...]
     allowed: tuple[int, ...] | None
     by_problem: dict[str, tuple[int, ...]]
+    by_node: dict[str, tuple[int, ...]] = {}
+    """Denials by the node that recorded them, the nodes with the most; records that name none are in no row."""
 
 
 class Buckets(Struct, frozen=True):
@@ -375,7 +370,7 @@ class PolicyView(Struct, frozen=True, kw_only=True):
     """File that the policy was read from, where it was one; with `line`, the first line of its object."""
     line: int | None = None
     manifest: str | None = None
-    """The policy as YAML text, as it was when the state was taken."""
+    """The policy as YAML text, as it was when the state was taken, without what only the API server writes."""
 
 
 class NotPolicy(Struct, frozen=True):

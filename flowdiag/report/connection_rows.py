@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from flowdiag.model.errors import UsageError
 from flowdiag.model.report import Connection, Problem, Report, ReportEndpoint
-from flowdiag.report.phrases import end_text, policy_name
+from flowdiag.report.names import end_text, policy_name
 
 __all__ = ["COLUMNS", "Row", "chosen_columns", "connection_rows"]
 

@@ -7,7 +7,8 @@ from typing import Protocol
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import EndDecision, WalkStep
 from flowdiag.report.escape import visible_block
-from flowdiag.report.phrases import miss_text, plural, policy_text
+from flowdiag.report.names import miss_text, policy_text
+from flowdiag.report.phrases import plural
 from flowdiag.report.protocol import Options
 from flowdiag.report.query_types import ExplainResult, Observed
 from flowdiag.report.screen import Screen

@@ -7,17 +7,10 @@ from xml.etree import ElementTree as ET
 
 from flowdiag.model.report import Problem, Report, Severity, Status
 from flowdiag.report.escape import visible
-from flowdiag.report.phrases import (
-    cut_off,
-    miss_text,
-    plural,
-    policy_text,
-    reason_text,
-    state_text,
-    what_text,
-    who_to_whom,
-)
+from flowdiag.report.names import miss_text, policy_text, reason_text, who_to_whom
+from flowdiag.report.phrases import cut_off, plural, state_text, what_text
 from flowdiag.report.protocol import Options
+from flowdiag.report.times import Clock
 
 __all__ = ["JunitReporter"]
 
@@ -36,13 +29,14 @@ class JunitReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """XML; `options.problem` leaves only that case."""
+        clock = Clock.of(report, options.timezone)
         suites: dict[str, list[ET.Element]] = {}
         for problem in report.problems:
             if options.problem is None or problem.id == options.problem:
                 namespace = problem.source.namespace if problem.direction != "ingress" else None
                 where = namespace or problem.destination.namespace or problem.source.namespace or "cluster"
-                suites.setdefault(where, []).append(_case(problem, where, options))
-        suites.setdefault("evidence", []).append(_evidence(report, options))
+                suites.setdefault(where, []).append(_case(problem, where, clock))
+        suites.setdefault("evidence", []).append(_evidence(report, clock))
         root = ET.Element("testsuites", {"name": "flowdiag"})
         sums = dict.fromkeys(("tests", "failures", "skipped"), 0)
         for where, cases in sorted(suites.items()):
@@ -70,7 +64,7 @@ def _numbers(numbers: dict[str, int]) -> dict[str, str]:
     }
 
 
-def _case(problem: Problem, where: str, options: Options) -> ET.Element:
+def _case(problem: Problem, where: str, clock: Clock) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
@@ -79,7 +73,7 @@ def _case(problem: Problem, where: str, options: Options) -> ET.Element:
             "time": "0",
         },
     )
-    text = _text(problem, options)
+    text = _text(problem, clock)
     title = visible(problem.title, 300)
     if problem.explained_by is not None:
         ET.SubElement(case, "skipped", {"message": visible(f"explained by {problem.explained_by}", 200)})
@@ -93,10 +87,10 @@ def _case(problem: Problem, where: str, options: Options) -> ET.Element:
     return case
 
 
-def _text(problem: Problem, options: Options) -> str:
+def _text(problem: Problem, clock: Clock) -> str:
     lines = [
         f"{problem.code} {problem.slug}, {problem.severity}, {problem.confidence}",
-        f"{what_text(problem, problem.count)}, {state_text(problem, options.timezone)}",
+        f"{what_text(problem, problem.count)}, {state_text(problem, clock)}",
         reason_text(problem),
     ]
     connections = problem.connections[:_CONNECTIONS]
@@ -114,10 +108,10 @@ def _text(problem: Problem, options: Options) -> str:
     return "\n".join(visible(line, 1000) for line in lines)
 
 
-def _evidence(report: Report, options: Options) -> ET.Element:
+def _evidence(report: Report, clock: Clock) -> ET.Element:
     read = f"{plural(report.totals.records, 'record')} of {plural(len(report.inputs), 'input')} read"
     case = ET.Element("testcase", {"classname": "evidence", "name": "evidence is complete", "time": "0"})
-    limits = "; ".join(cut_off(report, options.timezone))
+    limits = "; ".join(cut_off(report, clock))
     if not report.complete:
         ET.SubElement(case, "skipped", {"message": visible(limits or "parts could not be read", 1000)})
     ET.SubElement(case, "system-out").text = visible(f"{read}. {limits}", 2000)

@@ -10,25 +10,10 @@ from typing import ClassVar
 
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report, Status
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
-from flowdiag.report.phrases import (
-    change_text,
-    clock,
-    count,
-    cut_off,
-    end_text,
-    headline,
-    miss_text,
-    plural,
-    policy_text,
-    port_text,
-    reason_word,
-    recorded_text,
-    span_text,
-    state_text,
-    what_text,
-    zone_text,
-)
+from flowdiag.report.names import end_text, miss_text, policy_text, port_text, reason_word, recorded_text
+from flowdiag.report.phrases import change_text, count, cut_off, headline, plural, state_text, what_text
 from flowdiag.report.protocol import Options
+from flowdiag.report.times import Clock, span_text, zone_text
 
 __all__ = ["MarkdownReporter", "problem_markdown"]
 
@@ -52,6 +37,7 @@ class MarkdownReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """The report; `options.problem` alone, or with `options.all` every problem in full."""
+        clock = Clock.of(report, options.timezone)
         lines = [_heading(report, options), "", f"{markdown_phrase(headline(report))}.", ""]
         shown = [p for p in report.problems if p.explained_by is None]
         # In an audit the news comes first, in the order of the report.
@@ -60,15 +46,15 @@ class MarkdownReporter:
         if options.problem is not None:
             shown = told = [p for p in report.problems if p.id == options.problem]
         for problem in told:
-            lines.extend(problem_markdown(problem, options, number=report.problems.index(problem) + 1))
+            lines.extend(problem_markdown(problem, clock, number=report.problems.index(problem) + 1))
             lines.append("")
         rows = [(problem, connection) for problem in shown for connection in problem.connections]
         if rows:
-            lines.extend(_table(rows, options))
+            lines.extend(_table(rows, clock, whole=options.all))
             lines.append("")
         lines.extend(_besides([p for p in shown if p not in told and not p.connections]))
         lines.extend(_instead(report))
-        lines.append(_limits(report, options))
+        lines.append(_limits(report, clock))
         return "\n".join(lines) + "\n"
 
 
@@ -97,9 +83,8 @@ def _heading(report: Report, options: Options) -> str:
     return f"### Denied traffic{': ' + where if where else ''}{cluster}, {markdown_phrase(when + stated)}"
 
 
-def problem_markdown(problem: Problem, options: Options, *, number: int) -> list[str]:
+def problem_markdown(problem: Problem, clock: Clock, *, number: int) -> list[str]:
     """One problem's lines: title, facts as a list, and the change folded beneath."""
-    zone = options.timezone
     status = f", {problem.status}" if problem.status else ""
     title = markdown_phrase(problem.title, 300)
     source, destination = (markdown_code(end_text(end), 160) for end in (problem.source, problem.destination))
@@ -109,11 +94,13 @@ def problem_markdown(problem: Problem, options: Options, *, number: int) -> list
     lines = [
         f"**{number}. {title}** - {code}, {problem.severity}, {problem.confidence}{status}",
         "",
-        f"- {_capital(markdown_phrase(state_text(problem, zone)))}; {what_text(problem, problem.count)}",
+        f"- {_capital(markdown_phrase(state_text(problem, clock)))}; {what_text(problem, problem.count)}",
     ]
     if problem.connections:
         ends = f"{source} → {destination} {port}{_others(problem)}"
         lines.append(f"- {ends}, {direction}, {markdown_code(reason_word(problem), 80)}")
+    if problem.summary and not problem.nearest:
+        lines.append(f"- {markdown_phrase(problem.summary, 600)}")
     if problem.recorded:
         lines.append(f"- Recorded: {_listed([recorded_text(p) for p in problem.recorded])}")
     if problem.isolating:
@@ -124,7 +111,7 @@ def problem_markdown(problem: Problem, options: Options, *, number: int) -> list
             f"- Nearest rule {markdown_code(policy_text(rule), 160)} {markdown_code(rule.rule, 60)} misses: {misses or '-'}"
         )
     lines.extend(
-        f"- Changed: {markdown_phrase(change_text(change, zone), 300)}" for change in problem.changes[:1]
+        f"- Changed: {markdown_phrase(change_text(change, clock), 300)}" for change in problem.changes[:1]
     )
     fix = problem.counterfactual
     if fix is not None:
@@ -172,14 +159,13 @@ def _radius(fix: Counterfactual) -> str:
     return f"{proof}; also allows {pairs}" + (f" and {plural(more, 'more pair')}" if more > 0 else "")
 
 
-def _table(rows: list[tuple[Problem, Connection]], options: Options) -> list[str]:
-    zone = options.timezone
+def _table(rows: list[tuple[Problem, Connection]], clock: Clock, *, whole: bool) -> list[str]:
     lines = ["| first | from | to | port | count |", "| --- | --- | --- | --- | ---: |"]
-    shown = rows if options.all else rows[:_ROWS]
+    shown = rows if whole else rows[:_ROWS]
     for problem, connection in shown:
         port = port_text(connection.protocol, connection.port, problem.icmp)
         lines.append(
-            f"| {markdown_phrase(clock(connection.first, zone), 40)} "
+            f"| {markdown_phrase(clock.text(connection.first), 40)} "
             f"| {markdown_code(end_text(connection.source), 120)} "
             f"| {markdown_code(end_text(connection.destination), 120)} "
             f"| {markdown_code(port, 60)} | {count(connection.count)} |"
@@ -201,8 +187,8 @@ def _instead(report: Report) -> list[str]:
     return [*lines, ""]
 
 
-def _limits(report: Report, options: Options) -> str:
-    limits = cut_off(report, options.timezone)
+def _limits(report: Report, clock: Clock) -> str:
+    limits = cut_off(report, clock)
     parts = [markdown_phrase(limit, 200) for limit in limits[:_LIMITS]]
     if len(limits) > _LIMITS:
         parts.append(f"{len(limits) - _LIMITS} more")

@@ -15,8 +15,8 @@ from typing import ClassVar
 from flowdiag.model.report import Report
 from flowdiag.model.time import NS
 from flowdiag.report.escape import visible
-from flowdiag.report.phrases import ticks
 from flowdiag.report.protocol import Options
+from flowdiag.report.times import ticks
 
 __all__ = ["OpenMetricsReporter"]
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 from flowdiag.model.errors import UsageError
 from flowdiag.model.report import Report
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
-from flowdiag.report.phrases import ticks
 from flowdiag.report.protocol import Options
+from flowdiag.report.times import ticks
 
 __all__ = ["ParquetReporter"]
 

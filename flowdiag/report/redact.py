@@ -155,6 +155,8 @@ class _Redactor:
                 return {self._label_key(name): self._words(item, "label") for name, item in value.items()}
             if key == "by_problem":
                 return value
+            if key == "by_node":
+                return {self._tokens.take(name, "node"): row for name, row in value.items()}
             return {name: self.walk(item, name, (*path, key)) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.walk(item, key, path) for item in value]

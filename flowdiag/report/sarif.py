@@ -13,8 +13,10 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import NearestRuleView, PolicyView, Problem, Report, Severity
 from flowdiag.report.escape import visible
 from flowdiag.report.json_report import json_bytes
-from flowdiag.report.phrases import miss_text, policy_text, state_text, what_text
+from flowdiag.report.names import miss_text, policy_text
+from flowdiag.report.phrases import state_text, what_text
 from flowdiag.report.protocol import Options
+from flowdiag.report.times import Clock
 
 __all__ = ["SarifReporter"]
 
@@ -46,6 +48,7 @@ class SarifReporter:
         codes = sorted({problem.code: problem for problem in shown})
         slugs = {problem.code: problem.slug for problem in reversed(shown)}
         files = {_key(policy): policy for policy in report.policies}
+        clock = Clock.of(report, options.timezone)
         driver = {
             "name": visible(report.generator.name, 200) or "flowdiag",
             "version": visible(report.generator.version, 80),
@@ -61,7 +64,7 @@ class SarifReporter:
         run = {
             "tool": {"driver": driver},
             "columnKind": "unicodeCodePoints",
-            "results": [_result(problem, codes, files, options) for problem in shown],
+            "results": [_result(problem, codes, files, clock) for problem in shown],
             "invocations": [{"executionSuccessful": True}],
         }
         return json_bytes({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}).decode()
@@ -72,11 +75,11 @@ def _key(ref: PolicyRef | NearestRuleView | PolicyView) -> PolicyKey:
 
 
 def _result(
-    problem: Problem, codes: list[str], files: dict[PolicyKey, PolicyView], options: Options
+    problem: Problem, codes: list[str], files: dict[PolicyKey, PolicyView], clock: Clock
 ) -> dict[str, Any]:
     sentences = [
         problem.title,
-        f"{what_text(problem, problem.count)}, {state_text(problem, options.timezone)}",
+        f"{what_text(problem, problem.count)}, {state_text(problem, clock)}",
     ]
     for rule in problem.nearest[:1]:
         misses = "; ".join(miss_text(miss) for miss in rule.misses)

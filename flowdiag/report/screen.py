@@ -13,6 +13,7 @@ from rich.text import Text
 
 from flowdiag.report.escape import cells, harmless, middle, visible
 from flowdiag.report.protocol import Options
+from flowdiag.report.times import Clock
 
 __all__ = ["Screen"]
 
@@ -22,10 +23,11 @@ _ARROWS = {"→": "->", "–": "-", "·": "-", "…": "...", "×": "x", "≥": "
 
 
 class Screen:
-    """A page that grows downwards.  `width` is in cells."""
+    """A page that grows downwards.  `width` is in cells, `clock` shows the times of one report."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, clock: Clock | None = None) -> None:
         self.options = options
+        self.clock = clock or Clock(options.timezone)
         self.width = min(max(options.width, _MIN_WIDTH), _MAX_WIDTH)
         self._file = io.StringIO()
         self._console = Console(

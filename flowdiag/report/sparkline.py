@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from flowdiag.model.report import EvidenceGap
 from flowdiag.model.time import NS
-from flowdiag.report.phrases import ticks
+from flowdiag.report.times import ticks
 
 __all__ = ["Axis", "axis_of", "column_of", "gap_columns", "narrowed", "sparkline"]
 

@@ -5,18 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from flowdiag.model.report import Report, Severity, Status
-from flowdiag.report.phrases import (
-    clock,
-    count,
-    cut_off,
-    headline,
-    plural,
-    span_text,
-    zone_text,
-)
+from flowdiag.report.phrases import count, cut_off, headline, plural
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_problem import compact, connection_table, full
+from flowdiag.report.times import Clock, span_text, zone_text
 
 __all__ = ["TerminalReporter"]
 
@@ -42,7 +35,7 @@ class TerminalReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """The report in `options.width` columns; with `options.problem` that problem alone, in full."""
-        screen = Screen(options)
+        screen = Screen(options, Clock.of(report, options.timezone))
         _head(screen, report)
         if options.problem is not None:
             for number, problem in enumerate(report.problems, start=1):
@@ -82,11 +75,11 @@ def _head(screen: Screen, report: Report) -> None:
         plural(totals.flows, "flow"),
     ]
     if snapshot.taken is not None:
-        parts.append(f"cluster objects as of {clock(snapshot.taken, zone)}")
+        parts.append(f"cluster objects as of {screen.clock.text(snapshot.taken)}")
     elif snapshot.source is not None:
         parts.append("cluster objects of an unknown time")
     screen.put((screen.name(", ".join(parts)), "dim"), hang=2)
-    limits = cut_off(report, zone)
+    limits = cut_off(report, screen.clock)
     word, style = ("Evidence", "") if report.complete else ("Evidence is incomplete", "bold yellow")
     if limits or not report.complete:
         shown = limits if screen.options.all else limits[:_LIMITS]

@@ -5,29 +5,29 @@ from __future__ import annotations
 from flowdiag.model.report import Counterfactual, Problem, Report, Severity
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
 from flowdiag.report.escape import cells, middle, visible, visible_block
-from flowdiag.report.phrases import (
-    CONFIDENCE_MEANING,
-    SEVERITY_WORD,
-    change_text,
-    clock,
-    day_and_clock,
+from flowdiag.report.names import (
     direction_text,
     end_text,
     miss_text,
     object_text,
-    plural,
     policy_text,
     port_text,
     reason_text,
     reason_word,
     recorded_text,
-    state_text,
-    ticks,
-    what_text,
     who_to_whom,
+)
+from flowdiag.report.phrases import (
+    CONFIDENCE_MEANING,
+    SEVERITY_WORD,
+    change_text,
+    plural,
+    state_text,
+    what_text,
 )
 from flowdiag.report.screen import Screen
 from flowdiag.report.sparkline import axis_of, column_of, gap_columns, narrowed, sparkline
+from flowdiag.report.times import day_and_clock, ticks
 
 __all__ = ["compact", "connection_table", "full"]
 
@@ -50,10 +50,9 @@ _MIN_CELL = 5
 
 def compact(screen: Screen, problem: Problem, number: int) -> None:
     """One problem in a line or two."""
-    zone = screen.options.timezone
     _title(screen, problem, number)
     screen.put(
-        f"{what_text(problem, problem.count)}, {state_text(problem, zone)}; "
+        f"{what_text(problem, problem.count)}, {state_text(problem, screen.clock)}; "
         f"{screen.own(screen.name(who_to_whom(problem), 100))}",
         indent=_INDENT,
         hang=2,
@@ -62,11 +61,10 @@ def compact(screen: Screen, problem: Problem, number: int) -> None:
 
 def full(screen: Screen, report: Report, problem: Problem, number: int, *, detail: bool) -> None:
     """The whole block; `detail` or `Options.verbose` adds pods, manifests, evidence and references."""
-    zone = screen.options.timezone
     _title(screen, problem, number)
     detail = detail or screen.options.verbose
     screen.split(
-        [(state_text(problem, zone), "")],
+        [(state_text(problem, screen.clock), "")],
         (what_text(problem, problem.count), "bold"),
         indent=_INDENT,
         hang=2,
@@ -79,7 +77,7 @@ def full(screen: Screen, report: Report, problem: Problem, number: int, *, detai
     _fix(screen, problem, detail)
     if problem.changes:
         listed = problem.changes if detail else problem.changes[:2]
-        _field(screen, "changed", [screen.name(change_text(c, zone), 200) for c in listed])
+        _field(screen, "changed", [screen.name(change_text(c, screen.clock), 200) for c in listed])
     _consequences(screen, report, problem, detail)
     if problem.notes:
         notes = problem.notes if detail else problem.notes[:_NOTES]
@@ -236,9 +234,8 @@ def _spark(screen: Screen, report: Report, problem: Problem) -> None:
     row = buckets.counts.by_problem.get(problem.id)
     if not row or buckets.start is None or not any(row):
         return
-    zone = screen.options.timezone
-    start = clock(buckets.start, zone)[:5]
-    end = clock(report.window.until, zone)[:5] if report.window.until else ""
+    start = _axis_label(screen, buckets.start)
+    end = _axis_label(screen, report.window.until) if report.window.until else ""
     lead = f"{' ' * _INDENT}{visible(start, 12)}  "
     narrow, step = narrowed(row, min(screen.width - cells(lead) - 8, 80))
     axis = axis_of(buckets.start, buckets.width_s, len(narrow), step)
@@ -251,7 +248,7 @@ def _spark(screen: Screen, report: Report, problem: Problem) -> None:
     marks = [(column_of(axis, ticks(c.at)), c) for c in problem.changes]
     column, change = next(((c, item) for c, item in marks if c is not None), (None, None))
     if column is not None and change is not None:
-        text = f"{object_text(change.object).partition(' ')[2]} {change.kind} {clock(change.at, zone)}"
+        text = f"{object_text(change.object).partition(' ')[2]} {change.kind} {screen.clock.text(change.at)}"
         here = cells(lead) + column
         room = screen.width - here - 2
         if room >= 30 or room >= here:
@@ -264,6 +261,12 @@ def _spark(screen: Screen, report: Report, problem: Problem) -> None:
         screen.literal(f"{' ' * cells(lead)}{unknown.strip()}", "dim")
 
 
+def _axis_label(screen: Screen, moment: str) -> str:
+    """``14:03``, with the day (``03-17 14:03``) where the window covers several."""
+    whole = day_and_clock(moment, screen.options.timezone)
+    return whole[11:16] if screen.clock.day else whole[5:16]
+
+
 _TABLE = ("count", "source", "destination", "port", "protocol", "first", "last", "code")
 
 
@@ -271,16 +274,13 @@ def connection_table(screen: Screen, report: Report) -> None:
     """Every refused connection in columns; `Options.columns` chooses them, else as many as fit."""
     options = screen.options
     columns = chosen_columns(options.columns or _TABLE)
-    zone = options.timezone
-    days = {day_and_clock(t, zone)[:10] for t in (report.window.since, report.window.until) if t}
-    cut = 11 if len(days) == 1 else 0
     rows: list[list[str]] = [list(columns)]
     for facts in connection_rows(report, options.problem):
         texts = []
         for column in columns:
             value = facts[column]
             if column in ("first", "last") and isinstance(value, str):
-                texts.append(visible(day_and_clock(value, zone)[cut:], 30))
+                texts.append(visible(screen.clock.text(value), 30))
             else:
                 texts.append("-" if value is None else screen.name(str(value), 60))
         rows.append(texts)

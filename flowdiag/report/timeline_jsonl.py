@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 from flowdiag.model.report import Problem, Report
 from flowdiag.report.escape import visible
 from flowdiag.report.json_report import json_bytes
-from flowdiag.report.phrases import end_text, policy_name, port_text, ticks, who_to_whom
+from flowdiag.report.names import end_text, policy_name, port_text, who_to_whom
 from flowdiag.report.protocol import Options
+from flowdiag.report.times import ticks
 
 __all__ = ["JsonlReporter"]
 

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from flowdiag.model.policy import PolicyRef
 from flowdiag.report.escape import markdown_code, markdown_phrase, visible
-from flowdiag.report.phrases import count, day_and_clock, plural, policy_name, port_text, zone_text
+from flowdiag.report.names import policy_name, port_text
+from flowdiag.report.phrases import count, plural
 from flowdiag.report.protocol import Options
 from flowdiag.report.query_types import FlowChange, FlowChanges, WhatifResult
 from flowdiag.report.screen import Screen
+from flowdiag.report.times import day_and_clock, zone_text
 from flowdiag.report.whatif_bundles import Bundle, bundles, pairs
 
 __all__ = ["render_whatif", "whatif_markdown"]

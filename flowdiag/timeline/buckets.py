@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from flowdiag.model.report import BucketCounts, Buckets
 from flowdiag.model.tally import Bucket
@@ -13,6 +13,8 @@ __all__ = ["bucketize"]
 _LADDER_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800)
 _WANTED = 60
 """Spans that a plot can show; the width is the first of the ladder that gives at most so many."""
+_MAX_NODES = 50
+"""Nodes with a row of their own."""
 
 
 def bucketize(
@@ -21,6 +23,7 @@ def bucketize(
     by_problem: Mapping[str, Iterable[Bucket]],
     unattributed: Iterable[Bucket],
     allowed: Iterable[Bucket] | None,
+    by_node: Mapping[str, Sequence[Bucket]] | None = None,
 ) -> Buckets:
     """Cut ``[since, until]`` into equal spans and count.
 
@@ -48,8 +51,17 @@ def bucketize(
             denied=tuple(denied),
             allowed=None if allowed is None else tuple(_row(allowed, start, width, number, since, until)),
             by_problem=rows,
+            by_node={
+                node: tuple(_row(buckets, start, width, number, since, until))
+                for node, buckets in _busiest(by_node or {})
+            },
         ),
     )
+
+
+def _busiest(by_node: Mapping[str, Sequence[Bucket]]) -> list[tuple[str, Sequence[Bucket]]]:
+    ranked = sorted(by_node.items(), key=lambda item: (-sum(bucket.count for bucket in item[1]), item[0]))
+    return sorted(ranked[:_MAX_NODES])
 
 
 def _row(buckets: Iterable[Bucket], start: int, width: int, number: int, since: int, until: int) -> list[int]:

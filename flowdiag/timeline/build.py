@@ -34,6 +34,7 @@ from flowdiag.model.report import (
 )
 from flowdiag.model.tally import Bucket, InputSummary
 from flowdiag.model.time import rfc3339
+from flowdiag.policy.manifest import manifest
 from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.buckets import bucketize
 from flowdiag.timeline.ends import EndKey, end_key
@@ -190,6 +191,7 @@ def build_report(material: Material) -> Report:
             by_problem,
             [bucket for flow in material.unattributed for bucket in flow.buckets],
             material.allowed_buckets,
+            _by_node(material),
         ),
         changes=tuple(
             Change(at=rfc3339(c.at), kind=c.kind, object=c.object, by=c.by, text=c.text)
@@ -263,6 +265,16 @@ class _AllowedIndex:
         return max(firsts) if firsts else None
 
 
+def _by_node(material: Material) -> dict[str, list[Bucket]]:
+    """Buckets of the denied flows by the node that recorded them."""
+    rows: dict[str, list[Bucket]] = defaultdict(list)
+    denied = (r.flow for r in material.refusals if r.flow.distinct.verdict not in _NOT_DENIED)
+    for flow in (*denied, *material.unattributed):
+        if flow.distinct.node is not None:
+            rows[flow.distinct.node].extend(flow.buckets)
+    return rows
+
+
 def _policies(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[PolicyView, ...]:
     denials: Counter[PolicyRef] = Counter()
     for draft in drafts:
@@ -294,7 +306,7 @@ def _policy(material: Material, ref: PolicyRef, count: int) -> PolicyView:
         denials=count,
         path=origin.input if origin is not None else None,
         line=origin.line if origin is not None else None,
-        manifest=known.text if known is not None else None,
+        manifest=manifest(known) if known is not None else None,
     )
 
 

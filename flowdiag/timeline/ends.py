@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.report import ReportEndpoint, WorkloadName
+from flowdiag.model.event import WorkloadRef
+from flowdiag.model.report import ReportEndpoint
 
 __all__ = ["EndKey", "end_key", "end_name", "end_namespace", "fold_addresses", "report_endpoint"]
 
@@ -140,7 +141,7 @@ def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
         namespace=namespace or None,
         name=name or None,
         pods=tuple(sorted(pods)[:_MAX_LISTED]),
-        workload=WorkloadName(workload_kind or None, name) if kind == "pod" else None,
+        workload=WorkloadRef(workload_kind or None, name) if kind == "pod" else None,
         ips=tuple(sorted(ips, key=_address_order)[:_MAX_LISTED]),
         labels=labels,
         identity=identities.pop() if len(identities) == 1 else None,

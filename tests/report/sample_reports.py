@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from flowdiag.model.event import ObjectRef
+from flowdiag.model.event import ObjectRef, WorkloadRef
 from flowdiag.model.policy import Condition, Miss, PolicyRef
 from flowdiag.model.report import (
     BlastRadius,
@@ -42,7 +42,6 @@ from flowdiag.model.report import (
     TimelineEntry,
     Totals,
     Window,
-    WorkloadName,
 )
 
 DAY = "2026-03-17T"
@@ -63,7 +62,7 @@ def pod_end(namespace: str, name: str, *pods: str, **more: Any) -> ReportEndpoin
         namespace=namespace,
         name=name,
         pods=pods,
-        workload=WorkloadName("Deployment", name),
+        workload=WorkloadRef("Deployment", name),
         labels=more.pop("labels", {"app": name}),
         known_by="record",
         **more,

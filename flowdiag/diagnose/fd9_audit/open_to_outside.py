@@ -8,8 +8,9 @@ from ipaddress import ip_address, ip_network
 
 from flowdiag.diagnose.check import Check, Concern, Scene
 from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import WorkloadRef
 from flowdiag.model.flow import Flow
-from flowdiag.model.report import ReportEndpoint, Severity, WorkloadName
+from flowdiag.model.report import ReportEndpoint, Severity
 
 __all__ = ["OpenToOutside"]
 
@@ -105,7 +106,7 @@ def _concern(subject: _Subject, flows: list[Flow]) -> Concern:
             ips=tuple(sorted({flow.src.ip for flow in flows if flow.src.ip})[:20]),
         ),
         destination=ReportEndpoint(
-            kind="pod", namespace=namespace, name=name, workload=WorkloadName(kind or None, name)
+            kind="pod", namespace=namespace, name=name, workload=WorkloadRef(kind or None, name)
         ),
         protocol=ports[0][0] or None if len(ports) == 1 else None,
         port=ports[0][1] if len(ports) == 1 else None,

@@ -36,7 +36,7 @@ AnyEdit = Edit | Labelling
 
 def changed_policy(policy: PolicyObject, spec: dict[str, Any]) -> PolicyObject:
     """Give the same object with another spec."""
-    return replace(policy, spec=spec, text=None)
+    return replace(policy, spec=spec)
 
 
 def apply_edits(snapshot: Snapshot, edits: tuple[AnyEdit, ...]) -> Snapshot:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, apply_edits
-from flowdiag.diagnose.proposals.manifest import manifest_of, patch
+from flowdiag.diagnose.proposals.patch import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Ends, blast_radius
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods

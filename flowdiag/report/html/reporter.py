@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report, ReportWarning
-from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, visible, visible_block
+from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
 from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes
 from flowdiag.report.protocol import Options
@@ -112,6 +112,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))
+    environment.filters["short"] = lambda text: middle(visible(text), 72)
     environment.filters["long"] = lambda text: Markup("{}").format(visible(text, 4000))
     return environment
 

@@ -1,0 +1,42 @@
+"""What an edit leaves behind as YAML text, and what changed as a unified diff."""
+
+from __future__ import annotations
+
+import difflib
+
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.model.objects import Namespace
+from flowdiag.policy.manifest import manifest, yaml_text
+
+__all__ = ["manifest_of", "patch"]
+
+
+def manifest_of(edit: AnyEdit) -> str:
+    """Write the object that an edit leaves behind."""
+    if isinstance(edit, Edit):
+        return manifest(edit.new)
+    return _namespace(edit.namespace, {**edit.namespace.labels, **edit.labels})
+
+
+def _namespace(namespace: Namespace, labels: dict[str, str]) -> str:
+    # Only what is applied is owned afterwards, so annotations and the rest may be left out.
+    metadata = {"name": namespace.name, "labels": dict(sorted(labels.items()))}
+    return yaml_text({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+def patch(edits: tuple[AnyEdit, ...]) -> str | None:
+    """Write what changes in known objects as a unified diff; ``None`` where all is new."""
+    parts = []
+    for edit in edits:
+        if isinstance(edit, Edit):
+            if edit.old is None:
+                continue
+            ref = edit.new.ref
+            name = f"{ref.namespace}/{ref.name}.yaml" if ref.namespace is not None else f"{ref.name}.yaml"
+            old = manifest(edit.old)
+        else:
+            name = f"{edit.namespace.name}.yaml"
+            old = _namespace(edit.namespace, edit.namespace.labels)
+        before, after = (text.splitlines(keepends=True) for text in (old, manifest_of(edit)))
+        parts.append("".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")))
+    return "".join(parts) or None

@@ -1,0 +1,52 @@
+"""A policy as YAML text that ``kubectl apply`` takes: what reports show and what patches are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdiag.model.objects import PolicyObject
+
+__all__ = ["manifest", "yaml_text"]
+
+_SPEC_ORDER = (
+    *("tier", "priority", "order", "subject", "endpointSelector", "nodeSelector"),
+    *("podSelector", "selector", "namespaceSelector", "policyTypes", "types", "ingress", "egress"),
+)
+_NOISE = ("kubectl.kubernetes.io/last-applied-configuration",)
+"""Annotations that kubectl writes itself; applying them back would only confuse it."""
+
+
+def manifest(policy: PolicyObject) -> str:
+    """Write the whole object, keys in the order of the API reference."""
+    metadata: dict[str, Any] = {"name": policy.ref.name}
+    if policy.ref.namespace is not None:
+        metadata["namespace"] = policy.ref.namespace
+    if policy.labels:
+        metadata["labels"] = dict(sorted(policy.labels.items()))
+    annotations = {key: value for key, value in sorted(policy.annotations.items()) if key not in _NOISE}
+    if annotations:
+        metadata["annotations"] = annotations
+    spec = {key: policy.spec[key] for key in _SPEC_ORDER if key in policy.spec}
+    spec.update({key: value for key, value in policy.spec.items() if key not in spec})
+    body = {"apiVersion": policy.api_version, "kind": policy.ref.kind, "metadata": metadata, "spec": spec}
+    return yaml_text(body)
+
+
+def yaml_text(body: dict[str, Any]) -> str:
+    """An object as a YAML document, keys in the order given."""
+    import yaml
+
+    text: str = yaml.dump(body, Dumper=_plain_dumper(), sort_keys=False, default_flow_style=False, width=100)
+    return text
+
+
+def _plain_dumper() -> Any:
+    """A safe dumper that never writes anchors, which nobody expects in a policy."""
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            del data
+            return True
+
+    return Plain

@@ -1,0 +1,105 @@
+"""What all charts share: sizes, colours, which problems have a colour, and the time axis."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+
+from msgspec import Struct
+
+from flowdiag.model.report import Problem, Report
+from flowdiag.report.escape import visible
+from flowdiag.report.times import instant, ticks
+
+__all__ = [
+    "BOTTOM",
+    "HEIGHT",
+    "INK",
+    "LEFT",
+    "LINE",
+    "OTHER",
+    "PALETTE",
+    "RIGHT",
+    "TOP",
+    "WIDTH",
+    "ChartFrame",
+    "TimeAxis",
+    "charted",
+    "frame",
+    "label",
+    "time_axis",
+]
+
+PALETTE = ("#0072b2", "#c8501e", "#12805f", "#a8528a", "#8f6a00", "#4a74b8")
+"""Told apart with any colour vision (after Okabe and Ito), each at least 3:1 on white and on near black."""
+OTHER = "#7a7a7a"
+INK = "#333333"
+LINE = "#dddddd"
+
+WIDTH = 880
+HEIGHT = 220
+LEFT, RIGHT, TOP, BOTTOM = 60, 60, 24, 44
+
+
+class ChartFrame(Struct, frozen=True):
+    """Where the time axis stands inside an inline SVG: pixels from `left` to `right` are `start_ms` to `end_ms`."""
+
+    left: int
+    right: int
+    top: int
+    start_ms: int
+    end_ms: int
+    width_ms: int
+    """One bucket."""
+
+
+class TimeAxis(Struct, frozen=True):
+    """A report's buckets in milliseconds."""
+
+    start: int
+    width: int
+    number: int
+    shift: int
+    """Milliseconds added so that a UTC axis shows the wanted zone."""
+
+    def at(self, index: int) -> int:
+        """The start of a bucket; of the one after the last, the end."""
+        return self.start + index * self.width
+
+    def shown(self, moment: int) -> int:
+        """A moment as the axis shows it."""
+        return moment + self.shift
+
+
+def time_axis(report: Report, zone: tzinfo) -> TimeAxis | None:
+    """The axis in the zone that is shown, ``None`` where nothing has a time."""
+    buckets = report.buckets
+    start = ticks(buckets.start)
+    if start is None or not buckets.width_s or not buckets.counts.denied or buckets.start is None:
+        return None
+    moment = instant(buckets.start, zone)
+    offset = moment.utcoffset() if moment else None
+    return TimeAxis(
+        start=start // 1_000_000,
+        width=max(int(buckets.width_s * 1000), 1),
+        number=len(buckets.counts.denied),
+        shift=int(offset.total_seconds() * 1000) if offset else 0,
+    )
+
+
+def frame(report: Report) -> ChartFrame | None:
+    """Where the axis of every inline chart stands, ``None`` where nothing has a time."""
+    axis = time_axis(report, UTC)
+    if axis is None:
+        return None
+    return ChartFrame(LEFT, LEFT + WIDTH, TOP, axis.start, axis.at(axis.number), axis.width)
+
+
+def charted(report: Report) -> list[Problem]:
+    """Problems with a colour of their own, in the report's order."""
+    rows = report.buckets.counts.by_problem
+    return [p for p in report.problems if any(rows.get(p.id, ()))][: len(PALETTE)]
+
+
+def label(report: Report, problem: Problem) -> str:
+    """``1 FD401``: a problem's number and code."""
+    return f"{report.problems.index(problem) + 1} {visible(problem.code, 20)}"

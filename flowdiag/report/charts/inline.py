@@ -1,0 +1,82 @@
+"""A chart as an SVG element for a page: fixed axis, hatchings, a title and a description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import Any
+from xml.sax.saxutils import escape
+
+from flowdiag.model.report import Report
+from flowdiag.report.charts.axis import BOTTOM, LEFT, OTHER, PALETTE, RIGHT, TOP, WIDTH, TimeAxis, time_axis
+from flowdiag.report.charts.draw import configured, svg_text
+from flowdiag.report.charts.lanes import lanes, lanes_height, lanes_text
+from flowdiag.report.charts.nodes import nodes, nodes_height, nodes_text
+from flowdiag.report.charts.timeline import timeline, timeline_height, timeline_text
+from flowdiag.report.escape import visible
+
+__all__ = ["inline_svg"]
+
+_Drawn = Callable[[Report, TimeAxis, tzinfo], Any]
+_CHARTS: dict[str, tuple[Callable[[Report], int], _Drawn, _Drawn]] = {
+    "timeline": (timeline_height, timeline, timeline_text),
+    "lanes": (lanes_height, lanes, lanes_text),
+    "nodes": (nodes_height, nodes, nodes_text),
+}
+
+
+def inline_svg(report: Report, kind: str, *, title: str, zone: tzinfo) -> str | None:
+    """One chart as an SVG element, ``None`` where nothing has a time or there is nothing to draw.
+
+    Args:
+        report: the report.
+        kind: ``timeline``, ``lanes`` or ``nodes``; also the prefix of the ids inside.
+        title: its accessible name.
+        zone: the zone that the axis shows.
+    """
+    axis = time_axis(report, zone)
+    height_of, chart, text = _CHARTS[kind]
+    height = height_of(report)
+    if axis is None or not height:
+        return None
+    spec = chart(report, axis, zone).properties(
+        width=WIDTH,
+        height=height,
+        autosize="none",
+        padding={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+    )
+    svg = svg_text(configured(spec, "transparent").to_dict())
+    body = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
+    used = []
+    for number, color in enumerate([*PALETTE, OTHER]):
+        if f'"{color}"' in body:
+            used.append(number)
+            body = body.replace(f'fill="{color}"', f'fill="url(#{kind}-h{number})"')
+    width, total = LEFT + WIDTH + RIGHT, TOP + height + BOTTOM
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 {width} {total}" '
+        f'data-bottom="{TOP + height}" aria-labelledby="{kind}-title {kind}-desc">'
+        f'<title id="{kind}-title">{escape(visible(title))}</title>'
+        f'<desc id="{kind}-desc">{escape(text(report, axis, zone))}</desc>'
+        f"<defs>{''.join(_hatch(kind, number) for number in used)}</defs>{body}</svg>"
+    )
+
+
+# Seven fillings that differ without colour: plain, rising, falling, upright, level, dotted, checked.
+_HATCHES = (
+    "",
+    '<path d="M0 8L8 0M-2 2L2 -2M6 10L10 6" stroke="#fff" stroke-opacity=".55" stroke-width="1.4"/>',
+    '<path d="M0 0L8 8M-2 6L2 10M6 -2L10 2" stroke="#fff" stroke-opacity=".55" stroke-width="1.4"/>',
+    '<path d="M4 0V8" stroke="#fff" stroke-opacity=".55" stroke-width="1.6"/>',
+    '<path d="M0 4H8" stroke="#fff" stroke-opacity=".55" stroke-width="1.6"/>',
+    '<circle cx="4" cy="4" r="1.4" fill="#fff" fill-opacity=".6"/>',
+    '<path d="M0 4H8M4 0V8" stroke="#fff" stroke-opacity=".45" stroke-width="1"/>',
+)
+
+
+def _hatch(kind: str, number: int) -> str:
+    color = (*PALETTE, OTHER)[number]
+    return (
+        f'<pattern id="{kind}-h{number}" width="8" height="8" patternUnits="userSpaceOnUse">'
+        f'<rect width="8" height="8" fill="{color}"/>{_HATCHES[number]}</pattern>'
+    )

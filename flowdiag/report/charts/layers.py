@@ -1,0 +1,103 @@
+"""Layers that several charts have: the time axis, spans without evidence, marks of changes."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Any
+
+from flowdiag.model.report import Report
+from flowdiag.report.charts.axis import INK, WIDTH, TimeAxis
+from flowdiag.report.times import ticks, zone_text
+
+__all__ = ["bar", "change_layers", "data", "gap_layer", "time_x"]
+
+_GAP = "#b3b3b3"
+_MAX_CHANGES = 26
+_LETTER = 26
+"""Pixels that a change's letters need."""
+_DAY_MS = 86_400_000
+
+
+def data(rows: list[dict[str, Any]]) -> Any:
+    """Rows for a chart."""
+    import altair as alt
+
+    make: Any = alt.Data
+    return make(values=rows)
+
+
+def time_x(axis: TimeAxis, zone: tzinfo, report: Report) -> Any:
+    """The x encoding: the whole axis, its zone as the title, the day where it covers several."""
+    import altair as alt
+
+    low, high = axis.shown(axis.start), axis.shown(axis.at(axis.number))
+    days = low // _DAY_MS != (high - 1) // _DAY_MS
+    return alt.X(
+        "at:T",
+        scale=alt.Scale(type="utc", domain=[low, high], nice=False),
+        axis=alt.Axis(
+            format="%m-%d %H:%M" if days else "%H:%M:%S" if axis.width < 5000 else "%H:%M",
+            title=zone_text(zone, report.buckets.start),
+            labelFlush=False,
+            labelOverlap="greedy",
+            labelSeparation=8,
+        ),
+    )
+
+
+def bar(axis: TimeAxis, index: int, number: int, name: str) -> dict[str, Any]:
+    """One bucket's count of one problem."""
+    return {
+        "at": axis.shown(axis.at(index)),
+        "until": axis.shown(axis.at(index + 1)),
+        "count": number,
+        "problem": name,
+    }
+
+
+def gap_layer(report: Report, axis: TimeAxis, x: Any) -> Any | None:
+    """Bands where evidence is known to be missing; a moment is drawn as a narrow one."""
+    import altair as alt
+
+    rows = []
+    low, high = axis.start, axis.at(axis.number)
+    for gap in report.evidence.gaps:
+        since, until = ticks(gap.since), ticks(gap.to)
+        first = since if since is not None else until
+        last = until if until is not None else since
+        if first is None or last is None:
+            continue
+        begin = max(first // 1_000_000, low)
+        end = min(max(last // 1_000_000, first // 1_000_000 + axis.width // 4), high)
+        if begin < end:
+            rows.append({"at": axis.shown(begin), "until": axis.shown(end)})
+    if not rows:
+        return None
+    return alt.Chart(data(rows)).mark_rect(color=_GAP, opacity=0.45).encode(x=x, x2="until:T")
+
+
+def change_layers(report: Report, axis: TimeAxis, x: Any) -> list[Any]:
+    """A dashed line and a letter for each change; letters that would stand on each other are one mark."""
+    import altair as alt
+
+    rows: list[dict[str, Any]] = []
+    close = axis.width * axis.number * _LETTER // WIDTH
+    moments = sorted(
+        (axis.shown(at // 1_000_000), chr(ord("A") + index))
+        for index, change in enumerate(report.changes[:_MAX_CHANGES])
+        if (at := ticks(change.at)) is not None and axis.start <= at // 1_000_000 <= axis.at(axis.number)
+    )
+    for at, letter in moments:
+        if rows and at - rows[-1]["at"] < close:
+            rows[-1]["mark"] = f"{rows[-1]['mark'][0]}–{letter}"
+        else:
+            rows.append({"at": at, "mark": letter})
+    if not rows:
+        return []
+    base = alt.Chart(data(rows)).encode(x=x)
+    return [
+        base.mark_rule(strokeDash=[4, 3], color=INK, strokeWidth=1.2),
+        base.mark_text(dy=-8, fontSize=12, fontWeight="bold", color=INK).encode(
+            text="mark:N", y=alt.value(0)
+        ),
+    ]

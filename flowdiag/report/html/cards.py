@@ -1,0 +1,188 @@
+"""One problem as a card: what, who, which rule, what mends it, and what shows it."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Any
+
+from msgspec import Struct
+
+from flowdiag.model.report import NearestRuleView, PolicyView, Problem, Report, ReportEndpoint
+from flowdiag.report.charts import PALETTE, charted, frame
+from flowdiag.report.escape import visible
+from flowdiag.report.html.missed import marked_lines
+from flowdiag.report.html.values import milliseconds, time_value
+from flowdiag.report.markdown import problem_markdown
+from flowdiag.report.names import (
+    direction_text,
+    end_text,
+    miss_text,
+    policy_name,
+    policy_text,
+    reason_text,
+    recorded_text,
+    who_to_whom,
+)
+from flowdiag.report.phrases import (
+    CONFIDENCE_MEANING,
+    SEVERITY_WORD,
+    change_text,
+    plural,
+    state_text,
+    what_text,
+)
+from flowdiag.report.times import Clock
+
+__all__ = ["PolicyKey", "cards", "policy_keys"]
+
+_MAX_EVIDENCE = 5
+_MAX_PAIRS = 50
+_NEAREST = 3
+
+PolicyKey = tuple[str | None, str | None, str | None, str | None]
+
+
+class _Shared(Struct, frozen=True):
+    """What all cards of a page look up."""
+
+    report: Report
+    zone: tzinfo
+    clock: Clock
+    numbers: dict[str, int]
+    colors: dict[str, int]
+    policies: dict[PolicyKey, PolicyView]
+
+
+def cards(report: Report, zone: tzinfo) -> list[dict[str, Any]]:
+    """Every problem, in the report's order."""
+    shared = _Shared(
+        report=report,
+        zone=zone,
+        clock=Clock.of(report, zone),
+        numbers={problem.id: number for number, problem in enumerate(report.problems, start=1)},
+        colors={problem.id: number for number, problem in enumerate(charted(report))},
+        policies={(p.kind, p.group, p.namespace, p.name): p for p in report.policies},
+    )
+    return [_card(shared, problem, number) for number, problem in enumerate(report.problems, start=1)]
+
+
+def policy_keys(problem: Problem) -> set[PolicyKey]:
+    """Every policy that a problem speaks of."""
+    return {(ref.kind, ref.group, ref.namespace, ref.name) for ref in _named(problem)}
+
+
+def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
+    report, zone, clock = shared.report, shared.zone, shared.clock
+    fix = problem.counterfactual
+    return {
+        "problem": problem,
+        "number": number,
+        "anchor": f"p{number}",
+        "severity": SEVERITY_WORD[problem.severity],
+        "color": shared.colors.get(problem.id, len(PALETTE)),
+        "state": state_text(problem, clock),
+        "what": what_text(problem, problem.count),
+        "who": who_to_whom(problem),
+        "direction": direction_text(problem),
+        "reason": reason_text(problem),
+        "first": time_value(problem.first, zone),
+        "last": time_value(problem.last, zone),
+        "policy_words": visible(" ".join(policy_name(ref) for ref in _named(problem)).lower(), 600),
+        "search": _search(problem),
+        "spark": _spark(report, problem, clock),
+        "recorded": [recorded_text(policy) for policy in problem.recorded],
+        "isolating": [policy_text(ref) for ref in problem.isolating],
+        "nearest": [_nearest(shared, rule) for rule in problem.nearest[:_NEAREST]],
+        "fix": fix,
+        "proof": None if fix is None else "proved by replaying it" if fix.proved else "not proved",
+        "patch": [] if fix is None or not fix.patch else _diff(fix.patch),
+        "also": []
+        if fix is None
+        else [f"{r.src} → {r.dst} {','.join(r.ports)}/{r.protocol}" for r in fix.also_allows[:_MAX_PAIRS]],
+        "also_left": 0 if fix is None else max(len(fix.also_allows) - _MAX_PAIRS, 0),
+        "changes": [change_text(change, clock) for change in problem.changes],
+        "explains": [
+            (shared.numbers[p.id], p.title, what_text(p, p.count))
+            for p in report.problems
+            if p.explained_by == problem.id
+        ],
+        "explained_by": shared.numbers.get(problem.explained_by) if problem.explained_by else None,
+        "ends": [
+            (word, _end(end))
+            for word, end in (("source", problem.source), ("destination", problem.destination))
+        ],
+        "meaning": CONFIDENCE_MEANING[problem.confidence],
+        "evidence": problem.evidence[:_MAX_EVIDENCE],
+        "evidence_left": max(len(problem.evidence) - _MAX_EVIDENCE, 0),
+        "references": [(url, url if url.startswith("https://") else None) for url in problem.references],
+        "markdown": "\n".join(problem_markdown(problem, clock, number=number)),
+    }
+
+
+def _named(problem: Problem) -> list[Any]:
+    return [*problem.isolating, *problem.recorded, *problem.nearest]
+
+
+def _nearest(shared: _Shared, rule: NearestRuleView) -> dict[str, Any]:
+    policy = shared.policies.get((rule.kind, rule.group, rule.namespace, rule.name))
+    return {
+        "rule": f"{policy_text(rule)} {rule.rule}",
+        "misses": [miss_text(miss) for miss in rule.misses],
+        "lines": marked_lines(policy.manifest, rule) if policy is not None and policy.manifest else [],
+    }
+
+
+def _search(problem: Problem) -> str:
+    parts = [problem.title, problem.code, problem.slug, problem.verdict, problem.reason.name or ""]
+    return visible(" ".join(parts).lower(), 1000)
+
+
+def _spark(report: Report, problem: Problem, clock: Clock) -> dict[str, Any] | None:
+    """Bars of 24 units' height for a strip in the card, with marks where something changed."""
+    row = report.buckets.counts.by_problem.get(problem.id, ())
+    axis = frame(report)
+    top = max(row, default=0)
+    if axis is None or not top:
+        return None
+    bars = [
+        f"M{index} 24v-{max(24 * number / top, 2):.3g}h.9V24z" for index, number in enumerate(row) if number
+    ]
+    span = axis.end_ms - axis.start_ms
+    marks = [
+        f"{(at - axis.start_ms) / span * len(row):.4g}"
+        for change in problem.changes
+        if (at := milliseconds(change.at)) is not None and axis.start_ms <= at <= axis.end_ms
+    ]
+    words = f"Over time: {state_text(problem, clock)}; at most {plural(top, 'record')} in {report.buckets.width_s or 0:g} s"
+    return {"path": "".join(bars), "width": len(row), "marks": marks, "words": words}
+
+
+def _end(end: ReportEndpoint) -> list[tuple[str, str]]:
+    facts = [("is", f"{end_text(end)} ({end.kind})")]
+    if end.pods:
+        facts.append(("pods", ", ".join(end.pods[:20])))
+    if end.ips:
+        facts.append(("addresses", ", ".join(end.ips[:20])))
+    if end.labels:
+        facts.append(
+            ("labels", ", ".join(f"{key}={value}" for key, value in sorted(end.labels.items())[:30]))
+        )
+    if end.dns_names:
+        facts.append(("names", ", ".join(end.dns_names[:20])))
+    if end.identity is not None:
+        facts.append(("identity", str(end.identity)))
+    facts.append(("known by", end.known_by or "unknown"))
+    return facts
+
+
+def _diff(patch: str) -> list[tuple[str, str]]:
+    """(class, line) of a unified diff; the sign stays in the line, so that colour is not needed."""
+    lines = []
+    for line in patch.rstrip("\n").split("\n"):
+        kind = (
+            "head"
+            if line.startswith(("---", "+++", "@@"))
+            else {"+": "add", "-": "del"}.get(line[:1], "same")
+        )
+        lines.append((kind, line))
+    return lines

@@ -1,0 +1,150 @@
+"""What things are called: ends, ports, policies, conditions, reasons.
+
+Nothing here escapes; the format does that to the whole phrase.
+"""
+
+from __future__ import annotations
+
+from flowdiag.model.event import ObjectRef
+from flowdiag.model.policy import Condition, Miss, PolicyRef
+from flowdiag.model.report import (
+    Connection,
+    NearestRuleView,
+    PolicyView,
+    Problem,
+    RecordedPolicy,
+    ReportEndpoint,
+)
+
+__all__ = [
+    "direction_text",
+    "end_text",
+    "miss_text",
+    "object_text",
+    "policy_name",
+    "policy_text",
+    "port_text",
+    "reason_text",
+    "reason_word",
+    "recorded_text",
+    "who_to_whom",
+]
+
+_CONDITION_WORDS = {
+    Condition.NAMESPACE: "namespace label",
+    Condition.POD: "pod label",
+    Condition.IP: "address",
+    Condition.ENTITY: "entity",
+    Condition.FQDN: "DNS name",
+    Condition.SERVICE: "Service",
+    Condition.NODE: "node",
+    Condition.PORT: "port",
+    Condition.PROTOCOL: "protocol",
+    Condition.ICMP: "ICMP type",
+    Condition.L7: "request",
+}
+
+
+def end_text(end: ReportEndpoint) -> str:
+    """An end at the level people speak of: ``shop/checkout``, ``node node-a``, a range, a name, an entity."""
+    name = end.name
+    if end.kind == "pod":
+        name = (end.workload.name if end.workload else None) or name or (end.pods[0] if end.pods else None)
+        if name is None:
+            return f"{end.namespace}/(unknown pod)" if end.namespace else _address(end, "an unknown pod")
+        return f"{end.namespace}/{name}" if end.namespace else name
+    if end.kind == "node":
+        return f"node {name}" if name else _address(end, "a node")
+    if end.kind == "service":
+        return f"Service {end.namespace}/{name}" if end.namespace else f"Service {name or '(unknown)'}"
+    if end.kind == "external":
+        dns = end.dns_names[0] if end.dns_names else None
+        address = end.ips[0] if end.ips else None
+        if dns and name in (dns, None):
+            return f"{dns} ({address})" if address else dns
+        if dns and name:
+            return f"{dns} ({name})"
+        return name or _address(end, "outside the cluster")
+    if end.kind == "entity":
+        return name or "an unknown entity"
+    return name or _address(end, "an unknown end")
+
+
+def _address(end: ReportEndpoint, otherwise: str) -> str:
+    return end.ips[0] if end.ips else otherwise
+
+
+def port_text(protocol: str | None, port: int | None, icmp: str | None = None) -> str:
+    """``8080/TCP``, ``ICMP type 3 code 4``, ``TCP``, ``any port``."""
+    if port is not None:
+        return f"{port}/{protocol}" if protocol else str(port)
+    if icmp:
+        return f"{protocol or 'ICMP'} {icmp}"
+    return protocol or "port unknown"
+
+
+def who_to_whom(item: Problem | Connection, arrow: str = "→") -> str:
+    """``shop/checkout → kube-system/coredns 53/UDP``."""
+    icmp = item.icmp if isinstance(item, Problem) else None
+    ends = f"{end_text(item.source)} {arrow} {end_text(item.destination)}"
+    return f"{ends} {port_text(item.protocol, item.port, icmp)}"
+
+
+def direction_text(problem: Problem) -> str:
+    """Which end's policies refused it."""
+    if problem.direction == "egress":
+        return "egress, at the source"
+    if problem.direction == "ingress":
+        return "ingress, at the destination"
+    return "direction not recorded"
+
+
+def reason_word(problem: Problem) -> str:
+    """``POLICY_DENIED``."""
+    return problem.reason.name or problem.reason.raw or "reason not recorded"
+
+
+def reason_text(problem: Problem) -> str:
+    """``POLICY_DENIED``, with the record's own word and code where they say more."""
+    reason = problem.reason
+    name = reason.name or reason.raw
+    if name is None:
+        return "reason not recorded"
+    extra = [str(reason.code)] if reason.code is not None else []
+    if reason.raw and reason.raw != name:
+        extra.insert(0, reason.raw)
+    return f"{name} ({', '.join(extra)})" if extra else name
+
+
+def policy_name(ref: PolicyRef | NearestRuleView | PolicyView | RecordedPolicy) -> str:
+    """``shop/default-deny``; the name alone for a cluster-wide one."""
+    name = ref.name or "(unnamed)"
+    return f"{ref.namespace}/{name}" if ref.namespace else name
+
+
+def policy_text(ref: PolicyRef | NearestRuleView | PolicyView | RecordedPolicy) -> str:
+    """``NetworkPolicy shop/default-deny``."""
+    return f"{ref.kind or 'policy'} {policy_name(ref)}"
+
+
+def recorded_text(policy: RecordedPolicy) -> str:
+    """What a record says of a policy: the policy, its rule and its effect."""
+    rule = f" {policy.rule}" if policy.rule else ""
+    effect = f": {policy.effect}" if policy.effect else ""
+    if policy.name is None and policy.rule == "default-deny" and policy.namespace is not None:
+        # OVN isolates a namespace as a whole ("NP:shop:Ingress").
+        return f"default deny of namespace {policy.namespace}{effect}"
+    return f"{policy_text(policy)}{rule}{effect}"
+
+
+def object_text(ref: ObjectRef) -> str:
+    """``NetworkPolicy shop/default-deny``."""
+    name = ref.name or "(unnamed)"
+    return f"{ref.kind} {ref.namespace}/{name}" if ref.namespace else f"{ref.kind} {name}"
+
+
+def miss_text(miss: Miss) -> str:
+    """``namespace label: wants name=kube-system, found none``."""
+    word = _CONDITION_WORDS[miss.condition]
+    found = "found none" if miss.found is None else f"found {miss.found}"
+    return f"{word}: wants {miss.wanted}, {found}"

@@ -1,0 +1,119 @@
+"""Times as people read them: in the zone they asked for, with the day where it is not understood.
+
+Nothing here escapes; the format does that to the whole phrase.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from msgspec import Struct
+
+from flowdiag.model.report import Report
+from flowdiag.model.time import NS, parse_rfc3339
+
+__all__ = [
+    "Clock",
+    "day_and_clock",
+    "delta_text",
+    "instant",
+    "span_text",
+    "ticks",
+    "zone_text",
+]
+
+
+def ticks(text: str | None) -> int | None:
+    """A report's time as nanoseconds, ``None`` where it is unknown or a stranger's text."""
+    if text is None:
+        return None
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        return None
+
+
+def instant(text: str, zone: tzinfo) -> datetime | None:
+    """A report's time in the zone that is shown, cut to microseconds."""
+    at = ticks(text)
+    if at is None:
+        return None
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at // NS, microseconds=at % NS // 1000)
+        return moment.astimezone(zone)
+    except (OverflowError, ValueError):
+        return None
+
+
+def day_and_clock(text: str | None, zone: tzinfo) -> str:
+    """``2026-11-03 12:01:07``."""
+    moment = None if text is None else instant(text, zone)
+    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else text or "unknown"
+
+
+class Clock(Struct, frozen=True):
+    """Times of one report: the clock alone for what happened on its only day, else with the date."""
+
+    zone: tzinfo = UTC
+    day: str | None = None
+    """The day of the whole window, ``None`` where it covers several or none is known."""
+
+    @classmethod
+    def of(cls, report: Report, zone: tzinfo) -> Clock:
+        """The clock of a report in the zone that is shown."""
+        ends = (report.window.since, report.window.until)
+        days = {day_and_clock(end, zone)[:10] for end in ends if ticks(end) is not None}
+        return cls(zone, days.pop() if len(days) == 1 else None)
+
+    def text(self, moment: str | None) -> str:
+        """``12:01:07``, or ``2026-03-02 12:01:07`` for a moment of another day."""
+        whole = day_and_clock(moment, self.zone)
+        return whole[11:] if whole[:10] == self.day and len(whole) == 19 else whole
+
+    def span(self, first: str, last: str, joint: str) -> str:
+        """Two moments; the second without its day where the first says it already."""
+        begin, end = (day_and_clock(moment, self.zone) for moment in (first, last))
+        second = end[11:] if begin[:10] == end[:10] and len(end) == 19 else end
+        return f"{self.text(first)}{joint}{second}"
+
+
+def zone_text(zone: tzinfo, at: str | None) -> str:
+    """``UTC``, or the zone's name with its distance: ``Europe/Berlin, UTC+01:00``."""
+    if zone is UTC:
+        return "UTC"
+    moment = (instant(at, zone) if at else None) or datetime(2000, 1, 1, tzinfo=zone)
+    name = getattr(zone, "key", None) or moment.tzname() or ""
+    if name == "UTC":
+        return "UTC"
+    offset = moment.strftime("%z")
+    distance = f"UTC{offset[:3]}:{offset[3:5]}" if offset else "UTC"
+    return f"{name}, {distance}" if name and not name.startswith("UTC") else distance
+
+
+def span_text(since: str | None, until: str | None, zone: tzinfo, arrow: str = "→") -> str:
+    """``2026-11-03 11:58:40 → 12:20:00``; the day once where it is the same."""
+    if since is None and until is None:
+        return "times unknown"
+    start, end = day_and_clock(since, zone), day_and_clock(until, zone)
+    if since and until and start[:10] == end[:10] and len(end) == 19:
+        end = end[11:]
+    return f"{start} {arrow} {end}"
+
+
+def delta_text(delta_s: float) -> str:
+    """``5 s before``, ``2 min after``, ``at the same second``: a change's distance to the first denial."""
+    size = abs(delta_s)
+    if size < 0.5:
+        return "within the same second"
+    word = "before" if delta_s < 0 else "after"
+    if size < 10:
+        amount = f"{size:.1f}".rstrip("0").rstrip(".") + " s"
+    elif size < 120:
+        amount = f"{size:.0f} s"
+    elif size < 7200:
+        amount = f"{size / 60:.0f} min"
+    elif size < 172_800:
+        amount = f"{size / 3600:.0f} h"
+    else:
+        amount = f"{size / 86_400:.0f} days"
+    return f"{amount} {word}"
