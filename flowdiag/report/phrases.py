@@ -136,9 +136,11 @@ def _explained(report: Report) -> str:
     number = plural(len(shown), "problem")
     if not shown:
         return f"{plural(totals.denied, 'denial')}, none attributed to a problem"
+    beside = sum(p.explained_by is None and p.verdict != "denied" for p in present)
+    more = f"; {plural(beside, 'other problem')} without a denial" if beside else ""
     if not totals.unattributed:
-        return f"{number} {verb} all {plural(totals.denied, 'denial')}"
-    return f"{number} {verb} {count(explained)} of {plural(totals.denied, 'denial')} ({share:.1f} %)"
+        return f"{number} {verb} all {plural(totals.denied, 'denial')}{more}"
+    return f"{number} {verb} {count(explained)} of {plural(totals.denied, 'denial')} ({share:.1f} %){more}"
 
 
 def cut_off(report: Report, clock: Clock) -> list[str]:

@@ -16,6 +16,7 @@ __all__ = [
     "Clock",
     "day_and_clock",
     "delta_text",
+    "duration_text",
     "instant",
     "span_text",
     "ticks",
@@ -98,6 +99,15 @@ def span_text(since: str | None, until: str | None, zone: tzinfo, arrow: str = "
     if since and until and start[:10] == end[:10] and len(end) == 19:
         end = end[11:]
     return f"{start} {arrow} {end}"
+
+
+def duration_text(seconds: float) -> str:
+    """``30 s``, ``5 min``, ``1.8 h``, ``7 days``."""
+    if seconds < 60:
+        return f"{seconds:g} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.3g} min"
+    return f"{seconds / 3600:.3g} h" if seconds < 172_800 else f"{seconds / 86_400:.3g} days"
 
 
 def delta_text(delta_s: float) -> str:

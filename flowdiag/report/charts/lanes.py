@@ -53,7 +53,11 @@ def lanes(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
         for problem, name in zip(problems, names, strict=True)
         if (first := ticks(problem.first)) is not None and (last := ticks(problem.last)) is not None
     ]
-    layers.append(alt.Chart(data(spans)).mark_rule(strokeWidth=2).encode(x=x, x2="until:T", y=y, color=color))
+    layers.append(
+        alt.Chart(data(spans))
+        .mark_rule(strokeWidth=2, yOffset=10)
+        .encode(x=x, x2="until:T", y=y, color=color)
+    )
     rows = [
         bar(axis, index, number, name)
         for problem, name in zip(problems, names, strict=True)

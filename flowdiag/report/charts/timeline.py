@@ -10,7 +10,7 @@ from flowdiag.model.time import rfc3339
 from flowdiag.report.charts.axis import HEIGHT, INK, OTHER, PALETTE, TimeAxis, charted, label
 from flowdiag.report.charts.layers import bar, change_layers, data, gap_layer, time_x
 from flowdiag.report.phrases import headline, plural
-from flowdiag.report.times import day_and_clock
+from flowdiag.report.times import day_and_clock, duration_text
 
 __all__ = ["timeline", "timeline_height", "timeline_text"]
 
@@ -47,7 +47,11 @@ def timeline(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
             x=x,
             x2="until:T",
             y2="high:Q",
-            y=alt.Y("low:Q", axis=alt.Axis(title="denials", tickMinStep=1, format="~s")),
+            y=alt.Y(
+                "low:Q",
+                scale=alt.Scale(domain=[0, max(*counts.denied, 1)], nice=True),
+                axis=alt.Axis(title="denials", tickMinStep=1, format="~s"),
+            ),
             color=alt.Color(
                 "problem:N",
                 scale=alt.Scale(domain=names, range=[*PALETTE[: len(shown)], OTHER]),
@@ -90,7 +94,7 @@ def timeline_text(report: Report, axis: TimeAxis, zone: tzinfo) -> str:
     top = max(range(len(denied)), key=lambda index: denied[index])
     peak = day_and_clock(rfc3339(axis.at(top) * 1_000_000), zone)
     return (
-        f"{headline(report)}. {plural(len(denied), 'bar')} of {report.buckets.width_s or 0:g} seconds; the highest, "
+        f"{headline(report)}. {plural(len(denied), 'bar')} of {duration_text(report.buckets.width_s or 0)}; the highest, "
         f"{plural(denied[top], 'denial')}, begins at {peak}. {plural(len(report.changes), 'change')} marked by "
         f"letters, {plural(len(report.evidence.gaps), 'span')} of missing evidence shaded. "
         "The numbers are in the tables."

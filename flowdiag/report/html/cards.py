@@ -31,7 +31,7 @@ from flowdiag.report.phrases import (
     state_text,
     what_text,
 )
-from flowdiag.report.times import Clock
+from flowdiag.report.times import Clock, duration_text
 
 __all__ = ["PolicyKey", "cards", "policy_keys"]
 
@@ -153,7 +153,7 @@ def _spark(report: Report, problem: Problem, clock: Clock) -> dict[str, Any] | N
         for change in problem.changes
         if (at := milliseconds(change.at)) is not None and axis.start_ms <= at <= axis.end_ms
     ]
-    words = f"Over time: {state_text(problem, clock)}; at most {plural(top, 'record')} in {report.buckets.width_s or 0:g} s"
+    words = f"Over time: {state_text(problem, clock)}; at most {plural(top, 'record')} in {duration_text(report.buckets.width_s or 0)}"
     return {"path": "".join(bars), "width": len(row), "marks": marks, "words": words}
 
 

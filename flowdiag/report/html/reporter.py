@@ -112,7 +112,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))
-    environment.filters["short"] = lambda text: middle(visible(text), 72)
+    environment.filters["short"] = lambda text: middle(visible(text), 100)
     environment.filters["long"] = lambda text: Markup("{}").format(visible(text, 4000))
     return environment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowdiag.model.report import Report
-from flowdiag.report.charts import busiest_nodes, frame, inline_svg
+from flowdiag.report.charts import busiest_nodes, charted, frame, inline_svg
 from flowdiag.report.html.cards import cards
 from flowdiag.report.html.matrix import matrix
 from flowdiag.report.html.tables import (
@@ -22,7 +22,7 @@ from flowdiag.report.html.tables import (
 from flowdiag.report.html.values import time_value
 from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off, headline
 from flowdiag.report.protocol import Options
-from flowdiag.report.times import Clock, day_and_clock, span_text, zone_text
+from flowdiag.report.times import Clock, day_and_clock, duration_text, span_text, zone_text
 
 __all__ = ["SECTIONS", "page"]
 
@@ -72,6 +72,8 @@ def page(report: Report, options: Options) -> dict[str, Any]:
         "charts": {
             kind: _markup(inline_svg(report, kind, title=title, zone=zone)) for kind, title in _CHARTS
         },
+        "span": duration_text(report.buckets.width_s or 0),
+        "other_denials": _others(report),
         "axis": frame(report),
         "marks": mark_rows(report, zone),
         "spans": span_rows(report, zone),
@@ -92,6 +94,13 @@ def page(report: Report, options: Options) -> dict[str, Any]:
         "confidences": [(str(word), meaning) for word, meaning in CONFIDENCE_MEANING.items()],
         "created": time_value(report.created, zone),
     }
+
+
+def _others(report: Report) -> bool:
+    """Whether some bar has denials without a colour of their own."""
+    counts = report.buckets.counts
+    colored = [counts.by_problem[problem.id] for problem in charted(report)]
+    return sum(counts.denied) > sum(map(sum, colored))
 
 
 def _markup(svg: str | None) -> Any:
