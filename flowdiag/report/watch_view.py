@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from flowdiag.model.report import Problem, Report
 from flowdiag.model.time import rfc3339
 from flowdiag.report.escape import visible
-from flowdiag.report.phrases import SEVERITY_WORD, clock, count, headline, plural, what_text
+from flowdiag.report.phrases import SEVERITY_WORD, count, headline, plural, what_text
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_problem import compact
+from flowdiag.report.times import Clock
 
 __all__ = ["changes", "frame", "pace_line"]
 
@@ -31,8 +32,9 @@ def frame(
     failed: str | None,
 ) -> str:
     """A screenful of at most `height` lines: how the stream runs, and the problems of the last minutes."""
-    screen = Screen(options)
-    at = clock(rfc3339(newest), options.timezone) if newest is not None else "no time yet"
+    clock = Clock.of(report, options.timezone) if report is not None else Clock(options.timezone)
+    screen = Screen(options, clock)
+    at = clock.text(rfc3339(newest)) if newest is not None else "no time yet"
     screen.put(
         ("watching", "bold"),
         f"  {at}  {count(round(rate))} records/s, {plural(records, 'record')} so far",
