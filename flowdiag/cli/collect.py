@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowdiag.cli.options import cluster_options
 from flowdiag.model.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from flowdiag.cluster.collect.run import Collected
 
 __all__ = ["command"]
 
@@ -93,39 +96,44 @@ def _size(text: str) -> int:
 
 
 _WORDS = {
-    "objects": "kinds of objects",
-    "events": "list of events",
-    "flows": "flow exports",
-    "logs": "logs",
-    "files": "files of nodes",
+    "objects": ("kind of objects", "kinds of objects"),
+    "events": ("list of events", "lists of events"),
+    "flows": ("export of flows", "exports of flows"),
+    "logs": ("log", "logs"),
+    "files": ("file of a node", "files of nodes"),
 }
+_NAMED = 4
 
 
 def _human(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
 
 
-def _tell(done: Any) -> None:
+def _tell(done: Collected) -> None:
     """What is in the bundle, what is not and why, and what to do next."""
     click.echo(f"{done.archive}: {_human(done.bytes)}{', gone on from before' if done.resumed else ''}")
     for kind, words in _WORDS.items():
         here = [one for one in done.fates if one.kind == kind]
         got = [one for one in here if one.path is not None]
-        cut = sum(one.fate == "cut" for one in here)
-        size = _human(sum(one.bytes for one in got))
+        if not got:
+            continue
         counted = sum(one.count or 0 for one in got)
+        cut = sum(one.fate == "cut" for one in here)
         of = f", {counted:,} in all" if counted else ""
         ends = f", {cut} of them cut" if cut else ""
-        if here:
-            click.echo(f"  {len(got):>5} {words} ({size}{of}{ends})")
-    for fate, words in (("refused", "refused"), ("failed", "failed"), ("left", "left out")):
-        names = [one for one in done.fates if one.fate == fate]
-        for reason in dict.fromkeys(one.reason for one in names):
-            same = [one.what for one in names if one.reason == reason]
-            more = f" and {len(same) - 3} more" if len(same) > 3 else ""
-            click.echo(f"  {words}: {', '.join(same[:3])}{more}: {reason}")
+        size = _human(sum(one.bytes for one in got))
+        click.echo(f"  {len(got):>5} {words[len(got) > 1]} ({size}{of}{ends})")
+    for fate, words_of in (("refused", "refused"), ("failed", "failed"), ("left", "left out")):
+        for kind in _WORDS:
+            same = [one for one in done.fates if (one.fate, one.kind) == (fate, kind)]
+            if not same:
+                continue
+            names = ", ".join(one.what for one in same[:_NAMED])
+            more = f" and {len(same) - _NAMED} more" if len(same) > _NAMED else ""
+            why = f" ({same[0].reason})" if fate != "refused" else ""
+            click.echo(f"  {words_of}: {names}{more}{why}")
     if done.rules:
-        click.echo("  These RBAC rules would have allowed what was refused:")
+        click.echo("  RBAC rules that would have allowed what was refused:")
         for rule in done.rules:
             click.echo(f"    - {rule}")
     click.echo(f"Next: flowdiag analyze {done.archive}")

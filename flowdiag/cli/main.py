@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "Render a stored report again, or one of its problems."),
     "collect": ("collect", "Collect objects, CNI logs and flows of a running cluster into one archive."),
     "watch": ("watch", "Follow a stream of records and keep the picture current."),
+    "probe": (
+        "probe",
+        "Try a connection from inside a pod of a running cluster, and compare with the policies.",
+    ),
     "codes": ("codes", "Print the diagnosis catalogue, or one entry of it."),
     "parsers": ("parsers", "List the parsers, or say which one would read a file."),
     "schema": ("schema", "Print a JSON Schema of what flowdiag writes."),

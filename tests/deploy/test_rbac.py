@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flowdiag.analysis.options import StateOptions
+from flowdiag.analysis.probe import Probe, probe
 from flowdiag.cluster.collect.run import CollectOptions, collect
 from flowdiag.cluster.live.connect import connect
 from flowdiag.cluster.live.kinds import KINDS
@@ -93,6 +95,34 @@ def test_the_manifests_for_collecting_grant_what_it_asks_and_nothing_more(tmp_pa
 
     assert [fate.what for fate in done.fates if fate.fate == "refused"] == []
     assert only.granted() - only.used == set()
+
+
+@pytest.mark.parametrize("image", [None, "busybox:1.37"])
+def test_probe_yaml_grants_what_probing_asks(tmp_path, image):
+    """With read.yaml it is enough, in the pod's own container and with a debug container."""
+    whole = documents("probe.yaml")
+    grants = Rules(whole)
+    rules = Rules([*documents("read.yaml"), *whole])
+    with ApiServer(small(), rules=rules) as one:
+        run = lambda _: (b"", b"Connection refused", 1)  # noqa: E731
+        one.commands["shop", "web-1", "app"] = run
+
+        def start(patched, container):
+            status = {"name": container["name"], "state": {"running": {}}}
+            patched["status"]["ephemeralContainerStatuses"] = [status]
+            one.commands["shop", "web-1", container["name"]] = run
+
+        one.on_ephemeral = start
+        cluster = ClusterOptions(kubeconfig=str(one.kubeconfig(tmp_path / "kubeconfig")))
+        asked = Probe(src="shop/web-1", dst="data/db-1", port=5432, image=image, yes=True)
+        result, _ = probe(asked, StateOptions(live=cluster))
+        for seen in one.seen:
+            for needed in _needed(seen.ask):
+                grants.allows(needed)
+    left = {resource for _, _, _, resource in grants.granted() - grants.used}
+
+    assert result.observed is not None
+    assert left == (set() if image else {"pods/ephemeralcontainers"})
 
 
 def test_the_role_of_one_namespace_is_enough_for_it_and_has_nothing_to_spare(tmp_path):

@@ -86,7 +86,7 @@ def test_a_bundle_is_an_input_for_analyze(tmp_path, kubeconfig):
     report = answer(flowdiag("analyze", bundle, "-o", "json"))
 
     assert done.returncode == 0, done.stderr
-    assert "1 flow exports" in done.stdout
+    assert "1 export of flows (" in done.stdout
     assert f"Next: flowdiag analyze {bundle}" in done.stdout
     assert report["complete"] is True
     assert report["totals"]["denied"] == 3

@@ -283,9 +283,8 @@ class _Run:
     def finish(self) -> Collected:
         """Write the archive."""
         fates = tuple(sorted(self.partial.fates.values(), key=lambda one: (one.kind, one.what)))
-        missing = tuple(
-            dict.fromkeys((*self._rules, *(one.rule for one in fates if one.fate == "refused" and one.rule)))
-        )
+        beside = (one.rule for one in fates if one.fate == "refused" and one.kind not in _OBJECTS)
+        missing = tuple(dict.fromkeys((*self._rules, *beside)))
         if not any(one.kind == "logs" for one in fates) and "logs" not in self.options.skip:
             fates += (Fate("logs", "logs", "absent", reason="no CNI pods among the pods that may be read"),)
         manifest = msgspec.json.format(
@@ -306,6 +305,7 @@ class _Run:
         )
 
 
+_OBJECTS = ("objects", "events")
 _FATES = {Outcome.REFUSED: "refused", Outcome.ABSENT: "absent", Outcome.FAILED: "failed"}
 
 
@@ -319,7 +319,7 @@ def _unread(fates: Iterable[Fate]) -> Sequence[str]:
     return [
         f"{one.what} ({one.fate if one.path is None else 'in part'})"
         for one in fates
-        if one.kind in ("objects", "events") and (one.fate in ("refused", "failed", "left") or one.rule)
+        if one.kind in _OBJECTS and (one.fate in ("refused", "failed", "left") or one.rule)
     ]
 
 

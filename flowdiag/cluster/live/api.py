@@ -1,4 +1,4 @@
-"""GET requests to one API server: patience, retries, bounds, and errors in words.
+"""Requests to one API server: patience, retries, bounds, and errors in words.
 
 The connection, TLS, proxies and credentials are the kubernetes client's; retrying is urllib3's `Retry`
 (429 and 5xx with Retry-After or backoff, lost connections), and here a body that was cut is asked for again.
@@ -158,7 +158,31 @@ class Api:
         finally:
             response.close()
 
-    def _open(self, path: str, query: Query, accept: str, more: Query) -> Any:
+    def patch(self, path: str, body: dict[str, Any]) -> None:
+        """Change an object, once: a request that changes something is not repeated.
+
+        Raises:
+            ApiError, LostError: as for `get`.
+        """
+        kind = ("Content-Type", "application/strategic-merge-patch+json")
+        response = self._open(path, (), "application/json", [kind], method="PATCH", body=body)
+        try:
+            answer = response.read(1 << 16, decode_content=True)
+        finally:
+            response.close()
+        if response.status >= 300:
+            raise answered(response.status, answer, f"PATCH {path}")
+
+    def _open(
+        self,
+        path: str,
+        query: Query,
+        accept: str,
+        more: Query,
+        *,
+        method: str = "GET",
+        body: dict[str, Any] | None = None,
+    ) -> Any:
         from kubernetes.client.exceptions import ApiException
 
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -167,9 +191,10 @@ class Api:
         headers.update(more)
         try:
             answer = self.client.rest_client.request(
-                "GET",
+                method,
                 url,
                 headers=headers,
+                body=body,
                 _request_timeout=(min(_CONNECT_S, self.timeout_s), self.timeout_s),
             )
         except MaxRetryError as error:

@@ -1,0 +1,92 @@
+"""``flowdiag probe``: a connection tried from inside the pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.options import DIALECTS, cluster_options
+from flowdiag.model.errors import UsageError
+
+__all__ = ["command"]
+
+
+@click.command("probe")
+@click.argument("src")
+@click.argument("dst")
+@click.argument("port", metavar="PORT")
+@click.option("--yes", is_flag=True, help="Do it: run a command on the cluster.")
+@click.option("-c", "--container", metavar="NAME", help="The container to run in. [the pod's default one]")
+@click.option("--image", metavar="IMAGE", help="Add a debug container with this image, and run in that.")
+@click.option("--timeout", metavar="DURATION", default="5s", help="How long to wait for an answer. [5s]")
+@click.option(
+    "-n", "--namespace", multiple=True, help="Read this namespace where the whole cluster is forbidden."
+)
+@click.option(
+    "--dialect",
+    type=click.Choice(DIALECTS),
+    default="auto",
+    show_default=True,
+    help="Who enforces the policies.",
+)
+@click.option(
+    "--ip-block-pods",
+    type=click.Choice(("auto", "match", "no-match")),
+    default="auto",
+    show_default=True,
+    help="Do ipBlock rules match pod addresses? auto follows the dialect.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("terminal", "json")),
+    default="terminal",
+    show_default=True,
+    help="The result's format.",
+)
+@cluster_options
+def command(src: str, dst: str, port: str, **given: Any) -> int:
+    """Try a connection from inside a pod of a running cluster, and compare with the policies.
+
+    SRC is namespace/name of a pod or workload, DST a pod, workload, Service, node or address, PORT a TCP port.
+    The only command that changes anything on a cluster: with --yes it runs nc, curl, bash, python3 or wget in
+    the pod, or in a debug container that it adds.  Without --yes it says what it would do, and exits with 2.
+    Exits with 1 where what happened is not what the policies say.
+    """
+    from flowdiag.analysis.probe import Probe, probe
+    from flowdiag.cli.build import state_of
+    from flowdiag.cli.explain import parse_port
+    from flowdiag.cli.options import parse_duration
+    from flowdiag.cli.output import display_options
+    from flowdiag.model.time import NS
+    from flowdiag.report.json_report import json_bytes
+    from flowdiag.report.probe_view import render_probe
+
+    number, protocol = parse_port(port)
+    if number is None or protocol != "TCP":
+        raise UsageError(
+            f"{port!r} cannot be tried: only TCP answers",
+            hint="silence over UDP says nothing; flowdiag explain does",
+        )
+    if given["container"] and given["image"]:
+        raise UsageError("--container and --image exclude each other")
+    asked = Probe(
+        src=src,
+        dst=dst,
+        port=number,
+        container=given["container"],
+        image=given["image"],
+        seconds=max(1, parse_duration(given["timeout"]) // NS),
+        yes=given["yes"],
+    )
+    result, said = probe(asked, state_of({**given, "state": (), "live": True}))
+    for text in said:
+        click.echo(f"flowdiag: {text}", err=True)
+    rendered = json_bytes(result) if given["output"] == "json" else render_probe(result, display_options())
+    click.echo(rendered, nl=False, color=True)
+    if result.observed is None:
+        click.echo("flowdiag: nothing was done; add --yes to do it", err=True)
+        return exit_codes.USAGE
+    return exit_codes.FINDINGS if result.agrees is False else exit_codes.DONE
