@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +32,10 @@ class AuditOptions(Struct, frozen=True, kw_only=True):
     baseline: tuple[Problem, ...] = ()
     """Problems that count as known though no run has met them."""
     gone_after: int = 1
+    collect_since_s: int = 86_400
+    """Logs and flows of a live cluster from so long ago on."""
+    skip: tuple[str, ...] = ()
+    """What is not asked of a live cluster: ``flows``, ``logs``, ``files``."""
     unused_rules: bool = False
     """Also list allow rules that nothing observed used."""
     tell: frozenset[Severity] = frozenset()
@@ -45,7 +52,7 @@ def audit(
     options: AuditOptions | None = None,
     progress: Progress | None = None,
 ) -> Recorded:
-    """Analyse, and keep the run in the history.
+    """Collect where a cluster is named, analyse, and keep the run in the history.
 
     Args:
         paths: as `flowdiag.analysis.analyze` takes them.
@@ -63,11 +70,19 @@ def audit(
     """
     selection = selection or Selection()
     options = options or AuditOptions()
-    found = examine(paths, evidence=evidence, state=state, selection=selection, progress=progress)
+    with _inputs(paths, state, options, progress) as inputs:
+        found = examine(
+            inputs.paths, evidence=evidence, state=inputs.state, selection=selection, progress=progress
+        )
     more = [*check_problems(found.scene)] if found.scene is not None else []
     if options.unused_rules and found.rule_use is not None:
         more.extend(unused_rule_problems(found.rule_use))
-    report = replace(found.report, problems=(*found.report.problems, *more))
+    report = replace(
+        found.report,
+        problems=(*found.report.problems, *more),
+        complete=found.report.complete and inputs.whole,
+        warnings=(*found.report.warnings, *inputs.warnings),
+    )
     judged = accept(report.problems, options.acceptances, _day(report))
     report = _with_acceptances(report, judged, options, selection)
     said = [
@@ -86,17 +101,61 @@ def audit(
         ),
     ]
     # What the history keeps is JSON, which takes no file name that is not Unicode.
-    plain = msgspec.json.decode(
-        json_bytes(replace(report, warnings=(*report.warnings, *said)), pretty=False), type=Report
-    )
+    text = json_bytes(replace(report, warnings=(*report.warnings, *said)), pretty=False)
+    if inputs.folder:
+        text = text.replace(inputs.folder.encode(), b"")
     return history.record(
-        plain,
+        msgspec.json.decode(text, type=Report),
         scope=scope_of(selection, state),
         accepted=judged.by,
         baseline=options.baseline,
         gone_after=options.gone_after,
         tell=options.tell,
     )
+
+
+class _Inputs(Struct, frozen=True, kw_only=True):
+    """What is analysed, and what is to be said of its collection."""
+
+    paths: tuple[str, ...]
+    state: StateOptions | None
+    folder: str = ""
+    """Where the collected bundle lies for now: no report should name a place that is gone when it is read."""
+    whole: bool = True
+    warnings: tuple[ReportWarning, ...] = ()
+
+
+@contextmanager
+def _inputs(
+    paths: Sequence[str], state: StateOptions | None, options: AuditOptions, progress: Progress | None
+) -> Iterator[_Inputs]:
+    """The paths, and with a live cluster what is collected from it now, for as long as it is read."""
+    if state is None or state.live is None:
+        yield _Inputs(paths=tuple(paths), state=state)
+        return
+    from flowdiag.cluster.collect.run import CollectOptions, collect
+
+    with TemporaryDirectory(prefix="flowdiag-") as folder:
+        bundle = Path(folder) / "live.tar.gz"
+        done = collect(
+            CollectOptions(cluster=state.live, since_s=options.collect_since_s, skip=options.skip),
+            bundle,
+            progress,
+        )
+        # What is refused is so every day; what failed or was cut is missing today.
+        missing = [one for one in done.fates if one.fate in ("refused", "failed", "left", "cut")]
+        yield _Inputs(
+            paths=(*paths, str(bundle)),
+            folder=f"{folder}/",
+            state=replace(state, live=None),
+            whole=all(one.fate == "refused" for one in missing),
+            warnings=tuple(
+                ReportWarning(
+                    code=f"collect-{one.fate}", message=f"{one.what}: {one.reason}", input=None, line=None
+                )
+                for one in missing
+            ),
+        )
 
 
 def scope_of(selection: Selection, state: StateOptions | None = None) -> str:

@@ -43,6 +43,18 @@ _LEVELS = ("high", "medium", "low", "info")
     metavar="LEVEL",
     help="Exit 1 at never, low, medium, high, new, new-high or a code. [new-high]",
 )
+@click.option(
+    "--collect-since",
+    default="24h",
+    metavar="DURATION",
+    help="With --live: logs and flows from so long ago on. [24h]",
+)
+@click.option(
+    "--skip",
+    type=click.Choice(("flows", "logs", "files")),
+    multiple=True,
+    help="With --live: do not ask for flows, the CNI's logs, or files on nodes. May be repeated.",
+)
 @click.option("--unused-rules", is_flag=True, help="List allow rules that nothing observed used (FD903).")
 @click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
 @outputs_option
@@ -94,7 +106,8 @@ _LEVELS = ("high", "medium", "low", "info")
 def command(paths: tuple[str, ...], **given: Any) -> int:
     """Analyse on a schedule: what is new, known, gone and accepted since the runs before.
 
-    PATH is what analyze takes. The first run of a history calls every problem new; --baseline, or
+    PATH is what analyze takes; with --live, objects, CNI logs and flows are collected from the cluster
+    first, as collect does. The first run of a history calls every problem new; --baseline, or
     --fail-on never, makes a quiet start. Accepted findings stand in .flowdiag.toml with a reason, an owner
     and a last day.
     """
@@ -102,11 +115,12 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.analysis.results import Results
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.fail_on import check_fail_on, fails
-    from flowdiag.cli.options import parse_outputs, parse_zone
+    from flowdiag.cli.options import parse_duration, parse_outputs, parse_zone
     from flowdiag.cli.output import display_options, formats, reporter, write_report
     from flowdiag.cli.progress import progress
     from flowdiag.history import History
     from flowdiag.model.errors import UsageError
+    from flowdiag.model.time import NS
     from flowdiag.report import Options
 
     fail_on = check_fail_on(given["fail_on"])
@@ -123,6 +137,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         accepted_in=accepted_in,
         baseline=_baseline(given["baseline"]),
         gone_after=given["gone_after"],
+        collect_since_s=parse_duration(given["collect_since"]) // NS,
+        skip=tuple(sorted(set(given["skip"]))),
         unused_rules=given["unused_rules"],
         tell=_told_severities(given),
     )

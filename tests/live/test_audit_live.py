@@ -1,0 +1,100 @@
+"""Audits of a running cluster: collected, analysed, and held against the runs before."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from tests.apiserver.cluster import small
+from tests.apiserver.kinds import CILIUM, CORE
+from tests.apiserver.server import Fault
+from tests.live.clusters import flowdiag, server
+from tests.live.test_collect import AGENT, LINE
+
+
+@pytest.fixture
+def cluster():
+    """Cilium, whose agents have three refused packets to tell."""
+    with server(small(), kinds=(*CORE, *CILIUM)) as one:
+        one.lines = LINE * 3
+        one.commands[AGENT] = lambda _: (one.lines, b"", 0)
+        yield one
+
+
+@pytest.fixture
+def audit(cluster, tmp_path):
+    """Run an audit of the cluster: (exit code, report, messages)."""
+    kubeconfig = cluster.kubeconfig(tmp_path / "kubeconfig")
+    (tmp_path / "run").mkdir()
+
+    def run(*more):
+        done = flowdiag(
+            *("audit", "--live", "--kubeconfig", kubeconfig, "--history", tmp_path / "history.db"),
+            *("--config", tmp_path / "none.toml", "-o", "json", *more),
+            TMPDIR=str(tmp_path / "run"),
+        )
+        return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+    (tmp_path / "none.toml").write_text("")
+    return run
+
+
+def refused(report):
+    return {p["status"] for p in report["problems"] if not p["code"].startswith("FD9")}
+
+
+def test_a_live_audit_finds_what_the_agents_recorded_and_knows_it_again(audit, tmp_path):
+    """New at first, known then; and nothing is left where it was collected."""
+    first, second = audit(), audit()
+
+    assert refused(first[1]) == {"new"}
+    assert refused(second[1]) == {"known"}
+    assert first[1]["totals"]["denied"] == 3
+    assert "run 2, compared with run 1" in second[2]
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_no_report_names_a_place_that_is_gone(audit, tmp_path):
+    """Inputs and evidence stand as the bundle's members, the same every day."""
+    _, report, _ = audit()
+
+    assert any(one["path"].startswith("live.tar.gz") for one in report["inputs"])
+    assert str(tmp_path) not in json.dumps(report)
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        assert "flowdiag-" not in "".join(map(str, connection.execute("SELECT scope, created FROM run")))
+
+
+def test_a_collection_that_failed_in_part_calls_nothing_gone(audit, cluster):
+    """The agents' flows cannot be had today: the run is incomplete, and what was open stays so."""
+    audit()
+    del cluster.commands[AGENT]
+    cluster.faults.append(Fault("/exec", "status", status=500, times=99))
+
+    _, report, said = audit()
+
+    assert not report["complete"]
+    assert "gone" not in refused(report)
+    assert [w for w in report["warnings"] if w["code"] == "collect-failed"]
+    assert "since the input was not read whole" in said
+
+
+def test_what_is_not_to_be_asked_is_not_asked(audit, cluster):
+    """--skip flows: no command is run in any pod."""
+    cluster.seen.clear()
+
+    audit("--skip", "flows", "--skip", "files")
+
+    assert cluster.seen
+    assert not [one for one in cluster.seen if one.ask.subresource == "exec"]
+
+
+def test_a_cluster_that_cannot_be_reached_is_exit_code_4(audit, cluster, tmp_path):
+    """And the history has no run of it."""
+    cluster.faults.append(Fault("/", "status", status=403, times=999))
+
+    code, report, said = audit()
+
+    assert (code, report) == (4, None), said
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM run").fetchone() == (0,)
