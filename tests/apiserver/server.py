@@ -185,7 +185,7 @@ class ApiServer:
 
     def _who(self, request):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer" or token not in USERS:
+        if scheme.lower() != "bearer" or token not in USERS:
             return None, ()
         if "Impersonate-User" in request.headers:
             return request.headers["Impersonate-User"], tuple(request.headers.getall("Impersonate-Group", ()))
