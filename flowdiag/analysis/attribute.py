@@ -149,7 +149,8 @@ def meaning(flow: Flow) -> str:
     """One line on a refusal that no policy made."""
     if flow.distinct.reason == STALE:
         return STALE_MEANING
-    return meaning_of(flow.distinct.reason) or "the CNI gives no more than this reason"
+    word = flow.distinct.reason_raw or flow.distinct.reason or "no reason"
+    return meaning_of(flow.distinct.reason) or f"{word} (the record says no more)"
 
 
 _OUTSIDE = (EndpointKind.EXTERNAL, EndpointKind.UNKNOWN)

@@ -9,9 +9,10 @@ from flowdiag.analysis.sorting import Sorted
 from flowdiag.analysis.state import State
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportWarning
+from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import rfc3339_seconds
 
-__all__ = ["nobody_enforces", "nothing_selected", "without_ends"]
+__all__ = ["nobody_enforces", "nothing_selected", "without_ends", "without_times"]
 
 _MAX_PLACES = 20
 
@@ -78,6 +79,19 @@ def without_ends(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
             input=name,
             line=line,
         )
+
+
+def without_times(inputs: Sequence[InputSummary]) -> Iterator[ReportWarning]:
+    """Yield for inputs whose flows stand at no time, so that they are on no time axis and meet the policies of now."""
+    for one in inputs:
+        if one.flows and one.first is None:
+            yield ReportWarning(
+                code="no-times",
+                message="its records have no time that can be placed: --year says the year of stamps without one; "
+                "where there are none, take the log with its collector's (kubectl logs --timestamps)",
+                input=one.path,
+                line=None,
+            )
 
 
 def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarning]:

@@ -18,6 +18,7 @@ from flowdiag.analysis.state import State
 from flowdiag.model.event import Cause, Direction, PolicyHit, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, DecidedBy, EndDecision
+from flowdiag.model.reasons import logged_meaning
 from flowdiag.policy import log_rules
 
 __all__ = ["INFERRED", "Judged", "Replayed", "judge_logged"]
@@ -64,6 +65,10 @@ def judge_logged(
     """
     judged = Judged(refused=[], allowed=[], unknown=[])
     for flow, able in zip(flows, replayable, strict=True):
+        known = logged_meaning(flow.distinct.reason)
+        if known is not None:
+            judged.unknown.append(_doubtful(flow, known, state if able else None))
+            continue
         if state is None:
             judged.unknown.append((replace(flow, basis=_NOT_READ), None, None))
             continue
@@ -73,6 +78,21 @@ def judge_logged(
         for part, moment, before in cut(flow, boundaries):
             _sort_in(judged, part, _answered(part, state, moment, before))
     return judged
+
+
+def _doubtful(flow: Flow, known: str, state: State | None) -> Replayed:
+    """A line of a rule that no policy holds: what is known of such lines, and what the policies say of the packet."""
+    if state is None or not state.knows_policies:
+        return replace(flow, basis=known), None, None
+    shape = flow.distinct
+    at = flow.first
+    decision = state.policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)
+    words = {
+        True: "the policies at hand let it pass",
+        False: "the policies at hand refuse it",
+        None: "the policies at hand do not decide it",
+    }
+    return replace(flow, basis=f"{known}; {words[decision.allowed]}"), decision, at
 
 
 def _sort_in(judged: Judged, part: Flow, answer: _Answer) -> None:

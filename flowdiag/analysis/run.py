@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning
-from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, without_ends
+from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, without_ends, without_times
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.no_denials import only_logged, what_to_collect
@@ -168,6 +168,7 @@ def examined(
         *nobody_enforces(read.cnis, state),
         *nothing_selected(selection, (read.first, read.last), flows),
         *without_ends(attributed.unattributed),
+        *without_times(read.inputs),
     ]
     used: RuleUse | None = None
     if rules and state is not None:

@@ -11,6 +11,12 @@ from flowdiag.model.errors import UsageError
 __all__ = ["command"]
 
 
+_OWN = """\
+A format that is not here: write a class with sniff(head) and parse(block, context) (flowdiag.parserkit.Parser), and
+register it under [project.entry-points."flowdiag.parsers"] of your distribution; examples/flowdiag-parser-example
+in the sources goes there step by step, and flowdiag.parserkit.testing.assert_parser_contract tests it."""
+
+
 @click.command("parsers")
 @click.argument("words", nargs=-1, metavar="[detect PATH...]")
 @click.option(
@@ -68,6 +74,7 @@ def _listed(output: str) -> int:
             click.echo(
                 f"{row['name']:<{width}}  BROKEN ({row['distribution']} {row['version']}): {row['error']}"
             )
+    click.echo(f"\n{_OWN}")
     return 0
 
 

@@ -163,7 +163,7 @@ def detect_head(
         return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
     if state > _SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
-    problem = InputProblem(source.name, "unknown-format", _tried(listed, len(parsers)))
+    problem = InputProblem(source.name, "unknown-format", _tried(listed, len(parsers), heads[-1][0]))
     return _as(detection, InputKind.UNKNOWN, problems=(problem,))
 
 
@@ -274,8 +274,11 @@ def _ambiguous(source: Source, winner: Score, rivals: Sequence[Score]) -> InputP
     )
 
 
-def _tried(scores: Sequence[Score], asked: int) -> str:
-    if not scores:
-        return f"none of {asked} parsers knows it"
-    nearest = ", ".join(f"{score.parser} ({score.score:.2f})" for score in scores[:3])
-    return f"none of {asked} parsers is sure of it; nearest: {nearest}"
+def _tried(scores: Sequence[Score], asked: int, stack: tuple[str, ...]) -> str:
+    behind = f", bare or behind {' + '.join(stack)}" if stack else ""
+    if scores:
+        nearest = ", ".join(f"{score.parser} ({score.score:.2f})" for score in scores[:3])
+        tried = f"none of {asked} parsers is sure of it{behind}; nearest: {nearest}"
+    else:
+        tried = f"none of {asked} parsers knows it{behind}"
+    return f"{tried}; --format NAME forces one, 'flowdiag parsers' lists them and says how to write one"

@@ -18,6 +18,7 @@ __all__ = [
     "REASONS",
     "ReasonInfo",
     "is_housekeeping",
+    "logged_meaning",
     "meaning_of",
     "reason_by_code",
     "reason_by_text",
@@ -137,13 +138,41 @@ _OLD_POLICY = re.compile(r"policy denied \((?:l3|l4|cidr)\)")
 
 # Words that the parsers of other CNIs use, where no policy of the cluster refused.
 _WORDS = {
+    "conntrack-invalid": "the node's firewall saw a packet of no connection that it tracks",
     "dhcp-broadcast": "a DHCP broadcast that Weave's controller never lets through",
+    "host-firewall-block": "the node's own firewall (ufw) refused it",
+    "host-firewall-drop": "the node's own firewall (firewalld) refused it",
+    "host-firewall-reject": "the node's own firewall (firewalld) refused it",
     "mesh-authorization-policy": "a service mesh's authorization policy refused it (RBAC), not a NetworkPolicy",
     "openstack-security-group": "an OpenStack security group refused it",
+    "no-socket": "nobody listens on the port: the kernel of the receiving end dropped it",
     "policy-evaluation-error": "the enforcer failed while it evaluated its policies",
+    "reverse-path-filter": "the node's reverse path filter: the way back would leave by another interface",
     "stale-zero-packets": "an old deny record that was exported again, without a packet",
     "vpc-security-group-or-network-acl": "a security group or network ACL of the VPC refused it",
 }
+
+
+# Words of rules that only log, where it is known what is behind such lines: not Calico's Log rules, which the policies
+# at hand can tell.
+_LOGGED = {
+    # k3s-io/k3s#9032
+    "policy-chain-without-refusal": (
+        "one policy's chain did not match, and the rule that refuses left no line: another policy may have accepted it, "
+        "k3s v1.27.7 to the releases of February 2024 logged packets that passed, or a rate limit swallowed the line; "
+        "a denial here is possibly false"
+    ),
+    # ufw(8): its FORWARD chain logs before the chains behind it (a CNI's own) accept
+    "ufw-block-forwarded": (
+        "ufw only logs what it does not forward itself, and a rule behind (flannel's, a CNI's) may accept it; a denial here "
+        "is possibly false"
+    ),
+}
+
+
+def logged_meaning(reason: str | None) -> str | None:
+    """What lines that only log with this normalised reason come from; ``None`` where a Log rule of a policy wrote them."""
+    return _LOGGED.get(reason or "")
 
 
 def meaning_of(reason: str | None) -> str | None:

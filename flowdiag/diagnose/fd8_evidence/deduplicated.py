@@ -12,7 +12,7 @@ from flowdiag.model.report import Severity
 __all__ = ["Deduplicated"]
 
 # Antrea writes one line for what repeats within a second.
-_FOLDING = ("antrea",)
+_FOLDING = ("antrea-np-log",)
 
 
 class Deduplicated(Rule):
@@ -43,8 +43,13 @@ class Deduplicated(Rule):
         folding = case.flow.distinct.parser.startswith(_FOLDING)
         if not folding and not self._limited(case):
             return finding
-        why = "folds repeats within a second" if folding else "was rate limited meanwhile"
-        return replace(finding, limits=(*finding.limits, f"The log {why}: counts are lower bounds (FD805)."))
+        text = (
+            "The log folds repeats within a second into a line at its end: counts are lower bounds, and the first "
+            "packet may lie up to a second before (FD805)."
+            if folding
+            else "The log was rate limited meanwhile: counts are lower bounds (FD805)."
+        )
+        return replace(finding, limits=(*finding.limits, text))
 
     @staticmethod
     def _limited(case: Case) -> bool:

@@ -41,6 +41,10 @@ _SAID = (
 """Messages of an agent that enforces other policies than those that it should: an old set, or a part."""
 
 
+_AWS_AGENT = "aws-network-policy-agent"
+"""aws/aws-network-policy-agent#582"""
+
+
 class RecordedAgainstReplay(Rule):
     """The CNI refused what the policies at hand allow.
 
@@ -101,6 +105,13 @@ class RecordedAgainstReplay(Rule):
         if other is not None and other.allowed is False:
             way = "ingress" if case.direction is Direction.EGRESS else "egress"
             limits.append(f"The replay refuses it on the {way} side instead.")
+        egress_of_nobody = case.direction is Direction.EGRESS and not (
+            known is not None and known.isolated_by
+        )
+        if case.flow.distinct.parser == _AWS_AGENT and egress_of_nobody:
+            limits.append(
+                "The AWS agent is known to log egress denials of pods that only ingress policies select: possibly false."
+            )
         agent = heard(case, *_SAID, before_s=3600)
         yield self.finding(
             case,

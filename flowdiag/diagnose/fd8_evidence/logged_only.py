@@ -12,6 +12,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text, port_text
 from flowdiag.model.event import Verdict
 from flowdiag.model.finding import Finding
+from flowdiag.model.reasons import logged_meaning
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["LoggedOnly"]
@@ -55,14 +56,18 @@ class LoggedOnly(Rule):
         )
         if case.flow.basis is not None:
             replayed = case.flow.basis
+        doubtful = logged_meaning(case.reason) is not None
         found = self.finding(
             case,
             summary=(
-                f"A Log rule noted {end_text(case.flow.src)} to {end_text(case.flow.dst)} on "
+                f"{'A rule' if doubtful else 'A Log rule'} noted {end_text(case.flow.src)} to {end_text(case.flow.dst)} on "
                 f"{port_text(case)}; {replayed}."
             ),
             advice=(
-                "Add the policies of that time (--state) so that the rules behind the Log rule can tell, or "
+                "Change no policy for this line alone: try the connection from the pod, or see whether "
+                "its refusal is logged as well."
+                if doubtful
+                else "Add the policies of that time (--state) so that the rules behind the Log rule can tell, or "
                 "collect flow logs, which hold verdicts."
             ),
             basis=Basis.STATE,

@@ -54,8 +54,8 @@ _CLOUDWATCH = re.compile(
     r"(?:;Tier: (?P<tier>\w{1,32}))?"
 )
 _SNIFF = re.compile(
-    rb'"msg":"Flow Info: |SIP: \S{1,64};SPORT: \d{1,5};DIP: |"caller":"ebpf/bpf_client\.go|"caller":"rpc/rpc_handler\.go'
-    rb'|"logger":"controllers\.policyEndpoints"'
+    rb'"msg"\s{0,4}:\s{0,4}"Flow Info: |SIP: \S{1,64};SPORT: \d{1,5};DIP: |"caller"\s{0,4}:\s{0,4}"(?:ebpf/bpf_client|rpc/rpc_handler)\.go'
+    rb'|"logger"\s{0,4}:\s{0,4}"controllers\.policyEndpoints"'
 )
 _VERDICTS = {"DENY": Verdict.DENIED, "ACCEPT": Verdict.ALLOWED}
 _DIRECTIONS = {"ingress": Direction.INGRESS, "egress": Direction.EGRESS}

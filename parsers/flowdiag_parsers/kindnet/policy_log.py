@@ -43,7 +43,7 @@ __all__ = ["KubeNetworkPolicies"]
 
 _SNIFF = re.compile(
     rb'"?Evaluating packet"? (?:\[\d|id=|srcPod=)|"Packet (?:denied by (?:egress|ingress) policy|accepted by policy)"'
-    rb'|"msg":"Evaluating packet"|Finished syncing packet"? (?:\d|id=)|"msg":"Packet (?:denied|accepted) by'
+    rb'|"msg"\s{0,4}:\s{0,4}"Evaluating packet"|Finished syncing packet"? (?:\d|id=)|"msg"\s{0,4}:\s{0,4}"Packet (?:denied|accepted) by'
 )
 # '"Evaluating packet" id=9 direction="Egress" srcPod="default/frontend" dstPod="default/backend" packet=<'   v0.9
 _FIELD = re.compile(
