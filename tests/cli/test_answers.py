@@ -292,7 +292,7 @@ def test_standard_input(run, tmp_path, monkeypatch):
     report = json.loads(out)
 
     assert (code, report["totals"]["denied"]) == (0, 10)
-    assert [one["path"] for one in report["inputs"]] == ["-"]
+    assert [Path(one["path"]).name for one in report["inputs"]] == ["-", "state.json"]
 
 
 # --- hostile text -------------------------------------------------------------------------------------
