@@ -79,7 +79,7 @@ def _case(problem: Problem, where: str, clock: Clock) -> ET.Element:
         ET.SubElement(case, "skipped", {"message": visible(f"explained by {problem.explained_by}", 200)})
     elif problem.status is Status.ACCEPTED:
         ET.SubElement(case, "skipped", {"message": "accepted"})
-    elif problem.severity is not Severity.INFO:
+    elif problem.severity is not Severity.INFO and problem.status is not Status.GONE:
         failure = ET.SubElement(case, "failure", {"message": title, "type": visible(problem.code, 40)})
         failure.text = text
         return case

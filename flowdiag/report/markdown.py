@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flowdiag.model.report import Connection, Counterfactual, Problem, Report, Status
+from flowdiag.model.report import Connection, Counterfactual, Problem, Report
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
 from flowdiag.report.names import end_text, miss_text, policy_text, port_text, reason_word, recorded_text
-from flowdiag.report.phrases import change_text, count, cut_off, headline, plural, state_text, what_text
+from flowdiag.report.phrases import (
+    STANDING,
+    change_text,
+    count,
+    cut_off,
+    headline,
+    plural,
+    state_text,
+    what_text,
+)
 from flowdiag.report.protocol import Options
 from flowdiag.report.times import Clock, span_text, zone_text
 
@@ -26,7 +35,6 @@ _PAIRS = 3
 _EVIDENCE = 3
 _EVIDENCE_CHARS = 400
 _LIMITS = 4
-_STANDING = {Status.NEW: 0, Status.KNOWN: 1, Status.ACCEPTED: 2, Status.GONE: 3}
 
 
 class MarkdownReporter:
@@ -41,7 +49,7 @@ class MarkdownReporter:
         lines = [_heading(report, options), "", f"{markdown_phrase(headline(report))}.", ""]
         shown = [p for p in report.problems if p.explained_by is None]
         # In an audit the news comes first, in the order of the report.
-        shown.sort(key=lambda p: _STANDING[p.status] if p.status else 0)
+        shown.sort(key=lambda p: STANDING[p.status])
         told = shown if options.all else shown[:_FULL]
         if options.problem is not None:
             shown = told = [p for p in report.problems if p.id == options.problem]

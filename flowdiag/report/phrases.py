@@ -12,6 +12,7 @@ from flowdiag.report.times import Clock, day_and_clock, delta_text
 __all__ = [
     "CONFIDENCE_MEANING",
     "SEVERITY_WORD",
+    "STANDING",
     "change_text",
     "count",
     "cut_off",
@@ -28,7 +29,8 @@ SEVERITY_WORD = {
     Severity.LOW: "LOW",
     Severity.INFO: "INFO",
 }
-
+STANDING = {None: 0, Status.NEW: 0, Status.KNOWN: 1, Status.ACCEPTED: 2, Status.GONE: 3}
+"""The order in which people are told of statuses: the news first."""
 
 CONFIDENCE_MEANING = {
     Confidence.RECORDED: "the records themselves say so",
@@ -72,14 +74,14 @@ def gap_text(gap: EvidenceGap, clock: Clock, dash: str = "–") -> str:
 
 def what_text(problem: Problem, number: int) -> str:
     """``1,702 denials``; what was only audited says that it would have been denied."""
+    if problem.status is Status.GONE:
+        return "gone"
     if problem.verdict == "audited":
         return plural(number, "record") + " that would be denied (audit mode)"
     if problem.verdict == "logged":
         return plural(number, "packet") + " logged, verdict unknown"
-    if problem.status is Status.GONE:
-        return "gone"
     if not problem.connections:
-        return "no refusal: an audit's finding"
+        return "an audit's finding"
     return plural(number, "denial")
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from flowdiag.model.policy import PolicyRef
-from flowdiag.model.report import NearestRuleView, PolicyView, Problem, Report, Severity
+from flowdiag.model.report import NearestRuleView, PolicyView, Problem, Report, Severity, Status
 from flowdiag.report.escape import visible
 from flowdiag.report.json_report import json_bytes
 from flowdiag.report.names import miss_text, policy_text
@@ -26,6 +26,12 @@ _LEVELS = {
     Severity.MEDIUM: "warning",
     Severity.LOW: "note",
     Severity.INFO: "note",
+}
+_BASELINE = {
+    Status.NEW: "new",
+    Status.KNOWN: "unchanged",
+    Status.ACCEPTED: "unchanged",
+    Status.GONE: "absent",
 }
 _MAX_RESULTS = 5000
 
@@ -108,8 +114,10 @@ def _result(
         result["locations"] = [_location(unique[0], files)]
         if unique[1:]:
             result["relatedLocations"] = [_location(ref, files) for ref in unique[1:20]]
-    if problem.status is not None and problem.status.value in ("new", "known"):
-        result["baselineState"] = {"new": "new", "known": "unchanged"}[problem.status.value]
+    if problem.status is not None:
+        result["baselineState"] = _BASELINE[problem.status]
+    if problem.status is Status.ACCEPTED:
+        result["suppressions"] = [{"kind": "external", "status": "accepted"}]
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from flowdiag.model.report import Report, Severity, Status
-from flowdiag.report.phrases import count, cut_off, headline, plural
+from flowdiag.report.phrases import STANDING, count, cut_off, headline, plural
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_problem import compact, connection_table, full
@@ -98,7 +98,9 @@ def _problems(screen: Screen, report: Report) -> None:
     listed = 0
     left = 0
     was_full = True
-    for number, problem in enumerate(report.problems, start=1):
+    # In an audit the news comes first; a problem keeps its number, by which show finds it.
+    ordered = sorted(enumerate(report.problems, start=1), key=lambda one: STANDING[one[1].status])
+    for number, problem in ordered:
         if problem.explained_by is not None and not options.all:
             continue
         if listed >= _LISTED and not options.all:
@@ -108,6 +110,8 @@ def _problems(screen: Screen, report: Report) -> None:
         weighty = problem.severity in (Severity.HIGH, Severity.MEDIUM)
         over = problem.status in (Status.GONE, Status.ACCEPTED)
         if options.all or (blocks < _FULL and (weighty or options.verbose) and not over):
+            if not was_full:
+                screen.blank()
             full(screen, report, problem, number, detail=False)
             screen.blank()
             blocks += 1

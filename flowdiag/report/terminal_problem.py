@@ -51,9 +51,10 @@ _MIN_CELL = 5
 def compact(screen: Screen, problem: Problem, number: int) -> None:
     """One problem in a line or two."""
     _title(screen, problem, number)
+    known = problem.connections or problem.protocol is not None
+    who = f"; {screen.own(screen.name(who_to_whom(problem), 100))}" if known else ""
     screen.put(
-        f"{what_text(problem, problem.count)}, {state_text(problem, screen.clock)}; "
-        f"{screen.own(screen.name(who_to_whom(problem), 100))}",
+        f"{what_text(problem, problem.count)}, {state_text(problem, screen.clock)}{who}",
         indent=_INDENT,
         hang=2,
     )
