@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -19,6 +18,7 @@ from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOp
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.execute import detect_all, iter_events, run
 from flowdiag.ingest.plugins import parser_named
+from flowdiag.ingest.remote import is_remote, open_raw
 from flowdiag.ingest.sources import Source, open_source
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Event, FlowEvent
@@ -76,7 +76,9 @@ class Evidence(Struct, kw_only=True):
         """What to say, and what to do, where nothing at all could be read."""
         first = self.warnings[0] if self.warnings else None
         if self.looked_at == 0 and first is not None:
-            return f"{first.input}: {first.message}", "name a file, a folder or an archive of CNI logs"
+            # What is behind a scheme says itself what to do.
+            hint = "" if is_remote(first.input or "") else "name a file, a folder or an archive of CNI logs"
+            return f"{first.input}: {first.message}", hint
         where = f"; first: {first.input}: {first.message}" if first is not None else ""
         return (
             f"nothing usable in the inputs (looked at {self.looked_at} files{where})",
@@ -295,6 +297,7 @@ def read_options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOp
         only_denied=evidence.only_denied,
         keep_raw=keep_raw,
         processes=evidence.processes,
+        scheduler=evidence.scheduler,
         state_sniff=sniff_state,
     )
 
@@ -373,7 +376,7 @@ def _unrecorded(path: str, size: int) -> InputSummary:
 
 def _digest(source: Source) -> str:
     digest = hashlib.sha256()
-    with Path(source.path).open("rb") as stream:
+    with open_raw(source.path) as stream:
         while piece := stream.read(_COPY):
             digest.update(piece)
     return digest.hexdigest()

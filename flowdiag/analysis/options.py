@@ -24,6 +24,8 @@ class EvidenceOptions(Struct, frozen=True, kw_only=True):
     """Read refused traffic alone; the report's allowed total is then unknown."""
     processes: int | None = None
     """Worker processes; ``None`` decides by size."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler, ``tcp://host:8786``, whose workers read the evidence."""
     checksum: bool = False
 
 

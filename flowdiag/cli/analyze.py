@@ -7,7 +7,13 @@ from typing import Any
 import click
 
 from flowdiag.cli import exit_codes
-from flowdiag.cli.options import evidence_options, outputs_option, selection_options, state_options
+from flowdiag.cli.options import (
+    evidence_options,
+    outputs_option,
+    scheduler_option,
+    selection_options,
+    state_options,
+)
 
 __all__ = ["command"]
 
@@ -34,6 +40,7 @@ __all__ = ["command"]
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
 @click.option("--pager", is_flag=True, help="Page the terminal report.")
 @evidence_options
+@scheduler_option
 def command(paths: tuple[str, ...], **given: Any) -> int:
     """Read evidence and report who was refused, by what, and what mends it.
 

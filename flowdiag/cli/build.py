@@ -30,13 +30,24 @@ def cluster_of(given: dict[str, Any]) -> ClusterOptions:
 
 
 def evidence_of(given: dict[str, Any]) -> EvidenceOptions:
-    """How inputs are read."""
+    """How inputs are read.
+
+    Raises:
+        UsageError: the scheduler's address is none.
+    """
+    scheduler = given.get("scheduler")
+    if scheduler is not None and not scheduler.startswith(("tcp://", "tls://", "ws://", "wss://")):
+        raise UsageError(
+            f"--scheduler {scheduler}: not a Dask scheduler's address",
+            hint="write tcp://HOST:8786, or tls://HOST:8786",
+        )
     return EvidenceOptions(
         format=given.get("format_"),
         zone=parse_zone(given["tz"]),
         year=given["year"],
         only_denied=given.get("only") == "denied",
         processes=given.get("processes"),
+        scheduler=scheduler,
         checksum=given.get("checksum", False),
     )
 

@@ -22,6 +22,7 @@ __all__ = [
     "parse_outputs",
     "parse_time",
     "parse_zone",
+    "scheduler_option",
     "selection_options",
     "state_options",
     "traffic_options",
@@ -75,6 +76,15 @@ def cluster_options(function: F) -> F:
             default="30s",
             help="How long one request to the cluster may be silent. [30s]",
         ),
+    )(function)
+
+
+def scheduler_option(function: F) -> F:
+    """Who reads the evidence."""
+    return click.option(
+        "--scheduler",
+        metavar="URL",
+        help="Have the workers of a Dask scheduler (tcp://HOST:8786) read the evidence where it lies.",
     )(function)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.detect import DOCUMENT_BYTES, HEAD_BYTES
@@ -15,6 +14,7 @@ from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, open_source
 from flowdiag.ingest.records import RecordCutter, RecordStart, piece
+from flowdiag.ingest.remote import open_raw
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -33,6 +33,7 @@ def blocks(
     *,
     read_bytes: int | None = None,
     progress: Callable[[int], None] | None = None,
+    pieces: Callable[[bytes], None] | None = None,
 ) -> Iterator[Block]:
     """Yield the blocks of `part` in order.
 
@@ -43,6 +44,7 @@ def blocks(
         problems: grows by what is wrong (cut lines, a stream that ends in damage).
         read_bytes: about the size of a block.
         progress: told after each read how many bytes on disk of this part are done.
+        pieces: given what is read, as it is read.
 
     A damaged stream gives what came before the damage.
     """
@@ -51,7 +53,7 @@ def blocks(
     except OSError as error:
         problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
         return
-    guarded = _Guarded(stream, part, problems, progress)
+    guarded = _Guarded(stream, part, problems, progress, pieces)
     try:
         rows = _rows(part, parser, context, guarded, problems, read_bytes)
         starts: RecordStart | None = getattr(parser, "record_start", None)
@@ -66,9 +68,9 @@ def blocks(
 def _opened(part: Part) -> Readable:
     if part.start == 0:
         return open_source(part.source)
-    stream = Path(part.source.path).open("rb")  # noqa: SIM115 - `blocks` closes it
+    stream = open_raw(part.source.path)
     stream.seek(part.start)
-    return cast("Readable", stream)
+    return stream
 
 
 class _Guarded:
@@ -80,8 +82,10 @@ class _Guarded:
         part: Part,
         problems: list[InputProblem],
         progress: Callable[[int], None] | None,
+        pieces: Callable[[bytes], None] | None,
     ) -> None:
         self._stream = stream
+        self._pieces = pieces
         self._name = part.source.name
         self._start = part.start
         self._problems = problems
@@ -98,6 +102,8 @@ class _Guarded:
             message = f"the stream is damaged or cut off ({error}); what came before was read"
             self._problems.append(InputProblem(self._name, "truncated", message))
             return b""
+        if self._pieces is not None:
+            self._pieces(data)
         if self._progress is not None and data:
             self._progress(self._stream.tell() - self._start)
         return data

@@ -10,16 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 
-import msgspec
 from msgspec import Struct
 
 from flowdiag.ingest.bundles import recognise
 from flowdiag.ingest.detect import Detection, InputKind, detect
-from flowdiag.ingest.fold import PartOutcome, events_of, fold_into, fold_part
+from flowdiag.ingest.fold import events_of, fold_into, fold_part, lines_of, read_outcome
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
 from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.remote import at_once
 from flowdiag.ingest.sources import Gathered
 from flowdiag.model.event import Event
 from flowdiag.tally import Tally
@@ -60,7 +60,11 @@ def detect_all(gathered: Gathered, options: ReadOptions) -> tuple[list[Detection
         parser_named(options.format)
     known, problems = parsers()
     hints = recognise(gathered.sources)
-    found = [detect(source, hints[source.name], known, options) for source in gathered.sources]
+    found = at_once(
+        lambda source: detect(source, hints[source.name], known, options),
+        gathered.sources,
+        (source.path for source in gathered.sources),
+    )
     return found, [*gathered.problems, *problems, *(problem for one in found for problem in one.problems)]
 
 
@@ -93,25 +97,41 @@ def run(
     tally = Tally()
     pace = _Pace(sum(one.source.size for one in evidence), progress)
     workers = _workers(evidence, options)
-    if executor is None and workers > 1:
+    lines: dict[str, int] = {}
+    if options.scheduler is not None:
+        from flowdiag.ingest.distributed import fold_on
+
+        # What was unpacked here no other machine can see; it is read here.
+        here = [one for one in evidence if one.source.spooled]
+        there = [one for one in evidence if not one.source.spooled]
+        parts = _parts(there, options, problems, part_bytes, loose=True)
+        tally, found = fold_on(options.scheduler, parts, pace.done, _unread)
+        problems += found
+        for part in _parts(here, options, problems, part_bytes):
+            fold_into(tally, part, problems, pace.inside(part))
+            pace.done(part)
+    elif executor is None and workers > 1:
         with _pool(workers) as pool:
             lost = _spread(
-                _parts(evidence, options, problems, part_bytes), pool, workers, tally, problems, pace
+                _parts(evidence, options, problems, part_bytes), pool, workers, tally, problems, pace, lines
             )
         # One part that kills its worker breaks the whole pool; alone, each shows whether it was the one.
         for part in lost:
             with _pool(1) as alone:
-                dead = _spread(iter([part]), alone, 1, tally, problems, pace)
+                dead = _spread(iter([part]), alone, 1, tally, problems, pace, lines)
             problems += [_unread(part, "its worker process died") for part in dead]
     elif executor is not None:
         lost = _spread(
-            _parts(evidence, options, problems, part_bytes), executor, workers, tally, problems, pace
+            _parts(evidence, options, problems, part_bytes), executor, workers, tally, problems, pace, lines
         )
         problems += [_unread(part, "the workers are gone") for part in lost]
     else:
-        for part in _parts(evidence, options, problems, part_bytes):
-            fold_into(tally, part, problems, pace.inside(part))
-            pace.done(part)
+        for one in evidence:
+            # One reading of what lies elsewhere is enough: nothing there is cut.
+            size = max(one.source.size, 1) if one.source.remote else part_bytes
+            for part in _parts([one], options, problems, size):
+                fold_into(tally, part, problems, pace.inside(part))
+                pace.done(part)
     problems += _mostly_unreadable(tally)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
 
@@ -180,11 +200,17 @@ def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
 
 
 def _parts(
-    evidence: Sequence[Detection], options: ReadOptions, problems: list[InputProblem], part_bytes: int
+    evidence: Sequence[Detection],
+    options: ReadOptions,
+    problems: list[InputProblem],
+    part_bytes: int,
+    *,
+    loose: bool | None = None,
 ) -> Iterator[Part]:
+    """The parts of all inputs; `loose` by default for those that are read over a network."""
     for one in evidence:
         try:
-            yield from parts_of(one, options, part_bytes)
+            yield from parts_of(one, options, part_bytes, loose=one.source.remote if loose is None else loose)
         except OSError as error:
             problems.append(InputProblem(one.source.name, "unreadable", error.strerror or str(error)))
 
@@ -205,23 +231,35 @@ def _spread(
     tally: Tally,
     problems: list[InputProblem],
     pace: _Pace,
+    lines: dict[str, int],
 ) -> list[Part]:
-    """Keep the workers fed and merge what comes back; returns the parts that were lost with a broken executor."""
+    """Keep the workers fed and merge what comes back, `lines` growing by those of loose parts; returns the parts that were lost with a broken executor."""
     waiting: deque[tuple[Part, Future[bytes]]] = deque()
     lost: list[Part] = []
+    # Where a loose part is lost, the lines of those behind it are not known before it is read.
+    behind: set[str] = set()
 
     def take() -> None:
         part, future = waiting.popleft()
+        name = part.source.name
         try:
-            outcome = msgspec.msgpack.decode(future.result(), type=PartOutcome)
+            data = future.result()
         except BrokenExecutor:
             lost.append(part)
+            behind.add(name)
             return
         except Exception as error:  # noqa: BLE001 - whatever a worker raised costs its part, and is said.
             problems.append(_unread(part, f"{type(error).__name__}: {error}"))
-        else:
-            tally.merge(Tally.from_bytes(outcome.tally))
-            problems.extend(outcome.problems)
+            pace.done(part)
+            return
+        if part.loose and name in behind:
+            lost.append(part)
+            return
+        shift = lines.get(name, 0) if part.loose else 0
+        outcome, found = read_outcome(data, shift)
+        lines[name] = shift + lines_of(data)
+        tally.merge(outcome)
+        problems.extend(found)
         pace.done(part)
 
     for part in parts:

@@ -7,29 +7,42 @@ and on another machine.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from flowdiag.ingest.blocks import blocks
-from flowdiag.ingest.parts import Part
+from flowdiag.ingest.lines import count_newlines
+from flowdiag.ingest.parts import Part, settled
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.event import Event, TimeSource
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.tally import Tally
 
-__all__ = ["PartOutcome", "dated", "events_of", "fold_into", "fold_part", "take"]
+__all__ = [
+    "PartOutcome",
+    "dated",
+    "events_of",
+    "fold_into",
+    "fold_part",
+    "joined",
+    "lines_of",
+    "read_outcome",
+    "take",
+]
 
 
 class PartOutcome(Struct, frozen=True, kw_only=True):
-    """What became of one part."""
+    """What became of one part, or of several that were joined."""
 
     tally: bytes
     """`Tally.to_bytes`."""
     problems: tuple[InputProblem, ...]
+    lines: int = 0
+    """Of a loose part: how many lines it has, by which the parts behind it are shifted."""
 
 
 def fold_part(part: Part) -> bytes:
@@ -40,8 +53,61 @@ def fold_part(part: Part) -> bytes:
     """
     tally = Tally()
     problems: list[InputProblem] = []
-    fold_into(tally, part, problems)
-    return msgspec.msgpack.encode(PartOutcome(tally=tally.to_bytes(), problems=tuple(problems)))
+    if not part.loose:
+        fold_into(tally, part, problems)
+        return _outcome(tally, problems, 0)
+    lines = 0
+
+    def count(data: bytes) -> None:
+        nonlocal lines
+        lines += count_newlines(data)
+
+    try:
+        whole = settled(part)
+    except OSError as error:
+        problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
+        whole = None
+    if whole is not None:
+        fold_into(tally, whole, problems, pieces=count)
+    return _outcome(tally, problems, lines)
+
+
+def joined(outcomes: Sequence[bytes], shifts: Sequence[int]) -> bytes:
+    """Several outcomes as one, as MessagePack, each with its lines shifted first.
+
+    Args:
+        outcomes: what `fold_part` or this function gave.
+        shifts: lines that stand before each in its input; 0 for what was shifted already.
+    """
+    tally = Tally()
+    problems: list[InputProblem] = []
+    for data, shift in zip(outcomes, shifts, strict=True):
+        part, outcome = read_outcome(data, shift)
+        tally.merge(part)
+        problems += outcome
+    return _outcome(tally, problems, 0)
+
+
+def read_outcome(data: bytes, shift: int) -> tuple[Tally, list[InputProblem]]:
+    """Tally and problems of an outcome, with their lines shifted."""
+    outcome = msgspec.msgpack.decode(data, type=PartOutcome)
+    tally = Tally.from_bytes(outcome.tally)
+    if not shift:
+        return tally, list(outcome.problems)
+    tally.shift_lines(shift)
+    return tally, [
+        one if one.line is None else msgspec.structs.replace(one, line=one.line + shift)
+        for one in outcome.problems
+    ]
+
+
+def lines_of(data: bytes) -> int:
+    """How many lines an outcome's loose part has."""
+    return msgspec.msgpack.decode(data, type=PartOutcome).lines
+
+
+def _outcome(tally: Tally, problems: Sequence[InputProblem], lines: int) -> bytes:
+    return msgspec.msgpack.encode(PartOutcome(tally=tally.to_bytes(), problems=tuple(problems), lines=lines))
 
 
 def fold_into(
@@ -49,10 +115,12 @@ def fold_into(
     part: Part,
     problems: list[InputProblem],
     progress: Callable[[int], None] | None = None,
+    *,
+    pieces: Callable[[bytes], None] | None = None,
 ) -> None:
     """Add one part to `tally`; a parser that raises costs the rest of its part, and is named in `problems`.
 
-    `progress` is told after each read how many bytes on disk of this part are done.
+    `progress` and `pieces` are as for `blocks`.
 
     Raises:
         PluginError: the part's parser does not load here.
@@ -65,7 +133,7 @@ def fold_into(
     # Nothing folded is cyclic; looking for cycles among millions of live counters costs 3 to 8 %.
     gc.disable()
     try:
-        for block in blocks(part, parser, context, problems, progress=progress):
+        for block in blocks(part, parser, context, problems, progress=progress, pieces=pieces):
             try:
                 take(tally, parser, block, context)
             except Exception as error:  # noqa: BLE001 - a stranger's parser may raise anything; it costs its part.

@@ -28,6 +28,8 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """Events keep the record's text; folding never needs it."""
     processes: int | None = None
     """Worker processes; ``None`` decides by size, 1 stays in this process."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler whose workers read instead."""
     state_sniff: StateSniff | None = None
     endpoint_ids: dict[str, dict[int, str]] = field(default_factory=dict)
     """Node name to its Cilium endpoint ids, where the state has them."""

@@ -2,16 +2,21 @@
 
 A part begins at the start of a record and knows the number of its first line, so that whoever reads it needs
 nothing else.  Counting lines runs ahead of the workers at several times their speed.
+
+Where the caller does not want to read the input itself (it lies in a bucket, the workers are elsewhere) parts are
+loose: their ends are only about where a record starts, and whoever reads one settles it first.  Both neighbours
+settle their common end alike.  A loose part counts its lines from 1, and what became of it is shifted afterwards
+by the lines of the parts before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import tzinfo
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.ingest.compression import Kind
 from flowdiag.ingest.detect import Detection, input_context
@@ -20,11 +25,12 @@ from flowdiag.ingest.lines import count_newlines
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.reading import Source
+from flowdiag.ingest.remote import open_raw
 from flowdiag.ingest.text import encoding_of
 from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
-__all__ = ["PART_BYTES", "Part", "parts_of"]
+__all__ = ["PART_BYTES", "Part", "parts_of", "settled"]
 
 PART_BYTES = 64 << 20
 _COUNT_BYTES = 4 << 20
@@ -42,6 +48,8 @@ class Part(Struct, frozen=True, kw_only=True):
     end: int | None = None
     """Byte after the last one; ``None`` is the end of the input."""
     first_line: int = 1
+    loose: bool = False
+    """`start` and `end` are yet to be settled, and lines are counted from the start of the part."""
     only_denied: bool = False
     zone: tzinfo
     year: int | None = None
@@ -74,8 +82,10 @@ class Part(Struct, frozen=True, kw_only=True):
         return (self.source.size if self.end is None else self.end) - self.start
 
 
-def parts_of(detection: Detection, options: ReadOptions, part_bytes: int = PART_BYTES) -> Iterator[Part]:
-    """Cut one input that is evidence.
+def parts_of(
+    detection: Detection, options: ReadOptions, part_bytes: int = PART_BYTES, *, loose: bool = False
+) -> Iterator[Part]:
+    """Cut one input that is evidence; `loose` reads no more of it than its first bytes.
 
     Compressed files, UTF-16, wrappers that join lines, documents and sequential parsers make one part.
 
@@ -112,12 +122,34 @@ def parts_of(detection: Detection, options: ReadOptions, part_bytes: int = PART_
     ):
         yield whole
         return
-    with Path(source.path).open("rb") as stream:
+    with open_raw(source.path) as stream:
         encoding, mark = encoding_of(stream.read(4))
         if encoding is not None:
             yield whole
-            return
-        yield from _ranges(whole, cast("BinaryIO", stream), mark, part_bytes, parser)
+        elif loose:
+            for start in range(mark, source.size, part_bytes):
+                end = start + part_bytes if start + part_bytes < source.size else None
+                yield replace(whole, start=start, end=end, loose=True)
+        else:
+            yield from _ranges(whole, stream, mark, part_bytes, parser)
+
+
+def settled(part: Part) -> Part | None:
+    """A loose part with its ends where records start; ``None`` where none starts in it.
+
+    Raises:
+        OSError: the input cannot be read.
+    """
+    if not part.loose:
+        return part
+    parser = parser_named(part.parser)
+    with open_raw(part.source.path) as stream:
+        _, mark = encoding_of(stream.read(4))
+        start = part.start if part.start <= mark else _record_boundary(stream, part.start, part, parser)
+        end = None if part.end is None else _record_boundary(stream, part.end, part, parser)
+    if start >= (part.source.size if end is None else end):
+        return None
+    return replace(part, start=start, end=end)
 
 
 def _ranges(whole: Part, stream: BinaryIO, start: int, part_bytes: int, parser: Any) -> Iterator[Part]:
@@ -125,17 +157,12 @@ def _ranges(whole: Part, stream: BinaryIO, start: int, part_bytes: int, parser: 
     while start < whole.source.size:
         target = start + part_bytes
         if target >= whole.source.size:
-            yield _range(whole, start, None, line)
+            yield replace(whole, start=start, first_line=line)
             return
         end = _record_boundary(stream, target, whole, parser)
-        yield _range(whole, start, end, line)
+        yield replace(whole, start=start, end=end, first_line=line)
         line += _lines_between(stream, start, end)
         start = end
-
-
-def _range(whole: Part, start: int, end: int | None, line: int) -> Part:
-    fields = {name: getattr(whole, name) for name in whole.__struct_fields__}
-    return Part(**(fields | {"start": start, "end": end, "first_line": line}))
 
 
 def _record_boundary(stream: BinaryIO, target: int, whole: Part, parser: Any) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol
 
 from msgspec import Struct
 
 from flowdiag.ingest.compression import Kind, corruptions, decompressed
+from flowdiag.ingest.remote import is_remote, open_raw
 from flowdiag.ingest.text import Transcoder, encoding_of
 
 __all__ = ["Readable", "Source", "open_source", "read_head"]
@@ -32,7 +32,7 @@ class Source(Struct, frozen=True, kw_only=True):
     name: str
     """As reports show it: as the user gave it, ``bundle.zip!member`` inside an archive, ``-``."""
     path: str
-    """The file on disk, perhaps in the spool."""
+    """The file on disk, perhaps in the spool, or the URL of an object."""
     place: str
     """Where it lies inside what the user gave, for recognising bundles: ``ns/pods.json``."""
     root: str
@@ -42,6 +42,13 @@ class Source(Struct, frozen=True, kw_only=True):
     kind: Kind = Kind.PLAIN
     member_time: int | None = None
     """The archive's time for the member, nanoseconds; times of files on disk are never looked at."""
+    spooled: bool = False
+    """It lies in this run's spool, where no other machine sees it."""
+
+    @property
+    def remote(self) -> bool:
+        """It is read over a network."""
+        return is_remote(self.path)
 
 
 def open_source(source: Source, *, as_is: bool = False) -> Readable:
@@ -57,7 +64,7 @@ def open_source(source: Source, *, as_is: bool = False) -> Readable:
 
     Reading may raise one of `corruptions`.
     """
-    raw = cast("BinaryIO", Path(source.path).open("rb"))  # noqa: SIM115 - the caller closes it
+    raw = open_raw(source.path)
     try:
         stream = decompressed(raw, source.kind)
     except BaseException:

@@ -1,13 +1,14 @@
 """From what a person names on the command line to files that can be read.
 
-Files, directories (walked, sorted, hidden entries left out), archives and ``-`` become `Source` values.
-Archives and standard input are unpacked into a spool on disk, so that every source is a file, can be
-opened by a worker process and read by byte range.
+Files, directories (walked, sorted, hidden entries left out), archives, objects in buckets and ``-`` become
+`Source` values.  Archives and standard input are unpacked into a spool on disk, so that every source is a file
+or an object, can be opened by a worker process and read by byte range.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -16,10 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
+from msgspec.structs import replace
+
 from flowdiag.ingest.archives import Limits, Member, Unpacker
 from flowdiag.ingest.compression import Kind, MissingReaderError, corruptions, sniff_kind
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, Source, open_source, read_head
+from flowdiag.ingest.remote import RemoteError, RemoteObject, at_once, is_remote, listing, open_raw
 from flowdiag.ingest.rotation import order_key
 
 __all__ = ["STDIN", "Gathered", "Readable", "Source", "open_source", "read_head"]
@@ -49,6 +53,7 @@ class Gathered:
         self._spool: tempfile.TemporaryDirectory[str] | None = None
         self._unpacker: Unpacker | None = None
         self._seen: set[tuple[int, int]] = set()
+        self._urls: set[str] = set()
         self._streams = 0
         self.problems: list[InputProblem] = []
         self.sources: list[Source] = []
@@ -82,6 +87,9 @@ class Gathered:
     def _given(self, given: str) -> Iterator[Source]:
         if given == STDIN:
             yield from self._standard_input()
+            return
+        if is_remote(given):
+            yield from self._bucket(given)
             return
         path = Path(given)
         try:
@@ -135,14 +143,51 @@ class Gathered:
             depth=0,
         )
 
+    def _bucket(self, given: str) -> Iterator[Source]:
+        """Objects stay where they are, but for archives, which are unpacked here."""
+        try:
+            objects = [one for one in listing(given) if one.url not in self._urls]
+        except RemoteError as error:
+            self.problems.append(error.problem(given))
+            return
+        self._urls.update(one.url for one in objects)
+        top = given.rstrip("/")
+        for one, found in zip(objects, at_once(_recognised, objects, [given]), strict=True):
+            if isinstance(found, RemoteError):
+                self.problems.append(found.problem(one.url))
+                continue
+            kind, archive = found
+            inside = one.url.removeprefix(top).lstrip("/")
+            source = Source(
+                name=one.url,
+                path=one.url,
+                place=f"{top.rpartition('/')[2]}/{inside}" if inside else one.url.rpartition("/")[2],
+                root=given,
+                size=one.size,
+                kind=kind,
+            )
+            if not archive:
+                yield source
+                continue
+            try:
+                fetched = self._fetched(source)
+            except OSError as error:
+                self._problem(source.name, "unreadable", error.strerror or str(error))
+                continue
+            yield from self._opened(fetched, depth=0)
+
+    def _fetched(self, source: Source) -> Source:
+        """A copy in the spool."""
+        target = self._spool_path() / f"object-{self._streams}"
+        self._streams += 1
+        with open_raw(source.path) as stream, target.open("wb") as out:
+            shutil.copyfileobj(stream, out, 1 << 20)
+        return replace(source, path=str(target), spooled=True)
+
     def _opened(self, source: Source, depth: int) -> Iterator[Source]:
         """The source itself, or what is inside it if it is an archive."""
         kind = source.kind
-        if kind in (Kind.PLAIN, Kind.ZIP, Kind.TAR):
-            archive = kind is not Kind.PLAIN
-        else:
-            archive = self._wraps_tar(source)
-        if not archive:
+        if kind is Kind.PLAIN or (kind not in (Kind.ZIP, Kind.TAR) and not _wraps_tar(source)):
             yield source
             return
         if depth >= _NESTING:
@@ -162,6 +207,7 @@ class Gathered:
                 size=member.size,
                 kind=sniff_kind(head),
                 member_time=member.modified,
+                spooled=True,
             )
             yield from self._opened(inner, depth + 1)
 
@@ -169,20 +215,6 @@ class Gathered:
         if self._unpacker is None:
             self._unpacker = Unpacker(self._spool_path(), self._limits)
         yield from self._unpacker.unpack(path, kind, display)
-
-    def _wraps_tar(self, source: Source) -> bool:
-        try:
-            stream = open_source(source, as_is=True)
-        except MissingReaderError:
-            return False
-        except OSError:
-            return False
-        try:
-            return sniff_kind(stream.read(_HEAD)) is Kind.TAR
-        except corruptions():
-            return False
-        finally:
-            stream.close()
 
     def _standard_input(self) -> Iterator[Source]:
         yield from self._stream(self._stdin or cast("BinaryIO", sys.stdin.buffer), STDIN)
@@ -201,7 +233,15 @@ class Gathered:
         with target.open("rb") as spooled:
             head = spooled.read(_HEAD)
         yield from self._opened(
-            Source(name=name, path=str(target), place=name, root=name, size=size, kind=sniff_kind(head)),
+            Source(
+                name=name,
+                path=str(target),
+                place=name,
+                root=name,
+                size=size,
+                kind=sniff_kind(head),
+                spooled=True,
+            ),
             depth=0,
         )
 
@@ -212,6 +252,37 @@ class Gathered:
 
     def _problem(self, path: str, code: str, message: str) -> None:
         self.problems.append(InputProblem(path, code, message))
+
+
+def _recognised(one: RemoteObject) -> tuple[Kind, bool] | RemoteError:
+    """How an object is packed, and whether files are inside."""
+    try:
+        with open_raw(one.url) as stream:
+            kind = sniff_kind(stream.read(_HEAD))
+        if kind in (Kind.PLAIN, Kind.ZIP, Kind.TAR):
+            return kind, kind is not Kind.PLAIN
+        return kind, _wraps_tar(
+            Source(name=one.url, path=one.url, place="", root="", size=one.size, kind=kind)
+        )
+    except RemoteError as error:
+        return error
+    except OSError as error:
+        return RemoteError("unreadable", error.strerror or str(error))
+
+
+def _wraps_tar(source: Source) -> bool:
+    try:
+        stream = open_source(source, as_is=True)
+    except MissingReaderError:
+        return False
+    except OSError:
+        return False
+    try:
+        return sniff_kind(stream.read(_HEAD)) is Kind.TAR
+    except corruptions():
+        return False
+    finally:
+        stream.close()
 
 
 def _in_rotation(loose: list[Source]) -> list[Source]:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning
 
@@ -64,6 +65,11 @@ class Kept(Generic[E]):
                 self._groups[group] = left
             else:
                 del self._groups[group]
+
+    def shift_lines(self, by: int) -> None:
+        """Every event stands `by` lines further down."""
+        for kept in self._groups.values():
+            kept[:] = [replace(one, event=replace(one.event, line=one.event.line + by)) for one in kept]
 
     def state(self) -> KeptState[E]:
         """All of it."""

@@ -200,6 +200,14 @@ class Tally:
         for kept in (self._logs, self._changes, self._gaps):
             kept.forget(before)
 
+    def shift_lines(self, by: int) -> None:
+        """Move every line number: what was counted stands `by` lines further down in its one input."""
+        for lane in self.table.lanes.values():
+            if lane.examples:
+                lane.examples = [structs.replace(one, line=one.line + by) for one in lane.examples]
+        for kept in (self._logs, self._changes, self._gaps, self._warnings):
+            kept.shift_lines(by)
+
     # -- merging -----------------------------------------------------------------------------------
 
     def merge(self, other: Tally) -> None:

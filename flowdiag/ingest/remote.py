@@ -1,0 +1,164 @@
+"""Objects in buckets and on servers, through fsspec: listed, and read by byte range where they lie.
+
+``s3://bucket/prefix``, ``gs://...`` and ``az://...`` name an object or all objects under a prefix; fsspec knows
+more schemes, and each takes its credentials from where its own tools look for them (environment, profile,
+instance role).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
+
+from msgspec import Struct
+
+from flowdiag.ingest.problems import InputProblem
+
+__all__ = ["RemoteError", "RemoteObject", "at_once", "is_remote", "listing", "open_raw"]
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,20})://")
+_BLOCK_BYTES = 8 << 20
+"""Bytes a request asks for; what is read on behind them is asked for with them."""
+_AT_ONCE = 16
+"""Requests for the heads of many objects wait for the network, not for the processor."""
+_LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_CREDENTIALS = {
+    "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL for a server "
+    "that is not Amazon's)",
+    "gs": "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_CONNECTION_STRING",
+}
+_ALIASES = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class RemoteObject(Struct, frozen=True):
+    """One object."""
+
+    url: str
+    size: int
+
+
+class RemoteError(OSError):
+    """An object store does not give what is asked of it; `strerror` says why and what to do.
+
+    Args:
+        code: of the `InputProblem` that comes of it.
+        message: words.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(0, message)
+        self.code = code
+
+    def problem(self, path: str) -> InputProblem:
+        """As a value."""
+        return InputProblem(path, self.code, self.strerror or "")
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path names something behind a scheme."""
+    return _SCHEME.match(path) is not None
+
+
+def open_raw(path: str) -> BinaryIO:
+    """A file or an object for reading, as stored; it can be sought.
+
+    Raises:
+        OSError: it cannot be opened; `RemoteError` for what is behind a scheme.
+    """
+    if not is_remote(path):
+        return cast("BinaryIO", Path(path).open("rb"))
+    try:
+        files, inner = _files(path)
+        return cast("BinaryIO", files.open(inner, "rb", block_size=_BLOCK_BYTES, cache_type="readahead"))
+    except Exception as error:
+        raise _said(error, path) from error
+
+
+def listing(url: str) -> list[RemoteObject]:
+    """The object that `url` names, or all below it as a prefix, sorted; hidden and empty ones left out.
+
+    Raises:
+        RemoteError: there is nothing, or it cannot be asked for.
+    """
+    try:
+        files, inner = _files(url)
+        found = files.find(inner.rstrip("/"), detail=True)
+        if not found:
+            files.info(inner.rstrip("/"))  # says whether it is the bucket that is not there
+    except Exception as error:
+        raise _said(error, url) from error
+    top = len(inner.rstrip("/"))
+    objects = [
+        RemoteObject(files.unstrip_protocol(name), int(info.get("size") or 0))
+        for name, info in sorted(found.items())
+        if info.get("type") == "file" and not any(part.startswith(".") for part in name[top:].split("/"))
+    ]
+    kept = [one for one in objects if one.size]
+    if not kept:
+        raise RemoteError("missing", "no object there has content; look at what the prefix holds")
+    return kept
+
+
+def at_once(ask: Callable[[T], R], things: Sequence[T], paths: Iterable[str]) -> list[R]:
+    """``[ask(thing) for thing in things]``, several at a time where any of `paths` is behind a network."""
+    if len(things) < 2 or not any(is_remote(path) for path in paths):
+        return [ask(thing) for thing in things]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(ask, things))
+
+
+def _files(url: str) -> tuple[Any, str]:
+    """The store and the path inside it."""
+    from fsspec.core import url_to_fs
+
+    files, inner = url_to_fs(url)
+    return files, str(inner)
+
+
+def _said(error: Exception, url: str) -> RemoteError:
+    """What an object store's library raised, as what happened and what to do."""
+    if isinstance(error, RemoteError):
+        return error
+    match = _SCHEME.match(url)
+    scheme = match[1] if match else ""
+    family = _ALIASES.get(scheme, scheme)
+    names = {kind.__name__ for kind in type(error).__mro__}
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, ImportError) or "Protocol not known" in text:
+        if family not in _CREDENTIALS and "Protocol not known" in text:
+            return RemoteError(
+                "missing-extra", f"nothing here reads {scheme}://; s3://, gs:// and az:// are known"
+            )
+        library = _LIBRARIES.get(scheme, "fsspec")
+        return RemoteError(
+            "missing-extra",
+            f'reading {scheme}:// needs {library}, which is not installed: pip install "flowdiag[remote]"',
+        )
+    ways = _CREDENTIALS.get(family, "see the store's own tools")
+    if names & {
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "ProfileNotFound",
+    }:
+        return RemoteError("no-permission", f"no credentials were found; {ways}")
+    if isinstance(error, FileNotFoundError):
+        return RemoteError(
+            "missing", "no such bucket or object; check its name, and the account and region that are asked"
+        )
+    if isinstance(error, PermissionError) or "Forbidden" in names:
+        return RemoteError(
+            "no-permission", f"access is refused ({text}); the identity needs to list and read there; {ways}"
+        )
+    if names & {"EndpointConnectionError", "ConnectionError", "ClientConnectorError", "ConnectTimeoutError"}:
+        return RemoteError(
+            "unreadable", f"the store cannot be reached ({text}); check the network and its address"
+        )
+    return RemoteError("unreadable", f"{type(error).__name__}: {text}; {ways}")
