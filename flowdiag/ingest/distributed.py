@@ -32,7 +32,9 @@ _AHEAD = 4
 """Parts per worker thread that are asked for before the first is done."""
 _RETRIES = 3
 """How often a part is read again after an error, such as a store that answers too slowly."""
+_CONNECT_S = 10
 _WAIT_S = 30
+"""For a first worker: in a cluster their machines may have to start."""
 _JOIN_FIRST = 10
 """Joining before folding on keeps what the workers hold small."""
 
@@ -73,7 +75,7 @@ def _client(scheduler: str) -> Iterator[Any]:
     # Dask narrates lost connections with tracebacks; what matters of them is said by what is raised.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
-        client = dask.Client(scheduler, timeout=f"{_WAIT_S}s", set_as_default=False, name="flowdiag")
+        client = dask.Client(scheduler, timeout=f"{_CONNECT_S}s", set_as_default=False, name="flowdiag")
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(
             f"{scheduler}: no Dask scheduler answers ({' '.join(str(error).split())[:200]})",

@@ -7,6 +7,7 @@ instance role).
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ __all__ = ["RemoteError", "RemoteObject", "at_once", "is_remote", "listing", "op
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,20})://")
 _BLOCK_BYTES = 8 << 20
 """Bytes a request asks for; what is read on behind them is asked for with them."""
+_BUFFER_BYTES = 1 << 17
 _AT_ONCE = 16
 """Requests for the heads of many objects wait for the network, not for the processor."""
 _LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
@@ -76,7 +78,9 @@ def open_raw(path: str) -> BinaryIO:
         return cast("BinaryIO", Path(path).open("rb"))
     try:
         files, inner = _files(path)
-        return cast("BinaryIO", files.open(inner, "rb", block_size=_BLOCK_BYTES, cache_type="readahead"))
+        raw = files.open(inner, "rb", block_size=_BLOCK_BYTES, cache_type="readahead")
+        # fsspec's own readline takes no limit.
+        return io.BufferedReader(raw, _BUFFER_BYTES)
     except Exception as error:
         raise _said(error, path) from error
 

@@ -1,0 +1,214 @@
+"""Past one machine: a Dask cluster and a bucket give the same bytes as this process and a folder."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from flowdiag.ingest import Gathered, ReadOptions, run
+
+COMMAND = str(Path(sys.executable).with_name("flowdiag"))
+PATIENCE = 120
+
+
+def analysed(environment, *arguments) -> bytes:
+    done = subprocess.run(
+        [COMMAND, "analyze", *map(str, arguments), "-o", "json"],
+        env=environment,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def outcome(path, *, part_bytes=150_000, **options) -> tuple:
+    """All that reading leaves; how a tally is laid out as bytes hangs on the order of merging, its results do not."""
+    with Gathered([str(path)]) as gathered:
+        found = run(gathered, ReadOptions(**options), part_bytes=part_bytes)
+    tally = found.tally
+    inputs = {name: structs.astuple(counts) for name, counts in tally.inputs.items()}
+    return tally.flows(), tally.dns, tally.warnings, tally.logs, inputs, found.problems
+
+
+@pytest.fixture
+def keys(monkeypatch, store):
+    """This process knows where the store is, as its children do."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, store.environment[name])
+
+
+def test_a_bucket_over_dask_gives_the_bytes_of_a_folder_here(export, store, cluster):
+    """Workers read a day's rotated objects where they lie; the state lies in the bucket too."""
+    here = analysed(store.environment, export / "day", "--state", export / "state")
+    there = analysed(
+        store.environment, "s3://flows/day", "--state", "s3://flows/state", "--scheduler", cluster.url
+    )
+    renamed = here.replace(f"{export}/".encode(), b"s3://flows/")
+    assert json.loads(here)["totals"]["denied"] > 0
+    assert json.loads(there) == json.loads(renamed)
+    assert there == renamed
+
+
+def test_a_worker_killed_in_the_middle_changes_nothing(export, store, mortal):
+    """What it held and what it was at is done again by the one that is left."""
+    here = analysed(store.environment, export / "day", "--state", export / "state")
+    killed = []
+
+    def kill() -> None:
+        with mortal.client() as client:
+            client.wait_for_workers(2, timeout=60)
+            started.set()
+            while sum(map(len, client.has_what().values())) < 3:
+                pass
+            victim = mortal.processes[1]
+            os.kill(victim.pid, signal.SIGKILL)
+            killed.append(victim.wait())
+
+    started = threading.Event()
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    assert started.wait(60)
+    there = analysed(
+        store.environment, export / "day", "--state", export / "state", "--scheduler", mortal.url
+    )
+    killer.join(60)
+    assert killed == [-signal.SIGKILL]
+    assert there == here
+
+
+@pytest.mark.usefixtures("keys")
+def test_ranges_of_one_object_are_read_by_the_workers(export, store, cluster):
+    """A large object is cut at about every so many bytes; ends and line numbers are those of one reading."""
+    whole = outcome("s3://flows/one/flows.jsonl", processes=1)
+    asked = store.log.read_bytes().count(b" 206 ")
+    cut = outcome("s3://flows/one/flows.jsonl", scheduler=cluster.url)
+    assert cut == whole
+    # Every part asks by range for its ends and its bytes.
+    assert store.log.read_bytes().count(b" 206 ") - asked > 2_000_000 // 150_000
+    assert outcome("s3://flows/one/flows.jsonl", processes=2) == whole
+    local = outcome(export / "flows.jsonl", processes=1)
+    assert outcome(export / "flows.jsonl", scheduler=cluster.url) == local
+
+
+def test_compressed_objects_and_archives_are_read_whole(export, store, cluster, tmp_path):
+    """A .gz is one stream, for one worker; an archive is unpacked here; bad lines keep their numbers."""
+    import gzip
+    import tarfile
+
+    day = sorted((export / "day").iterdir())
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.log.gz").write_bytes(gzip.compress(day[0].read_bytes() + b"{broken\n"))
+    with tarfile.open(tmp_path / "in" / "b.tar.gz", "w:gz") as archive:
+        archive.add(day[1], "hubble/b.log")
+    files = store.files()
+    files.put(str(tmp_path / "in"), "flows/packed", recursive=True)
+    here = analysed(store.environment, tmp_path / "in")
+    there = analysed(store.environment, "s3://flows/packed", "--scheduler", cluster.url)
+    assert there == here.replace(f"{tmp_path}/in".encode(), b"s3://flows/packed")
+    lines = len(day[0].read_bytes().splitlines())
+    assert [w["line"] for w in json.loads(there)["warnings"] if w["line"]] == [lines + 1]
+
+
+# -- what goes wrong ------------------------------------------------------------------------------------
+
+
+def refused(environment, *arguments) -> tuple[int, str]:
+    done = subprocess.run(
+        [COMMAND, "analyze", *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+def test_no_such_bucket_says_what_and_where(store):
+    code, said = refused(store.environment, "s3://absent-bucket/day")
+    assert code == 3
+    assert re.search(r"s3://absent-bucket/day: no such bucket or object; check its name", said)
+
+
+def test_no_credentials_says_where_they_are_looked_for(store, tmp_path):
+    kept = {name: value for name, value in store.environment.items() if "KEY" not in name}
+    environment = kept | {"HOME": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "none")}
+    code, said = refused(environment, "s3://flows/day")
+    assert code == 3
+    assert "s3://flows/day: no credentials were found; set AWS_PROFILE" in said
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "code", "words"),
+    [
+        ("s3fs", ["s3://flows/day"], 3, 'needs s3fs, which is not installed: pip install "flowdiag[remote]"'),
+        (
+            "gcsfs",
+            ["gs://flows/day"],
+            3,
+            'needs gcsfs, which is not installed: pip install "flowdiag[remote]"',
+        ),
+        (
+            "adlfs",
+            ["az://flows/day"],
+            3,
+            'needs adlfs, which is not installed: pip install "flowdiag[remote]"',
+        ),
+        (
+            "distributed",
+            ["{file}", "--scheduler", "tcp://127.0.0.1:1"],
+            2,
+            'pip install "flowdiag[distributed]"',
+        ),
+    ],
+)
+def test_a_missing_extra_is_named(module, arguments, code, words, tmp_path, export):
+    """As on a machine where it is not installed."""
+    (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError(\"No module named '{module}'\")\n")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    file = str(next((export / "day").iterdir()))
+    found, said = refused(environment, *[one.replace("{file}", file) for one in arguments])
+    assert (found, words in said) == (code, True), said
+
+
+def test_an_unknown_scheme_is_named():
+    code, said = refused(os.environ, "nowhere://flows/day")
+    assert code == 3
+    assert "nothing here reads nowhere://" in said
+
+
+def test_no_scheduler_there(export):
+    """Exit code 4, as for any cluster that is not reachable."""
+    pytest.importorskip("distributed")
+    file = next((export / "day").iterdir())
+    environment = os.environ | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
+    code, said = refused(environment, file, "--scheduler", "tcp://127.0.0.1:1")
+    assert code == 4
+    assert "no Dask scheduler answers" in said
+    code, said = refused(environment, file, "--scheduler", "127.0.0.1:1")
+    assert code == 2
+    assert "tcp://HOST:8786" in said
+
+
+def test_a_file_that_the_workers_do_not_see_is_said(export, store, cluster):
+    """Standard input is in a spool here, and read here."""
+    day = sorted((export / "day").iterdir())
+    done = subprocess.run(
+        [COMMAND, "analyze", "-", "--scheduler", cluster.url, "-o", "json"],
+        input=day[0].read_bytes(),
+        env=store.environment,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert json.loads(done.stdout)["totals"]["records"] == len(day[0].read_bytes().splitlines())
