@@ -28,7 +28,7 @@ wheel: $(STAMP)
 	$(BIN)/python tests/wheel_check.py
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/flows.py
+	$(BIN)/python benchmarks/bench.py
 
 fixtures: $(STAMP)
 	$(BIN)/python fixtures/incidents.py
