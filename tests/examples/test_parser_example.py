@@ -1,7 +1,7 @@
-"""The example of a third-party parser works as its README says, without being installed.
+"""The example of a third-party parser works as its README says, installed by pip as anybody would.
 
-An installed distribution is a folder on the path and a ``dist-info`` beside it; both are made here from the
-example's own ``pyproject.toml``, so that nothing is built and nothing is fetched.
+A copy of it is built and installed into a folder of its own, which is then on the path: nothing is fetched (the build
+runs with the setuptools that is there) and nothing is written into the example or into the environment.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,22 +22,29 @@ LOG = EXAMPLE / "fixtures" / "ordinary" / "input.log"
 FLOWDIAG = (sys.executable, "-c", "import sys; from flowdiag.cli.main import main; sys.exit(main())")
 
 
-@pytest.fixture
-def installed(tmp_path):
-    """Environment in which the example is installed, as far as Python can tell."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
-    info = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+def _installed(distribution: Path, target: Path) -> dict[str, str]:
+    """Environment in which this distribution is installed beside flowdiag."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
+            *("--no-index", "--no-build-isolation", "--target", str(target), str(distribution)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=300,
     )
-    lines = []
-    for group, points in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    path = os.pathsep.join([str(tmp_path), str(EXAMPLE / "src"), str(ROOT), str(ROOT / "parsers")])
+    path = os.pathsep.join([str(target), str(ROOT), str(ROOT / "parsers")])
     env = {key: value for key, value in os.environ.items() if key != "FLOWDIAG_PLUGINS"}
     return env | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The example, installed."""
+    folder = tmp_path_factory.mktemp("example")
+    copy = folder / "source"
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    return _installed(copy, folder / "site")
 
 
 def _run(env, *words, **more):
@@ -106,12 +113,39 @@ def test_its_own_tests_pass(installed):
     assert "2 passed" in done.stdout
 
 
-def test_tutorial_shows_what_is_there(installed):
-    """The README's listing of files exists, and its detected output is the real one."""
-    readme = (EXAMPLE / "README.md").read_text()
-    listing = re.search(r"flowdiag-tollgate/\n((?: {4}\S+\n)+)", readme)[1]
-    shown = re.search(r"\$ flowdiag parsers detect (\S+)\n((?:.+\n)+)", readme)
-    real = _run(installed, "parsers", "detect", str(EXAMPLE / shown[1])).replace(f"{EXAMPLE}/", "")
+_FILE = re.compile(r"^`([\w./-]+)`[,;][^\n]*\n\n```\w*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
-    assert [name for name in listing.split() if not (EXAMPLE / name).exists()] == []
-    assert shown[2] == real
+
+def test_tutorial_from_an_empty_folder(tmp_path):
+    """The files that the README shows, written into an empty folder and installed, give the output that it shows."""
+    readme = (EXAMPLE / "README.md").read_text()
+    project = tmp_path / "flowdiag-tollgate"
+    for name, content in _FILE.findall(readme):
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    env = _installed(project, tmp_path / "site")
+    shown = re.search(r"\$ flowdiag parsers detect (\S+)\n((?:.+\n)+)", readme)
+    log = str(project / shown[1])
+
+    assert _run(env, "parsers", "detect", log).replace(f"{project}/", "") == shown[2]
+    events = [json.loads(line) for line in _run(env, "events", log).splitlines()]
+    assert [(event["verdict"], event["dst"]["port"]) for event in events] == [
+        ("denied", 8080),
+        ("allowed", 53),
+    ]
+    assert "10.1.2.3" in _run(env, "analyze", log)
+    contract = (
+        "import sys; from pathlib import Path; from flowdiag.parserkit.testing import assert_parser_contract; "
+        "from flowdiag_tollgate.parser import Tollgate; "
+        "assert_parser_contract(Tollgate(), [Path(sys.argv[1]).read_bytes()])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", contract, log],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
