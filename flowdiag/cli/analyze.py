@@ -56,7 +56,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.model.errors import UsageError
 
     if not paths:
-        raise UsageError("no evidence named", hint="flowdiag analyze FOLDER, or - for standard input")
+        live = "; flowdiag collect reads flows and logs from a cluster" if given["live"] else ""
+        raise UsageError("no evidence named", hint=f"flowdiag analyze FOLDER, or - for standard input{live}")
     fail_on = check_fail_on(given["fail_on"])
     stdout, files = parse_outputs(given["outputs"], formats())
     display = display_options(

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from flowdiag.cluster.cleaning import clean_text
 from flowdiag.cluster.documents import BadDocument, Found, iter_json, iter_yaml, looks_like_json
-from flowdiag.cluster.meta import Meta, as_map, as_text, read_meta, string_map
+from flowdiag.cluster.meta import Meta, as_list, as_map, as_text, read_meta, string_map
 from flowdiag.cluster.network import (
     read_endpoint_slice,
     read_endpoints,
@@ -23,7 +23,7 @@ from flowdiag.cluster.network import (
     read_service,
 )
 from flowdiag.cluster.policies import read_policy
-from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_KINDS, RAW_KINDS, WORKLOAD_KINDS
+from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_KINDS, RAW_KINDS, UNREAD_KINDS, WORKLOAD_KINDS
 from flowdiag.cluster.workloads import read_pod, read_template, read_workload, read_workload_endpoint
 from flowdiag.model.objects import (
     Origin,
@@ -73,6 +73,8 @@ class Manifest(Struct, kw_only=True):
     problems: list[StateProblem] = field(default_factory=list)
     kinds: set[tuple[str, str]] = field(default_factory=set)
     """(group, kind) of every object or typed list read, empty ones too."""
+    unread: set[tuple[str, str]] = field(default_factory=set)
+    """(group, kind) that whoever read the cluster was not given."""
 
 
 # Directories of support bundles that name the kind of their objects (troubleshoot.sh `cluster-resources/`,
@@ -184,6 +186,9 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
     group = _group(api)
     if group.startswith("audit."):
         return
+    if (group, kind) == UNREAD_KINDS:
+        _unread(manifest, as_map(body.get("spec")), origin)
+        return
     manifest.kinds.add(("networking.k8s.io" if group == "extensions" else group, kind))
     if not (kind in _TYPED or kind in WORKLOAD_KINDS or kind in RAW_KINDS or (group, kind) in POLICY_KINDS):
         return
@@ -231,6 +236,17 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
             created=meta.created,
             origin=origin,
         )
+    )
+
+
+def _unread(manifest: Manifest, spec: dict[str, Any], origin: Origin) -> None:
+    """What a collection was refused: a kind that is missing is unknown, not empty."""
+    for one in as_list(spec.get("kinds")):
+        kind = as_map(one)
+        manifest.unread.add((as_text(kind.get("group")) or "", as_text(kind.get("kind")) or ""))
+    manifest.problems.extend(
+        StateProblem(code="not-read", message=str(text), input=origin.input, line=origin.line)
+        for text in as_list(spec.get("messages"))
     )
 
 

@@ -64,6 +64,7 @@ def merge_manifests(
     policies = tuple(one for one in objects if isinstance(one, PolicyObject))
     services = tuple(one for one in objects if isinstance(one, Service))
     others = tuple(one for one in objects if isinstance(one, RawObject))
+    seen: frozenset[tuple[str, str]] = frozenset().union(*(manifest.kinds for manifest in manifests))
     return Snapshot(
         pods=tuple(pods),
         workloads=tuple(workloads.values()),
@@ -75,9 +76,8 @@ def merge_manifests(
         others=others,
         taken=state_time if state_time is not None else _stamp(manifest.input for manifest in manifests),
         sources=tuple(sorted({manifest.input for manifest in manifests if manifest.kinds})),
-        kinds_seen=frozenset().union(*(manifest.kinds for manifest in manifests))
-        if manifests
-        else frozenset(),
+        kinds_seen=seen,
+        unread=frozenset().union(*(manifest.unread for manifest in manifests)) - seen,
         config=_config(others),
     ), problems
 

@@ -15,6 +15,7 @@ __all__ = [
     "POLICY_KINDS",
     "RAW_KINDS",
     "SKIP",
+    "UNREAD_KINDS",
     "WORKLOAD_KINDS",
     "Filter",
     "filter_of",
@@ -101,6 +102,9 @@ RAW_KINDS = frozenset(
     }
 )
 """Kinds kept whole as `RawObject`.  Secrets are never among them."""
+
+UNREAD_KINDS = ("flowdiag.dev", "UnreadKinds")
+"""(group, kind) of the note that `flowdiag collect` lays beside objects: kinds that it was refused."""
 
 CLUSTER_KINDS = frozenset(
     {

@@ -40,7 +40,6 @@ _PEEL_MARGIN = 0.05
 parser that searches inside lines likes both alike, and only the peeled form has node and outer time."""
 _STATE_MARGIN = 0.1
 _ELEMENTS = frozenset(name for name in LAYERS if is_document((name,)) or name == "json-pretty")
-_MAX_ERRORS = 1000
 _NO_ERRORS = (b"", b"null", b"[]", b"{}")
 
 
@@ -261,7 +260,7 @@ def _refused(source: Source, hint: Hint, head: bytes) -> Detection:
     """A collector's list of errors: an absent kind is then unknown, not empty."""
     if head.strip() in _NO_ERRORS:
         return Detection(source=source, kind=InputKind.NOISE, hint=hint)
-    said = " ".join(head[:_MAX_ERRORS].decode("utf-8", "replace").split())
+    said = " ".join(head[:300].decode("utf-8", "replace").split())
     return _unreadable(source, hint, "no-permission", f"the collector could not read these objects: {said}")
 
 

@@ -254,5 +254,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """The inputs it was read from, sorted."""
     kinds_seen: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     """(group, kind) of every list or object read, empty lists too: an empty list is knowledge, absence is not."""
+    unread: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    """(group, kind) that exist in the cluster and could not be read: of these objects nothing is known."""
     config: dict[str, str] = {}
     """CNI settings that change evaluation, ``cilium.enable-policy`` = ``always`` and the like."""

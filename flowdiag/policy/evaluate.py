@@ -68,6 +68,7 @@ class PolicySet:
             policies ask nothing more of them.
         crossing: says why what an end's own policies allow may still be refused on the way, where nothing
             here evaluates that; the verdict is then unknown.
+        unread: why no verdict on a pod is sure, where policies are known to be missing.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class PolicySet:
         crossing: Callable[[Direction, Facts, Facts], str | None] | None = None,
         made: Mapping[tuple[int, str], tuple[PolicyObject, Policy]] | None = None,
         base: PolicySet | None = None,
+        unread: str | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.dialect = dialect
@@ -98,6 +100,7 @@ class PolicySet:
         self._policed = policed
         self._loopback = loopback
         self._crossing = crossing
+        self._unread = unread
         self._spaces = _namespaces_read(snapshot)
         keys = _keys(tiers)
         # Classes may be finer than these policies need; what is known of every end is worth more.
@@ -246,6 +249,8 @@ class PolicySet:
         destination = subject if direction is Direction.INGRESS else peer
         sure, maybe = plan.matching(view, peer, traffic, destination)
         allowed = decide(plan, view, sure, maybe, traffic).allowed
+        if self._unread is not None and subject.kind == "pod":
+            return None
         return None if allowed and self._unseen(direction, subject, peer) is not None else allowed
 
     @property
@@ -288,8 +293,10 @@ class PolicySet:
                     self._memory.clear()
                 self._memory[key] = known
         decision, addressed = known
-        if decision.allowed:
-            why = self._unseen(direction, subject, peer)
+        if decision.allowed is not None:
+            why = self._unread if subject.kind == "pod" else None
+            if why is None and decision.allowed:
+                why = self._unseen(direction, subject, peer)
             if why is not None:
                 return replace(decision, allowed=None, unknown=(*decision.unknown, why))
         if not addressed:

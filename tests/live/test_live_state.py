@@ -228,11 +228,39 @@ def test_a_forbidden_kind_costs_that_kind_and_the_rule_is_named(tmp_path):
     with server(small(), rules=Rules([NO_POLICIES])) as one:
         done = flowdiag(*ASK, KUBECONFIG=one.kubeconfig(tmp_path / "kubeconfig"))
 
-    assert answer(done)["allowed"] is not False
+    assert answer(done)["allowed"] is None
+    assert answer(done)["error"] == "unknown: policies of these kinds could not be read: NetworkPolicy"
     assert (
         "networkpolicies.networking.k8s.io, ingresses.networking.k8s.io: forbidden; the rule that allows it: "
         '{apiGroups: ["networking.k8s.io"], resources: ["networkpolicies", "ingresses"], verbs: ["list"]}'
     ) in done.stderr
+
+
+def test_what_could_not_be_read_may_come_from_a_file(tmp_path):
+    """Somebody else's dump of the policies beside the cluster's pods decides it."""
+    dump = tmp_path / "policies.json"
+    dump.write_text(
+        json.dumps(policy("data", "default-deny", {"podSelector": {}, "policyTypes": ["Ingress"]}))
+    )
+    with server(small(), rules=Rules([NO_POLICIES])) as one:
+        done = flowdiag(*ASK, "--state", dump, KUBECONFIG=one.kubeconfig(tmp_path / "kubeconfig"))
+
+    assert answer(done)["allowed"] is False
+
+
+def test_nobody_is_said_to_be_reachable_where_policies_could_not_be_read(tmp_path):
+    """An open cluster and one whose policies are hidden look alike to who forgets that."""
+    with server(small(), rules=Rules([NO_POLICIES])) as one:
+        kubeconfig = one.kubeconfig(tmp_path / "kubeconfig")
+        done = flowdiag("reach", "data/db-1", "--live", "-o", "json", KUBECONFIG=kubeconfig)
+        queries = tmp_path / "queries.json"
+        query = {"src": "shop/web-1", "dst": "data/db-1", "protocol": "TCP", "port": 5432, "allowed": True}
+        queries.write_text(json.dumps({"queries": [query]}))
+        verified = flowdiag("verify", queries, "--live", "-o", "json", KUBECONFIG=kubeconfig)
+
+    assert [one["ports"] for one in answer(done)["inbound"] if one["peer"] == "shop/web-1"] == [{}]
+    assert json.loads(verified.stdout)["results"][0]["allowed"] is None
+    assert verified.returncode == 1
 
 
 def test_the_report_is_not_complete_where_a_kind_was_forbidden(tmp_path):
@@ -247,7 +275,7 @@ def test_the_report_is_not_complete_where_a_kind_was_forbidden(tmp_path):
         strict = flowdiag("analyze", evidence, "--live", "--strict", KUBECONFIG=kubeconfig)
 
     assert report["complete"] is False
-    assert any(one["code"] == "forbidden" for one in report["warnings"])
+    assert any(one["code"] == "not-read" for one in report["warnings"])
     assert strict.returncode == 3
 
 

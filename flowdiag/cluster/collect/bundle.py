@@ -11,7 +11,6 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -45,7 +44,7 @@ class Fate(Struct, frozen=True, omit_defaults=True):
 
     what: str
     kind: str
-    """objects, events, flows, logs or files."""
+    """objects, events, flows, logs, files, or note."""
     fate: str
     """collected, cut (its beginning is there), refused, absent, failed or left."""
     path: str | None = None
@@ -110,9 +109,9 @@ class Partial:
         return before, True
 
     def done(self, what: str) -> bool:
-        """It need not be asked for again: what was refused or failed may go well by now."""
+        """It need not be asked for again: what was refused, wholly or in part, or failed may go well by now."""
         fate = self.fates.get(what)
-        return fate is not None and fate.fate in ("collected", "cut", "absent")
+        return fate is not None and fate.fate in ("collected", "cut", "absent") and not fate.rule
 
     def place(self, path: str) -> Path:
         """Where a file of the bundle is written before it is whole."""
@@ -137,10 +136,10 @@ class Partial:
 
     def drop_if_empty(self) -> None:
         """Leave no folder behind where there is nothing to go on from."""
-        if not any(fate.fate == "collected" for fate in self.fates.values()):
+        if not any(fate.fate == "collected" and fate.kind != "note" for fate in self.fates.values()):
             shutil.rmtree(self.folder)
 
-    def pack(self, manifest: bytes, refused: Iterable[str]) -> int:
+    def pack(self, manifest: bytes) -> int:
         """Make the archive and remove the folder; the archive's size in bytes."""
         top = f"flowdiag-bundle-{self.told.stamp}"
         handle, name = tempfile.mkstemp(dir=self.archive.parent, prefix=f".{self.archive.name}.")
@@ -149,11 +148,6 @@ class Partial:
         try:
             with tarfile.open(temporary, "w:gz", compresslevel=6) as tar:
                 _add(tar, f"{top}/manifest.json", manifest)
-                _add(
-                    tar,
-                    f"{top}/refused.json",
-                    msgspec.json.format(msgspec.json.encode(list(refused)), indent=1),
-                )
                 for fate in sorted(self.fates.values(), key=lambda one: one.what):
                     if fate.path is not None:
                         tar.add(self.folder / "files" / fate.path, f"{top}/{fate.path}", filter=_anonymous)

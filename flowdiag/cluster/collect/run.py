@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,17 @@ from flowdiag.cluster.live.errors import ApiError, CutShortError, ForbiddenError
 from flowdiag.cluster.live.kinds import KINDS, Kind
 from flowdiag.cluster.live.lists import Listed
 from flowdiag.cluster.live.options import ClusterOptions
-from flowdiag.cluster.live.state import CONFIG_MAPS, Outcome, Reading, all_refused, read_objects, rules
+from flowdiag.cluster.live.state import (
+    CONFIG_MAPS,
+    Outcome,
+    Reading,
+    all_refused,
+    read_objects,
+    rules,
+    said,
+    unread,
+)
+from flowdiag.cluster.wanted import UNREAD_KINDS
 from flowdiag.model.errors import ClusterError
 
 __all__ = ["SCHEMA", "CollectOptions", "Collected", "collect"]
@@ -35,6 +45,7 @@ _EVENTS = Kind("", "events", "Event", ("v1",))
 _PLANNED_BY = ("pods", "services")
 """Kinds that say what else there is to ask for: read again when a collection goes on."""
 _TOGETHER = 4
+_NO_ROOM = "out of room (--max-size)"
 
 Progress = Callable[[int, int | None, str], None]
 
@@ -117,13 +128,14 @@ class _Run:
         self.options = options
         self.partial = partial
         self._progress = progress or (lambda *_: None)
-        self._until = time.monotonic() + options.within_s
+        self._until = api.deadline = time.monotonic() + options.within_s
         self._stop = Event()
         self._refused: dict[tuple[str, str], str] = {}
         self._rules: list[str] = []
         self._pods: Listed | None = None
         self._services: Listed | None = None
         self._exported: str | None = None
+        self._no_room: list[Kind] = []
 
     # --- objects ----------------------------------------------------------------------------------------
 
@@ -141,6 +153,7 @@ class _Run:
             self._keep(one)
             self._progress(self.partial.size, None, one.kind.resource)
         self._rules += rules(readings)
+        self._note_unread(readings)
         return readings
 
     def _keep(self, reading: Reading) -> None:
@@ -168,6 +181,10 @@ class _Run:
             path, data = "events/events.jsonl" if listed.items else None, self._lines(listed, kind)
         else:
             path, data = f"state/{kind.resource}.json", self._document(listed, kind)
+        if self.partial.size + len(data) > self.options.max_bytes:
+            self._no_room.append(kind)
+            self.partial.note(Fate(kind.resource, sort, "left", reason=_NO_ROOM))
+            return
         if path is not None:
             self.partial.place(path).write_bytes(data)
         where = f"read in {', '.join(reading.namespaces)} alone" if reading.namespaces is not None else ""
@@ -184,6 +201,31 @@ class _Run:
                 rule=next(iter(rules([reading])), ""),
             )
         )
+
+    def _note_unread(self, readings: Sequence[Reading]) -> None:
+        """Lay beside the objects which kinds are missing: who reads them must not take them for absent."""
+        path = "state/unread.json"
+        texts = list(said(readings))
+        if self._no_room:
+            texts.append(f"{', '.join(one.resource for one in self._no_room)}: {_NO_ROOM}")
+        if not texts:
+            self.partial.fates.pop("unread", None)
+            return
+        group, kind = UNREAD_KINDS
+        note = {
+            "apiVersion": f"{group}/v1",
+            "kind": kind,
+            "metadata": {"name": "unread"},
+            "spec": {
+                "kinds": [
+                    {"group": one.group, "kind": one.kind} for one in (*unread(readings), *self._no_room)
+                ],
+                "messages": texts,
+            },
+        }
+        data = msgspec.json.encode(note)
+        self.partial.place(path).write_bytes(data)
+        self.partial.note(Fate("unread", "note", "collected", path=path, bytes=len(data)))
 
     def _document(self, listed: Listed, kind: Kind) -> bytes:
         items = (msgspec.Raw(msgspec.json.encode(one)) for one in self._stripped(listed, kind))
@@ -229,7 +271,7 @@ class _Run:
         if time.monotonic() > self._until:
             return Fate(item.what, item.kind, "left", reason="out of time (--within)")
         if self.partial.size >= self.options.max_bytes:
-            return Fate(item.what, item.kind, "left", reason="out of room (--max-size)")
+            return Fate(item.what, item.kind, "left", reason=_NO_ROOM)
         return None
 
     def _refused_before(self, item: Item) -> Fate | None:
@@ -299,7 +341,7 @@ class _Run:
             ),
             indent=1,
         )
-        size = self.partial.pack(manifest, _unread(fates))
+        size = self.partial.pack(manifest)
         return Collected(
             archive=self.partial.archive, bytes=size, fates=fates, rules=missing, resumed=self.partial.resumed
         )
@@ -312,15 +354,6 @@ _FATES = {Outcome.REFUSED: "refused", Outcome.ABSENT: "absent", Outcome.FAILED: 
 def _gate(item: Item) -> tuple[str, str]:
     """What is granted together: a kind of thing, in a namespace where it has one."""
     return item.kind, getattr(item, "namespace", "")
-
-
-def _unread(fates: Iterable[Fate]) -> Sequence[str]:
-    """Kinds of which objects may exist that are not in the bundle; why stands in the manifest."""
-    return [
-        f"{one.what} ({one.fate if one.path is None else 'in part'})"
-        for one in fates
-        if one.kind in _OBJECTS and (one.fate in ("refused", "failed", "left") or one.rule)
-    ]
 
 
 class _ConfigMap(Struct):

@@ -6,6 +6,7 @@ The connection, TLS, proxies and credentials are the kubernetes client's; retryi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from threading import Lock
@@ -70,6 +71,8 @@ class Api:
         self.name = name
         self.namespace = namespace
         self.timeout_s = timeout_s
+        self.deadline = math.inf
+        """Of the monotonic clock; nothing is asked after it."""
         self._impersonate = tuple(impersonate)
         self._credentials = Lock()
 
@@ -145,7 +148,8 @@ class Api:
         try:
             if response.status >= 300:
                 raise answered(response.status, response.read(1 << 16, decode_content=True), f"GET {path}")
-            size, until = 0, time.monotonic() + within_s
+            size, began = 0, time.monotonic()
+            until = min(began + within_s, self.deadline)
             while piece := response.read1(_CHUNK, decode_content=True):
                 size += len(piece)
                 if size > limit:
@@ -153,7 +157,7 @@ class Api:
                     raise CutShortError(f"GET {path}: longer than {limit} bytes")
                 yield piece
                 if time.monotonic() > until:
-                    raise CutShortError(f"GET {path}: not at its end after {within_s:.0f} s")
+                    raise CutShortError(f"GET {path}: not at its end after {time.monotonic() - began:.0f} s")
             response.release_conn()
         finally:
             response.close()
@@ -185,6 +189,8 @@ class Api:
     ) -> Any:
         from kubernetes.client.exceptions import ApiException
 
+        if time.monotonic() > self.deadline:
+            raise TimedOutError(f"{method} {path}: out of time")
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = self.headers(accept)
         headers["Accept-Encoding"] = "gzip"

@@ -35,6 +35,8 @@ __all__ = [
     "read_live",
     "read_objects",
     "rules",
+    "said",
+    "unread",
 ]
 
 CONFIG_MAPS = Kind("", "configmaps", "ConfigMap", ("v1",))
@@ -102,7 +104,8 @@ def read_live(options: ClusterOptions) -> LiveState:
         manifest.entries += part.entries
         manifest.problems += part.problems
         manifest.kinds |= part.kinds
-    manifest.problems += _said(readings, name)
+    manifest.unread |= {(kind.group, kind.kind) for kind in unread(readings)}
+    manifest.problems += (StateProblem(code="not-read", message=text, input=name) for text in said(readings))
     return LiveState(name=name, manifest=manifest, taken=taken, bytes=size)
 
 
@@ -283,8 +286,13 @@ def _rule(group: str, plurals: Sequence[str], verb: str) -> str:
     return f'{{apiGroups: ["{group}"], resources: [{names}], verbs: ["{verb}"]}}'
 
 
-def _said(readings: Sequence[Reading], name: str) -> Iterator[StateProblem]:
-    """One problem for all kinds of an API group that share a fate."""
+def unread(readings: Iterable[Reading]) -> list[Kind]:
+    """Kinds that are served and of which nothing was given."""
+    return [one.kind for one in readings if one.outcome in (Outcome.REFUSED, Outcome.FAILED)]
+
+
+def said(readings: Iterable[Reading]) -> Iterator[str]:
+    """One sentence for all kinds of an API group that share a fate."""
     groups: dict[tuple[str, str, str], list[Reading]] = defaultdict(list)
     for one in readings:
         if one.outcome is Outcome.FAILED or one.refused:
@@ -294,10 +302,8 @@ def _said(readings: Sequence[Reading], name: str) -> Iterator[StateProblem]:
     for (group, verb, fate), members in groups.items():
         kinds = ", ".join(one.kind.resource for one in members)
         if fate == Outcome.FAILED:
-            yield StateProblem(code="not-read", message=f"{kinds}: {members[0].reason}", input=name)
+            yield f"{kinds}: {members[0].reason}"
             continue
         rule = _rule(group, [one.kind.plural for one in members], verb)
-        said = "forbidden" if fate == Outcome.REFUSED else f"forbidden in the whole cluster, {fate}"
-        yield StateProblem(
-            code="forbidden", message=f"{kinds}: {said}; the rule that allows it: {rule}", input=name
-        )
+        where = "forbidden" if fate == Outcome.REFUSED else f"forbidden in the whole cluster, {fate}"
+        yield f"{kinds}: {where}; the rule that allows it: {rule}"

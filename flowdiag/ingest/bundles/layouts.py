@@ -183,7 +183,6 @@ _OWN = Layout(
     marks=(re.compile(rf"^(?P<top>(?:.{{0,1000}}/)?flowdiag-bundle-(?P<stamp>{_TS})/)"),),
     rules=(
         _rule(r"manifest\.json$", Role.NOISE),
-        _rule(r"refused\.json$", Role.ERRORS),
         _rule(r"state/[^/]{1,253}\.json$", Role.STATE),
         _rule(r"events/[^/]{1,253}\.jsonl$", Role.EVIDENCE, "kubernetes-events"),
         _rule(rf"flows/hubble/{_NODE}/{_POD}\.json$", Role.EVIDENCE, "hubble-json"),

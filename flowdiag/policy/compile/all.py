@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field, structs
 
+from flowdiag.cluster.wanted import POLICY_KINDS
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
@@ -83,6 +84,7 @@ def compile_policies(
         notes=tuple(found.notes),
         made=context.made,
         base=context.base,
+        unread=_unread(snapshot, dialect),
     )
 
 
@@ -146,6 +148,7 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
         notes=tuple(notes),
         extra=labels.of,
         crossing=calico_hosts.crossing(snapshot, labels),
+        unread=_unread(snapshot, Dialect.CALICO),
         made=context.made,
         base=context.base,
     )
@@ -181,11 +184,25 @@ def _cilium(context: CompileContext) -> PolicySet:
         made=context.made,
         base=context.base,
         extra=own.book,
+        unread=_unread(snapshot, context.dialect),
         own_node=False,
         relational=True,
         policed=cilium.POLICED,
         loopback=True,
     )
+
+
+def _unread(snapshot: Snapshot, dialect: Dialect) -> str | None:
+    """Why no verdict on a pod is sure: policies of a kind that counts here could not be read."""
+    kinds = sorted(
+        kind
+        for group, kind in snapshot.unread
+        if (group, kind) in POLICY_KINDS
+        and (group, kind) not in _NOT_POLICY
+        and not kind.startswith("Staged")
+        and not (dialect is Dialect.CILIUM and group == admin.GROUP and kind != "ClusterNetworkPolicy")
+    )
+    return f"policies of these kinds could not be read: {', '.join(kinds)}" if kinds else None
 
 
 def _once(policies: tuple[PolicyObject, ...], notes: list[tuple[PolicyRef, str]]) -> list[PolicyObject]:
