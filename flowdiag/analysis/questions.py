@@ -52,7 +52,8 @@ def explain(
     state: StateOptions,
     evidence: EvidenceOptions | None = None,
     selection: Selection | None = None,
-) -> tuple[ExplainResult, Answer, Finding | None, list[str]]:
+    problems: list[str] | None = None,
+) -> tuple[ExplainResult, Answer, Finding | None]:
     """Answer for one connection, with evidence also what was really seen, and for a refusal what is wrong.
 
     Args:
@@ -64,10 +65,10 @@ def explain(
         state: cluster objects and how policies are read.
         evidence: how evidence is read.
         selection: which part of it counts.
+        problems: grows by what must be said about reading the state, in words.
 
     Returns:
-        The result as it is printed, the answer with its walk, what is wrong, and what must be said about
-        reading the state.
+        The result as it is printed, the answer with its walk, and what is wrong.
 
     Raises:
         InputError: there is no state, or an end cannot be resolved.
@@ -96,7 +97,9 @@ def explain(
         answer = asker.ask(src, dst, protocol, port, walk=True)
     decision = ConnectionDecision(allowed=answer.allowed, egress=answer.egress, ingress=answer.ingress)
     result = explain_result(src, dst, protocol, port, decision, error=answer.error, observed=observed)
-    return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods), said
+    if problems is not None:
+        problems.extend(said)
+    return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods)
 
 
 def _said(warnings: Sequence[ReportWarning], state: State) -> list[str]:

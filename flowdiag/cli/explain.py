@@ -73,7 +73,8 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
         raise UsageError(
             "no cluster objects named", hint="flowdiag explain SRC DST PORT --state FOLDER, or --live"
         )
-    result, walk, finding, said = explain(
+    said: list[str] = []
+    result, walk, finding = explain(
         src,
         dst,
         number,
@@ -82,6 +83,7 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
         state=state_of(given),
         evidence=evidence_of(given),
         selection=selection_of(given),
+        problems=said,
     )
     for text in said:
         click.echo(f"flowdiag: {text}", err=True)

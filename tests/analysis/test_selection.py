@@ -184,7 +184,7 @@ def test_arriving_clears_it(tmp_path):
 def test_explain_counts_what_got_through(tmp_path):
     """Observed: refused where it arrived is not allowed where it left."""
     folder = closed_at_db(tmp_path, AT_DB + LEFT + ARRIVED)
-    result, _, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
+    result, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
 
     assert result.observed is not None
     assert result.observed.denied == AT_DB.count("\n")
@@ -195,7 +195,7 @@ def test_explain_agrees_with_the_report(tmp_path):
     """The same refusals, counted and timed the same."""
     folder = incident(tmp_path, records=refused() + record(3, dst=world(), port=443))
     (problem, *_) = analyze([folder]).problems
-    result, _, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
+    result, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
 
     connection = next(each for each in problem.connections if each.port == 8080)
     assert (connection.count, connection.first, connection.last) == (

@@ -132,7 +132,7 @@ def test_the_old_table(shared):
 def allowed(dump, tmp_path, src, dst, port):
     """What explain says with the dump as the only state."""
     folder = write_folder(dump, tmp_path)
-    result, _, _, _ = explain(src, dst, port, "TCP", state=StateOptions(paths=(str(folder),)))
+    result, _, _ = explain(src, dst, port, "TCP", state=StateOptions(paths=(str(folder),)))
     return result.allowed
 
 
