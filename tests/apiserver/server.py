@@ -328,9 +328,12 @@ class ApiServer:
         bare = [
             {key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in page
         ]
-        return web.json_response(
+        response = web.json_response(
             {"kind": f"{served.kind}List", "apiVersion": served.api_version, "metadata": meta, "items": bare}
         )
+        if len(bare) > _LARGE:
+            response.enable_compression()  # as the real one does, for who accepts gzip
+        return response
 
     # --- subresources ---------------------------------------------------------------------------------
 
@@ -435,6 +438,9 @@ def _needed(ask):
 
 
 _TIERED = ("networkpolicies", "globalnetworkpolicies", "stagednetworkpolicies", "stagedglobalnetworkpolicies")
+
+
+_LARGE = 100
 
 
 def status(code, reason, message, headers=None):

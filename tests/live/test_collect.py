@@ -14,6 +14,7 @@ from tests.apiserver.kinds import CILIUM, CORE
 from tests.apiserver.rbac import Rules
 from tests.apiserver.server import Fault
 from tests.live.clusters import COMMAND, answer, environment, flowdiag, server
+from tests.live.proxies import forward_proxy
 
 AGENT = ("kube-system", "cilium-abcde", "cilium-agent")
 FLOW = {
@@ -361,6 +362,21 @@ def test_commands_run_over_both_protocols_with_impersonation(tmp_path, protocol)
 
     assert members(bundle)["flows/hubble/node-1/cilium-abcde.json"] == LINE * 3
     assert {(seen.ask.user, seen.ask.groups) for seen in one.seen} == {("jane", ("dev",))}
+
+
+def test_commands_go_through_a_proxy_too(tmp_path):
+    """CONNECT for TLS and for WebSocket: nothing reaches the cluster past it."""
+    with cilium(tls=True) as one, forward_proxy() as proxy:
+        kubeconfig = one.kubeconfig(tmp_path / "k")
+        config = json.loads(kubeconfig.read_text())
+        config["clusters"][0]["cluster"]["proxy-url"] = proxy.url
+        kubeconfig.write_text(json.dumps(config))
+        bundle = tmp_path / "bundle.tar.gz"
+        assert flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig).returncode == 0
+
+    assert members(bundle)["flows/hubble/node-1/cilium-abcde.json"] == LINE * 3
+    assert {*proxy.asked} == {f"127.0.0.1:{one.port}"}
+    assert len(proxy.asked) >= 2
 
 
 def test_a_command_that_fails_is_said(tmp_path, cluster, kubeconfig):

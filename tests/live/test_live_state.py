@@ -3,12 +3,9 @@
 import json
 import re
 import stat
+import subprocess
 import sys
-import threading
-from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
@@ -17,6 +14,7 @@ from tests.apiserver.kinds import ADMIN, CALICO_CRD, CALICO_V3, CILIUM, CORE
 from tests.apiserver.rbac import Rules
 from tests.apiserver.server import Fault
 from tests.live.clusters import answer, flowdiag, process, server
+from tests.live.proxies import forward_proxy
 
 ASK = ("explain", "shop/web-1", "data/db-1", "5432", "--live", "-o", "json")
 
@@ -399,48 +397,55 @@ def test_an_exec_credential_plugin_gives_the_token(cluster, tmp_path):
     assert "no login" in done.stderr
 
 
-class _Proxy(BaseHTTPRequestHandler):
-    """Forwards GET requests; the client names the whole URL."""
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        from urllib.request import Request
-
-        wanted = Request(self.path, headers={k: v for k, v in self.headers.items() if k != "Accept-Encoding"})  # noqa: S310
-        with closing(urlopen(wanted, timeout=10)) as answered:  # noqa: S310
-            body = answered.read()
-            self.send_response(answered.status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def proxy():
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as one:
-        one.asked = []
-        threading.Thread(target=one.serve_forever, daemon=True).start()
-        yield one
-        one.shutdown()
-
-
 @pytest.mark.parametrize("how", ["proxy-url", "HTTP_PROXY"])
-def test_a_proxy_is_used(cluster, kubeconfig, proxy, how):
-    """The kubeconfig's proxy-url, or the environment's."""
-    url = f"http://127.0.0.1:{proxy.server_port}"
-    more = {}
-    if how == "proxy-url":
-        config = json.loads(kubeconfig.read_text())
-        config["clusters"][0]["cluster"]["proxy-url"] = url
-        kubeconfig.write_text(json.dumps(config))
-    else:
-        more["HTTP_PROXY"] = url
-    answer(flowdiag(*ASK, KUBECONFIG=kubeconfig, **more))
+def test_a_proxy_is_used(cluster, kubeconfig, how):
+    """The kubeconfig's proxy-url, or the environment's; NO_PROXY goes past it."""
+    with forward_proxy() as proxy:
+        more = {}
+        if how == "proxy-url":
+            config = json.loads(kubeconfig.read_text())
+            config["clusters"][0]["cluster"]["proxy-url"] = proxy.url
+            kubeconfig.write_text(json.dumps(config))
+        else:
+            more["HTTP_PROXY"] = proxy.url
+        answer(flowdiag(*ASK, KUBECONFIG=kubeconfig, **more))
+        asked = len(proxy.asked)
+        answer(flowdiag(*ASK, KUBECONFIG=kubeconfig, NO_PROXY="127.0.0.0/8", **more))
 
-    assert len(proxy.asked) == len(cluster.seen)
+    assert 2 * asked == len(cluster.seen)
+    assert len(proxy.asked) == asked
+
+
+def test_inside_a_cluster_the_service_account_is_used(tmp_path, monkeypatch):
+    """Token, authority and namespace as kubelet mounts them; a kubeconfig that is named goes first."""
+    from kubernetes.config import incluster_config
+
+    from flowdiag.cluster.live import connect
+
+    rules = Rules([IN_SHOP])
+    with server(small(), tls=True, rules=rules) as one:
+        (tmp_path / "token").write_text("admin-token")
+        (tmp_path / "namespace").write_text("data")
+        one.ca.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+        monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+        monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+        monkeypatch.setattr(connect, "_ACCOUNT", tmp_path)
+        inside = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": one.port}
+        done = flowdiag("explain", "10.42.0.10", *ASK[2:], **inside)
+        named = flowdiag(*ASK, "--kubeconfig", tmp_path / "absent", **inside)
+
+    assert answer(done)["allowed"] is False
+    assert "read in data alone" in done.stderr
+    assert named.returncode == 4
+
+
+def test_a_sign_in_page_is_not_taken_for_an_empty_cluster(cluster, kubeconfig):
+    """Some proxies answer 200 and HTML to whatever is asked."""
+    cluster.faults = [Fault("", "status", times=999, status=200, body=b"<html>sign in</html>")]
+    done = flowdiag(*ASK, KUBECONFIG=kubeconfig)
+
+    assert done.returncode == 4
+    assert "not a list of objects" in done.stderr
 
 
 def test_no_cluster_named_is_exit_4_and_a_context_without_live_is_usage(tmp_path):
@@ -454,15 +459,31 @@ def test_no_cluster_named_is_exit_4_and_a_context_without_live_is_usage(tmp_path
     assert "--live" in usage.stderr
 
 
-def test_a_broken_kubeconfig_never_shows_what_is_in_it(tmp_path):
+BROKEN = {
+    "no-cluster": """
+current-context: a
+contexts: [{name: a, context: {cluster: c, user: u}}]
+users: [{name: u, user: {token: hunter2}}]
+""",
+    "provider": """
+current-context: a
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:9"}}]
+contexts: [{name: a, context: {cluster: c, user: u}}]
+users: [{name: u, user: {auth-provider: {name: gcp, config: {id: hunter2}}}}]
+""",
+    "not-yaml": "current-context: a\nusers: [{name: u, user: {token: hunter2\n",
+    "list": "- hunter2\n",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_broken_kubeconfig_never_shows_what_is_in_it(tmp_path, text):
     """It holds credentials."""
     broken = tmp_path / "kubeconfig"
-    broken.write_text(
-        "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {token: hunter2}}]\n"
-    )
-    done = flowdiag(*ASK, KUBECONFIG=broken)
+    broken.write_text(text)
+    done = process(*ASK, KUBECONFIG=broken)
 
-    assert done.returncode == 4
+    assert done.returncode == 4, done.stderr
     assert "hunter2" not in done.stderr
 
 
@@ -474,3 +495,18 @@ def test_namespaces_are_listed_by_name_where_only_that_is_allowed(tmp_path):
         )
 
     assert "/api/v1/namespaces/data" in paths(one)
+
+
+def test_without_live_no_client_is_imported(tmp_path):
+    """Start-up is a feature: neither kubernetes nor urllib3 is touched by what reads files."""
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": small()}))
+    code = (
+        "import sys; from flowdiag.cli.main import _run\n"
+        f"_run(['explain', 'shop/web-1', 'data/db-1', '5432', '--state', {str(state)!r}], 'flowdiag')\n"
+        "print(sorted({'kubernetes', 'urllib3', 'websocket'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "DENIED" in done.stdout
+    assert done.stderr.splitlines()[-1] == "[]"

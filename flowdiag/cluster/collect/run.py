@@ -103,6 +103,8 @@ def _told(api: Api, options: CollectOptions) -> Told:
     asked: dict[str, Any] = {
         "namespaces": list(options.cluster.namespaces),
         "as": options.cluster.as_user,
+        "as_groups": list(options.cluster.as_groups),
+        "as_uid": options.cluster.as_uid,
         "since_s": options.since_s,
         "max_bytes": options.max_bytes,
         "max_file": options.max_file,
@@ -181,7 +183,9 @@ class _Run:
             path, data = "events/events.jsonl" if listed.items else None, self._lines(listed, kind)
         else:
             path, data = f"state/{kind.resource}.json", self._document(listed, kind)
-        if self.partial.size + len(data) > self.options.max_bytes:
+        before = self.partial.fates.get(kind.resource)
+        size = self.partial.size - (before.bytes if before is not None else 0) + len(data)
+        if size > self.options.max_bytes:
             self._no_room.append(kind)
             self.partial.note(Fate(kind.resource, sort, "left", reason=_NO_ROOM))
             return

@@ -81,11 +81,6 @@ class Api:
         """The server's URL."""
         return str(self.client.configuration.host)
 
-    @property
-    def whom(self) -> str:
-        """Who is impersonated, for messages; empty where nobody is."""
-        return next((value for key, value in self._impersonate if key == "Impersonate-User"), "")
-
     def headers(self, accept: str = "application/json") -> HTTPHeaderDict:
         """Credentials and impersonation, fresh: a token may be renewed between two requests."""
         headers = HTTPHeaderDict({"Accept": accept, "User-Agent": "flowdiag"})

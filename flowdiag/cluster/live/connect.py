@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flowdiag.cluster.live.api import Api
+from flowdiag.cluster.live.api import RETRIES, Api
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.model.errors import ClusterError, UsageError
 
@@ -38,7 +38,7 @@ def connect(options: ClusterOptions) -> Api:
     paths = _kubeconfigs(options)
     if paths:
         name, namespace, user = _from_kubeconfig(configuration, paths, options)
-    elif "KUBERNETES_SERVICE_HOST" in os.environ and options.context is None:
+    elif "KUBERNETES_SERVICE_HOST" in os.environ and not (options.context or options.kubeconfig):
         name, namespace, user = _in_cluster(configuration)
     else:
         named = options.kubeconfig or os.environ.get("KUBECONFIG")
@@ -59,8 +59,6 @@ def _open(
     options: ClusterOptions,
 ) -> Api:
     from kubernetes.client import ApiClient
-
-    from flowdiag.cluster.live.api import RETRIES
 
     configuration.retries = RETRIES
     try:
@@ -114,12 +112,10 @@ def _from_kubeconfig(
 
 
 def _plain(error: Exception) -> str:
-    # The client's own messages quote the entry that is at fault, and that entry may hold a token.
-    return (
-        str(error)
-        if error.__class__.__name__ == "ConfigException" and len(str(error)) < 200
-        else (f"unusable ({error.__class__.__name__})")
-    )
+    if error.__class__.__name__ != "ConfigException":
+        return f"unusable ({error.__class__.__name__})"
+    # The client's own messages quote the entry that is at fault, whole, and that entry may hold a token.
+    return str(error).partition("{")[0].strip().rstrip("/")[:200]
 
 
 def _current_context(paths: Sequence[str]) -> str | None:
