@@ -171,7 +171,7 @@ class ApiServer:
             return await self._faulty(request, fault)
         if self.rules is not None:
             rules = self.rules.get(user) if isinstance(self.rules, dict) else self.rules
-            if rules is not None and not all(rules.allows(one) for one in _needed(ask)):
+            if rules is not None and not all(rules.allows(one) for one in needed(ask)):
                 where = f' in the namespace "{ask.namespace}"' if ask.namespace else " at the cluster scope"
                 return status(
                     403,
@@ -426,7 +426,7 @@ class ApiServer:
         return web.json_response({"apiVersion": "v1", "kind": "Pod", **pod})
 
 
-def _needed(ask):
+def needed(ask):
     """What a request asks of the authorizer, and what else is asked on its behalf."""
     yield ask
     if ask.words == "pods/exec":
