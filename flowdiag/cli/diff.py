@@ -77,7 +77,7 @@ def command(old: str, new: str, **given: Any) -> int:
 
 
 def _dated(report: Report, found: ReportDiff) -> list[Any]:
-    """The newer report's problems with the status that the older one gives them; accepted ones stay so."""
+    """The newer report's problems with the status that the older one gives them; accepted and gone ones stay so."""
     from msgspec.structs import replace
 
     from flowdiag.model.report import Status
@@ -85,7 +85,7 @@ def _dated(report: Report, found: ReportDiff) -> list[Any]:
     fresh = {entry.id_new for entry in found.new}
     return [
         problem
-        if problem.status is Status.ACCEPTED
+        if problem.status in (Status.ACCEPTED, Status.GONE)
         else replace(problem, status=Status.NEW if problem.id in fresh else Status.KNOWN)
         for problem in report.problems
     ]

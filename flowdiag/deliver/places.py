@@ -15,6 +15,10 @@ from flowdiag.model.errors import UsageError
 __all__ = ["LocalPlace", "Place", "RemotePlace", "place_of"]
 
 
+_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss"}
+"""Protocols of object stores, as fsspec calls them."""
+
+
 class Place(Protocol):
     """A folder.  Names hold no slash; every call may raise `CannotWriteError`."""
 
@@ -109,7 +113,9 @@ class RemotePlace:
         self._url = shown(url).rstrip("/")
         try:
             self._files, self._root = fsspec.url_to_fs(url.rstrip("/"))
-            self._files.makedirs(self._root, exist_ok=True)
+            # Object stores have no folders, and making one there means making the bucket.
+            if not _STORES & set(_protocols(self._files)):
+                self._files.makedirs(self._root, exist_ok=True)
         except ImportError as error:
             raise UsageError(f"{self._url}: {error}", hint='pip install "flowdiag[remote]"') from None
         except ValueError as error:
@@ -151,6 +157,10 @@ class RemotePlace:
         # The library's own text may hold the address as it was given.
         why = error.strerror if isinstance(error, OSError) else None
         return CannotWriteError(f"{self._url}: {why or type(error).__name__}")
+
+
+def _protocols(files: Any) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
 
 
 def storage_errors() -> tuple[type[BaseException], ...]:

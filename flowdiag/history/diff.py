@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
 
-from flowdiag.model.report import Problem, Report, Severity
+from flowdiag.model.report import Problem, Report, Severity, Status
 
 __all__ = ["DiffEntry", "ReportDiff", "diff_reports"]
 
@@ -42,14 +43,15 @@ class ReportDiff(Struct, frozen=True, kw_only=True):
 def diff_reports(old: Report, new: Report) -> ReportDiff:
     """Say which problems are new, known and gone.
 
+    Accepted problems are as open as others; those that an audit calls gone are not there.
     Two problems of one fingerprint in one report are paired in the order in which it tells them.
     """
     waiting: dict[str, deque[Problem]] = defaultdict(deque)
-    for problem in old.problems:
+    for problem in _open(old):
         waiting[problem.fingerprint].append(problem)
     fresh: list[DiffEntry] = []
     known: list[DiffEntry] = []
-    for problem in new.problems:
+    for problem in _open(new):
         before = waiting[problem.fingerprint]
         if before:
             known.append(_entry(before.popleft(), problem))
@@ -61,6 +63,11 @@ def diff_reports(old: Report, new: Report) -> ReportDiff:
         known=tuple(sorted(known, key=_order)),
         gone=tuple(sorted(gone, key=_order)),
     )
+
+
+def _open(report: Report) -> Iterable[Problem]:
+    """An audit's report also names what is gone, which it does not show."""
+    return (problem for problem in report.problems if problem.status is not Status.GONE)
 
 
 def _entry(old: Problem | None, new: Problem | None) -> DiffEntry:

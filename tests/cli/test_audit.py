@@ -318,3 +318,20 @@ def test_show_and_diff_read_a_history(audit, tmp_path, capfd):
     assert [len(diff[word]) for word in ("new", "known", "gone")] == [0, 3, 0]
     assert _run(["show", f"{history}@9"], "flowdiag") == exit_codes.INPUT
     assert "no such run" in capfd.readouterr().err
+
+
+def test_diff_of_two_audits_leaves_out_what_was_gone_already(audit, day, tmp_path, capfd):
+    """A report names what went with its run; that is no problem of the run."""
+    history = tmp_path / "history.db"
+    audit(day(12))
+    _, gone, _ = audit(day(13))
+    audit(day(13))
+    assert "gone" in statuses(gone)
+
+    _run(["diff", f"{history}@2", f"{history}@3", "-o", "json"], "flowdiag")
+    later = json.loads(capfd.readouterr().out)
+    _run(["diff", f"{history}@1", f"{history}@2", "-o", "json", "--fail-on", "new"], "flowdiag")
+    then = json.loads(capfd.readouterr().out)
+
+    assert [len(later[word]) for word in ("new", "known", "gone")] == [0, 3, 0]
+    assert [len(then[word]) for word in ("new", "known", "gone")] == [0, 3, 1]
