@@ -96,3 +96,16 @@ def test_audits_side_by_side_are_one_after_the_other(tmp_path, day):
     with closing(sqlite3.connect(history)) as connection:
         rows = connection.execute("SELECT id, new, known, gone FROM run ORDER BY id").fetchall()
     assert rows == [(1, 3, 0, 0), *((run, 0, 3, 0) for run in range(2, 11))]
+
+
+def test_audits_side_by_side_set_a_damaged_history_aside_once(tmp_path, day):
+    """One of them renames it, the others find the new one; nobody's run is lost with the old file."""
+    history = tmp_path / "history.db"
+    history.write_bytes(b"damaged" * 1000)
+
+    codes = killer_run("together", history, day, 5, 1)["codes"]
+
+    assert sorted(codes) == [0] * 4 + [1]
+    (kept,) = tmp_path.glob("history.db.unreadable-*")
+    assert kept.read_bytes() == b"damaged" * 1000
+    assert len(killer.runs(history)) == 5

@@ -36,7 +36,7 @@ def config():
 
 def write_day(folder, day):
     """Write a day's export and the objects of that day."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "state.json").write_text(
         json.dumps({"kind": "List", "apiVersion": "v1", "items": _objects(day)})
     )
