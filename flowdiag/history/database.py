@@ -17,7 +17,15 @@ from pathlib import Path
 
 from flowdiag.model.errors import FlowdiagError, UsageError
 
-__all__ = ["MIGRATIONS", "HistoryError", "UnreadableError", "open_database", "set_aside", "transaction"]
+__all__ = [
+    "MIGRATIONS",
+    "HistoryError",
+    "UnreadableError",
+    "identity",
+    "open_database",
+    "replace_database",
+    "transaction",
+]
 
 _APPLICATION_ID = 0x464C4F57
 """``FLOW``: says in the file's header whose it is (see ``PRAGMA application_id``)."""
@@ -103,11 +111,41 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, list[str]]:
         try:
             return _open(path), said
         except UnreadableError as reason:
-            said.append(set_aside(path, str(reason)))
+            said.append(_set_aside(path, str(reason)))
         return _open(path), said
 
 
-def set_aside(path: Path, reason: str) -> str:
+def replace_database(
+    path: Path, was: tuple[int, int] | None, reason: str
+) -> tuple[sqlite3.Connection, list[str]]:
+    """Set aside a history that turned out to be unreadable while it was used, and open a new one.
+
+    Args:
+        path: where it is.
+        was: what `identity` gave for the file when it was opened: another run may have replaced it by now.
+        reason: what is wrong with it.
+
+    Returns:
+        As `open_database`.
+    """
+    said: list[str] = []
+    with _alone(path.parent):
+        if identity(path) == was:
+            said.append(_set_aside(path, reason))
+    connection, more = open_database(path)
+    return connection, [*said, *more]
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called; ``None`` where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _set_aside(path: Path, reason: str) -> str:
     """Rename a history with what belongs to it, and say so in a sentence."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = path.with_name(f"{path.name}.unreadable-{stamp}")

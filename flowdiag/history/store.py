@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.history.database import UnreadableError, open_database, set_aside, transaction
+from flowdiag.history.database import UnreadableError, identity, open_database, replace_database, transaction
 from flowdiag.history.status import Key, compare, keys_of
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import Problem, Report, Severity, Status
@@ -53,6 +53,7 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection, self._said = open_database(path)
+        self._file = identity(path)
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +98,8 @@ class History:
         except UnreadableError as reason:
             # Damage that only writing met.
             self._connection.close()
-            self._said.append(set_aside(self._path, str(reason)))
-            self._connection, said = open_database(self._path)
+            self._connection, said = replace_database(self._path, self._file, str(reason))
+            self._file = identity(self._path)
             self._said.extend(said)
         with transaction(self._connection):
             return _record(self._connection, *given)

@@ -13,7 +13,7 @@ import sample_reports
 from msgspec.structs import replace
 
 from flowdiag.history import History, HistoryError, read_run
-from flowdiag.history.database import MIGRATIONS
+from flowdiag.history.database import MIGRATIONS, identity, replace_database
 from flowdiag.model.errors import InputError, UsageError
 from flowdiag.model.report import Severity, Status
 
@@ -256,6 +256,22 @@ class TestSettingAside:
 
         assert found.run == 1
         assert len(history.warnings) == 1
+
+    def test_what_another_run_has_replaced_meanwhile_is_not_set_aside_again(self, path):
+        """The damage was in the file that this run had opened; the new one under the name is good."""
+        with History(path) as history:
+            history.record(dns_story())
+            damaged = path.with_name("kept.db")
+            for end in ("-wal", "-shm", ""):
+                if Path(f"{path}{end}").exists():
+                    Path(f"{path}{end}").rename(f"{damaged}{end}")
+            record(path, mixed())
+            connection, said = replace_database(path, identity(damaged), "damaged")
+            connection.close()
+
+        assert said == []
+        assert not list(path.parent.glob("*.unreadable-*"))
+        assert read_run(path).created == mixed().created
 
     def test_an_empty_file_is_a_new_history(self, path):
         """What touch makes, or a kill before the first page."""
