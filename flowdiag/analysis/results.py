@@ -144,4 +144,7 @@ class Results:
             yield text, False
         if len(failed) < len(self._targets.notify):
             # One address that took it is enough: the others would get everything twice.
-            history.told(scope, recorded.to_tell)
+            try:
+                history.told(scope, recorded.to_tell)
+            except FlowdiagError as error:
+                yield f"{error}; the next run tells the news again", False

@@ -8,24 +8,37 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.history.database import UnreadableError, identity, open_database, replace_database, transaction
+from flowdiag.history.database import (
+    HistoryError,
+    UnreadableError,
+    identity,
+    open_database,
+    replace_database,
+    transaction,
+)
 from flowdiag.history.status import Key, compare, keys_of
 from flowdiag.model.errors import InputError
-from flowdiag.model.report import Problem, Report, Severity, Status
+from flowdiag.model.report import (
+    Confidence,
+    Problem,
+    Reason,
+    Report,
+    ReportEndpoint,
+    Severity,
+    Status,
+)
 
 __all__ = ["History", "Recorded", "read_run"]
-
-_T = TypeVar("_T")
 
 _SEVERITIES = list(Severity)
 _KEPT_REPORTS = 120
@@ -106,7 +119,7 @@ class History:
 
     def told(self, scope: str, keys: Iterable[Key]) -> None:
         """Note that a notification of these problems got through."""
-        with transaction(self._connection):
+        with self._writing():
             self._connection.executemany(
                 "UPDATE problem SET pending = 0 WHERE scope = ? AND fingerprint = ? AND number = ?",
                 [(scope, *key) for key in keys],
@@ -117,7 +130,7 @@ class History:
 
         A kill then leaves a note without a file, and never a file that nobody remembers.
         """
-        with transaction(self._connection):
+        with self._writing():
             self._connection.executemany(
                 "INSERT INTO written (folder, name, run, at, sha256) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (folder, name) DO UPDATE SET run = excluded.run, at = excluded.at, "
@@ -127,17 +140,26 @@ class History:
 
     def written(self, folder: str) -> list[tuple[int, str, str, str]]:
         """Files that were written to a folder: (run, name, time, SHA-256), oldest run first."""
-        rows = self._connection.execute(
-            "SELECT run, name, at, sha256 FROM written WHERE folder = ? ORDER BY run, name", (folder,)
-        )
-        return list(rows)
+        with self._writing():
+            return self._connection.execute(
+                "SELECT run, name, at, sha256 FROM written WHERE folder = ? ORDER BY run, name", (folder,)
+            ).fetchall()
 
     def forget_written(self, folder: str, names: Iterable[str]) -> None:
         """Files that are no more, or are no longer ours."""
-        with transaction(self._connection):
+        with self._writing():
             self._connection.executemany(
                 "DELETE FROM written WHERE folder = ? AND name = ?", [(folder, name) for name in names]
             )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction after the run was recorded: damage is left to the next run to set aside."""
+        try:
+            with transaction(self._connection):
+                yield
+        except UnreadableError as error:
+            raise HistoryError(f"{self._path}: {error}", hint="the next run sets it aside") from error
 
 
 def read_run(path: Path, which: int = -1) -> Report:
@@ -168,7 +190,10 @@ def read_run(path: Path, which: int = -1) -> Report:
         raise InputError(
             f"{path}: of that run only the sums are kept", hint=f"the last {_KEPT_REPORTS} are whole"
         )
-    return _unpacked(row[0], Report)
+    try:
+        return msgspec.json.decode(_inflated(row[0]), type=Report)
+    except (UnreadableError, msgspec.DecodeError) as error:
+        raise InputError(f"{path}: that run's report cannot be read: {error}") from error
 
 
 def _record(
@@ -199,7 +224,7 @@ def _record(
         )
         for index, (key, problem) in enumerate(zip(present, report.problems, strict=True))
     ]
-    gone = [_gone(lasts[key] if key in lasts else seeds[key]) for key in sorted(found.gone)]
+    gone = [_gone(_met_last(lasts[key]) if key in lasts else seeds[key]) for key in sorted(found.gone)]
     marked = replace(report, problems=_ranked([*problems, *_apart(gone, problems)]))
     counts = {status: sum(p.status is status for p in marked.problems) for status in Status}
     cursor = connection.execute(
@@ -258,16 +283,16 @@ def _record(
 
 def _open_problems(
     connection: sqlite3.Connection, scope: str
-) -> tuple[dict[Key, int], dict[Key, Problem], set[Key]]:
+) -> tuple[dict[Key, int], dict[Key, bytes], set[Key]]:
     open_: dict[Key, int] = {}
-    lasts: dict[Key, Problem] = {}
+    lasts: dict[Key, bytes] = {}
     pending: set[Key] = set()
     for fingerprint, number, absent, waits, last in connection.execute(
         "SELECT fingerprint, number, absent, pending, last FROM problem WHERE scope = ?", (scope,)
     ):
         key = (fingerprint, number)
         open_[key] = absent
-        lasts[key] = _unpacked(last, Problem)
+        lasts[key] = last
         if waits:
             pending.add(key)
     return open_, lasts, pending
@@ -310,9 +335,66 @@ def _ranked(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=rank))
 
 
+class _Told(Struct):
+    """What of a problem is needed to say that it is gone; any version's problem has these."""
+
+    id: str
+    fingerprint: str
+    code: str
+    title: str
+    severity: Severity
+    slug: str = ""
+    confidence: Confidence = Confidence.POSSIBLE
+    first: str | None = None
+    last: str | None = None
+    direction: str | None = None
+    verdict: str = "denied"
+    protocol: str | None = None
+    port: int | None = None
+    advice: str = ""
+
+
+def _met_last(blob: bytes) -> Problem:
+    """A problem as it was kept, or what can still be told of one that another version kept."""
+    text = _inflated(blob)
+    try:
+        return msgspec.json.decode(text, type=Problem)
+    except msgspec.ValidationError:
+        pass
+    try:
+        told = msgspec.json.decode(text, type=_Told)
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"damaged ({error})") from error
+    nobody = ReportEndpoint(kind="unknown")
+    return Problem(
+        **msgspec.structs.asdict(told),
+        status=None,
+        ongoing=None,
+        count=0,
+        reason=Reason(None, None, None),
+        source=nobody,
+        destination=nobody,
+        icmp=None,
+        connections=(),
+        recorded=(),
+        isolating=(),
+        nearest=(),
+        counterfactual=None,
+        changes=(),
+        explains=(),
+        explained_by=None,
+        evidence=(),
+        verify=(),
+        references=(),
+    )
+
+
 def _packed(value: Report | Problem) -> bytes:
     return zlib.compress(msgspec.json.encode(value), 6)
 
 
-def _unpacked(blob: bytes, kind: type[_T]) -> _T:
-    return msgspec.json.decode(zlib.decompress(blob), type=kind)
+def _inflated(blob: bytes) -> bytes:
+    try:
+        return zlib.decompress(blob)
+    except zlib.error as error:
+        raise UnreadableError(f"damaged ({error})") from error

@@ -1,7 +1,9 @@
 """The history file: brought up to date, set aside when it cannot be read, and never destroyed."""
 
+import json
 import sqlite3
 import sys
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -195,6 +197,14 @@ def from_a_later_version(path):
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
 
 
+def with_a_damaged_problem(path):
+    record(path, dns_story())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE problem SET last = x'00'")
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def without_a_table(path):
     record(path, dns_story())
     with closing(sqlite3.connect(path)) as connection:
@@ -219,6 +229,20 @@ class TestSettingAside:
         assert before == kept.read_bytes()
         assert kept.name in said
         assert found.run == 1
+
+    def test_a_damaged_problem_is_met_when_it_is_gone(self, path):
+        """Then the history is set aside like any other, and the run is recorded in a new one."""
+        with_a_damaged_problem(path)
+        before = path.read_bytes()
+
+        with History(path) as history:
+            assert history.record(dns_story()).run == 2, "known needs no look at it"
+        with_a_damaged_problem(path)
+        with History(path) as history:
+            assert history.record(empty()).run == 1
+
+        (kept,) = path.parent.glob("history.db.unreadable-*Z")
+        assert kept.stat().st_size >= len(before)
 
     def test_a_log_beside_it_goes_along(self, path):
         """What a kill left in the write-ahead log belongs to the history."""
@@ -320,6 +344,25 @@ class TestMigrations:
 
         expected = Status.KNOWN if version else Status.NEW
         assert set(statuses(found).values()) == {expected}
+
+    def test_problems_as_another_version_kept_them_are_still_told_when_they_are_gone(self, path):
+        """A field that this version wants and the kept problem lacks costs that field, not the history."""
+        record(path, dns_story())
+        with closing(sqlite3.connect(path)) as connection:
+            for rowid, last in connection.execute("SELECT rowid, last FROM problem").fetchall():
+                kept = json.loads(zlib.decompress(last))
+                del kept["reason"]
+                connection.execute(
+                    "UPDATE problem SET last = ? WHERE rowid = ?",
+                    (zlib.compress(json.dumps(kept).encode()), rowid),
+                )
+            connection.commit()
+
+        found = record(path, empty())
+
+        told = {(p.fingerprint, p.code, p.title, p.last) for p in found.report.problems}
+        assert told == {(p.fingerprint, p.code, p.title, p.last) for p in dns_story().problems}
+        assert {p.status for p in found.report.problems} == {Status.GONE}
 
     def test_it_is_in_wal_mode_and_says_whose_it_is(self, path):
         """Readers do not wait for writers, and file(1) can tell what it is."""
