@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from flowdiag.model.event import ObjectRef, WorkloadRef
 from flowdiag.model.policy import Condition, Miss, PolicyRef
@@ -43,6 +44,7 @@ from flowdiag.model.report import (
     Totals,
     Window,
 )
+from flowdiag.model.time import parse_rfc3339, rfc3339
 
 DAY = "2026-03-17T"
 GROUP = "networking.k8s.io"
@@ -802,6 +804,34 @@ def nothing_known() -> Report:
         not_policy=(),
         warnings=(),
     )
+
+
+def on_nodes() -> Report:
+    """The story with what each node recorded: nearly all on one."""
+    report = dns_story()
+    counts = report.buckets.counts
+    worker_1 = tuple(number * 9 // 10 for number in counts.denied)
+    worker_2 = tuple(number - one for number, one in zip(counts.denied, worker_1, strict=True))
+    rows = {"worker-1": worker_1, "worker-2": worker_2}
+    return replace(report, buckets=replace(report.buckets, counts=replace(counts, by_node=rows)))
+
+
+def three_days() -> Report:
+    """The story, slower: twenty minutes last for three days."""
+    start = parse_rfc3339(at("14:00:00"))
+
+    def slower(value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                return rfc3339(start + (parse_rfc3339(value) - start) * 216)
+            except ValueError:
+                return value
+        if isinstance(value, dict):
+            return {key: slower(item) for key, item in value.items()}
+        return [slower(item) for item in value] if isinstance(value, list | tuple) else value
+
+    report: Report = msgspec.convert(slower(msgspec.to_builtins(dns_story())), Report)
+    return replace(report, buckets=replace(report.buckets, width_s=30.0 * 216))
 
 
 SAMPLES: dict[str, Callable[[], Report]] = {

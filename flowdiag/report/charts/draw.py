@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flowdiag.report.charts.axis import INK, LINE
 
 __all__ = ["configured", "png_bytes", "svg_text"]
+
+# <g class="mark-rect role-mark" role="graphics-symbol" aria-roledescription="rect mark container">, of vega 6:
+# a picture with one name has no nameless pictures within.
+_ROLE = re.compile(
+    r'(<g [^<>]{0,200}?) role="graphics-[a-z]{1,20}"(?: aria-roledescription="[a-z -]{0,60}")?'
+)
 
 
 def configured(chart: Any, background: str) -> Any:
@@ -31,7 +38,7 @@ def svg_text(spec: dict[str, Any]) -> str:
     import vl_convert
 
     text: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return text
+    return _ROLE.sub(r"\1", text)
 
 
 def png_bytes(spec: dict[str, Any]) -> bytes:
