@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report
 from flowdiag.report import Options
 from flowdiag.report.html import HtmlReporter
+from flowdiag.report.json_report import json_bytes
 from tests.html.browser import Opened, chromium
 from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story, hostile, on_nodes, three_days
 
@@ -24,7 +24,7 @@ _pages: dict[bytes, str] = {}
 
 def text_of(report: Report) -> str:
     """The page, drawn once for all tests that look at it."""
-    key = msgspec.json.encode(report)
+    key = json_bytes(report)
     if key not in _pages:
         _pages[key] = HtmlReporter().render(report, Options())
     return _pages[key]
