@@ -19,6 +19,7 @@ _QUIET_S = 1.0
 """Work that ends within this shows nothing."""
 _DRAW_S = 0.2
 _LOG_S = 60.0
+_NAME = 40
 
 
 @contextmanager
@@ -31,21 +32,30 @@ def progress() -> Iterator[Progress]:
         shown.close()
 
 
+def _printable(name: str) -> str:
+    """The end of a file's name, which comes from an archive that a stranger may have packed."""
+    return "".join(c if c.isprintable() else "?" for c in name)[-_NAME:]
+
+
 class _Log:
     """One line a minute: what a scheduled job's log wants."""
 
     def __init__(self) -> None:
         self._began = self._said = time.monotonic()
+        self._files: set[str] = set()
 
     def update(self, done: int, total: int | None, name: str) -> None:
+        self._files.add(name)
         now = time.monotonic()
         if now - self._said < _LOG_S:
             return
         self._said = now
-        rate = done / (now - self._began) / 1e6
+        rate = done / (now - self._began)
         of = f" of {total / 1e6:,.0f}" if total else ""
+        left = f", about {_duration((total - done) / rate)} left" if total and rate and total > done else ""
         click.echo(
-            f"flowdiag: read {done / 1e6:,.0f}{of} MB, {rate:,.0f} MB/s, at {name!r}",
+            f"flowdiag: read {done / 1e6:,.0f}{of} MB, file {len(self._files):,}, {rate / 1e6:,.1f} MB/s{left}, "
+            f"at {_printable(name)}",
             err=True,
         )
 
@@ -53,15 +63,25 @@ class _Log:
         """Nothing to clear."""
 
 
+def _duration(seconds: float) -> str:
+    """``40 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
 class _Bar:
     """rich's bar, once the work has lasted long enough to be worth one."""
 
     def __init__(self) -> None:
         self._began = self._drawn = time.monotonic()
+        self._files: set[str] = set()
         self._bar: Any = None
         self._task: Any = None
 
     def update(self, done: int, total: int | None, name: str) -> None:
+        self._files.add(name)
         now = time.monotonic()
         if now - self._began < _QUIET_S or now - self._drawn < _DRAW_S:
             return
@@ -88,9 +108,8 @@ class _Bar:
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=total, file="")
-        # A file's name comes from an archive that a stranger may have packed.
-        printable = "".join(c if c.isprintable() else "?" for c in name)
-        self._bar.update(self._task, completed=done, total=total, file=printable[-40:])
+        shown = f"file {len(self._files):,}  {_printable(name)}"
+        self._bar.update(self._task, completed=done, total=total, file=shown)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -18,6 +18,8 @@ __all__ = ["command"]
 @click.option(
     "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
 )
+@click.option("--redact", is_flag=True, help="Replace addresses, names and labels by stable tokens.")
+@click.option("--columns", metavar="A,B", help="Columns of tables (terminal with --all, csv, parquet).")
 @click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
 def command(stored: str, number: int | None, **given: Any) -> int:
@@ -37,11 +39,16 @@ def command(stored: str, number: int | None, **given: Any) -> int:
         if number > len(report.problems):
             raise UsageError(f"the report has {len(report.problems)} problems, not {number}")
         problem = report.problems[number - 1].id
+    if given["redact"]:
+        from flowdiag.report.redact import redact
+
+        report = redact(report)
     stdout, files = parse_outputs(given["outputs"], formats())
     display = display_options(
         zone=given["display_zone"],
         verbose=given["verbose"] or number is not None,
         everything=given["everything"],
+        columns=tuple(filter(None, (given["columns"] or "").split(","))),
         problem=problem,
     )
     write_report(report, stdout, files, display)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowdiag.model.report import Counterfactual, Problem, Report, Severity
+from flowdiag.model.report import Counterfactual, Problem, ProblemChange, Report, Severity
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
 from flowdiag.report.escape import cells, middle, visible, visible_block
 from flowdiag.report.names import (
@@ -27,7 +27,7 @@ from flowdiag.report.phrases import (
 )
 from flowdiag.report.screen import Screen
 from flowdiag.report.sparkline import axis_of, column_of, gap_columns, narrowed, sparkline
-from flowdiag.report.times import day_and_clock, ticks
+from flowdiag.report.times import day_and_clock, delta_text, ticks
 
 __all__ = ["compact", "connection_table", "full"]
 
@@ -76,8 +76,10 @@ def full(screen: Screen, report: Report, problem: Problem, number: int, *, detai
         _field(screen, "explained by", [f"problem {cause}" if cause else screen.name(problem.explained_by)])
     _policies(screen, problem, detail)
     _fix(screen, problem, detail)
-    if problem.changes:
-        listed = problem.changes if detail else problem.changes[:2]
+    told = {(ref.kind, ref.namespace, ref.name) for ref in problem.isolating}
+    others = [c for c in problem.changes if (c.object.kind, c.object.namespace, c.object.name) not in told]
+    if others:
+        listed = others if detail else others[:2]
         _field(screen, "changed", [screen.name(change_text(c, screen.clock), 200) for c in listed])
     _consequences(screen, report, problem, detail)
     if problem.notes:
@@ -135,7 +137,12 @@ def _policies(screen: Screen, problem: Problem, detail: bool) -> None:
         _field(screen, "recorded", [screen.name(recorded_text(policy), 160) for policy in listed])
     if problem.isolating:
         listed_refs = problem.isolating if detail else problem.isolating[:_POLICIES]
-        lines = [screen.name(policy_text(ref), 160) for ref in listed_refs]
+        changes = {(c.object.kind, c.object.namespace, c.object.name): c for c in reversed(problem.changes)}
+        lines = []
+        for ref in listed_refs:
+            change = changes.get((ref.kind, ref.namespace, ref.name))
+            when = "" if change is None else f" ({_when(screen, change)})"
+            lines.append(f"{screen.name(policy_text(ref), 160)}{when}")
         if len(problem.isolating) > len(lines):
             lines.append(f"and {len(problem.isolating) - len(lines)} more")
         _field(screen, "isolated by", lines)
@@ -149,6 +156,13 @@ def _policies(screen: Screen, problem: Problem, detail: bool) -> None:
         screen.field("", misses, indent=_INDENT, labels=_LABELS, hang=2)
 
 
+def _when(screen: Screen, change: ProblemChange) -> str:
+    """``created 14:03:12, 1.9 s before``: a change of a policy beside its name."""
+    moment = screen.clock.text(change.at)
+    what = f"; {screen.name(change.what, 200)}" if change.what else ""
+    return f"{screen.name(change.kind, 40)} {moment}, {delta_text(change.delta_s)}{what}"
+
+
 def _fix(screen: Screen, problem: Problem, detail: bool) -> None:
     fix = problem.counterfactual
     if fix is None:
@@ -156,7 +170,8 @@ def _fix(screen: Screen, problem: Problem, detail: bool) -> None:
             _field(screen, "advice", [screen.name(problem.advice, 500)])
         return
     proof = "proved by replay" if fix.proved else "not proved"
-    _field(screen, "fix", [f"{screen.name(fix.summary.rstrip('. '), 300)} ({proof})", _radius(screen, fix)])
+    summary = screen.name(fix.summary.rstrip(". "), 300)
+    _field(screen, "fix", [f"{summary} ({proof}; {_radius(screen, fix)})"])
     if not fix.allows_denied:
         _field(screen, "", ["does not by itself allow everything that was refused here"])
     if detail and problem.advice:

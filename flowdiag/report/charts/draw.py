@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager
 from typing import Any
 
 from flowdiag.report.charts.axis import INK, LINE
 
-__all__ = ["configured", "png_bytes", "svg_text"]
+__all__ = ["png_bytes", "specification", "svg_text", "unchecked"]
 
 # <g class="mark-rect role-mark" role="graphics-symbol" aria-roledescription="rect mark container">, of vega 6:
 # a picture with one name has no nameless pictures within.
@@ -16,9 +17,20 @@ _ROLE = re.compile(
 )
 
 
-def configured(chart: Any, background: str) -> Any:
-    """The chart with the look that all of them have."""
-    return (
+def unchecked() -> AbstractContextManager[None]:
+    """Within, altair does not hold each piece against its schema, which takes longer than drawing.
+
+    Tests hold the whole specifications against it instead.
+    """
+    from altair.utils.schemapi import debug_mode
+
+    context: AbstractContextManager[None] = debug_mode(False)
+    return context
+
+
+def specification(chart: Any, background: str) -> dict[str, Any]:
+    """The chart as vega-lite, with the look that all of them have."""
+    spec: dict[str, Any] = (
         chart.configure(aria=False, background=background, font="sans-serif")
         .configure_view(stroke=None)
         .configure_axis(
@@ -30,7 +42,9 @@ def configured(chart: Any, background: str) -> Any:
             labelFontSize=11,
         )
         .configure_axisX(grid=False)
+        .to_dict(validate=False)
     )
+    return spec
 
 
 def svg_text(spec: dict[str, Any]) -> str:

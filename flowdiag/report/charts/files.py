@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from flowdiag.model.errors import UsageError
 from flowdiag.model.report import Report
 from flowdiag.report.charts.axis import HEIGHT, INK, PALETTE, WIDTH, charted, label, time_axis
-from flowdiag.report.charts.draw import configured, png_bytes, svg_text
+from flowdiag.report.charts.draw import png_bytes, specification, svg_text, unchecked
 from flowdiag.report.charts.lanes import lanes, lanes_height
 from flowdiag.report.charts.layers import data
 from flowdiag.report.charts.timeline import timeline, timeline_text
@@ -52,8 +52,7 @@ def _whole(report: Report, zone: tzinfo) -> dict[str, Any]:
     if lanes_height(report):
         parts.append(lanes(report, axis, zone).properties(width=WIDTH, height=lanes_height(report)))
     whole = alt.vconcat(*parts, title=title).resolve_scale(color="independent")
-    spec: dict[str, Any] = configured(whole, "#ffffff").to_dict()
-    return spec
+    return specification(whole, "#ffffff")
 
 
 def _legend(report: Report, zone: tzinfo) -> Any | None:
@@ -93,7 +92,9 @@ class SvgReporter:
         Raises:
             UsageError: nothing in the report has a time.
         """
-        svg = svg_text(_whole(report, options.timezone))
+        with unchecked():
+            spec = _whole(report, options.timezone)
+        svg = svg_text(spec)
         axis = time_axis(report, options.timezone)
         title = escape(visible(f"Denied traffic: {headline(report)}"))
         words = escape(timeline_text(report, axis, options.timezone)) if axis is not None else ""
@@ -119,4 +120,6 @@ class PngReporter:
         Raises:
             UsageError: nothing in the report has a time.
         """
-        return png_bytes(_whole(report, options.timezone))
+        with unchecked():
+            spec = _whole(report, options.timezone)
+        return png_bytes(spec)

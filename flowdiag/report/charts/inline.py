@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from flowdiag.model.report import Report
 from flowdiag.report.charts.axis import BOTTOM, LEFT, OTHER, PALETTE, RIGHT, TOP, WIDTH, TimeAxis, time_axis
-from flowdiag.report.charts.draw import configured, svg_text
+from flowdiag.report.charts.draw import specification, svg_text, unchecked
 from flowdiag.report.charts.lanes import lanes, lanes_height, lanes_text
 from flowdiag.report.charts.nodes import nodes, nodes_height, nodes_text
 from flowdiag.report.charts.timeline import timeline, timeline_height, timeline_text
@@ -39,13 +39,15 @@ def inline_svg(report: Report, kind: str, *, title: str, zone: tzinfo) -> str | 
     height = height_of(report)
     if axis is None or not height:
         return None
-    spec = chart(report, axis, zone).properties(
-        width=WIDTH,
-        height=height,
-        autosize="none",
-        padding={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
-    )
-    svg = svg_text(configured(spec, "transparent").to_dict())
+    with unchecked():
+        sized = chart(report, axis, zone).properties(
+            width=WIDTH,
+            height=height,
+            autosize="none",
+            padding={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+        )
+        spec = specification(sized, "transparent")
+    svg = svg_text(spec)
     body = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
     used = []
     for number, color in enumerate([*PALETTE, OTHER]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
@@ -94,6 +95,7 @@ def _safe(text: str) -> Any:
     return Markup(text)  # noqa: S704 - nothing of a stranger's is left to escape
 
 
+@cache
 def _environment() -> Any:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup

@@ -1,0 +1,192 @@
+"""What a person at a terminal gets: progress, pager, colours, widths, and pipes that close early."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from flowdiag.cli import progress as progress_module
+from flowdiag.cli.progress import progress
+from flowdiag.report.escape import cells
+
+ROOT = Path(__file__).resolve().parents[2]
+INCIDENT = "fixtures/incidents/default-deny-egress"
+FLOWDIAG = [str(Path(sys.executable).with_name("flowdiag"))]
+
+
+class Minutes:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_a_log_gets_one_line_a_minute_with_files_bytes_rate_and_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Minutes()
+    monkeypatch.setattr(progress_module, "time", clock)
+    with progress() as show:
+        for second in range(150):
+            clock.now = float(second)
+            show(second * 1_000_000, 600_000_000, f"node-{second // 50}/flows\x1b[2J.log")
+    lines = capsys.readouterr().err.splitlines()
+
+    assert lines == [
+        "flowdiag: read 60 of 600 MB, file 2, 1.0 MB/s, about 9 min left, at node-1/flows?[2J.log",
+        "flowdiag: read 120 of 600 MB, file 3, 1.0 MB/s, about 8 min left, at node-2/flows?[2J.log",
+    ]
+
+
+def test_an_unknown_total_gives_no_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Minutes()
+    monkeypatch.setattr(progress_module, "time", clock)
+    with progress() as show:
+        clock.now = 61.0
+        show(122_000_000, None, "-")
+
+    assert capsys.readouterr().err == "flowdiag: read 122 MB, file 1, 2.0 MB/s, at -\n"
+
+
+def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress() as show:
+        show(10, 10, "a.log")
+
+    assert capsys.readouterr().err == ""
+
+
+def on_terminal(
+    command: list[str], *, columns: int = 100, errors: bool = False, **environment: str
+) -> tuple[str, int]:
+    """What a command writes to a terminal of so many columns, with its messages or without, and its exit code."""
+    import fcntl
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower if errors else subprocess.DEVNULL,
+        env=env | environment,
+    )
+    os.close(follower)
+    parts = []
+    while True:
+        ready, _, _ = select.select([leader], [], [], 60)
+        try:
+            data = os.read(leader, 65536) if ready else b""
+        except OSError:
+            break
+        if not data:
+            break
+        parts.append(data)
+    os.close(leader)
+    return b"".join(parts).decode("utf-8", "replace").replace("\r\n", "\n"), process.wait(60)
+
+
+def test_a_terminal_gets_a_bar_with_files_bytes_rate_and_time_left_that_goes_away() -> None:
+    program = textwrap.dedent("""
+        import time
+        from flowdiag.cli.progress import progress
+        with progress() as show:
+            for step in range(30):
+                show(step * 10_000_000, 600_000_000, f"node-{step // 10}/flows.log")
+                time.sleep(0.08)
+    """)
+    text, code = on_terminal([sys.executable, "-c", program], columns=140, errors=True)
+
+    assert code == 0
+    assert re.search(r"file 3  node-2/flows\.log .*\d+\.\d/600\.0 MB .*MB/s.* \d:\d\d:\d\d", text)
+    assert text.rstrip("\n").endswith(("\x1b[2K", "\x1b[?25h")), "the line is cleared and the cursor is back"
+
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    text, code = on_terminal([*FLOWDIAG, "analyze", INCIDENT], columns=columns)
+
+    assert code == 0
+    assert ANSI.search(text)
+    assert max(cells(ANSI.sub("", line)) for line in text.splitlines()) <= columns
+
+
+@pytest.mark.parametrize(
+    ("environment", "colours", "bars"),
+    [
+        ({}, True, True),
+        ({"NO_COLOR": "1"}, False, True),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, True),
+        ({"TERM": "dumb"}, False, False),
+    ],
+)
+def test_terminals_get_what_they_can_show(environment: dict[str, str], colours: bool, bars: bool) -> None:
+    """Never colour alone: the same words stand there without it."""
+    text, code = on_terminal([*FLOWDIAG, "analyze", INCIDENT], **environment)
+
+    assert code == 0
+    assert colours is bool(ANSI.search(text))
+    assert bars is any(character in text for character in "▂▆█")
+    for word in ("HIGH", "derived", "192 denials", "evidence is missing"):
+        assert word in ANSI.sub("", text)
+
+
+def test_a_pipe_gets_no_colour_unless_it_is_forced() -> None:
+    def piped(**environment: str) -> str:
+        env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONUTF8": "1"} | environment
+        return subprocess.run(
+            [*FLOWDIAG, "analyze", INCIDENT], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        ).stdout
+
+    plain, forced = piped(), piped(FORCE_COLOR="1")
+
+    assert "\x1b" not in plain
+    assert "\x1b[" in forced
+    assert ANSI.sub("", forced) == plain
+
+
+def test_a_pipe_that_closes_early_is_quiet() -> None:
+    found = subprocess.run(
+        ["sh", "-c", f"{FLOWDIAG[0]} analyze {INCIDENT} -o json | head -c 100"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert len(found.stdout) == 100
+    assert found.stderr == ""
+
+
+def test_the_pager_is_asked_for_and_gets_the_whole_report(tmp_path: Path) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text('#!/bin/sh\necho "PAGER STARTED"\ncat\necho "PAGER ENDED"\n')
+    pager.chmod(0o755)
+    command = [*FLOWDIAG, "analyze", INCIDENT]
+    without, _ = on_terminal(command, PAGER=str(pager))
+    paged, code = on_terminal([*command, "--pager"], PAGER=str(pager))
+
+    assert "PAGER" not in without
+    assert code == 0
+    assert paged.startswith("PAGER STARTED\n")
+    assert paged.rstrip().endswith("PAGER ENDED")
+    assert ANSI.sub("", without).strip() in ANSI.sub("", paged)
