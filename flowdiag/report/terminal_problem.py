@@ -141,7 +141,7 @@ def _policies(screen: Screen, problem: Problem, detail: bool) -> None:
         lines = []
         for ref in listed_refs:
             change = changes.get((ref.kind, ref.namespace, ref.name))
-            when = "" if change is None else f" ({_when(screen, change)})"
+            when = "" if change is None else f" ({_when(screen, change, detail)})"
             lines.append(f"{screen.name(policy_text(ref), 160)}{when}")
         if len(problem.isolating) > len(lines):
             lines.append(f"and {len(problem.isolating) - len(lines)} more")
@@ -156,11 +156,11 @@ def _policies(screen: Screen, problem: Problem, detail: bool) -> None:
         screen.field("", misses, indent=_INDENT, labels=_LABELS, hang=2)
 
 
-def _when(screen: Screen, change: ProblemChange) -> str:
-    """``created 14:03:12, 1.9 s before``: a change of a policy beside its name."""
-    moment = screen.clock.text(change.at)
+def _when(screen: Screen, change: ProblemChange, detail: bool) -> str:
+    """``created 1.9 s before``: a change of a policy beside its name; its time is under the bars."""
+    moment = f" {screen.clock.text(change.at)}," if detail else ""
     what = f"; {screen.name(change.what, 200)}" if change.what else ""
-    return f"{screen.name(change.kind, 40)} {moment}, {delta_text(change.delta_s)}{what}"
+    return f"{screen.name(change.kind, 40)}{moment} {delta_text(change.delta_s)}{what}"
 
 
 def _fix(screen: Screen, problem: Problem, detail: bool) -> None:
