@@ -1,24 +1,22 @@
 """What the fast path decodes of a record, and no more.
 
 `Flow` starts with what differs from record to record; the fields from `verdict` on are those that tell
-kinds of records apart.  Types are strict: a record that writes a number as text, an enum as a number or
-names in camelCase does not fit, and is read the slow way.
+kinds of records apart, as bytes where they are lists or objects: the same bytes are read once.  Types are
+strict: a record that writes a number as text, an enum as a number or names in camelCase does not fit, and
+is read the slow way.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 __all__ = [
     "ABSENT",
-    "KIND_FIELDS",
     "Dns",
     "Flow",
-    "Kind",
-    "Named",
     "Transport",
     "Wrapper",
     "bare_decoder",
@@ -86,22 +84,6 @@ class EventType(Struct, gc=False, frozen=True):
     type: Small | None = None
 
 
-class Named(Struct, gc=False, frozen=True):
-    """``source_service``."""
-
-    name: str | None = None
-    namespace: str | None = None
-
-
-class Policy(Struct, gc=False, frozen=True):
-    """An entry of ``egress_allowed_by`` and its kin."""
-
-    name: str | None = None
-    namespace: str | None = None
-    labels: tuple[str, ...] | None = None
-    kind: str | None = None
-
-
 class Flow(Struct, gc=False):
     """A flow."""
 
@@ -124,37 +106,14 @@ class Flow(Struct, gc=False):
     event_type: EventType | None = None
     drop_reason: Small | None = None
     drop_reason_desc: str | None = None
-    source_names: tuple[str, ...] | None = None
-    destination_names: tuple[str, ...] | None = None
-    source_service: Named | None = None
-    destination_service: Named | None = None
-    egress_allowed_by: tuple[Policy, ...] | None = None
-    ingress_allowed_by: tuple[Policy, ...] | None = None
-    egress_denied_by: tuple[Policy, ...] | None = None
-    ingress_denied_by: tuple[Policy, ...] | None = None
-
-
-KIND_FIELDS = Flow.__struct_fields__.index("verdict")
-"""Fields of `Flow` from here on are the record's kind."""
-
-
-class Kind(NamedTuple):
-    """The kind fields of a flow, by name."""
-
-    verdict: str | None
-    traffic_direction: str | None
-    is_reply: bool | None
-    event_type: EventType | None
-    drop_reason: int | None
-    drop_reason_desc: str | None
-    source_names: tuple[str, ...] | None
-    destination_names: tuple[str, ...] | None
-    source_service: Named | None
-    destination_service: Named | None
-    egress_allowed_by: tuple[Policy, ...] | None
-    ingress_allowed_by: tuple[Policy, ...] | None
-    egress_denied_by: tuple[Policy, ...] | None
-    ingress_denied_by: tuple[Policy, ...] | None
+    source_names: Raw = ABSENT
+    destination_names: Raw = ABSENT
+    source_service: Raw = ABSENT
+    destination_service: Raw = ABSENT
+    egress_allowed_by: Raw = ABSENT
+    ingress_allowed_by: Raw = ABSENT
+    egress_denied_by: Raw = ABSENT
+    ingress_denied_by: Raw = ABSENT
 
 
 class Wrapper(Struct, gc=False):
