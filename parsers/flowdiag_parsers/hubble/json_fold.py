@@ -219,7 +219,7 @@ class _Folding:
                 and flow.ingress_denied_by is ABSENT
             ):
                 # Most records: a few fields tell their kind.
-                kind = (protocol, verdict, flow.traffic_direction, is_reply, event.type)
+                kind: tuple[object, ...] = (protocol, verdict, flow.traffic_direction, is_reply, event.type)
             else:
                 kind = (protocol, *_kind_of(flow))
             code = codes.get(kind)
