@@ -117,6 +117,13 @@ _MUST_GATHER = Layout(
     ),
 )
 
+_MUST_GATHER_ROOT = Layout(
+    name="must-gather",
+    # "must-gather.local.5531/timestamp", "inspect.local.88/event-filter.html"   oc 4.16: beside the folder of each image
+    marks=(re.compile(r"^(?P<top>(?:.{0,1000}/)?(?:must-gather|inspect)\.local\.\d{1,20}/)"),),
+    rules=(_rule(r"(?:timestamp|version|must-gather\.logs?|event-filter\.html)$", Role.NOISE),),
+)
+
 _TROUBLESHOOT = Layout(
     name="troubleshoot",
     # "support-bundle-2024-05-01T10_11_12/cluster-resources/network-policy/shop.json"  troubleshoot v0.95
@@ -199,6 +206,7 @@ LAYOUTS: tuple[Layout, ...] = (
     _OWN,
     _TROUBLESHOOT,
     _MUST_GATHER,
+    _MUST_GATHER_ROOT,
     _SYSDUMP,
     _CALICO_CLUSTER,
     _CALICO_NODE,
