@@ -91,6 +91,11 @@ class NetobservFlow:
             return 0.0
         return 0.95 if b'"SrcAddr"' in head or b'"DstAddr"' in head else 0.5
 
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
+        """A refusal has dropped packets or an event that says so; agents without these features write neither key."""
+        del head
+        return (b"PktDrop", b"NetworkEvents")
+
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per record."""
         for index, line in iter_lines(block):

@@ -88,9 +88,9 @@ class WeaveNpc:
         return 0.97 if _SNIFF.search(head) is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
-        """Every refusal says so in words."""
+        """Every refusal says so in words; the few lines that tell how policies were before are read as well."""
         del head
-        return (b"blocked by Weave NPC",)
+        return (b"blocked by Weave NPC", b"NetworkPolicy {", b"Namespace {")
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow for each blocked line, a change for each policy EVENT, a message for the rest."""
