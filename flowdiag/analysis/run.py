@@ -15,6 +15,7 @@ from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.no_denials import only_logged, what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.passed import PASSED, against_policies
 from flowdiag.analysis.rule_use import RuleUse, rule_use
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.skew import clock_skew
@@ -36,6 +37,10 @@ from flowdiag.timeline import Material, build_report
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
 __all__ = ["Examination", "Progress", "analyze", "examine", "examined"]
+
+_MOST_PASSED = 5_000
+"""Distinct allowed flows up to which `analyze` holds all of them against the policies; beyond it those that
+matter beside a refusal.  An audit looks at all."""
 
 Progress = Callable[[int, int | None, str], None]
 """Called with bytes done, bytes in all (if known) and the input at hand."""
@@ -139,7 +144,14 @@ def examined(
     view = tally.view()
     asked = rules and state is not None and state.knows_policies
     rules = asked and not evidence.only_denied
-    flows = sort_flows(view, resolver, selection, all_allowed=rules)
+    # Against the policies all that passed is held, as long as that is no work to speak of.
+    every = rules or (
+        state is not None
+        and state.knows_policies
+        and not evidence.only_denied
+        and view.count(PASSED) <= _MOST_PASSED
+    )
+    flows = sort_flows(view, resolver, selection, all_allowed=every)
     logged = judged(flows.logged, state, selection)
     allowed = [*flows.allowed, *logged.allowed]
     context = Context(
@@ -153,11 +165,13 @@ def examined(
         answers=tally.dns,
         allowed_read=not evidence.only_denied,
         before=old_policies((seen.input, seen.event) for seen in tally.changes),
+        nodes=view.nodes(),
     )
     attributed = attribute(
         flows.refused, state, context, options.ip_block_pods, [*logged.refused, *logged.unknown]
     )
     since, until = _window(read, selection)
+    unenforced = nobody_enforces(read.cnis, state)
     warnings = [
         *what_to_collect(
             [one for one in read.inputs if one.parser is not None], read.cnis, state=state is not None
@@ -165,7 +179,7 @@ def examined(
         *only_logged(flow for flow, _, _ in logged.unknown),
         *counted_refusals(tally.logs, InterfaceIndex(snapshot or Snapshot(), _pod_names(read))),
         *_warnings(read, state),
-        *nobody_enforces(read.cnis, state),
+        *unenforced,
         *nothing_selected(selection, (read.first, read.last), flows),
         *without_ends(attributed.unattributed),
         *without_times(read.inputs),
@@ -195,6 +209,9 @@ def examined(
             refusals=attributed.refusals,
             mend=attributed.mend,
             unattributed=attributed.unattributed,
+            passed=list(against_policies(flows.allowed, state, context))
+            if state is not None and state.knows_policies and not unenforced
+            else (),
             not_policy=[(flow, meaning(flow)) for flow in flows.not_policy],
             allowed=allowed,
             allowed_buckets=None

@@ -123,6 +123,11 @@ class Case:
         return end.allowed is False
 
     @property
+    def passed(self) -> bool:
+        """The record says that it was let through."""
+        return self.flow.distinct.verdict in (Verdict.ALLOWED, Verdict.REDIRECTED)
+
+    @property
     def refused_by_policy(self) -> bool:
         """The record itself says that a policy refused."""
         return self.flow.distinct.verdict is Verdict.DENIED and self.flow.distinct.cause is Cause.POLICY

@@ -109,6 +109,7 @@ class Context:
         answers: names that the evidence resolved.
         allowed_read: false where allowed traffic was left unread.
         before: policies as they were before a change, latest change first.
+        nodes: nodes that have written any of the records, as these name them.
     """
 
     def __init__(
@@ -124,12 +125,14 @@ class Context:
         answers: Iterable[DnsAnswer] = (),
         allowed_read: bool = True,
         before: Iterable[OldPolicy] = (),
+        nodes: Iterable[str] = (),
     ) -> None:
         self.snapshot = snapshot if snapshot is not None else Snapshot()
         self.has_snapshot = snapshot is not None
         self.dialect = dialect
         self.allowed_read = allowed_read
         self.before: tuple[OldPolicy, ...] = tuple(before)
+        self.recording: frozenset[str] = frozenset(node.rpartition("/")[2] for node in nodes)
         self.index = SnapshotIndex(self.snapshot)
         self.gaps: tuple[SeenGap, ...] = tuple(gaps)
         self.admitted: dict[tuple[str | None, object], tuple[Pod, ...]] = {}

@@ -32,13 +32,15 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
         Findings, best first: the most specific rule, then the nearest missed rule that it is about, then
         the surest.  Empty where nothing is known of the refusal.
     """
-    asked = _able(case.has) if catalogue is None else _met(catalogue, case.has)
+    asked = (
+        _able(case.has, case.passed) if catalogue is None else _met(catalogue, case.has, passed=case.passed)
+    )
     return tuple(_qualified(case, finding, asked) for finding in _found(case, asked))
 
 
 def leading(case: Case) -> Finding | None:
     """Give the first of `diagnose`'s findings alone, which costs a part of all of them."""
-    asked = _able(case.has)
+    asked = _able(case.has, case.passed)
     found = _found(case, asked)
     return _qualified(case, found[0], asked) if found else None
 
@@ -76,13 +78,13 @@ class _Asked(Struct, frozen=True):
 
 
 @cache
-def _able(has: Needs) -> _Asked:
+def _able(has: Needs, passed: bool) -> _Asked:
     """Registered rules whose needs are met; few combinations of needs ever occur."""
-    return _met(rules(), has)
+    return _met(rules(), has, passed=passed)
 
 
-def _met(catalogue: Iterable[Rule], has: Needs) -> _Asked:
-    able = [rule for rule in catalogue if rule.needs & has == rule.needs]
+def _met(catalogue: Iterable[Rule], has: Needs, *, passed: bool) -> _Asked:
+    able = [rule for rule in catalogue if rule.needs & has == rule.needs and rule.passed is passed]
     return _Asked(
         finding=tuple(rule for rule in able if type(rule).diagnose is not Rule.diagnose),
         qualifying=tuple(

@@ -35,6 +35,8 @@ class Rule:
     severity: ClassVar[Severity]
     needs: ClassVar[Needs] = Needs.NONE
     """State without which the rule stays silent."""
+    passed: ClassVar[bool] = False
+    """Whether it is about traffic that was let through; all others are about refusals."""
     specificity: ClassVar[int] = 50
     """Which finding speaks for a flow that several rules explain: the greatest."""
 

@@ -80,6 +80,8 @@ def what_text(problem: Problem, number: int) -> str:
         return plural(number, "record") + " that would be denied (audit mode)"
     if problem.verdict == "logged":
         return plural(number, "packet") + " logged, verdict unknown"
+    if problem.verdict in ("allowed", "redirected") and problem.connections:
+        return plural(number, "record") + " let through"
     if not problem.connections:
         return "an audit's finding"
     return plural(number, "denial")

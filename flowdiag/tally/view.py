@@ -80,6 +80,11 @@ class FlowView:
             flows.extend(flow for _, _, flow in alike)
         return tuple(flows)
 
+    def count(self, verdicts: Collection[Verdict]) -> int:
+        """How many flows have one of these verdicts, without making them; those past the bounds count too."""
+        shapes = self._shapes(verdicts)
+        return len({key[:5] for key in self._table.lanes if shapes[key[4]]})
+
     def buckets(self, verdicts: Collection[Verdict]) -> list[Bucket]:
         """Counts in time of all flows with one of `verdicts` together; of none that refuse, whose pairs count once."""
         shapes = self._shapes(verdicts)

@@ -47,7 +47,7 @@ __all__ = ["Material", "Mend", "build_report"]
 
 _SEVERITIES = list(Severity)
 _DNS = "FD401"
-_NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED)
+_NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED, Verdict.ALLOWED, Verdict.REDIRECTED)
 """Verdicts of problems that are no denials: let through, or known only to have been logged."""
 
 
@@ -67,6 +67,8 @@ class Material(Struct, kw_only=True):
     flows: int
     refusals: Sequence[Refusal]
     """Denied and audited flows with their findings."""
+    passed: Sequence[Refusal] = ()
+    """Traffic that was let through though the policies refuse it, with its findings."""
     mend: Mend | None = None
     """Proposes what mends a problem, asked for the refusal that speaks for it."""
     unattributed: Sequence[Flow]
@@ -104,6 +106,9 @@ def build_report(material: Material) -> Report:
             first.finding = replace(
                 first.finding, counterfactual=finding.counterfactual, advice=finding.advice
             )
+    # What passed is a problem of its own kind: nothing mends it by opening more, and it explains no refusal.
+    gaps = group(material.passed)
+    refusing, drafts = drafts, [*drafts, *gaps]
     allowed_after = _AllowedIndex(material.allowed)
     problems: list[Problem] = []
     for draft in drafts:
@@ -112,7 +117,7 @@ def build_report(material: Material) -> Report:
             refused = (refusal.flow for refusal in material.refusals)
             notes.extend(absent_calls(draft, material.allowed, refused, material.until))
         _, last = span(draft)
-        since = allowed_after.first_after(draft, last)
+        since = None if any(draft is gap for gap in gaps) else allowed_after.first_after(draft, last)
         if since is not None:
             # Allowed traffic is counted by the minute.
             notes.append(f"seen allowed again from about {rfc3339(since)[11:16]} UTC")
@@ -121,7 +126,7 @@ def build_report(material: Material) -> Report:
         )
         problems.append(_ended(problem) if since is not None else problem)
     problems = _unique_ids(problems)
-    folded = explained_by(drafts)
+    folded = explained_by(refusing)
     problems = [
         replace(
             problem,

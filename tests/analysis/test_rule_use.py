@@ -22,6 +22,14 @@ from flowdiag.cluster import Resolver
 from flowdiag.model.event import Direction
 from flowdiag.policy import compile_policies
 
+USED = {
+    "calico-log-lines": 2,
+    "calico-whisker": 2,
+    "default-deny-egress": 2,
+    "five-tellings": 0,
+    "ingress-other-namespace": 1,
+}
+"""At least so many rules the incidents' traffic uses; all of one of them is refused."""
 INCIDENTS = Path(__file__).resolve().parents[2] / "fixtures" / "incidents"
 
 
@@ -188,7 +196,7 @@ def test_denied_traffic_alone_answers_nothing(tmp_path):
     assert examine([str(tmp_path / "flows.jsonl")]).rule_use is None
 
 
-@pytest.mark.parametrize("incident", sorted(path.name for path in INCIDENTS.iterdir()))
+@pytest.mark.parametrize("incident", sorted(USED))
 def test_an_unused_rule_can_go_and_no_observed_connection_changes(incident):
     """Held against the policies without each unused rule, every observed flow fares as before."""
     path = str(INCIDENTS / incident)
@@ -206,7 +214,7 @@ def test_an_unused_rule_can_go_and_no_observed_connection_changes(incident):
 
     assert flows
     assert [before.decide(flow).allowed for flow in flows] == [after.decide(flow).allowed for flow in flows]
-    assert use.rules > len(idle), "the incidents' own traffic uses rules"
+    assert len(idle) <= use.rules - USED[incident]
 
 
 def _without(snapshot, idle):

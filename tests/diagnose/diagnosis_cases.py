@@ -373,6 +373,7 @@ def build_case(spec):
         changes=[_change(one) for one in spec.get("changes", [])],
         answers=answers,
         before=old_policies([("audit.log", _event(one)) for one in spec.get("before", [])]),
+        nodes=spec.get("recording", ()),
     )
     decision = None
     if "decision" in spec:

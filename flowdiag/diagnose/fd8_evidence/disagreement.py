@@ -6,27 +6,17 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.event import Cause, Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["RecordedAgainstReplay"]
 
-# Kinds of policy that each enforcer may refuse by: without them in the state, the state is not complete.
-_KINDS: dict[Dialect, tuple[tuple[str, str], ...]] = {
-    Dialect.CILIUM: (
-        ("networking.k8s.io", "NetworkPolicy"),
-        ("cilium.io", "CiliumNetworkPolicy"),
-        ("cilium.io", "CiliumClusterwideNetworkPolicy"),
-    ),
-    Dialect.CALICO: (("networking.k8s.io", "NetworkPolicy"), ("projectcalico.org", "GlobalNetworkPolicy")),
-}
-_ALWAYS = (("networking.k8s.io", "NetworkPolicy"),)
 _SAID = (
     "dataplane-failure",
     "dataplane-out-of-sync",
@@ -85,11 +75,7 @@ class RecordedAgainstReplay(Rule):
                 return
         elif known.allowed is not True:
             return
-        read = case.context.snapshot.kinds_seen
-        have = {kind for _, kind in read} | {policy.ref.kind for policy in case.context.snapshot.policies}
-        dialect = case.context.dialect
-        wanted = _KINDS.get(dialect, _ALWAYS) if dialect is not None else _ALWAYS
-        missing = sorted(kind for _, kind in wanted if kind not in have)
+        missing = kinds_not_read(case.context)
         other = case.other_end
         who = end_text(case.enforcer)
         side = f"the {case.direction} side of {who}" if case.direction else "both sides"

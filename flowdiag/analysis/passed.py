@@ -1,0 +1,82 @@
+"""Traffic that was let through although the policies of its time refuse it.
+
+Every part of an allowed flow is held against the policies that had settled when it was recorded.  What the
+record proves is said by its side: a packet that its source let go may still be refused where it arrives, one
+that arrived had been let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from flowdiag.analysis.replay import cut, epochs
+from flowdiag.analysis.state import State
+from flowdiag.diagnose import Case, Context, leading
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Direction, Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.policy import ConnectionDecision
+from flowdiag.timeline import Refusal
+
+__all__ = ["PASSED", "against_policies"]
+
+PASSED = (Verdict.ALLOWED, Verdict.REDIRECTED)
+"""Verdicts of traffic that was let through."""
+
+
+def against_policies(flows: Iterable[Flow], state: State, context: Context) -> Iterator[Refusal]:
+    """Yield parts of allowed flows that policies should have refused, with what diagnosis says of them.
+
+    Args:
+        flows: allowed flows, ends resolved.
+        state: the policies.
+        context: the run-wide indexes.
+    """
+    boundaries = epochs(state.snapshot.policies)
+    for flow in flows:
+        shape = flow.distinct
+        if flow.direction is None or shape.verdict not in PASSED or shape.turned or flow.first is None:
+            continue
+        if shape.protocol is None or not (_could_be(flow.src) and _could_be(flow.dst)):
+            continue
+        if flow.src.pod is None and flow.dst.pod is None:
+            continue
+        if (
+            _refusing(
+                state.policies.evaluate(
+                    flow.src, flow.dst, shape.protocol, shape.port, at=flow.last, nearest=False
+                ),
+                flow.direction,
+            )
+            is None
+            and not boundaries
+        ):
+            continue
+        for part, at, before in cut(flow, boundaries):
+            if before is not None:
+                # A change is so near that the dataplane may not have caught up.
+                continue
+            decision = state.policies.evaluate(
+                part.src, part.dst, shape.protocol, shape.port, at=at, nearest=False
+            )
+            side = _refusing(decision, flow.direction)
+            if side is None:
+                continue
+            told = replace(part, direction=side)
+            finding = leading(Case(context, told, decision, at))
+            if finding is not None:
+                yield Refusal(told, finding)
+
+
+def _could_be(end: Endpoint) -> bool:
+    return end.pod is not None or (end.kind is EndpointKind.EXTERNAL and end.ip is not None)
+
+
+def _refusing(decision: ConnectionDecision, seen_at: Direction) -> Direction | None:
+    """The end that the record got past and that the policies refuse."""
+    sides = [(Direction.EGRESS, decision.egress)]
+    if seen_at is Direction.INGRESS:
+        sides.append((Direction.INGRESS, decision.ingress))
+    return next((side for side, end in sides if end is not None and end.allowed is False), None)
