@@ -44,6 +44,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     advice: str = ""
     references: tuple[str, ...] = ()
     counterfactual: Counterfactual | None = None
+    revert: Counterfactual | None = None
+    """The change before the refusals taken back, where the old object is known and its proof held."""
     said: tuple[Said, ...] = ()
     """Messages of components that this finding explains the refusal by."""
     limits: tuple[str, ...] = ()

@@ -126,12 +126,16 @@ def problem_markdown(problem: Problem, clock: Clock, *, number: int) -> list[str
         lines.append(f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), 400)}; {_radius(fix)}")
     elif problem.advice:
         lines.append(f"- {_capital(markdown_phrase(problem.advice, 500))}")
+    back = problem.revert
+    if back is not None:
+        lines.append(f"- Or: {markdown_phrase(back.summary.rstrip('. '), 400)}; {_radius(back)}")
     lines.extend(f"- {_capital(markdown_phrase(note, 300))}" for note in problem.notes[:2])
-    if fix is not None and (fix.patch or fix.manifests):
-        lines.extend(_folded("diff", markdown_fence(fix.patch, "diff")) if fix.patch else [])
-        if not fix.patch:
-            blocks = [line for manifest in fix.manifests for line in markdown_fence(manifest, "yaml")]
-            lines.extend(_folded("manifest", blocks))
+    for change, word in ((fix, ""), (back, " to take back")):
+        if change is not None and change.patch:
+            lines.extend(_folded(f"diff{word}", markdown_fence(change.patch, "diff")))
+        elif change is not None and change.manifests:
+            blocks = [line for manifest in change.manifests for line in markdown_fence(manifest, "yaml")]
+            lines.extend(_folded(f"manifest{word}", blocks))
     if problem.evidence:
         raw = "\n".join(
             f"{visible(e.input, 200)}:{e.line}: {visible(e.raw, _EVIDENCE_CHARS)}"

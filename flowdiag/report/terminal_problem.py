@@ -168,14 +168,23 @@ def _fix(screen: Screen, problem: Problem, detail: bool) -> None:
     if fix is None:
         if problem.advice:
             _field(screen, "advice", [screen.name(problem.advice, 500)])
+        _revert(screen, problem)
         return
     proof = "proved by replay" if fix.proved else "not proved"
     summary = screen.name(fix.summary.rstrip(". "), 300)
     _field(screen, "fix", [f"{summary} ({proof}; {_radius(screen, fix)})"])
     if not fix.allows_denied:
         _field(screen, "", ["does not by itself allow everything that was refused here"])
+    _revert(screen, problem)
     if detail and problem.advice:
         _field(screen, "advice", [screen.name(problem.advice, 500)])
+
+
+def _revert(screen: Screen, problem: Problem) -> None:
+    back = problem.revert
+    if back is not None:
+        text = screen.name(back.summary.rstrip(". "), 300)
+        _field(screen, "or", [f"{text} (proved by replay)", _radius(screen, back)])
 
 
 def _radius(screen: Screen, fix: Counterfactual) -> str:
@@ -226,8 +235,9 @@ def _details(screen: Screen, problem: Problem) -> None:
     _field(screen, "confidence", [f"{problem.confidence}: {meaning}"])
     if problem.verify:
         _field(screen, "confirm", [screen.name(command, 400) for command in problem.verify])
-    fix = problem.counterfactual
-    if fix is not None:
+    for fix in (problem.counterfactual, problem.revert):
+        if fix is None:
+            continue
         blocks = [fix.patch] if fix.patch else list(fix.manifests)
         for block in blocks:
             _field(screen, "patch" if fix.patch else "manifest", [""])

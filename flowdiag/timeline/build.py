@@ -104,7 +104,10 @@ def build_report(material: Material) -> Report:
             # The least sure refusal speaks for the problem, the latest for what mends it.
             first = draft.connections[0]
             first.finding = replace(
-                first.finding, counterfactual=finding.counterfactual, advice=finding.advice
+                first.finding,
+                counterfactual=finding.counterfactual,
+                revert=finding.revert,
+                advice=finding.advice,
             )
     # What passed is a problem of its own kind: nothing mends it by opening more, and it explains no refusal.
     gaps = group(material.passed)

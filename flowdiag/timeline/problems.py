@@ -100,6 +100,7 @@ def make_problem(
         isolating=finding.isolating,
         nearest=tuple(_nearest(rule) for rule in finding.nearest[:_MAX_NEAREST]),
         counterfactual=finding.counterfactual,
+        revert=finding.revert,
         changes=near_changes(changes, _objects(draft), _namespaces(draft), first, last),
         explains=(),
         explained_by=None,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import yaml
 from diagnosis_cases import build_case
 
 from flowdiag.diagnose import diagnose
@@ -55,6 +56,42 @@ def test_a_deleted_policy_is_offered_beside_the_fix():
         "as it was before it lets this pass, and opens other ports or pairs too (1)."
     ) in found.advice
     assert found.counterfactual.summary.startswith("Add NetworkPolicy data/allow-redis-from-web")
+
+
+def test_the_old_object_comes_as_a_manifest_with_its_own_proof():
+    """Applied as it stands, it lets the call pass, and opens what it lists and nothing else."""
+    found = _attached([{"at": -3, "by": "jane", "policy": "data/redis", "was": OPEN}], {})
+    back = found.revert
+    (written,) = [yaml.safe_load(text) for text in back.manifests]
+
+    assert back.summary == (
+        "Take back what was done at 2026-03-01T11:59:57Z: NetworkPolicy data/redis was deleted by jane."
+    )
+    assert (written["kind"], written["metadata"]["name"], written["spec"]) == ("NetworkPolicy", "redis", OPEN)
+    assert (back.proved, back.allows_denied, back.patch) == (True, True, None)
+    assert [(one.src, one.dst, one.protocol, one.ports) for one in back.also_allows] == [
+        ("shop/cron", "data/redis", "TCP", ("6379",))
+    ]
+
+
+def test_an_update_is_taken_back_by_a_patch():
+    """A rule was taken out of a policy that is still there: the diff puts it back."""
+    found = _attached(
+        [{"at": -3, "change": "updated", "policy": "data/redis", "was": OPEN}], {"data/redis": DENY}
+    )
+
+    assert "+    - port: 6379" in found.revert.patch
+    assert found.revert.patch.startswith("--- a/data/redis.yaml")
+
+
+def test_what_would_close_something_is_no_revert():
+    """The old object would shut a port that is open now, so it is told in words and not offered."""
+    now = {**OPEN, "ingress": [{**OPEN["ingress"][0], "ports": [{"port": 6380}]}]}
+    found = _attached(
+        [{"at": -3, "change": "updated", "policy": "data/redis", "was": OPEN}], {"data/redis": now}
+    )
+
+    assert found.revert is None
 
 
 def test_an_update_is_offered_too():

@@ -10,7 +10,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.proposals.propose import propose
-from flowdiag.diagnose.proposals.revert import reverting
+from flowdiag.diagnose.proposals.revert import Revert, reverting
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import IpBlockPods
@@ -68,7 +68,7 @@ def attach(
     proposals: dict[tuple[object, ...], Counterfactual | None] = {
         key: propose(found[leads[key]][0], policies, ends, ip_block_pods=ip_block_pods) for key in largest
     }
-    reverts: dict[tuple[object, ...], str | None] = {
+    reverts: dict[tuple[object, ...], Revert | None] = {
         key: reverting(found[leads[key]][0], policies, ends, ip_block_pods=ip_block_pods) for key in largest
     }
     result = []
@@ -77,8 +77,10 @@ def attach(
         if finding.code in _MENDED:
             key = _key(case)
             mended = replace(mended, counterfactual=proposals.get(key) or mended.counterfactual)
-            if reverts.get(key) is not None:
-                mended = replace(mended, advice=f"{mended.advice} {reverts[key]}".strip())
+            back = reverts.get(key)
+            if back is not None:
+                advice = f"{mended.advice} {back.sentence}".strip()
+                mended = replace(mended, advice=advice, revert=back.proposal)
         result.append(mended)
     return result
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit
+from flowdiag.diagnose.proposals.patch import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Ends, blast_radius
 from flowdiag.diagnose.proposals.propose import compiled_steps
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import IpBlockPods
+from flowdiag.model.report import Counterfactual
 from flowdiag.model.time import NS, rfc3339_seconds
 from flowdiag.policy import PolicySet
 
-__all__ = ["reverting"]
+__all__ = ["Revert", "reverting"]
 
 _BEFORE_S = 3600
 _AFTER_S = 5
@@ -23,7 +26,16 @@ _MOST = 4
 """Changes that are tried; the one that did it is among the last."""
 
 
-def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpBlockPods) -> str | None:
+class Revert(Struct, frozen=True):
+    """A change that may be taken back."""
+
+    sentence: str
+    """Who did what and when, and what the old object would do now."""
+    proposal: Counterfactual | None
+    """The old object, ready to be applied; ``None`` where it would close something that is open now."""
+
+
+def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpBlockPods) -> Revert | None:
     """Say which change to take back, proved as any proposal is; ``None`` where none would mend it.
 
     Args:
@@ -59,8 +71,18 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         else:
             effect = "and opens nothing else"
         who = f" by {one.by}" if one.by else ""
-        return (
-            f"Or take back what was done at {rfc3339_seconds(one.until)}: {policy_text(ref)} was "
-            f"{one.change}{who}, and as it was before it lets this pass, {effect}."
+        done = f"what was done at {rfc3339_seconds(one.until)}: {policy_text(ref)} was {one.change}{who}"
+        return Revert(
+            f"Or take back {done}, and as it was before it lets this pass, {effect}.",
+            None
+            if opened is None
+            else Counterfactual(
+                summary=f"Take back {done}.",
+                manifests=(manifest_of(edit),),
+                patch=patch((edit,)),
+                proved=True,
+                allows_denied=True,
+                also_allows=opened,
+            ),
         )
     return None

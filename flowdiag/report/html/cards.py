@@ -94,6 +94,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "isolating": [policy_text(ref) for ref in problem.isolating],
         "nearest": [_nearest(shared, rule) for rule in problem.nearest[:_NEAREST]],
         "fix": fix,
+        "revert": problem.revert,
         "proof": None if fix is None else "proved by replaying it" if fix.proved else "not proved",
         "patch": [] if fix is None or not fix.patch else _diff(fix.patch),
         "also": []
