@@ -265,10 +265,6 @@ def test_icmp_is_outside_the_api():
         {"podSelector": {}, "ingress": [{"ports": [{"protocol": "tcp", "port": 80}]}]},
         {"podSelector": {}, "policyTypes": ["ingress"]},
         {"podSelector": {}, "ingress": {"from": []}},
-        {"podSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": []}]}},
-        {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["x"]}]}},
-        {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Is"}]}},
-        {"podSelector": "everything"},
     ],
 )
 def test_a_policy_that_the_api_refuses_leaves_its_pods_without_a_verdict(spec):
@@ -278,6 +274,40 @@ def test_a_policy_that_the_api_refuses_leaves_its_pods_without_a_verdict(spec):
     assert found.allowed is None
     assert "NetworkPolicy shop/p cannot be evaluated" in found.ingress.unknown[0]
     assert ask([net_policy("shop", "p", spec)], INTERNET, OTHER).allowed is True
+
+
+UNREADABLE = [
+    {"matchExpressions": [{"key": "a", "operator": "In", "values": []}]},
+    {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["x"]}]},
+    {"matchExpressions": [{"key": "a", "operator": "Is"}]},
+    "everything",
+]
+
+
+@pytest.mark.parametrize("selector", UNREADABLE)
+def test_a_selector_that_the_api_refuses_leaves_open_whom_it_means(selector):
+    """The reason is said, and pods of other namespaces keep their verdict."""
+    spec = {"podSelector": selector}
+    found = ask([net_policy("shop", "p", spec)], OTHER, WEB)
+
+    assert found.allowed is None
+    assert "NetworkPolicy shop/p: spec.podSelector" in found.ingress.unknown[0]
+    assert ask([net_policy("shop", "p", spec)], INTERNET, OTHER).allowed is True
+
+
+@pytest.mark.parametrize("selector", UNREADABLE)
+def test_an_unreadable_selector_changes_no_answer_that_holds_either_way(selector):
+    """Beside a default deny it could only admit what its rules admit: port 80, and nothing on 81."""
+    deny = net_policy("shop", "deny", {"podSelector": {}})
+    loose = net_policy("shop", "p", {"podSelector": selector, "ingress": [{"ports": [{"port": 80}]}]})
+    peers = net_policy("shop", "p", {"podSelector": {}, "ingress": [{"from": [{"podSelector": selector}]}]})
+    isolating = net_policy("shop", "p", {"podSelector": selector})
+
+    assert ask([deny, loose], API, WEB, "TCP", 80).allowed is None
+    assert ask([deny, loose], API, WEB, "TCP", 81).allowed is False
+    assert ask([deny, isolating], API, WEB).allowed is False
+    assert ask([deny, peers], API, WEB).allowed is None
+    assert ask([deny, peers], INTERNET, WEB).allowed is False, "a selector of pods means nobody outside"
 
 
 def test_an_unknown_field_makes_the_condition_unknown_and_is_named():

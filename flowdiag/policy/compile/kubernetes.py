@@ -28,7 +28,7 @@ from flowdiag.policy.matchers import (
     Undecidable,
 )
 from flowdiag.policy.model import Action, Matcher, Outcome, Peer, Policy, Rule, TrafficMatcher
-from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
+from flowdiag.policy.selectors import SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
 __all__ = ["GROUPS", "KIND", "compile_network_policy"]
@@ -41,7 +41,11 @@ _PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 
 
 def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Policy:
-    """Compile one NetworkPolicy; one that the API server would refuse comes out `Policy.broken`."""
+    """Compile one NetworkPolicy; one that the API server would refuse comes out `Policy.broken`.
+
+    A selector that nobody can read leaves the rest of the policy as it is: whom it means is unknown, and what
+    it may admit is still only what its other conditions admit.
+    """
     namespace = policy.ref.namespace or "default"
     spec = policy.spec
     applies_to: tuple[Matcher, ...] = ()
@@ -49,8 +53,7 @@ def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Pol
     rules: dict[Direction, tuple[Rule, ...]] = {}
     broken = ""
     try:
-        selector = read_selector(spec.get("podSelector"))
-        applies_to = (PodSelected(selector),) if selector.requirements else ()
+        applies_to = _selected(spec.get("podSelector"), "spec.podSelector")
         directions = _directions(spec, types_ignored=context.traits.types_ignored)
         rules = {
             direction: tuple(
@@ -60,7 +63,7 @@ def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Pol
             for direction in Direction
             if direction in directions
         }
-    except (PolicyError, SelectorError) as error:
+    except PolicyError as error:
         broken = str(error)
     return Policy(
         ref=policy.ref,
@@ -72,6 +75,15 @@ def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Pol
         validity=validity_of(policy),
         broken=broken,
     )
+
+
+def _selected(raw: Any, path: str) -> tuple[Matcher, ...]:
+    """Read a selector of pods; every pod needs no condition."""
+    try:
+        selector = read_selector(raw)
+    except SelectorError as error:
+        return (Undecidable(f"{path}: {error}"),)
+    return (PodSelected(selector),) if selector.requirements else ()
 
 
 def _directions(spec: dict[str, Any], *, types_ignored: bool) -> frozenset[Direction]:
@@ -134,13 +146,14 @@ def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple
         return (_ip_block(given["ipBlock"], f"{path}.ipBlock", context),)
     matchers: list[Matcher] = []
     if "namespaceSelector" in given:
-        selector = read_selector(given["namespaceSelector"])
-        matchers.append(NamespaceSelected(selector, context.traits.nodes_in_namespace))
+        try:
+            selector = read_selector(given["namespaceSelector"])
+            matchers.append(NamespaceSelected(selector, context.traits.nodes_in_namespace))
+        except SelectorError as error:
+            matchers.append(Undecidable(f"{path}.namespaceSelector: {error}"))
     else:
         matchers.append(NamespaceNamed(namespace))
-    pods = read_selector(given.get("podSelector"))
-    if pods != LabelSelector(()):
-        matchers.append(PodSelected(pods))
+    matchers.extend(_selected(given.get("podSelector"), f"{path}.podSelector"))
     return tuple(matchers)
 
 
