@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.managed import manager
 from flowdiag.diagnose.proposals.candidates import candidates
-from flowdiag.diagnose.proposals.edit import AnyEdit, apply_edits
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.patch import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods
 from flowdiag.model.report import BlastRadius, Counterfactual
@@ -54,7 +56,7 @@ def propose(
         if opened is None:
             continue
         return Counterfactual(
-            summary="; ".join(edit.summary for edit in edits) + "." + _breadth(opened),
+            summary="; ".join(edit.summary for edit in edits) + "." + _breadth(opened) + _kept(edits),
             manifests=tuple(manifest_of(edit) for edit in edits),
             patch=patch(edits),
             proved=True,
@@ -68,6 +70,19 @@ def _breadth(opened: tuple[BlastRadius, ...]) -> str:
     """Name a change as broad that opens many pairs besides the one that was asked for."""
     pairs = len({(one.src, one.dst) for one in opened})
     return f" This is broad: {pairs} other pairs would open." if pairs >= _BROAD else ""
+
+
+def _kept(edits: Sequence[AnyEdit]) -> str:
+    """Say where an edited object comes from, if a tool keeps it: an edit on the cluster would be undone."""
+    sources = {
+        policy_text(edit.old.ref): source
+        for edit in edits
+        if isinstance(edit, Edit) and edit.old is not None and (source := manager(edit.old)) is not None
+    }
+    return "".join(
+        f" {name} comes from {source}: change it there, an edit with kubectl would be undone."
+        for name, source in sources.items()
+    )
 
 
 def _plans(

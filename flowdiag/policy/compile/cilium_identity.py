@@ -160,6 +160,10 @@ class IdentityBook:
         elif f"k8s:{NAMESPACE}" in found:
             name = found.get(f"k8s:{CLUSTER}")
             found[LOCAL] = "1" if name is None else self._is_local(name, facts)
+            if not any(key.startswith(f"k8s:{NAMESPACE_LABELS}") for key in found):
+                # Every namespace has its name for a label, so a record without any was shortened.
+                for key, value in (facts.namespace_labels or {}).items():
+                    found[f"k8s:{NAMESPACE_LABELS}{key}"] = value
         return found
 
     def _is_local(self, name: str, facts: Facts) -> str:
