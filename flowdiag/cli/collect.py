@@ -111,6 +111,8 @@ def _human(size: int) -> str:
 
 def _tell(done: Collected) -> None:
     """What is in the bundle, what is not and why, and what to do next."""
+    from flowdiag.report.escape import visible
+
     click.echo(f"{done.archive}: {_human(done.bytes)}{', gone on from before' if done.resumed else ''}")
     for kind, words in _WORDS.items():
         here = [one for one in done.fates if one.kind == kind]
@@ -128,9 +130,10 @@ def _tell(done: Collected) -> None:
             same = [one for one in done.fates if (one.fate, one.kind) == (fate, kind)]
             if not same:
                 continue
-            names = ", ".join(one.what for one in same[:_NAMED])
+            # Names and reasons come from a server that may be anybody's.
+            names = visible(", ".join(one.what for one in same[:_NAMED]))
             more = f" and {len(same) - _NAMED} more" if len(same) > _NAMED else ""
-            why = f" ({same[0].reason})" if fate != "refused" else ""
+            why = f" ({visible(same[0].reason)})" if fate != "refused" else ""
             click.echo(f"  {words_of}: {names}{more}{why}")
     if done.rules:
         click.echo("  RBAC rules that would have allowed what was refused:")

@@ -2,9 +2,11 @@
 
 import json
 import re
+import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from tests.apiserver.cluster import namespace, pod, policy, small
 from tests.apiserver.kinds import ADMIN, CALICO_CRD, CALICO_V3, CILIUM, CORE
 from tests.apiserver.rbac import Rules
 from tests.apiserver.server import Fault
-from tests.live.clusters import answer, flowdiag, process, server
+from tests.live.clusters import COMMAND, answer, environment, flowdiag, process, server
 from tests.live.proxies import forward_proxy
 
 ASK = ("explain", "shop/web-1", "data/db-1", "5432", "--live", "-o", "json")
@@ -198,6 +200,21 @@ def test_a_kind_that_stays_away_costs_that_kind(cluster, kubeconfig, fault, word
     assert done.returncode == 0, done.stderr
     assert "networkpolicies.networking.k8s.io" in done.stderr
     assert words in done.stderr
+
+
+def test_an_interrupt_ends_reading(cluster, kubeconfig):
+    """Exit 130, while a list is still awaited."""
+    cluster.faults = [Fault("/api/v1/pods", "drip", times=99, seconds=0.2)]
+    with subprocess.Popen(
+        [*COMMAND, *ASK], env=environment(KUBECONFIG=kubeconfig), stderr=subprocess.PIPE, text=True
+    ) as run:
+        while not any(seen.ask.resource == "pods" for seen in cluster.seen) and run.poll() is None:
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=60)[1]
+
+    assert run.returncode == 130
+    assert said.strip() == "interrupted"
 
 
 # --- refusals -----------------------------------------------------------------------------------------

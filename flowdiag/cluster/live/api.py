@@ -72,7 +72,7 @@ class Api:
         self.namespace = namespace
         self.timeout_s = timeout_s
         self.deadline = math.inf
-        """Of the monotonic clock; nothing is asked after it."""
+        """Of the monotonic clock; nothing is asked or read after it.  It may be moved up at any time."""
         self._impersonate = tuple(impersonate)
         self._credentials = Lock()
 
@@ -144,14 +144,13 @@ class Api:
             if response.status >= 300:
                 raise answered(response.status, response.read(1 << 16, decode_content=True), f"GET {path}")
             size, began = 0, time.monotonic()
-            until = min(began + within_s, self.deadline)
             while piece := response.read1(_CHUNK, decode_content=True):
                 size += len(piece)
                 if size > limit:
                     yield piece[: len(piece) - (size - limit)]
                     raise CutShortError(f"GET {path}: longer than {limit} bytes")
                 yield piece
-                if time.monotonic() > until:
+                if time.monotonic() > min(began + within_s, self.deadline):
                     raise CutShortError(f"GET {path}: not at its end after {time.monotonic() - began:.0f} s")
             response.release_conn()
         finally:

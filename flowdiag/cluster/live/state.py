@@ -151,9 +151,12 @@ def read_objects(
                 if kind.plural == "pods" and reading.listed is not None:
                     pods = _labels(reading.listed)
                 yield reading
-        finally:
+        except BaseException:
+            # An interrupt, or the cluster is lost: the other requests are not to be waited for.
+            api.deadline = 0.0
             for future in futures.values():
                 future.cancel()
+            raise
     yield _settings(api, config_map_of(pods))
 
 
