@@ -8,7 +8,7 @@ from typing import Any
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.detect import DOCUMENT_BYTES, HEAD_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
-from flowdiag.ingest.lines import READ_BYTES, count_newlines, runs
+from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.marks import marked
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
@@ -33,7 +33,7 @@ def blocks(
     *,
     read_bytes: int | None = None,
     progress: Callable[[int], None] | None = None,
-    pieces: Callable[[bytes], None] | None = None,
+    counted: Callable[[int], None] | None = None,
 ) -> Iterator[Block]:
     """Yield the blocks of `part` in order.
 
@@ -44,7 +44,7 @@ def blocks(
         problems: grows by what is wrong (cut lines, a stream that ends in damage).
         read_bytes: about the size of a block.
         progress: told after each read how many bytes on disk of this part are done.
-        pieces: given what is read, as it is read.
+        counted: told the newlines of each run of lines that is read; of documents none.
 
     A damaged stream gives what came before the damage.
     """
@@ -53,9 +53,9 @@ def blocks(
     except OSError as error:
         problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
         return
-    guarded = _Guarded(stream, part, problems, progress, pieces)
+    guarded = _Guarded(stream, part, problems, progress)
     try:
-        rows = _rows(part, parser, context, guarded, problems, read_bytes)
+        rows = _rows(part, parser, context, guarded, problems, read_bytes, counted)
         starts: RecordStart | None = getattr(parser, "record_start", None)
         if starts is not None and not parser.document:
             rows = _by_record(rows, starts)
@@ -82,10 +82,8 @@ class _Guarded:
         part: Part,
         problems: list[InputProblem],
         progress: Callable[[int], None] | None,
-        pieces: Callable[[bytes], None] | None,
     ) -> None:
         self._stream = stream
-        self._pieces = pieces
         self._name = part.source.name
         self._start = part.start
         self._problems = problems
@@ -102,8 +100,6 @@ class _Guarded:
             message = f"the stream is damaged or cut off ({error}); what came before was read"
             self._problems.append(InputProblem(self._name, "truncated", message))
             return b""
-        if self._pieces is not None:
-            self._pieces(data)
         if self._progress is not None and data:
             self._progress(self._stream.tell() - self._start)
         return data
@@ -122,6 +118,7 @@ def _rows(
     stream: Readable,
     problems: list[InputProblem],
     read_bytes: int | None,
+    counted: Callable[[int], None] | None,
 ) -> Iterator[Rows]:
     name = part.source.name
     if parser.document or is_document(part.stack):
@@ -137,16 +134,27 @@ def _rows(
     skim = part.only_denied and not parser.sequential and by_line
     size = read_bytes or (_SKIMMING_BYTES if skim and not part.stack else READ_BYTES)
     found = runs(stream, first_line=part.first_line, length=length, too_long=too_long, read_bytes=size)
+    if counted is not None:
+        found = _told(found, counted)
     if part.stack:
         peeler = Peeler(part.stack, context)
         peeled = (peeler.peel(run.data, run.first_line) for run in found)
         rows: Iterable[Rows] = _followed(peeled, peeler)
     else:
         rows = (
-            Rows(data=run.data, lines=range(run.first_line, run.first_line + _count(run.data)))
-            for run in found
+            Rows(data=run.data, lines=range(run.first_line, run.first_line + _lines(run))) for run in found
         )
     yield from _skimmed(rows, parser) if skim else rows
+
+
+def _lines(run: Run) -> int:
+    return run.newlines + (not run.data.endswith(b"\n"))
+
+
+def _told(found: Iterable[Run], counted: Callable[[int], None]) -> Iterator[Run]:
+    for run in found:
+        counted(run.newlines)
+        yield run
 
 
 def _followed(peeled: Iterable[Rows], peeler: Peeler) -> Iterator[Rows]:

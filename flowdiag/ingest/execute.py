@@ -20,6 +20,7 @@ from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
 from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.remote import at_once
+from flowdiag.ingest.shares import SHARE_BYTES, fold_shares
 from flowdiag.ingest.sources import Gathered
 from flowdiag.model.event import Event
 from flowdiag.tally import Tally
@@ -111,15 +112,7 @@ def run(
             fold_into(tally, part, problems, pace.inside(part))
             pace.done(part)
     elif executor is None and workers > 1:
-        with _pool(workers) as pool:
-            lost = _spread(
-                _parts(evidence, options, problems, part_bytes), pool, workers, tally, problems, pace, lines
-            )
-        # One part that kills its worker breaks the whole pool; alone, each shows whether it was the one.
-        for part in lost:
-            with _pool(1) as alone:
-                dead = _spread(iter([part]), alone, 1, tally, problems, pace, lines)
-            problems += [_unread(part, "its worker process died") for part in dead]
+        tally = _in_processes(evidence, options, problems, workers, min(part_bytes, SHARE_BYTES), pace)
     elif executor is not None:
         lost = _spread(
             _parts(evidence, options, problems, part_bytes), executor, workers, tally, problems, pace, lines
@@ -127,9 +120,8 @@ def run(
         problems += [_unread(part, "the workers are gone") for part in lost]
     else:
         for one in evidence:
-            # One reading of what lies elsewhere is enough: nothing there is cut.
-            size = max(one.source.size, 1) if one.source.remote else part_bytes
-            for part in _parts([one], options, problems, size):
+            # One reading is enough: nothing is cut.
+            for part in _parts([one], options, problems, max(one.source.size, 1)):
                 fold_into(tally, part, problems, pace.inside(part))
                 pace.done(part)
     problems += _mostly_unreadable(tally)
@@ -183,6 +175,11 @@ class _Pace:
             return None
         return lambda done: progress(self._sum + min(done, part.size), self._total, part.source.name)
 
+    def told(self, done: int, name: str) -> None:
+        """Say that so many bytes are done in all."""
+        if self._progress is not None:
+            self._progress(done, self._total, name)
+
     def done(self, part: Part) -> None:
         self._sum += part.size
         if self._progress is not None:
@@ -213,6 +210,34 @@ def _parts(
             yield from parts_of(one, options, part_bytes, loose=one.source.remote if loose is None else loose)
         except OSError as error:
             problems.append(InputProblem(one.source.name, "unreadable", error.strerror or str(error)))
+
+
+def _in_processes(
+    evidence: Sequence[Detection],
+    options: ReadOptions,
+    problems: list[InputProblem],
+    workers: int,
+    part_bytes: int,
+    pace: _Pace,
+) -> Tally:
+    """Share the work out; where a worker dies, do all of it again part by part, so that only one part is lost."""
+    before = len(problems)
+    found = fold_shares([*_parts(evidence, options, problems, part_bytes, loose=True)], workers, pace.told)
+    if found is not None:
+        problems += found[1]
+        return found[0]
+    del problems[before:]
+    tally = Tally()
+    lines: dict[str, int] = {}
+    parts = _parts(evidence, options, problems, part_bytes)
+    with _pool(workers) as pool:
+        lost = _spread(parts, pool, workers, tally, problems, pace, lines)
+    # One part that kills its worker breaks the whole pool; alone, each shows whether it was the one.
+    for part in lost:
+        with _pool(1) as alone:
+            dead = _spread(iter([part]), alone, 1, tally, problems, pace, lines)
+        problems += [_unread(part, "its worker process died") for part in dead]
+    return tally
 
 
 def _pool(workers: int) -> Executor:

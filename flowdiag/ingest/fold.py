@@ -14,8 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from flowdiag.ingest.blocks import blocks
-from flowdiag.ingest.lines import count_newlines
-from flowdiag.ingest.parts import Part, settled
+from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.event import Event, TimeSource
@@ -27,6 +26,7 @@ __all__ = [
     "dated",
     "events_of",
     "fold_into",
+    "fold_loose",
     "fold_part",
     "joined",
     "lines_of",
@@ -56,20 +56,27 @@ def fold_part(part: Part) -> bytes:
     if not part.loose:
         fold_into(tally, part, problems)
         return _outcome(tally, problems, 0)
-    lines = 0
+    return _outcome(tally, problems, fold_loose(tally, part, problems))
 
-    def count(data: bytes) -> None:
-        nonlocal lines
-        lines += count_newlines(data)
 
+def fold_loose(tally: Tally, part: Part, problems: list[InputProblem]) -> int:
+    """As `fold_into` for a loose part, whose lines count from its `first_line`; returns how many it has.
+
+    Raises:
+        PluginError: the part's parser does not load here.
+    """
+    lines: list[int] = []
     try:
         whole = settled(part)
+        if whole is None:
+            return 0
+        if fold_into(tally, whole, problems, counted=lines.append):
+            return sum(lines)
+        # It was not read to its end, and those behind it have to know where they begin.
+        return lines_in(whole)
     except OSError as error:
         problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
-        whole = None
-    if whole is not None:
-        fold_into(tally, whole, problems, pieces=count)
-    return _outcome(tally, problems, lines)
+        return 0
 
 
 def joined(outcomes: Sequence[bytes], shifts: Sequence[int]) -> bytes:
@@ -116,11 +123,14 @@ def fold_into(
     problems: list[InputProblem],
     progress: Callable[[int], None] | None = None,
     *,
-    pieces: Callable[[bytes], None] | None = None,
-) -> None:
+    counted: Callable[[int], None] | None = None,
+) -> bool:
     """Add one part to `tally`; a parser that raises costs the rest of its part, and is named in `problems`.
 
-    `progress` and `pieces` are as for `blocks`.
+    `progress` and `counted` are as for `blocks`.
+
+    Returns:
+        Whether it was read to its end.
 
     Raises:
         PluginError: the part's parser does not load here.
@@ -133,15 +143,16 @@ def fold_into(
     # Nothing folded is cyclic; looking for cycles among millions of live counters costs 3 to 8 %.
     gc.disable()
     try:
-        for block in blocks(part, parser, context, problems, progress=progress, pieces=pieces):
+        for block in blocks(part, parser, context, problems, progress=progress, counted=counted):
             try:
                 take(tally, parser, block, context)
             except Exception as error:  # noqa: BLE001 - a stranger's parser may raise anything; it costs its part.
                 problems.append(_failed(part, block, error))
-                return
+                return False
     finally:
         if was_enabled:
             gc.enable()
+    return True
 
 
 def take(tally: Tally, parser: Any, block: Block, context: ParseContext) -> None:

@@ -30,7 +30,7 @@ from flowdiag.ingest.text import encoding_of
 from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
-__all__ = ["PART_BYTES", "Part", "parts_of", "settled"]
+__all__ = ["PART_BYTES", "Part", "lines_in", "parts_of", "settled"]
 
 PART_BYTES = 64 << 20
 _COUNT_BYTES = 4 << 20
@@ -186,6 +186,16 @@ def _record_boundary(stream: BinaryIO, target: int, whole: Part, parser: Any) ->
 def _skip_line(stream: BinaryIO) -> None:
     while (piece := stream.readline(MAX_LINE_BYTES)) and not piece.endswith(b"\n"):
         pass
+
+
+def lines_in(part: Part) -> int:
+    """How many lines a settled part has.
+
+    Raises:
+        OSError: the input cannot be read.
+    """
+    with open_raw(part.source.path) as stream:
+        return _lines_between(stream, part.start, part.source.size if part.end is None else part.end)
 
 
 def _lines_between(stream: BinaryIO, start: int, end: int) -> int:

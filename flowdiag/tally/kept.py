@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -66,10 +67,10 @@ class Kept(Generic[E]):
             else:
                 del self._groups[group]
 
-    def shift_lines(self, by: int) -> None:
-        """Every event stands `by` lines further down."""
+    def move_lines(self, placed: Callable[[int], int]) -> None:
+        """Every event stands at the line that `placed` says."""
         for kept in self._groups.values():
-            kept[:] = [replace(one, event=replace(one.event, line=one.event.line + by)) for one in kept]
+            kept[:] = [replace(one, event=replace(one.event, line=placed(one.event.line))) for one in kept]
 
     def state(self) -> KeptState[E]:
         """All of it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from flowdiag.model.event import PolicyHit, TimeSource
@@ -10,7 +12,7 @@ from flowdiag.model.time import NS
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.sketch import Sketch
 
-__all__ = ["NEVER", "TIME_RANKS", "FlowLane", "LaneState"]
+__all__ = ["NEVER", "TIME_RANKS", "FlowLane", "LaneFacts"]
 
 NEVER = 1 << 63
 """Later than every time."""
@@ -24,14 +26,9 @@ TIME_RANKS: tuple[TimeSource, ...] = (
 """Strongest first."""
 
 
-class LaneState(Struct, frozen=True, array_like=True):
-    """A lane as it travels between processes."""
+class LaneFacts(Struct, frozen=True, array_like=True):
+    """What few lanes have, as it travels between processes; the rest of a lane are numbers in columns."""
 
-    buckets: dict[int, int]
-    shift: int
-    first: int
-    last: int
-    flags: int
     untimed: int
     extra: int
     time_rank: int
@@ -160,7 +157,7 @@ class FlowLane:
 
     def note_policies(self, policies: tuple[PolicyHit, ...]) -> None:
         """Policies that records named: the first by kind and name stay."""
-        joined = (self.policies or set()).union(policies)
+        joined = set(policies) if self.policies is None else self.policies.union(policies)
         if len(joined) > self._limits.policies:
             joined = set(sorted(joined, key=repr)[: self._limits.policies])
         self.policies = joined
@@ -220,13 +217,17 @@ class FlowLane:
 
     def absorb(self, other: FlowLane) -> None:
         """Add what `other`, of the same unit, counted."""
+        self.add(other.buckets.items(), other.shift)
+        self.absorb_facts(other)
+
+    def add(self, counted: Iterable[tuple[int, int]], shift: int) -> None:
+        """Add counts of buckets whose width was doubled `shift` times."""
         mine = self.buckets
-        for start, count in other.buckets.items():
+        for start, count in counted:
             mine[start] = mine.get(start, 0) + count
-        self.shift = max(self.shift, other.shift)
+        self.shift = max(self.shift, shift)
         if self.shift or len(mine) > self.limit:
             self.widen()
-        self.absorb_facts(other)
 
     def absorb_facts(self, other: FlowLane) -> None:
         """Add everything of `other` but its buckets."""
@@ -237,8 +238,7 @@ class FlowLane:
         self.extra += other.extra
         self.time_rank = max(self.time_rank, other.time_rank)
         if other.source_ports:
-            ports = (self.source_ports or set()) | other.source_ports
-            self.source_ports = set(sorted(ports)[: self._limits.source_ports])
+            self._add_ports(other.source_ports)
         for example in other.examples or ():
             self.note_example(example)
         self.note_names(tuple(other.src_names or ()), tuple(other.dst_names or ()))
@@ -249,14 +249,22 @@ class FlowLane:
             self.sketch = self.sketch or Sketch()
             self.sketch.absorb(other.sketch)
 
-    def state(self) -> LaneState:
-        """All of it, for `from_state`; sorted, so that the same counts are the same bytes."""
-        return LaneState(
-            self.buckets,
-            self.shift,
-            self.first,
-            self.last,
-            self.flags,
+    def facts(self) -> LaneFacts | None:
+        """All but buckets, times and flags; sorted, so that the same counts are the same bytes; ``None`` for none."""
+        if not (
+            self.source_ports
+            or self.examples
+            or self.policies
+            or self.has_names
+            or self.untimed
+            or self.extra
+            or self.time_rank
+            or self.sketch is not None
+            or self.verdict_raw is not None
+            or self.reason_raw is not None
+        ):
+            return None
+        return LaneFacts(
             self.untimed,
             self.extra,
             self.time_rank,
@@ -264,30 +272,35 @@ class FlowLane:
             self.examples or [],
             sorted(self.src_names or ()),
             sorted(self.dst_names or ()),
-            sorted(self.policies or (), key=repr),
+            sorted(self.policies, key=repr)
+            if self.policies and len(self.policies) > 1
+            else [*(self.policies or ())],
             self.sketch.ports_bytes() if self.sketch is not None else None,
             sorted(self.sketch.hashes) if self.sketch is not None else None,
             self.verdict_raw,
             self.reason_raw,
         )
 
-    @classmethod
-    def from_state(cls, state: LaneState, unit: int, limits: Limits) -> FlowLane:
-        """The lane that `state` was taken of."""
-        lane = cls(unit, limits)
-        lane.buckets = state.buckets
-        lane.shift = state.shift
-        lane.first, lane.last, lane.flags = state.first, state.last, state.flags
-        lane.untimed, lane.extra, lane.time_rank = state.untimed, state.extra, state.time_rank
-        lane.source_ports = set(state.source_ports) or None
-        lane.examples = state.examples or None
-        lane.src_names = set(state.src_names) or None
-        lane.dst_names = set(state.dst_names) or None
-        lane.policies = set(state.policies) or None
-        lane.verdict_raw, lane.reason_raw = state.verdict_raw, state.reason_raw
-        if state.ports is not None:
-            lane.sketch = Sketch.of(state.ports, state.peers or [])
-        return lane
+    def add_facts(self, facts: LaneFacts) -> None:
+        """Add what `facts` gave of another lane."""
+        self.untimed += facts.untimed
+        self.extra += facts.extra
+        self.time_rank = max(self.time_rank, facts.time_rank)
+        if facts.source_ports:
+            self._add_ports(facts.source_ports)
+        for example in facts.examples:
+            self.note_example(example)
+        if facts.src_names or facts.dst_names:
+            self.note_names(tuple(facts.src_names), tuple(facts.dst_names))
+        if facts.policies:
+            self.note_policies(tuple(facts.policies))
+        self.note_words(facts.verdict_raw, facts.reason_raw)
+        if facts.ports is not None:
+            self.sketch = self.sketch or Sketch()
+            self.sketch.absorb(Sketch.of(facts.ports, facts.peers or []))
+
+    def _add_ports(self, ports: Iterable[int]) -> None:
+        self.source_ports = set(sorted({*(self.source_ports or ()), *ports})[: self._limits.source_ports])
 
 
 def _smallest(names: set[str], most: int) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -32,9 +32,9 @@ from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
 from flowdiag.tally.view import FlowView
 from flowdiag.tally.wire import (
     TallyState,
+    absorb_state,
     decode_tally,
     encode_tally,
-    restore_table,
     table_state,
 )
 
@@ -202,13 +202,15 @@ class Tally:
 
     def shift_lines(self, by: int) -> None:
         """Move every line number: what was counted stands `by` lines further down in its one input."""
+        self.move_lines(lambda line: line + by)
+
+    def move_lines(self, placed: Callable[[int], int]) -> None:
+        """Give every line number the one that `placed` says; the order of lines must stay."""
         for lane in self.table.lanes.values():
             if lane.examples:
-                lane.examples = [structs.replace(one, line=one.line + by) for one in lane.examples]
+                lane.examples = [structs.replace(one, line=placed(one.line)) for one in lane.examples]
         for kept in (self._logs, self._changes, self._gaps, self._warnings):
-            kept.shift_lines(by)
-
-    # -- merging -----------------------------------------------------------------------------------
+            kept.move_lines(placed)
 
     def merge(self, other: Tally) -> None:
         """Add all that `other` holds; `other` is not to be used any more."""
@@ -253,14 +255,33 @@ class Tally:
         """
         state = decode_tally(data)
         tally = cls(state.limits)
-        tally.table = restore_table(state.table, state.limits)
-        tally.answers.absorb(state.answers)
-        tally._inputs = state.inputs
-        tally._logs.absorb(state.logs)
-        tally._changes.absorb(state.changes)
-        tally._gaps.absorb(state.gaps)
-        tally._warnings.absorb(state.warnings)
+        tally._absorb(state)
         return tally
+
+    def merge_bytes(self, data: bytes) -> None:
+        """Add all of the tally that `to_bytes` gave.
+
+        Raises:
+            msgspec.DecodeError: other bytes.
+        """
+        state = decode_tally(data)
+        self._absorb(state)
+        self._texts += len(state.table.lanes.facts)
+        self._bound()
+
+    def _absorb(self, state: TallyState) -> None:
+        absorb_state(self.table, state.table)
+        self.answers.absorb(state.answers)
+        for name, counts in state.inputs.items():
+            mine = self._inputs.get(name)
+            if mine is None:
+                self._inputs[name] = counts
+            else:
+                mine.absorb(counts)
+        self._logs.absorb(state.logs)
+        self._changes.absorb(state.changes)
+        self._gaps.absorb(state.gaps)
+        self._warnings.absorb(state.warnings)
 
     # -- results -----------------------------------------------------------------------------------
 

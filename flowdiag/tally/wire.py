@@ -10,13 +10,32 @@ from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
-from flowdiag.tally.lane import FlowLane, LaneState
+from flowdiag.tally.lane import FlowLane, LaneFacts
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.table import ParserShape, Table
 
-__all__ = ["TableState", "TallyState", "decode_tally", "encode_tally", "restore_table", "table_state"]
+__all__ = ["TableState", "TallyState", "absorb_state", "decode_tally", "encode_tally", "table_state"]
 
-Place = tuple[int, int, int, int | None, int, int]
+
+class Columns(Struct, array_like=True):
+    """The lanes of a table as columns of numbers: an object per lane costs more than its counts."""
+
+    levels: list[int]
+    srcs: list[int]
+    dsts: list[int]
+    ports: list[int | None]
+    shapes: list[int]
+    codes: list[int]
+    firsts: list[int]
+    lasts: list[int]
+    flags: list[int]
+    shifts: list[int]
+    sizes: list[int]
+    """How many of `starts` and `counts` are a lane's."""
+    starts: list[int]
+    counts: list[int]
+    facts: list[tuple[int, LaneFacts]]
+    """By the lane's place in the columns."""
 
 
 class TableState(Struct, frozen=True, array_like=True):
@@ -24,7 +43,7 @@ class TableState(Struct, frozen=True, array_like=True):
 
     peers: list[Peer]
     shapes: list[ParserShape]
-    lanes: list[tuple[Place, LaneState]]
+    lanes: Columns
     bits: tuple[int, int, int]
 
 
@@ -64,24 +83,73 @@ def decode_tally(data: bytes) -> TallyState:
 def table_state(table: Table) -> TableState:
     """All of a table."""
     with uncollected():
-        lanes = [(place, lane.state()) for place, lane in table.lanes.items()]
+        keys, lanes = list(table.lanes), list(table.lanes.values())
+        facts = ((place, lane.facts()) for place, lane in enumerate(lanes))
+        columns = Columns(
+            levels=[key[0] for key in keys],
+            srcs=[key[1] for key in keys],
+            dsts=[key[2] for key in keys],
+            ports=[key[3] for key in keys],
+            shapes=[key[4] for key in keys],
+            codes=[key[5] for key in keys],
+            firsts=[lane.first for lane in lanes],
+            lasts=[lane.last for lane in lanes],
+            flags=[lane.flags for lane in lanes],
+            shifts=[lane.shift for lane in lanes],
+            sizes=[len(lane.buckets) for lane in lanes],
+            starts=[start for lane in lanes for start in lane.buckets],
+            counts=[count for lane in lanes for count in lane.buckets.values()],
+            facts=[(place, found) for place, found in facts if found is not None],
+        )
     return TableState(
         table.peers,
         table.shapes,
-        lanes,
+        columns,
         (table.exact_bits, table.folded_bits, table.text_bits),
     )
 
 
-def restore_table(state: TableState, limits: Limits) -> Table:
-    """The table that `state` was taken of."""
-    table = Table(limits)
-    for peer in state.peers:
-        table.peer(peer)
-    for whole in state.shapes:
-        table.shape(whole.parser, whole.shape)
+def absorb_state(table: Table, state: TableState) -> None:
+    """Add to `table` all of the one that `state` was taken of."""
+    exact, folded, text = state.bits
+    table.exact_bits = min(table.exact_bits, exact)
+    table.folded_bits = min(table.folded_bits, folded)
+    table.text_bits = min(table.text_bits, text)
+    peers = [table.peer(peer) for peer in state.peers]
+    shapes = [table.shape(whole.parser, whole.shape) for whole in state.shapes]
+    columns = state.lanes
+    starts, counts = columns.starts, columns.counts
+    known, new = table.lanes, table.lane
+    lanes: list[FlowLane] = []
+    at = 0
     with uncollected():
-        for place, lane in state.lanes:
-            table.lanes[place] = FlowLane.from_state(lane, table.unit(place[4]), limits)
-    table.exact_bits, table.folded_bits, table.text_bits = state.bits
-    return table
+        for level, src, dst, port, shape, code, first, last, flags, shift, size in zip(
+            columns.levels,
+            columns.srcs,
+            columns.dsts,
+            columns.ports,
+            columns.shapes,
+            columns.codes,
+            columns.firsts,
+            columns.lasts,
+            columns.flags,
+            columns.shifts,
+            columns.sizes,
+            strict=True,
+        ):
+            key = (level, peers[src], peers[dst], port, shapes[shape], code)
+            end = at + size
+            lane = known.get(key)
+            if lane is None:
+                lane = new(*key)
+                lane.buckets.update(zip(starts[at:end], counts[at:end], strict=True))
+                lane.first, lane.last, lane.flags, lane.shift = first, last, flags, shift
+            else:
+                lane.add(zip(starts[at:end], counts[at:end], strict=True), shift)
+                lane.first = min(lane.first, first)
+                lane.last = max(lane.last, last)
+                lane.flags |= flags
+            lanes.append(lane)
+            at = end
+        for place, facts in columns.facts:
+            lanes[place].add_facts(facts)

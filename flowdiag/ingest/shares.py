@@ -1,0 +1,127 @@
+"""Worker processes of this machine: each folds its share of the parts into one tally, and sends that once.
+
+Merging costs by distinct flow, so a tally per worker is merged and not one per part.  Workers take the next
+part when they are done with one.  Nobody counts lines ahead of them: parts are loose, each counts its own, and
+a line is its part's number and its own until all are read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, wait
+from itertools import count
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.ingest.fold import fold_into, fold_loose
+from flowdiag.ingest.parts import Part
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.tally import Tally
+
+__all__ = ["SHARE_BYTES", "fold_shares"]
+
+SHARE_BYTES = 16 << 20
+"""About the size of parts: what one worker can still be at while the others are done."""
+
+_PART = 40
+"""Bits for lines; those above are the part's number, so that lines stay in order."""
+_LINE = (1 << _PART) - 1
+_TOLD_S = 0.2
+
+
+class _Share(Struct, frozen=True, array_like=True):
+    tally: bytes
+    problems: list[InputProblem]
+    lines: dict[int, int]
+    """Lines of each loose part that was folded, by its number."""
+
+
+def fold_shares(
+    parts: Sequence[Part], workers: int, told: Callable[[int, str], None] | None
+) -> tuple[Tally, list[InputProblem]] | None:
+    """Fold all parts in worker processes; ``None`` where one died: what it had done is lost with it.
+
+    Args:
+        parts: the parts of all inputs in order, loose where they can be.
+        workers: how many processes.
+        told: called now and then with the bytes on disk that are done, and the name of an input at hand.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # Workers start clean: the caller may have threads, which a fork would not survive.
+    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    taken, done = context.Value("q", 0), context.Value("q", 0)
+    try:
+        with ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_start, initargs=(list(parts), taken, done)
+        ) as pool:
+            futures = [pool.submit(_fold_share) for _ in range(workers)]
+            while wait(futures, timeout=_TOLD_S).not_done:
+                if told is not None:
+                    told(done.value, parts[min(taken.value, len(parts)) - 1].source.name)
+            shares = [future.result() for future in futures]
+    except BrokenExecutor:
+        return None
+    return _merged(parts, [msgspec.msgpack.decode(share, type=_Share) for share in shares])
+
+
+_mine: list[Any] = []
+"""In a worker: parts, number of the next, and bytes done."""
+
+
+def _start(*given: Any) -> None:
+    _mine[:] = given
+
+
+def _fold_share() -> bytes:
+    parts, taken, done = _mine
+    tally = Tally()
+    problems: list[InputProblem] = []
+    lines: dict[int, int] = {}
+    while True:
+        with taken.get_lock():
+            number = taken.value
+            taken.value += 1
+        if number >= len(parts):
+            return msgspec.msgpack.encode(_Share(tally.to_bytes(), problems, lines))
+        _fold(parts[number], number, tally, problems, lines)
+        with done.get_lock():
+            done.value += parts[number].size
+
+
+def _fold(part: Part, number: int, tally: Tally, problems: list[InputProblem], lines: dict[int, int]) -> None:
+    numbered = replace(part, first_line=(number << _PART) + part.first_line)
+    if part.loose:
+        lines[number] = fold_loose(tally, numbered, problems)
+    else:
+        fold_into(tally, numbered, problems)
+
+
+def _merged(parts: Sequence[Part], shares: Sequence[_Share]) -> tuple[Tally, list[InputProblem]]:
+    lines: dict[int, int] = {}
+    for share in shares:
+        lines |= share.lines
+    before: dict[str, int] = {}
+    shifts: list[int] = []
+    for number, part in zip(count(), parts):
+        shifts.append(before.get(part.source.name, 0))
+        before[part.source.name] = shifts[-1] + lines.get(number, 0)
+
+    def placed(line: int) -> int:
+        return shifts[line >> _PART] + (line & _LINE)
+
+    tally = Tally()
+    for share in shares:
+        tally.merge_bytes(share.tally)
+    tally.move_lines(placed)
+    problems = [
+        one if one.line is None else replace(one, line=placed(one.line))
+        for share in shares
+        for one in share.problems
+    ]
+    return tally, problems
