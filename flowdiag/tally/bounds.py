@@ -182,7 +182,11 @@ class Bounds:
 
         for (level, src, dst, port, kind, code), lane in old.lanes.items():
             cell = (src, dst, port, kind)
-            if level == POOLED or (level == EXACT and cell not in dropped):
+            if level == EXACT and cell not in dropped:
+                # Nobody uses the old table any more: its lanes move.
+                new.lanes[level, peer(src), peer(dst), port, shape(kind), code] = lane
+                continue
+            if level == POOLED:
                 new.lane(level, peer(src), peer(dst), port, shape(kind), code).absorb(lane)
                 continue
             if level == EXACT:

@@ -41,7 +41,7 @@ from flowdiag.tally.wire import (
 __all__ = ["Tally"]
 
 _RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
-_ROOM = 50_000
+_ROOM = 25_000
 """Lanes that may be added before it is looked whether there are too many."""
 
 
@@ -175,7 +175,7 @@ class Tally:
     # -- bounds ------------------------------------------------------------------------------------
 
     def _bound(self) -> None:
-        if len(self.table.lanes) > self._look_at or self._texts > 8 * self.limits.example_texts:
+        if len(self.table.lanes) > self._look_at or self._texts > 4 * self.limits.example_texts:
             self.compact()
 
     def compact(self) -> None:

@@ -1,0 +1,86 @@
+"""What would fill any memory: flows are folded while they come, totals stay exact, names stay within their bound."""
+
+from __future__ import annotations
+
+from flowdiag.parserkit import Block, ParseContext
+from flowdiag.tally import Limits, Tally
+from flowdiag_parsers.hubble.flow_json import HubbleJson
+
+PARSER = HubbleJson()
+POD = '{"identity":20001,"namespace":"shop","labels":["k8s:app=web"],"pod_name":"web-1"}'
+OTHER = '{"identity":20002,"namespace":"shop","labels":["k8s:app=db"],"pod_name":"db-1"}'
+WORLD = '{"identity":2,"labels":["reserved:world"]}'
+LINE = (
+    '{"flow":{"time":"2026-04-01T10:00:00.%09dZ","verdict":"%s","IP":{"source":"10.1.0.1","destination":"%s"},'
+    '"l4":{"TCP":{"source_port":40000,"destination_port":%d,"flags":{"SYN":true}}},"source":%s,"destination":%s,'
+    '"node_name":"n1","event_type":{"type":1},%s"traffic_direction":"EGRESS"}}\n'
+)
+REFUSED = '"drop_reason_desc":"POLICY_DENIED",'
+
+
+def folded(lines, limits=None):
+    """Folded a hundred lines at a time; the tally, and the most lanes it held after any of them."""
+    tally, most = Tally(limits), 0
+    for start in range(0, len(lines), 100):
+        data = "".join(lines[start : start + 100]).encode()
+        tally.take(PARSER, Block(data=data, first_line=start + 1), ParseContext(input="f"))
+        most = max(most, len(tally.table.lanes))
+    return tally, most
+
+
+def test_a_port_scan_is_folded_as_it_comes():
+    """Sixty thousand refused ports of one pair: a bounded number of lanes at any time, every port counted."""
+    ports = 60_000
+    lines = [LINE % (n, "DROPPED", "10.2.0.1", n + 1, POD, OTHER, REFUSED) for n in range(ports)]
+
+    tally, most = folded(lines)
+    flows = tally.flows()
+
+    assert most < ports / 2
+    assert sum(flow.count for flow in flows) == ports
+    (rest,) = [flow for flow in flows if flow.folded_ports]
+    assert rest.folded_ports + len(flows) - 1 == ports
+
+
+def test_ever_new_outside_addresses_are_folded_as_they_come():
+    """As many outside addresses: a bounded number of ends at any time, about as many as there were are told."""
+    addresses = 60_000
+    lines = [
+        LINE % (n, "DROPPED", f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}", 443, POD, WORLD, REFUSED)
+        for n in range(addresses)
+    ]
+
+    tally, most = folded(lines)
+    flows = tally.flows()
+
+    assert most < addresses / 2
+    assert len(tally.table.peers) < addresses / 2
+    assert sum(flow.count for flow in flows) == addresses
+    (rest,) = [flow for flow in flows if flow.folded_peers]
+    assert abs(rest.folded_peers + len(flows) - 1 - addresses) < addresses * 0.2
+
+
+def test_ever_new_names_are_forgotten_past_the_bound():
+    """Names that DNS answers give are kept up to a bound, whatever their order; the records are all counted."""
+    names = 3_000
+    lines = [
+        LINE
+        % (
+            n,
+            "FORWARDED",
+            "10.2.0.1",
+            40_000,
+            OTHER,
+            POD,
+            f'"is_reply":true,"l7":{{"dns":{{"query":"n{n}.example.","ips":["192.0.2.1"],"ttl":30}}}},',
+        )
+        for n in range(names)
+    ]
+    limits = Limits(answers=50)
+
+    tally, _ = folded(lines, limits)
+    backwards, _ = folded(lines[::-1], limits)
+
+    assert len(tally.dns) == 50
+    assert {(one.name, one.ip) for one in tally.dns} == {(one.name, one.ip) for one in backwards.dns}
+    assert sum(flow.records for flow in tally.flows()) == names
