@@ -37,6 +37,7 @@ from flowdiag.model.time import rfc3339
 from flowdiag.policy.manifest import manifest
 from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.buckets import bucketize
+from flowdiag.timeline.clocks import clock_doubt
 from flowdiag.timeline.ends import EndKey, end_key
 from flowdiag.timeline.fold import explained_by
 from flowdiag.timeline.group import ProblemDraft, Refusal, group
@@ -127,6 +128,9 @@ def build_report(material: Material) -> Report:
         problem = make_problem(
             draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes
         )
+        doubt = clock_doubt(problem, _recording(draft), material.clock_skew)
+        if doubt is not None:
+            problem = replace(problem, notes=(*problem.notes, doubt))
         problems.append(_ended(problem) if since is not None else problem)
     problems = _unique_ids(problems)
     folded = explained_by(refusing)
@@ -209,6 +213,11 @@ def build_report(material: Material) -> Report:
         not_policy=_not_policy(material.not_policy),
         warnings=tuple(sorted(material.warnings, key=_place)),
     )
+
+
+def _recording(draft: ProblemDraft) -> set[str]:
+    flows = (refusal.flow for connection in draft.connections for refusal in connection.refusals)
+    return {flow.distinct.node for flow in flows if flow.distinct.node is not None}
 
 
 def _ended(problem: Problem) -> Problem:
