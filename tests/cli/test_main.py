@@ -153,3 +153,12 @@ def test_outputs():
     for wrong in (("json", "markdown"), ("json=",), ("yaml",)):
         with pytest.raises(UsageError):
             parse_outputs(wrong, known)
+
+
+def test_parsers_says_how_to_write_one(capsys):
+    """The list of parsers ends with what a format of one's own needs."""
+    assert _run(["parsers"], "flowdiag") == 0
+    out = capsys.readouterr().out
+
+    assert '[project.entry-points."flowdiag.parsers"]' in out
+    assert "assert_parser_contract" in out

@@ -10,6 +10,8 @@ from typing import ClassVar
 import pytest
 
 from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, Role, detect, recognise
+from flowdiag.ingest.execute import detect_all
+from flowdiag.ingest.plugins import parsers
 from flowdiag.parserkit import Block, Event, ParseContext, parse_rfc3339
 
 
@@ -283,3 +285,21 @@ def test_noise_of_a_bundle_is_not_complained_about(tmp_path):
         (InputKind.STATE, ()),
         (InputKind.NOISE, ()),
     ]
+
+
+def test_unknown_formats_say_what_was_tried_and_what_to_do(tmp_path):
+    """How many parsers were asked, behind which wrappers, who came near, and how to have one of one's own."""
+    bare, wrapped = tmp_path / "bare.log", tmp_path / "wrapped.log"
+    bare.write_text("something 1.2.3.4\n" * 3)
+    wrapped.write_text("2026-01-05T10:00:00.1Z stdout F something 1.2.3.4\n" * 3)
+    with Gathered([str(bare), str(wrapped)]) as sources:
+        _, problems = detect_all(sources, ReadOptions())
+    messages = {Path(problem.path).stem: problem.message for problem in problems}
+    asked = len(parsers()[0])
+
+    assert {problem.code for problem in problems} == {"unknown-format"}
+    assert messages["bare"].startswith(f"none of {asked} parsers knows it; --format NAME forces one")
+    assert f"none of {asked} parsers knows it, bare or behind cri" in messages["wrapped"]
+    assert all(
+        "'flowdiag parsers' lists them and says how to write one" in text for text in messages.values()
+    )
