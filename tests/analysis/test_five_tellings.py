@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flowdiag.analysis import EvidenceOptions, StateOptions, analyze
-from flowdiag.report.phrases import recorded_text
+from flowdiag.report.names import recorded_text
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "five-tellings"
 PER_PACKET = ("cilium", "aws", "ovn", "weave")
