@@ -157,11 +157,15 @@ def fold_into(
 
 def take(tally: Tally, parser: Any, block: Block, context: ParseContext) -> None:
     """Add what `parser` finds in one block."""
-    if block.envelope is None or not block.envelope.year_inferred:
+    if block.envelope is None or not block.envelope.year_inferred or _tells(parser):
         tally.take(parser, block, context)
         return
     for event in parser.parse(block, context):
         tally.add(dated(event, block), parser.name, context.input)
+
+
+def _tells(parser: Any) -> bool:
+    return getattr(parser, "tells_inferred_years", False) is True
 
 
 def events_of(
@@ -179,10 +183,11 @@ def events_of(
         progress: as for `fold_into`.
     """
     context = part.context()
+    tells = _tells(parser)
     for block in blocks(part, parser, context, problems, progress=progress):
         try:
             for event in parser.parse(block, context):
-                yield dated(event, block)
+                yield event if tells else dated(event, block)
         except Exception as error:  # noqa: BLE001 - as in `fold_into`.
             problems.append(_failed(part, block, error))
             return

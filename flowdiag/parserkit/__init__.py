@@ -31,10 +31,11 @@ from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.json_records import integer_of, json_object, object_of, text_of
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
-from flowdiag.parserkit.line_shapes import CLIENTS, Cut, fold_shapes
+from flowdiag.parserkit.line_forms import LineForm, fold_forms
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
 from flowdiag.parserkit.packets import canonical_ip, is_ip, protocol_name
 from flowdiag.parserkit.protocol import Parser
+from flowdiag.parserkit.quiet_lines import QuietForm, fold_quiet
 from flowdiag.parserkit.sink import (
     TCP_FLAGS,
     FlowShape,
@@ -47,7 +48,6 @@ from flowdiag.parserkit.sink import (
 from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 
 __all__ = [
-    "CLIENTS",
     "KLOG_BYTES",
     "L7",
     "MONTHS",
@@ -58,7 +58,6 @@ __all__ = [
     "Block",
     "Cause",
     "ChangeEvent",
-    "Cut",
     "Direction",
     "Envelope",
     "Event",
@@ -71,6 +70,7 @@ __all__ = [
     "Klog",
     "Lane",
     "LineEnvelope",
+    "LineForm",
     "LogEvent",
     "ObjectRef",
     "ParseContext",
@@ -78,6 +78,7 @@ __all__ = [
     "Parser",
     "Peer",
     "PolicyHit",
+    "QuietForm",
     "ReasonInfo",
     "TimeSource",
     "Verdict",
@@ -87,7 +88,8 @@ __all__ = [
     "cut_lines",
     "decode",
     "flag_bits",
-    "fold_shapes",
+    "fold_forms",
+    "fold_quiet",
     "frame",
     "from_datetime",
     "icmp_from_name",

@@ -15,7 +15,7 @@ __all__ = ["Parser"]
 class Parser(Protocol):
     """Reads one format.  Structural: a third party needs no base class.
 
-    Two optional members are looked up by name.
+    Optional members are looked up by name.
     ``record_start(line: bytes) -> bool`` (for records that span lines) says whether a line begins a
     record, so that blocks are cut between records.
     ``denied_marks(head: bytes) -> tuple[bytes, ...] | None`` gives byte strings of which every line
@@ -24,6 +24,8 @@ class Parser(Protocol):
     every line that such a record is made of holds a mark too.
     ``fold(block, context, sink)`` stands beside `parse` where an object per record is too slow
     (`flowdiag.parserkit.sink`).
+    ``tells_inferred_years = True`` says that events whose time is their envelope's call it what the envelope
+    does (`LineEnvelope.time_source`); without it blocks with stamps without a year are not folded.
     """
 
     name: ClassVar[str]

@@ -32,7 +32,16 @@ from flowdiag.model.event import (
     Witness,
 )
 
-__all__ = ["TCP_FLAGS", "FlowShape", "FlowSink", "Lane", "flag_bits", "looks_like_reply", "named_peer"]
+__all__ = [
+    "TCP_FLAGS",
+    "FlowShape",
+    "FlowSink",
+    "Lane",
+    "flag_bits",
+    "looks_like_reply",
+    "named_peer",
+    "port_kind",
+]
 
 TCP_FLAGS: tuple[str, ...] = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
 """Flags in the order of their bits in `Lane.flags`."""
@@ -86,6 +95,8 @@ class Lane(Protocol):
     """Nanoseconds; -1 while there is none."""
     flags: int
     """TCP flags seen, by `TCP_FLAGS`."""
+    time_rank: int
+    """The least sure of the times counted, as a place in `TimeSource`."""
 
     def widen(self) -> None:
         """Call after opening a bucket when ``len(buckets)`` exceeds `limit`."""
@@ -158,6 +169,10 @@ class FlowSink(Protocol):
         """Count the flow records of the block that went to lanes directly, with the ends of their times."""
         ...
 
+    def quiet(self, records: int, first: int | None, last: int | None) -> None:
+        """Count log records that carry no signal, none of which has an inferred year, with the ends of their times."""
+        ...
+
 
 def flag_bits(flags: tuple[str, ...] | None) -> int:
     """Bits of TCP flags by name, any case; names that are none count nothing."""
@@ -185,6 +200,17 @@ def looks_like_reply(flags: int, source_port: int | None, destination_port: int 
     if handshake == _SYN or source_port is None or destination_port is None:
         return False
     return destination_port >= _EPHEMERAL and (0 < source_port < 1024 or source_port in _SERVICE_PORTS)
+
+
+def port_kind(port: int) -> int:
+    """What `looks_like_reply` makes of a port: ports of one kind make the same of a record."""
+    if port > 65_535:
+        return 4
+    if port >= _EPHEMERAL:
+        return 3
+    if port == 0:
+        return 0
+    return 1 if port < 1024 or port in _SERVICE_PORTS else 2
 
 
 def named_peer(peer: Peer) -> Peer:

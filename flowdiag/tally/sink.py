@@ -78,6 +78,10 @@ class BoundSink:
         """Flow records that went to lanes directly; the end of a block."""
         self._tally.count_flows(self._parser, self._input, records, first, last)
 
+    def quiet(self, records: int, first: int | None, last: int | None) -> None:
+        """Log records without a signal."""
+        self._tally.count_quiet(self._parser, self._input, records, first, last)
+
 
 def example_of(at: int | None, name: str, line: int, raw: str, most: int) -> Example:
     """An example with its text cut at a bound."""

@@ -164,6 +164,13 @@ class Tally:
         counts.seen(first)
         counts.seen(last)
 
+    def count_quiet(self, parser: str, name: str, records: int, first: int | None, last: int | None) -> None:
+        """Log records without a signal."""
+        counts = self._counts(parser, name)
+        counts.records += records
+        counts.seen(first)
+        counts.seen(last)
+
     def _counts(self, parser: str, name: str) -> InputCounts:
         counts = self._inputs.get(name)
         if counts is None:

@@ -7,24 +7,30 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import ClassVar
 
+from msgspec import structs
+
 from flowdiag.parserkit import (
     Block,
     ChangeEvent,
     Event,
+    FlowSink,
     GapEvent,
     LineEnvelope,
     LogEvent,
     ParseContext,
     ParseWarning,
+    QuietForm,
     TimeSource,
     decode,
+    fold_quiet,
     iter_lines,
+    parse_rfc3339,
 )
 from flowdiag_parsers.calico.details import SLOW_LOOP_MS, loop_summary, updated_policy, workload
 from flowdiag_parsers.calico.operator_log import OPERATOR_SNIFF, read_operator
 from flowdiag_parsers.calico.outer import CHATTER, Foreign, Outer, peel, read_foreign
 from flowdiag_parsers.calico.record import HEADER_BYTES, Header, read_header, split_fields
-from flowdiag_parsers.calico.signals import TEXTS, bird_signal, signal_of, text_signal
+from flowdiag_parsers.calico.signals import SIGNALS, TEXTS, bird_signal, signal_of, text_signal
 
 __all__ = ["CalicoLog"]
 
@@ -41,6 +47,24 @@ _BIRD_BYTES = re.compile(rb"(?:^|\n)bird6?: (?:Mesh|Node|Global|Local_Workload)_
 
 _TEXT_BYTES = tuple(words.encode() for words, _, _ in TEXTS if words != "is not ready:")
 
+# A record on one line, with another record behind it; groups as `flowdiag.parserkit.quiet_lines` has them.
+# 2026-03-02 10:00:00.077 [INFO][83] felix/summary.go 100: Summarising 11 dataplane reconciliation loops over 1m4.5s
+_HEAD = (
+    rb"[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[[A-Z]{4,7}\]\[\d{1,10}\] "
+    rb"(?:[a-z][a-z0-9-]{0,40}/)?[^\s/]{1,80} (?:-?\d{1,7}|<nil>):[ \n]"
+)
+_FORM = re.compile(
+    rb"(?:([12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
+    rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/]{1,80}) (?:-?\d{1,7}|<nil>):(?: ([^\n]*)|(?=\n))()(?=\n(?:"
+    + _HEAD
+    + rb"|\Z))"
+    rb"|([^\n]*))\n"
+)
+_STARTS: dict[bytes, tuple[bytes, ...]] = {
+    file.encode(): tuple(entry.starts.encode() for entry in SIGNALS if entry.file == file)
+    for file in {entry.file for entry in SIGNALS}
+}
+
 _Stream = tuple[str | None, str | None]
 
 
@@ -54,6 +78,7 @@ class CalicoLog:
     cni: ClassVar[str | None] = "calico"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """Calico's record header is a mark; klog alone is anybody's."""
@@ -90,6 +115,37 @@ class CalicoLog:
         events = _Reader(context).read(block)
         events.sort(key=attrgetter("line"))
         yield from events
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count records that carry no signal, and read the others with what follows them."""
+        if not _one_stream(block):
+            # Continuation lines stand among the records of other streams.
+            for event in self.parse(block, structs.replace(context, keep_raw=True)):
+                sink.add(event)
+            return
+        texts = [words for words, _, _ in TEXTS]
+        quoted = [mark for words in texts if (mark := words.encode()) in block.data]
+
+        def is_quiet(kind: bytes, message: bytes, rest: bytes) -> bool:  # noqa: ARG001 - all is in the message
+            starts = _STARTS.get(kind)
+            if starts is not None and message.startswith(starts):
+                return False
+            return not quoted or not any(mark in message for mark in quoted)
+
+        def clock(second: bytes) -> int | None:
+            try:
+                return parse_rfc3339(second.decode("ascii").replace(" ", "T"), context.zone)
+            except ValueError:  # not a day of the calendar
+                return None
+
+        fold_quiet(self, block, context, sink, QuietForm(pattern=_FORM, is_quiet=is_quiet, clock=clock))
+
+
+def _one_stream(block: Block) -> bool:
+    columns = block.envelope
+    if columns is None:
+        return True
+    return all(column is None or len(set(column)) <= 1 for column in (columns.pod, columns.container))
 
 
 class _Open:

@@ -10,14 +10,17 @@ from flowdiag.parserkit import (
     Block,
     ChangeEvent,
     Event,
+    FlowSink,
     GapEvent,
     LineEnvelope,
     LogEvent,
     ObjectRef,
     ParseContext,
     ParseWarning,
+    QuietForm,
     TimeSource,
     decode,
+    fold_quiet,
     iter_lines,
     parse_rfc3339,
     yearless_instant,
@@ -41,6 +44,17 @@ _GO = re.compile(rb"^goroutine \d+ \[running\]:", re.MULTILINE)
 _UNQUOTED = re.compile(r"\\.")
 _QUEUE = re.compile(r"(\d{1,12}) (?:messages|events)")
 
+# A record without an error of its own; groups as `flowdiag.parserkit.quiet_lines` has them.
+# time=2026-03-17T14:09:46.120Z level=info source=/go/src/... msg="Rewrote endpoint BPF program" module=agent.datapath
+# level=info msg="Rewrote endpoint BPF program" endpointID=2013 subsys=endpoint                       logrus, to 1.17
+_FORM = re.compile(
+    rb'(?:(?:time="?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z"? )?(level=[a-z]{4,7}) (?:source=\S{1,300} )?'
+    rb'msg="([^"\\\n]{0,1000})"([^\n]*)'
+    rb"|([^\n]*))\n"
+)
+_ERRORS = (b"error=", b"Error=", b"err=")
+_MAX_KNOWN = 20_000
+
 _DELETED = "deleted"
 _UPDATED = "updated"
 
@@ -53,6 +67,7 @@ class CiliumAgentLog:
     cni: ClassVar[str | None] = "cilium"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """Cilium's keys beside level and message are a mark; level and message alone are any Go program's."""
@@ -89,10 +104,30 @@ class CiliumAgentLog:
                     if index == final
                     else "not a line of a Cilium component's log",
                     at=around.at,
-                    time_source=TimeSource.NONE if around.at is None else TimeSource.ENVELOPE,
+                    time_source=around.time_source,
                     node=around.node or context.node,
                     raw=raw,
                 )
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count records that carry no signal, and read the others."""
+        known: dict[bytes, bool] = sink.memo.setdefault("messages", {})
+
+        def is_quiet(kind: bytes, message: bytes, rest: bytes) -> bool:  # noqa: ARG001 - levels do not matter
+            quiet = known.get(message)
+            if quiet is None:
+                if len(known) >= _MAX_KNOWN:
+                    known.clear()
+                quiet = known[message] = signal_of(decode(message), None) is None
+            return quiet and not any(mark in rest for mark in _ERRORS)
+
+        def clock(second: bytes) -> int | None:
+            try:
+                return parse_rfc3339(f"{second.decode('ascii')}Z")
+            except ValueError:  # not a day of the calendar
+                return None
+
+        fold_quiet(self, block, context, sink, QuietForm(pattern=_FORM, is_quiet=is_quiet, clock=clock))
 
 
 def _mostly_log(head: bytes) -> bool:
@@ -115,9 +150,7 @@ def _time(entry: Entry, around: LineEnvelope, context: ParseContext) -> tuple[in
         at = yearless_instant(context, month, day, (hour, minute, second), nanos)
         if at is not None:
             return at, TimeSource.INFERRED_YEAR
-    if around.at is not None:
-        return around.at, TimeSource.ENVELOPE
-    return None, TimeSource.NONE
+    return around.at, around.time_source
 
 
 def _events(entry: Entry, around: LineEnvelope, context: ParseContext, raw: str | None) -> Iterator[Event]:

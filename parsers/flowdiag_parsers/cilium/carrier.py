@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from msgspec import Struct
 
-from flowdiag.parserkit import Block, LineEnvelope, ParseContext, ParseWarning, TimeSource, parse_rfc3339
+from flowdiag.parserkit import LineEnvelope, ParseContext, ParseWarning, TimeSource, parse_rfc3339
 
 __all__ = ["Carrier", "carrier", "warning"]
 
@@ -22,33 +24,28 @@ class Carrier(Struct, frozen=True):
 
 def carrier(around: LineEnvelope, context: ParseContext, raw: str, stamp: str | None = None) -> Carrier:
     """Take time and node from the envelope, or the time from a collector's `stamp` in front of the line."""
-    at = around.at
+    at, source = around.at, around.time_source
     if stamp is not None:
-        try:
-            at = parse_rfc3339(stamp, context.zone)
-        except ValueError:  # not a day of the calendar
-            at = around.at
+        with suppress(ValueError):  # not a day of the calendar
+            at, source = parse_rfc3339(stamp, context.zone), TimeSource.ENVELOPE
     return Carrier(
         around.line,
         at,
-        TimeSource.NONE if at is None else TimeSource.ENVELOPE,
+        source,
         around.node or context.node,
         raw if context.keep_raw else None,
         context,
     )
 
 
-def warning(
-    code: str, message: str, block: Block, index: int, context: ParseContext, raw: str
-) -> ParseWarning:
+def warning(code: str, message: str, around: LineEnvelope, context: ParseContext, raw: str) -> ParseWarning:
     """What could not be read."""
-    around = block.of_line(index)
     return ParseWarning(
         line=around.line,
         code=code,
         message=message,
         at=around.at,
-        time_source=TimeSource.NONE if around.at is None else TimeSource.ENVELOPE,
+        time_source=around.time_source,
         node=around.node or context.node,
         raw=raw if context.keep_raw else None,
     )

@@ -13,16 +13,14 @@ from typing import ClassVar
 from msgspec import structs
 
 from flowdiag.parserkit import (
-    CLIENTS,
     Block,
-    Cut,
-    Envelope,
     Event,
     FlowSink,
     LineEnvelope,
+    LineForm,
     ParseContext,
     decode,
-    fold_shapes,
+    fold_forms,
     iter_lines,
 )
 from flowdiag_parsers.cilium.carrier import carrier, warning
@@ -55,13 +53,17 @@ _SNIFF = re.compile(
     rb"|>> (?:Policy|Endpoint|IPCache|Agent|Service)[A-Za-z ]{1,60}: )",
     re.MULTILINE,
 )
-# What varies between lines of one shape, as bytes: the flow's hash, and the port of the client on either side.
+# Groups as `flowdiag.parserkit.line_forms.GROUPS` has them; the flow's hash tells nothing.
 # e.g. "xx drop (Policy denied) flow 0x9bdd31c4 to endpoint 61, ifindex 14, file bpf_lxc.c:2067, , identity 1000->2000:
 #  10.0.1.7:45002 -> 10.0.2.9:8080 tcp SYN"
-_SHAPE = re.compile(
-    rb"((?:xx |-> |<- |Policy verdict log:)[^\n\x80-\xff]{0,150}?) flow 0x[0-9a-f]{1,16}( [^\n\x80-\xff]{1,400}[:,] \S{1,60}):(\d{1,5})"
-    rb"( -> \S{1,60}):(\d{1,5}) (tcp [A-Z, ]{0,60}|udp|sctp)"
+_IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
+_FORM = re.compile(
+    rb"(?:()()((?:xx|->|<-|Policy verdict log:)[^\n\x80-\xff]{0,150}? )flow 0x[0-9a-f]{1,16}"
+    rb"([^\n\x80-\xff]{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
+    rb" (tcp |)()((?<=p )[A-Z, ]{2,60}|)(udp|sctp|)"
+    rb"|([^\n]*))\n"
 )
+_FOREIGN = "not a line of cilium monitor"
 _VERBOSE = (b" MARK 0x", b"{Contents=")
 _HEADER = re.compile(rb"^Listening for events on \d+ CPUs", re.MULTILINE)
 
@@ -74,6 +76,7 @@ class CiliumMonitor:
     cni: ClassVar[str | None] = "cilium"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
     marks_whole_records: ClassVar[bool] = True
     """Every line of a verbose record holds a mark, so that a prefilter leaves such records whole."""
 
@@ -131,55 +134,34 @@ class CiliumMonitor:
             if events is not None:
                 yield from events
             elif index == final:
-                yield warning("truncated", "the last line is cut off", block, index, context, original)
+                yield warning(
+                    "truncated", "the last line is cut off", block.of_line(index), context, original
+                )
             elif not text.startswith(CHATTER):
-                yield warning("foreign-line", "not a line of cilium monitor", block, index, context, original)
+                yield warning("foreign-line", _FOREIGN, block.of_line(index), context, original)
         event = pending.event() if pending is not None else None
         if event is not None:
             yield event
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
-        """Count as reading would, but read only the first line of each shape; verbose records are read whole."""
-        context = structs.replace(context, keep_raw=True)
-        columns = block.envelope
-        if (columns is not None and columns.year_inferred) or any(mark in block.data for mark in _VERBOSE):
-            for event in self.parse(block, context):
+        """Count as reading would, but read only the first record of each kind; verbose records are read whole."""
+        if any(mark in block.data for mark in _VERBOSE):
+            for event in self.parse(block, structs.replace(context, keep_raw=True)):
                 sink.add(event)
             return
-        final = block.data.count(b"\n") if block.last else -1
-        times = columns.at if columns is not None else None
-        nodes = columns.node if columns is not None else None
-        node = context.node
         # Endpoint numbers mean other pods elsewhere.
-        here = context.input if context.endpoint_ids else None
+        scope = context.input if context.endpoint_ids else None
+        with_raw = structs.replace(context, keep_raw=True)
 
-        def cut(line: bytes, index: int) -> Cut | None:
-            match = _SHAPE.fullmatch(line) if index != final else None
-            if match is None:
-                return None
-            head, before, left_port, middle, right_port, after = match.groups()
-            by_left = len(left_port) == 5 and left_port >= CLIENTS
-            if by_left == (len(right_port) == 5 and right_port >= CLIENTS):
-                return None
-            known = right_port if by_left else left_port
-            where = (nodes[index] if nodes else None) or node
-            shape = (head, before, middle, after, known, by_left, where, here)
-            return Cut(
-                shape, int(left_port if by_left else right_port), times[index] if times is not None else None
-            )
+        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+            original = decode(line)
+            found = read_line(original.rstrip(), carrier(around, with_raw, original))
+            if found is not None:
+                yield from found
+            else:
+                yield warning("foreign-line", _FOREIGN, around, with_raw, original)
 
-        def read(line: bytes, index: int, around: LineEnvelope) -> Iterator[Event]:
-            cut_off = index == final
-            # One carriage return at the end is taken off, and no more than the one put there.
-            data = line + (b"\r" if cut_off else b"\r\n")
-            return self.parse(Block(data=data, envelope=_only(around), last=cut_off), context)
-
-        fold_shapes(block, sink, cut, read)
-
-
-def _only(around: LineEnvelope) -> Envelope:
-    """What is known around one line, as a block of that line has it."""
-    return Envelope(lines=[around.line], at=[around.at], node=[around.node])
+        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, read=read, scope=scope))
 
 
 def _peel(text: str) -> tuple[str | None, str]:

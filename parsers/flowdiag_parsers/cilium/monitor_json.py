@@ -96,16 +96,18 @@ class CiliumMonitorJson:
                 if events is not None:
                     yield from events
                 elif index == final:
-                    yield warning("truncated", "the last line is cut off", block, index, context, original)
+                    yield warning(
+                        "truncated", "the last line is cut off", block.of_line(index), context, original
+                    )
                 elif not text.startswith(CHATTER):
                     said = "not a record of cilium monitor"
-                    yield warning("foreign-line", said, block, index, context, original)
+                    yield warning("foreign-line", said, block.of_line(index), context, original)
                 continue
             try:
                 body: Any = msgspec.json.decode(text)
             except (msgspec.DecodeError, RecursionError):
                 code = "truncated" if index == final else "malformed-json"
-                yield warning(code, "not a whole JSON object", block, index, context, original)
+                yield warning(code, "not a whole JSON object", block.of_line(index), context, original)
                 continue
             yield from _object(body, c)
 

@@ -9,19 +9,18 @@ from typing import ClassVar
 from msgspec import structs
 
 from flowdiag.parserkit import (
-    CLIENTS,
     Block,
-    Cut,
     Event,
     FlowSink,
     LineEnvelope,
+    LineForm,
     ParseContext,
     decode,
-    fold_shapes,
+    fold_forms,
     iter_lines,
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, notice_event, warning
-from flowdiag_parsers.hubble.observe_time import STAMP, Clock
+from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS
 
 __all__ = ["HubbleCompact"]
@@ -61,13 +60,21 @@ _SNIFF = re.compile(
     + rb")(?: BY [^\n]{1,300})?(?:\x1b\[0m)? \([^\n]*\)\s*$",
     re.MULTILINE,
 )
-# What varies between lines of one shape, as bytes: the stamp, and the port of the client on either side.
+# Groups as `flowdiag.parserkit.line_forms.GROUPS` has them; MAC addresses, colours and other alphabets go the slow way.
 # e.g. "Feb  7 13:43:46.791: shop/web-1:54842 (ID:22654) <> shop/api-1:80 (ID:16530) Policy denied DROPPED (TCP Flags: SYN)"
-_SHAPE = re.compile(
-    rb"(?P<second>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)\.(?P<ms>\d{3})"
-    rb"((?: \[[^\]\s]{1,300}\])?: (?:[^\s:\[\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])):(\d{1,5})"
-    rb"((?: \([\w:-]{1,41}\))? (?:->|<-|<>) (?:[^\s:\[\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])):(\d{1,5})"
-    rb"((?: \([\w:-]{1,41}\))? [^\x1b\x80-\xff]{1,2000})"
+_END = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
+_ID = rb"(?: \([\w:-]{1,41}\))?"
+_FORM = re.compile(
+    rb"(?:"
+    + STAMP_BYTES
+    + rb"((?:Z?(?: ?\[[^\] \n\x1b\x80-\xff]{1,300}\])?: )?"
+    + _END
+    + rb")()(?::(\d{1,5}))?"
+    rb"(" + _ID + rb" (?:->|<-|<>) " + _END + rb")(?::(\d{1,5}))?"
+    rb"("
+    + _ID
+    + rb" [^\n\x1b\x80-\xff]{1,400}\()()(?:TCP Flags: ([A-Z, ]{3,60}))?([^\n(\x1b\x80-\xff]{0,2000}\))"
+    rb"|([^\n]*))\n"
 )
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _LOST_MARK = re.compile(rb"^[^\n]{0,340}?: EVENTS LOST: \w+ ", re.MULTILINE)
@@ -91,6 +98,7 @@ class HubbleCompact:
     cni: ClassVar[str | None] = "cilium"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """A line with an arrow between two ends, a verdict word and a summary is a mark."""
@@ -118,40 +126,13 @@ class HubbleCompact:
             yield from _line(text, around, context, clock, cut=index == final)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
-        """Count as reading would, but read only the first line of each shape."""
-        context = structs.replace(context, keep_raw=True)
-        around = block.envelope
-        if around is not None and (around.at or around.node):
-            # Times and nodes from outside go with lines, not with shapes.
-            for event in self.parse(block, context):
-                sink.add(event)
-            return
-        clock = Clock(context)
-        final = block.data.count(b"\n") if block.last else -1
-        seconds: dict[bytes, int | None] = {}
+        """Count as reading would, but read only the first record of each kind."""
+        clock, with_raw = Clock(context), structs.replace(context, keep_raw=True)
 
-        def cut(line: bytes, index: int) -> Cut | None:
-            match = _SHAPE.fullmatch(line) if index != final else None
-            if match is None:
-                return None
-            second, ms, left, left_port, middle, right_port, rest = match.groups()
-            by_left = len(left_port) == 5 and left_port >= CLIENTS
-            if by_left == (len(right_port) == 5 and right_port >= CLIENTS):
-                return None
-            start = seconds.get(second, -1)
-            if start == -1:
-                stamp = f"{second.decode('ascii')}.000"
-                start = seconds[second] = clock.read(stamp, block.of_line(index))[0]
-            if start is None:
-                return None
-            known = right_port if by_left else left_port
-            shape = (left, middle, rest, known, by_left)
-            return Cut(shape, int(left_port if by_left else right_port), start + int(ms) * 1_000_000)
+        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+            return _line(decode(line), around, with_raw, clock, cut=False)
 
-        def read(line: bytes, index: int, around: LineEnvelope) -> Iterator[Event]:
-            return _line(decode(line), around, context, clock, cut=index == final)
-
-        fold_shapes(block, sink, cut, read)
+        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, clock=clock.start, read=read))
 
 
 def _line(

@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from flowdiag.parserkit import Block, Event, LineEnvelope, ParseContext, decode, iter_lines
+from flowdiag.parserkit import (
+    Block,
+    Event,
+    FlowSink,
+    LineEnvelope,
+    LineForm,
+    ParseContext,
+    decode,
+    fold_forms,
+    iter_lines,
+)
 from flowdiag_parsers.hubble.observe_event import (
     clean,
     flow_event,
@@ -15,7 +25,7 @@ from flowdiag_parsers.hubble.observe_event import (
     split_verdict,
     warning,
 )
-from flowdiag_parsers.hubble.observe_time import STAMP, Clock
+from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
 
 __all__ = ["HubbleDict"]
 
@@ -32,6 +42,19 @@ _STAMP = re.compile(STAMP)
 _SEPARATOR = re.compile(r"-{3,}\s*")
 _SNIFF = re.compile(rb"^ {2}TIMESTAMP: [^\n]+\r?\n(?: {7}NODE: [^\n]+\r?\n)? {5}SOURCE:", re.MULTILINE)
 _NOTICE = re.compile(rb"^ {2}TIMESTAMP: [^\n]+\r?\n(?: {7}NODE: [^\n]+\r?\n)? {7}TYPE:", re.MULTILINE)
+# A whole record with its separator; groups as `flowdiag.parserkit.line_forms.GROUPS` has them.
+_CELL = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
+_FORM = re.compile(
+    rb"(?:  TIMESTAMP: "
+    + STAMP_BYTES
+    + rb"(?<=\d)Z?(\n(?:       NODE: [^\n\x1b\x80-\xff]{1,300}\n)?     SOURCE: "
+    + _CELL
+    + rb")()"
+    rb"(?::(\d{1,5}))?(\nDESTINATION: " + _CELL + rb")(?::(\d{1,5}))?"
+    rb"\n       TYPE: ([^\n\x1b\x80-\xff]{1,200})\n    VERDICT: ([^\n\x1b\x80-\xff]{1,1000})"
+    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{3,60}))?([^\n\x1b\x80-\xff]{0,2000})\n-{12}"
+    rb"|([^\n]*))\n"
+)
 
 
 class HubbleDict:
@@ -42,6 +65,7 @@ class HubbleDict:
     cni: ClassVar[str | None] = "cilium"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """The aligned TIMESTAMP and SOURCE keys are a mark."""
@@ -86,6 +110,11 @@ class HubbleDict:
             cut = block.last and not block.data.endswith(b"\n") and "SUMMARY" not in fields
             yield from _record(fields, lines, around, context, clock, cut=cut)
         yield from foreign
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first record of each kind."""
+        form = LineForm(pattern=_FORM, clock=Clock(context).start, lines=6, raw_lines=5)
+        fold_forms(self, block, context, sink, form)
 
 
 def _record(

@@ -13,7 +13,6 @@ from flowdiag.parserkit import (
     LogEvent,
     ParseContext,
     ParseWarning,
-    TimeSource,
     is_housekeeping,
     parse_rfc3339,
 )
@@ -179,7 +178,7 @@ def warning(
         code=code,
         message=message,
         at=around.at,
-        time_source=TimeSource.NONE if around.at is None else TimeSource.ENVELOPE,
+        time_source=around.time_source,
         node=around.node or context.node,
         raw=raw,
     )

@@ -6,9 +6,21 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from flowdiag.parserkit import Block, Event, LineEnvelope, ParseContext, decode, iter_lines
+from msgspec import structs
+
+from flowdiag.parserkit import (
+    Block,
+    Event,
+    FlowSink,
+    LineEnvelope,
+    LineForm,
+    ParseContext,
+    decode,
+    fold_forms,
+    iter_lines,
+)
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict, warning
-from flowdiag_parsers.hubble.observe_time import STAMP, Clock
+from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS
 
 __all__ = ["HubbleTable"]
@@ -34,6 +46,25 @@ _SNIFF_ROW = re.compile(
     + rb")(?: {2,}|\s*$)",
     re.MULTILINE,
 )
+# Groups as `flowdiag.parserkit.line_forms.GROUPS` has them; how wide the gaps are tells nothing.
+_CELL = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
+_WORDS = rb"[^ \n\x1b\x80-\xff]{1,500}(?: [^ \n\x1b\x80-\xff]{1,60}){0,8}"
+
+
+def _form(node: bytes) -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:" + STAMP_BYTES + rb"(?<=\d)Z? {2,80}(" + node + _CELL + rb")()(?::(\d{1,5}))?"
+        rb" {2,80}("
+        + _CELL
+        + rb")(?::(\d{1,5}))? {2,80}("
+        + _WORDS
+        + rb") {2,80}([A-Z][^ \n\x1b\x80-\xff]{1,20}) {2,80}"
+        rb"(?:TCP Flags: ([A-Z, ]{3,60}))?([^\n\x1b\x80-\xff]{0,2000})"
+        rb"|([^\n]*))\n"
+    )
+
+
+_FORM, _NODE_FORM = _form(b""), _form(rb"[^ \n\x1b\x80-\xff]{1,300} {2,80}")
 
 
 class HubbleTable:
@@ -44,6 +75,7 @@ class HubbleTable:
     cni: ClassVar[str | None] = "cilium"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """The header is a mark, and so is a row with a verdict column where the header was cut away."""
@@ -64,6 +96,29 @@ class HubbleTable:
             if line.strip():
                 text = decode(line)
                 yield from _row(text, block.of_line(index), context, clock, cut=index == final)
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first record of each kind."""
+        clock, with_raw = Clock(context), structs.replace(context, keep_raw=True)
+
+        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+            return _row(decode(line), around, with_raw, clock, cut=False)
+
+        pattern = _NODE_FORM if _has_nodes(block.data) else _FORM
+        fold_forms(self, block, context, sink, LineForm(pattern=pattern, clock=clock.start, read=read))
+
+
+def _has_nodes(data: bytes) -> bool:
+    """Whether the first row with a verdict has it one column further on; other rows are read."""
+    for line in data[:65_536].split(b"\n")[:200]:
+        match = _ROW.fullmatch(clean(decode(line)))
+        if match is None or match["stamp"] is None:
+            continue
+        columns = _GAP.split(match["rest"].strip(), maxsplit=6)
+        for offset in (0, 1):
+            if len(columns) > 3 + offset and split_verdict(columns[3 + offset]) is not None:
+                return offset == 1
+    return False
 
 
 def _row(

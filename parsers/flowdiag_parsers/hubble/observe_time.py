@@ -17,7 +17,7 @@ from flowdiag.parserkit import (
     yearless_instant,
 )
 
-__all__ = ["STAMP", "Clock"]
+__all__ = ["STAMP", "STAMP_BYTES", "Clock"]
 
 # "Jan  1 00:20:34.567"                    StampMilli, the default (hubble 0.6 to 1.18)
 # "2021-06-22T14:24:00.345Z"               --time-format RFC3339, RFC3339Milli, RFC3339Micro, RFC3339Nano
@@ -28,6 +28,13 @@ STAMP = (
     r"|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4})"
 )
 """A stamp, as text of a regular expression."""
+
+# The forms with a fraction, and RFC 3339 in UTC without one: what `flowdiag.parserkit.line_forms` wants of a stamp.
+STAMP_BYTES = (
+    rb"(?:([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?=\.\d{1,9}[^\dZ])|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?=(?:\.\d{1,9})?Z))"
+    rb"(?:\.(\d{1,9}))?)?"
+)
+"""Second and fraction; the ``Z`` of the second form is left standing, and the first one has none."""
 
 _SHORT = re.compile(r"([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?")
 _CACHE = 4096
@@ -58,10 +65,22 @@ class Clock:
                 return at, TimeSource.INFERRED_YEAR
         return self._fallback(around)
 
+    def start(self, second: bytes, around: LineEnvelope) -> int | None:
+        """Nanoseconds of a stamp without its fraction; ``None`` where it must be read with its line."""
+        stamp = second.decode("ascii")
+        if stamp[0].isdigit():
+            try:
+                return parse_rfc3339(f"{stamp}Z")
+            except ValueError:  # not a day of the calendar
+                return None
+        known = self._context.year is not None or self._context.reference_time is not None
+        # Else every line's envelope may tell another year.
+        return self._yearless(f"{stamp}.0", around) if known or around.at is None else None
+
     @staticmethod
     def _fallback(around: LineEnvelope) -> tuple[int | None, TimeSource]:
         if around.at is not None:
-            return around.at, TimeSource.ENVELOPE
+            return around.at, around.time_source
         return None, TimeSource.NONE
 
     def _yearless(self, stamp: str, around: LineEnvelope) -> int | None:
