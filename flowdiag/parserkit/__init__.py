@@ -34,6 +34,7 @@ from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
 from flowdiag.parserkit.line_forms import LineForm, fold_forms
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
 from flowdiag.parserkit.packets import canonical_ip, is_ip, protocol_name
+from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.quiet_lines import QuietForm, fold_quiet
 from flowdiag.parserkit.sink import (
@@ -44,6 +45,7 @@ from flowdiag.parserkit.sink import (
     flag_bits,
     looks_like_reply,
     named_peer,
+    port_kind,
 )
 from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 
@@ -53,6 +55,7 @@ __all__ = [
     "MONTHS",
     "NS",
     "REASONS",
+    "REFUSED",
     "TCP_FLAGS",
     "WORKLOAD_PREFIXES",
     "Block",
@@ -101,10 +104,13 @@ __all__ = [
     "is_workload_interface",
     "iter_lines",
     "json_object",
+    "lane_of",
     "looks_like_reply",
     "named_peer",
     "object_of",
     "parse_rfc3339",
+    "place_event",
+    "port_kind",
     "protocol_name",
     "read_klog",
     "reason_by_code",

@@ -49,6 +49,8 @@ def fold_quiet(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
     """
     context = replace(context, keep_raw=True)
     lines = cut_lines(block.data)
+    if not lines:
+        return
     data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
     columns = block.envelope
     # A time without a year is said to be one, record by record.

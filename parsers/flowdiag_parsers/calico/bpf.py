@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
+
+from msgspec import structs
 
 from flowdiag.parserkit import (
     Block,
     Cause,
     Event,
     FlowEvent,
+    FlowSink,
     LineEnvelope,
+    LineForm,
     LogEvent,
     ParseContext,
     Peer,
     Verdict,
     decode,
+    fold_forms,
     iter_lines,
 )
 from flowdiag_parsers.calico.bpf_dump import DUMP_SNIFF, Origin, Statement, finish, read_dump_line
@@ -31,6 +37,16 @@ from flowdiag_parsers.calico.bpf_trace import (
 
 __all__ = ["CalicoBpf"]
 
+# A Log rule's line; groups as `flowdiag.parserkit.line_forms.GROUPS` has them.  Program, processor and uptime tell nothing.
+#             curl-5288    [000] ..s2.  3055.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED proto 6
+# src 10.0.1.5:56042 dest 192.0.2.12:80                                                             v3.29.1 and later
+_FORM = re.compile(
+    rb"(?:()()[ \t]{0,24}[^\n\x80-\xff]{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] [^\s\x80-\xff]{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
+    rb"([^\s:\x80-\xff]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([0-9.]{7,15}):(\d{1,5})"
+    rb"( dest [0-9.]{7,15}):(\d{1,5})()()()()"
+    rb"|([^\n]*))\n"
+)
+
 
 class CalicoBpf:
     """``trace_pipe`` lines, and ``calico-node -bpf`` policy, counters and conntrack dumps."""
@@ -40,6 +56,7 @@ class CalicoBpf:
     cni: ClassVar[str | None] = "calico"
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """Calico's tag (interface and hook) after the tracer's head, or a dump's own words."""
@@ -77,6 +94,14 @@ class CalicoBpf:
         if block.last:
             for statement in finish(dump):
                 yield _statement_event(statement, context)
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first line of each kind that a Log rule printed."""
+        fold_forms(self, block, context, sink, LineForm(pattern=_FORM))
+        if block.last:
+            # A dump that goes on to the end is told where the input ends, whatever stands in its last line.
+            for event in self.parse(Block(data=b"", last=True), structs.replace(context, keep_raw=True)):
+                sink.add(event)
 
 
 def _packet_event(

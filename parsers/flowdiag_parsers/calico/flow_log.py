@@ -12,6 +12,7 @@ import msgspec
 from flowdiag.parserkit import (
     Block,
     Event,
+    FlowSink,
     LineEnvelope,
     LogEvent,
     ParseContext,
@@ -19,6 +20,7 @@ from flowdiag.parserkit import (
     decode,
     iter_lines,
 )
+from flowdiag_parsers.calico.flow_fold import fold_records
 from flowdiag_parsers.calico.flow_record import flow_event
 from flowdiag_parsers.calico.flow_shape import is_flow, level, unwrap
 from flowdiag_parsers.calico.policy_names import policy_string
@@ -46,6 +48,7 @@ class CalicoFlowLog:
     cni: ClassVar[str | None] = "calico"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """Reporter, action and a named end together are a mark; a document is for `CalicoFlowDocument`."""
@@ -63,22 +66,11 @@ class CalicoFlowLog:
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield an event per flow record; DNS, L7 and other logs in the same files are passed over."""
         for index, line in iter_lines(block):
-            start = line.find(b"{")
-            if start < 0:
-                if line[:1].isdigit() and _POLICY_STRING.match(line) is not None:
-                    yield from _strings([decode(line)], block.of_line(index), context)
-                continue
-            body = line if start == 0 else line[start:]
-            around = block.of_line(index)
-            try:
-                value = _decoded(body)
-            except (msgspec.DecodeError, RecursionError):
-                if _has_marks(body):
-                    yield _warning("malformed-json", "not a whole JSON object", around, context, line)
-                continue
-            raw = decode(line) if context.keep_raw else None
-            for record in unwrap(value):
-                yield from _events(record, around, context, raw)
+            yield from _line(line, block.of_line(index), context)
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first record of each kind."""
+        fold_records(block, context, sink, _line)
 
 
 class CalicoFlowDocument:
@@ -116,6 +108,24 @@ class CalicoFlowDocument:
             yield _warning(
                 "truncated-document", "the document ends early", _at_place(around, place + 1), context, b""
             )
+
+
+def _line(line: bytes, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:
+    start = line.find(b"{")
+    if start < 0:
+        if line[:1].isdigit() and _POLICY_STRING.match(line) is not None:
+            yield from _strings([decode(line)], around, context)
+        return
+    body = line if start == 0 else line[start:]
+    try:
+        value = _decoded(body)
+    except (msgspec.DecodeError, RecursionError):
+        if _has_marks(body):
+            yield _warning("malformed-json", "not a whole JSON object", around, context, line)
+        return
+    raw = decode(line) if context.keep_raw else None
+    for record in unwrap(value):
+        yield from _events(record, around, context, raw)
 
 
 def _events(

@@ -18,7 +18,7 @@ from flowdiag.parserkit import (
 )
 from flowdiag_parsers.calico.flow_policies import Traces, read_traces
 
-__all__ = ["flow_event"]
+__all__ = ["flow_event", "instant", "integer"]
 
 _VERDICTS = {
     "allow": Verdict.ALLOWED,
@@ -101,7 +101,7 @@ def flow_event(
         cause=cause,
         reason=reason,
         policies=traces.enforced + traces.staged,
-        count=max(1, _integer(flat.get("num_flows")) or 1),
+        count=max(1, integer(flat.get("num_flows")) or 1),
     )
 
 
@@ -116,7 +116,7 @@ def _reason(traces: Traces) -> str | None:
 
 def _packets(flat: dict[str, Any]) -> int | None:
     """Packets both ways, ``None`` where the record does not count them."""
-    counts = [_integer(flat.get(key)) for key in ("packets_in", "packets_out")]
+    counts = [integer(flat.get(key)) for key in ("packets_in", "packets_out")]
     if flat.get("from_protobuf"):
         counts = [count or 0 for count in counts]
     known = [count for count in counts if count is not None]
@@ -142,7 +142,7 @@ def _peer(flat: dict[str, Any], end: str, protocol: str | None) -> Peer:
         entity = shown
     else:
         pod = shown
-    port = _integer(flat.get(f"{end}_port"))
+    port = integer(flat.get(f"{end}_port"))
     service = None
     if end == "dest":
         service_name = _text(flat.get("dest_service_name"))
@@ -196,31 +196,32 @@ def _protocol(value: Any) -> str | None:
 
 def _time(flat: dict[str, Any], around: LineEnvelope, context: ParseContext) -> tuple[int | None, TimeSource]:
     for key in ("start_time", "@timestamp", "end_time"):
-        at = _instant(flat.get(key), context)
+        at = instant(flat.get(key), context)
         if at is not None:
             return at, TimeSource.RECORD
     return around.at, around.time_source
 
 
-def _instant(value: Any, context: ParseContext) -> int | None:
+def instant(value: Any, context: ParseContext) -> int | None:
     """RFC 3339 text, or epoch seconds or milliseconds as a number or as digits (protobuf JSON)."""
     if isinstance(value, str) and not value.isdecimal():
         try:
             return parse_rfc3339(value, context.zone)
         except ValueError:
             return None
-    number = _integer(value)
+    number = integer(value)
     if number is None or number <= 0:
         return None
     return number * (NS // 1000) if number > 100_000_000_000 else number * NS
 
 
-def _integer(value: Any) -> int | None:
+def integer(value: Any) -> int | None:
+    """A whole number: as such, as a float without a fraction, or as digits."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.isinteger():
         return int(value)
     if isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdecimal():
         return int(value)

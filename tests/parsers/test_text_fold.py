@@ -1,0 +1,599 @@
+"""Folding text records is reading every one of them, and the prefilter drops no refusal."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowdiag.ingest.envelopes import Rows
+from flowdiag.ingest.marks import marked
+from flowdiag.model.event import FlowEvent, GapEvent, Verdict
+from flowdiag.parserkit import Block, Envelope, ParseContext
+from flowdiag.tally import Tally
+from flowdiag_parsers.calico.bpf import CalicoBpf
+from flowdiag_parsers.calico.component_log import CalicoLog
+from flowdiag_parsers.calico.flow_log import CalicoFlowLog
+from flowdiag_parsers.cilium.agent_log import CiliumAgentLog
+from flowdiag_parsers.cilium.monitor import CiliumMonitor
+from flowdiag_parsers.hubble.observe_compact import HubbleCompact
+from flowdiag_parsers.hubble.observe_dict import HubbleDict
+from flowdiag_parsers.hubble.observe_table import HubbleTable
+from flowdiag_parsers.netfilter.kernel_log import NetfilterLog
+
+NS = 1_000_000_000
+
+ports = st.sampled_from([53, 80, 8080, 32767, 32768, 40_001, 65_535])
+names = st.sampled_from(
+    [
+        "shop/web-1",
+        "shop/api-1",
+        "10.0.1.7",
+        "[fd00::7]",
+        "api.example.com",
+        "a.example.com,b.example.com",
+        "shop/ä",
+    ]
+)
+idents = st.sampled_from(["", " (ID:84671)", " (world)", " (host)"])
+tails = st.sampled_from(
+    [
+        "to-endpoint FORWARDED (TCP Flags: ACK)",
+        "to-endpoint FORWARDED (TCP Flags: SYN, ACK)",
+        "Policy denied DROPPED (TCP Flags: SYN)",
+        "policy-verdict:none INGRESS DENIED (TCP Flags: SYN)",
+        "policy-verdict:none EGRESS DENIED BY guard (CiliumNetworkPolicy) (UDP)",
+        "policy-verdict:L3-L4 INGRESS ALLOWED (TCP Flags: SYN)",
+        "policy-verdict:none INGRESS AUDITED (TCP Flags: SYN)",
+        "http-request DROPPED (HTTP/1.1 PUT http://api/v1)",
+        'dns-response proxy FORWARDED (DNS Answer "192.0.2.7" TTL: 30 (Proxy a.example.com. A))',
+        "not a verdict at all",
+    ]
+)
+stamps = st.sampled_from(
+    [
+        "Apr 21 09:10:00.000",
+        "Apr 21 09:10:00.999",
+        "Apr 21 09:10:01.500",
+        "Apr 31 09:10:00.000",
+        "2026-04-21T09:10:00.5Z",
+    ]
+)
+compact_lines = st.one_of(
+    st.builds(
+        lambda at, node, a, ap, ai, way, b, bp, bi, tail: (
+            f"{at}{node}: {a}:{ap}{ai} {way} {b}:{bp}{bi} {tail}"
+        ),
+        stamps,
+        st.sampled_from(["", " [k8s1]"]),
+        names,
+        ports,
+        idents,
+        st.sampled_from(["->", "<-", "<>"]),
+        names,
+        ports,
+        idents,
+        tails,
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            "Apr 21 09:10:02.000 [k8s1]: EVENTS LOST: HUBBLE_RING_BUFFER CPU(3) 12",
+            "Apr 21 09:10:02.000: 10.0.1.7 -> 10.0.1.8 to-endpoint FORWARDED (ICMPv4 EchoRequest)",
+            "\x1b[31mApr 21 09:10:00.000: shop/web-1:40001 <> shop/api-1:80 Policy denied DROPPED (UDP)\x1b[0m",
+        ]
+    ),
+)
+pairs = st.builds(
+    lambda a, ap, b, bp: f"{a}:{ap} -> {b}:{bp}",
+    st.sampled_from(["10.0.1.7", "10.0.2.9", "[fd00::7]"]),
+    ports,
+    st.sampled_from(["10.0.1.7", "10.0.2.9", "[fd00::9]"]),
+    ports,
+)
+protocols = st.sampled_from(["tcp SYN", "tcp SYN, ACK", "tcp ACK, FIN", "udp", "sctp", "EchoRequest"])
+flow_hash = st.sampled_from(["0x1d8a6a2", "0x9bdd31c4", "0x0"])
+monitor_lines = st.one_of(
+    st.builds(
+        lambda head, number, rest, pair, proto: f"{head} flow {number} {rest} {pair} {proto}",
+        st.sampled_from(["xx drop (Policy denied)", "xx drop (FIB lookup failed, 4)", "xx drop (119, 0)"]),
+        flow_hash,
+        st.sampled_from(
+            [
+                "to endpoint 61, ifindex 14, file bpf_lxc.c:2067, , identity 1000->2000:",
+                "to endpoint 0, , identity world->2000:",
+            ]
+        ),
+        pairs,
+        protocols,
+    ),
+    st.builds(
+        lambda number, way, action, pair, proto: (
+            f"Policy verdict log: flow {number} local EP ID 61, remote ID 1000, proto 6, {way}, action {action}, "
+            f"auth: disabled, match none, {pair} {proto}"
+        ),
+        flow_hash,
+        st.sampled_from(["ingress", "egress"]),
+        st.sampled_from(["allow", "deny", "audit", "redirect"]),
+        pairs,
+        protocols,
+    ),
+    st.builds(
+        lambda head, number, state, pair, proto: (
+            f"{head} flow {number} , identity 1000->2000 state {state} ifindex lxc61 orig-ip 10.0.1.7: {pair} {proto}"
+        ),
+        st.sampled_from(["-> endpoint 61", "-> stack", "<- endpoint 61", "<- host"]),
+        flow_hash,
+        st.sampled_from(["new", "established", "reply"]),
+        pairs,
+        protocols,
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            "CPU 03: Lost 12 events",
+            "Listening for events on 8 CPUs with 64x4096 of shared memory",
+            "CPU 01: MARK 0xa902d52e FROM 61 DROP: 74 bytes, reason Policy denied, to endpoint 0",
+            "IPv4\t{Contents=[..20..] Payload=[..40..] Version=4 Protocol=TCP SrcIP=10.0.1.7 DstIP=10.0.2.9}",
+            '>> Policy updated: {"labels":[],"revision":5,"rule_count":1}',
+        ]
+    ),
+)
+cells = st.builds(
+    lambda name, port: f"{name}{port}", names, st.sampled_from(["", ":80", ":40001", ":40002", ":32767"])
+)
+kinds = st.sampled_from(
+    [
+        ("to-endpoint", "FORWARDED"),
+        ("Policy denied", "DROPPED"),
+        ("policy-verdict:none EGRESS", "DENIED"),
+        ("policy-verdict:none EGRESS", "DENIED BY guard (CiliumNetworkPolicy)"),
+        ("policy-verdict:none INGRESS", "AUDITED"),
+        ("http-request", "DROPPED"),
+        ("EVENTS LOST", "-"),
+    ]
+)
+summaries = st.sampled_from(
+    [
+        "TCP Flags: SYN",
+        "TCP Flags: SYN, ACK",
+        "TCP Flags: ACK",
+        "UDP",
+        "ICMPv4 EchoRequest",
+        "HTTP/1.1 GET http://a/",
+        "",
+    ]
+)
+hubble_stamps = st.sampled_from(
+    [
+        "Apr 21 09:10:00.000",
+        "Apr 21 09:10:00.999",
+        "Apr 31 09:10:00.000",
+        "Apr 21 09:10:00",
+        "Apr 21 09:10:00.000Z",
+        "2026-04-21T09:10:00.5Z",
+        "2026-04-21T09:10:00Z",
+        "2026-04-21T09:10:00.5+02:00",
+    ]
+)
+table_rows = st.one_of(
+    st.builds(
+        lambda at, gap, node, src, dst, kind, summary: gap.join([at, *node, src, dst, *kind, summary]),
+        hubble_stamps,
+        st.sampled_from(["   ", "      "]),
+        st.sampled_from([[], [], [], ["k8s1"]]),
+        cells,
+        cells,
+        kinds,
+        summaries,
+    ),
+    st.sampled_from(["", "TIMESTAMP   SOURCE   DESTINATION   TYPE   VERDICT   SUMMARY", "what is   this"]),
+)
+dict_records = st.one_of(
+    st.builds(
+        lambda at, node, src, dst, kind, summary, end: (
+            f"  TIMESTAMP: {at}\n{node}     SOURCE: {src}\nDESTINATION: {dst}\n       TYPE: {kind[0]}\n"
+            f"    VERDICT: {kind[1]}\n    SUMMARY: {summary}{end}"
+        ),
+        hubble_stamps,
+        st.sampled_from(["", "       NODE: k8s1\n"]),
+        cells,
+        cells,
+        kinds,
+        summaries,
+        st.sampled_from(
+            ["\n------------", "\n------------", "", "\n    DETAILS: more", "\nwhat is this\n------------"]
+        ),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "------------",
+            "what is this",
+            "    SUMMARY: UDP",
+            "  TIMESTAMP: Apr 21 09:10:00.000\n------------",
+        ]
+    ),
+)
+packet_prefixes = st.sampled_from(
+    [
+        "",
+        "[307753.360525] ",
+        "[    1.000001] ",
+        "Mar  2 10:00:00 node-1 kernel: ",
+        "Mar  2 10:00:01 node-1 kernel: [  100.000001] ",
+        "2026-03-02T10:00:05+0000 node-1 kernel: ",
+        "kern  :notice: [307753.360525] ",
+    ]
+)
+packets = st.builds(
+    lambda at, rule, ends, number, rest: (
+        f"{at}{rule}{ends} LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID={number} DF {rest} "
+    ),
+    packet_prefixes,
+    st.sampled_from(["calico-packet: ", "[UFW BLOCK] ", "calico-packet np:shop/web:default: ", "", "DROP: "]),
+    st.sampled_from(
+        [
+            "IN=cali43878a68a0a OUT=eth0 MAC=ee:ee:ee:ee:ee:ee:02:42:0a:00:01:05:08:00 SRC=10.0.1.5 DST=192.0.2.10",
+            "IN=eth0 OUT=calia4fc3c48bd8 SRC=192.0.2.10 DST=10.0.1.5",
+            "IN=eth0 OUT= MAC= SRC=198.51.100.7 DST=192.0.2.2",
+        ]
+    ),
+    st.integers(1, 65_535),
+    st.builds(
+        lambda proto, a, b, tail: (
+            f"PROTO={proto} SPT={a} DPT={b} {tail}" if proto in ("TCP", "UDP") else f"PROTO={proto}"
+        ),
+        st.sampled_from(
+            [
+                "TCP",
+                "TCP",
+                "UDP",
+                "ICMP TYPE=8 CODE=0 ID=7 SEQ=1",
+                "ICMP TYPE=3 CODE=1 [SRC=10.0.1.9 ]",
+                "132",
+            ]
+        ),
+        ports,
+        ports,
+        st.sampled_from(
+            [
+                "WINDOW=64240 RES=0x00 SYN URGP=0",
+                "WINDOW=64240 RES=0x00 ACK SYN URGP=0",
+                "WINDOW=1 RES=0x00 ACK PSH URGP=0",
+                "SEQ=1 ACK=0 WINDOW=9 RES=0x00 SYN URGP=0 MARK=0x1",
+                "LEN=36",
+            ]
+        ),
+    ),
+)
+kernel_lines = st.one_of(
+    packets,
+    st.sampled_from(["", "[  113.000001] net_ratelimit: 12 callbacks suppressed", "IN=eth0 OUT= SRC=10.0.0"]),
+)
+traces = st.one_of(
+    st.builds(
+        lambda cpu, up, hook, word, a, b: (
+            f"            curl-5288    [00{cpu}] ..s2.  {up}.982021: bpf_trace_printk: cali43878a68a0a-{hook}: "
+            f"policy {word} proto 6 src 10.0.1.5:{a} dest 192.0.2.12:{b}"
+        ),
+        st.integers(0, 3),
+        st.integers(1, 99),
+        st.sampled_from("IEX"),
+        st.sampled_from(["ALLOWED", "DENIED ", "DENIED"]),
+        ports,
+        ports,
+    ),
+    st.sampled_from(
+        [
+            "",
+            "cali43878a68a0a-E: policy DENIED proto 17 src 10.0.1.5:53 dest 10.0.1.6:40001",
+            "IfaceName: calia4fc3c48bd8",
+            "// Start of tier default",
+            '// Start of rule action:"deny"  rule_id:"x"',
+            "// count = 9",
+            "| Dropped  | by policy                      |       2 |     11 | N/A |",
+        ]
+    ),
+)
+agent_records = st.one_of(
+    st.builds(
+        lambda at, level, message, rest: f"{at}level={level} {message} {rest}",
+        st.sampled_from(
+            [
+                "",
+                "time=2026-03-17T14:03:13.123Z ",
+                'time="2026-03-17T14:03:14Z" ',
+                "time=2026-03-17T25:03:13Z ",
+                "2026-03-17T14:03:13.5Z ",
+            ]
+        ),
+        st.sampled_from(["info", "warning", "error"]),
+        st.sampled_from(
+            [
+                'msg="Rewrote endpoint BPF program"',
+                'msg="Upserted policy to repository"',
+                'source=/go/x.go:1 msg="Rewrote endpoint BPF program"',
+                'msg="hubble events queue is full: dropping messages"',
+                'msg="a \\"quoted\\" word"',
+                "msg=bare",
+            ]
+        ),
+        st.sampled_from(["", "resource=knp/shop/web", 'error="range is full"', 'k="open', "subsys=daemon"]),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            "E0512 10:11:12.123456       1 x.go:1] failed to list *v1.Pod",
+            "goroutine 1 [running]:",
+        ]
+    ),
+)
+calico_records = st.one_of(
+    st.builds(
+        lambda at, level, head, text: f"{at} [{level}][70] {head} 12: {text}",
+        st.sampled_from(
+            [
+                "2026-03-02 10:00:00.077",
+                "2026-03-02 10:00:01.000",
+                "0001-01-01 00:00:00.000",
+                "2026-13-02 10:00:00.000",
+            ]
+        ),
+        st.sampled_from(["INFO", "WARNING", "PANIC", "DEBUG"]),
+        st.sampled_from(["felix/table.go", "felix/int_dataplane.go", "ipam.go", "felix/other.go", "<nil>"]),
+        st.sampled_from(
+            [
+                "",
+                "Failed to program iptables, will retry error=exit status 4",
+                'Received *proto.ActivePolicyUpdate update from calculation graph msg=id:<tier:"default" name:"shop/default.web" > ',
+                "Finished loading iptables state ipVersion=0x4",
+                "No IPs available in pools: [10.0.0.0/24]",
+                "calico/node is not ready: x",
+            ]
+        ),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "a line that goes on",
+            "bird: Mesh_10_0_1_1: State changed to down",
+            "... dropped 12 logs ...",
+            "2026-03-02 10:00:00.077 [INFO][70",
+            "panic: x",
+            "goroutine 405 [running]:",
+            "W0918 07:33:56.992682       1 client_config.go:549] text",
+        ]
+    ),
+)
+calico_flows = st.one_of(
+    st.builds(
+        lambda action, reporter, source, port, sport, labels, extra, start, packets, flows: json.dumps(
+            {
+                "start_time": start,
+                "end_time": 1,
+                "action": action,
+                "reporter": reporter,
+                "source_name": source,
+                "source_namespace": "shop",
+                "source_port": sport,
+                "source_labels": labels,
+                "dest_name": "web-*",
+                "dest_namespace": "shop",
+                "dest_port": port,
+                "protocol": "tcp",
+                "policies": {"enforced": [], "pending": []},
+                "packets_in": packets,
+                "packets_out": 0,
+                "num_flows": flows,
+                **extra,
+            }
+        ),
+        st.sampled_from(["Allow", "Deny", "deny", "Pass", 1]),
+        st.sampled_from(["Src", "Dst", "dst, fwd"]),
+        st.sampled_from(["client-*", "-", "pub", 5, None]),
+        st.sampled_from([80, 40_001, 0, "443", None, True]),
+        st.sampled_from([None, 40_001, 40_002, 80]),
+        st.sampled_from(["app=client | tier=a", {"labels": ["app=client"]}, None, []]),
+        st.sampled_from(
+            [
+                {},
+                {},
+                {"host": "node-1"},
+                {"message": "x"},
+                {"_source": {"action": "deny"}},
+                {"proto": "udp"},
+                {"policies": {"all_policies": ["0|default|shop/default.web|deny|0"]}},
+            ]
+        ),
+        st.sampled_from(["2026-03-02T10:00:00Z", "2026-03-02T10:00:15Z", 1_772_445_600, "soon", None]),
+        st.sampled_from([0, 4, "4", None]),
+        st.sampled_from([None, 1, 7]),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            '{"type":"LOG","qname":"a"}',
+            '{"action":"deny","reporter":"src","source_name":',
+            "[]",
+            " ",
+        ]
+    ),
+)
+FORMS = [
+    (HubbleCompact(), compact_lines),
+    (HubbleTable(), table_rows),
+    (HubbleDict(), dict_records),
+    (CiliumMonitor(), monitor_lines),
+    (CiliumAgentLog(), agent_records),
+    (CalicoLog(), calico_records),
+    (CalicoFlowLog(), calico_flows),
+    (CalicoBpf(), traces),
+    (NetfilterLog(), kernel_lines),
+]
+
+
+COMPACT_TAILS = [
+    "to-endpoint FORWARDED (TCP Flags: ACK)",
+    "to-endpoint FORWARDED (TCP Flags: SYN, ACK)",
+    "Policy denied DROPPED (TCP Flags: SYN)",
+    "Policy denied DROPPED (TCP Flags: ACK)",
+    "policy-verdict:none INGRESS DENIED (TCP Flags: SYN)",
+    "policy-verdict:none EGRESS AUDITED (TCP Flags: SYN)",
+    "http-request DROPPED (HTTP/1.1 PUT http://api/v1)",
+]
+MONITOR_HEADS = [
+    ("xx drop (Policy denied)", "to endpoint 61, ifindex 14, file bpf_lxc.c:2067, , identity 1000->2000:"),
+    ("xx drop (Policy denied)", "to endpoint 0, , identity world->2000:"),
+    ("xx drop (119, 0)", "to endpoint 0, , identity world->2000:"),
+    ("Policy verdict log:", "local EP ID 61, remote ID 1000, proto 6, ingress, action deny, match none,"),
+    ("Policy verdict log:", "local EP ID 61, remote ID 1000, proto 6, egress, action audit, match none,"),
+    ("-> endpoint 61", ", identity 1000->2000 state new ifindex lxc61 orig-ip 10.0.1.7:"),
+    ("<- endpoint 61", ", identity 1000->2000 state reply ifindex 0 orig-ip 10.0.1.7:"),
+]
+
+
+def busy(parser, seed):
+    """Sixty lines of few kinds: two connections either way round, from ever new client ports."""
+    if parser.name not in {"hubble-compact", "cilium-monitor"}:
+        return []
+    dice = random.Random(seed)  # noqa: S311 - test data
+    found = []
+    for _ in range(60):
+        client, server = dice.choice([40_001, 40_002, 59_999, 32_768]), dice.choice([80, 8080, 32_767])
+        ends = [client, server] if dice.random() < 0.7 else [server, client]
+        if parser.name == "hubble-compact":
+            stamp = dice.choice(["Apr 21 09:10:00.000", "Apr 21 09:10:00.750", "Apr 21 09:11:07.500"])
+            way, tail = dice.choice(["->", "<>", "<-"]), dice.choice(COMPACT_TAILS)
+            found.append(f"{stamp}: shop/web-1:{ends[0]} (ID:7) {way} shop/api-1:{ends[1]} {tail}")
+        else:
+            head, rest = dice.choice(MONITOR_HEADS)
+            flags = dice.choice(["tcp SYN", "tcp ACK", "udp"])
+            found.append(
+                f"{head} flow 0x{dice.getrandbits(32):x} {rest} 10.0.1.7:{ends[0]} -> 10.0.2.9:{ends[1]} {flags}"
+            )
+    return found
+
+
+def said(tally):
+    return (
+        tally.flows(),
+        tally.inputs,
+        tally.dns,
+        tally.logs,
+        tally.gaps,
+        tally.changes,
+        tally.warnings,
+        tally.warning_counts,
+    )
+
+
+def both(parser, blocks, context):
+    """The tally of folding, and of reading and adding."""
+    folded, added = Tally(), Tally()
+    # What a sequential parser remembers between blocks is each way's own.
+    ways = [ParseContext(**{**as_dict(context), "keep_raw": True, "memory": {}}) for _ in "ab"]
+    for block in blocks:
+        folded.take(parser, block, ways[0])
+        for event in parser.parse(block, ways[1]):
+            added.add(event, parser.name, context.input)
+    return folded, added
+
+
+def as_dict(context):
+    return {name: getattr(context, name) for name in context.__struct_fields__}
+
+
+@pytest.mark.parametrize(("parser", "lines"), FORMS, ids=lambda one: getattr(one, "name", ""))
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_folding_is_reading_and_adding(parser, lines, data):
+    """Whatever the blocks, the envelopes and the years: the same flows, counts, examples and warnings."""
+    chosen = data.draw(st.lists(lines, min_size=1, max_size=16))
+    for line in busy(parser, data.draw(st.integers(0, 1 << 32))):
+        chosen.insert(data.draw(st.integers(0, 3)) * len(chosen) // 3, line)
+    # What comes again is what folding is for.
+    chosen += data.draw(st.lists(st.sampled_from(chosen), max_size=16))
+    cut = data.draw(st.integers(0, len(chosen)))
+    end = data.draw(st.sampled_from(["\n", "\r\n"]))
+    enveloped = data.draw(st.sampled_from(["no", "lines", "times", "times", "yearless"]))
+    blocks, first = [], 1
+    for index, part in enumerate((chosen[:cut], chosen[cut:])):
+        if not part:
+            continue
+        last = index == 1
+        rows = [line for piece in part for line in piece.split("\n")]
+        text = end.join(rows) + ("" if last and data.draw(st.booleans()) else end)
+        numbers = list(range(first * 2, (first + len(rows)) * 2, 2))
+        envelope = None
+        if enveloped == "lines":
+            envelope = Envelope(lines=numbers)
+        elif enveloped != "no":
+            times = [1_776_762_600 * NS + number for number in numbers]
+            some = data.draw(st.sampled_from([None, "n1"]))
+            nodes = None if some is None else [some if number % 3 else None for number in numbers]
+            pods = data.draw(st.sampled_from([None, ["a"], ["a", "b"]]))
+            envelope = Envelope(
+                lines=numbers,
+                at=[None if number % 14 == 0 else at for number, at in zip(numbers, times, strict=True)],
+                node=nodes,
+                pod=None if pods is None else [pods[number // 2 % len(pods)] for number in numbers],
+                year_inferred=enveloped == "yearless" and parser.tells_inferred_years,
+            )
+        blocks.append(Block(data=text.encode(), first_line=first, envelope=envelope, last=last))
+        first += len(rows)
+    context = ParseContext(
+        input="in",
+        year=data.draw(st.sampled_from([2026, None])),
+        node=data.draw(st.sampled_from([None, "k8s9"])),
+        endpoint_ids=data.draw(st.sampled_from([{}, {61: "shop/api-1"}])),
+    )
+    folded, added = both(parser, blocks, context)
+
+    assert said(folded) == said(added)
+
+
+@pytest.mark.parametrize(("parser", "lines"), FORMS, ids=lambda one: getattr(one, "name", ""))
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_the_prefilter_drops_no_refusal(parser, lines, data):
+    """Every refusal, audit, error and gap that reading finds is found among the lines with a mark."""
+    chosen = data.draw(st.lists(lines, min_size=1, max_size=25))
+    text = ("\n".join(chosen) + "\n").encode()
+    rows = Rows(data=text, lines=range(1, len(chosen) + 1))
+    marks = parser.denied_marks(text)
+    kept = marked(rows, marks)
+    context = ParseContext(input="in", year=2026)
+
+    def wanted(block):
+        return [
+            event
+            for event in parser.parse(block, context)
+            if isinstance(event, GapEvent)
+            or (isinstance(event, FlowEvent) and event.verdict in (Verdict.DENIED, Verdict.AUDITED))
+        ]
+
+    left = Block(data=kept.data, first_line=1, envelope=Envelope(lines=list(kept.lines)))
+    assert wanted(left) == wanted(Block(data=text))
+
+
+def test_two_inputs_share_shapes_and_keep_their_own_counts():
+    """A shape met in one file is counted in the next one under that file's name, inferred year and all."""
+    line = b"Apr 21 09:10:00.000: shop/web-1:40001 <> shop/api-1:80 Policy denied DROPPED (TCP Flags: SYN)\n"
+    folded = Tally()
+    for name in ("a.txt", "b.txt"):
+        folded.take(HubbleCompact(), Block(data=line * 3, last=True), ParseContext(input=name, year=2026))
+    (flow,) = folded.flows()
+
+    assert flow.count == 6
+    assert {name: (one.flows, one.year_inferred) for name, one in folded.inputs.items()} == {
+        "a.txt": (3, True),
+        "b.txt": (3, True),
+    }
