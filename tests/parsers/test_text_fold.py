@@ -460,11 +460,42 @@ MONITOR_HEADS = [
 ]
 
 
+def flow_of_few_kinds(dice):
+    """A record whose times, counters and client's port vary, and little else."""
+    staged = {
+        "kind": "StagedNetworkPolicy",
+        "name": "g",
+        "namespace": "shop",
+        "tier": "default",
+        "action": "Deny",
+    }
+    return json.dumps(
+        {
+            "start_time": f"2026-03-02T10:0{dice.randrange(3)}:00Z",
+            "action": dice.choice(["Allow", "Deny"]),
+            "reporter": "Dst",
+            "source_name": "client-*",
+            "source_namespace": "shop",
+            "source_port": dice.choice([None, 0, 80, 40_001, 40_002]),
+            "dest_name": "web-*",
+            "dest_namespace": "shop",
+            "dest_port": dice.choice([80, 40_003]),
+            "protocol": dice.choice(["tcp", "icmp"]),
+            "policies": {"enforced": [], "pending": dice.choice([[], [staged]])},
+            "packets_in": dice.choice([0, 3]),
+            "packets_out": dice.choice([0, 3, None]),
+            "num_flows": dice.choice([1, 7]),
+        }
+    )
+
+
 def busy(parser, seed):
     """Sixty lines of few kinds: two connections either way round, from ever new client ports."""
+    dice = random.Random(seed)  # noqa: S311 - test data
+    if parser.name == "calico-flowlog":
+        return [flow_of_few_kinds(dice) for _ in range(40)]
     if parser.name not in {"hubble-compact", "cilium-monitor"}:
         return []
-    dice = random.Random(seed)  # noqa: S311 - test data
     found = []
     for _ in range(60):
         client, server = dice.choice([40_001, 40_002, 59_999, 32_768]), dice.choice([80, 8080, 32_767])
