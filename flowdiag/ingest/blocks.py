@@ -59,6 +59,8 @@ def blocks(
         starts: RecordStart | None = getattr(parser, "record_start", None)
         if starts is not None and not parser.document:
             rows = _by_record(rows, starts)
+            if part.only_denied and not parser.sequential and hasattr(parser, "record_mark"):
+                rows = _skimmed(rows, parser)
         final = part.end is None
         yield from _as_blocks(rows, enveloped=bool(part.stack), final=final)
     finally:
@@ -170,7 +172,7 @@ def _skimmed(rows: Iterable[Rows], parser: Any) -> Iterator[Rows]:
             denied_marks = getattr(parser, "denied_marks", None)
             marks = denied_marks(run.data[:HEAD_BYTES]) if denied_marks is not None else None
             asked = True
-        yield run if marks is None else marked(run, marks)
+        yield run if marks is None else marked(run, marks, getattr(parser, "record_mark", None))
 
 
 def _document(

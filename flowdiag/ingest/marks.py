@@ -9,17 +9,25 @@ from flowdiag.ingest.envelopes import Rows
 __all__ = ["marked"]
 
 
-def marked(rows: Rows, marks: Sequence[bytes]) -> Rows:
-    """Only the lines that hold one of `marks`, with their numbers and columns."""
-    spans = _spans(rows.data, marks)
+def marked(rows: Rows, marks: Sequence[bytes], begins: bytes | None = None) -> Rows:
+    """Only the lines that hold one of `marks`, with their numbers and columns.
+
+    Args:
+        rows: whole lines; whole records, where `begins` is given.
+        marks: what a line must hold.
+        begins: how the first line of a record begins: then records that hold a mark are left whole.
+    """
+    spans = _spans(rows.data, marks) if begins is None else _records(rows.data, marks, begins)
     if not spans:
         return Rows(data=b"", lines=[], year_inferred=rows.year_inferred)
     data = rows.data
-    indexes, index, at = [], 0, 0
-    for start, _ in spans:
+    indexes: list[int] = []
+    index, at = 0, 0
+    for start, end in spans:
         index += data.count(b"\n", at, start)
         at = start
-        indexes.append(index)
+        several = begins is not None and data.count(b"\n", start, end - 1)
+        indexes.extend(range(index, index + several + 1) if several else (index,))
     return Rows(
         data=b"".join(data[start:end] for start, end in spans),
         lines=[rows.lines[index] for index in indexes],
@@ -30,6 +38,20 @@ def marked(rows: Rows, marks: Sequence[bytes]) -> Rows:
         container=[rows.container[index] for index in indexes] if rows.container else None,
         year_inferred=rows.year_inferred,
     )
+
+
+def _records(data: bytes, marks: Sequence[bytes], begins: bytes) -> list[tuple[int, int]]:
+    """Start and end of each record with a mark, in order."""
+    line = b"\n" + begins
+    found: set[tuple[int, int]] = set()
+    for mark in marks:
+        at = data.find(mark)
+        while at >= 0:
+            start = data.rfind(line, 0, at) + 1
+            end = data.find(line, at) + 1 or len(data)
+            found.add((start, end))
+            at = data.find(mark, end)
+    return sorted(found)
 
 
 def _spans(data: bytes, marks: Sequence[bytes]) -> list[tuple[int, int]]:

@@ -28,7 +28,7 @@ from flowdiag.parserkit import (
 )
 from flowdiag_parsers.calico.flow_record import instant, integer
 
-__all__ = ["fold_records"]
+__all__ = ["decoder", "fold_records"]
 
 _MOST = 200_000
 _NOTHING = Raw(b"")
@@ -81,7 +81,8 @@ class _Hot(Struct, gc=False):
     protobuf: Any = field(default=UNSET, name="from_protobuf")
 
 
-_decoder = msgspec.json.Decoder(_Hot)
+decoder = msgspec.json.Decoder(_Hot)
+"""Of one record, or of lines of them."""
 
 
 class _Kept(Struct, gc=False):
@@ -137,7 +138,7 @@ def _decoded(lines: list[bytes]) -> Iterable[_Hot | None]:
     try:
         # A blank line would be passed over, and the others slip.
         if all(bodies):
-            return _same(_decoder.decode_lines(b"\n".join(bodies)), len(lines)) or map(_one, bodies)
+            return _same(decoder.decode_lines(b"\n".join(bodies)), len(lines)) or map(_one, bodies)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     return map(_one, bodies)
@@ -150,7 +151,7 @@ def _same(found: list[_Hot], wanted: int) -> list[_Hot] | None:
 
 def _one(line: bytes) -> _Hot | None:
     try:
-        return _decoder.decode(line)
+        return decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -73,6 +73,13 @@ class HubbleDict:
             return 0.0
         return 0.97 if _SNIFF.search(head) else 0.9 if _NOTICE.search(head) else 0.0
 
+    record_mark: ClassVar[bytes] = b"  TIMESTAMP: "
+    """With which records begin; one that begins otherwise counts as a part of the record before it."""
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:  # noqa: ARG002 - the protocol's signature
+        """The verdict words of a denial and an audit, and the loss record."""
+        return (b"DROPPED", b"DENIED", b"AUDIT", b"EVENTS LOST")
+
     def record_start(self, line: bytes) -> bool:
         """A record begins with its time; anything else belongs to the record before it."""
         return line.lstrip().startswith(b"TIMESTAMP: ")

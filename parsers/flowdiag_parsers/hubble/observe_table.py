@@ -48,7 +48,6 @@ _SNIFF_ROW = re.compile(
 )
 # Groups as `flowdiag.parserkit.line_forms.GROUPS` has them; how wide the gaps are tells nothing.
 _CELL = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
-_WORDS = rb"[^ \n\x1b\x80-\xff]{1,500}(?: [^ \n\x1b\x80-\xff]{1,60}){0,8}"
 
 
 def _form(node: bytes) -> re.Pattern[bytes]:
@@ -56,9 +55,7 @@ def _form(node: bytes) -> re.Pattern[bytes]:
         rb"(?:" + STAMP_BYTES + rb"(?<=\d)Z? {2,80}(" + node + _CELL + rb")()(?::(\d{1,5}))?"
         rb" {2,80}("
         + _CELL
-        + rb")(?::(\d{1,5}))? {2,80}("
-        + _WORDS
-        + rb") {2,80}([A-Z][^ \n\x1b\x80-\xff]{1,20}) {2,80}"
+        + rb")(?::(\d{1,5}))? {2,80}([^ \n\x1b\x80-\xff][^\n\x1b\x80-\xff]{0,200}?) {2,80}([A-Z_]{5,20}(?: BY [^\n\x1b\x80-\xff]{1,500}?)?) {2,80}"
         rb"(?:TCP Flags: ([A-Z, ]{3,60}))?([^\n\x1b\x80-\xff]{0,2000})"
         rb"|([^\n]*))\n"
     )
