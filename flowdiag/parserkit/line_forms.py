@@ -325,7 +325,7 @@ class _Folding:
         memory, scope = self.memory, (node, self.form.scope)
         entries = memory.entries.setdefault(scope, {})
         left, right = (int(port) if port else None for port in ports)
-        key = (*parts, _kind(left), _kind(right), rank)
+        key: _Kind = (*parts, _kind(left), _kind(right), rank)
         entry = entries.get(key)
         must_be_read = at < _NO_TIME or (rank == _INFERRED and not self.year_said)
         if entry is None or must_be_read:

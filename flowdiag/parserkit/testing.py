@@ -159,7 +159,7 @@ def _is_frozen(event: Any) -> bool:
 
 
 def _check_marks(parser: Any, data: bytes) -> None:
-    """Every line that gave a refusal or a gap holds one of the marks, or skipping would lose it."""
+    """Every line (or record) that gave a refusal or a gap holds one of the marks, or skipping would lose it."""
     denied_marks = getattr(parser, "denied_marks", None)
     if denied_marks is None or parser.document:
         return
@@ -175,8 +175,20 @@ def _check_marks(parser: Any, data: bytes) -> None:
         refused = isinstance(event, FlowEvent) and event.verdict in _REFUSED
         if not refused and not isinstance(event, GapEvent):
             continue
-        line = lines[event.line - 1]
+        line = _record_of(lines, event.line - 1, getattr(parser, "record_mark", None))
         assert any(mark in line for mark in marks), f"a refusal without any of {marks}: {_shown(line)}"
+
+
+def _record_of(lines: Sequence[bytes], index: int, begins: bytes | None) -> bytes:
+    """The line, or from the record's first line that begins so to the next one."""
+    if begins is None:
+        return lines[index]
+    start, end = index, index + 1
+    while start > 0 and not lines[start].startswith(begins):
+        start -= 1
+    while end < len(lines) and not lines[end].startswith(begins):
+        end += 1
+    return b"\n".join(lines[start:end])
 
 
 def _check_fold(parser: Any, data: bytes, new_tally: Callable[[], Any] | None) -> None:

@@ -471,7 +471,7 @@ def flow_of_few_kinds(dice):
     }
     return json.dumps(
         {
-            "start_time": f"2026-03-02T10:0{dice.randrange(3)}:00Z",
+            "start_time": dice.choice(["2026-03-02T10:01:00Z", "2026-03-02T10:02:00Z", 1_772_445_600.0]),
             "action": dice.choice(["Allow", "Deny"]),
             "reporter": "Dst",
             "source_name": "client-*",
