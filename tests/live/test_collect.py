@@ -379,6 +379,18 @@ def test_commands_go_through_a_proxy_too(tmp_path):
     assert len(proxy.asked) >= 2
 
 
+@pytest.mark.parametrize("kind", ["cut", "status"])
+def test_where_no_websocket_comes_through_all_else_is_collected(tmp_path, cluster, kubeconfig, kind):
+    """Some proxies know none: that costs the flows alone."""
+    cluster.faults = [Fault("/exec", kind, times=99, status=400)]
+    bundle = tmp_path / "bundle.tar.gz"
+    done = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    assert done.returncode == 0, done.stderr
+    assert fates(bundle)["flows of kube-system/cilium-abcde (Hubble)"]["fate"] == "failed"
+    assert "logs/kube-system/cilium-abcde/cilium-agent.log" in members(bundle)
+
+
 def test_a_command_that_fails_is_said(tmp_path, cluster, kubeconfig):
     """With its exit code and what it wrote."""
     cluster.commands[AGENT] = lambda _: (

@@ -356,8 +356,8 @@ _FATES = {Outcome.REFUSED: "refused", Outcome.ABSENT: "absent", Outcome.FAILED: 
 
 
 def _gate(item: Item) -> tuple[str, str]:
-    """What is granted together: a kind of thing, in a namespace where it has one."""
-    return item.kind, getattr(item, "namespace", "")
+    """What is granted together: by one rule, in a namespace where it has one."""
+    return item.rule, getattr(item, "namespace", "")
 
 
 class _ConfigMap(Struct):

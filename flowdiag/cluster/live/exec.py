@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from flowdiag.cluster.live.api import Api
-from flowdiag.cluster.live.errors import ApiError, CutShortError, UnreachableError, answered
+from flowdiag.cluster.live.errors import ApiError, CutShortError, answered
 
 __all__ = ["Finished", "run_in_pod"]
 
@@ -74,8 +74,8 @@ def run_in_pod(
     Raises:
         ForbiddenError: the user may not run commands there.
         CutShortError: a bound was met; `sink` had the beginning.
-        ApiError: no such pod or container, or the container cannot run it.
-        LostError: no connection.
+        ApiError: no such pod or container, no WebSocket, or the container cannot run it.
+        LostError: the credentials are not accepted any more.
     """
     import websocket
 
@@ -89,7 +89,8 @@ def run_in_pod(
     except websocket.WebSocketBadStatusException as error:
         raise answered(error.status_code, error.resp_body or b"", what) from error
     except (websocket.WebSocketException, OSError) as error:
-        raise UnreachableError(f"cluster {api.name} ({api.host}): {what}: {error}") from error
+        # Plain requests may go well all the same: some proxies let no WebSocket through.
+        raise ApiError(f"{what}: no WebSocket to {api.host}: {error or error.__class__.__name__}") from error
     try:
         return _read(socket, sink, what, limit, time.monotonic() + within_s)
     except websocket.WebSocketException as error:
