@@ -36,7 +36,7 @@ def node(name, ip):
 def pod(namespace, name, ip, labels, *, port=8080, host_network=False, containers=("app",)):
     env = [
         {"name": "DB_PASSWORD", "value": "hunter2-in-env"},
-        {"name": "FROM", "valueFrom": {"secretKeyRef": {"name": "s"}}},
+        {"name": "FROM", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
     ]
     return {
         "apiVersion": "v1",

@@ -12,7 +12,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.path)
         headers = {key: value for key, value in self.headers.items() if key != "Accept-Encoding"}
-        with closing(urlopen(Request(self.path, headers=headers), timeout=10)) as answered:  # noqa: S310
+        try:
+            answered = urlopen(Request(self.path, headers=headers), timeout=10)  # noqa: S310
+        except OSError:
+            self.send_error(502)  # as proxies say it; the client asks again
+            return
+        with closing(answered):
             body = answered.read()
             self.send_response(answered.status)
             self.send_header("Content-Length", str(len(body)))
