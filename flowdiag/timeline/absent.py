@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from flowdiag.model.flow import Flow
-from flowdiag.model.time import NS, rfc3339_seconds
+from flowdiag.model.time import NS
 from flowdiag.timeline.ends import EndKey, end_key, end_name
 from flowdiag.timeline.group import ProblemDraft
+from flowdiag.timeline.moments import moment
 
 __all__ = ["absent_calls"]
 
@@ -65,10 +66,10 @@ def absent_calls(
         after = min(
             (b.start for f in flows for b in f.buckets if b.start is not None and b.start > end), default=None
         )
-        again = f", seen again from {_clock(after)}" if after is not None and until is not None else ""
+        again = f", seen again from {moment(after, begin)}" if after is not None and until is not None else ""
         sentences.append(
-            f"{end_name(source)} -> {end_name(destination)} {port}/{protocol}: seen until about "
-            f"{_clock(min(last_before, begin))}, absent while lookups were refused{again}"
+            f"{end_name(source)} → {end_name(destination)} {port}/{protocol}: seen until about "
+            f"{moment(min(last_before, begin), begin)}, absent while lookups were refused{again}"
         )
     if len(sentences) > _MAX_CALLS:
         rest = len(sentences) - _MAX_CALLS
@@ -82,7 +83,3 @@ def _seen(flows: Sequence[Flow], begin: int, end: int) -> bool:
         for flow in flows
         for bucket in flow.buckets
     )
-
-
-def _clock(at: int) -> str:
-    return rfc3339_seconds(at)[11:19]
