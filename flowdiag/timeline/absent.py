@@ -68,7 +68,7 @@ def absent_calls(
         )
         again = f", seen again from {moment(after, begin)}" if after is not None and until is not None else ""
         sentences.append(
-            f"{end_name(source)} → {end_name(destination)} {port}/{protocol}: seen until about "
+            f"{end_name(source)} -> {end_name(destination)} {port}/{protocol}: seen until about "
             f"{moment(min(last_before, begin), begin)}, absent while lookups were refused{again}"
         )
     if len(sentences) > _MAX_CALLS:
