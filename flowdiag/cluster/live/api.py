@@ -6,6 +6,7 @@ The connection, TLS, proxies and credentials are the kubernetes client's; retryi
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError, ReadTimeoutError
 from urllib3.util.retry import Retry
+from urllib3.util.timeout import Timeout
 
 from flowdiag.cluster.live.errors import CutShortError, TimedOutError, UnreachableError, answered
 from flowdiag.model.errors import ClusterError
@@ -85,9 +87,10 @@ class Api:
         """Credentials and impersonation, fresh: a token may be renewed between two requests."""
         headers = HTTPHeaderDict({"Accept": accept, "User-Agent": "flowdiag"})
         with self._credentials:
-            auth: dict[str, str] = {}
-            self.client.update_params_for_auth(auth, [], ["BearerToken"], "", "GET", None)
-        headers.update(auth)
+            # The client's own way to put it into a request takes other arguments from release to release.
+            token = self.client.configuration.auth_settings().get("BearerToken")
+        if token is not None and token["value"]:
+            headers[token["key"]] = token["value"]
         for key, value in self._impersonate:
             headers.add(key, value)
         return headers
@@ -181,27 +184,28 @@ class Api:
         method: str = "GET",
         body: dict[str, Any] | None = None,
     ) -> Any:
-        from kubernetes.client.exceptions import ApiException
-
         if time.monotonic() > self.deadline:
             raise TimedOutError(f"{method} {path}: out of time")
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = self.headers(accept)
         headers["Accept-Encoding"] = "gzip"
         headers.update(more)
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
         try:
-            answer = self.client.rest_client.request(
+            # The client's connections; what it wraps around them differs from release to release.
+            return self.client.rest_client.pool_manager.request(
                 method,
                 url,
                 headers=headers,
-                body=body,
-                _request_timeout=(min(_CONNECT_S, self.timeout_s), self.timeout_s),
+                body=None if body is None else json.dumps(body).encode(),
+                preload_content=False,
+                timeout=Timeout(connect=min(_CONNECT_S, self.timeout_s), read=self.timeout_s),
             )
         except MaxRetryError as error:
             raise self._unreachable(error.reason or error) from error
-        except (HTTPError, ApiException, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise self._unreachable(error) from error
-        return answer.response
 
     def _unreachable(self, error: Exception) -> ClusterError:
         if isinstance(error, ReadTimeoutError):
