@@ -38,10 +38,11 @@ clean:
 	rm -rf $(VENV) build dist out *.egg-info
 
 # pip learnt dependency groups in 25.1; the constraints hold the exact versions that the tests ran with.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt tests/scale/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable ".[fast]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/scale/requirements.txt
 	touch $(STAMP)
 
 # The tests of HTML reports drive a Chromium that the machine has; without one they say that they were skipped.
