@@ -9,11 +9,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from small_cluster import DB, WEB, namespace, pod, policy, record, world
+from test_rule_use import state
 
 from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, examine
+from flowdiag.analysis.audit import audit
 from flowdiag.analysis.concerns import check_problems, unused_rule_problems
 from flowdiag.diagnose.check import broken_checks, checks
 from flowdiag.diagnose.rule import SECTIONS, sections
+from flowdiag.history import History
 
 ALL = {"podSelector": {}, "policyTypes": ["Ingress"]}
 
@@ -219,3 +222,27 @@ def test_every_check_is_documented_and_loads():
         documented = sections(type(check))
         assert documented[""], check.code
         assert all(documented.get(section) for section in SECTIONS), check.code
+
+
+def test_an_audit_keeps_book_of_enforcement_gaps(tmp_path):
+    """What passed against the policies (FD810) is new, known and gone as refusals are."""
+    everything = state([("data", "lock", ALL)])
+    everything["items"][-1]["metadata"] |= {"creationTimestamp": "2026-02-01T00:00:00Z", "generation": 1}
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    (folder / "state.json").write_text(json.dumps(everything))
+    for kind in ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"):
+        empty = {"apiVersion": "cilium.io/v2", "kind": f"{kind}List", "items": []}
+        (folder / f"{kind}.json").write_text(json.dumps(empty))
+    told = []
+    for verdict in ("FORWARDED", "FORWARDED", "DROPPED"):
+        (folder / "flows.jsonl").write_text(record(1, verdict=verdict, way="INGRESS"))
+        with History(tmp_path / "history.db") as history:
+            report = audit([str(folder)], history).report
+        told.append([(p.code, str(p.status)) for p in report.problems])
+
+    assert told == [
+        [("FD810", "new")],
+        [("FD810", "known")],
+        [("FD101", "new"), ("FD810", "gone")],
+    ]
