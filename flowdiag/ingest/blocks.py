@@ -20,8 +20,8 @@ from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["blocks"]
 
-_SKIMMING_BYTES = 1 << 20
-"""Searching for marks likes longer runs than decoding does."""
+_SKIMMING_BYTES = 1 << 19
+"""Searching for marks likes longer runs than decoding does, but ones that stay in a core's cache."""
 _ROWS_PER_BLOCK = 4096
 
 

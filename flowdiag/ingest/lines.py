@@ -25,15 +25,16 @@ class Run(NamedTuple):
     """How many it has; counted once, for it costs as much as a tenth of decoding."""
 
 
-def count_newlines(data: bytes) -> int:
-    """Newlines in `data`; for long lines searching is faster than counting byte by byte."""
-    first = data.find(b"\n")
-    if first < _LONG_LINE:
-        return data.count(b"\n")
-    count, at = 0, first
+def count_newlines(data: bytes, start: int = 0, end: int | None = None) -> int:
+    """Newlines in `data` or a part of it; for long lines searching is faster than counting byte by byte."""
+    stop = len(data) if end is None else end
+    at = data.find(b"\n", start, stop)
+    if at - start < _LONG_LINE:
+        return data.count(b"\n", start, stop)
+    count = 0
     while at >= 0:
         count += 1
-        at = data.find(b"\n", at + 1)
+        at = data.find(b"\n", at + 1, stop)
     return count
 
 
