@@ -38,6 +38,8 @@ _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,30}(?:_[A-Za-z0-9]{1,30}){0,8}")
 
 _ANYWHERE = 6
 """Names at least so long are replaced inside longer words too; shorter ones only as words."""
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+"""What goes on a word: a short name between others of these is another word's part."""
 _MAX_RAW = 20_000
 
 _DOCUMENTATION = (
@@ -49,11 +51,18 @@ _DOCUMENTATION = (
 
 
 class _Tokens:
-    """Names and what stands for them."""
+    """Names and what stands for them.
+
+    Names are found in texts by their first characters, so that what a text costs follows its length and
+    not how many names there are.
+    """
 
     def __init__(self, everything: str) -> None:
         self._by_name: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._by_start: dict[str, list[str]] = {}
+        """First `_ANYWHERE` characters -> the long names that start so, the longest first."""
+        self._short: dict[str, list[str]] = {}
+        """First character -> the short names that start so, the longest first."""
         # A token must not be an original name itself: the tag grows until no text holds it.
         tag = "r"
         while re.search(rf"-{tag}[0-9]", everything):
@@ -62,12 +71,17 @@ class _Tokens:
 
     def take(self, name: str, kind: str) -> str:
         """The token of `name`; words that say nothing stay."""
-        if not name or is_common(name):
-            return name
         token = self._by_name.get(name)
         if token is None:
+            if not name or is_common(name):
+                return name
             token = self._by_name[name] = f"{kind}-{self._tag}{len(self._by_name) + 1}"
-            self._pattern = None
+            if len(name) >= _ANYWHERE:
+                alike = self._by_start.setdefault(name[:_ANYWHERE], [])
+            else:
+                alike = self._short.setdefault(name[0], [])
+            alike.append(name)
+            alike.sort(key=len, reverse=True)
         return token
 
     def made(self, text: str) -> bool:
@@ -76,16 +90,32 @@ class _Tokens:
 
     def replaced(self, text: str) -> str:
         """`text` with every known name replaced, the longest first, in one pass."""
-        if self._pattern is None:
-            names = sorted(self._by_name, key=lambda name: (-len(name), name))
-            parts = [
-                re.escape(name)
-                if len(name) >= _ANYWHERE
-                else rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
-                for name in names
-            ]
-            self._pattern = re.compile("|".join(parts) or r"(?!)")
-        return self._pattern.sub(lambda match: self._by_name[match[0]], text)
+        pieces: list[str] = []
+        done, at, size = 0, 0, len(text)
+        long, short = self._by_start, self._short
+        while at < size:
+            if (names := long.get(text[at : at + _ANYWHERE])) is not None:
+                name = next((name for name in names if text.startswith(name, at)), None)
+            else:
+                name = None
+            if (
+                name is None
+                and (names := short.get(text[at])) is not None
+                and (at == 0 or text[at - 1] not in _LETTERS)
+            ):
+                name = next((name for name in names if _is_word(name, text, at)), None)
+            if name is None:
+                at += 1
+                continue
+            pieces += (text[done:at], self._by_name[name])
+            done = at = at + len(name)
+        return "".join((*pieces, text[done:]))
+
+
+def _is_word(name: str, text: str, at: int) -> bool:
+    """Whether `name` stands at `at` and does not go on behind."""
+    end = at + len(name)
+    return text.startswith(name, at) and (end == len(text) or text[end] not in _LETTERS)
 
 
 def redact(report: Report) -> Report:

@@ -14,7 +14,7 @@ from flowdiag.parserkit.registry import load_all
 from flowdiag.report import GROUP, Options
 from flowdiag.report.json_report import JsonReporter
 from flowdiag.report.read import read_report
-from flowdiag.report.redact import redact
+from flowdiag.report.redact import _Tokens, redact
 from tests.report.sample_reports import SAMPLES, dns_story, hostile, mixed, on_nodes
 
 NAMES = (
@@ -176,3 +176,20 @@ def test_hostile_text_is_redacted_without_an_error(shift: int) -> None:
 
     assert report.totals == read_report(text.encode()).totals
     assert redact(mixed()).problems
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.text(alphabet="ab-.1é", min_size=1, max_size=9), max_size=8),
+    st.text(alphabet="ab-.1é ", max_size=60),
+)
+def test_names_are_found_as_one_pattern_of_all_would_find_them(names: list[str], text: str) -> None:
+    """The longest first, long ones anywhere, short ones as words: looked up by first characters."""
+    tokens = _Tokens(text)
+    known = {name: token for name in names if (token := tokens.take(name, "name")) != name}
+    parts = [
+        re.escape(name) if len(name) >= 6 else rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
+        for name in sorted(known, key=lambda name: (-len(name), name))
+    ]
+
+    assert tokens.replaced(text) == re.sub("|".join(parts) or "(?!)", lambda match: known[match[0]], text)
