@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, wait
+from concurrent.futures import wait
 from itertools import count
 from typing import Any
 
@@ -43,7 +43,7 @@ class _Share(Struct, frozen=True, array_like=True):
 def fold_shares(
     parts: Sequence[Part], workers: int, told: Callable[[int, str], None] | None
 ) -> tuple[Tally, list[InputProblem]] | None:
-    """Fold all parts in worker processes; ``None`` where one died: what it had done is lost with it.
+    """Fold all parts in worker processes; ``None`` where one died or raised: what it had done is lost with it.
 
     Args:
         parts: the parts of all inputs in order, loose where they can be.
@@ -65,7 +65,7 @@ def fold_shares(
                 if told is not None:
                     told(done.value, parts[min(taken.value, len(parts)) - 1].source.name)
             shares = [future.result() for future in futures]
-    except BrokenExecutor:
+    except Exception:  # noqa: BLE001 - whatever it was shows again, and costs one part, part by part.
         return None
     return _merged(parts, [msgspec.msgpack.decode(share, type=_Share) for share in shares])
 
