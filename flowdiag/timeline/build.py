@@ -356,6 +356,10 @@ def _input(summary: InputSummary) -> Input:
     )
 
 
+_ONE_TEXT = "FD807"
+"""Why there is no denial, then what to collect: sentences that stay in the order in which they were said."""
+
+
 def _place(warning: ReportWarning) -> tuple[bool, str, int, str, str]:
     """By file and line, then those of no file; whatever order the inputs were named in."""
     return (
@@ -363,7 +367,7 @@ def _place(warning: ReportWarning) -> tuple[bool, str, int, str, str]:
         warning.input or "",
         warning.line or 0,
         warning.code,
-        warning.message,
+        "" if warning.code == _ONE_TEXT else warning.message,
     )
 
 

@@ -333,6 +333,20 @@ def test_calico_nodes_own_log_holds_no_denial(tmp_path):
         assert "svc/whisker" in text
 
 
+def test_several_logs_give_the_reason_first_and_then_the_commands(tmp_path):
+    """Whatever the words begin with: the sentence that says why stands before what to collect."""
+    for name in ("node-a.log", "node-b.log"):
+        (tmp_path / name).write_text(CALICO_NODE)
+
+    report = analyze([str(tmp_path)])
+
+    (why, *commands) = [warning.message for warning in report.warnings if warning.code == "FD807"]
+    assert why.startswith("none of 2 inputs holds a denial")
+    assert "svc/whisker" in commands[0]
+    text = TerminalReporter().render(report, Options(width=200))
+    assert "why           none of 2 inputs" in text
+
+
 def test_objects_at_hand_are_not_asked_for(tmp_path):
     """Where the cluster's objects were read, the advice leaves them out."""
     (tmp_path / "calico-node.log").write_text(CALICO_NODE)

@@ -244,3 +244,12 @@ def test_no_refusal_is_lost_by_skipping(action, trace, blanks):
     assert isinstance(event, FlowEvent)
     if event.verdict in (Verdict.DENIED, Verdict.AUDITED):
         assert any(mark in line for mark in marks)
+
+
+@pytest.mark.parametrize("policies", [{"all_policies": []}, {"allPolicies": []}])
+def test_times_in_camel_case_beside_snake_case_names_are_read(policies):
+    """Some exports write ``startTime`` and leave the rest as Enterprise does."""
+    event = _event(start_time=..., startTime=1_772_445_600, endTime=1_772_445_900, policies=policies)
+
+    assert event.at == 1_772_445_600 * 1_000_000_000
+    assert (event.src.pod, event.dst.port) == ("client-*", 8080)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -155,3 +156,27 @@ def test_events_do_not_depend_on_where_blocks_are_cut(folder, parser, data):
 
     whole = parser().parse(Block(data=content, last=True), ParseContext(input="cut", year=2026))
     assert pieces == list(whole)
+
+
+@pytest.mark.parametrize("name", ["MESSAGE", "message"])
+def test_a_journal_entry_is_read_under_either_spelling(name):
+    """Collectors write the journal's fields in capitals, and the message beside them in small letters."""
+    entry = {name: f"calico-packet: IN=eth0 OUT=cali1 MAC= {TAIL}", "_HOSTNAME": "n1"}
+    (event,) = _read(json.dumps(entry))
+
+    assert (event.node, event.src.ip, event.verdict_raw) == ("n1", "10.0.1.5", "calico-packet")
+
+
+def test_a_packet_line_in_an_unknown_wrapper_is_not_passed_over_in_silence():
+    """JSON of a collector that nobody knows: a warning says that a packet line was in it."""
+    (warning,) = _read(json.dumps({"body": f"calico-packet: IN=eth0 OUT=cali1 MAC= {TAIL}"}))
+
+    assert (warning.code, warning.line) == ("unknown-wrapper", 1)
+
+
+@pytest.mark.parametrize("head", ["node3 kern.log ", "Nov 20 10:59:44 node3 kern.log "])
+def test_a_log_service_s_file_name_is_no_prefix(head):
+    """LogDNA puts the host and the file before the line, with or without a time."""
+    (event,) = _read(f"{head}[1234.567890] calico-packet: IN=eth0 OUT=cali1 MAC= {TAIL}")
+
+    assert (event.node, event.verdict_raw) == ("node3", "calico-packet")

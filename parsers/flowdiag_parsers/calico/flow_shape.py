@@ -2,7 +2,8 @@
 
 Whisker and its backend write snake case with the traces under ``enforced`` and ``pending``; Goldmane's
 protobuf JSON writes camel case below ``Key`` and leaves zero fields out; Enterprise and Cloud write
-snake case with the traces as strings; exports add ``_source``, ``hits``, ``items`` or dots in keys.
+snake case with the traces as strings; exports add ``_source``, ``hits``, ``items`` or dots in keys, and some
+write ``startTime`` beside snake-case names.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def level(record: dict[str, Any]) -> dict[str, Any]:
 
     ``from_protobuf`` is true where the record is protobuf JSON: there a missing number means zero.
     """
-    if "source_name" in record and "policies" in record:
+    if "source_name" in record and "policies" in record and "startTime" not in record:
         flat = dict(record)  # Whisker and Enterprise as they are: the usual case
     else:
         key = record.get("Key", record.get("key"))

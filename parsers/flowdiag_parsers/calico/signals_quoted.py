@@ -37,6 +37,11 @@ TEXTS: tuple[tuple[str, str, str], ...] = (
         "calico/node is not ready: BIRD is not ready: BGP not established with 192.0.2.7",
     ),
     (
+        "Failed to watch *",
+        "datastore-connection-lost",
+        'E0302 10:00:00.000001       1 reflector.go:138] pkg/mod/client-go/reflector.go:167: Failed to watch *v1.NetworkPolicy: failed to list *v1.NetworkPolicy: Get "https://10.96.0.1:443/apis": dial tcp 10.96.0.1:443: connect: connection refused',
+    ),
+    (
         "holding the xtables lock",
         "dataplane-failure",
         'W0302 10:00:00.000000       1 table.go:1] Another app is currently holding the xtables lock; "retrying"',

@@ -35,7 +35,7 @@ class Header(Struct, frozen=True):
 # "[Mon Nov 23 15:37:06 2026] "                           dmesg -T
 # "[307753.360525] ", "kern  :notice: [307753.360525] "   dmesg, dmesg -x
 # "1732047303.023805 c1-control kernel: "                 journalctl -o short-unix
-# "node3 kern.log [307753.360525] "                       LogDNA
+# "node3 kern.log [307753.360525] "                       LogDNA; its export puts "Nov 20 10:59:44 " before it
 _HEADER = re.compile(
     r"(?:<\d{1,3}>)?"
     r"(?:"
@@ -49,7 +49,7 @@ _HEADER = re.compile(
     r"|kern {1,2}:[a-z]{1,8} {0,3}: "
     r"|(?P<ldhost>\S{1,255}) kern\.log "
     r")?"
-    r"(?:kernel(?:\[\d{1,10}\])?: ?)?"
+    r"(?:kernel(?:\[\d{1,10}\])?: ?|kern\.log )?"
     r"(?:\[ {0,12}\d{1,12}\.\d{1,9}\] ?)?"
 )
 

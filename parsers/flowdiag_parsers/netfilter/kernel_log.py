@@ -114,7 +114,10 @@ class NetfilterLog:
 
 
 def _journal_line(line: bytes, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:
-    """``journalctl -o json``: ``MESSAGE`` is text, or numbers where it is not UTF-8; times are strings."""
+    """``journalctl -o json``: ``MESSAGE`` is text, or numbers where it is not UTF-8; times are strings.
+
+    Collectors that add to an entry write ``message`` (Cloud Logging's ``jsonPayload`` with the journal's fields).
+    """
     try:
         entry: Any = msgspec.json.decode(decode(line))
     except (msgspec.DecodeError, RecursionError):
@@ -123,10 +126,18 @@ def _journal_line(line: bytes, around: LineEnvelope, context: ParseContext) -> I
         return
     if not isinstance(entry, dict):
         return
-    message = entry.get("MESSAGE")
+    message = entry.get("MESSAGE", entry.get("message"))
     if isinstance(message, list) and all(isinstance(b, int) and 0 <= b < 256 for b in message):
         message = decode(bytes(message))
     if not isinstance(message, str):
+        if b"SRC=" in line:
+            yield _warning(
+                "unknown-wrapper",
+                "a packet line in JSON whose message is under no name that is known (MESSAGE, message)",
+                decode(line),
+                around,
+                context,
+            )
         return
     micros = entry.get("__REALTIME_TIMESTAMP")
     at = int(micros) * 1000 if isinstance(micros, str) and micros.isascii() and micros.isdigit() else None
