@@ -6,6 +6,7 @@ in code spans and fences, where no dialect finds links, mentions or HTML.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report
@@ -33,6 +34,7 @@ _POLICIES = 3
 _MISSES = 3
 _PAIRS = 3
 _EVIDENCE = 3
+_EXPLAINED = 5
 _EVIDENCE_CHARS = 400
 _LIMITS = 4
 
@@ -54,7 +56,9 @@ class MarkdownReporter:
         if options.problem is not None:
             shown = told = [p for p in report.problems if p.id == options.problem]
         for problem in told:
-            lines.extend(problem_markdown(problem, clock, number=report.problems.index(problem) + 1))
+            number = report.problems.index(problem) + 1
+            folded = [p for p in report.problems if p.explained_by == problem.id]
+            lines.extend(problem_markdown(problem, clock, number=number, folded=folded))
             lines.append("")
         rows = [(problem, connection) for problem in shown for connection in problem.connections]
         if rows:
@@ -91,8 +95,17 @@ def _heading(report: Report, options: Options) -> str:
     return f"### Denied traffic{': ' + where if where else ''}{cluster}, {markdown_phrase(when + stated)}"
 
 
-def problem_markdown(problem: Problem, clock: Clock, *, number: int) -> list[str]:
-    """One problem's lines: title, facts as a list, and the change folded beneath."""
+def problem_markdown(
+    problem: Problem, clock: Clock, *, number: int, folded: Sequence[Problem] = ()
+) -> list[str]:
+    """One problem's lines: title, facts as a list, and the change folded beneath.
+
+    Args:
+        problem: what is told.
+        clock: the report's days and zone.
+        number: its place in the report.
+        folded: the problems that it explains.
+    """
     status = f", {problem.status}" if problem.status else ""
     title = markdown_phrase(problem.title, 300)
     source, destination = (markdown_code(end_text(end), 160) for end in (problem.source, problem.destination))
@@ -130,6 +143,10 @@ def problem_markdown(problem: Problem, clock: Clock, *, number: int) -> list[str
     if back is not None:
         lines.append(f"- Or: {markdown_phrase(back.summary.rstrip('. '), 400)}; {_radius(back)}")
     lines.extend(f"- {_capital(markdown_phrase(note, 300))}" for note in problem.notes[:2])
+    if folded:
+        told = [f"{markdown_phrase(p.title, 160)} ({what_text(p, p.count)})" for p in folded[:_EXPLAINED]]
+        more = [f"{len(folded) - len(told)} more"] if len(folded) > len(told) else []
+        lines.append(f"- Explains: {'; '.join([*told, *more])}")
     for change, word in ((fix, ""), (back, " to take back")):
         if change is not None and change.patch:
             lines.extend(_folded(f"diff{word}", markdown_fence(change.patch, "diff")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -39,11 +39,12 @@ from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.buckets import bucketize
 from flowdiag.timeline.clocks import clock_doubt
 from flowdiag.timeline.ends import EndKey, end_key
-from flowdiag.timeline.fold import explained_by
-from flowdiag.timeline.group import ProblemDraft, Refusal, group
+from flowdiag.timeline.fold import fold
+from flowdiag.timeline.folded import Folded
+from flowdiag.timeline.group import ConnectionDraft, ProblemDraft, Refusal, group
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark, timeline
 from flowdiag.timeline.moments import moment
-from flowdiag.timeline.problems import make_problem, span
+from flowdiag.timeline.problems import make_problem
 
 __all__ = ["Material", "Mend", "build_report"]
 
@@ -101,7 +102,7 @@ def build_report(material: Material) -> Report:
     if material.mend is not None:
         # Proposals are proved by evaluating a changed cluster, so they are made a problem and not a flow.
         whole = [draft for draft in drafts if not draft.connections[0].folded]
-        counts = [sum(connection.count for connection in draft.connections) for draft in whole]
+        counts = [draft.count for draft in whole]
         for draft, finding in zip(whole, material.mend([d.lead for d in whole], counts), strict=True):
             # The least sure refusal speaks for the problem, the latest for what mends it.
             first = draft.connections[0]
@@ -114,35 +115,35 @@ def build_report(material: Material) -> Report:
     # What passed is a problem of its own kind: nothing mends it by opening more, and it explains no refusal.
     gaps = group(material.passed)
     refusing, drafts = drafts, [*drafts, *gaps]
-    allowed_after = _AllowedIndex(material.allowed)
+    allowed = _AllowedIndex(material.allowed)
     problems: list[Problem] = []
     for draft in drafts:
         notes: list[str] = []
         if draft.finding.code == _DNS:
             refused = (refusal.flow for refusal in material.refusals)
             notes.extend(absent_calls(draft, material.allowed, refused, material.until))
-        began, last = span(draft)
-        since = None if any(draft is gap for gap in gaps) else allowed_after.first_after(draft, last)
+        began, last = draft.span
+        since = None if any(draft is gap for gap in gaps) else allowed.first_after(draft, last)
         if since is not None:
             # Allowed traffic is counted by the minute.
             notes.append(f"seen allowed again from about {moment(since, began)}")
         problem = make_problem(
             draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes
         )
-        doubt = clock_doubt(problem, _recording(draft), material.clock_skew)
+        doubt = clock_doubt(problem, draft.recording, material.clock_skew)
         if doubt is not None:
             problem = replace(problem, notes=(*problem.notes, doubt))
         problems.append(_ended(problem) if since is not None else problem)
     problems = _unique_ids(problems)
-    folded = explained_by(refusing)
-    problems = [
-        replace(
-            problem,
-            explained_by=problems[folded[index]].id if index in folded else None,
-            explains=tuple(sorted(problems[i].id for i, cause in folded.items() if cause == index)),
-        )
-        for index, problem in enumerate(problems)
-    ]
+    problems = _folded(
+        problems,
+        fold(
+            refusing,
+            changes=material.changes,
+            skews=material.clock_skew,
+            worked_before=allowed.worked_before,
+        ),
+    )
     order = sorted(range(len(problems)), key=lambda index: _rank(problems[index]))
     by_problem = {
         problems[index].id: [b for c in drafts[index].connections for r in c.refusals for b in r.flow.buckets]
@@ -216,9 +217,32 @@ def build_report(material: Material) -> Report:
     )
 
 
-def _recording(draft: ProblemDraft) -> set[str]:
-    flows = (refusal.flow for connection in draft.connections for refusal in connection.refusals)
-    return {flow.distinct.node for flow in flows if flow.distinct.node is not None}
+def _folded(problems: Sequence[Problem], folded: Mapping[int, Folded]) -> list[Problem]:
+    """Consequences under their causes, each with the words why."""
+    explains: dict[int, list[str]] = defaultdict(list)
+    beside: Counter[int] = Counter()
+    for index, one in folded.items():
+        explains[one.cause].append(problems[index].id)
+        beside[one.cause] += one.beside
+    found = []
+    for index, problem in enumerate(problems):
+        one = folded.get(index)
+        why = (one.why,) if one is not None and one.why is not None else ()
+        if beside[index]:
+            what = "another problem" if beside[index] == 1 else f"{beside[index]} other problems"
+            why = (
+                *why,
+                f"the same change of policies began {what}: what mends this one alone does not mend those",
+            )
+        found.append(
+            replace(
+                problem,
+                explained_by=problems[one.cause].id if one is not None else None,
+                explains=tuple(sorted(explains[index])),
+                notes=(*why, *problem.notes),
+            )
+        )
+    return found
 
 
 def _ended(problem: Problem) -> Problem:
@@ -271,10 +295,9 @@ class _AllowedIndex:
             return None
         firsts = []
         for connection in draft.connections:
-            key = (connection.source, connection.destination, connection.protocol, connection.port)
             after = [
                 max(flow.first or 0, bucket.start)
-                for flow in self._flows.get(key, ())
+                for flow in self._flows.get(_ends(connection), ())
                 if got_past(flow, connection.finding.direction)
                 for bucket in flow.buckets
                 if bucket.start is not None and bucket.start + bucket.width > last and (flow.last or 0) > last
@@ -284,6 +307,20 @@ class _AllowedIndex:
                 return None
             firsts.append(min(later))
         return max(firsts) if firsts else None
+
+    def worked_before(self, draft: ProblemDraft, at: int) -> bool:
+        """Whether every connection of the problem was seen to pass before an instant."""
+        return all(
+            any(
+                flow.first is not None and flow.first < at and got_past(flow, connection.finding.direction)
+                for flow in self._flows.get(_ends(connection), ())
+            )
+            for connection in draft.connections
+        )
+
+
+def _ends(connection: ConnectionDraft) -> tuple[EndKey, EndKey, str | None, int | None]:
+    return (connection.source, connection.destination, connection.protocol, connection.port)
 
 
 def _by_node(material: Material) -> dict[str, list[Bucket]]:

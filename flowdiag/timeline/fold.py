@@ -7,27 +7,66 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowdiag.timeline.ends import EndKey
-from flowdiag.timeline.group import ProblemDraft
+from msgspec.structs import replace
 
-__all__ = ["explained_by"]
+from flowdiag.model.report import ClockSkew
+from flowdiag.timeline.ends import EndKey
+from flowdiag.timeline.fold_agent import under_agents
+from flowdiag.timeline.fold_change import WorkedBefore, under_changes
+from flowdiag.timeline.folded import Folded, overlap
+from flowdiag.timeline.group import ProblemDraft
+from flowdiag.timeline.marks import ChangeMark
+
+__all__ = ["fold"]
 
 _DNS = "FD401"
 _DNS_PORTS = (53, 853, 5353)
 
 
-def explained_by(drafts: Sequence[ProblemDraft]) -> dict[int, int]:
-    """Index of a consequence to the index of its cause; no chains, no cycles."""
-    folded: dict[int, int] = {}
+def fold(
+    drafts: Sequence[ProblemDraft],
+    *,
+    changes: Sequence[ChangeMark],
+    skews: Sequence[ClockSkew],
+    worked_before: WorkedBefore,
+) -> dict[int, Folded]:
+    """Index of a consequence to its cause; no chains, no cycles.
+
+    Args:
+        drafts: problems of refused traffic.
+        changes: all changes of the run.
+        skews: pairs of nodes whose clocks disagree.
+        worked_before: whether all connections of a problem were seen to pass before an instant.
+    """
+    folded: dict[int, Folded] = {}
+    retries = _dns_retries(drafts)
+    agents = under_agents(drafts)
+    triggered = under_changes(drafts, changes, skews, worked_before)
+    for found in (retries, agents, triggered):
+        for index, one in found.items():
+            folded.setdefault(index, one)
+    return {index: _to_root(index, one, folded) for index, one in folded.items()}
+
+
+def _to_root(index: int, one: Folded, folded: dict[int, Folded]) -> Folded:
+    """Under the cause that is itself nobody's consequence: a retry of lookups that a change explains too."""
+    seen = {index}
+    cause = one.cause
+    while cause in folded and cause not in seen:
+        seen.add(cause)
+        cause = folded[cause].cause
+    return replace(one, cause=cause)
+
+
+def _dns_retries(drafts: Sequence[ProblemDraft]) -> dict[int, Folded]:
+    folded: dict[int, Folded] = {}
     for cause_index, cause in enumerate(drafts):
         if cause.finding.code != _DNS:
             continue
         sources = {draft.source for draft in cause.connections}
         for index, other in enumerate(drafts):
-            if index == cause_index or index in folded or cause_index in folded:
-                continue
-            if other.finding.code != _DNS and _dns_retry(other, sources, cause):
-                folded[index] = cause_index
+            if index not in folded and other.finding.code != _DNS and _dns_retry(other, sources, cause):
+                folded[index] = Folded(cause_index, None)
     return folded
 
 
@@ -35,18 +74,4 @@ def _dns_retry(other: ProblemDraft, sources: set[EndKey], cause: ProblemDraft) -
     """Lookups that the same workloads tried elsewhere (another port, TCP, another server) meanwhile."""
     if not all(draft.port in _DNS_PORTS and draft.source in sources for draft in other.connections):
         return False
-    return _overlap(other, cause)
-
-
-def _overlap(one: ProblemDraft, other: ProblemDraft) -> bool:
-    ends = [_span(one), _span(other)]
-    if None in ends:
-        return False
-    (a, b), (c, d) = (end for end in ends if end is not None)
-    return a <= d and c <= b
-
-
-def _span(draft: ProblemDraft) -> tuple[int, int] | None:
-    firsts = [c.first for c in draft.connections if c.first is not None]
-    lasts = [c.last for c in draft.connections if c.last is not None]
-    return (min(firsts), max(lasts)) if firsts and lasts else None
+    return overlap(other, cause)

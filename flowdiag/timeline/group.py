@@ -87,6 +87,28 @@ class ProblemDraft(Struct):
     connections: list[ConnectionDraft]
 
     @property
+    def count(self) -> int:
+        """Refused records."""
+        return sum(connection.count for connection in self.connections)
+
+    @property
+    def span(self) -> tuple[int | None, int | None]:
+        """First and last refused record, nanoseconds."""
+        firsts = [c.first for c in self.connections if c.first is not None]
+        lasts = [c.last for c in self.connections if c.last is not None]
+        return (min(firsts, default=None), max(lasts, default=None))
+
+    @property
+    def flows(self) -> list[Flow]:
+        """Every refused flow."""
+        return [refusal.flow for connection in self.connections for refusal in connection.refusals]
+
+    @property
+    def recording(self) -> set[str]:
+        """Nodes that recorded the refusals, as far as the records name them."""
+        return {flow.distinct.node for flow in self.flows if flow.distinct.node is not None}
+
+    @property
     def finding(self) -> Finding:
         """What speaks for the problem: its largest connection's finding."""
         return self.connections[0].finding

@@ -26,7 +26,7 @@ from flowdiag.timeline.ends import EndKey, end_name, end_namespace, report_endpo
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.marks import ChangeMark, near_changes
 
-__all__ = ["fingerprint", "make_problem", "span"]
+__all__ = ["fingerprint", "make_problem"]
 
 _TITLE_MARK = re.compile(r"\{source\}|\{destination\}|\{port\}")
 """Marks in a rule's title: ``DNS is blocked for {source}``."""
@@ -35,13 +35,6 @@ _MAX_EVIDENCE = 5
 _MAX_NEAREST = 5
 _ONGOING_S = 60
 """A refusal in the last minute of the evidence is still happening, as far as anybody can see."""
-
-
-def span(draft: ProblemDraft) -> tuple[int | None, int | None]:
-    """First and last refused record."""
-    firsts = [c.first for c in draft.connections if c.first is not None]
-    lasts = [c.last for c in draft.connections if c.last is not None]
-    return (min(firsts, default=None), max(lasts, default=None))
 
 
 def fingerprint(draft: ProblemDraft) -> str:
@@ -69,8 +62,8 @@ def make_problem(
     """Everything but the folding, which needs all problems (`explains`, `explained_by`)."""
     finding = draft.finding
     mark = fingerprint(draft)
-    first, last = span(draft)
-    flows = [refusal.flow for connection in draft.connections for refusal in connection.refusals]
+    first, last = draft.span
+    flows = draft.flows
     lead = draft.connections[0]
     views = [_connection(connection) for connection in draft.connections]
     source, destination = views[0].source, views[0].destination
@@ -86,7 +79,7 @@ def make_problem(
         first=None if first is None else rfc3339(first),
         last=None if last is None else rfc3339(last),
         ongoing=_ongoing(last, until, allowed_since),
-        count=sum(connection.count for connection in draft.connections),
+        count=draft.count,
         direction=finding.direction,
         verdict=str(lead.refusals[0].flow.distinct.verdict),
         reason=_reason(lead),
@@ -119,7 +112,7 @@ def _scan(draft: ProblemDraft) -> tuple[str, ...]:
         c.source[0] == "external" and c.port is None and c.folded_ports > 1 for c in draft.connections
     ):
         return ()
-    addresses = {refusal.flow.src.ip for connection in draft.connections for refusal in connection.refusals}
+    addresses = {flow.src.ip for flow in draft.flows}
     ports = max(connection.folded_ports for connection in draft.connections)
     return (f"looks like a scan: {len(addresses)} outside addresses tried {ports} ports",)
 
@@ -129,10 +122,10 @@ def _attempts(draft: ProblemDraft) -> tuple[str, ...]:
 
     A refused SYN is sent again from the same port after 1, 3 and 7 seconds, and each is a line.
     """
-    flows = [refusal.flow for connection in draft.connections for refusal in connection.refusals]
+    flows = draft.flows
     if not all(flow.basis is not None and flow.distinct.protocol == "TCP" for flow in flows):
         return ()
-    packets = sum(connection.count for connection in draft.connections)
+    packets = draft.count
     tried = {
         (flow.distinct.src.ip, flow.distinct.dst.ip, flow.distinct.port, port)
         for flow in flows

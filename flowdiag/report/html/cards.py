@@ -74,6 +74,7 @@ def policy_keys(problem: Problem) -> set[PolicyKey]:
 def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
     report, zone, clock = shared.report, shared.zone, shared.clock
     fix = problem.counterfactual
+    folded = [p for p in report.problems if p.explained_by == problem.id]
     return {
         "problem": problem,
         "number": number,
@@ -102,11 +103,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         else [f"{r.src} → {r.dst} {','.join(r.ports)}/{r.protocol}" for r in fix.also_allows[:_MAX_PAIRS]],
         "also_left": 0 if fix is None else max(len(fix.also_allows) - _MAX_PAIRS, 0),
         "changes": [change_text(change, clock) for change in problem.changes],
-        "explains": [
-            (shared.numbers[p.id], p.title, what_text(p, p.count))
-            for p in report.problems
-            if p.explained_by == problem.id
-        ],
+        "explains": [(shared.numbers[p.id], p.title, what_text(p, p.count)) for p in folded],
         "explained_by": shared.numbers.get(problem.explained_by) if problem.explained_by else None,
         "ends": [
             (word, _end(end))
@@ -116,7 +113,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "evidence": problem.evidence[:_MAX_EVIDENCE],
         "evidence_left": max(len(problem.evidence) - _MAX_EVIDENCE, 0),
         "references": [(url, url if url.startswith("https://") else None) for url in problem.references],
-        "markdown": "\n".join(problem_markdown(problem, clock, number=number)),
+        "markdown": "\n".join(problem_markdown(problem, clock, number=number, folded=folded)),
     }
 
 
