@@ -226,8 +226,8 @@ def _folded(problems: Sequence[Problem], folded: Mapping[int, Folded]) -> list[P
         beside[one.cause] += one.beside
     found = []
     for index, problem in enumerate(problems):
-        one = folded.get(index)
-        why = (one.why,) if one is not None and one.why is not None else ()
+        own = folded.get(index)
+        why = (own.why,) if own is not None and own.why is not None else ()
         if beside[index]:
             what = "another problem" if beside[index] == 1 else f"{beside[index]} other problems"
             why = (
@@ -237,7 +237,7 @@ def _folded(problems: Sequence[Problem], folded: Mapping[int, Folded]) -> list[P
         found.append(
             replace(
                 problem,
-                explained_by=problems[one.cause].id if one is not None else None,
+                explained_by=problems[own.cause].id if own is not None else None,
                 explains=tuple(sorted(explains[index])),
                 notes=(*why, *problem.notes),
             )
