@@ -140,6 +140,45 @@ def test_full_is_explicit_and_still_without_values_of_variables(tmp_path, kubeco
     assert b"secretKeyRef" not in pods
 
 
+def test_manifests_that_other_tools_keep_never_leave(tmp_path, cluster, kubeconfig):
+    """kapp, Rancher and their like write down what they applied, as kubectl does."""
+    (web,) = next(one for one in cluster.objects.values() if one and one[0]["kind"] == "Pod")[:1]
+    applied = '{"env":[{"name":"DB_PASSWORD","value":"hunter2-applied"}]}'
+    names = ("kapp.k14s.io/original", "objectset.rio.cattle.io/applied", "x.example/last-applied-spec")
+    web["metadata"]["annotations"].update(dict.fromkeys(names, applied))
+    bundle = tmp_path / "bundle.tar.gz"
+
+    assert flowdiag("collect", "-o", bundle, "--full", KUBECONFIG=kubeconfig).returncode == 0
+
+    pods = members(bundle)["state/pods.json"]
+    assert b"hunter2-in-annotation" in pods
+    assert b"hunter2-applied" not in pods
+
+
+def test_a_life_before_a_restart_that_was_forgotten_is_absent(tmp_path, cluster, kubeconfig):
+    """The kubelet keeps the log of the last container only as long as the container; nothing failed."""
+    pods = next(all_ for all_ in cluster.objects.values() if all_ and all_[0]["kind"] == "Pod")
+    agent = next(one for one in pods if one["metadata"]["name"] == AGENT[1])
+    agent["status"]["containerStatuses"][0]["restartCount"] = 1
+    bundle = tmp_path / "bundle.tar.gz"
+
+    done = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    assert fates(bundle)["log of kube-system/cilium-abcde/cilium-agent (previous)"]["fate"] == "absent"
+    assert "failed" not in done.stdout
+
+
+def test_a_pod_that_is_gone_when_it_is_asked_is_told(tmp_path, cluster, kubeconfig):
+    """What it would have said is missing from the bundle, which is not the same as nothing to say."""
+    cluster.faults.append(Fault("/log", "status", status=404, times=99))
+    bundle = tmp_path / "bundle.tar.gz"
+
+    done = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    assert fates(bundle)["log of kube-system/cilium-abcde/cilium-agent"]["fate"] == "failed"
+    assert "failed: log of kube-system/cilium-abcde/cilium-agent (" in done.stdout
+
+
 def deployment():
     inside = pod("shop", "web-1", "10.42.0.10", {"app": "web"})
     template = {

@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 from flowdiag import __version__
 from flowdiag.cluster.collect.bundle import Fate, Item, Partial, Told
 from flowdiag.cluster.collect.fetch import Bounds, fetch
-from flowdiag.cluster.collect.plan import components, plan
+from flowdiag.cluster.collect.plan import HubbleItem, LogItem, components, plan
 from flowdiag.cluster.collect.strip import strip
 from flowdiag.cluster.live.api import Api
 from flowdiag.cluster.live.connect import connect
@@ -306,9 +306,9 @@ class _Run:
                 reason = fetch(self.api, item, write, bounds)
             except ForbiddenError as error:
                 return Fate(item.what, item.kind, "refused", reason=str(error), rule=item.rule)
-            except NotServedError as error:
-                return Fate(item.what, item.kind, "absent", reason=str(error))
             except (ApiError, HTTPError) as error:
+                if _never_there(item, error):
+                    return Fate(item.what, item.kind, "absent", reason=str(error))
                 fate, reason = ("cut" if isinstance(error, CutShortError) else "failed"), str(error)
             size = stream.tell()
         if fate != "collected" and not size:
@@ -353,6 +353,18 @@ class _Run:
 
 _OBJECTS = ("objects", "events")
 _FATES = {Outcome.REFUSED: "refused", Outcome.ABSENT: "absent", Outcome.FAILED: "failed"}
+
+
+def _never_there(item: Item, error: Exception) -> bool:
+    """There is nothing to be missed: a file or a service that the cluster does not have.
+
+    A pod that was listed a moment ago and is not found took its evidence with it, which is a loss; of the life
+    before a restart the kubelet may have kept nothing, and says so with 400 (kubelet 1.33: ``previous
+    terminated container "x" in pod "y" not found``).
+    """
+    if isinstance(item, LogItem) and item.previous:
+        return isinstance(error, ApiError) and error.status in (400, 404)
+    return isinstance(error, NotServedError) and not isinstance(item, LogItem | HubbleItem)
 
 
 def _gate(item: Item) -> tuple[str, str]:

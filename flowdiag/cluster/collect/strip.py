@@ -12,7 +12,17 @@ from flowdiag.cluster.wanted import SKIP, WORKLOAD_KINDS, filter_of
 
 __all__ = ["strip"]
 
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# Annotations in which tools keep the manifest that they applied, values of variables among it, some of them compressed
+# (kubectl 1.33, kapp 0.64, Rancher's and k3s's wrangler v3, Banzai Cloud's objectmatcher).
+_APPLIED = frozenset(
+    {
+        "banzaicloud.com/last-applied",
+        "kapp.k14s.io/original",
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "objectset.rio.cattle.io/applied",
+    }
+)
+_HOLDS = ("last-applied", "lastapplied", "last_applied")
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _PODS = WORKLOAD_KINDS | {"Pod"}
 
@@ -43,9 +53,13 @@ def strip(value: dict[str, Any], kind: str, *, full: bool) -> dict[str, Any]:
             meta["annotations"] = {
                 key: text
                 for key, text in notes.items()
-                if key != _APPLIED and (whole or key.startswith(_NOTES))
+                if not _is_manifest(key) and (whole or key.startswith(_NOTES))
             }
     return kept
+
+
+def _is_manifest(key: str) -> bool:
+    return key in _APPLIED or any(word in key.lower() for word in _HOLDS)
 
 
 def _filtered(value: Any, want: Any) -> Any:
