@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -15,12 +16,20 @@ from msgspec.structs import replace
 from flowdiag.analysis.concerns import acceptance_problems, check_problems, unused_rule_problems
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.run import Progress, examine
+from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose.check import broken_checks
-from flowdiag.history import Acceptance, Accepted, History, Recorded, accept
+from flowdiag.history import Acceptance, Accepted, History, Recorded, accept, concerns
 from flowdiag.model.report import Problem, Report, ReportWarning, Severity
 from flowdiag.report.json_report import json_bytes
 
+if TYPE_CHECKING:
+    from flowdiag.cluster.collect.bundle import Fate
+
 __all__ = ["AuditOptions", "audit", "scope_of"]
+
+
+_COLLECT = "collect-"
+"""Begins the codes of warnings on what was not collected."""
 
 
 class AuditOptions(Struct, frozen=True, kw_only=True):
@@ -72,10 +81,15 @@ def audit(
     options = options or AuditOptions()
     with _inputs(paths, state, options, progress) as inputs:
         found = examine(
-            inputs.paths, evidence=evidence, state=inputs.state, selection=selection, progress=progress
+            inputs.paths,
+            evidence=evidence,
+            state=inputs.state,
+            selection=selection,
+            progress=progress,
+            unused_rules=options.unused_rules,
         )
     more = [*check_problems(found.scene)] if found.scene is not None else []
-    if options.unused_rules and found.rule_use is not None:
+    if found.rule_use is not None:
         more.extend(unused_rule_problems(found.rule_use))
     report = replace(
         found.report,
@@ -84,7 +98,11 @@ def audit(
         warnings=(*found.report.warnings, *inputs.warnings),
     )
     judged = accept(report.problems, options.acceptances, _day(report))
-    report = _with_acceptances(report, judged, options, selection)
+    # What was not looked at may still be there: an entry is unused only where everything was.
+    whole = found.whole and inputs.whole
+    everything = whole and scope_of(selection) == ""
+    unused = _unused(judged, history.open_before(scope_of(selection, state))) if everything else ()
+    report = _with_acceptances(report, judged, unused, options)
     said = [
         *(
             ReportWarning(code="history-set-aside", message=text, input=None, line=None)
@@ -108,6 +126,9 @@ def audit(
         msgspec.json.decode(text, type=Report),
         scope=scope_of(selection, state),
         accepted=judged.by,
+        partly=judged.partly,
+        whole=whole,
+        unread=[one.message for one in report.warnings if one.code in (NOT_READ, f"{_COLLECT}refused")],
         baseline=options.baseline,
         gone_after=options.gone_after,
         tell=options.tell,
@@ -149,13 +170,28 @@ def _inputs(
             folder=f"{folder}/",
             state=replace(state, live=None),
             whole=all(one.fate == "refused" for one in missing),
-            warnings=tuple(
-                ReportWarning(
-                    code=f"collect-{one.fate}", message=f"{one.what}: {one.reason}", input=None, line=None
-                )
-                for one in missing
-            ),
+            warnings=tuple(_uncollected(missing)),
         )
+
+
+def _uncollected(missing: Iterable[Fate]) -> Iterator[ReportWarning]:
+    """What was not collected besides objects, of which the bundle speaks itself.
+
+    A right that is missing is said once and without names of pods: the same words on the next day say that nothing
+    more is missing than the day before.
+    """
+    texts: dict[tuple[str, str], None] = {}
+    for one in missing:
+        if one.kind in ("objects", "events"):
+            continue
+        text = (
+            f"{one.kind}: forbidden; the rule that allows it: {one.rule}"
+            if one.fate == "refused"
+            else f"{one.what}: {one.reason}"
+        )
+        texts[(f"{_COLLECT}{one.fate}", text)] = None
+    for code, text in texts:
+        yield ReportWarning(code=code, message=text, input=None, line=None)
 
 
 def scope_of(selection: Selection, state: StateOptions | None = None) -> str:
@@ -178,8 +214,18 @@ def _day(report: Report) -> date:
     return date.fromisoformat(report.created[:10])
 
 
+def _unused(judged: Accepted, before: Sequence[Problem] | None) -> tuple[Acceptance, ...]:
+    """Entries that nothing is left for, neither now nor among what was open before.
+
+    On the first run nothing can be said to be gone, and a problem that came and went today may come tomorrow.
+    """
+    if before is None:
+        return ()
+    return tuple(one for one in judged.unused if not any(concerns(one, problem) for problem in before))
+
+
 def _with_acceptances(
-    report: Report, judged: Accepted, options: AuditOptions, selection: Selection
+    report: Report, judged: Accepted, unused: Sequence[Acceptance], options: AuditOptions
 ) -> Report:
     """Say on each problem who answers for it, and add what is wrong with the entries themselves."""
     problems = []
@@ -198,7 +244,5 @@ def _with_acceptances(
                 *notes,
             )
         problems.append(replace(problem, notes=notes) if notes is not problem.notes else problem)
-    # What was not looked at may still be there: an entry is unused only where everything was.
-    whole = report.complete and scope_of(selection) == ""
-    more = acceptance_problems(judged.expired, judged.unused if whole else (), options.accepted_in)
+    more = acceptance_problems(judged.expired, unused, options.accepted_in)
     return replace(report, problems=(*problems, *more))

@@ -49,6 +49,27 @@ _COPY = 1 << 20
 # Notes that people and generators lay beside evidence; no log and no object is written so.
 _DOCUMENTS = (".md", ".rst", ".adoc", ".toml", ".html", ".pdf", ".png", ".svg")
 
+# Containers of CNIs whose logs speak of their own start and health, never of refused traffic.  They run on every node, and
+# a bundle is read whole without them (Cilium 1.19, Calico v3.30, amazon-vpc-cni v1.19, weave v2.8, OVN-Kubernetes 4.16).
+_NO_RECORDS = frozenset(
+    {
+        "aws-node",
+        "cilium-envoy",
+        "cilium-operator",
+        "goldmane",
+        "hubble-relay",
+        "kube-rbac-proxy",
+        "kube-rbac-proxy-node",
+        "kube-rbac-proxy-ovn-metrics",
+        "nbdb",
+        "northd",
+        "sbdb",
+        "weave",
+        "whisker",
+        "whisker-backend",
+    }
+)
+
 # What is said and costs nothing: the input was read whole all the same.
 _HARMLESS = frozenset({"ambiguous-format", "clocks-apart", "empty", "broken-plugin"})
 
@@ -305,13 +326,17 @@ def read_options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOp
 def _worth_saying(
     problems: Sequence[InputProblem], detected: Sequence[Detection], lists: Sequence[Detection]
 ) -> list[InputProblem]:
-    """Problems without those of documents, of endpoint lists, and of a container that said nothing."""
+    """Problems without those of documents, endpoint lists, and containers that said nothing or never say anything."""
     silent = {one.source.name for one in detected if one.hint.container is not None}
+    beside = {one.source.name for one in detected if one.hint.container in _NO_RECORDS}
     known = {one.source.name for one in lists}
     return [
         one
         for one in problems
-        if not _document(one) and one.path not in known and not (one.code == "empty" and one.path in silent)
+        if not _document(one)
+        and one.path not in known
+        and not (one.code == "empty" and one.path in silent)
+        and not (one.code == "unknown-format" and one.path in beside)
     ]
 
 

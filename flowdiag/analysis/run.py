@@ -23,6 +23,7 @@ from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver, cluster_changes, merge_changes
 from flowdiag.cluster.interfaces import InterfaceIndex
+from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose import Context, broken_rules
 from flowdiag.diagnose.before import old_policies
 from flowdiag.diagnose.check import Scene
@@ -77,13 +78,14 @@ def examine(
     state: StateOptions | None = None,
     selection: Selection | None = None,
     progress: Progress | None = None,
+    unused_rules: bool = True,
 ) -> Examination:
-    """As `analyze`, with what an audit asks besides: unused allow rules, and the scene that checks look at.
+    """As `analyze`, with what an audit asks besides: the scene that checks look at, and unused allow rules if wanted.
 
     Takes and raises what `analyze` does; the inputs are read once.  Every allowed flow is held against the policies too, so this is
     for audits rather than for an incident.
     """
-    return _run(paths, evidence, state, selection, progress, rules=True)
+    return _run(paths, evidence, state, selection, progress, rules=True, unused=unused_rules)
 
 
 def _run(
@@ -94,6 +96,7 @@ def _run(
     progress: Progress | None,
     *,
     rules: bool,
+    unused: bool = False,
 ) -> Examination:
     evidence = evidence or EvidenceOptions()
     options = state or StateOptions()
@@ -108,7 +111,7 @@ def _run(
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
-    return examined(read, known, evidence, selection, options, rules=rules)
+    return examined(read, known, evidence, selection, options, rules=rules, unused=unused)
 
 
 class Examination(Struct, frozen=True, kw_only=True):
@@ -119,6 +122,8 @@ class Examination(Struct, frozen=True, kw_only=True):
     """Allow rules without use; ``None`` where no policies or no allowed traffic were read, or nobody asked."""
     scene: Scene | None
     """What audit checks look at; ``None`` where no policies were read, or nobody asked."""
+    whole: bool
+    """All of the evidence was read, and all objects but for kinds that the collector was refused."""
 
 
 class _Marks(Struct, frozen=True):
@@ -135,6 +140,7 @@ def examined(
     options: StateOptions,
     *,
     rules: bool,
+    unused: bool = False,
 ) -> Examination:
     """The stages after reading: what evidence comes to beside the cluster's objects, where there are any."""
     tally = read.tally
@@ -185,7 +191,7 @@ def examined(
         *without_times(read.inputs),
     ]
     used: RuleUse | None = None
-    if rules and state is not None:
+    if rules and unused and state is not None:
         used = rule_use(
             allowed,
             flows.refused,
@@ -237,7 +243,9 @@ def examined(
             allowed=allowed if rules else (),
             namespaces=frozenset(selection.namespaces),
         )
-    return Examination(report=report, rule_use=used, scene=scene)
+    return Examination(
+        report=report, rule_use=used, scene=scene, whole=read.complete and _whole(state, refused=True)
+    )
 
 
 def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _Marks:
@@ -376,8 +384,11 @@ def _selection_counts(state: State | None) -> Callable[[PolicyRef], int | None]:
     return count
 
 
-def _whole(state: State | None) -> bool:
-    return state is None or all(problem.note for problem in state.problems)
+def _whole(state: State | None, *, refused: bool = False) -> bool:
+    """Whether all objects were read; with `refused`, those apart that the collector might not read."""
+    return state is None or all(
+        problem.note or (refused and problem.code == NOT_READ) for problem in state.problems
+    )
 
 
 def _warnings(read: Evidence, state: State | None) -> list[ReportWarning]:

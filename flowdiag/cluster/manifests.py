@@ -32,11 +32,15 @@ from flowdiag.model.objects import (
     RawObject,
 )
 
-__all__ = ["Entry", "Manifest", "StateProblem", "read_manifest", "sniff_state"]
+__all__ = ["NOT_READ", "Entry", "Manifest", "StateProblem", "read_manifest", "sniff_state"]
 
 _MAX_BYTES = 1 << 30
 _MAX_BAD = 50
 """Unreadable parts after which an input that holds fewer objects than those is not read on."""
+
+
+NOT_READ = "not-read"
+"""`StateProblem.code` of kinds that the collector was refused, or that failed."""
 
 
 class StateProblem(Struct, frozen=True, kw_only=True):
@@ -245,7 +249,7 @@ def _unread(manifest: Manifest, spec: dict[str, Any], origin: Origin) -> None:
         kind = as_map(one)
         manifest.unread.add((as_text(kind.get("group")) or "", as_text(kind.get("kind")) or ""))
     manifest.problems.extend(
-        StateProblem(code="not-read", message=str(text), input=origin.input, line=origin.line)
+        StateProblem(code=NOT_READ, message=str(text), input=origin.input, line=origin.line)
         for text in as_list(spec.get("messages"))
     )
 

@@ -3,7 +3,7 @@
 This room compares reports by their problems' fingerprints; it reads no evidence and renders nothing.
 """
 
-from flowdiag.history.accept import Acceptance, Accepted, accept, parse_acceptances
+from flowdiag.history.accept import Acceptance, Accepted, accept, concerns, parse_acceptances
 from flowdiag.history.database import HistoryError
 from flowdiag.history.diff import DiffEntry, ReportDiff, diff_reports
 from flowdiag.history.status import Key, Verdicts, compare, keys_of
@@ -21,6 +21,7 @@ __all__ = [
     "Verdicts",
     "accept",
     "compare",
+    "concerns",
     "diff_reports",
     "keys_of",
     "parse_acceptances",

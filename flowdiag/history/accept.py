@@ -20,7 +20,7 @@ from msgspec import Meta, Struct, field
 from flowdiag.model.errors import UsageError
 from flowdiag.model.report import Connection, Problem, ReportEndpoint
 
-__all__ = ["Acceptance", "Accepted", "accept", "parse_acceptances"]
+__all__ = ["Acceptance", "Accepted", "accept", "concerns", "parse_acceptances"]
 
 _Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 
@@ -136,6 +136,11 @@ def accept(problems: Sequence[Problem], entries: Iterable[Acceptance], today: da
         expired=tuple(expired),
         unused=tuple(unused),
     )
+
+
+def concerns(entry: Acceptance, problem: Problem) -> bool:
+    """Whether an entry speaks of a problem, or of some of its connections."""
+    return _matched(entry, problem)[0] > 0
 
 
 def _matched(entry: Acceptance, problem: Problem) -> tuple[int, int]:

@@ -56,8 +56,34 @@ class Recorded(Struct, frozen=True, kw_only=True):
     counts: Mapping[Status, int]
     waiting: int
     """Open problems that this run does not show and that are not called gone."""
+    whole: bool
+    """This run proved absences: what it does not show may be called gone."""
     to_tell: tuple[Key, ...]
     """Problems of this run that are new, or were new and whose notification did not get through."""
+
+
+class _Held(Struct, frozen=True):
+    """Indexes of problems that somebody answers for, wholly and in part."""
+
+    accepted: frozenset[int]
+    partly: frozenset[int]
+
+
+class _Seen(Struct, frozen=True):
+    """How much of what there is a run saw."""
+
+    whole: bool
+    unread: frozenset[str]
+
+
+class _Warning(Struct):
+    message: str = ""
+
+
+class _Warned(Struct):
+    """What of a report of any version is read to know what its run could not read."""
+
+    warnings: tuple[_Warning, ...] = ()
 
 
 class History:
@@ -87,6 +113,9 @@ class History:
         *,
         scope: str = "",
         accepted: Iterable[int] = (),
+        partly: Iterable[int] = (),
+        whole: bool | None = None,
+        unread: Iterable[str] = (),
         baseline: Sequence[Problem] = (),
         gone_after: int = 1,
         tell: frozenset[Severity] = frozenset(),
@@ -97,6 +126,11 @@ class History:
             report: a report without statuses.
             scope: what the run looked at; only runs of one scope are compared.
             accepted: indexes of the report's problems that somebody answers for.
+            partly: indexes of those that are accepted in part; where the run before had them accepted, what nobody
+                answers for is new.
+            whole: the evidence was read whole, whatever objects could not be; as the report says if ``None``.
+            unread: messages of the report's warnings on objects that were not read.  A run proves absences only where
+                the run before it lacked the same.
             baseline: problems that count as known though no run has met them.
             gone_after: whole runs in a row without a problem after which it is gone.
             tell: severities of new problems that are to be told.
@@ -104,7 +138,9 @@ class History:
         Raises:
             HistoryError: another run holds the history for too long, or it cannot be written.
         """
-        given = (report, scope, frozenset(accepted), tuple(baseline), gone_after, tell)
+        seen = _Seen(report.complete if whole is None else whole, frozenset(unread))
+        held = _Held(frozenset(accepted), frozenset(partly))
+        given = (report, scope, held, seen, tuple(baseline), gone_after, tell)
         try:
             with transaction(self._connection):
                 return _record(self._connection, *given)
@@ -116,6 +152,21 @@ class History:
             self._said.extend(said)
         with transaction(self._connection):
             return _record(self._connection, *given)
+
+    def open_before(self, scope: str) -> tuple[Problem, ...] | None:
+        """The problems that are open after the last run of a scope; ``None`` where there was none, or it is damaged.
+
+        Damage is set aside when the run is recorded.
+        """
+        try:
+            with transaction(self._connection):
+                run = self._connection.execute(
+                    "SELECT 1 FROM run WHERE scope = ? LIMIT 1", (scope,)
+                ).fetchone()
+                _, lasts, _ = _open_problems(self._connection, scope)
+                return None if run is None else tuple(_met_last(blob) for blob in lasts.values())
+        except UnreadableError:
+            return None
 
     def told(self, scope: str, keys: Iterable[Key]) -> None:
         """Note that a notification of these problems got through."""
@@ -200,7 +251,8 @@ def _record(
     connection: sqlite3.Connection,
     report: Report,
     scope: str,
-    accepted: frozenset[int],
+    held: _Held,
+    seen: _Seen,
     baseline: tuple[Problem, ...],
     gone_after: int,
     tell: frozenset[Severity],
@@ -216,11 +268,17 @@ def _record(
     for key in seeds:
         if before is None or key in present:
             known_before.setdefault(key, 0)
-    found = compare(known_before, present, complete=report.complete, gone_after=gone_after)
+    whole = seen.whole and (not seen.unread or seen.unread <= _unread_before(connection, before))
+    found = compare(known_before, present, complete=whole, gone_after=gone_after)
+    news = found.new | {
+        present[index]
+        for index in held.partly
+        if present[index] in lasts and _met_last(lasts[present[index]]).status is Status.ACCEPTED
+    }
     problems = [
         replace(
             problem,
-            status=Status.ACCEPTED if index in accepted else Status.NEW if key in found.new else Status.KNOWN,
+            status=Status.ACCEPTED if index in held.accepted else Status.NEW if key in news else Status.KNOWN,
         )
         for index, (key, problem) in enumerate(zip(present, report.problems, strict=True))
     ]
@@ -277,8 +335,21 @@ def _record(
         before=before,
         counts=counts,
         waiting=len(found.waiting),
+        whole=whole,
         to_tell=to_tell,
     )
+
+
+def _unread_before(connection: sqlite3.Connection, before: tuple[int, str] | None) -> frozenset[str]:
+    """What the run before said it could not read, as far as its report is kept."""
+    if before is None:
+        return frozenset()
+    (blob,) = connection.execute("SELECT report FROM run WHERE id = ?", (before[0],)).fetchone()
+    try:
+        report = msgspec.json.decode(_inflated(blob), type=_Warned) if blob is not None else _Warned()
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"damaged ({error})") from error
+    return frozenset(one.message for one in report.warnings)
 
 
 def _open_problems(

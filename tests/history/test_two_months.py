@@ -57,7 +57,7 @@ def expected(day):
     new = set(PLAN["expect"]["new"].get(str(day), ()))
     gone = set(PLAN["expect"]["gone"].get(str(day), ()))
     accepted = {n for n, (low, high) in PLAN["expect"]["accepted"].items() if low <= day <= high} & shown(day)
-    entry = {"unused"} if day < 5 else {"expired"} if day > 40 else set()
+    entry = {"unused"} if 1 < day < 5 else {"expired"} if day > 40 else set()
     known = (shown(day) | entry) - new - accepted
     return {"new": new, "known": known, "gone": gone, "accepted": accepted}
 

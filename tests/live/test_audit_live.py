@@ -6,8 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.apiserver.cluster import small
+from tests.apiserver.cluster import pod, small
 from tests.apiserver.kinds import CILIUM, CORE
+from tests.apiserver.rbac import Rules
 from tests.apiserver.server import Fault
 from tests.live.clusters import flowdiag, server
 from tests.live.test_collect import AGENT, LINE
@@ -98,3 +99,79 @@ def test_a_cluster_that_cannot_be_reached_is_exit_code_4(audit, cluster, tmp_pat
     assert (code, report) == (4, None), said
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (0,)
+
+
+def test_agents_that_vanish_while_they_are_asked_prove_nothing_gone(audit, cluster):
+    """Not found is a loss where the pod was listed a moment ago: the run is incomplete, and says of whom."""
+    audit()
+    cluster.faults.append(Fault("/exec", "status", status=404, times=99))
+
+    _, report, said = audit()
+
+    assert not report["complete"]
+    assert refused(report) == set()
+    assert "1 not seen now, and not called gone" in said
+    assert ["cilium-abcde" in w["message"] for w in report["warnings"] if w["code"] == "collect-failed"] == [
+        True
+    ]
+
+
+class Without(Rules):
+    """Everything is allowed but some resources."""
+
+    def __init__(self, *words):
+        super().__init__([])
+        self.words = set(words)
+
+    def allows(self, ask):
+        return ask.words not in self.words
+
+
+def test_what_is_forbidden_every_day_keeps_nothing_open(audit, cluster):
+    """With kinds that no Role of a namespace grants, what ends is called gone all the same."""
+    cluster.rules = Without("nodes", "deployments")
+    audit()
+    cluster.lines = b""
+
+    _, report, _ = audit()
+
+    assert not report["complete"]
+    assert refused(report) == {"gone"}
+    assert len({w["message"] for w in report["warnings"]}) == len(report["warnings"])
+
+
+@pytest.mark.parametrize("lost", ["pods/exec", "networkpolicies"])
+def test_a_right_that_is_lost_proves_nothing_gone(audit, cluster, lost):
+    """On the day it is lost what was open stays so."""
+    audit()
+    cluster.rules = Without(lost)
+
+    _, report, said = audit()
+
+    assert "gone" not in refused(report)
+    assert "0 gone" in said
+    assert [w for w in report["warnings"] if "the rule that allows it" in w["message"]]
+
+
+def test_containers_without_records_of_traffic_leave_a_run_whole(audit, cluster):
+    """Envoy runs beside every Cilium agent, and its log speaks of itself alone."""
+    cluster.add(
+        pod(
+            "kube-system",
+            "cilium-envoy-x",
+            "192.0.2.11",
+            {"k8s-app": "cilium-envoy"},
+            host_network=True,
+            containers=("cilium-envoy",),
+        )
+    )
+    cluster.logs["kube-system", "cilium-envoy-x", "cilium-envoy", False] = [
+        ("2126-11-28T14:00:00.1Z", "[2126-11-28 14:00:00.100][7][info][main] initializing epoch 0")
+    ]
+    audit()
+    cluster.lines = b""
+
+    _, report, _ = audit()
+
+    assert report["complete"]
+    assert refused(report) == {"gone"}

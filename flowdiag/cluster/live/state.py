@@ -23,7 +23,7 @@ from flowdiag.cluster.live.kinds import KINDS, Kind
 from flowdiag.cluster.live.lists import Listed, read_list
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.live.settings import config_map_of
-from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest
+from flowdiag.cluster.manifests import NOT_READ, Manifest, StateProblem, read_manifest
 from flowdiag.model.errors import ClusterError
 
 __all__ = [
@@ -105,7 +105,7 @@ def read_live(options: ClusterOptions) -> LiveState:
         manifest.problems += part.problems
         manifest.kinds |= part.kinds
     manifest.unread |= {(kind.group, kind.kind) for kind in unread(readings)}
-    manifest.problems += (StateProblem(code="not-read", message=text, input=name) for text in said(readings))
+    manifest.problems += (StateProblem(code=NOT_READ, message=text, input=name) for text in said(readings))
     return LiveState(name=name, manifest=manifest, taken=taken, bytes=size)
 
 

@@ -34,14 +34,14 @@ class AcceptanceUnused(Check):
     """An [[accept]] entry accepts nothing any more: left standing, it would hide the next problem like it.
 
     Signature:
-        No problem of a run whose input was read whole is the entry's.
+        No problem of a run whose input was read whole is the entry's, and none was still open before it.
 
     Advice:
         Delete the entry, or correct its selectors if it was meant for a problem that is still open.
 
     Guard:
         Silent where the input was incomplete or only a part was selected: what was not looked at may
-        still be there.
+        still be there.  Silent on the first run, and on the run that does not show the problem any more.
 
     References:
         docs/audit.md, section Accepted findings
