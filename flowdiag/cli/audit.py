@@ -100,6 +100,11 @@ _LEVELS = ("high", "medium", "low", "info")
 )
 @click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Replace addresses, names and labels by stable tokens in all that is shown, kept, pushed and sent.",
+)
 @state_options
 @selection_options
 @evidence_options
@@ -160,6 +165,12 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         for text in history.warnings:
             _say(text)
         _say(_summary(recorded))
+        if given["redact"]:
+            from msgspec.structs import replace
+
+            from flowdiag.report.redact import redact
+
+            recorded = replace(recorded, report=redact(recorded.report))
         for text, lacks in results.send(history, recorded, scope_of(selection, state), plain):
             _say(text)
             missing = missing or lacks
@@ -187,7 +198,7 @@ def _summary(recorded: Recorded) -> str:
     )
     waiting = (
         f"; {recorded.waiting} not seen now, and not called gone"
-        + ("" if recorded.report.complete else " since the input was not read whole")
+        + ("" if recorded.whole else " since the input was not read whole")
         if recorded.waiting
         else ""
     )

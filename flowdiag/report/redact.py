@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from flowdiag.model.report import Report
+from flowdiag.report.redact_accepted import without_owners
 from flowdiag.report.redact_words import is_common, is_common_group, is_common_key
 
 __all__ = ["redact"]
@@ -120,7 +121,7 @@ def _is_word(name: str, text: str, at: int) -> bool:
 
 def redact(report: Report) -> Report:
     """The report with names, addresses and labels as tokens; schema, numbers and times as they were."""
-    tree = msgspec.to_builtins(report)
+    tree = msgspec.to_builtins(without_owners(report))
     everything = "\n".join(_strings(tree))
     redactor = _Redactor(_Tokens(everything))
     # Twice: the first pass meets every name, the second also finds it in texts that stood before it.

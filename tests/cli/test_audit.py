@@ -90,6 +90,60 @@ def test_reports_with_statuses_keep_the_schema(audit, day):
     assert expired["title"] == ".flowdiag.toml: the entry for FD301 has expired"
 
 
+def test_a_connection_that_nobody_accepted_makes_an_accepted_problem_new(audit, tmp_path):
+    """Accepted as a whole at first; then the entry speaks of a part alone, and the rest is news."""
+    config = tmp_path / "run" / ".flowdiag.toml"
+    entry = '[[accept]]\ncode = "FD401"\n{}reason = "r"\nowner = "o"\nexpires = 2099-01-01\n'
+    config.write_text(entry.format(""))
+    _, report, _ = audit(DENY)
+    (lead,) = [p for p in report["problems"] if p["code"] == "FD401"]
+    first = lead["connections"][0]["source"]
+    assert (lead["status"], len(lead["connections"]) > 1) == ("accepted", True)
+    config.write_text(entry.format(f'from = "{first["namespace"]}/{first["workload"]["name"]}"\n'))
+
+    found = [audit(DENY) for _ in range(2)]
+
+    assert [
+        next(p["status"] for p in report["problems"] if p["code"] == "FD401") for _, report, _ in found
+    ] == ["new", "known"]
+    assert found[0][0] == exit_codes.FINDINGS
+
+
+def test_an_entry_is_called_unused_once_its_problem_is_surely_gone(audit, day):
+    """Not on the first run, nor on the one that misses its problem; on the next whole one."""
+    Path(".flowdiag.toml").write_text(
+        '[[accept]]\ncode = "FD101"\nfrom = "shop/backup"\nreason = "r"\nowner = "o"\nexpires = 2099-01-01\n'
+    )
+    days = (day(1), day(12), day(1), day(1))
+
+    told = ["FD905" in {p["code"] for p in audit(one)[1]["problems"]} for one in days]
+
+    assert told == [False, False, False, True]
+
+
+def test_redact_holds_for_all_that_is_shown_kept_and_pushed(audit, tmp_path):
+    """No name is left in the report, the kept ones or the metrics; the history knows them and knows them again."""
+    Path(".flowdiag.toml").write_text(
+        '[[accept]]\ncode = "FD401"\nreason = "zorro\\nsaid so"\nowner = "mallory until 2099-01-01: x"\nexpires = 2099-01-01\n'
+        '[[accept]]\ncode = "FD301"\nto = "hidden/tango"\nreason = "zorro"\nowner = "mallory"\nexpires = 2000-01-01\n'
+    )
+    with listening(200) as (port, requests):
+        options = ("--redact", "--reports", tmp_path / "kept", "--metrics", tmp_path / "m.prom")
+        _, report, said = audit(DENY, *options, "--pushgateway", f"http://127.0.0.1:{port}")
+    _, again, _ = audit(DENY)
+
+    names = {p["source"]["workload"]["name"] for p in again["problems"] if p["source"]["workload"]}
+    names |= {"mallory", "zorro", "tango"}
+    names |= {p["source"]["namespace"] for p in again["problems"] if p["source"]["namespace"]}
+    kept = [path.read_text() for path in (tmp_path / "kept").iterdir()]
+    texts = [json.dumps(report), said, (tmp_path / "m.prom").read_text(), requests[0][3].decode(), *kept]
+    assert names
+    assert {name for name in names if any(name in text for text in texts)} == set()
+    assert set(statuses(again)) == {"known", "accepted"}
+    assert "accepted until 2099-01-01" in [note for p in report["problems"] for note in p["notes"]]
+    jsonschema.validate(report, report_schema())
+
+
 @pytest.mark.parametrize(
     ("fail_on", "first", "second"),
     [
