@@ -25,7 +25,7 @@ from flowdiag.model.report import ReportWarning
 from flowdiag.policy import compile_policies, detect_dialect
 from flowdiag.policy.matrix import texts
 from flowdiag.policy.whatif import PairChange, compare
-from flowdiag.report.query_types import ConnectionChange, FlowChange, FlowChanges, WhatifResult
+from flowdiag.report.query_types import ConnectionChange, FlowChange, FlowChanges, UnknownChange, WhatifResult
 
 __all__ = ["Revision", "Whatif", "whatif"]
 
@@ -129,8 +129,9 @@ def whatif(
         flows, isolating = effect.flows, effect.isolating
     return Whatif(
         result=WhatifResult(
-            connections=tuple(_connection(one) for one in changes if one.version != 6),
-            connections_v6=tuple(_connection(one) for one in changes if one.version == 6),
+            connections=tuple(_connection(one) for one in changes if one.change and one.version != 6),
+            connections_v6=tuple(_connection(one) for one in changes if one.change and one.version == 6),
+            unknown=tuple(_unknown(one) for one in changes if one.old_unknown != one.new_unknown),
             flows=flows,
         ),
         isolating=isolating,
@@ -146,6 +147,12 @@ def _connection(change: PairChange) -> ConnectionChange:
         change=cast('Literal["added", "removed", "changed"]', change.change),
         old=texts(change.old),
         new=texts(change.new),
+    )
+
+
+def _unknown(change: PairChange) -> UnknownChange:
+    return UnknownChange(
+        src=change.src, dst=change.dst, old=texts(change.old_unknown), new=texts(change.new_unknown)
     )
 
 

@@ -132,8 +132,21 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     click.echo(rendered(stdout), nl=False, color=True)
     for text in answer.said:
         click.echo(f"flowdiag: {text}", err=True)
+    if set(given["fail_on"]) - {"never"} and (untold := _untold(answer.result)):
+        click.echo(f"flowdiag: --fail-on cannot count what is unknown: {untold}", err=True)
     fails = any(_fails(answer.result, value) for value in given["fail_on"])
     return exit_codes.FINDINGS if fails else exit_codes.DONE
+
+
+def _untold(result: Any) -> str:
+    """What the policies cannot decide, in words; empty where they decide all."""
+    from flowdiag.report.phrases import plural
+    from flowdiag.report.whatif_bundles import doubtful_pairs
+
+    if result.flows is not None:
+        return plural(result.flows.unknown, "observed connection") if result.flows.unknown else ""
+    pairs = doubtful_pairs(result, became=True)
+    return f"ports of {plural(pairs, 'pair')}" if pairs else ""
 
 
 def _fails(result: Any, value: str) -> bool:

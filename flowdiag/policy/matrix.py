@@ -19,7 +19,8 @@ from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
 from flowdiag.policy.ends import pod_endpoint
 from flowdiag.policy.evaluate import PolicySet
-from flowdiag.policy.reach import Ports, connections
+from flowdiag.policy.ports import PortSet
+from flowdiag.policy.reach import Openness, Ports, joined, openness
 
 __all__ = ["Matrix", "Range", "merged", "outside_ranges", "texts", "workloads"]
 
@@ -107,36 +108,42 @@ class Matrix:
             name: self._distinct(ends)
             for name, ends in workloads(snapshot, host_pods=host_pods, inferred=inferred).items()
         }
-        self._memory: dict[tuple[int, int], Ports] = {}
+        self._memory: dict[tuple[int, int], Openness] = {}
 
     def between(self, src: str, dst: str) -> Ports:
         """Open ports from one workload to another, by protocol."""
-        return self._union(self.workloads[src], self.workloads[dst])
+        return self._ports(self.workloads[src], self.workloads[dst])
 
     def from_outside(self, source: Range, dst: str) -> Ports:
         """Open ports from a range to a workload."""
-        return self._union([source.endpoint], self.workloads[dst])
+        return self._ports([source.endpoint], self.workloads[dst])
 
     def to_outside(self, src: str, destination: Range) -> Ports:
         """Open ports from a workload to a range."""
-        return self._union(self.workloads[src], [destination.endpoint])
+        return self._ports(self.workloads[src], [destination.endpoint])
 
-    def _union(self, sources: list[Endpoint], targets: list[Endpoint]) -> Ports:
-        union: Ports = {}
+    def openness(self, sources: list[Endpoint], targets: list[Endpoint]) -> Openness:
+        """What is open from any of the sources to any of the targets, and what may be."""
+        surely, possibly = Ports(), Ports()
         for source in sources:
             for target in targets:
-                for protocol, ports in self._pair(source, target).items():
-                    union[protocol] = union[protocol] | ports if protocol in union else ports
-        return union
+                found = self._pair(source, target)
+                surely, possibly = joined(surely, found.open), joined(possibly, found.unknown)
+        doubtful = {name: ports - surely.get(name, PortSet()) for name, ports in possibly.items()}
+        return Openness(surely, {name: ports for name, ports in doubtful.items() if ports})
 
-    def _pair(self, source: Endpoint, target: Endpoint) -> Ports:
+    def _ports(self, sources: list[Endpoint], targets: list[Endpoint]) -> Ports:
+        found = self.openness(sources, targets)
+        return joined(found.open, found.unknown) if self._unknown else found.open
+
+    def _pair(self, source: Endpoint, target: Endpoint) -> Openness:
+        if self.policies.crosses:
+            return openness(self.policies, source, target)
         one, other = self.policies.facts(source, target)
         key = (one.class_id, other.class_id)
-        if self.policies.crosses:
-            return connections(self.policies, source, target, unknown=self._unknown)
         known = self._memory.get(key)
         if known is None:
-            known = self._memory[key] = connections(self.policies, source, target, unknown=self._unknown)
+            known = self._memory[key] = openness(self.policies, source, target)
         return known
 
     def _distinct(self, ends: list[Endpoint]) -> list[Endpoint]:

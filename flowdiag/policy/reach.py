@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.policy.index import bits_of
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from flowdiag.policy.evaluate import PolicySet
     from flowdiag.policy.facts import Facts
 
-__all__ = ["Ports", "connections", "port_verdicts"]
+__all__ = ["Openness", "Ports", "connections", "joined", "openness", "port_verdicts"]
 
 Ports = dict[str, PortSet]
 """Open ports by protocol: ``{"TCP": PortSet(80, 443)}``; a protocol with none is left out."""
@@ -59,6 +61,48 @@ def port_verdicts(
     return spans
 
 
+class Openness(Struct, frozen=True):
+    """What is known of the ports from one end to another; the rest is closed."""
+
+    open: Ports = {}
+    unknown: Ports = {}
+    """Ports whose verdict the policies cannot give; none of them is in `open`."""
+
+
+def openness(policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | None = None) -> Openness:
+    """Sort all ports of TCP, UDP and SCTP into open, unknown and closed.
+
+    Args:
+        policies: the compiled policies.
+        src: the client.
+        dst: the server.
+        at: when, in nanoseconds; ``None`` is now.
+
+    Raises:
+        ValueError: both ends are outside the cluster.
+    """
+    source, destination = policies.facts(src, dst, at)
+    if source.kind == destination.kind == "outside":
+        raise ValueError("both ends are outside the cluster")
+    found, doubtful = Ports(), Ports()
+    for protocol in PORT_PROTOCOLS:
+        surely = possibly = PortSet([(MIN_PORT, MAX_PORT)])
+        for direction, subject, peer in (
+            (Direction.EGRESS, source, destination),
+            (Direction.INGRESS, destination, source),
+        ):
+            if subject.kind == "outside" or not possibly:
+                continue
+            spans = port_verdicts(policies, direction, subject, peer, protocol, at)
+            surely &= PortSet((low, high) for low, high, verdict in spans if verdict)
+            possibly &= PortSet((low, high) for low, high, verdict in spans if verdict is not False)
+        if surely:
+            found[protocol] = surely
+        if possibly - surely:
+            doubtful[protocol] = possibly - surely
+    return Openness(found, doubtful)
+
+
 def connections(
     policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | None = None, unknown: bool = False
 ) -> Ports:
@@ -74,23 +118,13 @@ def connections(
     Raises:
         ValueError: both ends are outside the cluster.
     """
-    source, destination = policies.facts(src, dst, at)
-    if source.kind == destination.kind == "outside":
-        raise ValueError("both ends are outside the cluster")
-    found: Ports = {}
-    for protocol in PORT_PROTOCOLS:
-        ports = PortSet([(MIN_PORT, MAX_PORT)])
-        for direction, subject, peer in (
-            (Direction.EGRESS, source, destination),
-            (Direction.INGRESS, destination, source),
-        ):
-            if subject.kind == "outside" or not ports:
-                continue
-            ports &= PortSet(
-                (low, high)
-                for low, high, verdict in port_verdicts(policies, direction, subject, peer, protocol, at)
-                if verdict or (unknown and verdict is None)
-            )
-        if ports:
-            found[protocol] = ports
-    return found
+    found = openness(policies, src, dst, at=at)
+    return joined(found.open, found.unknown) if unknown else found.open
+
+
+def joined(one: Ports, other: Ports) -> Ports:
+    """Ports of either, by protocol."""
+    union = dict(one)
+    for protocol, ports in other.items():
+        union[protocol] = union[protocol] | ports if protocol in union else ports
+    return union

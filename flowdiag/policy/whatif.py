@@ -13,20 +13,25 @@ from msgspec import Struct
 from flowdiag.model.objects import Snapshot
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.matrix import Matrix, Range, outside_ranges
-from flowdiag.policy.reach import Ports
+from flowdiag.policy.ports import PortSet
+from flowdiag.policy.reach import Openness, Ports, joined
 
 __all__ = ["PairChange", "compare"]
 
 
 class PairChange(Struct, frozen=True, kw_only=True):
-    """A pair whose open ports differ.  `version` is 4 or 6 where an end is an outside range, else ``None``."""
+    """A pair whose ports differ.  `version` is 4 or 6 where an end is an outside range, else ``None``."""
 
     src: str
     dst: str
-    change: str
-    """``added`` (nothing before), ``removed`` (nothing after) or ``changed``."""
+    change: str | None
+    """``added`` (nothing before), ``removed`` (nothing after) or ``changed``; ``None`` where no port is known
+    to open or close, and only what is unknown differs."""
     old: Ports
     new: Ports
+    old_unknown: Ports = {}
+    """Ports whose verdict the policies cannot give."""
+    new_unknown: Ports = {}
     version: int | None = None
 
 
@@ -37,7 +42,7 @@ def compare(
     outside: bool = True,
     touched: Collection[str] | None = None,
 ) -> list[PairChange]:
-    """Every pair whose open ports differ between two states, by name.
+    """Every pair whose open or unknown ports differ between two states, by name.
 
     Args:
         old: a state with its policies.
@@ -64,20 +69,20 @@ def compare(
     return changes
 
 
-def _between(matrix: Matrix, src: str, dst: str) -> Ports:
+def _between(matrix: Matrix, src: str, dst: str) -> Openness:
     if src not in matrix.workloads or dst not in matrix.workloads:
-        return {}
-    return matrix.between(src, dst)
+        return Openness()
+    return matrix.openness(matrix.workloads[src], matrix.workloads[dst])
 
 
 def _outside(
     before: Matrix, after: Matrix, name: str, ranges: list[Range], version: int
 ) -> Iterator[PairChange]:
-    def inward(matrix: Matrix, one: Range) -> Ports:
-        return matrix.from_outside(one, name) if name in matrix.workloads else {}
+    def inward(matrix: Matrix, one: Range) -> Openness:
+        return matrix.openness([one.endpoint], matrix.workloads.get(name, []))
 
-    def outward(matrix: Matrix, one: Range) -> Ports:
-        return matrix.to_outside(name, one) if name in matrix.workloads else {}
+    def outward(matrix: Matrix, one: Range) -> Openness:
+        return matrix.openness(matrix.workloads.get(name, []), [one.endpoint])
 
     for low, high, old, new in _runs(ranges, before, after, inward):
         change = _change(Range(version, low, high).text, name, old, new, version)
@@ -90,9 +95,9 @@ def _outside(
 
 
 def _runs(
-    ranges: Iterable[Range], before: Matrix, after: Matrix, ask: Callable[[Matrix, Range], Ports]
-) -> Iterator[tuple[int, int, Ports, Ports]]:
-    held: tuple[int, int, Ports, Ports] | None = None
+    ranges: Iterable[Range], before: Matrix, after: Matrix, ask: Callable[[Matrix, Range], Openness]
+) -> Iterator[tuple[int, int, Openness, Openness]]:
+    held: tuple[int, int, Openness, Openness] | None = None
     for one in ranges:
         old, new = ask(before, one), ask(after, one)
         if held is not None and held[2] == old and held[3] == new and held[1] + 1 == one.first:
@@ -105,8 +110,29 @@ def _runs(
         yield held
 
 
-def _change(src: str, dst: str, old: Ports, new: Ports, version: int | None = None) -> PairChange | None:
+def _change(
+    src: str, dst: str, old: Openness, new: Openness, version: int | None = None
+) -> PairChange | None:
     if old == new:
         return None
-    kind = "added" if not old else "removed" if not new else "changed"
-    return PairChange(src=src, dst=dst, change=kind, old=old, new=new, version=version)
+    # What may be open on the other side is not known to open or to close.
+    kind = None
+    if _beyond(old.open, new) or _beyond(new.open, old):
+        nothing = Openness()
+        kind = "added" if old == nothing else "removed" if new == nothing else "changed"
+    return PairChange(
+        src=src,
+        dst=dst,
+        change=kind,
+        old=old.open,
+        new=new.open,
+        old_unknown=old.unknown,
+        new_unknown=new.unknown,
+        version=version,
+    )
+
+
+def _beyond(ports: Ports, other: Openness) -> bool:
+    """Whether some of the ports are surely closed on the other side."""
+    maybe = joined(other.open, other.unknown)
+    return any(own - maybe.get(protocol, PortSet()) for protocol, own in ports.items())

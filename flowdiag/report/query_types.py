@@ -133,6 +133,15 @@ class ConnectionChange(Struct, frozen=True, kw_only=True):
     new: dict[str, tuple[str, ...]]
 
 
+class UnknownChange(Struct, frozen=True, kw_only=True):
+    """A pair of whose ports other ones cannot be decided after a change: those of each side, as ranges."""
+
+    src: str
+    dst: str
+    old: dict[str, tuple[str, ...]]
+    new: dict[str, tuple[str, ...]]
+
+
 class FlowChange(Struct, frozen=True, kw_only=True):
     """An observed connection that a change would decide otherwise."""
 
@@ -161,6 +170,8 @@ class WhatifResult(Struct, frozen=True, kw_only=True):
     schema: Literal["flowdiag.whatif/1"] = "flowdiag.whatif/1"
     connections: tuple[ConnectionChange, ...]
     connections_v6: tuple[ConnectionChange, ...] = ()
+    unknown: tuple[UnknownChange, ...] = ()
+    """Pairs, of both address families, that hold ports which become unknown or cease to be."""
     flows: FlowChanges | None
 
 

@@ -6,14 +6,14 @@ A policy that isolates one workload changes its pair with every other; said one 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 
 from msgspec import Struct
 
-from flowdiag.report.query_types import ConnectionChange, WhatifResult
+from flowdiag.report.query_types import WhatifResult
 
-__all__ = ["Bundle", "bundles", "pairs", "peer_text"]
+__all__ = ["Bundle", "bundles", "doubtful_bundles", "doubtful_pairs", "pairs", "peer_text"]
 
 _ALL = ((1, 65535),)
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -25,6 +25,7 @@ _ANY = "any outside address"
 
 _Spans = tuple[tuple[int, int], ...]
 _Ports = tuple[tuple[str, _Spans], ...]
+_Texts = Mapping[str, Iterable[str]]
 _Sides = tuple[tuple[str, ...], tuple[str, ...]]
 
 
@@ -42,8 +43,8 @@ class Bundle(Struct, frozen=True):
 
 
 def pairs(result: WhatifResult, *, opened: bool) -> int:
-    """How many pairs of ends gain (or lose) a port."""
-    return sum(bool(_difference(change, opened=opened)) for change in _every(result))
+    """How many pairs of ends surely gain (or lose) a port."""
+    return sum(1 for _ in _surely(result, opened=opened))
 
 
 def bundles(result: WhatifResult, *, opened: bool) -> list[Bundle]:
@@ -51,22 +52,53 @@ def bundles(result: WhatifResult, *, opened: bool) -> list[Bundle]:
 
     A pair that gains some ports and loses others stands in both.
     """
-    by_ports: dict[_Ports, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for change in _every(result):
-        ports = _difference(change, opened=opened)
+    return _bundled(_surely(result, opened=opened))
+
+
+def doubtful_pairs(result: WhatifResult, *, became: bool) -> int:
+    """How many pairs of ends have a port that becomes unknown, or ceases to be."""
+    return sum(1 for _ in _doubtful(result, became=became))
+
+
+def doubtful_bundles(result: WhatifResult, *, became: bool) -> list[Bundle]:
+    """Ports that the policies could decide and can no more, or the other way round; the largest first."""
+    return _bundled(_doubtful(result, became=became))
+
+
+_Pair = tuple[str, str, _Ports]
+
+
+def _surely(result: WhatifResult, *, opened: bool) -> Iterator[_Pair]:
+    doubt = {(one.src, one.dst): one for one in result.unknown}
+    for change in (*result.connections, *result.connections_v6):
+        more, less = (change.new, change.old) if opened else (change.old, change.new)
+        ports = _difference(more, less)
+        unclear = doubt.get((change.src, change.dst))
+        if unclear is not None:
+            # What is unknown on the other side is not known to open or to close.
+            ports = _without(ports, unclear.old if opened else unclear.new)
         if ports:
-            by_ports[ports][change.src].add(change.dst)
-    found = [
+            yield change.src, change.dst, ports
+
+
+def _doubtful(result: WhatifResult, *, became: bool) -> Iterator[_Pair]:
+    for change in result.unknown:
+        more, less = (change.new, change.old) if became else (change.old, change.new)
+        ports = _difference(more, less)
+        if ports:
+            yield change.src, change.dst, ports
+
+
+def _bundled(found: Iterable[_Pair]) -> list[Bundle]:
+    by_ports: dict[_Ports, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for src, dst, ports in found:
+        by_ports[ports][src].add(dst)
+    listed = [
         Bundle(_peers(sources), _peers(destinations), _ports_text(ports))
         for ports, reach in by_ports.items()
         for sources, destinations in _rectangles(reach)
     ]
-    return sorted(found, key=lambda one: (-one.size, one.sources, one.destinations, one.ports))
-
-
-def _every(result: WhatifResult) -> Iterator[ConnectionChange]:
-    yield from result.connections
-    yield from result.connections_v6
+    return sorted(listed, key=lambda one: (-one.size, one.sources, one.destinations, one.ports))
 
 
 def _rectangles(reach: dict[str, set[str]]) -> list[_Sides]:
@@ -123,14 +155,14 @@ def peer_text(name: str) -> str:
 # --- ports --------------------------------------------------------------------------------------------
 
 
-def _difference(change: ConnectionChange, *, opened: bool) -> _Ports:
-    more, less = (change.new, change.old) if opened else (change.old, change.new)
-    found = []
-    for protocol in sorted(more, key=lambda name: (name not in _PROTOCOLS, name)):
-        left = _minus(_spans(more[protocol]), _spans(less.get(protocol, ())))
-        if left:
-            found.append((protocol, left))
-    return tuple(found)
+def _difference(more: _Texts, less: _Texts) -> _Ports:
+    return _without(tuple((protocol, _spans(more[protocol])) for protocol in more), less)
+
+
+def _without(ports: _Ports, less: _Texts) -> _Ports:
+    left = [(protocol, _minus(spans, _spans(less.get(protocol, ())))) for protocol, spans in ports]
+    order = sorted(left, key=lambda one: (one[0] not in _PROTOCOLS, one[0]))
+    return tuple((protocol, spans) for protocol, spans in order if spans)
 
 
 def _spans(texts: Iterable[str]) -> _Spans:

@@ -15,7 +15,7 @@ from flowdiag.report.protocol import Options
 from flowdiag.report.query_types import FlowChange, FlowChanges, WhatifResult
 from flowdiag.report.screen import Screen
 from flowdiag.report.times import day_and_clock, zone_text
-from flowdiag.report.whatif_bundles import Bundle, bundles, pairs
+from flowdiag.report.whatif_bundles import Bundle, bundles, doubtful_bundles, doubtful_pairs, pairs
 
 __all__ = ["render_whatif", "whatif_markdown"]
 
@@ -28,6 +28,8 @@ _POLICIES = 2
 _NAME = 60
 _BREAKS = "Observed traffic that would break"
 _PASSES = "Observed traffic that would be allowed"
+_DOUBTS = (("Becomes unknown", True), ("Ceases to be unknown", False))
+"""A policy of a kind or with a field that cannot be evaluated decides these, or did."""
 
 
 def render_whatif(result: WhatifResult, isolating: Isolating, options: Options) -> str:
@@ -45,15 +47,25 @@ def render_whatif(result: WhatifResult, isolating: Isolating, options: Options) 
     for title, opened in (("Closes", False), ("Opens", True)):
         screen.blank()
         _pairs(screen, title, bundles(result, opened=opened), pairs(result, opened=opened))
+    for title, became in _DOUBTS:
+        found = doubtful_bundles(result, became=became)
+        if found:
+            screen.blank()
+            _pairs(screen, title, found, doubtful_pairs(result, became=became))
     return screen.text()
 
 
 def _headline(result: WhatifResult) -> str:
     closed, opened = (pairs(result, opened=way) for way in (False, True))
-    if not closed and not opened:
-        ends = "The change opens and closes nothing between workloads and outside addresses"
-    else:
+    doubt = doubtful_pairs(result, became=True)
+    if closed or opened:
         ends = f"The change closes {_pairs_text(closed)} and opens {_pairs_text(opened)}"
+    elif doubt:
+        ends = "Nothing is known to open or close between workloads and outside addresses"
+    else:
+        ends = "The change opens and closes nothing between workloads and outside addresses"
+    if doubt:
+        ends += f"; what becomes of {_pairs_text(doubt)} cannot be told"
     flows = result.flows
     if flows is None:
         return f"{ends}."
@@ -180,6 +192,8 @@ def whatif_markdown(result: WhatifResult, isolating: Isolating, options: Options
             lines += _flow_table(title, changes, reasons, options)
     lines += _pair_table("Closes", bundles(result, opened=False), options)
     lines += _pair_table("Opens", bundles(result, opened=True), options)
+    for title, became in _DOUBTS:
+        lines += _pair_table(title, doubtful_bundles(result, became=became), options)
     if flows is not None:
         lines += [f"_{_rest(flows)}._", ""]
     return "\n".join(lines)

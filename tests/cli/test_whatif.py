@@ -193,3 +193,64 @@ def test_long_lists_are_bounded(capsys, tmp_path):
     assert "and 28 more groups of pairs (-o json has all)" in short
     assert short.count("\n") < 40
     assert "more" not in whole
+
+
+UNDECIDED = """
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: groups, namespace: frontend}
+spec:
+  endpointSelector: {matchLabels: {app: web-app}}
+  egress:
+    - toPorts: [{ports: [{port: "443", protocol: TCP}]}]
+      toGroups: [{aws: {securityGroupsIds: [sg-1]}}]
+"""
+
+
+@pytest.fixture
+def undecided(tmp_path):
+    """A policy with a peer that only the cloud knows, in place of one that closes."""
+    path = tmp_path / "groups.yaml"
+    path.write_text(UNDECIDED)
+    return ["--dialect", "cilium", "--apply", str(path)]
+
+
+def test_a_policy_that_cannot_be_evaluated_makes_ports_unknown(undecided, capsys):
+    """Neither open nor closed: the pairs and ports are listed, for people and as JSON."""
+    _, shown, _ = run(capsys, *BASE, *undecided)
+    _, review, _ = run(capsys, *BASE, *undecided, "-o", "markdown")
+    _, out, _ = run(capsys, *BASE, *undecided, "-o", "json")
+    answer = json.loads(out)
+
+    jsonschema.validate(answer, whatif_schema())
+    assert "opens and closes nothing" not in shown + review
+    assert "cannot be told" in shown
+    assert "cannot be told" in review
+    assert "Becomes unknown" in shown
+    assert "**Becomes unknown**" in review
+    assert answer["unknown"]
+    assert all(one["new"] == {"TCP": ["443"]} for one in answer["unknown"])
+    assert all(one["old"] == {} for one in answer["unknown"])
+
+
+def test_deleting_what_cannot_be_evaluated_is_told_too(capsys, tmp_path):
+    """Unknown before, decided after."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "groups.yaml").write_text(UNDECIDED)
+    gone = ["--delete", "CiliumNetworkPolicy/frontend/groups"]
+    state = [*BASE, "--state", str(tmp_path / "old"), "--dialect", "cilium"]
+    _, shown, _ = run(capsys, *state, *gone)
+    _, out, _ = run(capsys, *state, *gone, "-o", "json")
+
+    assert "Ceases to be unknown" in shown
+    assert all(one["new"] == {} and one["old"] for one in json.loads(out)["unknown"])
+
+
+def test_fail_on_says_what_it_cannot_count(undecided, capsys):
+    """Unknown is neither a failure nor fine: it is said beside the exit code."""
+    code, _, said = run(capsys, *BASE, *undecided, "--fail-on", "newly-allowed")
+    _, _, quiet = run(capsys, *BASE, *NO_DNS, "--fail-on", "newly-allowed")
+
+    assert code == exit_codes.DONE
+    assert "--fail-on cannot count what is unknown: ports of " in said
+    assert "cannot count" not in quiet
