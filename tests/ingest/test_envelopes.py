@@ -245,6 +245,39 @@ def test_docker_parts_are_joined():
     assert [(row.line, row.data) for row in rows] == [(1, b"one line"), (3, b"end")]
 
 
+@pytest.mark.parametrize("key", ["_p", "logtag"])
+def test_fluent_bit_marks_parts(key):
+    """Fluent Bit takes the newline away and keeps the container runtime's mark: F ends a line, P does not."""
+    parts = [("one", "F"), ("two ", "P"), ("parts", "F"), ("cut off", "P")]
+    lines = [
+        json.dumps({"time": AT, "stream": "stdout", key: mark, "log": text}).encode() for text, mark in parts
+    ]
+    data = b"".join(line + b"\n" for line in lines)
+
+    assert stack_of(data) == ("docker-json",)
+    assert [row.data for row in peel(data, "docker-json")] == [b"one", b"two parts", b"cut off"]
+
+
+@pytest.mark.parametrize("mark", [{}, {"_p": "F"}])
+def test_fluent_bit_with_kubernetes_metadata(mark):
+    """Whole lines without a newline: none waits for another, and the metadata say who wrote them."""
+    who = {"pod_name": "aws-node-1", "host": "n1", "namespace_name": "kube-system", "container_name": "c"}
+    record = {"time": AT, "stream": "stdout", **mark, "log": JSON_LINE, "kubernetes": who}
+    data = (json.dumps(record) + "\n").encode() * 2
+
+    assert stack_of(data)[0] == "viaq"
+    assert peel(data, "viaq") == [
+        Row(JSON_LINE.encode(), line, NS, "n1", "kube-system", "aws-node-1", "c") for line in (1, 2)
+    ]
+
+
+def test_quoted_metadata_in_a_docker_line():
+    """A log text that speaks of `kubernetes` is still Docker's."""
+    data = json.dumps({"log": '{"kubernetes":1}\n', "stream": "stdout", "time": AT}).encode() + b"\n"
+
+    assert next_layer(data) == "docker-json"
+
+
 def test_journal_export_with_binary_field():
     """Fields with newlines carry their length; the record has the number of its first line."""
     message = b"two\nlines"
@@ -379,6 +412,21 @@ def test_insights_csv():
     assert peel(data, "csv-table") == [
         Row(b'Node: n;SIP: "a", b', 2, parse_rfc3339("2026-01-05T10:00:00.123Z"))
     ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"Node: ip-10-0-1-2;SIP: 10.0.1.3;SPORT: 1;DIP: 10.0.1.4;DPORT: 2;PROTOCOL: TCP;PolicyVerdict: DENY",
+        b"WARN: 2026/01/05 10:00:00.123000 TCP connection from 10.32.0.3:1 to 10.40.0.1:80 blocked by Weave NPC.",
+    ],
+)
+def test_a_message_that_begins_like_a_program(message):
+    """A stream of CloudWatch's with a colon near the start of its message is no host of syslog's."""
+    data = b"2026-01-05T10:00:00.123456+00:00 agent-audit-1f0c " + message + b"\n"
+
+    assert next_layer(data) == "cloudwatch-tail"
+    assert [row.data for row in peel(data, "cloudwatch-tail")] == [message]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from flowdiag.ingest.envelopes.json_lines import JsonLines
 from flowdiag.ingest.envelopes.rows import Row, Rows, instant, rows_from, text_rows
@@ -19,19 +19,32 @@ __all__ = ["DockerJson"]
 
 class _Line(Struct):
     # {"log":"WARN: 2020/09/09 13:43:06 ...\n","stream":"stderr","time":"2020-09-09T13:43:06.963611Z"}  Docker 20.10
+    # {"time":"2026-01-05T10:00:00.1Z","stream":"stdout","_p":"F","log":"..."}      Fluent Bit 3.1, parser cri
+    # {"time":"2026-01-05T10:00:00.1Z","stream":"stdout","logtag":"P","log":"..."}  Fluent Bit 1.8
     log: str | None = None
     stream: str | None = None
     time: str | None = None
+    mark: str | None = field(default=None, name="_p")
+    tag: str | None = field(default=None, name="logtag")
 
 
 class DockerJson(JsonLines[_Line]):
-    """``{"log": ..., "stream": ..., "time": ...}``, parts joined by stream."""
+    """``{"log": ..., "stream": ..., "time": ...}``, parts joined by stream.
+
+    Fluent Bit's objects for a container runtime other than Docker have the same keys, no newline at a line's end and
+    a mark beside instead; with Kubernetes metadata in them they are `ViaQ`'s.
+    """
 
     name = "docker-json"
     splittable: ClassVar[bool] = False
     marks = (b'"log":', b'"time":')
     any_marks = (b'"stream":"stdout"', b'"stream":"stderr"', b'"stream": "std')
     shape = _Line
+
+    @classmethod
+    def _marked(cls, line: bytes) -> bool:
+        # A collector that adds metadata has taken the newline away.  Inside a log text the quotes would be escaped.
+        return super()._marked(line) and b'"kubernetes":' not in line
 
     def __init__(self, context: object) -> None:
         super().__init__(context)
@@ -46,7 +59,9 @@ class DockerJson(JsonLines[_Line]):
         first, parts, size = self._parts.pop(stream, (row, [], 0))
         parts.append(record.log)
         size += len(record.log)
-        if not record.log.endswith("\n") and size <= MAX_LINE_BYTES:
+        mark = record.mark or record.tag
+        whole = record.log.endswith("\n") if mark is None else mark[:1] != "P"
+        if not whole and size <= MAX_LINE_BYTES:
             self._parts[stream] = (first, parts, size)
             return iter(())
         return text_rows("".join(parts), first)
