@@ -61,6 +61,8 @@ def near_changes(
     namespaces: set[str],
     first: int | None,
     last: int | None,
+    *,
+    isolated: bool,
 ) -> tuple[ProblemChange, ...]:
     """Changes that may have started or ended a problem: those before its start first, nearest first.
 
@@ -72,14 +74,17 @@ def near_changes(
             none of the problem's policies while it lasted.
         first: the first denial, nanoseconds.
         last: the last one.
+        isolated: the policies that isolate or refused are known, so that others of the namespace are none of them.
     """
     if first is None:
         return ()
     near = []
     for change in changes:
         known = change.object in objects
-        started = known and first - BEFORE_S * NS <= change.at <= first + AFTER_S * NS
         here = change.object.kind.endswith("NetworkPolicy") and change.object.namespace in {None, *namespaces}
+        # Where the policies that isolate an end are not known, any policy of its namespace may be one.
+        suspected = known or (here and not isolated)
+        started = suspected and first - BEFORE_S * NS <= change.at <= first + AFTER_S * NS
         ended = last is not None and last - AFTER_S * NS <= change.at <= last + ENDED_S * NS
         if started or (ended and (known or here)):
             near.append((not started, abs(change.at - first), change))

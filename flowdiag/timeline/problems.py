@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from flowdiag.model.endpoint import Endpoint
-from flowdiag.model.event import ObjectRef, PolicyHit
+from flowdiag.model.event import Cause, ObjectRef, PolicyHit
 from flowdiag.model.policy import NearestRule, PolicyRef
 from flowdiag.model.report import (
     Connection,
@@ -94,7 +94,9 @@ def make_problem(
         nearest=tuple(_nearest(rule) for rule in finding.nearest[:_MAX_NEAREST]),
         counterfactual=finding.counterfactual,
         revert=finding.revert,
-        changes=near_changes(changes, _objects(draft), _namespaces(draft), first, last),
+        changes=near_changes(
+            changes, _objects(draft), _namespaces(draft), first, last, isolated=_isolation_known(draft)
+        ),
         explains=(),
         explained_by=None,
         evidence=_evidence(draft),
@@ -231,6 +233,16 @@ def _objects(draft: ProblemDraft) -> set[ObjectRef]:
                 groups = ("apps", "batch", "")
                 objects.update(ObjectRef(key[2], group, namespace, key[3]) for group in groups)
     return objects
+
+
+def _isolation_known(draft: ProblemDraft) -> bool:
+    """Whether it is known which policies refused; not the policies' matter counts as known."""
+    return all(
+        connection.finding.isolating
+        or connection.finding.decided_by is not None
+        or connection.refusals[0].flow.distinct.cause is not Cause.POLICY
+        for connection in draft.connections
+    )
 
 
 def _namespaces(draft: ProblemDraft) -> set[str]:

@@ -179,3 +179,15 @@ def test_label_patches_at_request_level(tmp_path):
     found = report(tmp_path, deny(CLOSED), log=log, namespace=labelled("db"))
 
     assert 'Namespace data updated by jane: labels["team"]: "dba" -> "db"' in [c.text for c in found.changes]
+
+
+def test_without_objects_any_policy_of_the_place_may_have_closed_it(tmp_path):
+    """Nobody knows what isolates the ends, so what changed beside them is told, and no more is claimed."""
+    changed = audit(-5, "update", requestObject=deny(CLOSED)) + audit(-4, "create", namespace="other")
+    folder = write(tmp_path, flows_log=refused(), audit_log=changed)
+    (problem,) = analyze([folder]).problems
+
+    assert (problem.isolating, problem.confidence) == ((), "possible")
+    assert [(c.object.namespace, c.object.name, c.kind) for c in problem.changes] == [
+        ("shop", "deny", "updated")
+    ]
