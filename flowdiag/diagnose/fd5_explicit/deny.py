@@ -8,17 +8,32 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
+from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["ExplicitDeny"]
 
 
+_ONE_EACH = "EgressFirewall"
+"""A kind of which a namespace has one object at most, so that its namespace names it (OVN's logs do no more)."""
+
+
+# What was recorded, to what matched and what to look for.  Cilium's reason 181; the tiers of the AWS network policy
+# agent v1.3.0; drop causes of NetObserv's agent 1.8.
+_UNNAMED = {
+    "POLICY_DENY": ("a deny rule", "deny rules (ingressDeny, egressDeny)"),
+    "admin-tier-deny": ("a deny rule of the admin tier", "deny rules of admin policies"),
+    "baseline-tier-deny": ("a deny rule of the baseline tier", "deny rules of the baseline admin policy"),
+    "egress-firewall": ("a rule of an EgressFirewall", "deny rules of the EgressFirewall of its namespace"),
+}
+
+
 class ExplicitDeny(Rule):
     """A rule says deny, and deny wins over every allow of the same rank.
 
     Signature:
-        Hubble `POLICY_DENY` (181) or a recorded deny that names its policy; or the replay finds a matching
+        Hubble `POLICY_DENY` (181), a refusal by a tier or kind whose rules deny, or a recorded deny that names its policy; or the replay finds a matching
         deny rule (`ingressDeny`, `egressDeny`).
 
     Advice:
@@ -43,15 +58,12 @@ class ExplicitDeny(Rule):
         """See `Rule.diagnose`."""
         if case.not_policy:
             return
-        recorded = [hit for hit in case.recorded_denies if hit.name is not None]
+        recorded = [hit for hit in case.recorded_denies if hit.name is not None or hit.kind == _ONE_EACH]
         who, peer = end_text(case.enforcer), end_text(case.peer)
         advice = f"If {peer} is meant to get through on {port_text(case)}, narrow the deny rule; no allow overrides it."
         if recorded:
             names = a_list(
-                [
-                    f"{hit.kind or 'policy'} {hit.namespace}/{hit.name}".replace("None/", "")
-                    for hit in recorded
-                ]
+                [_text(hit) for hit in recorded]
             )
             yield self.finding(
                 case,
@@ -69,13 +81,21 @@ class ExplicitDeny(Rule):
                 advice=advice,
                 cause_key=f"deny:{policy_text(decided.policy)} {decided.rule}",
             )
-        elif case.reason == "POLICY_DENY":
+        elif case.reason in _UNNAMED:
+            rule, where = _UNNAMED[case.reason]
             yield self.finding(
                 case,
-                summary=f"The record says that a deny rule matched {peer} at {who}, without naming it.",
-                advice="Look for deny rules that select it (ingressDeny, egressDeny); the policies at hand show none.",
+                summary=f"The record says that {rule} matched {peer} at {who}, without naming it.",
+                advice=f"Look for {where} that select it; the policies at hand show none.",
                 basis=Basis.STATE,
                 most=Confidence.LIKELY,
-                cause_key="deny",
+                cause_key=f"deny:{rule}",
                 limits=("Which policy holds the deny rule is not known.",),
             )
+
+
+def _text(hit: PolicyHit) -> str:
+    kind = hit.kind or "policy"
+    if hit.name is None:
+        return f"the {kind} of namespace {hit.namespace}" if hit.namespace else f"an {kind}"
+    return f"{kind} {hit.namespace}/{hit.name}" if hit.namespace else f"{kind} {hit.name}"

@@ -52,6 +52,8 @@ _POLICY_CAUSES = {
     "EgressFirewall": "egress-firewall",
     "UDNIsolation": "network-isolation",
 }
+# OVN lets multicast through only where a namespace's annotation (k8s.ovn.org/multicast-enabled) asks for it.
+_MULTICAST = ("MulticastNS", "MulticastCluster")
 _NOISE = (
     "TCP_",
     "SOCKET_BACKLOG",
@@ -136,7 +138,7 @@ def _flow(record: dict[str, Any], shared: Frame) -> Event:
         verdict_raw=text_of(record, "PktDropLatestDropCause"),
         cause=cause,
         reason=reason,
-        reason_raw=text_of(record, "PktDropLatestState"),
+        reason_raw=text_of(record, "PktDropLatestDropCause") if reason is not None else None,
         tcp_flags=_flags(flags) if protocol == "TCP" else None,
         icmp=Icmp(kind, integer_of(record, "IcmpCode"))
         if kind is not None and protocol in ("ICMP", "ICMPv6")
@@ -152,8 +154,8 @@ def _judged(
     dropped = integer_of(record, "PktDropPackets")
     said = text_of(record, "PktDropLatestDropCause") or ""
     if "deny" in effects:
-        named = any(hit.name and hit.rule is None for hit, _ in hits if hit.effect == "deny")
-        return Verdict.DENIED, Cause.POLICY, "policy-rule-denied" if named else "default-deny"
+        ruled = any(hit.kind is not None and hit.rule is None for hit, _ in hits if hit.effect == "deny")
+        return Verdict.DENIED, Cause.POLICY, "policy-rule-denied" if ruled else "default-deny"
     if dropped:
         policy = _POLICY_CAUSES.get(said)
         if policy is not None and "allow" not in effects:
@@ -177,6 +179,8 @@ def _other_cause(said: str) -> tuple[Cause | None, str | None]:
         or word in ("NOT_SPECIFIED", "Unknown")
     ):
         return None, reason
+    if word in _MULTICAST:
+        return Cause.CONFIGURATION, "multicast-not-enabled"
     if word.startswith(_CONFIGURATION):
         return Cause.CONFIGURATION, reason
     return (Cause.NOISE if word.startswith(_NOISE) else Cause.FAULT), reason
