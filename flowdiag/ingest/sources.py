@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.archives import Limits, Member, Unpacker
 from flowdiag.ingest.compression import Kind, MissingReaderError, corruptions, sniff_kind
+from flowdiag.ingest.copies import without_copies
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, Source, open_source, read_head
 from flowdiag.ingest.remote import RemoteError, RemoteObject, at_once, is_remote, listing, open_raw
@@ -42,7 +43,7 @@ class Gathered:
         limits: bounds of archives and of standard input.
         stdin: what ``-`` reads.
 
-    Files that are reached twice (by links, or named twice) are read once.
+    Files that are reached twice (by links, named twice, in an archive and unpacked beside it) are read once.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Gathered:
             loose = []
             self.sources += sorted(found, key=lambda source: order_key(source.name))
         self.sources += _in_rotation(loose)
+        self.sources = without_copies(self.sources)
         if self._unpacker is not None:
             self.problems += self._unpacker.problems
 

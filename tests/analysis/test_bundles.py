@@ -293,6 +293,28 @@ def test_the_same_file_reached_twice(tmp_path, loose):
     assert len([one for one in report.inputs if one.parser]) == 2
 
 
+def test_an_archive_beside_what_was_unpacked_from_it(tmp_path, loose):
+    """Nobody counts double because both lie in one folder, or because the archive is in another one too."""
+    content = packed(must_gather(), "w:gz")
+    for name, text in must_gather().items():
+        path = tmp_path / "unpacked" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (tmp_path / "must-gather.tar.gz").write_bytes(content)
+    (tmp_path / "ticket.zip").write_bytes(as_zip({"mails/must-gather.tar.gz": content}))
+
+    assert told(analyze([str(tmp_path)])) == loose
+
+
+def test_alike_files_of_two_nodes_are_two(tmp_path):
+    """What one archive holds twice, in folders of two nodes, is read twice."""
+    line = "WARN: 2026/03/01 12:00:01.100000 UDP connection from 10.0.0.5:4001 to 10.0.1.7:53 blocked by Weave NPC.\n"
+    path = tmp_path / "logs.tar"
+    path.write_bytes(packed({"node-a/weave.log": line, "node-b/weave.log": line}, "w"))
+
+    assert [one.records for one in analyze([str(path)]).inputs] == [1, 1]
+
+
 def test_what_a_must_gather_leaves_out_is_said(tmp_path):
     """The default one holds platform namespaces only: nothing of the others is not "no policies"."""
     files = {
