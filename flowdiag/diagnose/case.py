@@ -61,6 +61,19 @@ class Case:
             return Direction.EGRESS
         if self.decision.ingress is not None and self.decision.ingress.allowed is False:
             return Direction.INGRESS
+        return self._left_over(self.decision.egress, self.decision.ingress)
+
+    def _left_over(self, egress: EndDecision | None, ingress: EndDecision | None) -> Direction | None:
+        """A policy refused, one side lets it pass for sure and policies isolate the other: it was the other.
+
+        So it is with ICMP from sources that tell no side: whether isolation closes it differs between enforcers.
+        """
+        if not self.refused_by_policy or egress is None or ingress is None:
+            return None
+        if egress.allowed is True and ingress.allowed is None and ingress.isolated_by:
+            return Direction.INGRESS
+        if ingress.allowed is True and egress.allowed is None and egress.isolated_by:
+            return Direction.EGRESS
         return None
 
     @property

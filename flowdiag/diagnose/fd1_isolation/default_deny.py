@@ -144,8 +144,13 @@ class DefaultDeny(Rule):
 
 
 def _why_unknown(case: Case) -> str:
-    if case.end is not None and case.end.unknown:
-        return f"The replay cannot decide: {a_list(case.end.unknown, most=2)}."
-    if Needs.POLICIES in case.has:
+    decided = case.decision
+    ends = (case.end,) if case.end is not None or decided is None else (decided.egress, decided.ingress)
+    doubts = dict.fromkeys(doubt for end in ends if end is not None for doubt in end.unknown)
+    if doubts:
+        return f"The replay cannot decide: {a_list(list(doubts), most=2)}."
+    if Needs.POLICIES not in case.context.has:
+        return "No policies were read, so the isolating policies and the nearest rule are not known."
+    if decided is None:
         return "Neither end is known as a pod or node of the cluster, so the policies could not be replayed."
-    return "No policies were read, so the isolating policies and the nearest rule are not known."
+    return "The policies that were read isolate neither end, so far as the ends are known."
