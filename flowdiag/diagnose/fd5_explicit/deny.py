@@ -62,9 +62,7 @@ class ExplicitDeny(Rule):
         who, peer = end_text(case.enforcer), end_text(case.peer)
         advice = f"If {peer} is meant to get through on {port_text(case)}, narrow the deny rule; no allow overrides it."
         if recorded:
-            names = a_list(
-                [_text(hit) for hit in recorded]
-            )
+            names = a_list([_text(hit) for hit in recorded])
             yield self.finding(
                 case,
                 summary=f"The record says that {names} denied {peer} at {who}.",
