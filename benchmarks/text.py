@@ -1,4 +1,4 @@
-"""How fast text forms of Cilium's and Calico's records are read, in MB/s, beside two yardsticks.
+"""How fast text forms of Cilium's, Calico's and AWS's records are read, in MB/s, beside two yardsticks.
 
 Run ``python benchmarks/text.py [--megabytes 20] [--rounds 3] [--only hubble-compact]``.  For each parser a
 file is generated from a seed (4,000 kinds of connections, each as likely as the others, 5 % refused, names and
@@ -212,7 +212,24 @@ def whisker_texts(dice):
         yield json.dumps(record, separators=(",", ":")) + "\n"
 
 
+def agent_flow_texts(dice):
+    """Verdicts of the AWS network policy agent v1.2.2 and later."""
+    known = kinds(dice)
+    number = 0
+    while True:
+        number += 1
+        clock = f"2026-04-21T{number // 144_000 % 24:02d}:{number // 2_400 % 60:02d}:{number // 40 % 60:02d}.{number % 40 * 25:03d}Z"
+        _, src, _, dst, port, refused = dice.choice(known)
+        yield (
+            f'{{"level":"info","ts":"{clock}","caller":"runtime/asm_arm64.s:1223","msg":"Flow Info: '
+            f"Src IP: 10.{src % 12}.{src // 250}.{src % 250} Src Port: {dice.randrange(32_768, 60_999)} "
+            f"Dest IP: 10.{dst % 12}.{dst // 250}.{dst % 250} Dest Port: {port} Proto TCP "
+            f'Verdict {"DENY" if refused else "ACCEPT"} Direction ingress, Tier NETWORK_POLICY"}}\n'
+        )
+
+
 FORMS = {
+    "aws-network-policy-agent": (agent_flow_texts, "", "DENY"),
     "hubble-compact": (lambda dice: flow_texts(dice, "compact"), "TIMESTAMP", "DROPPED"),
     "hubble-dict": (lambda dice: flow_texts(dice, "dict"), "TIMESTAMP", "DROPPED"),
     "hubble-table": (lambda dice: flow_texts(dice, "table"), "TIMESTAMP", "DROPPED"),
@@ -226,6 +243,8 @@ FORMS = {
 """Parser -> (records, header, what grep looks for)."""
 
 FIELDS = {
+    "aws-network-policy-agent": rb'\{"level":"\w+","ts":"([^".]+)\.(\d+)Z","caller":"[^"]+","msg":"Flow Info: Src IP: (\S+) Src Port: (\d+) '
+    rb'Dest IP: (\S+) Dest Port: (\d+) Proto (\S+) Verdict (\S+) Direction (\w+), Tier (\w+)"\}\n',
     "hubble-compact": rb"(\w{3} [ \d]\d \d\d:\d\d:\d\d)\.(\d{3})(?: \[([^\]]+)\])?: ([^ :]+):(\d+)(?: \(([^)]+)\))? (->|<-|<>) "
     rb"([^ :]+):(\d+)(?: \(([^)]+)\))? ([^\n]+) ([A-Z]+) \(TCP Flags: ([^)\n]+)\)\n",
     "hubble-dict": rb"  TIMESTAMP: (\w{3} [ \d]\d \d\d:\d\d:\d\d)\.(\d{3})\n     SOURCE: ([^:\n]+):(\d+)\n"

@@ -14,6 +14,7 @@ from flowdiag.ingest.marks import marked
 from flowdiag.model.event import FlowEvent, GapEvent, Verdict
 from flowdiag.parserkit import Block, Envelope, ParseContext
 from flowdiag.tally import Tally
+from flowdiag_parsers.aws.policy_agent import AwsPolicyAgent
 from flowdiag_parsers.calico.bpf import CalicoBpf
 from flowdiag_parsers.calico.component_log import CalicoLog
 from flowdiag_parsers.calico.flow_log import CalicoFlowLog
@@ -427,7 +428,55 @@ calico_flows = st.one_of(
         ]
     ),
 )
+AWS_SHAPES = [
+    "Src IP: {src} Src Port: {a} Dest IP: {dst} Dest Port: {b} Proto {proto} Verdict {verdict} Direction {way}{tier}",
+    "Src IP: {src} Src Port: {a} Dest IP: {dst} Dest Port: {b} Proto: {proto} Verdict: {verdict} Direction: {way}{tier}",
+    '","Src IP":"{src}","Src Port":{a},"Dest IP":"{dst}","Dest Port":{b},"Proto":"{proto}","Verdict":"{verdict}',
+    '","Src IP":"{src}","Src Port":{a},"Dest IP":"{dst}","Dest Port":{b},"Proto":"{proto}","Verdict":"{verdict}","n":"',
+]
+aws_records = st.one_of(
+    st.builds(
+        lambda at, who, shape, said: (
+            f'{{"level":"info","ts":"{at}",{who}"msg":"Flow Info: ' + shape.format_map(said) + '"}'
+        ),
+        st.sampled_from(
+            [
+                "2025-11-21T03:24:44.553Z",
+                "2025-11-21T03:24:45.586000000Z",
+                "2025-13-21T03:24:45.586Z",
+                "2025-11-21T03:24:44.553+0000",
+                "1969-12-31T23:59:59.9Z",
+            ]
+        ),
+        st.sampled_from(
+            ["", '"caller":"events/events.go:193",', '"logger":"ebpf-client","caller":"a.s:1",', '"ts":"",']
+        ),
+        st.sampled_from(AWS_SHAPES),
+        st.fixed_dictionaries(
+            {
+                "src": st.sampled_from(["10.0.1.5", "2001:db8::1", "64.6.160"]),
+                "dst": st.sampled_from(["10.0.1.6", "2001:DB8::53"]),
+                "a": st.one_of(ports, st.just(0)),
+                "b": st.one_of(ports, st.just(0)),
+                "proto": st.sampled_from(["TCP", "TCP", "UDP", "ICMP", "UNKNOWN", "ANY PROTOCOL"]),
+                "verdict": st.sampled_from(["DENY", "ACCEPT", "EXPIRED/DELETED"]),
+                "way": st.sampled_from(["ingress", "egress", "sideways"]),
+                "tier": st.sampled_from(["", ", Tier ADMIN", " Tier: DEFAULT", ", Tier ERROR"]),
+            }
+        ),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            '{"level":"info","ts":"2025-11-21T03:24:44.553Z","msg":"Flow Info: Src IP: 10.0.0.1',
+            '{"level":"error","ts":"2025-11-21T03:24:44.553Z","msg":"failed to attach probe"}',
+            "Node: n;SIP: 10.0.1.5;SPORT: 1;DIP: 10.0.1.6;DPORT: 2;PROTOCOL: TCP;PolicyVerdict: DENY",
+        ]
+    ),
+)
 FORMS = [
+    (AwsPolicyAgent(), aws_records),
     (HubbleCompact(), compact_lines),
     (HubbleTable(), table_rows),
     (HubbleDict(), dict_records),
@@ -494,6 +543,17 @@ def busy(parser, seed):
     dice = random.Random(seed)  # noqa: S311 - test data
     if parser.name == "calico-flowlog":
         return [flow_of_few_kinds(dice) for _ in range(40)]
+    if parser.name == "aws-network-policy-agent":
+        shape = dice.choice(AWS_SHAPES[::2])
+        ends = [dice.choice([40_001, 40_002, 443]), dice.choice([80, 443, 40_003])]
+        stamps = ["2025-11-21T03:24:44.553Z", "2025-11-21T03:24:44.7Z", "2025-11-21T03:26:45.586Z"]
+        said = {"src": "10.0.1.5", "dst": "10.0.1.6", "proto": "TCP", "way": "ingress", "tier": ""}
+        return [
+            f'{{"level":"info","ts":"{dice.choice(stamps)}","caller":"a.s:1","msg":"Flow Info: '
+            + shape.format(a=a, b=b, verdict=dice.choice(["DENY", "ACCEPT"]), **said)
+            + '"}'
+            for a, b in (dice.sample(ends, 2) for _ in range(40))
+        ]
     if parser.name not in {"hubble-compact", "cilium-monitor"}:
         return []
     found = []

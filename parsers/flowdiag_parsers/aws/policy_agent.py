@@ -13,13 +13,18 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import msgspec
+
 from flowdiag.parserkit import (
     Block,
     Cause,
     Direction,
     Event,
     FlowEvent,
+    FlowSink,
     Frame,
+    LineEnvelope,
+    LineForm,
     LogEvent,
     ParseContext,
     ParseWarning,
@@ -27,6 +32,7 @@ from flowdiag.parserkit import (
     Verdict,
     canonical_ip,
     decode,
+    fold_forms,
     frame,
     integer_of,
     iter_lines,
@@ -53,6 +59,25 @@ _CLOUDWATCH = re.compile(
     r"DPORT: (?P<dport>\d{1,5});PROTOCOL: (?P<proto>[^;]{1,16});PolicyVerdict: (?P<verdict>[^;\s]{1,20})"
     r"(?:;Tier: (?P<tier>\w{1,32}))?"
 )
+# The same as whole lines, with the groups of `flowdiag.parserkit.line_forms.GROUPS`: who called the logger tells nothing.
+# {"level":"info","ts":"2025-11-21T03:24:44.553Z","caller":"runtime/asm_arm64.s:1223","msg":"Flow Info: Src IP: ..."}   v1.2.2
+_START = (
+    rb'(?:\{"level":"[a-z]{4,5}","ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})Z"(?:,"logger":"[\w.-]{1,40}")?'
+    rb'(?:,"caller":"[\w./:-]{1,80}")?,"msg":"Flow Info: +'
+)
+_MESSAGE_FORM = re.compile(
+    _START
+    + rb"Src IP: ([0-9a-fA-F.:]{2,45})() Src Port: (\d{1,5}) Dest IP: ([0-9a-fA-F.:]{2,45}) Dest Port: (\d{1,5})"
+    rb" Proto:? ([A-Z]{1,10}) Verdict:? ([A-Z/]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32})?)\"\}"
+    rb"|([^\n]*))\n"
+)
+# {...,"logger":"ebpf-client","caller":"events/events.go:193","msg":"Flow Info: ","Src IP":"10.0.141.167","Src Port":39197,
+#  "Dest IP":"172.20.0.10","Dest Port":53,"Proto":"TCP","Verdict":"ACCEPT"}   v1.0.4 to v1.2.1
+_FIELDS_FORM = re.compile(
+    _START + rb'","Src IP":"([0-9a-fA-F.:]{2,45})()","Src Port":(\d{1,5}),"Dest IP":"([0-9a-fA-F.:]{2,45})"'
+    rb',"Dest Port":(\d{1,5}),"Proto":"([A-Z]{1,10})","Verdict":"([A-Z/]{1,20})()()"\}|([^\n]*))\n'
+)
+_FORMS = ((b'"Src IP":', _FIELDS_FORM), (b"Flow Info:", _MESSAGE_FORM))
 _SNIFF = re.compile(
     rb'"msg"\s{0,4}:\s{0,4}"Flow Info: |SIP: \S{1,64};SPORT: \d{1,5};DIP: |"caller"\s{0,4}:\s{0,4}"(?:ebpf/bpf_client|rpc/rpc_handler)\.go'
     rb'|"logger"\s{0,4}:\s{0,4}"controllers\.policyEndpoints"'
@@ -88,6 +113,7 @@ class AwsPolicyAgent:
     cni: ClassVar[str | None] = "aws-vpc-cni"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    tells_inferred_years: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """A flow message of any shape is a mark."""
@@ -105,6 +131,16 @@ class AwsPolicyAgent:
                 yield _json_event(line, block, index, context)
             elif b";DIP: " in line or b"SIP: " in line:
                 yield _cloudwatch_event(decode(line), block, index, context)
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first flow of each kind."""
+        # One agent writes one shape; lines of another one in the same block are read.
+        pattern = next((form for mark, form in _FORMS if mark in block.data), None)
+        if pattern is None:
+            for event in self.parse(block, msgspec.structs.replace(context, keep_raw=True)):
+                sink.add(event)
+            return
+        fold_forms(self, block, context, sink, LineForm(pattern=pattern, clock=_second))
 
 
 def _cloudwatch_event(text: str, block: Block, index: int, context: ParseContext) -> Event:
@@ -156,6 +192,14 @@ def _instant(record: dict[str, Any]) -> int | None:
     stamp = text_of(record, "ts", "timestamp")
     try:
         return parse_rfc3339(stamp) if stamp else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _second(text: bytes, around: LineEnvelope) -> int | None:
+    del around  # the stamp has year and zone
+    try:
+        return parse_rfc3339(f"{text.decode('ascii')}Z")
     except (ValueError, OverflowError):
         return None
 
