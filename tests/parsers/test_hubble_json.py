@@ -261,6 +261,8 @@ def test_policies_with_and_without_kind():
         verdict="FORWARDED",
         egress_allowed_by=[{"name": "p", "namespace": "shop", "labels": labels}, {"labels": implicit}],
         ingress_denied_by=[{"name": "wide", "kind": "CiliumClusterwideNetworkPolicy"}],
+        drop_reason=None,
+        drop_reason_desc=None,
     )
     first, second, third = event.policies
 
@@ -273,6 +275,39 @@ def test_policies_with_and_without_kind():
     ) == ("NetworkPolicy", "networking.k8s.io", "shop", "p", "allow")
     assert (None, implicit[0]) == (second.name, second.raw)
     assert (third.group, third.namespace, third.name, third.effect) == ("cilium.io", None, "wide", "deny")
+
+
+@pytest.mark.parametrize(("code", "name", "effect"), [(133, "POLICY_DENIED", "no-match"), (181, "POLICY_DENY", "deny")])
+def test_policies_of_a_default_deny_hold_no_deny_rule(code, name, effect):
+    """Later agents name those that isolate an end in `*_denied_by` too; a rule that denies is 181 alone."""
+    by = [{"name": "wide", "namespace": "shop", "kind": "CiliumNetworkPolicy"}]
+
+    (hit,) = flow(drop_reason=code, drop_reason_desc=name, egress_denied_by=by).policies
+
+    assert (hit.name, hit.effect) == ("wide", effect)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"result": None},
+        {"event": None, "host": "k1", "source": "hubble", "sourcetype": "_json", "time": 1775037600.1},
+        {"insertId": "1x", "jsonPayload": None, "timestamp": TIME},
+    ],
+    ids=lambda around: next(iter(around)),
+)
+def test_what_a_collector_put_around_the_wrapper(around):
+    """The wrapper inside is read as it would be alone."""
+    inside = {"flow": FLOW, "node_name": "c1/n1", "time": TIME}
+
+    assert one({name: inside if value is None else value for name, value in around.items()}) == one(inside)
+
+
+def test_a_word_called_source_makes_no_flow():
+    """Collectors write where a record came from under names that flows have for their ends."""
+    event = one({"source": "hubble", "destination": "index-1", "message": "x"})
+
+    assert (type(event), event.code) == (ParseWarning, "not-a-flow")
 
 
 def test_l7():

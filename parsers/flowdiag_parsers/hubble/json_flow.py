@@ -188,7 +188,7 @@ def read_flow(
         tcp_flags=flags,
         icmp=icmp,
         l7=l7,
-        policies=read_policies(flow),
+        policies=read_policies(flow, code),
         interface_in=text(interface, "name"),
         count=_count(mapping(flow, "aggregate")),
         witness=witness_of(event_type, drop_file=mapping(flow, "file") is not None),

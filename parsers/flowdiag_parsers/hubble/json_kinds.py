@@ -98,7 +98,7 @@ def read_kind(flow: Flow) -> Kind | None:
         services=tuple(
             service_name(mapping(said, name)) for name in ("source_service", "destination_service")
         ),
-        policies=read_policies(said),
+        policies=read_policies(said, reason_code),
     )
 
 

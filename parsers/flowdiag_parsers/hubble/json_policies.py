@@ -32,6 +32,8 @@ _GROUPS = {
 }
 _PREFIX = "k8s:io.cilium.k8s.policy."
 _MAX_POLICIES = 64
+_DEFAULT_DENY = 133
+"""`POLICY_DENIED`: no rule matched.  A deny rule is 181, `POLICY_DENY`."""
 
 
 def derived_from(labels: tuple[str, ...] | None) -> tuple[str | None, str | None, str | None, str | None]:
@@ -45,10 +47,14 @@ def derived_from(labels: tuple[str, ...] | None) -> tuple[str | None, str | None
     return kind, _GROUPS.get(kind or ""), said.get("namespace"), said.get("name")
 
 
-def read_policies(flow: dict[str, Any]) -> tuple[PolicyHit, ...]:
-    """All policies of a flow, in the order of `FIELDS`."""
+def read_policies(flow: dict[str, Any], reason_code: int | None) -> tuple[PolicyHit, ...]:
+    """All policies of a flow, in the order of `FIELDS`.
+
+    Where the reason is a default deny (133), those that deny hold no rule that does: they isolate the end.
+    """
     found: list[PolicyHit] = []
-    for field, effect in FIELDS:
+    for field, meant in FIELDS:
+        effect = "no-match" if meant == "deny" and reason_code == _DEFAULT_DENY else meant
         for policy in objects(flow, field)[:_MAX_POLICIES]:
             labels = texts(policy, "labels")
             kind, group, namespace, name = derived_from(labels)

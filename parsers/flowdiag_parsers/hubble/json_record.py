@@ -12,13 +12,17 @@ from flowdiag_parsers.hubble.json_others import OTHERS, read_other
 
 __all__ = ["read_record", "warning"]
 
-# What only a flow has at its top level; one of them makes an object without wrapper a flow.
-_FLOW_FIELDS = ("verdict", "IP", "event_type", "source", "destination", "l4", "l7", "traffic_direction")
+# What a flow has at its top level; one of them makes an object without wrapper a flow.
+_FLOW_PARTS = ("IP", "event_type", "source", "destination", "l4", "l7")
+_FLOW_WORDS = ("verdict", "traffic_direction")
+# Around the wrapper: {"result":{"flow":...}} of the gRPC gateway, {"event":{"flow":...},"sourcetype":"_json"} of
+# Splunk's HTTP event collector, and a Cloud Logging entry among other lines.
+_OUTER = ("result", "event", "jsonPayload")
 _SHOWN = 200
 
 
 def read_record(record: Any, around: LineEnvelope, context: ParseContext, raw: str | None) -> Iterator[Event]:
-    """Events of one object: a wrapper (``flow``, ``lost_events`` ...) or a bare flow.
+    """Events of one object: a wrapper (``flow``, ``lost_events`` ...), what a collector put around it, or a bare flow.
 
     Time and node come from the flow, else from its wrapper, else from the envelope of the line.
     """
@@ -27,14 +31,14 @@ def read_record(record: Any, around: LineEnvelope, context: ParseContext, raw: s
             "not-an-object", f"{type(record).__name__} instead of a JSON object", around, context, raw
         )
         return
-    flow = mapping(record, "flow")
-    kind, body = "flow", flow
+    kind, body = _body(record)
     if body is None:
-        kind, body = next(
-            ((name, found) for name in OTHERS if (found := mapping(record, name)) is not None), ("flow", None)
-        )
+        inner = next((one for name in _OUTER if (one := mapping(record, name)) and _body(one)[1]), None)
+        if inner is not None:
+            record = inner
+            kind, body = _body(record)
     if body is None:
-        if not any(pick(record, name) is not None for name in _FLOW_FIELDS):
+        if not _is_bare(record):
             keys = ", ".join(sorted(str(key)[:40] for key in record)[:6]) or "nothing"
             yield warning("not-a-flow", f"no flow and no known event (has {keys})", around, context, raw)
             return
@@ -47,6 +51,21 @@ def read_record(record: Any, around: LineEnvelope, context: ParseContext, raw: s
         yield read_flow(body, line=around.line, at=at, time_source=source, node=node, raw=raw)
     else:
         yield from read_other(kind, body, line=around.line, at=at, time_source=source, node=node, raw=raw)
+
+
+def _body(record: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    for name in ("flow", *OTHERS):
+        body = mapping(record, name)
+        if body is not None:
+            return name, body
+    return "flow", None
+
+
+def _is_bare(record: dict[str, Any]) -> bool:
+    """Whether a flow's fields hold what a flow's fields hold; ``source`` alone may be a collector's word."""
+    return any(mapping(record, name) is not None for name in _FLOW_PARTS) or any(
+        isinstance(pick(record, name), str | int) for name in _FLOW_WORDS
+    )
 
 
 def _time(

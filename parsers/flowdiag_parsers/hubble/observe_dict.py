@@ -26,6 +26,7 @@ from flowdiag_parsers.hubble.observe_event import (
     warning,
 )
 from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
+from flowdiag_parsers.hubble.observe_words import split_identity
 
 __all__ = ["HubbleDict"]
 
@@ -150,8 +151,8 @@ def _record(
             clock=clock,
             stamp=stamp,
             node=node,
-            source=(fields["SOURCE"], None),
-            destination=(fields["DESTINATION"], None),
+            source=split_identity(fields["SOURCE"]),
+            destination=split_identity(fields["DESTINATION"]),
             kind=kind,
             verdict=verdict[0],
             by=verdict[1],

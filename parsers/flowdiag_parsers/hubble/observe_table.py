@@ -21,7 +21,7 @@ from flowdiag.parserkit import (
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict, warning
 from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
-from flowdiag_parsers.hubble.observe_words import VERDICTS
+from flowdiag_parsers.hubble.observe_words import VERDICTS, split_identity
 
 __all__ = ["HubbleTable"]
 
@@ -149,8 +149,8 @@ def _row(
             clock=clock,
             stamp=stamp,
             node=columns[0] if offset else None,
-            source=(columns[offset], None),
-            destination=(columns[offset + 1], None),
+            source=split_identity(columns[offset]),
+            destination=split_identity(columns[offset + 1]),
             kind=columns[offset + 2],
             verdict=verdict[0],
             by=verdict[1],

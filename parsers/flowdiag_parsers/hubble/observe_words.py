@@ -27,7 +27,7 @@ from flowdiag.parserkit import (
     split_address,
 )
 
-__all__ = ["MATCHES", "VERDICTS", "Kind", "Summary", "read_end", "read_kind", "read_summary"]
+__all__ = ["MATCHES", "VERDICTS", "Kind", "Summary", "read_end", "read_kind", "read_summary", "split_identity"]
 
 VERDICTS: dict[str, Verdict] = {
     "FORWARDED": Verdict.ALLOWED,
@@ -68,6 +68,8 @@ _GROUPS = {
     "CiliumClusterwideNetworkPolicy": "cilium.io",
     "ClusterNetworkPolicy": "policy.networking.k8s.io",
 }
+
+_EFFECTS = {Verdict.DENIED: "deny", Verdict.AUDITED: "deny"}
 
 # e.g. "my-policy (CiliumNetworkPolicy), my-policy-2 (CiliumClusterwideNetworkPolicy)"   --print-policy-names, 1.19
 _POLICY = re.compile(r"([^\s(),]{1,253})(?: \(([A-Za-z]{1,63})\))?")
@@ -122,6 +124,16 @@ class Summary(Struct, frozen=True):
     authenticated: bool
 
 
+# e.g. "default/xwing:80 (ID:22654)", "192.0.2.1:443 (world)"   the compact printer; no other writes it by 1.19
+_IDENTITY = re.compile(r"(\S.{0,4000}?) \((ID:\d{1,10}|[a-z][a-z0-9-]{0,40})\)")
+
+
+def split_identity(text: str) -> tuple[str, str | None]:
+    """An end's text and identity as `read_end` takes them, where a column may hold both."""
+    match = _IDENTITY.fullmatch(text) if text.endswith(")") else None
+    return (text, None) if match is None else (match[1], match[2])
+
+
 @lru_cache(maxsize=16_384)
 def read_end(text: str, identity: str | None) -> Peer:
     """``default/xwing:80`` with ``ID:22654`` or ``world``.
@@ -160,11 +172,13 @@ def read_kind(text: str, word: str, by: str | None, authenticated: bool) -> Kind
     """``policy-verdict:none EGRESS`` with ``DENIED``, ``Policy denied`` with ``DROPPED``, ``to-endpoint`` ...
 
     A verdict line carries no reason of its own, but its match does: nothing matched is a default deny
-    (133), a match is a deny rule (181), or authentication (189) where the summary speaks of it.
+    (133), a match is a deny rule (181), or authentication (189) where the summary speaks of it.  Policies
+    that a default deny names isolate the end; no rule of theirs denies.
     """
     verdict = VERDICTS[word]
-    policies = () if by is None else _policies(by, verdict)
     match, _, rest = text.removeprefix("policy-verdict:").partition(" ")
+    defaulted = match == "none" and verdict is Verdict.DENIED
+    policies = () if by is None else _policies(by, "no-match" if defaulted else _EFFECTS.get(verdict, "allow"))
     if match in MATCHES and (text.startswith("policy-verdict:") or not rest):
         direction = Direction(rest.lower()) if rest in {"INGRESS", "EGRESS"} else None
         if verdict is not Verdict.DENIED:
@@ -184,8 +198,7 @@ def read_kind(text: str, word: str, by: str | None, authenticated: bool) -> Kind
     return Kind(verdict, known.cause, known.name, known.code, text, None, Witness.DROP, policies)
 
 
-def _policies(by: str, verdict: Verdict) -> tuple[PolicyHit, ...]:
-    effect = "deny" if verdict in {Verdict.DENIED, Verdict.AUDITED} else "allow"
+def _policies(by: str, effect: str) -> tuple[PolicyHit, ...]:
     return tuple(
         PolicyHit(name=name, kind=kind or None, group=_GROUPS.get(kind), effect=effect, raw=raw.strip())
         for raw in by.split(", ")
