@@ -18,7 +18,7 @@ from flowdiag.model.event import Icmp
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import ConnectionDecision, EndDecision
 from flowdiag.policy import PolicySet
-from flowdiag.policy.audit import audits_only, let_through
+from flowdiag.policy.audit import LET_THROUGH, audits_only, let_through
 from flowdiag.policy.matrix import Range
 
 __all__ = ["Answer", "Asker", "Pair"]
@@ -53,7 +53,10 @@ class Asker:
         self.policies = policies
         self.index = SnapshotIndex(snapshot)
         self.leases = Leases(snapshot)
-        self._audits_only = audits_only(snapshot, policies.dialect)
+        self.audits_only = audits_only(snapshot, policies.dialect)
+        """The agents let through what policies refuse."""
+        self.notes = (LET_THROUGH,) if self.audits_only else ()
+        """What must be said of every answer."""
         self._ends: dict[str, tuple[Endpoint, ...]] = {}
 
     def end(self, text: str) -> tuple[Endpoint, ...]:
@@ -114,7 +117,7 @@ class Asker:
                         f"both ends are outside the cluster: {src} and {dst}",
                         hint="policies decide only where one end is a pod or node of the state",
                     ) from None
-                if self._audits_only:
+                if self.audits_only:
                     decision = let_through(decision)
                 pairs.append(Pair(source, target, target_port, decision))
         return _fold(pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowdiag.analysis.ask import Asker
 from flowdiag.cluster.query import resolve_end
 from flowdiag.model.errors import InputError
+from flowdiag.policy.audit import AS_ENFORCED
 from flowdiag.policy.matrix import Matrix, merged, outside_ranges, texts
 from flowdiag.policy.ports import NO_PORTS
 from flowdiag.policy.reach import Ports
@@ -39,6 +40,7 @@ def reach(asker: Asker, workload: str) -> ReachResult:
         outbound=tuple(row for row in [*outbound, *outside_out] if row is not None),
         inbound_closed=inbound.count(None),
         outbound_closed=outbound.count(None),
+        notes=(AS_ENFORCED,) if asker.audits_only else (),
     )
 
 

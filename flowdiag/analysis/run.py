@@ -33,7 +33,7 @@ from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
 from flowdiag.model.time import NS, rfc3339
-from flowdiag.policy.audit import audits_only
+from flowdiag.policy.audit import LET_THROUGH, audits_only
 from flowdiag.timeline import Material, build_report
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
@@ -402,8 +402,7 @@ def _warnings(read: Evidence, state: State | None) -> list[ReportWarning]:
             for ref, text in state.policies.notes
         )
         if audits_only(state.snapshot, state.dialect):
-            text = "the agents run with policy-audit-mode: what policies refuse is recorded, and let through"
-            warnings.append(ReportWarning(code="audit-mode", message=text, input=None, line=None))
+            warnings.append(ReportWarning(code="audit-mode", message=LET_THROUGH, input=None, line=None))
     warnings.extend(
         ReportWarning(
             code="broken-plugin",

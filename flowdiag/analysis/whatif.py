@@ -23,6 +23,7 @@ from flowdiag.model.objects import Pod, Snapshot
 from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.model.report import ReportWarning
 from flowdiag.policy import compile_policies, detect_dialect
+from flowdiag.policy.audit import AS_ENFORCED, audits_only
 from flowdiag.policy.matrix import texts
 from flowdiag.policy.whatif import PairChange, compare
 from flowdiag.report.query_types import ConnectionChange, FlowChange, FlowChanges, UnknownChange, WhatifResult
@@ -117,6 +118,8 @@ def whatif(
         f"{ref.kind} {ref.namespace + '/' if ref.namespace else ''}{ref.name}: {text}"
         for ref, text in sides[1].policies.notes
     ]
+    if any(audits_only(one.snapshot, dialect) for one in sides):
+        said.append(AS_ENFORCED)
     changes = compare(
         (old, sides[0].policies), (new, sides[1].policies), touched=touched_workloads(sides[0], sides[1])
     )

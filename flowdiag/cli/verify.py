@@ -52,7 +52,7 @@ def command(queries: str, **given: Any) -> int:
         found, left_out = init_queries(asker)
         write_file(queries, json_bytes({"queries": found}))
         click.echo(f"{queries}: {len(found)} queries written, {left_out} without a clear answer left out")
-        _say(problems)
+        _say([*asker.notes, *problems])
         return exit_codes.DONE
     try:
         data = sys.stdin.buffer.read() if queries == "-" else _read(queries)
@@ -71,7 +71,7 @@ def command(queries: str, **given: Any) -> int:
             write_file(path, renderers[name](result))
     rendered = renderers[stdout](result)
     click.echo(rendered, nl=False)
-    _say(problems)
+    _say([*asker.notes, *problems])
     return exit_codes.DONE if result.failed == 0 else exit_codes.FINDINGS
 
 

@@ -12,9 +12,13 @@ from msgspec.structs import replace
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import ConnectionDecision, Dialect, EndDecision
 
-__all__ = ["audits_only", "let_through"]
+__all__ = ["AS_ENFORCED", "LET_THROUGH", "audits_only", "let_through"]
 
 _NOTE = "the agents run with policy-audit-mode: the policies refuse it, and it is let through"
+LET_THROUGH = "the agents run with policy-audit-mode: what policies refuse is recorded, and let through"
+"""For answers about packets."""
+AS_ENFORCED = f"{LET_THROUGH}; this answer is what the policies say, as if they were enforced"
+"""For answers about the policies themselves."""
 
 
 def audits_only(snapshot: Snapshot, dialect: Dialect) -> bool:

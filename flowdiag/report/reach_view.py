@@ -40,12 +40,14 @@ class ReachResult(Struct, frozen=True, kw_only=True):
     inbound_closed: int
     """Workloads of the state that cannot reach it on any port."""
     outbound_closed: int
+    notes: tuple[str, ...] = ()
+    """What must be known to read the answer, in words."""
 
 
 def render_reach(result: ReachResult) -> str:
     """Both directions as lists, widest openings first, and what the state leaves open behind them."""
     name = visible(result.workload)
-    lines = [f"Who can reach {name}"]
+    lines = [*(f"Note: {visible(note)}." for note in result.notes), f"Who can reach {name}"]
     lines += _rows(result.inbound, "nobody")
     lines.append(f"  {plural(result.inbound_closed, 'workload')} cannot")
     lines += ["", f"What {name} can reach"]

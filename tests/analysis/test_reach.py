@@ -38,6 +38,25 @@ def asked(tmp_path, workload):
     return reach(asker, workload)
 
 
+AUDITED = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cilium-config, namespace: kube-system}
+data: {policy-audit-mode: "true"}
+---"""
+
+
+def test_audit_mode_is_said_beside_what_the_policies_close(tmp_path):
+    """Nothing is refused there: a list of what is closed must not be read as the packets' fate."""
+    path = tmp_path / "state.yaml"
+    path.write_text(AUDITED + pod("web", "10.0.0.1") + pod("db", "10.0.0.2") + UNCLEAR)
+    asker, _ = load_asker(StateOptions(paths=(str(path),)))
+    result = reach(asker, "shop/web")
+
+    assert "as if they were enforced" in "".join(result.notes)
+    assert render_reach(result).startswith("Note: the agents run with policy-audit-mode")
+
+
 def test_what_nobody_can_say_is_neither_open_nor_closed(tmp_path):
     """A group that lives outside the cluster may hold any address: unknown on its port alone."""
     result = asked(tmp_path, "shop/web")

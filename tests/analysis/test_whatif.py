@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from flowdiag.analysis.options import StateOptions
 from flowdiag.analysis.whatif import Revision, whatif
 from flowdiag.model.errors import InputError, UsageError
+from flowdiag.model.policy import Dialect
 
 ROOT = Path(__file__).resolve().parents[2]
 INCIDENTS = ROOT / "fixtures" / "incidents"
@@ -370,3 +371,15 @@ def test_pairs_that_are_not_asked_do_not_change(tmp_path, change, dialect):
         whole = whatif(revision, state=state).result
 
     assert whole == short
+
+
+def test_audit_mode_is_said_beside_what_a_change_closes(cluster):
+    """Agents in audit mode refuse nothing: the answer is what the policies say."""
+    config = (
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config, namespace: kube-system}\n'
+        'data: {policy-audit-mode: "true"}\n---\n'
+    )
+    answer = cluster(config + policy("a", "data", {"podSelector": {}}))
+
+    assert any("as if they were enforced" in text for text in answer.said) is (answer.dialect is Dialect.CILIUM)
+    assert answer.dialect is Dialect.CILIUM
