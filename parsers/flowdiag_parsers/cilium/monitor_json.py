@@ -7,7 +7,7 @@ Source of the forms: pkg/monitor/datapath_drop.go and datapath_trace.go (``DropN
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 import msgspec
@@ -54,6 +54,8 @@ _LAYERS = {
     "icmpv4": "ICMPv4",
     "icmpv6": "ICMPv6",
 }
+_SILENT = frozenset({"debug", "capture", "recCapture", "trace-sock"})
+"""Types of records that say nothing of a verdict (pkg/monitor/api)."""
 
 
 class CiliumMonitorJson:
@@ -109,18 +111,24 @@ class CiliumMonitorJson:
                 code = "truncated" if index == final else "malformed-json"
                 yield warning(code, "not a whole JSON object", block.of_line(index), context, original)
                 continue
-            yield from _object(body, c)
+            known = _object(body, c)
+            if known is None:
+                said = f"a monitor record of unknown type: {str(body.get('type'))[:40]!r}"
+                yield warning("unknown-record", said, block.of_line(index), context, original)
+            else:
+                yield from known
 
 
-def _object(body: dict[str, Any], c: Carrier) -> Iterator[Event]:
+def _object(body: dict[str, Any], c: Carrier) -> Iterable[Event] | None:
+    """Events of an object, none of what tells nothing of traffic; ``None`` where its type is not known."""
     kind = body.get("type")
     if kind in {"drop", "trace"}:
-        yield _packet_event(body, c, dropped=kind == "drop")
-    elif kind == "agent":
-        message = body.get("message")
-        yield from notice(str(body.get("subtype") or "agent event"), _text(message), c)
-    elif kind == "logRecord":
-        yield _record_event(body, c)
+        return (_packet_event(body, c, dropped=kind == "drop"),)
+    if kind == "agent":
+        return notice(str(body.get("subtype") or "agent event"), _text(body.get("message")), c)
+    if kind == "logRecord":
+        return (_record_event(body, c),)
+    return () if kind in _SILENT else None
 
 
 def _text(value: object) -> str:
@@ -214,11 +222,20 @@ def _record_event(body: dict[str, Any], c: Carrier) -> FlowEvent:
             kind=kind,
             type="response" if response else "request",
             method=_str(http.get("Method")),
+            url=_url(_dict(http.get("URL"))),
             code=code or None,
             protocol=_str(http.get("Protocol")),
             query=(_str(dns.get("Query")) or "").removesuffix(".") or None,
         ),
     )
+
+
+def _url(parts: dict[str, Any]) -> str | None:
+    """``{"Scheme":"http","Host":"api","Path":"/v1"}``, a Go URL as its encoder writes it, as text."""
+    host, path = _str(parts.get("Host")), _str(parts.get("Path")) or ""
+    if host is None:
+        return path[:2000] or None
+    return f"{_str(parts.get('Scheme')) or 'http'}://{host}{path}"[:2000]
 
 
 def _end(body: dict[str, Any], side: str, c: Carrier) -> Peer:
