@@ -331,6 +331,10 @@ agent_records = st.one_of(
         [
             "",
             "what is this",
+            '{"flow":{"time":"2026-03-17T14:03:13Z","verdict":"DROPPED","drop_reason_desc":"POLICY_DENIED"}}',
+            '{"flow": {"verdict":"FORWARDED","IP":{"source":"10.0.1.7","destination":"10.0.2.9"}}}',
+            '{"flow":{"verdict":',
+            '{"lost_events":{"num_events_lost":"5"},"node_name":"n1"}',
             "E0512 10:11:12.123456       1 x.go:1] failed to list *v1.Pod",
             "goroutine 1 [running]:",
         ]

@@ -27,6 +27,7 @@ from flowdiag.parserkit import (
 )
 from flowdiag_parsers.cilium.agent_signals import signal_of
 from flowdiag_parsers.cilium.agent_syntax import Entry, is_trace, read_entry
+from flowdiag_parsers.cilium.exported import is_exported, read_exported
 from flowdiag_parsers.cilium.policies import policy_in_text, policy_of_resource
 
 __all__ = ["CiliumAgentLog"]
@@ -83,9 +84,12 @@ class CiliumAgentLog:
         return 0.3 if _GO.search(head) else 0.0
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
-        """Yield one log event a line, and the change or gap that it reports."""
+        """Yield one log event a line, and the change or gap that it reports; of an exported flow its event."""
         final = block.data.count(b"\n") if block.last else -1
         for index, line in iter_lines(block):
+            if is_exported(line):
+                yield from read_exported(line, block.of_line(index), context, last=index == final)
+                continue
             text = decode(line)
             if not text.strip():
                 continue
@@ -131,11 +135,11 @@ class CiliumAgentLog:
 
 
 def _mostly_log(head: bytes) -> bool:
-    """Whether half of the first lines, stack traces aside, are entries of a log."""
+    """Whether half of the first lines, stack traces aside, are entries of a log, or what is exported into it."""
     lines = [text for line in head.split(b"\n")[:40] if (text := decode(line)).strip() and not is_trace(text)]
     if len(lines) > 1 and len(lines[-1]) > 0 and not head.endswith(b"\n"):
         lines.pop()
-    entries = sum(1 for text in lines if read_entry(text) is not None)
+    entries = sum(1 for text in lines if is_exported(text.encode()) or read_entry(text) is not None)
     return entries * 2 >= len(lines)
 
 

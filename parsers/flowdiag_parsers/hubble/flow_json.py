@@ -34,6 +34,12 @@ _OF_FLOWS = re.compile(
 _OF_HUBBLE = re.compile(
     rb'"(?:IP|l4|event_?[tT]ype|traffic_?[dD]irection|drop_?[rR]eason_?[dD]esc|node_?[nN]ame)"\s{0,99}:'
 )
+# the agent's own messages, among which it exports with hubble-export-file-path: stdout
+# e.g. 'time=2026-04-21T09:10:01.000Z level=info msg="Upserted policy to repository" module=agent.controlplane.policy'
+_AGENT = re.compile(
+    rb'^(?:time=\S{1,60} )?level=[a-z]{4,7} |^\{(?:"time": ?"[^"\n]{1,60}", ?)?"level": ?"', re.MULTILINE
+)
+_AMONG_OTHERS = 0.7
 _NUMBERED = re.compile(rb'"verdict"\s{0,99}:\s{0,99}\d')
 # Each mark costs a search through the input, so the other spelling is looked for only where it may be.
 _MARKS = (b'"DROPPED"', b'"AUDIT"', b'"ERROR"', b'"lost_events"', b'"node_status"')
@@ -53,8 +59,20 @@ class HubbleJson:
 
     def sniff(self, head: bytes) -> float:
         """A wrapper around a flow, or a Hubble verdict beside fields that only flows have, is a mark."""
+        ceiling = 1.0
         if head.lstrip(b"\xef\xbb\xbf \t\r\n\x1e")[:1] not in (b"{", b"["):
-            return 0.0
+            # The end of a line whose beginning was cut away, or somebody else's line.
+            ceiling = _AMONG_OTHERS
+            start = head.find(b"\n{")
+            if start < 0:
+                return 0.0
+            head = head[start:]
+        if _AGENT.search(head) is not None:
+            ceiling = _AMONG_OTHERS
+        return min(self._sure(head), ceiling)
+
+    @staticmethod
+    def _sure(head: bytes) -> float:
         verdict = _VERDICT.search(head) is not None
         of_hubble = verdict or _OF_HUBBLE.search(head) is not None
         if of_hubble and _WRAPPED.search(head) is not None:
