@@ -376,10 +376,10 @@ def test_pairs_that_are_not_asked_do_not_change(tmp_path, change, dialect):
 def test_audit_mode_is_said_beside_what_a_change_closes(cluster):
     """Agents in audit mode refuse nothing: the answer is what the policies say."""
     config = (
-        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config, namespace: kube-system}\n'
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config, namespace: kube-system}\n"
         'data: {policy-audit-mode: "true"}\n---\n'
     )
     answer = cluster(config + policy("a", "data", {"podSelector": {}}))
 
-    assert any("as if they were enforced" in text for text in answer.said) is (answer.dialect is Dialect.CILIUM)
     assert answer.dialect is Dialect.CILIUM
+    assert any("as if they were enforced" in text for text in answer.said)

@@ -277,7 +277,9 @@ def test_policies_with_and_without_kind():
     assert (third.group, third.namespace, third.name, third.effect) == ("cilium.io", None, "wide", "deny")
 
 
-@pytest.mark.parametrize(("code", "name", "effect"), [(133, "POLICY_DENIED", "no-match"), (181, "POLICY_DENY", "deny")])
+@pytest.mark.parametrize(
+    ("code", "name", "effect"), [(133, "POLICY_DENIED", "no-match"), (181, "POLICY_DENY", "deny")]
+)
 def test_policies_of_a_default_deny_hold_no_deny_rule(code, name, effect):
     """Later agents name those that isolate an end in `*_denied_by` too; a rule that denies is 181 alone."""
     by = [{"name": "wide", "namespace": "shop", "kind": "CiliumNetworkPolicy"}]

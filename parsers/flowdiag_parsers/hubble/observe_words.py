@@ -27,7 +27,16 @@ from flowdiag.parserkit import (
     split_address,
 )
 
-__all__ = ["MATCHES", "VERDICTS", "Kind", "Summary", "read_end", "read_kind", "read_summary", "split_identity"]
+__all__ = [
+    "MATCHES",
+    "VERDICTS",
+    "Kind",
+    "Summary",
+    "read_end",
+    "read_kind",
+    "read_summary",
+    "split_identity",
+]
 
 VERDICTS: dict[str, Verdict] = {
     "FORWARDED": Verdict.ALLOWED,
@@ -178,7 +187,9 @@ def read_kind(text: str, word: str, by: str | None, authenticated: bool) -> Kind
     verdict = VERDICTS[word]
     match, _, rest = text.removeprefix("policy-verdict:").partition(" ")
     defaulted = match == "none" and verdict is Verdict.DENIED
-    policies = () if by is None else _policies(by, "no-match" if defaulted else _EFFECTS.get(verdict, "allow"))
+    policies = (
+        () if by is None else _policies(by, "no-match" if defaulted else _EFFECTS.get(verdict, "allow"))
+    )
     if match in MATCHES and (text.startswith("policy-verdict:") or not rest):
         direction = Direction(rest.lower()) if rest in {"INGRESS", "EGRESS"} else None
         if verdict is not Verdict.DENIED:
