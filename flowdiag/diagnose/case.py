@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from flowdiag.diagnose.context import Context
@@ -159,19 +160,24 @@ class Case:
     @cached_property
     def recorded_defaults(self) -> tuple[PolicyHit, ...]:
         """Policies that the record names for a default deny: a tier's end, or no match; never an allow."""
-        return tuple(
-            hit
-            for hit in self.flow.distinct.policies
-            if hit.effect == "no-match" or (hit.effect == "deny" and hit.rule in _TIER_ENDS)
-        )
+        return tuple(hit for hit in self._enforced if hit.effect == "no-match" or _by_default(hit))
 
     @cached_property
     def recorded_denies(self) -> tuple[PolicyHit, ...]:
         """Policies of which the record says that one of their rules denied."""
         return tuple(
             hit
+            for hit in self._enforced
+            if hit.effect == "deny" and not _by_default(hit) and (hit.name or hit.raw)
+        )
+
+    @property
+    def _enforced(self) -> Iterator[PolicyHit]:
+        """The record's hits without those of staged policies, which refuse nothing."""
+        return (
+            hit
             for hit in self.flow.distinct.policies
-            if hit.effect == "deny" and hit.rule not in _TIER_ENDS and (hit.name or hit.raw)
+            if hit.kind is None or not hit.kind.startswith("Staged")
         )
 
     @property
@@ -244,3 +250,8 @@ def _node(end: Endpoint) -> str | None:
     if end.kind is EndpointKind.NODE:
         return end.name
     return end.pod.node if end.pod is not None else None
+
+
+def _by_default(hit: PolicyHit) -> bool:
+    """A denial of nobody's rule: the end of a tier, or a Calico profile (``kns.NAMESPACE``), which only allows."""
+    return hit.effect == "deny" and (hit.rule in _TIER_ENDS or hit.kind == "Profile")

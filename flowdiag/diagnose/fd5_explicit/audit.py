@@ -45,7 +45,10 @@ class AuditOnly(Rule):
         staged = dict.fromkeys(
             policy_text(PolicyRef(hit.kind, hit.group or "", hit.namespace, hit.name))
             for hit in case.flow.distinct.policies
-            if hit.kind is not None and hit.name is not None and hit.kind.startswith("Staged")
+            if hit.kind is not None
+            and hit.name is not None
+            and hit.kind.startswith("Staged")
+            and hit.effect == "deny"
         )
         by = f" Staged, not enforced: {a_list(tuple(staged))}." if staged else ""
         yield self.finding(

@@ -123,7 +123,7 @@ def _packet_event(
         verdict_raw=packet.word,
         # A program drops for other reasons too (conntrack, routes): only its own word makes it policy.
         cause=Cause.POLICY if packet.by_policy else None,
-        reason="denied-by-policy" if packet.by_policy else ("bpf-program-drop" if denied else None),
+        reason="policy-denied" if packet.by_policy else ("bpf-program-drop" if denied else None),
         icmp=packet.icmp,
         interface_in=entered,
         interface_out=left,
