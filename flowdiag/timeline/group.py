@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Icmp
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import Confidence
@@ -168,7 +169,7 @@ def _connections(refusals: Sequence[Refusal]) -> list[ConnectionDraft]:
                 destination=dst,
                 protocol=shape.protocol,
                 port=shape.port,
-                icmp=f"{shape.icmp.type}/{shape.icmp.code}" if shape.icmp else None,
+                icmp=_icmp_text(shape.icmp),
                 refusals=members,
                 finding=_lead(members),
                 folded_ports=shape.folded_ports or 1,
@@ -291,3 +292,10 @@ def _linked(drafts: list[ConnectionDraft]) -> list[list[ConnectionDraft]]:
     for index, draft in enumerate(drafts):
         parts[root(index)].append(draft)
     return list(parts.values())
+
+
+def _icmp_text(icmp: Icmp | None) -> str | None:
+    """``8/0``; ``8`` where the record knows no code, as in the lines of Calico's eBPF programs."""
+    if icmp is None or icmp.type is None:
+        return None
+    return str(icmp.type) if icmp.code is None else f"{icmp.type}/{icmp.code}"

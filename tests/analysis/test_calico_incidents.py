@@ -333,6 +333,27 @@ def test_calico_nodes_own_log_holds_no_denial(tmp_path):
         assert "svc/whisker" in text
 
 
+TRACE = """\
+            curl-5288    [001] ..s2.  3055.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED  proto 6 src 10.0.1.5:40001 dest 10.0.2.9:8080
+            ping-5290    [001] ..s2.  3056.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED  proto 1 src 10.0.1.5:0 dest 192.0.2.8:8
+"""
+
+
+def test_what_an_ebpf_program_refused_is_a_problem_without_any_objects(tmp_path):
+    """The program's word is final: the denial is told, and that only the policies would say more."""
+    (tmp_path / "trace.txt").write_text(TRACE)
+
+    report = analyze([str(tmp_path / "trace.txt")])
+
+    (problem,) = report.problems
+    assert (problem.code, problem.confidence, problem.count) == ("FD101", "possible", 2)
+    assert report.totals.unattributed == 0
+    text = TerminalReporter().render(report, Options(width=200))
+    assert "8080/TCP" in text
+    assert "ICMP 8" in text
+    assert "None" not in text
+
+
 def test_several_logs_give_the_reason_first_and_then_the_commands(tmp_path):
     """Whatever the words begin with: the sentence that says why stands before what to collect."""
     for name in ("node-a.log", "node-b.log"):

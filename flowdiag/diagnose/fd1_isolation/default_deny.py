@@ -123,7 +123,8 @@ class DefaultDeny(Rule):
                 advice=advice,
                 basis=Basis.RECORD,
                 cause_key="recorded",
-                isolating=named,
+                # A profile is what would have allowed where nothing isolates.
+                isolating=tuple(ref for ref in named if ref.kind != "Profile"),
             )
             return
         summary = (

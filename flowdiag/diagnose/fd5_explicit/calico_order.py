@@ -8,7 +8,9 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["CalicoOrder"]
@@ -67,4 +69,25 @@ class CalicoOrder(Rule):
                 advice=advice,
                 basis=Basis.RECORD,
                 cause_key=f"deny:{hit.kind} {place} {hit.rule}",
+                limits=_against_replay(case, hit),
             )
+
+
+def _against_replay(case: Case, hit: PolicyHit) -> tuple[str, ...]:
+    """Where the replay comes to another answer than the record: both stand, and the reader is told (FD806)."""
+    end = case.end
+    if end is None or end.allowed is None:
+        return ()
+    if end.allowed:
+        return ("The policies at hand allow it: they are not those of that time, or not all (FD806).",)
+    if any(_is_named(ref, hit) for ref in case.isolating):
+        return ()
+    others = a_list([policy_text(ref) for ref in case.isolating])
+    return (f"The policies at hand refuse it too, but by {others}, not by what the record names (FD806).",)
+
+
+def _is_named(ref: PolicyRef, hit: PolicyHit) -> bool:
+    """Up to v3.31 objects are named ``TIER.NAME`` and records leave the tier away; from v3.32 on both are as written."""
+    prefix = f"{hit.tier or 'default'}."
+    same = (ref.name or "").removeprefix(prefix) == (hit.name or "").removeprefix(prefix)
+    return same and ref.namespace == hit.namespace and ref.kind == hit.kind
