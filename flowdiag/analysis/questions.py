@@ -13,6 +13,7 @@ from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver
 from flowdiag.cluster.passing import got_past
+from flowdiag.diagnose.fd6_state.stale_record import STALE
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Direction, Verdict
@@ -85,10 +86,12 @@ def explain(
         selection = selection or Selection()
         flows = sort_flows(read.tally.view(), resolver, selection, all_allowed=True)
         logged = judged(flows.logged, known, selection)
+        # A record that a flow log repeats without a packet is no refusal at its time (FD609).
+        other = [flow for flow in flows.not_policy if flow.distinct.reason != STALE]
         observed = _observed(
             answer,
             protocol,
-            [*flows.refused, *flows.not_policy, *(flow for flow, _, _ in logged.refused)],
+            [*flows.refused, *other, *(flow for flow, _, _ in logged.refused)],
             None if evidence is not None and evidence.only_denied else [*flows.allowed, *logged.allowed],
             [flow for flow, _, _ in logged.unknown],
         )

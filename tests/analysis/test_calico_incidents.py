@@ -354,6 +354,33 @@ def test_what_an_ebpf_program_refused_is_a_problem_without_any_objects(tmp_path)
     assert "None" not in text
 
 
+def test_explain_counts_no_record_that_was_repeated_without_a_packet(tmp_path):
+    """A flow log repeats an old denial for hours (FD609): the last refusal is the one that had packets."""
+    record = {
+        "start_time": "2026-05-12T09:00:00Z",
+        "action": "Deny",
+        "reporter": "Dst",
+        "source_name": "web-1",
+        "dest_name": "api-1",
+        "source_namespace": "shop",
+        "dest_namespace": "shop",
+        "protocol": "tcp",
+        "dest_port": 8080,
+        "policies": {"enforced": [], "pending": []},
+        "packets_in": 3,
+        "packets_out": 0,
+    }
+    stale = record | {"start_time": "2026-05-12T11:00:00Z", "packets_in": 0}
+    (tmp_path / "flows.jsonl").write_text(f"{json.dumps(record)}\n{json.dumps(stale)}\n")
+    objects = [_pod("web-1", "10.0.1.5", {}), _pod("api-1", "10.0.1.9", {})]
+    (tmp_path / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    result, _, _ = explain(
+        "shop/web-1", "shop/api-1", 8080, "TCP", paths=[str(tmp_path)], state=StateOptions(dialect="calico")
+    )
+
+    assert (result.observed.denied, result.observed.denied_last) == (1, "2026-05-12T09:00:00.000000000Z")
+
+
 def test_several_logs_give_the_reason_first_and_then_the_commands(tmp_path):
     """Whatever the words begin with: the sentence that says why stands before what to collect."""
     for name in ("node-a.log", "node-b.log"):
