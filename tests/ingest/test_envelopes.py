@@ -404,6 +404,37 @@ def test_pretty_objects_have_the_line_they_start_on():
     assert peel(data, "json-pretty") == [Row(b'{"a": "x y"}', 1), Row(b'{"b": 2}', 4), Row(b'{"c":', 7)]
 
 
+def test_a_table_of_records_becomes_an_object_a_row():
+    """Kibana's report of an index without messages: columns are fields, and empty cells are absent ones."""
+    data = (
+        b'"@timestamp",action,"dest_port","policies.all_policies",host\n'
+        b'"Mar 2, 2026 @ 10:00:00.500",deny,"8,080","0|default|shop/default.web|deny|0, 1|x|y|allow|0",n1\n'
+        b'"Mar 2, 2026 @ 10:00:01.000",allow,"",-,n2\n'
+    )
+    assert next_layer(data) == "csv-table"
+    rows = list(Peeler(("csv-table",), ParseContext(input="flows.csv")).peel(data, 1))
+
+    assert [json.loads(row.data) for row in rows] == [
+        {
+            "@timestamp": "Mar 2, 2026 @ 10:00:00.500",
+            "action": "deny",
+            "dest_port": "8,080",
+            "policies.all_policies": "0|default|shop/default.web|deny|0, 1|x|y|allow|0",
+            "host": "n1",
+        },
+        {
+            "@timestamp": "Mar 2, 2026 @ 10:00:01.000",
+            "action": "allow",
+            "policies.all_policies": "-",
+            "host": "n2",
+        },
+    ]
+    assert [(row.node, row.at) for row in rows] == [
+        ("n1", 1_772_445_600_500_000_000),
+        ("n2", 1_772_445_601_000_000_000),
+    ]
+
+
 def test_insights_csv():
     """Quoted cells; the header row is no record."""
     data = b'@timestamp,@message\n2026-01-05 10:00:00.123,"Node: n;SIP: ""a"", b"\n'
@@ -566,5 +597,5 @@ def test_browser_times_are_in_the_given_zone():
     ids=["antrea", "no-time", "own-events", "a-sentence"],
 )
 def test_other_tables_are_left_alone(head):
-    """A table is believed only where its header names a message and a time."""
+    """A table is believed only where its header names a time, and a message or several fields as Kibana does."""
     assert next_layer(head) != "csv-table"

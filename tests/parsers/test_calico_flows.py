@@ -253,3 +253,32 @@ def test_times_in_camel_case_beside_snake_case_names_are_read(policies):
 
     assert event.at == 1_772_445_600 * 1_000_000_000
     assert (event.src.pod, event.dst.port) == ("client-*", 8080)
+
+
+def test_a_row_of_kibanas_table_is_read_as_its_record():
+    """Dotted names, traces and labels in one cell, and digits in groups."""
+    event = _event(
+        start_time="Mar 2, 2026 @ 10:00:00.000",
+        source_name="-",
+        source_name_aggr="web-*",
+        dest_port="8,080",
+        num_flows="1,004",
+        policies=...,
+        **{
+            "source_labels.labels": "app=web, tier=a",
+            "policies.all_policies": "1|default|shop/staged:default.x|allow|0, 0|default|shop/default.web|deny|0",
+        },
+    )
+
+    assert (event.src.pod, event.dst.port, event.count) == ("web-*", 8080, 1004)
+    assert event.src.labels == (("app", "web"), ("tier", "a"))
+    assert [(hit.kind, hit.name, hit.effect) for hit in event.policies] == [
+        ("NetworkPolicy", "web", "deny"),
+        ("StagedNetworkPolicy", "x", "allow"),
+    ]
+
+
+@pytest.mark.parametrize("port", ["80,443", "8,08", ",080", "8080,"])
+def test_what_only_looks_like_grouped_digits_is_no_number(port):
+    """A port that is two, or cut, is unknown rather than another port."""
+    assert _event(dest_port=port).dst.port is None

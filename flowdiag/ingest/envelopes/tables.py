@@ -1,8 +1,10 @@
-"""Logs exported as a table (CSV): one row a message, told by its header row.
+"""Logs exported as a table (CSV): one row a message or a record of named fields, told by its header row.
 
 Sources: CloudWatch Logs Insights' export (``@timestamp``, ``@message``), Splunk's ``outputcsv`` and search export
 (``_time``, ``_raw``, ``host``), Kibana's CSV report of a saved search (``@timestamp``, ``message``), Grafana
 Explore's (``Time``, ``Line``, ``tsNs``), Azure Log Analytics' (``TimeGenerated [UTC]``, ``LogMessage``).
+Kibana's report of records (a flow index) has ``@timestamp``, no message, and a column a field, dots in its name:
+each row becomes one JSON object of the cells that hold something.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+import msgspec
+
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from, text_rows
 from flowdiag.model.time import NS, from_datetime
 from flowdiag.parserkit import MONTHS
@@ -22,6 +26,8 @@ __all__ = ["CsvTable"]
 
 _MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry")
 _TIMES = ("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated")
+_FEW = 3
+"""Columns that are no record yet."""
 _UTC = ("@timestamp", "TimeGenerated [UTC]", "TimeGenerated")
 """Columns whose stamps are in UTC where they do not say (Kibana's say it in another form)."""
 _PLACES: dict[str, tuple[str, ...]] = {
@@ -54,7 +60,9 @@ class CsvTable(Layer):
         if b"," not in head or head.lstrip().startswith((b"{", b"[")):
             return 0.0
         names = _cells(head) or []
-        return 1.0 if _column(names, _MESSAGES) is not None and _column(names, _TIMES) is not None else 0.0
+        if _column(names, _MESSAGES) is not None:
+            return 1.0 if _column(names, _TIMES) is not None else 0.0
+        return 1.0 if _holds_records(names) else 0.0
 
     def peel(self, rows: Rows) -> Rows:
         """See `Layer.peel`."""
@@ -80,7 +88,8 @@ class CsvTable(Layer):
             return []
         named = dict(zip(self._names, cells or (), strict=False))
         message = _column(list(named), _MESSAGES)
-        if message is None:
+        records = _holds_records(self._names)
+        if message is None and not records:
             return parts
         places: dict[str, Any] = {
             place: value
@@ -88,7 +97,11 @@ class CsvTable(Layer):
             if (value := next((named[name] for name in columns if named.get(name)), None)) is not None
         }
         at = self._instant(named)
-        return list(text_rows(named[message], row._replace(at=row.at if at is None else at, **places)))
+        row = row._replace(at=row.at if at is None else at, **places)
+        if message is None:
+            held = {name: value for name, value in named.items() if value}
+            return [row._replace(data=msgspec.json.encode(held))]
+        return list(text_rows(named[message], row))
 
     def _instant(self, named: dict[str, str]) -> int | None:
         column = _column([name for name, value in named.items() if value], _TIMES)
@@ -129,6 +142,11 @@ class CsvTable(Layer):
         except (KeyError, ValueError):
             return None
         return from_datetime(moment) + int(milli) * 1_000_000
+
+
+def _holds_records(names: Sequence[str]) -> bool:
+    """``"@timestamp",action,"dest_port","policies.all_policies",reporter``: Kibana 7 and 8, a flow index."""
+    return "@timestamp" in names and len(names) > _FEW and _column(names, _MESSAGES) is None
 
 
 def _cells(data: bytes) -> list[str] | None:

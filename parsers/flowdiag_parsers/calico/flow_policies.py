@@ -91,6 +91,9 @@ def _place_free(hit: PolicyHit) -> PolicyHit:
 
 
 def _hits(trace: Any) -> _Ordered:
+    if isinstance(trace, str):
+        # "0|default|shop/default.web|deny|0, 1|__PROFILE__|__PROFILE__.kns.shop|allow|0"   a cell of Kibana's CSV
+        trace = trace[: _LIMIT * 1000].split(", ")
     if not isinstance(trace, list):
         return []
     found = [entry for element in trace[:_LIMIT] for entry in _hit(element)]

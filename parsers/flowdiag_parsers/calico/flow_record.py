@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flowdiag.parserkit import (
@@ -19,6 +20,9 @@ from flowdiag.parserkit import (
 from flowdiag_parsers.calico.flow_policies import Traces, read_traces
 
 __all__ = ["flow_event", "instant", "integer"]
+
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3}){1,5}")
+"""``8,080``: Kibana's tables group the digits of a port too."""
 
 _VERDICTS = {
     "allow": Verdict.ALLOWED,
@@ -150,7 +154,7 @@ def _peer(flat: dict[str, Any], end: str, protocol: str | None) -> Peer:
         service = f"{service_namespace}/{service_name}" if service_name and service_namespace else None
     return Peer(
         ip=_text(flat.get(f"{end}_ip")),
-        port=port if port and protocol not in ("ICMP", "ICMPv6") else None,
+        port=port if port and port < 65_536 and protocol not in ("ICMP", "ICMPv6") else None,
         namespace=namespace,
         pod=pod,
         node=node,
@@ -162,11 +166,11 @@ def _peer(flat: dict[str, Any], end: str, protocol: str | None) -> Peer:
 
 
 def _labels(value: Any) -> tuple[tuple[str, str], ...] | None:
-    """Whisker writes one string joined by `` | ``, Goldmane a list, Enterprise ``{"labels": [...]}``."""
+    """Whisker writes one string joined by `` | ``, Goldmane a list, Enterprise ``{"labels": [...]}``, Kibana's CSV ``, ``."""
     if isinstance(value, dict):
         value = value.get("labels")
     if isinstance(value, str):
-        value = value.split(" | ")
+        value = value.split(" | " if " | " in value else ", ")
     if not isinstance(value, list):
         return None
     pairs = {str(item).partition("=")[::2] for item in value if item}
@@ -216,15 +220,17 @@ def instant(value: Any, context: ParseContext) -> int | None:
 
 
 def integer(value: Any) -> int | None:
-    """A whole number: as such, as a float without a fraction, or as digits."""
+    """A whole number: as such, as a float without a fraction, or as digits (Kibana's tables: ``8,080``)."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdecimal():
-        return int(value)
+    if isinstance(value, str) and len(value) < 20 and value.isascii():
+        if value.isdecimal():
+            return int(value)
+        return int(value.replace(",", "")) if _GROUPED.fullmatch(value) is not None else None
     return None
 
 
