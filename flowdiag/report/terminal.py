@@ -201,10 +201,8 @@ def _next(screen: Screen, report: Report) -> None:
         lines.append(screen.name(lead.verify[0], 400))
     codes = list(dict.fromkeys(p.code for p in report.problems if p.explained_by is None))
     if codes:
-        lines.append(
-            f"flowdiag codes {screen.name(codes[0], 20)}   what it means, and what else looks like it"
-        )
-        lines.append("-o html=report.html   to send it;   -v   pods, patches and evidence lines")
+        code = screen.name(codes[0], 20)
+        lines.append(f"flowdiag codes {code};   -o html=report.html;   -v: notes, patches, evidence")
     elif report.evidence.snapshot.source is None and report.totals.records:
         lines.append("--state PATH   adds the cluster's objects (kubectl get ... -A -o yaml)")
     if lines:

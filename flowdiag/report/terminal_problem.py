@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from flowdiag.model.report import Counterfactual, Problem, ProblemChange, Report, Severity
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
 from flowdiag.report.escape import cells, middle, visible, visible_block
@@ -43,7 +45,6 @@ _CONNECTIONS = 4
 _POLICIES = 4
 _NEAREST = 1
 _ALSO = 3
-_NOTES = 3
 _EVIDENCE_CHARS = 2000
 _MIN_CELL = 5
 
@@ -64,27 +65,25 @@ def full(screen: Screen, report: Report, problem: Problem, number: int, *, detai
     """The whole block; `detail` or `Options.verbose` adds pods, manifests, evidence and references."""
     _title(screen, problem, number)
     detail = detail or screen.options.verbose
+    direction = screen.name(problem.direction or "direction not recorded", 40)
     screen.split(
-        [(state_text(problem, screen.clock), "")],
+        [
+            (state_text(problem, screen.clock), ""),
+            (f"; {direction}, {screen.name(reason_word(problem), 60)}" if problem.connections else "", ""),
+        ],
         (what_text(problem, problem.count), "bold"),
         indent=_INDENT,
         hang=2,
     )
-    _ends(screen, problem)
+    _ends(screen, problem, detail)
     if problem.explained_by is not None:
         cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
         _field(screen, "explained by", [f"problem {cause}" if cause else screen.name(problem.explained_by)])
     _policies(screen, problem, detail)
     _fix(screen, problem, detail)
-    told = {(ref.kind, ref.namespace, ref.name) for ref in problem.isolating}
-    others = [c for c in problem.changes if (c.object.kind, c.object.namespace, c.object.name) not in told]
-    if others:
-        listed = others if detail else others[:2]
-        _field(screen, "changed", [screen.name(change_text(c, screen.clock), 200) for c in listed])
+    _changed(screen, problem, detail)
     _consequences(screen, report, problem, detail)
-    if problem.notes:
-        notes = problem.notes if detail else problem.notes[:_NOTES]
-        _field(screen, "also", [screen.own(screen.name(note, 400)) for note in notes])
+    _notes(screen, problem, detail)
     if detail:
         _details(screen, problem)
     _spark(screen, report, problem)
@@ -109,26 +108,48 @@ def _field(screen: Screen, label: str, values: list[str]) -> None:
     screen.field(label, values, indent=_INDENT, labels=_LABELS)
 
 
-def _ends(screen: Screen, problem: Problem) -> None:
+def _ends(screen: Screen, problem: Problem, detail: bool) -> None:
+    """Who was refused what; connections that differ only in who told of them are one line."""
     half = max((screen.width - 24) // 2, 16)
-    direction = screen.name(problem.direction or "direction not recorded", 40)
-    how = f"{direction}, {screen.name(reason_word(problem), 60)}"
-    connections = problem.connections
-    shown = connections if screen.options.all else connections[:_CONNECTIONS]
-    arrow = screen.own("→")
-    for index, connection in enumerate(shown):
+    counts: Counter[str] = Counter()
+    for connection in problem.connections:
         ends = (
-            f"{screen.name(end_text(connection.source), half)} {arrow} "
+            f"{screen.name(end_text(connection.source), half)} {screen.own('→')} "
             f"{screen.name(end_text(connection.destination), half)} "
             f"{screen.name(port_text(connection.protocol, connection.port, problem.icmp), 40)}"
         )
-        if len(connections) > 1:
-            ends += f" ({plural(connection.count, 'record')})"
-        screen.put((ends, "" if index else "bold"), "" if index else f", {how}", indent=_INDENT, hang=2)
-    if len(connections) > len(shown):
-        left = sum(c.count for c in connections[len(shown) :])
-        number = plural(len(connections) - len(shown), "more connection")
+        counts[ends] += connection.count
+    if len(counts) == 1 and not detail and _in_title(problem):
+        return
+    shown = list(counts.items())[: None if screen.options.all else _CONNECTIONS]
+    for index, (ends, records) in enumerate(shown):
+        told = f"{ends} ({plural(records, 'record')})" if len(counts) > 1 else ends
+        screen.put((told, "" if index else "bold"), indent=_INDENT, hang=2)
+    if len(counts) > len(shown):
+        left = sum(counts.values()) - sum(records for _, records in shown)
+        number = plural(len(counts) - len(shown), "more connection")
         screen.put(f"{number} ({plural(left, 'record')}): --all", indent=_INDENT)
+
+
+def _in_title(problem: Problem) -> bool:
+    """Whether the title names both ends and the port already."""
+    lead = problem.connections[0]
+    parts = (
+        end_text(lead.source),
+        end_text(lead.destination),
+        port_text(lead.protocol, lead.port, problem.icmp),
+    )
+    return all(part in problem.title for part in parts)
+
+
+def _changed(screen: Screen, problem: Problem, detail: bool) -> None:
+    """Changes that no line names yet; without `detail` the last one before the refusals began."""
+    told = {(ref.kind, ref.namespace, ref.name) for ref in problem.isolating}
+    others = [c for c in problem.changes if (c.object.kind, c.object.namespace, c.object.name) not in told]
+    if not detail:
+        others = [change for change in others if change.delta_s is None or change.delta_s <= 0][-1:]
+    if others:
+        _field(screen, "changed", [screen.name(change_text(c, screen.clock), 200) for c in others])
 
 
 def _policies(screen: Screen, problem: Problem, detail: bool) -> None:
@@ -152,8 +173,9 @@ def _policies(screen: Screen, problem: Problem, detail: bool) -> None:
         _field(
             screen, "nearest rule", [f"{screen.name(policy_text(rule), 120)} {screen.name(rule.rule, 60)}"]
         )
-        misses = [screen.own(f"× {screen.name(miss_text(miss), 200)}") for miss in rule.misses]
-        screen.field("", misses, indent=_INDENT, labels=_LABELS, hang=2)
+        misses = [screen.name(miss_text(miss), 200) for miss in rule.misses]
+        lines = misses if detail or not misses else ["; ".join(misses)]
+        screen.field("", [screen.own(f"× {line}") for line in lines], indent=_INDENT, labels=_LABELS, hang=2)
 
 
 def _when(screen: Screen, change: ProblemChange, detail: bool) -> str:
@@ -213,6 +235,15 @@ def _consequences(screen: Screen, report: Report, problem: Problem, detail: bool
         lines.append(f"and {len(folded) - len(lines)} more")
     if lines:
         _field(screen, "explains", lines)
+
+
+def _notes(screen: Screen, problem: Problem, detail: bool) -> None:
+    """All of them with `detail`; else one that fits a line, or how many there are."""
+    notes = [screen.own(screen.name(note, 400)) for note in problem.notes]
+    if not detail and notes and (len(notes) > 1 or cells(notes[0]) > screen.width - _INDENT - _LABELS):
+        notes = [f"{plural(len(notes), 'note')}: -v"]
+    if notes:
+        _field(screen, "also", notes)
 
 
 def _details(screen: Screen, problem: Problem) -> None:

@@ -243,3 +243,38 @@ def test_explain_does_not_accuse_policies_of_refusals_that_have_ended() -> None:
 
     assert "It passed after the last refusal, as the policies say now." in page
     assert "and yet it was refused" not in page
+
+
+def test_three_weighty_problems_fit_a_screen() -> None:
+    """What is broken, since when, what isolates, what was nearly met and the fix; the rest is behind -v."""
+    page = render(dns_story(), width=100)
+
+    assert page.count("\n") <= 50
+    for label in ("isolated by", "nearest rule", "fix"):
+        assert f"   {label} " in page
+    assert "created 14:09:40, 6 min after" not in page
+    assert "created 14:09:40, 6 min after" in " ".join(render(dns_story(), width=100, verbose=True).split())
+
+
+def test_connections_that_read_alike_are_one_line() -> None:
+    """The same call told by two sources: its records are summed; with a second call both stand."""
+    report = dns_story()
+    lead = report.problems[0].connections[0]
+    twice = replace(report.problems[0], connections=(lead, replace(lead, count=7)))
+    page = render(replace(report, problems=(twice,)))
+
+    assert page.count("frontend/web-app → kube-system/coredns 53/UDP") == 1
+
+
+def test_notes_are_counted_where_they_do_not_fit() -> None:
+    report = dns_story()
+
+    def noted(*notes: str, **options) -> str:
+        return render(
+            replace(report, problems=(replace(report.problems[0], notes=notes),)), width=100, **options
+        )
+
+    assert "also          short" in noted("short")
+    assert "also          1 note: -v" in noted("long " * 40)
+    assert "also          2 notes: -v" in noted("short", "other")
+    assert "other" in noted("short", "other", verbose=True)
