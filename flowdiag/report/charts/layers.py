@@ -16,6 +16,8 @@ _MAX_CHANGES = 26
 _LETTER = 26
 """Pixels that a change's letters need."""
 _DAY_MS = 86_400_000
+_SECONDS_MS = 12 * 60_000
+"""Below this the ticks stand less than a minute apart, and hours and minutes alone would repeat."""
 
 
 def data(rows: list[dict[str, Any]]) -> Any:
@@ -36,7 +38,7 @@ def time_x(axis: TimeAxis, zone: tzinfo, report: Report) -> Any:
         "at:T",
         scale=alt.Scale(type="utc", domain=[low, high], nice=False),
         axis=alt.Axis(
-            format="%m-%d %H:%M" if days else "%H:%M:%S" if axis.width < 5000 else "%H:%M",
+            format="%m-%d %H:%M" if days else "%H:%M:%S" if high - low < _SECONDS_MS else "%H:%M",
             title=zone_text(zone, report.buckets.start),
             labelFlush=False,
             labelOverlap="greedy",

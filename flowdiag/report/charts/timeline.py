@@ -38,6 +38,8 @@ def timeline(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
     for index, number in enumerate(counts.denied[: axis.number]):
         if number > low[index]:
             rows.append(bar(axis, index, number - low[index], "other") | {"low": low[index], "high": number})
+    # What was only audited or let through stands on the bars as well, and is in no count of denials.
+    top = max(*low, *counts.denied, 1)
     names = [label(report, problem) for problem in shown] + ["other"]
     x = time_x(axis, zone, report)
     bars = (
@@ -49,7 +51,7 @@ def timeline(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
             y2="high:Q",
             y=alt.Y(
                 "low:Q",
-                scale=alt.Scale(domain=[0, max(*counts.denied, 1)], nice=True),
+                scale=alt.Scale(domain=[0, top], nice=True),
                 axis=alt.Axis(title="denials", tickMinStep=1, format="~s"),
             ),
             color=alt.Color(
