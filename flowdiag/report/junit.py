@@ -105,6 +105,8 @@ def _text(problem: Problem, clock: Clock) -> str:
         lines.append(f"fix: {problem.counterfactual.summary}")
     elif problem.advice:
         lines.append(problem.advice)
+    if problem.revert is not None:
+        lines.append(f"or: {problem.revert.summary}")
     return "\n".join(visible(line, 1000) for line in lines)
 
 

@@ -94,6 +94,8 @@ def _result(
         sentences.append(f"Fix: {problem.counterfactual.summary.rstrip('. ')}")
     elif problem.advice:
         sentences.append(problem.advice)
+    if problem.revert is not None:
+        sentences.append(f"Or: {problem.revert.summary.rstrip('. ')}")
     refs: list[PolicyRef | NearestRuleView] = [*problem.nearest[:1], *problem.isolating]
     unique = list({_key(ref): ref for ref in refs}.values())
     result: dict[str, Any] = {

@@ -15,7 +15,15 @@ from flowdiag.report import Options
 from flowdiag.report.html import HtmlReporter
 from flowdiag.report.json_report import json_bytes
 from tests.html.browser import Opened, chromium
-from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story, hostile, on_nodes, three_days
+from tests.report.sample_reports import (
+    HOSTILE,
+    SAMPLES_AND_HOSTILE,
+    dns_story,
+    hostile,
+    on_nodes,
+    taken_back,
+    three_days,
+)
 
 Open = Callable[..., Opened]
 
@@ -51,7 +59,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
         page.close()
 
 
-REPORTS = {**SAMPLES_AND_HOSTILE, "three-days": three_days, "nodes": on_nodes}
+REPORTS = {**SAMPLES_AND_HOSTILE, "three-days": three_days, "nodes": on_nodes, "taken-back": taken_back}
 
 
 @pytest.mark.parametrize("sample", REPORTS)
@@ -64,7 +72,9 @@ def test_it_loads_without_errors_violations_or_requests(opened: Open, sample: st
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("sample", ["dns-story", "mixed", "empty", "nothing-known", "three-days", "nodes"])
+@pytest.mark.parametrize(
+    "sample", ["dns-story", "mixed", "empty", "nothing-known", "three-days", "nodes", "taken-back"]
+)
 def test_axe_finds_no_violation(opened: Open, sample: str, scheme: str) -> None:
     """axe-core's rules for WCAG 2.2 and its best practices, with everything unfolded."""
     axe = pytest.importorskip(

@@ -24,6 +24,7 @@ from tests.report.sample_reports import (
     dns_story,
     hostile,
     pod_end,
+    taken_back,
 )
 
 every_sample = pytest.mark.parametrize("sample", SAMPLES_AND_HOSTILE)
@@ -225,3 +226,12 @@ def test_hostile_names_in_pictures_stay_text(shift: int) -> None:
         "clipPath",
         "style",
     }
+
+
+def test_the_way_back_stands_beside_the_fix_with_its_change_and_what_else_it_allows() -> None:
+    page = render(taken_back())
+
+    assert "back to what it was before 14:03:12 UTC" in page
+    assert '<span class="del">-      app: promo-banner</span>' in page
+    assert "frontend/promo-banner → backend/user-api 8080/TCP" in page
+    assert "podSelector app=web-app became app=promo-banner" in page

@@ -816,6 +816,33 @@ def on_nodes() -> Report:
     return replace(report, buckets=replace(report.buckets, counts=replace(counts, by_node=rows)))
 
 
+def taken_back() -> Report:
+    """`on_nodes`, and each problem's policy was changed just before: what changed, and the way back."""
+    report = on_nodes()
+    way = Counterfactual(
+        summary="Set NetworkPolicy frontend/allow-dns-access back to what it was before 14:03:12 UTC",
+        manifests=(DNS_MANIFEST,),
+        patch="--- allow-dns-access\n+++ allow-dns-access\n-      app: promo-banner\n+      app: web-app\n",
+        proved=True,
+        allows_denied=True,
+        also_allows=(
+            BlastRadius(src="frontend/promo-banner", dst="backend/user-api", protocol="TCP", ports=("8080",)),
+        ),
+    )
+    problems = tuple(
+        replace(
+            problem,
+            revert=way,
+            changes=tuple(
+                replace(change, kind="modified", what="podSelector app=web-app became app=promo-banner")
+                for change in problem.changes
+            ),
+        )
+        for problem in report.problems
+    )
+    return replace(report, problems=problems)
+
+
 def three_days() -> Report:
     """The story, slower: twenty minutes last for three days."""
     start = parse_rfc3339(at("14:00:00"))
@@ -874,7 +901,7 @@ _TIMES = {"at", "first", "last", "since", "until", "from", "to", "start", "taken
 def hostile(texts: tuple[str, ...] = HOSTILE, *, times: bool = False, shift: int = 0) -> Report:
     """The mixed and the story's problems with every string a stranger's; with `times` those too."""
     supply = itertools.islice(itertools.cycle(texts), shift, None)
-    both = msgspec.to_builtins(dns_story())
+    both = msgspec.to_builtins(taken_back())
     other = msgspec.to_builtins(mixed())
     for name in ("problems", "policies", "not_policy", "warnings", "inputs", "timeline", "changes"):
         both[name] = [*both[name], *other[name]]
@@ -886,9 +913,9 @@ def _poison(value: Any, supply: Iterator[str], times: bool, key: str) -> Any:
         kept = key in _KEPT or (key in _TIMES and not times)
         return value if kept else next(supply)
     if isinstance(value, dict):
-        keyed = key in ("labels", "by_problem")
+        keyed = key in ("labels", "by_problem", "by_node")
         return {
-            (next(supply) if keyed and key == "labels" else name): _poison(
+            (next(supply) if key in ("labels", "by_node") else name): _poison(
                 item, supply, times, key=name if not keyed else key
             )
             for name, item in value.items()

@@ -17,6 +17,8 @@ from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story,
 PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 OWN_HTML = {
     "<details><summary>diff</summary>",
+    "<details><summary>diff to take back</summary>",
+    "<details><summary>manifest to take back</summary>",
     "<details><summary>manifest</summary>",
     "<details><summary>evidence</summary>",
     "</details>",

@@ -15,7 +15,7 @@ from flowdiag.report import GROUP, Options
 from flowdiag.report.json_report import JsonReporter
 from flowdiag.report.read import read_report
 from flowdiag.report.redact import _Tokens, redact
-from tests.report.sample_reports import SAMPLES, dns_story, hostile, mixed, on_nodes
+from tests.report.sample_reports import SAMPLES, dns_story, hostile, mixed, taken_back
 
 NAMES = (
     "frontend",
@@ -80,7 +80,7 @@ def clusters(draw: st.DrawFn) -> dict[str, str]:
 @settings(max_examples=12, deadline=None)
 @given(clusters())
 def test_no_original_name_is_left_in_any_output(names: dict[str, str]) -> None:
-    report = renamed(on_nodes(), names)
+    report = renamed(taken_back(), names)
     present = [name for name in names.values() if name in msgspec.json.encode(report).decode()]
     for name, text in outputs(redact(report)).items():
         left = [original for original in present if original in text]

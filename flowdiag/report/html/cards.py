@@ -7,7 +7,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from flowdiag.model.report import NearestRuleView, PolicyView, Problem, Report, ReportEndpoint
+from flowdiag.model.report import (
+    Counterfactual,
+    NearestRuleView,
+    PolicyView,
+    Problem,
+    Report,
+    ReportEndpoint,
+)
 from flowdiag.report.charts import PALETTE, charted, frame
 from flowdiag.report.escape import visible
 from flowdiag.report.html.missed import marked_lines
@@ -73,7 +80,6 @@ def policy_keys(problem: Problem) -> set[PolicyKey]:
 
 def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
     report, zone, clock = shared.report, shared.zone, shared.clock
-    fix = problem.counterfactual
     folded = [p for p in report.problems if p.explained_by == problem.id]
     return {
         "problem": problem,
@@ -94,14 +100,11 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "recorded": [recorded_text(policy) for policy in problem.recorded],
         "isolating": [policy_text(ref) for ref in problem.isolating],
         "nearest": [_nearest(shared, rule) for rule in problem.nearest[:_NEAREST]],
-        "fix": fix,
-        "revert": problem.revert,
-        "proof": None if fix is None else "proved by replaying it" if fix.proved else "not proved",
-        "patch": [] if fix is None or not fix.patch else _diff(fix.patch),
-        "also": []
-        if fix is None
-        else [f"{r.src} → {r.dst} {','.join(r.ports)}/{r.protocol}" for r in fix.also_allows[:_MAX_PAIRS]],
-        "also_left": 0 if fix is None else max(len(fix.also_allows) - _MAX_PAIRS, 0),
+        "mends": [
+            _mend(word, mend)
+            for word, mend in (("fix", problem.counterfactual), ("or", problem.revert))
+            if mend is not None
+        ],
         "changes": [change_text(change, clock) for change in problem.changes],
         "explains": [(shared.numbers[p.id], p.title, what_text(p, p.count)) for p in folded],
         "explained_by": shared.numbers.get(problem.explained_by) if problem.explained_by else None,
@@ -114,6 +117,19 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "evidence_left": max(len(problem.evidence) - _MAX_EVIDENCE, 0),
         "references": [(url, url if url.startswith("https://") else None) for url in problem.references],
         "markdown": "\n".join(problem_markdown(problem, clock, number=number, folded=folded)),
+    }
+
+
+def _mend(word: str, mend: Counterfactual) -> dict[str, Any]:
+    """A change that would have let the connection pass, with what else it lets pass."""
+    pairs = [f"{r.src} → {r.dst} {','.join(r.ports)}/{r.protocol}" for r in mend.also_allows[:_MAX_PAIRS]]
+    return {
+        "word": word,
+        "change": mend,
+        "proof": "proved by replaying it" if mend.proved else "not proved",
+        "patch": _diff(mend.patch) if mend.patch else [],
+        "also": pairs,
+        "also_left": len(mend.also_allows) - len(pairs),
     }
 
 
