@@ -20,7 +20,7 @@ from flowdiag.model.event import TimeSource
 from flowdiag.model.time import NS
 from flowdiag.parserkit import Block, ParseContext, Parser
 
-__all__ = ["clocks_apart"]
+__all__ = ["clocks_apart", "year_from_inside"]
 
 _LINES = 60
 _EVENTS = 200
@@ -66,10 +66,28 @@ def clocks_apart(rows: Rows, parser: Parser, context: ParseContext) -> InputProb
     return InputProblem(context.input, "clocks-apart", text)
 
 
+def year_from_inside(rows: Rows, parser: Parser, context: ParseContext) -> int | None:
+    """An instant near the records for a collector's stamps without a year, from the stamps inside that have one.
+
+    Args:
+        rows: the input's first lines, peeled.
+        parser: who reads them.
+        context: of the input; it says nothing where it knows a year already.
+    """
+    dated = rows.at is not None and any(at is not None for at in rows.at[:_LINES])
+    if dated or context.year is not None or context.reference_time is not None:
+        return None
+    return next((at for _, at in _stamps(_head(rows), parser, context)), None)
+
+
 def _first(rows: Rows) -> Rows | None:
     """The first lines alone; ``None`` where nothing outside of them says a time."""
     if rows.at is None or not any(at is not None for at in rows.at[:_LINES]):
         return None
+    return _head(rows)
+
+
+def _head(rows: Rows) -> Rows:
     lines = rows.data.split(b"\n")[:_LINES]
     count = min(len(lines), len(rows.lines))
 
@@ -79,7 +97,7 @@ def _first(rows: Rows) -> Rows | None:
     return Rows(
         data=b"\n".join(lines[:count]) + b"\n",
         lines=rows.lines[:count],
-        at=rows.at[:count],
+        at=None if rows.at is None else rows.at[:count],
         node=cut(rows.node),
         namespace=cut(rows.namespace),
         pod=cut(rows.pod),

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.ingest.bundles import Hint, Role
-from flowdiag.ingest.clocks import clocks_apart
+from flowdiag.ingest.clocks import clocks_apart, year_from_inside
 from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
@@ -193,7 +194,12 @@ def _clocks(
     if not stack or parser.document or (is_document(stack) and len(head) == HEAD_BYTES):
         return ()
     # A fresh context, as for reading: nothing of what a parser remembers may leak from here.
-    found = clocks_apart(Peeler(stack, context).peel(head, 1), parser, context)
+    rows = Peeler(stack, context).peel(head, 1)
+    near = year_from_inside(rows, parser, context)
+    if near is not None:
+        context = replace(context, reference_time=near)
+        rows = Peeler(stack, context).peel(head, 1)
+    found = clocks_apart(rows, parser, context)
     return () if found is None else (found,)
 
 

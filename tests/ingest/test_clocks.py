@@ -78,6 +78,18 @@ def test_a_collector_without_a_zone_suggests_none(tmp_path):
     assert at == parse_rfc3339("2020-09-09T13:43:01.963438Z")
 
 
+def test_a_collector_without_a_year_is_compared_all_the_same(tmp_path):
+    """Nobody gave a year: the stamps inside have one, and the collector's are near them, on New Year's Eve too."""
+    for day, inner in (("Sep  9 08:43", "2020/09/09 13:43"), ("Dec 31 20:10", "2021/01/01 01:10")):
+        text = "".join(
+            f"{day}:0{second} node-1 weave[311]: WARN: {inner}:0{second}.963438 {BLOCKED}\n"
+            for second in range(1, 5)
+        )
+        (message,), _ = said(tmp_path, text)
+
+        assert message.startswith("times in its lines are 5 h ahead of its collector's")
+
+
 def test_stamps_with_a_zone_are_used_as_they_are(tmp_path):
     """OVN always writes UTC: then it is the collector that is wrong."""
     text = "".join(

@@ -136,3 +136,21 @@ def test_a_cut_acl_name_never_names_another_policy(namespace, policy, way, index
     assert hit.rule in (None, f"{way.lower()}[{index}]")
     if len(full) < 63:
         assert (hit.namespace, hit.name, hit.rule) == (namespace, policy, f"{way.lower()}[{index}]")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "way"), [("n" * 58, "Ingress"), ("n" * 57, "Egress"), ("n" * 53, "Ingress")]
+)
+def test_a_cut_direction_is_still_the_namespaces_isolation(namespace, way):
+    """Policies' names are lower case, so what begins as a direction does is one."""
+    hit = policy_of(f"NP:{namespace}:{way}"[:63], "drop")
+
+    assert (hit.namespace, hit.name, hit.rule) == (namespace, None, "default-deny")
+
+
+def test_weave_puts_no_brackets_around_ipv6():
+    """The port is what follows the last colon."""
+    line = b"WARN: 2020/09/09 13:43:10.963438 UDP connection from fd00::1:33702 to fd00::2:53 blocked by Weave NPC.\n"
+    (event,) = _events(WeaveNpc(), [Block(data=line, last=True)])
+
+    assert [(end.ip, end.port) for end in (event.src, event.dst)] == [("fd00::1", 33702), ("fd00::2", 53)]

@@ -71,7 +71,10 @@ def _network_policy(parts: list[str], raw: str, effect: str | None, *, cut: bool
     policy = way = index = None
     if len(parts) == 2:
         # A policy whose name is cut off looks like this too, but cannot be called Ingress: names are lower case.
-        way = _WAYS.get(parts[1])
+        # Nor can it begin as "In" or "Eg" do, where the direction itself is cut.
+        way = _WAYS.get(parts[1]) or next(
+            (way for word, way in _WAYS.items() if cut and parts[1] and word.startswith(parts[1])), None
+        )
     elif len(parts) >= 3:
         policy, way = parts[1], _WAYS.get(parts[2])
         index = parts[3] if len(parts) > 3 and not cut else None

@@ -33,7 +33,6 @@ from flowdiag.parserkit import (
     iter_lines,
     object_of,
     parse_rfc3339,
-    split_address,
     text_of,
 )
 
@@ -170,8 +169,10 @@ def _flow(blocked: re.Match[str], shared: Frame, seen: dict[str, int]) -> FlowEv
 
 
 def _end(text: str) -> Peer:
-    host, port = split_address(text)
-    return Peer(ip=None if host == "<unknown IP>" else canonical_ip(host), port=port)
+    """``%v:%d``: the port is always there, and an IPv6 address before it has no brackets."""
+    host, _, number = text.rpartition(":")
+    port = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else None
+    return Peer(ip=None if host == "<unknown IP>" else canonical_ip(host.strip("[]")), port=port or None)
 
 
 def _change(event: re.Match[str], rest: str, shared: Frame) -> Event:
