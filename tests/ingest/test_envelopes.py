@@ -47,6 +47,15 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         Row(JSON_LINE.encode(), 1, node="master-0.example.com"),
     ),
     (
+        "node-logs",
+        b"worker-1.example.com 2026-01-05T10:00:00.123Z|00004|acl_log(ovn_pinctrl0)|INFO|name=x",
+        Row(
+            b"2026-01-05T10:00:00.123Z|00004|acl_log(ovn_pinctrl0)|INFO|name=x",
+            1,
+            node="worker-1.example.com",
+        ),
+    ),
+    (
         "svlogd",
         b"2026-01-05_10:00:00.12345 " + LINE,
         Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.12345Z")),
