@@ -42,10 +42,32 @@ incidents was never measured on anything but them.
 Real clusters break in more than one place.
 """
 
+_FOREIGN = """\
+### Against answers that others gave
+
+Measured by `python benchmarks/diagnose_foreign.py` over connections whose answers other projects published; they are
+not part of this repository, so the numbers are those of the day they were measured (2026-11-28).
+Every refused connection was given as a record that names neither side nor policy (six explanations of refusals, which tell only the side that allows, judge no side).
+
+| Source | Measured | Right | Of |
+| --- | --- | ---: | ---: |
+| np-guard netpol-analyzer, explanations | the refusing side | 648 | 648 |
+| | the isolating set, where no rule admits | 622 | 622 |
+| | the denying policy, and that it is called a deny | 26 | 26 |
+| | allowed, and recorded as refused: no policy is accused | 82 | 82 |
+| kubernetes-network-policy-recipes | refused: a code of policy | 48 | 48 |
+| | told for a mistake (namespace label, Service port): its code | 2 | 2 |
+| | allowed, and recorded as refused: no policy is accused | 37 | 37 |
+
+The sources say which policies refuse, not which condition was mistaken, so all but two of these judge the replay and
+the isolating set, and not the choice among the near misses; that choice is measured on the incidents above alone.
+Before it was measured, FD401 accused policies of three lookups that they allow, where no side was recorded.
+"""
+
 
 def page() -> str:
     """Give the whole page."""
-    parts = [_HEAD, _measured(), "## The codes\n"]
+    parts = [_HEAD, _measured(), _FOREIGN, "## The codes\n"]
     parts.extend(_entry(rule) for rule in rules())
     return "\n".join(parts)
 

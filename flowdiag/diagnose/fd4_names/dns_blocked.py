@@ -36,7 +36,7 @@ class DnsBlocked(Rule):
     Guard:
         Only the client's side: a refusal at the DNS pods' ingress is a mistake of their policies.  A
         refused public resolver (8.8.8.8) beside working cluster DNS is no outage: not this finding.  A
-        TCP retry while UDP is allowed is FD304.
+        TCP retry while UDP is allowed is FD304.  What the policies allow on both ends was not refused by them.
 
     References:
         https://github.com/kubernetes/website/issues/38267
@@ -61,6 +61,8 @@ class DnsBlocked(Rule):
             if server and case.isolating and case.end.allowed is not True:
                 yield self._replayed(case)
             return
+        if case.decision is not None and case.decision.allowed is True:
+            return
         unknown = case.flow.dst.kind in (EndpointKind.UNKNOWN, EndpointKind.WORKLOAD)
         if case.reason == "POLICY_DENY" or not (server or (unknown and not Needs.PODS & case.has)):
             return
@@ -70,7 +72,11 @@ class DnsBlocked(Rule):
             advice=f"{_RULE}.",
             basis=Basis.PATTERN,
             cause_key="dns",
-            limits=("No policies were read, so the isolating policies are not known.",),
+            limits=(
+                "No policies were read, so the isolating policies are not known."
+                if case.decision is None
+                else "The policies at hand cannot decide it, so the isolating policies are not known.",
+            ),
         )
 
     def _replayed(self, case: Case) -> Finding:
