@@ -33,6 +33,8 @@ _CALICO = (
         "packets, once a rule with action Log stands before the Deny rule, from every node: kubectl debug node/NODE "
         "-it --image=busybox -- chroot /host journalctl -k -o json --since=-1h > NODE.json"
     ),
+)
+_CALICO_COUNTERS = (
     "counters of refusals, from every node: iptables-save -c > NODE.txt",
     "the same with eBPF, from every calico-node pod: calico-node -bpf counters dump > POD.txt",
 )
@@ -57,7 +59,8 @@ _OTHERS_STATE = (
     "the cluster's objects, for flowdiag explain SRC DST PORT --state state.yaml: kubectl get "
     "ns,pods,svc,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml"
 )
-_BY_CNI = {"calico": (_CALICO, _CALICO_STATE), "cilium": (_CILIUM, _CILIUM_STATE)}
+_BY_CNI = {"calico": ((*_CALICO, *_CALICO_COUNTERS), _CALICO_STATE), "cilium": (_CILIUM, _CILIUM_STATE)}
+_COUNTED = "counters say where packets were refused, and how many, but not which"
 
 
 def only_logged(unknown: Iterable[Flow]) -> tuple[ReportWarning, ...]:
@@ -77,7 +80,7 @@ def only_logged(unknown: Iterable[Flow]) -> tuple[ReportWarning, ...]:
 
 
 def what_to_collect(
-    inputs: Sequence[InputSummary], cnis: Sequence[str], *, state: bool
+    inputs: Sequence[InputSummary], cnis: Sequence[str], *, state: bool, counted: bool = False
 ) -> tuple[ReportWarning, ...]:
     """Say plainly that no input holds a record of traffic, and name what would.
 
@@ -85,6 +88,7 @@ def what_to_collect(
         inputs: what was read as evidence.
         cnis: CNIs that the evidence shows.
         state: cluster objects were read too.
+        counted: the inputs hold counters of refused packets; those are not asked for again, nor called nothing.
 
     Returns:
         Nothing where there is any record of traffic, no evidence at all, or an input that could not be read:
@@ -93,7 +97,9 @@ def what_to_collect(
     unread = any(one.warnings and not one.records for one in inputs)
     if not inputs or unread or any(one.flows for one in inputs):
         return ()
-    if len(inputs) == 1:
+    if counted:
+        head = "packets were refused, by the counters in the warnings, and no input holds a record of one"
+    elif len(inputs) == 1:
         head = f"{inputs[0].path} holds no denial, and no record of traffic at all"
     else:
         head = f"none of {len(inputs)} inputs holds a denial, or any record of traffic"
@@ -101,8 +107,8 @@ def what_to_collect(
     texts: list[str] = []
     for cni in known or [""]:
         (why, *commands), objects = _BY_CNI.get(cni, (_OTHERS, _OTHERS_STATE))
-        texts.append(f"{head}: {why}")
-        texts.extend(commands)
+        texts.append(f"{head}: {_COUNTED if counted else why}")
+        texts.extend(text for text in commands if not counted or text not in _CALICO_COUNTERS)
         if not state:
             texts.append(objects)
     return tuple(ReportWarning(code=_CODE, message=text, input=None, line=None) for text in texts)

@@ -178,12 +178,16 @@ def examined(
     )
     since, until = _window(read, selection)
     unenforced = nobody_enforces(read.cnis, state)
+    counted = counted_refusals(tally.logs, InterfaceIndex(snapshot or Snapshot(), _pod_names(read)))
     warnings = [
         *what_to_collect(
-            [one for one in read.inputs if one.parser is not None], read.cnis, state=state is not None
+            [one for one in read.inputs if one.parser is not None],
+            read.cnis,
+            state=state is not None,
+            counted=bool(counted),
         ),
         *only_logged(flow for flow, _, _ in logged.unknown),
-        *counted_refusals(tally.logs, InterfaceIndex(snapshot or Snapshot(), _pod_names(read))),
+        *counted,
         *_warnings(read, state),
         *unenforced,
         *nothing_selected(selection, (read.first, read.last), flows),

@@ -381,6 +381,23 @@ def test_explain_counts_no_record_that_was_repeated_without_a_packet(tmp_path):
     assert (result.observed.denied, result.observed.denied_last) == (1, "2026-05-12T09:00:00.000000000Z")
 
 
+def test_counters_of_refusals_are_not_called_nothing_and_not_asked_for_again(tmp_path):
+    """Who brings counters reads that packets were refused, and what names them."""
+    (tmp_path / "tables.txt").write_text(
+        "*filter\n:cali-tw-cali43878a68a0a - [0:0]\n"
+        '[7:420] -A cali-tw-cali43878a68a0a -m comment --comment "cali:ykjyQpE2NwkWpbTd" '
+        '-m comment --comment "Drop if no policies passed packet" -j DROP\nCOMMIT\n'
+    )
+    report = analyze([str(tmp_path / "tables.txt")])
+
+    advice = [warning.message for warning in report.warnings if warning.code == "FD807"]
+    assert advice[0].startswith("packets were refused, by the counters")
+    assert not [text for text in advice if "holds no denial" in text or "iptables-save" in text]
+    assert [text for text in advice if "svc/whisker" in text]
+    (counted,) = [one.message for one in report.warnings if one.code == "counted-refusals"]
+    assert "7 packets refused" in counted
+
+
 def test_several_logs_give_the_reason_first_and_then_the_commands(tmp_path):
     """Whatever the words begin with: the sentence that says why stands before what to collect."""
     for name in ("node-a.log", "node-b.log"):
