@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -91,6 +92,8 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with the contract's codes."""
     program = os.path.basename(sys.argv[0]) if sys.argv else "flowdiag"  # noqa: PTH119 - pathlib costs start-up
     name = "kubectl flowdiag" if program.startswith("kubectl-") else "flowdiag"
+    # A job that is stopped leaves no bundle and no key of a kubeconfig behind, no more than an interrupt does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(_run(args, name))
 
 

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import tarfile
+import threading
 import time
 
 import pytest
@@ -356,6 +357,55 @@ def test_an_interrupted_collection_goes_on_where_it_stopped(tmp_path, cluster, k
     assert listed == {"pods", "services"}
     assert fates(bundle)["log of kube-system/cilium-abcde/cilium-agent"]["fate"] == "collected"
     assert answer(flowdiag("analyze", bundle, "-o", "json"))["totals"]["denied"] == 3
+
+
+def interrupted(words, how, cluster, **env):
+    """(exit code, messages) of a run that is ended while an agent's command says nothing; the agent waits for it."""
+    asked, over = threading.Event(), threading.Event()
+
+    def wait(_):
+        asked.set()
+        over.wait(120)
+        return LINE * 3, b"", 0
+
+    before, cluster.commands[AGENT] = cluster.commands[AGENT], wait
+    try:
+        with subprocess.Popen(
+            [*COMMAND, *map(str, words)], env=environment(**env), stderr=subprocess.PIPE, text=True
+        ) as run:
+            assert asked.wait(60)
+            run.send_signal(how)
+            said = run.communicate(timeout=60)[1]
+    finally:
+        over.set()
+        cluster.commands[AGENT] = before
+    return run.returncode, said
+
+
+def test_an_interrupt_does_not_wait_for_a_silent_command(tmp_path, cluster, kubeconfig):
+    """And what it cut is asked for again, not taken for the beginning of something long."""
+    bundle = tmp_path / "bundle.tar.gz"
+
+    code, said = interrupted(["collect", "-o", bundle], signal.SIGINT, cluster, KUBECONFIG=kubeconfig)
+    done = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    assert code == 130
+    assert "goes on from" in said
+    assert "gone on from before" in done.stdout
+    assert fates(bundle)["flows of kube-system/cilium-abcde (Hubble)"]["fate"] == "collected"
+    assert answer(flowdiag("analyze", bundle, "-o", "json"))["totals"]["denied"] == 3
+
+
+def test_a_job_that_is_told_to_end_leaves_nothing_of_the_cluster_behind(tmp_path, cluster, kubeconfig):
+    """SIGTERM: neither the bundle of an audit nor certificates of the kubeconfig stay in the folder for such things."""
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    words = ["audit", "--live", "--history", tmp_path / "history.db"]
+
+    code, _ = interrupted(words, signal.SIGTERM, cluster, KUBECONFIG=kubeconfig, TMPDIR=aside)
+
+    assert code == 130
+    assert list(aside.iterdir()) == []
 
 
 def test_a_cluster_that_is_lost_is_exit_4_and_what_was_fetched_stays(tmp_path, cluster, kubeconfig):

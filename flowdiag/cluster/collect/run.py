@@ -261,12 +261,16 @@ class _Run:
             except BaseException:
                 # An interrupt, or the cluster is lost: nobody is to wait for the others.
                 self._stop.set()
+                self.api.deadline = 0.0
                 for future in futures:
                     future.cancel()
                 raise
 
     def _fetch(self, item: Item) -> None:
         fate = self._left(item) or self._refused_before(item) or self._fetched(item)
+        if self._stop.is_set() and fate.fate != "collected":
+            # The end of the run cut it, not its bounds: noted as cut it would not be asked for again.
+            raise _StoppedError
         if fate.fate == "refused":
             self._refused.setdefault(_gate(item), fate.reason)
         self.partial.note(fate)

@@ -50,6 +50,10 @@ class _Result(Struct):
     details: _Details | None = None
 
 
+_LOOK_UP_S = 0.5
+"""So often a command that says nothing is left for a look at the deadline, which an interrupt moves up."""
+
+
 def run_in_pod(
     api: Api,
     pod: tuple[str, str],
@@ -92,7 +96,7 @@ def run_in_pod(
         # Plain requests may go well all the same: some proxies let no WebSocket through.
         raise ApiError(f"{what}: no WebSocket to {api.host}: {error or error.__class__.__name__}") from error
     try:
-        return _read(socket, sink, what, limit, time.monotonic() + within_s)
+        return _read(api, socket, sink, what, limit, time.monotonic() + within_s)
     except websocket.WebSocketException as error:
         raise CutShortError(f"{what}: the connection was cut ({error})") from error
     except OSError as error:
@@ -144,16 +148,18 @@ def _trust(configuration: Any) -> dict[str, Any]:
     return trust
 
 
-def _read(socket: Any, sink: Callable[[bytes], None], what: str, limit: int, until: float) -> Finished:
+def _read(
+    api: Api, socket: Any, sink: Callable[[bytes], None], what: str, limit: int, until: float
+) -> Finished:
     import websocket
 
     size = 0
     stderr = bytearray()
     while True:
-        left = until - time.monotonic()
+        left = min(until, api.deadline) - time.monotonic()
         if left <= 0:
             raise CutShortError(f"{what}: not at its end in time")
-        socket.settimeout(left)
+        socket.settimeout(min(left, _LOOK_UP_S))
         try:
             opcode, data = socket.recv_data()
         except websocket.WebSocketTimeoutException:
