@@ -150,6 +150,9 @@ _WORDS = {
     "policy-evaluation-error": "the enforcer failed while it evaluated its policies",
     "reverse-path-filter": "the node's reverse path filter: the way back would leave by another interface",
     "stale-zero-packets": "an old deny record that was exported again, without a packet",
+    # Linux include/net/dropreason-core.h
+    "tcp-invalid-sequence": "the kernel dropped a TCP segment outside of the connection's window",
+    "tcp-reset": "the kernel dropped what came with or after a reset of the TCP connection",
     "vpc-security-group-or-network-acl": "a security group or network ACL of the VPC refused it",
 }
 
