@@ -427,6 +427,15 @@ def _operators(n, rng):
         ),
         (
             "kubernetes",
+            "protocol SCTP",
+            _set(*server_egress, "ports", 0),
+            {"port": n.store_port, "protocol": "SCTP"},
+            "server-store",
+            "FD303",
+            plain,
+        ),
+        (
+            "kubernetes",
             "port",
             _set(*server_egress, "ports", 0),
             {"port": other},

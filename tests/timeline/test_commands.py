@@ -1,0 +1,75 @@
+"""Commands to paste are one command each, whatever the names in the logs try."""
+
+import shlex
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import ReportEndpoint, WorkloadRef
+from flowdiag.timeline.commands import confirm_commands
+
+EVIL = "$(touch /tmp/x); `id` | sh & 'a\" > f \n--all \\"
+NAMES = (
+    st.text(min_size=1, max_size=40) | st.just(EVIL) | st.sampled_from(["--all", "-n", "a b", "'", "$HOME"])
+)
+
+
+def end(name, namespace, kind="Deployment", ips=("10.0.0.5",), dns=()):
+    return ReportEndpoint(
+        kind="pod",
+        namespace=namespace,
+        name=name,
+        pods=(name,),
+        workload=WorkloadRef(kind, name),
+        ips=ips,
+        labels=None,
+        identity=None,
+        dns_names=dns,
+        known_by=None,
+    )
+
+
+@given(
+    name=NAMES,
+    namespace=NAMES,
+    target=NAMES,
+    kind=st.sampled_from(["Deployment", "Odd"]),
+    shape=st.sampled_from([("TCP", 80), ("UDP", 80), ("UDP", 53), ("TCP", 53)]),
+)
+def test_every_name_is_one_word_and_no_option(name, namespace, target, kind, shape):
+    """A shell reads the same number of words as for harmless names, and each name as it is."""
+
+    def words(one, space, other):
+        ref = PolicyRef("NetworkPolicy", "networking.k8s.io", space, one)
+        source, destination = end(one, space, kind), end("db", "data", ips=(), dns=(other,))
+        return [shlex.split(text) for text in confirm_commands(source, destination, *shape, (ref,))]
+
+    hostile, harmless = words(name, namespace, target), words("web", "shop", "db.example")
+
+    assert [len(each) for each in hostile] == [len(each) for each in harmless]
+    plain = {"web", "shop", "db.example", "deploy/web", "pod/web"}
+    for each, usual in zip(hostile, harmless, strict=True):
+        assert [word for word in usual if word not in plain] == [
+            word for word, model in zip(each, usual, strict=True) if model not in plain
+        ]
+        given_words = [word for word, model in zip(each, usual, strict=True) if model in plain]
+        assert not any(word.startswith("-") for word in given_words)
+
+
+def test_a_name_that_is_shell_stays_a_name():
+    """The worst at once, as the shell would read it."""
+    commands = confirm_commands(end(EVIL, "shop"), end("db", "data"), "TCP", 5432, ())
+
+    assert shlex.split(commands[0]) == [
+        "kubectl",
+        "-n",
+        "shop",
+        "exec",
+        f"deploy/{EVIL}",
+        "--",
+        "nc",
+        "-zvw3",
+        "10.0.0.5",
+        "5432",
+    ]
