@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, outputs_option, selection_options, state_options
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
                 progress=show,
             )
         for text in history.warnings:
-            _say(text)
-        _say(_summary(recorded))
+            say(text)
+        say(_summary(recorded))
         if given["redact"]:
             from msgspec.structs import replace
 
@@ -172,20 +173,16 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
             recorded = replace(recorded, report=redact(recorded.report))
         for text, lacks in results.send(history, recorded, scope_of(selection, state), plain):
-            _say(text)
+            say(text)
             missing = missing or lacks
     report = recorded.report
     write_report(report, stdout, files, display)
     if given["strict"] and not report.complete:
-        _say("input was not read whole, and --strict asks for all of it")
+        say("input was not read whole, and --strict asks for all of it")
         return exit_codes.INPUT
     if fails(report.problems, fail_on):
         return exit_codes.FINDINGS
     return exit_codes.USAGE if missing else exit_codes.DONE
-
-
-def _say(text: str) -> None:
-    click.echo(f"flowdiag: {text}", err=True)
 
 
 def _summary(recorded: Recorded) -> str:

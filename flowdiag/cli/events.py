@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, selection_options
 
 __all__ = ["command"]
@@ -54,5 +55,5 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     stream.write(b"".join(buffer))
     stream.flush()
     for text in problems:
-        click.echo(f"flowdiag: {text}", err=True)
+        say(text)
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, selection_options, state_options
 from flowdiag.model.errors import UsageError
 
@@ -86,7 +87,7 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
         problems=said,
     )
     for text in said:
-        click.echo(f"flowdiag: {text}", err=True)
+        say(text)
     if given["output"] == "json":
         from flowdiag.report.json_report import json_bytes
 

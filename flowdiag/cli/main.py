@@ -17,6 +17,7 @@ import click
 
 from flowdiag import __version__
 from flowdiag.cli import exit_codes
+from flowdiag.cli.messages import say
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -134,12 +135,12 @@ def _failed(error: Exception) -> int:
     from flowdiag.model.errors import FlowdiagError
 
     if isinstance(error, FlowdiagError):
-        click.echo(f"flowdiag: {error}", err=True)
+        say(str(error))
         if error.hint:
-            click.echo(f"  {error.hint}", err=True)
+            say(error.hint, start="  ")
         return exit_codes.exit_code(error.code)
     if os.environ.get("FLOWDIAG_DEBUG"):
         raise error
-    click.echo(f"flowdiag: internal error: {type(error).__name__}: {error}", err=True)
+    say(f"internal error: {type(error).__name__}: {error}")
     click.echo("  This is a bug in flowdiag. Set FLOWDIAG_DEBUG=1 to see where it happened.", err=True)
     return exit_codes.INTERNAL

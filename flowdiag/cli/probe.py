@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.messages import say
 from flowdiag.cli.options import DIALECTS, cluster_options
 from flowdiag.model.errors import UsageError
 
@@ -83,7 +84,7 @@ def command(src: str, dst: str, port: str, **given: Any) -> int:
     )
     result, said = probe(asked, state_of({**given, "state": (), "live": True}))
     for text in said:
-        click.echo(f"flowdiag: {text}", err=True)
+        say(text)
     rendered = json_bytes(result) if given["output"] == "json" else render_probe(result, display_options())
     click.echo(rendered, nl=False, color=True)
     if result.observed is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from flowdiag.cli.messages import say
 from flowdiag.cli.options import state_options
 from flowdiag.model.errors import UsageError
 
@@ -35,5 +36,5 @@ def command(workload: str, **given: Any) -> int:
     result = reach(asker, workload)
     click.echo(json_bytes(result) if given["output"] == "json" else render_reach(result), nl=False)
     for text in problems:
-        click.echo(f"flowdiag: {text}", err=True)
+        say(text)
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.messages import say
 from flowdiag.cli.options import state_options
 
 __all__ = ["command"]
@@ -83,4 +84,4 @@ def _read(path: str) -> bytes:
 
 def _say(problems: list[str]) -> None:
     for text in problems:
-        click.echo(f"flowdiag: {text}", err=True)
+        say(text)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, outputs_option, state_options, traffic_options
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class _Lines:
             news = changes(self._last, picture.report)
             self._last = picture.report
             for line in news[:_MOST_NEWS]:
-                click.echo(f"flowdiag: {line}", err=True)
+                say(line)
             if len(news) > _MOST_NEWS:
                 click.echo(f"flowdiag: and {len(news) - _MOST_NEWS} more problems new or gone", err=True)
         now = time.monotonic()
@@ -180,4 +181,4 @@ class _Lines:
             rate=picture.rate,
             failed=picture.failed,
         )
-        click.echo(f"flowdiag: {line}", err=True)
+        say(line)

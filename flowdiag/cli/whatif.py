@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, selection_options, state_options
 
 __all__ = ["command"]
@@ -131,7 +132,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
             write_file(target, rendered(name))
     click.echo(rendered(stdout), nl=False, color=True)
     for text in answer.said:
-        click.echo(f"flowdiag: {text}", err=True)
+        say(text)
     if set(given["fail_on"]) - {"never"} and (untold := _untold(answer.result)):
         click.echo(f"flowdiag: --fail-on cannot count what is unknown: {untold}", err=True)
     fails = any(_fails(answer.result, value) for value in given["fail_on"])

@@ -529,3 +529,17 @@ def test_without_live_no_client_is_imported(tmp_path):
 
     assert "DENIED" in done.stdout
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_a_name_from_somebody_elses_kubeconfig_does_not_act_on_the_terminal(tmp_path):
+    """Contexts and reasons are shown with their control characters escaped, in warnings and in errors."""
+    hostile = "prod\x1b]0;owned\x07\x1b[2J"
+    with server(small(), rules=Rules([NO_POLICIES])) as one:
+        kubeconfig = one.kubeconfig(tmp_path / "k", context=hostile)
+        warned = flowdiag("explain", "shop/web-1", "data/db-1", "5432", "--live", KUBECONFIG=kubeconfig)
+    failed = flowdiag("explain", "shop/web-1", "data/db-1", "5432", "--live", KUBECONFIG=kubeconfig)
+
+    assert (warned.returncode, failed.returncode) == (0, 4)
+    for said in (warned.stderr, failed.stderr):
+        assert "prod\\x1b]0;owned" in said
+        assert "\x1b" not in said
