@@ -282,3 +282,14 @@ def test_a_row_of_kibanas_table_is_read_as_its_record():
 def test_what_only_looks_like_grouped_digits_is_no_number(port):
     """A port that is two, or cut, is unknown rather than another port."""
     assert _event(dest_port=port).dst.port is None
+
+
+@pytest.mark.parametrize(
+    "reply", [b'{"meta":{"totalPages":0},"items":[]}\n', b'{"meta": {"totalPages": 1}, "items": null}']
+)
+def test_a_reply_without_flows_is_known_for_what_it_is(reply):
+    """Whisker answered, and had seen nothing: no unknown format, and no event."""
+    parser = CalicoFlowDocument()
+
+    assert parser.sniff(reply) > 0.5
+    assert list(parser.parse(Block(data=reply, last=True), ParseContext(input="flows.json"))) == []

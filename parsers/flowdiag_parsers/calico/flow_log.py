@@ -35,6 +35,11 @@ _POLICY_STRING = re.compile(rb"^\d{1,4}\|[^|\n]{1,253}\|[^|\n]{1,600}\|(?:allow|
 # A reply of Whisker v3.30 begins {"meta":{"totalPages":1},"items":[
 # and one of Elasticsearch 7 {"took":3,"hits":{"total":{"value":2,"relation":"eq"},"hits":[
 _LISTED = re.compile(rb'"(?:items|hits)"\s{0,8}:\s{0,8}\[')
+# A reply of Whisker with no flow in the time that was asked for: {"meta":{"totalPages":0},"items":[]}
+_EMPTY_REPLY = re.compile(
+    rb'\s{0,64}\{\s{0,64}"meta"\s{0,8}:\s{0,8}\{\s{0,64}"totalPages"\s{0,8}:\s{0,8}\d{1,9}\s{0,64}\}\s{0,8},'
+    rb'\s{0,64}"items"\s{0,8}:\s{0,8}(?:\[\s{0,64}\]|null)\s{0,64}\}'
+)
 _LIST_START = re.compile(r'"(?:items|hits|flows)"\s{0,8}:\s{0,8}\[|^\s{0,64}\[')
 
 
@@ -85,7 +90,7 @@ class CalicoFlowDocument:
     def sniff(self, head: bytes) -> float:
         """A reply's list is a mark; arrays and objects over several lines are peeled before."""
         if not _has_marks(head):
-            return 0.0
+            return 0.9 if _EMPTY_REPLY.match(head) is not None else 0.0
         if _is_reply(head):
             return 0.95
         return 0.5 if _is_document(head) else 0.0
