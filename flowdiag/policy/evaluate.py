@@ -27,7 +27,7 @@ from flowdiag.model.policy import (
 )
 from flowdiag.policy.decide import Verdict, decide
 from flowdiag.policy.ends import EndsBook, pod_endpoint
-from flowdiag.policy.index import Plan, View, bits_of
+from flowdiag.policy.index import Conditions, Plan, View, bits_of
 from flowdiag.policy.model import Order, Outcome, Policy, Tier, Traffic
 from flowdiag.policy.nearest import candidates, holds_address, named, nearest_rules
 from flowdiag.policy.reach import port_verdicts
@@ -85,7 +85,7 @@ class PolicySet:
         policed: frozenset[str] = frozenset(),
         loopback: bool = False,
         crossing: Callable[[Direction, Facts, Facts], str | None] | None = None,
-        made: Mapping[tuple[int, str], tuple[PolicyObject, Policy]] | None = None,
+        made: Mapping[tuple[int, str], tuple[PolicyObject | Policy, Policy]] | None = None,
         base: PolicySet | None = None,
         unread: str | None = None,
     ) -> None:
@@ -102,7 +102,10 @@ class PolicySet:
         self._crossing = crossing
         self._unread = unread
         self._spaces = _namespaces_read(snapshot)
-        keys = _keys(tiers)
+        self.keys_of: dict[int, tuple[Policy, frozenset[str]]] = base.keys_of if base is not None else {}
+        """What a policy's conditions look at, by its identity, which is kept so that it stays its."""
+        every = [policy for tier in tiers for policy in tier.policies]
+        keys = frozenset[str]().union(*(self._keys(policy) for policy in every))
         # Classes may be finer than these policies need; what is known of every end is worth more.
         same = base is not None and keys <= base.ends.keys and len(ranges) == len(base.ranges)
         self.ends: EndsBook = (
@@ -110,8 +113,8 @@ class PolicySet:
             if base is not None and same
             else EndsBook(snapshot, ranges, keys, extra=extra, relational=relational)
         )
-        self._plans = {direction: Plan(direction, tiers) for direction in Direction}
-        every = [policy for tier in tiers for policy in tier.policies]
+        self.conditions = base.conditions if base is not None and same else Conditions()
+        self._plans = {direction: Plan(direction, tiers, self.conditions) for direction in Direction}
         self._times = sorted(
             {
                 moment
@@ -134,6 +137,12 @@ class PolicySet:
         self._memory: dict[tuple[Direction, int, int, int, Traffic, bool], tuple[EndDecision, bool]] = {}
         """Decisions per classes of ends, and whether they hold a place for an end's address."""
         self._traffic: dict[tuple[str, int | None, Icmp | None, L7 | None], Traffic] = {}
+
+    def _keys(self, policy: Policy) -> frozenset[str]:
+        known = self.keys_of.get(id(policy))
+        if known is None:
+            known = self.keys_of[id(policy)] = (policy, _keys(policy))
+        return known[1]
 
     # Questions
 
@@ -492,21 +501,19 @@ def _in_force(policy: Policy, at: int | None) -> bool:
     )
 
 
-def _keys(tiers: tuple[Tier, ...]) -> frozenset[str]:
+def _keys(policy: Policy) -> frozenset[str]:
     found: set[str] = set()
-    for tier in tiers:
-        for policy in tier.policies:
-            for matcher in policy.applies_to:
+    for matcher in policy.applies_to:
+        found |= matcher.keys
+    for rules in policy.rules.values():
+        for rule in rules:
+            for matcher in rule.subject:
                 found |= matcher.keys
-            for rules in policy.rules.values():
-                for rule in rules:
-                    for matcher in rule.subject:
-                        found |= matcher.keys
-                    for peer in rule.peers or ():
-                        for matcher in peer.matchers:
-                            found |= matcher.keys
-                    if any(each.by_destination for each in rule.traffic):
-                        found.add("ports")
+            for peer in rule.peers or ():
+                for matcher in peer.matchers:
+                    found |= matcher.keys
+            if any(each.by_destination for each in rule.traffic):
+                found.add("ports")
     return frozenset(found)
 
 

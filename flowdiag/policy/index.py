@@ -28,7 +28,7 @@ from flowdiag.policy.model import (
     miss,
 )
 
-__all__ = ["Answers", "Plan", "TierPlan", "View", "bits_of"]
+__all__ = ["Answers", "Conditions", "Plan", "TierPlan", "View", "bits_of"]
 
 
 def bits_of(mask: int) -> Iterator[int]:
@@ -92,6 +92,10 @@ class Alternative:
         return answer
 
 
+_Alternatives = tuple[tuple[str, Alternative], ...] | None
+"""A rule's peers with their paths; ``None`` for any peer."""
+
+
 class Asked:
     """A condition that occurs in some rule, and its answers by class; equal conditions share one."""
 
@@ -107,6 +111,37 @@ class Asked:
         if answer is None:
             answer = self._answers[facts.class_id] = self.matcher.check(facts)
         return answer
+
+
+class Conditions:
+    """Conditions that stand in rules, with their answers by class of ends; equal ones share one.
+
+    A condition says the same wherever it stands, so both directions, and policy sets that differ in a few
+    policies over the same classes, ask through one of these.
+    """
+
+    def __init__(self) -> None:
+        self._asked: dict[Matcher, Asked] = {}
+        self._by_matchers: dict[tuple[Matcher, ...], Alternative] = {}
+        self._of_rule: dict[int, tuple[Rule, _Alternatives]] = {}
+        """By the identity of a rule, which is kept so that it stays its: hashing conditions costs more."""
+
+    def alternatives(self, rule: Rule) -> _Alternatives:
+        """A rule's peers."""
+        if rule.peers is None:
+            return None
+        known = self._of_rule.get(id(rule))
+        if known is None:
+            found = tuple((rule.path + peer.path, self._alternative(peer.matchers)) for peer in rule.peers)
+            known = self._of_rule[id(rule)] = (rule, found)
+        return known[1]
+
+    def _alternative(self, matchers: tuple[Matcher, ...]) -> Alternative:
+        found = self._by_matchers.get(matchers)
+        if found is None:
+            asked = tuple(self._asked.setdefault(each, Asked(each)) for each in matchers)
+            found = self._by_matchers[matchers] = Alternative(asked)
+        return found
 
 
 class TierPlan:
@@ -154,9 +189,15 @@ class View:
 
 
 class Plan:
-    """All tiers of one direction, their rules in order of evaluation, and the remembered answers."""
+    """All tiers of one direction, their rules in order of evaluation, and the remembered answers.
 
-    def __init__(self, direction: Direction, tiers: Iterable[Tier]) -> None:
+    Args:
+        direction: which.
+        tiers: in the order in which they are tried.
+        conditions: what conditions answered the classes of ends at hand so far.
+    """
+
+    def __init__(self, direction: Direction, tiers: Iterable[Tier], conditions: Conditions) -> None:
         self.direction = direction
         self.tiers: list[TierPlan] = []
         self.policies: list[Policy] = []
@@ -171,9 +212,8 @@ class Plan:
         self._views: dict[tuple[int, int], View] = {}
         self._peers: dict[int, Answers] = {}
         self._traffic: dict[tuple[Traffic, int], Answers] = {}
-        self._asked: dict[Matcher, Asked] = {}
-        self._peers_by_matchers: dict[tuple[Matcher, ...], Alternative] = {}
-        self._alternatives: list[tuple[tuple[str, Alternative], ...] | None] = []
+        self._conditions = conditions
+        self._alternatives: list[_Alternatives] = []
         """Per rule, its peers with their paths; ``None`` for any peer."""
         self._passing: dict[tuple[int, Traffic, int], Check] = {}
         for tier in tiers:
@@ -199,7 +239,7 @@ class Plan:
             for rule in policy.rules.get(self.direction, ()):
                 bit = 1 << len(self.rules)
                 self.rules.append(rule)
-                self._alternatives.append(self._shared(rule))
+                self._alternatives.append(self._conditions.alternatives(rule))
                 self.policy_of.append(place)
                 own |= bit
                 if rule.action is Action.ALLOW:
@@ -291,18 +331,6 @@ class Plan:
             answers.enter(position, self._peer_outcome(position, facts))
         return answers
 
-    def _shared(self, rule: Rule) -> tuple[tuple[str, Alternative], ...] | None:
-        if rule.peers is None:
-            return None
-        found = []
-        for peer in rule.peers:
-            alternative = self._peers_by_matchers.get(peer.matchers)
-            if alternative is None:
-                asked = tuple(self._asked.setdefault(each, Asked(each)) for each in peer.matchers)
-                alternative = self._peers_by_matchers[peer.matchers] = Alternative(asked)
-            found.append((rule.path + peer.path, alternative))
-        return tuple(found)
-
     def _peer_outcome(self, position: int, facts: Facts) -> Outcome:
         """Three-valued OR over the rule's peers."""
         alternatives = self._alternatives[position]
@@ -317,7 +345,7 @@ class Plan:
                 best = outcome
         return best
 
-    def alternatives(self, position: int) -> tuple[tuple[str, Alternative], ...] | None:
+    def alternatives(self, position: int) -> _Alternatives:
         """Give a rule's peers with their paths; ``None`` for any peer."""
         return self._alternatives[position]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from flowdiag.model.objects import PolicyObject
@@ -40,11 +41,14 @@ def yaml_text(body: dict[str, Any]) -> str:
     return text
 
 
+@functools.cache
 def _plain_dumper() -> Any:
-    """A safe dumper that never writes anchors, which nobody expects in a policy."""
+    """A safe dumper, libyaml's where it is there, that never writes anchors: nobody expects them in a policy."""
     import yaml
 
-    class Plain(yaml.SafeDumper):
+    safe: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+    class Plain(safe):  # type: ignore[misc]
         def ignore_aliases(self, data: Any) -> bool:
             del data
             return True

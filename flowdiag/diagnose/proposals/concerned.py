@@ -95,9 +95,10 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, groups: Sequence[Gr
                 yield (subject, peer) if direction is Direction.EGRESS else (peer, subject)
 
 
-def selected_by(policies: PolicySet, refs: AbstractSet[PolicyRef], group: Group) -> bool:
-    """Whether one of the policies selects these ends, perhaps or surely."""
-    return bool(_selected(_edited(policies, refs), policies, group))
+def selected_by(policies: PolicySet, refs: AbstractSet[PolicyRef], groups: Iterable[Group]) -> list[Group]:
+    """The groups that one of the policies selects, perhaps or surely."""
+    edited = _edited(policies, refs)
+    return [group for group in groups if _selected(edited, policies, group)]
 
 
 def _facts(policies: PolicySet, end: Endpoint) -> Facts:
@@ -117,6 +118,8 @@ def _by_policy(
     every = [_bits(each.plan(direction), refs, None) for each in sides]
     rewritten = [_bits(each.plan(direction), refs, rules) for each in sides]
     broken = any(policy.broken for _, policy in (*before, *after))
+    plans = [each.plan(direction) for each in sides]
+    looks = [(peer, [_facts(each, peer.end) for each in sides]) for peer in groups]
     for subject in groups:
         if subject.outside:
             continue
@@ -131,10 +134,10 @@ def _by_policy(
             bits & view.answers.maybe
             for bits, view in zip(rewritten if own[0] == own[1] else every, views, strict=True)
         ]
-        for peer in groups:
+        for peer, facts in looks:
             if any(
-                mask and each.plan(direction).peer_answers(_facts(each, peer.end), mask).maybe & mask
-                for each, mask in zip(sides, masks, strict=True)
+                mask and plan.peer_answers(look, mask).maybe & mask
+                for plan, look, mask in zip(plans, facts, masks, strict=True)
             ):
                 yield subject, peer
 

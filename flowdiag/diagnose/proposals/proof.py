@@ -112,7 +112,6 @@ def _isolates(old: PolicySet, new: PolicySet, edit: AnyEdit, groups: Sequence[Gr
         return False
     return any(
         edit.new.ref in new.isolating(group.end, direction) and not old.isolating(group.end, direction)
-        for group in groups
-        if not group.outside and selected_by(new, {edit.new.ref}, group)
+        for group in selected_by(new, {edit.new.ref}, (group for group in groups if not group.outside))
         for direction in Direction
     )

@@ -234,6 +234,9 @@ class CiliumSet:
 
     def by_identity(self, policy: Policy) -> Policy:
         """Turn the conditions of another language's policy into conditions on identities."""
+        return self._context.turned(policy, self._turned)
+
+    def _turned(self, policy: Policy) -> Policy:
         return structs.replace(
             policy,
             applies_to=tuple(self._matcher(each) for each in policy.applies_to),

@@ -22,8 +22,8 @@ class PolicyError(ValueError):
     """A policy that cannot be evaluated: what is wrong with it, in words."""
 
 
-Made = dict[tuple[int, str], tuple[PolicyObject, Policy]]
-"""Compiled policies by the identity of their objects, which are kept so that it stays theirs."""
+Made = dict[tuple[int, str], tuple[PolicyObject | Policy, Policy]]
+"""Compiled policies by the identity of what they are made from, which is kept so that it stays its."""
 
 
 class CompileContext(Struct, frozen=True):
@@ -51,6 +51,14 @@ class CompileContext(Struct, frozen=True):
         known = self.made.get(key)
         if known is None:
             known = self.made[key] = (policy, compiler(policy, self))
+        return known[1]
+
+    def turned(self, policy: Policy, turn: Callable[[Policy], Policy]) -> Policy:
+        """Put a compiled policy into other words, or give what was made of it before."""
+        key = (id(policy), "turned")
+        known = self.made.get(key)
+        if known is None:
+            known = self.made[key] = (policy, turn(policy))
         return known[1]
 
 
