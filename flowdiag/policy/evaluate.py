@@ -113,7 +113,7 @@ class PolicySet:
             if base is not None and same
             else EndsBook(snapshot, ranges, keys, extra=extra, relational=relational)
         )
-        self.conditions = base.conditions if base is not None and same else Conditions()
+        self.conditions: Conditions = base.conditions if base is not None and same else Conditions()
         self._plans = {direction: Plan(direction, tiers, self.conditions) for direction in Direction}
         self._times = sorted(
             {
