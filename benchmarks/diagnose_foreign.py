@@ -8,11 +8,13 @@ about the truth is given away.  Held against it:
 - side and isolating set, or deciding policy, of every refused connection that np-guard's analyser explains
   (it names the policies that select and admit nothing, or that deny);
 - the code of the recipes that are told for a mistake, and for the other recipes that some code is found;
+- real lines of Cilium's, file by file: refusals by policy are told as such, other drops are no policy's;
 - connections that are known to be allowed, recorded as refused all the same: no policy may be accused.
 """
 
+import csv
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "diagnose"))
@@ -21,12 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from diagnosis_cases import distinct_flow
 from msgspec.structs import replace
 
+from flowdiag.analysis import analyze
 from flowdiag.diagnose import diagnose
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import Context
 from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.errors import InputError
 from flowdiag.model.flow import Flow
-from tests.policy.suite_cases import cases, compiled, dialect_of, load
+from tests.policy.suite_cases import SUITES, cases, compiled, dialect_of, load
 from tests.policy.test_explanations import disputed, end_of
 
 RECIPES = {
@@ -35,6 +39,8 @@ RECIPES = {
 }
 """The mistakes that the recipes' text tells by name."""
 POLICY_CODES = ("FD1", "FD2", "FD3", "FD4", "FD5")
+_BY_POLICY = ("POLICY DENIED", "POLICY_DEN", "HTTP-REQUEST")
+"""Reasons of the samples' index that are a policy's, at L3, L4 and L7."""
 _STATE = {"namespaces": {}, "pods": {}}
 
 
@@ -112,6 +118,27 @@ def _name(ref):
     return ref.kind, f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
 
 
+def samples():
+    """(name of the measure, wanted, told) for each file of real Cilium lines that holds a drop."""
+    folder = SUITES.parent / "samples" / "cilium"
+    if not folder.exists():
+        return
+    reasons = defaultdict(set)
+    with (folder / "index.csv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            if row["verdict"] == "DROPPED" and row["drop_reason"] and row["kind"] != "policy":
+                reasons[row["file"]].add(row["drop_reason"].upper().startswith(_BY_POLICY))
+    for name, kinds in sorted(reasons.items()):
+        try:
+            report = analyze([str(folder / name)])
+        except InputError:
+            continue
+        denied = [p for p in report.problems if p.verdict == "denied"]
+        yield "samples: a drop by policy", True in kinds, any(p.code.startswith(POLICY_CODES) for p in denied)
+        other = bool(report.not_policy) or any(not p.code.startswith(POLICY_CODES) for p in denied)
+        yield "samples: a drop that is no policy's", False in kinds, other
+
+
 def measures():
     """Right and all, by measure, and how often each code was found for what is refused."""
     right, every, codes = Counter(), Counter(), Counter()
@@ -139,6 +166,8 @@ def measures():
             judge("recipes: a code of policy", _accuses(found))
             if case.name in RECIPES:
                 judge("recipes told for a mistake: its code", found and found.code == RECIPES[case.name])
+    for name, wanted, told in samples():
+        judge(f"{name}, {'told' if wanted else 'not alleged'}", wanted == told)
     return right, every, codes
 
 
