@@ -195,12 +195,14 @@ def _cilium(context: CompileContext) -> PolicySet:
 def _unread(snapshot: Snapshot, dialect: Dialect) -> str | None:
     """Why no verdict on a pod is sure: policies of a kind that counts here could not be read."""
     kinds = sorted(
-        kind
-        for group, kind in snapshot.unread
-        if (group, kind) in POLICY_KINDS
-        and (group, kind) not in _NOT_POLICY
-        and not kind.startswith("Staged")
-        and not (dialect is Dialect.CILIUM and group == admin.GROUP and kind != "ClusterNetworkPolicy")
+        {
+            kind
+            for group, kind in snapshot.unread
+            if (group, kind) in POLICY_KINDS
+            and (group, kind) not in _NOT_POLICY
+            and not kind.startswith("Staged")
+            and not (dialect is Dialect.CILIUM and group == admin.GROUP and kind != "ClusterNetworkPolicy")
+        }
     )
     return f"policies of these kinds could not be read: {', '.join(kinds)}" if kinds else None
 
