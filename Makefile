@@ -30,6 +30,7 @@ wheel: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/report.py
 
 fixtures: $(STAMP)
 	$(BIN)/python fixtures/incidents.py
@@ -45,7 +46,8 @@ $(STAMP): pyproject.toml constraints.txt tests/scale/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/scale/requirements.txt
 	touch $(STAMP)
 
-# The tests of HTML reports drive a Chromium that the machine has; without one they say that they were skipped.
+# What only tests need and is large.  The tests of HTML reports drive a Chromium that the machine has; without
+# one they say that they were skipped.
 $(BROWSER): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group browser
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group browser --group parquet
 	touch $(BROWSER)
