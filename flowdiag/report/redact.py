@@ -258,7 +258,9 @@ class _Redactor:
         )
 
     def _word(self, word: str, kind: str) -> str:
-        if is_common(word) or is_common_key(word) or is_common_group(word) or self._is_token(word):
+        # Groups without a dot ("batch", "apps") are names of namespaces as often.
+        group = "." in word and is_common_group(word)
+        if group or is_common(word) or is_common_key(word) or self._is_token(word):
             return word
         for separator in ("://", "/", ":", "@", "#", "%"):
             if separator in word:

@@ -193,3 +193,21 @@ def test_names_are_found_as_one_pattern_of_all_would_find_them(names: list[str],
     ]
 
     assert tokens.replaced(text) == re.sub("|".join(parts) or "(?!)", lambda match: known[match[0]], text)
+
+
+@pytest.mark.parametrize("name", ["batch", "apps", "discovery", "autoscaling"])
+def test_a_namespace_called_as_a_group_of_the_api_is_a_name(name: str) -> None:
+    """In evidence and manifests too, where the word might be the group."""
+    report = renamed(taken_back(), {"frontend": name})
+    hidden = redact(report)
+
+    def words(shown: Report) -> list[str]:
+        raw = [line.raw for problem in shown.problems for line in problem.evidence]
+        changes = [
+            change for problem in shown.problems for change in (problem.counterfactual, problem.revert)
+        ]
+        manifests = [text for change in changes if change for text in change.manifests]
+        return re.findall("[A-Za-z]+", " ".join([*raw, *manifests]))
+
+    assert name in words(report)
+    assert name not in words(hidden)
