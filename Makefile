@@ -12,7 +12,7 @@ demo: $(STAMP)
 	$(BIN)/flowdiag analyze $(INCIDENT)
 
 test: $(STAMP) $(BROWSER)
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto -rs
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
