@@ -58,6 +58,12 @@ def test_a_prefix_says_no_more_than_its_software_means(prefix, forwarded, verdic
         # 29 characters and no end: the last part may be cut off, so it is not said.
         ("calico-packet np:storefront/c", "storefront", None, None),
         ("calico-packet np:shop/web:sec", "shop", "web", None),
+        # Templates of other shapes: "%t/%k %p", "[%k] %p", "%p|%k|%t", "%k %n"; which word is the tier is not said.
+        ("calico sec/np shop/web: ", "shop", "web", None),
+        ("[knp] shop/web: ", "shop", "web", None),
+        ("shop/web|snp|sec: ", "shop", "web", None),
+        ("calico-packet gnp deny-all: ", None, "deny-all", None),
+        ("calico-packet sec/np store/we", "store", None, None),
     ],
 )
 def test_a_template_names_the_policy_as_far_as_it_was_kept(prefix, namespace, name, tier):
@@ -65,6 +71,22 @@ def test_a_template_names_the_policy_as_far_as_it_was_kept(prefix, namespace, na
     (hit,) = read_prefix(prefix, forwarded=True).policies
 
     assert (hit.namespace, hit.name, hit.tier, hit.effect) == (namespace, name, tier, "log")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "calico-packet np web: ",
+        "calico-packet np a/b c/d: ",
+        "calico-packet gnp sec deny-all: ",
+        "np gnp shop/web: ",
+        "calico-packet shop/web: ",
+        "calico-packet pro shop/web: ",
+    ],
+)
+def test_a_template_that_can_be_read_in_two_ways_names_nobody(prefix):
+    """A wrong name costs more than none; the text stays with the record."""
+    assert read_prefix(prefix, forwarded=True).policies == ()
 
 
 @pytest.mark.parametrize(

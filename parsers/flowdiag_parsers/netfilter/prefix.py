@@ -6,6 +6,7 @@ the software that wrote the rule always refuses what it logs with that prefix.
 
 from __future__ import annotations
 
+import itertools
 import re
 from functools import lru_cache
 
@@ -45,6 +46,9 @@ _TEMPLATED = re.compile(
     r"(?P<name>[a-z0-9.-]{1,253})(?P<mark>[:\])|](?P<tier>[a-z0-9.-]{1,253}(?=:? ?$))?)?"
 )
 
+# "calico-packet admin/np app/foo: "  logPrefix "calico-packet %t/%k %p"; "[knp] shop/web: "  "[%k] %p"
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+
 # "[UFW BLOCK] ", "[UFW LIMIT BLOCK] ", "[UFW AUDIT INVALID] ", "[UFW ALLOW] "   ufw 0.36
 _UFW = re.compile(r"\[UFW ([A-Z][A-Z ]{0,30})\]")
 
@@ -82,7 +86,7 @@ def read_prefix(prefix: str, forwarded: bool) -> Reading:
         if "rpfilter" in text:
             return Reading(Verdict.DENIED, Cause.CONFIGURATION, "reverse-path-filter")
         return Reading(Verdict.DENIED, Cause.CONFIGURATION, f"host-firewall-{firewalld[1].lower()}")
-    policies = _templated(prefix)
+    policies = _templated(prefix) or _freely_templated(prefix)
     if policies or "calico" in text:
         # "calico-packet-deny: " is a FelixConfiguration's one prefix for every Log rule, whatever follows.
         return Reading(Verdict.LOGGED, policies=policies)
@@ -124,3 +128,32 @@ def _templated(prefix: str) -> tuple[PolicyHit, ...]:
             raw=prefix.strip().removesuffix(":"),
         ),
     )
+
+
+def _freely_templated(prefix: str) -> tuple[PolicyHit, ...]:
+    """The policy in a template of another shape, where it can be read in one way only; its tier stays unread."""
+    words = list(_NAME.finditer(prefix))
+    places = [at for at, word in enumerate(words) if word[0] in _KINDS and word[0] != "pro"]
+    if len(places) != 1:
+        return ()
+    place = places[0]
+    kind, group = _KINDS[words[place][0]]
+    namespace: str | None = None
+    if kind.startswith("Global") or kind in ("StagedGlobalNetworkPolicy", "ClusterNetworkPolicy"):
+        if place != len(words) - 2:
+            return ()
+        last = words[-1]
+    else:
+        pairs = [
+            (one, other)
+            for at, (one, other) in enumerate(itertools.pairwise(words))
+            if place not in (at, at + 1) and prefix[one.end() : other.start()] == "/"
+        ]
+        if len(pairs) != 1:
+            return ()
+        first, last = pairs[0]
+        namespace = first[0]
+    cut = len(prefix) >= LOG_PREFIX_BYTES and not prefix.endswith(": ")
+    name = None if cut and last.end() == len(prefix.rstrip()) else last[0]
+    raw = prefix.strip().removesuffix(":")
+    return (PolicyHit(kind=kind, group=group, namespace=namespace, name=name, effect="log", raw=raw),)
