@@ -142,10 +142,10 @@ def detect_head(
     detection = Detection(source=source, kind=InputKind.UNKNOWN, scores=listed, state_score=state, hint=hint)
     best = scores[0] if scores else None
     if options.format is not None and (state <= _SURE or (best is not None and best.score >= state)):
-        # Forced, but not on cluster objects: the stack under which it is surest; where it is not at all (the
-        # first lines are somebody else's), all wrappers that are known are taken off.
+        # Forced, but not on cluster objects: the stack under which it is surest; where it is sure of none (the
+        # first lines are somebody else's, or cut), all wrappers that are known are taken off.
         stack = best.stack if best is not None else ()
-        if best is not None and best.score <= 0 and not parsers[0].document:
+        if best is not None and best.score <= _SURE and not parsers[0].document:
             stack = heads[-1][0]
         problems = _clocks(head, stack, parsers[0], context) if parsers else ()
         return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack, problems=problems)

@@ -58,7 +58,10 @@ def fold_shares(
     taken, done = context.Value("q", 0), context.Value("q", 0)
     try:
         with ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_start, initargs=(list(parts), taken, done)
+            workers,
+            mp_context=context,
+            initializer=_start,
+            initargs=(dict(os.environ), list(parts), taken, done),
         ) as pool:
             futures = [pool.submit(_fold_share) for _ in range(workers)]
             while wait(futures, timeout=_TOLD_S).not_done:
@@ -74,7 +77,9 @@ _mine: list[Any] = []
 """In a worker: parts, number of the next, and bytes done."""
 
 
-def _start(*given: Any) -> None:
+def _start(environment: dict[str, str], *given: Any) -> None:
+    # The server that workers fork from has the environment of its own first day; keys to a store may be newer.
+    os.environ.update(environment)
     _mine[:] = given
 
 

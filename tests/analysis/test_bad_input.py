@@ -117,7 +117,7 @@ def test_a_flow_without_ends_accuses_nobody(tmp_path):
 
 
 def test_an_invalid_selector_is_named_and_not_guessed(tmp_path):
-    """Each policy that no API server would take, with its line; nothing is called proved beside it."""
+    """Each policy that no API server would take, with its line; the denial is sure, as none of them could allow it."""
     odd = [
         broken("operator", {"matchExpressions": [{"key": "app", "operator": "Nope", "values": ["x"]}]}),
         broken("labels", {"matchLabels": "app"}, "data"),
@@ -131,7 +131,7 @@ def test_an_invalid_selector_is_named_and_not_guessed(tmp_path):
     for (_, line), name in zip(said(report, "invalid-policy"), names, strict=True):
         assert any(f'"name": "{name.partition("/")[2]}"' in row for row in text[line - 1 : line + 8])
     assert not report.complete
-    assert report.problems[0].confidence == "possible"
+    assert report.problems[0].confidence == "derived"
 
 
 def test_an_address_of_two_pods_is_named(tmp_path):
