@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowdiag.ingest.envelopes import Rows
+from flowdiag.ingest.marks import marked
 from flowdiag.parserkit import (
     Block,
     Envelope,
@@ -76,7 +78,7 @@ def test_damaged_lines_never_raise(name, data):
 @given(data=st.data())
 @settings(max_examples=120, deadline=None)
 def test_prefilter_drops_nothing_refused(name, data):
-    """Reading only the lines that hold a mark finds every denial, audit and gap that reading all lines finds."""
+    """Reading only the lines, or whole records, that hold a mark finds every denial, audit and gap that reading all lines finds."""
     parser = PARSERS[name]
     lines = data.draw(st.lists(st.sampled_from(LINES[name]), min_size=1, max_size=12))
     if data.draw(st.booleans()):
@@ -85,10 +87,10 @@ def test_prefilter_drops_nothing_refused(name, data):
         lines[place] = b" ".join(mixed)
     text = b"\n".join(lines) + b"\n"
     marks = parser.denied_marks(text)
-    numbers = [n for n, line in enumerate(lines, start=1) if any(mark in line for mark in marks)]
-    kept = Block(
-        data=b"".join(lines[n - 1] + b"\n" for n in numbers), envelope=Envelope(lines=numbers), last=True
+    rows = marked(
+        Rows(data=text, lines=range(1, len(lines) + 1)), marks, getattr(parser, "record_mark", None)
     )
+    kept = Block(data=rows.data, envelope=Envelope(lines=list(rows.lines)), last=True)
 
     def refused(events: list[Event]) -> list[Any]:
         return [
