@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -253,8 +253,10 @@ class _Run:
             one for one in plan(found, self._services, self.options.skip) if not self.partial.done(one.what)
         ]
         with ThreadPoolExecutor(_TOGETHER) as pool:
-            futures = [pool.submit(self._fetch, item) for item in items]
+            futures: list[Future[None]] = []
             try:
+                # An interrupt may come as soon as the first of them is under way.
+                futures += (pool.submit(self._fetch, item) for item in items)
                 for item, future in zip(items, futures, strict=True):
                     future.result()
                     self._progress(self.partial.size, None, item.what)

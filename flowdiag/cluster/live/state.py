@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 
 import msgspec
@@ -141,11 +141,11 @@ def read_objects(
     served = {one.kind: one for one in found.served}
     pods: list[tuple[str, dict[str, str]]] = []
     with ThreadPoolExecutor(_TOGETHER) as pool:
-        futures = {
-            kind: pool.submit(_read, api, one, fallback, only and one.kind.namespaced)
-            for kind, one in served.items()
-        }
+        futures: dict[Kind, Future[Reading]] = {}
         try:
+            # An interrupt may come as soon as the first of them is under way.
+            for kind, one in served.items():
+                futures[kind] = pool.submit(_read, api, one, fallback, only and one.kind.namespaced)
             for kind in kinds:
                 reading = futures[kind].result() if kind in futures else _unread(kind, found)
                 if kind.plural == "pods" and reading.listed is not None:
