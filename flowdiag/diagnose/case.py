@@ -7,11 +7,19 @@ from functools import cached_property
 
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.signs import DNS_PORTS, MISSING, Sign
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Cause, Direction, PolicyHit, Verdict
+from flowdiag.model.event import Cause, Direction, Peer, PolicyHit, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Pod
-from flowdiag.model.policy import Condition, ConnectionDecision, EndDecision, NearestRule, PolicyRef
+from flowdiag.model.policy import (
+    Condition,
+    ConnectionDecision,
+    Dialect,
+    EndDecision,
+    NearestRule,
+    PolicyRef,
+)
 
 __all__ = ["Case"]
 
@@ -21,6 +29,12 @@ _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
 
 # Refusals that the reasons' table puts down to policy, but to none that a rule of a NetworkPolicy makes.
 _OTHER_POLICIES = ("UNENCRYPTED_TRAFFIC", "FORBIDDEN_ICMPV6_MESSAGE")
+_NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
+_PLAIN_REASON = "POLICY_DENIED"
+_BY_IDENTITY = (Dialect.CILIUM, Dialect.GKE)
+_PODS = (EndpointKind.POD, EndpointKind.WORKLOAD)
+_ON_HOST = (EndpointKind.NODE, EndpointKind.POD)
+_OUTSIDE = (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN)
 
 
 class Case:
@@ -40,29 +54,61 @@ class Case:
         self.flow = flow
         self.decision = decision
         self.at = at if at is not None else flow.first
-
-    @cached_property
-    def has(self) -> Needs:
-        """What is known for this flow."""
-        known = self.context.has
-        if self.decision is None:
-            known &= ~Needs.POLICIES
-        if self.flow.distinct.dns_names or self.flow.dst.dns_names:
-            known |= Needs.NAMES
-        return known
-
-    @cached_property
-    def direction(self) -> Direction | None:
+        distinct = flow.distinct
+        self.port: int | None = distinct.port
+        """Destination port on the pod."""
+        self.protocol: str | None = distinct.protocol
+        """Transport protocol."""
+        self.reason: str = distinct.reason or ""
+        """The normalised reason, upper case for Cilium's; empty where there is none."""
+        self.not_policy: bool = distinct.cause in _NOT_POLICY or distinct.reason in _OTHER_POLICIES
+        """The record's reason is no policy's refusal."""
+        self.refused_by_policy: bool = distinct.verdict is Verdict.DENIED and distinct.cause is Cause.POLICY
+        """The record itself says that a policy refused."""
+        self.direction: Direction | None = flow.direction or self._replayed_direction()
         """The side that refused: as recorded; else the one that the replay refuses, the source's first."""
-        if self.flow.direction is not None:
-            return self.flow.direction
-        if self.decision is None:
+        inward = self.direction is Direction.INGRESS
+        self.enforcer: Endpoint = flow.dst if inward else flow.src
+        """The end that refused; the source where nobody knows."""
+        self.peer: Endpoint = flow.src if inward else flow.dst
+        """The end that was refused."""
+        end = other = None
+        if decision is not None and self.direction is not None:
+            end, other = (
+                (decision.ingress, decision.egress) if inward else (decision.egress, decision.ingress)
+            )
+        self.end: EndDecision | None = end
+        """What the replay says of the side that refused."""
+        self.other_end: EndDecision | None = other
+        """What the replay says of the other side."""
+        self.isolating: tuple[PolicyRef, ...] = end.isolated_by if end is not None else ()
+        """Policies that isolate the refusing end in that direction."""
+        self.nearest: tuple[NearestRule, ...] = (
+            end.nearest if end is not None and end.allowed is not True else ()
+        )
+        """Rules of the refusing end that missed, nearest first."""
+        self.denied_by_rule: bool = (
+            end is not None and end.decided_by is not None and end.decided_by.action.lower() == "deny"
+        )
+        """The replay finds a rule that says deny."""
+        self.replay_agrees: bool = end is not None and end.allowed is False
+        """The replay refuses on the side that the records name."""
+        self.default_denied: bool = self._default_denied()
+        """Nothing opens what is isolated, and no rule says deny.
+
+        Where the replay cannot decide (a rule may match, a kind cannot be evaluated) the record's own
+        refusal by policy stands in for it.
+        """
+
+    def _replayed_direction(self) -> Direction | None:
+        decision = self.decision
+        if decision is None:
             return None
-        if self.decision.egress is not None and self.decision.egress.allowed is False:
+        if decision.egress is not None and decision.egress.allowed is False:
             return Direction.EGRESS
-        if self.decision.ingress is not None and self.decision.ingress.allowed is False:
+        if decision.ingress is not None and decision.ingress.allowed is False:
             return Direction.INGRESS
-        return self._left_over(self.decision.egress, self.decision.ingress)
+        return self._left_over(decision.egress, decision.ingress)
 
     def _left_over(self, egress: EndDecision | None, ingress: EndDecision | None) -> Direction | None:
         """A policy refused, one side lets it pass for sure and policies isolate the other: it was the other.
@@ -77,34 +123,73 @@ class Case:
             return Direction.EGRESS
         return None
 
+    def _default_denied(self) -> bool:
+        end = self.end
+        if end is None or self.denied_by_rule:
+            return False
+        if end.allowed is None:
+            return bool(end.isolated_by) and self.refused_by_policy
+        return end.allowed is False
+
+    @cached_property
+    def has(self) -> Needs:
+        """What is known for this flow."""
+        known = self.context.has
+        if self.decision is None:
+            known &= ~Needs.POLICIES
+        if self.flow.distinct.dns_names or self.flow.dst.dns_names:
+            known |= Needs.NAMES
+        return known
+
+    @cached_property
+    def signs(self) -> int:
+        """What the case looks like, as bits of `Sign`."""
+        flow, distinct = self.flow, self.flow.distinct
+        found = Sign.NOT_POLICY if self.not_policy else Sign.POLICY
+        if self.direction is not None:
+            found |= Sign.EGRESS if self.direction is Direction.EGRESS else Sign.INGRESS
+        if self.default_denied:
+            found |= Sign.DEFAULT
+            for _, _, condition in self.singles:
+                found |= MISSING.get(condition, 0)
+        if self.denied_by_rule:
+            found |= Sign.RULE
+        if not self.replay_agrees:
+            found |= Sign.OPEN
+        if self.other_end is not None and self.other_end.allowed is True:
+            found |= Sign.OTHER_OPEN
+        if distinct.policies:
+            found |= Sign.HITS
+        if distinct.reason and distinct.reason != _PLAIN_REASON:
+            found |= Sign.REASON
+        if "SYN" not in distinct.tcp_flags:
+            found |= Sign.NO_SYN
+        if distinct.l7 is not None:
+            found |= Sign.L7
+        if _identified(distinct.src, flow.src) or _identified(distinct.dst, flow.dst):
+            found |= Sign.IDENTITY
+        if self.pod_peer:
+            found |= Sign.POD_PEER
+        if self.port in DNS_PORTS:
+            found |= Sign.LOOKUP
+        if _of_host(flow.src):
+            found |= Sign.FROM_HOST
+        if _of_host(self.enforcer):
+            found |= Sign.BY_HOST
+        if self.peer.kind in _ON_HOST and self.peer_pod is None:
+            found |= Sign.HOST_PEER
+        if flow.dst.kind in _OUTSIDE:
+            found |= Sign.OUTWARD
+        if distinct.verdict is not Verdict.DENIED:
+            found |= Sign.UNDECIDED
+        if self.context.dialect in _BY_IDENTITY:
+            found |= Sign.CILIUM
+        return found
+
     @property
     def direction_recorded(self) -> bool:
         """Whether the records tell the side."""
         return self.flow.direction is not None
-
-    @cached_property
-    def end(self) -> EndDecision | None:
-        """What the replay says of the side that refused."""
-        if self.decision is None or self.direction is None:
-            return None
-        return self.decision.egress if self.direction is Direction.EGRESS else self.decision.ingress
-
-    @cached_property
-    def other_end(self) -> EndDecision | None:
-        """What the replay says of the other side."""
-        if self.decision is None or self.direction is None:
-            return None
-        return self.decision.ingress if self.direction is Direction.EGRESS else self.decision.egress
-
-    @property
-    def enforcer(self) -> Endpoint:
-        """The end that refused; the source where nobody knows."""
-        return self.flow.dst if self.direction is Direction.INGRESS else self.flow.src
-
-    @property
-    def peer(self) -> Endpoint:
-        """The end that was refused."""
-        return self.flow.src if self.direction is Direction.INGRESS else self.flow.dst
 
     @property
     def peer_pod(self) -> Pod | None:
@@ -113,49 +198,9 @@ class Case:
         return pod if pod is not None and not pod.host_network else None
 
     @property
-    def isolating(self) -> tuple[PolicyRef, ...]:
-        """Policies that isolate the refusing end in that direction."""
-        return self.end.isolated_by if self.end is not None else ()
-
-    @property
-    def nearest(self) -> tuple[NearestRule, ...]:
-        """Rules of the refusing end that missed, nearest first."""
-        return self.end.nearest if self.end is not None and self.end.allowed is not True else ()
-
-    @property
-    def default_denied(self) -> bool:
-        """Nothing opens what is isolated, and no rule says deny.
-
-        Where the replay cannot decide (a rule may match, a kind cannot be evaluated) the record's own
-        refusal by policy stands in for it.
-        """
-        end = self.end
-        if end is None or self.denied_by_rule:
-            return False
-        if end.allowed is None:
-            return bool(end.isolated_by) and self.refused_by_policy
-        return end.allowed is False
-
-    @property
     def passed(self) -> bool:
         """The record says that it was let through."""
         return self.flow.distinct.verdict in (Verdict.ALLOWED, Verdict.REDIRECTED)
-
-    @property
-    def refused_by_policy(self) -> bool:
-        """The record itself says that a policy refused."""
-        return self.flow.distinct.verdict is Verdict.DENIED and self.flow.distinct.cause is Cause.POLICY
-
-    @property
-    def denied_by_rule(self) -> bool:
-        """The replay finds a rule that says deny."""
-        end = self.end
-        return end is not None and end.decided_by is not None and end.decided_by.action.lower() == "deny"
-
-    @property
-    def replay_agrees(self) -> bool:
-        """The replay refuses on the side that the records name."""
-        return self.end is not None and self.end.allowed is False
 
     @cached_property
     def recorded_defaults(self) -> tuple[PolicyHit, ...]:
@@ -185,29 +230,6 @@ class Case:
         """Nothing was dropped; it would have been."""
         return self.flow.distinct.verdict is Verdict.AUDITED
 
-    @property
-    def not_policy(self) -> bool:
-        """The record's reason is no policy's refusal."""
-        distinct = self.flow.distinct
-        return distinct.cause in (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE) or (
-            distinct.reason in _OTHER_POLICIES
-        )
-
-    @property
-    def reason(self) -> str:
-        """The normalised reason, upper case for Cilium's; empty where there is none."""
-        return self.flow.distinct.reason or ""
-
-    @property
-    def port(self) -> int | None:
-        """Destination port on the pod."""
-        return self.flow.distinct.port
-
-    @property
-    def protocol(self) -> str | None:
-        """Transport protocol."""
-        return self.flow.distinct.protocol
-
     @cached_property
     def singles(self) -> tuple[tuple[int, NearestRule, Condition], ...]:
         """(rank, rule, condition) of the nearest rules that miss in one condition only and know the rest."""
@@ -224,7 +246,7 @@ class Case:
             return ()
         return tuple(rule for _, rule, condition in self.singles if condition in conditions)
 
-    @property
+    @cached_property
     def involved(self) -> tuple[PolicyRef, ...]:
         """Policies that the replay's answer for the refusing end rests on."""
         refs = dict.fromkeys(self.isolating)
@@ -233,6 +255,19 @@ class Case:
             if self.end.decided_by is not None:
                 refs.setdefault(self.end.decided_by.policy)
         return tuple(refs)
+
+    @cached_property
+    def loose(self) -> tuple[PolicyRef, ...]:
+        """Those of `involved` whose text at the time of the flow is not certain: no spec is known to be as old."""
+        at = self.at
+        if at is None:
+            return ()
+        return tuple(
+            ref
+            for ref in self.involved
+            if (versions := self.context.policy(ref))
+            and not any(one.valid_from is not None and one.valid_from <= at for one in versions)
+        )
 
     @property
     def same_node(self) -> bool | None:
@@ -243,13 +278,21 @@ class Case:
     @property
     def pod_peer(self) -> bool:
         """The refused end is a pod or a workload's pods."""
-        return self.peer.kind in (EndpointKind.POD, EndpointKind.WORKLOAD)
+        return self.peer.kind in _PODS
 
 
 def _node(end: Endpoint) -> str | None:
     if end.kind is EndpointKind.NODE:
         return end.name
     return end.pod.node if end.pod is not None else None
+
+
+def _of_host(end: Endpoint) -> bool:
+    return end.kind is EndpointKind.NODE or end.entity is not None
+
+
+def _identified(peer: Peer, end: Endpoint) -> bool:
+    return bool(peer.labels or peer.entity is not None or peer.identity is not None or end.identity_labels)
 
 
 def _by_default(hit: PolicyHit) -> bool:

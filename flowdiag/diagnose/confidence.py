@@ -11,7 +11,6 @@ from enum import Enum
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.wording import a_list, policy_text
-from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Confidence
 from flowdiag.model.time import rfc3339_seconds
 
@@ -92,15 +91,9 @@ def policy_times(case: Case) -> list[str]:
         moment = rfc3339_seconds(taken)
         return [f"The policies were read at {moment}, before the refusals; they may have changed since."]
     at = case.at if case.at is not None else first
-    loose: list[PolicyRef] = []
-    for ref in case.involved:
-        versions = case.context.policy(ref)
-        known = [one for one in versions if one.valid_from is not None and one.valid_from <= at]
-        if versions and not known:
-            loose.append(ref)
-    if not loose:
+    if not case.loose:
         return []
-    names = a_list([policy_text(ref) for ref in loose], most=3)
+    names = a_list([policy_text(ref) for ref in case.loose], most=3)
     moment = rfc3339_seconds(at)
     text = f"It is not certain that {names} read the same at {moment}: its last change is later or not known."
     return [text]

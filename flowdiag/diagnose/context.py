@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from flowdiag.cluster.addresses import canonical_ip
 from flowdiag.cluster.index import SnapshotIndex
@@ -135,8 +135,10 @@ class Context:
         self.recording: frozenset[str] = frozenset(node.rpartition("/")[2] for node in nodes)
         self.index = SnapshotIndex(self.snapshot)
         self.gaps: tuple[SeenGap, ...] = tuple(gaps)
-        self.admitted: dict[tuple[str | None, object], tuple[Pod, ...]] = {}
-        """Pods that a peer of a policy's rule admits, by the policy's namespace and the peer, once asked."""
+        self.texts: dict[object, Any] = {}
+        """What rules of policies read, by policy and path, once asked (`flowdiag.diagnose.spec`)."""
+        self.admitting: dict[tuple[str | None, object], bool] = {}
+        """Whether a peer of a policy's rule admits any pod, by the policy's namespace and the peer, once asked."""
         self._allowed: dict[tuple[EndId, EndId], list[Flow]] = defaultdict(list)
         self._allowed_workloads: dict[tuple[EndId, EndId, str | None, int | None], list[Flow]] = defaultdict(
             list
@@ -191,15 +193,15 @@ class Context:
         return known
 
     @cached_property
-    def _policies(self) -> dict[PolicyRef, list[PolicyObject]]:
+    def _policies(self) -> dict[PolicyRef, tuple[PolicyObject, ...]]:
         found: dict[PolicyRef, list[PolicyObject]] = defaultdict(list)
         for policy in self.snapshot.policies:
             found[policy.ref].append(policy)
-        return found
+        return {ref: tuple(versions) for ref, versions in found.items()}
 
     def policy(self, ref: PolicyRef) -> tuple[PolicyObject, ...]:
         """Every object (spec, or version in time) of a policy."""
-        return tuple(self._policies.get(ref, ()))
+        return self._policies.get(ref, ())
 
     @cached_property
     def _pods_by_ip(self) -> dict[str, list[Pod]]:
@@ -219,6 +221,25 @@ class Context:
     def pod_label_pairs(self) -> frozenset[tuple[str, str]]:
         """Every label that some live pod carries."""
         return frozenset(pair for pod in self.snapshot.pods if pod.live for pair in pod.labels.items())
+
+    @cached_property
+    def namespaces_labelled(self) -> dict[tuple[str, str], set[str]]:
+        """Names of the namespaces that carry a label, by its key and value."""
+        found: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for namespace in self.snapshot.namespaces.values():
+            for pair in namespace.labels.items():
+                found[pair].add(namespace.name)
+        return found
+
+    @cached_property
+    def api_addresses(self) -> frozenset[str]:
+        """Addresses of the API server, which the endpoints of Service default/kubernetes list."""
+        return frozenset(
+            address
+            for piece in self.snapshot.endpoint_slices
+            if (piece.namespace, piece.service) == ("default", "kubernetes")
+            for address in piece.addresses
+        )
 
     @cached_property
     def node_ips(self) -> dict[str, str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.signs import DNS_PORTS
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import Pod, Service
 
 __all__ = ["DNS_PORTS", "LOCAL_CACHE_IPS", "is_dns_server", "is_dns_traffic"]
-
-DNS_PORTS = frozenset({53, 5353, 1053})
-"""The Service's port, and the pod ports of OpenShift's dns-default (5353) and some CoreDNS charts (1053)."""
 
 LOCAL_CACHE_IPS = frozenset({"169.254.20.10", "169.254.25.10", "fd00::10"})
 """Link-local addresses of NodeLocal DNSCache: the add-on's default, Kubespray's, the IPv6 example's."""

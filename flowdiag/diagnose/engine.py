@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -33,34 +33,40 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
         the surest.  Empty where nothing is known of the refusal.
     """
     asked = (
-        _able(case.has, case.passed) if catalogue is None else _met(catalogue, case.has, passed=case.passed)
+        _able(case.has, case.passed, case.signs)
+        if catalogue is None
+        else _met(catalogue, case.has, case.signs, passed=case.passed)
     )
-    return tuple(_qualified(case, finding, asked) for finding in _found(case, asked))
+    found = [one for alike in asked.finding for one in _found(case, alike)]
+    return tuple(_qualified(case, finding, asked) for finding in found)
 
 
 def leading(case: Case) -> Finding | None:
     """Give the first of `diagnose`'s findings alone, which costs a part of all of them."""
-    asked = _able(case.has, case.passed)
-    found = _found(case, asked)
-    return _qualified(case, found[0], asked) if found else None
+    asked = _able(case.has, case.passed, case.signs)
+    for alike in asked.finding:
+        found = _found(case, alike)
+        if found:
+            return _qualified(case, found[0], asked)
+    return None
 
 
-def _found(case: Case, asked: _Asked) -> list[Finding]:
-    found = [(rule, finding) for rule in asked.finding for finding in rule.diagnose(case)]
+def _found(case: Case, alike: tuple[Rule, ...]) -> list[Finding]:
+    """Findings of rules that are equally specific, best first."""
+    found = [finding for rule in alike for finding in rule.diagnose(case)]
     if len(found) > 1:
         rank: dict[NearestRule, int] = {}
         for index, nearest in enumerate(case.nearest):
             rank.setdefault(nearest, index)
         found.sort(
-            key=lambda pair: (
-                -pair[0].specificity,
-                rank.get(pair[1].nearest[0], _NOT_NEAREST) if pair[1].nearest else _NOT_NEAREST,
-                CONFIDENCES.index(pair[1].confidence),
-                pair[1].code,
-                pair[1].cause_key,
+            key=lambda one: (
+                rank.get(one.nearest[0], _NOT_NEAREST) if one.nearest else _NOT_NEAREST,
+                CONFIDENCES.index(one.confidence),
+                one.code,
+                one.cause_key,
             )
         )
-    return [finding for _, finding in found]
+    return found
 
 
 def _qualified(case: Case, finding: Finding, asked: _Asked) -> Finding:
@@ -70,23 +76,29 @@ def _qualified(case: Case, finding: Finding, asked: _Asked) -> Finding:
 
 
 class _Asked(Struct, frozen=True):
-    """Rules whose needs are met, by what they do: most only find, a few only qualify."""
+    """Rules that can speak of a case, by what they do: most only find, a few only qualify."""
 
-    finding: tuple[Rule, ...]
+    finding: tuple[tuple[Rule, ...], ...]
+    """The most specific first, those that are equally specific together."""
     qualifying: tuple[Rule, ...]
     """In the order of their codes."""
 
 
-@cache
-def _able(has: Needs, passed: bool) -> _Asked:
-    """Registered rules whose needs are met; few combinations of needs ever occur."""
-    return _met(rules(), has, passed=passed)
+@lru_cache(maxsize=4096)
+def _able(has: Needs, passed: bool, signs: int) -> _Asked:
+    """Registered rules that can speak; few combinations of needs and signs ever occur."""
+    return _met(rules(), has, signs, passed=passed)
 
 
-def _met(catalogue: Iterable[Rule], has: Needs, *, passed: bool) -> _Asked:
+def _met(catalogue: Iterable[Rule], has: Needs, signs: int, *, passed: bool) -> _Asked:
     able = [rule for rule in catalogue if rule.needs & has == rule.needs and rule.passed is passed]
+    levels: dict[int, list[Rule]] = {}
+    for rule in able:
+        shown = any(signs & wanted == wanted for wanted in rule.signs)
+        if shown and type(rule).diagnose is not Rule.diagnose:
+            levels.setdefault(rule.specificity, []).append(rule)
     return _Asked(
-        finding=tuple(rule for rule in able if type(rule).diagnose is not Rule.diagnose),
+        finding=tuple(tuple(levels[level]) for level in sorted(levels, reverse=True)),
         qualifying=tuple(
             sorted(
                 (rule for rule in able if type(rule).annotate is not Rule.annotate), key=lambda one: one.code

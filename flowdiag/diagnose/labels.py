@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from flowdiag.policy.selectors import LabelSelector
 
@@ -31,6 +32,7 @@ def split_label(text: str) -> tuple[str, str | None]:
     return (key, value) if sign and " " not in key else (text, None)
 
 
+@lru_cache(maxsize=65536)
 def typo(one: str, other: str) -> bool:
     """Whether two words differ as mistyped words do: case, ``-`` and ``_``, one or two letters, an affix.
 

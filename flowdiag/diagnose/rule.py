@@ -11,6 +11,7 @@ from typing import ClassVar
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis, judge
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.signs import Sign
 from flowdiag.model.finding import Finding, Said
 from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Counterfactual, Severity
@@ -35,13 +36,15 @@ class Rule:
     severity: ClassVar[Severity]
     needs: ClassVar[Needs] = Needs.NONE
     """State without which the rule stays silent."""
+    signs: ClassVar[tuple[int, ...]] = (Sign.ANY,)
+    """What a case must look like for `diagnose` to have anything to say: all bits of one of these."""
     passed: ClassVar[bool] = False
     """Whether it is about traffic that was let through; all others are about refusals."""
     specificity: ClassVar[int] = 50
     """Which finding speaks for a flow that several rules explain: the greatest."""
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
-        """Yield what is wrong, at most a few findings; called only where `needs` are met."""
+        """Yield what is wrong, at most a few findings; called only where `needs` are met and `signs` seen."""
         del case
         yield from ()
 

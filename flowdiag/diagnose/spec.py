@@ -7,14 +7,15 @@ that a diagnosis can tell *why* a condition was written the way it was.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.model.objects import Pod, PolicyObject
+from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import NearestRule, PolicyRef
 from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
 
@@ -22,9 +23,9 @@ __all__ = [
     "IpBlock",
     "PeerText",
     "PortText",
+    "admits_a_pod",
     "directions_without_rules",
     "ip_blocks",
-    "matching_pods",
     "peers",
     "policy_at",
     "port_texts",
@@ -79,17 +80,33 @@ class IpBlock(Struct, frozen=True):
 
 
 def _within(ip: str | None, cidr: str) -> bool:
-    try:
-        network: Network = ip_network(cidr, strict=False)
-        address = ip_address(ip or "")
-    except ValueError:
+    network, address = _network(cidr), _address(ip or "")
+    if network is None or address is None:
         return False
     return address.version == network.version and address in network
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=65536)
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def policy_at(case: Case, ref: PolicyRef) -> PolicyObject | None:
     """Give the object of a policy that held at the time of the case; the only one, or ``None`` if unsure."""
     versions = case.context.policy(ref)
+    if len(versions) == 1:
+        return versions[0]
     at = case.at
     holding = [
         one
@@ -104,6 +121,29 @@ def policy_at(case: Case, ref: PolicyRef) -> PolicyObject | None:
     return found[0] if len(found) == 1 else None
 
 
+_Text = TypeVar("_Text")
+
+
+def _once(read: Callable[[Case, NearestRule], _Text]) -> Callable[[Case, NearestRule], _Text]:
+    """Read each rule of each policy object once a run, however many refusals come near it."""
+
+    @wraps(read)
+    def known(case: Case, rule: NearestRule) -> _Text:
+        policy = policy_at(case, rule.policy)
+        if policy is None:
+            return read(case, rule)
+        # The context's snapshot keeps the object, so that its id stays its own.
+        key = (read, id(policy), rule.rule)
+        texts = case.context.texts
+        if key not in texts:
+            texts[key] = read(case, rule)
+        found: _Text = texts[key]
+        return found
+
+    return known
+
+
+@_once
 def rule_at(case: Case, rule: NearestRule) -> dict[str, Any] | None:
     """Give the rule's own object (the whole ``egress[0]``, whichever of its peers is meant)."""
     policy = policy_at(case, rule.policy)
@@ -135,6 +175,7 @@ def _entries(case: Case, rule: NearestRule) -> Iterator[tuple[str, dict[str, Any
                 yield f"{base[0] if base else rule.rule}.{word}[{index}]", peer
 
 
+@_once
 def peers(case: Case, rule: NearestRule) -> tuple[PeerText, ...]:
     """Read the selectors of the rule's peers (of the one that its path names, else of all)."""
     found = []
@@ -156,6 +197,7 @@ def peers(case: Case, rule: NearestRule) -> tuple[PeerText, ...]:
     return tuple(found)
 
 
+@_once
 def ip_blocks(case: Case, rule: NearestRule) -> tuple[IpBlock, ...]:
     """Read the address ranges of the rule's peers, in NetworkPolicy, Cilium and Calico wording."""
     found: list[IpBlock] = []
@@ -181,6 +223,7 @@ def ip_blocks(case: Case, rule: NearestRule) -> tuple[IpBlock, ...]:
     return tuple(found)
 
 
+@_once
 def port_texts(case: Case, rule: NearestRule) -> tuple[PortText, ...] | None:
     """Read the rule's ports; empty is every port, ``None`` is not known."""
     raw = rule_at(case, rule)
@@ -225,29 +268,31 @@ def selector_holds(selector: LabelSelector | None, labels: dict[str, str]) -> bo
     return selector is None or all(each.holds(labels) for each in selector.requirements)
 
 
-def matching_pods(case: Case, rule: NearestRule, peer: PeerText) -> tuple[Pod, ...]:
-    """Live pods of the snapshot that a NetworkPolicy's peer admits today."""
-    key = (rule.policy.namespace, (peer.namespaces, peer.pods))
-    known = case.context.admitted.get(key)
+def admits_a_pod(case: Case, rule: NearestRule, peer: PeerText) -> bool:
+    """Whether a NetworkPolicy's peer admits any live pod of the snapshot today."""
+    key = (rule.policy.namespace if peer.namespaces is None else None, (peer.namespaces, peer.pods))
+    known = case.context.admitting.get(key)
     if known is None:
-        known = case.context.admitted[key] = tuple(_matching(case, rule.policy.namespace, peer))
+        known = case.context.admitting[key] = _admits(case, rule.policy.namespace, peer)
     return known
 
 
-def _matching(case: Case, own: str | None, peer: PeerText) -> Iterator[Pod]:
+def _admits(case: Case, own: str | None, peer: PeerText) -> bool:
     namespaces = case.context.snapshot.namespaces
-    for pod in case.context.snapshot.pods:
-        if not pod.live or pod.host_network:
-            continue
-        if peer.namespaces is None:
-            if pod.namespace != own:
-                continue
-        else:
-            namespace = namespaces.get(pod.namespace)
-            if not selector_holds(peer.namespaces, namespace.labels if namespace is not None else {}):
-                continue
-        if selector_holds(peer.pods, pod.labels):
-            yield pod
+    by_namespace = case.context.index.by_namespace
+    if peer.namespaces is None:
+        spaces = [own] if own is not None and own in by_namespace else []
+    else:
+        spaces = [
+            name
+            for name in by_namespace
+            if selector_holds(peer.namespaces, namespaces[name].labels if name in namespaces else {})
+        ]
+    return any(
+        pod.live and not pod.host_network and selector_holds(peer.pods, pod.labels)
+        for name in spaces
+        for pod in by_namespace[name]
+    )
 
 
 def directions_without_rules(policy: PolicyObject) -> dict[str, str]:
@@ -277,7 +322,11 @@ def directions_without_rules(policy: PolicyObject) -> dict[str, str]:
 
 def selected_labels(case: Case, ref: PolicyRef, path: str) -> tuple[tuple[str, str], ...]:
     """Read ``key=value`` pairs that a rule's peer selectors ask pods for (NetworkPolicy and Cilium kinds)."""
-    rule = NearestRule(policy=ref, rule=path, misses=())
+    return _selected(case, NearestRule(policy=ref, rule=path, misses=()))
+
+
+@_once
+def _selected(case: Case, rule: NearestRule) -> tuple[tuple[str, str], ...]:
     found: dict[tuple[str, str], None] = {}
     selectors = [peer.pods for peer in peers(case, rule) if peer.pods is not None]
     raw = rule_at(case, rule) or {}

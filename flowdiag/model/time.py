@@ -16,6 +16,7 @@ NS = 1_000_000_000
 """Nanoseconds in a second."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE = _EPOCH.replace(tzinfo=None)
 
 # "2026-09-20T14:56:45.779111730Z"      Hubble v1.19 JSON, CRI, kubectl --timestamps
 # "2024-11-19T12:15:03.023805-08:00"    rsyslog RFC 3339 file format
@@ -98,5 +99,4 @@ def rfc3339(at: int) -> str:
 
 def rfc3339_seconds(at: int) -> str:
     """RFC 3339 text in UTC, cut to whole seconds, for people."""
-    moment = _EPOCH + timedelta(seconds=at // NS)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    return f"{(_NAIVE + timedelta(seconds=at // NS)).isoformat()}Z"

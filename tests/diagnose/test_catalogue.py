@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from diagnosis_cases import build_case, load_cases
 
-from flowdiag.diagnose import broken_rules, diagnose, rules, sections
+from flowdiag.diagnose import broken_rules, diagnose, leading, rules, sections
 from flowdiag.diagnose.rule import SECTIONS
 
 CASES = load_cases()
@@ -101,3 +101,31 @@ def test_the_order_of_rules_never_matters(code, name, spec):
 
     assert diagnose(case) == diagnose(case, reversed(known))
     assert diagnose(case) == diagnose(case, turned), code
+
+
+@pytest.mark.parametrize(("code", "name", "spec"), CASES, ids=[f"{c}-{n}" for c, n, _ in CASES])
+def test_a_rule_has_nothing_to_say_where_the_case_shows_none_of_its_signs(code, name, spec):
+    """Asked all the same, no rule finds anything: the signs leave out work and never a finding."""
+    case = build_case(spec)
+
+    passed_over = [
+        rule
+        for rule in rules()
+        if rule.needs & case.has == rule.needs
+        and rule.passed is case.passed
+        and not any(case.signs & wanted == wanted for wanted in rule.signs)
+    ]
+
+    assert passed_over or case.passed, (code, name)
+    assert {rule.code: list(rule.diagnose(case)) for rule in passed_over} == {
+        rule.code: [] for rule in passed_over
+    }
+
+
+@pytest.mark.parametrize(("code", "name", "spec"), CASES, ids=[f"{c}-{n}" for c, n, _ in CASES])
+def test_the_leading_finding_is_the_first_of_all(code, name, spec):
+    """Asking only until somebody speaks gives what asking everybody gives."""
+    case = build_case(spec)
+    found = diagnose(case)
+
+    assert leading(case) == (found[0] if found else None), (code, name)

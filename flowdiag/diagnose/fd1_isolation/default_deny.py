@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, miss_text, policy_text, port_text, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, PolicyRef
@@ -60,6 +61,7 @@ class DefaultDeny(Rule):
     slug = "default-deny"
     title = "Nothing allows {source} to reach {destination} on {port}"
     severity = Severity.HIGH
+    signs = (Sign.POLICY,)
     specificity = 10
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

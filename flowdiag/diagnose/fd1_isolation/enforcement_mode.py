@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -39,6 +40,7 @@ class EnforcementMode(Rule):
     title = "{source} cannot reach {destination} on {port}: enforcement is on without a policy"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.POLICY,)
     specificity = 62
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

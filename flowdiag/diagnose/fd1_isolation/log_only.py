@@ -8,6 +8,7 @@ from typing import Any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.finding import Finding
@@ -45,6 +46,7 @@ class LogOnlyPolicy(Rule):
     title = "A policy that only logs blocks {source} from {destination} on {port}"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.DEFAULT,)
     specificity = 82
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
@@ -41,6 +42,7 @@ class OneSideAllowed(Rule):
     title = "Only one side allows {source} to reach {destination} on {port}"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.DEFAULT | Sign.OTHER_OPEN,)
     specificity = 55
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

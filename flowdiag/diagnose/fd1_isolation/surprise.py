@@ -8,6 +8,7 @@ from typing import Any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import directions_without_rules, policy_at
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.finding import Finding
@@ -49,17 +50,17 @@ class IsolationBySurprise(Rule):
     title = "{source} cannot reach {destination} on {port}: a policy isolates more than it seems to"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.DEFAULT,)
     specificity = 60
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         if not case.default_denied or not case.isolating or case.direction is None:
             return
-        ways = {ref: self._way(case, ref) for ref in case.isolating}
-        if any(way is None for way in ways.values()):
+        if any(self._way(case, ref) is None for ref in case.isolating):
             return
         ref = case.isolating[0]
-        way = ways[ref]
+        way = self._way(case, ref)
         name, who, direction = policy_text(ref), end_text(case.enforcer), case.direction
         other = "egress" if direction == "ingress" else "ingress"
         texts = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.event import Direction
@@ -44,6 +45,7 @@ class ApiServerEgress(Rule):
     title = "{source} cannot reach the Kubernetes API ({destination} on {port})"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.DEFAULT | Sign.EGRESS,)
     specificity = 78
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -98,10 +100,4 @@ class ApiServerEgress(Rule):
         for end in (dst, via):
             if end is not None and end.service is not None:
                 return (end.service.namespace, end.service.name) == ("default", "kubernetes")
-        addresses = {
-            address
-            for piece in case.context.snapshot.endpoint_slices
-            if (piece.namespace, piece.service) == ("default", "kubernetes")
-            for address in piece.addresses
-        }
-        return dst.ip in addresses or dst.ip in cls._vips(case)
+        return dst.ip in case.context.api_addresses or dst.ip in cls._vips(case)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.finding import Finding
@@ -40,6 +41,7 @@ class CidrForPod(Rule):
     title = "{source} cannot reach {destination} on {port}: an address range does not match pods here"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.CILIUM | Sign.MISSES_IP,)
     specificity = 72
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.spec import PeerText, matching_pods, peers, selector_holds
+from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.spec import PeerText, admits_a_pod, peers, selector_holds
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, NearestRule
@@ -41,6 +42,7 @@ class CombinedListItem(Rule):
     title = "{source} cannot reach {destination} on {port}: a list item asks for two selectors at once"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.PODS | Needs.NAMESPACES
+    signs = (Sign.MISSES_POD, Sign.MISSES_NAMESPACE)
     specificity = 74
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -75,10 +77,10 @@ class CombinedListItem(Rule):
         pod = case.peer_pod
         if pod is None or peer.namespaces is None or peer.pods is None or not peer.pods.requirements:
             return False
-        if matching_pods(case, rule, peer):
+        if admits_a_pod(case, rule, peer):
             return False
         halves = (PeerText(peer.path, peer.namespaces, None), PeerText(peer.path, None, peer.pods))
-        if not all(matching_pods(case, rule, half) for half in halves):
+        if not all(admits_a_pod(case, rule, half) for half in halves):
             return False
         namespace = case.context.snapshot.namespaces.get(pod.namespace)
         in_namespaces = namespace is not None and selector_holds(peer.namespaces, namespace.labels)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.finding import Finding
@@ -39,6 +40,7 @@ class Excepted(Rule):
     title = "{source} cannot reach {destination} on {port}: an exception covers the address"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.MISSES_IP,)
     specificity = 72
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

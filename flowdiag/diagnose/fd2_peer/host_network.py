@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import peers, selector_holds
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
@@ -49,6 +50,7 @@ class HostNetworkPeer(Rule):
     title = "{source} cannot reach {destination} on {port}: a hostNetwork pod has no labels that count"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.PODS
+    signs = (Sign.DEFAULT | Sign.HOST_PEER,)
     specificity = 73
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import selected_labels
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.finding import Finding
@@ -42,6 +43,7 @@ class IdentityLabel(Rule):
     title = "{source} cannot reach {destination} on {port}: a label is not part of the Cilium identity"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.PODS
+    signs = (Sign.CILIUM | Sign.IDENTITY,)
     specificity = 86
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -51,7 +53,7 @@ class IdentityLabel(Rule):
             return
         if pod.labels_before or not any(key.startswith(_PREFIX) for key, _ in recorded):
             return
-        identity = {key.removeprefix(_PREFIX) for key, _ in recorded}
+        identity = {key for key, _ in recorded}
         rules: dict[tuple[PolicyRef, str], None] = {(rule.policy, rule.rule): None for rule in case.nearest}
         if case.end.decided_by is not None and case.end.allowed is True:
             rules.setdefault((case.end.decided_by.policy, case.end.decided_by.rule))
@@ -60,7 +62,7 @@ class IdentityLabel(Rule):
             lacking = sorted(
                 f"{key}={value}"
                 for key, value in wanted
-                if pod.labels.get(key) == value and key not in identity
+                if pod.labels.get(key) == value and key not in identity and _PREFIX + key not in identity
             )
             if not lacking:
                 continue

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.spec import matching_pods, peers
+from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.spec import admits_a_pod, peers
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, NearestRule
@@ -41,6 +42,7 @@ class ImplicitNamespace(Rule):
     title = "{source} cannot reach {destination} on {port}: the rule means pods of its own namespace"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.POD_PEER | Sign.MISSES_NAMESPACE,)
     specificity = 71
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -75,5 +77,5 @@ class ImplicitNamespace(Rule):
     def _implicit(case: Case, rule: NearestRule) -> tuple[bool, str] | None:
         for peer in peers(case, rule):
             if peer.namespaces is None and peer.pods is not None and peer.pods.requirements:
-                return bool(matching_pods(case, rule, peer)), peer.pods.text
+                return admits_a_pod(case, rule, peer), peer.pods.text
         return None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
@@ -51,6 +52,7 @@ class IngressHop(Rule):
     title = "{source} cannot reach {destination} on {port}: policy leaves out the Ingress or Gateway proxy"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.CILIUM | Sign.DEFAULT,)
     specificity = 97
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

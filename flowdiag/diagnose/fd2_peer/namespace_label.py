@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.labels import split_label, typo
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Miss, NearestRule
@@ -44,6 +45,7 @@ class NamespaceLabelMissing(Rule):
     title = "{source} cannot reach {destination} on {port}: a namespace label does not match the rule"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.NAMESPACES
+    signs = (Sign.POD_PEER | Sign.MISSES_NAMESPACE,)
     specificity = 70
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -90,10 +92,6 @@ class NamespaceLabelMissing(Rule):
         if value == namespace or miss.found is None:
             return True
         found = split_label(miss.found)[1] or ""
-        others = (
-            one
-            for one in case.context.snapshot.namespaces.values()
-            # It may have been given the label since.
-            if one.labels.get(key) == value and one.name != namespace
-        )
-        return typo(value, found) or next(others, None) is None
+        # It may have been given the label since.
+        others = case.context.namespaces_labelled.get((key, value), set()) - {namespace}
+        return not others or typo(value, found)

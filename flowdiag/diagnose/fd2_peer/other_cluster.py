@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import rule_at
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.endpoint import Endpoint
@@ -48,6 +49,7 @@ class OtherCluster(Rule):
     title = "{source} cannot reach {destination} on {port}: the selector means this cluster only"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.CILIUM | Sign.DEFAULT | Sign.IDENTITY,)
     specificity = 79
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.labels import IDENTITY_KEYS, alike, split_label
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.spec import matching_pods, peers
+from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.spec import admits_a_pod, peers
 from flowdiag.diagnose.wording import a_list, end_text, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, NearestRule
@@ -42,6 +43,7 @@ class PodLabelNearMiss(Rule):
     title = "{source} cannot reach {destination} on {port}: a pod label does not match the rule"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.POD_PEER | Sign.MISSES_POD,)
     specificity = 70
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -84,7 +86,7 @@ class PodLabelNearMiss(Rule):
             if all(_nowhere(case, miss.wanted) for miss in rule.misses):
                 return plain
             return plain if not has and not keys & IDENTITY_KEYS else None
-        if not any(matching_pods(case, rule, peer) for peer in texts):
+        if not any(admits_a_pod(case, rule, peer) for peer in texts):
             return plain
         return plain if not has and not keys & IDENTITY_KEYS else None
 

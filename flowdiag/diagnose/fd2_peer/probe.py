@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
@@ -45,6 +46,7 @@ class ProbeFromNode(Rule):
     title = "Probes of {destination} on {port} from {source} are refused"
     severity = Severity.HIGH
     needs = Needs.PODS
+    signs = (Sign.POLICY | Sign.FROM_HOST,)
     specificity = 84
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.event import Direction
@@ -41,6 +42,7 @@ class ServiceRange(Rule):
     title = "{source} cannot reach {destination} on {port}: the rule allows the Service's address"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.SERVICES
+    signs = (Sign.EGRESS | Sign.MISSES_IP,)
     specificity = 72
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

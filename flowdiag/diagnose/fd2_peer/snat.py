@@ -8,6 +8,7 @@ from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
@@ -45,6 +46,7 @@ class TranslatedSource(Rule):
     title = "Clients of {destination} on {port} arrive with a node's address"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.SERVICES
+    signs = (Sign.INGRESS | Sign.FROM_HOST | Sign.MISSES_IP,)
     specificity = 73
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.dns import is_dns_server
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.event import Direction
@@ -42,6 +43,7 @@ class DnsTransport(Rule):
     title = "DNS lookups of {source} on {port} are blocked: the rule allows another transport"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.EGRESS | Sign.LOOKUP | Sign.MISSES_PORT, Sign.EGRESS | Sign.LOOKUP | Sign.MISSES_PROTOCOL)
     specificity = 85
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
@@ -38,6 +39,7 @@ class Hairpin(Rule):
     slug = "hairpin"
     title = "{source} cannot reach itself on {port}"
     severity = Severity.MEDIUM
+    signs = (Sign.POLICY,)
     specificity = 94
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

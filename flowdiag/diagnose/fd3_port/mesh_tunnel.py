@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
@@ -45,6 +46,7 @@ class MeshTunnel(Rule):
     title = "The mesh's tunnel from {source} to {destination} (15008/TCP) is refused"
     severity = Severity.HIGH
     needs = Needs.PODS
+    signs = (Sign.POLICY,)
     specificity = 76
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
@@ -46,6 +47,7 @@ class MetadataServer(Rule):
     slug = "metadata-server"
     title = "{source} may not ask the cloud's metadata server ({destination})"
     severity = Severity.MEDIUM
+    signs = (Sign.POLICY,)
     specificity = 79
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

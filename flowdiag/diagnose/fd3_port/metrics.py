@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
@@ -45,6 +46,7 @@ class MetricsPort(Rule):
     title = "{source} cannot scrape {destination} on {port}"
     severity = Severity.MEDIUM
     needs = Needs.POLICIES | Needs.PODS
+    signs = (Sign.DEFAULT,)
     specificity = 69
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import a_list, end_text, rule_text
 from flowdiag.model.finding import Finding
@@ -41,6 +42,7 @@ class NamedPort(Rule):
     title = "{source} cannot reach {destination} on {port}: the rule's port name means something else there"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.PODS
+    signs = (Sign.MISSES_PORT,)
     specificity = 71
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

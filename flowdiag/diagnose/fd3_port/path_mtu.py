@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Dialect
@@ -39,6 +40,7 @@ class PathMtu(Rule):
     slug = "path-mtu"
     title = "Path MTU messages from {source} to {destination} are refused"
     severity = Severity.HIGH
+    signs = (Sign.POLICY,)
     specificity = 93
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

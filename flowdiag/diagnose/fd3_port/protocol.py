@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import port_texts, rule_at
 from flowdiag.diagnose.wording import a_list, rule_text
 from flowdiag.model.finding import Finding
@@ -40,6 +41,7 @@ class ProtocolMismatch(Rule):
     title = "{source} cannot reach {destination} on {port}: the rule is for another protocol"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.MISSES_PROTOCOL,)
     specificity = 71
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import rule_text
 from flowdiag.model.finding import Finding
@@ -42,6 +43,7 @@ class ServicePortInPolicy(Rule):
     title = "{source} cannot reach {destination} on {port}: the rule names the Service's port"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.SERVICES
+    signs = (Sign.MISSES_PORT,)
     specificity = 72
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
@@ -66,6 +67,7 @@ class AdmissionWebhook(Rule):
     title = "The API server cannot call {destination} on {port}"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.SERVICES | Needs.PODS
+    signs = (Sign.DEFAULT | Sign.INGRESS,)
     specificity = 83
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -153,13 +155,7 @@ def _service(raw: Any, name: str, *, ignored: bool, timeout_s: int | None) -> _C
 
 def _api_server(case: Case, src: Endpoint) -> bool | None:
     """Whether the end is the API server: surely, perhaps (a node), or not (``None``)."""
-    addresses = {
-        address
-        for piece in case.context.snapshot.endpoint_slices
-        if (piece.namespace, piece.service) == ("default", "kubernetes")
-        for address in piece.addresses
-    }
-    if src.entity == "kube-apiserver" or (src.ip is not None and src.ip in addresses):
+    if src.entity == "kube-apiserver" or (src.ip is not None and src.ip in case.context.api_addresses):
         return True
     if src.kind is EndpointKind.NODE or src.entity in _SERVER_ENTITIES:
         return False

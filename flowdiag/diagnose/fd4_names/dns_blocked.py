@@ -9,6 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.dns import is_dns_server, is_dns_traffic
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, miss_text, policy_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
@@ -48,6 +49,7 @@ class DnsBlocked(Rule):
     title = "DNS is blocked for {source}"
     severity = Severity.HIGH
     needs = Needs.NONE
+    signs = (Sign.POLICY | Sign.LOOKUP,)
     specificity = 80
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

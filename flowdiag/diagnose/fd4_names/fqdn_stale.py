@@ -10,6 +10,7 @@ from flowdiag.diagnose.fqdn import allowed_names, names_match
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
@@ -48,6 +49,7 @@ class FqdnNotInSet(Rule):
     title = "{source} cannot reach {destination} on {port}, though its name is allowed"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.NAMES
+    signs = (Sign.POLICY | Sign.EGRESS | Sign.OUTWARD,)
     specificity = 81
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

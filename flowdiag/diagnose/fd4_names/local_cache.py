@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.dns import LOCAL_CACHE_IPS, is_dns_traffic
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
@@ -40,6 +41,7 @@ class NodeLocalCache(Rule):
     slug = "node-local-dns"
     title = "DNS lookups of {source} to the node's DNS cache are blocked"
     severity = Severity.HIGH
+    signs = (Sign.POLICY | Sign.LOOKUP,)
     specificity = 86
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from flowdiag.diagnose.fqdn import allowed_names, has_dns_rule
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
@@ -45,6 +46,7 @@ class NoDnsVisibility(Rule):
     title = "{source} cannot reach {destination} on {port}: names are allowed, but lookups are not seen"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.POLICY | Sign.EGRESS | Sign.OUTWARD,)
     specificity = 82
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

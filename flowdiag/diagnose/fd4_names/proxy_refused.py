@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
@@ -41,6 +42,7 @@ class DnsProxyRefused(Rule):
     slug = "dns-proxy-refused"
     title = "The DNS proxy refuses lookups of {source}"
     severity = Severity.MEDIUM
+    signs = (Sign.POLICY | Sign.L7,)
     specificity = 96
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.finding import Finding
@@ -42,6 +43,7 @@ class AdminPolicy(Rule):
     title = "An admin policy denies {source} to {destination} on {port}"
     severity = Severity.HIGH
     needs = Needs.POLICIES
+    signs = (Sign.POLICY | Sign.RULE,)
     specificity = 90
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import PolicyRef
@@ -36,6 +37,7 @@ class AuditOnly(Rule):
     slug = "audit-only"
     title = "{source} to {destination} on {port} would be denied, and was let through"
     severity = Severity.LOW
+    signs = (Sign.UNDECIDED,)
     specificity = 110
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
@@ -40,6 +41,7 @@ class CalicoOrder(Rule):
     slug = "calico-order"
     title = "A Calico rule denies {source} to {destination} on {port}"
     severity = Severity.HIGH
+    signs = (Sign.POLICY | Sign.HITS, Sign.POLICY | Sign.RULE)
     specificity = 89
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

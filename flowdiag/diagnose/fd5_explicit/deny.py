@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
@@ -52,6 +53,7 @@ class ExplicitDeny(Rule):
     slug = "explicit-deny"
     title = "A rule denies {source} to {destination} on {port}"
     severity = Severity.HIGH
+    signs = (Sign.POLICY | Sign.HITS, Sign.POLICY | Sign.RULE, Sign.POLICY | Sign.REASON)
     specificity = 87
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
@@ -39,6 +40,7 @@ class HostFirewall(Rule):
     slug = "host-firewall"
     title = "The host firewall of {destination} refuses {source} on {port}"
     severity = Severity.MEDIUM
+    signs = (Sign.POLICY | Sign.BY_HOST,)
     specificity = 83
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, port_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
@@ -39,6 +40,7 @@ class L7Denied(Rule):
     slug = "l7-denied"
     title = "The proxy refuses requests from {source} to {destination} on {port}"
     severity = Severity.HIGH
+    signs = (Sign.POLICY | Sign.L7,)
     specificity = 96
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from flowdiag.cluster.passing import got_past
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
@@ -38,6 +39,7 @@ class MutualAuth(Rule):
     slug = "mutual-auth-required"
     title = "Mutual authentication of {source} with {destination} is not complete"
     severity = Severity.MEDIUM
+    signs = (Sign.REASON,)
     specificity = 98
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

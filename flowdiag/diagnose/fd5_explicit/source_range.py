@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Service
@@ -36,6 +37,7 @@ class SourceRange(Rule):
     slug = "lb-source-range"
     title = "{source} is outside the source ranges of {destination}"
     severity = Severity.MEDIUM
+    signs = (Sign.REASON,)
     specificity = 98
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding, Said
 from flowdiag.model.report import Confidence, Severity
@@ -43,6 +44,7 @@ class AgentRestart(Rule):
     title = "{source} was refused by {destination} while an agent restarted"
     severity = Severity.MEDIUM
     needs = Needs.LOGS
+    signs = (Sign.POLICY | Sign.OPEN,)
     specificity = 86
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

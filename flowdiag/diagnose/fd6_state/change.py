@@ -11,6 +11,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import SeenChange
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.model.event import ObjectRef
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
@@ -48,6 +49,7 @@ class ChangeJustBefore(Rule):
     title = "{source} is refused by {destination} on {port} since something changed"
     severity = Severity.MEDIUM
     needs = Needs.CHANGES
+    signs = (Sign.POLICY,)
     specificity = 5
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.model.event import Peer
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod
@@ -53,6 +54,7 @@ class WrongIdentity(Rule):
     title = "The identity of {source} or {destination} was not known when it was refused"
     severity = Severity.HIGH
     needs = Needs.PODS
+    signs = (Sign.POLICY | Sign.IDENTITY,)
     specificity = 91
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

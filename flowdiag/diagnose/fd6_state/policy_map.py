@@ -9,6 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -47,6 +48,7 @@ class PolicyMapFull(Rule):
     title = "{source} is refused by {destination}: a policy map is full"
     severity = Severity.HIGH
     needs = Needs.LOGS
+    signs = (Sign.POLICY | Sign.OPEN,)
     specificity = 89
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

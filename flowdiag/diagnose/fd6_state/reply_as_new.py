@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, port_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
@@ -47,6 +48,7 @@ class ReplyAsNew(Rule):
     slug = "reply-judged-as-new"
     title = "Replies between {source} and {destination} are refused as if they were new connections"
     severity = Severity.MEDIUM
+    signs = (Sign.POLICY | Sign.NO_SYN,)
     specificity = 92
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

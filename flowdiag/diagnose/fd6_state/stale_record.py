@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, port_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
@@ -42,6 +43,7 @@ class StaleRecord(Rule):
     slug = "stale-record"
     title = "The flow log repeats an old denial of {source} to {destination} on {port}"
     severity = Severity.INFO
+    signs = (Sign.REASON,)
     specificity = 112
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, seconds
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod
@@ -55,6 +56,7 @@ class StartUpWindow(Rule):
     slug = "start-up-window"
     title = "{source} was refused by {destination} in the first seconds of a pod"
     severity = Severity.LOW
+    signs = (Sign.OPEN,)
     specificity = 88
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

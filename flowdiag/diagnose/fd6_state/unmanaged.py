@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
@@ -42,6 +43,7 @@ class UnmanagedPod(Rule):
     slug = "unmanaged-pod"
     title = "{source} is refused by {destination}: a pod is not managed by the CNI"
     severity = Severity.HIGH
+    signs = (Sign.IDENTITY,)
     specificity = 93
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.reasons import meaning
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.model.event import Cause
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
@@ -53,6 +54,7 @@ class NotPolicy(Rule):
     slug = "not-policy"
     title = "Packets from {source} to {destination} were dropped, but not by policy"
     severity = Severity.INFO
+    signs = (Sign.NOT_POLICY,)
     specificity = 100
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.event import Cause, Direction
 from flowdiag.model.finding import Finding
@@ -60,6 +61,7 @@ class RecordedAgainstReplay(Rule):
     title = "{source} was refused by {destination} on {port}, which the known policies allow"
     severity = Severity.MEDIUM
     needs = Needs.POLICIES
+    signs = (Sign.POLICY | Sign.OPEN,)
     specificity = 30
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis, lower
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, port_text
 from flowdiag.model.event import Verdict
 from flowdiag.model.finding import Finding
@@ -43,6 +44,7 @@ class LoggedOnly(Rule):
     slug = "logged-only"
     title = "{source} to {destination} on {port} was logged; what became of it is not recorded"
     severity = Severity.INFO
+    signs = (Sign.UNDECIDED,)
     specificity = 105
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

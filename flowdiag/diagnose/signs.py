@@ -1,0 +1,78 @@
+"""What a case looks like at first sight, so that only rules that can speak are asked.
+
+A refusal meets some fifty rules, of which two or three have anything to do with it.  What nearly all of them ask first
+is worked out once for a case, and the rules to ask are looked up by it.
+"""
+
+from __future__ import annotations
+
+from flowdiag.model.policy import Condition
+
+__all__ = ["DNS_PORTS", "MISSING", "Sign"]
+
+DNS_PORTS = frozenset({53, 5353, 1053})
+"""The Service's port, and the pod ports of OpenShift's dns-default (5353) and some CoreDNS charts (1053)."""
+
+
+class Sign:
+    """First sights as bits of an integer (an enum's arithmetic is too slow here)."""
+
+    ANY = 0
+    """Nothing is asked: the rule looks at every case."""
+    EGRESS = 1 << 0
+    """The source's side refused."""
+    INGRESS = 1 << 1
+    """The destination's side refused."""
+    POLICY = 1 << 2
+    """The record's reason may be a policy's; see `Case.not_policy`."""
+    NOT_POLICY = 1 << 3
+    DEFAULT = 1 << 4
+    """`Case.default_denied`."""
+    RULE = 1 << 5
+    """`Case.denied_by_rule`."""
+    OPEN = 1 << 6
+    """The replay does not refuse on the side that the records name."""
+    OTHER_OPEN = 1 << 7
+    """The replay lets it pass on the other side."""
+    HITS = 1 << 8
+    """The record names policies."""
+    REASON = 1 << 9
+    """The record has a reason, and another than ``POLICY_DENIED``, which every policy gives."""
+    NO_SYN = 1 << 10
+    """No packet was seen to begin a connection."""
+    L7 = 1 << 11
+    """The record holds a request."""
+    IDENTITY = 1 << 12
+    """The record or the state tells an identity, its labels or a reserved word of one end."""
+    POD_PEER = 1 << 13
+    """`Case.pod_peer`."""
+    LOOKUP = 1 << 14
+    """The port is one that lookups use."""
+    FROM_HOST = 1 << 15
+    """The client is a node, or is known by a reserved word."""
+    BY_HOST = 1 << 16
+    """The same of the refusing end."""
+    HOST_PEER = 1 << 17
+    """The refused end is a node, or a pod of which no address of its own is known."""
+    OUTWARD = 1 << 18
+    """The server is no known pod, node or Service."""
+    UNDECIDED = 1 << 19
+    """The verdict of the record is no refusal: audited, or only logged."""
+    CILIUM = 1 << 20
+    """The enforcer goes by identities: Cilium, or GKE's Dataplane V2."""
+    MISSES_NAMESPACE = 1 << 21
+    """`Case.missing_one` of that condition is not empty; so with the others."""
+    MISSES_POD = 1 << 22
+    MISSES_IP = 1 << 23
+    MISSES_PORT = 1 << 24
+    MISSES_PROTOCOL = 1 << 25
+
+
+MISSING = {
+    Condition.NAMESPACE: Sign.MISSES_NAMESPACE,
+    Condition.POD: Sign.MISSES_POD,
+    Condition.IP: Sign.MISSES_IP,
+    Condition.PORT: Sign.MISSES_PORT,
+    Condition.PROTOCOL: Sign.MISSES_PROTOCOL,
+}
+"""Conditions that rules ask for by themselves."""
