@@ -67,8 +67,8 @@ class EndsBook:
         self.members: list[Facts] = []
         """One member of each class."""
         self._known: dict[object, tuple[Endpoint, Facts]] = {}
-        self._same: dict[int, tuple[Endpoint, Facts]] = {}
-        """By identity; the endpoint is kept so that its id stays its own."""
+        self._same: dict[int, tuple[Endpoint, Facts, bool]] = {}
+        """By identity, and whether the end is of a node; the endpoint is kept so that its id stays its own."""
         self._label_times = sorted(
             {
                 change.until
@@ -90,17 +90,18 @@ class EndsBook:
             at: when, in nanoseconds; ``None`` is now.
             near: the other end's node, where conditions tell the own node from others.
         """
-        plain = near is None and (at is None or not self._label_times)
-        if plain:
-            # Callers ask with the same endpoint values again and again.
-            same = self._same.get(id(endpoint))
-            if same is not None:
-                return same[1]
-        facts = self._keyed(endpoint, at, near)
-        if plain:
+        if at is not None and self._label_times:
+            return self._keyed(endpoint, at, near)
+        # Callers ask with the same endpoint values again and again.
+        same = self._same.get(id(endpoint))
+        if same is not None and (near is None or not same[2]):
+            return same[1]
+        of_node = self._relational and _node_of(endpoint) is not None
+        facts = self._keyed(endpoint, at, near if of_node else None)
+        if near is None or not of_node:
             if len(self._same) >= _SAME:
                 self._same.clear()
-            self._same[id(endpoint)] = (endpoint, facts)
+            self._same[id(endpoint)] = (endpoint, facts, of_node)
         return facts
 
     def _keyed(self, endpoint: Endpoint, at: int | None, near: str | None) -> Facts:

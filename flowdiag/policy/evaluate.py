@@ -8,7 +8,10 @@ so callers turn replies round first.  A pod to itself is not covered by any of t
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -27,7 +30,7 @@ from flowdiag.model.policy import (
 )
 from flowdiag.policy.decide import Verdict, decide
 from flowdiag.policy.ends import EndsBook, pod_endpoint
-from flowdiag.policy.index import Conditions, Plan, View, bits_of
+from flowdiag.policy.index import Conditions, Plan, View, bits_of, in_order
 from flowdiag.policy.model import Order, Outcome, Policy, Tier, Traffic
 from flowdiag.policy.nearest import candidates, holds_address, named, nearest_rules
 from flowdiag.policy.reach import port_verdicts
@@ -47,6 +50,9 @@ OUTSIDE = frozenset({"outside"})
 """Kinds of ends that no policy of the cluster polices."""
 
 _LOOPBACK = "a pod's connection to itself is not covered by policy; enforcers differ"
+
+
+KeysOf = dict[tuple[int, int], tuple[Policy, frozenset[str]]]
 
 
 class PolicySet:
@@ -69,6 +75,7 @@ class PolicySet:
         crossing: says why what an end's own policies allow may still be refused on the way, where nothing
             here evaluates that; the verdict is then unknown.
         unread: why no verdict on a pod is sure, where policies are known to be missing.
+        groundwork: what the dialect works out of pods, namespaces and so on, for sets with this one as `base`.
     """
 
     def __init__(
@@ -88,6 +95,7 @@ class PolicySet:
         made: Mapping[tuple[int, str], tuple[PolicyObject | Policy, Policy]] | None = None,
         base: PolicySet | None = None,
         unread: str | None = None,
+        groundwork: object = None,
     ) -> None:
         self.snapshot = snapshot
         self.dialect = dialect
@@ -95,15 +103,19 @@ class PolicySet:
         self.notes = notes
         self.ranges = ranges
         self.made = made if made is not None else {}
+        self.groundwork = groundwork
         self._own_node = own_node
         self._relational = relational
         self._policed = policed
         self._loopback = loopback
         self._crossing = crossing
         self._unread = unread
-        self._spaces = _namespaces_read(snapshot)
-        self.keys_of: dict[int, tuple[Policy, frozenset[str]]] = base.keys_of if base is not None else {}
-        """What a policy's conditions look at, by its identity, which is kept so that it stays its."""
+        self.inhabited: frozenset[str] = base.inhabited if base is not None else _inhabited(snapshot)
+        self._spaces = self.inhabited | {
+            policy.ref.namespace for policy in snapshot.policies if policy.ref.namespace is not None
+        }
+        self.keys_of: KeysOf = base.keys_of if base is not None else {}
+        """What a policy's conditions look at, by the identities of these, which are kept so that they stay theirs."""
         every = [policy for tier in tiers for policy in tier.policies]
         keys = frozenset[str]().union(*(self._keys(policy) for policy in every))
         # Classes may be finer than these policies need; what is known of every end is worth more.
@@ -114,7 +126,8 @@ class PolicySet:
             else EndsBook(snapshot, ranges, keys, extra=extra, relational=relational)
         )
         self.conditions: Conditions = base.conditions if base is not None and same else Conditions()
-        self._plans = {direction: Plan(direction, tiers, self.conditions) for direction in Direction}
+        ordered = [(tier, in_order(tier)) for tier in tiers]
+        self._plans = {direction: Plan(direction, ordered, self.conditions) for direction in Direction}
         self._times = sorted(
             {
                 moment
@@ -139,9 +152,10 @@ class PolicySet:
         self._traffic: dict[tuple[str, int | None, Icmp | None, L7 | None], Traffic] = {}
 
     def _keys(self, policy: Policy) -> frozenset[str]:
-        known = self.keys_of.get(id(policy))
+        key = (id(policy.applies_to), id(policy.rules))
+        known = self.keys_of.get(key)
         if known is None:
-            known = self.keys_of[id(policy)] = (policy, _keys(policy))
+            known = self.keys_of[key] = (policy, _keys(policy))
         return known[1]
 
     # Questions
@@ -224,25 +238,48 @@ class PolicySet:
             unknown: also those of which it cannot be told.
         """
         outcomes = (Outcome.MATCH, Outcome.UNKNOWN) if unknown else (Outcome.MATCH,)
-        policies = [policy for tier in self.tiers for policy in tier.policies if policy.ref == ref]
+        policies = [policy for _, policy in self.named(ref)]
         spaces = {policy.namespace for policy in policies}
-        return tuple(
-            pod
-            for pod in self.snapshot.pods
-            if pod.live
-            and (pod.namespace in spaces or None in spaces)
-            and any(
-                Plan.selects(policy, self.ends.of(pod_endpoint(pod), at)).outcome in outcomes
-                for policy in policies
-            )
-        )
+        ends = self._pods.values() if None in spaces else [self._pods.get(each or "", ()) for each in spaces]
+        answers: dict[int, bool] = {}
+        found: list[tuple[int, Pod]] = []
+        for place, pod, end in chain.from_iterable(ends):
+            facts = self.ends.of(end, at)
+            # Pods that no condition tells apart are asked for once.
+            selected = answers.get(facts.class_id)
+            if selected is None:
+                selected = answers[facts.class_id] = any(
+                    Plan.selects(policy, facts).outcome in outcomes for policy in policies
+                )
+            if selected:
+                found.append((place, pod))
+        found.sort(key=itemgetter(0))
+        return tuple(pod for _, pod in found)
 
     def policy(self, ref: PolicyRef) -> Policy | None:
         """Give the compiled policy of that name, or ``None`` where none is in force."""
-        return next(
-            (policy for tier in self.tiers for policy in tier.policies if policy.ref == ref),
-            None,
-        )
+        return next((policy for _, policy in self.named(ref)), None)
+
+    def named(self, ref: PolicyRef) -> Sequence[tuple[str, Policy]]:
+        """Give the compiled policies of that name, each with its tier's; a Cilium object may hold several."""
+        return self._by_ref.get(ref, ())
+
+    @cached_property
+    def _by_ref(self) -> dict[PolicyRef, list[tuple[str, Policy]]]:
+        found: dict[PolicyRef, list[tuple[str, Policy]]] = {}
+        for tier in self.tiers:
+            for policy in tier.policies:
+                found.setdefault(policy.ref, []).append((tier.name, policy))
+        return found
+
+    @cached_property
+    def _pods(self) -> dict[str, list[tuple[int, Pod, Endpoint]]]:
+        """Live pods as ends, by namespace, with their places in the snapshot."""
+        found: dict[str, list[tuple[int, Pod, Endpoint]]] = {}
+        for place, pod in enumerate(self.snapshot.pods):
+            if pod.live:
+                found.setdefault(pod.namespace, []).append((place, pod, pod_endpoint(pod)))
+        return found
 
     # One end
 
@@ -606,11 +643,10 @@ def _agree(decisions: list[ConnectionDecision], why: str) -> ConnectionDecision:
     return ConnectionDecision(allowed=_both(left, right), egress=left, ingress=right)
 
 
-def _namespaces_read(snapshot: Snapshot) -> frozenset[str]:
-    """Namespaces of which the state holds something; one that only records name is not among them."""
+def _inhabited(snapshot: Snapshot) -> frozenset[str]:
+    """Namespaces of which the state holds more than policies; one that only records name is not among them."""
     declared = {name for name, one in snapshot.namespaces.items() if one.declared}
-    found: set[str | None] = {policy.ref.namespace for policy in snapshot.policies}
-    found.update(pod.namespace for pod in snapshot.pods)
+    found: set[str | None] = {pod.namespace for pod in snapshot.pods}
     found.update(workload.namespace for workload in snapshot.workloads)
     found.update(service.namespace for service in snapshot.services)
     found.update(each.namespace for each in snapshot.endpoint_slices)

@@ -8,7 +8,9 @@ The bits are nothing but remembered answers of `Rule`'s own conditions: there is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
 
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
@@ -28,7 +30,12 @@ from flowdiag.policy.model import (
     miss,
 )
 
-__all__ = ["Answers", "Conditions", "Plan", "TierPlan", "View", "bits_of"]
+__all__ = ["Alternative", "Answers", "Conditions", "Plan", "TierPlan", "View", "bits_of", "in_order"]
+
+
+def in_order(tier: Tier) -> Sequence[Policy]:
+    """A tier's policies in the order in which they are tried."""
+    return sorted(tier.policies, key=lambda each: (each.rank, each.ref))
 
 
 def bits_of(mask: int) -> Iterator[int]:
@@ -113,6 +120,18 @@ class Asked:
         return answer
 
 
+class Entry(Struct, frozen=True, eq=False):
+    """What one policy brings into a plan of one direction; bits count from its own first rule."""
+
+    whole: dict[Direction, tuple[Rule, ...]]
+    rules: tuple[Rule, ...]
+    alternatives: list[_Alternatives]
+    allow: int
+    deny: int
+    passes: int
+    by_destination: int
+
+
 class Conditions:
     """Conditions that stand in rules, with their answers by class of ends; equal ones share one.
 
@@ -123,18 +142,33 @@ class Conditions:
     def __init__(self) -> None:
         self._asked: dict[Matcher, Asked] = {}
         self._by_matchers: dict[tuple[Matcher, ...], Alternative] = {}
-        self._of_rule: dict[int, tuple[Rule, _Alternatives]] = {}
-        """By the identity of a rule, which is kept so that it stays its: hashing conditions costs more."""
+        self._entries: dict[tuple[int, Direction], Entry] = {}
+        """By the identity of a policy's rules, which the entry keeps so that it stays theirs.
 
-    def alternatives(self, rule: Rule) -> _Alternatives:
-        """A rule's peers."""
+        Hashing conditions costs more, and a policy that only stands elsewhere or has another name keeps its rules.
+        """
+
+    def entry(self, policy: Policy, direction: Direction) -> Entry:
+        """What a policy brings into a plan."""
+        key = (id(policy.rules), direction)
+        known = self._entries.get(key)
+        if known is None:
+            rules = policy.rules.get(direction, ())
+            known = self._entries[key] = Entry(
+                whole=policy.rules,
+                rules=rules,
+                alternatives=[self._alternatives(rule) for rule in rules],
+                allow=_bits(rule.action is Action.ALLOW for rule in rules),
+                deny=_bits(rule.action is Action.DENY for rule in rules),
+                passes=_bits(rule.action is Action.PASS for rule in rules),
+                by_destination=_bits(any(each.by_destination for each in rule.traffic) for rule in rules),
+            )
+        return known
+
+    def _alternatives(self, rule: Rule) -> _Alternatives:
         if rule.peers is None:
             return None
-        known = self._of_rule.get(id(rule))
-        if known is None:
-            found = tuple((rule.path + peer.path, self._alternative(peer.matchers)) for peer in rule.peers)
-            known = self._of_rule[id(rule)] = (rule, found)
-        return known[1]
+        return tuple((rule.path + peer.path, self._alternative(peer.matchers)) for peer in rule.peers)
 
     def _alternative(self, matchers: tuple[Matcher, ...]) -> Alternative:
         found = self._by_matchers.get(matchers)
@@ -142,6 +176,10 @@ class Conditions:
             asked = tuple(self._asked.setdefault(each, Asked(each)) for each in matchers)
             found = self._by_matchers[matchers] = Alternative(asked)
         return found
+
+
+def _bits(flags: Iterable[bool]) -> int:
+    return sum(1 << position for position, flag in enumerate(flags) if flag)
 
 
 class TierPlan:
@@ -193,11 +231,13 @@ class Plan:
 
     Args:
         direction: which.
-        tiers: in the order in which they are tried.
+        tiers: in the order in which they are tried, each with its policies `in_order`.
         conditions: what conditions answered the classes of ends at hand so far.
     """
 
-    def __init__(self, direction: Direction, tiers: Iterable[Tier], conditions: Conditions) -> None:
+    def __init__(
+        self, direction: Direction, tiers: Iterable[tuple[Tier, Sequence[Policy]]], conditions: Conditions
+    ) -> None:
         self.direction = direction
         self.tiers: list[TierPlan] = []
         self.policies: list[Policy] = []
@@ -216,40 +256,37 @@ class Plan:
         self._alternatives: list[_Alternatives] = []
         """Per rule, its peers with their paths; ``None`` for any peer."""
         self._passing: dict[tuple[int, Traffic, int], Check] = {}
-        for tier in tiers:
-            if tier.always or any(direction in policy.directions for policy in tier.policies):
-                self._enter(tier)
+        self._by_ref: dict[PolicyRef, list[int]] = {}
+        for tier, policies in tiers:
+            if tier.always or any(direction in policy.directions for policy in policies):
+                self._enter(tier, policies)
 
-    def _enter(self, tier: Tier) -> None:
+    def _enter(self, tier: Tier, policies: Sequence[Policy]) -> None:
         plan = TierPlan(tier)
         ordered = tier.order is Order.ORDERED
         ties: dict[int, list[int]] = {}
-        for policy in sorted(tier.policies, key=lambda each: (each.rank, each.ref)):
+        for policy in policies:
             if self.direction not in policy.directions:
                 continue
             place = len(self.policies)
             self.policies.append(policy)
+            self._by_ref.setdefault(policy.ref, []).append(place)
             self.tier_of.append(len(self.tiers))
             plan.policies.append(place)
             if policy.namespace is None:
                 self._cluster_wide.append(place)
             else:
                 self._by_namespace.setdefault(policy.namespace, []).append(place)
-            own = 0
-            for rule in policy.rules.get(self.direction, ()):
-                bit = 1 << len(self.rules)
-                self.rules.append(rule)
-                self._alternatives.append(self._conditions.alternatives(rule))
-                self.policy_of.append(place)
-                own |= bit
-                if rule.action is Action.ALLOW:
-                    plan.allow |= bit
-                elif rule.action is Action.DENY:
-                    plan.deny |= bit
-                elif rule.action is Action.PASS:
-                    plan.passes |= bit
-                if any(each.by_destination for each in rule.traffic):
-                    self.by_destination |= bit
+            entry = self._conditions.entry(policy, self.direction)
+            first, count = len(self.rules), len(entry.rules)
+            own = ((1 << count) - 1) << first
+            self.rules += entry.rules
+            self._alternatives += entry.alternatives
+            self.policy_of += [place] * count
+            plan.allow |= entry.allow << first
+            plan.deny |= entry.deny << first
+            plan.passes |= entry.passes << first
+            self.by_destination |= entry.by_destination << first
             plan.mask |= own
             self.rule_bits.append(own)
             if ordered and policy.tie is not None:
@@ -257,6 +294,10 @@ class Plan:
         plan.actions = plan.allow | plan.deny | plan.passes
         plan.tie_groups = [group for group in ties.values() if len(group) > 1]
         self.tiers.append(plan)
+
+    def places(self, ref: PolicyRef) -> Sequence[int]:
+        """Where the policies of that name stand in `policies`."""
+        return self._by_ref.get(ref, ())
 
     def view(self, facts: Facts, epoch: int, active: int) -> View:
         """Which policies select an end, and which of their rules can concern it.

@@ -14,7 +14,7 @@ from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.policy.index import bits_of
 from flowdiag.policy.model import Traffic
-from flowdiag.policy.ports import MAX_PORT, MIN_PORT, PortSet
+from flowdiag.policy.ports import MAX_PORT, MIN_PORT, NO_PORTS, PortSet
 from flowdiag.policy.traffic import PORT_PROTOCOLS
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def port_verdicts(
     return spans
 
 
+_ALL = PortSet([(MIN_PORT, MAX_PORT)])
+
+
 class Openness(Struct, frozen=True):
     """What is known of the ports from one end to another; the rest is closed."""
 
@@ -86,7 +89,7 @@ def openness(policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | Non
         raise ValueError("both ends are outside the cluster")
     found, doubtful = Ports(), Ports()
     for protocol in PORT_PROTOCOLS:
-        surely = possibly = PortSet([(MIN_PORT, MAX_PORT)])
+        surely = possibly = _ALL
         for direction, subject, peer in (
             (Direction.EGRESS, source, destination),
             (Direction.INGRESS, destination, source),
@@ -94,6 +97,12 @@ def openness(policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | Non
             if subject.kind == "outside" or not possibly:
                 continue
             spans = port_verdicts(policies, direction, subject, peer, protocol, at)
+            if len(spans) == 1:
+                # One verdict for all ports.
+                verdict = spans[0][2]
+                surely = surely if verdict else NO_PORTS
+                possibly = NO_PORTS if verdict is False else possibly
+                continue
             surely &= PortSet((low, high) for low, high, verdict in spans if verdict)
             possibly &= PortSet((low, high) for low, high, verdict in spans if verdict is not False)
         if surely:

@@ -7,7 +7,7 @@ anew can change anything, and these only for the peers that they may match.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -20,10 +20,10 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import PolicySet
 from flowdiag.policy.ends import EndsBook
 from flowdiag.policy.facts import Facts
-from flowdiag.policy.index import Plan, View, bits_of
+from flowdiag.policy.index import Alternative, Plan, View, bits_of
 from flowdiag.policy.model import Outcome, Policy, Rule
 
-__all__ = ["Group", "Groups", "Pair", "concerned", "selected_by"]
+__all__ = ["Cut", "Group", "Groups", "Pair", "concerned", "selected_by"]
 
 
 class Group(Struct, frozen=True, eq=False):
@@ -43,6 +43,36 @@ Pair = tuple[Group, Group]
 """Client and server."""
 
 
+class Cut:
+    """The groups of some policy sets, with what conditions see of each.
+
+    Args:
+        groups: of ends that none of the sets tells apart.
+    """
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = groups
+        self._facts: dict[int, tuple[EndsBook, list[Facts]]] = {}
+        self._places: dict[str | None, list[int]] = {}
+        for place, group in enumerate(groups):
+            if not group.outside:
+                self._places.setdefault(group.end.namespace, []).append(place)
+
+    def facts(self, policies: PolicySet) -> list[Facts]:
+        """What a set's conditions see of the groups, in their order."""
+        book = policies.ends
+        known = self._facts.get(id(book))
+        if known is None:
+            # The book is kept so that its identity stays its own.
+            known = self._facts[id(book)] = (book, [_facts(policies, group.end) for group in self.groups])
+        return known[1]
+
+    def within(self, namespaces: AbstractSet[str | None]) -> list[int]:
+        """Places of the groups that policies of these namespaces may select; one of no namespace selects in all."""
+        spaces = self._places if None in namespaces else namespaces
+        return sorted(place for space in spaces for place in self._places.get(space, ()))
+
+
 class Groups:
     """The ends that a blast radius ranges over, put together as policy sets see them.
 
@@ -52,9 +82,9 @@ class Groups:
 
     def __init__(self, ends: Iterable[Endpoint]) -> None:
         self._ends = tuple((end, end_text(end)) for end in ends)
-        self._known: dict[tuple[int, ...], tuple[list[EndsBook], list[Group]]] = {}
+        self._known: dict[tuple[int, ...], tuple[list[EndsBook], Cut]] = {}
 
-    def of(self, sets: Sequence[PolicySet]) -> list[Group]:
+    def of(self, sets: Sequence[PolicySet]) -> Cut:
         """Put ends together that every one of the sets takes for alike; in the order of the first of each."""
         # Sets that ask the same of ends share what they know of them, and most edits ask nothing new.
         asked = {id(policies.ends): policies for policies in sets}
@@ -69,36 +99,41 @@ class Groups:
                 members.setdefault((end.kind, *classes, node), []).append((end, name))
             groups = [Group(own[0][0], tuple(sorted({name for _, name in own}))) for own in members.values()]
             # The books are kept so that their identities stay their own.
-            known = self._known[key] = ([policies.ends for policies in asked.values()], groups)
+            known = self._known[key] = ([policies.ends for policies in asked.values()], Cut(groups))
         return known[1]
 
 
-def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, groups: Sequence[Group]) -> Iterator[Pair]:
+def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterator[Pair]:
     """Yield pairs whose open ports may differ after one edit; a pair may come twice.
 
     Args:
         old: the policies before.
         new: the same with the edit.
         edit: what was changed.
-        groups: of ends that neither of the two tells apart.
+        cut: groups of ends that neither of the two tells apart.
     """
     for direction in Direction:
         if isinstance(edit, Labelling):
-            found = _by_label(old, new, direction, groups)
+            found = _by_label(old, new, direction, cut)
         elif old.crosses or new.crosses:
             # What stands on the way may be refused by where pods run: nothing is left out.
-            found = ((subject, peer) for subject in groups for peer in groups if not subject.outside)
+            found = ((subject, peer) for subject in cut.groups for peer in cut.groups if not subject.outside)
         else:
-            found = _by_policy(old, new, direction, edit, groups)
+            found = _by_policy(old, new, direction, edit, cut)
         for subject, peer in found:
             if not (subject.outside and peer.outside):
                 yield (subject, peer) if direction is Direction.EGRESS else (peer, subject)
 
 
-def selected_by(policies: PolicySet, refs: AbstractSet[PolicyRef], groups: Iterable[Group]) -> list[Group]:
-    """The groups that one of the policies selects, perhaps or surely."""
-    edited = _edited(policies, refs)
-    return [group for group in groups if _selected(edited, policies, group)]
+def selected_by(policies: PolicySet, ref: PolicyRef, cut: Cut) -> list[Group]:
+    """The groups inside the cluster that a policy selects, perhaps or surely."""
+    edited = policies.named(ref)
+    facts = cut.facts(policies)
+    return [
+        cut.groups[place]
+        for place in cut.within({policy.namespace for _, policy in edited})
+        if _selected(edited, facts[place])
+    ]
 
 
 def _facts(policies: PolicySet, end: Endpoint) -> Facts:
@@ -108,80 +143,116 @@ def _facts(policies: PolicySet, end: Endpoint) -> Facts:
 # --- an edited policy ---------------------------------------------------------------------------------
 
 
-def _by_policy(
-    old: PolicySet, new: PolicySet, direction: Direction, edit: Edit, groups: Sequence[Group]
-) -> Iterator[Pair]:
-    refs = {edit.new.ref} | ({edit.old.ref} if edit.old is not None else set())
+def _by_policy(old: PolicySet, new: PolicySet, direction: Direction, edit: Edit, cut: Cut) -> Iterator[Pair]:
+    refs = dict.fromkeys((edit.new.ref, edit.old.ref if edit.old is not None else edit.new.ref))
     sides = (old, new)
-    before, after = (_edited(each, refs) for each in sides)
-    rules = _rewritten(before, after, direction)
-    every = [_bits(each.plan(direction), refs, None) for each in sides]
-    rewritten = [_bits(each.plan(direction), refs, rules) for each in sides]
-    broken = any(policy.broken for _, policy in (*before, *after))
+    before, after = ([one for ref in refs for one in each.named(ref)] for each in sides)
     plans = [each.plan(direction) for each in sides]
-    looks = [(peer, [_facts(each, peer.end) for each in sides]) for peer in groups]
-    for subject in groups:
-        if subject.outside:
-            continue
-        own = [_selected(one, each, subject) for one, each in ((before, old), (after, new))]
+    rules = _rewritten(before, after, direction)
+    every = [_asked(plan, refs, None) for plan in plans]
+    rewritten = [_asked(plan, refs, rules) for plan in plans]
+    broken = any(policy.broken for _, policy in (*before, *after))
+    facts = [cut.facts(each) for each in sides]
+    reached: dict[tuple[tuple[int, ...], ...], Sequence[Group]] = {}
+    for place in cut.within({policy.namespace for _, policy in (*before, *after)}):
+        subject, looks = cut.groups[place], [each[place] for each in facts]
+        own = [_selected(one, look) for one, look in zip((before, after), looks, strict=True)]
         if not own[0] and not own[1]:
             continue
-        views = [each.view(direction, _facts(each, subject.end)) for each in sides]
+        views = [each.view(direction, look) for each, look in zip(sides, looks, strict=True)]
         if broken or _standing(views[0]) != _standing(views[1]):
-            yield from ((subject, peer) for peer in groups)
+            yield from ((subject, peer) for peer in cut.groups)
             continue
-        masks = [
-            bits & view.answers.maybe
-            for bits, view in zip(rewritten if own[0] == own[1] else every, views, strict=True)
-        ]
-        for peer, facts in looks:
-            if any(
-                mask and plan.peer_answers(look, mask).maybe & mask
-                for plan, look, mask in zip(plans, facts, masks, strict=True)
-            ):
-                yield subject, peer
+        asked = rewritten if own[0] == own[1] else every
+        positions = tuple(
+            tuple(position for position in each if view.answers.maybe >> position & 1)
+            for each, view in zip(asked, views, strict=True)
+        )
+        peers = reached.get(positions)
+        if peers is None:
+            wanted = [
+                (each[position], look)
+                for each, own_positions, look in zip(asked, positions, facts, strict=True)
+                for position in own_positions
+            ]
+            peers = reached[positions] = _reached(wanted, cut)
+        yield from ((subject, peer) for peer in peers)
 
 
-def _edited(policies: PolicySet, refs: AbstractSet[PolicyRef]) -> list[tuple[str, Policy]]:
-    """The compiled policies of these names, with the tiers they stand in."""
-    return [(tier.name, one) for tier in policies.tiers for one in tier.policies if one.ref in refs]
+def _reached(wanted: Sequence[tuple[_Peers, list[Facts]]], cut: Cut) -> Sequence[Group]:
+    """Groups that one of these peers of rules may match."""
+    if any(peers is None for peers, _ in wanted):
+        return cut.groups
+    found = [False] * len(cut.groups)
+    for peers, looks in wanted:
+        for peer in peers or ():
+            for number, facts in enumerate(looks):
+                if not found[number] and peer.outcome(facts) is not Outcome.MISS:
+                    found[number] = True
+    return [group for group, near in zip(cut.groups, found, strict=True) if near]
+
+
+_Head = tuple[object, ...]
+"""A rule without its path and peers."""
+_Peers = list[Alternative] | None
+"""Peers of a rule; ``None`` where any peer will do."""
 
 
 def _rewritten(
     before: Sequence[tuple[str, Policy]], after: Sequence[tuple[str, Policy]], direction: Direction
-) -> AbstractSet[object]:
-    """Rules, without their paths, that only one side has; all of them where they stand in another order."""
+) -> Mapping[object, AbstractSet[object] | None]:
+    """Rules, without their paths, that only one side has, with the peers that only one side has where that is all.
+
+    All rules where they stand in another order.
+    """
     had, has = (
         [_text(rule) for _, one in each for rule in one.rules.get(direction, ())] for each in (before, after)
     )
     kept = set(had) & set(has)
     if [rule for rule in had if rule in kept] != [rule for rule in has if rule in kept]:
-        return {*had, *has}
-    return set(had) ^ set(has)
+        return dict.fromkeys((*had, *has))
+    changed: dict[object, AbstractSet[object] | None] = dict.fromkeys(set(had) ^ set(has))
+    aligned = len(had) == len(has) == len(set(had)) == len(set(has)) and all(
+        old == new or not {old, new} & kept for old, new in zip(had, has, strict=True)
+    )
+    for (head, peers), (new_head, new_peers) in zip(had, has, strict=True) if aligned else ():
+        # Peers of one rule are alternatives: who meets none of those that differ meets what he met before.
+        if head == new_head and peers != new_peers and peers is not None and new_peers is not None:
+            changed[head, peers] = changed[new_head, new_peers] = set(peers) ^ set(new_peers)
+    return changed
 
 
-def _text(rule: Rule) -> tuple[object, ...]:
+def _text(rule: Rule) -> tuple[_Head, tuple[object, ...] | None]:
     peers = None if rule.peers is None else tuple(peer.matchers for peer in rule.peers)
-    return (rule.action, peers, rule.subject, rule.traffic, rule.note)
+    return (rule.action, rule.subject, rule.traffic, rule.note), peers
 
 
-def _bits(plan: Plan, refs: AbstractSet[PolicyRef], rules: AbstractSet[object] | None) -> int:
-    """Bits of the rules of these policies, or of those among them that are in `rules`."""
-    bits = 0
-    for place, policy in enumerate(plan.policies):
-        if policy.ref not in refs:
-            continue
+def _asked(
+    plan: Plan, refs: Iterable[PolicyRef], rules: Mapping[object, AbstractSet[object] | None] | None
+) -> dict[int, _Peers]:
+    """Positions of the rules of these policies, or of those among them in `rules`, with the peers to ask for."""
+    found: dict[int, _Peers] = {}
+    for place in (place for ref in refs for place in plan.places(ref)):
         for position in bits_of(plan.rule_bits[place]):
-            if rules is None or _text(plan.rules[position]) in rules:
-                bits |= 1 << position
-    return bits
+            rule, alternatives = plan.rules[position], plan.alternatives(position)
+            text = _text(rule) if rules is not None else None
+            if rules is not None and text not in rules:
+                continue
+            only = rules[text] if rules is not None else None
+            found[position] = (
+                None
+                if alternatives is None
+                else [
+                    alternative
+                    for peer, (_, alternative) in zip(rule.peers or (), alternatives, strict=True)
+                    if only is None or peer.matchers in only
+                ]
+            )
+    return found
 
 
-def _selected(
-    policies: Sequence[tuple[str, Policy]], held: PolicySet, subject: Group
-) -> list[tuple[object, ...]]:
+def _selected(policies: Sequence[tuple[str, Policy]], facts: Facts) -> list[tuple[object, ...]]:
     """By which of the policies the end is selected, how surely, and where they stand."""
-    facts = _facts(held, subject.end)
     return [
         (outcome, tier, policy.rank, policy.isolates, policy.directions)
         for tier, policy in policies
@@ -196,26 +267,27 @@ def _standing(view: View) -> tuple[object, ...]:
 # --- a labelled namespace -----------------------------------------------------------------------------
 
 
-def _by_label(
-    old: PolicySet, new: PolicySet, direction: Direction, groups: Sequence[Group]
-) -> Iterator[Pair]:
+def _by_label(old: PolicySet, new: PolicySet, direction: Direction, cut: Cut) -> Iterator[Pair]:
     """The policies stand as they did, rule by rule: what differs is how ends look to them."""
-    plans = [each.plan(direction) for each in (old, new)]
+    sides = (old, new)
+    plans = [each.plan(direction) for each in sides]
     every = (1 << len(plans[0].rules)) - 1
-    looks = {}
-    for peer in groups:
-        answers = [
-            plan.peer_answers(_facts(each, peer.end), every)
-            for plan, each in zip(plans, (old, new), strict=True)
-        ]
-        looks[peer] = (answers[0].sure ^ answers[1].sure) | (answers[0].maybe ^ answers[1].maybe)
-    for subject in groups:
+    facts = [cut.facts(each) for each in sides]
+    changed = []
+    for looks in zip(*facts, strict=True):
+        answers = [plan.peer_answers(look, every) for plan, look in zip(plans, looks, strict=True)]
+        changed.append((answers[0].sure ^ answers[1].sure) | (answers[0].maybe ^ answers[1].maybe))
+    for place, subject in enumerate(cut.groups):
         if subject.outside:
             continue
-        views = [each.view(direction, _facts(each, subject.end)) for each in (old, new)]
+        views = [each.view(direction, look[place]) for each, look in zip(sides, facts, strict=True)]
         same = _seen(views[0]) == _seen(views[1])
         wanted = views[0].answers.maybe
-        yield from ((subject, peer) for peer in groups if not same or looks[peer] & wanted)
+        yield from (
+            (subject, peer)
+            for peer, bits in zip(cut.groups, changed, strict=True)
+            if not same or bits & wanted
+        )
 
 
 def _seen(view: View) -> tuple[object, ...]:

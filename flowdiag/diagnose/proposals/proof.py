@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.proposals.concerned import Group, Groups, concerned, selected_by
+from flowdiag.diagnose.proposals.concerned import Cut, Groups, concerned, selected_by
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
@@ -70,21 +70,20 @@ def blast_radius(
         Pairs and ports, sorted; ``None`` where something would close, or there is too much to ask.
     """
     old, new = steps[0], steps[-1]
-    groups = ends.groups.of(steps)
-    if any(_isolates(old, new, edit, groups) for edit in edits):
+    cut = ends.groups.of(steps)
+    if any(_isolates(old, new, edit, cut) for edit in edits):
         return None
     # What all edits do together differs from what is only where one of them changes something.
     pairs = {
         pair: None
         for (before, after), edit in zip(itertools.pairwise(steps), edits, strict=True)
-        for pair in concerned(before, after, edit, groups)
+        for pair in concerned(before, after, edit, cut)
     }
     if len(pairs) > _MAX_PAIRS:
         return None
     opened: dict[tuple[str, str, str], PortSet] = {}
     for src, dst in pairs:
-        names = [(one, other) for one in src.names for other in dst.names if one != other]
-        if not names:
+        if len(src.names) == 1 and src.names == dst.names:
             continue
         before, after = connections(old, src.end, dst.end), connections(new, src.end, dst.end)
         for protocol in sorted({*before, *after}):
@@ -93,7 +92,7 @@ def blast_radius(
                 continue
             if not was <= now:
                 return None
-            for name in names:
+            for name in ((one, other) for one in src.names for other in dst.names if one != other):
                 pair = (*name, protocol)
                 opened[pair] = opened.get(pair, NO_PORTS) | (now - was)
     asked_for = (end_text(case.flow.src), end_text(case.flow.dst), case.protocol or "")
@@ -106,12 +105,12 @@ def blast_radius(
     )
 
 
-def _isolates(old: PolicySet, new: PolicySet, edit: AnyEdit, groups: Sequence[Group]) -> bool:
+def _isolates(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> bool:
     """Whether a policy that is added would isolate what is open today."""
     if not isinstance(edit, Edit) or edit.old is not None:
         return False
     return any(
         edit.new.ref in new.isolating(group.end, direction) and not old.isolating(group.end, direction)
-        for group in selected_by(new, {edit.new.ref}, (group for group in groups if not group.outside))
+        for group in selected_by(new, edit.new.ref, cut)
         for direction in Direction
     )

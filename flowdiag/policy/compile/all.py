@@ -189,6 +189,7 @@ def _cilium(context: CompileContext) -> PolicySet:
         relational=True,
         policed=cilium.POLICED,
         loopback=True,
+        groundwork=own.groundwork,
     )
 
 

@@ -72,8 +72,14 @@ class CiliumSet:
 
     def __init__(self, context: CompileContext) -> None:
         self._context = context
-        self._state = CiliumState(context.snapshot)
-        self.book = IdentityBook(context.snapshot)
+        known = context.base.groundwork if context.base is not None else None
+        # Neither looks at policies, so that sets over the same state share both.
+        self.groundwork: tuple[CiliumState, IdentityBook] = (
+            known
+            if isinstance(known, tuple)
+            else (CiliumState(context.snapshot), IdentityBook(context.snapshot))
+        )
+        self._state, self.book = self.groundwork
         self._rejected: dict[_Key, str] = {}
         for policy in context.snapshot.policies:
             if self.knows(policy) and policy.spec_index is not None:
