@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -23,7 +24,8 @@ from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
 from flowdiag.parserkit.lines import cut_lines
 from flowdiag.parserkit.placing import REFUSED, Placed, place_event
 from flowdiag.parserkit.protocol import Parser
-from flowdiag.parserkit.sink import FlowSink, Lane, flag_bits, port_kind
+from flowdiag.parserkit.seconds import TimesOfDay
+from flowdiag.parserkit.sink import FlowSink, Lane, Settled, flag_bits, port_kind
 
 __all__ = ["GROUPS", "LineForm", "fold_forms", "part_of"]
 
@@ -51,6 +53,8 @@ of records apart.  What is not captured tells nothing: two records that differ o
 _MOST = 200_000
 """Lanes that are remembered; past it they are forgotten, and their next records are read again."""
 _MOST_FLAGS = 512
+_SHORT = 3
+"""Digits of fractions that are remembered."""
 _SCALES = tuple(10 ** (9 - digits) for digits in range(10))
 _WORD = re.compile(rb"[A-Z]+")
 _SYN_ACK = flag_bits(("SYN", "ACK"))
@@ -62,12 +66,19 @@ _NO_TIME, _UNREADABLE = -1, -(1 << 62)
 _CLIENTS = b"32768"
 """First port that Linux gives to clients, as digits: five of them compare as numbers do."""
 
+_NOWHERE = 1 << 17
+"""Above every port: a record has none."""
+
 _BETWEEN = b"\xff"
 """Stands in no part: the patterns leave bytes that are not ASCII to reading."""
-_MARKS = tuple((b"%dr" % rank, b"%dl" % rank) for rank in range(len(TimeSource)))
+_Marks = tuple[bytes, bytes]
+_MARKS: tuple[_Marks, ...] = tuple((b"%dr" % rank, b"%dl" % rank) for rank in range(len(TimeSource)))
 """How sure the time is and whether the client's port is the left one, in a kind's key."""
+_TO_BE_READ: _Marks = (b"?", b"?")
+"""In no key: the record is read, whatever is known."""
 
-_Clock = Callable[[bytes, LineEnvelope], int | None]
+_Match = Callable[[bytes], re.Match[bytes] | None]
+_Clock = Callable[[bytes, bool], int | None]
 _Kind = tuple[bytes | int, ...]
 _Key = bytes
 _Scope = tuple[str | None, str | None]
@@ -78,9 +89,17 @@ class LineForm(Struct, frozen=True, kw_only=True):
 
     pattern: re.Pattern[bytes]
     """Groups as `GROUPS` has them; every match is one record or one other line, with its newline."""
+    quick: re.Pattern[bytes] | None = None
+    """As `pattern` for the most usual records, and two or three times its speed: a repeated ``[^x]`` is passed
+    over by a plain loop, and any other class by a call a character.  It is tried first, on blocks of plain ASCII
+    only.  One of single lines may run over newlines where no record is.  Where it has not as many matches as the
+    block has marks, `pattern` cuts the block instead; else `pattern` has a second look at other lines.  What varies between records alike in all groups must be as narrow as there."""
+    mark: bytes = b"\n"
+    """What every record has once; of records of several lines no other line has it."""
     clock: _Clock | None = None
-    """Nanoseconds of a ``second``, ``None`` where the record must be read.  A ``second`` that begins with a digit
-    has its year."""
+    """Nanoseconds of a ``second``, ``None`` where the record must be read; asked with whether envelopes give times
+    as well.  A ``second`` that begins with a digit has its year.  Of one that ends in digits below 60 behind a colon
+    only the minute is asked: its seconds are as long as any."""
     read: Callable[[bytes, LineEnvelope], Iterable[Event]] | None = None
     """Events of one whole line in the form, where that is cheaper than `parse` of a block of it."""
     lines: int = 1
@@ -99,6 +118,8 @@ class _Kept(Struct, gc=False):
     refused: bool
     by_left: bool
     """The client's port is the left one."""
+    settled: Settled | None = None
+    """What a refused record of this lane must come before to be worth keeping; ``None`` while all are."""
 
 
 class _Entry:
@@ -158,6 +179,19 @@ def fold_forms(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
     _Folding(parser, block, replace(context, keep_raw=True), sink, form, memory).run()
 
 
+class _Fractions(dict[bytes, int]):
+    """Digits of a fraction -> nanoseconds; of three digits at most all are remembered."""
+
+    def __missing__(self, digits: bytes) -> int:
+        nanos = int(digits) * _SCALES[len(digits)] if digits else 0
+        if len(digits) <= _SHORT:
+            self[digits] = nanos
+        return nanos
+
+
+_fractions = _Fractions()
+
+
 class _Folding:
     """One block's way through."""
 
@@ -176,36 +210,47 @@ class _Folding:
         self.sink = sink
         self.form = form
         self.memory = memory
-        self.lines = cut_lines(block.data)
-        self.year_said = False
-        """A record with an inferred year was added: the input's own counters know of it."""
+        self.times = TimesOfDay(form.clock, block)
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """All lines; most blocks of known records need none."""
+        return cut_lines(self.block.data)
 
     def run(self) -> None:
         """The loop that every record goes through; locals, and as little as can be."""
-        block, form, memory, sink, lines = self.block, self.form, self.memory, self.sink, self.lines
+        block, form, memory, sink = self.block, self.form, self.memory, self.sink
         data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
-        whole = data.endswith(b"\n")
         columns = block.envelope
         times = columns.at if columns is not None else None
         nodes = columns.node if columns is not None else None
         numbers = columns.lines if columns is not None else None
         column_rank = _INFERRED if columns is not None and columns.year_inferred else 1
-        first_line, per_record = block.first_line, form.lines
+        column_marks, guessed, year_inferred = _MARKS[column_rank], _MARKS[_INFERRED], False
+        first_line, more_lines = block.first_line, form.lines - 1
         node = self.context.node
         known = memory.lanes.setdefault((node, form.scope), {})
-        flags, join = memory.flags, _BETWEEN.join
-        seconds: dict[bytes, tuple[int, int, int]] = {}
+        flags, join, fractions = memory.flags, _BETWEEN.join, _fractions
+        seconds: dict[bytes, tuple[int, int, int, _Marks]] = {}
+        # Without a time of its own or an envelope's.
+        at, start, minute, marks = _NO_TIME, 0, 0, _MARKS[3]
         index, waiting = 0, -1
         records, first, last = 0, 1 << 63, -1
-        found = form.pattern.findall(data)
-        for second, fraction, head, more, left, middle, right, what, verdict, words, rest, _ in found:
-            if not head:
-                if waiting < 0:
-                    waiting = index
-                index += 1
-                continue
+        found, second_look = self.cut(data)
+        for second, fraction, head, more, left, middle, right, what, verdict, words, rest, other in found:
             place = index
-            index = place + 1 if per_record == 1 else place + per_record + head.count(b"\n")
+            index += 1
+            if not head:
+                again = second_look(other + b"\n") if second_look is not None else None
+                if again is None or not again[3]:
+                    if waiting < 0:
+                        waiting = place
+                    continue
+                second, fraction, head, more, left, middle, right, what, verdict, words, rest, _ = (
+                    again.groups(b"")
+                )
+            if more_lines:
+                index += more_lines + head.count(b"\n")
             if waiting >= 0:
                 self.read(waiting, place)
                 waiting = -1
@@ -214,29 +259,33 @@ class _Folding:
                 known = memory.lanes.setdefault((node, form.scope), {})
             # When.
             if second:
-                at, start, minute = seconds.get(second) or self.instant(second, place, seconds)
-                if fraction:
-                    at += int(fraction) * _SCALES[len(fraction)]
-                rank = 0 if second[0] < 58 else _INFERRED  # 58 is the byte behind the digits
-                marks = _MARKS[rank]
-            elif times is None or (moment := times[place]) is None:
-                at, start, minute, rank, marks = _NO_TIME, 0, 0, 3, _MARKS[3]
+                at, start, minute, marks = seconds.get(second) or self.instant(second, seconds)
+                at += fractions[fraction]
+            elif times is not None:
+                moment = times[place]
+                if moment is None:
+                    at, marks = _NO_TIME, _MARKS[3]
+                else:
+                    at, start = moment, moment // NS
+                    minute = start - start % 60
+                    marks = column_marks
             else:
-                at, start, rank, marks = moment, moment // NS, column_rank, _MARKS[column_rank]
-                minute = start - start % 60
+                at, marks = _NO_TIME, _MARKS[3]
             # What.
             bits, handshake = flags.get(words) or self.flags(words)
             # Nearly always one port is of those that clients get; the other one is then the server's.
-            by_left = len(left) == 5 and left >= _CLIENTS
+            by_left = left >= _CLIENTS and len(left) == 5
             kept = None
-            if by_left is not (len(right) == 5 and right >= _CLIENTS):
+            if by_left is not (right >= _CLIENTS and len(right) == 5):
                 server = right if by_left else left
                 # One string is compared in one place; a tuple's parts lie all over the memory.
-                mark = marks[by_left]
-                kept = known.get(join((head, more, middle, what, verdict, rest, server, handshake, mark)))
-            if kept is None or at < _NO_TIME or (rank == _INFERRED and not self.year_said):
-                parts = (head, more, middle, what, verdict, rest)
-                kept = self.meet(place, index, node, (*parts, handshake), (left, right), rank, bits, at)
+                kept = known.get(
+                    join((head, more, middle, what, verdict, rest, server, handshake, marks[by_left]))
+                )
+            if kept is None:
+                rank = _rank_of(second) if second else column_rank if at >= 0 else 3
+                parts = (head, more, middle, what, verdict, rest, handshake)
+                kept = self.meet(place, index, node, parts, (left, right), rank, bits, at)
                 if kept is None:
                     continue
             # Count: what `hit` does, without a call a record.
@@ -261,35 +310,57 @@ class _Folding:
                         lane.first = at
                 elif at < lane.first:
                     lane.first = at
-                if at > last:  # noqa: PLR1730 - a call of max costs ten times as much
+                if marks is guessed:
+                    year_inferred = True
+                if at > last:
+                    if last < 0:
+                        first = at
                     last = at
-                if at < first:  # noqa: PLR1730 - as above
+                elif at < first:
                     first = at
             if bits:
                 lane.flags |= bits
             if kept.refused:
                 client = left if kept.by_left else right
-                sink.keep(
-                    lane,
-                    at if at >= 0 else None,
-                    int(client) if client else None,
-                    numbers[place] if numbers else first_line + place,
-                    lines[place] if per_record == 1 else self.raw(place, head),
-                )
-        if waiting >= 0 or not whole:
-            self.read(waiting if waiting >= 0 else index, len(lines))
+                port = int(client) if client else _NOWHERE
+                line = numbers[place] if numbers else first_line + place
+                settled = kept.settled
+                if (
+                    settled is None
+                    or at < settled.at
+                    or (at == settled.at and (line <= settled.line or settled.input != self.context.input))
+                    or (port < settled.port and port not in settled.ports)
+                ):
+                    raw = self.raw(place, head) if more_lines else self.lines[place]
+                    kept.settled = sink.keep(
+                        lane, at if at >= 0 else None, port if client else None, line, raw
+                    )
+        if waiting >= 0 or not data.endswith(b"\n"):
+            self.read(waiting if waiting >= 0 else index, len(self.lines))
         if records:
-            sink.seen(records, first if last >= 0 else None, last if last >= 0 else None)
+            ends = (first, last) if last >= 0 else (None, None)
+            sink.seen(records, *ends, year_inferred=year_inferred)
+
+    def cut(self, data: bytes) -> tuple[list[tuple[bytes, ...]], _Match | None]:
+        """Records and other lines, and what still may find a record in one of those."""
+        form = self.form
+        if form.quick is not None and data.isascii() and b"\x1b" not in data:
+            found = form.quick.findall(data)
+            # Where that is a newline, every match has one at least: none has run over one if there are as many.
+            if len(found) == data.count(form.mark):
+                return found, form.pattern.fullmatch
+        return form.pattern.findall(data), None
 
     def instant(
-        self, second: bytes, place: int, seconds: dict[bytes, tuple[int, int, int]]
-    ) -> tuple[int, int, int]:
+        self, second: bytes, seconds: dict[bytes, tuple[int, int, int, _Marks]]
+    ) -> tuple[int, int, int, _Marks]:
         """A stamp's nanoseconds, second and start of its minute; far before everything where it must be read."""
-        clock = self.form.clock
-        at = clock(second, self.block.of_line(place)) if clock is not None else None
+        at = self.times.at(second)
         if at is None or at < 0:
-            at = _UNREADABLE
-        seconds[second] = known = at, at // NS, at // NS // 60 * 60
+            seconds[second] = known = _UNREADABLE, 0, 0, _TO_BE_READ
+            return known
+        start = at // NS
+        seconds[second] = known = at, start, start - start % 60, _MARKS[_rank_of(second)]
         return known
 
     def raw(self, place: int, head: bytes) -> bytes:
@@ -327,8 +398,7 @@ class _Folding:
         left, right = (int(port) if port else None for port in ports)
         key: _Kind = (*parts, _kind(left), _kind(right), rank)
         entry = entries.get(key)
-        must_be_read = at < _NO_TIME or (rank == _INFERRED and not self.year_said)
-        if entry is None or must_be_read:
+        if entry is None or at < _NO_TIME:
             read = self.form.read
             if read is not None:
                 events = list(read(self.lines[place], self.block.of_line(place)))
@@ -342,10 +412,9 @@ class _Folding:
                     by_left = found == (left, right)
                     entry = entries[key] = _Entry(event, placed, self.sink, by_left=by_left)
                     memory.size += 1
-            if entry is None or must_be_read:
+            if entry is None or at < _NO_TIME:
                 for one in events:
                     self.sink.add(one)
-                    self.year_said = self.year_said or one.time_source is TimeSource.INFERRED_YEAR
                 return None
         server = ports[entry.by_left]
         lanes = memory.lanes.setdefault(scope, {})
@@ -392,6 +461,10 @@ def part_of(block: Block, lines: list[bytes], start: int, until: int) -> Block:
         envelope=None if columns is None else _slice(columns, start, until),
         last=block.last and final,
     )
+
+
+def _rank_of(second: bytes) -> int:
+    return 0 if second[:1].isdigit() else _INFERRED
 
 
 def _kind(port: int | None) -> int:

@@ -16,6 +16,7 @@ Folding must give what parsing and adding gives; a property test of each such pa
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -37,6 +38,7 @@ __all__ = [
     "FlowShape",
     "FlowSink",
     "Lane",
+    "Settled",
     "flag_bits",
     "looks_like_reply",
     "named_peer",
@@ -109,6 +111,22 @@ class Lane(Protocol):
         ...
 
 
+class Settled(Struct, frozen=True, gc=False):
+    """What a lane keeps of single records, once it keeps enough: the smallest by time, input and line, and ports.
+
+    A record changes nothing of it that lies behind the last example, and whose client's port is known or
+    not below `port`.  That stays true whatever else is counted.
+    """
+
+    at: int
+    """Nanoseconds of the last example; -1 where it has no time."""
+    input: str
+    line: int
+    port: int
+    ports: Container[int]
+    """Ports of clients that are noted already."""
+
+
 class FlowSink(Protocol):
     """Takes what a parser found in one block of one input.
 
@@ -157,16 +175,27 @@ class FlowSink(Protocol):
         """Add DNS names of the ends and policies that records of this lane carried."""
         ...
 
-    def keep(self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
-        """Note the client's port and perhaps an example of a refused record that was counted."""
+    def keep(
+        self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes
+    ) -> Settled | None:
+        """Note the client's port and perhaps an example of a refused record that was counted.
+
+        Returns:
+            Which records of this lane need not be kept from now on; ``None`` while all are to be.
+        """
         ...
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
         """A DNS answer: `name` resolved to `ips`."""
         ...
 
-    def seen(self, records: int, first: int | None, last: int | None) -> None:
-        """Count the flow records of the block that went to lanes directly, with the ends of their times."""
+    def seen(
+        self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False
+    ) -> None:
+        """Count the flow records of the block that went to lanes directly, with the ends of their times.
+
+        `year_inferred` says that one of them has a time whose year was inferred.
+        """
         ...
 
     def quiet(self, records: int, first: int | None, last: int | None) -> None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from flowdiag.model.event import PolicyHit, TimeSource
 from flowdiag.model.tally import Example
 from flowdiag.model.time import NS
+from flowdiag.parserkit.sink import Settled
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.sketch import Sketch
 
@@ -16,6 +17,8 @@ __all__ = ["NEVER", "TIME_RANKS", "FlowLane", "LaneFacts"]
 
 NEVER = 1 << 63
 """Later than every time."""
+
+_ABOVE_PORTS = 1 << 16
 
 TIME_RANKS: tuple[TimeSource, ...] = (
     TimeSource.RECORD,
@@ -133,6 +136,16 @@ class FlowLane:
         examples.append(example)
         examples.sort()
         del examples[self._limits.examples :]
+
+    def settled(self) -> Settled | None:
+        """What a record must come before to change the examples or the ports; ``None`` while there are too few."""
+        examples, ports = self.examples, self.source_ports
+        if examples is None or len(examples) < self._limits.examples:
+            return None
+        last, most = examples[-1], self._limits.source_ports
+        # A record without a client's port has one above all of them.
+        highest = sorted(ports)[most - 1] if ports is not None and len(ports) >= most else _ABOVE_PORTS
+        return Settled(last.at, last.input, last.line, highest, ports or ())
 
     def forget_texts(self) -> None:
         """Keep of the examples where they stand only."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdiag.model.event import Direction, Event, Peer, PolicyHit, Witness
 from flowdiag.model.tally import DnsAnswer, Example
-from flowdiag.parserkit.sink import FlowShape, Lane
+from flowdiag.parserkit.sink import FlowShape, Lane, Settled
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.table import EXACT, lane_code
 
@@ -64,19 +64,27 @@ class BoundSink:
             if policies:
                 lane.note_policies(policies)
 
-    def keep(self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
+    def keep(
+        self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes
+    ) -> Settled | None:
         """Source port and example of a refused record."""
-        if isinstance(lane, FlowLane):
-            self._tally.keep(lane, at, source_port, self._input, line, raw)
+        if not isinstance(lane, FlowLane):
+            return None
+        self._tally.keep(lane, at, source_port, self._input, line, raw)
+        return lane.settled()
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
         """A DNS answer."""
         for ip in ips:
             self._tally.answers.add(DnsAnswer(name=name, ip=ip, first=at, last=at, ttl=ttl))
 
-    def seen(self, records: int, first: int | None, last: int | None) -> None:
+    def seen(
+        self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False
+    ) -> None:
         """Flow records that went to lanes directly; the end of a block."""
-        self._tally.count_flows(self._parser, self._input, records, first, last)
+        self._tally.count_flows(
+            self._parser, self._input, records, first, last, year_inferred=year_inferred
+        )
 
     def quiet(self, records: int, first: int | None, last: int | None) -> None:
         """Log records without a signal."""

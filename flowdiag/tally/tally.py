@@ -156,9 +156,19 @@ class Tally:
             lane.note_example(example_of(at, name, line, text, self.limits.example_chars))
             self._texts += 1
 
-    def count_flows(self, parser: str, name: str, records: int, first: int | None, last: int | None) -> None:
+    def count_flows(
+        self,
+        parser: str,
+        name: str,
+        records: int,
+        first: int | None,
+        last: int | None,
+        *,
+        year_inferred: bool = False,
+    ) -> None:
         """Flow records that were counted in lanes directly."""
         counts = self._counts(parser, name)
+        counts.year_inferred |= year_inferred
         counts.records += records
         counts.flows += records
         counts.seen(first)

@@ -71,13 +71,19 @@ _MESSAGE_FORM = re.compile(
     rb" Proto:? ([A-Z]{1,10}) Verdict:? ([A-Z/]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32})?)\"\}"
     rb"|([^\n]*))\n"
 )
+_MESSAGE_QUICK = re.compile(
+    rb'(?:\{"level":"[a-z]{4,5}","ts":"(.{19})\.(\d{1,9})Z"(?:,"logger":"[^"]{1,40}")?(?:,"caller":"[^"]{1,80}")?,"msg":"Flow Info: +'
+    rb"Src IP: ([^ ]{2,45})() Src Port: (\d{1,5}) Dest IP: ([^ ]{2,45}) Dest Port: (\d{1,5})"
+    rb' Proto:? ([^ ]{1,10}) Verdict:? ([^ ]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32})?)"\}'
+    rb"|(.*))\n"
+)
 # {...,"logger":"ebpf-client","caller":"events/events.go:193","msg":"Flow Info: ","Src IP":"10.0.141.167","Src Port":39197,
 #  "Dest IP":"172.20.0.10","Dest Port":53,"Proto":"TCP","Verdict":"ACCEPT"}   v1.0.4 to v1.2.1
 _FIELDS_FORM = re.compile(
     _START + rb'","Src IP":"([0-9a-fA-F.:]{2,45})()","Src Port":(\d{1,5}),"Dest IP":"([0-9a-fA-F.:]{2,45})"'
     rb',"Dest Port":(\d{1,5}),"Proto":"([A-Z]{1,10})","Verdict":"([A-Z/]{1,20})()()"\}|([^\n]*))\n'
 )
-_FORMS = ((b'"Src IP":', _FIELDS_FORM), (b"Flow Info:", _MESSAGE_FORM))
+_FORMS = ((b'"Src IP":', _FIELDS_FORM, None), (b"Flow Info:", _MESSAGE_FORM, _MESSAGE_QUICK))
 _SNIFF = re.compile(
     rb'"msg"\s{0,4}:\s{0,4}"Flow Info: |SIP: \S{1,64};SPORT: \d{1,5};DIP: |"caller"\s{0,4}:\s{0,4}"(?:ebpf/bpf_client|rpc/rpc_handler)\.go'
     rb'|"logger"\s{0,4}:\s{0,4}"controllers\.policyEndpoints"'
@@ -135,12 +141,12 @@ class AwsPolicyAgent:
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first flow of each kind."""
         # One agent writes one shape; lines of another one in the same block are read.
-        pattern = next((form for mark, form in _FORMS if mark in block.data), None)
-        if pattern is None:
+        found = next((patterns for mark, *patterns in _FORMS if mark in block.data), None)
+        if found is None:
             for event in self.parse(block, msgspec.structs.replace(context, keep_raw=True)):
                 sink.add(event)
             return
-        fold_forms(self, block, context, sink, LineForm(pattern=pattern, clock=_second))
+        fold_forms(self, block, context, sink, LineForm(pattern=found[0], quick=found[1], clock=_second))
 
 
 def _cloudwatch_event(text: str, block: Block, index: int, context: ParseContext) -> Event:
@@ -196,8 +202,8 @@ def _instant(record: dict[str, Any]) -> int | None:
         return None
 
 
-def _second(text: bytes, around: LineEnvelope) -> int | None:
-    del around  # the stamp has year and zone
+def _second(text: bytes, enveloped: bool) -> int | None:  # noqa: FBT001 - as `LineForm.clock` is called
+    del enveloped  # the stamp has year and zone
     try:
         return parse_rfc3339(f"{text.decode('ascii')}Z")
     except (ValueError, OverflowError):

@@ -46,6 +46,12 @@ _FORM = re.compile(
     rb"( dest [0-9.]{7,15}):(\d{1,5})()()()()"
     rb"|([^\n]*))\n"
 )
+_QUICK = re.compile(
+    rb"(?:()()[ \t]{0,24}.{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] \S{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
+    rb"([^:]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([^:]{7,15}):(\d{1,5})"
+    rb"( dest [^:]{7,15}):(\d{1,5})()()()()"
+    rb"|(.*))\n"
+)
 
 
 class CalicoBpf:
@@ -97,7 +103,7 @@ class CalicoBpf:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first line of each kind that a Log rule printed."""
-        fold_forms(self, block, context, sink, LineForm(pattern=_FORM))
+        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, quick=_QUICK))
         if block.last:
             # A dump that goes on to the end is told where the input ends, whatever stands in its last line.
             for event in self.parse(Block(data=b"", last=True), structs.replace(context, keep_raw=True)):

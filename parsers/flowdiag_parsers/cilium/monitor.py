@@ -63,6 +63,12 @@ _FORM = re.compile(
     rb" (tcp |)()((?<=p )[A-Z, ]{2,60}|)(udp|sctp|)"
     rb"|([^\n]*))\n"
 )
+_QUICK = re.compile(
+    rb"(?:()()((?:xx|->|<-|Policy verdict log:).{0,150} )flow 0x[0-9a-f]{1,16}"
+    rb"(.{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
+    rb" (tcp |)()((?<=p )[A-Z, ]{2,60}|)(udp|sctp|)"
+    rb"|(.*))\n"
+)
 _FOREIGN = "not a line of cilium monitor"
 _VERBOSE = (b" MARK 0x", b"{Contents=")
 _HEADER = re.compile(rb"^Listening for events on \d+ CPUs", re.MULTILINE)
@@ -161,7 +167,8 @@ class CiliumMonitor:
             else:
                 yield warning("foreign-line", _FOREIGN, around, with_raw, original)
 
-        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, read=read, scope=scope))
+        form = LineForm(pattern=_FORM, quick=_QUICK, read=read, scope=scope)
+        fold_forms(self, block, context, sink, form)
 
 
 def _peel(text: str) -> tuple[str | None, str]:

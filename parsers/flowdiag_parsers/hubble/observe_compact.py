@@ -20,7 +20,7 @@ from flowdiag.parserkit import (
     iter_lines,
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, notice_event, warning
-from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
+from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS
 
 __all__ = ["HubbleCompact"]
@@ -75,6 +75,17 @@ _FORM = re.compile(
     + _ID
     + rb" [^\n\x1b\x80-\xff]{1,400}\()()(?:TCP Flags: ([A-Z, ]{3,60}))?([^\n(\x1b\x80-\xff]{0,2000}\))"
     rb"|([^\n]*))\n"
+)
+_QUICK_END = rb"(?:\[[^\]]{2,45}\]|[^:]{1,500})"
+_QUICK = re.compile(
+    rb"(?:"
+    + QUICK_STAMP
+    + rb"(Z?[^:]{0,300}: "
+    + _QUICK_END
+    + rb")():(\d{1,5})((?: \([^)]{1,41}\))? [-<>]{2} "
+    + _QUICK_END
+    + rb"):(\d{1,5})( .{1,400}\()()(?:TCP Flags: ([A-Z, ]{3,60}))?(.{0,2000}\))"
+    rb"|(.*))\n"
 )
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _LOST_MARK = re.compile(rb"^[^\n]{0,340}?: EVENTS LOST: \w+ ", re.MULTILINE)
@@ -132,7 +143,8 @@ class HubbleCompact:
         def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
             return _line(decode(line), around, with_raw, clock, cut=False)
 
-        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, clock=clock.start, read=read))
+        form = LineForm(pattern=_FORM, quick=_QUICK, clock=clock.start, read=read)
+        fold_forms(self, block, context, sink, form)
 
 
 def _line(

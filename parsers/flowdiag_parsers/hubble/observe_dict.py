@@ -56,6 +56,16 @@ _FORM = re.compile(
     rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{3,60}))?([^\n\x1b\x80-\xff]{0,2000})\n-{12}"
     rb"|([^\n]*))\n"
 )
+_QUICK_CELL = rb"(?:\[[0-9a-f:.]{2,45}\]|[^:\n]{1,500})"
+_QUICK = re.compile(
+    rb"(?:  TIMESTAMP: ([^.\n]{15,19})\.(\d{1,9})Z?(\n(?:       NODE: .{1,300}\n)?     SOURCE: "
+    + _QUICK_CELL
+    + rb")():(\d{1,5})(\nDESTINATION: "
+    + _QUICK_CELL
+    + rb"):(\d{1,5})\n       TYPE: (.{1,200})\n    VERDICT: (.{1,1000})"
+    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{3,60}))?(.{0,2000})\n-{12}"
+    rb"|(.*))\n"
+)
 
 
 class HubbleDict:
@@ -121,7 +131,10 @@ class HubbleDict:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first record of each kind."""
-        form = LineForm(pattern=_FORM, clock=Clock(context).start, lines=6, raw_lines=5)
+        clock = Clock(context).start
+        form = LineForm(
+            pattern=_FORM, quick=_QUICK, mark=self.record_mark, clock=clock, lines=6, raw_lines=5
+        )
         fold_forms(self, block, context, sink, form)
 
 

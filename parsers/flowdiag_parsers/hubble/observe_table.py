@@ -20,7 +20,7 @@ from flowdiag.parserkit import (
     iter_lines,
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict, warning
-from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
+from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS, split_identity
 
 __all__ = ["HubbleTable"]
@@ -61,7 +61,18 @@ def _form(node: bytes) -> re.Pattern[bytes]:
     )
 
 
+def _quick(node: bytes) -> re.Pattern[bytes]:
+    end = rb"(?:\[[^\]]{2,45}\]|[^:]{1,500})"
+    return re.compile(
+        rb"(?:" + QUICK_STAMP + rb"Z? {2,80}(" + node + end + rb")():(\d{1,5}) {2,80}(" + end + rb"):(\d{1,5}) {2,80}"
+        rb"([^ ]{1,100}(?: [^ ]{1,100}){0,20}) {2,80}([A-Z_]{5,20}(?: BY [^ ]{1,300}(?: [^ ]{1,300}){0,20})?) {2,80}"
+        rb"(?:TCP Flags: ([A-Z, ]{3,60}))?(.{0,2000})"
+        rb"|(.*))\n"
+    )
+
+
 _FORM, _NODE_FORM = _form(b""), _form(rb"[^ \n\x1b\x80-\xff]{1,300} {2,80}")
+_QUICK, _NODE_QUICK = _quick(b""), _quick(rb"[^ ]{1,300} {2,80}")
 
 
 class HubbleTable:
@@ -101,8 +112,9 @@ class HubbleTable:
         def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
             return _row(decode(line), around, with_raw, clock, cut=False)
 
-        pattern = _NODE_FORM if _has_nodes(block.data) else _FORM
-        fold_forms(self, block, context, sink, LineForm(pattern=pattern, clock=clock.start, read=read))
+        pattern, quick = (_NODE_FORM, _NODE_QUICK) if _has_nodes(block.data) else (_FORM, _QUICK)
+        form = LineForm(pattern=pattern, quick=quick, clock=clock.start, read=read)
+        fold_forms(self, block, context, sink, form)
 
 
 def _has_nodes(data: bytes) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 
 from flowdiag.parserkit import (
     MONTHS,
+    NS,
     LineEnvelope,
     ParseContext,
     TimeSource,
@@ -17,7 +18,7 @@ from flowdiag.parserkit import (
     yearless_instant,
 )
 
-__all__ = ["STAMP", "STAMP_BYTES", "Clock"]
+__all__ = ["QUICK_STAMP", "STAMP", "STAMP_BYTES", "Clock"]
 
 # "Jan  1 00:20:34.567"                    StampMilli, the default (hubble 0.6 to 1.18)
 # "2021-06-22T14:24:00.345Z"               --time-format RFC3339, RFC3339Milli, RFC3339Micro, RFC3339Nano
@@ -36,16 +37,20 @@ STAMP_BYTES = (
 )
 """Second and fraction; the ``Z`` of the second form is left standing, and the first one has none."""
 
+QUICK_STAMP = rb"([^.]{15,19})\.(\d{1,9})"
+"""As `STAMP_BYTES`, for a pattern that is tried first: what is no stamp the clock does not know."""
+
 _SHORT = re.compile(r"([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?")
 _CACHE = 4096
+_BARE = LineEnvelope(line=1)
 
 
 class Clock:
-    """Reads the stamps of one block; remembers whole seconds, as bursts share them."""
+    """Reads the stamps of one block; remembers minutes, as many records share them."""
 
     def __init__(self, context: ParseContext) -> None:
         self._context = context
-        self._seconds: dict[str, int] = {}
+        self._minutes: dict[str, int] = {}
 
     def read(self, stamp: str | None, around: LineEnvelope) -> tuple[int | None, TimeSource]:
         """Nanoseconds and where they come from; without a usable stamp the envelope's time."""
@@ -65,7 +70,7 @@ class Clock:
                 return at, TimeSource.INFERRED_YEAR
         return self._fallback(around)
 
-    def start(self, second: bytes, around: LineEnvelope) -> int | None:
+    def start(self, second: bytes, enveloped: bool) -> int | None:  # noqa: FBT001 - as `LineForm.clock` is called
         """Nanoseconds of a stamp without its fraction; ``None`` where it must be read with its line."""
         stamp = second.decode("ascii")
         if stamp[0].isdigit():
@@ -75,7 +80,7 @@ class Clock:
                 return None
         known = self._context.year is not None or self._context.reference_time is not None
         # Else every line's envelope may tell another year.
-        return self._yearless(f"{stamp}.0", around) if known or around.at is None else None
+        return self._yearless(f"{stamp}.0", _BARE) if known or not enveloped else None
 
     @staticmethod
     def _fallback(around: LineEnvelope) -> tuple[int | None, TimeSource]:
@@ -84,15 +89,14 @@ class Clock:
         return None, TimeSource.NONE
 
     def _yearless(self, stamp: str, around: LineEnvelope) -> int | None:
-        known = self._seconds.get(stamp[:15])
-        if known is not None:
-            return known + int(stamp[16:].ljust(9, "0"))
         match = _SHORT.fullmatch(stamp)
         if match is None:
             return None
         month, day, hour, minute, second, fraction = match.groups()
-        nanos = int((fraction or "0").ljust(9, "0"))
-        key = stamp[:15]
+        nanos = int((fraction or "0").ljust(9, "0")) + int(second) * NS
+        known = self._minutes.get(stamp[:12])
+        if known is not None and second < "60":
+            return known + nanos
         context = self._context
         if context.year is None and context.reference_time is None and around.at is not None:
             # The envelope received the line soon after: the best witness of the year there is.
@@ -100,12 +104,12 @@ class Clock:
         number = MONTHS.get(month)
         if number is None:
             return None
-        clock = (int(hour), int(minute), int(second))
-        seconds = yearless_instant(context, number, int(day), clock)
-        if seconds is None:
+        clock = (int(hour), int(minute), 0)
+        start = yearless_instant(context, number, int(day), clock) if second <= "60" else None
+        if start is None:
             return None
         if context is self._context:
-            if len(self._seconds) >= _CACHE:
-                self._seconds.clear()
-            self._seconds[key] = seconds
-        return seconds + nanos
+            if len(self._minutes) >= _CACHE:
+                self._minutes.clear()
+            self._minutes[stamp[:12]] = start
+        return start + nanos

@@ -60,6 +60,15 @@ _FORM = re.compile(
     rb"(?: URGP=\d{1,5}| LEN=\d{1,6}| ID=\d{1,5} SEQ=\d{1,5}|)(?: MARK=0x[0-9a-f]{1,8})?() ?"
     rb"|([^\n]*))\n"
 )
+_QUICK = re.compile(
+    rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] )?((?!\[[ \d]|\[[A-Z][a-z]{2} |[<\d]|kern|[A-Z][a-z]{2} {1,2}\d)[^=]{0,128}=[^ ]{0,64} OUT=[^ ]{0,64}"
+    rb"(?: MAC=[^ ]{0,80})? SRC=[^ ]{1,45} DST=[^ ]{1,45}) LEN=\d{1,6} "
+    rb"(?:TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF )?|TC=\d{1,3} HOPLIMIT=\d{1,3} FLOWLBL=\d{1,7} )"
+    rb"(PROTO=(?:TCP|UDP)) SPT=(\d{1,5})( DPT=)(\d{1,5})"
+    rb"(?: SEQ=\d{1,10} ACK=\d{1,10})?(?: WINDOW=\d{1,5} RES=0x\w\w)?()()((?: [A-Z]{3}){0,8})"
+    rb"(?: URGP=\d{1,5}| LEN=\d{1,6}|)(?: MARK=0x[0-9a-f]{1,8})?() ?"
+    rb"|(.*))\n"
+)
 
 
 class NetfilterLog:
@@ -110,7 +119,7 @@ class NetfilterLog:
             text = decode(line)
             yield _packet_event(text, text, read_header(text, context), around, with_raw, last=False)
 
-        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, read=read))
+        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, quick=_QUICK, read=read))
 
 
 def _journal_line(line: bytes, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:
