@@ -24,7 +24,7 @@ from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
 from flowdiag.parserkit.lines import cut_lines
 from flowdiag.parserkit.placing import REFUSED, Placed, place_event
 from flowdiag.parserkit.protocol import Parser
-from flowdiag.parserkit.seconds import TimesOfDay
+from flowdiag.parserkit.seconds import TimesOfDay, fractions
 from flowdiag.parserkit.sink import FlowSink, Lane, Settled, flag_bits, port_kind
 
 __all__ = ["GROUPS", "LineForm", "fold_forms", "part_of"]
@@ -53,9 +53,6 @@ of records apart.  What is not captured tells nothing: two records that differ o
 _MOST = 200_000
 """Lanes that are remembered; past it they are forgotten, and their next records are read again."""
 _MOST_FLAGS = 512
-_SHORT = 3
-"""Digits of fractions that are remembered."""
-_SCALES = tuple(10 ** (9 - digits) for digits in range(10))
 _WORD = re.compile(rb"[A-Z]+")
 _SYN_ACK = flag_bits(("SYN", "ACK"))
 
@@ -179,19 +176,6 @@ def fold_forms(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
     _Folding(parser, block, replace(context, keep_raw=True), sink, form, memory).run()
 
 
-class _Fractions(dict[bytes, int]):
-    """Digits of a fraction -> nanoseconds; of three digits at most all are remembered."""
-
-    def __missing__(self, digits: bytes) -> int:
-        nanos = int(digits) * _SCALES[len(digits)] if digits else 0
-        if len(digits) <= _SHORT:
-            self[digits] = nanos
-        return nanos
-
-
-_fractions = _Fractions()
-
-
 class _Folding:
     """One block's way through."""
 
@@ -228,9 +212,9 @@ class _Folding:
         column_rank = _INFERRED if columns is not None and columns.year_inferred else 1
         column_marks, guessed, year_inferred = _MARKS[column_rank], _MARKS[_INFERRED], False
         first_line, more_lines = block.first_line, form.lines - 1
-        node = self.context.node
+        node, name = self.context.node, self.context.input
         known = memory.lanes.setdefault((node, form.scope), {})
-        flags, join, fractions = memory.flags, _BETWEEN.join, _fractions
+        flags, join = memory.flags, _BETWEEN.join
         seconds: dict[bytes, tuple[int, int, int, _Marks]] = {}
         # Without a time of its own or an envelope's.
         at, start, minute, marks = _NO_TIME, 0, 0, _MARKS[3]
@@ -292,7 +276,7 @@ class _Folding:
             records += 1
             lane = kept.lane
             if at < 0:
-                lane.hit(None)
+                lane.untimed += 1
             else:
                 buckets = kept.buckets
                 if not kept.refused:
@@ -328,8 +312,8 @@ class _Folding:
                 if (
                     settled is None
                     or at < settled.at
-                    or (at == settled.at and (line <= settled.line or settled.input != self.context.input))
                     or (port < settled.port and port not in settled.ports)
+                    or (at == settled.at and (line < settled.line or settled.input != name))
                 ):
                     raw = self.raw(place, head) if more_lines else self.lines[place]
                     kept.settled = sink.keep(

@@ -7,9 +7,23 @@ from collections.abc import Callable
 from flowdiag.model.time import NS
 from flowdiag.parserkit.block import Block
 
-__all__ = ["TimesOfDay"]
+__all__ = ["TimesOfDay", "fractions"]
 
 _SIXTY = b"60"
+_SHORT = 3
+_SCALES = tuple(10 ** (9 - digits) for digits in range(10))
+
+
+class _Fractions(dict[bytes, int]):
+    def __missing__(self, digits: bytes) -> int:
+        nanos = int(digits) * _SCALES[len(digits)] if digits else 0
+        if len(digits) <= _SHORT:
+            self[digits] = nanos
+        return nanos
+
+
+fractions = _Fractions()
+"""Digits of a fraction, nine at most -> nanoseconds; those of three digits and fewer are remembered."""
 
 
 class TimesOfDay:

@@ -95,6 +95,8 @@ class Lane(Protocol):
     """Nanoseconds; above every possible time while there is none."""
     last: int
     """Nanoseconds; -1 while there is none."""
+    untimed: int
+    """Records without a time."""
     flags: int
     """TCP flags seen, by `TCP_FLAGS`."""
     time_rank: int

@@ -60,6 +60,10 @@ _FORM = re.compile(
     + rb"|\Z))"
     rb"|([^\n]*))\n"
 )
+_QUICK = re.compile(
+    rb"([12]\d{3}-.{5} .{8})\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
+    rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/]{1,80}) (?:-?\d{1,7}|<nil>):(?: (.*)|)()\n"
+)
 _STARTS: dict[bytes, tuple[bytes, ...]] = {
     file.encode(): tuple(entry.starts.encode() for entry in SIGNALS if entry.file == file)
     for file in {entry.file for entry in SIGNALS}
@@ -132,13 +136,22 @@ class CalicoLog:
                 return False
             return not quoted or not any(mark in message for mark in quoted)
 
-        def clock(second: bytes) -> int | None:
+        def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001, FBT001 - as `LineForm.clock` is called
             try:
                 return parse_rfc3339(second.decode("ascii").replace(" ", "T"), context.zone)
             except ValueError:  # not a day of the calendar
                 return None
 
-        fold_quiet(self, block, context, sink, QuietForm(pattern=_FORM, is_quiet=is_quiet, clock=clock))
+        with_raw = structs.replace(context, keep_raw=True)
+
+        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+            text = decode(line)
+            header = read_header(text, with_raw)
+            # A line of the form has its header in front.
+            return iter(()) if header is None else _record_events(_Open(header, text, around, None), with_raw)
+
+        form = QuietForm(pattern=_FORM, quick=_QUICK, is_quiet=is_quiet, clock=clock, read=read)
+        fold_quiet(self, block, context, sink, form)
 
 
 def _one_stream(block: Block) -> bool:

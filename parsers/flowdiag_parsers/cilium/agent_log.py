@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from msgspec import structs
+
 from flowdiag.parserkit import (
     Block,
     ChangeEvent,
@@ -49,11 +51,13 @@ _QUEUE = re.compile(r"(\d{1,12}) (?:messages|events)")
 # time=2026-03-17T14:09:46.120Z level=info source=/go/src/... msg="Rewrote endpoint BPF program" module=agent.datapath
 # level=info msg="Rewrote endpoint BPF program" endpointID=2013 subsys=endpoint                       logrus, to 1.17
 _FORM = re.compile(
-    rb'(?:(?:time="?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z"? )?(level=[a-z]{4,7}) (?:source=\S{1,300} )?'
+    rb'(?:(?:time="?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z"? )?(level=[a-z]{4,7}) (?:source=[^ \n]{1,300} )?'
     rb'msg="([^"\\\n]{0,1000})"([^\n]*)'
     rb"|([^\n]*))\n"
 )
-_ERRORS = (b"error=", b"Error=", b"err=")
+_QUICK = re.compile(
+    rb'time="?(\d.{9}T.{8})(?:\.(\d{1,9}))?Z"? (level=[a-z]{4,7}) (?:source=[^ ]{1,300} )?msg="([^"]{0,1000})"(.*)\n'
+)
 _MAX_KNOWN = 20_000
 
 _DELETED = "deleted"
@@ -87,31 +91,7 @@ class CiliumAgentLog:
         """Yield one log event a line, and the change or gap that it reports; of an exported flow its event."""
         final = block.data.count(b"\n") if block.last else -1
         for index, line in iter_lines(block):
-            if is_exported(line):
-                yield from read_exported(line, block.of_line(index), context, last=index == final)
-                continue
-            text = decode(line)
-            if not text.strip():
-                continue
-            # A last line that ends inside a quoted value was cut off: half of a message may mislead.
-            cut = index == final and _UNQUOTED.sub("", text).count('"') % 2 == 1
-            entry = None if cut else read_entry(text)
-            around = block.of_line(index)
-            raw = text if context.keep_raw else None
-            if entry is not None:
-                yield from _events(entry, around, context, raw)
-            elif not is_trace(text):
-                yield ParseWarning(
-                    line=around.line,
-                    code="truncated" if index == final else "foreign-line",
-                    message="the last line is cut off"
-                    if index == final
-                    else "not a line of a Cilium component's log",
-                    at=around.at,
-                    time_source=around.time_source,
-                    node=around.node or context.node,
-                    raw=raw,
-                )
+            yield from _line(line, block.of_line(index), context, last=index == final)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count records that carry no signal, and read the others."""
@@ -122,16 +102,49 @@ class CiliumAgentLog:
             if quiet is None:
                 if len(known) >= _MAX_KNOWN:
                     known.clear()
-                quiet = known[message] = signal_of(decode(message), None) is None
-            return quiet and not any(mark in rest for mark in _ERRORS)
+                quiet = known[message] = b"\\" not in message and signal_of(decode(message), None) is None
+            # "error=", "Error=" or "err="
+            return quiet and b"rror=" not in rest and b"err=" not in rest
 
-        def clock(second: bytes) -> int | None:
+        def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001, FBT001 - as `LineForm.clock` is called
             try:
                 return parse_rfc3339(f"{second.decode('ascii')}Z")
             except ValueError:  # not a day of the calendar
                 return None
 
-        fold_quiet(self, block, context, sink, QuietForm(pattern=_FORM, is_quiet=is_quiet, clock=clock))
+        with_raw = structs.replace(context, keep_raw=True)
+
+        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+            return _line(line, around, with_raw, last=False)
+
+        form = QuietForm(pattern=_FORM, quick=_QUICK, is_quiet=is_quiet, clock=clock, read=read)
+        fold_quiet(self, block, context, sink, form)
+
+
+def _line(line: bytes, around: LineEnvelope, context: ParseContext, *, last: bool) -> Iterator[Event]:
+    """`last` where it is the input's last line, without a newline."""
+    if is_exported(line):
+        yield from read_exported(line, around, context, last=last)
+        return
+    text = decode(line)
+    if not text.strip():
+        return
+    # A last line that ends inside a quoted value was cut off: half of a message may mislead.
+    cut = last and _UNQUOTED.sub("", text).count('"') % 2 == 1
+    entry = None if cut else read_entry(text)
+    raw = text if context.keep_raw else None
+    if entry is not None:
+        yield from _events(entry, around, context, raw)
+    elif not is_trace(text):
+        yield ParseWarning(
+            line=around.line,
+            code="truncated" if last else "foreign-line",
+            message="the last line is cut off" if last else "not a line of a Cilium component's log",
+            at=around.at,
+            time_source=around.time_source,
+            node=around.node or context.node,
+            raw=raw,
+        )
 
 
 def _mostly_log(head: bytes) -> bool:

@@ -18,7 +18,7 @@ _MAX_TEXT = 65_536
 # time="2024-12-09T22:11:47.598510226Z" level=warning msg="Endpoint missed a policy revision; ..." k=v  logrus with time
 # time=2025-05-14T14:03:12Z level=info msg="Upserted policy to repository" module=agent.controlplane    slog, 1.18
 # Level=info Message="New endpoint" Time=2024-12-28T09:15:16.527287568Z Subsystem=endpoint              renamed keys
-_PAIR = re.compile(r'([A-Za-z_!][\w.!/@-]{0,99})=("(?:[^"\\]|\\.)*"|\[[^\[\]"]{0,4000}\]|[^\s"]\S*|)')
+_PAIR = re.compile(r'([A-Za-z_!][\w.!/@-]{0,99})=("[^"\\]*(?:\\.[^"\\]*)*"|\[[^\[\]"]{0,4000}\]|[^\s"]\S*|)')
 _START = re.compile(
     r"(?:\d{4}-\d\d-\d\d[T ][\d:.]{8,20}Z? )?(?:[Tt]ime=\"?\d|[Ll]evel=[A-Za-z]|ts=\d)", re.ASCII
 )
