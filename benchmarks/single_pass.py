@@ -216,7 +216,7 @@ PASSES = {
         rb"(.{15})\.(\d{3}) +([^:]+):(\d+) +([^:]+):(\d+)(.+)   TCP Flags: (.+)\n", _syslog, (3, 5), (2, 4, 6)
     ),
     "cilium-monitor": lambda: Untimed(
-        rb"(.+) flow 0x[0-9a-f]+(.+ [0-9.]+):(\d+) -> ([0-9.]+):(\d+) tcp (.+)\n", (2, 4), (0, 1, 3)
+        rb"(.+?) flow 0x[0-9a-f]+(.+ [0-9.]+):(\d+) -> ([0-9.]+):(\d+) tcp (.+)\n", (2, 4), (0, 1, 3)
     ),
     "cilium-agent-log": lambda: Messages(
         rb'time=([^.]+)\.(\d+)Z level=[a-z]+ (?:source=[^ ]+ )?msg="([^"]*)"(.*)\n',

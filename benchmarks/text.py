@@ -243,6 +243,7 @@ FORMS = {
 }
 """Parser -> (records, header, what grep looks for)."""
 
+
 def write(path, form, size):
     """A file of about `size` bytes."""
     make, _, _ = FORMS[form]

@@ -221,7 +221,8 @@ class _Folding:
         index, waiting = 0, -1
         records, first, last = 0, 1 << 63, -1
         found, second_look = self.cut(data)
-        for second, fraction, head, more, left, middle, right, what, verdict, words, rest, other in found:
+        for record in found:
+            second, fraction, head, more, left, middle, right, what, verdict, words, rest, other = record
             place = index
             index += 1
             if not head:

@@ -91,9 +91,10 @@ class _Reading:
     def all_at_once(self, found: list[_Cut]) -> bool:
         """Count lines that are records all, and read those that are not quiet; whether it could."""
         ats: dict[bytes, int] = {}
+        latest = -1
         for second in sorted({record[0] for record in found}):
             at = self._times.at(second) if second else None
-            if at is None or at < 0 or (ats and at <= latest):
+            if at is None or at <= latest:
                 # No time of its own, or a clock that was turned back: text does not tell the order.
                 return False
             ats[second] = latest = at

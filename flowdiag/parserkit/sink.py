@@ -191,9 +191,7 @@ class FlowSink(Protocol):
         """A DNS answer: `name` resolved to `ips`."""
         ...
 
-    def seen(
-        self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False
-    ) -> None:
+    def seen(self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False) -> None:
         """Count the flow records of the block that went to lanes directly, with the ends of their times.
 
         `year_inferred` says that one of them has a time whose year was inferred.

@@ -78,13 +78,9 @@ class BoundSink:
         for ip in ips:
             self._tally.answers.add(DnsAnswer(name=name, ip=ip, first=at, last=at, ttl=ttl))
 
-    def seen(
-        self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False
-    ) -> None:
+    def seen(self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False) -> None:
         """Flow records that went to lanes directly; the end of a block."""
-        self._tally.count_flows(
-            self._parser, self._input, records, first, last, year_inferred=year_inferred
-        )
+        self._tally.count_flows(self._parser, self._input, records, first, last, year_inferred=year_inferred)
 
     def quiet(self, records: int, first: int | None, last: int | None) -> None:
         """Log records without a signal."""

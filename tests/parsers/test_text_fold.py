@@ -577,6 +577,95 @@ def busy(parser, seed):
     return found
 
 
+def whisker_record(dice):
+    """A record with exactly Whisker's fields; rarely one that is not."""
+    hit = {"kind": "NetworkPolicy", "name": "web", "namespace": "shop", "tier": "default", "action": "Deny"}
+    return json.dumps(
+        {
+            "start_time": dice.choice(
+                ["2026-03-02T10:01:00Z", "2026-03-02T10:01:15.5Z", "soon"][: 2 + (dice.random() < 0.1)]
+            ),
+            "end_time": "2026-03-02T10:02:00Z",
+            "action": dice.choice(["Allow", "Deny", "Pass"]),
+            "source_name": dice.choice(["client-*", "-", "pub"]),
+            "source_namespace": "shop",
+            "source_labels": dice.choice(["app=client | tier=a", ""]),
+            "dest_name": "web-*",
+            "dest_namespace": "shop",
+            "dest_labels": "app=web",
+            "protocol": dice.choice(["tcp", "icmp"]),
+            "dest_port": dice.choice([80, 0, 40_001]),
+            "reporter": dice.choice(["Src", "Dst"]),
+            "policies": {"enforced": [hit], "pending": dice.choice([[], [hit]])},
+            "packets_in": dice.choice([0, 3]),
+            "packets_out": 0,
+            "bytes_in": 0,
+            "bytes_out": 1,
+        }
+        | ({"host": "n1"} if dice.random() < 0.02 else {})
+    )
+
+
+def node_record(dice):
+    """A record of calico-node on one line; rarely of no day, or from before the one before it."""
+    text = dice.choice(
+        [
+            "Finished loading iptables state ipVersion=0x4",
+            'Received *proto.ActivePolicyUpdate update from calculation graph msg=id:<tier:"default" name:"shop/default.web" > ',
+            "Failed to program iptables, will retry error=exit status 4",
+            "No IPs available in pools: [10.0.0.0/24]",
+            "",
+        ]
+    )
+    day = dice.choice(["2026-03-02"] * 40 + ["2026-13-02", "0001-01-01"])
+    file = dice.choice(["felix/table.go", "felix/int_dataplane.go", "ipam.go"])
+    return f"{day} 10:00:0{dice.randrange(3)}.{dice.randrange(3)}77 [{dice.choice(['INFO', 'DEBUG'])}][70] {file} 12: {text}"
+
+
+def agent_record(dice):
+    """A record of cilium-agent with its time."""
+    message = dice.choice(
+        [
+            "Rewrote endpoint BPF program",
+            "Upserted policy to repository",
+            "hubble events queue is full: dropping messages",
+            'a \\"quoted\\" word',
+        ]
+    )
+    rest = dice.choice(
+        ["", " resource=knp/shop/web policyRevision=4", ' error="range is full"', " subsys=daemon"]
+    )
+    stamp = f"2026-03-1{dice.choice('7' * 30 + 'x')}T14:03:1{dice.randrange(3)}.{dice.randrange(3)}23Z"
+    stamp = dice.choice([stamp, f'"{stamp}"'])
+    return f'time={stamp} level=info {dice.choice(["", "source=/go/x.go:1 "])}msg="{message}"{rest}'
+
+
+@pytest.mark.parametrize(
+    ("parser", "record"),
+    [(CalicoFlowLog(), whisker_record), (CalicoLog(), node_record), (CiliumAgentLog(), agent_record)],
+    ids=lambda one: getattr(one, "name", ""),
+)
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_folding_usual_records_alone(parser, record, data):
+    """Blocks in which nothing but the usual stands are counted as a whole: the same, too."""
+    dice = random.Random(data.draw(st.integers(0, 1 << 32)))  # noqa: S311 - test data
+    blocks, first = [], 1
+    for last in (False, False, True):
+        rows = [record(dice) for _ in range(dice.randrange(1, 12))]
+        end = "" if last and data.draw(st.booleans()) else "\n"
+        envelope = None
+        if data.draw(st.integers(0, 3)) == 0:
+            envelope = Envelope(lines=list(range(first, first + len(rows))), node=["n1"] * len(rows))
+        text = "\n".join(rows) + end
+        blocks.append(Block(data=text.encode(), first_line=first, envelope=envelope, last=last))
+        first += len(rows)
+    context = ParseContext(input="in", node=data.draw(st.sampled_from([None, "k8s9"])))
+    folded, added = both(parser, blocks, context)
+
+    assert said(folded) == said(added)
+
+
 def is_skimmed(parser):
     """Whether reading refusals alone leaves lines of this parser out (`flowdiag.ingest.blocks`)."""
     if not hasattr(parser, "denied_marks") or parser.sequential:

@@ -23,7 +23,6 @@ from flowdiag.parserkit import (
     FlowEvent,
     FlowSink,
     Frame,
-    LineEnvelope,
     LineForm,
     LogEvent,
     ParseContext,
@@ -71,6 +70,7 @@ _MESSAGE_FORM = re.compile(
     rb" Proto:? ([A-Z]{1,10}) Verdict:? ([A-Z/]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32})?)\"\}"
     rb"|([^\n]*))\n"
 )
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _MESSAGE_QUICK = re.compile(
     rb'(?:\{"level":"[a-z]{4,5}","ts":"(.{19})\.(\d{1,9})Z"(?:,"logger":"[^"]{1,40}")?(?:,"caller":"[^"]{1,80}")?,"msg":"Flow Info: +'
     rb"Src IP: ([^ ]{2,45})() Src Port: (\d{1,5}) Dest IP: ([^ ]{2,45}) Dest Port: (\d{1,5})"
@@ -141,12 +141,14 @@ class AwsPolicyAgent:
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first flow of each kind."""
         # One agent writes one shape; lines of another one in the same block are read.
-        found = next((patterns for mark, *patterns in _FORMS if mark in block.data), None)
-        if found is None:
+        patterns = next(((form, quick) for mark, form, quick in _FORMS if mark in block.data), None)
+        if patterns is None:
             for event in self.parse(block, msgspec.structs.replace(context, keep_raw=True)):
                 sink.add(event)
             return
-        fold_forms(self, block, context, sink, LineForm(pattern=found[0], quick=found[1], clock=_second))
+        fold_forms(
+            self, block, context, sink, LineForm(pattern=patterns[0], quick=patterns[1], clock=_second)
+        )
 
 
 def _cloudwatch_event(text: str, block: Block, index: int, context: ParseContext) -> Event:
@@ -202,7 +204,7 @@ def _instant(record: dict[str, Any]) -> int | None:
         return None
 
 
-def _second(text: bytes, enveloped: bool) -> int | None:  # noqa: FBT001 - as `LineForm.clock` is called
+def _second(text: bytes, enveloped: bool) -> int | None:
     del enveloped  # the stamp has year and zone
     try:
         return parse_rfc3339(f"{text.decode('ascii')}Z")

@@ -46,6 +46,7 @@ _FORM = re.compile(
     rb"( dest [0-9.]{7,15}):(\d{1,5})()()()()"
     rb"|([^\n]*))\n"
 )
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
     rb"(?:()()[ \t]{0,24}.{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] \S{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
     rb"([^:]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([^:]{7,15}):(\d{1,5})"

@@ -60,6 +60,7 @@ _FORM = re.compile(
     + rb"|\Z))"
     rb"|([^\n]*))\n"
 )
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
 _QUICK = re.compile(
     rb"([12]\d{3}-.{5} .{8})\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
     rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/]{1,80}) (?:-?\d{1,7}|<nil>):(?: (.*)|)()\n"
@@ -136,7 +137,7 @@ class CalicoLog:
                 return False
             return not quoted or not any(mark in message for mark in quoted)
 
-        def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001, FBT001 - as `LineForm.clock` is called
+        def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001 - as `LineForm.clock` is called
             try:
                 return parse_rfc3339(second.decode("ascii").replace(" ", "T"), context.zone)
             except ValueError:  # not a day of the calendar

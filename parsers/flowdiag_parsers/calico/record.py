@@ -86,7 +86,9 @@ _TOKEN = re.compile(
     r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}()\[\]]|(?<![^\s])(?P<key>[A-Za-z_][A-Za-z0-9_.-]{0,80})=', re.DOTALL
 )
 _QUOTED = re.compile(r'\*?"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_KEY_ONLY = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(?<![^\s])(?P<key>[A-Za-z_][A-Za-z0-9_.-]{0,80})=', re.DOTALL)
+_KEY_ONLY = re.compile(
+    r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(?<![^\s])(?P<key>[A-Za-z_][A-Za-z0-9_.-]{0,80})=', re.DOTALL
+)
 
 
 def split_fields(text: str) -> tuple[str, dict[str, str]]:

@@ -55,6 +55,7 @@ _FORM = re.compile(
     rb'msg="([^"\\\n]{0,1000})"([^\n]*)'
     rb"|([^\n]*))\n"
 )
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
 _QUICK = re.compile(
     rb'time="?(\d.{9}T.{8})(?:\.(\d{1,9}))?Z"? (level=[a-z]{4,7}) (?:source=[^ ]{1,300} )?msg="([^"]{0,1000})"(.*)\n'
 )
@@ -103,10 +104,10 @@ class CiliumAgentLog:
                 if len(known) >= _MAX_KNOWN:
                     known.clear()
                 quiet = known[message] = b"\\" not in message and signal_of(decode(message), None) is None
-            # "error=", "Error=" or "err="
+            # What may end in an error's key: both cases of the long one, and the short one.
             return quiet and b"rror=" not in rest and b"err=" not in rest
 
-        def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001, FBT001 - as `LineForm.clock` is called
+        def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001 - as `LineForm.clock` is called
             try:
                 return parse_rfc3339(f"{second.decode('ascii')}Z")
             except ValueError:  # not a day of the calendar

@@ -77,6 +77,7 @@ _FORM = re.compile(
     rb"|([^\n]*))\n"
 )
 _QUICK_END = rb"(?:\[[^\]]{2,45}\]|[^:]{1,500})"
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
     rb"(?:"
     + QUICK_STAMP

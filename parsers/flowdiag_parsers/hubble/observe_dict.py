@@ -57,6 +57,7 @@ _FORM = re.compile(
     rb"|([^\n]*))\n"
 )
 _QUICK_CELL = rb"(?:\[[0-9a-f:.]{2,45}\]|[^:\n]{1,500})"
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
     rb"(?:  TIMESTAMP: ([^.\n]{15,19})\.(\d{1,9})Z?(\n(?:       NODE: .{1,300}\n)?     SOURCE: "
     + _QUICK_CELL
@@ -132,9 +133,7 @@ class HubbleDict:
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first record of each kind."""
         clock = Clock(context).start
-        form = LineForm(
-            pattern=_FORM, quick=_QUICK, mark=self.record_mark, clock=clock, lines=6, raw_lines=5
-        )
+        form = LineForm(pattern=_FORM, quick=_QUICK, mark=self.record_mark, clock=clock, lines=6, raw_lines=5)
         fold_forms(self, block, context, sink, form)
 
 

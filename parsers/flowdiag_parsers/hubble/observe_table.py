@@ -64,7 +64,14 @@ def _form(node: bytes) -> re.Pattern[bytes]:
 def _quick(node: bytes) -> re.Pattern[bytes]:
     end = rb"(?:\[[^\]]{2,45}\]|[^:]{1,500})"
     return re.compile(
-        rb"(?:" + QUICK_STAMP + rb"Z? {2,80}(" + node + end + rb")():(\d{1,5}) {2,80}(" + end + rb"):(\d{1,5}) {2,80}"
+        rb"(?:"
+        + QUICK_STAMP
+        + rb"Z? {2,80}("
+        + node
+        + end
+        + rb")():(\d{1,5}) {2,80}("
+        + end
+        + rb"):(\d{1,5}) {2,80}"
         rb"([^ ]{1,100}(?: [^ ]{1,100}){0,20}) {2,80}([A-Z_]{5,20}(?: BY [^ ]{1,300}(?: [^ ]{1,300}){0,20})?) {2,80}"
         rb"(?:TCP Flags: ([A-Z, ]{3,60}))?(.{0,2000})"
         rb"|(.*))\n"

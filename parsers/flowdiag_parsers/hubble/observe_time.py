@@ -70,7 +70,7 @@ class Clock:
                 return at, TimeSource.INFERRED_YEAR
         return self._fallback(around)
 
-    def start(self, second: bytes, enveloped: bool) -> int | None:  # noqa: FBT001 - as `LineForm.clock` is called
+    def start(self, second: bytes, enveloped: bool) -> int | None:
         """Nanoseconds of a stamp without its fraction; ``None`` where it must be read with its line."""
         stamp = second.decode("ascii")
         if stamp[0].isdigit():

@@ -60,6 +60,7 @@ _FORM = re.compile(
     rb"(?: URGP=\d{1,5}| LEN=\d{1,6}| ID=\d{1,5} SEQ=\d{1,5}|)(?: MARK=0x[0-9a-f]{1,8})?() ?"
     rb"|([^\n]*))\n"
 )
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
     rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] )?((?!\[[ \d]|\[[A-Z][a-z]{2} |[<\d]|kern|[A-Z][a-z]{2} {1,2}\d)[^=]{0,128}(?<=IN)=[^ ]{0,64} OUT=[^ ]{0,64}"
     rb"(?: MAC=[^ ]{0,80})? SRC=[^ ]{1,45} DST=[^ ]{1,45}) LEN=\d{1,6} "
