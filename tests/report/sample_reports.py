@@ -325,7 +325,7 @@ def dns_story() -> Report:
             ),
         ),
         counterfactual=Counterfactual(
-            summary="add an egress policy for app=web-app to app=user-api in backend, 8080/TCP",
+            summary="Add NetworkPolicy frontend/allow-web-app-to-user-api to let frontend/web-app reach backend/user-api",
             manifests=(API_MANIFEST,),
             patch=None,
             proved=True,

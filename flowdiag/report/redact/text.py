@@ -1,0 +1,313 @@
+"""Texts word by word: where names stand, and what stays.
+
+Three sorts of text.  A *value* is a name's place: every word of it goes.  A *line* is a stranger's: words of
+the formats stay where no name stands.  A *sentence* is flowdiag's own: names that were met go, wherever they
+are; those that are words of sentences too only where names stand.  Names stand beside ``/``, behind ``=``, in
+quotes or brackets, and behind their kind.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from flowdiag.report.redact.tokens import Tokens
+from flowdiag.report.redact.words import (
+    CHUNK,
+    ENTITIES,
+    is_common_group,
+    is_common_key,
+    is_enum_key,
+    is_kind,
+    is_message_key,
+    is_number,
+    is_sentence_word,
+)
+
+__all__ = ["Texts"]
+
+# 10.244.1.28, 10.244.0.0/16, fe80::1, 2001:db8::/32, ::ffff:10.0.0.1; MAC 0e:5d:2c:41:90:7b
+_IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\w)"
+_MAC = r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}(?:[0-9A-Fa-f]{2})(?:(?::[0-9A-Fa-f]{2}){8})?(?![\w:])"
+_IPV6 = r"(?<![\w:])(?=[0-9A-Fa-f:.]{2,45}(?![\w:]))(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{0,4}|(?:\d{1,3}\.){3}\d{1,3})(?![\w:])"
+_ADDRESS = re.compile(f"{_IPV4}|{_MAC}|{_IPV6}")
+# user-api.backend.svc.cluster.local, content.example.net
+_HOST = re.compile(r"(?:[\w-]{1,63}\.){1,8}[A-Za-z][\w-]{1,62}")
+_CHUNK = re.compile(CHUNK)
+_QUOTED = re.compile(r"(?<!\w)(['\"])(.{0,300}?)\1(?!\w)", re.DOTALL)
+_ENDS = ".-_+~^$:@#%/"
+_SEPARATORS = ("://", "/", "|", ":", "@", "#", "%")
+# 8080/TCP, 36 ports/TCP
+_PORT = re.compile(r"(?:[0-9]{1,5}(?:-[0-9]{1,5})?|ports?)/[A-Za-z0-9]{2,8}")
+_PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "ANY"})
+# name=, msg="; the key that a value stands behind
+_KEY = re.compile(r"([A-Za-z_][\w.-]{0,60})=[\"'\[({]?$")
+# policyRevision=41, dl_src=0a:58:..; a label's key looks alike and follows its source or stands in a value
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
+_LABEL_SOURCES = ("k8s:", "any:", "reserved:", "cidr:", "fqdn:", "container:")
+# A reference to a policy, behind which an Antrea line has the rule's name: AntreaNetworkPolicy:shop/web allow-db
+_POLICY_REFERENCE = re.compile(r"[A-Za-z0-9]*Policy:\S+")
+# NP:shop:Ingress, ANP:tenant:Egress:2, EF:shop:0 (OVN-Kubernetes' ACL names, 1.0)
+_ACL_NAME = re.compile(r"(BANP|ANP|NP|EF):([^:]+)((?::(?:Ingress|Egress|[0-9]+))*)")
+# 1|default|shop/default.web-guard|deny|2 (Calico flow logs, v3.30)
+_POLICY_HIT = re.compile(r"(\d{1,4})\|([^|]*)\|([^|]*)\|(allow|deny|pass)\|(-?\d{0,4})")
+# "in namespace shop", "Allow namespace shop on 9121/TCP", "namespace shop has no such label"; a word stands there
+# that is no name in "a namespace label", "every namespace with egress rules".
+_BEFORE_NAMESPACE = frozenset({"in", "of", "Allow", "Label"})
+_BEHIND_NAMESPACE = re.compile(r" has\b")
+_TARGETED = frozenset({"exec", "debug"})
+"""What stands before ``deploy/web`` in kubectl's commands."""
+_OWN_HOSTS = frozenset({"kubernetes.default.svc.cluster.local"})
+# resource=knp/frontend/default-deny (cilium-agent, v1.18): a kind before namespace and name
+_REFERENCES = frozenset({"knp", "cnp", "networkpolicy", "ciliumnetworkpolicy"})
+_ZONE = frozenset({"svc", "cluster", "local"})
+_IMAGES = frozenset({"nicolaka/netshoot"})
+_DOCUMENTATION = (
+    "https://kubernetes.io/",
+    "https://docs.cilium.io/",
+    "https://docs.tigera.io/",
+    "https://github.com/",
+)
+
+
+class _Place(Enum):
+    NAME = 1
+    """Names stand here."""
+    BEHIND_KIND = 2
+    """A name stands here if it is one."""
+    LABEL = 3
+    """A label's key stands here."""
+    KEY = 4
+    """A label's key stands here, or a field's name."""
+    TARGET = 5
+    """A kind of kubectl's and a name stand here."""
+    OPEN = 6
+
+
+class Texts:
+    """The texts of one report, with the tokens of its names."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._seen: dict[tuple[str, _Place, bool, str], str] = {}
+
+    def forget(self) -> None:
+        """More names are known now: words are to be looked at again."""
+        self._seen.clear()
+
+    # -- the three sorts ------------------------------------------------------------------------------------
+
+    def value(self, text: str, kind: str) -> str:
+        """Every word is a name's, but for numbers, addresses (which have tokens of their own) and known keys."""
+        text = self._tokens.without_odd(text)
+        hit = _POLICY_HIT.fullmatch(text)
+        if hit is not None:
+            return "|".join((hit[1], self.value(hit[2], "tier"), self.value(hit[3], "name"), hit[4], hit[5]))
+        acl = _ACL_NAME.fullmatch(text)
+        if acl is not None:
+            return f"{acl[1]}:{self._word(acl[2], _Place.NAME, True, kind)}{acl[3]}"
+        return _CHUNK.sub(
+            lambda match: self._word(
+                match[0],
+                _Place.LABEL if text[match.end() : match.end() + 1] == "=" else _Place.NAME,
+                True,
+                kind,
+            ),
+            text,
+        )
+
+    def line(self, text: str, kind: str = "text") -> str:
+        """A line of a log, or any text of strangers."""
+        return self._text(self._tokens.without_odd(text), True, kind)
+
+    def sentence(self, text: str) -> str:
+        """What flowdiag itself wrote; quotes hold a stranger's text there."""
+        if text.startswith(_DOCUMENTATION):
+            return text
+        text = self._tokens.without_odd(text)
+        pieces: list[str] = []
+        done = 0
+        for match in _QUOTED.finditer(text):
+            quoted = match[2]
+            inside = self.value(quoted, "text") if _CHUNK.fullmatch(quoted) else self.line(quoted)
+            pieces += (self._text(text[done : match.start()], False, "name"), match[1], inside, match[1])
+            done = match.end()
+        return "".join((*pieces, self._text(text[done:], False, "name")))
+
+    def address(self, text: str) -> str:
+        """An address or range; the width stays."""
+        address, slash, width = text.partition("/")
+        kind = "mac" if re.fullmatch(_MAC, address) else "ip6" if ":" in address else "ip4"
+        return self._tokens.of(address, kind) + slash + width
+
+    def name(self, text: str, kind: str) -> str:
+        """A field that holds one name, or an address, or a name with an address behind it."""
+        if _ADDRESS.search(text):
+            return self.value(text, kind)
+        bare = text.rstrip(".")
+        if bare and (kind == "host" or _HOST.fullmatch(text)):
+            return self._tokens.of(bare, "host") + text[len(bare) :]
+        return self._tokens.of(text, kind)
+
+    def key(self, text: str) -> str:
+        """A label's key."""
+        return text if is_common_key(text) else self.value(text, "key")
+
+    # -- words and where they stand -------------------------------------------------------------------------
+
+    def _text(self, text: str, strict: bool, kind: str) -> str:
+        pieces: list[str] = []
+        done = 0
+        before = earlier = ""
+        for match in _CHUNK.finditer(text):
+            word = match[0]
+            start, end = match.span()
+            place = self._place(text, start, end, before, earlier)
+            pieces += (text[done:start], self._word(word, place, strict, kind))
+            earlier, before, done = before, word, end
+        pieces.append(text[done:])
+        return "".join(pieces)
+
+    def _place(self, text: str, start: int, end: int, before: str, earlier: str) -> _Place:
+        left, right = text[start - 1 : start], text[end : end + 1]
+        if right == "=" and text[end + 1 : end + 2] not in ("=", ""):
+            return _Place.KEY
+        if left == "=" or (left in "\"'[" and left and text[start - 2 : start - 1] == "="):
+            key = _KEY.search(text, max(0, start - 66), start)
+            if key is not None and (is_enum_key(key[1]) or is_message_key(key[1]) or before.startswith("--")):
+                return _Place.OPEN
+            return _Place.NAME
+        if (left in ('"', "'", "`") and right == left) or (left == "[" and right == "]"):
+            return _Place.NAME
+        if left in (" ", "") and before and text[start - 1 - len(before) : start - 1] == before:
+            if _POLICY_REFERENCE.fullmatch(before):
+                return _Place.NAME
+            if before in _TARGETED:
+                return _Place.TARGET
+            # "-n networkpolicy describe", "app=replicaset to": somebody is called so, and no name follows.
+            named = earlier in ("-n", "--namespace") or text[start - 2 - len(before) : start - 1 - len(before)] == "="
+            if (is_kind(before) and not named) and (
+                before != "namespace"
+                or earlier in _BEFORE_NAMESPACE
+                or _BEHIND_NAMESPACE.match(text, end) is not None
+            ):
+                return _Place.BEHIND_KIND
+        return _Place.OPEN
+
+    def _word(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+        key = (word, place, strict, kind)
+        shown = self._seen.get(key)
+        if shown is None:
+            shown = self._seen[key] = self._replaced(word, place, strict, kind)
+        return shown
+
+    def _replaced(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+        if is_number(word) or self._tokens.made(word):
+            return word
+        token = self._tokens.known(word)
+        if token is not None and (
+            place in (_Place.NAME, _Place.BEHIND_KIND)
+            or (place is _Place.OPEN and not is_sentence_word(word))
+        ):
+            return token
+        match = _ADDRESS.search(word)
+        if match is not None:
+            rest = word[match.end() :]
+            return (
+                self._part(word[: match.start()], place, strict, kind)
+                + self.address(match[0])
+                + (self._part(rest, place, strict, kind) if not re.fullmatch("/[0-9]{1,3}", rest) else rest)
+            )
+        if place in (_Place.KEY, _Place.LABEL):
+            return self._as_key(word, strict, place is _Place.LABEL)
+        core = word.strip(_ENDS)
+        if core != word:
+            head, _, tail = word.partition(core)
+            beside = head.endswith("/") or tail.startswith("/")
+            return head + (self._word(core, _Place.NAME if beside else place, strict, kind) if core else "") + tail
+        return self._joined(word, place, strict, kind)
+
+    def _part(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+        return self._word(word, place, strict, kind) if word else word
+
+    def _as_key(self, word: str, strict: bool, label: bool) -> str:
+        """A label's key, or a field of a line: ``PROTO=``, ``dl_src=``."""
+        if is_common_key(word) or word.startswith("--"):
+            return word
+        source = next((one for one in _LABEL_SOURCES if word.startswith(one)), "")
+        if strict and not label and not source and _FIELD.fullmatch(word):
+            return self.field(word)
+        bare = word[len(source) :]
+        if not strict and not source and self._tokens.known(bare) is None:
+            return word
+        return source + self._tokens.of(bare, "key")
+
+    def field(self, name: str) -> str:
+        """A field of an export; somebody's name there is replaced, unless formats use that word."""
+        token = self._tokens.known(name)
+        schema = is_sentence_word(name) or is_enum_key(name) or is_message_key(name)
+        # "IP" was met in a message, and is no name for that.
+        return name if token is None or schema or token.startswith(("text-", "key-")) else token
+
+    def _joined(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+        if place is _Place.NAME:
+            source = next((one for one in _LABEL_SOURCES if word.startswith(one)), "")
+            if source and not word[len(source) :].isdigit():
+                rest = word[len(source) :]
+                stays = source == "reserved:" and rest in ENTITIES
+                return source + (rest if stays else self._part(rest, place, strict, kind))
+            if word.startswith(("http://", "https://")):
+                scheme, _, rest = word.partition("://")
+                return f"{scheme}://{self._part(rest, place, strict, kind)}"
+        elif is_common_key(word) and "/" in word:
+            return word
+        if _PORT.fullmatch(word):
+            port, _, protocol = word.partition("/")
+            return word if protocol in _PROTOCOLS or not port.isalpha() else self._split(word, place, strict, kind)
+        if any(separator in word for separator in _SEPARATORS):
+            return self._split(word, place, strict, kind)
+        if place is _Place.NAME:
+            return self._tokens.of(word, "host" if _HOST.fullmatch(word) else kind)
+        if "." in word and (is_common_group(word) or is_common_key(word)):
+            return word
+        return self._single(word, strict, kind)
+
+    def _split(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+        separator = next(one for one in _SEPARATORS if one in word)
+        parts = word.split(separator)
+        if separator == "/":
+            if place is not _Place.NAME and not strict and not self._has_name(word, parts, place):
+                return "/".join(parts)
+            if place is _Place.TARGET or (len(parts) == 3 and parts[0] in _REFERENCES):
+                return f"{parts[0]}/{'/'.join(self._part(part, _Place.NAME, strict, kind) for part in parts[1:])}"
+            return "/".join(self._beside(part, strict, kind) for part in parts)
+        return separator.join(self._part(part, place, strict, kind) for part in parts)
+
+    def _has_name(self, word: str, parts: list[str], place: _Place) -> bool:
+        """Whether ``a/b`` in a sentence is a name and not "and/or" or an image."""
+        if word in _IMAGES:
+            return False
+        if place in (_Place.BEHIND_KIND, _Place.TARGET):
+            return True
+        return any(self._tokens.known(part.strip(_ENDS)) or ("-" in part and part.islower()) for part in parts)
+
+    def _beside(self, part: str, strict: bool, kind: str) -> str:
+        """What stands beside a slash: a name, or a protocol."""
+        if part in _PROTOCOLS:
+            return part
+        return self._part(part, _Place.NAME, strict, kind)
+
+    def _single(self, word: str, strict: bool, kind: str) -> str:
+        if strict:
+            return word if is_sentence_word(word) else self._tokens.of(word, kind)
+        if _HOST.fullmatch(word):
+            labels = word.split(".")
+            named = any(self._tokens.known(label) for label in labels)
+            if word in _OWN_HOSTS or (
+                not named and all(is_sentence_word(label) or label in _ZONE for label in labels)
+            ):
+                return word
+            return self._tokens.of(word, "host")
+        if self._tokens.holds_known(word):
+            return self._tokens.of(word, kind)
+        return word

@@ -1,0 +1,116 @@
+"""Names and what stands for them: one token for a name, and never one token for two.
+
+Tokens are numbered as names are met, so that the same report gives the same tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import insort
+from functools import lru_cache
+
+from flowdiag.report.redact.words import CHUNK, PUBLIC, is_number, is_sentence_word
+
+__all__ = ["Tokens"]
+
+_PLAIN = re.compile(rf"(?![-._+~^$]){CHUNK}(?<![-._+~^$])")
+_JOINTS = re.compile("[/:@#%]")
+_PREFIX = 6
+"""Characters by which a name that is no single word is looked up."""
+_ADDRESSES = frozenset({"ip4", "ip6", "mac"})
+"""Kinds that are found by their shape."""
+_JOINED = re.compile(r"[-._]")
+_MAX_JOINED = 24
+
+
+class Tokens:
+    """The names of one report.  What a look-up costs does not follow how many names there are."""
+
+    def __init__(self, everything: str) -> None:
+        self._by_name: dict[str, str] = {}
+        # A token must not be an original name itself: the tag grows until no text holds it.
+        tag = "r"
+        while re.search(rf"-{tag}[0-9]", everything):
+            tag += "r"
+        self._tag = tag
+        self._shape = re.compile(rf"[a-z0-9]+-{tag}[0-9]+")
+        self._odd: dict[str, list[int]] = {}
+        """Prefix -> lengths of the names that start so and are no single word (paths, phrases), shortest first."""
+        self._odd_start: re.Pattern[str] | None = None
+
+    def of(self, name: str, kind: str) -> str:
+        """The token of what stands where names do; numbers, and what is the same in every cluster, stay."""
+        token = self._by_name.get(name)
+        if token is not None:
+            return token
+        if name in PUBLIC or is_number(name) or self._shape.fullmatch(name):
+            return name
+        token = self._by_name[name] = f"{kind}-{self._tag}{len(self._by_name) + 1}"
+        if kind not in _ADDRESSES and (not _PLAIN.fullmatch(name) or _JOINTS.search(name)):
+            lengths = self._odd.setdefault(name[:_PREFIX], [])
+            if len(name) not in lengths:
+                insort(lengths, len(name))
+            self._odd_start = None
+        return token
+
+    def known(self, word: str) -> str | None:
+        """The token of a name that was met before."""
+        return self._by_name.get(word)
+
+    def made(self, text: str) -> bool:
+        """Whether `text` is a token."""
+        return self._shape.fullmatch(text) is not None
+
+    def holds_known(self, word: str) -> bool:
+        """Whether one of the parts of ``checkout-7d4b9c-x2x4f`` is a name, or several next to each other are."""
+        ends = [at.start() for at in _JOINED.finditer(word)][:_MAX_JOINED]
+        if not ends:
+            return False
+        starts = [0, *(at + 1 for at in ends)]
+        ends.append(len(word))
+        return any(
+            word[start:end] in self._by_name and not _says_nothing(word[start:end])
+            for start in starts
+            for end in ends
+            if start < end and end - start < len(word)
+        )
+
+    def without_odd(self, text: str) -> str:
+        """`text` with those names replaced that are more than one word, the longest first, in one pass."""
+        if not self._odd:
+            return text
+        if self._odd_start is None:
+            heads = sorted(self._odd, key=len, reverse=True)
+            self._odd_start = re.compile("|".join(map(re.escape, heads)))
+        pieces: list[str] = []
+        done = at = 0
+        while (match := self._odd_start.search(text, at)) is not None:
+            start = match.start()
+            name = self._odd_at(text, start, match[0])
+            if name is None:
+                at = start + 1
+                continue
+            pieces += (text[done:start], self._by_name[name])
+            done = at = start + len(name)
+        return "".join((*pieces, text[done:]))
+
+    def _odd_at(self, text: str, at: int, head: str) -> str | None:
+        # A shorter head may belong to another name that stands here.
+        for prefix in {head, *(text[at : at + size] for size in range(1, _PREFIX))}:
+            for length in reversed(self._odd.get(prefix, ())):
+                name = text[at : at + length]
+                if len(name) == length and name in self._by_name and _bounded(text, at, at + length):
+                    return name
+        return None
+
+
+def _bounded(text: str, start: int, end: int) -> bool:
+    """Whether a name does not go on at its ends as a word does."""
+    before = start == 0 or not (text[start - 1].isalnum() and text[start].isalnum())
+    return before and (end == len(text) or not (text[end - 1].isalnum() and text[end].isalnum()))
+
+
+@lru_cache(maxsize=4096)
+def _says_nothing(word: str) -> bool:
+    """Whether a part of a longer word is too common to be anybody's name there."""
+    return len(word) < 3 or is_sentence_word(word)

@@ -1,0 +1,165 @@
+"""A report without anybody's names: the same story, to be sent outside.
+
+Addresses, names of namespaces, workloads, pods, nodes, policies and hosts, labels, file names and the
+evidence lines are replaced by tokens.  One name is always one token and two names are never the same
+one.  Counts, times, ports, codes, kinds and identities' numbers stay; so do the words of schemas, log formats
+and flowdiag's sentences where no name stands, well-known label keys, and the few names that Kubernetes itself
+gives (`words.PUBLIC`).  Ids and fingerprints stay as well, so that two redacted reports can be compared.
+
+The report is walked three times, each time with more names known: fields, then evidence and manifests, then
+sentences.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from flowdiag.model.report import Report
+from flowdiag.report.redact.accepted import without_owners
+from flowdiag.report.redact.evidence import Evidence
+from flowdiag.report.redact.manifest import Manifests
+from flowdiag.report.redact.text import Texts
+from flowdiag.report.redact.tokens import Tokens
+from flowdiag.report.redact.words import ENTITIES, is_common_group
+
+__all__ = ["redact"]
+
+_NAMES = {
+    "namespace": "ns",
+    "name": "name",
+    "pods": "pod",
+    "node": "node",
+    "reference": "node",
+    "path": "input",
+    "input": "input",
+    "source": "input",
+    "by": "by",
+    "dns_names": "host",
+}
+"""Fields that are names, and what their tokens start with."""
+_SENTENCES = frozenset(
+    {"title", "advice", "text", "what", "message", "summary", "notes", "verify", "references"}
+)
+_OWN = frozenset({"generator", "parsers"})
+"""Names of flowdiag and its plugins."""
+# egress[0].to[1], ingress[2] allow, end-of-tier, default-deny, 2: a place in a policy, and no rule's name
+_RULE = re.compile(r"[a-zA-Z]+(?:\[\d+\])?(?:\.[a-zA-Z]+\[\d+\])+|[a-zA-Z]+\[\d+\]|end-of-tier|default-deny|-?\d+")
+# "dataplane-loop-summary: Summarising 16 ...", "agent-started on node-a: ...", "lost-events on node-b: 37 records"
+_MARK = re.compile(r"([a-z0-9-]{1,60})(?: on (\S+))?: ")
+_REASON = re.compile(r"[A-Za-z0-9_ -]*")
+_CONDITIONS_OF_FORMAT = frozenset({"port", "protocol", "icmp"})
+
+
+class _Stage(IntEnum):
+    NAMES = 1
+    EVIDENCE = 2
+    SENTENCES = 3
+
+
+def redact(report: Report) -> Report:
+    """The report with names, addresses and labels as tokens; schema, numbers and times as they were."""
+    tree = msgspec.to_builtins(without_owners(report))
+    walk = _Walk(Tokens("\n".join(_strings(tree))))
+    for stage in _Stage:
+        shown = walk.through(tree, stage)
+    return msgspec.convert(shown, Report)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)
+
+
+class _Walk:
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._texts = Texts(tokens)
+        self._evidence = Evidence(self._texts)
+        self._manifests = Manifests(tokens, self._texts)
+        self._stage = _Stage.NAMES
+
+    def through(self, tree: Any, stage: _Stage) -> Any:
+        self._stage = stage
+        self._texts.forget()
+        return self._value(tree, "", {})
+
+    def _value(self, value: Any, key: str, parent: dict[str, Any]) -> Any:
+        if isinstance(value, str):
+            return self._string(value, key, parent)
+        if isinstance(value, dict):
+            if key == "labels":
+                return {
+                    self._texts.key(name): self._texts.value(item, "label") for name, item in value.items()
+                }
+            if key == "by_problem" or key in _OWN:
+                return value
+            if key == "by_node":
+                return {self._tokens.of(name, "node"): row for name, row in value.items()}
+            return {name: self._value(item, name, value) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return value if key in _OWN else [self._value(item, key, parent) for item in value]
+        return value
+
+    def _string(self, value: str, key: str, parent: dict[str, Any]) -> str:
+        if key in ("name", "raw") and "code" in parent:
+            # A reason is the CNI's word; Envoy's holds names: rbac_access_denied_matched_policy[ns[shop]-policy[x]]
+            return value if _REASON.fullmatch(value) else self._texts.line(value)
+        if key in _NAMES:
+            if key == "name" and parent.get("kind") == "entity" and value in ENTITIES:
+                return value
+            return self._texts.name(value, _NAMES[key])
+        if key == "ips":
+            return self._texts.address(value)
+        if key == "group":
+            return value if is_common_group(value) else self._tokens.of(value, "group")
+        if key in ("wanted", "found"):
+            return self._condition(value, parent)
+        if self._stage is _Stage.NAMES:
+            return value
+        if key == "raw" and "line" in parent:
+            return self._evidence.raw(value)
+        if key in ("manifests", "manifest"):
+            return self._manifests.manifest(value)
+        if key == "patch":
+            return self._manifests.patch(value, tuple(parent.get("manifests") or ()))
+        if key == "rule":
+            return value if _RULE.fullmatch(value) else self._texts.value(value, "rule")
+        if key in ("src", "dst"):
+            return self._texts.value(value, "name")
+        if key in _SENTENCES and self._stage is _Stage.SENTENCES:
+            return self._sentence(value, key, parent)
+        return value
+
+    def _condition(self, value: str, parent: dict[str, Any]) -> str:
+        """What a rule wanted or what was there; see `flowdiag.model.policy.Miss`."""
+        condition = parent.get("condition")
+        if condition in _CONDITIONS_OF_FORMAT:
+            return self._texts.line(value, "label")
+        if condition == "entity" and value in ENTITIES:
+            return value
+        if condition in ("namespace", "pod") and not re.search(r"[=({]", value):
+            return self._texts.key(value)
+        return self._texts.value(value, "label")
+
+    def _sentence(self, value: str, key: str, parent: dict[str, Any]) -> str:
+        said = _MARK.match(value) if key == "text" and parent.get("kind") in ("signal", "gap") else None
+        if said is not None:
+            node = self._texts.name(said[2], "node") if said[2] else ""
+            # A component's own message goes; what it is about is the code before it.
+            rest = f": {self._texts.sentence(value[said.end() :])}" if parent["kind"] == "gap" else ""
+            return f"{said[1]}{' on ' if node else ''}{node}{rest}"
+        if key == "text" and parent.get("kind") == "signal":
+            return self._texts.line(value)
+        return self._texts.sentence(value)
