@@ -92,49 +92,65 @@ def test_no_original_name_is_left_in_any_output(names: dict[str, str]) -> None:
 
 # A line of every kind of evidence, with the names of the sample reports where that format has names.
 TELLINGS = (
-    '{"flow":{"time":"2026-03-17T14:03:13.850000000Z","verdict":"DROPPED","IP":{"source":"10.244.1.28",'
-    '"destination":"10.244.2.34","ipVersion":"IPv4"},"source":{"identity":19942,"namespace":"frontend","labels":'
-    '["k8s:app=web-app","k8s:io.kubernetes.pod.namespace=frontend","k8s:tier=edge"],"pod_name":"promo-banner",'
-    '"workloads":[{"name":"user-api","kind":"Deployment"}]},"Type":"L3_L4","node_name":"shop-prod/worker-2",'
-    '"traffic_direction":"EGRESS","drop_reason_desc":"POLICY_DENIED","Summary":"TCP Flags: SYN"}}',
-    'data: {"action":"Deny","source_name":"web-app-*","source_namespace":"frontend","source_labels":"app=web-app'
-    ' | tier=edge","dest_name":"user-api","dest_namespace":"backend","protocol":"tcp","reporter":"Dst","policies":'
-    '{"enforced":[{"kind":"CalicoNetworkPolicy","name":"default-deny","namespace":"frontend","tier":"edge",'
-    '"action":"Deny","policy_index":0}]}}',
+    (
+        '{"flow":{"time":"2026-03-17T14:03:13.850000000Z","verdict":"DROPPED","IP":{"source":"10.244.1.28",'
+        '"destination":"10.244.2.34","ipVersion":"IPv4"},"source":{"identity":19942,"namespace":"frontend","labels":'
+        '["k8s:app=web-app","k8s:io.kubernetes.pod.namespace=frontend","k8s:tier=edge"],"pod_name":"promo-banner",'
+        '"workloads":[{"name":"user-api","kind":"Deployment"}]},"Type":"L3_L4","node_name":"shop-prod/worker-2",'
+        '"traffic_direction":"EGRESS","drop_reason_desc":"POLICY_DENIED","Summary":"TCP Flags: SYN"}}'
+    ),
+    (
+        'data: {"action":"Deny","source_name":"web-app-*","source_namespace":"frontend","source_labels":"app=web-app'
+        ' | tier=edge","dest_name":"user-api","dest_namespace":"backend","protocol":"tcp","reporter":"Dst","policies":'
+        '{"enforced":[{"kind":"CalicoNetworkPolicy","name":"default-deny","namespace":"frontend","tier":"edge",'
+        '"action":"Deny","policy_index":0}]}}'
+    ),
     '{"source_labels":{"labels":["app=web-app"]},"policies":{"all_policies":["1|edge|frontend/default-deny|deny|2"]}}',
-    "Mar 17 14:03:13.850: frontend/web-app:41022 (ID:19942) <> backend/user-api:8080 (ID:7399) "
-    "policy-verdict:none EGRESS DENIED (UDP)",
+    (
+        "Mar 17 14:03:13.850: frontend/web-app:41022 (ID:19942) <> backend/user-api:8080 (ID:7399) "
+        "policy-verdict:none EGRESS DENIED (UDP)"
+    ),
     "     SOURCE: frontend/web-app:50110",
-    "2026/01/05 23:24:42.422233 AntreaPolicyIngressRule AntreaNetworkPolicy:frontend/default-deny "
-    "allow-dns-access Ingress Drop 44900 backend/user-api 10.244.1.28 5000 10.244.2.34 80 TCP 84 <nil>",
-    '2026-01-05T00:09:50.139Z|00029|acl_log(ovn_pinctrl0)|INFO|name="NP:frontend:Ingress", verdict=drop, '
-    "severity=alert, direction=to-lport: tcp,nw_src=10.244.1.28,nw_dst=10.244.2.34,tp_src=58496,tp_dst=8080",
-    'time=2026-03-17T14:03:13.123Z level=info msg="Upserted policy to repository" '
-    "resource=knp/frontend/default-deny policyRevision=41",
+    (
+        "2026/01/05 23:24:42.422233 AntreaPolicyIngressRule AntreaNetworkPolicy:frontend/default-deny "
+        "allow-dns-access Ingress Drop 44900 backend/user-api 10.244.1.28 5000 10.244.2.34 80 TCP 84 <nil>"
+    ),
+    (
+        '2026-01-05T00:09:50.139Z|00029|acl_log(ovn_pinctrl0)|INFO|name="NP:frontend:Ingress", verdict=drop, '
+        "severity=alert, direction=to-lport: tcp,nw_src=10.244.1.28,nw_dst=10.244.2.34,tp_src=58496,tp_dst=8080"
+    ),
+    (
+        'time=2026-03-17T14:03:13.123Z level=info msg="Upserted policy to repository" '
+        "resource=knp/frontend/default-deny policyRevision=41"
+    ),
     "Jan  5 14:58:34 DROP by policy backend/default-deny IN=edge OUT= SRC=10.244.1.28 DST=10.244.2.34 PROTO=TCP",
-    '{"kind":"Event","verb":"create","user":{"username":"kubectl-client-side-apply"},"objectRef":{"resource":'
-    '"networkpolicies","namespace":"frontend","name":"allow-dns-access"},"responseObject":{"spec":{"podSelector":'
-    '{"matchLabels":{"app":"web-app"}},"policyTypes":["Ingress"]}}}',
-    '{"involvedObject":{"kind":"Pod","namespace":"backend","name":"user-api"},"type":"Warning","message":'
-    '"pod frontend/web-app was refused by node \\"worker-2\\""}',
-    '{"SrcK8S_Name":"web-app","SrcK8S_Namespace":"frontend","SrcK8S_OwnerType":"Deployment","Proto":6,'
-    '"NetworkEvents":[{"Feature":"acl","Action":"drop","Type":"NetworkPolicy","Name":"default-deny","Namespace":'
-    '"frontend","Direction":"Ingress"}]}',
+    (
+        '{"kind":"Event","verb":"create","user":{"username":"kubectl-client-side-apply"},"objectRef":{"resource":'
+        '"networkpolicies","namespace":"frontend","name":"allow-dns-access"},"responseObject":{"spec":{"podSelector":'
+        '{"matchLabels":{"app":"web-app"}},"policyTypes":["Ingress"]}}}'
+    ),
+    (
+        '{"involvedObject":{"kind":"Pod","namespace":"backend","name":"user-api"},"type":"Warning","message":'
+        '"pod frontend/web-app was refused by node \\"worker-2\\""}'
+    ),
+    (
+        '{"SrcK8S_Name":"web-app","SrcK8S_Namespace":"frontend","SrcK8S_OwnerType":"Deployment","Proto":6,'
+        '"NetworkEvents":[{"Feature":"acl","Action":"drop","Type":"NetworkPolicy","Name":"default-deny","Namespace":'
+        '"frontend","Direction":"Ingress"}]}'
+    ),
 )
 
 
 def with_tellings() -> Report:
     report = taken_back()
-    evidence = tuple(EvidenceLine("lines", number, raw) for number, raw in enumerate(TELLINGS, start=1))
-    return replace(
-        report, problems=tuple(replace(problem, evidence=evidence) for problem in report.problems)
+    evidence = tuple(
+        EvidenceLine("zz-lines.log", number, raw) for number, raw in enumerate(TELLINGS, start=1)
     )
+    return replace(report, problems=tuple(replace(problem, evidence=evidence) for problem in report.problems))
 
 
 PLAIN = sorted(
-    word
-    for word in words._SENTENCE - words.PUBLIC
-    if re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", word)
+    word for word in words._SENTENCE - words.PUBLIC if re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", word)
 )
 """Names that schemas, log formats and flowdiag's own sentences use as words."""
 
@@ -151,13 +167,22 @@ OWN = ("content.example.net", "incident/cluster")
 """A host and a path: never one word."""
 
 ELSEWHERE = dict(
-    zip(NAMES, [f"qx{'zvwkjh'[n % 6]}{'bcdfgm'[n // 6]}" if not name[0].isdigit() else f"192.0.2.{n}" for n, name in enumerate(NAMES)], strict=True)
+    zip(
+        NAMES,
+        [
+            f"qx{'zvwkjh'[n % 6]}{'bcdfgm'[n // 6]}" if not name[0].isdigit() else f"192.0.2.{n}"
+            for n, name in enumerate(NAMES)
+        ],
+        strict=True,
+    )
 )
 
 
 @settings(max_examples=150, deadline=None)
 @given(named_like_words())
-def test_a_name_that_is_a_word_goes_where_names_stand_and_the_word_stays_elsewhere(names: dict[str, str]) -> None:
+def test_a_name_that_is_a_word_goes_where_names_stand_and_the_word_stays_elsewhere(
+    names: dict[str, str],
+) -> None:
     """What is left is the same, letter by letter, as if names had been such as no sentence holds: so nothing of them is left."""
     names = {**names, **{own: ELSEWHERE[own] for own in OWN}}
 
@@ -282,9 +307,7 @@ def test_names_of_several_words_are_found_as_one_pattern_of_all_would_find_them(
         for name in odd
     ]
 
-    assert tokens.without_odd(text) == re.sub(
-        "|".join(edge) or "(?!)", lambda match: known[match[0]], text
-    )
+    assert tokens.without_odd(text) == re.sub("|".join(edge) or "(?!)", lambda match: known[match[0]], text)
 
 
 @pytest.mark.parametrize("name", ["batch", "apps", "discovery", "autoscaling"])

@@ -27,6 +27,7 @@ from tests.report.test_whole_incidents import INCIDENTS, report_of
 
 FORMATS = [name for name in available(GROUP) if name not in ("png", "parquet")]
 
+
 @cache
 def redacted(incident: str) -> Report:
     return redact(report_of(incident))
@@ -100,9 +101,7 @@ def test_there_is_something_to_hide(incident: str) -> None:
 @pytest.mark.parametrize("incident", INCIDENTS)
 def test_no_original_stands_in_any_format(incident: str, name: str) -> None:
     text = load(GROUP, name).plugin.render(redacted(incident), Options(width=160, verbose=True, all=True))
-    left = sorted(
-        secret for secret in secrets(report_of(incident)) if stands_as_a_name(secret).search(text)
-    )
+    left = sorted(secret for secret in secrets(report_of(incident)) if stands_as_a_name(secret).search(text))
 
     assert left == []
 

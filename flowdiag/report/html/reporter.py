@@ -58,12 +58,18 @@ class HtmlReporter:
         if options.problem is not None:
             only = tuple(p for p in report.problems if p.id == options.problem)
             report = replace(report, problems=only)
-        text = _render(report, options) if len(json_bytes(report, pretty=False)) <= _MAX_DATA else None
+        text = _render(report, options) if _fits(report) else ""
         for level in _LEVELS:
-            if text is not None and len(text.encode()) <= _MAX_PAGE:
+            if text and len(text.encode()) <= _MAX_PAGE:
                 break
-            text = _render(_cut(report, level), options)
-        return text or ""
+            shorter = _cut(report, level)
+            # What is too long as data is not drawn to find that out.
+            text = _render(shorter, options) if _fits(shorter) or level is _LEVELS[-1] else ""
+        return text
+
+
+def _fits(report: Report) -> bool:
+    return len(json_bytes(report, pretty=False)) <= _MAX_DATA
 
 
 def _render(report: Report, options: Options) -> str:

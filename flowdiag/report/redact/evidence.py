@@ -23,9 +23,7 @@ _FIELD = re.compile(r"@?[A-Za-z][A-Za-z0-9]{0,40}(?:[_ ][A-Za-z0-9]{1,30}){0,8}"
 # Maps of labels are somebody's keys: "labels":{...}, "podLabels", "matchLabels", "annotations"
 _LABEL_MAP = re.compile(r".*(?:[Ll]abels?|[Aa]nnotations?)|selector|nodeSelector")
 # Words of selectors and label lists themselves: "dest_labels":{"labels":["app=web"]}
-_IN_LABELS = frozenset(
-    {"labels", "matchLabels", "matchExpressions", "selector", "key", "operator", "values"}
-)
+_IN_LABELS = frozenset({"labels", "matchLabels", "matchExpressions", "selector", "key", "operator", "values"})
 
 
 class Evidence:
@@ -79,4 +77,3 @@ class Evidence:
         if is_message_key(key):
             return self._line(value, depth + 1)
         return self._texts.line(value) if is_enum_key(key) else self._texts.value(value, "text")
-

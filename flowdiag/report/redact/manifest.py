@@ -14,21 +14,42 @@ from flowdiag.report.redact.words import ENTITIES, is_common_group, is_common_ke
 
 __all__ = ["Manifests"]
 
-# "          kubernetes.io/metadata.name: kube-system", "      - 10.0.0.0/8", "  - matchPattern: '*.example.com'"
+# Lines such as "          kubernetes.io/metadata.name: kube-system", "      - 10.0.0.0/8", "  - matchPattern: '*.example.com'"
 _LINE = re.compile(r"(\s*)((?:- )*)(?:([^\s:#'\"\[{][^:#]*?|[^\s:#]*:[^\s:]+)(:)(?=\s|$))?(\s*)(.*)")
 _LABEL_MAPS = frozenset({"labels", "matchLabels", "annotations"})
 _TOKENS = {"name": "name", "namespace": "ns", "cidr": "ip4"}
 """What the tokens of some values start with."""
 _KEY_WORDS = frozenset({"key"})
 _FORMAT_VALUES = frozenset(
-    "kind apiVersion protocol action operator type types policyTypes order port endPort method applyOnForward"
-    " ipVersion notProtocol family enableDefaultDeny ingress egress creationTimestamp resourceVersion".split()
+    [
+        "kind",
+        "apiVersion",
+        "protocol",
+        "action",
+        "operator",
+        "type",
+        "types",
+        "policyTypes",
+        "order",
+        "port",
+        "endPort",
+        "method",
+        "applyOnForward",
+        "ipVersion",
+        "notProtocol",
+        "family",
+        "enableDefaultDeny",
+        "ingress",
+        "egress",
+        "creationTimestamp",
+        "resourceVersion",
+    ]
 )
 _ENTITY_LISTS = frozenset({"fromEntities", "toEntities"})
 # Calico: app == 'pay-api' && has(team), projectcalico.org/name == "edge", role in {'a', "b"}
 _SELECTOR_KEY = re.compile(r".*[sS]elector")
 _SELECTOR_PART = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z0-9][\w./-]*")
-_OPERATORS = frozenset("in not has all global starts ends with contains".split())
+_OPERATORS = frozenset(["in", "not", "has", "all", "global", "starts", "ends", "with", "contains"])
 # "--- a/payments/allow-checkout.yaml"
 _HEADER = re.compile(r"((?:---|\+\+\+) (?:[ab]/)?)(\S+?)((?:\.yaml)?)")
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@.*")
@@ -107,13 +128,12 @@ class _Walk:
 
     def _place(self, line: str) -> tuple[re.Match[str], str]:
         match = _LINE.fullmatch(line)
-        assert match is not None  # every part of the pattern may be empty
+        if match is None:  # only a line end is no part of it
+            raise AssertionError(line)
         indent = len(match[1]) + len(match[2])
         # A list's items may stand as deep as their key; they are below it all the same.
         own = len(match[1]) if match[2] else indent
-        while self._above and (
-            self._above[-1][0] > own or (self._above[-1][0] == own and not match[2])
-        ):
+        while self._above and (self._above[-1][0] > own or (self._above[-1][0] == own and not match[2])):
             self._above.pop()
         parent = self._above[-1][1] if self._above else ""
         if match[3]:

@@ -70,6 +70,11 @@ _DOCUMENTATION = (
 )
 
 
+def _address_in(text: str) -> re.Match[str] | None:
+    """The first address; most words cannot hold one, and are not searched."""
+    return _ADDRESS.search(text) if text.count(".") >= 3 or text.count(":") >= 2 else None
+
+
 class _Place(Enum):
     NAME = 1
     """Names stand here."""
@@ -142,7 +147,10 @@ class Texts:
 
     def name(self, text: str, kind: str) -> str:
         """A field that holds one name, or an address, or a name with an address behind it."""
-        if _ADDRESS.search(text):
+        token = self._tokens.known(text)
+        if token is not None:
+            return token
+        if _address_in(text):
             return self.value(text, kind)
         bare = text.rstrip(".")
         if bare and (kind == "host" or _HOST.fullmatch(text)):
@@ -185,7 +193,10 @@ class Texts:
             if before in _TARGETED:
                 return _Place.TARGET
             # "-n networkpolicy describe", "app=replicaset to": somebody is called so, and no name follows.
-            named = earlier in ("-n", "--namespace") or text[start - 2 - len(before) : start - 1 - len(before)] == "="
+            named = (
+                earlier in ("-n", "--namespace")
+                or text[start - 2 - len(before) : start - 1 - len(before)] == "="
+            )
             if (is_kind(before) and not named) and (
                 before != "namespace"
                 or earlier in _BEFORE_NAMESPACE
@@ -210,7 +221,7 @@ class Texts:
             or (place is _Place.OPEN and not is_sentence_word(word))
         ):
             return token
-        match = _ADDRESS.search(word)
+        match = _address_in(word)
         if match is not None:
             rest = word[match.end() :]
             return (
@@ -224,7 +235,11 @@ class Texts:
         if core != word:
             head, _, tail = word.partition(core)
             beside = head.endswith("/") or tail.startswith("/")
-            return head + (self._word(core, _Place.NAME if beside else place, strict, kind) if core else "") + tail
+            return (
+                head
+                + (self._word(core, _Place.NAME if beside else place, strict, kind) if core else "")
+                + tail
+            )
         return self._joined(word, place, strict, kind)
 
     def _part(self, word: str, place: _Place, strict: bool, kind: str) -> str:
@@ -263,7 +278,11 @@ class Texts:
             return word
         if _PORT.fullmatch(word):
             port, _, protocol = word.partition("/")
-            return word if protocol in _PROTOCOLS or not port.isalpha() else self._split(word, place, strict, kind)
+            return (
+                word
+                if protocol in _PROTOCOLS or not port.isalpha()
+                else self._split(word, place, strict, kind)
+            )
         if any(separator in word for separator in _SEPARATORS):
             return self._split(word, place, strict, kind)
         if place is _Place.NAME:
@@ -289,7 +308,9 @@ class Texts:
             return False
         if place in (_Place.BEHIND_KIND, _Place.TARGET):
             return True
-        return any(self._tokens.known(part.strip(_ENDS)) or ("-" in part and part.islower()) for part in parts)
+        return any(
+            self._tokens.known(part.strip(_ENDS)) or ("-" in part and part.islower()) for part in parts
+        )
 
     def _beside(self, part: str, strict: bool, kind: str) -> str:
         """What stands beside a slash: a name, or a protocol."""

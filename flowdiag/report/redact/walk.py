@@ -48,8 +48,10 @@ _SENTENCES = frozenset(
 _OWN = frozenset({"generator", "parsers"})
 """Names of flowdiag and its plugins."""
 # egress[0].to[1], ingress[2] allow, end-of-tier, default-deny, 2: a place in a policy, and no rule's name
-_RULE = re.compile(r"[a-zA-Z]+(?:\[\d+\])?(?:\.[a-zA-Z]+\[\d+\])+|[a-zA-Z]+\[\d+\]|end-of-tier|default-deny|-?\d+")
-# "dataplane-loop-summary: Summarising 16 ...", "agent-started on node-a: ...", "lost-events on node-b: 37 records"
+_RULE = re.compile(
+    r"[a-zA-Z]+(?:\[\d+\])?(?:\.[a-zA-Z]+\[\d+\])+|[a-zA-Z]+\[\d+\]|end-of-tier|default-deny|-?\d+"
+)
+# Texts such as "dataplane-loop-summary: Summarising 16 ...", "agent-started on node-a: ...", "lost-events on node-b: 37 records"
 _MARK = re.compile(r"([a-z0-9-]{1,60})(?: on (\S+))?: ")
 _REASON = re.compile(r"[A-Za-z0-9_ -]*")
 _CONDITIONS_OF_FORMAT = frozenset({"port", "protocol", "icmp"})

@@ -28,8 +28,23 @@ PUBLIC = frozenset({"kube-system", "kube-public", "kube-node-lease", "kube-dns",
 """Names that Kubernetes itself gives, the same in every cluster: they stay."""
 
 ENTITIES = frozenset(
-    "world world-ipv4 world-ipv6 cluster host remote-node kube-apiserver health init unmanaged all ingress none"
-    " encrypted-overlay unknown".split()
+    [
+        "world",
+        "world-ipv4",
+        "world-ipv6",
+        "cluster",
+        "host",
+        "remote-node",
+        "kube-apiserver",
+        "health",
+        "init",
+        "unmanaged",
+        "all",
+        "ingress",
+        "none",
+        "encrypted-overlay",
+        "unknown",
+    ]
 )
 """Cilium's reserved identities; they stay where an entity is named."""
 
@@ -161,16 +176,74 @@ _TIME = re.compile(r"(?:\d{4}-\d\d-\d\d[T ]?)?(?:\d\d:\d\d(?::\d\d(?:[.,]\d{1,9}
 # Keys whose values are words of the format and no names, without case and joints: "traffic_direction":"EGRESS"
 # (Hubble), "reporter":"Dst" (Calico), "disposition":"deny" (GKE), PROTO=TCP (netfilter), verdict=drop (OVN).
 _ENUM_KEYS = frozenset(
-    """
-action apiversion auth category direction disposition dropreasondesc effect ethernettype family feature
-flowdirection flowtype flags ipversion kind l7proto level meter method observationpoint operator pktdroplatestdropcause
-pktdroplateststate policytypes prec priority proto protocol qtype qtypes rcode reason reporter res rrtypes scheme
-severity sourcetype destinationtype desttype state statechange status stream subtype stage summary resource sourcek8stype
-tos traceobservationpoint tracereason trafficdirection transport type types verb verdict workloadkind
-srck8stype dstk8stype srck8sownertype dstk8sownertype
-""".split()
+    [
+        "action",
+        "apiversion",
+        "auth",
+        "category",
+        "direction",
+        "disposition",
+        "dropreasondesc",
+        "effect",
+        "ethernettype",
+        "family",
+        "feature",
+        "flowdirection",
+        "flowtype",
+        "flags",
+        "ipversion",
+        "kind",
+        "l7proto",
+        "level",
+        "meter",
+        "method",
+        "observationpoint",
+        "operator",
+        "pktdroplatestdropcause",
+        "pktdroplateststate",
+        "policytypes",
+        "prec",
+        "priority",
+        "proto",
+        "protocol",
+        "qtype",
+        "qtypes",
+        "rcode",
+        "reason",
+        "reporter",
+        "res",
+        "rrtypes",
+        "scheme",
+        "severity",
+        "sourcetype",
+        "destinationtype",
+        "desttype",
+        "state",
+        "statechange",
+        "status",
+        "stream",
+        "subtype",
+        "stage",
+        "summary",
+        "resource",
+        "sourcek8stype",
+        "tos",
+        "traceobservationpoint",
+        "tracereason",
+        "trafficdirection",
+        "transport",
+        "type",
+        "types",
+        "verb",
+        "verdict",
+        "workloadkind",
+        "srck8stype",
+        "dstk8stype",
+        "srck8sownertype",
+        "dstk8sownertype",
+    ]
 )
-_MESSAGE_KEYS = frozenset("msg message note log error textpayload networkevents event".split())
+_MESSAGE_KEYS = frozenset(["msg", "message", "note", "log", "error", "textpayload", "networkevents", "event"])
 """Keys whose values are lines of text."""
 
 # NetworkPolicy frontend/x, node worker-1, namespace shop, networkpolicy.projectcalico.org x
