@@ -31,6 +31,7 @@ from flowdiag.model.report import Cluster, Generator, SnapshotInfo
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.policy import compile_policies
 from flowdiag.policy.ends import pod_endpoint
+from flowdiag.tally.collecting import uncollected
 from flowdiag.timeline import Material, build_report
 
 NS = 1_000_000_000
@@ -105,23 +106,8 @@ def refused(snapshot, policies, count):
     return flows
 
 
-def main():
-    """Print the two times."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pods", type=int, default=2000)
-    parser.add_argument("--policies", type=int, default=500)
-    parser.add_argument("--refusals", type=int, default=50_000)
-    parser.add_argument("--profile", action="store_true")
-    asked = parser.parse_args()
-    snapshot = cluster(asked.pods, asked.policies, 1)
-    policies = compile_policies(snapshot, dialect=Dialect.CALICO, ip_block_pods=IpBlockPods.AUTO)
-    flows = refused(snapshot, policies, asked.refusals)
-    policies = compile_policies(snapshot, dialect=Dialect.CALICO, ip_block_pods=IpBlockPods.AUTO)
-    state = State(snapshot=snapshot, policies=policies, dialect=Dialect.CALICO, detected=True, problems=())
-    profile = cProfile.Profile()
-    if asked.profile:
-        profile.enable()
-    start = time.process_time()
+def reported(snapshot, state, flows, count):
+    """The report, and when diagnosis was done."""
     context = Context(snapshot=snapshot, dialect=Dialect.CALICO, denied=flows)
     found = attribute(flows, state, context, StateOptions().ip_block_pods)
     diagnosed = time.process_time()
@@ -141,7 +127,7 @@ def main():
             allowed=[],
             allowed_buckets=[],
             since=BEGIN,
-            until=BEGIN + asked.refusals * NS,
+            until=BEGIN + count * NS,
             changes=[],
             signals=[],
             gaps=[],
@@ -152,6 +138,28 @@ def main():
             warnings=[],
         )
     )
+    return report, diagnosed
+
+
+def main():
+    """Print the two times."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pods", type=int, default=2000)
+    parser.add_argument("--policies", type=int, default=500)
+    parser.add_argument("--refusals", type=int, default=50_000)
+    parser.add_argument("--profile", action="store_true")
+    asked = parser.parse_args()
+    snapshot = cluster(asked.pods, asked.policies, 1)
+    policies = compile_policies(snapshot, dialect=Dialect.CALICO, ip_block_pods=IpBlockPods.AUTO)
+    flows = refused(snapshot, policies, asked.refusals)
+    policies = compile_policies(snapshot, dialect=Dialect.CALICO, ip_block_pods=IpBlockPods.AUTO)
+    state = State(snapshot=snapshot, policies=policies, dialect=Dialect.CALICO, detected=True, problems=())
+    profile = cProfile.Profile()
+    if asked.profile:
+        profile.enable()
+    start = time.process_time()
+    with uncollected():  # as a run does
+        report, diagnosed = reported(snapshot, state, flows, asked.refusals)
     done = time.process_time()
     profile.disable()
     proved = sum(1 for problem in report.problems if problem.counterfactual is not None)

@@ -115,9 +115,19 @@ def _parts(
     # What a staged policy would deny is held against the policies with the staged ones in force.
     policies = state.staged if shape.verdict is Verdict.AUDITED and state.staged else state.policies
 
+    # What came near at the other end explains nothing.
+    nearest = flow.direction or True
+
     def evaluate(at: int | None) -> ConnectionDecision:
         return policies.evaluate(
-            flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, l7=shape.l7, at=at
+            flow.src,
+            flow.dst,
+            shape.protocol,
+            shape.port,
+            icmp=shape.icmp,
+            l7=shape.l7,
+            at=at,
+            nearest=nearest,
         )
 
     return replay(flow, boundaries, evaluate)
@@ -131,7 +141,7 @@ def _mended(
         return finding
     shape = flow.distinct
     now = state.policies.evaluate(
-        flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, l7=shape.l7
+        flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, l7=shape.l7, nearest=False
     )
     return replace(finding, limits=(*finding.limits, MENDED)) if now.allowed is True else finding
 

@@ -34,6 +34,7 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.policy.audit import LET_THROUGH, audits_only
+from flowdiag.tally.collecting import uncollected
 from flowdiag.timeline import Material, build_report
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
@@ -103,11 +104,12 @@ def _run(
     selection = selection or Selection()
     read = gather(paths, evidence=evidence, state_paths=options.paths, live=options.live, progress=progress)
     logged = [(seen.input, seen.event) for seen in read.tally.changes]
-    known = (
-        compile_state(read.state, options, read.cnis, read.manifests, changes=logged, taken=read.taken)
-        if read.state
-        else None
-    )
+    with uncollected():
+        known = (
+            compile_state(read.state, options, read.cnis, read.manifests, changes=logged, taken=read.taken)
+            if read.state
+            else None
+        )
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
@@ -132,6 +134,7 @@ class _Marks(Struct, frozen=True):
     gaps: tuple[GapMark, ...]
 
 
+@uncollected()
 def examined(
     read: Evidence,
     state: State | None,

@@ -99,6 +99,20 @@ class Case:
         Where the replay cannot decide (a rule may match, a kind cannot be evaluated) the record's own
         refusal by policy stands in for it.
         """
+        self.has: Needs = self._has()
+        """What is known for this flow."""
+        self.singles: tuple[tuple[int, NearestRule, Condition], ...] = _singles(self.nearest)
+        """(rank, rule, condition) of the nearest rules that miss in one condition only and know the rest."""
+        self.said_of_times: list[str] | None = None
+        """What `flowdiag.diagnose.confidence.policy_times` says, once asked."""
+
+    def _has(self) -> Needs:
+        known = self.context.has
+        if self.decision is None:
+            known &= ~Needs.POLICIES
+        if self.flow.distinct.dns_names or self.flow.dst.dns_names:
+            known |= Needs.NAMES
+        return known
 
     def _replayed_direction(self) -> Direction | None:
         decision = self.decision
@@ -131,17 +145,7 @@ class Case:
             return bool(end.isolated_by) and self.refused_by_policy
         return end.allowed is False
 
-    @cached_property
-    def has(self) -> Needs:
-        """What is known for this flow."""
-        known = self.context.has
-        if self.decision is None:
-            known &= ~Needs.POLICIES
-        if self.flow.distinct.dns_names or self.flow.dst.dns_names:
-            known |= Needs.NAMES
-        return known
-
-    @cached_property
+    @property
     def signs(self) -> int:
         """What the case looks like, as bits of `Sign`."""
         flow, distinct = self.flow, self.flow.distinct
@@ -230,23 +234,13 @@ class Case:
         """Nothing was dropped; it would have been."""
         return self.flow.distinct.verdict is Verdict.AUDITED
 
-    @cached_property
-    def singles(self) -> tuple[tuple[int, NearestRule, Condition], ...]:
-        """(rank, rule, condition) of the nearest rules that miss in one condition only and know the rest."""
-        found = []
-        for rank, rule in enumerate(self.nearest):
-            conditions = {miss.condition for miss in rule.misses}
-            if len(conditions) == 1 and not rule.unknown:
-                found.append((rank, rule, conditions.pop()))
-        return tuple(found)
-
     def missing_one(self, *conditions: Condition) -> tuple[NearestRule, ...]:
         """Nearest rules that miss in exactly one condition, one of these."""
         if not self.default_denied:
             return ()
         return tuple(rule for _, rule, condition in self.singles if condition in conditions)
 
-    @cached_property
+    @property
     def involved(self) -> tuple[PolicyRef, ...]:
         """Policies that the replay's answer for the refusing end rests on."""
         refs = dict.fromkeys(self.isolating)
@@ -256,7 +250,7 @@ class Case:
                 refs.setdefault(self.end.decided_by.policy)
         return tuple(refs)
 
-    @cached_property
+    @property
     def loose(self) -> tuple[PolicyRef, ...]:
         """Those of `involved` whose text at the time of the flow is not certain: no spec is known to be as old."""
         at = self.at
@@ -285,6 +279,16 @@ def _node(end: Endpoint) -> str | None:
     if end.kind is EndpointKind.NODE:
         return end.name
     return end.pod.node if end.pod is not None else None
+
+
+def _singles(nearest: tuple[NearestRule, ...]) -> tuple[tuple[int, NearestRule, Condition], ...]:
+    found = []
+    for rank, rule in enumerate(nearest):
+        if rule.misses and not rule.unknown:
+            condition = rule.misses[0].condition
+            if all(miss.condition is condition for miss in rule.misses):
+                found.append((rank, rule, condition))
+    return tuple(found)
 
 
 def _of_host(end: Endpoint) -> bool:

@@ -84,6 +84,12 @@ def _why_unknown(case: Case) -> str:
 
 def policy_times(case: Case) -> list[str]:
     """Write sentences about policies whose text at the time of the flow is not certain (FD804)."""
+    if case.said_of_times is None:
+        case.said_of_times = _policy_times(case)
+    return list(case.said_of_times)
+
+
+def _policy_times(case: Case) -> list[str]:
     first, taken = case.flow.first, case.context.snapshot.taken
     if first is None:
         return ["The records have no time, so the policies may be of another one."]
@@ -91,9 +97,10 @@ def policy_times(case: Case) -> list[str]:
         moment = rfc3339_seconds(taken)
         return [f"The policies were read at {moment}, before the refusals; they may have changed since."]
     at = case.at if case.at is not None else first
-    if not case.loose:
+    loose = case.loose
+    if not loose:
         return []
-    names = a_list([policy_text(ref) for ref in case.loose], most=3)
+    names = a_list([policy_text(ref) for ref in loose], most=3)
     moment = rfc3339_seconds(at)
     text = f"It is not certain that {names} read the same at {moment}: its last change is later or not known."
     return [text]

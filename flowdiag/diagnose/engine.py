@@ -53,7 +53,9 @@ def leading(case: Case) -> Finding | None:
 
 def _found(case: Case, alike: tuple[Rule, ...]) -> list[Finding]:
     """Findings of rules that are equally specific, best first."""
-    found = [finding for rule in alike for finding in rule.diagnose(case)]
+    found: list[Finding] = []
+    for rule in alike:
+        found += rule.diagnose(case)
     if len(found) > 1:
         rank: dict[NearestRule, int] = {}
         for index, nearest in enumerate(case.nearest):

@@ -171,7 +171,7 @@ class PolicySet:
         l7: L7 | None = None,
         at: int | None = None,
         walk: bool = False,
-        nearest: bool = True,
+        nearest: bool | Direction = True,
     ) -> ConnectionDecision:
         """Would a new connection be allowed, decided by what, nearest to what?
 
@@ -184,8 +184,8 @@ class PolicySet:
             l7: the request, for languages whose rules look into it.
             at: when, in nanoseconds; policies and labels of that time count.  ``None`` is now.
             walk: tell the walk too.
-            nearest: look for the nearest rules where it is not allowed; without them it is several times
-                faster, which pays where only verdicts are compared.
+            nearest: look for the nearest rules where it is not allowed, at one end alone if that is told;
+                without them it is several times faster, which pays where only verdicts are compared.
 
         Raises:
             ValueError: both ends are outside the cluster.
@@ -210,8 +210,13 @@ class PolicySet:
                 self._traffic.clear()
             # One value each, so that its hash is worked out once.
             traffic = self._traffic[asked] = Traffic(protocol, port, icmp, l7)
-        egress = self._end(Direction.EGRESS, source, destination, traffic, at, walk, nearest)
-        ingress = self._end(Direction.INGRESS, destination, source, traffic, at, walk, nearest)
+        outward, inward = (
+            (nearest, nearest)
+            if isinstance(nearest, bool)
+            else (nearest is Direction.EGRESS, nearest is Direction.INGRESS)
+        )
+        egress = self._end(Direction.EGRESS, source, destination, traffic, at, walk, outward)
+        ingress = self._end(Direction.INGRESS, destination, source, traffic, at, walk, inward)
         return ConnectionDecision(allowed=_both(egress, ingress), egress=egress, ingress=ingress)
 
     def facts(self, src: Endpoint, dst: Endpoint, at: int | None = None) -> tuple[Facts, Facts]:
@@ -450,7 +455,7 @@ class PolicySet:
         name: str,
         at: int | None,
         walk: bool,
-        nearest: bool,
+        nearest: bool | Direction,
     ) -> ConnectionDecision:
         source, destination = self.facts(src, dst, at)
         found = declared(destination, name, protocol)
@@ -485,7 +490,7 @@ class PolicySet:
         port: int | None,
         at: int | None,
         walk: bool,
-        nearest: bool,
+        nearest: bool | Direction,
     ) -> ConnectionDecision:
         """Allowed only if every port is; where ports differ, unknown, with the ranges told."""
         protocols = PORT_PROTOCOLS if protocol is None else (protocol,)
@@ -506,7 +511,9 @@ class PolicySet:
                     first = {verdict: low for low, _, verdict in reversed(spans)}
                     probes.extend((each, low) for low in sorted(first.values()))
             found = [
-                self._end(direction, subject, peer, Traffic(each, number), at, walk, nearest)
+                self._end(
+                    direction, subject, peer, Traffic(each, number), at, walk, nearest in (True, direction)
+                )
                 for each, number in probes
             ]
             ends.append(_one_of([each for each in found if each is not None], "ports or protocols differ"))

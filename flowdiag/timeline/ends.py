@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
@@ -117,7 +118,12 @@ def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
     identities: set[int] = set()
     labels: dict[str, str] | None = None
     known: set[str] = set()
+    seen: set[int] = set()
     for end in ends:
+        # Flows share their ends.
+        if id(end) in seen:
+            continue
+        seen.add(id(end))
         if end.pod is not None:
             pods.add(end.pod.name)
             labels = _common(labels, end.pod.labels)
@@ -154,9 +160,12 @@ def _common(known: dict[str, str] | None, more: dict[str, str]) -> dict[str, str
     """Labels that all the end's pods share: those that speak of the workload."""
     if known is None:
         return dict(sorted(more.items()))
+    if known.items() <= more.items():
+        return known
     return {key: value for key, value in known.items() if more.get(key) == value}
 
 
+@lru_cache(maxsize=65536)
 def _address_order(text: str) -> tuple[int, int, str]:
     try:
         address = ip_address(text)

@@ -47,21 +47,19 @@ class ConnectionDraft(Struct):
     """The finding that speaks for the connection: the latest one of weight, as that is what is wrong now."""
     folded_ports: int
     """How many ports it stands for; 1 if none were folded."""
+    count: int = 0
+    """Refused records; this and the times are of `refusals`, which nobody changes any more."""
+    first: int | None = None
+    """First record with a time."""
+    last: int | None = None
+    """Last record with a time."""
 
-    @property
-    def count(self) -> int:
-        """Refused records."""
-        return sum(refusal.flow.count for refusal in self.refusals)
-
-    @property
-    def first(self) -> int | None:
-        """First record with a time."""
-        return min((r.flow.first for r in self.refusals if r.flow.first is not None), default=None)
-
-    @property
-    def last(self) -> int | None:
-        """Last record with a time."""
-        return max((r.flow.last for r in self.refusals if r.flow.last is not None), default=None)
+    def __post_init__(self) -> None:
+        """Sum up the refusals."""
+        flows = [refusal.flow for refusal in self.refusals]
+        self.count = sum(flow.count for flow in flows)
+        self.first = min((flow.first for flow in flows if flow.first is not None), default=None)
+        self.last = max((flow.last for flow in flows if flow.last is not None), default=None)
 
     @property
     def folded(self) -> bool:
@@ -189,6 +187,8 @@ def _refusal_order(refusal: Refusal) -> tuple[int, int, str, str]:
 
 
 def _lead(members: Sequence[Refusal]) -> Finding:
+    if len(members) == 1:
+        return members[0].finding
     total = sum(refusal.flow.count for refusal in members)
     weights: dict[tuple[object, ...], tuple[int, int, list[Refusal]]] = {}
     for refusal in members:

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Cause, ObjectRef, PolicyHit
 from flowdiag.model.policy import NearestRule, PolicyRef
 from flowdiag.model.report import (
@@ -17,7 +16,6 @@ from flowdiag.model.report import (
     Problem,
     Reason,
     RecordedPolicy,
-    ReportEndpoint,
     Severity,
 )
 from flowdiag.model.time import NS, rfc3339
@@ -149,18 +147,14 @@ def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:
 def _connection(draft: ConnectionDraft) -> Connection:
     first, last = draft.first, draft.last
     return Connection(
-        source=_end(draft.source, (r.flow.src for r in draft.refusals)),
-        destination=_end(draft.destination, (r.flow.dst for r in draft.refusals)),
+        source=report_endpoint(draft.source, (r.flow.src for r in draft.refusals)),
+        destination=report_endpoint(draft.destination, (r.flow.dst for r in draft.refusals)),
         protocol=draft.protocol,
         port=draft.port,
         count=draft.count,
         first=None if first is None else rfc3339(first),
         last=None if last is None else rfc3339(last),
     )
-
-
-def _end(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
-    return report_endpoint(key, ends)
 
 
 def _ongoing(last: int | None, until: int | None, allowed_since: int | None) -> bool | None:

@@ -53,11 +53,9 @@ class LogOnlyPolicy(Rule):
         """See `Rule.diagnose`."""
         if not case.default_denied or not case.isolating:
             return
-        logging = [ref for ref in case.isolating if self._actions(case, ref) == {"Log"}]
-        others = [ref for ref in case.isolating if ref not in logging]
-        if not logging or others:
+        if any(self._actions(case, ref) != {"Log"} for ref in case.isolating):
             return
-        names = a_list([policy_text(ref) for ref in logging])
+        names = a_list([policy_text(ref) for ref in case.isolating])
         yield self.finding(
             case,
             summary=(

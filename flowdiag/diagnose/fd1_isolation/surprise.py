@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from flowdiag.diagnose.case import Case
@@ -105,11 +106,16 @@ class IsolationBySurprise(Rule):
         policy = policy_at(case, ref)
         if policy is None or case.direction is None:
             return None
-        if any(word in ref.name.lower() for word in _DENY_WORDS):
+        if _on_purpose(ref.name):
             return None
         if ref.group == _CILIUM:
             return "deny-only" if _deny_only(policy, case.direction) else None
         return directions_without_rules(policy).get(case.direction)
+
+
+@lru_cache(maxsize=4096)
+def _on_purpose(name: str) -> bool:
+    return any(word in name.lower() for word in _DENY_WORDS)
 
 
 def _deny_only(policy: PolicyObject, direction: str) -> bool:
