@@ -13,6 +13,7 @@ from flowdiag.analysis.attribute import attribute, judged, meaning
 from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, without_ends, without_times
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.counted import counted_refusals
+from flowdiag.analysis.marks import marks_of
 from flowdiag.analysis.no_denials import only_logged, what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.passed import PASSED, against_policies
@@ -21,14 +22,13 @@ from flowdiag.analysis.sides import Side
 from flowdiag.analysis.skew import clock_skew
 from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
-from flowdiag.cluster import Resolver, cluster_changes, merge_changes
+from flowdiag.cluster import Resolver
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose import Context, broken_rules
 from flowdiag.diagnose.before import old_policies
 from flowdiag.diagnose.check import Scene
 from flowdiag.model.errors import InputError
-from flowdiag.model.event import LogEvent
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
@@ -36,7 +36,6 @@ from flowdiag.model.time import NS, rfc3339
 from flowdiag.policy.audit import LET_THROUGH, audits_only
 from flowdiag.tally.collecting import uncollected
 from flowdiag.timeline import Material, build_report
-from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
 __all__ = ["Examination", "Progress", "analyze", "examine", "examined"]
 
@@ -128,12 +127,6 @@ class Examination(Struct, frozen=True, kw_only=True):
     """All of the evidence was read, and all objects but for kinds that the collector was refused."""
 
 
-class _Marks(Struct, frozen=True):
-    changes: tuple[ChangeMark, ...]
-    signals: tuple[SignalMark, ...]
-    gaps: tuple[GapMark, ...]
-
-
 @uncollected()
 def examined(
     read: Evidence,
@@ -148,7 +141,7 @@ def examined(
     """The stages after reading: what evidence comes to beside the cluster's objects, where there are any."""
     tally = read.tally
     snapshot = state.snapshot if state is not None else None
-    marks = _marks(read, snapshot, selection)
+    marks = marks_of(read, snapshot, selection)
     resolver = Resolver(snapshot or Snapshot(), tally.dns, pod_names=_pod_names(read))
     view = tally.view()
     asked = rules and state is not None and state.knows_policies
@@ -255,82 +248,10 @@ def examined(
     )
 
 
-def _marks(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> _Marks:
-    tally = read.tally
-    logged = [(seen.input, seen.event) for seen in tally.changes]
-    changes = merge_changes(cluster_changes(snapshot or Snapshot()), logged)
-    since, until = read.first, read.last
-    near = 3600 * NS
-
-    def within(at: int) -> bool:
-        if selection.since is not None and at < selection.since - near:
-            return False
-        if selection.until is not None and at > selection.until + near:
-            return False
-        if since is not None and at < since - near:
-            return False
-        return until is None or at <= until + near
-
-    return _Marks(
-        changes=tuple(
-            ChangeMark(at=c.at, kind=c.kind, object=c.object, by=c.by, text=c.text, what=c.what)
-            for c in changes
-            if within(c.at)
-        ),
-        signals=tuple(
-            SignalMark(
-                at=seen.event.at,
-                signal=seen.event.signal or "",
-                node=seen.event.node,
-                text=_signal_text(seen.event),
-            )
-            for seen in tally.logs
-            if seen.event.at is not None and within(seen.event.at)
-        ),
-        gaps=tuple(
-            GapMark(
-                node=seen.event.node,
-                since=seen.event.at,
-                until=seen.event.until,
-                kind=seen.event.kind,
-                lost=seen.event.lost,
-            )
-            for seen in tally.gaps
-        ),
-    )
-
-
 def _pod_names(read: Evidence) -> set[tuple[str, str]]:
     """Pods that components speak of: they may be gone from the state, and their interfaces still in the log."""
     fields = [seen.event.fields for seen in read.tally.logs]
     return {(each["namespace"], each["pod"]) for each in fields if "namespace" in each and "pod" in each}
-
-
-_TELLING = (
-    "resource",
-    "policy_namespace",
-    "policy",
-    "ciliumNetworkPolicyName",
-    "namespace",
-    "pod",
-    "k8sPodName",
-    "endpointID",
-    "identity",
-    "dnsName",
-    "ifaceName",
-    "reason",
-    "error",
-)
-"""Fields that say whom or what a message speaks of."""
-_TEXT_CHARS = 240
-
-
-def _signal_text(event: LogEvent) -> str:
-    where = f" on {event.node}" if event.node else ""
-    told = [f"{name}={event.fields[name]}" for name in _TELLING if event.fields.get(name)]
-    told = [text for text in told if text.partition("=")[2] not in event.message]
-    text = " ".join([event.message[:200], *(one[:100] for one in told)])
-    return f"{event.signal}{where}: {text[:_TEXT_CHARS]}"
 
 
 def _window(read: Evidence, selection: Selection) -> tuple[int | None, int | None]:

@@ -117,12 +117,22 @@ def _with_names(*groups: list[Flow]) -> list[list[Flow]]:
             if end.ip is not None and end.dns_names:
                 names[end.ip].update(end.dns_names)
 
+    renamed: dict[int, Endpoint] = {}
+
     def named(end: Endpoint) -> Endpoint:
         own = names.get(end.ip or "")
         if not own or end.pod is not None or len(own) == len(end.dns_names):
             return end
-        return replace(end, dns_names=tuple(sorted(own)))
+        # Flows share their ends, and go on to: what is known of an end is known by its identity.
+        found = renamed.get(id(end))
+        if found is None:
+            found = renamed[id(end)] = replace(end, dns_names=tuple(sorted(own)))
+        return found
+
+    def with_names(flow: Flow) -> Flow:
+        src, dst = named(flow.src), named(flow.dst)
+        return flow if src is flow.src and dst is flow.dst else replace(flow, src=src, dst=dst)
 
     if not names:
         return list(groups)
-    return [[replace(flow, src=named(flow.src), dst=named(flow.dst)) for flow in group] for group in groups]
+    return [[with_names(flow) for flow in group] for group in groups]

@@ -59,7 +59,10 @@ class Resolver:
         self._nodes = snapshot.nodes
         self._cut_names = CutNames(snapshot)
         self._interfaces = InterfaceIndex(snapshot, pod_names)
-        self._recorded: dict[tuple[Peer, str | None], Endpoint | None] = {}
+        self._recorded: dict[tuple[Peer, str | None], Span | None] = {}
+        """Ends as records name them, with what else is known of them at any time."""
+        self._owners: dict[tuple[int, Peer], tuple[Endpoint, Endpoint]] = {}
+        """The same of owners of addresses, by the identity of these, which are kept so that it stays theirs."""
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
             self._names[answer.ip].add(answer.name.rstrip("."))
@@ -86,20 +89,25 @@ class Resolver:
     # --- one end ----------------------------------------------------------------------------------
 
     def _spans(self, peer: Peer, distinct: DistinctFlow, *, destination: bool) -> tuple[Span, ...]:
+        names = distinct.dns_names if destination else ()
         key = (peer, distinct.node)
         if key not in self._recorded:
-            self._recorded[key] = self._from_record(peer, distinct.node)
+            found = self._from_record(peer, distinct.node)
+            self._recorded[key] = (
+                Span(None, None, self._completed(found, peer)) if found is not None else None
+            )
         recorded = self._recorded[key]
         if recorded is not None:
-            return (Span(None, None, self._named(recorded, peer, distinct, destination=destination)),)
+            owner = self._named(recorded.owner, peer, distinct, names)
+            return (recorded if owner is recorded.owner else Span(None, None, owner),)
         if peer.ip is None:
             return (Span(None, None, self._without_address(peer)),)
         behind = self._interfaces.pod(distinct.interface_out if destination else distinct.interface_in)
         if behind is not None:
             owner = self._behind_interface(behind, peer, distinct.first)
-            return (Span(None, None, self._completed(owner, peer, distinct, destination=destination)),)
+            return (Span(None, None, self._completed(owner, peer, names)),)
         return tuple(
-            Span(span.start, span.end, self._completed(span.owner, peer, distinct, destination=destination))
+            Span(span.start, span.end, self._known_owner(span.owner, peer, names))
             for span in self.leases.spans(
                 peer.ip,
                 distinct.first,
@@ -140,7 +148,7 @@ class Resolver:
         if at is None:
             port = _service_port(distinct) if destination else None
             owner = self.leases.owner(peer.ip, None, port=port, protocol=distinct.protocol)
-            return self._completed(owner, peer, distinct, destination=destination)
+            return self._known_owner(owner, peer, distinct.dns_names if destination else ())
         return next(
             (span.owner for span in reversed(spans) if span.start is None or span.start <= at), spans[0].owner
         )
@@ -262,10 +270,10 @@ class Resolver:
         return Endpoint(kind=EndpointKind.ENTITY, ip=peer.ip, entity=entity, known_by=KnownBy.RECORD)
 
     def _named(
-        self, recorded: Endpoint, peer: Peer, distinct: DistinctFlow, *, destination: bool
+        self, recorded: Endpoint, peer: Peer, distinct: DistinctFlow, names: tuple[str, ...]
     ) -> Endpoint:
-        """A recorded end with what else is known, and where the state contradicts it."""
-        found = self._completed(recorded, peer, distinct, destination=destination)
+        """A recorded end with the flow's own names of it, and where the state contradicts it."""
+        found = self._completed(recorded, peer, names) if names else recorded
         pod = recorded.pod
         if (
             pod is not None
@@ -318,18 +326,24 @@ class Resolver:
             else (),
         )
 
-    def _completed(
-        self, owner: Endpoint, peer: Peer, distinct: DistinctFlow, *, destination: bool
-    ) -> Endpoint:
-        """`owner` with identity, labels and names from the record."""
+    def _known_owner(self, owner: Endpoint, peer: Peer, names: tuple[str, ...]) -> Endpoint:
+        """As `_completed`; the same value for the same owner and peer, as long as the flow adds no names."""
+        if names:
+            return self._completed(owner, peer, names)
+        key = (id(owner), peer)
+        known = self._owners.get(key)
+        if known is None:
+            known = self._owners[key] = (owner, self._completed(owner, peer))
+        return known[1]
+
+    def _completed(self, owner: Endpoint, peer: Peer, own_names: tuple[str, ...] = ()) -> Endpoint:
+        """`owner` with identity, labels and names from the record; `own_names`: those of one flow."""
         labels = peer.labels or self._identities.labels(peer.identity)
         if owner.kind is EndpointKind.UNKNOWN and not owner.candidates and labels is not None:
             owner = self._by_identity(peer, labels) or owner
         names: tuple[str, ...] = ()
         if owner.kind in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
-            known = set(peer.dns_names or ()) | self._names.get(peer.ip or "", set())
-            if destination:
-                known.update(distinct.dns_names)
+            known = {*(peer.dns_names or ()), *self._names.get(peer.ip or "", ()), *own_names}
             names = tuple(sorted(known)[:_MAX_NAMES])
         if peer.identity is None and labels is None and not names and peer.entity is None:
             return owner

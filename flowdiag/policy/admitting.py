@@ -14,8 +14,8 @@ from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction, Icmp
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.decide import decide
-from flowdiag.policy.evaluate import OUTSIDE, PolicySet
-from flowdiag.policy.facts import Facts
+from flowdiag.policy.evaluate import PolicySet
+from flowdiag.policy.facts import OUTSIDE, Facts
 from flowdiag.policy.index import Plan, bits_of
 from flowdiag.policy.model import Action, Order, Outcome, Traffic
 

@@ -21,33 +21,29 @@ from flowdiag.model.event import L7, Direction, Icmp
 from flowdiag.model.objects import Pod, PolicyObject, Snapshot
 from flowdiag.model.policy import (
     ConnectionDecision,
-    DecidedBy,
     Dialect,
     EndDecision,
-    NearestRule,
     PolicyRef,
     WalkStep,
 )
-from flowdiag.policy.decide import Verdict, decide
+from flowdiag.policy.decide import decide
 from flowdiag.policy.ends import EndsBook, pod_endpoint
-from flowdiag.policy.index import Conditions, Plan, View, bits_of, in_order
-from flowdiag.policy.model import Order, Outcome, Policy, Tier, Traffic
-from flowdiag.policy.nearest import candidates, holds_address, named, nearest_rules
-from flowdiag.policy.reach import port_verdicts
-from flowdiag.policy.traffic import PORT_PROTOCOLS, declared
-from flowdiag.policy.walk import policy_text, tell
+from flowdiag.policy.explain import explained
+from flowdiag.policy.facts import OUTSIDE
+from flowdiag.policy.index import Conditions, Plan, View, in_order
+from flowdiag.policy.model import Outcome, Policy, Tier, Traffic
+from flowdiag.policy.nearest import holds_address, named
+from flowdiag.policy.several import any_port, at_name, both
+from flowdiag.policy.traffic import PORT_PROTOCOLS
 
 if TYPE_CHECKING:
     from flowdiag.policy.addresses import RangeTable
     from flowdiag.policy.facts import Facts
 
-__all__ = ["OUTSIDE", "PolicySet"]
+__all__ = ["PolicySet"]
 
 _MEMORY = 1 << 19
 """Decisions remembered before the memory starts afresh."""
-
-OUTSIDE = frozenset({"outside"})
-"""Kinds of ends that no policy of the cluster polices."""
 
 _LOOPBACK = "a pod's connection to itself is not covered by policy; enforcers differ"
 
@@ -140,12 +136,6 @@ class PolicySet:
                 if moment is not None
             }
         )
-        self._implicit = {
-            direction: sum(
-                bits for policy, bits in zip(plan.policies, plan.rule_bits, strict=True) if policy.implicit
-            )
-            for direction, plan in self._plans.items()
-        }
         self._active: dict[tuple[Direction, int], int] = {}
         self._memory: dict[tuple[Direction, int, int, int, Traffic, bool], tuple[EndDecision, bool]] = {}
         """Decisions per classes of ends, and whether they hold a place for an end's address."""
@@ -200,9 +190,9 @@ class PolicySet:
             end = EndDecision(allowed=None, unknown=(_LOOPBACK,))
             return ConnectionDecision(allowed=None, egress=end, ingress=end)
         if isinstance(port, str):
-            return self._at_name(src, dst, protocol, port, at, walk, nearest)
+            return at_name(self, src, dst, protocol, port, at, walk, nearest)
         if protocol is None or (port is None and protocol in PORT_PROTOCOLS):
-            return self._any_port(source, destination, protocol, port, at, walk, nearest)
+            return any_port(self, source, destination, protocol, port, at, walk, nearest)
         asked = (protocol, port, icmp, l7)
         traffic = self._traffic.get(asked)
         if traffic is None:
@@ -215,9 +205,9 @@ class PolicySet:
             if isinstance(nearest, bool)
             else (nearest is Direction.EGRESS, nearest is Direction.INGRESS)
         )
-        egress = self._end(Direction.EGRESS, source, destination, traffic, at, walk, outward)
-        ingress = self._end(Direction.INGRESS, destination, source, traffic, at, walk, inward)
-        return ConnectionDecision(allowed=_both(egress, ingress), egress=egress, ingress=ingress)
+        egress = self.end(Direction.EGRESS, source, destination, traffic, at, walk, outward)
+        ingress = self.end(Direction.INGRESS, destination, source, traffic, at, walk, inward)
+        return ConnectionDecision(allowed=both(egress, ingress), egress=egress, ingress=ingress)
 
     def facts(self, src: Endpoint, dst: Endpoint, at: int | None = None) -> tuple[Facts, Facts]:
         """What conditions see of both ends."""
@@ -317,7 +307,7 @@ class PolicySet:
         """What the policies are to an end in a direction."""
         return self._view(self._plans[direction], subject, at)
 
-    def _end(
+    def end(
         self,
         direction: Direction,
         subject: Facts,
@@ -327,6 +317,7 @@ class PolicySet:
         walk: bool,
         nearest: bool,
     ) -> EndDecision | None:
+        """Decide one end, with what explains it; ``None`` for one that no policy of the cluster polices."""
         if subject.kind in OUTSIDE:
             return None
         settled = self._beyond_policy(direction, subject, peer)
@@ -337,7 +328,16 @@ class PolicySet:
         key = (direction, epoch, subject.class_id, peer.class_id, traffic, nearest)
         known = None if walk else self._memory.get(key)
         if known is None:
-            decision = self._decide(plan, subject, peer, traffic, at, walk, nearest)
+            decision = explained(
+                plan,
+                self._view(plan, subject, at),
+                subject,
+                peer,
+                traffic,
+                at=at,
+                walk=walk,
+                nearest=nearest,
+            )
             known = (decision, holds_address(decision.nearest))
             if not walk:
                 if len(self._memory) >= _MEMORY:
@@ -353,41 +353,6 @@ class PolicySet:
         if not addressed:
             return decision
         return replace(decision, nearest=named(decision.nearest, subject, peer))
-
-    def _decide(
-        self,
-        plan: Plan,
-        subject: Facts,
-        peer: Facts,
-        traffic: Traffic,
-        at: int | None,
-        walk: bool,
-        nearest: bool,
-    ) -> EndDecision:
-        view = self._view(plan, subject, at)
-        destination = subject if plan.direction is Direction.INGRESS else peer
-        sure, maybe = plan.matching(view, peer, traffic, destination)
-        verdict = decide(plan, view, sure, maybe, traffic)
-        decided_by = None
-        if verdict.rule is not None:
-            rule = plan.rules[verdict.rule]
-            ref = plan.policies[plan.policy_of[verdict.rule]].ref
-            if not plan.policies[plan.policy_of[verdict.rule]].implicit:
-                decided_by = DecidedBy(ref, rule.path, rule.action.value)
-        near: tuple[NearestRule, ...] = ()
-        if nearest and verdict.allowed is not True:
-            wanted = _openers(plan, view, verdict) & ~self._implicit[plan.direction]
-            near = nearest_rules(plan, candidates(plan, wanted, subject, peer, traffic, destination))
-        return EndDecision(
-            allowed=verdict.allowed,
-            isolated_by=view.isolated_by,
-            decided_by=decided_by,
-            nearest=near,
-            unknown=self._doubts(plan, verdict, subject, peer, traffic, view),
-            walk=tell(plan, view, verdict, (subject, peer), traffic) if walk else (),
-            uncertain=_uncertain(plan, view, at),
-            notes=_notes(plan, verdict, sure),
-        )
 
     def _beyond_policy(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
         """Decide what no policy decides."""
@@ -417,107 +382,6 @@ class PolicySet:
                 f"there isolates the pod for {direction}, and which rule admits this"
             )
         return self._crossing(direction, subject, peer) if self._crossing is not None else None
-
-    def _doubts(
-        self, plan: Plan, verdict: Verdict, subject: Facts, peer: Facts, traffic: Traffic, view: View
-    ) -> tuple[str, ...]:
-        if verdict.allowed is not None:
-            return ()
-        words = [
-            f"{policy_text(plan.policies[place].ref)} cannot be evaluated: {plan.policies[place].broken}"
-            for place in verdict.broken
-        ]
-        if verdict.tied:
-            refs = sorted({plan.policies[plan.policy_of[position]].ref for position in verdict.tied})
-            names = " and ".join(policy_text(ref) for ref in refs)
-            words.append(f"{names} have the same priority and decide differently")
-        for step in verdict.steps:
-            words.extend(
-                f"{policy_text(plan.policies[place].ref)}: {word}"
-                for place, doubt in view.maybe_selecting[step.tier]
-                for word in doubt.unknown
-            )
-        destination = subject if plan.direction is Direction.INGRESS else peer
-        for each in candidates(plan, verdict.doubtful, subject, peer, traffic, destination):
-            ref = plan.policies[plan.policy_of[each.position]].ref
-            words.extend(f"{policy_text(ref)} {each.path}: {word}" for word in each.check.unknown)
-        if verdict.others:
-            words.append(f"whether isolation closes {traffic.protocol} differs between enforcers")
-        return tuple(dict.fromkeys(words))
-
-    # Ports by name, and any port
-
-    def _at_name(
-        self,
-        src: Endpoint,
-        dst: Endpoint,
-        protocol: str | None,
-        name: str,
-        at: int | None,
-        walk: bool,
-        nearest: bool | Direction,
-    ) -> ConnectionDecision:
-        source, destination = self.facts(src, dst, at)
-        found = declared(destination, name, protocol)
-        if found is None or not found:
-            why = (
-                "are not known" if found is None else f"have none of that name ({protocol or 'any protocol'})"
-            )
-            text = f"port {name}: the ports of {destination.text} {why}"
-            return ConnectionDecision(
-                allowed=None,
-                egress=None if source.kind in OUTSIDE else EndDecision(allowed=None, unknown=(text,)),
-                ingress=None if destination.kind in OUTSIDE else EndDecision(allowed=None, unknown=(text,)),
-            )
-        protocols = (
-            [protocol]
-            if protocol is not None
-            else sorted({each.protocol for each in destination.ports or () if each.name == name})
-        )
-        decisions = [
-            self.evaluate(src, dst, each, number, at=at, walk=walk, nearest=nearest)
-            for each in protocols
-            for low, high in (declared(destination, name, each) or ())
-            for number in range(low, high + 1)
-        ]
-        return _agree(decisions, f"port {name} stands for several ports that differ")
-
-    def _any_port(
-        self,
-        source: Facts,
-        destination: Facts,
-        protocol: str | None,
-        port: int | None,
-        at: int | None,
-        walk: bool,
-        nearest: bool | Direction,
-    ) -> ConnectionDecision:
-        """Allowed only if every port is; where ports differ, unknown, with the ranges told."""
-        protocols = PORT_PROTOCOLS if protocol is None else (protocol,)
-        ends: list[EndDecision | None] = []
-        for direction, subject, peer in (
-            (Direction.EGRESS, source, destination),
-            (Direction.INGRESS, destination, source),
-        ):
-            if subject.kind in OUTSIDE:
-                ends.append(None)
-                continue
-            probes: list[tuple[str, int]] = []
-            for each in protocols:
-                if port is not None:
-                    probes.append((each, port))
-                else:
-                    spans = port_verdicts(self, direction, subject, peer, each, at)
-                    first = {verdict: low for low, _, verdict in reversed(spans)}
-                    probes.extend((each, low) for low in sorted(first.values()))
-            found = [
-                self._end(
-                    direction, subject, peer, Traffic(each, number), at, walk, nearest in (True, direction)
-                )
-                for each, number in probes
-            ]
-            ends.append(_one_of([each for each in found if each is not None], "ports or protocols differ"))
-        return ConnectionDecision(allowed=_both(ends[0], ends[1]), egress=ends[0], ingress=ends[1])
 
     # Time
 
@@ -561,16 +425,6 @@ def _keys(policy: Policy) -> frozenset[str]:
     return frozenset(found)
 
 
-def _notes(plan: Plan, verdict: Verdict, sure: int) -> tuple[str, ...]:
-    """What the allow hangs on, where every rule that allows says so: one that does not asks no more."""
-    if not verdict.allowed or verdict.rule is None:
-        return ()
-    rules = [plan.rules[each] for each in bits_of(sure & plan.tiers[verdict.steps[-1].tier].allow)]
-    if not all(rule.note for rule in rules):
-        return ()
-    return tuple(dict.fromkeys(rule.note for rule in rules))
-
-
 def _place(endpoint: Endpoint) -> str | None:
     """The node on which an end is policed; ``None`` where it is not known, or there is none."""
     if endpoint.pod is not None:
@@ -580,41 +434,6 @@ def _place(endpoint: Endpoint) -> str | None:
     return None
 
 
-def _uncertain(plan: Plan, view: View, at: int | None) -> tuple[PolicyRef, ...]:
-    if at is None:
-        return ()
-    found = set()
-    for places in view.selecting:
-        for place in places:
-            policy = plan.policies[place]
-            if policy.validity.valid_from is not None and at < policy.validity.valid_from:
-                found.add(policy.ref)
-    return tuple(sorted(found))
-
-
-def _openers(plan: Plan, view: View, verdict: Verdict) -> int:
-    """Rules that would have allowed had they matched: of every tier up to the one that decided."""
-    wanted = 0
-    for step in verdict.steps:
-        tier = plan.tiers[step.tier]
-        allow = tier.allow & view.answers.maybe
-        if step.rule is not None and verdict.allowed is False:
-            if tier.tier.order is Order.ADDITIVE:
-                allow = 0
-            else:
-                # Behind the rule that denied, no rule is asked.
-                allow &= (1 << step.rule) - 1
-        wanted |= allow
-    return wanted
-
-
-def _both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | None:
-    verdicts = [end.allowed for end in (egress, ingress) if end is not None]
-    if False in verdicts:
-        return False
-    return None if None in verdicts else True
-
-
 def _same_pod(src: Endpoint, dst: Endpoint) -> bool:
     """Whether both ends are one pod; a workload's template stands for several pods and is not one."""
     if src.kind is not EndpointKind.POD or dst.kind is not EndpointKind.POD:
@@ -622,32 +441,6 @@ def _same_pod(src: Endpoint, dst: Endpoint) -> bool:
     if src.pod is not None and dst.pod is not None:
         return src.pod is dst.pod and not src.pod.template and not src.pod.host_network
     return src.name is not None and (src.namespace, src.name) == (dst.namespace, dst.name)
-
-
-def _one_of(ends: list[EndDecision], why: str) -> EndDecision:
-    """One decision for several questions: theirs where they agree, else unknown."""
-    first = ends[0]
-    if all(each.allowed is first.allowed for each in ends):
-        return first
-    told = next((each for each in ends if each.allowed is not True), first)
-    return EndDecision(
-        allowed=None,
-        isolated_by=told.isolated_by,
-        nearest=told.nearest,
-        unknown=(why, *told.unknown),
-        walk=told.walk,
-        uncertain=told.uncertain,
-    )
-
-
-def _agree(decisions: list[ConnectionDecision], why: str) -> ConnectionDecision:
-    if len(decisions) == 1:
-        return decisions[0]
-    egress = [each.egress for each in decisions if each.egress is not None]
-    ingress = [each.ingress for each in decisions if each.ingress is not None]
-    left = _one_of(egress, why) if egress else None
-    right = _one_of(ingress, why) if ingress else None
-    return ConnectionDecision(allowed=_both(left, right), egress=left, ingress=right)
 
 
 def _inhabited(snapshot: Snapshot) -> frozenset[str]:

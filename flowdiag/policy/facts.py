@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping
 from flowdiag.model.objects import ContainerPort
 from flowdiag.policy.addresses import Hits
 
-__all__ = ["ADDRESS", "SUBJECT_ADDRESS", "Facts", "KeySource", "class_key"]
+__all__ = ["ADDRESS", "OUTSIDE", "SUBJECT_ADDRESS", "Facts", "KeySource", "class_key"]
+
+OUTSIDE = frozenset({"outside"})
+"""Kinds of ends that no policy of the cluster polices."""
 
 ADDRESS = "\0address"
 """Stands in a `Miss` for the peer's own address until the answer for a class meets one of its members."""

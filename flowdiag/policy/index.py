@@ -247,6 +247,8 @@ class Plan:
         self.rule_bits: list[int] = []
         """Per policy, the bits of its rules."""
         self.by_destination = 0
+        self.implicit = 0
+        """Bits of the rules that no object holds."""
         self._by_namespace: dict[str, list[int]] = {}
         self._cluster_wide: list[int] = []
         self._views: dict[tuple[int, int], View] = {}
@@ -288,6 +290,8 @@ class Plan:
             plan.passes |= entry.passes << first
             self.by_destination |= entry.by_destination << first
             plan.mask |= own
+            if policy.implicit:
+                self.implicit |= own
             self.rule_bits.append(own)
             if ordered and policy.tie is not None:
                 ties.setdefault(policy.tie, []).append(own)

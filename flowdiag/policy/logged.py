@@ -11,7 +11,8 @@ from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction, Icmp
 from flowdiag.model.policy import DecidedBy
 from flowdiag.policy.decide import decide
-from flowdiag.policy.evaluate import OUTSIDE, PolicySet
+from flowdiag.policy.evaluate import PolicySet
+from flowdiag.policy.facts import OUTSIDE
 from flowdiag.policy.index import bits_of
 from flowdiag.policy.model import Action, Traffic
 

@@ -1,0 +1,125 @@
+"""Questions that stand for several: a port by its name, a protocol or a port that may be any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import ConnectionDecision, EndDecision
+from flowdiag.policy.facts import OUTSIDE, Facts
+from flowdiag.policy.model import Traffic
+from flowdiag.policy.reach import port_verdicts
+from flowdiag.policy.traffic import PORT_PROTOCOLS, declared
+
+if TYPE_CHECKING:
+    from flowdiag.policy.evaluate import PolicySet
+
+__all__ = ["any_port", "at_name", "both"]
+
+
+def both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | None:
+    """Give the verdict of a connection: both ends must allow it."""
+    verdicts = [end.allowed for end in (egress, ingress) if end is not None]
+    if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+def at_name(
+    policies: PolicySet,
+    src: Endpoint,
+    dst: Endpoint,
+    protocol: str | None,
+    name: str,
+    at: int | None,
+    walk: bool,
+    nearest: bool | Direction,
+) -> ConnectionDecision:
+    """Decide for a port's name: as for the numbers that the destination declares for it, where these agree."""
+    source, destination = policies.facts(src, dst, at)
+    found = declared(destination, name, protocol)
+    if found is None or not found:
+        why = "are not known" if found is None else f"have none of that name ({protocol or 'any protocol'})"
+        text = f"port {name}: the ports of {destination.text} {why}"
+        return ConnectionDecision(
+            allowed=None,
+            egress=None if source.kind in OUTSIDE else EndDecision(allowed=None, unknown=(text,)),
+            ingress=None if destination.kind in OUTSIDE else EndDecision(allowed=None, unknown=(text,)),
+        )
+    protocols = (
+        [protocol]
+        if protocol is not None
+        else sorted({each.protocol for each in destination.ports or () if each.name == name})
+    )
+    decisions = [
+        policies.evaluate(src, dst, each, number, at=at, walk=walk, nearest=nearest)
+        for each in protocols
+        for low, high in (declared(destination, name, each) or ())
+        for number in range(low, high + 1)
+    ]
+    return _agree(decisions, f"port {name} stands for several ports that differ")
+
+
+def any_port(
+    policies: PolicySet,
+    source: Facts,
+    destination: Facts,
+    protocol: str | None,
+    port: int | None,
+    at: int | None,
+    walk: bool,
+    nearest: bool | Direction,
+) -> ConnectionDecision:
+    """Allowed only if every port is; where ports differ, unknown, with the ranges told."""
+    protocols = PORT_PROTOCOLS if protocol is None else (protocol,)
+    ends: list[EndDecision | None] = []
+    for direction, subject, peer in (
+        (Direction.EGRESS, source, destination),
+        (Direction.INGRESS, destination, source),
+    ):
+        if subject.kind in OUTSIDE:
+            ends.append(None)
+            continue
+        probes: list[tuple[str, int]] = []
+        for each in protocols:
+            if port is not None:
+                probes.append((each, port))
+            else:
+                spans = port_verdicts(policies, direction, subject, peer, each, at)
+                first = {verdict: low for low, _, verdict in reversed(spans)}
+                probes.extend((each, low) for low in sorted(first.values()))
+        found = [
+            policies.end(
+                direction, subject, peer, Traffic(each, number), at, walk, nearest in (True, direction)
+            )
+            for each, number in probes
+        ]
+        ends.append(_one_of([each for each in found if each is not None], "ports or protocols differ"))
+    return ConnectionDecision(allowed=both(ends[0], ends[1]), egress=ends[0], ingress=ends[1])
+
+
+def _one_of(ends: list[EndDecision], why: str) -> EndDecision:
+    """One decision for several questions: theirs where they agree, else unknown."""
+    first = ends[0]
+    if all(each.allowed is first.allowed for each in ends):
+        return first
+    told = next((each for each in ends if each.allowed is not True), first)
+    return EndDecision(
+        allowed=None,
+        isolated_by=told.isolated_by,
+        nearest=told.nearest,
+        unknown=(why, *told.unknown),
+        walk=told.walk,
+        uncertain=told.uncertain,
+    )
+
+
+def _agree(decisions: list[ConnectionDecision], why: str) -> ConnectionDecision:
+    if len(decisions) == 1:
+        return decisions[0]
+    egress = [each.egress for each in decisions if each.egress is not None]
+    ingress = [each.ingress for each in decisions if each.ingress is not None]
+    left = _one_of(egress, why) if egress else None
+    right = _one_of(ingress, why) if ingress else None
+    return ConnectionDecision(allowed=both(left, right), egress=left, ingress=right)
