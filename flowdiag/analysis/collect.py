@@ -276,7 +276,7 @@ def detect_inputs(paths: Sequence[str]) -> list[dict[str, Any]]:
     """What each input is and everything that was tried, as plain values."""
     options = ReadOptions(state_sniff=sniff_state)
     with Gathered(paths) as sources:
-        detected, problems = detect_all(sources, options)
+        detected, problems = detect_all(sources, options, whole=True)
     rows: list[dict[str, Any]] = [
         {
             "path": one.source.name,

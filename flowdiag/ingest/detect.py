@@ -25,10 +25,13 @@ __all__ = [
     "Detection",
     "InputKind",
     "Score",
+    "clocks_around",
     "detect",
     "detect_head",
     "input_context",
+    "peeled",
     "rivals_of",
+    "sniffed",
 ]
 
 HEAD_BYTES = 1 << 16
@@ -147,7 +150,7 @@ def detect_head(
         stack = best.stack if best is not None else ()
         if best is not None and best.score <= _SURE and not parsers[0].document:
             stack = heads[-1][0]
-        problems = _clocks(head, stack, parsers[0], context) if parsers else ()
+        problems = clocks_around(head, stack, parsers[0], context) if parsers else ()
         return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack, problems=problems)
     if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:
         rivals = [
@@ -159,7 +162,7 @@ def detect_head(
         winner = preferred or best
         problems = () if not rivals or hint.prefer == winner.parser else (_ambiguous(source, winner, rivals),)
         reader = next(parser for parser in parsers if parser.name == winner.parser)
-        problems += _clocks(head, winner.stack, reader, context)
+        problems += clocks_around(head, winner.stack, reader, context)
         return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
     if state > _SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
@@ -179,15 +182,22 @@ def _heads(source: Source, head: bytes, context: ParseContext) -> list[tuple[tup
         stack = (*stack, name)
         if len(stack) == 1 and is_document(stack) and len(head) == HEAD_BYTES:
             whole = read_head(source, DOCUMENT_BYTES)
-        peeler = Peeler(stack, context)
-        peeled = peeler.peel(whole, 1).data + b"".join(rows.data for rows in peeler.flush())
-        if not peeled.strip() or peeled == heads[-1][1]:
+        inner = peeled(whole, stack, context)
+        if not inner.strip() or inner == heads[-1][1]:
             break
-        heads.append((stack, peeled[:HEAD_BYTES]))
+        heads.append((stack, inner[:HEAD_BYTES]))
     return heads
 
 
-def _clocks(
+def peeled(head: bytes, stack: tuple[str, ...], context: ParseContext) -> bytes:
+    """The first bytes with the wrappers of `stack` taken off."""
+    if not stack:
+        return head
+    peeler = Peeler(stack, context)
+    return peeler.peel(head, 1).data + b"".join(rows.data for rows in peeler.flush())
+
+
+def clocks_around(
     head: bytes, stack: tuple[str, ...], parser: Parser, context: ParseContext
 ) -> tuple[InputProblem, ...]:
     """Whether the stamps around the first lines lie hours from those inside."""
@@ -208,7 +218,7 @@ def _scores(parsers: Sequence[Parser], heads: list[tuple[tuple[str, ...], bytes]
     for parser in parsers:
         best = Score(parser.name, -1.0, ())
         for stack, head in heads:
-            score = _sniffed(parser, head)
+            score = sniffed(parser, head)
             margin = 0.0 if not stack or parser.document else _PEEL_MARGIN
             if score > best.score or (stack and score > _SURE and score >= best.score - margin):
                 best = Score(parser.name, max(score, best.score), stack)
@@ -230,7 +240,8 @@ def rivals_of(winner: Score, scores: Sequence[Score]) -> list[Score]:
     ]
 
 
-def _sniffed(parser: Parser, head: bytes) -> float:
+def sniffed(parser: Parser, head: bytes) -> float:
+    """How sure a parser is, 0 to 1."""
     try:
         return min(max(float(parser.sniff(head)), 0.0), 1.0)
     except Exception:  # noqa: BLE001 - a stranger's parser may raise anything; it then claims nothing.

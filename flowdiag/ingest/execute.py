@@ -12,6 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 
 from msgspec import Struct
 
+from flowdiag.ingest.alike import detect_like, name_pattern
 from flowdiag.ingest.bundles import recognise
 from flowdiag.ingest.detect import Detection, InputKind, detect
 from flowdiag.ingest.fold import events_of, fold_into, fold_part, lines_of, read_outcome
@@ -19,6 +20,7 @@ from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
 from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import at_once
 from flowdiag.ingest.shares import SHARE_BYTES, fold_shares
 from flowdiag.ingest.sources import Gathered
@@ -51,8 +53,15 @@ class Outcome(Struct, kw_only=True):
     """Sorted by path, code and line; the same whatever did the work."""
 
 
-def detect_all(gathered: Gathered, options: ReadOptions) -> tuple[list[Detection], list[InputProblem]]:
+def detect_all(
+    gathered: Gathered, options: ReadOptions, *, whole: bool = False
+) -> tuple[list[Detection], list[InputProblem]]:
     """Say what each source is.
+
+    Args:
+        gathered: the sources.
+        options: how to read.
+        whole: ask every parser about every file, also about one that looks like others of its name.
 
     Raises:
         PluginError: the forced format is unknown or broken.
@@ -61,11 +70,21 @@ def detect_all(gathered: Gathered, options: ReadOptions) -> tuple[list[Detection
         parser_named(options.format)
     known, problems = parsers()
     hints = recognise(gathered.sources)
-    found = at_once(
-        lambda source: detect(source, hints[source.name], known, options),
-        gathered.sources,
-        (source.path for source in gathered.sources),
-    )
+    first_of = {name_pattern(source): source for source in reversed(gathered.sources)}
+    asked = [source for source in gathered.sources if whole or first_of[name_pattern(source)] is source]
+    paths = [source.path for source in gathered.sources]
+    firsts = at_once(lambda source: detect(source, hints[source.name], known, options), asked, paths)
+    told = {name_pattern(one.source): one for one in firsts}
+    by_name = {one.source.name: one for one in firsts}
+
+    def like(source: Source) -> Detection:
+        if source.name in by_name:
+            return by_name[source.name]
+        hint = hints[source.name]
+        same = detect_like(told[name_pattern(source)], source, hint, known, options)
+        return same or detect(source, hint, known, options)
+
+    found = at_once(like, gathered.sources, paths)
     return found, [*gathered.problems, *problems, *(problem for one in found for problem in one.problems)]
 
 

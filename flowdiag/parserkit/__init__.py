@@ -48,6 +48,7 @@ from flowdiag.parserkit.sink import (
     named_peer,
     port_kind,
 )
+from flowdiag.parserkit.sniffing import seek
 from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 
 __all__ = [
@@ -118,6 +119,7 @@ __all__ = [
     "reason_by_code",
     "reason_by_text",
     "rfc3339",
+    "seek",
     "split_address",
     "text_of",
     "yearless_instant",

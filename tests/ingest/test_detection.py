@@ -303,3 +303,54 @@ def test_unknown_formats_say_what_was_tried_and_what_to_do(tmp_path):
     assert all(
         "'flowdiag parsers' lists them and says how to write one" in text for text in messages.values()
     )
+
+
+def rotated(folder: Path, *contents: bytes) -> list[Detection]:
+    """What files of one rotation are taken for, the first of them and the others."""
+    for number, content in enumerate(contents):
+        (folder / f"events-{number}.log").write_bytes(content)
+    with Gathered([str(folder)]) as gathered:
+        alone, _ = detect_all(gathered, ReadOptions(), whole=True)
+        found, _ = detect_all(gathered, ReadOptions())
+    assert [(one.kind, one.parser, one.stack, one.problems) for one in found] == [
+        (one.kind, one.parser, one.stack, one.problems) for one in alone
+    ]
+    return found
+
+
+def test_files_of_one_name_are_what_each_of_them_is(tmp_path):
+    """Asking the first one's parser alone never changes what a file is taken for: other formats, wrappers, nothing, noise."""
+    compact = b"Feb  7 13:43:46.791: shop/web-1:54842 (ID:7) <> shop/api-1:80 (ID:8) Policy denied DROPPED (TCP Flags: SYN)\n"
+    wrapped = b"2026-02-07T13:43:46.9Z stdout F " + compact
+    kernel = (
+        b"[1.000001] calico-packet: IN=cali1 OUT=eth0 SRC=10.0.1.5 DST=192.0.2.10 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1 DF "
+        b"PROTO=TCP SPT=40001 DPT=443 WINDOW=64240 RES=0x00 SYN URGP=0 \n"
+    )
+    found = rotated(
+        tmp_path, compact, compact * 2, wrapped, kernel, b"", b"what is this\n", b"\0" * 99, compact
+    )
+
+    assert [one.parser for one in found] == ["hubble-compact"] * 3 + [
+        "netfilter",
+        None,
+        None,
+        None,
+        "hubble-compact",
+    ]
+    assert [one.stack for one in found][:3] == [(), (), ("cri",)]
+
+
+def test_files_of_one_name_are_asked_one_parser_only(tmp_path, monkeypatch):
+    """Of a rotation every parser sees the first file, and the others only the one that read it."""
+    asked = []
+    line = b"Feb  7 13:43:46.791: shop/web-1:54842 <> shop/api-1:80 Policy denied DROPPED (TCP Flags: SYN)\n"
+    for number in range(5):
+        (tmp_path / f"events-{number}.log").write_bytes(line * (number + 1))
+    known, _ = parsers()
+    weave = next(parser for parser in known if parser.name == "weave-npc")
+    monkeypatch.setattr(type(weave), "sniff", lambda _self, head: asked.append(len(head)) or 0.0)
+    with Gathered([str(tmp_path)]) as gathered:
+        found, _ = detect_all(gathered, ReadOptions())
+
+    assert [one.parser for one in found] == ["hubble-compact"] * 5
+    assert asked == [len(line)]

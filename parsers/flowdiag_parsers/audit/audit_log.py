@@ -24,6 +24,7 @@ from flowdiag.parserkit import (
     json_object,
     object_of,
     parse_rfc3339,
+    seek,
     text_of,
 )
 from flowdiag_parsers.audit.request import LABELLED, Request, from_audit, from_gcp, merged
@@ -57,7 +58,8 @@ class KubernetesAudit:
 
     def sniff(self, head: bytes) -> float:
         """The API group is a mark."""
-        return 0.96 if _SNIFF.search(head) is not None else 0.0
+        words = (b"audit.k8s.io/", b"google.cloud.audit.AuditLog", b"io.k8s.")
+        return 0.96 if seek(_SNIFF, head, *words) is not None else 0.0
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a change per request that changed something that matters."""

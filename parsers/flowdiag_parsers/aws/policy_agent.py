@@ -38,6 +38,7 @@ from flowdiag.parserkit import (
     json_object,
     parse_rfc3339,
     protocol_name,
+    seek,
     text_of,
 )
 
@@ -123,7 +124,14 @@ class AwsPolicyAgent:
 
     def sniff(self, head: bytes) -> float:
         """A flow message of any shape is a mark."""
-        return 0.95 if _SNIFF.search(head) is not None else 0.0
+        words = (
+            b"Flow Info: ",
+            b";DIP: ",
+            b"/bpf_client.go",
+            b"/rpc_handler.go",
+            b"controllers.policyEndpoints",
+        )
+        return 0.95 if seek(_SNIFF, head, *words) is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """The verdict is a word of its own in every shape."""

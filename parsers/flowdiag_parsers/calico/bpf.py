@@ -23,6 +23,7 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     iter_lines,
+    seek,
 )
 from flowdiag_parsers.calico.bpf_dump import DUMP_SNIFF, Origin, Statement, finish, read_dump_line
 from flowdiag_parsers.calico.bpf_trace import (
@@ -67,9 +68,10 @@ class CalicoBpf:
 
     def sniff(self, head: bytes) -> float:
         """Calico's tag (interface and hook) after the tracer's head, or a dump's own words."""
-        if TRACE_SNIFF.search(head) is not None:
+        if seek(TRACE_SNIFF, head, b"-I: ", b"-E: ", b"-X: ") is not None:
             return 0.95
-        return 0.9 if DUMP_SNIFF.search(head) is not None else 0.0
+        words = (b"IfaceName: ", b"// Start of ", b"| CATEGORY |", b" Active ago ")
+        return 0.9 if seek(DUMP_SNIFF, head, *words) is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """The two words for refused, and the debug lines that name the packet before its verdict."""

@@ -25,6 +25,7 @@ from flowdiag.parserkit import (
     fold_quiet,
     iter_lines,
     parse_rfc3339,
+    seek,
 )
 from flowdiag_parsers.calico.details import SLOW_LOOP_MS, loop_summary, updated_policy, workload
 from flowdiag_parsers.calico.operator_log import OPERATOR_SNIFF, read_operator
@@ -87,13 +88,13 @@ class CalicoLog:
 
     def sniff(self, head: bytes) -> float:
         """Calico's record header is a mark; klog alone is anybody's."""
-        if HEADER_BYTES.search(head) is not None:
+        if seek(HEADER_BYTES, head, b"][") is not None:
             return 0.95
         if b"calico/node is not ready: " in head or b"calico-felix[" in head:
             return 0.9
-        if OPERATOR_SNIFF.search(head) is not None:
+        if seek(OPERATOR_SNIFF, head, b'"logger":') is not None:
             return 0.95
-        if _BIRD_BYTES.search(head) is not None:
+        if seek(_BIRD_BYTES, head, b"bird") is not None:
             return 0.85
         if _KLOG_BYTES.search(head) is None:
             return 0.0

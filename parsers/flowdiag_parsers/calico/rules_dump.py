@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from flowdiag.parserkit import Block, Event, LineEnvelope, LogEvent, ParseContext, decode, iter_lines
+from flowdiag.parserkit import (
+    Block,
+    Event,
+    LineEnvelope,
+    LogEvent,
+    ParseContext,
+    decode,
+    iter_lines,
+    seek,
+)
 from flowdiag_parsers.calico.policy_names import named_policy
 
 __all__ = ["CalicoRules"]
@@ -67,7 +76,7 @@ class CalicoRules:
 
     def sniff(self, head: bytes) -> float:
         """A rule in one of Calico's chains is a mark."""
-        return 0.9 if _SNIFF.search(head) is not None else 0.0
+        return 0.9 if seek(_SNIFF, head, b"cali-") is not None else 0.0
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a `LogEvent` per rule that refuses, with its counters; other rules are passed over."""

@@ -25,6 +25,7 @@ from flowdiag.parserkit import (
     fold_quiet,
     iter_lines,
     parse_rfc3339,
+    seek,
     yearless_instant,
 )
 from flowdiag_parsers.cilium.agent_signals import signal_of
@@ -78,15 +79,19 @@ class CiliumAgentLog:
     def sniff(self, head: bytes) -> float:
         """Cilium's keys beside level and message are a mark; level and message alone are any Go program's."""
         head = head[:65_536]
-        json = _JSON.search(head) is not None
-        if _OWN.search(head) or _SOURCE.search(head) or (json and _JSON_OWN.search(head)):
+        json = seek(_JSON, head, b'"level":') is not None
+        if (
+            seek(_OWN, head, b"evel=")
+            or seek(_SOURCE, head, b"evel=", b"cilium.io/agent: ")
+            or (json and _JSON_OWN.search(head))
+        ):
             # One line of the agent's among a command's output is not yet a log.
             return 0.95 if _mostly_log(head) else 0.55
         if json:
             return 0.4
-        if _ANY.search(head):
+        if seek(_ANY, head, b"evel="):
             return 0.5
-        return 0.3 if _GO.search(head) else 0.0
+        return 0.3 if seek(_GO, head, b"goroutine ") else 0.0
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield one log event a line, and the change or gap that it reports; of an exported flow its event."""

@@ -22,6 +22,7 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     iter_lines,
+    seek,
 )
 from flowdiag_parsers.cilium.carrier import carrier, warning
 from flowdiag_parsers.cilium.monitor_lines import read_line
@@ -89,7 +90,18 @@ class CiliumMonitor:
 
     def sniff(self, head: bytes) -> float:
         """Any of its line forms is a mark; JSON objects among them belong to the JSON form."""
-        if _SNIFF.search(head[:65_536]) is None:
+        words = (
+            b"xx drop (",
+            b"drop [ifindex ",
+            b"Policy verdict log: ",
+            b" state ",
+            b"> Re",
+            b"- Re",
+            b"CPU ",
+            b": drop: ",
+            b">> ",
+        )
+        if seek(_SNIFF, head[:65_536], *words) is None:
             return 0.7 if _HEADER.search(head) else 0.0
         return 0.6 if re.search(rb'^\{[^\n]{0,400}"type":"', head[:65_536], re.MULTILINE) else 0.97
 

@@ -18,6 +18,7 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     iter_lines,
+    seek,
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, notice_event, warning
 from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
@@ -117,7 +118,7 @@ class HubbleCompact:
         head = head[:65_536]
         if b"\x1b" in head:
             head = _COLOUR.sub(b"", head)
-        match = _SNIFF.search(head)
+        match = seek(_SNIFF, head, b" -> ", b" <- ", b" <> ")
         if match is not None:
             return 0.97 if match["stamp"] else 0.9
         return 0.9 if b"EVENTS LOST: " in head and _LOST_MARK.search(head) else 0.0

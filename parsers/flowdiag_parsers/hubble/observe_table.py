@@ -18,6 +18,7 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     iter_lines,
+    seek,
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict, warning
 from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
@@ -94,7 +95,7 @@ class HubbleTable:
 
     def sniff(self, head: bytes) -> float:
         """The header is a mark, and so is a row with a verdict column where the header was cut away."""
-        row = _SNIFF_ROW.search(head[:65_536]) is not None
+        row = seek(_SNIFF_ROW, head[:65_536], *(word.encode() for word in VERDICTS)) is not None
         if _SNIFF_HEADER.search(head):
             return 0.97 if row else 0.9
         return 0.8 if row else 0.0

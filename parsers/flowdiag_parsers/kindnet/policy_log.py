@@ -36,6 +36,7 @@ from flowdiag.parserkit import (
     object_of,
     protocol_name,
     read_klog,
+    seek,
     text_of,
 )
 
@@ -108,7 +109,8 @@ class KubeNetworkPolicies:
 
     def sniff(self, head: bytes) -> float:
         """The words about packets are a mark."""
-        if _SNIFF.search(head) is None:
+        words = (b"Evaluating packet", b"Packet denied by", b"Packet accepted by", b"Finished syncing packet")
+        if seek(_SNIFF, head, *words) is None:
             return 0.0
         return 0.95 if KLOG_BYTES.search(head) is not None or b'"msg":' in head else 0.7
 

@@ -33,6 +33,7 @@ from flowdiag.parserkit import (
     iter_lines,
     object_of,
     parse_rfc3339,
+    seek,
     text_of,
 )
 
@@ -84,7 +85,8 @@ class WeaveNpc:
 
     def sniff(self, head: bytes) -> float:
         """A blocked line or an EVENT line is a mark; the header alone is any weave component's."""
-        return 0.97 if _SNIFF.search(head) is not None else 0.0
+        words = (b"blocked by Weave NPC", b" EVENT ", b" adding rule ")
+        return 0.97 if seek(_SNIFF, head, *words) is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """Every refusal says so in words; the few lines that tell how policies were before are read as well."""

@@ -1,0 +1,73 @@
+"""Files of one name but for its numbers: what the first of them is, the others are as well, if they look like it.
+
+A rotation has hundreds of files, and asking every parser about each of them costs more than reading some.  So the
+parser of the first one is asked alone; where it is less sure than it was there, all are asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from flowdiag.ingest.bundles import Hint
+from flowdiag.ingest.compression import MissingReaderError
+from flowdiag.ingest.detect import Detection, InputKind, clocks_around, input_context, peeled, sniffed
+from flowdiag.ingest.envelopes import next_layer
+from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.reading import Source, read_head
+from flowdiag.ingest.text import is_binary
+from flowdiag.parserkit import Parser
+
+__all__ = ["detect_like", "name_pattern"]
+
+_BYTES = 1 << 14
+_NUMBERS = re.compile(r"\d+")
+
+
+def name_pattern(source: Source) -> str:
+    """What files of one rotation have in common; a lone file has it for itself."""
+    return f"{source.kind}:{_NUMBERS.sub('#', source.name)}"
+
+
+def detect_like(
+    first: Detection, source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions
+) -> Detection | None:
+    """What `source` is, by what the first file of its name is; ``None`` where all parsers are to be asked.
+
+    Args:
+        first: of the first file, which every parser was asked about.
+        source: another one.
+        hint: of its bundle.
+        parsers: who was asked.
+        options: as for `flowdiag.ingest.detect.detect`.
+    """
+    if first.kind is not InputKind.EVIDENCE or options.format is not None or first.state_score > 0:
+        return None
+    if (hint.role, hint.prefer) != (first.hint.role, first.hint.prefer) or _doubted(first):
+        return None
+    parser = next((one for one in parsers if one.name == first.parser), None)
+    best = next((score for score in first.scores if score.parser == first.parser), None)
+    if parser is None or best is None or parser.document:
+        return None
+    try:
+        head = read_head(source, _BYTES)
+    except (MissingReaderError, OSError):
+        return None
+    if not head.strip() or is_binary(head):
+        return None
+    context = input_context(source, hint, options)
+    inner = peeled(head, first.stack, context)
+    # A parser that searches inside lines likes them wrapped as well.
+    if next_layer(head) != next(iter(first.stack), None) or (first.stack and next_layer(inner) is not None):
+        return None
+    if sniffed(parser, inner) < best.score:
+        return None
+    problems = clocks_around(head, first.stack, parser, context)
+    return replace(first, source=source, hint=hint, problems=problems, scores=(best,))
+
+
+def _doubted(first: Detection) -> bool:
+    """Whether another parser was nearly as sure."""
+    return any(problem.code == "ambiguous-format" for problem in first.problems)
