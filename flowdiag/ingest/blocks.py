@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from flowdiag.ingest.compression import corruptions
+from flowdiag.ingest.ahead import Ahead, has_core_to_spare
+from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detect import DOCUMENT_BYTES, HEAD_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
@@ -22,6 +23,8 @@ __all__ = ["blocks"]
 
 _SKIMMING_BYTES = 1 << 19
 """Searching for marks likes longer runs than decoding does, but ones that stay in a core's cache."""
+_WORTH_A_THREAD = 1 << 20
+"""Packed bytes from which on a thread decompresses ahead."""
 _ROWS_PER_BLOCK = 4096
 
 
@@ -68,8 +71,11 @@ def blocks(
 
 
 def _opened(part: Part) -> Readable:
+    source = part.source
     if part.start == 0:
-        return open_source(part.source)
+        if source.kind is not Kind.PLAIN and source.size >= _WORTH_A_THREAD and has_core_to_spare():
+            return Ahead(lambda: open_source(source))
+        return open_source(source)
     stream = open_raw(part.source.path)
     stream.seek(part.start)
     return stream

@@ -1,0 +1,121 @@
+"""Decompressing ahead of whoever parses: a thread of its own, which runs while the parser does.
+
+The decompressors let go of Python's lock while they work, so that both take a core each; a few pieces are kept
+ready and no more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+
+from flowdiag.ingest.reading import Readable
+
+__all__ = ["Ahead", "has_core_to_spare"]
+
+_PIECE = 1 << 20
+"""Each piece asks for Python's lock once or twice, and may wait for it as long as a piece takes to parse."""
+_PIECES = 4
+_NARROW = 1 << 17
+"""As readers without a thread read: what of a damaged stream is good is told in steps of that size."""
+_WAIT_S = 0.1
+
+
+def has_core_to_spare() -> bool:
+    """Whether a second thread has a core to run on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return (len(affinity(0)) if affinity is not None else os.cpu_count() or 1) > 1
+
+
+class Ahead:
+    """See the module; the bytes, and the error after them if there is one, are those of reading alone.
+
+    Args:
+        reopened: opens the stream from its start, also a second time; its errors at first come from here.
+    """
+
+    def __init__(self, reopened: Callable[[], Readable]) -> None:
+        self._reopened = reopened
+        self._stream = reopened()
+        self._pieces: Queue[tuple[bytes, int, Exception | None]] = Queue(_PIECES)
+        self._piece, self._at, self._used = b"", 0, 0
+        self._error: Exception | None = None
+        self._ended = False
+        self._given_up = Event()
+        self._thread = Thread(target=self._run, name="decompressing", daemon=True)
+        self._thread.start()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes, all for -1; empty at the end."""
+        if size < 0:
+            pieces = []
+            while piece := self.read(_PIECE):
+                pieces.append(piece)
+            return b"".join(pieces)
+        while self._at == len(self._piece):
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                return b""
+            self._piece, self._used, self._error = self._pieces.get()
+            self._at, self._ended = 0, not self._piece
+        start = self._at
+        self._at = min(start + size, len(self._piece))
+        return self._piece[start : self._at]
+
+    def tell(self) -> int:
+        """As the stream below, up to the piece at hand."""
+        return self._used
+
+    def close(self) -> None:
+        """Stop, and let go of the file."""
+        self._given_up.set()
+        while self._thread.is_alive():
+            try:
+                self._pieces.get(timeout=_WAIT_S)
+            except Empty:
+                continue
+        self._stream.close()
+
+    # -- in the thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        done = 0
+        try:
+            while True:
+                piece = self._stream.read(_PIECE)
+                done += len(piece)
+                if not self._put(piece, self._stream.tell(), None) or not piece:
+                    return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the bytes are read.
+            self._finish(done, error)
+
+    def _finish(self, done: int, error: Exception) -> None:
+        """What a wide read lost with its error: read again in narrow ones, up to the error."""
+        try:
+            again = self._reopened()
+        except Exception:  # noqa: BLE001 - the file is gone meanwhile; the first error stays.
+            self._put(b"", self._used, error)
+            return
+        at = 0
+        try:
+            while piece := again.read(_NARROW):
+                at += len(piece)
+                if at > done and not self._put(piece[max(0, len(piece) - (at - done)) :], again.tell(), None):
+                    return
+        except Exception as same:  # noqa: BLE001 - as above.
+            error = same
+        finally:
+            again.close()
+        self._put(b"", self._used, error)
+
+    def _put(self, piece: bytes, used: int, error: Exception | None) -> bool:
+        while not self._given_up.is_set():
+            try:
+                self._pieces.put((piece, used, error), timeout=_WAIT_S)
+            except Full:
+                continue
+            return True
+        return False
