@@ -149,7 +149,7 @@ def settled(part: Part) -> Part | None:
         end = None if part.end is None else _record_boundary(stream, part.end, part, parser)
     if start >= (part.source.size if end is None else end):
         return None
-    return replace(part, start=start, end=end)
+    return replace(part, start=start, end=_open_end(end, part.source))
 
 
 def _ranges(whole: Part, stream: BinaryIO, start: int, part_bytes: int, parser: Any) -> Iterator[Part]:
@@ -160,9 +160,14 @@ def _ranges(whole: Part, stream: BinaryIO, start: int, part_bytes: int, parser: 
             yield replace(whole, start=start, first_line=line)
             return
         end = _record_boundary(stream, target, whole, parser)
-        yield replace(whole, start=start, end=end, first_line=line)
+        yield replace(whole, start=start, end=_open_end(end, whole.source), first_line=line)
         line += _lines_between(stream, start, end)
         start = end
+
+
+def _open_end(end: int | None, source: Source) -> int | None:
+    """Who reads up to the input's end has to know it, even where other parts were to follow: a last line may be cut off."""
+    return None if end is None or end >= source.size else end
 
 
 def _record_boundary(stream: BinaryIO, target: int, whole: Part, parser: Any) -> int:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flowdiag.ingest import Gathered, ReadOptions, execute
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, execute, shares
 from flowdiag.ingest.execute import run
+from flowdiag.ingest.fold import fold_into
+from flowdiag.ingest.parts import Part, parts_of, settled
+from flowdiag.tally import Tally
 
 LINE = (
     '{"flow":{"time":"2026-04-01T10:00:%02d.000000000Z","verdict":"DROPPED","drop_reason_desc":"POLICY_DENIED",'
@@ -56,3 +62,96 @@ def test_where_a_worker_died_all_is_read_again_part_by_part(tmp_path, monkeypatc
     monkeypatch.setattr(execute, "fold_shares", lambda *_: None)
 
     assert said(path, 2) == alone
+
+
+COMPACT = "Feb  7 13:43:%02d.791: shop/web-%d:5%04d (ID:7) <> shop/api-1:80 (ID:8) Policy denied DROPPED (TCP Flags: SYN)"
+DICT = (
+    "  TIMESTAMP: Feb  7 13:43:%02d.791\n     SOURCE: shop/web-%d:5%04d\nDESTINATION: shop/api-1:80\n"
+    "       TYPE: Policy denied\n    VERDICT: DROPPED\n    SUMMARY: TCP Flags: SYN\n------------"
+)
+records = st.one_of(
+    st.builds(
+        lambda second, pod, port: (second, pod, port),
+        st.integers(0, 59),
+        st.integers(0, 5),
+        st.integers(0, 9999),
+    ),
+    st.sampled_from(["", "what is this", "x" * 300]),
+)
+
+
+@st.composite
+def inputs(draw):
+    """A file's bytes and who reads it: records of one line or several, odd lines, any line end, a mark in front."""
+    parser, form = draw(st.sampled_from([("hubble-compact", COMPACT), ("hubble-dict", DICT)]))
+    texts = [
+        one if isinstance(one, str) else form % one
+        for one in draw(st.lists(records, min_size=1, max_size=30))
+    ]
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    data = end.join("\n".join(texts).split("\n")).encode() + draw(st.sampled_from([b"", end.encode()]))
+    return parser, draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + data
+
+
+def parts_in(folder: Path, given_inputs: list[tuple[str, bytes]], part_bytes: int) -> list[Part]:
+    """All loose parts of files with these contents."""
+    found: list[Part] = []
+    for number, (parser, data) in enumerate(given_inputs):
+        path = folder / f"{number}.log"
+        path.write_bytes(data)
+        with Gathered([str(path)]) as gathered:
+            (source,) = gathered.sources
+        one = Detection(source=source, kind=InputKind.EVIDENCE, parser=parser)
+        found += parts_of(one, ReadOptions(year=2026), part_bytes, loose=True)
+    return found
+
+
+@given(one=inputs(), part_bytes=st.integers(1, 400))
+@settings(max_examples=150, deadline=None)
+def test_loose_parts_share_out_every_byte_once(one, part_bytes, tmp_path_factory):
+    """Settled, the parts of a file follow each other without gap or overlap, each from where a record begins."""
+    parser, data = one
+    parts = parts_in(tmp_path_factory.mktemp("loose"), [one], part_bytes)
+    mark = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    ends = [(part.start, part.end) for part in map(settled, parts) if part is not None]
+    if not parts[0].loose:
+        assert ends == [(0, None)]
+        return
+    starts = [start for start, _ in ends]
+
+    assert starts[0] == mark
+    assert [end for _, end in ends] == [*starts[1:], None]
+    if parser == "hubble-dict":
+        assert all(data[start:].lstrip().startswith(b"TIMESTAMP: ") for start in starts[1:])
+    else:
+        assert all(data[start - 1 : start] == b"\n" for start in starts[1:])
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_shares_are_one_reading(data, tmp_path_factory):
+    """Whoever folds which part, in whatever order: the lines of examples, warnings and problems are those of the files."""
+    files = data.draw(st.lists(inputs(), min_size=1, max_size=3))
+    folder = tmp_path_factory.mktemp("shares")
+    parts = parts_in(folder, files, data.draw(st.integers(1, 2000)))
+    workers = data.draw(st.integers(1, 4))
+    owners = [data.draw(st.integers(0, workers - 1)) for _ in parts]
+    folded = []
+    for worker in range(workers):
+        tally, problems, lines = Tally(), [], {}
+        for number, part in enumerate(parts):
+            if owners[number] == worker:
+                shares._fold(part, number, tally, problems, lines)
+        folded.append(shares._Share(tally.to_bytes(), problems, lines))
+    shared, shared_problems = shares._merged(parts, data.draw(st.permutations(folded)))
+    whole, problems = Tally(), []
+    for part in parts_in(folder, files, 1 << 30):
+        fold_into(whole, part, problems)
+
+    assert shared.flows() == whole.flows()
+    assert shared.inputs == whole.inputs
+    assert shared.warning_counts == whole.warning_counts
+    assert [(one.input, one.event) for one in shared.warnings] == [
+        (one.input, one.event) for one in whole.warnings
+    ]
+    assert sorted(shared_problems, key=repr) == sorted(problems, key=repr)
