@@ -11,6 +11,7 @@ import re
 import unicodedata
 
 __all__ = [
+    "beginning",
     "bounded",
     "cells",
     "csv_text",
@@ -103,12 +104,13 @@ def middle(text: str, width: int, *, ascii_only: bool = False) -> str:
     mark = "..." if ascii_only else "…"
     room = max(width - cells(mark), 2)
     tail_room = room // 2
-    head = _take(text, room - tail_room)
-    tail = _take(text[::-1], tail_room)[::-1]
+    head = beginning(text, room - tail_room)
+    tail = beginning(text[::-1], tail_room)[::-1]
     return f"{head}{mark}{tail}"
 
 
-def _take(text: str, width: int) -> str:
+def beginning(text: str, width: int) -> str:
+    """As much from the start as fits `width` columns."""
     used = 0
     for index, character in enumerate(text):
         used += cells(character)

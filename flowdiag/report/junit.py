@@ -11,6 +11,7 @@ from flowdiag.report.names import miss_text, policy_text, reason_text, who_to_wh
 from flowdiag.report.phrases import cut_off, plural, state_text, what_text
 from flowdiag.report.protocol import Options
 from flowdiag.report.times import Clock
+from flowdiag.report.told_once import told_once
 
 __all__ = ["JunitReporter"]
 
@@ -29,6 +30,7 @@ class JunitReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """XML; `options.problem` leaves only that case."""
+        report = told_once(report)
         clock = Clock.of(report, options.timezone)
         suites: dict[str, list[ET.Element]] = {}
         for problem in report.problems:

@@ -24,6 +24,7 @@ from flowdiag.report.phrases import (
 )
 from flowdiag.report.protocol import Options
 from flowdiag.report.times import Clock, span_text, zone_text
+from flowdiag.report.told_once import told_once
 
 __all__ = ["MarkdownReporter", "problem_markdown"]
 
@@ -47,6 +48,7 @@ class MarkdownReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """The report; `options.problem` alone, or with `options.all` every problem in full."""
+        report = told_once(report)
         clock = Clock.of(report, options.timezone)
         lines = [_heading(report, options), "", f"{markdown_phrase(headline(report))}.", ""]
         shown = [p for p in report.problems if p.explained_by is None]

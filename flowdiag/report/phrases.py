@@ -99,12 +99,15 @@ def state_text(problem: Problem, clock: Clock) -> str:
     if problem.last is None:
         return since
     last = clock.text(problem.last)
+    if last == clock.text(problem.first):
+        once = "once, " if problem.count == 1 else ""
+        if problem.ongoing is None:
+            return f"{once}at {last}; whether it goes on is unknown"
+        return f"{once}at {last}" + (", where the evidence ends" if problem.ongoing else ", not seen since")
     if problem.ongoing:
         return f"{since}, still happening at {last}"
     if problem.ongoing is None:
         return f"{since}, last seen {last}; whether it goes on is unknown"
-    if problem.first == problem.last:
-        return f"once, at {last}" if problem.count == 1 else f"at {last}, not seen since"
     return f"{clock.span(problem.first, problem.last, ' to ')}, not seen since"
 
 
@@ -143,7 +146,8 @@ def _explained(report: Report) -> str:
     beside = sum(p.explained_by is None and p.verdict != "denied" for p in present)
     more = f"; {plural(beside, 'other problem')} without a denial" if beside else ""
     if not totals.unattributed:
-        return f"{number} {verb} all {plural(totals.denied, 'denial')}{more}"
+        all_of = "the one denial" if totals.denied == 1 else f"all {plural(totals.denied, 'denial')}"
+        return f"{number} {verb} {all_of}{more}"
     return f"{number} {verb} {count(explained)} of {plural(totals.denied, 'denial')} ({share:.1f} %){more}"
 
 

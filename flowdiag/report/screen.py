@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from flowdiag.report.escape import cells, harmless, middle, visible
+from flowdiag.report.escape import beginning, cells, harmless, middle, visible
 from flowdiag.report.protocol import Options
 from flowdiag.report.times import Clock
 
@@ -63,6 +63,14 @@ class Screen:
         """A name or phrase with text of strangers: visible, and cut in the middle to `width` columns."""
         shown = visible(text)
         return middle(shown, width or self.width, ascii_only=self.options.ascii)
+
+    def ended(self, text: str, width: int) -> str:
+        """A phrase cut at its end to `width` columns: what it begins with says most."""
+        shown = harmless(text)
+        if cells(shown) <= width:
+            return shown
+        mark = "..." if self.options.ascii else "…"
+        return beginning(shown, max(width - cells(mark), 1)).rstrip(" ,;:") + mark
 
     def blank(self) -> None:
         """An empty line."""

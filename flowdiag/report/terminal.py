@@ -8,8 +8,10 @@ from flowdiag.model.report import Report, Severity, Status
 from flowdiag.report.phrases import STANDING, count, cut_off, headline, plural
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
+from flowdiag.report.terminal_brief import brief
 from flowdiag.report.terminal_problem import compact, connection_table, full
 from flowdiag.report.times import Clock, span_text, zone_text
+from flowdiag.report.told_once import told_once
 
 __all__ = ["TerminalReporter"]
 
@@ -35,12 +37,13 @@ class TerminalReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """The report in `options.width` columns; with `options.problem` that problem alone, in full."""
+        report = told_once(report)
         screen = Screen(options, Clock.of(report, options.timezone))
         _head(screen, report)
         if options.problem is not None:
             for number, problem in enumerate(report.problems, start=1):
                 if problem.id == options.problem:
-                    full(screen, report, problem, number, detail=True)
+                    full(screen, report, problem, number)
             return screen.text()
         if report.problems:
             _problems(screen, report)
@@ -112,7 +115,7 @@ def _problems(screen: Screen, report: Report) -> None:
         if options.all or (blocks < _FULL and (weighty or options.verbose) and not over):
             if not was_full:
                 screen.blank()
-            full(screen, report, problem, number, detail=False)
+            (full if options.verbose else brief)(screen, report, problem, number)
             screen.blank()
             blocks += 1
             was_full = True
@@ -172,7 +175,9 @@ def _rest(screen: Screen, report: Report) -> None:
             f"{screen.name(item.text or item.reason, 70)} {count(item.count)}" for item in report.not_policy
         ]
         shown = groups if options.all else groups[:3]
-        more = "" if len(shown) == len(groups) else f", {len(groups) - len(shown)} more kinds: --all"
+        more = (
+            "" if len(shown) == len(groups) else f", {plural(len(groups) - len(shown), 'more kind')}: --all"
+        )
         listed = f" ({', '.join(shown)}{more})" if shown else ""
         screen.put(f"Not policy: {count(totals.not_policy)}{listed}", indent=1, hang=2)
         wrote = True
@@ -202,7 +207,10 @@ def _next(screen: Screen, report: Report) -> None:
     codes = list(dict.fromkeys(p.code for p in report.problems if p.explained_by is None))
     if codes:
         code = screen.name(codes[0], 20)
-        lines.append(f"flowdiag codes {code};   -o html=report.html;   -v: notes, patches, evidence")
+        notes = sum(len(p.notes) for p in report.problems if p.explained_by is None)
+        held = f"{plural(notes, 'note')}, evidence" if notes else "evidence"
+        more = "" if screen.options.verbose else f"-v: patches, {held}; "
+        lines.append(f"{more}-o html=FILE; flowdiag codes {code}")
     elif report.evidence.snapshot.source is None and report.totals.records:
         lines.append("--state PATH   adds the cluster's objects (kubectl get ... -A -o yaml)")
     if lines:

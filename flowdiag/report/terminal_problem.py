@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from flowdiag.model.report import Counterfactual, Problem, ProblemChange, Report, Severity
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
 from flowdiag.report.escape import cells, middle, visible, visible_block
@@ -11,7 +9,6 @@ from flowdiag.report.names import (
     direction_text,
     end_text,
     miss_text,
-    object_text,
     policy_text,
     port_text,
     reason_text,
@@ -28,10 +25,10 @@ from flowdiag.report.phrases import (
     what_text,
 )
 from flowdiag.report.screen import Screen
-from flowdiag.report.sparkline import axis_of, column_of, gap_columns, narrowed, sparkline
-from flowdiag.report.times import day_and_clock, delta_text, ticks
+from flowdiag.report.terminal_spark import spark
+from flowdiag.report.times import delta_text
 
-__all__ = ["compact", "connection_table", "full"]
+__all__ = ["UNKNOWN_POLICIES", "compact", "connection_table", "full", "title"]
 
 _STYLE = {
     Severity.HIGH: "bold red",
@@ -41,9 +38,8 @@ _STYLE = {
 }
 _LABELS = 14
 _INDENT = 3
-_CONNECTIONS = 4
-_POLICIES = 4
-_NEAREST = 1
+_CONNECTIONS = 12
+UNKNOWN_POLICIES = "unknown: the policies of that time are not known"
 _ALSO = 3
 _EVIDENCE_CHARS = 2000
 _MIN_CELL = 5
@@ -51,7 +47,7 @@ _MIN_CELL = 5
 
 def compact(screen: Screen, problem: Problem, number: int) -> None:
     """One problem in a line or two."""
-    _title(screen, problem, number)
+    title(screen, problem, number)
     known = problem.connections or problem.protocol is not None
     who = f"; {screen.own(screen.name(who_to_whom(problem), 100))}" if known else ""
     screen.put(
@@ -61,10 +57,9 @@ def compact(screen: Screen, problem: Problem, number: int) -> None:
     )
 
 
-def full(screen: Screen, report: Report, problem: Problem, number: int, *, detail: bool) -> None:
-    """The whole block; `detail` or `Options.verbose` adds pods, manifests, evidence and references."""
-    _title(screen, problem, number)
-    detail = detail or screen.options.verbose
+def full(screen: Screen, report: Report, problem: Problem, number: int) -> None:
+    """All that is known: pods, manifests, evidence and references too."""
+    title(screen, problem, number)
     direction = screen.name(problem.direction or "direction not recorded", 40)
     screen.split(
         [
@@ -75,21 +70,22 @@ def full(screen: Screen, report: Report, problem: Problem, number: int, *, detai
         indent=_INDENT,
         hang=2,
     )
-    _ends(screen, problem, detail)
+    _ends(screen, problem)
     if problem.explained_by is not None:
         cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
         _field(screen, "explained by", [f"problem {cause}" if cause else screen.name(problem.explained_by)])
-    _policies(screen, problem, detail)
-    _fix(screen, problem, detail)
-    _changed(screen, problem, detail)
-    _consequences(screen, report, problem, detail)
-    _notes(screen, problem, detail)
-    if detail:
-        _details(screen, problem)
-    _spark(screen, report, problem)
+    _policies(screen, problem)
+    _fix(screen, problem)
+    _changed(screen, problem)
+    _consequences(screen, report, problem)
+    if problem.notes:
+        _field(screen, "also", [screen.own(screen.name(note, 400)) for note in problem.notes])
+    _details(screen, problem)
+    spark(screen, report, problem)
 
 
-def _title(screen: Screen, problem: Problem, number: int) -> None:
+def title(screen: Screen, problem: Problem, number: int) -> None:
+    """Number, severity, code and what is wrong; how sure at the right edge."""
     status = f" {problem.status}" if problem.status else ""
     screen.split(
         [
@@ -108,84 +104,63 @@ def _field(screen: Screen, label: str, values: list[str]) -> None:
     screen.field(label, values, indent=_INDENT, labels=_LABELS)
 
 
-def _ends(screen: Screen, problem: Problem, detail: bool) -> None:
-    """Who was refused what; connections that differ only in who told of them are one line."""
+def _ends(screen: Screen, problem: Problem) -> None:
+    """Who was refused what."""
+    shown = problem.connections[: None if screen.options.all else _CONNECTIONS]
     half = max((screen.width - 24) // 2, 16)
-    counts: Counter[str] = Counter()
-    for connection in problem.connections:
-        ends = (
+    for index, connection in enumerate(shown):
+        told = (
             f"{screen.name(end_text(connection.source), half)} {screen.own('→')} "
             f"{screen.name(end_text(connection.destination), half)} "
             f"{screen.name(port_text(connection.protocol, connection.port, problem.icmp), 40)}"
         )
-        counts[ends] += connection.count
-    if len(counts) == 1 and not detail and _in_title(problem):
-        return
-    shown = list(counts.items())[: None if screen.options.all else _CONNECTIONS]
-    for index, (ends, records) in enumerate(shown):
-        told = f"{ends} ({plural(records, 'record')})" if len(counts) > 1 else ends
+        if len(problem.connections) > 1:
+            told += f" ({plural(connection.count, 'record')})"
         screen.put((told, "" if index else "bold"), indent=_INDENT, hang=2)
-    if len(counts) > len(shown):
-        left = sum(counts.values()) - sum(records for _, records in shown)
-        number = plural(len(counts) - len(shown), "more connection")
-        screen.put(f"{number} ({plural(left, 'record')}): --all", indent=_INDENT)
+    rest = problem.connections[len(shown) :]
+    if rest:
+        number = plural(len(rest), "more connection")
+        screen.put(f"{number} ({plural(sum(one.count for one in rest), 'record')}): --all", indent=_INDENT)
 
 
-def _in_title(problem: Problem) -> bool:
-    """Whether the title names both ends and the port already."""
-    lead = problem.connections[0]
-    parts = (
-        end_text(lead.source),
-        end_text(lead.destination),
-        port_text(lead.protocol, lead.port, problem.icmp),
-    )
-    return all(part in problem.title for part in parts)
-
-
-def _changed(screen: Screen, problem: Problem, detail: bool) -> None:
-    """Changes that no line names yet; without `detail` the last one before the refusals began."""
+def _changed(screen: Screen, problem: Problem) -> None:
+    """Changes that no line names yet."""
     told = {(ref.kind, ref.namespace, ref.name) for ref in problem.isolating}
     others = [c for c in problem.changes if (c.object.kind, c.object.namespace, c.object.name) not in told]
-    if not detail:
-        others = [change for change in others if change.delta_s is None or change.delta_s <= 0][-1:]
     if others:
         _field(screen, "changed", [screen.name(change_text(c, screen.clock), 200) for c in others])
 
 
-def _policies(screen: Screen, problem: Problem, detail: bool) -> None:
+def _policies(screen: Screen, problem: Problem) -> None:
     if problem.recorded:
-        listed = problem.recorded if detail else problem.recorded[:_POLICIES]
-        _field(screen, "recorded", [screen.name(recorded_text(policy), 160) for policy in listed])
+        _field(screen, "recorded", [screen.name(recorded_text(policy), 160) for policy in problem.recorded])
     if problem.isolating:
-        listed_refs = problem.isolating if detail else problem.isolating[:_POLICIES]
         changes = {(c.object.kind, c.object.namespace, c.object.name): c for c in reversed(problem.changes)}
         lines = []
-        for ref in listed_refs:
+        for ref in problem.isolating:
             change = changes.get((ref.kind, ref.namespace, ref.name))
-            when = "" if change is None else f" ({_when(screen, change, detail)})"
+            when = "" if change is None else f" ({_when(screen, change)})"
             lines.append(f"{screen.name(policy_text(ref), 160)}{when}")
-        if len(problem.isolating) > len(lines):
-            lines.append(f"and {len(problem.isolating) - len(lines)} more")
         _field(screen, "isolated by", lines)
     elif not problem.recorded and problem.reason.name == "POLICY_DENIED":
-        _field(screen, "isolated by", ["unknown: the policies of that time are not known"])
-    for rule in problem.nearest if detail else problem.nearest[:_NEAREST]:
+        _field(screen, "isolated by", [UNKNOWN_POLICIES])
+    for rule in problem.nearest:
         _field(
             screen, "nearest rule", [f"{screen.name(policy_text(rule), 120)} {screen.name(rule.rule, 60)}"]
         )
-        misses = [screen.name(miss_text(miss), 200) for miss in rule.misses]
-        lines = misses if detail or not misses else ["; ".join(misses)]
-        screen.field("", [screen.own(f"× {line}") for line in lines], indent=_INDENT, labels=_LABELS, hang=2)
+        misses = [screen.own(f"× {screen.name(miss_text(miss), 200)}") for miss in rule.misses]
+        screen.field("", misses, indent=_INDENT, labels=_LABELS, hang=2)
 
 
-def _when(screen: Screen, change: ProblemChange, detail: bool) -> str:
-    """``created 1.9 s before``: a change of a policy beside its name; its time is under the bars."""
-    moment = f" {screen.clock.text(change.at)}," if detail else ""
+def _when(screen: Screen, change: ProblemChange) -> str:
+    """``created 14:03:12, 1.9 s before``: a change of a policy beside its name."""
     what = f"; {screen.name(change.what, 200)}" if change.what else ""
-    return f"{screen.name(change.kind, 40)}{moment} {delta_text(change.delta_s)}{what}"
+    return (
+        f"{screen.name(change.kind, 40)} {screen.clock.text(change.at)}, {delta_text(change.delta_s)}{what}"
+    )
 
 
-def _fix(screen: Screen, problem: Problem, detail: bool) -> None:
+def _fix(screen: Screen, problem: Problem) -> None:
     fix = problem.counterfactual
     if fix is None:
         if problem.advice:
@@ -198,7 +173,7 @@ def _fix(screen: Screen, problem: Problem, detail: bool) -> None:
     if not fix.allows_denied:
         _field(screen, "", ["does not by itself allow everything that was refused here"])
     _revert(screen, problem)
-    if detail and problem.advice:
+    if problem.advice:
         _field(screen, "advice", [screen.name(problem.advice, 500)])
 
 
@@ -221,29 +196,14 @@ def _radius(screen: Screen, fix: Counterfactual) -> str:
     return f"also allows {'; '.join(pairs)}" + (f"; and {plural(more, 'more pair')}" if more else "")
 
 
-def _consequences(screen: Screen, report: Report, problem: Problem, detail: bool) -> None:
-    folded = [
-        (number, other)
+def _consequences(screen: Screen, report: Report, problem: Problem) -> None:
+    lines = [
+        f"{number} {screen.name(other.title, 120)} ({what_text(other, other.count)})"
         for number, other in enumerate(report.problems, start=1)
         if other.explained_by == problem.id and other.id != problem.id
     ]
-    lines = [
-        f"{number} {screen.name(other.title, 120)} ({what_text(other, other.count)})"
-        for number, other in (folded if detail else folded[:3])
-    ]
-    if len(folded) > len(lines):
-        lines.append(f"and {len(folded) - len(lines)} more")
     if lines:
         _field(screen, "explains", lines)
-
-
-def _notes(screen: Screen, problem: Problem, detail: bool) -> None:
-    """All of them with `detail`; else one that fits a line, or how many there are."""
-    notes = [screen.own(screen.name(note, 400)) for note in problem.notes]
-    if not detail and notes and (len(notes) > 1 or cells(notes[0]) > screen.width - _INDENT - _LABELS):
-        notes = [f"{plural(len(notes), 'note')}: -v"]
-    if notes:
-        _field(screen, "also", notes)
 
 
 def _details(screen: Screen, problem: Problem) -> None:
@@ -284,44 +244,6 @@ def _details(screen: Screen, problem: Problem) -> None:
 
 def _diff_style(line: str) -> str:
     return "green" if line.startswith("+") else "red" if line.startswith("-") else ""
-
-
-def _spark(screen: Screen, report: Report, problem: Problem) -> None:
-    buckets = report.buckets
-    row = buckets.counts.by_problem.get(problem.id)
-    if not row or buckets.start is None or not any(row):
-        return
-    start = _axis_label(screen, buckets.start)
-    end = _axis_label(screen, report.window.until) if report.window.until else ""
-    lead = f"{' ' * _INDENT}{visible(start, 12)}  "
-    narrow, step = narrowed(row, min(screen.width - cells(lead) - 8, 80))
-    axis = axis_of(buckets.start, buckets.width_s, len(narrow), step)
-    if axis is None:
-        return
-    missing = gap_columns(axis, report.evidence.gaps)
-    bars = sparkline(narrow, missing, ascii_only=screen.options.ascii)
-    screen.literal(f"{lead}{bars}  {visible(end, 12)}")
-    unknown = "   ? evidence is missing" if "?" in bars else ""
-    marks = [(column_of(axis, ticks(c.at)), c) for c in problem.changes]
-    column, change = next(((c, item) for c, item in marks if c is not None), (None, None))
-    if column is not None and change is not None:
-        text = f"{object_text(change.object).partition(' ')[2]} {change.kind} {screen.clock.text(change.at)}"
-        here = cells(lead) + column
-        room = screen.width - here - 2
-        if room >= 30 or room >= here:
-            shown = middle(visible(text), max(room - cells(unknown), 16), ascii_only=screen.options.ascii)
-            screen.literal(f"{' ' * here}^ {shown}{unknown}", "dim")
-        else:
-            shown = middle(visible(text), here - _INDENT - 1, ascii_only=screen.options.ascii)
-            screen.literal(f"{shown.rjust(here - 1 - (cells(shown) - len(shown)))} ^{unknown[:room]}", "dim")
-    elif unknown:
-        screen.literal(f"{' ' * cells(lead)}{unknown.strip()}", "dim")
-
-
-def _axis_label(screen: Screen, moment: str) -> str:
-    """``14:03``, with the day (``03-17 14:03``) where the window covers several."""
-    whole = day_and_clock(moment, screen.options.timezone)
-    return whole[11:16] if screen.clock.day else whole[5:16]
 
 
 _TABLE = ("count", "source", "destination", "port", "protocol", "first", "last", "code")

@@ -17,7 +17,7 @@ from flowdiag.model.policy import (
     PolicyRef,
     WalkStep,
 )
-from flowdiag.model.report import BucketCounts, Buckets
+from flowdiag.model.report import BucketCounts, Buckets, Severity
 from flowdiag.report import Options, Reporter
 from flowdiag.report.escape import cells
 from flowdiag.report.explain_view import render_explain
@@ -25,6 +25,7 @@ from flowdiag.report.query_types import Observed, explain_result
 from flowdiag.report.sparkline import narrowed, sparkline
 from flowdiag.report.terminal import TerminalReporter
 from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story, empty, hostile, mixed
+from tests.report.test_whole_incidents import INCIDENTS, report_of
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 ACTING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -249,11 +250,40 @@ def test_three_weighty_problems_fit_a_screen() -> None:
     """What is broken, since when, what isolates, what was nearly met and the fix; the rest is behind -v."""
     page = render(dns_story(), width=100)
 
-    assert page.count("\n") <= 50
+    assert page.count("\n") <= 44
     for label in ("isolated by", "nearest rule", "fix"):
         assert f"   {label} " in page
     assert "created 14:09:40, 6 min after" not in page
     assert "created 14:09:40, 6 min after" in " ".join(render(dns_story(), width=100, verbose=True).split())
+
+
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_an_incident_fits_a_screen(incident: str) -> None:
+    """One problem on 24 rows, three on some forty, at 80 columns: title, when, who isolates, miss, fix, bars."""
+    report = report_of(incident)
+    weighty = [p for p in report.problems if p.severity in (Severity.HIGH, Severity.MEDIUM)]
+    alone = replace(report, problems=tuple(weighty[:1]), warnings=(), not_policy=())
+
+    assert render(alone, width=80).count("\n") <= 24
+    assert render(replace(report, problems=tuple(weighty[:3])), width=80).count("\n") <= 44
+
+
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_what_is_cut_shows_that_it_is_and_how_to_see_it(incident: str) -> None:
+    report = report_of(incident)
+    page = render(report, width=80)
+    whole = " ".join(render(report, width=80, verbose=True).split())
+
+    assert "-v: patches, " in page
+    for problem in report.problems:
+        if problem.severity not in (Severity.HIGH, Severity.MEDIUM):
+            continue
+        if problem.counterfactual is not None:
+            assert problem.counterfactual.summary.rstrip(". ") in whole
+        assert " ".join(problem.advice.split()) in whole
+        for rule in problem.nearest:
+            for miss in rule.misses:
+                assert miss.wanted in whole
 
 
 def test_connections_that_read_alike_are_one_line() -> None:
@@ -261,12 +291,12 @@ def test_connections_that_read_alike_are_one_line() -> None:
     report = dns_story()
     lead = report.problems[0].connections[0]
     twice = replace(report.problems[0], connections=(lead, replace(lead, count=7)))
-    page = render(replace(report, problems=(twice,)))
+    page = render(replace(report, problems=(twice,)), verbose=True)
 
     assert page.count("frontend/web-app → kube-system/coredns 53/UDP") == 1
 
 
-def test_notes_are_counted_where_they_do_not_fit() -> None:
+def test_notes_are_counted_where_they_are_not_shown() -> None:
     report = dns_story()
 
     def noted(*notes: str, **options) -> str:
@@ -274,7 +304,23 @@ def test_notes_are_counted_where_they_do_not_fit() -> None:
             replace(report, problems=(replace(report.problems[0], notes=notes),)), width=100, **options
         )
 
-    assert "also          short" in noted("short")
-    assert "also          1 note: -v" in noted("long " * 40)
-    assert "also          2 notes: -v" in noted("short", "other")
+    assert "-v: patches, 1 note, evidence" in noted("short")
+    assert "-v: patches, 2 notes, evidence" in noted("short", "other")
     assert "other" in noted("short", "other", verbose=True)
+
+
+def test_one_denial_is_told_as_one() -> None:
+    """Neither "all 1 denial" nor "since 14:03:13, still happening at 14:03:13"."""
+    report = dns_story()
+    lead = report.problems[0]
+    single = replace(lead, count=1, last=lead.first, ongoing=True)
+    totals = replace(report.totals, denied=1, unattributed=0)
+
+    page = " ".join(render(replace(report, problems=(single,), totals=totals)).split())
+    ended = render(replace(report, problems=(replace(single, ongoing=False),), totals=totals))
+    doubtful = render(replace(report, problems=(replace(single, ongoing=None, count=4),), totals=totals))
+
+    assert "1 problem explains the one denial" in page
+    assert "once, at 14:03:13, where the evidence ends" in page
+    assert "once, at 14:03:13, not seen since" in ended
+    assert " at 14:03:13; whether it goes on is unknown" in doubtful

@@ -23,6 +23,7 @@ from flowdiag.report.html.values import time_value
 from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off, headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.times import Clock, day_and_clock, duration_text, span_text, zone_text
+from flowdiag.report.told_once import told_once
 
 __all__ = ["SECTIONS", "page"]
 
@@ -50,6 +51,7 @@ _CHARTS = (
 
 def page(report: Report, options: Options) -> dict[str, Any]:
     """Everything that the template names."""
+    report = told_once(report)
     zone = options.timezone
     window = report.window
     problems = cards(report, zone)

@@ -1,0 +1,207 @@
+"""One problem on a terminal, on about nine lines: what breaks, since when, who isolates, the miss and the fix.
+
+What does not fit its line ends in an ellipsis or says how much more there is; ``-v`` and ``show N`` tell all.
+"""
+
+from __future__ import annotations
+
+from flowdiag.model.policy import Miss
+from flowdiag.model.report import Counterfactual, Problem, Report
+from flowdiag.report.escape import cells
+from flowdiag.report.names import (
+    end_text,
+    miss_text,
+    policy_name,
+    policy_text,
+    port_text,
+    reason_word,
+    recorded_text,
+)
+from flowdiag.report.phrases import change_text, plural, state_text, what_text
+from flowdiag.report.screen import Screen
+from flowdiag.report.terminal_problem import UNKNOWN_POLICIES, title
+from flowdiag.report.terminal_spark import spark
+from flowdiag.report.times import delta_text
+
+__all__ = ["brief"]
+
+_LABELS = 14
+_INDENT = 3
+_RAGGED = 6
+"""Columns that wrapping loses at the end of a line."""
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The label that every namespace has, with its name."""
+
+
+def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None:
+    """The block of a weighty problem."""
+    title(screen, problem, number)
+    _state(screen, problem)
+    _ends(screen, problem)
+    if problem.explained_by is not None:
+        cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
+        _row(screen, "explained by", f"problem {cause}" if cause else problem.explained_by)
+    _policies(screen, problem)
+    _fix(screen, problem)
+    _changed(screen, problem)
+    _consequences(screen, report, problem)
+    spark(screen, report, problem)
+
+
+def _room(screen: Screen) -> int:
+    return screen.width - _INDENT - _LABELS
+
+
+def _row(screen: Screen, label: str, text: str, tail: str = "", rows: int = 1) -> None:
+    """At most so many lines: `text` is cut to leave room for `tail`."""
+    room = _room(screen)
+    shown = screen.own(text)
+    if cells(shown) + cells(tail) > room:
+        # A wrapped line is left before its end, on average by half a word.
+        shown = screen.ended(shown, room * rows - cells(tail) - (rows - 1) * _RAGGED)
+    screen.field(label, [f"{shown}{tail}"], indent=_INDENT, labels=_LABELS)
+
+
+def _state(screen: Screen, problem: Problem) -> None:
+    """Since when and how many; direction and reason as far as there is room for them."""
+    state, what = state_text(problem, screen.clock), what_text(problem, problem.count)
+    room = screen.width - _INDENT - cells(state) - cells(what) - 2
+    direction = problem.direction or "direction not recorded"
+    known = (f"; {direction}, {reason_word(problem)}", f"; {direction}", "") if problem.connections else ("",)
+    more = next((text for text in known if cells(screen.name(text)) <= room), "")
+    screen.split([(state, ""), (screen.name(more), "")], (what, "bold"), indent=_INDENT, hang=2)
+
+
+def _ends(screen: Screen, problem: Problem) -> None:
+    """The connection with the most records, where the title does not hold it alone."""
+    if not problem.connections:
+        return
+    lead = problem.connections[0]
+    parts = (
+        end_text(lead.source),
+        end_text(lead.destination),
+        port_text(lead.protocol, lead.port, problem.icmp),
+    )
+    others = len(problem.connections) - 1
+    # The title may leave an outside end's address out: "content.example.net (198.51.100.80)".
+    if not others and all(part.partition(" (")[0] in problem.title for part in parts):
+        return
+    tail = f" and {plural(others, 'more connection')}: --all" if others else ""
+    half = max((screen.width - _INDENT - cells(tail) - cells(parts[2]) - 4) // 2, 12)
+    told = f"{screen.name(parts[0], half)} {screen.own('→')} {screen.name(parts[1], half)} "
+    screen.put((told + screen.name(parts[2], 40), "bold"), tail, indent=_INDENT, hang=2)
+
+
+def _policies(screen: Screen, problem: Problem) -> None:
+    isolating = {(ref.namespace, ref.name) for ref in problem.isolating}
+    # What a record names says nothing new where the replay names it too.
+    recorded = [policy for policy in problem.recorded if (policy.namespace, policy.name) not in isolating]
+    if recorded and not problem.isolating:
+        more = f" and {len(recorded) - 1} more" if len(recorded) > 1 else ""
+        _row(screen, "recorded", screen.name(recorded_text(recorded[0]), 160), more)
+    if problem.isolating:
+        lead = problem.isolating[0]
+        change = next(
+            (
+                c
+                for c in problem.changes
+                if (c.object.kind, c.object.namespace, c.object.name)
+                == (lead.kind, lead.namespace, lead.name)
+            ),
+            None,
+        )
+        when = f" ({screen.name(change.kind, 40)} {delta_text(change.delta_s)})" if change else ""
+        more = f" and {len(problem.isolating) - 1} more" if len(problem.isolating) > 1 else ""
+        name = policy_text(lead)
+        if cells(name) + cells(when + more) > _room(screen):
+            name = policy_name(lead)
+        _row(
+            screen, "isolated by", screen.name(name, max(_room(screen) - cells(when + more), 20)), when + more
+        )
+    elif not problem.recorded and problem.reason.name == "POLICY_DENIED":
+        _row(screen, "isolated by", UNKNOWN_POLICIES)
+    for rule in problem.nearest[:1]:
+        where = f" {screen.name(rule.rule, 60)}"
+        name = policy_text(rule)
+        if cells(name) + cells(where) > _room(screen):
+            name = policy_name(rule)
+        _row(screen, "nearest rule", screen.name(name, max(_room(screen) - cells(where), 20)), where)
+        _misses(screen, rule.misses)
+
+
+def _misses(screen: Screen, misses: tuple[Miss, ...]) -> None:
+    """As many conditions as two lines hold."""
+    room = 2 * (_room(screen) - 2) - _RAGGED
+    told: list[str] = []
+    for miss in misses:
+        text = screen.name(_miss(miss), 200)
+        if told and cells("; ".join([*told, text])) > room - len("; 1 more"):
+            break
+        told.append(text)
+    if told:
+        left = len(misses) - len(told)
+        tail = f"; {left} more" if left else ""
+        text = screen.ended("; ".join(told), room - len(tail)) + tail
+        screen.field("", [screen.own(f"× {text}")], indent=_INDENT, labels=_LABELS, hang=2)
+
+
+def _miss(miss: Miss) -> str:
+    """``namespace: wants shop, found edge``; a key that both have stands once."""
+    key, equals, wanted = miss.wanted.partition("=")
+    same = miss.found is None or miss.found.startswith(f"{key}=")
+    if not equals or not same:
+        return miss_text(miss)
+    found = "none" if miss.found is None else miss.found[len(key) + 1 :]
+    word = miss_text(miss).partition(":")[0]
+    what = "namespace" if key == NAME_LABEL else f"{word} {key}"
+    return f"{what}: wants {wanted}, found {found}"
+
+
+def _fix(screen: Screen, problem: Problem) -> None:
+    fix = problem.counterfactual
+    if fix is not None:
+        _row(screen, "fix", screen.name(fix.summary.rstrip(". "), 300), rows=2)
+        _row(screen, "", _proof(fix), " (patch: -v)")
+    elif problem.advice:
+        # Where a rule came near, what it misses says more.
+        _row(screen, "advice", screen.name(problem.advice, 500), rows=1 if problem.nearest else 2)
+    if problem.revert is not None:
+        _row(screen, "or", screen.name(problem.revert.summary.rstrip(". "), 300))
+
+
+def _proof(fix: Counterfactual) -> str:
+    proof = "proved by replay" if fix.proved else "not proved"
+    partly = "" if fix.allows_denied else ", not all that was refused"
+    if fix.also_allows:
+        pair = fix.also_allows[0]
+        more = f" and {plural(len(fix.also_allows) - 1, 'more pair')}" if len(fix.also_allows) > 1 else ""
+        opens = f"also allows {pair.src} → {pair.dst} {','.join(pair.ports)}/{pair.protocol}{more}"
+    else:
+        opens = "opens nothing else known" if fix.proved else "what else it opens is not known"
+    return f"{proof}{partly}; {opens}"
+
+
+def _changed(screen: Screen, problem: Problem) -> None:
+    """The last change before the refusals began that no line names yet."""
+    told = {(ref.kind, ref.namespace, ref.name) for ref in problem.isolating}
+    others = [
+        change
+        for change in problem.changes
+        if (change.object.kind, change.object.namespace, change.object.name) not in told
+        and (change.delta_s is None or change.delta_s <= 0)
+    ]
+    for change in others[-1:]:
+        _row(screen, "changed", screen.name(change_text(change, screen.clock), 200))
+
+
+def _consequences(screen: Screen, report: Report, problem: Problem) -> None:
+    folded = [
+        (number, other)
+        for number, other in enumerate(report.problems, start=1)
+        if other.explained_by == problem.id and other.id != problem.id
+    ]
+    if folded:
+        number, other = folded[0]
+        more = f" and {len(folded) - 1} more: --all" if len(folded) > 1 else ""
+        told = f" ({what_text(other, other.count)}){more}"
+        _row(screen, "explains", f"{number} {screen.name(other.title, 120)}", told)

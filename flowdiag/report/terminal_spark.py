@@ -1,0 +1,53 @@
+"""A problem's counts over time beneath its block, with the first change marked."""
+
+from __future__ import annotations
+
+from flowdiag.model.report import Problem, Report
+from flowdiag.report.escape import cells, middle, visible
+from flowdiag.report.names import object_text
+from flowdiag.report.screen import Screen
+from flowdiag.report.sparkline import axis_of, column_of, gap_columns, narrowed, sparkline
+from flowdiag.report.times import day_and_clock, ticks
+
+__all__ = ["spark"]
+
+_INDENT = 3
+
+
+def spark(screen: Screen, report: Report, problem: Problem) -> None:
+    """Bars from end to end of the evidence; nothing where no record has a time."""
+    buckets = report.buckets
+    row = buckets.counts.by_problem.get(problem.id)
+    if not row or buckets.start is None or not any(row):
+        return
+    start = _axis_label(screen, buckets.start)
+    end = _axis_label(screen, report.window.until) if report.window.until else ""
+    lead = f"{' ' * _INDENT}{visible(start, 12)}  "
+    narrow, step = narrowed(row, min(screen.width - cells(lead) - 8, 80))
+    axis = axis_of(buckets.start, buckets.width_s, len(narrow), step)
+    if axis is None:
+        return
+    missing = gap_columns(axis, report.evidence.gaps)
+    bars = sparkline(narrow, missing, ascii_only=screen.options.ascii)
+    screen.literal(f"{lead}{bars}  {visible(end, 12)}")
+    unknown = "   ? evidence is missing" if "?" in bars else ""
+    marks = [(column_of(axis, ticks(c.at)), c) for c in problem.changes]
+    column, change = next(((c, item) for c, item in marks if c is not None), (None, None))
+    if column is not None and change is not None:
+        text = f"{object_text(change.object).partition(' ')[2]} {change.kind} {screen.clock.text(change.at)}"
+        here = cells(lead) + column
+        room = screen.width - here - 2
+        if room >= 30 or room >= here:
+            shown = middle(visible(text), max(room - cells(unknown), 16), ascii_only=screen.options.ascii)
+            screen.literal(f"{' ' * here}^ {shown}{unknown}", "dim")
+        else:
+            shown = middle(visible(text), here - _INDENT - 1, ascii_only=screen.options.ascii)
+            screen.literal(f"{shown.rjust(here - 1 - (cells(shown) - len(shown)))} ^{unknown[:room]}", "dim")
+    elif unknown:
+        screen.literal(f"{' ' * cells(lead)}{unknown.strip()}", "dim")
+
+
+def _axis_label(screen: Screen, moment: str) -> str:
+    """``14:03``, with the day (``03-17 14:03``) where the window covers several."""
+    whole = day_and_clock(moment, screen.options.timezone)
+    return whole[11:16] if screen.clock.day else whole[5:16]
