@@ -24,6 +24,7 @@ _MAX_SERIES = 500
 """Series of one metric; the smallest beyond are added up under ``(other)``."""
 _LABEL_CHARS = 128
 
+_LET_THROUGH = ("allowed", "redirected")
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -63,7 +64,12 @@ class OpenMetricsReporter:
             *_metric("flowdiag_records", "Records read.", [((), totals.records)]),
             *_metric("flowdiag_unattributed", "Denials without a problem.", [((), totals.unattributed)]),
             *_metric("flowdiag_problems", "Problems found.", _problems(report)),
-            *_metric("flowdiag_denials", "Denials by diagnosis and namespace.", _denials(report)),
+            *_metric("flowdiag_denials", "Denials by diagnosis and namespace.", _records(report, let=False)),
+            *_metric(
+                "flowdiag_let_through",
+                "Records let through against the known policies, by diagnosis and namespace.",
+                _records(report, let=True),
+            ),
             *_metric("flowdiag_evidence_lost_records", "Records known to be lost.", _lost(report)),
         ]
         moments = {"created": report.created, "since": report.window.since, "until": report.window.until}
@@ -89,9 +95,11 @@ def _problems(report: Report) -> list[tuple[Labels, int]]:
     return _bounded(counts)
 
 
-def _denials(report: Report) -> list[tuple[Labels, int]]:
+def _records(report: Report, *, let: bool) -> list[tuple[Labels, int]]:
     counts: Counter[Labels] = Counter()
     for problem in report.problems:
+        if (problem.verdict in _LET_THROUGH) is not let:
+            continue
         for connection in problem.connections:
             counts[
                 (

@@ -1,8 +1,8 @@
-"""The incident's timeline as JSON lines that Timesketch and other forensic timelines import as they are.
+"""The incident's timeline as JSON lines that Timesketch's importer takes as they are.
 
 Every line has ``message``, ``datetime`` and ``timestamp_desc``, which Timesketch's importer requires
-(docs/guides/user/import-from-json-csv.md), and ``timestamp`` in microseconds; what has no time cannot
-stand on a timeline and is left out.
+(docs/guides/user/import-from-json-csv.md), and ``timestamp`` in microseconds and ``data_type``, as the lines
+have that plaso's psort writes (``-o json_line``); what has no time cannot stand on a timeline and is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ _DESCRIPTIONS = {
 }
 
 
-_WORDS = {"audited": "Would Be Refused", "logged": "Logged"}
+_WORDS = {
+    "audited": "Would Be Refused",
+    "logged": "Logged",
+    "allowed": "Let Through",
+    "redirected": "Let Through",
+}
+_NOUNS = {"logged": "logged packets", "allowed": "records let through", "redirected": "records let through"}
 
 
 class JsonlReporter:
@@ -55,8 +61,9 @@ def _refusals(report: Report, only: str | None) -> Iterator[dict[str, Any]]:
             if connection.first == connection.last:
                 moments.pop("Last")
             for which, moment in moments.items():
-                what = "logged packets" if problem.verdict == "logged" else "refusals"
-                text = f"{which} of {connection.count} {what}: {who_to_whom(connection)} ({problem.code} {problem.title})"
+                what = _NOUNS.get(problem.verdict, "refusals")
+                told = f"{which} of {connection.count} {what}" if connection.count != 1 else f"{word} once"
+                text = f"{told}: {who_to_whom(connection)} ({problem.code} {problem.title})"
                 entry = _entry(report, moment, f"{which} {word}", text)
                 if entry is not None:
                     yield (

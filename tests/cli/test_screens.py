@@ -120,6 +120,47 @@ def test_a_terminal_gets_a_bar_with_files_bytes_rate_and_time_left_that_goes_awa
     assert text.rstrip("\n").endswith(("\x1b[2K", "\x1b[?25h")), "the line is cleared and the cursor is back"
 
 
+# The whole command as a process, on which no minute passes: its intervals are set to nothing.
+HASTY = textwrap.dedent(f"""
+    import sys
+    from flowdiag.cli import progress
+    progress._QUIET_S = progress._DRAW_S = 0.0
+    progress._LOG_S = 1e-9
+    from flowdiag.cli.main import main
+    sys.argv = ["flowdiag", "analyze", {INCIDENT!r}, "--processes", "1"]
+    main()
+""")
+
+
+def test_reading_shows_its_progress_on_a_terminal_and_clears_it() -> None:
+    """The command itself hands on bytes and files; the report stands after, whole."""
+    text, code = on_terminal([sys.executable, "-c", HASTY], columns=140, errors=True)
+    plain = ANSI.sub("", text)
+
+    assert code == 0
+    assert re.search(r"file \d+ .*\d+\.\d/\d+\.\d (?:k|M)?B ", plain)
+    bar, _, report = text.partition("flowdiag 0.")
+    assert "\x1b[2K" in bar[-200:]
+    assert "problems explain all" in report
+
+
+def test_reading_says_in_a_log_how_far_it_is() -> None:
+    """One line each time that the interval has passed, on standard error; the report is alone on standard output."""
+    done = subprocess.run(
+        [sys.executable, "-c", HASTY], cwd=ROOT, capture_output=True, text=True, check=False, encoding="utf-8"
+    )
+    said = [line for line in done.stderr.splitlines() if line.startswith("flowdiag: read ")]
+
+    assert done.returncode == 0
+    assert said
+    for line in said:
+        assert re.fullmatch(
+            r"flowdiag: read \d+(?: of \d+)? MB, file \d+, [\d,.]+ MB/s(?:, about .* left)?, at .*", line
+        )
+    assert "flowdiag: read" not in done.stdout
+    assert done.stdout.startswith("flowdiag ")
+
+
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 

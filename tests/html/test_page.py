@@ -172,6 +172,11 @@ def test_a_huge_report_stays_below_three_megabytes_and_says_so(text: str) -> Non
     assert b"this page was too large" in page
     assert b"-o json holds all of it" in page
     assert read_report(page).warnings[0].code == "report-cut"
+    # The summary says so at once, and its sum is that of the whole report.
+    summary = page[: page.index(b'id="problems"')].decode()
+    assert "Not all of it:" in summary
+    assert f"{len(problems)} problems explain" in summary
+    assert summary.count("<li data-problem=") <= 20
 
 
 def test_the_missed_line_of_the_policy_is_marked() -> None:

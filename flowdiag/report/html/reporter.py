@@ -19,8 +19,9 @@ from msgspec.structs import replace
 
 from flowdiag.model.report import Report, ReportWarning
 from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
-from flowdiag.report.html.view import page
+from flowdiag.report.html.view import CUT, page
 from flowdiag.report.json_report import json_bytes
+from flowdiag.report.phrases import headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.read import DATA_ID
 
@@ -58,13 +59,14 @@ class HtmlReporter:
         if options.problem is not None:
             only = tuple(p for p in report.problems if p.id == options.problem)
             report = replace(report, problems=only)
-        text = _render(report, options) if _fits(report) else ""
+        whole = headline(report)
+        text = _render(report, options, whole) if _fits(report) else ""
         for level in _LEVELS:
             if text and len(text.encode()) <= _MAX_PAGE:
                 break
             shorter = _cut(report, level)
             # What is too long as data is not drawn to find that out.
-            text = _render(shorter, options) if _fits(shorter) or level is _LEVELS[-1] else ""
+            text = _render(shorter, options, whole) if _fits(shorter) or level is _LEVELS[-1] else ""
         return text
 
 
@@ -72,14 +74,14 @@ def _fits(report: Report) -> bool:
     return len(json_bytes(report, pretty=False)) <= _MAX_DATA
 
 
-def _render(report: Report, options: Options) -> str:
+def _render(report: Report, options: Options, whole: str) -> str:
     script = _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text: str = (
         _environment()
         .get_template("page.html.j2")
         .render(
-            **page(report, options),
+            **page(report, options, whole),
             style=_safe(_asset("style.css")),
             script=_safe(script),
             script_digest=digest,
@@ -141,9 +143,9 @@ def _cut(report: Report, level: _Level) -> Report:
     counts = report.buckets.counts
     rows = {key: row for key, row in counts.by_problem.items() if key in kept}
     warning = ReportWarning(
-        code="report-cut",
+        code=CUT,
         message=(
-            f"this page was too large: the first {len(problems)} of {len(report.problems)} problems with at most "
+            f"this page was too large: the first {len(problems)} of {len(report.problems):,} problems with at most "
             f"{level.connections} connections each are here, and long texts are cut; -o json holds all of it"
         ),
         input=None,

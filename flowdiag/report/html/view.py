@@ -20,12 +20,12 @@ from flowdiag.report.html.tables import (
     span_rows,
 )
 from flowdiag.report.html.values import time_value
-from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off, headline
+from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off
 from flowdiag.report.protocol import Options
 from flowdiag.report.times import Clock, day_and_clock, duration_text, span_text, zone_text
 from flowdiag.report.told_once import told_once
 
-__all__ = ["SECTIONS", "page"]
+__all__ = ["CUT", "SECTIONS", "page"]
 
 SECTIONS = (
     ("summary", "Summary"),
@@ -42,6 +42,10 @@ SECTIONS = (
 )
 """Ids and headings in their order: links and the template go by these and no others."""
 
+CUT = "report-cut"
+"""Code of the warning on a page that was too large."""
+_LEAD = 20
+"""Problems that the summary lists."""
 _CHARTS = (
     ("timeline", "Denials over time by problem"),
     ("lanes", "When each problem was seen"),
@@ -49,8 +53,14 @@ _CHARTS = (
 )
 
 
-def page(report: Report, options: Options) -> dict[str, Any]:
-    """Everything that the template names."""
+def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
+    """Everything that the template names.
+
+    Args:
+        report: what stands on the page.
+        options: the zone.
+        whole: the headline of the report that it was cut from, or its own.
+    """
     report = told_once(report)
     zone = options.timezone
     window = report.window
@@ -58,19 +68,23 @@ def page(report: Report, options: Options) -> dict[str, Any]:
     table = matrix(report)
     total = sum(len(problem.connections) for problem in report.problems)
     rows = connection_rows(report, table, zone)
+    cut = next((warning.message for warning in report.warnings if warning.code == CUT), None)
+    lead = [card for card in problems if card["problem"].explained_by is None]
     return {
         "sections": SECTIONS,
         "report": report,
         "cluster": report.cluster.name or "cluster name unknown",
         "title": f"Denied traffic: {report.cluster.name or 'a cluster'}, {day_and_clock(window.since, zone)}",
-        "headline": headline(report),
+        "headline": whole,
+        "cut": cut,
         "window": span_text(window.since, window.until, zone),
         "zone": zone_text(zone, window.since or window.until) if window.since or window.until else "",
         "cni": ", ".join(report.cluster.cni) or "CNI unknown",
         "limits": cut_off(report, Clock.of(report, zone)),
-        "totals": _totals(report),
+        "totals": _totals(report, cut=cut is not None),
         "problems": problems,
-        "lead": [card for card in problems if card["problem"].explained_by is None],
+        "lead": lead[:_LEAD],
+        "lead_left": len(lead) - len(lead[:_LEAD]),
         "charts": {
             kind: _markup(inline_svg(report, kind, title=title, zone=zone)) for kind, title in _CHARTS
         },
@@ -111,7 +125,7 @@ def _markup(svg: str | None) -> Any:
     return None if svg is None else Markup(svg)  # noqa: S704 - charts escapes what it writes
 
 
-def _totals(report: Report) -> list[tuple[str, str, str]]:
+def _totals(report: Report, *, cut: bool) -> list[tuple[str, str, str]]:
     totals = report.totals
     allowed = "not read" if totals.allowed is None else count(totals.allowed)
     return [
@@ -119,7 +133,7 @@ def _totals(report: Report) -> list[tuple[str, str, str]]:
         (
             "problems",
             count(sum(p.explained_by is None for p in report.problems)),
-            "causes, consequences folded",
+            "causes on this page" if cut else "causes, consequences folded",
         ),
         ("audited", count(totals.audited), "would be denied, were let through"),
         ("allowed", allowed, "recorded as let through"),
