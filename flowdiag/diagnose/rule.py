@@ -71,6 +71,7 @@ class Rule:
         limits: tuple[str, ...] = (),
         counterfactual: Counterfactual | None = None,
         said: tuple[Said, ...] = (),
+        age_s: float | None = None,
     ) -> Finding:
         """Build a finding of this rule.
 
@@ -90,6 +91,7 @@ class Rule:
             limits: more sentences on what kept the confidence down.
             counterfactual: a proved proposal.
             said: messages of components that it rests on or quotes.
+            age_s: seconds between a pod's start and the first refusal, where that is what it is about.
         """
         word, reasons = judge(
             case, basis, candidates=candidates, most=most, near=first is not None and not first.unknown
@@ -100,6 +102,7 @@ class Rule:
         decided = decided_by if decided_by is not None else case.end.decided_by if case.end else None
         return Finding(
             code=self.code,
+            age_s=age_s,
             slug=self.slug,
             title=title if title is not None else self.title,
             severity=severity if severity is not None else self.severity,

@@ -48,5 +48,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     """The change before the refusals taken back, where the old object is known and its proof held."""
     said: tuple[Said, ...] = ()
     """Messages of components that this finding explains the refusal by."""
+    age_s: float | None = None
+    """Seconds between the start of the pod that the finding speaks of and the first refusal."""
     limits: tuple[str, ...] = ()
     """What kept the confidence down and what evidence would raise it, in words."""

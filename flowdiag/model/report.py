@@ -218,6 +218,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     """What is wrong here, in a sentence or two, with names, values and what was found instead."""
     notes: tuple[str, ...] = ()
     """Sentences: what was seen beside the refusals, and what kept the confidence down."""
+    pod_ages_s: tuple[float, ...] = ()
+    """Ages of pods at their first refusals in seconds, ascending, where the diagnosis is about them (FD601)."""
     revert: Counterfactual | None = None
     """Beside `counterfactual`: the policy change that came before taken back, where a log holds the old object."""
 

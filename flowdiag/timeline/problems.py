@@ -30,6 +30,7 @@ _TITLE_MARK = re.compile(r"\{source\}|\{destination\}|\{port\}")
 """Marks in a rule's title: ``DNS is blocked for {source}``."""
 
 _MAX_EVIDENCE = 5
+_MAX_AGES = 1000
 _MAX_NEAREST = 5
 _ONGOING_S = 60
 """A refusal in the last minute of the evidence is still happening, as far as anybody can see."""
@@ -98,12 +99,19 @@ def make_problem(
         explains=(),
         explained_by=None,
         evidence=_evidence(draft),
+        pod_ages_s=_ages(draft),
         summary=finding.summary,
         advice=finding.advice,
         verify=confirm_commands(source, destination, lead.protocol, lead.port, finding.isolating),
         references=finding.references,
         notes=(*notes, *_attempts(draft), *_scan(draft), *_distinct_limits(draft)),
     )
+
+
+def _ages(draft: ProblemDraft) -> tuple[float, ...]:
+    """How old pods were at their first refusals, where the finding is about that."""
+    ages = [r.finding.age_s for connection in draft.connections for r in connection.refusals]
+    return tuple(sorted(age for age in ages if age is not None)[:_MAX_AGES])
 
 
 def _scan(draft: ProblemDraft) -> tuple[str, ...]:

@@ -92,6 +92,7 @@ class StartUpWindow(Rule):
                 f"{pod.namespace}/{pod.name} started{after}.{agent.text}"
             ),
             said=agent.said,
+            age_s=round((first - start) / NS, 3),
             advice="Retry in the application, or wait in an init container; no rule needs a change.",
             basis=Basis.STATE,
             most=Confidence.DERIVED if again else Confidence.LIKELY,

@@ -5,6 +5,7 @@ a browser and may load nothing from outside.  Colours are told apart without see
 every problem has a number, a lane of its own and, in the HTML, a hatching.
 """
 
+from flowdiag.report.charts.ages import age_bins
 from flowdiag.report.charts.axis import PALETTE, ChartFrame, charted, frame
 from flowdiag.report.charts.files import PngReporter, SvgReporter
 from flowdiag.report.charts.inline import inline_svg
@@ -15,6 +16,7 @@ __all__ = [
     "ChartFrame",
     "PngReporter",
     "SvgReporter",
+    "age_bins",
     "busiest_nodes",
     "charted",
     "frame",

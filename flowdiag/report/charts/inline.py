@@ -8,6 +8,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from flowdiag.model.report import Report
+from flowdiag.report.charts.ages import ages, ages_height, ages_text
 from flowdiag.report.charts.axis import BOTTOM, LEFT, OTHER, PALETTE, RIGHT, TOP, WIDTH, TimeAxis, time_axis
 from flowdiag.report.charts.draw import specification, svg_text, unchecked
 from flowdiag.report.charts.lanes import lanes, lanes_height, lanes_text
@@ -22,6 +23,7 @@ _CHARTS: dict[str, tuple[Callable[[Report], int], _Drawn, _Drawn]] = {
     "timeline": (timeline_height, timeline, timeline_text),
     "lanes": (lanes_height, lanes, lanes_text),
     "nodes": (nodes_height, nodes, nodes_text),
+    "ages": (ages_height, ages, ages_text),
 }
 
 
@@ -30,7 +32,7 @@ def inline_svg(report: Report, kind: str, *, title: str, zone: tzinfo) -> str | 
 
     Args:
         report: the report.
-        kind: ``timeline``, ``lanes`` or ``nodes``; also the prefix of the ids inside.
+        kind: ``timeline``, ``lanes``, ``nodes`` or ``ages``; also the prefix of the ids inside.
         title: its accessible name.
         zone: the zone that the axis shows.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowdiag.model.report import Report
-from flowdiag.report.charts import busiest_nodes, charted, frame, inline_svg
+from flowdiag.report.charts import age_bins, busiest_nodes, charted, frame, inline_svg
 from flowdiag.report.html.cards import cards
 from flowdiag.report.html.matrix import matrix
 from flowdiag.report.html.tables import (
@@ -50,6 +50,7 @@ _CHARTS = (
     ("timeline", "Denials over time by problem"),
     ("lanes", "When each problem was seen"),
     ("nodes", "Denials over time on each node"),
+    ("ages", "Age of pods when they were first refused"),
 )
 
 
@@ -93,6 +94,7 @@ def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
         "axis": frame(report),
         "marks": mark_rows(report, zone),
         "spans": span_rows(report, zone),
+        "ages": [(second, number) for second, number in enumerate(age_bins(report)) if number],
         "nodes": node_rows(report, zone),
         "nodes_left": max(len(report.buckets.counts.by_node) - len(busiest_nodes(report)), 0),
         "matrix": table,
