@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 __all__ = ["NS", "from_datetime", "parse_rfc3339", "rfc3339", "rfc3339_seconds"]
 
@@ -99,4 +100,10 @@ def rfc3339(at: int) -> str:
 
 def rfc3339_seconds(at: int) -> str:
     """RFC 3339 text in UTC, cut to whole seconds, for people."""
-    return f"{(_NAIVE + timedelta(seconds=at // NS)).isoformat()}Z"
+    return _in_seconds(at // NS)
+
+
+@lru_cache(maxsize=4096)
+def _in_seconds(at: int) -> str:
+    """The text of one second: thousands of records share it."""
+    return f"{(_NAIVE + timedelta(seconds=at)).isoformat()}Z"

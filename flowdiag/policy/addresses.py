@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
+from itertools import islice
 
 from msgspec import Struct
 
@@ -67,6 +68,13 @@ class RangeTable:
             for version, lengths in self._lengths.items()
         }
         return other
+
+    def beyond(self, other: RangeTable) -> RangeTable:
+        """Give the ranges that were added since this table was copied from `other`, at bits of their own."""
+        found = RangeTable()
+        for network in islice(self._bits, len(other), None):
+            found.bit(network)
+        return found
 
     def bit(self, network: Network) -> int:
         """Give the range's bit (a power of two), the same for the same range."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import LabelChange, Namespace, Pod, Snapshot
 from flowdiag.policy.addresses import Hits, RangeTable, parse_network
-from flowdiag.policy.facts import Facts, class_key
+from flowdiag.policy.facts import Facts, class_key, values_of
 
 __all__ = ["EndsBook", "labels_at", "pod_endpoint"]
 
@@ -46,6 +46,7 @@ class EndsBook:
         keys: what the set's conditions depend on (`Matcher.keys`).
         extra: builds the labels that a dialect adds to a pod, from its facts; or ``None``.
         relational: whether conditions tell the policed end's own node from others.
+        base: a book over the same state whose table this one's was copied from.
     """
 
     def __init__(
@@ -56,10 +57,14 @@ class EndsBook:
         *,
         extra: Callable[[Facts], Mapping[str, str]] | None = None,
         relational: bool = False,
+        base: EndsBook | None = None,
     ) -> None:
         self._snapshot = snapshot
-        self._table = table
+        self.table = table
         self.keys = keys
+        self.base = base
+        self._more = tuple(sorted(keys - base.keys)) if base is not None else ()
+        self._more_ranges = table.beyond(base.table) if base is not None else RangeTable()
         self._keys = tuple(sorted(keys))
         self._extra = extra
         self._relational = relational
@@ -103,6 +108,19 @@ class EndsBook:
                 self._same.clear()
             self._same[id(endpoint)] = (endpoint, facts, of_node)
         return facts
+
+    def apart(self, facts: Facts) -> tuple[object, ...]:
+        """What tells ends apart here that `base` takes for alike.
+
+        Args:
+            facts: what `base` knows of an end.
+        """
+        values = tuple(values_of(facts, self._more))
+        if not self._more_ranges:
+            return values
+        hits = [self._more_ranges.of_address(address) for address in facts.addresses]
+        # What is no single address lies in ranges in ways of its own.
+        return (*values, *hits, *(facts.addresses if None in hits else ()))
 
     def _keyed(self, endpoint: Endpoint, at: int | None, near: str | None) -> Facts:
         epoch = bisect_right(self._label_times, at) if at is not None and self._label_times else None
@@ -262,14 +280,14 @@ class EndsBook:
     def _hits(self, ip: str | None, cidr: str | None) -> Hits:
         if cidr is not None and ip is None:
             try:
-                return self._table.of_range(parse_network(cidr))
+                return self.table.of_range(parse_network(cidr))
             except ValueError:
                 return self._anywhere()
-        bits = self._table.of_address(ip) if ip is not None else None
+        bits = self.table.of_address(ip) if ip is not None else None
         return self._anywhere() if bits is None else Hits(bits, bits)
 
     def _anywhere(self) -> Hits:
-        return Hits(0, self._table.everything())
+        return Hits(0, self.table.everything())
 
     def _hits_of_either_family(self, addresses: tuple[str, ...]) -> Hits:
         """A dual-stack pod is inside a range as soon as its address of that family is."""
@@ -277,12 +295,12 @@ class EndsBook:
             return self._anywhere()
         bits = 0
         for address in addresses:
-            bits |= self._table.of_address(address) or 0
+            bits |= self.table.of_address(address) or 0
         return Hits(bits, bits)
 
     def _hits_of_several(self, addresses: tuple[str, ...]) -> Hits:
         """A node may send from any of its addresses: inside for sure only if all of a family are."""
-        found = [self._table.of_address(address) for address in addresses]
+        found = [self.table.of_address(address) for address in addresses]
         if not found or None in found:
             return self._anywhere()
         sure = maybe = 0

@@ -119,7 +119,14 @@ class PolicySet:
         self.ends: EndsBook = (
             base.ends
             if base is not None and same
-            else EndsBook(snapshot, ranges, keys, extra=extra, relational=relational)
+            else EndsBook(
+                snapshot,
+                ranges,
+                keys,
+                extra=extra,
+                relational=relational,
+                base=base.ends if base is not None else None,
+            )
         )
         self.conditions: Conditions = base.conditions if base is not None and same else Conditions()
         ordered = [(tier, in_order(tier)) for tier in tiers]

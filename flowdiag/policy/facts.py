@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from flowdiag.model.objects import ContainerPort
 from flowdiag.policy.addresses import Hits
 
-__all__ = ["ADDRESS", "OUTSIDE", "SUBJECT_ADDRESS", "Facts", "KeySource", "class_key"]
+__all__ = ["ADDRESS", "OUTSIDE", "SUBJECT_ADDRESS", "Facts", "KeySource", "class_key", "values_of"]
 
 OUTSIDE = frozenset({"outside"})
 """Kinds of ends that no policy of the cluster polices."""
@@ -152,14 +152,6 @@ def class_key(facts: Facts, keys: tuple[str, ...]) -> tuple[object, ...]:
         keys: sorted ``source/key`` names: ``pod/app``, ``namespace/env``, ``extra/projectcalico.org/name``,
             or a source alone for all of it: ``ports``, ``dns``.
     """
-    values: list[object] = []
-    for key in keys:
-        source, slash, label = key.partition("/")
-        if slash:
-            labels = _LABELS[source](facts)
-            values.append(None if labels is None else labels.get(label, _ABSENT))
-        else:
-            values.append(_WHOLE[source](facts))
     return (
         facts.kind,
         facts.namespace,
@@ -173,5 +165,18 @@ def class_key(facts: Facts, keys: tuple[str, ...]) -> tuple[object, ...]:
         facts.name if facts.kind == "node" else None,
         facts.hits.sure,
         facts.hits.maybe,
-        *values,
+        *values_of(facts, keys),
     )
+
+
+def values_of(facts: Facts, keys: tuple[str, ...]) -> list[object]:
+    """What conditions on these keys see of an end; `keys` as for `class_key`."""
+    values: list[object] = []
+    for key in keys:
+        source, slash, label = key.partition("/")
+        if slash:
+            labels = _LABELS[source](facts)
+            values.append(None if labels is None else labels.get(label, _ABSENT))
+        else:
+            values.append(_WHOLE[source](facts))
+    return values

@@ -38,7 +38,7 @@ from flowdiag.policy.manifest import manifest
 from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.buckets import bucketize
 from flowdiag.timeline.clocks import clock_doubt
-from flowdiag.timeline.ends import EndKey, end_key
+from flowdiag.timeline.ends import EndKey, EndViews, end_key
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.folded import Folded
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft, Refusal, group
@@ -117,6 +117,7 @@ def build_report(material: Material) -> Report:
     refusing, drafts = drafts, [*drafts, *gaps]
     allowed = _AllowedIndex(material.allowed)
     problems: list[Problem] = []
+    ends = EndViews()
     for draft in drafts:
         notes: list[str] = []
         if draft.finding.code == _DNS:
@@ -128,7 +129,7 @@ def build_report(material: Material) -> Report:
             # Allowed traffic is counted by the minute.
             notes.append(f"seen allowed again from about {moment(since, began)}")
         problem = make_problem(
-            draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes
+            draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes, ends=ends
         )
         doubt = clock_doubt(problem, draft.recording, material.clock_skew)
         if doubt is not None:

@@ -10,7 +10,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.report import ReportEndpoint
 
-__all__ = ["EndKey", "end_key", "end_name", "end_namespace", "fold_addresses", "report_endpoint"]
+__all__ = ["EndKey", "EndViews", "end_key", "end_name", "end_namespace", "fold_addresses", "report_endpoint"]
 
 EndKey = tuple[str, str, str, str]
 """(kind, namespace, workload kind, name): what makes two ends the same end of a connection."""
@@ -109,6 +109,26 @@ def _together(family: list[tuple[str, IPv4Address | IPv6Address]], width: int) -
     return {text: cidr for cidr, members in groups.items() if len(members) >= _FOLD_FROM for text in members}
 
 
+class EndViews:
+    """Ends as a report shows them, each made once: thousands of connections share a few hundred."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[EndKey, int], tuple[Endpoint, ReportEndpoint]] = {}
+        """By the identity of an end that stands alone, which is kept so that it stays its."""
+
+    def of(self, key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
+        """The view of one end from all endpoints that were folded into it."""
+        # Flows share their ends.
+        alike = {id(end): end for end in ends}
+        if len(alike) != 1:
+            return report_endpoint(key, alike.values())
+        ((number, end),) = alike.items()
+        known = self._known.get((key, number))
+        if known is None:
+            known = self._known[key, number] = (end, report_endpoint(key, (end,)))
+        return known[1]
+
+
 def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
     """The report's view of one end from all endpoints that were folded into it."""
     kind, namespace, workload_kind, name = key
@@ -118,12 +138,7 @@ def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
     identities: set[int] = set()
     labels: dict[str, str] | None = None
     known: set[str] = set()
-    seen: set[int] = set()
     for end in ends:
-        # Flows share their ends.
-        if id(end) in seen:
-            continue
-        seen.add(id(end))
         if end.pod is not None:
             pods.add(end.pod.name)
             labels = _common(labels, end.pod.labels)

@@ -10,7 +10,7 @@ from flowdiag.model.event import ObjectRef, Verdict
 from flowdiag.model.report import Problem, ProblemChange, TimelineEntry
 from flowdiag.model.time import NS, rfc3339
 
-__all__ = ["ChangeMark", "GapMark", "SignalMark", "near_changes", "timeline"]
+__all__ = ["ChangeMark", "GapMark", "SignalMark", "in_time", "near_changes", "timeline"]
 
 BEFORE_S = 600
 """Changes this long before a first denial stand beside the problem."""
@@ -55,6 +55,21 @@ class GapMark(Struct, frozen=True, kw_only=True):
     lost: int | None
 
 
+def in_time(changes: Sequence[ChangeMark], first: int | None, last: int | None) -> list[ChangeMark]:
+    """Changes near the start or the end of a problem, whatever they changed."""
+    if first is None:
+        return []
+    return [change for change in changes if _starts(change, first) or _ends(change, last)]
+
+
+def _starts(change: ChangeMark, first: int) -> bool:
+    return first - BEFORE_S * NS <= change.at <= first + AFTER_S * NS
+
+
+def _ends(change: ChangeMark, last: int | None) -> bool:
+    return last is not None and last - AFTER_S * NS <= change.at <= last + ENDED_S * NS
+
+
 def near_changes(
     changes: Sequence[ChangeMark],
     objects: set[ObjectRef],
@@ -84,9 +99,8 @@ def near_changes(
         here = change.object.kind.endswith("NetworkPolicy") and change.object.namespace in {None, *namespaces}
         # Where the policies that isolate an end are not known, any policy of its namespace may be one.
         suspected = known or (here and not isolated)
-        started = suspected and first - BEFORE_S * NS <= change.at <= first + AFTER_S * NS
-        ended = last is not None and last - AFTER_S * NS <= change.at <= last + ENDED_S * NS
-        if started or (ended and (known or here)):
+        started = suspected and _starts(change, first)
+        if started or (_ends(change, last) and (known or here)):
             near.append((not started, abs(change.at - first), change))
     near.sort(key=lambda item: (item[0], item[1], item[2].kind, repr(item[2].object)))
     return tuple(

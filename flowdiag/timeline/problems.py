@@ -14,15 +14,16 @@ from flowdiag.model.report import (
     EvidenceLine,
     NearestRuleView,
     Problem,
+    ProblemChange,
     Reason,
     RecordedPolicy,
     Severity,
 )
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.timeline.commands import confirm_commands
-from flowdiag.timeline.ends import EndKey, end_name, end_namespace, report_endpoint
+from flowdiag.timeline.ends import EndKey, EndViews, end_name, end_namespace
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
-from flowdiag.timeline.marks import ChangeMark, near_changes
+from flowdiag.timeline.marks import ChangeMark, in_time, near_changes
 
 __all__ = ["fingerprint", "make_problem"]
 
@@ -57,14 +58,25 @@ def make_problem(
     until: int | None,
     allowed_since: int | None,
     notes: Iterable[str],
+    ends: EndViews | None = None,
 ) -> Problem:
-    """Everything but the folding, which needs all problems (`explains`, `explained_by`)."""
+    """Everything but the folding, which needs all problems (`explains`, `explained_by`).
+
+    Args:
+        draft: the connections with one cause.
+        changes: all of the run.
+        until: the end of the evidence.
+        allowed_since: when the connections were seen to pass again.
+        notes: sentences that stand before the problem's own.
+        ends: the views of ends that the run's problems share.
+    """
+    known = ends if ends is not None else EndViews()
     finding = draft.finding
     mark = fingerprint(draft)
     first, last = draft.span
     flows = draft.flows
     lead = draft.connections[0]
-    views = [_connection(connection) for connection in draft.connections]
+    views = [_connection(connection, known) for connection in draft.connections]
     source, destination = views[0].source, views[0].destination
     return Problem(
         id=f"p-{mark[:8]}",
@@ -93,9 +105,7 @@ def make_problem(
         nearest=tuple(_nearest(rule) for rule in finding.nearest[:_MAX_NEAREST]),
         counterfactual=finding.counterfactual,
         revert=finding.revert,
-        changes=near_changes(
-            changes, _objects(draft), _namespaces(draft), first, last, isolated=_isolation_known(draft)
-        ),
+        changes=_changes(draft, changes, first, last),
         explains=(),
         explained_by=None,
         evidence=_evidence(draft),
@@ -152,11 +162,11 @@ def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:
     return tuple(seen)[:8]
 
 
-def _connection(draft: ConnectionDraft) -> Connection:
+def _connection(draft: ConnectionDraft, ends: EndViews) -> Connection:
     first, last = draft.first, draft.last
     return Connection(
-        source=report_endpoint(draft.source, (r.flow.src for r in draft.refusals)),
-        destination=report_endpoint(draft.destination, (r.flow.dst for r in draft.refusals)),
+        source=ends.of(draft.source, (r.flow.src for r in draft.refusals)),
+        destination=ends.of(draft.destination, (r.flow.dst for r in draft.refusals)),
         protocol=draft.protocol,
         port=draft.port,
         count=draft.count,
@@ -216,6 +226,17 @@ def _evidence(draft: ProblemDraft) -> tuple[EvidenceLine, ...]:
         for example in refusal.flow.distinct.examples
     }
     return tuple(EvidenceLine(e.input, e.line, e.raw) for e in sorted(examples)[:_MAX_EVIDENCE])
+
+
+def _changes(
+    draft: ProblemDraft, changes: Sequence[ChangeMark], first: int | None, last: int | None
+) -> tuple[ProblemChange, ...]:
+    timely = in_time(changes, first, last)
+    if not timely:
+        return ()
+    return near_changes(
+        timely, _objects(draft), _namespaces(draft), first, last, isolated=_isolation_known(draft)
+    )
 
 
 def _objects(draft: ProblemDraft) -> set[ObjectRef]:

@@ -7,7 +7,7 @@ anew can change anything, and these only for the peers that they may match.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -83,6 +83,7 @@ class Groups:
     def __init__(self, ends: Iterable[Endpoint]) -> None:
         self._ends = tuple((end, end_text(end)) for end in ends)
         self._known: dict[tuple[int, ...], tuple[list[EndsBook], Cut]] = {}
+        self._looks: dict[int, tuple[EndsBook, list[Facts]]] = {}
 
     def of(self, sets: Sequence[PolicySet]) -> Cut:
         """Put ends together that every one of the sets takes for alike; in the order of the first of each."""
@@ -92,14 +93,32 @@ class Groups:
         key = (*asked, int(crosses))
         known = self._known.get(key)
         if known is None:
+            first = next(iter(asked.values()))
+            apart = [self._apart(policies, first) for policies in asked.values()]
             members: dict[tuple[object, ...], list[tuple[Endpoint, str]]] = {}
-            for end, name in self._ends:
-                classes = tuple(_facts(policies, end).class_id for policies in asked.values())
+            for number, (end, name) in enumerate(self._ends):
                 node = end.pod.node if crosses and end.pod is not None else None
-                members.setdefault((end.kind, *classes, node), []).append((end, name))
+                marks = (end.kind, node, *(each(number) for each in apart))
+                members.setdefault(marks, []).append((end, name))
             groups = [Group(own[0][0], tuple(sorted({name for _, name in own}))) for own in members.values()]
             # The books are kept so that their identities stay their own.
             known = self._known[key] = ([policies.ends for policies in asked.values()], Cut(groups))
+        return known[1]
+
+    def _apart(self, policies: PolicySet, first: PolicySet) -> Callable[[int], object]:
+        """What tells the ends apart in one set, by their numbers; in terms of the first where it is made from that."""
+        if policies is not first and policies.ends.base is first.ends:
+            looks = self._facts(first)
+            return lambda number: policies.ends.apart(looks[number])
+        looks = self._facts(policies)
+        return lambda number: looks[number].class_id
+
+    def _facts(self, policies: PolicySet) -> list[Facts]:
+        book = policies.ends
+        known = self._looks.get(id(book))
+        if known is None:
+            # The book is kept so that its identity stays its own.
+            known = self._looks[id(book)] = (book, [_facts(policies, end) for end, _ in self._ends])
         return known[1]
 
 
