@@ -11,11 +11,17 @@ From then on a record costs an increment: ``lane.buckets``, ``lane.first`` and `
 plain attributes that a parser's loop may change itself.  Everything else (records that are odd, other
 events, warnings) goes through `FlowSink.add`, which is what a parser without `fold` uses for all.
 
+Of allowed records, which are most, little but a count is asked.  They cost least where they are appended, number by
+number, to the columns of `FlowSink.waiting`:
+
+    kind = sink.kind(sink.shape(shape), Direction.EGRESS, None, policies)
+
 Folding must give what parsing and adding gives; a property test of each such parser holds that.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Container
 from typing import Any, Protocol
 
@@ -39,6 +45,7 @@ __all__ = [
     "FlowSink",
     "Lane",
     "Settled",
+    "Waiting",
     "flag_bits",
     "looks_like_reply",
     "named_peer",
@@ -129,6 +136,22 @@ class Settled(Struct, frozen=True, gc=False):
     """Ports of clients that are noted already."""
 
 
+class Waiting(Protocol):
+    """Columns to which a record is appended, one number to each of them."""
+
+    srcs: array[int]
+    """As `FlowSink.peer` gave; replies are to be turned round before."""
+    dsts: array[int]
+    ports: array[int]
+    """-1 for none."""
+    kinds: array[int]
+    """As `FlowSink.kind` gave."""
+    ats: array[int]
+    """Nanoseconds."""
+    flags: array[int]
+    """TCP flags, by `TCP_FLAGS`."""
+
+
 class FlowSink(Protocol):
     """Takes what a parser found in one block of one input.
 
@@ -164,6 +187,21 @@ class FlowSink(Protocol):
         witness: Witness | None,
     ) -> Lane:
         """The lane of such records; replies are to be turned round before (`looks_like_reply`)."""
+        ...
+
+    @property
+    def waiting(self) -> Waiting:
+        """Takes allowed records that have a time, stand for one and name no DNS names."""
+        ...
+
+    def kind(
+        self,
+        shape: int,
+        direction: Direction | None,
+        witness: Witness | None,
+        policies: tuple[PolicyHit, ...],
+    ) -> int | None:
+        """Number of a kind of allowed records that name these policies; ``None`` where they need a lane."""
         ...
 
     def note(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowdiag.model.time import NS
+from flowdiag.tally.grouping import mapping
 from flowdiag.tally.lane import NEVER, FlowLane
 from flowdiag.tally.table import Table
 
@@ -20,6 +21,7 @@ def recent(table: Table, before: int) -> Table:
         table: not to be used any more.
         before: nanoseconds.
     """
+    table.join()
     left = Table(table.limits)
     peers: dict[int, int] = {}
     shapes: dict[int, int] = {}
@@ -33,6 +35,19 @@ def recent(table: Table, before: int) -> Table:
             whole = table.shapes[shape]
             shapes[shape] = left.shape(whole.parser, whole.shape)
         left.lanes[level, peers[src], peers[dst], port, shapes[shape], code] = lane
+    columns = table.columns
+    columns.forget(before)
+    srcs, dsts, _, kinds, _ = columns.parts()
+    left.columns.absorb(
+        columns,
+        mapping(table.peers, lambda number: left.peer(table.peers[number]), srcs, dsts),
+        mapping(
+            table.shapes,
+            lambda number: left.shape(table.shapes[number].parser, table.shapes[number].shape),
+            kinds,
+        ),
+    )
+    left.columns.settle()
     return left
 
 

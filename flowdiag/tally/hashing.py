@@ -7,12 +7,17 @@ from ipaddress import ip_address
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from flowdiag.model.event import Peer
+from flowdiag.tally.grouping import U64
 
-__all__ = ["folded_peer", "mix", "stable_hash"]
+__all__ = ["folded_peer", "mix", "mix_columns", "stable_hash"]
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
+# The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): every bit of what goes in moves half of those that come out.
+_STEP, _FIRST, _SECOND = 0x9E37_79B9_7F4A_7C15, 0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB
+_MASK = (1 << 64) - 1
 _WORLD = ("world", "world-ipv4", "world-ipv6")
 
 
@@ -23,8 +28,24 @@ def stable_hash(value: Any) -> int:
 
 def mix(*numbers: int) -> int:
     """One 64-bit hash of several numbers below 2**64, order counting."""
-    packed = b"".join(number.to_bytes(8, "big") for number in numbers)
-    return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big")
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed + number + _STEP) & _MASK
+        mixed = (mixed ^ mixed >> 30) * _FIRST & _MASK
+        mixed = (mixed ^ mixed >> 27) * _SECOND & _MASK
+        mixed ^= mixed >> 31
+    return mixed
+
+
+def mix_columns(*columns: U64) -> U64:
+    """`mix` of each row."""
+    mixed = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        mixed = mixed + column + np.uint64(_STEP)
+        mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(_FIRST)
+        mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(_SECOND)
+        mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def folded_peer(peer: Peer) -> Peer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flowdiag.model.event import Direction, Event, Peer, PolicyHit, Witness
 from flowdiag.model.tally import DnsAnswer, Example
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
+from flowdiag.tally.columns import Waiting
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.table import EXACT, lane_code
 
@@ -49,6 +50,21 @@ class BoundSink:
     ) -> FlowLane:
         """The lane of such records."""
         return self._table.lane(EXACT, src, dst, port, shape, lane_code(direction, witness))
+
+    @property
+    def waiting(self) -> Waiting:
+        """Where records of a `kind` are appended."""
+        return self._table.columns.waiting
+
+    def kind(
+        self,
+        shape: int,
+        direction: Direction | None,
+        witness: Witness | None,
+        policies: tuple[PolicyHit, ...],
+    ) -> int | None:
+        """Number of a kind of allowed records."""
+        return self._table.kind(shape, lane_code(direction, witness), policies)
 
     def note(
         self,

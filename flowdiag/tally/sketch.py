@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = ["Sketch"]
 
 _KEPT = 256
+_FEW = 64
 _SPACE = 1 << 64
 
 
@@ -39,6 +42,23 @@ class Sketch:
         if end is not None:
             self.hashes.add(end)
             self._trim()
+
+    def note_ports(self, ports: Sequence[int]) -> None:
+        """Flows with these ports; what is none counts nothing."""
+        if len(ports) < _FEW:
+            for port in ports:
+                self.note(port, None)
+            return
+        bits = bytearray(8192)
+        for port in ports:
+            if 0 <= port <= 65_535:
+                bits[port >> 3] |= 1 << (port & 7)
+        self.ports |= int.from_bytes(bits, "little")
+
+    def note_ends(self, ends: Sequence[int]) -> None:
+        """Flows with these hashes of ends."""
+        self.hashes.update(ends)
+        self._trim()
 
     def absorb(self, other: Sketch) -> None:
         """Union."""

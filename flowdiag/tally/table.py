@@ -5,14 +5,16 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.model.event import Direction, Peer, Witness
+from flowdiag.model.event import Direction, Peer, PolicyHit, Witness
 from flowdiag.parserkit.placing import REFUSED
 from flowdiag.parserkit.sink import FlowShape
+from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.limits import Limits
 
 __all__ = [
     "BITS",
+    "CODES",
     "EXACT",
     "FOLDED",
     "POOLED",
@@ -41,6 +43,10 @@ class ParserShape(Struct, frozen=True, array_like=True):
     shape: FlowShape
 
 
+CODES = 9
+"""How many `lane_code` gives, from zero on."""
+
+
 def lane_code(direction: Direction | None, witness: Witness | None) -> int:
     """Direction and witness as one small number; enums hash slowly, so they are compared."""
     way = 0 if direction is None else 3 if direction is Direction.INGRESS else 6
@@ -60,7 +66,8 @@ def lane_witness(code: int) -> Witness | None:
 class Table:
     """Ends, shapes and lanes.
 
-    `lanes` is keyed by (level, source, destination, port, shape, code of direction and witness).
+    `lanes` is keyed by (level, source, destination, port, shape, code of direction and witness).  Lanes of allowed
+    flows may stand in `columns`, and for a while in both: `join` ends that.
     Flows with a hash of ``2 ** exact_bits`` and more are not kept exactly, and so on (see `bounds`).
     """
 
@@ -69,6 +76,7 @@ class Table:
         self.peers: list[Peer] = []
         self.shapes: list[ParserShape] = []
         self.lanes: dict[tuple[int, int, int, int | None, int, int], FlowLane] = {}
+        self.columns = LaneColumns(limits)
         self.exact_bits = BITS
         self.folded_bits = BITS
         self.text_bits = BITS
@@ -92,7 +100,7 @@ class Table:
         if number is None:
             number = self._shape_numbers[whole] = len(self.shapes)
             self.shapes.append(whole)
-            self._units.append(1 if shape.verdict in REFUSED else 60)
+            self._units.append(1 if shape.verdict in REFUSED else UNIT)
             self._plain.append(number)
             plain = _plain(shape)
             if plain is not shape:
@@ -119,6 +127,26 @@ class Table:
             lane.note_words(words.verdict_raw, words.reason_raw)
         return lane
 
+    def kind(self, shape: int, code: int, policies: tuple[PolicyHit, ...]) -> int | None:
+        """What to append to `columns` for allowed records of this shape; ``None`` where they need a lane."""
+        return None if self._units[shape] != UNIT else self.columns.kind(shape, code, policies)
+
+    def join(self) -> None:
+        """Bring every lane to one place, and what waits into order."""
+        columns = self.columns
+        columns.settle()
+        if not len(columns):
+            return
+        keys = [key for key in self.lanes if key[0] == EXACT and self._units[key[4]] == UNIT]
+        numbers = columns.find([key[1:] for key in keys])
+        both = numbers[numbers >= 0]
+        if not len(both):
+            return
+        met = (key for key, number in zip(keys, numbers.tolist(), strict=True) if number >= 0)
+        for key, lane in zip(met, columns.lanes(both), strict=True):
+            self.lanes[key].absorb(lane)
+        columns.remove(both)
+
     def absorb(self, other: Table) -> None:
         """Add all lanes of `other`."""
         self.exact_bits = min(self.exact_bits, other.exact_bits)
@@ -128,6 +156,8 @@ class Table:
         shapes = [self.shape(whole.parser, whole.shape) for whole in other.shapes]
         for (level, src, dst, port, shape, code), lane in other.lanes.items():
             self.lane(level, peers[src], peers[dst], port, shapes[shape], code).absorb(lane)
+        other.columns.settle()
+        self.columns.absorb(other.columns, peers, shapes)
 
 
 def _plain(shape: FlowShape) -> FlowShape:

@@ -22,6 +22,7 @@ from flowdiag.parserkit.placing import place_event
 from flowdiag.tally.answers import Answers
 from flowdiag.tally.bounds import compacted
 from flowdiag.tally.collecting import uncollected
+from flowdiag.tally.columns import PENDING
 from flowdiag.tally.forgetting import recent
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Kept, Sighting
@@ -192,18 +193,25 @@ class Tally:
     # -- bounds ------------------------------------------------------------------------------------
 
     def _bound(self) -> None:
-        if len(self.table.lanes) > self._look_at or self._texts > 4 * self.limits.example_texts:
+        columns = self.table.columns
+        if len(columns.waiting.srcs) >= PENDING:
+            columns.sort_in()
+        if (
+            len(self.table.lanes) + len(columns) > self._look_at
+            or self._texts > 4 * self.limits.example_texts
+        ):
             self.compact()
 
     def compact(self) -> None:
         """Apply the limits now; every result does."""
         with uncollected():
+            self.table.join()
             smaller = compacted(self.table)
         if smaller is not None:
             # The numbers that parsers remember belong to the old table.
             self.table = smaller
             self._memos.clear()
-        lanes = len(self.table.lanes)
+        lanes = len(self.table.lanes) + len(self.table.columns)
         self._look_at = lanes + max(_ROOM, lanes // 2)
         self._texts = 0
 
@@ -212,7 +220,7 @@ class Tally:
         with uncollected():
             self.table = recent(self.table, before)
         self._memos.clear()
-        self._look_at = len(self.table.lanes) + _ROOM
+        self._look_at = len(self.table.lanes) + len(self.table.columns) + _ROOM
         self.answers.forget(before)
         for kept in (self._logs, self._changes, self._gaps):
             kept.forget(before)

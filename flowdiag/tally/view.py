@@ -11,21 +11,23 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 from operator import itemgetter
 
+import numpy as np
+
 from flowdiag.model.event import Peer, Verdict
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.model.time import NS
 from flowdiag.tally.bounds import Bounds
 from flowdiag.tally.collecting import uncollected
+from flowdiag.tally.columns import UNIT, LaneColumns, halves
 from flowdiag.tally.distinct import buckets_of, make_flow
+from flowdiag.tally.exact import Exact, LaneKey, exact
+from flowdiag.tally.grouping import I64, alike
 from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.pairs import paired
-from flowdiag.tally.table import EXACT, REFUSED, Table
+from flowdiag.tally.table import CODES, EXACT, REFUSED, Table
 
 __all__ = ["FlowView", "Wanted"]
-
-LaneKey = tuple[int, int, int, int | None, int, int]
-"""As the keys of `Table.lanes`."""
 
 Wanted = Callable[[int, int, bool], bool]
 """Whether a flow is wanted, by the numbers of its ends in `FlowView.peers` and whether it has names of them."""
@@ -37,6 +39,7 @@ class FlowView:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._bounds = Bounds(table)
+        self._columns = table.columns.parts()
 
     @property
     def peers(self) -> Sequence[Peer]:
@@ -46,6 +49,7 @@ class FlowView:
     def nodes(self) -> set[str]:
         """Nodes whose records the flows are of."""
         shapes = {shape for _, _, _, _, shape, _ in self._table.lanes}
+        shapes.update(np.unique(self._columns[3]).tolist())
         return {node for shape in shapes if (node := self._table.shapes[shape].shape.node) is not None}
 
     def flows(
@@ -83,31 +87,36 @@ class FlowView:
     def count(self, verdicts: Collection[Verdict]) -> int:
         """How many flows have one of these verdicts, without making them; those past the bounds count too."""
         shapes = self._shapes(verdicts)
-        return len({key[:5] for key in self._table.lanes if shapes[key[4]]})
+        keys = [key for key in self._table.lanes if shapes[key[4]]]
+        past = {key[:5] for key in keys if key[0] != EXACT}
+        flows = exact([key for key in keys if key[0] == EXACT], self._table.columns)
+        among = flows.some(np.flatnonzero(np.array(shapes, bool)[flows.shapes]))
+        first, _ = alike(among.shapes, among.ports, among.dsts, among.srcs)
+        return len(past) + len(first)
 
     def buckets(self, verdicts: Collection[Verdict]) -> list[Bucket]:
         """Counts in time of all flows with one of `verdicts` together; of none that refuse, whose pairs count once."""
         shapes = self._shapes(verdicts)
-        narrow: dict[int, dict[int, int]] = defaultdict(dict)
         counts: dict[tuple[int | None, int], int] = defaultdict(int)
-        places = {key[:5] for key, lane in self._table.lanes.items() if shapes[key[4]] and lane.is_wide}
-        wide: dict[Place, dict[int, FlowLane]] = defaultdict(dict)
+        wide = self._wide(shapes)
         for key, lane in self._table.lanes.items():
-            if not shapes[key[4]]:
-                continue
-            if places and key[:5] in places:
-                wide[key[:5]][key[5]] = lane
+            if not shapes[key[4]] or key[:5] in wide:
                 continue
             if lane.untimed:
                 counts[None, 0] += lane.untimed
-            sums = narrow[lane.unit]
             for start, count in lane.buckets.items():
-                sums[start] = sums.get(start, 0) + count
-        for unit, sums in narrow.items():
-            for start, count in sums.items():
-                counts[start * NS, unit * NS] += count
+                counts[start * NS, lane.unit * NS] += count
+        columns = self._table.columns
+        apart = np.zeros(len(columns), bool)
+        apart[[number for _, numbers in wide.values() for number in numbers]] = True
+        counted = (np.array(shapes, bool)[self._columns[3]] & ~apart)[halves(columns.rows)[0]]
+        minutes, back = np.unique(halves(columns.rows[counted])[1], return_inverse=True)
+        sums = np.zeros(len(minutes), np.int64)
+        np.add.at(sums, back, columns.counts[counted])
+        for minute, count in zip(minutes.tolist(), sums.tolist(), strict=True):
+            counts[minute * UNIT * NS, UNIT * NS] += count
         # The lanes of one flow are brought to one width, the widest of them.
-        for lanes in wide.values():
+        for lanes, _ in wide.values():
             for part in paired(lanes, refused=False):
                 width = max(lane.width for lane in part.lanes)
                 for bucket in buckets_of(part, width):
@@ -115,27 +124,98 @@ class FlowView:
         in_order = sorted(counts.items(), key=lambda item: (item[0][0] or -1, item[0][1]))
         return [Bucket(start, width, count) for (start, width), count in in_order if count]
 
+    def _wide(self, shapes: list[bool]) -> dict[Place, tuple[dict[int, FlowLane], list[int]]]:
+        """Flows with a lane that is wider than at first: their lanes, and which of the columns those are."""
+        found: dict[Place, tuple[dict[int, FlowLane], list[int]]] = {}
+        lanes = self._table.lanes
+        of_columns = np.flatnonzero(
+            np.array(shapes, bool)[self._columns[3]] & (self._table.columns.shifts > 0)
+        )
+        for key, lane in lanes.items():
+            if shapes[key[4]] and lane.is_wide:
+                found[key[:5]] = ({}, [])
+        for place in self._places(of_columns):
+            found[place] = ({}, [])
+        if not found:
+            return found
+        for key, lane in lanes.items():
+            if key[:5] in found:
+                found[key[:5]][0][key[5]] = lane
+        self._put_columns(found)
+        return found
+
+    def _put_columns(self, found: dict[Place, tuple[dict[int, FlowLane], list[int]]]) -> None:
+        columns = self._table.columns
+        asked = [(src, dst, port, shape, code) for _, src, dst, port, shape in found for code in range(CODES)]
+        numbers = columns.find(asked)
+        there = np.flatnonzero(numbers >= 0)
+        for at, number, lane in zip(
+            there.tolist(), numbers[there].tolist(), columns.lanes(numbers[there]), strict=True
+        ):
+            *place, code = asked[at]
+            of_place = found[EXACT, place[0], place[1], place[2], place[3]]
+            of_place[0][code] = lane
+            of_place[1].append(number)
+
     def _shapes(self, verdicts: Collection[Verdict]) -> list[bool]:
         return [whole.shape.verdict in verdicts for whole in self._table.shapes]
+
+    def _places(self, numbers: I64) -> list[Place]:
+        """Places of lanes of the columns."""
+        srcs, dsts, ports, shapes, _ = (column[numbers].tolist() for column in self._columns)
+        return [
+            (EXACT, src, dst, port if port >= 0 else None, shape)
+            for src, dst, port, shape in zip(srcs, dsts, ports, shapes, strict=True)
+        ]
 
     def _cells(self, verdicts: Collection[Verdict] | None, wanted: Wanted | None) -> Cells:
         shapes = self._shapes(tuple(Verdict) if verdicts is None else verdicts)
         lanes = [(key, lane) for key, lane in self._table.lanes.items() if shapes[key[4]]]
+        numbers = np.flatnonzero(np.array(shapes, bool)[self._columns[3]])
         if wanted is not None:
-            lanes = _wanted(lanes, wanted)
+            named = {key[:5] for key, lane in lanes if lane.has_names}
+            numbers = self._wanted(numbers, wanted, named)
+            lanes = _wanted(lanes, wanted, named)
         cells: Cells = {}
         for key, lane in lanes:
-            place = key[:5]
-            known = cells.get(place)
-            if known is None:
-                known = cells[place] = {}
-            known[key[5]] = lane
+            cells.setdefault(key[:5], {})[key[5]] = lane
+        codes = self._columns[4][numbers].tolist()
+        objects = self._table.columns.lanes(numbers)
+        for place, code, lane in zip(self._places(numbers), codes, objects, strict=True):
+            cells.setdefault(place, {})[code] = lane
         return cells
 
+    def _wanted(self, numbers: I64, wanted: Wanted, named: set[Place]) -> I64:
+        """Those of wanted flows, asked once per pair of ends."""
+        srcs, dsts = self._columns[0][numbers], self._columns[1][numbers]
+        first, pair = alike(dsts, srcs)
+        answers = np.array(
+            [
+                wanted(src, dst, False)
+                for src, dst in zip(srcs[first].tolist(), dsts[first].tolist(), strict=True)
+            ],
+            bool,
+        )
+        chosen = answers[pair] if len(pair) else np.zeros(0, bool)
+        if named:
+            # A name that another lane of the same flow has is its own.
+            asked = [(*place[1:], code) for place in named if place[0] == EXACT for code in range(CODES)]
+            known = self._table.columns.find(asked)
+            chosen |= np.isin(
+                numbers,
+                [
+                    number
+                    for number, (src, dst, *_) in zip(known.tolist(), asked, strict=True)
+                    if number >= 0 and wanted(src, dst, True)
+                ],
+            )
+        return numbers[chosen]
 
-def _wanted(lanes: list[tuple[LaneKey, FlowLane]], wanted: Wanted) -> list[tuple[LaneKey, FlowLane]]:
+
+def _wanted(
+    lanes: list[tuple[LaneKey, FlowLane]], wanted: Wanted, named: set[Place]
+) -> list[tuple[LaneKey, FlowLane]]:
     """Those of wanted flows, of which each pair of ends has many; names of one lane are its flow's."""
-    named = {key[:5] for key, lane in lanes if lane.has_names}
     answers: dict[tuple[int, int, bool], bool] = {}
     found = []
     for item in lanes:
@@ -153,28 +233,44 @@ class _OtherWays:
     """Whether the other way of a connection was seen, by ends without what the record says beside."""
 
     def __init__(self, table: Table, cells: Cells) -> None:
-        self._table = table
         numbers: dict[tuple[str | None, ...], int] = {}
-        self._ends = [numbers.setdefault(_end(peer), len(numbers)) for peer in table.peers]
-        self._protocols = [whole.shape.protocol for whole in table.shapes]
-        self._turned = [whole.shape.turned for whole in table.shapes]
-        asked = {self._key(place, turned=not self._turned[place[4]]) for place in cells if place[0] == EXACT}
-        self._seen = (
-            {
-                found
-                for key in table.lanes
-                if key[0] == EXACT and (found := self._key(key[:5], turned=self._turned[key[4]])) in asked
-            }
-            if asked
-            else set()
+        self._ends = np.array(
+            [numbers.setdefault(_end(peer), len(numbers)) for peer in table.peers], np.int64
         )
+        protocols: dict[str | None, int] = {}
+        # The protocol's number, and in the last bit which way.
+        self._ways = np.array(
+            [
+                protocols.setdefault(whole.shape.protocol, len(protocols)) << 1 | whole.shape.turned
+                for whole in table.shapes
+            ],
+            np.int64,
+        )
+        asked = [place for place in cells if place[0] == EXACT]
+        self._seen: set[Place] = set()
+        if not asked:
+            return
+        those = exact([(*place, 0) for place in asked], LaneColumns(table.limits))
+        all_of_them = exact([key for key in table.lanes if key[0] == EXACT], table.columns)
+        theirs, ours = self._keys(all_of_them, 0), self._keys(those, 1)
+        _, number = alike(*(np.concatenate(both) for both in zip(ours, theirs, strict=True)))
+        answered = np.zeros(len(number), bool)
+        answered[number[len(asked) :]] = True
+        self._seen = {
+            place for place, seen in zip(asked, answered[number[: len(asked)]].tolist(), strict=True) if seen
+        }
 
-    def _key(self, place: tuple[int, int, int, int | None, int], *, turned: bool) -> tuple[object, ...]:
-        return self._ends[place[1]], self._ends[place[2]], place[3], self._protocols[place[4]], turned
+    def _keys(self, flows: Exact, turned: int) -> tuple[I64, I64, I64, I64]:
+        return (
+            self._ends[flows.srcs],
+            self._ends[flows.dsts],
+            flows.ports,
+            self._ways[flows.shapes] ^ turned,
+        )
 
     def is_seen(self, place: Place) -> bool:
         """Whether records of the other way of this connection are there."""
-        return place[0] == EXACT and self._key(place, turned=not self._turned[place[4]]) in self._seen
+        return place in self._seen
 
 
 def _end(peer: Peer) -> tuple[str | None, ...]:

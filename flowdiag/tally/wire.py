@@ -8,6 +8,7 @@ from msgspec import Struct
 from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.collecting import uncollected
+from flowdiag.tally.columns import ColumnsState, LaneColumns
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
 from flowdiag.tally.lane import FlowLane, LaneFacts
@@ -44,6 +45,7 @@ class TableState(Struct, frozen=True, array_like=True):
     peers: list[Peer]
     shapes: list[ParserShape]
     lanes: Columns
+    columns: ColumnsState
     bits: tuple[int, int, int]
 
 
@@ -105,6 +107,7 @@ def table_state(table: Table) -> TableState:
         table.peers,
         table.shapes,
         columns,
+        table.columns.state(),
         (table.exact_bits, table.folded_bits, table.text_bits),
     )
 
@@ -153,3 +156,4 @@ def absorb_state(table: Table, state: TableState) -> None:
             at = end
         for place, facts in columns.facts:
             lanes[place].add_facts(facts)
+    table.columns.absorb(LaneColumns.of_state(state.columns, table.limits), peers, shapes)

@@ -18,7 +18,7 @@ from flowdiag.parserkit import Block, FlowSink, ParseContext, looks_like_reply
 from flowdiag_parsers.hubble.json_fields import canonical_ip
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
-from flowdiag_parsers.hubble.json_memory import Codes, Memory
+from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SLOW, Codes, Memory
 
 __all__ = ["fold_lines"]
 
@@ -117,7 +117,10 @@ class _Folding:
             index: in the block, of the first line of the run.
             offset: of the first of `flows` among `lines`.
         """
-        memory = self._memory
+        memory, sink = self._memory, self._sink
+        waiting = sink.waiting
+        put_src, put_dst, put_port = waiting.srcs.append, waiting.dsts.append, waiting.ports.append
+        put_kind, put_at, put_flags = waiting.kinds.append, waiting.ats.append, waiting.flags.append
         ends, lanes, seconds, known_flags = memory.ends, memory.lanes, memory.seconds, memory.flags
         first, last, records = self._first, self._last, 0
         node: str | None = None
@@ -157,26 +160,32 @@ class _Folding:
             address = ip.source
             forms = ends.get(address)
             if forms is None:
-                src = memory.end(address, source)
+                src = memory.end(address, source, sink)
             elif forms[0] == source:
                 src = forms[1]
             elif forms[2] == source:
                 src = forms[3]
             else:
-                src = memory.end(address, source)
+                src = memory.end(address, source, sink)
             address = ip.destination
             forms = ends.get(address)
             if forms is None:
-                dst = memory.end(address, destination)
+                dst = memory.end(address, destination, sink)
             elif forms[0] == destination:
                 dst = forms[1]
             elif forms[2] == destination:
                 dst = forms[3]
             else:
-                dst = memory.end(address, destination)
+                dst = memory.end(address, destination, sink)
             if src < 0 or dst < 0:
-                self._slowly(lines, position, index)
-                continue
+                # A bare address; two of them are told apart by interfaces, which are not decoded here.
+                if NO_END in (src, dst) or (src < 0 and dst < 0):
+                    self._slowly(lines, position, index)
+                    continue
+                if src < 0:
+                    src = BARE - src
+                else:
+                    dst = BARE - dst
             # What.
             flags = 0
             l4 = flow.l4
@@ -225,44 +234,55 @@ class _Folding:
             code = codes.get(kind)
             if code is None:
                 code = memory.code(codes, kind, protocol, flow)
-            if not code:
+            if code is SLOW:
                 self._slowly(lines, position, index)
                 continue
             if is_reply or (is_reply is None and looks_like_reply(flags, sport, port)):
-                # Turned round: the negative code says so.
-                key = (dst, src, sport, -code)
-                sport = port
+                src, dst, port, sport = dst, src, sport, port
+                way = code.turned
+                if way is None:
+                    way = memory.way(code, node, sink, turned=True)
             else:
-                key = (src, dst, port, code)
-            lane = lanes.get(key)
-            if lane is None:
-                lane = memory.lane(key, node, self._sink)
+                way = code.straight
+                if way is None:
+                    way = memory.way(code, node, sink, turned=False)
+            # Count.
+            number = way.number
+            if number >= 0:
+                if way.has_services:
+                    src, dst = memory.served(src, dst, way, sink)
+                put_src(src)
+                put_dst(dst)
+                put_port(port or -1)
+                put_kind(number)
+                put_at(at)
+                put_flags(flags)
+            else:
+                key = (src, dst, port, way.key)
+                lane = lanes.get(key)
                 if lane is None:
-                    self._slowly(lines, position, index)
-                    continue
-                lane.first = min(lane.first, at)
-            # Count.  What is behind a lane's attributes lies cold in memory: the fewer, the faster.
-            buckets = lane.buckets
-            if refused:
-                minute = at // _NS
-            if minute in buckets:
-                buckets[minute] += 1
-            else:
-                buckets[minute] = 1
-                if len(buckets) > lane.limit:
-                    lane.widen()
-            if at > lane.last:
-                lane.last = at
-            elif at < lane.first:
-                lane.first = at
-            if flags:
-                lane.flags |= flags
-            if refused:
-                line = self._block.of_line(index + position).line
-                self._sink.keep(lane, at, sport or None, line, lines[position])
-            elif l7 is not None and (dns := l7.dns) is not None and dns.ips and dns.query:
+                    lane = memory.lane(key, code, way, sink)
+                buckets = lane.buckets
+                if refused:
+                    minute = at // _NS
+                if minute in buckets:
+                    buckets[minute] += 1
+                else:
+                    buckets[minute] = 1
+                    if len(buckets) > lane.limit:
+                        lane.widen()
+                if at > lane.last:  # noqa: PLR1730 - a call of max costs ten times as much
+                    lane.last = at
+                if at < lane.first:  # noqa: PLR1730 - as above
+                    lane.first = at
+                if flags:
+                    lane.flags |= flags
+                if refused:
+                    line = self._block.of_line(index + position).line
+                    sink.keep(lane, at, sport or None, line, lines[position])
+            if l7 is not None and not refused and (dns := l7.dns) is not None and dns.ips and dns.query:
                 self._answer(dns, at)
-            if at > last:  # noqa: PLR1730 - a call of max costs ten times as much
+            if at > last:  # noqa: PLR1730 - as above
                 last = at
             if at < first:  # noqa: PLR1730 - as above
                 first = at

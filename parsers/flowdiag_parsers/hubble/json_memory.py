@@ -28,34 +28,57 @@ from flowdiag_parsers.hubble.json_flow import read_l4
 from flowdiag_parsers.hubble.json_hot import Flow
 from flowdiag_parsers.hubble.json_kinds import Kind, protocol_of, read_kind
 
-__all__ = ["Codes", "LaneKey", "Memory"]
+__all__ = ["BARE", "NO_END", "SLOW", "Code", "Codes", "LaneKey", "Memory", "Way"]
 
 _NS = 1_000_000_000
+_NEVER = 1 << 63
+"""Nanoseconds past which a time is no 64-bit number: the year 2262."""
 _MAX_ENDS = 50_000
 _MAX_LANES = 300_000
 _MAX_SECONDS = 65_536
 _MAX_KINDS = 50_000
 _MAX_FLAGS = 32
-_KIND = 1 << 24
-"""A kind's number times this, plus the protocol's, is one number for both."""
+NO_END = -1
+"""For bytes that are no endpoint."""
+BARE = -2
+"""An end of which nothing but the address is known is this minus its number."""
 
 LaneKey = tuple[int, int, int | None, int]
-"""Source, destination and port, turned round for a reply; code of kind and protocol, negative for a reply."""
-Codes = dict[tuple[Any, ...], int]
-"""Protocol and kind fields -> the code of such records; 0 for those that are read the slow way."""
+"""Source, destination and port, turned round for a reply; `Way.key`."""
 
 _decoder = msgspec.json.Decoder()
 _DOT = {ord("."): None}
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
 
 
-class _Variant(msgspec.Struct, frozen=True):
-    """A kind with its protocol, turned round or not: what lanes need of it."""
+class Way(msgspec.Struct, gc=False):
+    """Records of one code, turned round or not: how they are counted."""
 
-    shape: int
+    key: int
+    """Tells ways apart."""
+    number: int
+    """As `FlowSink.kind` gives; -1 for those that are counted in lanes."""
+    shapes: tuple[int, int]
+    """Of ordinary refusals and of housekeeping, which is told by the ends."""
     direction: Direction | None
     names: tuple[tuple[str, ...] | None, ...]
     services: tuple[str | None, ...]
+    has_services: bool
+
+
+class Code(msgspec.Struct, gc=False):
+    """A kind of record with its protocol, of one node."""
+
+    kind: Kind
+    protocol: int
+    straight: Way | None = None
+    turned: Way | None = None
+
+
+SLOW = Code(kind=None, protocol=-1)  # type: ignore[arg-type]
+"""Of records that are read the slow way."""
+Codes = dict[tuple[Any, ...], Code]
+"""Protocol and kind fields -> their code."""
 
 
 class Memory:
@@ -63,13 +86,11 @@ class Memory:
 
     __slots__ = (
         "_forms",
-        "_keys",
-        "_kind_numbers",
-        "_kinds",
+        "_known",
         "_minutes",
         "_peers",
-        "_sink_ends",
-        "_variants",
+        "_served",
+        "_ways",
         "codes",
         "ends",
         "flags",
@@ -88,19 +109,21 @@ class Memory:
         self.flags: list[tuple[Raw, int]] = []
         """The few forms of ``flags``; comparing bytes is cheaper than making them hashable."""
         self._forms: dict[tuple[str | None, bytes], int] = {}
-        self._peers: list[Peer] = []
-        """Our own numbers: an end without what stands beside it in the record."""
-        self._sink_ends: dict[int, int] = {}
-        self._kinds: list[Kind] = []
-        self._kind_numbers: dict[tuple[str, Kind], int] = {}
-        """From one on, so that every code has a sign."""
-        self._variants: dict[tuple[int, bool], _Variant] = {}
+        self._peers: dict[int, Peer] = {}
+        """By the sink's number: an end without what stands beside it in the record."""
+        self._served: dict[tuple[int, str], int] = {}
+        self._known: dict[tuple[str, int, Kind], Code] = {}
         self._minutes: dict[str, int] = {}
-        self._keys = 0
+        self._ways = 0
 
     def is_full(self) -> bool:
         """Whether it is time to forget; never within a block."""
-        return len(self.lanes) > _MAX_LANES or len(self._forms) > _MAX_ENDS or self._keys > _MAX_KINDS
+        return (
+            len(self.lanes) > _MAX_LANES
+            or len(self._forms) > _MAX_ENDS
+            or len(self._served) > _MAX_ENDS
+            or sum(map(len, self.codes.values())) > _MAX_KINDS
+        )
 
     def instant(self, time: str) -> tuple[int, int]:
         """Nanoseconds and the second at which the minute starts; -1 where it is no usable time."""
@@ -119,6 +142,8 @@ class Memory:
                 at = parse_rfc3339(time)
             except ValueError:
                 return -1, 0
+            if at >= _NEVER:
+                return -1, 0
             second = at // _NS
             minute = second - second % 60
             if plain:
@@ -127,24 +152,27 @@ class Memory:
             _remember(self.seconds, time[:19], (second * _NS, minute))
         return at, minute
 
-    def end(self, address: str | None, raw: Raw) -> int:
-        """Our number of an endpoint at an address; -1 where its bytes are no object."""
+    def end(self, address: str | None, raw: Raw, sink: FlowSink) -> int:
+        """Number of an endpoint at an address: see `NO_END` and `BARE`."""
         whole = bytes(raw)
         number = self._forms.get((address, whole))
         if number is None:
             try:
                 end = _decoder.decode(whole)
             except (msgspec.DecodeError, RecursionError):
-                return -1
+                return NO_END
             if not isinstance(end, dict):
-                return -1
-            number = len(self._peers)
+                return NO_END
             # An empty address says as little as none.
-            self._peers.append(named_peer(read_end(end, ip=address or None)))
+            peer = named_peer(read_end(end, ip=address or None))
+            number = sink.peer(peer)
+            self._peers[number] = peer
+            if not _is_named(peer):
+                number = BARE - number
             self._forms[address, whole] = number
         forms = self.ends.get(address)
         if forms is None:
-            self.ends[address] = [Raw(whole), number, None, -1]
+            self.ends[address] = [Raw(whole), number, None, NO_END]
         else:
             self.ends[address] = [Raw(whole), number, forms[0], forms[1]]
         return number
@@ -157,84 +185,91 @@ class Memory:
             self.flags.append((Raw(whole), bits))
         return bits
 
-    def code(self, codes: Codes, key: tuple[Any, ...], protocol: int, flow: Flow) -> int:
-        """The code of a kind of record with its protocol, kept under `key`; 0 for what is read the slow way."""
-        self._keys += 1
+    def code(self, codes: Codes, key: tuple[Any, ...], protocol: int, flow: Flow) -> Code:
+        """The code of a kind of record with its protocol, kept under `key`; `SLOW` for what is read the slow way."""
         kind = read_kind(flow)
         if kind is None:
-            codes[key] = 0
-            return 0
+            codes[key] = SLOW
+            return SLOW
         # The same kind may be written in many ways: policies carry their revision.
-        own = (flow.node_name or "", kind)
-        number = self._kind_numbers.get(own)
-        if number is None:
-            self._kinds.append(kind)
-            number = self._kind_numbers[own] = len(self._kinds)
-        code = codes[key] = number * _KIND + protocol
+        own = (flow.node_name or "", protocol, kind)
+        code = self._known.get(own)
+        if code is None:
+            code = self._known[own] = Code(kind=kind, protocol=protocol)
+        codes[key] = code
         return code
 
-    def lane(self, key: LaneKey, node: str, sink: FlowSink) -> Lane | None:
-        """Open the lane of records like this one.
-
-        ``None`` where both ends are bare addresses: then interfaces count, which are not decoded here.
-        """
-        src, dst, port, code = key
-        turned = code < 0
-        number, protocol = divmod(abs(code), _KIND)
-        kind = self._kinds[number - 1]
-        source, destination = self._peers[src], self._peers[dst]
-        if not (_is_named(source) or _is_named(destination)):
-            return None
-        noise = kind.reason_code is not None and is_housekeeping(kind.reason_code, source.ip, destination.ip)
-        variant = self._variants.get((code, noise))
-        if variant is None:
-            variant = _variant(kind, protocol, node, sink, turned=turned, noise=noise)
-            self._variants[code, noise] = variant
-        services = variant.services
-        lane = sink.lane(
-            self._sink_end(src, services[0], sink),
-            self._sink_end(dst, services[1], sink),
-            port or None,
-            variant.shape,
-            variant.direction,
-            kind.witness,
+    def way(self, code: Code, node: str, sink: FlowSink, *, turned: bool) -> Way:
+        """How records of this code are counted, kept in `code`."""
+        kind = code.kind
+        protocol, icmp = protocol_of(code.protocol)
+        direction = kind.direction
+        if turned and kind.is_reply is None and direction is not None:
+            direction = _OTHER_SIDE[direction]
+        ordinary = FlowShape(
+            node=node,
+            protocol=protocol,
+            icmp=icmp,
+            verdict=kind.verdict,
+            verdict_raw=kind.verdict_raw,
+            cause=kind.cause,
+            reason=kind.reason,
+            reason_code=kind.reason_code,
+            reason_raw=kind.reason_raw,
+            l7=None,
+            turned=turned,
         )
-        names = variant.names
+        shape = noise = sink.shape(ordinary)
+        if kind.reason_code is not None and kind.cause is not None:
+            noise = sink.shape(replace(ordinary, cause=Cause.NOISE))
+        order = slice(None, None, -1 if turned else 1)
+        names, services = kind.names[order], kind.services[order]
+        number: int | None = None
+        if kind.reason_code is None and not any(names):
+            number = sink.kind(shape, direction, kind.witness, kind.policies)
+        self._ways += 1
+        way = Way(
+            key=self._ways,
+            number=-1 if number is None else number,
+            shapes=(shape, noise),
+            direction=direction,
+            names=names,
+            services=services,
+            has_services=any(service is not None for service in services),
+        )
+        if turned:
+            code.turned = way
+        else:
+            code.straight = way
+        return way
+
+    def lane(self, key: LaneKey, code: Code, way: Way, sink: FlowSink) -> Lane:
+        """Open the lane of records like this one."""
+        src, dst, port, _ = key
+        kind = code.kind
+        noise = kind.reason_code is not None and is_housekeeping(
+            kind.reason_code, self._peers[src].ip, self._peers[dst].ip
+        )
+        src, dst = self.served(src, dst, way, sink)
+        lane = sink.lane(src, dst, port or None, way.shapes[noise], way.direction, kind.witness)
+        names = way.names
         if names[0] or names[1] or kind.policies:
             sink.note(lane, src_names=names[0], dst_names=names[1], policies=kind.policies)
         self.lanes[key] = lane
         return lane
 
-    def _sink_end(self, number: int, service: str | None, sink: FlowSink) -> int:
-        """The sink's number of an end."""
-        if service is not None:
-            return sink.peer(replace(self._peers[number], service=service))
-        found = self._sink_ends.get(number)
+    def served(self, src: int, dst: int, way: Way, sink: FlowSink) -> tuple[int, int]:
+        """The ends with the services that the record names beside them."""
+        services = way.services
+        return self._served_end(src, services[0], sink), self._served_end(dst, services[1], sink)
+
+    def _served_end(self, number: int, service: str | None, sink: FlowSink) -> int:
+        if service is None:
+            return number
+        found = self._served.get((number, service))
         if found is None:
-            found = self._sink_ends[number] = sink.peer(self._peers[number])
+            found = self._served[number, service] = sink.peer(replace(self._peers[number], service=service))
         return found
-
-
-def _variant(kind: Kind, number: int, node: str, sink: FlowSink, *, turned: bool, noise: bool) -> _Variant:
-    protocol, icmp = protocol_of(number)
-    direction = kind.direction
-    if turned and kind.is_reply is None and direction is not None:
-        direction = _OTHER_SIDE[direction]
-    shape = FlowShape(
-        node=node,
-        protocol=protocol,
-        icmp=icmp,
-        verdict=kind.verdict,
-        verdict_raw=kind.verdict_raw,
-        cause=Cause.NOISE if noise and kind.cause is not None else kind.cause,
-        reason=kind.reason,
-        reason_code=kind.reason_code,
-        reason_raw=kind.reason_raw,
-        l7=None,
-        turned=turned,
-    )
-    way = slice(None, None, -1 if turned else 1)
-    return _Variant(sink.shape(shape), direction, kind.names[way], kind.services[way])
 
 
 def _is_named(peer: Peer) -> bool:

@@ -1,0 +1,465 @@
+"""Lanes of allowed flows as columns of numbers: most lanes of a large input, of which little but counts is asked.
+
+A parser appends six numbers a record (`Waiting`); now and then they are sorted into lanes and buckets.  Per lane
+that takes about 40 bytes and per bucket 16, where an object with a dictionary takes some 600, and a record costs
+no search in memory that is long out of the cache.
+
+Counts are per `UNIT` seconds, and wider for a lane with more than `Limits.allowed_buckets` of them, by the rule of
+`FlowLane.widen`: the least width at which the buckets fit, which hangs on the set of starts alone.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from flowdiag.model.event import PolicyHit
+from flowdiag.model.time import NS
+from flowdiag.tally.grouping import I64, U64, Mask, alike, collapsed, first_of_runs, none, padded
+from flowdiag.tally.lane import NEVER, FlowLane
+from flowdiag.tally.limits import Limits
+
+__all__ = ["PENDING", "UNIT", "ColumnsState", "LaneColumns", "Waiting", "halves"]
+
+UNIT = 60
+"""Seconds of a base bucket."""
+PENDING = 1 << 18
+"""Records that may wait before they are sorted in."""
+
+# A lane's key: source, destination, and the number of its place (shape, code, port) in 64 bits.
+_END = 21
+_PLACE = 22
+_ROOM = 1 << 19
+"""Rows that may wait before all are brought into one order."""
+_MOST_NOTES = 4096
+_WIRE = np.dtype("<i8")
+
+Policies = tuple[PolicyHit, ...]
+
+
+class ColumnsState(Struct, frozen=True, array_like=True):
+    """`LaneColumns` as bytes: columns of 64-bit numbers."""
+
+    keys: list[bytes]
+    """Sources, destinations, ports (-1 for none), shapes, codes."""
+    counts: list[bytes]
+    """First and last times, flags, shifts; of the buckets lane, minute and count; of the notes lane and note."""
+    notes: list[Policies]
+
+
+class Waiting:
+    """Records that wait: append one number to each column."""
+
+    __slots__ = ("ats", "dsts", "flags", "kinds", "ports", "srcs")
+
+    def __init__(self) -> None:
+        self.srcs = array("i")
+        self.dsts = array("i")
+        self.ports = array("i")
+        """-1 for none."""
+        self.kinds = array("i")
+        """As `LaneColumns.kind` gave."""
+        self.ats = array("q")
+        """Nanoseconds."""
+        self.flags = array("H")
+
+    def clear(self) -> None:
+        """Forget all."""
+        for column in (self.srcs, self.dsts, self.ports, self.kinds, self.ats, self.flags):
+            del column[:]
+
+
+class LaneColumns:
+    """See the module.  A lane's number is its place in `keys` and the columns beside it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.waiting = Waiting()
+        self._kinds: dict[tuple[int, int, Policies], int] = {}
+        self._kind_ways: list[int] = []
+        self._kind_notes: list[int] = []
+        self._ways: dict[tuple[int, int], int] = {}
+        """(shape, code) -> number."""
+        self.ways: list[tuple[int, int]] = []
+        self._places: dict[int, int] = {}
+        """Way and port in one number -> number of the place."""
+        self.places: list[int] = []
+        self._notes: dict[Policies, int] = {(): 0}
+        self.notes: list[Policies] = [()]
+        self.keys: U64 = none(np.uint64)
+        self.firsts: I64 = none(np.int64)
+        self.lasts: I64 = none(np.int64)
+        self.flags: I64 = none(np.int64)
+        self.shifts: I64 = none(np.int64)
+        self._sorted: U64 = none(np.uint64)
+        self._numbers: I64 = none(np.int64)
+        self.rows: U64 = none(np.uint64)
+        """Lane and minute in one number; sorted and each there once after `settle`."""
+        self.counts: I64 = none(np.int64)
+        self._late: list[tuple[U64, I64]] = []
+        self._late_rows = 0
+        self.noted: U64 = none(np.uint64)
+        """Lane and note in one number, sorted, each there once."""
+
+    def __len__(self) -> int:
+        """Lanes, but for what waits."""
+        return len(self.keys)
+
+    # -- adding ------------------------------------------------------------------------------------
+
+    def kind(self, shape: int, code: int, policies: Policies) -> int | None:
+        """Number of records of this shape that name these policies; ``None`` when there are too many kinds."""
+        whole = (shape, code, policies)
+        number = self._kinds.get(whole)
+        if number is None:
+            note = self._notes.get(policies)
+            if note is None:
+                if len(self.notes) >= _MOST_NOTES:
+                    return None
+                note = self._notes[policies] = len(self.notes)
+                self.notes.append(policies)
+            number = self._kinds[whole] = len(self._kind_ways)
+            self._kind_ways.append(self._way(shape, code))
+            self._kind_notes.append(note)
+        return number
+
+    def settle(self) -> None:
+        """Sort in what waits, and bring all rows into one order."""
+        self.sort_in()
+        self._gather()
+
+    def sort_in(self) -> None:
+        """Bring what waits into lanes."""
+        waiting = self.waiting
+        if not waiting.srcs:
+            return
+        kinds = np.array(waiting.kinds, np.int64)
+        ways = np.array(self._kind_ways, np.int64)[kinds]
+        places, back = np.unique(ways << 17 | (np.array(waiting.ports, np.int64) + 1), return_inverse=True)
+        keys = _keys(
+            np.array(waiting.srcs, np.int64), np.array(waiting.dsts, np.int64), self._placed(places)[back]
+        )
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        starts = first_of_runs(keys)
+        lanes = self._lanes(keys[starts])
+        ats = np.array(waiting.ats, np.int64)[order]
+        flags = np.array(waiting.flags, np.int64)[order]
+        self.firsts[lanes] = np.minimum(self.firsts[lanes], np.minimum.reduceat(ats, starts))
+        self.lasts[lanes] = np.maximum(self.lasts[lanes], np.maximum.reduceat(ats, starts))
+        self.flags[lanes] |= np.bitwise_or.reduceat(flags, starts)
+        of_records = np.repeat(lanes, np.diff(starts, append=len(keys)))
+        rows = np.sort(_rows(of_records, ats // (UNIT * NS)))
+        first = first_of_runs(rows)
+        self._add_rows(rows[first], np.diff(first, append=len(rows)))
+        notes = np.array(self._kind_notes, np.int64)[kinds[order]]
+        if notes.any():
+            told = notes > 0
+            self._note(_rows(of_records[told], notes[told]))
+        waiting.clear()
+
+    def absorb(
+        self,
+        other: LaneColumns,
+        peers: Sequence[int],
+        shapes: Sequence[int],
+        only: I64 | None = None,
+        *,
+        ports: bool = True,
+    ) -> I64:
+        """Add lanes of `other`; several of them may become one.
+
+        Args:
+            other: settled.
+            peers: my numbers of its ends.
+            shapes: my numbers of its shapes.
+            only: the lanes wanted; ``None`` for all.
+            ports: whether they keep their ports.
+
+        Returns:
+            My number of each of them.
+        """
+        chosen = np.arange(len(other)) if only is None else only
+        if not len(chosen):
+            return none(np.int64)
+        srcs, dsts, places = _parts(other.keys[chosen])
+        ends = np.array(peers, np.int64)
+        used = np.unique(places)
+        mine = np.zeros(len(other.places), np.int64)
+        ways = {}
+        moved = []
+        for place in used.tolist():
+            way, port = divmod(other.places[place], 1 << 17)
+            known = ways.get(way)
+            if known is None:
+                shape, code = other.ways[way]
+                known = ways[way] = self._way(shapes[shape], code)
+            moved.append(known << 17 | (port if ports else 0))
+        mine[used] = self._placed(np.array(moved, np.int64))
+        keys = _keys(ends[srcs], ends[dsts], mine[places])
+        distinct, back = np.unique(keys, return_inverse=True)
+        lanes = self._lanes(distinct)[back]
+        np.minimum.at(self.firsts, lanes, other.firsts[chosen])
+        np.maximum.at(self.lasts, lanes, other.lasts[chosen])
+        np.bitwise_or.at(self.flags, lanes, other.flags[chosen])
+        np.maximum.at(self.shifts, lanes, other.shifts[chosen])
+        renumbered = np.full(len(other), -1, np.int64)
+        renumbered[chosen] = lanes
+        of_rows, minutes = halves(other.rows)
+        kept = renumbered[of_rows] >= 0
+        self._add_rows(_rows(renumbered[of_rows[kept]], minutes[kept]), other.counts[kept])
+        if len(other.noted):
+            of_notes, notes = halves(other.noted)
+            kept = renumbered[of_notes] >= 0
+            numbers = np.array([self._note_number(policies) for policies in other.notes], np.int64)
+            self._note(_rows(renumbered[of_notes[kept]], numbers[notes[kept]]))
+        return lanes
+
+    def remove(self, lanes: I64) -> None:
+        """Take lanes out; settled before.  Numbers of kinds stay good."""
+        kept = np.ones(len(self), bool)
+        kept[lanes] = False
+        renumbered = np.cumsum(kept) - 1
+        self.keys, self.firsts, self.lasts = self.keys[kept], self.firsts[kept], self.lasts[kept]
+        self.flags, self.shifts = self.flags[kept], self.shifts[kept]
+        there = kept[self._numbers]
+        self._sorted, self._numbers = self._sorted[there], renumbered[self._numbers[there]]
+        self.rows, there = _moved(self.rows, kept, renumbered)
+        self.counts = self.counts[there]
+        self.noted, _ = _moved(self.noted, kept, renumbered)
+
+    def forget(self, before: int) -> None:
+        """Take out buckets that end by `before`, nanoseconds, and lanes that nothing is left of; settled before."""
+        if not len(self):
+            return
+        lanes, minutes = halves(self.rows)
+        left = minutes * UNIT > (before // NS - (UNIT << self.shifts))[lanes]
+        left &= (self.lasts >= before)[lanes]
+        old = np.zeros(len(self), bool)
+        old[lanes[~left]] = True
+        self.rows, self.counts = self.rows[left], self.counts[left]
+        lanes, minutes = lanes[left], minutes[left]
+        begin = first_of_runs(lanes)
+        # What is left of a lane begins, as far as anybody knows, where its oldest bucket does.
+        oldest = np.zeros(len(self), np.int64)
+        oldest[lanes[begin]] = minutes[begin] * UNIT * NS
+        self.firsts = np.where(old, np.maximum(self.firsts, oldest), self.firsts)
+        gone = np.ones(len(self), bool)
+        gone[lanes[begin]] = False
+        self.remove(np.flatnonzero(gone))
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def parts(self) -> tuple[I64, I64, I64, I64, I64]:
+        """Columns of source, destination, port (-1 for none), shape and code, by lane."""
+        srcs, dsts, places = _parts(self.keys)
+        both = np.array(self.places, np.int64)
+        ways = np.array(self.ways, np.int64).reshape(-1, 2)
+        place = both[places]
+        way = ways[place >> 17]
+        return srcs, dsts, (place & (1 << 17) - 1) - 1, way[:, 0], way[:, 1]
+
+    def find(self, keys: Sequence[tuple[int, int, int | None, int, int]]) -> I64:
+        """Numbers of the lanes of (source, destination, port, shape, code); -1 for those that are not here."""
+        packed = []
+        for src, dst, port, shape, code in keys:
+            way = self._ways.get((shape, code), -1)
+            place = self._places.get(way << 17 | (-1 if port is None else port) + 1, -1)
+            packed.append(-1 if way < 0 or place < 0 else src << _END + _PLACE | dst << _PLACE | place)
+        asked = np.array([max(key, 0) for key in packed], np.uint64)
+        found, there = self._search(asked)
+        return np.where(there & np.array([key >= 0 for key in packed], bool), found, -1)
+
+    def lanes(self, numbers: I64) -> list[FlowLane]:
+        """Some lanes as objects; settled before."""
+        begin = np.searchsorted(self.rows, _rows(numbers, np.zeros_like(numbers)))
+        end = np.searchsorted(self.rows, _rows(numbers + 1, np.zeros_like(numbers)))
+        found: list[FlowLane] = []
+        minutes = halves(self.rows)[1] * UNIT
+        notes = self._notes_of(numbers)
+        for number, start, stop, first, last, flags, shift in zip(
+            numbers.tolist(),
+            begin.tolist(),
+            end.tolist(),
+            self.firsts[numbers].tolist(),
+            self.lasts[numbers].tolist(),
+            self.flags[numbers].tolist(),
+            self.shifts[numbers].tolist(),
+            strict=True,
+        ):
+            lane = FlowLane(UNIT, self._limits)
+            lane.buckets.update(
+                zip(minutes[start:stop].tolist(), self.counts[start:stop].tolist(), strict=True)
+            )
+            lane.first, lane.last, lane.flags, lane.shift = first, last, flags, shift
+            for policies in notes.get(number, ()):
+                lane.note_policies(policies)
+            found.append(lane)
+        return found
+
+    def _notes_of(self, numbers: I64) -> dict[int, list[Policies]]:
+        found: dict[int, list[Policies]] = {}
+        if len(self.noted):
+            lanes, notes = halves(self.noted)
+            asked = np.isin(lanes, numbers)
+            for lane, note in zip(lanes[asked].tolist(), notes[asked].tolist(), strict=True):
+                found.setdefault(lane, []).append(self.notes[note])
+        return found
+
+    def state(self) -> ColumnsState:
+        """All of it; settled before."""
+        srcs, dsts, ports, shapes, codes = self.parts()
+        return ColumnsState(
+            [column.astype(_WIRE).tobytes() for column in (srcs, dsts, ports, shapes, codes)],
+            [
+                column.astype(_WIRE).tobytes()
+                for column in (
+                    self.firsts,
+                    self.lasts,
+                    self.flags,
+                    self.shifts,
+                    *halves(self.rows),
+                    self.counts,
+                    *halves(self.noted),
+                )
+            ],
+            self.notes,
+        )
+
+    @classmethod
+    def of_state(cls, state: ColumnsState, limits: Limits) -> LaneColumns:
+        """What `state` gave."""
+        read = cls(limits)
+        srcs, dsts, ports, shapes, codes = (np.frombuffer(part, _WIRE) for part in state.keys)
+        firsts, lasts, flags, shifts, lanes, minutes, counts, of_notes, notes = (
+            np.frombuffer(part, _WIRE).astype(np.int64) for part in state.counts
+        )
+        first, way = alike(codes, shapes)
+        read.ways = list(zip(shapes[first].tolist(), codes[first].tolist(), strict=True))
+        places, back = np.unique(way << 17 | (ports + 1), return_inverse=True)
+        read.places = places.tolist()
+        read.keys = _keys(srcs, dsts, back)
+        read.firsts, read.lasts, read.flags, read.shifts = firsts, lasts, flags, shifts
+        read.rows, read.counts, read.noted = _rows(lanes, minutes), counts, _rows(of_notes, notes)
+        read.notes = state.notes
+        return read
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _way(self, shape: int, code: int) -> int:
+        number = self._ways.get((shape, code))
+        if number is None:
+            number = self._ways[shape, code] = len(self.ways)
+            self.ways.append((shape, code))
+        return number
+
+    def _note_number(self, policies: Policies) -> int:
+        number = self._notes.get(policies)
+        if number is None:
+            number = self._notes[policies] = len(self.notes)
+            self.notes.append(policies)
+        return number
+
+    def _placed(self, asked: I64) -> I64:
+        """Numbers of places, new ones for new ones."""
+        known, places = self._places, self.places
+        found = []
+        for place in asked.tolist():
+            number = known.get(place)
+            if number is None:
+                number = known[place] = len(places)
+                places.append(place)
+            found.append(number)
+        return np.array(found, np.int64)
+
+    def _search(self, keys: U64) -> tuple[I64, Mask]:
+        if not len(self._sorted):
+            return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
+        at = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
+        return self._numbers[at], self._sorted[at] == keys
+
+    def _lanes(self, keys: U64) -> I64:
+        """Numbers of lanes by sorted, distinct keys; new ones are opened."""
+        found, there = self._search(keys)
+        fresh = keys[~there]
+        if len(fresh):
+            numbers = np.arange(len(self.keys), len(self.keys) + len(fresh))
+            found[~there] = numbers
+            self.keys = np.concatenate((self.keys, fresh))
+            self.firsts = padded(self.firsts, len(fresh), NEVER - 1)
+            self.lasts = padded(self.lasts, len(fresh), -1)
+            self.flags = padded(self.flags, len(fresh), 0)
+            self.shifts = padded(self.shifts, len(fresh), 0)
+            at = np.searchsorted(self._sorted, fresh)
+            self._sorted = np.insert(self._sorted, at, fresh)
+            self._numbers = np.insert(self._numbers, at, numbers)
+        return found
+
+    def _note(self, noted: U64) -> None:
+        self.noted = np.unique(np.concatenate((self.noted, noted)))
+
+    def _add_rows(self, rows: U64, counts: I64) -> None:
+        self._late.append((rows, counts))
+        self._late_rows += len(rows)
+        if self._late_rows > max(_ROOM, len(self.rows)):
+            self._gather()
+
+    def _gather(self) -> None:
+        """All rows in one order, no lane with more than its share."""
+        if not self._late:
+            return
+        rows = np.concatenate((self.rows, *(rows for rows, _ in self._late)))
+        counts = np.concatenate((self.counts, *(counts for _, counts in self._late)))
+        self._late, self._late_rows = [], 0
+        order = np.argsort(rows, kind="stable")
+        self.rows, self.counts = collapsed(rows[order], counts[order])
+        if self.shifts.any():
+            self._align()
+        while True:
+            lanes, _ = halves(self.rows)
+            many = np.bincount(lanes, minlength=len(self.keys)) > self._limits.allowed_buckets
+            if not many.any():
+                return
+            self.shifts[many] += 1
+            self._align()
+
+    def _align(self) -> None:
+        """Every row at its lane's width; their order stays."""
+        lanes, minutes = halves(self.rows)
+        shifts = self.shifts[lanes]
+        self.rows, self.counts = collapsed(_rows(lanes, minutes >> shifts << shifts), self.counts)
+
+
+def halves(rows: U64) -> tuple[I64, I64]:
+    """The two numbers in each of `rows`."""
+    return (rows >> np.uint64(32)).astype(np.int64), (rows & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+
+
+def _moved(rows: U64, kept: Mask, renumbered: I64) -> tuple[U64, Mask]:
+    """Rows of lanes that are kept, at their new numbers, and which those were."""
+    lanes, rest = halves(rows)
+    there = kept[lanes]
+    return _rows(renumbered[lanes[there]], rest[there]), there
+
+
+def _rows(high: I64, low: I64) -> U64:
+    return (high << 32 | low).astype(np.uint64)
+
+
+def _keys(srcs: I64, dsts: I64, places: I64) -> U64:
+    return (
+        srcs.astype(np.uint64) << np.uint64(_END + _PLACE)
+        | dsts.astype(np.uint64) << np.uint64(_PLACE)
+        | places.astype(np.uint64)
+    )
+
+
+def _parts(keys: U64) -> tuple[I64, I64, I64]:
+    return (
+        (keys >> np.uint64(_END + _PLACE)).astype(np.int64),
+        (keys >> np.uint64(_PLACE) & np.uint64((1 << _END) - 1)).astype(np.int64),
+        (keys & np.uint64((1 << _PLACE) - 1)).astype(np.int64),
+    )

@@ -1,0 +1,67 @@
+"""Sorted columns of numbers: where runs of the same number begin, and sums over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["I64", "U64", "Mask", "alike", "collapsed", "first_of_runs", "mapped", "mapping", "none", "padded"]
+
+U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+def none(kind: DTypeLike) -> NDArray[Any]:
+    """An empty column."""
+    return np.empty(0, kind)
+
+
+def padded(column: I64, more: int, value: int) -> I64:
+    """`column` with `more` times `value` behind it."""
+    return np.concatenate((column, np.full(more, value, np.int64)))
+
+
+def first_of_runs(column: NDArray[Any]) -> I64:
+    """Where each run of equal numbers of a sorted column begins."""
+    if not len(column):
+        return none(np.int64)
+    return np.flatnonzero(np.concatenate(([True], column[1:] != column[:-1])))
+
+
+def mapped(column: I64, given: Callable[[int], int], kind: DTypeLike = np.int64) -> NDArray[Any]:
+    """`given` of each number, asked once per distinct one."""
+    distinct, back = np.unique(column, return_inverse=True)
+    return np.array([given(number) for number in distinct.tolist()], kind)[back]
+
+
+def mapping(whole: Sequence[object], given: Callable[[int], int], *used: I64) -> list[int]:
+    """`given` of the places of `whole` that are used, -1 for the others."""
+    found = [-1] * len(whole)
+    for number in np.unique(np.concatenate(used)).tolist():
+        found[number] = given(number)
+    return found
+
+
+def alike(*columns: I64) -> tuple[I64, I64]:
+    """Rows that agree in all columns: where one of each stands, and of each row which of those it is."""
+    order = np.lexsort(columns)
+    differs = np.zeros(len(order), bool)
+    if len(order):
+        differs[0] = True
+    for column in columns:
+        differs[1:] |= column[order[1:]] != column[order[:-1]]
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(differs) - 1
+    return order[differs], number
+
+
+def collapsed(column: U64, counts: I64) -> tuple[U64, I64]:
+    """A sorted column with each number once, and the sum of its counts."""
+    starts = first_of_runs(column)
+    if len(starts) == len(column):
+        return column, counts
+    return column[starts], np.add.reduceat(counts, starts)
