@@ -114,12 +114,11 @@ class Bounds:
         cells = lanes.some(first)
         groups = self._groups(cells)
         dropped = self._over_group(cells, groups)
-        left = np.flatnonzero(~dropped)
-        if len(left) > limits.flows or table.exact_bits < BITS:
-            hashes = self._hashes(cells, left)
-            table.exact_bits = _bits(np.sort(hashes), limits.flows, table.exact_bits)
-            if table.exact_bits < BITS:
-                dropped[left] = hashes >> np.uint64(table.exact_bits) > 0
+        refused = self._refused()[cells.shapes]
+        table.refused_bits = self._over_all(cells, dropped, refused, limits.flows, table.refused_bits)
+        table.allowed_bits = self._over_all(
+            cells, dropped, ~refused, limits.allowed_flows, table.allowed_bits
+        )
         pooling = self._bound_remainders(groups.some(np.flatnonzero(dropped)))
         gone = dropped[of_lanes]
         of_columns, of_keys = gone[: len(table.columns)], gone[len(table.columns) :].tolist()
@@ -139,12 +138,25 @@ class Bounds:
             mapped(cells.shapes, shape),
         )
 
+    def _refused(self) -> Mask:
+        return np.array([one.shape.verdict in REFUSED for one in self._table.shapes], bool)
+
+    def _over_all(self, cells: Exact, dropped: Mask, among: Mask, most: int, bits: int) -> int:
+        """Drop what is past the threshold that lets `most` of some cells stay; returns the threshold's bits."""
+        left = np.flatnonzero(among & ~dropped)
+        if len(left) <= most and bits == BITS:
+            return bits
+        hashes = self._hashes(cells, left)
+        bits = _bits(np.sort(hashes), most, bits)
+        if bits < BITS:
+            dropped[left] = hashes >> np.uint64(bits) > 0
+        return bits
+
     def _over_group(self, cells: Exact, groups: Exact) -> Mask:
         limits = self._table.limits
         first, number = alike(groups.shapes, groups.dsts, groups.srcs)
-        refused = np.array([one.shape.verdict in REFUSED for one in self._table.shapes], bool)
         most = np.where(
-            refused[groups.shapes[first]], limits.refused_per_group, limits.allowed_per_group
+            self._refused()[groups.shapes[first]], limits.refused_per_group, limits.allowed_per_group
         ).astype(np.int64)
         dropped = np.zeros(len(number), bool)
         members = np.flatnonzero((np.bincount(number, minlength=len(first)) > most)[number])
@@ -208,7 +220,8 @@ class Bounds:
         """Without the `dropped` lanes and those `of_columns`, whose counts go to their groups or to the pool."""
         old = self._table
         new = Table(old.limits)
-        new.exact_bits, new.folded_bits, new.text_bits = old.exact_bits, old.folded_bits, old.text_bits
+        new.refused_bits, new.allowed_bits = old.refused_bits, old.allowed_bits
+        new.folded_bits, new.text_bits = old.folded_bits, old.text_bits
         peers: dict[int, int] = {}
         shapes: dict[int, int] = {}
 

@@ -11,7 +11,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Bounds of one tally; tallies that merge must agree in them."""
 
     flows: int = 150_000
-    """Distinct flows kept exactly, over all groups."""
+    """Distinct refused flows kept exactly, over all groups."""
+    allowed_flows: int = 300_000
+    """Distinct allowed flows kept exactly, over all groups; theirs are columns of numbers."""
     refused_per_group: int = 1024
     """Of those that agree in all but port and outside address: refused, audited and failed ones."""
     allowed_per_group: int = 256

@@ -68,7 +68,7 @@ class Table:
 
     `lanes` is keyed by (level, source, destination, port, shape, code of direction and witness).  Lanes of allowed
     flows may stand in `columns`, and for a while in both: `join` ends that.
-    Flows with a hash of ``2 ** exact_bits`` and more are not kept exactly, and so on (see `bounds`).
+    Refused flows with a hash of ``2 ** refused_bits`` and more are not kept exactly, and so on (see `bounds`).
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -77,7 +77,8 @@ class Table:
         self.shapes: list[ParserShape] = []
         self.lanes: dict[tuple[int, int, int, int | None, int, int], FlowLane] = {}
         self.columns = LaneColumns(limits)
-        self.exact_bits = BITS
+        self.refused_bits = BITS
+        self.allowed_bits = BITS
         self.folded_bits = BITS
         self.text_bits = BITS
         self._peer_numbers: dict[Peer, int] = {}
@@ -149,7 +150,8 @@ class Table:
 
     def absorb(self, other: Table) -> None:
         """Add all lanes of `other`."""
-        self.exact_bits = min(self.exact_bits, other.exact_bits)
+        self.refused_bits = min(self.refused_bits, other.refused_bits)
+        self.allowed_bits = min(self.allowed_bits, other.allowed_bits)
         self.folded_bits = min(self.folded_bits, other.folded_bits)
         self.text_bits = min(self.text_bits, other.text_bits)
         peers = [self.peer(peer) for peer in other.peers]

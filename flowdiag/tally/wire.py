@@ -46,7 +46,7 @@ class TableState(Struct, frozen=True, array_like=True):
     shapes: list[ParserShape]
     lanes: Columns
     columns: ColumnsState
-    bits: tuple[int, int, int]
+    bits: tuple[int, int, int, int]
 
 
 class TallyState(Struct, frozen=True, array_like=True):
@@ -108,14 +108,15 @@ def table_state(table: Table) -> TableState:
         table.shapes,
         columns,
         table.columns.state(),
-        (table.exact_bits, table.folded_bits, table.text_bits),
+        (table.refused_bits, table.allowed_bits, table.folded_bits, table.text_bits),
     )
 
 
 def absorb_state(table: Table, state: TableState) -> None:
     """Add to `table` all of the one that `state` was taken of."""
-    exact, folded, text = state.bits
-    table.exact_bits = min(table.exact_bits, exact)
+    refused, allowed, folded, text = state.bits
+    table.refused_bits = min(table.refused_bits, refused)
+    table.allowed_bits = min(table.allowed_bits, allowed)
     table.folded_bits = min(table.folded_bits, folded)
     table.text_bits = min(table.text_bits, text)
     peers = [table.peer(peer) for peer in state.peers]

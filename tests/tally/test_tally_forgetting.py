@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from flowdiag.model.event import FlowEvent, Peer, TimeSource, Verdict
 from flowdiag.model.time import NS
 from flowdiag.tally import Tally
+from tests.tally.test_tally_laws import append
 
 MINUTE = 60 * NS
 
@@ -35,10 +36,10 @@ EVENTS = st.lists(
 )
 
 
-def tally_of(events) -> Tally:
+def tally_of(events, *, appended=False) -> Tally:
     tally = Tally()
     for one in events:
-        tally.add(one, "test", "in")
+        (append if appended else Tally.add)(tally, one, "test", "in")
     return tally
 
 
@@ -46,11 +47,11 @@ def buckets(tally: Tally):
     return [(flow.dst, flow.port, flow.verdict, flow.count, flow.buckets) for flow in tally.flows()]
 
 
-@given(EVENTS, st.integers(0, 10))
-def test_what_is_left_counts_as_if_nothing_else_had_been(events, minute):
-    """At whole minutes, which are whole buckets of both widths."""
+@given(EVENTS, st.integers(0, 10), st.booleans())
+def test_what_is_left_counts_as_if_nothing_else_had_been(events, minute, appended):
+    """At whole minutes, which are whole buckets of both widths; in lanes and in columns."""
     before = minute * MINUTE
-    tally = tally_of(events)
+    tally = tally_of(events, appended=appended)
     tally.forget(before)
     left = tally_of(one for one in events if one.at >= before)
     key = repr
