@@ -143,7 +143,7 @@ class Waiting(Protocol):
     """As `FlowSink.peer` gave; replies are to be turned round before."""
     dsts: array[int]
     ports: array[int]
-    """-1 for none."""
+    """At most 65,535; -1 for none."""
     kinds: array[int]
     """As `FlowSink.kind` gave."""
     ats: array[int]

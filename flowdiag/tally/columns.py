@@ -14,40 +14,36 @@ from array import array
 from collections.abc import Sequence
 
 import numpy as np
-from msgspec import Struct
 
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.time import NS
-from flowdiag.tally.grouping import I64, U64, Mask, alike, collapsed, first_of_runs, none, padded
+from flowdiag.tally.grouping import I64, U64, Mask, collapsed, first_of_runs, none, padded
 from flowdiag.tally.lane import NEVER, FlowLane
 from flowdiag.tally.limits import Limits
+from flowdiag.tally.packing import (
+    END_BITS,
+    PLACE_BITS,
+    PORT_BITS,
+    halves,
+    keys_of,
+    moved,
+    parts_of,
+    place_of,
+    rows_of,
+)
 
-__all__ = ["PENDING", "UNIT", "ColumnsState", "LaneColumns", "Waiting", "halves"]
+__all__ = ["PENDING", "UNIT", "LaneColumns", "Waiting"]
 
 UNIT = 60
 """Seconds of a base bucket."""
 PENDING = 1 << 18
 """Records that may wait before they are sorted in."""
 
-# A lane's key: source, destination, and the number of its place (shape, code, port) in 64 bits.
-_END = 21
-_PLACE = 22
 _ROOM = 1 << 19
 """Rows that may wait before all are brought into one order."""
 _MOST_NOTES = 4096
-_WIRE = np.dtype("<i8")
 
 Policies = tuple[PolicyHit, ...]
-
-
-class ColumnsState(Struct, frozen=True, array_like=True):
-    """`LaneColumns` as bytes: columns of 64-bit numbers."""
-
-    keys: list[bytes]
-    """Sources, destinations, ports (-1 for none), shapes, codes."""
-    counts: list[bytes]
-    """First and last times, flags, shifts; of the buckets lane, minute and count; of the notes lane and note."""
-    notes: list[Policies]
 
 
 class Waiting:
@@ -138,8 +134,8 @@ class LaneColumns:
             return
         kinds = np.array(waiting.kinds, np.int64)
         ways = np.array(self._kind_ways, np.int64)[kinds]
-        places, back = np.unique(ways << 17 | (np.array(waiting.ports, np.int64) + 1), return_inverse=True)
-        keys = _keys(
+        places, back = np.unique(place_of(ways, np.array(waiting.ports, np.int64)), return_inverse=True)
+        keys = keys_of(
             np.array(waiting.srcs, np.int64), np.array(waiting.dsts, np.int64), self._placed(places)[back]
         )
         order = np.argsort(keys, kind="stable")
@@ -152,13 +148,13 @@ class LaneColumns:
         self.lasts[lanes] = np.maximum(self.lasts[lanes], np.maximum.reduceat(ats, starts))
         self.flags[lanes] |= np.bitwise_or.reduceat(flags, starts)
         of_records = np.repeat(lanes, np.diff(starts, append=len(keys)))
-        rows = np.sort(_rows(of_records, ats // (UNIT * NS)))
+        rows = np.sort(rows_of(of_records, ats // (UNIT * NS)))
         first = first_of_runs(rows)
         self._add_rows(rows[first], np.diff(first, append=len(rows)))
         notes = np.array(self._kind_notes, np.int64)[kinds[order]]
         if notes.any():
             told = notes > 0
-            self._note(_rows(of_records[told], notes[told]))
+            self._note(rows_of(of_records[told], notes[told]))
         waiting.clear()
 
     def absorb(
@@ -185,21 +181,21 @@ class LaneColumns:
         chosen = np.arange(len(other)) if only is None else only
         if not len(chosen):
             return none(np.int64)
-        srcs, dsts, places = _parts(other.keys[chosen])
+        srcs, dsts, places = parts_of(other.keys[chosen])
         ends = np.array(peers, np.int64)
         used = np.unique(places)
         mine = np.zeros(len(other.places), np.int64)
-        ways = {}
+        ways: dict[int, int] = {}
         moved = []
         for place in used.tolist():
-            way, port = divmod(other.places[place], 1 << 17)
+            way, port = divmod(other.places[place], 1 << PORT_BITS)
             known = ways.get(way)
             if known is None:
                 shape, code = other.ways[way]
                 known = ways[way] = self._way(shapes[shape], code)
-            moved.append(known << 17 | (port if ports else 0))
+            moved.append(known << PORT_BITS | (port if ports else 0))
         mine[used] = self._placed(np.array(moved, np.int64))
-        keys = _keys(ends[srcs], ends[dsts], mine[places])
+        keys = keys_of(ends[srcs], ends[dsts], mine[places])
         distinct, back = np.unique(keys, return_inverse=True)
         lanes = self._lanes(distinct)[back]
         np.minimum.at(self.firsts, lanes, other.firsts[chosen])
@@ -210,12 +206,12 @@ class LaneColumns:
         renumbered[chosen] = lanes
         of_rows, minutes = halves(other.rows)
         kept = renumbered[of_rows] >= 0
-        self._add_rows(_rows(renumbered[of_rows[kept]], minutes[kept]), other.counts[kept])
+        self._add_rows(rows_of(renumbered[of_rows[kept]], minutes[kept]), other.counts[kept])
         if len(other.noted):
             of_notes, notes = halves(other.noted)
             kept = renumbered[of_notes] >= 0
             numbers = np.array([self._note_number(policies) for policies in other.notes], np.int64)
-            self._note(_rows(renumbered[of_notes[kept]], numbers[notes[kept]]))
+            self._note(rows_of(renumbered[of_notes[kept]], numbers[notes[kept]]))
         return lanes
 
     def remove(self, lanes: I64) -> None:
@@ -227,9 +223,9 @@ class LaneColumns:
         self.flags, self.shifts = self.flags[kept], self.shifts[kept]
         there = kept[self._numbers]
         self._sorted, self._numbers = self._sorted[there], renumbered[self._numbers[there]]
-        self.rows, there = _moved(self.rows, kept, renumbered)
+        self.rows, there = moved(self.rows, kept, renumbered)
         self.counts = self.counts[there]
-        self.noted, _ = _moved(self.noted, kept, renumbered)
+        self.noted, _ = moved(self.noted, kept, renumbered)
 
     def forget(self, before: int) -> None:
         """Take out buckets that end by `before`, nanoseconds, and lanes that nothing is left of; settled before."""
@@ -255,28 +251,30 @@ class LaneColumns:
 
     def parts(self) -> tuple[I64, I64, I64, I64, I64]:
         """Columns of source, destination, port (-1 for none), shape and code, by lane."""
-        srcs, dsts, places = _parts(self.keys)
+        srcs, dsts, places = parts_of(self.keys)
         both = np.array(self.places, np.int64)
         ways = np.array(self.ways, np.int64).reshape(-1, 2)
         place = both[places]
-        way = ways[place >> 17]
-        return srcs, dsts, (place & (1 << 17) - 1) - 1, way[:, 0], way[:, 1]
+        way = ways[place >> PORT_BITS]
+        return srcs, dsts, (place & (1 << PORT_BITS) - 1) - 1, way[:, 0], way[:, 1]
 
     def find(self, keys: Sequence[tuple[int, int, int | None, int, int]]) -> I64:
         """Numbers of the lanes of (source, destination, port, shape, code); -1 for those that are not here."""
         packed = []
         for src, dst, port, shape, code in keys:
             way = self._ways.get((shape, code), -1)
-            place = self._places.get(way << 17 | (-1 if port is None else port) + 1, -1)
-            packed.append(-1 if way < 0 or place < 0 else src << _END + _PLACE | dst << _PLACE | place)
+            place = self._places.get(way << PORT_BITS | (-1 if port is None else port) + 1, -1)
+            packed.append(
+                -1 if way < 0 or place < 0 else src << END_BITS + PLACE_BITS | dst << PLACE_BITS | place
+            )
         asked = np.array([max(key, 0) for key in packed], np.uint64)
         found, there = self._search(asked)
         return np.where(there & np.array([key >= 0 for key in packed], bool), found, -1)
 
     def lanes(self, numbers: I64) -> list[FlowLane]:
         """Some lanes as objects; settled before."""
-        begin = np.searchsorted(self.rows, _rows(numbers, np.zeros_like(numbers)))
-        end = np.searchsorted(self.rows, _rows(numbers + 1, np.zeros_like(numbers)))
+        begin = np.searchsorted(self.rows, rows_of(numbers, np.zeros_like(numbers)))
+        end = np.searchsorted(self.rows, rows_of(numbers + 1, np.zeros_like(numbers)))
         found: list[FlowLane] = []
         minutes = halves(self.rows)[1] * UNIT
         notes = self._notes_of(numbers)
@@ -308,44 +306,6 @@ class LaneColumns:
             for lane, note in zip(lanes[asked].tolist(), notes[asked].tolist(), strict=True):
                 found.setdefault(lane, []).append(self.notes[note])
         return found
-
-    def state(self) -> ColumnsState:
-        """All of it; settled before."""
-        srcs, dsts, ports, shapes, codes = self.parts()
-        return ColumnsState(
-            [column.astype(_WIRE).tobytes() for column in (srcs, dsts, ports, shapes, codes)],
-            [
-                column.astype(_WIRE).tobytes()
-                for column in (
-                    self.firsts,
-                    self.lasts,
-                    self.flags,
-                    self.shifts,
-                    *halves(self.rows),
-                    self.counts,
-                    *halves(self.noted),
-                )
-            ],
-            self.notes,
-        )
-
-    @classmethod
-    def of_state(cls, state: ColumnsState, limits: Limits) -> LaneColumns:
-        """What `state` gave."""
-        read = cls(limits)
-        srcs, dsts, ports, shapes, codes = (np.frombuffer(part, _WIRE) for part in state.keys)
-        firsts, lasts, flags, shifts, lanes, minutes, counts, of_notes, notes = (
-            np.frombuffer(part, _WIRE).astype(np.int64) for part in state.counts
-        )
-        first, way = alike(codes, shapes)
-        read.ways = list(zip(shapes[first].tolist(), codes[first].tolist(), strict=True))
-        places, back = np.unique(way << 17 | (ports + 1), return_inverse=True)
-        read.places = places.tolist()
-        read.keys = _keys(srcs, dsts, back)
-        read.firsts, read.lasts, read.flags, read.shifts = firsts, lasts, flags, shifts
-        read.rows, read.counts, read.noted = _rows(lanes, minutes), counts, _rows(of_notes, notes)
-        read.notes = state.notes
-        return read
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -430,36 +390,4 @@ class LaneColumns:
         """Every row at its lane's width; their order stays."""
         lanes, minutes = halves(self.rows)
         shifts = self.shifts[lanes]
-        self.rows, self.counts = collapsed(_rows(lanes, minutes >> shifts << shifts), self.counts)
-
-
-def halves(rows: U64) -> tuple[I64, I64]:
-    """The two numbers in each of `rows`."""
-    return (rows >> np.uint64(32)).astype(np.int64), (rows & np.uint64(0xFFFF_FFFF)).astype(np.int64)
-
-
-def _moved(rows: U64, kept: Mask, renumbered: I64) -> tuple[U64, Mask]:
-    """Rows of lanes that are kept, at their new numbers, and which those were."""
-    lanes, rest = halves(rows)
-    there = kept[lanes]
-    return _rows(renumbered[lanes[there]], rest[there]), there
-
-
-def _rows(high: I64, low: I64) -> U64:
-    return (high << 32 | low).astype(np.uint64)
-
-
-def _keys(srcs: I64, dsts: I64, places: I64) -> U64:
-    return (
-        srcs.astype(np.uint64) << np.uint64(_END + _PLACE)
-        | dsts.astype(np.uint64) << np.uint64(_PLACE)
-        | places.astype(np.uint64)
-    )
-
-
-def _parts(keys: U64) -> tuple[I64, I64, I64]:
-    return (
-        (keys >> np.uint64(_END + _PLACE)).astype(np.int64),
-        (keys >> np.uint64(_PLACE) & np.uint64((1 << _END) - 1)).astype(np.int64),
-        (keys & np.uint64((1 << _PLACE) - 1)).astype(np.int64),
-    )
+        self.rows, self.counts = collapsed(rows_of(lanes, minutes >> shifts << shifts), self.counts)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.event import Peer
-from flowdiag.tally.bounds import Bounds
+from flowdiag.tally.groups import Groups
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_witness
 
@@ -36,7 +36,7 @@ class Whole(Struct):
     lanes: dict[int, FlowLane]
 
 
-def whole_cells(table: Table, bounds: Bounds, cells: Cells) -> list[Whole]:
+def whole_cells(table: Table, groups: Groups, cells: Cells) -> list[Whole]:
     """Some distinct flows of a table; halves of pairs that do not contradict each other are one."""
     found: list[Whole] = []
     near: dict[tuple[str | int, str | int, int | None, int], list[Whole]] = defaultdict(list)
@@ -51,7 +51,7 @@ def whole_cells(table: Table, bounds: Bounds, cells: Cells) -> list[Whole]:
         if len(group) == 1:
             found += group
             continue
-        group.sort(key=lambda one: (-_depth(one.src) - _depth(one.dst), bounds.cell_hash(one.place[1:])))
+        group.sort(key=lambda one: (-_depth(one.src) - _depth(one.dst), groups.cell_hash(one.place[1:])))
         found += _joined(group)
     return found
 

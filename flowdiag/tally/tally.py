@@ -42,6 +42,7 @@ from flowdiag.tally.wire import (
 __all__ = ["Tally"]
 
 _RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
+_MANY_ENDS = 1 << 19
 _ROOM = 25_000
 """Lanes that may be added before it is looked whether there are too many."""
 
@@ -239,6 +240,8 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add all that `other` holds; `other` is not to be used any more."""
+        self._make_room()
+        other._make_room()
         with uncollected():
             self.table.absorb(other.table)
         self.answers.absorb(other.answers.sorted())
@@ -294,7 +297,13 @@ class Tally:
         self._texts += len(state.table.lanes.facts)
         self._bound()
 
+    def _make_room(self) -> None:
+        """Ends that no lane has any more are dropped before others are added: their numbers are bounded."""
+        if len(self.table.peers) > _MANY_ENDS:
+            self.compact()
+
     def _absorb(self, state: TallyState) -> None:
+        self._make_room()
         absorb_state(self.table, state.table)
         self.answers.absorb(state.answers)
         for name, counts in state.inputs.items():

@@ -16,14 +16,15 @@ import numpy as np
 from flowdiag.model.event import Peer, Verdict
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.model.time import NS
-from flowdiag.tally.bounds import Bounds
 from flowdiag.tally.collecting import uncollected
-from flowdiag.tally.columns import UNIT, LaneColumns, halves
+from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.distinct import buckets_of, make_flow
 from flowdiag.tally.exact import Exact, LaneKey, exact
 from flowdiag.tally.grouping import I64, alike
+from flowdiag.tally.groups import Groups
 from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane
+from flowdiag.tally.packing import halves
 from flowdiag.tally.pairs import paired
 from flowdiag.tally.table import CODES, EXACT, REFUSED, Table
 
@@ -38,7 +39,7 @@ class FlowView:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._bounds = Bounds(table)
+        self._groups = Groups(table)
         self._columns = table.columns.parts()
 
     @property
@@ -67,7 +68,7 @@ class FlowView:
     def _flows(self, cells: Cells) -> tuple[DistinctFlow, ...]:
         seen = _OtherWays(self._table, cells)
         found: list[tuple[tuple[int, str, int, str], Place, DistinctFlow]] = []
-        for whole in whole_cells(self._table, self._bounds, cells):
+        for whole in whole_cells(self._table, self._groups, cells):
             level, _, _, _, shape = whole.place
             refused = self._table.shapes[shape].shape.verdict in REFUSED
             for part in paired(whole.lanes, refused=refused):
@@ -80,7 +81,7 @@ class FlowView:
             alike = list(same)
             if len(alike) > 1:
                 # Hashing costs: only what begins together is put in order by it.
-                alike.sort(key=lambda item: self._bounds.cell_hash(item[1][1:]))
+                alike.sort(key=lambda item: self._groups.cell_hash(item[1][1:]))
             flows.extend(flow for _, _, flow in alike)
         return tuple(flows)
 
@@ -146,16 +147,21 @@ class FlowView:
 
     def _put_columns(self, found: dict[Place, tuple[dict[int, FlowLane], list[int]]]) -> None:
         columns = self._table.columns
-        asked = [(src, dst, port, shape, code) for _, src, dst, port, shape in found for code in range(CODES)]
+        asked = [
+            (src, dst, port, shape, code)
+            for level, src, dst, port, shape in found
+            if level == EXACT
+            for code in range(CODES)
+        ]
         numbers = columns.find(asked)
         there = np.flatnonzero(numbers >= 0)
         for at, number, lane in zip(
             there.tolist(), numbers[there].tolist(), columns.lanes(numbers[there]), strict=True
         ):
-            *place, code = asked[at]
-            of_place = found[EXACT, place[0], place[1], place[2], place[3]]
-            of_place[0][code] = lane
-            of_place[1].append(number)
+            src, dst, port, shape, code = asked[at]
+            lanes, numbers_of = found[EXACT, src, dst, port, shape]
+            lanes[code] = lane
+            numbers_of.append(number)
 
     def _shapes(self, verdicts: Collection[Verdict]) -> list[bool]:
         return [whole.shape.verdict in verdicts for whole in self._table.shapes]
@@ -209,7 +215,8 @@ class FlowView:
                     if number >= 0 and wanted(src, dst, True)
                 ],
             )
-        return numbers[chosen]
+        left: I64 = numbers[chosen]
+        return left
 
 
 def _wanted(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
-from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer
+from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer, PolicyHit
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.collecting import uncollected
-from flowdiag.tally.columns import ColumnsState, LaneColumns
+from flowdiag.tally.columns import LaneColumns
+from flowdiag.tally.grouping import alike
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
 from flowdiag.tally.lane import FlowLane, LaneFacts
 from flowdiag.tally.limits import Limits
+from flowdiag.tally.packing import halves, keys_of, place_of, rows_of
 from flowdiag.tally.table import ParserShape, Table
 
 __all__ = ["TableState", "TallyState", "absorb_state", "decode_tally", "encode_tally", "table_state"]
@@ -39,6 +42,16 @@ class Columns(Struct, array_like=True):
     """By the lane's place in the columns."""
 
 
+class ColumnsState(Struct, frozen=True, array_like=True):
+    """`LaneColumns` as bytes: columns of 64-bit numbers."""
+
+    keys: list[bytes]
+    """Sources, destinations, ports (-1 for none), shapes, codes."""
+    counts: list[bytes]
+    """First and last times, flags, shifts; of the buckets lane, minute and count; of the notes lane and note."""
+    notes: list[tuple[PolicyHit, ...]]
+
+
 class TableState(Struct, frozen=True, array_like=True):
     """A `Table`."""
 
@@ -62,6 +75,7 @@ class TallyState(Struct, frozen=True, array_like=True):
     answers: tuple[DnsAnswer, ...]
 
 
+_WIRE = np.dtype("<i8")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(TallyState)
 
@@ -107,7 +121,7 @@ def table_state(table: Table) -> TableState:
         table.peers,
         table.shapes,
         columns,
-        table.columns.state(),
+        _columns_state(table.columns),
         (table.refused_bits, table.allowed_bits, table.folded_bits, table.text_bits),
     )
 
@@ -157,4 +171,34 @@ def absorb_state(table: Table, state: TableState) -> None:
             at = end
         for place, facts in columns.facts:
             lanes[place].add_facts(facts)
-    table.columns.absorb(LaneColumns.of_state(state.columns, table.limits), peers, shapes)
+    table.columns.absorb(_columns_of(state.columns, table.limits), peers, shapes)
+
+
+def _columns_state(columns: LaneColumns) -> ColumnsState:
+    numbers = (
+        *(columns.firsts, columns.lasts, columns.flags, columns.shifts),
+        *(*halves(columns.rows), columns.counts, *halves(columns.noted)),
+    )
+    return ColumnsState(
+        [column.astype(_WIRE).tobytes() for column in columns.parts()],
+        [column.astype(_WIRE).tobytes() for column in numbers],
+        columns.notes,
+    )
+
+
+def _columns_of(state: ColumnsState, limits: Limits) -> LaneColumns:
+    """Columns to be absorbed, which nothing is to be added to."""
+    read = LaneColumns(limits)
+    srcs, dsts, ports, shapes, codes = (np.frombuffer(part, _WIRE).astype(np.int64) for part in state.keys)
+    firsts, lasts, flags, shifts, lanes, minutes, counts, of_notes, notes = (
+        np.frombuffer(part, _WIRE).astype(np.int64) for part in state.counts
+    )
+    first, way = alike(codes, shapes)
+    read.ways = list(zip(shapes[first].tolist(), codes[first].tolist(), strict=True))
+    places, back = np.unique(place_of(way, ports), return_inverse=True)
+    read.places = places.tolist()
+    read.keys = keys_of(srcs, dsts, back)
+    read.firsts, read.lasts, read.flags, read.shifts = firsts, lasts, flags, shifts
+    read.rows, read.counts, read.noted = rows_of(lanes, minutes), counts, rows_of(of_notes, notes)
+    read.notes = state.notes
+    return read

@@ -18,7 +18,7 @@ from flowdiag.parserkit import Block, FlowSink, ParseContext, looks_like_reply
 from flowdiag_parsers.hubble.json_fields import canonical_ip
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
-from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SLOW, Codes, Memory
+from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Memory
 
 __all__ = ["fold_lines"]
 
@@ -146,9 +146,8 @@ class _Folding:
             # When.
             try:
                 base, minute = seconds[time[:19]]
-                at = base + int(time[20:29])
-                if len(time) != 30:
-                    at = -1
+                # Go leaves out zeroes at the end: one record in ten has fewer digits.
+                at = base + int(time[20:-1]) * SCALES[len(time)]
             except (KeyError, ValueError):
                 at = -1
             if at < 0:

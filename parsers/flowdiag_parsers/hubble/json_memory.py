@@ -28,9 +28,11 @@ from flowdiag_parsers.hubble.json_flow import read_l4
 from flowdiag_parsers.hubble.json_hot import Flow
 from flowdiag_parsers.hubble.json_kinds import Kind, protocol_of, read_kind
 
-__all__ = ["BARE", "NO_END", "SLOW", "Code", "Codes", "LaneKey", "Memory", "Way"]
+__all__ = ["BARE", "NO_END", "SCALES", "SLOW", "Code", "Codes", "LaneKey", "Memory", "Way"]
 
 _NS = 1_000_000_000
+SCALES = {21 + digits: 10 ** (9 - digits) for digits in range(1, 10)}
+"""Length of ``2026-04-01T10:00:07.85Z`` -> nanoseconds of the last of its digits."""
 _NEVER = 1 << 63
 """Nanoseconds past which a time is no 64-bit number: the year 2262."""
 _MAX_ENDS = 50_000
@@ -47,7 +49,6 @@ LaneKey = tuple[int, int, int | None, int]
 """Source, destination and port, turned round for a reply; `Way.key`."""
 
 _decoder = msgspec.json.Decoder()
-_DOT = {ord("."): None}
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
 
 
@@ -128,15 +129,17 @@ class Memory:
     def instant(self, time: str) -> tuple[int, int]:
         """Nanoseconds and the second at which the minute starts; -1 where it is no usable time."""
         minute = self._minutes.get(time[:17])
-        plain = len(time) == 30 and time[29] == "Z"
+        scale = SCALES.get(len(time))
+        plain = scale is not None and time[-1] == "Z" and time[19] == "."
         if (
-            minute is not None
+            scale is not None
             and plain
+            and minute is not None
             and "00" <= time[17:19] <= "59"
-            and time[17:29].translate(_DOT).isdigit()
+            and (time[17:19] + time[20:-1]).isdigit()
         ):
             second = minute + int(time[17:19])
-            at = second * _NS + int(time[20:29])
+            at = second * _NS + int(time[20:-1]) * scale
         else:
             try:
                 at = parse_rfc3339(time)

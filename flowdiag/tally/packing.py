@@ -1,0 +1,65 @@
+"""Several small numbers in one of 64 bits, so that columns of them can be sorted and searched."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flowdiag.tally.grouping import I64, U64, Mask
+
+__all__ = [
+    "END_BITS",
+    "PLACE_BITS",
+    "PORT_BITS",
+    "halves",
+    "keys_of",
+    "moved",
+    "parts_of",
+    "place_of",
+    "rows_of",
+]
+
+# A lane's key: source, destination, and the number of its place (shape, code, port) in 64 bits.  `Tally` sees to it
+# that a table has fewer than two million ends: at most two of each of 450,000 lanes, half as many again before they
+# are looked at, and what waits.
+END_BITS = 21
+PLACE_BITS = 22
+PORT_BITS = 17
+
+
+def halves(rows: U64) -> tuple[I64, I64]:
+    """The two numbers in each of `rows`."""
+    return (rows >> np.uint64(32)).astype(np.int64), (rows & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+
+
+def moved(rows: U64, kept: Mask, renumbered: I64) -> tuple[U64, Mask]:
+    """Rows of lanes that are kept, at their new numbers, and which those were."""
+    lanes, rest = halves(rows)
+    there = kept[lanes]
+    return rows_of(renumbered[lanes[there]], rest[there]), there
+
+
+def place_of(way: I64, ports: I64) -> I64:
+    """Way and port, -1 for none, in one number."""
+    return way << PORT_BITS | (ports + 1)
+
+
+def rows_of(high: I64, low: I64) -> U64:
+    """Two numbers below 2**32 in one."""
+    return (high << 32 | low).astype(np.uint64)
+
+
+def keys_of(srcs: I64, dsts: I64, places: I64) -> U64:
+    """Lanes' keys."""
+    keys: U64 = srcs.astype(np.uint64) << np.uint64(END_BITS + PLACE_BITS)
+    keys |= dsts.astype(np.uint64) << np.uint64(PLACE_BITS)
+    keys |= places.astype(np.uint64)
+    return keys
+
+
+def parts_of(keys: U64) -> tuple[I64, I64, I64]:
+    """Sources, destinations and places of lanes' keys."""
+    return (
+        (keys >> np.uint64(END_BITS + PLACE_BITS)).astype(np.int64),
+        (keys >> np.uint64(PLACE_BITS) & np.uint64((1 << END_BITS) - 1)).astype(np.int64),
+        (keys & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64),
+    )
