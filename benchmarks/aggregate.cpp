@@ -6,6 +6,10 @@
 //   g++ -O3 -march=native -o aggregate aggregate.cpp -lsimdjson      (Debian: libsimdjson-dev)
 //   ./aggregate flows.jsonl        prints lines, refused records and groups
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -41,11 +45,18 @@ static End end_of(ondemand::object flow, const char* which) {
 
 int main(int count, char** names) {
   if (count != 2) return 2;
-  padded_string data;
-  if (padded_string::load(names[1]).get(data)) return 3;
+  // Mapped, not copied: filling two gigabytes of fresh memory takes longer than the counting.  The simdjson library
+  // reads a few bytes past the end, which an anonymous mapping under the file's provides.
+  int file = open(names[1], O_RDONLY);
+  struct stat about;
+  if (file < 0 || fstat(file, &about)) return 3;
+  size_t size = about.st_size;
+  void* room = mmap(nullptr, size + SIMDJSON_PADDING, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) return 3;
+  if (mmap(room, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, 0) == MAP_FAILED) return 3;
   ondemand::parser parser;
   ondemand::document_stream stream;
-  if (parser.iterate_many(data, 1 << 20).get(stream)) return 3;
+  if (parser.iterate_many(static_cast<const uint8_t*>(room), size, 1 << 20).get(stream)) return 3;
   std::unordered_map<std::string, uint64_t> groups;
   groups.reserve(1 << 20);
   std::string key;
