@@ -143,6 +143,7 @@ def run(
             for part in _parts([one], options, problems, max(one.source.size, 1)):
                 fold_into(tally, part, problems, pace.inside(part))
                 pace.done(part)
+    tally.rest()
     problems += _mostly_unreadable(tally)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
 

@@ -70,7 +70,8 @@ def fold_shares(
             shares = [future.result() for future in futures]
     except Exception:  # noqa: BLE001 - whatever it was shows again, and costs one part, part by part.
         return None
-    return _merged(parts, [msgspec.msgpack.decode(share, type=_Share) for share in shares])
+    del futures
+    return _merged(parts, shares)
 
 
 _mine: list[Any] = []
@@ -93,6 +94,7 @@ def _fold_share() -> bytes:
             number = taken.value
             taken.value += 1
         if number >= len(parts):
+            tally.rest()
             return msgspec.msgpack.encode(_Share(tally.to_bytes(), problems, lines))
         _fold(parts[number], number, tally, problems, lines)
         with done.get_lock():
@@ -107,9 +109,15 @@ def _fold(part: Part, number: int, tally: Tally, problems: list[InputProblem], l
         fold_into(tally, numbered, problems)
 
 
-def _merged(parts: Sequence[Part], shares: Sequence[_Share]) -> tuple[Tally, list[InputProblem]]:
+def _merged(parts: Sequence[Part], shares: list[bytes]) -> tuple[Tally, list[InputProblem]]:
+    """All shares as one; each is let go before the next is read."""
+    tally = Tally()
+    found: list[InputProblem] = []
     lines: dict[int, int] = {}
-    for share in shares:
+    while shares:
+        share = msgspec.msgpack.decode(shares.pop(), type=_Share)
+        tally.merge_bytes(share.tally)
+        found += share.problems
         lines |= share.lines
     before: dict[str, int] = {}
     shifts: list[int] = []
@@ -120,13 +128,5 @@ def _merged(parts: Sequence[Part], shares: Sequence[_Share]) -> tuple[Tally, lis
     def placed(line: int) -> int:
         return shifts[line >> _PART] + (line & _LINE)
 
-    tally = Tally()
-    for share in shares:
-        tally.merge_bytes(share.tally)
     tally.move_lines(placed)
-    problems = [
-        one if one.line is None else replace(one, line=placed(one.line))
-        for share in shares
-        for one in share.problems
-    ]
-    return tally, problems
+    return tally, [one if one.line is None else replace(one, line=placed(one.line)) for one in found]

@@ -14,7 +14,7 @@ import numpy as np
 
 from flowdiag.tally.exact import Exact, exact
 from flowdiag.tally.folding import rebuilt
-from flowdiag.tally.grouping import U64, Mask, alike, first_of_runs
+from flowdiag.tally.grouping import I64, U64, Mask, alike, first_of_runs, mapped
 from flowdiag.tally.groups import Cell, Groups
 from flowdiag.tally.table import BITS, EXACT, FOLDED, REFUSED, Table
 
@@ -39,8 +39,10 @@ class _Bounds:
         limits = table.limits
         keys = [key for key in table.lanes if key[0] == EXACT]
         lanes = exact(keys, table.columns)
-        first, of_lanes = alike(lanes.shapes, lanes.ports, lanes.dsts, lanes.srcs)
-        cells = lanes.some(first)
+        looked_at = self._worth_looking(lanes)
+        chosen = lanes.some(looked_at)
+        first, of_lanes = alike(chosen.shapes, chosen.ports, chosen.dsts, chosen.srcs)
+        cells = chosen.some(first)
         groups = self._groups.of_cells(cells)
         dropped = self._over_group(cells, groups)
         refused = self._refused()[cells.shapes]
@@ -49,13 +51,37 @@ class _Bounds:
             cells, dropped, ~refused, limits.allowed_flows, table.allowed_bits
         )
         pooling = self._bound_remainders(groups.some(np.flatnonzero(dropped)))
-        gone = dropped[of_lanes]
+        gone = np.zeros(len(lanes.srcs), bool)
+        gone[looked_at] = dropped[of_lanes]
         of_columns, of_keys = gone[: len(table.columns)], gone[len(table.columns) :].tolist()
         self._strip_texts({key[1:5] for key, lost in zip(keys, of_keys, strict=True) if not lost})
         if not dropped.any() and not pooling:
             return None
         lost_keys = {key for key, lost in zip(keys, of_keys, strict=True) if lost}
         return rebuilt(self._groups, lost_keys, np.flatnonzero(of_columns))
+
+    def _worth_looking(self, lanes: Exact) -> I64:
+        """Lanes among which some may be too many: all, or those of crowded pairs and of ends that are folded together."""
+        table = self._table
+        allowed = int((~self._refused()[lanes.shapes]).sum())
+        refused = len(lanes.shapes) - allowed
+        limits = table.limits
+        if (
+            refused > limits.flows
+            or allowed > limits.allowed_flows
+            or table.refused_bits < BITS
+            or table.allowed_bits < BITS
+        ):
+            return np.arange(len(lanes.srcs))
+        fewest = min(limits.refused_per_group, limits.allowed_per_group)
+        _, pair, sizes = np.unique(lanes.srcs << 32 | lanes.dsts, return_inverse=True, return_counts=True)
+        looked_at = (sizes > fewest)[pair]
+        for ends in (lanes.srcs, lanes.dsts):
+            folded = mapped(ends, self._groups.fold)
+            looked_at |= folded != ends
+        for ends in (lanes.srcs, lanes.dsts):
+            looked_at |= mapped(ends, self._groups.takes_others).astype(bool)
+        return np.flatnonzero(looked_at)
 
     def _refused(self) -> Mask:
         return np.array([one.shape.verdict in REFUSED for one in self._table.shapes], bool)

@@ -36,7 +36,7 @@ __all__ = ["PENDING", "UNIT", "LaneColumns", "Waiting"]
 
 UNIT = 60
 """Seconds of a base bucket."""
-PENDING = 1 << 18
+PENDING = 1 << 17
 """Records that may wait before they are sorted in."""
 
 _ROOM = 1 << 19
@@ -374,8 +374,13 @@ class LaneColumns:
         rows = np.concatenate((self.rows, *(rows for rows, _ in self._late)))
         counts = np.concatenate((self.counts, *(counts for _, counts in self._late)))
         self._late, self._late_rows = [], 0
+        self.rows, self.counts = none(np.uint64), none(np.int64)
         order = np.argsort(rows, kind="stable")
-        self.rows, self.counts = collapsed(rows[order], counts[order])
+        # One at a time: together these are what a large input needs most memory for.
+        rows = rows[order]
+        counts = counts[order]
+        del order
+        self.rows, self.counts = collapsed(rows, counts)
         if self.shifts.any():
             self._align()
         while True:

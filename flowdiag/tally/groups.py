@@ -30,6 +30,7 @@ class Groups:
         self._peer_hashes: dict[int, int] = {}
         self._shape_hashes: dict[int, int] = {}
         self._folded: dict[int, int] = {}
+        self._taking: set[int] = set()
         self._group_shapes: dict[int, int] = {}
 
     def peer_hash(self, number: int) -> int:
@@ -62,7 +63,13 @@ class Groups:
             peer = self.table.peers[number]
             folded = folded_peer(peer)
             found = self._folded[number] = number if folded is peer else self.table.peer(folded)
+            if found != number:
+                self._taking.add(found)
         return found
+
+    def takes_others(self, number: int) -> bool:
+        """Whether an end that `fold` was asked for is folded into this one."""
+        return number in self._taking
 
     def group_shape(self, number: int) -> int:
         """A shape without its L7 part and ICMP type, which whoever sends chooses freely."""

@@ -216,6 +216,10 @@ class Tally:
         self._look_at = lanes + max(_ROOM, lanes // 2)
         self._texts = 0
 
+    def rest(self) -> None:
+        """Let go of what parsers remember: nothing more comes."""
+        self._memos.clear()
+
     def forget(self, before: int) -> None:
         """Let go of what is older than `before`, nanoseconds; what is counted per input stays whole."""
         with uncollected():

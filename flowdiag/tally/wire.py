@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 from msgspec import Struct
@@ -10,7 +12,7 @@ from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, 
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import LaneColumns
-from flowdiag.tally.grouping import alike
+from flowdiag.tally.grouping import I64, alike
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
 from flowdiag.tally.lane import FlowLane, LaneFacts
@@ -43,7 +45,7 @@ class Columns(Struct, array_like=True):
 
 
 class ColumnsState(Struct, frozen=True, array_like=True):
-    """`LaneColumns` as bytes: columns of 64-bit numbers."""
+    """`LaneColumns` as bytes: columns of numbers of 32 bits, but for times and counts, which have 64."""
 
     keys: list[bytes]
     """Sources, destinations, ports (-1 for none), shapes, codes."""
@@ -75,7 +77,10 @@ class TallyState(Struct, frozen=True, array_like=True):
     answers: tuple[DnsAnswer, ...]
 
 
-_WIRE = np.dtype("<i8")
+_SHORT: np.dtype[Any] = np.dtype("<i4")
+_LONG: np.dtype[Any] = np.dtype("<i8")
+_WIDTHS = (_LONG, _LONG, _SHORT, _SHORT, _SHORT, _SHORT, _LONG, _SHORT, _SHORT)
+"""Of `ColumnsState.counts`."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(TallyState)
 
@@ -180,8 +185,8 @@ def _columns_state(columns: LaneColumns) -> ColumnsState:
         *(*halves(columns.rows), columns.counts, *halves(columns.noted)),
     )
     return ColumnsState(
-        [column.astype(_WIRE).tobytes() for column in columns.parts()],
-        [column.astype(_WIRE).tobytes() for column in numbers],
+        [column.astype(_SHORT).tobytes() for column in columns.parts()],
+        [column.astype(width).tobytes() for column, width in zip(numbers, _WIDTHS, strict=True)],
         columns.notes,
     )
 
@@ -189,9 +194,9 @@ def _columns_state(columns: LaneColumns) -> ColumnsState:
 def _columns_of(state: ColumnsState, limits: Limits) -> LaneColumns:
     """Columns to be absorbed, which nothing is to be added to."""
     read = LaneColumns(limits)
-    srcs, dsts, ports, shapes, codes = (np.frombuffer(part, _WIRE).astype(np.int64) for part in state.keys)
+    srcs, dsts, ports, shapes, codes = (_column(part, _SHORT) for part in state.keys)
     firsts, lasts, flags, shifts, lanes, minutes, counts, of_notes, notes = (
-        np.frombuffer(part, _WIRE).astype(np.int64) for part in state.counts
+        _column(part, width) for part, width in zip(state.counts, _WIDTHS, strict=True)
     )
     first, way = alike(codes, shapes)
     read.ways = list(zip(shapes[first].tolist(), codes[first].tolist(), strict=True))
@@ -202,3 +207,7 @@ def _columns_of(state: ColumnsState, limits: Limits) -> LaneColumns:
     read.rows, read.counts, read.noted = rows_of(lanes, minutes), counts, rows_of(of_notes, notes)
     read.notes = state.notes
     return read
+
+
+def _column(part: bytes, width: np.dtype[Any]) -> I64:
+    return np.frombuffer(part, dtype=width).astype(np.int64)

@@ -7,6 +7,7 @@ Sample (Cilium 1.16): ``{"ID":1238,"identity":24009,"cluster_name":"default","na
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from flowdiag.parserkit import Peer, WorkloadRef
@@ -45,8 +46,12 @@ _BY_MEANING = (
 )
 
 
+@lru_cache(maxsize=4096)
 def read_labels(found: tuple[str, ...] | None) -> tuple[tuple[str, str], ...] | None:
-    """``k8s:app=web`` as ``("k8s:app", "web")``, sorted; ``reserved:world`` has the value ``""``."""
+    """``k8s:app=web`` as ``("k8s:app", "web")``, sorted; ``reserved:world`` has the value ``""``.
+
+    Remembered: the pods of a workload share their labels, which are most of what is known of an end.
+    """
     if not found:
         return None
     pairs = {(key, value) for key, _, value in (label.partition("=") for label in found[:_MAX_LABELS])}
