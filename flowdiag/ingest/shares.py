@@ -11,10 +11,10 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from itertools import count
-from typing import Any
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import Any, NamedTuple
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.ingest.fold import fold_into, fold_loose
@@ -33,8 +33,9 @@ _LINE = (1 << _PART) - 1
 _TOLD_S = 0.2
 
 
-class _Share(Struct, frozen=True, array_like=True):
-    tally: bytes
+class _Share(NamedTuple):
+    path: str
+    """Of the tally's file."""
     problems: list[InputProblem]
     lines: dict[int, int]
     """Lines of each loose part that was folded, by its number."""
@@ -57,25 +58,25 @@ def fold_shares(
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
     taken, done = context.Value("q", 0), context.Value("q", 0)
     try:
-        with ProcessPoolExecutor(
-            workers,
-            mp_context=context,
-            initializer=_start,
-            initargs=(dict(os.environ), list(parts), taken, done),
-        ) as pool:
-            futures = [pool.submit(_fold_share) for _ in range(workers)]
-            while wait(futures, timeout=_TOLD_S).not_done:
-                if told is not None:
-                    told(done.value, parts[min(taken.value, len(parts)) - 1].source.name)
-            shares = [future.result() for future in futures]
+        with TemporaryDirectory(prefix="flowdiag-") as folder:
+            with ProcessPoolExecutor(
+                workers,
+                mp_context=context,
+                initializer=_start,
+                initargs=(dict(os.environ), folder, list(parts), taken, done),
+            ) as pool:
+                futures = [pool.submit(_fold_share) for _ in range(workers)]
+                while wait(futures, timeout=_TOLD_S).not_done:
+                    if told is not None:
+                        told(done.value, parts[min(taken.value, len(parts)) - 1].source.name)
+                shares = [future.result() for future in futures]
+            return _merged(parts, shares)
     except Exception:  # noqa: BLE001 - whatever it was shows again, and costs one part, part by part.
         return None
-    del futures
-    return _merged(parts, shares)
 
 
 _mine: list[Any] = []
-"""In a worker: parts, number of the next, and bytes done."""
+"""In a worker: where its share goes, parts, number of the next, and bytes done."""
 
 
 def _start(environment: dict[str, str], *given: Any) -> None:
@@ -84,8 +85,8 @@ def _start(environment: dict[str, str], *given: Any) -> None:
     _mine[:] = given
 
 
-def _fold_share() -> bytes:
-    parts, taken, done = _mine
+def _fold_share() -> _Share:
+    folder, parts, taken, done = _mine
     tally = Tally()
     problems: list[InputProblem] = []
     lines: dict[int, int] = {}
@@ -95,7 +96,10 @@ def _fold_share() -> bytes:
             taken.value += 1
         if number >= len(parts):
             tally.rest()
-            return msgspec.msgpack.encode(_Share(tally.to_bytes(), problems, lines))
+            # Through a file: a pipe's ends hold all of it, twice.
+            with NamedTemporaryFile(dir=folder, delete=False) as out:
+                tally.write(out.file)
+            return _Share(out.name, problems, lines)
         _fold(parts[number], number, tally, problems, lines)
         with done.get_lock():
             done.value += parts[number].size
@@ -109,16 +113,17 @@ def _fold(part: Part, number: int, tally: Tally, problems: list[InputProblem], l
         fold_into(tally, numbered, problems)
 
 
-def _merged(parts: Sequence[Part], shares: list[bytes]) -> tuple[Tally, list[InputProblem]]:
-    """All shares as one; each is let go before the next is read."""
+def _merged(parts: Sequence[Part], shares: list[_Share]) -> tuple[Tally, list[InputProblem]]:
+    """All shares as one."""
     tally = Tally()
     found: list[InputProblem] = []
     lines: dict[int, int] = {}
     while shares:
-        share = msgspec.msgpack.decode(shares.pop(), type=_Share)
-        tally.merge_bytes(share.tally)
-        found += share.problems
-        lines |= share.lines
+        path, problems, counted = shares.pop()
+        with Path(path).open("rb") as stream:
+            tally.merge_from(stream)
+        found += problems
+        lines |= counted
     before: dict[str, int] = {}
     shifts: list[int] = []
     for number, part in zip(count(), parts):

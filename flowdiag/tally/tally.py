@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
 from msgspec import structs
 
@@ -31,13 +32,7 @@ from flowdiag.tally.limits import Limits
 from flowdiag.tally.sink import BoundSink, example_of
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
 from flowdiag.tally.view import FlowView
-from flowdiag.tally.wire import (
-    TallyState,
-    absorb_state,
-    decode_tally,
-    encode_tally,
-    table_state,
-)
+from flowdiag.tally.wire import TallyState, absorb_lanes, read_state, table_state, write_tally
 
 __all__ = ["Tally"]
 
@@ -262,21 +257,26 @@ class Tally:
         self._texts += other._texts
         self._bound()
 
-    def to_bytes(self) -> bytes:
-        """All of it as MessagePack."""
+    def write(self, out: IO[bytes]) -> None:
+        """All of it, for `merge_from`."""
         self.compact()
-        return encode_tally(
-            TallyState(
-                self.limits,
-                table_state(self.table),
-                self._inputs,
-                self._logs.state(),
-                self._changes.state(),
-                self._gaps.state(),
-                self._warnings.state(),
-                self.answers.sorted(),
-            )
+        state = TallyState(
+            self.limits,
+            table_state(self.table),
+            self._inputs,
+            self._logs.state(),
+            self._changes.state(),
+            self._gaps.state(),
+            self._warnings.state(),
+            self.answers.sorted(),
         )
+        write_tally(state, self.table, out)
+
+    def to_bytes(self) -> bytes:
+        """What `write` writes."""
+        out = BytesIO()
+        self.write(out)
+        return out.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Tally:
@@ -285,20 +285,19 @@ class Tally:
         Raises:
             msgspec.DecodeError: other bytes.
         """
-        state = decode_tally(data)
+        stream = BytesIO(data)
+        state = read_state(stream)
         tally = cls(state.limits)
-        tally._absorb(state)
+        tally._absorb(state, stream)
         return tally
 
-    def merge_bytes(self, data: bytes) -> None:
-        """Add all of the tally that `to_bytes` gave.
+    def merge_from(self, stream: IO[bytes]) -> None:
+        """Add all of the tally that `write` wrote.
 
         Raises:
             msgspec.DecodeError: other bytes.
         """
-        state = decode_tally(data)
-        self._absorb(state)
-        self._texts += len(state.table.lanes.facts)
+        self._absorb(read_state(stream), stream)
         self._bound()
 
     def _make_room(self) -> None:
@@ -306,9 +305,9 @@ class Tally:
         if len(self.table.peers) > _MANY_ENDS:
             self.compact()
 
-    def _absorb(self, state: TallyState) -> None:
+    def _absorb(self, state: TallyState, stream: IO[bytes]) -> None:
         self._make_room()
-        absorb_state(self.table, state.table)
+        self._texts += absorb_lanes(self.table, state.table, stream)
         self.answers.absorb(state.answers)
         for name, counts in state.inputs.items():
             mine = self._inputs.get(name)

@@ -1,8 +1,14 @@
-"""A tally as bytes, for sending it between processes."""
+"""A tally as a stream of messages, for sending it between processes.
+
+The first holds all but the lanes, which follow some thousands at a time, and then those that are columns: neither
+side has to hold the whole tally twice.  Each message is MessagePack behind its length in 8 bytes.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import islice
+from typing import IO, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -12,6 +18,7 @@ from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, 
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import LaneColumns
+from flowdiag.tally.exact import LaneKey
 from flowdiag.tally.grouping import I64, alike
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
@@ -20,7 +27,7 @@ from flowdiag.tally.limits import Limits
 from flowdiag.tally.packing import halves, keys_of, place_of, rows_of
 from flowdiag.tally.table import ParserShape, Table
 
-__all__ = ["TableState", "TallyState", "absorb_state", "decode_tally", "encode_tally", "table_state"]
+__all__ = ["TableState", "TallyState", "absorb_lanes", "read_state", "table_state", "write_tally"]
 
 
 class Columns(Struct, array_like=True):
@@ -55,13 +62,13 @@ class ColumnsState(Struct, frozen=True, array_like=True):
 
 
 class TableState(Struct, frozen=True, array_like=True):
-    """A `Table`."""
+    """A `Table` without its lanes."""
 
     peers: list[Peer]
     shapes: list[ParserShape]
-    lanes: Columns
-    columns: ColumnsState
     bits: tuple[int, int, int, int]
+    lanes: int
+    """How many there are; messages of `CHUNK` of them follow."""
 
 
 class TallyState(Struct, frozen=True, array_like=True):
@@ -81,58 +88,52 @@ _SHORT: np.dtype[Any] = np.dtype("<i4")
 _LONG: np.dtype[Any] = np.dtype("<i8")
 _WIDTHS = (_LONG, _LONG, _SHORT, _SHORT, _SHORT, _SHORT, _LONG, _SHORT, _SHORT)
 """Of `ColumnsState.counts`."""
+CHUNK = 2_000
+_SIZE = 8
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(TallyState)
+_state = msgspec.msgpack.Decoder(TallyState)
+_lanes = msgspec.msgpack.Decoder(Columns)
+_columns = msgspec.msgpack.Decoder(ColumnsState)
+
+Message = TypeVar("Message")
 
 
-def encode_tally(state: TallyState) -> bytes:
-    """MessagePack."""
+def write_tally(state: TallyState, table: Table, out: IO[bytes]) -> None:
+    """All messages: `state`, whose table is `table`, and its lanes."""
     with uncollected():
-        return _encoder.encode(state)
+        _put(out, state)
+        rest = iter(table.lanes.items())
+        while some := list(islice(rest, CHUNK)):
+            _put(out, _lanes_state(some))
+        _put(out, _columns_state(table.columns))
 
 
-def decode_tally(data: bytes) -> TallyState:
-    """What `encode_tally` encoded.
+def read_state(stream: IO[bytes]) -> TallyState:
+    """The first message.
 
     Raises:
-        msgspec.DecodeError: other bytes.
+        msgspec.DecodeError: other bytes, or a stream that was cut.
     """
     with uncollected():
-        return _decoder.decode(data)
+        return _take(stream, _state)
 
 
 def table_state(table: Table) -> TableState:
-    """All of a table."""
-    with uncollected():
-        keys, lanes = list(table.lanes), list(table.lanes.values())
-        facts = ((place, lane.facts()) for place, lane in enumerate(lanes))
-        columns = Columns(
-            levels=[key[0] for key in keys],
-            srcs=[key[1] for key in keys],
-            dsts=[key[2] for key in keys],
-            ports=[key[3] for key in keys],
-            shapes=[key[4] for key in keys],
-            codes=[key[5] for key in keys],
-            firsts=[lane.first for lane in lanes],
-            lasts=[lane.last for lane in lanes],
-            flags=[lane.flags for lane in lanes],
-            shifts=[lane.shift for lane in lanes],
-            sizes=[len(lane.buckets) for lane in lanes],
-            starts=[start for lane in lanes for start in lane.buckets],
-            counts=[count for lane in lanes for count in lane.buckets.values()],
-            facts=[(place, found) for place, found in facts if found is not None],
-        )
+    """All of a table but its lanes."""
     return TableState(
         table.peers,
         table.shapes,
-        columns,
-        _columns_state(table.columns),
         (table.refused_bits, table.allowed_bits, table.folded_bits, table.text_bits),
+        len(table.lanes),
     )
 
 
-def absorb_state(table: Table, state: TableState) -> None:
-    """Add to `table` all of the one that `state` was taken of."""
+def absorb_lanes(table: Table, state: TableState, stream: IO[bytes]) -> int:
+    """Add to `table` all of the one that `state` was taken of, its lanes from `stream`; returns lanes with facts.
+
+    Raises:
+        msgspec.DecodeError: other bytes, or a stream that was cut.
+    """
     refused, allowed, folded, text = state.bits
     table.refused_bits = min(table.refused_bits, refused)
     table.allowed_bits = min(table.allowed_bits, allowed)
@@ -140,43 +141,86 @@ def absorb_state(table: Table, state: TableState) -> None:
     table.text_bits = min(table.text_bits, text)
     peers = [table.peer(peer) for peer in state.peers]
     shapes = [table.shape(whole.parser, whole.shape) for whole in state.shapes]
-    columns = state.lanes
+    told = 0
+    with uncollected():
+        for _ in range(0, state.lanes, CHUNK):
+            columns = _take(stream, _lanes)
+            told += len(columns.facts)
+            _absorb(table, columns, peers, shapes)
+        table.columns.absorb(_columns_of(_take(stream, _columns), table.limits), peers, shapes)
+    return told
+
+
+def _put(out: IO[bytes], message: Struct) -> None:
+    data = _encoder.encode(message)
+    out.write(len(data).to_bytes(_SIZE, "little"))
+    out.write(data)
+
+
+def _take(stream: IO[bytes], decoder: msgspec.msgpack.Decoder[Message]) -> Message:
+    size = int.from_bytes(stream.read(_SIZE), "little")
+    data = stream.read(size)
+    if len(data) < size:
+        raise msgspec.DecodeError("cut off")
+    return decoder.decode(data)
+
+
+def _lanes_state(some: Sequence[tuple[LaneKey, FlowLane]]) -> Columns:
+    keys, lanes = [key for key, _ in some], [lane for _, lane in some]
+    facts = ((place, lane.facts()) for place, lane in enumerate(lanes))
+    return Columns(
+        levels=[key[0] for key in keys],
+        srcs=[key[1] for key in keys],
+        dsts=[key[2] for key in keys],
+        ports=[key[3] for key in keys],
+        shapes=[key[4] for key in keys],
+        codes=[key[5] for key in keys],
+        firsts=[lane.first for lane in lanes],
+        lasts=[lane.last for lane in lanes],
+        flags=[lane.flags for lane in lanes],
+        shifts=[lane.shift for lane in lanes],
+        sizes=[len(lane.buckets) for lane in lanes],
+        starts=[start for lane in lanes for start in lane.buckets],
+        counts=[count for lane in lanes for count in lane.buckets.values()],
+        facts=[(place, found) for place, found in facts if found is not None],
+    )
+
+
+def _absorb(table: Table, columns: Columns, peers: Sequence[int], shapes: Sequence[int]) -> None:
     starts, counts = columns.starts, columns.counts
     known, new = table.lanes, table.lane
     lanes: list[FlowLane] = []
     at = 0
-    with uncollected():
-        for level, src, dst, port, shape, code, first, last, flags, shift, size in zip(
-            columns.levels,
-            columns.srcs,
-            columns.dsts,
-            columns.ports,
-            columns.shapes,
-            columns.codes,
-            columns.firsts,
-            columns.lasts,
-            columns.flags,
-            columns.shifts,
-            columns.sizes,
-            strict=True,
-        ):
-            key = (level, peers[src], peers[dst], port, shapes[shape], code)
-            end = at + size
-            lane = known.get(key)
-            if lane is None:
-                lane = new(*key)
-                lane.buckets.update(zip(starts[at:end], counts[at:end], strict=True))
-                lane.first, lane.last, lane.flags, lane.shift = first, last, flags, shift
-            else:
-                lane.add(zip(starts[at:end], counts[at:end], strict=True), shift)
-                lane.first = min(lane.first, first)
-                lane.last = max(lane.last, last)
-                lane.flags |= flags
-            lanes.append(lane)
-            at = end
-        for place, facts in columns.facts:
-            lanes[place].add_facts(facts)
-    table.columns.absorb(_columns_of(state.columns, table.limits), peers, shapes)
+    for level, src, dst, port, shape, code, first, last, flags, shift, size in zip(
+        columns.levels,
+        columns.srcs,
+        columns.dsts,
+        columns.ports,
+        columns.shapes,
+        columns.codes,
+        columns.firsts,
+        columns.lasts,
+        columns.flags,
+        columns.shifts,
+        columns.sizes,
+        strict=True,
+    ):
+        key = (level, peers[src], peers[dst], port, shapes[shape], code)
+        end = at + size
+        lane = known.get(key)
+        if lane is None:
+            lane = new(*key)
+            lane.buckets.update(zip(starts[at:end], counts[at:end], strict=True))
+            lane.first, lane.last, lane.flags, lane.shift = first, last, flags, shift
+        else:
+            lane.add(zip(starts[at:end], counts[at:end], strict=True), shift)
+            lane.first = min(lane.first, first)
+            lane.last = max(lane.last, last)
+            lane.flags |= flags
+        lanes.append(lane)
+        at = end
+    for place, facts in columns.facts:
+        lanes[place].add_facts(facts)
 
 
 def _columns_state(columns: LaneColumns) -> ColumnsState:
