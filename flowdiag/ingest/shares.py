@@ -96,13 +96,17 @@ def _fold_share() -> _Share:
             taken.value += 1
         if number >= len(parts):
             tally.rest()
-            # Through a file: a pipe's ends hold all of it, twice.
-            with NamedTemporaryFile(dir=folder, delete=False) as out:
-                tally.write(out.file)
-            return _Share(out.name, problems, lines)
+            return _sent(folder, tally, problems, lines)
         _fold(parts[number], number, tally, problems, lines)
         with done.get_lock():
             done.value += parts[number].size
+
+
+def _sent(folder: str, tally: Tally, problems: list[InputProblem], lines: dict[int, int]) -> _Share:
+    """Through a file: a pipe's ends hold all of it, twice."""
+    with NamedTemporaryFile(dir=folder, delete=False) as out:
+        tally.write(out.file)
+    return _Share(out.name, problems, lines)
 
 
 def _fold(part: Part, number: int, tally: Tally, problems: list[InputProblem], lines: dict[int, int]) -> None:

@@ -142,7 +142,7 @@ def test_shares_are_one_reading(data, tmp_path_factory):
         for number, part in enumerate(parts):
             if owners[number] == worker:
                 shares._fold(part, number, tally, problems, lines)
-        folded.append(shares._Share(tally.to_bytes(), problems, lines))
+        folded.append(shares._sent(str(folder), tally, problems, lines))
     shared, shared_problems = shares._merged(parts, data.draw(st.permutations(folded)))
     whole, problems = Tally(), []
     for part in parts_in(folder, files, 1 << 30):
