@@ -271,6 +271,13 @@ class LaneColumns:
         found, there = self._search(asked)
         return np.where(there & np.array([key >= 0 for key in packed], bool), found, -1)
 
+    def codes(self) -> dict[int, list[int]]:
+        """The codes of the lanes of each shape."""
+        found: dict[int, list[int]] = {}
+        for shape, code in self.ways:
+            found.setdefault(shape, []).append(code)
+        return found
+
     def lanes(self, numbers: I64) -> list[FlowLane]:
         """Some lanes as objects; settled before."""
         begin = np.searchsorted(self.rows, rows_of(numbers, np.zeros_like(numbers)))

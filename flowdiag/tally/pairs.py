@@ -46,6 +46,14 @@ def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
         shift = max(shift, lane.shift)
     for lane in lanes.values():
         lane.widen_to(shift)
+    if not refused:
+        apart = {lane_direction(code): lane for code, lane in lanes.items()}
+        if len(apart) == len(lanes) and all(lane.buckets or lane.untimed for lane in apart.values()):
+            return [
+                Paired(way, known.buckets, known.untimed, (known,))
+                for way in (None, *_WAYS)
+                if (known := apart.get(way)) is not None
+            ]
     by_way: dict[Direction | None, list[FlowLane]] = defaultdict(list)
     for code in sorted(lanes):
         by_way[lane_direction(code)].append(lanes[code])

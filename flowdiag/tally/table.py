@@ -14,7 +14,6 @@ from flowdiag.tally.limits import Limits
 
 __all__ = [
     "BITS",
-    "CODES",
     "EXACT",
     "FOLDED",
     "POOLED",
@@ -41,10 +40,6 @@ class ParserShape(Struct, frozen=True, array_like=True):
 
     parser: str
     shape: FlowShape
-
-
-CODES = 9
-"""How many `lane_code` gives, from zero on."""
 
 
 def lane_code(direction: Direction | None, witness: Witness | None) -> int:

@@ -26,7 +26,7 @@ from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.packing import halves
 from flowdiag.tally.pairs import paired
-from flowdiag.tally.table import CODES, EXACT, REFUSED, Table
+from flowdiag.tally.table import EXACT, REFUSED, Table
 
 __all__ = ["FlowView", "Wanted"]
 
@@ -147,11 +147,12 @@ class FlowView:
 
     def _put_columns(self, found: dict[Place, tuple[dict[int, FlowLane], list[int]]]) -> None:
         columns = self._table.columns
+        codes = columns.codes()
         asked = [
             (src, dst, port, shape, code)
             for level, src, dst, port, shape in found
             if level == EXACT
-            for code in range(CODES)
+            for code in codes.get(shape, ())
         ]
         numbers = columns.find(asked)
         there = np.flatnonzero(numbers >= 0)
@@ -205,8 +206,12 @@ class FlowView:
         chosen = answers[pair] if len(pair) else np.zeros(0, bool)
         if named:
             # A name that another lane of the same flow has is its own.
-            asked = [(*place[1:], code) for place in named if place[0] == EXACT for code in range(CODES)]
-            known = self._table.columns.find(asked)
+            columns = self._table.columns
+            codes = columns.codes()
+            asked = [
+                (*place[1:], code) for place in named if place[0] == EXACT for code in codes.get(place[4], ())
+            ]
+            known = columns.find(asked)
             chosen |= np.isin(
                 numbers,
                 [

@@ -118,9 +118,13 @@ class _Folding:
             offset: of the first of `flows` among `lines`.
         """
         memory, sink = self._memory, self._sink
-        waiting = sink.waiting
-        put_src, put_dst, put_port = waiting.srcs.append, waiting.dsts.append, waiting.ports.append
-        put_kind, put_at, put_flags = waiting.kinds.append, waiting.ats.append, waiting.flags.append
+        # Lists take a number in a third of the time that arrays do.
+        srcs: list[int] = []
+        dsts: list[int] = []
+        ports: list[int] = []
+        kinds: list[int] = []
+        ats: list[int] = []
+        bits_of: list[int] = []
         ends, lanes, seconds, known_flags = memory.ends, memory.lanes, memory.seconds, memory.flags
         first, last, records = self._first, self._last, 0
         node: str | None = None
@@ -250,12 +254,12 @@ class _Folding:
             if number >= 0:
                 if way.has_services:
                     src, dst = memory.served(src, dst, way, sink)
-                put_src(src)
-                put_dst(dst)
-                put_port(port or -1)
-                put_kind(number)
-                put_at(at)
-                put_flags(flags)
+                srcs.append(src)
+                dsts.append(dst)
+                ports.append(port or -1)
+                kinds.append(number)
+                ats.append(at)
+                bits_of.append(flags)
             else:
                 key = (src, dst, port, way.key)
                 lane = lanes.get(key)
@@ -288,6 +292,13 @@ class _Folding:
             records += 1
         self._first, self._last = first, last
         self._records += records
+        waiting = sink.waiting
+        waiting.srcs.fromlist(srcs)
+        waiting.dsts.fromlist(dsts)
+        waiting.ports.fromlist(ports)
+        waiting.kinds.fromlist(kinds)
+        waiting.ats.fromlist(ats)
+        waiting.flags.fromlist(bits_of)
 
     def _answer(self, dns: Dns, at: int) -> None:
         query = dns.query or ""

@@ -27,15 +27,20 @@ class Piece(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
+_GLANCE = 64
+"""Bytes that are enough to tell, but where a block begins with white space."""
+
+
 def is_document(block: Block) -> bool:
     """Whether the block is a JSON array or objects printed over several lines, not one object a line."""
     if block.envelope is not None:
         return False
-    start = block.data[:65_536].lstrip()
-    if start[:1] == b"[":
-        return True
-    first, newline, _ = start.partition(b"\n")
-    return bool(newline) and first.strip() == b"{"
+    for size in (_GLANCE, 65_536):
+        start = block.data[:size].lstrip()
+        rest = start[1:].lstrip(b" \t\r\v\f")
+        if rest:
+            break
+    return start[:1] == b"[" or (start[:1] == b"{" and rest[:1] == b"\n")
 
 
 def pieces_of_line(line: bytes) -> Iterator[Piece]:
