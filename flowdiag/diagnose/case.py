@@ -256,12 +256,8 @@ class Case:
         at = self.at
         if at is None:
             return ()
-        return tuple(
-            ref
-            for ref in self.involved
-            if (versions := self.context.policy(ref))
-            and not any(one.valid_from is not None and one.valid_from <= at for one in versions)
-        )
+        since = self.context.text_since
+        return tuple([ref for ref in self.involved if since.get(ref, at) > at])
 
     @property
     def same_node(self) -> bool | None:

@@ -6,6 +6,7 @@ that make them stand beside this one.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -198,6 +199,14 @@ class Context:
         for policy in self.snapshot.policies:
             found[policy.ref].append(policy)
         return {ref: tuple(versions) for ref, versions in found.items()}
+
+    @cached_property
+    def text_since(self) -> dict[PolicyRef, float]:
+        """From when on a text of each policy is known to have held, nanoseconds; infinite where nobody knows."""
+        return {
+            ref: min((one.valid_from for one in versions if one.valid_from is not None), default=math.inf)
+            for ref, versions in self._policies.items()
+        }
 
     def policy(self, ref: PolicyRef) -> tuple[PolicyObject, ...]:
         """Every object (spec, or version in time) of a policy."""

@@ -37,7 +37,11 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
         if catalogue is None
         else _met(catalogue, case.has, case.signs, passed=case.passed)
     )
-    found = [one for alike in asked.finding for one in _found(case, alike)]
+    found = [
+        one
+        for alike in asked.finding
+        for one in _ranked(case, [finding for rule in alike for finding in rule.diagnose(case)])
+    ]
     return tuple(_qualified(case, finding, asked) for finding in found)
 
 
@@ -45,17 +49,16 @@ def leading(case: Case) -> Finding | None:
     """Give the first of `diagnose`'s findings alone, which costs a part of all of them."""
     asked = _able(case.has, case.passed, case.signs)
     for alike in asked.finding:
-        found = _found(case, alike)
+        found: list[Finding] = []
+        for rule in alike:
+            found += rule.diagnose(case)
         if found:
-            return _qualified(case, found[0], asked)
+            return _qualified(case, _ranked(case, found)[0], asked)
     return None
 
 
-def _found(case: Case, alike: tuple[Rule, ...]) -> list[Finding]:
+def _ranked(case: Case, found: list[Finding]) -> list[Finding]:
     """Findings of rules that are equally specific, best first."""
-    found: list[Finding] = []
-    for rule in alike:
-        found += rule.diagnose(case)
     if len(found) > 1:
         rank: dict[NearestRule, int] = {}
         for index, nearest in enumerate(case.nearest):

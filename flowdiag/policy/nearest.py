@@ -76,9 +76,12 @@ def candidates(
         rule = plan.rules[position]
         own = all_of([each.check(subject) for each in rule.subject]) if rule.subject else MATCH
         passing = plan.traffic_check(position, traffic, destination)
-        misses = len(own.misses) + len(passing.misses)
-        unknowns = len(own.unknown) + len(passing.unknown)
-        held = (own.outcome is Outcome.MATCH) + (passing.outcome is Outcome.MATCH)
+        if own is MATCH and passing is MATCH:
+            misses, unknowns, held = 0, 0, 2
+        else:
+            misses = len(own.misses) + len(passing.misses)
+            unknowns = len(own.unknown) + len(passing.unknown)
+            held = (own.outcome is Outcome.MATCH) + (passing.outcome is Outcome.MATCH)
         alternatives = plan.alternatives(position)
         if not alternatives:
             check = MATCH if alternatives is None else _NO_PEER
