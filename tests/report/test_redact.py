@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from flowdiag.model.report import EvidenceLine, Report
-from flowdiag.parserkit.registry import load_all
+from flowdiag.parserkit.registry import load, load_all
 from flowdiag.report import GROUP, Options
 from flowdiag.report.json_report import JsonReporter
 from flowdiag.report.read import read_report
@@ -196,6 +197,12 @@ def test_no_format_shows_which_word_a_name_was(names: dict[str, str]) -> None:
     ours, theirs = redact(renamed(with_tellings(), names)), redact(renamed(with_tellings(), ELSEWHERE))
 
     assert outputs(ours) == outputs(theirs)
+    assert load(GROUP, "svg").plugin.render(ours, Options()) == load(GROUP, "svg").plugin.render(
+        theirs, Options()
+    )
+    if find_spec("pyarrow") is not None:
+        parquet = load(GROUP, "parquet").plugin
+        assert parquet.render(ours, Options()) == parquet.render(theirs, Options())
 
 
 @settings(max_examples=15, deadline=None)

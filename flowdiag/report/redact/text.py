@@ -130,6 +130,8 @@ class Texts:
         if text.startswith(_DOCUMENTATION):
             return text
         text = self._tokens.without_odd(text)
+        if "'" not in text and '"' not in text:
+            return self._text(text, False, "name")
         pieces: list[str] = []
         done = 0
         for match in _QUOTED.finditer(text):
