@@ -22,6 +22,9 @@ _MAX_DEPTH = 64
 _FIELD = re.compile(r"@?[A-Za-z][A-Za-z0-9]{0,40}(?:[_ ][A-Za-z0-9]{1,30}){0,8}")
 # Maps of labels are somebody's keys: "labels":{...}, "podLabels", "matchLabels", "annotations"
 _LABEL_MAP = re.compile(r".*(?:[Ll]abels?|[Aa]nnotations?)|selector|nodeSelector")
+# Where a program said it: "caller":"events/events.go:195", "module":"agent.controlplane.policy".  Calico's tier
+# "default" is its own, too.
+_OF_PROGRAMS = frozenset({"caller", "logger", "module", "subsys"})
 # Words of selectors and label lists themselves: "dest_labels":{"labels":["app=web"]}
 _IN_LABELS = frozenset({"labels", "matchLabels", "matchExpressions", "selector", "key", "operator", "values"})
 
@@ -76,4 +79,6 @@ class Evidence:
             return self._line(value, depth + 1)
         if is_message_key(key):
             return self._line(value, depth + 1)
+        if key in _OF_PROGRAMS or (key == "tier" and value == "default"):
+            return value
         return self._texts.line(value) if is_enum_key(key) else self._texts.value(value, "text")

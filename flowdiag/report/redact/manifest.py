@@ -159,6 +159,8 @@ class _Walk:
             return text
         if text in ("null", "true", "false") and (key in _FORMAT_VALUES or self._tokens.known(text) is None):
             return text
+        if key == "tier" and bare == "default":  # Calico's own
+            return text
         if key in _ENTITY_LISTS and bare in ENTITIES:
             return text
         if key in _FORMAT_VALUES and (is_format_word(bare) or self._is_version(key, bare)):

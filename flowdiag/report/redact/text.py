@@ -51,9 +51,42 @@ _POLICY_REFERENCE = re.compile(r"[A-Za-z0-9]*Policy:\S+")
 _ACL_NAME = re.compile(r"(BANP|ANP|NP|EF):([^:]+)((?::(?:Ingress|Egress|[0-9]+))*)")
 # 1|default|shop/default.web-guard|deny|2 (Calico flow logs, v3.30)
 _POLICY_HIT = re.compile(r"(\d{1,4})\|([^|]*)\|([^|]*)\|(allow|deny|pass)\|(-?\d{0,4})")
-# "in namespace shop", "Allow namespace shop on 9121/TCP", "namespace shop has no such label"; a word stands there
-# that is no name in "a namespace label", "every namespace with egress rules".
-_BEFORE_NAMESPACE = frozenset({"in", "of", "Allow", "Label"})
+# "in namespace shop", "Allow namespace shop on 9121/TCP", "namespace shop has no such label"; what stands there in
+# "a namespace label does not match", "every namespace with egress rules" is no name.
+_BEFORE_NAMESPACE = frozenset({"in", "of", "means", "Allow", "Label"})
+_BEHIND_ANY = frozenset(
+    [
+        "label",
+        "labels",
+        "selector",
+        "selectors",
+        "with",
+        "of",
+        "or",
+        "and",
+        "is",
+        "has",
+        "in",
+        "by",
+        "that",
+        "where",
+        "which",
+        "on",
+        "for",
+        "to",
+        "but",
+    ]
+)
+_DONE = frozenset(
+    ["created", "updated", "modified", "deleted", "changed", "labelled", "removed", "added", "started"]
+)
+"""What stands before ``by`` and the name of who did it."""
+_ARTICLES = frozenset(
+    {"a", "an", "A", "An", "the", "The", "no", "No", "each", "every", "this", "that", "one", "its"}
+)
+"""What stands before a kind that is not followed by a name: "a NetworkPolicy never selects a node"."""
+_WHOLE_KEY = re.compile(r"[-/]|^app:$")
+"""Keys that are no word of a sentence."""
 _BEHIND_NAMESPACE = re.compile(r" has\b")
 _TARGETED = frozenset({"exec", "debug"})
 """What stands before ``deploy/web`` in kubectl's commands."""
@@ -192,15 +225,21 @@ class Texts:
         if left in (" ", "") and before and text[start - 1 - len(before) : start - 1] == before:
             if _POLICY_REFERENCE.fullmatch(before):
                 return _Place.NAME
+            if before == "by" and earlier in _DONE:
+                return _Place.BEHIND_KIND
             if before in _TARGETED:
                 return _Place.TARGET
+            # As in "namespaceSelector kubernetes.io/metadata.name: shop", "podSelector k8s-app: kube-dns".
+            if before.endswith(":") and is_common_key(before[:-1]) and _WHOLE_KEY.search(before):
+                return _Place.NAME
             # "-n networkpolicy describe", "app=replicaset to": somebody is called so, and no name follows.
             named = (
                 earlier in ("-n", "--namespace")
                 or text[start - 2 - len(before) : start - 1 - len(before)] == "="
             )
-            if (is_kind(before) and not named) and (
+            if (is_kind(before) and not named and earlier not in _ARTICLES) and (
                 before != "namespace"
+                or text[start:end].rstrip(":") not in _BEHIND_ANY
                 or earlier in _BEFORE_NAMESPACE
                 or _BEHIND_NAMESPACE.match(text, end) is not None
             ):

@@ -88,7 +88,7 @@ DST LEN TOS PREC TTL ID PROTO SPT DPT WINDOW RES URGP MARK MAC MACSRC MACDST MAC
 TYPE ACCEPT DENY DENIED EGRESS INGRESS DROP Drop Reject Deny Allow Policy Flags Flow Info Src Dst Dest Fwd IP Port
 Proto Verdict Direction Egress Ingress EndOfTier CalicoNetworkPolicy K8sNetworkPolicy AntreaNetworkPolicy
 AntreaClusterNetworkPolicy AntreaPolicyIngressRule AntreaPolicyEgressRule IngressDefaultRule EgressDefaultRule
-IngressMetricRule EgressMetricRule Profile ActionUnspecified nil acl_log INFO WARN WARNING wep hep ns
+IngressMetricRule EgressMetricRule Profile ActionUnspecified nil acl_log alert to-lport from-lport syn ack fin rst psh later INFO WARN WARNING wep hep ns
 """
 
 # Words of flowdiag's own sentences (titles, summaries, advice, notes): a name that is one of them is looked for
