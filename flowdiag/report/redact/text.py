@@ -9,8 +9,8 @@ quotes or brackets, and behind their kind.
 from __future__ import annotations
 
 import re
-from enum import Enum
 
+from flowdiag.report.redact.places import Place, place_of
 from flowdiag.report.redact.tokens import Tokens
 from flowdiag.report.redact.words import (
     CHUNK,
@@ -18,7 +18,6 @@ from flowdiag.report.redact.words import (
     is_common_group,
     is_common_key,
     is_enum_key,
-    is_kind,
     is_message_key,
     is_number,
     is_sentence_word,
@@ -40,56 +39,13 @@ _SEPARATORS = ("://", "/", "|", ":", "@", "#", "%")
 # 8080/TCP, 36 ports/TCP
 _PORT = re.compile(r"(?:[0-9]{1,5}(?:-[0-9]{1,5})?|ports?)/[A-Za-z0-9]{2,8}")
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "ANY"})
-# name=, msg="; the key that a value stands behind
-_KEY = re.compile(r"([A-Za-z_][\w.-]{0,60})=[\"'\[({]?$")
 # policyRevision=41, dl_src=0a:58:..; a label's key looks alike and follows its source or stands in a value
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _LABEL_SOURCES = ("k8s:", "any:", "reserved:", "cidr:", "fqdn:", "container:")
-# A reference to a policy, behind which an Antrea line has the rule's name: AntreaNetworkPolicy:shop/web allow-db
-_POLICY_REFERENCE = re.compile(r"[A-Za-z0-9]*Policy:\S+")
 # NP:shop:Ingress, ANP:tenant:Egress:2, EF:shop:0 (OVN-Kubernetes' ACL names, 1.0)
 _ACL_NAME = re.compile(r"(BANP|ANP|NP|EF):([^:]+)((?::(?:Ingress|Egress|[0-9]+))*)")
 # 1|default|shop/default.web-guard|deny|2 (Calico flow logs, v3.30)
 _POLICY_HIT = re.compile(r"(\d{1,4})\|([^|]*)\|([^|]*)\|(allow|deny|pass)\|(-?\d{0,4})")
-# "in namespace shop", "Allow namespace shop on 9121/TCP", "namespace shop has no such label"; what stands there in
-# "a namespace label does not match", "every namespace with egress rules" is no name.
-_BEFORE_NAMESPACE = frozenset({"in", "of", "means", "Allow", "Label"})
-_BEHIND_ANY = frozenset(
-    [
-        "label",
-        "labels",
-        "selector",
-        "selectors",
-        "with",
-        "of",
-        "or",
-        "and",
-        "is",
-        "has",
-        "in",
-        "by",
-        "that",
-        "where",
-        "which",
-        "on",
-        "for",
-        "to",
-        "but",
-    ]
-)
-_DONE = frozenset(
-    ["created", "updated", "modified", "deleted", "changed", "labelled", "removed", "added", "started"]
-)
-"""What stands before ``by`` and the name of who did it."""
-_ARTICLES = frozenset(
-    {"a", "an", "A", "An", "the", "The", "no", "No", "each", "every", "this", "that", "one", "its"}
-)
-"""What stands before a kind that is not followed by a name: "a NetworkPolicy never selects a node"."""
-_WHOLE_KEY = re.compile(r"[-/]|^app:$")
-"""Keys that are no word of a sentence."""
-_BEHIND_NAMESPACE = re.compile(r" has\b")
-_TARGETED = frozenset({"exec", "debug"})
-"""What stands before ``deploy/web`` in kubectl's commands."""
 _OWN_HOSTS = frozenset({"kubernetes.default.svc.cluster.local"})
 # resource=knp/frontend/default-deny (cilium-agent, v1.18): a kind before namespace and name
 _REFERENCES = frozenset({"knp", "cnp", "networkpolicy", "ciliumnetworkpolicy"})
@@ -108,26 +64,12 @@ def _address_in(text: str) -> re.Match[str] | None:
     return _ADDRESS.search(text) if text.count(".") >= 3 or text.count(":") >= 2 else None
 
 
-class _Place(Enum):
-    NAME = 1
-    """Names stand here."""
-    BEHIND_KIND = 2
-    """A name stands here if it is one."""
-    LABEL = 3
-    """A label's key stands here."""
-    KEY = 4
-    """A label's key stands here, or a field's name."""
-    TARGET = 5
-    """A kind of kubectl's and a name stand here."""
-    OPEN = 6
-
-
 class Texts:
     """The texts of one report, with the tokens of its names."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._seen: dict[tuple[str, _Place, bool, str], str] = {}
+        self._seen: dict[tuple[str, Place, bool, str], str] = {}
 
     def forget(self) -> None:
         """More names are known now: words are to be looked at again."""
@@ -140,14 +82,19 @@ class Texts:
         text = self._tokens.without_odd(text)
         hit = _POLICY_HIT.fullmatch(text)
         if hit is not None:
-            return "|".join((hit[1], self.value(hit[2], "tier"), self.value(hit[3], "name"), hit[4], hit[5]))
-        acl = _ACL_NAME.fullmatch(text)
-        if acl is not None:
-            return f"{acl[1]}:{self._word(acl[2], _Place.NAME, True, kind)}{acl[3]}"
+            return "|".join(
+                (
+                    hit[1],
+                    self.value(hit[2], "tier") if hit[2] != "default" else hit[2],
+                    self.value(hit[3], "name"),
+                    hit[4],
+                    hit[5],
+                )
+            )
         return _CHUNK.sub(
             lambda match: self._word(
                 match[0],
-                _Place.LABEL if text[match.end() : match.end() + 1] == "=" else _Place.NAME,
+                Place.LABEL if text[match.end() : match.end() + 1] == "=" else Place.NAME,
                 True,
                 kind,
             ),
@@ -205,61 +152,25 @@ class Texts:
         for match in _CHUNK.finditer(text):
             word = match[0]
             start, end = match.span()
-            place = self._place(text, start, end, before, earlier)
+            place = place_of(text, start, end, before, earlier)
             pieces += (text[done:start], self._word(word, place, strict, kind))
             earlier, before, done = before, word, end
         pieces.append(text[done:])
         return "".join(pieces)
 
-    def _place(self, text: str, start: int, end: int, before: str, earlier: str) -> _Place:
-        left, right = text[start - 1 : start], text[end : end + 1]
-        if right == "=" and text[end + 1 : end + 2] not in ("=", ""):
-            return _Place.KEY
-        if left == "=" or (left in "\"'[" and left and text[start - 2 : start - 1] == "="):
-            key = _KEY.search(text, max(0, start - 66), start)
-            if key is not None and (is_enum_key(key[1]) or is_message_key(key[1]) or before.startswith("--")):
-                return _Place.OPEN
-            return _Place.NAME
-        if (left in ('"', "'", "`") and right == left) or (left == "[" and right == "]"):
-            return _Place.NAME
-        if left in (" ", "") and before and text[start - 1 - len(before) : start - 1] == before:
-            if _POLICY_REFERENCE.fullmatch(before):
-                return _Place.NAME
-            if before == "by" and earlier in _DONE:
-                return _Place.BEHIND_KIND
-            if before in _TARGETED:
-                return _Place.TARGET
-            # As in "namespaceSelector kubernetes.io/metadata.name: shop", "podSelector k8s-app: kube-dns".
-            if before.endswith(":") and is_common_key(before[:-1]) and _WHOLE_KEY.search(before):
-                return _Place.NAME
-            # "-n networkpolicy describe", "app=replicaset to": somebody is called so, and no name follows.
-            named = (
-                earlier in ("-n", "--namespace")
-                or text[start - 2 - len(before) : start - 1 - len(before)] == "="
-            )
-            if (is_kind(before) and not named and earlier not in _ARTICLES) and (
-                before != "namespace"
-                or text[start:end].rstrip(":") not in _BEHIND_ANY
-                or earlier in _BEFORE_NAMESPACE
-                or _BEHIND_NAMESPACE.match(text, end) is not None
-            ):
-                return _Place.BEHIND_KIND
-        return _Place.OPEN
-
-    def _word(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+    def _word(self, word: str, place: Place, strict: bool, kind: str) -> str:
         key = (word, place, strict, kind)
         shown = self._seen.get(key)
         if shown is None:
             shown = self._seen[key] = self._replaced(word, place, strict, kind)
         return shown
 
-    def _replaced(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+    def _replaced(self, word: str, place: Place, strict: bool, kind: str) -> str:
         if is_number(word) or self._tokens.made(word):
             return word
         token = self._tokens.known(word)
         if token is not None and (
-            place in (_Place.NAME, _Place.BEHIND_KIND)
-            or (place is _Place.OPEN and not is_sentence_word(word))
+            place in (Place.NAME, Place.BEHIND_KIND) or (place is Place.OPEN and not is_sentence_word(word))
         ):
             return token
         match = _address_in(word)
@@ -270,20 +181,20 @@ class Texts:
                 + self.address(match[0])
                 + (self._part(rest, place, strict, kind) if not re.fullmatch("/[0-9]{1,3}", rest) else rest)
             )
-        if place in (_Place.KEY, _Place.LABEL):
-            return self._as_key(word, strict, place is _Place.LABEL)
+        if place in (Place.KEY, Place.LABEL):
+            return self._as_key(word, strict, place is Place.LABEL)
         core = word.strip(_ENDS)
         if core != word:
             head, _, tail = word.partition(core)
             beside = head.endswith("/") or tail.startswith("/")
             return (
                 head
-                + (self._word(core, _Place.NAME if beside else place, strict, kind) if core else "")
+                + (self._word(core, Place.NAME if beside else place, strict, kind) if core else "")
                 + tail
             )
         return self._joined(word, place, strict, kind)
 
-    def _part(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+    def _part(self, word: str, place: Place, strict: bool, kind: str) -> str:
         return self._word(word, place, strict, kind) if word else word
 
     def _as_key(self, word: str, strict: bool, label: bool) -> str:
@@ -305,8 +216,11 @@ class Texts:
         # "IP" was met in a message, and is no name for that.
         return name if token is None or schema or token.startswith(("text-", "key-")) else token
 
-    def _joined(self, word: str, place: _Place, strict: bool, kind: str) -> str:
-        if place is _Place.NAME:
+    def _joined(self, word: str, place: Place, strict: bool, kind: str) -> str:
+        if place is Place.NAME:
+            acl = _ACL_NAME.fullmatch(word)
+            if acl is not None:
+                return f"{acl[1]}:{self._word(acl[2], place, strict, kind)}{acl[3]}"
             source = next((one for one in _LABEL_SOURCES if word.startswith(one)), "")
             if source and not word[len(source) :].isdigit():
                 rest = word[len(source) :]
@@ -326,28 +240,30 @@ class Texts:
             )
         if any(separator in word for separator in _SEPARATORS):
             return self._split(word, place, strict, kind)
-        if place is _Place.NAME:
+        if place is Place.NAME:
             return self._tokens.of(word, "host" if _HOST.fullmatch(word) else kind)
         if "." in word and (is_common_group(word) or is_common_key(word)):
             return word
         return self._single(word, strict, kind)
 
-    def _split(self, word: str, place: _Place, strict: bool, kind: str) -> str:
+    def _split(self, word: str, place: Place, strict: bool, kind: str) -> str:
         separator = next(one for one in _SEPARATORS if one in word)
         parts = word.split(separator)
         if separator == "/":
-            if place is not _Place.NAME and not strict and not self._has_name(word, parts, place):
+            if place is not Place.NAME and not strict and not self._has_name(word, parts, place):
                 return "/".join(parts)
-            if place is _Place.TARGET or (len(parts) == 3 and parts[0] in _REFERENCES):
-                return f"{parts[0]}/{'/'.join(self._part(part, _Place.NAME, strict, kind) for part in parts[1:])}"
+            if place is Place.TARGET or (len(parts) == 3 and parts[0] in _REFERENCES):
+                return (
+                    f"{parts[0]}/{'/'.join(self._part(part, Place.NAME, strict, kind) for part in parts[1:])}"
+                )
             return "/".join(self._beside(part, strict, kind) for part in parts)
         return separator.join(self._part(part, place, strict, kind) for part in parts)
 
-    def _has_name(self, word: str, parts: list[str], place: _Place) -> bool:
+    def _has_name(self, word: str, parts: list[str], place: Place) -> bool:
         """Whether ``a/b`` in a sentence is a name and not "and/or" or an image."""
         if word in _IMAGES:
             return False
-        if place in (_Place.BEHIND_KIND, _Place.TARGET):
+        if place in (Place.BEHIND_KIND, Place.TARGET):
             return True
         return any(
             self._tokens.known(part.strip(_ENDS)) or ("-" in part and part.islower()) for part in parts
@@ -357,7 +273,7 @@ class Texts:
         """What stands beside a slash: a name, or a protocol."""
         if part in _PROTOCOLS:
             return part
-        return self._part(part, _Place.NAME, strict, kind)
+        return self._part(part, Place.NAME, strict, kind)
 
     def _single(self, word: str, strict: bool, kind: str) -> str:
         if strict:
