@@ -103,10 +103,10 @@ TELLINGS = (
     (
         'data: {"action":"Deny","source_name":"web-app-*","source_namespace":"frontend","source_labels":"app=web-app'
         ' | tier=edge","dest_name":"user-api","dest_namespace":"backend","protocol":"tcp","reporter":"Dst","policies":'
-        '{"enforced":[{"kind":"CalicoNetworkPolicy","name":"default-deny","namespace":"frontend","tier":"edge",'
+        '{"enforced":[{"kind":"CalicoNetworkPolicy","name":"default-deny","namespace":"frontend","tier":"default",'
         '"action":"Deny","policy_index":0}]}}'
     ),
-    '{"source_labels":{"labels":["app=web-app"]},"policies":{"all_policies":["1|edge|frontend/default-deny|deny|2"]}}',
+    '{"source_labels":{"labels":["app=web-app"]},"policies":{"all_policies":["1|default|frontend/default-deny|deny|2"]}}',
     (
         "Mar 17 14:03:13.850: frontend/web-app:41022 (ID:19942) <> backend/user-api:8080 (ID:7399) "
         "policy-verdict:none EGRESS DENIED (UDP)"

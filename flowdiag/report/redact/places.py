@@ -37,6 +37,9 @@ _BEHIND_ANY = frozenset(
         "for",
         "to",
         "but",
+        "does",
+        "are",
+        "was",
     ]
 )
 _DONE = frozenset(
@@ -44,9 +47,27 @@ _DONE = frozenset(
 )
 """What stands before ``by`` and the name of who did it."""
 _ARTICLES = frozenset(
-    {"a", "an", "A", "An", "the", "The", "no", "No", "each", "every", "this", "that", "one", "its"}
+    {
+        "a",
+        "an",
+        "A",
+        "An",
+        "the",
+        "The",
+        "no",
+        "No",
+        "each",
+        "every",
+        "this",
+        "that",
+        "one",
+        "its",
+        "own",
+        "same",
+        "s",
+    }
 )
-"""What stands before a kind that is not followed by a name: "a NetworkPolicy never selects a node"."""
+"""What stands before a kind that no name follows: "a NetworkPolicy never selects", "the destination's namespace does"."""
 _WHOLE_KEY = re.compile(r"[-/]|^app:$")
 """Keys that are no word of a sentence."""
 _BEHIND_NAMESPACE = re.compile(r" has\b")
