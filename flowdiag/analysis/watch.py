@@ -288,8 +288,23 @@ class Watch:
 
 _read: dict[StateOptions, StateInputs] = {}
 """The cluster's objects, read once a process."""
-_compiled: dict[tuple[StateOptions, tuple[str, ...]], State] = {}
-"""Policies, compiled once a process, as long as no change of them is in the records."""
+_COMPILED_FOR = 10
+"""Reports: compiled policies remember every end that they were asked about, and each report asks about new ones."""
+
+
+class _Compiled(Struct):
+    """Policies as one worker holds them, as long as no change of them is in the records."""
+
+    key: tuple[StateOptions, tuple[str, ...]]
+    state: State
+    used: int = 0
+
+    def good_for(self, key: tuple[StateOptions, tuple[str, ...]]) -> bool:
+        """Whether a report may use them once more."""
+        return self.key == key and self.used < _COMPILED_FOR
+
+
+_compiled: list[_Compiled] = []
 
 
 def _in_the_background() -> None:
@@ -315,13 +330,15 @@ def _made(job: _Job, tally: Tally) -> Report:
     compiled: State | None = None
     if objects.state:
         changes = [(seen.input, seen.event) for seen in tally.changes]
-        compiled = _compiled.get((job.state, cnis)) if not changes else None
-        if compiled is None:
-            compiled = compile_state(
+        key = job.state, cnis
+        if changes or not any(one.good_for(key) for one in _compiled):
+            _compiled.clear()
+            state = compile_state(
                 objects.state, job.state, cnis, objects.manifests, changes=changes, taken=objects.taken
             )
-        if not changes:
-            _compiled[job.state, cnis] = compiled
+            _compiled.append(_Compiled(key, state, _COMPILED_FOR if changes else 0))
+        compiled = _compiled[0].state
+        _compiled[0].used += 1
     read = Evidence(
         tally=tally,
         inputs=(job.input, *objects.inputs),
