@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import cache
 from typing import BinaryIO, cast
 
+from flowdiag.ingest.zstd import Checked, Followed
+
 __all__ = ["Kind", "MissingReaderError", "corruptions", "decompressed", "sniff_kind"]
 
 _TAR_MAGIC_AT = 257
@@ -86,7 +88,9 @@ def _zstd(stream: BinaryIO) -> BinaryIO:
     except ImportError:
         pass
     else:
-        return cast("BinaryIO", zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True))
+        followed = Followed(stream)
+        reader = zstandard.ZstdDecompressor().stream_reader(followed, read_across_frames=True)
+        return cast("BinaryIO", Checked(reader, followed))
     try:
         zstd = importlib.import_module("compression.zstd")  # in the standard library since Python 3.14
     except ImportError:
