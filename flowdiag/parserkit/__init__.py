@@ -31,7 +31,8 @@ from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.json_records import integer_of, json_object, object_of, text_of
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
-from flowdiag.parserkit.line_forms import LineForm, fold_forms
+from flowdiag.parserkit.line_form import LineForm
+from flowdiag.parserkit.line_forms import fold_forms
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
 from flowdiag.parserkit.packets import canonical_ip, is_ip, protocol_name
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event

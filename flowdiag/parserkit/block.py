@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from flowdiag.model.event import TimeSource
 
-__all__ = ["Block", "Envelope", "LineEnvelope", "ParseContext"]
+__all__ = ["Block", "Envelope", "LineEnvelope", "ParseContext", "part_of"]
 
 
 class LineEnvelope(Struct, frozen=True, kw_only=True):
@@ -101,3 +101,40 @@ class ParseContext(Struct, kw_only=True):
     endpoint_ids: dict[int, str] = field(default_factory=dict)
     """Node-local Cilium endpoint ids to ``namespace/pod``, where the bundle has ``endpoint list``."""
     memory: dict[str, Any] = field(default_factory=dict)
+
+
+def part_of(block: Block, lines: list[bytes], start: int, until: int) -> Block:
+    """Some of a block's lines as a block; the input's last line stays as it ended.
+
+    Args:
+        block: the whole.
+        lines: all of its lines, as `cut_lines` gives them.
+        start: index of the first.
+        until: index behind the last.
+    """
+    final = until == len(lines)
+    open_end = final and not block.data.endswith(b"\n")
+    # One carriage return at the end of a line is taken off, and no more than the one put there.
+    end = b"\r" if open_end else b"\r\n"
+    columns = block.envelope
+    return Block(
+        data=b"\r\n".join(lines[start:until]) + end,
+        first_line=block.first_line + start,
+        envelope=None if columns is None else _slice(columns, start, until),
+        last=block.last and final,
+    )
+
+
+def _slice(columns: Envelope, start: int, until: int) -> Envelope:
+    def cut(column: list[Any] | None) -> list[Any] | None:
+        return None if column is None else column[start:until]
+
+    return Envelope(
+        lines=cut(columns.lines),
+        at=cut(columns.at),
+        node=cut(columns.node),
+        namespace=cut(columns.namespace),
+        pod=cut(columns.pod),
+        container=cut(columns.container),
+        year_inferred=columns.year_inferred,
+    )

@@ -11,44 +11,23 @@ Folding so must give what reading and adding gives: a property test of each pars
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.model.event import Event, FlowEvent, TimeSource
+from flowdiag.model.event import FlowEvent, TimeSource
 from flowdiag.model.time import NS
-from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
+from flowdiag.parserkit.block import Block, ParseContext, part_of
+from flowdiag.parserkit.known_lines import RANKS, Entry, Kept, Kind, Memory
+from flowdiag.parserkit.line_form import LineForm
 from flowdiag.parserkit.lines import cut_lines
-from flowdiag.parserkit.placing import REFUSED, Placed, place_event
+from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import TimesOfDay, fractions
-from flowdiag.parserkit.sink import FlowSink, Lane, Settled, flag_bits, port_kind
+from flowdiag.parserkit.sink import FlowSink, flag_bits, port_kind
 
-__all__ = ["GROUPS", "LineForm", "fold_forms", "part_of"]
-
-GROUPS = (
-    "second",
-    "fraction",
-    "head",
-    "more",
-    "left",
-    "middle",
-    "right",
-    "what",
-    "verdict",
-    "flags",
-    "rest",
-    "other",
-)
-"""A form's groups in their order.
-
-``second`` and ``fraction`` are the record's own time (empty where it has none), ``left`` and ``right`` the ports,
-``flags`` the names of TCP flags, and ``other`` a line in no form; everything else that is captured tells kinds
-of records apart.  What is not captured tells nothing: two records that differ only in it are alike.
-"""
+__all__ = ["fold_forms"]
 
 _MOST = 200_000
 """Lanes that are remembered; past it they are forgotten, and their next records are read again."""
@@ -56,9 +35,7 @@ _MOST_FLAGS = 512
 _WORD = re.compile(rb"[A-Z]+")
 _SYN_ACK = flag_bits(("SYN", "ACK"))
 
-_RANKS = {source: rank for rank, source in enumerate(TimeSource)}
-"""How sure a time is, surest first: as `Lane.time_rank` has it."""
-_INFERRED = _RANKS[TimeSource.INFERRED_YEAR]
+_INFERRED = RANKS[TimeSource.INFERRED_YEAR]
 _NO_TIME, _UNREADABLE = -1, -(1 << 62)
 _CLIENTS = b"32768"
 """First port that Linux gives to clients, as digits: five of them compare as numbers do."""
@@ -75,88 +52,6 @@ _TO_BE_READ: _Marks = (b"?", b"?")
 """In no key: the record is read, whatever is known."""
 
 _Match = Callable[[bytes], re.Match[bytes] | None]
-_Clock = Callable[[bytes, bool], int | None]
-_Kind = tuple[bytes | int, ...]
-_Key = bytes
-_Scope = tuple[str | None, str | None]
-
-
-class LineForm(Struct, frozen=True, kw_only=True):
-    """How a parser's usual records look."""
-
-    pattern: re.Pattern[bytes]
-    """Groups as `GROUPS` has them; every match is one record or one other line, with its newline."""
-    quick: re.Pattern[bytes] | None = None
-    """As `pattern` for the most usual records, and two or three times its speed: a repeated ``[^x]`` is passed
-    over by a plain loop, and any other class by a call a character.  It is tried first, on blocks of plain ASCII
-    only.  One of single lines may run over newlines where no record is.  Where it has not as many matches as the
-    block has marks, `pattern` cuts the block instead; else `pattern` has a second look at other lines.  What varies between records alike in all groups must be as narrow as there."""
-    mark: bytes = b"\n"
-    """What every record has once; of records of several lines no other line has it."""
-    clock: _Clock | None = None
-    """Nanoseconds of a ``second``, ``None`` where the record must be read; asked with whether envelopes give times
-    as well.  A ``second`` that begins with a digit has its year.  Of one that ends in digits below 60 behind a colon
-    only the minute is asked: its seconds are as long as any."""
-    read: Callable[[bytes, LineEnvelope], Iterable[Event]] | None = None
-    """Events of one whole line in the form, where that is cheaper than `parse` of a block of it."""
-    lines: int = 1
-    """Lines of a record, where ``head`` spans none; each newline in ``head`` is one more."""
-    raw_lines: int = 1
-    """Of these, the first that belong to the record's text."""
-    scope: str | None = None
-    """What else tells this input's records from others' that look the same."""
-
-
-class _Kept(Struct, gc=False):
-    """A lane, and what the loop wants to know of it without looking at it: it lies cold in memory."""
-
-    lane: Lane
-    buckets: dict[int, int]
-    refused: bool
-    by_left: bool
-    """The client's port is the left one."""
-    settled: Settled | None = None
-    """What a refused record of this lane must come before to be worth keeping; ``None`` while all are."""
-
-
-class _Entry:
-    """All records that agree in everything but the moment and the ports."""
-
-    __slots__ = ("by_left", "event", "place", "rank", "refused")
-
-    def __init__(self, event: FlowEvent, placed: Placed, sink: FlowSink, *, by_left: bool) -> None:
-        self.by_left = by_left
-        """The client's port is the left one."""
-        self.refused = event.verdict in REFUSED
-        self.rank = _RANKS[event.time_source]
-        self.event = event
-        self.place = placed, sink.peer(placed.src), sink.peer(placed.dst), sink.shape(placed.shape)
-
-    def open(self, server: bytes, sink: FlowSink) -> _Kept:
-        """The lane of a server's port."""
-        placed, src, dst, shape = self.place
-        port = int(server) if server else None
-        lane = sink.lane(src, dst, port, shape, placed.direction, self.event.witness)
-        if placed.src_names or placed.dst_names or self.event.policies:
-            sink.note(
-                lane, src_names=placed.src_names, dst_names=placed.dst_names, policies=self.event.policies
-            )
-        lane.time_rank = max(lane.time_rank, self.rank)
-        return _Kept(lane, lane.buckets, self.refused, self.by_left)
-
-
-class _Memory:
-    """What is known of earlier blocks, for as long as the sink's numbers are good."""
-
-    __slots__ = ("entries", "flags", "lanes", "size")
-
-    def __init__(self) -> None:
-        self.lanes: dict[_Scope, dict[_Key, _Kept]] = {}
-        """By node and scope."""
-        self.entries: dict[_Scope, dict[_Kind, _Entry]] = {}
-        self.size = 0
-        self.flags: dict[bytes, tuple[int, bytes]] = {b"": (0, b"0")}
-        """Text of flags -> their bits, and what of them tells a reply, for a kind's key."""
 
 
 def fold_forms(parser: Parser, block: Block, context: ParseContext, sink: FlowSink, form: LineForm) -> None:
@@ -170,9 +65,9 @@ def fold_forms(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
         form: how records look that need no reading.
     """
     kept = sink.memo.setdefault("line-forms", {})
-    memory: _Memory | None = kept.get("memory")
+    memory: Memory | None = kept.get("memory")
     if memory is None or memory.size > _MOST:
-        memory = kept["memory"] = _Memory()
+        memory = kept["memory"] = Memory()
     _Folding(parser, block, replace(context, keep_raw=True), sink, form, memory).run()
 
 
@@ -186,7 +81,7 @@ class _Folding:
         context: ParseContext,
         sink: FlowSink,
         form: LineForm,
-        memory: _Memory,
+        memory: Memory,
     ) -> None:
         self.parser = parser
         self.block = block
@@ -372,7 +267,7 @@ class _Folding:
         rank: int,
         bits: int,
         at: int,
-    ) -> _Kept | None:
+    ) -> Kept | None:
         """Find the lane of a record by its kind, or read it, and remember what it is.
 
         Returns:
@@ -381,7 +276,7 @@ class _Folding:
         memory, scope = self.memory, (node, self.form.scope)
         entries = memory.entries.setdefault(scope, {})
         left, right = (int(port) if port else None for port in ports)
-        key: _Kind = (*parts, _kind(left), _kind(right), rank)
+        key: Kind = (*parts, _kind(left), _kind(right), rank)
         entry = entries.get(key)
         if entry is None or at < _NO_TIME:
             read = self.form.read
@@ -395,7 +290,7 @@ class _Folding:
                 found = (placed.source_port, placed.port)
                 if found in ((left, right), (right, left)) and (left != right or left is None):
                     by_left = found == (left, right)
-                    entry = entries[key] = _Entry(event, placed, self.sink, by_left=by_left)
+                    entry = entries[key] = Entry(event, placed, self.sink, by_left=by_left)
                     memory.size += 1
             if entry is None or at < _NO_TIME:
                 for one in events:
@@ -426,46 +321,9 @@ class _Folding:
                 self.sink.add(event)
 
 
-def part_of(block: Block, lines: list[bytes], start: int, until: int) -> Block:
-    """Some of a block's lines as a block; the input's last line stays as it ended.
-
-    Args:
-        block: the whole.
-        lines: all of its lines, as `cut_lines` gives them.
-        start: index of the first.
-        until: index behind the last.
-    """
-    final = until == len(lines)
-    open_end = final and not block.data.endswith(b"\n")
-    # One carriage return at the end of a line is taken off, and no more than the one put there.
-    end = b"\r" if open_end else b"\r\n"
-    columns = block.envelope
-    return Block(
-        data=b"\r\n".join(lines[start:until]) + end,
-        first_line=block.first_line + start,
-        envelope=None if columns is None else _slice(columns, start, until),
-        last=block.last and final,
-    )
-
-
 def _rank_of(second: bytes) -> int:
     return 0 if second[:1].isdigit() else _INFERRED
 
 
 def _kind(port: int | None) -> int:
     return -1 if port is None else port_kind(port)
-
-
-def _slice(columns: Envelope, start: int, until: int) -> Envelope:
-    def cut(column: list[Any] | None) -> list[Any] | None:
-        return None if column is None else column[start:until]
-
-    return Envelope(
-        lines=cut(columns.lines),
-        at=cut(columns.at),
-        node=cut(columns.node),
-        namespace=cut(columns.namespace),
-        pod=cut(columns.pod),
-        container=cut(columns.container),
-        year_inferred=columns.year_inferred,
-    )

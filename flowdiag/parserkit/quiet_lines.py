@@ -14,8 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.event import Event
-from flowdiag.parserkit.block import Block, LineEnvelope, ParseContext
-from flowdiag.parserkit.line_forms import part_of
+from flowdiag.parserkit.block import Block, LineEnvelope, ParseContext, part_of
 from flowdiag.parserkit.lines import cut_lines, decode
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import TimesOfDay, fractions

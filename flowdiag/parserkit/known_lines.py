@@ -1,0 +1,70 @@
+"""What folding knows of records of text that were read before: kinds, and the lanes they are counted in."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from flowdiag.model.event import FlowEvent, TimeSource
+from flowdiag.parserkit.placing import REFUSED, Placed
+from flowdiag.parserkit.sink import FlowSink, Lane, Settled
+
+__all__ = ["RANKS", "Entry", "Kept", "Key", "Kind", "Memory", "Scope"]
+
+RANKS = {source: rank for rank, source in enumerate(TimeSource)}
+"""How sure a time is, surest first: as `Lane.time_rank` has it."""
+
+Kind = tuple[bytes | int, ...]
+Key = bytes
+Scope = tuple[str | None, str | None]
+
+
+class Kept(Struct, gc=False):
+    """A lane, and what the loop wants to know of it without looking at it: it lies cold in memory."""
+
+    lane: Lane
+    buckets: dict[int, int]
+    refused: bool
+    by_left: bool
+    """The client's port is the left one."""
+    settled: Settled | None = None
+    """What a refused record of this lane must come before to be worth keeping; ``None`` while all are."""
+
+
+class Entry:
+    """All records that agree in everything but the moment and the ports."""
+
+    __slots__ = ("by_left", "event", "place", "rank", "refused")
+
+    def __init__(self, event: FlowEvent, placed: Placed, sink: FlowSink, *, by_left: bool) -> None:
+        self.by_left = by_left
+        """The client's port is the left one."""
+        self.refused = event.verdict in REFUSED
+        self.rank = RANKS[event.time_source]
+        self.event = event
+        self.place = placed, sink.peer(placed.src), sink.peer(placed.dst), sink.shape(placed.shape)
+
+    def open(self, server: bytes, sink: FlowSink) -> Kept:
+        """The lane of a server's port."""
+        placed, src, dst, shape = self.place
+        port = int(server) if server else None
+        lane = sink.lane(src, dst, port, shape, placed.direction, self.event.witness)
+        if placed.src_names or placed.dst_names or self.event.policies:
+            sink.note(
+                lane, src_names=placed.src_names, dst_names=placed.dst_names, policies=self.event.policies
+            )
+        lane.time_rank = max(lane.time_rank, self.rank)
+        return Kept(lane, lane.buckets, self.refused, self.by_left)
+
+
+class Memory:
+    """What is known of earlier blocks, for as long as the sink's numbers are good."""
+
+    __slots__ = ("entries", "flags", "lanes", "size")
+
+    def __init__(self) -> None:
+        self.lanes: dict[Scope, dict[Key, Kept]] = {}
+        """By node and scope."""
+        self.entries: dict[Scope, dict[Kind, Entry]] = {}
+        self.size = 0
+        self.flags: dict[bytes, tuple[int, bytes]] = {b"": (0, b"0")}
+        """Text of flags -> their bits, and what of them tells a reply, for a kind's key."""

@@ -1,0 +1,62 @@
+"""How a parser's usual records look, for `flowdiag.parserkit.line_forms`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from flowdiag.model.event import Event
+from flowdiag.parserkit.block import LineEnvelope
+
+__all__ = ["GROUPS", "LineForm"]
+
+GROUPS = (
+    "second",
+    "fraction",
+    "head",
+    "more",
+    "left",
+    "middle",
+    "right",
+    "what",
+    "verdict",
+    "flags",
+    "rest",
+    "other",
+)
+"""A form's groups in their order.
+
+``second`` and ``fraction`` are the record's own time (empty where it has none), ``left`` and ``right`` the ports,
+``flags`` the names of TCP flags, and ``other`` a line in no form; everything else that is captured tells kinds
+of records apart.  What is not captured tells nothing: two records that differ only in it are alike.
+"""
+
+Clock = Callable[[bytes, bool], int | None]
+
+
+class LineForm(Struct, frozen=True, kw_only=True):
+    """How a parser's usual records look."""
+
+    pattern: re.Pattern[bytes]
+    """Groups as `GROUPS` has them; every match is one record or one other line, with its newline."""
+    quick: re.Pattern[bytes] | None = None
+    """As `pattern` for the most usual records, and two or three times its speed: a repeated ``[^x]`` is passed
+    over by a plain loop, and any other class by a call a character.  It is tried first, on blocks of plain ASCII
+    only.  One of single lines may run over newlines where no record is.  Where it has not as many matches as the
+    block has marks, `pattern` cuts the block instead; else `pattern` has a second look at other lines.  What varies between records alike in all groups must be as narrow as there."""
+    mark: bytes = b"\n"
+    """What every record has once; of records of several lines no other line has it."""
+    clock: Clock | None = None
+    """Nanoseconds of a ``second``, ``None`` where the record must be read; asked with whether envelopes give times
+    as well.  A ``second`` that begins with a digit has its year.  Of one that ends in digits below 60 behind a colon
+    only the minute is asked: its seconds are as long as any."""
+    read: Callable[[bytes, LineEnvelope], Iterable[Event]] | None = None
+    """Events of one whole line in the form, where that is cheaper than `parse` of a block of it."""
+    lines: int = 1
+    """Lines of a record, where ``head`` spans none; each newline in ``head`` is one more."""
+    raw_lines: int = 1
+    """Of these, the first that belong to the record's text."""
+    scope: str | None = None
+    """What else tells this input's records from others' that look the same."""
