@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flowdiag.model.report import Confidence, EvidenceGap, Problem, ProblemChange, Report, Severity, Status
 from flowdiag.report.names import object_text
-from flowdiag.report.times import Clock, day_and_clock, delta_text
+from flowdiag.report.times import Clock, delta_text
 
 __all__ = [
     "CONFIDENCE_MEANING",
@@ -90,7 +90,7 @@ def what_text(problem: Problem, number: int) -> str:
 def state_text(problem: Problem, clock: Clock) -> str:
     """``since 12:01:07, still happening at 12:19:58``."""
     if problem.status is Status.GONE:
-        return f"last seen {day_and_clock(problem.last, clock.zone)}" if problem.last else "found no more"
+        return f"last seen {clock.whole(problem.last)}" if problem.last else "found no more"
     if problem.first is None and not problem.connections:
         return "as things stand"
     if problem.first is None:

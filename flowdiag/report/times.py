@@ -58,24 +58,41 @@ class Clock(Struct, frozen=True):
     zone: tzinfo = UTC
     day: str | None = None
     """The day of the whole window, ``None`` where it covers several or none is known."""
+    named: bool = False
+    """Whether every moment says its zone: for pages whose tables may show another."""
 
     @classmethod
-    def of(cls, report: Report, zone: tzinfo) -> Clock:
+    def of(cls, report: Report, zone: tzinfo, *, named: bool = False) -> Clock:
         """The clock of a report in the zone that is shown."""
         ends = (report.window.since, report.window.until)
         days = {day_and_clock(end, zone)[:10] for end in ends if ticks(end) is not None}
-        return cls(zone, days.pop() if len(days) == 1 else None)
+        return cls(zone, days.pop() if len(days) == 1 else None, named)
 
     def text(self, moment: str | None) -> str:
         """``12:01:07``, or ``2026-03-02 12:01:07`` for a moment of another day."""
-        whole = day_and_clock(moment, self.zone)
-        return whole[11:] if whole[:10] == self.day and len(whole) == 19 else whole
+        return f"{self._short(moment)}{self._name(moment)}"
+
+    def whole(self, moment: str | None) -> str:
+        """``2026-03-02 12:01:07``, whatever the day."""
+        return f"{day_and_clock(moment, self.zone)}{self._name(moment)}"
 
     def span(self, first: str, last: str, joint: str) -> str:
         """Two moments; the second without its day where the first says it already."""
         begin, end = (day_and_clock(moment, self.zone) for moment in (first, last))
         second = end[11:] if begin[:10] == end[:10] and len(end) == 19 else end
-        return f"{self.text(first)}{joint}{second}"
+        return f"{self._short(first)}{joint}{second}{self._name(last)}"
+
+    def _short(self, moment: str | None) -> str:
+        whole = day_and_clock(moment, self.zone)
+        return whole[11:] if whole[:10] == self.day and len(whole) == 19 else whole
+
+    def _name(self, moment: str | None) -> str:
+        """`` UTC``, `` CET``, `` UTC+05:30``: the zone at that moment, where it is wanted."""
+        at = instant(moment, self.zone) if self.named and moment is not None else None
+        if at is None:
+            return ""
+        name, offset = at.tzname() or "", at.strftime("%z")
+        return f" {name}" if name.isalpha() else f" UTC{offset[:3]}:{offset[3:5]}"
 
 
 def zone_text(zone: tzinfo, at: str | None) -> str:

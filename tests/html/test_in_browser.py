@@ -24,6 +24,7 @@ from tests.report.sample_reports import (
     taken_back,
     three_days,
 )
+from tests.report.test_whole_incidents import INCIDENTS, report_of
 
 Open = Callable[..., Opened]
 
@@ -136,7 +137,7 @@ def test_the_policy_forbids_scripts_that_are_not_ours(opened: Open) -> None:
         ("direction:egress", 5),
         ("policy:frontend/allow-dns", 4),
         ("user-api", 1),
-        ("constructor:x", 0),
+        ("constructor:x", 5),
         ("nothing-like-it", 0),
     ],
 )
@@ -146,6 +147,67 @@ def test_the_filter_speaks_hubble_s_words(opened: Open, terms: str, rows: int) -
 
     assert rows == page.rows()
     assert page.messages == []
+
+
+def _hubble_words() -> list[tuple[str, int]]:
+    """Terms and how many of the four connections of default-deny-egress they leave, as its fixture has them."""
+    sums = {
+        4: "verdict:DROPPED namespace:frontend from-namespace:frontend ip:10.244.0.0/16 label:app type:drop "
+        "traffic-direction:egress drop-reason-desc:POLICY_DENIED --verdict=DROPPED",
+        2: "pod:web-app from-pod:frontend/web-app from-pod:web-app-d5f3fa262-dmb4f ip:10.244.1.28 from-ip:10.244.1.28 "
+        "label:app=web-app from-label:app=web-app,tier=edge to-label:k8s:k8s-app=kube-dns port:53 to-port:53 "
+        "protocol:udp identity:19942 from-identity:19942 workload:web-app from-workload:deployment/web-app",
+        1: "to-namespace:backend to-pod:backend/user-api to-ip:198.51.100.80 to-ip:198.51.100.0/24 k8s:app=user-api "
+        "to-label:reserved:world reserved:world fqdn:content to-fqdn:*.example.net to-identity:12996 to-workload:user-api",
+        0: "verdict:FORWARDED verdict:AUDIT namespace:front to-pod:web-app to-ip:10.244.1.28 label:app=web type:l7 "
+        "ip:10.244.1.2 to-namespace:frontend port:5 fqdn:nothing.example.org",
+    }
+    words = [(term, rows) for rows, terms in sums.items() for term in terms.split()]
+    return [
+        *words,
+        ("not port:53", 2),
+        ("-port:53", 2),
+        ("not verdict:DROPPED", 0),
+        ("--port 53 --from-pod frontend/web-app", 1),
+        ("--not --port 53", 2),
+        ("from-pod:web-app not to-namespace:backend", 1),
+    ]
+
+
+def test_every_word_of_hubble_s_filters_does_what_it_says(opened: Open) -> None:
+    page = opened(report_of("default-deny-egress"))
+
+    assert page.rows() == 4
+    for term, rows in _hubble_words():
+        page.page.fill("#filter", term)
+        assert (term, page.rows()) == (term, rows)
+        assert bool(page.page.inner_text("#filter-hint")) is (rows == 0), term
+    assert page.messages == []
+
+
+@pytest.mark.parametrize(
+    ("term", "hint"),
+    [
+        ("node-name:worker-2", "this page cannot filter by node-name:, so node-name:worker-2 is left out"),
+        ("not http-status:500", "this page cannot filter by http-status:"),
+        ("service:shop/web", "no connection here has a value for service:"),
+        ("from-fqdn:x", "no connection here has a value for from-fqdn:"),
+        ("type:trace", "this page knows type:drop and type:l7 only"),
+        ("constructor:x", "this page cannot filter by constructor:"),
+    ],
+)
+def test_what_the_filter_cannot_do_it_says(opened: Open, term: str, hint: str) -> None:
+    """The term is left out and the rest of the filter holds: no empty page without a word."""
+    page = opened(report_of("default-deny-egress"))
+    page.page.fill("#filter", f"{term} port:53")
+
+    assert page.rows() == 2
+    assert hint in page.page.inner_text("#filter-hint")
+    assert page.page.get_attribute("#filter-hint", "aria-live") == "polite"
+    page.page.fill("#filter", "fd00:10::1")
+    assert page.page.inner_text("#filter-hint") == "fd00:10::1 fits no refused connection"
+    page.page.click("#clear")
+    assert page.page.locator("#filter-hint").is_hidden()
 
 
 def test_the_filter_hides_everything_else_too_and_says_how_much_is_left(opened: Open) -> None:
@@ -279,7 +341,10 @@ def test_times_turn_into_the_reader_s_zone_and_back(opened: Open) -> None:
     assert first.inner_text() == "2026-03-17 19:33:12"
     assert page.page.get_attribute("#zone", "aria-pressed") == "true"
     assert "Asia/" in page.page.inner_text("#zone-note")
+    zones = "[...new Set([...document.querySelectorAll('.zone')].map(e => e.textContent))]"
+    assert all(name.startswith("Asia/") for name in page.run(zones))
     page.page.click("#zone")
+    assert page.run(zones) == ["UTC"]
     assert written == first.inner_text()
     assert page.page.inner_text("#zone-note") == ""
 
@@ -315,6 +380,67 @@ def test_it_fits_wide_and_narrow_windows_light_and_dark(opened: Open, scheme: st
 
         assert page.run("document.documentElement.scrollWidth") <= width
         assert page.page.screenshot(full_page=True).startswith(b"\x89PNG")
+
+
+_RIGHT_ENDS = "[...document.querySelectorAll('.card, .facts dd, .told, .totals div, h3')].map(e => e.getBoundingClientRect().right)"
+
+
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_every_incident_fits_a_telephone(opened: Open, incident: str) -> None:
+    page = opened(report_of(incident), viewport={"width": 400, "height": 900})
+
+    assert page.run("document.documentElement.scrollWidth") <= 400
+    assert page.run(f"Math.max(...{_RIGHT_ENDS})") <= 400
+
+
+def test_a_label_of_ten_kilobytes_fits_a_telephone(opened: Open) -> None:
+    report = report_of("default-deny-egress")
+    labels = {"app": "w" * 10_000}
+    problems = tuple(
+        replace(
+            problem,
+            title=f"{problem.title} {'t' * 10_000}",
+            source=replace(problem.source, labels=labels),
+            connections=tuple(
+                replace(one, source=replace(one.source, labels=labels, name="n" * 10_000, workload=None))
+                for one in problem.connections
+            ),
+        )
+        for problem in report.problems
+    )
+    page = opened(replace(report, problems=problems), viewport={"width": 400, "height": 900})
+    page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+    assert page.run("document.documentElement.scrollWidth") <= 400
+    assert page.run(f"Math.max(...{_RIGHT_ENDS})") <= 400
+
+
+def test_paper_keeps_cards_dates_and_tiles_whole(opened: Open) -> None:
+    """A card begins a page, a date is not broken, records are cut to three lines and the page says so."""
+    page = opened(report_of("default-deny-egress"), viewport={"width": 690, "height": 980})
+    page.page.emulate_media(media="print")
+    page.run("window.dispatchEvent(new Event('beforeprint'))")
+    style = "(s, p) => [...document.querySelectorAll(s)].map(e => getComputedStyle(e)[p])"
+
+    assert page.run(f"({style})('.card', 'breakBefore')") == ["auto", "page", "page"]
+    assert page.run(f"({style})('section[aria-labelledby=problems]', 'breakBefore')") == ["page"]
+    lines = "[...document.querySelectorAll('td time, th time')].map(e => e.getClientRects().length)"
+    assert set(page.run(lines)) == {1}
+    heights = "[...document.querySelectorAll('pre.raw')].map(e => e.clientHeight / parseFloat(getComputedStyle(e).lineHeight))"
+    assert 0 < max(page.run(heights)) < 4.5
+    assert page.page.locator(".paper").first.is_visible()
+    assert "three lines of each record" in page.page.locator(".paper").first.inner_text()
+    assert page.run("document.documentElement.scrollWidth") <= 690
+    assert page.run(
+        "[...document.querySelectorAll('.totals .hint')].every(e => e.scrollWidth <= e.clientWidth)"
+    )
+
+
+def test_on_a_screen_nothing_speaks_of_paper(opened: Open) -> None:
+    page = opened(dns_story())
+    page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+    assert page.page.locator(".paper:visible").count() == 0
 
 
 def test_it_prints(opened: Open) -> None:

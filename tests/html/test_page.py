@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import UTC
 from html.parser import HTMLParser
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report
 from flowdiag.report import Options
-from flowdiag.report.charts import PngReporter, SvgReporter
+from flowdiag.report.charts import PngReporter, SvgReporter, inline_svg
+from flowdiag.report.charts.axis import steps
 from flowdiag.report.html import HtmlReporter
 from flowdiag.report.html.view import SECTIONS
 from flowdiag.report.read import read_report
@@ -26,6 +29,7 @@ from tests.report.sample_reports import (
     pod_end,
     taken_back,
 )
+from tests.report.test_whole_incidents import INCIDENTS, report_of
 
 every_sample = pytest.mark.parametrize("sample", SAMPLES_AND_HOSTILE)
 
@@ -99,7 +103,7 @@ def test_the_policy_allows_the_one_script_and_nothing_else(sample: str) -> None:
 def test_the_script_stays_small_and_evaluates_nothing() -> None:
     script = Tags(render(dns_story())).scripts[1]
 
-    assert len(script) < 11_000
+    assert len(script) < 16_000
     assert not re.search(r"\beval\b|\bFunction\(|fetch\(|XMLHttpRequest|import\(|localStorage", script)
 
 
@@ -240,3 +244,75 @@ def test_the_way_back_stands_beside_the_fix_with_its_change_and_what_else_it_all
     assert '<span class="del">-      app: promo-banner</span>' in page
     assert "frontend/promo-banner → backend/user-api 8080/TCP" in page
     assert "podSelector app=web-app became app=promo-banner" in page
+
+
+@pytest.mark.parametrize("top", [1, 2, 3, 6, 7, 19, 51, 60, 61, 999, 12_345, 10**9])
+def test_the_ticks_of_counts_are_whole_and_few(top: int) -> None:
+    marks = steps(top)
+
+    assert marks[0] == 0
+    assert top <= marks[-1] < 2 * top or top == marks[-1]
+    assert 1 <= len(marks) - 1 <= 6
+    assert len({b - a for a, b in zip(marks, marks[1:], strict=False)}) == 1
+
+
+def test_one_allowed_record_is_not_drawn_as_high_as_fifty_denials() -> None:
+    """At most one allowed in a span, up to 51 denied: one scale, which the axis says."""
+    few = inline_svg(report_of("five-tellings"), "timeline", title="t", zone=UTC) or ""
+    many = inline_svg(report_of("default-deny-egress"), "timeline", title="t", zone=UTC) or ""
+
+    assert "allowed (line, same scale)" in few
+    assert "allowed (line, a scale of its own)" in many
+    for svg in (few, many):
+        assert "0.5" not in re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+        assert "mark-area" not in svg
+        assert "mark-line" in svg
+
+
+@pytest.mark.parametrize("kind", ["timeline", "lanes", "nodes"])
+def test_missing_evidence_is_striped_above_the_bars(kind: str) -> None:
+    svg = inline_svg(report_of("default-deny-egress"), kind, title="t", zone=UTC) or ""
+    band = svg.index(f'fill="url(#{kind}-gap)"')
+
+    assert svg.count(f'id="{kind}-gap"') == 1
+    bar = 'fill="#5f7186"' if kind == "nodes" else f'fill="url(#{kind}-h'
+    assert svg.rindex(bar) < band
+    assert "-gap" not in (inline_svg(report_of("five-tellings"), kind, title="t", zone=UTC) or "")
+
+
+class _Sentences(HTMLParser):
+    """What is read outside <time>, which the script changes, and text that is not ours."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.said: list[str] = []
+        self._mute = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        del attrs
+        self._mute += tag in ("time", "pre", "script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._mute -= tag in ("time", "pre", "script", "style")
+
+    def handle_data(self, data: str) -> None:
+        # What is a time and nothing else is a tick of a chart, whose axis names the zone.
+        if not self._mute and not _CLOCK.fullmatch(data):
+            self.said.append(data)
+
+
+_CLOCK = re.compile(r"\d\d:\d\d:\d\d(?:\.\d+)?")
+_NAMED = re.compile(
+    rf"(?:{_CLOCK.pattern}(?: to | → |–)(?:\d{{4}}-\d\d-\d\d )?)?{_CLOCK.pattern}(?: UTC| CES?T| Europe/Berlin| Asia/Kolkata| IST)"
+)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata"])
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_every_time_in_a_sentence_says_its_zone(incident: str, zone: str) -> None:
+    """Tables and their captions change with the reader's zone; no sentence beside them may be misread."""
+    said = _Sentences(render(report_of(incident), timezone=ZoneInfo(zone))).said
+
+    assert sum(bool(_NAMED.search(text)) for text in said) > 3
+    assert [text for text in said if _CLOCK.search(_NAMED.sub("", text))] == []

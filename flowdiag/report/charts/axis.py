@@ -12,6 +12,8 @@ from flowdiag.report.times import instant, ticks
 
 __all__ = [
     "BOTTOM",
+    "GAP",
+    "HALO",
     "HEIGHT",
     "INK",
     "LEFT",
@@ -26,6 +28,7 @@ __all__ = [
     "charted",
     "frame",
     "label",
+    "steps",
     "time_axis",
 ]
 
@@ -34,6 +37,10 @@ PALETTE = ("#0072b2", "#c8501e", "#12805f", "#a8528a", "#8f6a00", "#4a74b8")
 OTHER = "#7a7a7a"
 INK = "#333333"
 LINE = "#dddddd"
+GAP = "#8c8c8c"
+"""Missing evidence: in a page a hatching that nothing else has, in a file a veil with a dashed edge."""
+HALO = "#fefefe"
+"""Behind letters that lie over lines: the colour of the paper."""
 
 WIDTH = 880
 HEIGHT = 220
@@ -103,3 +110,11 @@ def charted(report: Report) -> list[Problem]:
 def label(report: Report, problem: Problem) -> str:
     """``1 FD401``: a problem's number and code."""
     return f"{report.problems.index(problem) + 1} {visible(problem.code, 20)}"
+
+
+def steps(top: int) -> list[int]:
+    """Whole numbers from 0 to the first one at or above `top`, evenly apart: there is no half record."""
+    step = next(
+        factor * 10**power for power in range(19) for factor in (1, 2, 5) if top <= 6 * factor * 10**power
+    )
+    return list(range(0, -(-top // step) * step + 1, step))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
@@ -9,7 +10,18 @@ from xml.sax.saxutils import escape
 
 from flowdiag.model.report import Report
 from flowdiag.report.charts.ages import ages, ages_height, ages_text
-from flowdiag.report.charts.axis import BOTTOM, LEFT, OTHER, PALETTE, RIGHT, TOP, WIDTH, TimeAxis, time_axis
+from flowdiag.report.charts.axis import (
+    BOTTOM,
+    GAP,
+    LEFT,
+    OTHER,
+    PALETTE,
+    RIGHT,
+    TOP,
+    WIDTH,
+    TimeAxis,
+    time_axis,
+)
 from flowdiag.report.charts.draw import specification, svg_text, unchecked
 from flowdiag.report.charts.lanes import lanes, lanes_height, lanes_text
 from flowdiag.report.charts.nodes import nodes, nodes_height, nodes_text
@@ -56,13 +68,17 @@ def inline_svg(report: Report, kind: str, *, title: str, zone: tzinfo) -> str | 
         if f'"{color}"' in body:
             used.append(number)
             body = body.replace(f'fill="{color}"', f'fill="url(#{kind}-h{number})"')
+    fillings = [_hatch(kind, number) for number in used]
+    if f'fill="{GAP}"' in body:
+        fillings.append(_MISSING.format(kind=kind))
+        body = re.sub(f'fill="{GAP}" fill-opacity="[0-9.]+"', f'fill="url(#{kind}-gap)"', body)
     width, total = LEFT + WIDTH + RIGHT, TOP + height + BOTTOM
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 {width} {total}" '
         f'data-bottom="{TOP + height}" aria-labelledby="{kind}-title {kind}-desc">'
         f'<title id="{kind}-title">{escape(visible(title))}</title>'
         f'<desc id="{kind}-desc">{escape(text(report, axis, zone))}</desc>'
-        f"<defs>{''.join(_hatch(kind, number) for number in used)}</defs>{body}</svg>"
+        f"<defs>{''.join(fillings)}</defs>{body}</svg>"
     )
 
 
@@ -75,6 +91,12 @@ _HATCHES = (
     '<path d="M0 4H8" stroke="#fff" stroke-opacity=".55" stroke-width="1.6"/>',
     '<circle cx="4" cy="4" r="1.4" fill="#fff" fill-opacity=".6"/>',
     '<path d="M0 4H8M4 0V8" stroke="#fff" stroke-opacity=".45" stroke-width="1"/>',
+)
+
+# Missing evidence, above everything: wide stripes of paper and ink, which show in both themes and over any bar.
+_MISSING = (
+    '<pattern id="{kind}-gap" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<rect width="9" height="9" class="gap-ground"/><rect width="3" height="9" class="gap-stripe"/></pattern>'
 )
 
 

@@ -45,9 +45,6 @@ def lanes(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
     )
     color = alt.Color("problem:N", scale=alt.Scale(domain=names, range=colors), legend=None)
     layers = []
-    gap = gap_layer(report, axis, x)
-    if gap is not None:
-        layers.append(gap)
     spans = [
         {"at": axis.shown(first // 1_000_000), "until": axis.shown(last // 1_000_000), "problem": name}
         for problem, name in zip(problems, names, strict=True)
@@ -75,6 +72,9 @@ def lanes(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
             opacity=alt.Opacity("count:Q", scale=alt.Scale(type="sqrt", range=[0.35, 1]), legend=None),
         )
     )
+    gap = gap_layer(report, axis, x)
+    if gap is not None:
+        layers.append(gap)
     layers.extend(change_layers(report, axis, x))
     return alt.layer(*layers)
 
@@ -82,7 +82,7 @@ def lanes(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
 def lanes_text(report: Report, axis: TimeAxis, zone: tzinfo) -> str:
     """The lanes in words."""
     del axis
-    clock = Clock.of(report, zone)
+    clock = Clock.of(report, zone, named=True)
     lines = [
         f"{label(report, problem)} {middle(visible(problem.title), 120)}: {visible(state_text(problem, clock))}"
         for problem in _problems(report)

@@ -6,12 +6,11 @@ from datetime import tzinfo
 from typing import Any
 
 from flowdiag.model.report import Report
-from flowdiag.report.charts.axis import INK, WIDTH, TimeAxis
+from flowdiag.report.charts.axis import GAP, INK, WIDTH, TimeAxis
 from flowdiag.report.times import ticks, zone_text
 
 __all__ = ["bar", "change_layers", "data", "gap_layer", "time_x"]
 
-_GAP = "#b3b3b3"
 _MAX_CHANGES = 26
 _LETTER = 26
 """Pixels that a change's letters need."""
@@ -58,7 +57,7 @@ def bar(axis: TimeAxis, index: int, number: int, name: str) -> dict[str, Any]:
 
 
 def gap_layer(report: Report, axis: TimeAxis, x: Any) -> Any | None:
-    """Bands where evidence is known to be missing; a moment is drawn as a narrow one."""
+    """Bands where evidence is known to be missing, to be drawn above the bars; a moment is a narrow one."""
     import altair as alt
 
     rows = []
@@ -75,7 +74,10 @@ def gap_layer(report: Report, axis: TimeAxis, x: Any) -> Any | None:
             rows.append({"at": axis.shown(begin), "until": axis.shown(end)})
     if not rows:
         return None
-    return alt.Chart(data(rows)).mark_rect(color=_GAP, opacity=0.45).encode(x=x, x2="until:T")
+    band = alt.Chart(data(rows)).mark_rect(
+        fill=GAP, fillOpacity=0.45, stroke=INK, strokeWidth=0.8, strokeDash=[2, 2]
+    )
+    return band.encode(x=x, x2="until:T")
 
 
 def change_layers(report: Report, axis: TimeAxis, x: Any) -> list[Any]:
@@ -99,7 +101,7 @@ def change_layers(report: Report, axis: TimeAxis, x: Any) -> list[Any]:
     base = alt.Chart(data(rows)).encode(x=x)
     return [
         base.mark_rule(strokeDash=[4, 3], color=INK, strokeWidth=1.2),
-        base.mark_text(dy=-8, fontSize=12, fontWeight="bold", color=INK).encode(
+        base.mark_text(dy=-12, fontSize=12, fontWeight="bold", color=INK).encode(
             text="mark:N", y=alt.value(0)
         ),
     ]

@@ -6,16 +6,17 @@ from datetime import tzinfo
 from typing import Any
 
 from flowdiag.model.report import Report
-from flowdiag.report.charts.axis import INK, TimeAxis
+from flowdiag.report.charts.axis import HALO, INK, TimeAxis
 from flowdiag.report.charts.layers import change_layers, data, gap_layer, time_x
 from flowdiag.report.escape import middle, visible
 from flowdiag.report.phrases import plural
 
 __all__ = ["busiest_nodes", "nodes", "nodes_height", "nodes_text"]
 
-_ROW = 44
-_BARS = 0.62
-"""Part of a row that its bars may fill; the name stands above them."""
+_ROW = 56
+_BARS = 0.6
+"""Part of a row that its bars may fill; the name stands above them, clear of the row above."""
+_NAME = 0.92
 _FILL = "#5f7186"
 _MAX_NODES = 12
 
@@ -43,7 +44,7 @@ def nodes(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
     for number, (name, row) in enumerate(shown):
         ground = len(shown) - 1 - number
         title = f"{middle(visible(name), 60)}  {plural(sum(row), 'denial')}"
-        names.append({"at": axis.shown(axis.start), "y": ground + 0.98, "name": title, "ground": ground})
+        names.append({"at": axis.shown(axis.start), "y": ground + _NAME, "name": title, "ground": ground})
         bars.extend(
             {
                 "at": axis.shown(axis.at(index)),
@@ -56,25 +57,27 @@ def nodes(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
         )
     x = time_x(axis, zone, report)
     scale = alt.Scale(domain=[0, len(shown)], nice=False, zero=False)
-    layers = []
-    gap = gap_layer(report, axis, x)
-    if gap is not None:
-        layers.append(gap)
-    layers.append(
+    layers = [
         alt.Chart(data(bars))
         .mark_rect(color=_FILL)
         .encode(x=x, x2="until:T", y=alt.Y("low:Q", scale=scale, axis=None), y2="high:Q")
-    )
+    ]
     base = alt.Chart(data(names))
     layers.append(
         base.mark_rule(color=_FILL, strokeWidth=0.8).encode(y=alt.Y("ground:Q", scale=scale, axis=None))
     )
-    layers.append(
-        base.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(
+    gap = gap_layer(report, axis, x)
+    if gap is not None:
+        layers.append(gap)
+    layers.extend(change_layers(report, axis, x))
+    # Names come last, on a ground of their own: no band and no dashed line runs through their letters.
+    halo: dict[str, Any] = {"stroke": HALO, "strokeWidth": 4, "fill": HALO}
+    layers.extend(
+        base.mark_text(align="left", baseline="top", dx=8, fontSize=11, **look).encode(
             x=x, y=alt.Y("y:Q", scale=scale, axis=None), text="name:N"
         )
+        for look in (halo, {"fill": INK})
     )
-    layers.extend(change_layers(report, axis, x))
     return alt.layer(*layers)
 
 

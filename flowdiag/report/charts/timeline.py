@@ -1,4 +1,4 @@
-"""Denials over time, stacked by problem, with allowed traffic as a line behind."""
+"""Denials over time, stacked by problem, with allowed traffic as a line over them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from flowdiag.model.report import Report
 from flowdiag.model.time import rfc3339
-from flowdiag.report.charts.axis import HEIGHT, INK, OTHER, PALETTE, TimeAxis, charted, label
+from flowdiag.report.charts.axis import HEIGHT, INK, OTHER, PALETTE, TimeAxis, charted, label, steps
 from flowdiag.report.charts.layers import bar, change_layers, data, gap_layer, time_x
 from flowdiag.report.phrases import headline, plural
-from flowdiag.report.times import day_and_clock, duration_text
+from flowdiag.report.times import day_and_clock, duration_text, zone_text
 
 __all__ = ["timeline", "timeline_height", "timeline_text"]
 
@@ -39,7 +39,7 @@ def timeline(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
         if number > low[index]:
             rows.append(bar(axis, index, number - low[index], "other") | {"low": low[index], "high": number})
     # What was only audited or let through stands on the bars as well, and is in no count of denials.
-    top = max(*low, *counts.denied, 1)
+    marks = steps(max(*low, *counts.denied, 1))
     names = [label(report, problem) for problem in shown] + ["other"]
     x = time_x(axis, zone, report)
     bars = (
@@ -51,8 +51,8 @@ def timeline(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
             y2="high:Q",
             y=alt.Y(
                 "low:Q",
-                scale=alt.Scale(domain=[0, top], nice=True),
-                axis=alt.Axis(title="denials", tickMinStep=1, format="~s"),
+                scale=alt.Scale(domain=[0, marks[-1]], nice=False),
+                axis=alt.Axis(title="denials", values=marks, format="~s"),
             ),
             color=alt.Color(
                 "problem:N",
@@ -62,30 +62,36 @@ def timeline(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
             ),
         )
     )
-    layers = []
-    gap = gap_layer(report, axis, x)
-    if gap is not None:
-        layers.append(gap)
-    area, line = _allowed(axis, x, counts.allowed or ())
-    layers.extend(filter(None, (area, bars, line)))
+    above = (gap_layer(report, axis, x), _allowed(axis, x, counts.allowed or (), marks))
+    layers = [bars, *(layer for layer in above if layer is not None)]
     layers.extend(change_layers(report, axis, x))
     return alt.layer(*layers).resolve_scale(y="independent")
 
 
-def _allowed(axis: TimeAxis, x: Any, allowed: tuple[int, ...]) -> tuple[Any, Any]:
-    """An area behind the bars and its edge before them, so that no bar hides where allowed traffic fell."""
+def _allowed(axis: TimeAxis, x: Any, allowed: tuple[int, ...], denials: list[int]) -> Any | None:
+    """A line above the bars, so that none hides where allowed traffic fell.
+
+    Its scale is that of the denials unless more was allowed than that shows: one allowed record never
+    stands as high as fifty denials.
+    """
     import altair as alt
 
     if not any(allowed):
-        return None, None
+        return None
     rows = [
         {"at": axis.shown(axis.at(index)), "allowed": number}
         for index, number in enumerate([*allowed[: axis.number], allowed[-1]])
     ]
-    title = alt.Axis(title="allowed (line)", orient="right", grid=False, tickMinStep=1, format="~s")
-    base = alt.Chart(data(rows)).encode(x=x, y=alt.Y("allowed:Q", axis=title))
-    area = base.mark_area(interpolate="step-after", color=INK, opacity=0.08)
-    return area, base.mark_line(interpolate="step-after", strokeWidth=1, color=INK, opacity=0.7)
+    own = max(allowed) > denials[-1]
+    marks = steps(max(allowed)) if own else denials
+    title = "allowed (line, a scale of its own)" if own else "allowed (line, same scale)"
+    y = alt.Y(
+        "allowed:Q",
+        scale=alt.Scale(domain=[0, marks[-1]], nice=False),
+        axis=alt.Axis(title=title, orient="right", grid=False, values=marks, format="~s"),
+    )
+    lines = alt.Chart(data(rows)).mark_line(interpolate="step-after", strokeWidth=1.6, color=INK)
+    return lines.encode(x=x, y=y)
 
 
 def timeline_text(report: Report, axis: TimeAxis, zone: tzinfo) -> str:
@@ -94,10 +100,11 @@ def timeline_text(report: Report, axis: TimeAxis, zone: tzinfo) -> str:
     if not any(denied):
         return "No denials in any span of time."
     top = max(range(len(denied)), key=lambda index: denied[index])
-    peak = day_and_clock(rfc3339(axis.at(top) * 1_000_000), zone)
+    highest = rfc3339(axis.at(top) * 1_000_000)
+    peak = f"{day_and_clock(highest, zone)} {zone_text(zone, highest)}"
     return (
         f"{headline(report)}. {plural(len(denied), 'bar')} of {duration_text(report.buckets.width_s or 0)}; the highest, "
         f"{plural(denied[top], 'denial')}, begins at {peak}. {plural(len(report.changes), 'change')} marked by "
-        f"letters, {plural(len(report.evidence.gaps), 'span')} of missing evidence shaded. "
+        f"letters, {plural(len(report.evidence.gaps), 'span')} of missing evidence hatched. "
         "The numbers are in the tables."
     )

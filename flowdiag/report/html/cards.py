@@ -65,7 +65,7 @@ def cards(report: Report, zone: tzinfo) -> list[dict[str, Any]]:
     shared = _Shared(
         report=report,
         zone=zone,
-        clock=Clock.of(report, zone),
+        clock=Clock.of(report, zone, named=True),
         numbers={problem.id: number for number, problem in enumerate(report.problems, start=1)},
         colors={problem.id: number for number, problem in enumerate(charted(report))},
         policies={(p.kind, p.group, p.namespace, p.name): p for p in report.policies},
@@ -95,6 +95,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "first": time_value(problem.first, zone),
         "last": time_value(problem.last, zone),
         "policy_words": visible(" ".join(policy_name(ref) for ref in _named(problem)).lower(), 600),
+        "reason_words": " ".join(filter(None, (problem.reason.name, problem.reason.raw))),
         "search": _search(problem),
         "spark": _spark(report, problem, clock),
         "recorded": [recorded_text(policy) for policy in problem.recorded],

@@ -9,37 +9,107 @@
   var field = byId("filter"), range = null, cards = {}, rows = all("tr[data-problem]");
   all("article[data-problem]").forEach(function (card) { cards[card.dataset.problem] = card; });
   var KEYS = {
-    from: "from", source: "from", "from-pod": "from", to: "to", destination: "to", "to-pod": "to",
-    port: "port", "to-port": "port", protocol: "protocol", policy: "policy", class: "class", code: "class",
-    severity: "severity", verdict: "verdict", direction: "direction", confidence: "confidence", status: "status"
+    from: ["from"], source: ["from"], to: ["to"], destination: ["to"], port: ["port"], "to-port": ["port"],
+    direction: ["direction"], "traffic-direction": ["direction"], reason: ["reason"], "drop-reason-desc": ["reason"],
+    code: ["class"], type: ["class"]
   };
+  ["protocol", "policy", "class", "severity", "verdict", "confidence", "status"].forEach(function (word) { KEYS[word] = [word]; });
+  ["pod", "namespace", "ip", "label", "fqdn", "identity", "workload", "service"].forEach(function (word) {
+    KEYS["from-" + word] = ["from-" + word];
+    KEYS["to-" + word] = ["to-" + word];
+    KEYS[word] = ["from-" + word, "to-" + word];
+  });
+  var own = function (object, key) { return Object.prototype.hasOwnProperty.call(object, key); };
+  var VERDICTS = { dropped: "denied", forwarded: "allowed", audit: "audited" };
+  var TYPES = { drop: ["verdict", ["denied"]], l7: ["class", ["fd404", "fd504"]] };
 
-  function terms(text) {
-    return (text.toLowerCase().match(/\S+/g) || []).map(function (word) {
-      var not = word.length > 1 && word.charAt(0) === "-";
-      if (not) { word = word.slice(1); }
-      var cut = word.indexOf(":"), key = cut > 0 && KEYS.hasOwnProperty(word.slice(0, cut)) && KEYS[word.slice(0, cut)];
-      return { not: not, key: key, value: key ? word.slice(cut + 1) : word };
-    });
+  // One term: negated or not, the attributes to look into (null: everything), and the values of which one must fit.
+  function term(word, not) {
+    var cut = word.indexOf(":"), key = word.slice(0, cut), value = word.slice(cut + 1);
+    if (cut < 1 || !/^[a-z][a-z0-9-]*$/.test(key) || /^[0-9a-f:.\/]*:[0-9a-f:.\/]*:[0-9a-f:.\/]*$/.test(word)) {
+      return { word: word, not: not, names: null, values: [word] };
+    }
+    if (key === "k8s" || key === "reserved") { value = word; key = "label"; }
+    var names = own(KEYS, key) ? KEYS[key] : [], values = [value];
+    if (key === "verdict" && own(VERDICTS, value)) { values = [VERDICTS[value]]; }
+    if (key === "type" && value) { names = own(TYPES, value) ? [TYPES[value][0]] : []; values = own(TYPES, value) ? TYPES[value][1] : values; }
+    return { word: word, key: key, not: not, names: names, values: values };
   }
-  function matches(row, term) {
-    var mine = row.dataset, card = cards[mine.problem].dataset, key = term.key;
-    if (!term.value) { return true; }
-    var text = key ? (key in mine ? mine[key] : card[key]) : [card.search, card.policy, card.severity, mine.from, mine.to, mine.port].join(" ");
-    var found = key === "port" ? text === term.value : text.toLowerCase().indexOf(term.value) >= 0;
-    return found !== term.not;
+  // "not port:53", "-port:53", and flags as they are typed to hubble: "--from-pod shop/web", "--port=53".
+  function terms(text) {
+    var words = text.toLowerCase().match(/\S+/g) || [], found = [], not = false;
+    for (var n = 0; n < words.length; n += 1) {
+      var word = words[n], flag = /^--[a-z]/.test(word);
+      if (flag) {
+        word = word.slice(2).replace("=", ":");
+        if (word.indexOf(":") < 0 && word !== "not") { word += ":" + (words[n += 1] || ""); }
+      } else if (word.length > 1 && word.charAt(0) === "-") { not = !not; word = word.slice(1); }
+      if (word === "not") { not = !not; }
+      else { found.push(term(word, not)); not = false; }
+    }
+    return found.filter(function (one) { return one.names === null || one.values[0]; });
+  }
+  function held(row, name) { return row.getAttribute("data-" + name) || cards[row.dataset.problem].getAttribute("data-" + name) || ""; }
+  function number(address) {
+    var parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address);
+    return parts && ((Number(parts[1]) * 256 + Number(parts[2])) * 256 + Number(parts[3])) * 256 + Number(parts[4]);
+  }
+  function within(address, range) {
+    var size = Math.pow(2, 32 - Number(range.split("/")[1])), low = number(range.split("/")[0]), at = number(address);
+    return low !== null && at !== null && Math.floor(at / size) === Math.floor(low / size);
+  }
+  function like(text, value) {
+    var at = 0;
+    return value.split("*").every(function (part) { var found = text.indexOf(part, at); at = found + part.length; return found >= 0; });
+  }
+  function fits(name, text, value) {
+    var words = text.split(" ");
+    if (/(^port|namespace|identity)$/.test(name)) { return words.indexOf(value) >= 0; }
+    if (/-ip$/.test(name)) { return words.some(function (word) { return word === value || (/\/\d+$/.test(value) ? within(word, value) : /\*/.test(value) && like(word, value)); }); }
+    if (/-label$/.test(name)) {
+      return value.split(",").every(function (part) {
+        var label = part.replace(/^k8s:/, "");
+        return words.some(function (word) { return word === label || word.indexOf(label + "=") === 0 || (/\*/.test(label) && like(word, label)); });
+      });
+    }
+    return like(text, value);
+  }
+  function matches(row, one) {
+    var card = cards[row.dataset.problem].dataset, mine = row.dataset;
+    var found = one.names === null
+      ? [card.search, card.policy, card.severity, mine.from, mine.to, mine.port].join(" ").toLowerCase().indexOf(one.values[0]) >= 0
+      : one.names.some(function (name) {
+        var text = held(row, name).toLowerCase();
+        return text !== "" && one.values.some(function (value) { return fits(name, text, value); });
+      });
+    return found !== one.not;
+  }
+  // Why a term does nothing, or nothing is left: never an empty page without a word.
+  function reasons(asked, used) {
+    var told = asked.filter(function (one) { return used.indexOf(one) < 0; }).map(function (one) {
+      return one.key === "type" ? "this page knows type:drop and type:l7 only; " + one.word + " is left out"
+        : own(KEYS, one.key) ? "no connection here has a value for " + one.key + ":, so " + one.word + " is left out"
+        : "this page cannot filter by " + one.key + ":, so " + one.word + " is left out";
+    });
+    used.forEach(function (one) {
+      if (!rows.some(function (row) { return matches(row, one); })) { told.push((one.not ? "not " : "") + one.word + " fits no refused connection"); }
+    });
+    return told.join("; ");
   }
   function inRange(item) {
     var start = item.dataset.start, end = item.dataset.end || start;
     return !range || (start !== "" && Number(start) <= range[1] && Number(end) >= range[0]);
   }
   function apply() {
-    var wanted = terms(field.value), shown = 0, kept = {}, cells = {};
+    var asked = terms(field.value), shown = 0, kept = {}, cells = {};
+    var wanted = asked.filter(function (one) {
+      return one.names === null || rows.some(function (row) { return one.names.some(function (name) { return held(row, name); }); });
+    });
     rows.forEach(function (row) {
-      var fits = inRange(row) && wanted.every(function (term) { return matches(row, term); });
-      hide(row, !fits);
-      cells[row.dataset.at] = cells[row.dataset.at] || fits;
-      if (fits) { shown += 1; kept[row.dataset.problem] = true; }
+      var stays = inRange(row) && wanted.every(function (one) { return matches(row, one); });
+      hide(row, !stays);
+      cells[row.dataset.at] = cells[row.dataset.at] || stays;
+      if (stays) { shown += 1; kept[row.dataset.problem] = true; }
     });
     all("article[data-problem], .lead li").forEach(function (item) { hide(item, !kept[item.dataset.problem]); });
     var active = wanted.length > 0 || range !== null;
@@ -49,6 +119,7 @@
     });
     all("td[data-cell]").forEach(function (cell) { cell.classList.toggle("faded", cells[cell.dataset.cell] === false); });
     byId("filter-state").textContent = active ? shown + " of " + rows.length + " connections, " + Object.keys(kept).length + " of " + Object.keys(cards).length + " problems" : "";
+    byId("filter-hint").textContent = reasons(asked, wanted);
   }
   field.addEventListener("input", apply);
   byId("clear").addEventListener("click", function () { field.value = ""; setRange(null); field.focus(); });
@@ -170,7 +241,12 @@
     local = !local;
     this.setAttribute("aria-pressed", String(local));
     this.textContent = local ? "Show times as written" : "Show my time zone";
-    byId("zone-note").textContent = local ? "Tables show " + Intl.DateTimeFormat().resolvedOptions().timeZone + "; charts and sentences stay as written" : "";
+    var mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    byId("zone-note").textContent = local ? "Tables show " + mine + "; charts and sentences keep the zone that they name" : "";
+    all(".zone").forEach(function (element) {
+      element.dataset.written = element.dataset.written || element.textContent;
+      element.textContent = local ? mine : element.dataset.written;
+    });
     all("time").forEach(function (element) {
       var ms = Date.parse(element.dateTime.replace(/(\.\d{3})\d*/, "$1"));
       element.textContent = local && !isNaN(ms) ? stamp(ms) : element.dataset.written;

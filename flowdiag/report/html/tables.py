@@ -54,8 +54,7 @@ def _connection(
         "severity": SEVERITY_WORD[problem.severity],
         "from": source,
         "to": destination,
-        "from_words": _words(connection.source),
-        "to_words": _words(connection.destination),
+        "ends": [*_words("from", connection.source), *_words("to", connection.destination)],
         "port": port_text(connection.protocol, connection.port, problem.icmp),
         "port_number": connection.port,
         "protocol": connection.protocol,
@@ -70,11 +69,29 @@ def _connection(
     }
 
 
-def _words(end: ReportEndpoint) -> str:
-    """What ``from:`` and ``to:`` look through: the end as shown, its pods, addresses, names and labels."""
-    labels = [f"{key}={value}" for key, value in sorted((end.labels or {}).items())[:8]]
-    parts = (end_text(end), *end.pods[:4], *end.ips[:4], *end.dns_names[:4], *labels)
-    return visible(" ".join(parts).lower(), _WORDS)
+def _words(side: str, end: ReportEndpoint) -> list[tuple[str, str]]:
+    """Names of attributes and what the filter looks through for them, with hubble's names of its flags.
+
+    ``from`` has all of the end, as it is shown and in pieces; ``from-pod``, ``from-ip`` ... a piece each.
+    """
+    where = f"{end.namespace}/" if end.namespace else ""
+    labels = [f"{key}={value}" for key, value in sorted((end.labels or {}).items())]
+    pods = [f"{where}{pod}" for pod in (*end.pods, *([end.name] if end.kind == "pod" and end.name else ()))]
+    pieces = {
+        "pod": pods,
+        "namespace": [end.namespace] if end.namespace else [],
+        "ip": end.ips,
+        "label": labels,
+        "fqdn": end.dns_names,
+        "identity": [] if end.identity is None else [str(end.identity)],
+        "workload": [f"{end.workload.kind}/{end.workload.name}"] if end.workload else [],
+        "service": [f"{where}{end.name}"] if end.kind == "service" and end.name else [],
+    }
+    whole = (end_text(end), *end.pods[:4], *end.ips[:4], *end.dns_names[:4], *labels[:8])
+    return [
+        (side, visible(" ".join(whole).lower(), _WORDS)),
+        *((f"{side}-{word}", visible(" ".join(parts).lower(), _WORDS)) for word, parts in pieces.items()),
+    ]
 
 
 def span_rows(report: Report, zone: tzinfo) -> list[dict[str, Any]]:
