@@ -7,6 +7,7 @@ import hashlib
 import re
 from datetime import UTC
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -253,7 +254,7 @@ def test_the_ticks_of_counts_are_whole_and_few(top: int) -> None:
     assert marks[0] == 0
     assert top <= marks[-1] < 2 * top or top == marks[-1]
     assert 1 <= len(marks) - 1 <= 6
-    assert len({b - a for a, b in zip(marks, marks[1:], strict=False)}) == 1
+    assert len({b - a for a, b in pairwise(marks)}) == 1
 
 
 def test_one_allowed_record_is_not_drawn_as_high_as_fifty_denials() -> None:
