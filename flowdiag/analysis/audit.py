@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from flowdiag.analysis.concerns import acceptance_problems, check_problems, unused_rule_problems
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
-from flowdiag.analysis.run import Progress, examine
+from flowdiag.analysis.run import Progress, Stage, examine
 from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose.check import broken_checks
 from flowdiag.history import Acceptance, Accepted, History, Recorded, accept, concerns
@@ -60,6 +60,7 @@ def audit(
     selection: Selection | None = None,
     options: AuditOptions | None = None,
     progress: Progress | None = None,
+    stage: Stage | None = None,
 ) -> Recorded:
     """Collect where a cluster is named, analyse, and keep the run in the history.
 
@@ -71,6 +72,7 @@ def audit(
         selection: which part of the evidence counts; runs of other selections are not compared.
         options: what is accepted and known.
         progress: told how far the reading is.
+        stage: told what comes after it.
 
     Raises:
         InputError: nothing usable is in the inputs.
@@ -86,6 +88,7 @@ def audit(
             state=inputs.state,
             selection=selection,
             progress=progress,
+            stage=stage,
             unused_rules=options.unused_rules,
         )
     more = [*check_problems(found.scene)] if found.scene is not None else []

@@ -37,7 +37,7 @@ from flowdiag.policy.audit import LET_THROUGH, audits_only
 from flowdiag.tally.collecting import uncollected
 from flowdiag.timeline import Material, build_report
 
-__all__ = ["Examination", "Progress", "analyze", "examine", "examined"]
+__all__ = ["Examination", "Progress", "Stage", "analyze", "examine", "examined"]
 
 _MOST_PASSED = 5_000
 """Distinct allowed flows up to which `analyze` holds all of them against the policies; beyond it those that
@@ -45,6 +45,9 @@ matter beside a refusal.  An audit looks at all."""
 
 Progress = Callable[[int, int | None, str], None]
 """Called with bytes done, bytes in all (if known) and the input at hand."""
+
+Stage = Callable[[str], None]
+"""Called with what begins to be done once the inputs are read."""
 
 
 def analyze(
@@ -54,6 +57,7 @@ def analyze(
     state: StateOptions | None = None,
     selection: Selection | None = None,
     progress: Progress | None = None,
+    stage: Stage | None = None,
 ) -> Report:
     """Read evidence and state, and report who was refused, by what, and what mends it.
 
@@ -63,12 +67,13 @@ def analyze(
         state: cluster objects kept elsewhere, and how policies are read.
         selection: which part of the evidence counts.
         progress: told how far the reading is.
+        stage: told what comes after it.
 
     Raises:
         InputError: nothing usable is in the inputs.
         ClusterError: the state is to come from a cluster that cannot be read.
     """
-    return _run(paths, evidence, state, selection, progress, rules=False).report
+    return _run(paths, evidence, state, selection, progress, stage, rules=False).report
 
 
 def examine(
@@ -78,6 +83,7 @@ def examine(
     state: StateOptions | None = None,
     selection: Selection | None = None,
     progress: Progress | None = None,
+    stage: Stage | None = None,
     unused_rules: bool = True,
 ) -> Examination:
     """As `analyze`, with what an audit asks besides: the scene that checks look at, and unused allow rules if wanted.
@@ -85,7 +91,7 @@ def examine(
     Takes and raises what `analyze` does; the inputs are read once.  Every allowed flow is held against the policies too, so this is
     for audits rather than for an incident.
     """
-    return _run(paths, evidence, state, selection, progress, rules=True, unused=unused_rules)
+    return _run(paths, evidence, state, selection, progress, stage, rules=True, unused=unused_rules)
 
 
 def _run(
@@ -94,6 +100,7 @@ def _run(
     state: StateOptions | None,
     selection: Selection | None,
     progress: Progress | None,
+    stage: Stage | None,
     *,
     rules: bool,
     unused: bool = False,
@@ -102,6 +109,8 @@ def _run(
     options = state or StateOptions()
     selection = selection or Selection()
     read = gather(paths, evidence=evidence, state_paths=options.paths, live=options.live, progress=progress)
+    if stage is not None:
+        stage("reading the cluster's objects")
     logged = [(seen.input, seen.event) for seen in read.tally.changes]
     with uncollected():
         known = (
@@ -112,7 +121,7 @@ def _run(
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
-    return examined(read, known, evidence, selection, options, rules=rules, unused=unused)
+    return examined(read, known, evidence, selection, options, rules=rules, unused=unused, stage=stage)
 
 
 class Examination(Struct, frozen=True, kw_only=True):
@@ -137,8 +146,11 @@ def examined(
     *,
     rules: bool,
     unused: bool = False,
+    stage: Stage | None = None,
 ) -> Examination:
     """The stages after reading: what evidence comes to beside the cluster's objects, where there are any."""
+    tell: Stage = stage or (lambda _: None)
+    tell("finding out who is who")
     tally = read.tally
     snapshot = state.snapshot if state is not None else None
     marks = marks_of(read, snapshot, selection)
@@ -169,6 +181,7 @@ def examined(
         before=old_policies((seen.input, seen.event) for seen in tally.changes),
         nodes=view.nodes(),
     )
+    tell(f"explaining {len(flows.refused):,} refused flow{'' if len(flows.refused) == 1 else 's'}")
     attributed = attribute(
         flows.refused, state, context, options.ip_block_pods, [*logged.refused, *logged.unknown]
     )
@@ -192,6 +205,7 @@ def examined(
     ]
     used: RuleUse | None = None
     if rules and unused and state is not None:
+        tell("looking for rules without use")
         used = rule_use(
             allowed,
             flows.refused,
@@ -199,6 +213,7 @@ def examined(
             window=(since, until),
             lost=[gap.lost for gap in marks.gaps],
         )
+    tell("working out what mends them")
     report = build_report(
         Material(
             generator=Generator("flowdiag", __version__, _parsers(read)),

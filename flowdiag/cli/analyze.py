@@ -35,7 +35,7 @@ __all__ = ["command"]
 @click.option(
     "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
 )
-@click.option("--columns", metavar="A,B", help="Columns of tables (csv, parquet).")
+@click.option("--columns", metavar="A,B", help="Columns of tables (terminal, csv, parquet).")
 @click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
 @click.option("--pager", is_flag=True, help="Page the terminal report.")
@@ -51,7 +51,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import display_options, formats, write_report
+    from flowdiag.cli.output import check_outputs, display_options, formats, write_report
     from flowdiag.cli.progress import progress
     from flowdiag.model.errors import UsageError
 
@@ -66,20 +66,18 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         everything=given["everything"],
         columns=tuple(filter(None, (given["columns"] or "").split(","))),
     )
+    check_outputs(stdout, files, display)
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     with progress() as show:
-        report = analyze(paths, evidence=evidence, state=state, selection=selection, progress=show)
-    if given["redact"]:
-        from flowdiag.report.redact import redact
+        report = analyze(
+            paths, evidence=evidence, state=state, selection=selection, progress=show, stage=show.stage
+        )
+        if given["redact"]:
+            from flowdiag.report.redact import redact
 
-        report = redact(report)
-    if given["pager"] and stdout == "terminal":
-        from flowdiag.parserkit.registry import load
-        from flowdiag.report import GROUP
-
-        click.echo_via_pager(load(GROUP, stdout).plugin.render(report, display))
-    else:
-        write_report(report, stdout, files, display)
+            show.stage("redacting")
+            report = redact(report)
+        write_report(report, stdout, files, display, pager=given["pager"], stage=show.stage)
     if given["strict"] and not report.complete:
         click.echo("flowdiag: input was not read whole, and --strict asks for all of it", err=True)
         return exit_codes.INPUT

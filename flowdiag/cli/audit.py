@@ -122,7 +122,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.options import parse_duration, parse_outputs, parse_zone
-    from flowdiag.cli.output import display_options, formats, reporter, write_report
+    from flowdiag.cli.output import check_outputs, display_options, formats, reporter, write_report
     from flowdiag.cli.progress import progress
     from flowdiag.history import History
     from flowdiag.model.errors import UsageError
@@ -134,6 +134,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     display = display_options(
         zone=given["display_zone"], verbose=given["verbose"], everything=given["everything"]
     )
+    check_outputs(stdout, files, display)
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     if not paths and state.live is None:
         raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")
@@ -162,6 +163,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
                 selection=selection,
                 options=options,
                 progress=show,
+                stage=show.stage,
             )
         for text in history.warnings:
             say(text)
@@ -219,12 +221,12 @@ def _acceptances(config: str | None) -> tuple[tuple[Acceptance, ...], str]:
 
 
 def _baseline(path: str | None) -> tuple[Problem, ...]:
-    from flowdiag.cli.stored import stored_report
+    from flowdiag.cli.stored import whole_report
     from flowdiag.model.report import Status
 
     if path is None:
         return ()
-    return tuple(problem for problem in stored_report(path).problems if problem.status is not Status.GONE)
+    return tuple(problem for problem in whole_report(path).problems if problem.status is not Status.GONE)
 
 
 def _told_severities(given: dict[str, Any]) -> frozenset[Severity]:

@@ -47,8 +47,8 @@ def command(old: str, new: str, **given: Any) -> int:
     """
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import display_options, write_file
-    from flowdiag.cli.stored import stored_report
+    from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
+    from flowdiag.cli.stored import whole_report
     from flowdiag.history import diff_reports
     from flowdiag.model.errors import UsageError
     from flowdiag.report.json_report import json_bytes
@@ -57,7 +57,8 @@ def command(old: str, new: str, **given: Any) -> int:
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     if old == new == "-":
         raise UsageError("only one of the reports can come from standard input")
-    before, after = stored_report(old), stored_report(new)
+    check_files(files)
+    before, after = whole_report(old), whole_report(new)
     found = diff_reports(before, after)
     options = display_options(everything=given["everything"])
 
@@ -66,13 +67,12 @@ def command(old: str, new: str, **given: Any) -> int:
             return json_bytes(found)
         return _markdown(found, options) if name == "markdown" else _terminal(found, options)
 
-    for name, targets in files.items():
-        for target in targets:
-            write_file(target, rendered(name))
+    failed = write_each(files, rendered)
     click.echo(rendered(stdout), nl=False, color=True)
     for name, report in ((old, before), (new, after)):
         if not report.complete:
             click.echo(f"flowdiag: {name}: made from incomplete input: a problem may be missing", err=True)
+    raise_failed(failed)
     return exit_codes.FINDINGS if fails(_dated(after, found), fail_on) else exit_codes.DONE
 
 

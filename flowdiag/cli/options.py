@@ -166,7 +166,7 @@ def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str
     """Split ``-o`` values into the format for standard output and files by format.
 
     Raises:
-        UsageError: a format that does not exist, or two for standard output.
+        UsageError: a format that does not exist, two for standard output, or one file named twice.
     """
     stdout: list[str] = []
     files: dict[str, list[str]] = {}
@@ -178,6 +178,10 @@ def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str
             stdout.append(name)
         elif not path:
             raise UsageError(f"-o {value}: the file's name is missing")
+        elif path == "-":
+            raise UsageError(f"-o {value}: this is a file's place", hint=f"for standard output: -o {name}")
+        elif any(path in others for others in files.values()) and not path.startswith("/dev/"):
+            raise UsageError(f"-o {value}: this file is written already", hint="name one for each format")
         else:
             files.setdefault(name, []).append(path)
     if len(stdout) > 1:

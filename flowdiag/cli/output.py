@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import click
 
-from flowdiag.deliver.files import write_file
-from flowdiag.model.errors import UsageError
+from flowdiag.cli.messages import say
+from flowdiag.deliver.files import check_writable, write_file
+from flowdiag.model.errors import FlowdiagError, UsageError
 from flowdiag.model.report import Report
 from flowdiag.parserkit.registry import available, load
 from flowdiag.report import GROUP, Options, Reporter
+from flowdiag.report.connection_rows import chosen_columns
 
-__all__ = ["display_options", "formats", "reporter", "write_file", "write_files", "write_report"]
+__all__ = [
+    "check_files",
+    "check_outputs",
+    "display_options",
+    "formats",
+    "raise_failed",
+    "reporter",
+    "write_each",
+    "write_file",
+    "write_files",
+    "write_report",
+]
+
+Stage = Callable[[str | None], None]
+"""Called with what is being done, and with ``None`` when nothing more is to be shown."""
 
 
 def formats() -> tuple[str, ...]:
@@ -54,21 +71,91 @@ def display_options(
     )
 
 
-def write_report(report: Report, stdout: str, files: dict[str, list[str]], options: Options) -> None:
-    """Render once per format; files first, so that a closed pipe costs no file.
+def check_outputs(stdout: str, files: dict[str, list[str]], options: Options) -> None:
+    """Refuse before the work what could not be made or written after it.
 
     Raises:
-        FlowdiagError: a format cannot be made, or a file cannot be written.
+        FlowdiagError: a format lacks its library, a file's folder is not there, no format takes the columns.
     """
-    write_files(report, files, options)
-    plugin = reporter(stdout)
-    rendered = plugin.render(report, options)
-    if plugin.binary and sys.stdout.isatty():
-        raise UsageError(f"-o {stdout} is not for a terminal", hint=f"write it to a file: -o {stdout}=FILE")
-    if isinstance(rendered, bytes):
-        sys.stdout.buffer.write(rendered)
+    plugins = [reporter(name) for name in dict.fromkeys((stdout, *files))]
+    if options.columns:
+        if not any(getattr(plugin, "takes_columns", False) for plugin in plugins):
+            raise UsageError(
+                f"--columns: {' and '.join(plugin.name for plugin in plugins)} has no table of connections",
+                hint="it goes with -o terminal, csv and parquet",
+            )
+        chosen_columns(options.columns)
+    if plugins[0].binary and sys.stdout.isatty():
+        raise _not_for_terminals(stdout)
+    for plugin in plugins:
+        check = getattr(plugin, "check", None)
+        if check is not None:
+            check()
+    check_files(files)
+
+
+def check_files(files: dict[str, list[str]]) -> None:
+    """The part of `check_outputs` that concerns files.
+
+    Raises:
+        CannotWriteError: one cannot be written.
+    """
+    for paths in files.values():
+        for path in paths:
+            check_writable(path)
+
+
+def _not_for_terminals(name: str) -> UsageError:
+    return UsageError(f"-o {name} is not for a terminal", hint=f"write it to a file: -o {name}=FILE")
+
+
+def write_report(
+    report: Report,
+    stdout: str,
+    files: dict[str, list[str]],
+    options: Options,
+    *,
+    pager: bool = False,
+    stage: Stage | None = None,
+) -> None:
+    """Render once per format; files first, so that a closed pipe costs no file.
+
+    What fails keeps none of the others back: all that can be written is, and standard output too.
+
+    Args:
+        report: what is written.
+        stdout: the format on standard output.
+        files: the files of each format.
+        options: how a person wants it.
+        pager: page it, where it is the terminal's.
+        stage: told what is being written, and ended by ``None`` before anything is printed.
+
+    Raises:
+        FlowdiagError: a format could not be made, or a file not written; messages of earlier ones are printed.
+    """
+    tell = stage or (lambda _: None)
+
+    def rendered(name: str) -> str | bytes:
+        tell(f"writing {name}")
+        return reporter(name).render(report, options)
+
+    failed = write_each(files, rendered)
+    try:
+        text = rendered(stdout)
+        if isinstance(text, bytes) and sys.stdout.isatty():
+            raise _not_for_terminals(stdout)
+    except FlowdiagError as error:
+        tell(None)
+        failed.append(error)
     else:
-        click.echo(rendered, nl=not rendered.endswith("\n"), color=True)
+        tell(None)
+        if isinstance(text, bytes):
+            sys.stdout.buffer.write(text)
+        elif pager and stdout == "terminal":
+            click.echo_via_pager(text)
+        else:
+            click.echo(text, nl=not text.endswith("\n"), color=True)
+    raise_failed(failed)
 
 
 def write_files(report: Report, files: dict[str, list[str]], options: Options) -> None:
@@ -77,10 +164,36 @@ def write_files(report: Report, files: dict[str, list[str]], options: Options) -
     Raises:
         FlowdiagError: as there.
     """
+    raise_failed(write_each(files, lambda name: reporter(name).render(report, options)))
+
+
+def write_each(files: dict[str, list[str]], rendered: Callable[[str], str | bytes]) -> list[FlowdiagError]:
+    """Write all files that can be written, and return what kept the others from it."""
+    failed: list[FlowdiagError] = []
     for name, paths in files.items():
-        rendered = reporter(name).render(report, options)
+        try:
+            content = rendered(name)
+        except FlowdiagError as error:
+            failed.append(error)
+            continue
         for path in paths:
-            write_file(path, rendered)
+            try:
+                write_file(path, content)
+            except FlowdiagError as error:
+                failed.append(error)
+    return failed
+
+
+def raise_failed(failed: list[FlowdiagError]) -> None:
+    """Say what failed; the last of it ends the command.
+
+    Raises:
+        FlowdiagError: the last one.
+    """
+    for error in failed[:-1]:
+        say(str(error))
+    if failed:
+        raise failed[-1]
 
 
 def reporter(name: str) -> Reporter:

@@ -19,9 +19,10 @@ __all__ = ["command"]
     "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
 )
 @click.option("--redact", is_flag=True, help="Replace addresses, names and labels by stable tokens.")
-@click.option("--columns", metavar="A,B", help="Columns of tables (terminal with --all, csv, parquet).")
+@click.option("--columns", metavar="A,B", help="Columns of tables (terminal, csv, parquet).")
 @click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
+@click.option("--pager", is_flag=True, help="Page the terminal report.")
 def command(stored: str, number: int | None, **given: Any) -> int:
     """Render a stored report (JSON or HTML) again, or only its problem number N.
 
@@ -29,15 +30,23 @@ def command(stored: str, number: int | None, **given: Any) -> int:
     last.
     """
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import display_options, formats, write_report
+    from flowdiag.cli.output import check_outputs, display_options, formats, write_report
     from flowdiag.cli.stored import stored_report
     from flowdiag.model.errors import UsageError
+    from flowdiag.report.cut import held
+    from flowdiag.report.phrases import plural
 
     report = stored_report(stored)
+    part = held(report)
     problem = None
     if number is not None:
         if number > len(report.problems):
-            raise UsageError(f"the report has {len(report.problems)} problems, not {number}")
+            if part is not None:
+                raise UsageError(
+                    f"{stored}: this page holds the first {part[0]:,} of {part[1]:,} problems, not number {number}",
+                    hint="the report as JSON (-o json=FILE) holds all of them",
+                )
+            raise UsageError(f"the report has {plural(len(report.problems), 'problem')}, not {number}")
         problem = report.problems[number - 1].id
     if given["redact"]:
         from flowdiag.report.redact import redact
@@ -51,5 +60,6 @@ def command(stored: str, number: int | None, **given: Any) -> int:
         columns=tuple(filter(None, (given["columns"] or "").split(","))),
         problem=problem,
     )
-    write_report(report, stdout, files, display)
+    check_outputs(stdout, files, display)
+    write_report(report, stdout, files, display, pager=given["pager"])
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowdiag.model.report import Report
 
-__all__ = ["stored_report"]
+__all__ = ["stored_report", "whole_report"]
 
 # "audits/history.db@12", "history.db@-2"
 _RUN = re.compile(r"(.+)@(-?\d{1,9})")
@@ -46,3 +46,24 @@ def stored_report(name: str) -> Report:
     except OSError as error:
         raise InputError(f"{name}: {error.strerror or error}") from error
     return read_report(data, name)
+
+
+def whole_report(name: str) -> Report:
+    """As `stored_report`, for what counts problems: one that holds only some of them is refused.
+
+    Raises:
+        InputError: as there.
+        UsageError: it is a page that was cut.
+    """
+    from flowdiag.model.errors import UsageError
+    from flowdiag.report.cut import held
+
+    report = stored_report(name)
+    part = held(report)
+    if part is not None and part[0] < part[1]:
+        raise UsageError(
+            f"{name}: this page holds only the first {part[0]:,} of {part[1]:,} problems, "
+            "and those that it leaves out would count as absent",
+            hint="give the report as JSON, which is whole: flowdiag analyze ... -o json=FILE",
+        )
+    return report

@@ -39,7 +39,7 @@ def command(queries: str, **given: Any) -> int:
     from flowdiag.analysis.verify import init_queries, read_queries, verify_queries
     from flowdiag.cli.build import state_of
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import write_file
+    from flowdiag.cli.output import check_files, raise_failed, write_each, write_file
     from flowdiag.model.errors import InputError, UsageError
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.query_types import VerifyResult, verify_result
@@ -48,6 +48,7 @@ def command(queries: str, **given: Any) -> int:
     if not given["state"] and not given["live"]:
         raise UsageError("no cluster objects named", hint="flowdiag verify QUERIES --state FOLDER, or --live")
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
+    check_files(files)
     if given["init"]:
         asker, problems = load_asker(state_of(given))
         found, left_out = init_queries(asker)
@@ -67,12 +68,11 @@ def command(queries: str, **given: Any) -> int:
         "junit": render_junit,
         "terminal": render_verify,
     }
-    for name, paths in files.items():
-        for path in paths:
-            write_file(path, renderers[name](result))
+    failed = write_each(files, lambda name: renderers[name](result))
     rendered = renderers[stdout](result)
     click.echo(rendered, nl=False)
     _say([*asker.notes, *problems])
+    raise_failed(failed)
     return exit_codes.DONE if result.failed == 0 else exit_codes.FINDINGS
 
 

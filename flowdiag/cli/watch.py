@@ -57,7 +57,7 @@ def command(path: str | None, **given: Any) -> int:
     from flowdiag.analysis.watch import Watch
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.options import parse_duration, parse_outputs
-    from flowdiag.cli.output import display_options, formats, write_files, write_report
+    from flowdiag.cli.output import check_outputs, display_options, formats, write_files, write_report
     from flowdiag.model.errors import UsageError
     from flowdiag.model.time import NS
 
@@ -65,6 +65,7 @@ def command(path: str | None, **given: Any) -> int:
         raise UsageError("nothing to follow", hint="hubble observe -f -o jsonpb | flowdiag watch -")
     stdout, files = parse_outputs(given["outputs"], formats())
     display = display_options(zone=given["display_zone"])
+    check_outputs(stdout, files, display)
     window, every = parse_duration(given["window"]), parse_duration(given["every"])
     if window < NS or every < NS:
         raise UsageError("--window and --every are at least a second")

@@ -100,7 +100,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.analysis.whatif import Revision, whatif
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import display_options, write_file
+    from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
     from flowdiag.cli.progress import progress
     from flowdiag.model.errors import UsageError
     from flowdiag.report.json_report import json_bytes
@@ -109,6 +109,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     if not given["state"] and not given["live"] and not paths:
         raise UsageError("no old state named", hint="flowdiag whatif --state OLD --apply POLICY.yaml")
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
+    check_files(files)
     display = display_options(zone=given["display_zone"], everything=given["everything"])
     revision = Revision(to=given["to"], apply=given["apply"], delete=given["delete"])
     with progress() as show:
@@ -127,12 +128,11 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         render = whatif_markdown if name == "markdown" else render_whatif
         return render(answer.result, answer.isolating, display)
 
-    for name, targets in files.items():
-        for target in targets:
-            write_file(target, rendered(name))
+    failed = write_each(files, rendered)
     click.echo(rendered(stdout), nl=False, color=True)
     for text in answer.said:
         say(text)
+    raise_failed(failed)
     if set(given["fail_on"]) - {"never"} and (untold := _untold(answer.result)):
         click.echo(f"flowdiag: --fail-on cannot count what is unknown: {untold}", err=True)
     fails = any(_fails(answer.result, value) for value in given["fail_on"])

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from flowdiag.model.errors import FlowdiagError
 
-__all__ = ["CannotWriteError", "write_file"]
+__all__ = ["CannotWriteError", "check_writable", "write_file"]
 
 
 class CannotWriteError(FlowdiagError):
     """A file or object cannot be written."""
 
     code = "usage"
+
+
+def check_writable(path: str) -> None:
+    """Say before the work what would be in the way of `write_file` after it, as far as can be known.
+
+    Raises:
+        CannotWriteError: the folder is missing or read-only, or the path is a folder.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise CannotWriteError(f"{path}: this is a folder", hint="name a file in it")
+    if target.exists() and not target.is_file():
+        place = target  # a pipe or a device is written to itself
+    else:
+        place = target.parent
+        if not place.is_dir():
+            raise CannotWriteError(
+                f"{path}: there is no folder {place}", hint=f"mkdir -p {shlex.quote(str(place))}"
+            )
+    if not os.access(place, os.W_OK):
+        raise CannotWriteError(
+            f"{path}: {place} cannot be written to", hint="is it yours, and not read-only?"
+        )
 
 
 def write_file(path: str, content: str | bytes) -> None:

@@ -19,6 +19,7 @@ class CsvReporter:
 
     name: ClassVar[str] = "csv"
     binary: ClassVar[bool] = False
+    takes_columns: ClassVar[bool] = True
 
     def render(self, report: Report, options: Options) -> str:
         """A header and the rows; `options.columns` chooses and orders the columns, unknown is an empty cell.

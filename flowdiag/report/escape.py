@@ -16,6 +16,7 @@ __all__ = [
     "cells",
     "csv_text",
     "harmless",
+    "json_escaped",
     "json_in_page",
     "markdown_code",
     "markdown_fence",
@@ -57,12 +58,18 @@ def visible(text: str, limit: int = MAX_TEXT) -> str:
     return _ACTING.sub(_show, bounded(text, limit))
 
 
+_ACTING_IN_JSON = re.compile(_ACTING.pattern.replace("\x00-\x1f", "", 1))
 _IN_SCRIPT = re.compile(f"[<>&]|{_ACTING.pattern}")
 
 
 def json_in_page(text: str) -> str:
     """JSON as it may stand in a script element: no tag, no comment, nothing that acts, the same values."""
     return _IN_SCRIPT.sub(_json_escape, text)
+
+
+def json_escaped(text: str) -> str:
+    """JSON in which nothing acts, the same values; C0 controls are escaped in any JSON, line ends between."""
+    return _ACTING_IN_JSON.sub(_json_escape, text)
 
 
 def _json_escape(match: re.Match[str]) -> str:

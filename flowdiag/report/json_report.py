@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from flowdiag.model.report import Report
+from flowdiag.report.escape import json_escaped
 from flowdiag.report.protocol import Options
 
 __all__ = ["JsonReporter", "json_bytes"]
@@ -18,7 +19,8 @@ def json_bytes(value: Any, *, pretty: bool = True) -> bytes:
     r"""JSON of a report or result: fields in the order of its type, labels sorted.
 
     File names that were not UTF-8 hold lone surrogates, which JSON cannot carry: their bytes are shown
-    as ``\udcff`` text instead.
+    as ``\udcff`` text instead.  Characters that act on a terminal or an editor (C1 controls, changes of
+    direction, separators of lines) are written as ``\u009b``: the same data, and nothing that acts.
 
     Args:
         value: a struct of the contract.
@@ -29,6 +31,8 @@ def json_bytes(value: Any, *, pretty: bool = True) -> bytes:
     except UnicodeEncodeError:
         plain = msgspec.to_builtins(value, order="deterministic")
         encoded = msgspec.json.encode(_without_surrogates(plain))
+    if not encoded.isascii() or b"\x7f" in encoded:
+        encoded = json_escaped(encoded.decode()).encode()
     return msgspec.json.format(encoded, indent=2) + b"\n" if pretty else encoded
 
 

@@ -22,7 +22,7 @@ class JunitReporter:
     """``-o junit``: suites are namespaces.
 
     A problem fails its case.  What is only informational passes, what was accepted or is explained by
-    another problem is skipped, and incomplete evidence is a skipped case of its own.
+    another problem is skipped, and evidence with a part missing is a skipped case of its own.
     """
 
     name: ClassVar[str] = "junit"
@@ -116,7 +116,7 @@ def _evidence(report: Report, clock: Clock) -> ET.Element:
     read = f"{plural(report.totals.records, 'record')} of {plural(len(report.inputs), 'input')} read"
     case = ET.Element("testcase", {"classname": "evidence", "name": "evidence is complete", "time": "0"})
     limits = "; ".join(cut_off(report, clock))
-    if not report.complete:
+    if not report.complete or report.evidence.gaps:
         ET.SubElement(case, "skipped", {"message": visible(limits or "parts could not be read", 1000)})
     ET.SubElement(case, "system-out").text = visible(f"{read}. {limits}", 2000)
     return case

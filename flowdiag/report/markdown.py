@@ -17,6 +17,7 @@ from flowdiag.report.phrases import (
     change_text,
     count,
     cut_off,
+    evidence_text,
     headline,
     plural,
     state_text,
@@ -229,10 +230,9 @@ def _limits(report: Report, clock: Clock) -> str:
         parts.append(f"{plural(report.totals.not_policy, 'refusal')} by no policy left out")
     text = "; ".join(parts) or "none known, within what was recorded"
     made = f"{report.generator.name} {report.generator.version}"
-    inputs = plural(len(report.inputs), "input")
     return (
         f"Limits: {text}.\n\n"
-        f"_{'Complete' if report.complete else 'Incomplete'} evidence of {inputs}, "
+        f"_{evidence_text(report)}, "
         f"{plural(report.totals.records, 'record')}; {markdown_code(made, 80)}_"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib.util import find_spec
 from typing import ClassVar
 
 from flowdiag.model.errors import UsageError
@@ -22,6 +23,16 @@ class ParquetReporter:
 
     name: ClassVar[str] = "parquet"
     binary: ClassVar[bool] = True
+    takes_columns: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Say before the work that it cannot be made here.
+
+        Raises:
+            UsageError: pyarrow is not installed.
+        """
+        if find_spec("pyarrow") is None:
+            raise _without_pyarrow()
 
     def render(self, report: Report, options: Options) -> bytes:
         """A Parquet file; text stays as recorded, since nothing reads it as a formula.
@@ -34,10 +45,7 @@ class ParquetReporter:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ImportError:
-            raise UsageError(
-                "-o parquet needs pyarrow, which is not installed",
-                hint="pip install pyarrow, or take -o csv",
-            ) from None
+            raise _without_pyarrow() from None
         rows = list(connection_rows(report, options.problem))
         arrays = []
         for column in columns:
@@ -52,6 +60,12 @@ class ParquetReporter:
         out = io.BytesIO()
         pq.write_table(pa.table(arrays, names=list(columns)), out, compression="zstd")
         return out.getvalue()
+
+
+def _without_pyarrow() -> UsageError:
+    return UsageError(
+        "-o parquet needs pyarrow, which is not installed", hint="pip install pyarrow, or take -o csv"
+    )
 
 
 def _text(value: str | int | None) -> str | None:

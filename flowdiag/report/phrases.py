@@ -6,6 +6,7 @@ Nothing here escapes; the format does that to the whole phrase.
 from __future__ import annotations
 
 from flowdiag.model.report import Confidence, EvidenceGap, Problem, ProblemChange, Report, Severity, Status
+from flowdiag.report.cut import held
 from flowdiag.report.names import object_text
 from flowdiag.report.times import Clock, delta_text
 
@@ -16,6 +17,7 @@ __all__ = [
     "change_text",
     "count",
     "cut_off",
+    "evidence_text",
     "gap_text",
     "headline",
     "plural",
@@ -129,6 +131,12 @@ def _statuses(report: Report) -> str:
 
 def _explained(report: Report) -> str:
     totals = report.totals
+    part = held(report)
+    if part is not None and part[0] < part[1]:
+        return (
+            f"A part of a report: the first {part[0]:,} of {plural(part[1], 'problem')}; "
+            f"all of them together explain {count(totals.denied - totals.unattributed)} of {plural(totals.denied, 'denial')}"
+        )
     present = [p for p in report.problems if p.status is not Status.GONE]
     shown = [p for p in present if p.explained_by is None and p.verdict == "denied"]
     if not totals.flows and not present:
@@ -151,9 +159,26 @@ def _explained(report: Report) -> str:
     return f"{number} {verb} {count(explained)} of {plural(totals.denied, 'denial')} ({share:.1f} %){more}"
 
 
+def evidence_text(report: Report) -> str:
+    """``Complete evidence of 3 inputs``, where neither input nor a record is known to be missing."""
+    inputs = plural(len(report.inputs), "input")
+    if not report.complete:
+        return f"Incomplete evidence of {inputs}"
+    if report.evidence.gaps:
+        return f"Evidence with gaps, of {inputs} read whole"
+    return f"Complete evidence of {inputs}"
+
+
 def cut_off(report: Report, clock: Clock) -> list[str]:
     """What the evidence cannot show, a sentence each."""
-    sentences = [gap_text(gap, clock) for gap in report.evidence.gaps]
+    part = held(report)
+    sentences = []
+    if part is not None:
+        sentences.append(
+            f"this is a page that was cut: it holds {part[0]:,} of {plural(part[1], 'problem')}, "
+            "fewer connections and shorter texts; the JSON report holds all"
+        )
+    sentences.extend(gap_text(gap, clock) for gap in report.evidence.gaps)
     sentences.extend(
         f"{skew.node}'s clock is {abs(skew.offset_s):.1f} s "
         f"{'ahead of' if skew.offset_s > 0 else 'behind'} {skew.reference}'s"

@@ -27,7 +27,7 @@ class Options(Struct, frozen=True, kw_only=True):
     ascii: bool = False
     """Only ASCII in what flowdiag itself draws (bars, arrows, rules); names stay as they are."""
     columns: tuple[str, ...] = ()
-    """Columns of the formats that are tables (csv, parquet, and the terminal with `all`); empty is all."""
+    """Columns of the formats that are tables (csv, parquet, and the terminal's); empty is all."""
     verbose: bool = False
     """Pods, addresses, patches and evidence lines beside the workloads."""
     all: bool = False
@@ -40,7 +40,11 @@ class Options(Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Reporter(Protocol):
-    """A format.  The entry point names a class without arguments, or an instance."""
+    """A format.  The entry point names a class without arguments, or an instance.
+
+    Two members are optional: ``takes_columns`` is true where `Options.columns` means something to it, and
+    ``check()`` raises a `FlowdiagError` before the work where the format cannot be made here.
+    """
 
     name: ClassVar[str]
     """The word that ``-o`` takes."""

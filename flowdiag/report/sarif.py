@@ -1,7 +1,7 @@
 """Problems as SARIF 2.1.0, for code scanning of repositories that hold policies.
 
-A result points at the policy's file and line where the report knows them, else only at the object
-(a logical location).  Source: OASIS SARIF 2.1.0; sections are named where a rule comes from them.
+A result points at the policy's file and line where the report knows them, else at the object (a logical
+location) and the line of evidence: GitHub rejects an upload with a result that has no place.  Source: OASIS SARIF 2.1.0; sections are named where a rule comes from them.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _BASELINE = {
     Status.GONE: "absent",
 }
 _MAX_RESULTS = 5000
+_NOWHERE = "cluster"
+"""The place of what no file holds: objects of a running cluster."""
 
 PolicyKey = tuple[str | None, str | None, str | None, str | None]
 
@@ -70,7 +72,7 @@ class SarifReporter:
         run = {
             "tool": {"driver": driver},
             "columnKind": "unicodeCodePoints",
-            "results": [_result(problem, codes, files, clock) for problem in shown],
+            "results": [_result(problem, codes, files, clock, _place(problem, report)) for problem in shown],
             "invocations": [{"executionSuccessful": True}],
         }
         return json_bytes({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}).decode()
@@ -80,8 +82,19 @@ def _key(ref: PolicyRef | NearestRuleView | PolicyView) -> PolicyKey:
     return (ref.kind, ref.group, ref.namespace, ref.name)
 
 
+def _place(problem: Problem, report: Report) -> dict[str, Any]:
+    """Where it was read: its first line of evidence, else the first input."""
+    for line in problem.evidence[:1]:
+        return _physical(line.input, line.line)
+    return _physical(report.inputs[0].path if report.inputs else _NOWHERE, None)
+
+
 def _result(
-    problem: Problem, codes: list[str], files: dict[PolicyKey, PolicyView], clock: Clock
+    problem: Problem,
+    codes: list[str],
+    files: dict[PolicyKey, PolicyView],
+    clock: Clock,
+    place: dict[str, Any],
 ) -> dict[str, Any]:
     sentences = [
         problem.title,
@@ -91,11 +104,11 @@ def _result(
         misses = "; ".join(miss_text(miss) for miss in rule.misses)
         sentences.append(f"Nearest rule {policy_text(rule)} {rule.rule} misses {misses}")
     if problem.counterfactual is not None:
-        sentences.append(f"Fix: {problem.counterfactual.summary.rstrip('. ')}")
+        sentences.append(f"Fix: {problem.counterfactual.summary}")
     elif problem.advice:
         sentences.append(problem.advice)
     if problem.revert is not None:
-        sentences.append(f"Or: {problem.revert.summary.rstrip('. ')}")
+        sentences.append(f"Or: {problem.revert.summary}")
     refs: list[PolicyRef | NearestRuleView] = [*problem.nearest[:1], *problem.isolating]
     unique = list({_key(ref): ref for ref in refs}.values())
     result: dict[str, Any] = {
@@ -103,7 +116,7 @@ def _result(
         "ruleIndex": codes.index(problem.code),
         "level": "note" if problem.verdict == "audited" else _LEVELS[problem.severity],
         "kind": "fail",
-        "message": {"text": _message(". ".join(sentences) + ".")},
+        "message": {"text": _message(". ".join(sentence.rstrip(". ") for sentence in sentences) + ".")},
         "partialFingerprints": {"flowdiag/v1": visible(problem.fingerprint, 200)},
         "occurrenceCount": max(problem.count, 1),
         "properties": {
@@ -112,10 +125,10 @@ def _result(
             "problem": visible(problem.id, 200),
         },
     }
-    if unique:
-        result["locations"] = [_location(unique[0], files)]
-        if unique[1:]:
-            result["relatedLocations"] = [_location(ref, files) for ref in unique[1:20]]
+    here = _location(unique[0], files) if unique else {}
+    result["locations"] = [{"physicalLocation": place} | here]
+    if unique[1:]:
+        result["relatedLocations"] = [_location(ref, files) for ref in unique[1:20]]
     if problem.status is not None:
         result["baselineState"] = _BASELINE[problem.status]
     if problem.status is Status.ACCEPTED:
@@ -130,12 +143,14 @@ def _location(ref: PolicyRef | NearestRuleView, files: dict[PolicyKey, PolicyVie
     }
     policy = files.get(_key(ref))
     if policy is not None and policy.path is not None:
-        region = {"startLine": policy.line} if policy.line is not None and policy.line > 0 else None
-        uri = quote(policy.path.encode("utf-8", "surrogateescape"), safe="/._-~")
-        location["physicalLocation"] = {"artifactLocation": {"uri": uri}} | (
-            {"region": region} if region else {}
-        )
+        location["physicalLocation"] = _physical(policy.path, policy.line)
     return location
+
+
+def _physical(path: str, line: int | None) -> dict[str, Any]:
+    uri = quote(path.encode("utf-8", "surrogateescape"), safe="/._-~")
+    place: dict[str, Any] = {"artifactLocation": {"uri": uri}}
+    return place | {"region": {"startLine": line}} if line is not None and line > 0 else place
 
 
 def _message(text: str) -> str:

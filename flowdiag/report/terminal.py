@@ -34,6 +34,7 @@ class TerminalReporter:
 
     name: ClassVar[str] = "terminal"
     binary: ClassVar[bool] = False
+    takes_columns: ClassVar[bool] = True
 
     def render(self, report: Report, options: Options) -> str:
         """The report in `options.width` columns; with `options.problem` that problem alone, in full."""
@@ -44,6 +45,9 @@ class TerminalReporter:
             for number, problem in enumerate(report.problems, start=1):
                 if problem.id == options.problem:
                     full(screen, report, problem, number)
+            if options.columns:
+                screen.blank()
+                connection_table(screen, report)
             return screen.text()
         if report.problems:
             _problems(screen, report)
@@ -126,7 +130,7 @@ def _problems(screen: Screen, report: Report) -> None:
         screen.put(f"… and {plural(left, 'more problem')}; --all lists them", indent=1)
     if not was_full or left:
         screen.blank()
-    if options.all:
+    if options.all or options.columns:
         connection_table(screen, report)
 
 

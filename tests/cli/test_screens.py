@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import textwrap
+import time as real_time
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,83 @@ def test_an_unknown_total_gives_no_time_left(
     clock = Minutes()
     monkeypatch.setattr(progress_module, "time", clock)
     with progress() as show:
-        clock.now = 61.0
-        show(122_000_000, None, "-")
+        for second in range(62):
+            clock.now = float(second)
+            show(second * 2_000_000, None, "-")
 
-    assert capsys.readouterr().err == "flowdiag: read 122 MB, file 1, 2.0 MB/s, at -\n"
+    assert capsys.readouterr().err == "flowdiag: read 120 MB, file 1, 2.0 MB/s, at -\n"
+
+
+def test_the_speed_is_that_of_reading_and_not_of_the_wait_before_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stream that took long to come is read at once: no rate is known, and none is made up of the wait."""
+    clock = Minutes()
+    monkeypatch.setattr(progress_module, "time", clock)
+    with progress() as show:
+        clock.now = 80.0
+        show(2_000, 900_000_000, "-")
+        for second in range(61):
+            clock.now = 81.0 + second
+            show(2_000 + second * 3_000_000, 900_000_000, "-")
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "flowdiag: read 0 of 900 MB, file 1, at -"
+    assert second == "flowdiag: read 177 of 900 MB, file 1, 3.0 MB/s, about 4 min left, at -"
+
+
+def test_no_time_is_left_where_the_speed_jumps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Minutes()
+    monkeypatch.setattr(progress_module, "time", clock)
+    with progress() as show:
+        for second in range(61):
+            clock.now = float(second)
+            show(max(second - 40, 0) * 1_000_000, 600_000_000, "a.log")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "MB/s" in line
+    assert "left" not in line
+
+
+def test_work_after_the_reading_says_what_it_does_and_for_how_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress_module, "_DRAW_S", 0.05)
+    monkeypatch.setattr(progress_module, "_LOG_S", 0.05)
+    with progress() as show:
+        show.stage("explaining 3,000 refused flows")
+        real_time.sleep(0.3)
+    said = capsys.readouterr().err.splitlines()
+    real_time.sleep(0.2)
+
+    assert len(said) >= 2
+    assert set(said) == {"flowdiag: explaining 3,000 refused flows, 0 s"}
+    assert capsys.readouterr().err == "", "nothing is said once it has ended"
+
+
+def test_a_terminal_shows_the_work_after_the_reading_and_clears_it() -> None:
+    program = textwrap.dedent("""
+        import time
+        from flowdiag.cli import progress as module
+        module._QUIET_S = module._DRAW_S = 0.05
+        with module.progress() as show:
+            show(1, 10, "a.log")
+            show.stage("explaining 3,000 refused flows")
+            time.sleep(0.4)
+            show.stage("writing html")
+            time.sleep(0.4)
+            show.stage(None)
+            print("the report")
+    """)
+    text, code = on_terminal([sys.executable, "-c", program], columns=140, errors=True)
+    plain = ANSI.sub("", text)
+
+    assert code == 0
+    assert re.search(r"explaining 3,000 refused flows 0:00:0\d", plain)
+    assert "writing html 0:00:0" in plain
+    assert plain.rstrip().endswith("the report")
 
 
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,8 +179,10 @@ def on_terminal(
 def test_a_terminal_gets_a_bar_with_files_bytes_rate_and_time_left_that_goes_away() -> None:
     program = textwrap.dedent("""
         import time
-        from flowdiag.cli.progress import progress
-        with progress() as show:
+        from flowdiag.cli import progress as module
+        module._SETTLED_S = 0.5
+        module._WINDOW_S = 6.0
+        with module.progress() as show:
             for step in range(30):
                 show(step * 10_000_000, 600_000_000, f"node-{step // 10}/flows.log")
                 time.sleep(0.08)
@@ -115,7 +191,7 @@ def test_a_terminal_gets_a_bar_with_files_bytes_rate_and_time_left_that_goes_awa
 
     assert code == 0
     assert re.search(
-        r"file 3  node-2/flows\.log .*\d+\.\d/600\.0 MB .*MB/s.* \d:\d\d:\d\d", ANSI.sub("", text)
+        r"file 3  node-2/flows\.log .*\d+\.\d/600\.0 MB .*MB/s, about \d+ s left", ANSI.sub("", text)
     )
     assert text.rstrip("\n").endswith(("\x1b[2K", "\x1b[?25h")), "the line is cleared and the cursor is back"
 
@@ -124,7 +200,8 @@ def test_a_terminal_gets_a_bar_with_files_bytes_rate_and_time_left_that_goes_awa
 HASTY = textwrap.dedent(f"""
     import sys
     from flowdiag.cli import progress
-    progress._QUIET_S = progress._DRAW_S = 0.0
+    progress._QUIET_S = 0.0
+    progress._DRAW_S = 0.01
     progress._LOG_S = 1e-9
     from flowdiag.cli.main import main
     sys.argv = ["flowdiag", "analyze", {INCIDENT!r}, "--processes", "1"]
@@ -155,7 +232,7 @@ def test_reading_says_in_a_log_how_far_it_is() -> None:
     assert said
     for line in said:
         assert re.fullmatch(
-            r"flowdiag: read \d+(?: of \d+)? MB, file \d+, [\d,.]+ MB/s(?:, about .* left)?, at .*", line
+            r"flowdiag: read \d+(?: of \d+)? MB, file \d+, (?:[\d,.]+ MB/s, (?:about .* left, )?)?at .*", line
         )
     assert "flowdiag: read" not in done.stdout
     assert done.stdout.startswith("flowdiag ")

@@ -16,7 +16,9 @@ from flowdiag.model.errors import UsageError
 from flowdiag.report import Options
 from flowdiag.report.connection_rows import COLUMNS
 from flowdiag.report.csv_report import CsvReporter
+from flowdiag.report.json_report import json_bytes
 from flowdiag.report.junit import JunitReporter
+from flowdiag.report.markdown import MarkdownReporter
 from flowdiag.report.openmetrics import OpenMetricsReporter
 from flowdiag.report.parquet import ParquetReporter
 from flowdiag.report.sarif import SarifReporter
@@ -191,8 +193,10 @@ def test_sarif_points_at_rules_and_objects_that_exist(sample: str) -> None:
         assert result["message"]["text"]
         assert result["occurrenceCount"] >= 1
         assert not re.search(r"(?<!\\)(?:\\\\)*\[", result["message"]["text"])
-        for location in result.get("locations", []):
-            assert location["logicalLocations"][0]["kind"] == "resource"
+        (location,) = result["locations"]
+        assert location["physicalLocation"]["artifactLocation"]["uri"]
+        for each in [*location.get("logicalLocations", []), *result.get("relatedLocations", [])]:
+            assert each.get("kind", "resource") == "resource"
 
 
 def test_sarif_names_the_manifest_and_line_where_they_are_known() -> None:
@@ -207,7 +211,7 @@ def test_sarif_names_the_manifest_and_line_where_they_are_known() -> None:
         "artifactLocation": {"uri": "policies/frontend%20net/deny.yaml"},
         "region": {"startLine": 7},
     }
-    assert "physicalLocation" not in json.dumps(without)
+    assert "deny.yaml" not in json.dumps(without)
 
 
 @pytest.mark.parametrize("shift", range(0, 23, 4))
@@ -219,3 +223,44 @@ def test_hostile_text_in_other_fields_is_no_different(shift: int) -> None:
         assert "\x1b" not in text
         assert "\u202e" not in text
         text.encode()
+
+
+def test_every_sarif_result_has_a_place() -> None:
+    """GitHub rejects an upload with one that has none: evidence's line, else the first input, stands in."""
+    report = dns_story()
+    bare = replace(report.problems[0], nearest=(), isolating=())
+    report = replace(report, problems=(bare, replace(bare, id="p-2", evidence=())))
+    first, second = json.loads(SarifReporter().render(report, Options()))["runs"][0]["results"]
+    line = bare.evidence[0]
+
+    assert first["locations"][0]["physicalLocation"]["region"] == {"startLine": line.line}
+    assert second["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+
+
+def test_sarif_sentences_end_once() -> None:
+    report = dns_story()
+    told = replace(report.problems[0], counterfactual=None, advice="Add the label k8s-app: kube-dns.")
+    (result,) = json.loads(SarifReporter().render(replace(report, problems=(told,)), Options()))["runs"][0][
+        "results"
+    ]
+
+    assert ".." not in result["message"]["text"]
+
+
+def test_evidence_with_gaps_is_not_called_complete() -> None:
+    report = replace(dns_story(), complete=True)
+    assert report.evidence.gaps
+    root = ET.fromstring(JunitReporter().render(report, Options()))  # noqa: S314 - our own output
+    case = next(case for case in root.iter("testcase") if case.get("classname") == "evidence")
+
+    assert case.find("skipped") is not None
+    assert "Complete evidence" not in MarkdownReporter().render(report, Options())
+
+
+def test_json_holds_nothing_that_acts_on_a_terminal() -> None:
+    text = "a\x9b2J\u202e\x85\u2028\u2066\x7fé→"
+    written = json_bytes({"title": text}).decode()
+
+    assert json.loads(written) == {"title": text}
+    assert not ACTING.search(written)
+    assert "é→" in written

@@ -17,9 +17,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.model.report import Report, ReportWarning
+from flowdiag.model.report import Report
+from flowdiag.report.cut import cut_warning
 from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
-from flowdiag.report.html.view import CUT, page
+from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes
 from flowdiag.report.phrases import headline
 from flowdiag.report.protocol import Options
@@ -142,15 +143,7 @@ def _cut(report: Report, level: _Level) -> Report:
     kept = {problem.id for problem in problems}
     counts = report.buckets.counts
     rows = {key: row for key, row in counts.by_problem.items() if key in kept}
-    warning = ReportWarning(
-        code=CUT,
-        message=(
-            f"this page was too large: the first {len(problems)} of {len(report.problems):,} problems with at most "
-            f"{level.connections} connections each are here, and long texts are cut; -o json holds all of it"
-        ),
-        input=None,
-        line=None,
-    )
+    warning = cut_warning(len(problems), len(report.problems), level.connections)
     smaller = replace(
         report,
         problems=problems,

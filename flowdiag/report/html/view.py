@@ -6,6 +6,7 @@ from typing import Any
 
 from flowdiag.model.report import Report
 from flowdiag.report.charts import age_bins, busiest_nodes, charted, frame, inline_svg
+from flowdiag.report.cut import CUT
 from flowdiag.report.html.cards import cards
 from flowdiag.report.html.matrix import matrix
 from flowdiag.report.html.tables import (
@@ -25,7 +26,7 @@ from flowdiag.report.protocol import Options
 from flowdiag.report.times import Clock, day_and_clock, duration_text, span_text, zone_text
 from flowdiag.report.told_once import told_once
 
-__all__ = ["CUT", "SECTIONS", "page"]
+__all__ = ["SECTIONS", "page"]
 
 SECTIONS = (
     ("summary", "Summary"),
@@ -42,8 +43,6 @@ SECTIONS = (
 )
 """Ids and headings in their order: links and the template go by these and no others."""
 
-CUT = "report-cut"
-"""Code of the warning on a page that was too large."""
 _LEAD = 20
 """Problems that the summary lists."""
 _CHARTS = (

@@ -1,0 +1,119 @@
+"""Several outputs in one run: what can be checked is checked first, and one failure costs no other."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from flowdiag.cli import exit_codes
+from flowdiag.cli.main import _run
+from flowdiag.cli.output import write_report
+from flowdiag.deliver.files import CannotWriteError
+from flowdiag.report import Options
+from flowdiag.report.cut import cut_warning, held
+from flowdiag.report.html import HtmlReporter
+from flowdiag.report.json_report import json_bytes
+from flowdiag.report.read import read_report
+from tests.report.sample_reports import dns_story
+
+INCIDENT = str(Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "default-deny-egress")
+
+
+def test_a_missing_folder_is_said_before_anything_is_read(tmp_path, capsys):
+    html, other = tmp_path / "a.html", tmp_path / "none" / "x.json"
+
+    assert _run(["analyze", "no-such-input", "-o", f"html={html}", "-o", f"json={other}"], "flowdiag") == 2
+    said = capsys.readouterr()
+    assert f"there is no folder {other.parent}" in said.err
+    assert "no-such-input" not in said.err, "the inputs were not looked at"
+    assert said.out == ""
+    assert not html.exists()
+
+
+def test_a_missing_library_is_said_before_anything_is_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    assert _run(["analyze", "no-such-input", "-o", f"parquet={tmp_path / 'x'}"], "flowdiag") == 2
+    said = capsys.readouterr().err
+    assert "-o parquet needs pyarrow" in said
+    assert "no-such-input" not in said
+
+
+def test_what_fails_late_keeps_nothing_else_back(tmp_path, capsys):
+    """A folder that goes away meanwhile: the other files and standard output are there, and the exit says so."""
+    files = {
+        "html": [str(tmp_path / "a")],
+        "json": [str(tmp_path / "none" / "b")],
+        "markdown": [str(tmp_path / "c")],
+    }
+
+    with pytest.raises(CannotWriteError, match="none"):
+        write_report(dns_story(), "terminal", files, Options())
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "c"]
+    assert "derived" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [("-o", "markdown=-"), ("-o", "html=same", "-o", "json=same")])
+def test_outputs_that_cannot_be_meant_are_refused(given, capsys):
+    assert _run(["analyze", INCIDENT, *given], "flowdiag") == exit_codes.USAGE
+    assert f"-o {given[-1]}: " in capsys.readouterr().err
+
+
+def test_columns_choose_those_of_the_terminals_table(tmp_path, capsys):
+    stored = tmp_path / "r.json"
+    stored.write_bytes(json_bytes(dns_story()))
+
+    assert _run(["show", str(stored), "--columns", "problem,count"], "flowdiag") == 0
+    assert "\n problem" in capsys.readouterr().out
+    assert _run(["show", str(stored), "--columns", "colour"], "flowdiag") == 2
+    assert "no column 'colour'" in capsys.readouterr().err
+    assert _run(["show", str(stored), "-o", "sarif", "--columns", "count"], "flowdiag") == 2
+    assert "sarif has no table" in capsys.readouterr().err
+
+
+@pytest.fixture
+def cut_page(tmp_path):
+    """3,000 problems whole as JSON, and the page that holds the first of them."""
+    report = dns_story()
+    problems = tuple(
+        replace(report.problems[0], id=f"p-{n:08x}", fingerprint=f"{n:064x}", explained_by=None)
+        for n in range(3000)
+    )
+    whole = replace(report, problems=problems)
+    (tmp_path / "whole.json").write_bytes(json_bytes(whole))
+    (tmp_path / "page.html").write_text(HtmlReporter().render(whole, Options()))
+    return str(tmp_path / "whole.json"), str(tmp_path / "page.html")
+
+
+def test_a_cut_page_is_not_compared(cut_page, capsys):
+    whole, page = cut_page
+
+    for pair in ((whole, page), (page, whole)):
+        assert _run(["diff", *pair, "--fail-on", "new"], "flowdiag") == exit_codes.USAGE
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert "of 3,000 problems" in said.err
+        assert "JSON" in said.err
+
+
+def test_a_cut_page_is_shown_as_a_part(cut_page, capsys):
+    _, page = cut_page
+
+    assert _run(["show", page], "flowdiag") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "A part of a report: the first 150 of 3,000 problems" in shown
+    assert "150 problems explain" not in shown
+    assert _run(["show", page, "2999"], "flowdiag") == exit_codes.USAGE
+    assert "the first 150 of 3,000 problems" in capsys.readouterr().err
+    assert _run(["show", page, "-o", "json"], "flowdiag") == 0
+    assert json.loads(capsys.readouterr().out)["complete"] is False
+
+
+def test_a_page_says_how_much_of_the_report_it_holds():
+    report = replace(dns_story(), warnings=(cut_warning(2, 3000, 40),))
+
+    assert held(dns_story()) is None
+    assert held(report) == (len(report.problems), 3000)
+    assert read_report(json_bytes(report)).complete is False
