@@ -148,7 +148,7 @@ def _location(ref: PolicyRef | NearestRuleView, files: dict[PolicyKey, PolicyVie
 
 
 def _physical(path: str, line: int | None) -> dict[str, Any]:
-    uri = quote(path.encode("utf-8", "surrogateescape"), safe="/._-~")
+    uri = quote(path.encode("utf-8", "surrogateescape"), safe="/._-~") or _NOWHERE
     place: dict[str, Any] = {"artifactLocation": {"uri": uri}}
     return place | {"region": {"startLine": line}} if line is not None and line > 0 else place
 
