@@ -124,7 +124,7 @@ def _problems(screen: Screen, report: Report) -> None:
             blocks += 1
             was_full = True
         else:
-            compact(screen, problem, number)
+            compact(screen, report, problem, number)
             was_full = False
     if left:
         screen.put(f"… and {plural(left, 'more problem')}; --all lists them", indent=1)

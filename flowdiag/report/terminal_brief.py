@@ -35,7 +35,7 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 
 def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None:
     """The block of a weighty problem."""
-    title(screen, problem, number)
+    title(screen, report, problem, number)
     _state(screen, problem)
     _ends(screen, problem)
     if problem.explained_by is not None:

@@ -45,9 +45,9 @@ _EVIDENCE_CHARS = 2000
 _MIN_CELL = 5
 
 
-def compact(screen: Screen, problem: Problem, number: int) -> None:
+def compact(screen: Screen, report: Report, problem: Problem, number: int) -> None:
     """One problem in a line or two."""
-    title(screen, problem, number)
+    title(screen, report, problem, number)
     known = problem.connections or problem.protocol is not None
     who = f"; {screen.own(screen.name(who_to_whom(problem), 100))}" if known else ""
     screen.put(
@@ -59,7 +59,7 @@ def compact(screen: Screen, problem: Problem, number: int) -> None:
 
 def full(screen: Screen, report: Report, problem: Problem, number: int) -> None:
     """All that is known: pods, manifests, evidence and references too."""
-    title(screen, problem, number)
+    title(screen, report, problem, number)
     direction = screen.name(problem.direction or "direction not recorded", 40)
     screen.split(
         [
@@ -84,12 +84,12 @@ def full(screen: Screen, report: Report, problem: Problem, number: int) -> None:
     spark(screen, report, problem)
 
 
-def title(screen: Screen, problem: Problem, number: int) -> None:
+def title(screen: Screen, report: Report, problem: Problem, number: int) -> None:
     """Number, severity, code and what is wrong; how sure at the right edge."""
     status = f" {problem.status}" if problem.status else ""
     screen.split(
         [
-            (f"{number} ", "bold"),
+            (f"{number:>{len(str(len(report.problems)))}} ", "bold"),
             (f"{SEVERITY_WORD[problem.severity]}", _STYLE[problem.severity]),
             (f"  {screen.name(problem.code, 20)}  ", ""),
             (screen.name(problem.title, 240), "bold"),

@@ -113,3 +113,10 @@ def test_no_text_leaves_a_fence(text: str) -> None:
     found = tokens("\n".join([*markdown_fence(text, "diff"), "", "after"]))
 
     assert [token.type for token in found] == ["fence", "paragraph_open", "inline", "text", "paragraph_close"]
+
+
+def test_numbers_and_flags_in_prose_are_no_code() -> None:
+    """`3,000` and `-A` act on nothing."""
+    text = "3,000 problems explain all 1,203,000 denials (kubectl get pods -A -o yaml)"
+
+    assert markdown_phrase(text) == text

@@ -324,3 +324,13 @@ def test_one_denial_is_told_as_one() -> None:
     assert "once, at 14:03:13, where the evidence ends" in page
     assert "once, at 14:03:13, not seen since" in ended
     assert " at 14:03:13; whether it goes on is unknown" in doubtful
+
+
+def test_severities_stand_in_one_column_whatever_the_number() -> None:
+    report = mixed()
+    problems = tuple(replace(report.problems[0], id=f"p-{n}", explained_by=None) for n in range(12))
+    page = render(replace(report, problems=problems))
+    starts = [line.index("HIGH") for line in page.splitlines() if re.match(r" +\d+ HIGH ", line)]
+
+    assert len(starts) == 12
+    assert len(set(starts)) == 1
