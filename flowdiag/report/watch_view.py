@@ -50,7 +50,7 @@ def frame(
     room = max((height - _HEAD_LINES) // _LINES_PER_PROBLEM, 1)
     shown = [problem for problem in report.problems if problem.explained_by is None]
     for number, problem in enumerate(shown[:room], start=1):
-        compact(screen, problem, number)
+        compact(screen, report, problem, number)
     if len(shown) > room:
         screen.put((f"and {plural(len(shown) - room, 'more problem')}", "dim"), indent=1)
     # What does not fit would scroll the screen at every drawing.
