@@ -35,7 +35,7 @@
     if (key === "type" && value) { names = own(TYPES, value) ? [TYPES[value][0]] : []; values = own(TYPES, value) ? TYPES[value][1] : values; }
     return { word: word, key: key, not: not, names: names, values: values };
   }
-  // "not port:53", "-port:53", and flags as they are typed to hubble: "--from-pod shop/web", "--port=53".
+  // "not port:53", "-port:53", and flags as they are typed to hubble: "--from-pod NAMESPACE/NAME", "--port=53".
   function terms(text) {
     var words = text.toLowerCase().match(/\S+/g) || [], found = [], not = false;
     for (var n = 0; n < words.length; n += 1) {
