@@ -120,11 +120,24 @@ class _Bounds:
         known = {(src, dst, None, shape) for level, src, dst, _, shape, _ in table.lanes if level == FOLDED}
         all_of_them = fresh.and_these(list(known))
         first, _ = alike(all_of_them.shapes, all_of_them.dsts, all_of_them.srcs)
-        if len(first) <= table.limits.folded and table.folded_bits == BITS:
-            return False
-        hashes = np.sort(self._groups.group_hashes(all_of_them.some(first)))
-        table.folded_bits = _bits(hashes, table.limits.folded, table.folded_bits)
-        return table.folded_bits < BITS and bool((hashes >> np.uint64(table.folded_bits)).any())
+        distinct = all_of_them.some(first)
+        refused = self._refused()[distinct.shapes]
+        limits = table.limits
+        one = distinct.some(np.flatnonzero(refused))
+        table.folded_bits, over = self._remainders(one, limits.folded, table.folded_bits)
+        other = distinct.some(np.flatnonzero(~refused))
+        table.allowed_folded_bits, over_too = self._remainders(
+            other, limits.allowed_folded, table.allowed_folded_bits
+        )
+        return over or over_too
+
+    def _remainders(self, groups: Exact, most: int, bits: int) -> tuple[int, bool]:
+        """The threshold's bits that let `most` of some groups stay, and whether one has to go."""
+        if len(groups.srcs) <= most and bits == BITS:
+            return bits, False
+        hashes = np.sort(self._groups.group_hashes(groups))
+        bits = _bits(hashes, most, bits)
+        return bits, bits < BITS and bool((hashes >> np.uint64(bits)).any())
 
     def _strip_texts(self, cells: set[Cell]) -> None:
         """Keep examples' text for a bounded number of flows, those of smallest hash."""

@@ -41,6 +41,7 @@ PENDING = 1 << 17
 
 _ROOM = 1 << 19
 """Rows that may wait before all are brought into one order."""
+_LANES_AT_ONCE = 1 << 15
 _MOST_NOTES = 4096
 
 Policies = tuple[PolicyHit, ...]
@@ -206,7 +207,9 @@ class LaneColumns:
         renumbered[chosen] = lanes
         of_rows, minutes = halves(other.rows)
         kept = renumbered[of_rows] >= 0
-        self._add_rows(rows_of(renumbered[of_rows[kept]], minutes[kept]), other.counts[kept])
+        rows = rows_of(renumbered[of_rows[kept]], minutes[kept])
+        order = np.argsort(rows)
+        self._add_rows(rows[order], other.counts[kept][order])
         if len(other.noted):
             of_notes, notes = halves(other.noted)
             kept = renumbered[of_notes] >= 0
@@ -369,6 +372,7 @@ class LaneColumns:
         self.noted = np.unique(np.concatenate((self.noted, noted)))
 
     def _add_rows(self, rows: U64, counts: I64) -> None:
+        """Rows in order, perhaps some of them twice."""
         self._late.append((rows, counts))
         self._late_rows += len(rows)
         if self._late_rows > max(_ROOM, len(self.rows)):
@@ -378,16 +382,20 @@ class LaneColumns:
         """All rows in one order, no lane with more than its share."""
         if not self._late:
             return
-        rows = np.concatenate((self.rows, *(rows for rows, _ in self._late)))
-        counts = np.concatenate((self.counts, *(counts for _, counts in self._late)))
+        runs = [(self.rows, self.counts), *self._late]
         self._late, self._late_rows = [], 0
-        self.rows, self.counts = none(np.uint64), none(np.int64)
-        order = np.argsort(rows, kind="stable")
-        # One at a time: together these are what a large input needs most memory for.
-        rows = rows[order]
-        counts = counts[order]
-        del order
-        self.rows, self.counts = collapsed(rows, counts)
+        # Some lanes at a time, of which every run has one slice: sorting all at once takes five times their memory.
+        edges = np.arange(0, len(self.keys) + _LANES_AT_ONCE, _LANES_AT_ONCE, dtype=np.int64)
+        cuts = [np.searchsorted(rows, rows_of(edges, np.zeros_like(edges))).tolist() for rows, _ in runs]
+        found = []
+        for at in range(len(edges) - 1):
+            parts = [slice(ends[at], ends[at + 1]) for ends in cuts]
+            rows = np.concatenate([rows[part] for (rows, _), part in zip(runs, parts, strict=True)])
+            counts = np.concatenate([counts[part] for (_, counts), part in zip(runs, parts, strict=True)])
+            order = np.argsort(rows, kind="stable")
+            found.append(collapsed(rows[order], counts[order]))
+        self.rows = np.concatenate([rows for rows, _ in found]) if found else none(np.uint64)
+        self.counts = np.concatenate([counts for _, counts in found]) if found else none(np.int64)
         if self.shifts.any():
             self._align()
         while True:

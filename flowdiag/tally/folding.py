@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowdiag.model.event import Peer
-from flowdiag.tally.columns import LaneColumns
+from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.exact import Exact, LaneKey
 from flowdiag.tally.grouping import I64, Mask, mapped, mapping
 from flowdiag.tally.groups import Cell, Group, Groups
@@ -30,7 +30,8 @@ def rebuilt(groups: Groups, dropped: Collection[LaneKey], of_columns: I64) -> Ta
     old = groups.table
     new = Table(old.limits)
     new.refused_bits, new.allowed_bits = old.refused_bits, old.allowed_bits
-    new.folded_bits, new.text_bits = old.folded_bits, old.text_bits
+    new.folded_bits, new.allowed_folded_bits = old.folded_bits, old.allowed_folded_bits
+    new.text_bits = old.text_bits
     peers: dict[int, int] = {}
     shapes: dict[int, int] = {}
 
@@ -46,7 +47,8 @@ def rebuilt(groups: Groups, dropped: Collection[LaneKey], of_columns: I64) -> Ta
 
     def fold(lane: FlowLane, group: Group, code: int) -> None:
         end = groups.group_hash(group)
-        if old.folded_bits == BITS or end < 1 << old.folded_bits:
+        bits = old.allowed_folded_bits if old.unit(group[2]) == UNIT else old.folded_bits
+        if bits == BITS or end < 1 << bits:
             new.lane(FOLDED, peer(group[0]), peer(group[1]), None, shape(group[2]), code).absorb(lane)
             return
         if lane.sketch is not None:
@@ -109,7 +111,7 @@ def _folded(groups: Groups, chosen: I64) -> Iterator[tuple[int, FlowLane, Group,
     ends = np.zeros(len(chosen), np.uint64)
     ends[lost >= 0] = mapped(lost[lost >= 0], groups.peer_hash, np.uint64)
     hashes = groups.group_hashes(group)
-    bits = table.folded_bits
+    bits = table.allowed_folded_bits
     past = np.zeros(len(chosen), bool) if bits == BITS else hashes >> np.uint64(bits) > 0
     blank = table.peer(_BLANK)
     ways: tuple[tuple[int, Mask, Renumber, Renumber], ...] = (

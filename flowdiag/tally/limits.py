@@ -18,7 +18,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Of those that agree in all but port and outside address: refused, audited and failed ones."""
     allowed_per_group: int = 256
     folded: int = 20_000
-    """Groups whose overflow is kept apart; past it overflows join by verdict and cause."""
+    """Groups of refused flows whose overflow is kept apart; past it overflows join by verdict and cause."""
+    allowed_folded: int = 2_000
+    """As `folded`, of allowed flows: each costs kilobytes, and nothing is diagnosed of it."""
     refused_buckets: int = 512
     """Buckets per flow; they start at 1 s and double in width when there are more."""
     allowed_buckets: int = 48

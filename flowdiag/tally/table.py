@@ -75,6 +75,7 @@ class Table:
         self.refused_bits = BITS
         self.allowed_bits = BITS
         self.folded_bits = BITS
+        self.allowed_folded_bits = BITS
         self.text_bits = BITS
         self._peer_numbers: dict[Peer, int] = {}
         self._shape_numbers: dict[ParserShape, int] = {}
@@ -148,6 +149,7 @@ class Table:
         self.refused_bits = min(self.refused_bits, other.refused_bits)
         self.allowed_bits = min(self.allowed_bits, other.allowed_bits)
         self.folded_bits = min(self.folded_bits, other.folded_bits)
+        self.allowed_folded_bits = min(self.allowed_folded_bits, other.allowed_folded_bits)
         self.text_bits = min(self.text_bits, other.text_bits)
         peers = [self.peer(peer) for peer in other.peers]
         shapes = [self.shape(whole.parser, whole.shape) for whole in other.shapes]

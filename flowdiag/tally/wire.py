@@ -66,7 +66,7 @@ class TableState(Struct, frozen=True, array_like=True):
 
     peers: list[Peer]
     shapes: list[ParserShape]
-    bits: tuple[int, int, int, int]
+    bits: tuple[int, int, int, int, int]
     lanes: int
     """How many there are; messages of `CHUNK` of them follow."""
 
@@ -123,7 +123,13 @@ def table_state(table: Table) -> TableState:
     return TableState(
         table.peers,
         table.shapes,
-        (table.refused_bits, table.allowed_bits, table.folded_bits, table.text_bits),
+        (
+            table.refused_bits,
+            table.allowed_bits,
+            table.folded_bits,
+            table.allowed_folded_bits,
+            table.text_bits,
+        ),
         len(table.lanes),
     )
 
@@ -134,10 +140,11 @@ def absorb_lanes(table: Table, state: TableState, stream: IO[bytes]) -> int:
     Raises:
         msgspec.DecodeError: other bytes, or a stream that was cut.
     """
-    refused, allowed, folded, text = state.bits
+    refused, allowed, folded, allowed_folded, text = state.bits
     table.refused_bits = min(table.refused_bits, refused)
     table.allowed_bits = min(table.allowed_bits, allowed)
     table.folded_bits = min(table.folded_bits, folded)
+    table.allowed_folded_bits = min(table.allowed_folded_bits, allowed_folded)
     table.text_bits = min(table.text_bits, text)
     peers = [table.peer(peer) for peer in state.peers]
     shapes = [table.shape(whole.parser, whole.shape) for whole in state.shapes]

@@ -34,6 +34,7 @@ TIGHT = Limits(
     refused_per_group=2,
     allowed_per_group=2,
     folded=3,
+    allowed_folded=2,
     refused_buckets=3,
     allowed_buckets=2,
     examples=1,
