@@ -39,10 +39,14 @@ class _Bounds:
         limits = table.limits
         keys = [key for key in table.lanes if key[0] == EXACT]
         lanes = exact(keys, table.columns)
+        number = len(lanes.srcs)
         looked_at = self._worth_looking(lanes)
-        chosen = lanes.some(looked_at)
-        first, of_lanes = alike(chosen.shapes, chosen.ports, chosen.dsts, chosen.srcs)
-        cells = chosen.some(first)
+        if len(looked_at) < number:
+            lanes = lanes.some(looked_at)
+        first, of_lanes = alike(lanes.shapes, lanes.ports, lanes.dsts, lanes.srcs)
+        cells = lanes.some(first)
+        # Of a large table these columns are what most memory is needed for.
+        del lanes, first
         groups = self._groups.of_cells(cells)
         dropped = self._over_group(cells, groups)
         refused = self._refused()[cells.shapes]
@@ -51,7 +55,7 @@ class _Bounds:
             cells, dropped, ~refused, limits.allowed_flows, table.allowed_bits
         )
         pooling = self._bound_remainders(groups.some(np.flatnonzero(dropped)))
-        gone = np.zeros(len(lanes.srcs), bool)
+        gone = np.zeros(number, bool)
         gone[looked_at] = dropped[of_lanes]
         of_columns, of_keys = gone[: len(table.columns)], gone[len(table.columns) :].tolist()
         self._strip_texts({key[1:5] for key, lost in zip(keys, of_keys, strict=True) if not lost})

@@ -52,12 +52,8 @@ class Columns(Struct, array_like=True):
 
 
 class ColumnsState(Struct, frozen=True, array_like=True):
-    """`LaneColumns` as bytes: columns of numbers of 32 bits, but for times and counts, which have 64."""
+    """`LaneColumns`; its columns follow one by one, as `_SHORT` or `_LONG` numbers: see `_WIDTHS`."""
 
-    keys: list[bytes]
-    """Sources, destinations, ports (-1 for none), shapes, codes."""
-    counts: list[bytes]
-    """First and last times, flags, shifts; of the buckets lane, minute and count; of the notes lane and note."""
     notes: list[tuple[PolicyHit, ...]]
 
 
@@ -86,8 +82,9 @@ class TallyState(Struct, frozen=True, array_like=True):
 
 _SHORT: np.dtype[Any] = np.dtype("<i4")
 _LONG: np.dtype[Any] = np.dtype("<i8")
-_WIDTHS = (_LONG, _LONG, _SHORT, _SHORT, _SHORT, _SHORT, _LONG, _SHORT, _SHORT)
-"""Of `ColumnsState.counts`."""
+_WIDTHS = (*(_SHORT,) * 5, _LONG, _LONG, _SHORT, _SHORT, _SHORT, _SHORT, _LONG, _SHORT, _SHORT)
+"""Sources, destinations, ports (-1 for none), shapes, codes; first and last times, flags, shifts; of the buckets
+lane, minute and count; of the notes lane and note."""
 CHUNK = 2_000
 _SIZE = 8
 _encoder = msgspec.msgpack.Encoder()
@@ -105,7 +102,7 @@ def write_tally(state: TallyState, table: Table, out: IO[bytes]) -> None:
         rest = iter(table.lanes.items())
         while some := list(islice(rest, CHUNK)):
             _put(out, _lanes_state(some))
-        _put(out, _columns_state(table.columns))
+        _put_columns(out, table.columns)
 
 
 def read_state(stream: IO[bytes]) -> TallyState:
@@ -154,22 +151,29 @@ def absorb_lanes(table: Table, state: TableState, stream: IO[bytes]) -> int:
             columns = _take(stream, _lanes)
             told += len(columns.facts)
             _absorb(table, columns, peers, shapes)
-        table.columns.absorb(_columns_of(_take(stream, _columns), table.limits), peers, shapes)
+        table.columns.absorb(_columns_of(stream, table.limits), peers, shapes)
     return told
 
 
 def _put(out: IO[bytes], message: Struct) -> None:
-    data = _encoder.encode(message)
+    _put_bytes(out, _encoder.encode(message))
+
+
+def _put_bytes(out: IO[bytes], data: bytes) -> None:
     out.write(len(data).to_bytes(_SIZE, "little"))
     out.write(data)
 
 
 def _take(stream: IO[bytes], decoder: msgspec.msgpack.Decoder[Message]) -> Message:
+    return decoder.decode(_take_bytes(stream))
+
+
+def _take_bytes(stream: IO[bytes]) -> bytes:
     size = int.from_bytes(stream.read(_SIZE), "little")
     data = stream.read(size)
     if len(data) < size:
         raise msgspec.DecodeError("cut off")
-    return decoder.decode(data)
+    return data
 
 
 def _lanes_state(some: Sequence[tuple[LaneKey, FlowLane]]) -> Columns:
@@ -230,25 +234,23 @@ def _absorb(table: Table, columns: Columns, peers: Sequence[int], shapes: Sequen
         lanes[place].add_facts(facts)
 
 
-def _columns_state(columns: LaneColumns) -> ColumnsState:
-    numbers = (
+def _put_columns(out: IO[bytes], columns: LaneColumns) -> None:
+    _put(out, ColumnsState(columns.notes))
+    whole = (
+        *columns.parts(),
         *(columns.firsts, columns.lasts, columns.flags, columns.shifts),
         *(*halves(columns.rows), columns.counts, *halves(columns.noted)),
     )
-    return ColumnsState(
-        [column.astype(_SHORT).tobytes() for column in columns.parts()],
-        [column.astype(width).tobytes() for column, width in zip(numbers, _WIDTHS, strict=True)],
-        columns.notes,
-    )
+    for column, width in zip(whole, _WIDTHS, strict=True):
+        _put_bytes(out, column.astype(width).tobytes())
 
 
-def _columns_of(state: ColumnsState, limits: Limits) -> LaneColumns:
+def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
     """Columns to be absorbed, which nothing is to be added to."""
     read = LaneColumns(limits)
-    srcs, dsts, ports, shapes, codes = (_column(part, _SHORT) for part in state.keys)
-    firsts, lasts, flags, shifts, lanes, minutes, counts, of_notes, notes = (
-        _column(part, width) for part, width in zip(state.counts, _WIDTHS, strict=True)
-    )
+    state = _take(stream, _columns)
+    srcs, dsts, ports, shapes, codes, *rest = (_column(_take_bytes(stream), width) for width in _WIDTHS)
+    firsts, lasts, flags, shifts, lanes, minutes, counts, of_notes, notes = rest
     first, way = alike(codes, shapes)
     read.ways = list(zip(shapes[first].tolist(), codes[first].tolist(), strict=True))
     places, back = np.unique(place_of(way, ports), return_inverse=True)
