@@ -69,7 +69,7 @@ def _head(screen: Screen, report: Report) -> None:
     screen.put(
         (screen.name(made), "bold"),
         "  ",
-        screen.name(f"{cluster} ({cni})" if cni else cluster, 48),
+        screen.name(f"{cluster} ({cni})" if cni else cluster, 400 if screen.options.verbose else 48),
         "  ",
         screen.name(f"{when} {stated}" if window.since or window.until else when),
         hang=2,

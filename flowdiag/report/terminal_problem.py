@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flowdiag.model.report import Counterfactual, Problem, ProblemChange, Report, Severity
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
 from flowdiag.report.escape import cells, middle, visible, visible_block
@@ -43,6 +45,8 @@ UNKNOWN_POLICIES = "unknown: the policies of that time are not known"
 _ALSO = 3
 _EVIDENCE_CHARS = 2000
 _MIN_CELL = 5
+_NAME = 200
+"""Columns of a name that are shown whole, over several lines where they must."""
 
 
 def compact(screen: Screen, report: Report, problem: Problem, number: int) -> None:
@@ -107,11 +111,10 @@ def _field(screen: Screen, label: str, values: list[str]) -> None:
 def _ends(screen: Screen, problem: Problem) -> None:
     """Who was refused what."""
     shown = problem.connections[: None if screen.options.all else _CONNECTIONS]
-    half = max((screen.width - 24) // 2, 16)
     for index, connection in enumerate(shown):
         told = (
-            f"{screen.name(end_text(connection.source), half)} {screen.own('→')} "
-            f"{screen.name(end_text(connection.destination), half)} "
+            f"{screen.name(end_text(connection.source), _NAME)} {screen.own('→')} "
+            f"{screen.name(end_text(connection.destination), _NAME)} "
             f"{screen.name(port_text(connection.protocol, connection.port, problem.icmp), 40)}"
         )
         if len(problem.connections) > 1:
@@ -206,21 +209,26 @@ def _consequences(screen: Screen, report: Report, problem: Problem) -> None:
         _field(screen, "explains", lines)
 
 
+def _whole(screen: Screen, names: Iterable[str]) -> str:
+    """All of them; only one that nobody would read to its end is cut."""
+    return ", ".join(screen.name(name, _NAME) for name in names)
+
+
 def _details(screen: Screen, problem: Problem) -> None:
     for label, end in (("source", problem.source), ("destination", problem.destination)):
         facts = []
         if end.pods:
-            facts.append("pods " + ", ".join(end.pods))
+            facts.append("pods " + _whole(screen, end.pods))
         if end.ips:
-            facts.append("addresses " + ", ".join(end.ips))
+            facts.append("addresses " + _whole(screen, end.ips))
         if end.labels:
-            facts.append("labels " + ", ".join(f"{k}={v}" for k, v in sorted(end.labels.items())))
+            facts.append("labels " + _whole(screen, (f"{k}={v}" for k, v in sorted(end.labels.items()))))
         if end.identity is not None:
             facts.append(f"identity {end.identity}")
         if end.known_by:
-            facts.append(f"known by {end.known_by}")
+            facts.append(screen.name(f"known by {end.known_by}", _NAME))
         if facts:
-            _field(screen, label, [screen.name(fact, 400) for fact in facts])
+            _field(screen, label, facts)
     meaning = CONFIDENCE_MEANING[problem.confidence]
     _field(screen, "reason", [f"{screen.name(reason_text(problem), 120)}; {direction_text(problem)}"])
     _field(screen, "confidence", [f"{problem.confidence}: {meaning}"])
