@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from flowdiag.model.report import EvidenceLine, Report
+from flowdiag.model.policy import Condition, Miss
+from flowdiag.model.report import EvidenceLine, NearestRuleView, Report
 from flowdiag.parserkit.registry import load, load_all
 from flowdiag.report import GROUP, Options
 from flowdiag.report.json_report import JsonReporter
 from flowdiag.report.read import read_report
 from flowdiag.report.redact import redact, words
+from flowdiag.report.redact.text import Texts
 from flowdiag.report.redact.tokens import Tokens
 from tests.report.sample_reports import SAMPLES, dns_story, hostile, mixed, taken_back
 
@@ -333,3 +335,52 @@ def test_a_namespace_called_as_a_group_of_the_api_is_a_name(name: str) -> None:
 
     assert name in words(report)
     assert name not in words(hidden)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["2001:DB8::6", "2001:0db8:0:0::0006", "2001:0db8:0000:0000:0000:0000:0000:0006", "2001:db8:0:0:0:0:0:6"],
+)
+def test_an_address_is_one_token_in_all_its_spellings(spelling: str) -> None:
+    tokens = Tokens("")
+    texts = Texts(tokens)
+    token = texts.address("2001:db8::6")
+
+    assert texts.line(f"SRC={spelling} DST=[{spelling}]:8443") == f"SRC={token} DST=[{token}]:8443"
+    assert texts.value(f"{spelling}/48", "ip4") == f"{token}/48"
+    assert texts.name(spelling, "name") == token
+    assert texts.address("2001:db8::7") != token
+
+
+def test_the_words_of_a_log_line_and_its_time_stay() -> None:
+    texts = Texts(Tokens(""))
+
+    monitor = texts.line(
+        "Mar 17 14:03:13.850: shop/web:41022 (ID:19942) <> backend/user-api:8080 DROPPED (UDP)"
+    )
+    assert monitor.startswith("Mar 17 14:03:13.850: ")
+    ovn = texts.line(
+        'name="NP:shop:deny-all:Ingress:0", verdict=drop, direction=to-lport: tcp6,nw_frag=no,tcp_flags=syn'
+    )
+    assert re.fullmatch(
+        r'name="NP:\S+-r\d+:\S+-r\d+:Ingress:0", verdict=drop, direction=to-lport: tcp6,nw_frag=no,tcp_flags=syn',
+        ovn,
+    )
+
+
+def test_a_missed_range_keeps_its_exception() -> None:
+    report = dns_story()
+    (first, *others) = report.problems
+    miss = Miss(Condition.IP, "2001:DB8:AAAA::/48 except 2001:db8:aaaa:1::/64", "2001:db8:aaaa:1::7")
+    view = NearestRuleView(
+        kind="NetworkPolicy",
+        group="networking.k8s.io",
+        namespace="a",
+        name="b",
+        rule="egress[0]",
+        misses=(miss,),
+    )
+    told = redact(replace(report, problems=(replace(first, nearest=(view,)), *others)))
+    (hidden,) = told.problems[0].nearest[0].misses
+
+    assert re.fullmatch(r"ip6-r\d+/48 except ip6-r\d+/64", hidden.wanted or "")

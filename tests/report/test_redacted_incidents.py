@@ -21,9 +21,7 @@ from flowdiag.report.redact.words import (
     PUBLIC,
     is_common_group,
     is_common_key,
-    is_enum_key,
     is_number,
-    is_sentence_word,
 )
 from tests.report.test_redact import PLAIN
 from tests.report.test_whole_incidents import INCIDENTS, report_of
@@ -85,10 +83,14 @@ def secrets(report: Report) -> set[str]:
     }
 
 
+ALSO_OURS = frozenset({"reporter", "report", "data"})
+"""Names of the incidents that a format or a page has as a word of its own: ``"reporter":``, "the report"."""
+
+
 def stands_as_a_name(name: str) -> re.Pattern[str]:
-    """Anywhere; a name that is a word of sentences or formats where names stand: beside / or =, in quotes."""
+    """Anywhere; those few that formats use themselves beside / or =, or as a value."""
     word = re.escape(name)
-    if not is_sentence_word(name) and not is_enum_key(name) and len(name) > 3:
+    if name not in ALSO_OURS:
         return re.compile(rf"(?<![A-Za-z0-9]){word}(?![A-Za-z0-9])")
     return re.compile(
         rf"(?<![A-Za-z0-9]){word}/(?=[a-z])|(?<=[a-z0-9]/){word}(?![\w-])|(?:app|name|namespace|pod)[=:] ?\"?{word}(?![\w-])"

@@ -7,7 +7,7 @@ from enum import Enum
 
 from flowdiag.report.redact.words import is_common_key, is_enum_key, is_kind, is_message_key
 
-__all__ = ["Place", "place_of"]
+__all__ = ["Place", "place_of", "stands_bare"]
 
 # name=, msg="; the key that a value stands behind
 _KEY = re.compile(r"([A-Za-z_][\w.-]{0,60})=[\"'\[({]?$")
@@ -71,8 +71,114 @@ _ARTICLES = frozenset(
 _WHOLE_KEY = re.compile(r"[-/]|^app:$")
 """Keys that are no word of a sentence."""
 _BEHIND_NAMESPACE = re.compile(r" has\b")
+_COUNTED = frozenset({"workloads", "ends", "ranges"})
+"""What stands before ``in`` and a bare namespace: "3 workloads in shop"."""
 _TARGETED = frozenset({"exec", "debug"})
 """What stands before ``deploy/web`` in kubectl's commands."""
+
+# Hosts, nodes and what has no namespace stand in flowdiag's sentences without "/" or a kind: "Nothing allows
+# shop/web to reach database on 443/TCP", "37 records were lost on worker at 14:06:31 UTC", "gateway cannot reach ..".
+_BEFORE_BARE = frozenset(
+    [
+        "admit",
+        "Admit",
+        "admits",
+        "allows",
+        "and",
+        "answers",
+        "as",
+        "asks",
+        "at",
+        "between",
+        "blocks",
+        "by",
+        "call",
+        "calls",
+        "denial",
+        "denied",
+        "denies",
+        "for",
+        "from",
+        "isolates",
+        "let",
+        "like",
+        "may",
+        "means",
+        "noted",
+        "of",
+        "on",
+        "or",
+        "puts",
+        "reach",
+        "reached",
+        "refused",
+        "refuses",
+        "reaches",
+        "scrape",
+        "selects",
+        "tells",
+        "than",
+        "to",
+        "what",
+        "When",
+        "which",
+        "while",
+        "Who",
+        "with",
+    ]
+)
+_BEHIND_BARE = frozenset(
+    [
+        "after",
+        "and",
+        "answers",
+        "are",
+        "asks",
+        "at",
+        "between",
+        "cannot",
+        "could",
+        "did",
+        "for",
+        "from",
+        "has",
+        "have",
+        "had",
+        "in",
+        "is",
+        "let",
+        "may",
+        "on",
+        "or",
+        "reached",
+        "reaches",
+        "refused",
+        "refuses",
+        "restarted",
+        "started",
+        "stopped",
+        "tells",
+        "that",
+        "to",
+        "UTC",
+        "was",
+        "were",
+        "where",
+        "which",
+        "while",
+        "with",
+        "within",
+        "by",
+    ]
+)
+_RECORDED_ON = frozenset({"agent", "recorded", "lost", "through", "refused", "missing"})
+"""What stands before ``on`` and a node, whatever follows it."""
+_COMMANDS = frozenset({"-zvw3", "-zuvw3", "nslookup", "ping", "-c3", "-w3"})
+"""What stands before the host in commands."""
+# " (198.51.100.80)", " (2001:db8::1)": flowdiag.diagnose.wording.end_text
+_BEFORE_ADDRESS = re.compile(r" \((?:[0-9.]{7,15}|[0-9A-Fa-f:.]{2,45})\)")
+_NEXT_WORD = re.compile(r" ([^\s.,:;)]{1,40})")
+_ENDED = re.compile(r"[.,:;)]|$")
 
 
 class Place(Enum):
@@ -116,6 +222,8 @@ def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Plac
             return Place.NAME
         if before == "by" and earlier in _DONE:
             return Place.BEHIND_KIND
+        if before == "in" and earlier in _COUNTED:
+            return Place.BEHIND_KIND
         if before in _TARGETED:
             return Place.TARGET
         # As in "namespaceSelector kubernetes.io/metadata.name: shop", "podSelector k8s-app: kube-dns".
@@ -133,3 +241,21 @@ def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Plac
         ):
             return Place.BEHIND_KIND
     return Place.OPEN
+
+
+def stands_bare(text: str, start: int, end: int, before: str, earlier: str) -> bool:
+    """Whether flowdiag's sentences have a host, a node or another name without a namespace here, not a word.
+
+    Where that cannot be told it is a name: a sentence may lose a word, but no name is left in it.
+    """
+    if _BEFORE_ADDRESS.match(text, end) is not None or text.startswith("'s ", end):
+        return True
+    left = text[:start].rstrip(" ")
+    if before in _COMMANDS or left.endswith(("->", "\u2192")) or (before == "on" and earlier in _RECORDED_ON):
+        return True
+    if left and left[-1] not in ".:;(" and before not in _BEFORE_BARE:
+        return False
+    if _ENDED.match(text, end) is not None:
+        return True
+    behind = _NEXT_WORD.match(text, end)
+    return behind is not None and (behind[1] in _BEHIND_BARE or text.startswith(" (", end))

@@ -9,8 +9,9 @@ quotes or brackets, and behind their kind.
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 
-from flowdiag.report.redact.places import Place, place_of
+from flowdiag.report.redact.places import Place, place_of, stands_bare
 from flowdiag.report.redact.tokens import Tokens
 from flowdiag.report.redact.words import (
     CHUNK,
@@ -42,10 +43,14 @@ _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "ANY"})
 # policyRevision=41, dl_src=0a:58:..; a label's key looks alike and follows its source or stands in a value
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _LABEL_SOURCES = ("k8s:", "any:", "reserved:", "cidr:", "fqdn:", "container:")
-# NP:shop:Ingress, ANP:tenant:Egress:2, EF:shop:0 (OVN-Kubernetes' ACL names, 1.0)
-_ACL_NAME = re.compile(r"(BANP|ANP|NP|EF):([^:]+)((?::(?:Ingress|Egress|[0-9]+))*)")
+# NP:shop:Ingress, NP:shop:deny-all:Ingress:0, ANP:tenant:Egress:2, EF:shop:0 (OVN-Kubernetes' ACL names, 1.0)
+_ACL_NAME = re.compile(r"(BANP|ANP|NP|EF):([^:]+)(?::([^:]*[^:0-9][^:]*))??((?::(?:Ingress|Egress|[0-9]+))*)")
 # 1|default|shop/default.web-guard|deny|2 (Calico flow logs, v3.30)
 _POLICY_HIT = re.compile(r"(\d{1,4})\|([^|]*)\|([^|]*)\|(allow|deny|pass)\|(-?\d{0,4})")
+# Mar 17 14:03:13.850 (cilium monitor, v1.18), Jan  5 14:58:34 (syslog, RFC 3164)
+_SYSLOG_TIME = re.compile(
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?(?![\w.-])"
+)
 _OWN_HOSTS = frozenset({"kubernetes.default.svc.cluster.local"})
 # resource=knp/frontend/default-deny (cilium-agent, v1.18): a kind before namespace and name
 _REFERENCES = frozenset({"knp", "cnp", "networkpolicy", "ciliumnetworkpolicy"})
@@ -62,6 +67,14 @@ _DOCUMENTATION = (
 def _address_in(text: str) -> re.Match[str] | None:
     """The first address; most words cannot hold one, and are not searched."""
     return _ADDRESS.search(text) if text.count(".") >= 3 or text.count(":") >= 2 else None
+
+
+def _spelt(address: str) -> str:
+    """An address as it is always written (RFC 5952), so that it has one token in all its spellings."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address.lower()
 
 
 class Texts:
@@ -103,6 +116,9 @@ class Texts:
 
     def line(self, text: str, kind: str = "text") -> str:
         """A line of a log, or any text of strangers."""
+        time = _SYSLOG_TIME.match(text)
+        if time is not None:
+            return time[0] + self._text(self._tokens.without_odd(text[time.end() :]), True, kind)
         return self._text(self._tokens.without_odd(text), True, kind)
 
     def sentence(self, text: str) -> str:
@@ -125,7 +141,7 @@ class Texts:
         """An address or range; the width stays."""
         address, slash, width = text.partition("/")
         kind = "mac" if re.fullmatch(_MAC, address) else "ip6" if ":" in address else "ip4"
-        return self._tokens.of(address, kind) + slash + width
+        return self._tokens.of(_spelt(address), kind) + slash + width
 
     def name(self, text: str, kind: str) -> str:
         """A field that holds one name, or an address, or a name with an address behind it."""
@@ -153,6 +169,12 @@ class Texts:
             word = match[0]
             start, end = match.span()
             place = place_of(text, start, end, before, earlier)
+            if not strict and place is Place.OPEN:
+                core = word.rstrip(_ENDS)
+                if self._tokens.is_bare(core) and stands_bare(
+                    text, start, start + len(core), before, earlier
+                ):
+                    place = Place.BEHIND_KIND
             pieces += (text[done:start], self._word(word, place, strict, kind))
             earlier, before, done = before, word, end
         pieces.append(text[done:])
@@ -220,7 +242,8 @@ class Texts:
         if place is Place.NAME:
             acl = _ACL_NAME.fullmatch(word)
             if acl is not None:
-                return f"{acl[1]}:{self._word(acl[2], place, strict, kind)}{acl[3]}"
+                names = ":".join(self._word(name, place, strict, kind) for name in acl.group(2, 3) if name)
+                return f"{acl[1]}:{names}{acl[4]}"
             source = next((one for one in _LABEL_SOURCES if word.startswith(one)), "")
             if source and not word[len(source) :].isdigit():
                 rest = word[len(source) :]

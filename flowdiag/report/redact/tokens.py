@@ -28,6 +28,7 @@ class Tokens:
 
     def __init__(self, everything: str) -> None:
         self._by_name: dict[str, str] = {}
+        self._bare: set[str] = set()
         # A token must not be an original name itself: the tag grows until no text holds it.
         tag = "r"
         while re.search(rf"-{tag}[0-9]", everything):
@@ -52,6 +53,14 @@ class Tokens:
                 insort(lengths, len(name))
             self._odd_start = None
         return token
+
+    def bare(self, name: str) -> None:
+        """Note that flowdiag's sentences have this name without a namespace."""
+        self._bare.add(name)
+
+    def is_bare(self, word: str) -> bool:
+        """Whether it is such a name."""
+        return word in self._bare
 
     def known(self, word: str) -> str | None:
         """The token of a name that was met before."""
@@ -86,7 +95,7 @@ class Tokens:
         done = at = 0
         while (match := self._odd_start.search(text, at)) is not None:
             start = match.start()
-            name = self._odd_at(text, start, match[0])
+            name = self._odd_at(text, start)
             if name is None:
                 at = start + 1
                 continue
@@ -94,10 +103,10 @@ class Tokens:
             done = at = start + len(name)
         return "".join((*pieces, text[done:]))
 
-    def _odd_at(self, text: str, at: int, head: str) -> str | None:
-        # A shorter head may belong to another name that stands here.
-        for prefix in {head, *(text[at : at + size] for size in range(1, _PREFIX))}:
-            for length in reversed(self._odd.get(prefix, ())):
+    def _odd_at(self, text: str, at: int) -> str | None:
+        # A shorter head may belong to another name that stands here; the longest first.
+        for size in range(_PREFIX, 0, -1):
+            for length in reversed(self._odd.get(text[at : at + size], ())):
                 name = text[at : at + length]
                 if len(name) == length and name in self._by_name and _bounded(text, at, at + length):
                     return name

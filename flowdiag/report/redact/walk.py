@@ -42,6 +42,8 @@ _NAMES = {
     "dns_names": "host",
 }
 """Fields that are names, and what their tokens start with."""
+_BARE = frozenset({"node", "reference", "dns_names", "by"})
+"""Fields whose names have no namespace."""
 _SENTENCES = frozenset(
     {"title", "advice", "text", "what", "message", "summary", "notes", "verify", "references"}
 )
@@ -108,6 +110,8 @@ class _Walk:
             if key == "by_problem" or key in _OWN:
                 return value
             if key == "by_node":
+                for name in value:
+                    self._note(name)
                 return {self._tokens.of(name, "node"): row for name, row in value.items()}
             return {name: self._value(item, name, value) for name, item in value.items()}
         if isinstance(value, list | tuple):
@@ -121,6 +125,8 @@ class _Walk:
         if key in _NAMES:
             if key == "name" and parent.get("kind") == "entity" and value in ENTITIES:
                 return value
+            if key in _BARE or (key == "name" and not parent.get("namespace")):
+                self._note(value)
             return self._texts.name(value, _NAMES[key])
         if key == "ips":
             return self._texts.address(value)
@@ -144,6 +150,11 @@ class _Walk:
             return self._sentence(value, key, parent)
         return value
 
+    def _note(self, name: str) -> None:
+        """A name that sentences have alone; of ``shop-prod/worker-2`` they may have the end."""
+        for one in (name, name.rstrip("."), name.rpartition("/")[2]):
+            self._tokens.bare(one)
+
     def _condition(self, value: str, parent: dict[str, Any]) -> str:
         """What a rule wanted or what was there; see `flowdiag.model.policy.Miss`."""
         condition = parent.get("condition")
@@ -153,7 +164,9 @@ class _Walk:
             return value
         if condition in ("namespace", "pod") and not re.search(r"[=({]", value):
             return self._texts.key(value)
-        return self._texts.value(value, "label")
+        # Of ranges and their exceptions; see `flowdiag.policy.matchers`.
+        parts = value.split(" except ") if condition == "ip" else [value]
+        return " except ".join(self._texts.value(part, "label") for part in parts)
 
     def _sentence(self, value: str, key: str, parent: dict[str, Any]) -> str:
         said = _MARK.match(value) if key == "text" and parent.get("kind") in ("signal", "gap") else None

@@ -88,13 +88,14 @@ DST LEN TOS PREC TTL ID PROTO SPT DPT WINDOW RES URGP MARK MAC MACSRC MACDST MAC
 TYPE ACCEPT DENY DENIED EGRESS INGRESS DROP Drop Reject Deny Allow Policy Flags Flow Info Src Dst Dest Fwd IP Port
 Proto Verdict Direction Egress Ingress EndOfTier CalicoNetworkPolicy K8sNetworkPolicy AntreaNetworkPolicy
 AntreaClusterNetworkPolicy AntreaPolicyIngressRule AntreaPolicyEgressRule IngressDefaultRule EgressDefaultRule
-IngressMetricRule EgressMetricRule Profile ActionUnspecified nil acl_log alert to-lport from-lport syn ack fin rst psh later INFO WARN WARNING wep hep ns
+IngressMetricRule EgressMetricRule Profile ActionUnspecified nil acl_log alert to-lport from-lport syn ack fin rst psh later INFO WARN WARNING wep hep ns tcp6 udp6
+sctp6 icmp6 ovn_pinctrl0
 """
 
 # Words of flowdiag's own sentences (titles, summaries, advice, notes): a name that is one of them is looked for
 # where names stand only, so that a namespace called "blocked" does not take the word out of every title.
 _SENTENCES = """
-about above absent accept accepted accepts access action add added address addresses admin admit admits
+a about above absent accept accepted accepts access action add added address addresses admin admit admits
 after afterwards again against agent agents aggregated agree ahead alias aliases all allow allowed allowing
 allows alone also although always ambient among an analyze anchor anchored and anew another answer answered
 answers any anything apart application applies apply archive archives are around arrive arrived as aside ask
@@ -191,6 +192,8 @@ _ENUM_KEYS = frozenset(
         "flowdirection",
         "flowtype",
         "flags",
+        "nwfrag",
+        "tcpflags",
         "ipversion",
         "kind",
         "l7proto",
