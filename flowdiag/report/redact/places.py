@@ -248,8 +248,10 @@ def stands_bare(text: str, start: int, end: int, before: str, earlier: str) -> b
 
     Where that cannot be told it is a name: a sentence may lose a word, but no name is left in it.
     """
-    if _BEFORE_ADDRESS.match(text, end) is not None or text.startswith("'s ", end):
+    if _BEFORE_ADDRESS.match(text, end) is not None or text.startswith("'s clock", end):
         return True
+    if before == "by" and earlier == "not":
+        return False
     left = text[:start].rstrip(" ")
     if before in _COMMANDS or left.endswith(("->", "\u2192")) or (before == "on" and earlier in _RECORDED_ON):
         return True
@@ -258,4 +260,7 @@ def stands_bare(text: str, start: int, end: int, before: str, earlier: str) -> b
     if _ENDED.match(text, end) is not None:
         return True
     behind = _NEXT_WORD.match(text, end)
+    # One name is never many: "443/TCP: names are allowed".
+    if behind is not None and behind[1] == "are" and left and left[-1] in ".:;(":
+        return False
     return behind is not None and (behind[1] in _BEHIND_BARE or text.startswith(" (", end))
