@@ -64,17 +64,28 @@ _IN_SCRIPT = re.compile(f"[<>&]|{_ACTING.pattern}")
 
 def json_in_page(text: str) -> str:
     """JSON as it may stand in a script element: no tag, no comment, nothing that acts, the same values."""
-    return _IN_SCRIPT.sub(_json_escape, text)
+    return _escaped(text, _IN_SCRIPT)
 
 
 def json_escaped(text: str) -> str:
     """JSON in which nothing acts, the same values; C0 controls are escaped in any JSON, line ends between."""
-    return _ACTING_IN_JSON.sub(_json_escape, text)
+    return _escaped(text, _ACTING_IN_JSON)
 
 
-def _json_escape(match: re.Match[str]) -> str:
-    units = match[0].encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[index] << 8 | units[index + 1]:04x}" for index in range(0, len(units), 2))
+def _escaped(text: str, acting: re.Pattern[str]) -> str:
+    """Each such character as JSON's escape.
+
+    Few kinds of them stand in a text, perhaps ten million times: all of a kind are replaced when one is met.
+    """
+    at = 0
+    while (found := acting.search(text, at)) is not None:
+        units = found[0].encode("utf-16-be", "surrogatepass")
+        escape = "".join(
+            f"\\u{units[index] << 8 | units[index + 1]:04x}" for index in range(0, len(units), 2)
+        )
+        text = text.replace(found[0], escape)
+        at = found.start() + len(escape)
+    return text
 
 
 def harmless(text: str) -> str:

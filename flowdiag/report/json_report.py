@@ -10,7 +10,7 @@ from flowdiag.model.report import Report
 from flowdiag.report.escape import json_escaped
 from flowdiag.report.protocol import Options
 
-__all__ = ["JsonReporter", "json_bytes"]
+__all__ = ["JsonReporter", "json_bytes", "least_size"]
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
@@ -26,14 +26,23 @@ def json_bytes(value: Any, *, pretty: bool = True) -> bytes:
         value: a struct of the contract.
         pretty: indented, with a line end at the end; otherwise one line without.
     """
-    try:
-        encoded = _ENCODER.encode(value)
-    except UnicodeEncodeError:
-        plain = msgspec.to_builtins(value, order="deterministic")
-        encoded = msgspec.json.encode(_without_surrogates(plain))
+    encoded = _encoded(value)
     if not encoded.isascii() or b"\x7f" in encoded:
         encoded = json_escaped(encoded.decode()).encode()
     return msgspec.json.format(encoded, indent=2) + b"\n" if pretty else encoded
+
+
+def least_size(value: Any) -> int:
+    """Bytes that `json_bytes` gives at least, without making them: what is escaped takes more."""
+    return len(_encoded(value))
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(value, order="deterministic")
+        return msgspec.json.encode(_without_surrogates(plain))
 
 
 def _without_surrogates(value: Any) -> Any:

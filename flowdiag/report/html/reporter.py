@@ -21,7 +21,7 @@ from flowdiag.model.report import Report
 from flowdiag.report.cut import cut_warning
 from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
 from flowdiag.report.html.view import page
-from flowdiag.report.json_report import json_bytes
+from flowdiag.report.json_report import json_bytes, least_size
 from flowdiag.report.phrases import headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.read import DATA_ID
@@ -72,7 +72,7 @@ class HtmlReporter:
 
 
 def _fits(report: Report) -> bool:
-    return len(json_bytes(report, pretty=False)) <= _MAX_DATA
+    return least_size(report) <= _MAX_DATA and len(json_bytes(report, pretty=False)) <= _MAX_DATA
 
 
 def _render(report: Report, options: Options, whole: str) -> str:
