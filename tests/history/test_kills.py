@@ -67,7 +67,8 @@ def test_fifty_killed_commands_lose_nothing(tmp_path, day):
             if said.startswith("flowdiag: run "):
                 announced.append(int(said.split()[2].rstrip(",")))
         after = killer.runs(history)
-        assert before.items() <= after.items()
+        # Only so many reports are kept: where many runs came to their end, the first ones' are let go.
+        assert all(run in after and after[run] in (digest, None) for run, digest in before.items())
         assert set(announced) <= after.keys()
         before = after
 
