@@ -1,8 +1,8 @@
 """Lanes of allowed flows as columns of numbers: most lanes of a large input, of which little but counts is asked.
 
 A parser appends six numbers a record (`Waiting`); now and then they are sorted into lanes and buckets.  Per lane
-that takes about 40 bytes and per bucket 16, where an object with a dictionary takes some 600, and a record costs
-no search in memory that is long out of the cache.
+that takes 56 bytes and per bucket 16, where an object with a dictionary takes many hundred, and a record costs no
+search in memory that is long out of the cache.
 
 Counts are per `UNIT` seconds, and wider for a lane with more than `Limits.allowed_buckets` of them, by the rule of
 `FlowLane.widen`: the least width at which the buckets fit, which hangs on the set of starts alone.

@@ -59,7 +59,7 @@ _CLOUDWATCH = re.compile(
     r"DPORT: (?P<dport>\d{1,5});PROTOCOL: (?P<proto>[^;]{1,16});PolicyVerdict: (?P<verdict>[^;\s]{1,20})"
     r"(?:;Tier: (?P<tier>\w{1,32}))?"
 )
-# The same as whole lines, with the groups of `flowdiag.parserkit.line_forms.GROUPS`: who called the logger tells nothing.
+# The same as whole lines, with the groups of `flowdiag.parserkit.line_form.GROUPS`: who called the logger tells nothing.
 # {"level":"info","ts":"2025-11-21T03:24:44.553Z","caller":"runtime/asm_arm64.s:1223","msg":"Flow Info: Src IP: ..."}   v1.2.2
 _START = (
     rb'(?:\{"level":"[a-z]{4,5}","ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})Z"(?:,"logger":"[\w.-]{1,40}")?'

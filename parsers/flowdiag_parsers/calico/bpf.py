@@ -38,7 +38,7 @@ from flowdiag_parsers.calico.bpf_trace import (
 
 __all__ = ["CalicoBpf"]
 
-# A Log rule's line; groups as `flowdiag.parserkit.line_forms.GROUPS` has them.  Program, processor and uptime tell nothing.
+# A Log rule's line; groups as `flowdiag.parserkit.line_form.GROUPS` has them.  Program, processor and uptime tell nothing.
 #             curl-5288    [000] ..s2.  3055.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED proto 6
 # src 10.0.1.5:56042 dest 192.0.2.12:80                                                             v3.29.1 and later
 _FORM = re.compile(

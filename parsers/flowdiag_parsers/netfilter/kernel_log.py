@@ -46,7 +46,7 @@ _GAP = re.compile(
     r"|Suppressed (?P<c>\d{1,12}) messages|(?P<d>\d{1,12}) messages lost"
 )
 
-# Groups as `flowdiag.parserkit.line_forms.GROUPS` has them.  What differs from packet to packet of one connection
+# Groups as `flowdiag.parserkit.line_form.GROUPS` has them.  What differs from packet to packet of one connection
 # (uptime, length, TTL, identification, window) tells nothing.
 # e.g. "[307753.360525] calico-packet: IN=cali527b0801ecb OUT=eth0 MAC=ee:ee:ee:ee:ee:ee:02:42:0a:00:01:05:08:00
 #  SRC=10.0.1.5 DST=192.0.2.10 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1001 DF PROTO=TCP SPT=40001 DPT=443 WINDOW=64240
