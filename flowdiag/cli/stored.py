@@ -62,7 +62,7 @@ def whole_report(name: str) -> Report:
     part = held(report)
     if part is not None and part[0] < part[1]:
         raise UsageError(
-            f"{name}: this page holds only the first {part[0]:,} of {part[1]:,} problems, "
+            f"{name}: this page holds only {'the first ' if part[0] > 1 else ''}{part[0]:,} of {part[1]:,} problems, "
             "and those that it leaves out would count as absent",
             hint="give the report as JSON, which is whole: flowdiag analyze ... -o json=FILE",
         )

@@ -134,7 +134,7 @@ def _explained(report: Report) -> str:
     part = held(report)
     if part is not None and part[0] < part[1]:
         return (
-            f"A part of a report: the first {part[0]:,} of {plural(part[1], 'problem')}; "
+            f"A part of a report: {'the first ' if part[0] > 1 else ''}{part[0]:,} of {plural(part[1], 'problem')}; "
             f"all of them together explain {count(totals.denied - totals.unattributed)} of {plural(totals.denied, 'denial')}"
         )
     present = [p for p in report.problems if p.status is not Status.GONE]

@@ -111,6 +111,17 @@ def test_a_cut_page_is_shown_as_a_part(cut_page, capsys):
     assert json.loads(capsys.readouterr().out)["complete"] is False
 
 
+def test_a_page_of_one_problem_is_a_part_too(cut_page, tmp_path, capsys):
+    """It explains what its problem does and not everything, and is not compared with a whole report."""
+    whole, _ = cut_page
+    page = tmp_path / "second.html"
+
+    assert _run(["show", whole, "2", "-o", f"html={page}"], "flowdiag") == 0
+    assert "1 problem explains all" not in page.read_text()
+    assert _run(["diff", whole, str(page)], "flowdiag") == exit_codes.USAGE
+    assert "holds only 1 of 3,000 problems" in capsys.readouterr().err
+
+
 def test_a_page_says_how_much_of_the_report_it_holds():
     report = replace(dns_story(), warnings=(cut_warning(2, 3000, 40),))
 

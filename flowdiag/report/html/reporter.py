@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report
-from flowdiag.report.cut import cut_warning
+from flowdiag.report.cut import alone_warning, cut_warning
 from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
 from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes, least_size
@@ -57,10 +57,12 @@ class HtmlReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """The page; `options` give the zone of the times, and one problem alone."""
+        whole = headline(report)
         if options.problem is not None:
             only = tuple(p for p in report.problems if p.id == options.problem)
-            report = replace(report, problems=only)
-        whole = headline(report)
+            if len(only) < len(report.problems):
+                alone = alone_warning(len(report.problems))
+                report = replace(report, problems=only, warnings=(alone, *report.warnings))
         text = _render(report, options, whole) if _fits(report) else ""
         for level in _LEVELS:
             if text and len(text.encode()) <= _MAX_PAGE:
