@@ -309,6 +309,9 @@ class Texts:
             ):
                 return word
             return self._tokens.of(word, "host")
+        # A Service in a namespace of one letter: no top-level domain is that short.
+        if "." in word and all(map(self._tokens.known, word.split("."))):
+            return self._tokens.of(word, "host")
         if self._tokens.holds_known(word):
             return self._tokens.of(word, kind)
         return word
