@@ -61,6 +61,7 @@ def audit(
     options: AuditOptions | None = None,
     progress: Progress | None = None,
     stage: Stage | None = None,
+    command: str | None = None,
 ) -> Recorded:
     """Collect where a cluster is named, analyse, and keep the run in the history.
 
@@ -73,6 +74,7 @@ def audit(
         options: what is accepted and known.
         progress: told how far the reading is.
         stage: told what comes after it.
+        command: the command line that asks for it, for the report to tell.
 
     Raises:
         InputError: nothing usable is in the inputs.
@@ -90,6 +92,7 @@ def audit(
             progress=progress,
             stage=stage,
             unused_rules=options.unused_rules,
+            command=command,
         )
     more = [*check_problems(found.scene)] if found.scene is not None else []
     if found.rule_use is not None:

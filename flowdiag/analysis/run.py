@@ -58,6 +58,7 @@ def analyze(
     selection: Selection | None = None,
     progress: Progress | None = None,
     stage: Stage | None = None,
+    command: str | None = None,
 ) -> Report:
     """Read evidence and state, and report who was refused, by what, and what mends it.
 
@@ -68,12 +69,13 @@ def analyze(
         selection: which part of the evidence counts.
         progress: told how far the reading is.
         stage: told what comes after it.
+        command: the command line that asks for it, for the report to tell.
 
     Raises:
         InputError: nothing usable is in the inputs.
         ClusterError: the state is to come from a cluster that cannot be read.
     """
-    return _run(paths, evidence, state, selection, progress, stage, rules=False).report
+    return _run(paths, evidence, state, selection, progress, stage, rules=False, command=command).report
 
 
 def examine(
@@ -85,13 +87,16 @@ def examine(
     progress: Progress | None = None,
     stage: Stage | None = None,
     unused_rules: bool = True,
+    command: str | None = None,
 ) -> Examination:
     """As `analyze`, with what an audit asks besides: the scene that checks look at, and unused allow rules if wanted.
 
     Takes and raises what `analyze` does; the inputs are read once.  Every allowed flow is held against the policies too, so this is
     for audits rather than for an incident.
     """
-    return _run(paths, evidence, state, selection, progress, stage, rules=True, unused=unused_rules)
+    return _run(
+        paths, evidence, state, selection, progress, stage, rules=True, unused=unused_rules, command=command
+    )
 
 
 def _run(
@@ -104,6 +109,7 @@ def _run(
     *,
     rules: bool,
     unused: bool = False,
+    command: str | None,
 ) -> Examination:
     evidence = evidence or EvidenceOptions()
     options = state or StateOptions()
@@ -121,7 +127,17 @@ def _run(
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
-    return examined(read, known, evidence, selection, options, rules=rules, unused=unused, stage=stage)
+    return examined(
+        read,
+        known,
+        evidence,
+        selection,
+        options,
+        rules=rules,
+        unused=unused,
+        stage=stage,
+        command=command,
+    )
 
 
 class Examination(Struct, frozen=True, kw_only=True):
@@ -147,6 +163,7 @@ def examined(
     rules: bool,
     unused: bool = False,
     stage: Stage | None = None,
+    command: str | None = None,
 ) -> Examination:
     """The stages after reading: what evidence comes to beside the cluster's objects, where there are any."""
     tell: Stage = stage or (lambda _: None)
@@ -216,7 +233,7 @@ def examined(
     tell("working out what mends them")
     report = build_report(
         Material(
-            generator=Generator("flowdiag", __version__, _parsers(read)),
+            generator=Generator("flowdiag", __version__, _parsers(read), command),
             created=_created(),
             complete=read.complete and _whole(state),
             cluster=Cluster(

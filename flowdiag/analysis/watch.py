@@ -73,6 +73,7 @@ class _Job(Struct, frozen=True, kw_only=True):
     evidence: EvidenceOptions
     state: StateOptions
     selection: Selection
+    command: str | None
 
 
 class Watch:
@@ -85,6 +86,7 @@ class Watch:
         selection: which traffic counts; its times are set here.
         window: how far back the picture reaches, nanoseconds.
         stdin: what ``-`` reads.
+        command: the command line that asks for it, for the report to tell.
 
     Raises:
         InputError: the file cannot be opened, or no cluster objects are where they should be.
@@ -100,6 +102,7 @@ class Watch:
         selection: Selection,
         window: int,
         stdin: BinaryIO,
+        command: str | None = None,
     ) -> None:
         try:
             self._tail: Tail = Pipe(stdin) if path == "-" else FileTail(path)
@@ -115,6 +118,7 @@ class Watch:
         self._follower = Follower(path, read_options(evidence))
         self._evidence, self._state, self._selection = evidence, state, selection
         self._window = window
+        self._command = command
         self._tally = Tally()
         self._pool: ProcessPoolExecutor | None = None
         self._making: Future[Report] | None = None
@@ -265,6 +269,7 @@ class Watch:
             evidence=self._evidence,
             state=self._state,
             selection=replace(self._selection, since=since),
+            command=self._command,
         )
 
     def _picture(self) -> Picture:
@@ -352,4 +357,6 @@ def _made(job: _Job, tally: Tally) -> Report:
         warnings=(*job.warnings, *objects.warnings, *parse_warnings(tally)),
         looked_at=1,
     )
-    return examined(read, compiled, job.evidence, job.selection, job.state, rules=False).report
+    return examined(
+        read, compiled, job.evidence, job.selection, job.state, rules=False, command=job.command
+    ).report

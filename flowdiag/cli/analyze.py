@@ -53,6 +53,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_outputs, display_options, formats, write_report
     from flowdiag.cli.progress import progress
+    from flowdiag.cli.told import told_command
     from flowdiag.model.errors import UsageError
 
     if not paths:
@@ -70,7 +71,13 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     with progress() as show:
         report = analyze(
-            paths, evidence=evidence, state=state, selection=selection, progress=show, stage=show.stage
+            paths,
+            evidence=evidence,
+            state=state,
+            selection=selection,
+            progress=show,
+            stage=show.stage,
+            command=told_command(click.get_current_context()),
         )
         if given["redact"]:
             from flowdiag.report.redact import redact

@@ -124,6 +124,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.options import parse_duration, parse_outputs, parse_zone
     from flowdiag.cli.output import check_outputs, display_options, formats, reporter, write_report
     from flowdiag.cli.progress import progress
+    from flowdiag.cli.told import told_command
     from flowdiag.history import History
     from flowdiag.model.errors import UsageError
     from flowdiag.model.time import NS
@@ -164,6 +165,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
                 options=options,
                 progress=show,
                 stage=show.stage,
+                command=told_command(click.get_current_context()),
             )
         for text in history.warnings:
             say(text)

@@ -58,6 +58,7 @@ def command(path: str | None, **given: Any) -> int:
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.options import parse_duration, parse_outputs
     from flowdiag.cli.output import check_outputs, display_options, formats, write_files, write_report
+    from flowdiag.cli.told import told_command
     from flowdiag.model.errors import UsageError
     from flowdiag.model.time import NS
 
@@ -77,6 +78,7 @@ def command(path: str | None, **given: Any) -> int:
             selection=selection_of(given),
             window=window,
             stdin=sys.stdin.buffer,
+            command=told_command(click.get_current_context()),
         ) as watch,
         _interruptible() as stopped,
         _shown(display, every / NS) as show,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+import re
 
 __all__ = ["is_url", "shown"]
+
+# bucket, pushgateway:9091, [2001:db8::1]:9091
+_HOST = re.compile(r"(?:[^:\[\]]*|\[[0-9A-Fa-f:.%]*\])(?::[0-9]*)?")
 
 
 def is_url(text: str) -> bool:
@@ -16,8 +19,8 @@ def shown(address: str) -> str:
     """An address without what may be secret in it; a path as it is."""
     if not is_url(address):
         return address
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return f"{address.partition('://')[0]}://(unreadable)"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    scheme, _, rest = address.partition("://")
+    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    host = host.rpartition("@")[2]
+    # What looks like no host and port may be a password that holds a slash.
+    return f"{scheme}://{host}{slash}{path}" if _HOST.fullmatch(host) else f"{scheme}://(unreadable)"

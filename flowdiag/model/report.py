@@ -238,6 +238,8 @@ class Generator(Struct, frozen=True):
     name: str
     version: str
     parsers: tuple[ParserInfo, ...]
+    command: str | None = None
+    """The command line, as far as the report's contents follow from it; ``None`` where a program made it."""
 
 
 class Window(Struct, frozen=True):

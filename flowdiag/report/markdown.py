@@ -39,6 +39,7 @@ _EVIDENCE = 3
 _EXPLAINED = 5
 _EVIDENCE_CHARS = 400
 _LIMITS = 4
+_COMMAND_CHARS = 4000
 
 
 class MarkdownReporter:
@@ -70,6 +71,8 @@ class MarkdownReporter:
         lines.extend(_besides([p for p in shown if p not in told and not p.connections]))
         lines.extend(_instead(report))
         lines.append(_limits(report, clock))
+        if options.verbose and report.generator.command is not None:
+            lines.extend(["", f"Made with {markdown_code(report.generator.command, _COMMAND_CHARS)}"])
         return "\n".join(lines) + "\n"
 
 

@@ -16,6 +16,8 @@ from flowdiag.model.errors import UsageError
         ("http://a@geheim@host/x", "http://host/x"),
         ("https://geheim@[2001:db8::1]:9091/x", "https://[2001:db8::1]:9091/x"),
         ("http://[geheim", "http://(unreadable)"),
+        ("http://me:gehe/im@host/x", "http://(unreadable)"),
+        ("simplecache::s3://me:geheim@bucket/x", "simplecache::s3://bucket/x"),
         ("/var/lib/reports", "/var/lib/reports"),
     ],
 )

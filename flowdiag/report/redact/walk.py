@@ -21,6 +21,7 @@ import msgspec
 
 from flowdiag.model.report import Report
 from flowdiag.report.redact.accepted import without_owners
+from flowdiag.report.redact.command import redacted_command
 from flowdiag.report.redact.evidence import Evidence
 from flowdiag.report.redact.manifest import Manifests
 from flowdiag.report.redact.text import Texts
@@ -47,8 +48,6 @@ _BARE = frozenset({"node", "reference", "dns_names", "by"})
 _SENTENCES = frozenset(
     {"title", "advice", "text", "what", "message", "summary", "notes", "verify", "references"}
 )
-_OWN = frozenset({"generator", "parsers"})
-"""Names of flowdiag and its plugins."""
 # egress[0].to[1], ingress[2] allow, end-of-tier, default-deny, 2: a place in a policy, and no rule's name
 _RULE = re.compile(
     r"[a-zA-Z]+(?:\[\d+\])?(?:\.[a-zA-Z]+\[\d+\])+|[a-zA-Z]+\[\d+\]|end-of-tier|default-deny|-?\d+"
@@ -107,15 +106,20 @@ class _Walk:
                 return {
                     self._texts.key(name): self._texts.value(item, "label") for name, item in value.items()
                 }
-            if key == "by_problem" or key in _OWN:
+            if key == "by_problem":
                 return value
+            if key == "generator":
+                # Names of flowdiag and its plugins, and the command, in which only names are looked up that are known.
+                command = value["command"]
+                hidden = command and self._stage is _Stage.SENTENCES
+                return {**value, "command": redacted_command(command, self._texts) if hidden else command}
             if key == "by_node":
                 for name in value:
                     self._note(name)
                 return {self._tokens.of(name, "node"): row for name, row in value.items()}
             return {name: self._value(item, name, value) for name, item in value.items()}
         if isinstance(value, list | tuple):
-            return value if key in _OWN else [self._value(item, key, parent) for item in value]
+            return [self._value(item, key, parent) for item in value]
         return value
 
     def _string(self, value: str, key: str, parent: dict[str, Any]) -> str:
