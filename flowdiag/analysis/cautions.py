@@ -10,7 +10,7 @@ from flowdiag.analysis.state import State
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
-from flowdiag.model.time import rfc3339_seconds
+from flowdiag.model.time import moment_text, rfc3339_seconds
 
 __all__ = ["nobody_enforces", "nothing_selected", "without_ends", "without_times"]
 
@@ -31,7 +31,7 @@ def nothing_selected(
         return
     first, last = covered
     span = (
-        f"; the evidence covers {rfc3339_seconds(first)} to {rfc3339_seconds(last)}"
+        f"; the evidence covers {moment_text(first)} to {moment_text(last)}"
         if first is not None and last is not None and (selection.since or selection.until) is not None
         else ""
     )

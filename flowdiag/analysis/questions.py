@@ -21,7 +21,7 @@ from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision
 from flowdiag.model.report import ReportWarning
-from flowdiag.model.time import rfc3339
+from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
 from flowdiag.report.query_types import ExplainResult, Observed, explain_result
 
 __all__ = ["explain", "load_asker"]
@@ -209,7 +209,8 @@ def _span(span: tuple[str | None, str | None]) -> str:
     first, last = span
     if first is None or last is None:
         return "time unknown"
-    return f"{first[:19]}Z" if first[:19] == last[:19] else f"{first[:19]}Z to {last[11:19]}Z"
+    begin, end = (moment_text(parse_rfc3339(moment)) for moment in (first, last))
+    return begin if begin == end else f"{begin} to {end}"
 
 
 def _same(asked: Endpoint, seen: Endpoint) -> bool:

@@ -20,7 +20,7 @@ from flowdiag.cluster.addresses import canonical_ip, canonical_ips, in_any, pars
 from flowdiag.cluster.meta import as_list, as_map, as_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Node, Pod, Service, Snapshot
-from flowdiag.model.time import rfc3339_seconds
+from flowdiag.model.time import moment_text
 
 __all__ = ["Leases", "Span"]
 
@@ -322,7 +322,7 @@ def _gone(address: str, claims: Iterable[_Claim]) -> Endpoint:
         name = f"{claim.pod.namespace}/{claim.pod.name}"
         names.append(name)
         if claim.end is not None:
-            parts.append(f"was {name} until {rfc3339_seconds(claim.end - 1_000_000_000)}")
+            parts.append(f"was {name} until {moment_text(claim.end - 1_000_000_000)}")
         else:
             parts.append(f"now {name}")
     return Endpoint(

@@ -12,7 +12,7 @@ from enum import Enum
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.wording import a_list, policy_text
 from flowdiag.model.report import Confidence
-from flowdiag.model.time import rfc3339_seconds
+from flowdiag.model.time import moment_text
 
 __all__ = ["CONFIDENCES", "Basis", "judge", "lower", "policy_times"]
 
@@ -94,13 +94,13 @@ def _policy_times(case: Case) -> list[str]:
     if first is None:
         return ["The records have no time, so the policies may be of another one."]
     if taken is not None and taken < first:
-        moment = rfc3339_seconds(taken)
+        moment = moment_text(taken)
         return [f"The policies were read at {moment}, before the refusals; they may have changed since."]
     at = case.at if case.at is not None else first
     loose = case.loose
     if not loose:
         return []
     names = a_list([policy_text(ref) for ref in loose], most=3)
-    moment = rfc3339_seconds(at)
+    moment = moment_text(at)
     text = f"It is not certain that {names} read the same at {moment}: its last change is later or not known."
     return [text]

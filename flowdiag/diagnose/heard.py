@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
 from flowdiag.model.finding import Said
-from flowdiag.model.time import rfc3339_seconds
+from flowdiag.model.time import moment_text
 
 __all__ = ["Heard", "heard"]
 
@@ -49,6 +49,6 @@ def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> He
     nearest = min(found, key=lambda one: (one.at > first, abs(one.at - first), one.signal, one.text))
     text = nearest.text if len(nearest.text) <= _SHOWN else f"{nearest.text[: _SHOWN - 1]}…"
     return Heard(
-        text=f" The agent said at {rfc3339_seconds(nearest.at)[11:19]} UTC: {text.rstrip('.')}.",
+        text=f" The agent said at {moment_text(nearest.at)}: {text.rstrip('.')}.",
         said=tuple(Said(one.at, one.text) for one in sorted(found, key=lambda one: (one.at, one.text))),
     )

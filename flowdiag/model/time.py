@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
-__all__ = ["NS", "from_datetime", "parse_rfc3339", "rfc3339", "rfc3339_seconds"]
+__all__ = ["NS", "from_datetime", "moment_text", "parse_rfc3339", "rfc3339", "rfc3339_seconds"]
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
@@ -101,6 +101,15 @@ def rfc3339(at: int) -> str:
 def rfc3339_seconds(at: int) -> str:
     """RFC 3339 text in UTC, cut to whole seconds, for people."""
     return _in_seconds(at // NS)
+
+
+def moment_text(at: int) -> str:
+    """``2026-09-20 14:56:45 UTC``: a moment in a sentence.
+
+    Every sentence of a report writes moments so and in no other way: `flowdiag.report.spoken` knows them by it
+    and shows them in the reader's zone, without the day where that needs no saying.
+    """
+    return f"{rfc3339_seconds(at)[:-1].replace('T', ' ')} UTC"
 
 
 @lru_cache(maxsize=4096)

@@ -60,7 +60,7 @@ def render_explain(
         hang=2,
     )
     if result.error:
-        screen.put(screen.name(result.error, 600), indent=2)
+        screen.put(screen.sentence(result.error, 600), indent=2)
     screen.blank()
     _end(screen, "egress", f"egress of {src}", decision.egress)
     _end(screen, "ingress", f"ingress of {dst}", decision.ingress)
@@ -75,14 +75,14 @@ def _mend(screen: Screen, finding: Finding | None) -> None:
         return
     screen.put(("diagnosis", "bold"), f"  {finding.code} {screen.name(finding.slug, 60)}", indent=1, hang=2)
     if finding.summary:
-        _field(screen, "what", [screen.name(finding.summary, 900)])
+        _field(screen, "what", [screen.sentence(finding.summary, 900)])
     if finding.advice:
-        _field(screen, "advice", [screen.name(finding.advice, 900)])
+        _field(screen, "advice", [screen.sentence(finding.advice, 900)])
     proposal = finding.counterfactual
     if proposal is None:
         return
     proved = " (proved by replay)" if proposal.proved else ""
-    _field(screen, "fix", [f"{screen.name(proposal.summary, 600)}{proved}"])
+    _field(screen, "fix", [f"{screen.sentence(proposal.summary, 600)}{proved}"])
     opens = [
         f"{screen.name(one.src, 60)} -> {screen.name(one.dst, 60)} {one.protocol} {', '.join(one.ports)}"
         for one in proposal.also_allows[:_POLICIES]
@@ -125,9 +125,9 @@ def _end(screen: Screen, direction: str, title: str, end: EndDecision | None) ->
     elif end.allowed is False:
         _field(screen, "decided by", ["no rule allows it: isolation denies by default"])
     if end.notes:
-        _field(screen, "but", [screen.name(text, 300) for text in end.notes])
+        _field(screen, "but", [screen.sentence(text, 300) for text in end.notes])
     if end.unknown:
-        _field(screen, "unknown", [screen.name(text, 300) for text in end.unknown])
+        _field(screen, "unknown", [screen.sentence(text, 300) for text in end.unknown])
     if end.uncertain:
         lines = [screen.name(policy_text(ref), 160) for ref in end.uncertain]
         _field(screen, "not certain", [*lines, "changed since: what they said at that time is not known"])
@@ -158,7 +158,7 @@ def _step(screen: Screen, step: WalkStep, several: bool) -> str:
 def _observed(screen: Screen, allowed: bool | None, observed: Observed | None) -> None:
     if observed is None:
         return
-    screen.put(("observed", "bold"), f"  {screen.name(observed.text, 400)}", indent=1, hang=2)
+    screen.put(("observed", "bold"), f"  {screen.sentence(observed.text, 400)}", indent=1, hang=2)
     if allowed and observed.denied and (observed.allowed_last or "") > (observed.denied_last or "~"):
         screen.put("It passed after the last refusal, as the policies say now.", indent=3)
     elif allowed and observed.denied:

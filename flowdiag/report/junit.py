@@ -10,6 +10,7 @@ from flowdiag.report.escape import visible
 from flowdiag.report.names import miss_text, policy_text, reason_text, who_to_whom
 from flowdiag.report.phrases import cut_off, plural, state_text, what_text
 from flowdiag.report.protocol import Options
+from flowdiag.report.spoken import spoken_report
 from flowdiag.report.times import Clock
 from flowdiag.report.told_once import told_once
 
@@ -30,8 +31,8 @@ class JunitReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """XML; `options.problem` leaves only that case."""
-        report = told_once(report)
-        clock = Clock.of(report, options.timezone)
+        clock = Clock.of(report, options.timezone, named=True)
+        report = spoken_report(told_once(report), clock)
         suites: dict[str, list[ET.Element]] = {}
         for problem in report.problems:
             if options.problem is None or problem.id == options.problem:

@@ -24,6 +24,7 @@ from flowdiag.report.phrases import (
     what_text,
 )
 from flowdiag.report.protocol import Options
+from flowdiag.report.spoken import spoken_report
 from flowdiag.report.times import Clock, span_text, zone_text
 from flowdiag.report.told_once import told_once
 
@@ -50,8 +51,8 @@ class MarkdownReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """The report; `options.problem` alone, or with `options.all` every problem in full."""
-        report = told_once(report)
         clock = Clock.of(report, options.timezone)
+        report = spoken_report(told_once(report), clock)
         lines = [_heading(report, options), "", f"{markdown_phrase(headline(report))}.", ""]
         shown = [p for p in report.problems if p.explained_by is None]
         # In an audit the news comes first, in the order of the report.

@@ -8,6 +8,7 @@ from flowdiag.model.report import Problem, Report
 from flowdiag.report.escape import markdown_code, markdown_phrase, visible
 from flowdiag.report.phrases import SEVERITY_WORD, plural, state_text, what_text
 from flowdiag.report.protocol import Options
+from flowdiag.report.spoken import spoken
 from flowdiag.report.times import Clock
 
 __all__ = ["notice"]
@@ -23,7 +24,7 @@ def notice(report: Report, problems: Sequence[Problem], options: Options) -> tup
     clock = Clock.of(report, options.timezone)
     lines = [
         f"- **{SEVERITY_WORD[problem.severity]}** {markdown_code(problem.code, 20)} "
-        f"{markdown_phrase(problem.title, 300)}: "
+        f"{markdown_phrase(spoken(problem.title, clock), 300)}: "
         f"{markdown_phrase(what_text(problem, problem.count))}, "
         f"{markdown_phrase(state_text(problem, clock))}"
         for problem in problems[:_LISTED]

@@ -16,6 +16,7 @@ from flowdiag.report.json_report import json_bytes
 from flowdiag.report.names import miss_text, policy_text
 from flowdiag.report.phrases import state_text, what_text
 from flowdiag.report.protocol import Options
+from flowdiag.report.spoken import spoken_report
 from flowdiag.report.times import Clock
 
 __all__ = ["SarifReporter"]
@@ -48,6 +49,8 @@ class SarifReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """One run; consequences of other problems are left to their causes."""
+        clock = Clock.of(report, options.timezone, named=True)
+        report = spoken_report(report, clock)
         shown = [
             p
             for p in report.problems
@@ -56,7 +59,6 @@ class SarifReporter:
         codes = sorted({problem.code: problem for problem in shown})
         slugs = {problem.code: problem.slug for problem in reversed(shown)}
         files = {_key(policy): policy for policy in report.policies}
-        clock = Clock.of(report, options.timezone)
         driver = {
             "name": visible(report.generator.name, 200) or "flowdiag",
             "version": visible(report.generator.version, 80),

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from flowdiag.report.escape import beginning, cells, harmless, middle, visible
 from flowdiag.report.protocol import Options
+from flowdiag.report.spoken import spoken
 from flowdiag.report.times import Clock
 
 __all__ = ["Screen"]
@@ -63,6 +64,10 @@ class Screen:
         """A name or phrase with text of strangers: visible, and cut in the middle to `width` columns."""
         shown = visible(text)
         return middle(shown, width or self.width, ascii_only=self.options.ascii)
+
+    def sentence(self, text: str, width: int) -> str:
+        """As `name`, for a sentence of flowdiag's: its moments in the zone that is shown."""
+        return self.name(spoken(text, self.clock), width)
 
     def ended(self, text: str, width: int) -> str:
         """A phrase cut at its end to `width` columns: what it begins with says most."""

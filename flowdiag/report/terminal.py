@@ -8,6 +8,7 @@ from flowdiag.model.report import Report, Severity, Status
 from flowdiag.report.phrases import STANDING, count, cut_off, headline, plural
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
+from flowdiag.report.spoken import spoken_report
 from flowdiag.report.terminal_brief import brief
 from flowdiag.report.terminal_problem import compact, connection_table, full
 from flowdiag.report.times import Clock, span_text, zone_text
@@ -38,8 +39,9 @@ class TerminalReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """The report in `options.width` columns; with `options.problem` that problem alone, in full."""
-        report = told_once(report)
-        screen = Screen(options, Clock.of(report, options.timezone))
+        clock = Clock.of(report, options.timezone)
+        report = spoken_report(told_once(report), clock)
+        screen = Screen(options, clock)
         _head(screen, report)
         if options.problem is not None:
             for number, problem in enumerate(report.problems, start=1):

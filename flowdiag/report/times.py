@@ -59,7 +59,7 @@ class Clock(Struct, frozen=True):
     day: str | None = None
     """The day of the whole window, ``None`` where it covers several or none is known."""
     named: bool = False
-    """Whether every moment says its zone: for pages whose tables may show another."""
+    """Whether every moment says its zone: for sentences, which stand alone."""
 
     @classmethod
     def of(cls, report: Report, zone: tzinfo, *, named: bool = False) -> Clock:
@@ -72,15 +72,21 @@ class Clock(Struct, frozen=True):
         """``12:01:07``, or ``2026-03-02 12:01:07`` for a moment of another day."""
         return f"{self._short(moment)}{self._name(moment)}"
 
+    def known(self, moment: str) -> str | None:
+        """As `text`; ``None`` for what is no time."""
+        return None if instant(moment, self.zone) is None else self.text(moment)
+
     def whole(self, moment: str | None) -> str:
         """``2026-03-02 12:01:07``, whatever the day."""
         return f"{day_and_clock(moment, self.zone)}{self._name(moment)}"
 
     def span(self, first: str, last: str, joint: str) -> str:
-        """Two moments; the second without its day where the first says it already."""
+        """Two moments; the second without its day where the first says it already, unless both say their zone."""
+        if self.named:
+            return f"{self.text(first)}{joint}{self.text(last)}"
         begin, end = (day_and_clock(moment, self.zone) for moment in (first, last))
         second = end[11:] if begin[:10] == end[:10] and len(end) == 19 else end
-        return f"{self._short(first)}{joint}{second}{self._name(last)}"
+        return f"{self._short(first)}{joint}{second}"
 
     def _short(self, moment: str | None) -> str:
         whole = day_and_clock(moment, self.zone)

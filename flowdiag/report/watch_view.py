@@ -10,6 +10,7 @@ from flowdiag.report.escape import visible
 from flowdiag.report.phrases import SEVERITY_WORD, count, headline, plural, what_text
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
+from flowdiag.report.spoken import spoken_report
 from flowdiag.report.terminal_problem import compact
 from flowdiag.report.times import Clock
 
@@ -33,6 +34,7 @@ def frame(
 ) -> str:
     """A screenful of at most `height` lines: how the stream runs, and the problems of the last minutes."""
     clock = Clock.of(report, options.timezone) if report is not None else Clock(options.timezone)
+    report = spoken_report(report, clock) if report is not None else None
     screen = Screen(options, clock)
     at = clock.text(rfc3339(newest)) if newest is not None else "no time yet"
     screen.put(

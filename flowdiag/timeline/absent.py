@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from flowdiag.model.flow import Flow
-from flowdiag.model.time import NS
+from flowdiag.model.time import NS, moment_text
 from flowdiag.timeline.ends import EndKey, end_key, end_name
 from flowdiag.timeline.group import ProblemDraft
-from flowdiag.timeline.moments import moment
 
 __all__ = ["absent_calls"]
 
@@ -66,10 +65,10 @@ def absent_calls(
         after = min(
             (b.start for f in flows for b in f.buckets if b.start is not None and b.start > end), default=None
         )
-        again = f", seen again from {moment(after, begin)}" if after is not None and until is not None else ""
+        again = f", seen again from {moment_text(after)}" if after is not None and until is not None else ""
         sentences.append(
             f"{end_name(source)} -> {end_name(destination)} {port}/{protocol}: seen until about "
-            f"{moment(min(last_before, begin), begin)}, absent while lookups were refused{again}"
+            f"{moment_text(min(last_before, begin))}, absent while lookups were refused{again}"
         )
     if len(sentences) > _MAX_CALLS:
         rest = len(sentences) - _MAX_CALLS

@@ -33,7 +33,7 @@ from flowdiag.model.report import (
     Window,
 )
 from flowdiag.model.tally import Bucket, InputSummary
-from flowdiag.model.time import parse_rfc3339, rfc3339
+from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
 from flowdiag.policy.manifest import manifest
 from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.buckets import bucketize
@@ -43,7 +43,6 @@ from flowdiag.timeline.fold import fold
 from flowdiag.timeline.folded import Folded
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft, Refusal, group
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark, timeline
-from flowdiag.timeline.moments import moment
 from flowdiag.timeline.problems import make_problem
 
 __all__ = ["Material", "Mend", "build_report"]
@@ -123,11 +122,11 @@ def build_report(material: Material) -> Report:
         if draft.finding.code == _DNS:
             refused = (refusal.flow for refusal in material.refusals)
             notes.extend(absent_calls(draft, material.allowed, refused, material.until))
-        began, last = draft.span
+        _, last = draft.span
         since = None if any(draft is gap for gap in gaps) else allowed.first_after(draft, last)
         if since is not None:
             # Allowed traffic is counted by the minute.
-            notes.append(f"seen allowed again from about {moment(since, began)}")
+            notes.append(f"seen allowed again from about {moment_text(since)}")
         problem = make_problem(
             draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes, ends=ends
         )
@@ -252,11 +251,10 @@ def _ended(problem: Problem) -> Problem:
     if not ended:
         return problem
     first = min(ended, key=lambda change: change.at)
-    begin = None if problem.first is None else parse_rfc3339(problem.first)
     ref = first.object
     name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
     notes = tuple(
-        f"{note}; {name} was {first.kind} at {moment(parse_rfc3339(first.at), begin)}"
+        f"{note}; {name} was {first.kind} at {moment_text(parse_rfc3339(first.at))}"
         if note.startswith("seen allowed")
         else note
         for note in problem.notes

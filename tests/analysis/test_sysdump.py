@@ -68,7 +68,7 @@ def test_a_message_that_explains_a_denial_is_named_by_the_problem(report):
     """The refusals to the partner come with what the agent of that node said just before."""
     problem = next(one for one in report.problems if one.code == "FD403")
 
-    assert "The agent said at 09:09:58 UTC: fqdn-update-timeout on node-a" in problem.summary
+    assert "The agent said at 2026-04-21 09:09:58 UTC: fqdn-update-timeout on node-a" in problem.summary
 
 
 def test_endpoint_numbers_come_from_the_bugtool(dump, tmp_path):

@@ -52,7 +52,7 @@ def test_a_deleted_policy_is_offered_beside_the_fix():
     found = _attached([{"at": -3, "by": "jane", "policy": "data/redis", "was": OPEN}], {})
 
     assert (
-        "Or take back what was done at 2026-03-01T11:59:57Z: NetworkPolicy data/redis was deleted by jane, and "
+        "Or take back what was done at 2026-03-01 11:59:57 UTC: NetworkPolicy data/redis was deleted by jane, and "
         "as it was before it lets this pass, and opens other ports or pairs too (1)."
     ) in found.advice
     assert found.counterfactual.summary.startswith("Add NetworkPolicy data/allow-redis-from-web")
@@ -65,7 +65,7 @@ def test_the_old_object_comes_as_a_manifest_with_its_own_proof():
     (written,) = [yaml.safe_load(text) for text in back.manifests]
 
     assert back.summary == (
-        "Take back what was done at 2026-03-01T11:59:57Z: NetworkPolicy data/redis was deleted by jane."
+        "Take back what was done at 2026-03-01 11:59:57 UTC: NetworkPolicy data/redis was deleted by jane."
     )
     assert (written["kind"], written["metadata"]["name"], written["spec"]) == ("NetworkPolicy", "redis", OPEN)
     assert (back.proved, back.allows_denied, back.patch) == (True, True, None)

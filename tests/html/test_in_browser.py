@@ -334,18 +334,22 @@ def test_a_strange_fragment_is_no_error(opened: Open) -> None:
 def test_times_turn_into_the_reader_s_zone_and_back(opened: Open) -> None:
     page = opened(dns_story(), timezone_id="Asia/Kolkata")
     first = page.page.locator(".marks time").first
-    written = first.inner_text()
+    said = page.page.locator("#p1 .meta time.said").first
+    written, sentence = first.inner_text(), said.inner_text()
     page.page.click("#zone")
 
     assert written == "2026-03-17 14:03:12"
     assert first.inner_text() == "2026-03-17 19:33:12"
+    assert sentence == "14:03:13 UTC"
+    assert said.inner_text() == "2026-03-17 19:33:13 GMT+5:30"
     assert page.page.get_attribute("#zone", "aria-pressed") == "true"
-    assert "Asia/" in page.page.inner_text("#zone-note")
+    assert "Charts" in page.page.inner_text("#zone-note")
     zones = "[...new Set([...document.querySelectorAll('.zone')].map(e => e.textContent))]"
     assert all(name.startswith("Asia/") for name in page.run(zones))
     page.page.click("#zone")
     assert page.run(zones) == ["UTC"]
     assert written == first.inner_text()
+    assert sentence == said.inner_text()
     assert page.page.inner_text("#zone-note") == ""
 
 

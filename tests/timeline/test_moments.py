@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from flowdiag.model.time import parse_rfc3339
+from flowdiag.model.time import moment_text, parse_rfc3339
 from flowdiag.report.times import Clock, duration_text
-from flowdiag.timeline.moments import moment
 from tests.report.sample_reports import dns_story, three_days
 
 
@@ -12,13 +11,8 @@ def at(text: str) -> int:
     return parse_rfc3339(f"2026-03-{text}Z")
 
 
-def test_a_moment_of_the_problem_s_own_day_needs_no_date() -> None:
-    assert moment(at("17T14:02:35"), at("17T23:59:59")) == "14:02:35 UTC"
-
-
-def test_a_moment_of_another_day_has_one() -> None:
-    assert moment(at("16T14:02:35"), at("17T00:00:01")) == "2026-03-16 14:02:35 UTC"
-    assert moment(at("16T14:02:35"), None) == "2026-03-16 14:02:35 UTC"
+def test_sentences_write_a_moment_whole() -> None:
+    assert moment_text(at("16T14:02:35") + 999_999_999) == "2026-03-16 14:02:35 UTC"
 
 
 def test_a_report_of_several_days_dates_everything() -> None:

@@ -12,7 +12,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding, Said
 from flowdiag.model.report import Confidence, Severity
-from flowdiag.model.time import NS, rfc3339_seconds
+from flowdiag.model.time import NS, moment_text
 
 __all__ = ["AgentRestart"]
 
@@ -67,7 +67,7 @@ class AgentRestart(Rule):
         yield self.finding(
             case,
             summary=(
-                f"The agent on {node} {what} at {rfc3339_seconds(latest.at)[11:19]} UTC, and "
+                f"The agent on {node} {what} at {moment_text(latest.at)}, and "
                 f"{end_text(case.flow.src)} was refused only around that time."
             ),
             advice="No policy needs a change: find out why the agent restarted, and roll agents one at a time.",

@@ -15,7 +15,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.model.event import ObjectRef
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
-from flowdiag.model.time import NS, rfc3339_seconds
+from flowdiag.model.time import NS, moment_text
 
 __all__ = ["ChangeJustBefore"]
 
@@ -110,8 +110,6 @@ def _name(ref: ObjectRef) -> str:
 
 def _sentence(change: SeenChange) -> str:
     by = f" by {change.by}" if change.by else ""
-    moment = rfc3339_seconds(change.at)[11:19]
     what = f" ({change.what})" if change.what else ""
-    return (
-        f"{_name(change.object)} was {change.kind}{by} at {moment} UTC, just before the refusals began{what}."
-    )
+    moment = moment_text(change.at)
+    return f"{_name(change.object)} was {change.kind}{by} at {moment}, just before the refusals began{what}."

@@ -13,7 +13,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
-from flowdiag.model.time import rfc3339_seconds
+from flowdiag.model.time import moment_text
 
 __all__ = ["PolicyMapFull"]
 
@@ -70,7 +70,7 @@ class PolicyMapFull(Rule):
         yield self.finding(
             case,
             summary=(
-                f"The agent on {node} could not install policy entries from {rfc3339_seconds(at)[11:19]} UTC on "
+                f"The agent on {node} could not install policy entries from {moment_text(at)} on "
                 f"(policy map), and {end_text(case.enforcer)} refused {end_text(case.peer)} then."
                 f"{agent.text}"
             ),

@@ -11,7 +11,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, port_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
-from flowdiag.model.time import rfc3339_seconds
+from flowdiag.model.time import moment_text
 
 __all__ = ["STALE", "STALE_MEANING", "StaleRecord"]
 
@@ -52,7 +52,7 @@ class StaleRecord(Rule):
             return
         what = f"{end_text(case.flow.src)} to {end_text(case.flow.dst)} on {port_text(case)}"
         allowed = [flow.last for flow in case.context.allowed_alike(case.flow) if flow.last is not None]
-        since = f"; the same flow was seen allowed at {rfc3339_seconds(max(allowed))}" if allowed else ""
+        since = f"; the same flow was seen allowed at {moment_text(max(allowed))}" if allowed else ""
         yield self.finding(
             case,
             summary=f"The record of {what} counts no packet either way: nothing was refused then{since}.",

@@ -10,7 +10,7 @@ from flowdiag.diagnose.context import same_node
 from flowdiag.diagnose.rule import Rule
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
-from flowdiag.model.time import rfc3339_seconds
+from flowdiag.model.time import moment_text
 
 __all__ = ["LostEvents"]
 
@@ -60,10 +60,10 @@ class LostEvents(Rule):
         what = "An unknown number of records" if not lost else f"{lost} records" if lost > 1 else "1 record"
         where = f" on {node}" if node else ""
         begin, end = min(span[0] for span in spans), max(span[1] for span in spans)
-        since, until = (rfc3339_seconds(moment)[11:19] for moment in (begin, end))
+        since, until = (moment_text(moment) for moment in (begin, end))
         when = f"at {since}" if since == until else f"between {since} and {until}"
         verb = "was" if lost == 1 else "were"
-        text = f"{what} {verb} lost{where} {when} UTC (FD801): counts are lower bounds."
+        text = f"{what} {verb} lost{where} {when} (FD801): counts are lower bounds."
         word = finding.confidence
         if word is Confidence.DERIVED and finding.code in ("FD102", "FD601", "FD602"):
             # These rest on what else was seen, or was not.

@@ -14,7 +14,7 @@ from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import IpBlockPods
 from flowdiag.model.report import Counterfactual
-from flowdiag.model.time import NS, rfc3339_seconds
+from flowdiag.model.time import NS, moment_text
 from flowdiag.policy import PolicySet
 
 __all__ = ["Revert", "reverting"]
@@ -71,7 +71,7 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         else:
             effect = "and opens nothing else"
         who = f" by {one.by}" if one.by else ""
-        done = f"what was done at {rfc3339_seconds(one.until)}: {policy_text(ref)} was {one.change}{who}"
+        done = f"what was done at {moment_text(one.until)}: {policy_text(ref)} was {one.change}{who}"
         return Revert(
             f"Or take back {done}, and as it was before it lets this pass, {effect}.",
             None

@@ -17,6 +17,7 @@ from flowdiag.report.charts.timeline import timeline, timeline_text
 from flowdiag.report.escape import middle, visible
 from flowdiag.report.phrases import headline
 from flowdiag.report.protocol import Options
+from flowdiag.report.spoken import spoken_report
 from flowdiag.report.times import Clock, span_text, zone_text
 
 __all__ = ["PngReporter", "SvgReporter"]
@@ -29,6 +30,7 @@ def _whole(report: Report, zone: tzinfo) -> dict[str, Any]:
     """Legend, timeline and lanes under each other, with a title."""
     import altair as alt
 
+    report = spoken_report(report, Clock.of(report, zone))
     axis = time_axis(report, zone)
     if axis is None:
         raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from flowdiag.model.report import (
 from flowdiag.report.charts import PALETTE, charted, frame
 from flowdiag.report.escape import visible
 from flowdiag.report.html.missed import marked_lines
+from flowdiag.report.html.said import SAID
 from flowdiag.report.html.values import milliseconds, time_value
 from flowdiag.report.markdown import problem_markdown
 from flowdiag.report.names import (
@@ -53,19 +53,27 @@ class _Shared(Struct, frozen=True):
     """What all cards of a page look up."""
 
     report: Report
-    zone: tzinfo
     clock: Clock
+    """For texts that no script changes: Markdown to copy, descriptions of pictures."""
+    drawn: dict[str, Problem]
+    """By id, with the moments of their sentences as `clock` says them."""
     numbers: dict[str, int]
     colors: dict[str, int]
     policies: dict[PolicyKey, PolicyView]
 
 
-def cards(report: Report, zone: tzinfo) -> list[dict[str, Any]]:
-    """Every problem, in the report's order."""
+def cards(report: Report, drawn: Report, clock: Clock) -> list[dict[str, Any]]:
+    """Every problem, in the report's order.
+
+    Args:
+        report: what stands on the page.
+        drawn: the same with the moments of its sentences as `clock` says them.
+        clock: for what no script changes.
+    """
     shared = _Shared(
         report=report,
-        zone=zone,
-        clock=Clock.of(report, zone, named=True),
+        clock=clock,
+        drawn={problem.id: problem for problem in drawn.problems},
         numbers={problem.id: number for number, problem in enumerate(report.problems, start=1)},
         colors={problem.id: number for number, problem in enumerate(charted(report))},
         policies={(p.kind, p.group, p.namespace, p.name): p for p in report.policies},
@@ -79,15 +87,22 @@ def policy_keys(problem: Problem) -> set[PolicyKey]:
 
 
 def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
-    report, zone, clock = shared.report, shared.zone, shared.clock
+    report, zone, drawn = shared.report, shared.clock.zone, shared.drawn[problem.id]
     folded = [p for p in report.problems if p.explained_by == problem.id]
+    markdown = problem_markdown(
+        drawn,
+        shared.clock,
+        number=number,
+        folded=[shared.drawn[other.id] for other in folded],
+    )
     return {
         "problem": problem,
+        "title": drawn.title,
         "number": number,
         "anchor": f"p{number}",
         "severity": SEVERITY_WORD[problem.severity],
         "color": shared.colors.get(problem.id, len(PALETTE)),
-        "state": state_text(problem, clock),
+        "state": state_text(problem, SAID),
         "what": what_text(problem, problem.count),
         "who": who_to_whom(problem),
         "direction": direction_text(problem),
@@ -96,8 +111,8 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "last": time_value(problem.last, zone),
         "policy_words": visible(" ".join(policy_name(ref) for ref in _named(problem)).lower(), 600),
         "reason_words": " ".join(filter(None, (problem.reason.name, problem.reason.raw))),
-        "search": _search(problem),
-        "spark": _spark(report, problem, clock),
+        "search": _search(drawn),
+        "spark": _spark(report, problem, shared.clock),
         "recorded": [recorded_text(policy) for policy in problem.recorded],
         "isolating": [policy_text(ref) for ref in problem.isolating],
         "nearest": [_nearest(shared, rule) for rule in problem.nearest[:_NEAREST]],
@@ -106,7 +121,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
             for word, mend in (("fix", problem.counterfactual), ("or", problem.revert))
             if mend is not None
         ],
-        "changes": [change_text(change, clock) for change in problem.changes],
+        "changes": [change_text(change, SAID) for change in problem.changes],
         "explains": [(shared.numbers[p.id], p.title, what_text(p, p.count)) for p in folded],
         "explained_by": shared.numbers.get(problem.explained_by) if problem.explained_by else None,
         "ends": [
@@ -117,7 +132,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "evidence": problem.evidence[:_MAX_EVIDENCE],
         "evidence_left": max(len(problem.evidence) - _MAX_EVIDENCE, 0),
         "references": [(url, url if url.startswith("https://") else None) for url in problem.references],
-        "markdown": "\n".join(problem_markdown(problem, clock, number=number, folded=folded)),
+        "markdown": "\n".join(markdown),
     }
 
 

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from flowdiag.model.report import Report
 from flowdiag.report.cut import alone_warning, cut_warning
 from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
+from flowdiag.report.html.said import said
 from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes, least_size
 from flowdiag.report.phrases import headline
@@ -108,7 +109,7 @@ def _safe(text: str) -> Any:
 
 @cache
 def _environment() -> Any:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
     from markupsafe import Markup
 
     def finalize(value: Any) -> Any:
@@ -124,6 +125,12 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+    @pass_context
+    def in_zone(context: Any, text: str, limit: int = MAX_TEXT) -> Any:
+        return said(text, context["clock"], limit)
+
+    environment.filters["said"] = in_zone
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))
     environment.filters["short"] = lambda text: middle(visible(text), 100)
     environment.filters["long"] = lambda text: Markup("{}").format(visible(text, 4000))

@@ -236,20 +236,25 @@
   function say() {
     byId("brush-state").textContent = range ? stamp(range[0]) + " to " + stamp(range[1]) + (local ? " (your zone)" : " UTC") : "all times";
   }
+  // Tables name their zone above them, sentences with each moment.
+  function zoned(ms) {
+    var parts = new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(ms);
+    return stamp(ms) + " " + parts.filter(function (part) { return part.type === "timeZoneName"; })[0].value;
+  }
   all("time").forEach(function (element) { element.dataset.written = element.textContent; element.title = element.dateTime; });
   byId("zone").addEventListener("click", function () {
     local = !local;
     this.setAttribute("aria-pressed", String(local));
     this.textContent = local ? "Show times as written" : "Show my time zone";
     var mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    byId("zone-note").textContent = local ? "Tables show " + mine + "; charts and sentences keep the zone that they name" : "";
+    byId("zone-note").textContent = local ? "Charts keep the zone that they name" : "";
     all(".zone").forEach(function (element) {
       element.dataset.written = element.dataset.written || element.textContent;
       element.textContent = local ? mine : element.dataset.written;
     });
     all("time").forEach(function (element) {
       var ms = Date.parse(element.dateTime.replace(/(\.\d{3})\d*/, "$1"));
-      element.textContent = local && !isNaN(ms) ? stamp(ms) : element.dataset.written;
+      element.textContent = !local || isNaN(ms) ? element.dataset.written : element.className ? zoned(ms) : stamp(ms);
     });
     if (figure) { say(); }
   });

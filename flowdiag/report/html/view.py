@@ -9,6 +9,7 @@ from flowdiag.report.charts import age_bins, busiest_nodes, charted, frame, inli
 from flowdiag.report.cut import CUT
 from flowdiag.report.html.cards import cards
 from flowdiag.report.html.matrix import matrix
+from flowdiag.report.html.said import SAID
 from flowdiag.report.html.tables import (
     MAX_ROWS,
     change_rows,
@@ -23,6 +24,7 @@ from flowdiag.report.html.tables import (
 from flowdiag.report.html.values import time_value
 from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off
 from flowdiag.report.protocol import Options
+from flowdiag.report.spoken import spoken_report
 from flowdiag.report.times import Clock, day_and_clock, duration_text, span_text, zone_text
 from flowdiag.report.told_once import told_once
 
@@ -64,7 +66,10 @@ def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
     report = told_once(report)
     zone = options.timezone
     window = report.window
-    problems = cards(report, zone)
+    # Pictures are drawn once: their words stay in the zone that was asked for.
+    clock = Clock.of(report, zone, named=True)
+    drawn = spoken_report(report, clock)
+    problems = cards(report, drawn, clock)
     table = matrix(report)
     total = sum(len(problem.connections) for problem in report.problems)
     rows = connection_rows(report, table, zone)
@@ -81,14 +86,13 @@ def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
         "zone": zone_text(zone, window.since or window.until) if window.since or window.until else "",
         "zone_of_made": zone_text(zone, report.created),
         "cni": ", ".join(report.cluster.cni) or "CNI unknown",
-        "limits": cut_off(report, Clock.of(report, zone, named=True)),
+        "clock": clock,
+        "limits": cut_off(report, SAID),
         "totals": _totals(report, cut=cut is not None),
         "problems": problems,
         "lead": lead[:_LEAD],
         "lead_left": len(lead) - len(lead[:_LEAD]),
-        "charts": {
-            kind: _markup(inline_svg(report, kind, title=title, zone=zone)) for kind, title in _CHARTS
-        },
+        "charts": {kind: _markup(inline_svg(drawn, kind, title=title, zone=zone)) for kind, title in _CHARTS},
         "span": duration_text(report.buckets.width_s or 0),
         "other_denials": _others(report),
         "axis": frame(report),

@@ -1,0 +1,165 @@
+"""Moments in sentences: one form in the data, the reader's zone on the page."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from flowdiag.model.report import Report, ReportWarning
+from flowdiag.model.time import NS, moment_text
+from flowdiag.parserkit.registry import load
+from flowdiag.report import GROUP, Options
+from flowdiag.report.explain_view import render_explain
+from flowdiag.report.html.said import said
+from flowdiag.report.query_types import ExplainResult, Observed
+from flowdiag.report.spoken import pieces, spoken
+from flowdiag.report.times import Clock, instant
+from tests.report.sample_reports import dns_story
+from tests.report.test_whole_incidents import INCIDENTS, report_of
+
+KOLKATA, BERLIN = ZoneInfo("Asia/Kolkata"), ZoneInfo("Europe/Berlin")
+FOR_PEOPLE = ("terminal", "markdown", "html", "junit", "sarif")
+
+
+def with_sentences(text: str) -> Report:
+    """`text` in every field that holds a sentence."""
+    report = dns_story()
+    problem = report.problems[0]
+    fix, change = problem.counterfactual, problem.changes[0]
+    assert fix is not None
+    mended = replace(
+        problem,
+        title=f"title {text}",
+        summary=f"summary {text}",
+        advice=f"advice {text}",
+        notes=(f"note {text}",),
+        counterfactual=replace(fix, summary=f"fix {text}"),
+        revert=replace(fix, summary=f"revert {text}"),
+        changes=(replace(change, what=f"what {text}"),),
+        nearest=(),
+    )
+    return replace(
+        report,
+        problems=(mended, *report.problems[1:]),
+        timeline=(replace(report.timeline[0], text=f"mark {text}"), *report.timeline[1:]),
+        warnings=(ReportWarning(code="x", message=f"warning {text}", input=None, line=None),),
+    )
+
+
+@pytest.mark.parametrize("name", FOR_PEOPLE)
+def test_sentences_follow_the_zone_that_is_shown(name: str) -> None:
+    """Every field with sentences; the day stays where it is another one, and nothing is left in UTC."""
+    report = with_sentences("at 2026-03-17 14:02:35 UTC and at 2026-03-16 22:00:00 UTC.")
+    options = Options(width=160, verbose=True, all=True, timezone=KOLKATA)
+    text = re.sub(r"</?time[^>]*>", "", load(GROUP, name).plugin.render(report, options))
+    text = re.sub(r'<script type="application/json".*?</script>', "", text, flags=re.DOTALL)
+    text = re.sub(r"\s+", " ", text.replace("`", ""))
+
+    assert "14:02:35 UTC" not in text
+    words = {
+        "terminal": "title advice note fix revert what warning",
+        "markdown": "title summary note fix revert what",
+        "html": "title summary advice note fix revert what mark warning",
+        "junit": "title fix revert",
+        "sarif": "title fix revert",
+    }[name]
+    for word in words.split():
+        assert f"{word} at 19:32:35 IST and at 03:30:00 IST" in text.replace("Note", "note"), word
+
+
+def test_programs_get_what_the_report_holds() -> None:
+    """JSON, JSONL, CSV and OpenMetrics are the same for every reader."""
+    report = with_sentences("at 2026-03-17 14:02:35 UTC.")
+    for name in ("json", "jsonl", "csv", "openmetrics"):
+        render = load(GROUP, name).plugin.render
+        assert render(report, Options(timezone=KOLKATA)) == render(report, Options()), name
+
+
+@pytest.mark.parametrize("name", FOR_PEOPLE)
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_no_sentence_of_an_incident_is_left_in_utc(incident: str, name: str) -> None:
+    """In Berlin every clock of spring is CET or CEST; records stay as they were written."""
+    text = load(GROUP, name).plugin.render(
+        report_of(incident), Options(width=200, verbose=True, all=True, timezone=BERLIN)
+    )
+    text = re.sub(r'<script type="application/json".*?</script>', "", text, flags=re.DOTALL)
+    in_utc = re.findall(r"\d\d:\d\d:\d\d UTC", text)
+
+    assert in_utc == []
+    if name == "html":
+        assert re.search(r'class="said"[^>]*>\d\d:\d\d:\d\d CES?T<', text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at 2026-03-17 14:02:35 UTC.", "at 15:02:35 CET."),
+        ("at 2026-03-17 23:30:00 UTC", "at 2026-03-18 00:30:00 CET"),
+        ("from 2026-06-01 00:00:00 UTC", "from 2026-06-01 02:00:00 CEST"),
+        ("--since 2026-03-17T14:02:35Z", "--since 2026-03-17T14:02:35Z"),
+        ("at 2026-02-31 14:02:35 UTC", "at 2026-02-31 14:02:35 UTC"),
+        ("x2026-03-17 14:02:35 UTC+5", "x2026-03-17 14:02:35 UTC+5"),
+        ("at 14:02:35 UTC", "at 14:02:35 UTC"),
+    ],
+)
+def test_only_moments_are_rewritten(text: str, shown: str) -> None:
+    """Commands, what is no day, and what strangers write otherwise stay."""
+    assert spoken(text, Clock(BERLIN, "2026-03-17")) == shown
+
+
+@given(st.integers(0, 4_102_444_800 * NS), st.sampled_from([UTC, BERLIN, KOLKATA]), st.text(max_size=40))
+def test_a_moment_is_found_again_whatever_stands_beside_it(at: int, zone: ZoneInfo, around: str) -> None:
+    """What `moment_text` writes is what is read here, and the instant stays the same one."""
+    text = f"{around} {moment_text(at)}, {around}"
+    moments = [moment for _, moment in pieces(text) if moment is not None]
+
+    assert "".join(part for part, _ in pieces(text)) == text
+    moment = instant(moments[0], UTC)
+    assert moment is not None
+    assert int(moment.timestamp()) == at // NS
+    assert moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") in spoken(text, Clock(zone))
+
+
+def test_on_the_page_a_moment_is_an_element_and_the_rest_is_escaped() -> None:
+    text = "<b>at 2026-03-17 14:02:35 UTC</b>"
+
+    assert str(said(text, Clock(BERLIN, "2026-03-17", named=True))) == (
+        '&lt;b&gt;at <time class="said" datetime="2026-03-17T14:02:35Z">15:02:35 CET</time>&lt;/b&gt;'
+    )
+
+
+def test_explain_says_its_zone_too() -> None:
+    """What was seen between two ends, under --timezone."""
+    observed = Observed(
+        denied=3,
+        denied_first=None,
+        denied_last=None,
+        allowed=None,
+        allowed_first=None,
+        allowed_last=None,
+        audited=0,
+        text="refused 3 times (2026-03-17 14:02:35 UTC to 2026-03-17 15:00:00 UTC)",
+    )
+    result = ExplainResult(
+        src="a/b",
+        dst="c/d",
+        protocol="TCP",
+        port=1,
+        allowed=None,
+        egress=None,
+        ingress=None,
+        error=None,
+        observed=observed,
+    )
+
+    class Nothing:
+        egress = ingress = None
+
+    text = render_explain(result, Nothing(), Options(width=160, timezone=BERLIN))
+    assert "(2026-03-17 15:02:35 CET to 2026-03-17 16:00:00 CET)" in text
