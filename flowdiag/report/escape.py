@@ -145,7 +145,7 @@ _MARKDOWN = re.compile(r"([\[\]!])")
 # sign, an underscore), it goes into a code span: GitHub and GitLab turn "www.", "@name" and "#12" into
 # links after Markdown is done, where no backslash helps.
 _PLAIN_WORD = re.compile(
-    r"[^\W_](?:[^\W_]|['’-](?=[^\W_]))*|\d+\.\d+|\d{1,3}(?:,\d{3}){1,5}|-[A-Za-z]|ports/TCP|ports/UDP|ports/SCTP|->|\d\d:\d\d(?::\d\d(?:–\d\d:\d\d:\d\d)?)?|\d{4}-\d\d-\d\d|[–—→%-]"
+    r"[^\W_](?:[^\W_]|['’-](?=[^\W_]))*|\d+\.\d+|\d{1,3}(?:,\d{3}){1,5}|-[A-Za-z]|->|\d\d:\d\d(?::\d\d(?:–\d\d:\d\d:\d\d)?)?|\d{4}-\d\d-\d\d|[–—→%-]"
 )
 _AROUND = re.compile(r"([(\"']*)(.*?)([)\"',.;:?]*)", re.DOTALL)
 

@@ -84,7 +84,7 @@ def _mend(screen: Screen, finding: Finding | None) -> None:
     proved = " (proved by replay)" if proposal.proved else ""
     _field(screen, "fix", [f"{screen.sentence(proposal.summary, 600)}{proved}"])
     opens = [
-        f"{screen.name(one.src, 60)} -> {screen.name(one.dst, 60)} {one.protocol} {', '.join(one.ports)}"
+        f"{screen.name(one.src, 60)} {screen.own('→')} {screen.name(one.dst, 60)} {one.protocol} {', '.join(one.ports)}"
         for one in proposal.also_allows[:_POLICIES]
     ]
     _field(screen, "also opens", opens or ["nothing else that is known"])

@@ -66,8 +66,8 @@ class Screen:
         return middle(shown, width or self.width, ascii_only=self.options.ascii)
 
     def sentence(self, text: str, width: int) -> str:
-        """As `name`, for a sentence of flowdiag's: its moments in the zone that is shown."""
-        return self.name(spoken(text, self.clock), width)
+        """As `name`, for a sentence of flowdiag's: moments in the zone that is shown, arrows that this terminal has."""
+        return self.name(spoken(text, self.clock, self.own("→")), width)
 
     def ended(self, text: str, width: int) -> str:
         """A phrase cut at its end to `width` columns: what it begins with says most."""

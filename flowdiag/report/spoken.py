@@ -1,8 +1,8 @@
-"""Moments in sentences, shown in the reader's zone.
+"""Sentences as a reader is shown them: moments in the own zone, arrows as everywhere else on the page.
 
 A report's sentences write a moment in one form, always UTC and with its day (`flowdiag.model.time.moment_text`),
 so that JSON is the same for everybody.  People are shown it in their zone, which is always written, and
-without the day where that needs no saying.
+without the day where that needs no saying.  Arrows are written ``->`` in the data.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ def pieces(text: str) -> list[tuple[str, str | None]]:
     return [*found, (text[done:], None)]
 
 
-def spoken(text: str, clock: Clock) -> str:
-    """A sentence with its moments as `clock` says them, the zone always named."""
+def spoken(text: str, clock: Clock, arrow: str = "→") -> str:
+    """A sentence with its moments as `clock` says them, the zone always named, and `arrow` for arrows."""
+    text = text.replace(" -> ", f" {arrow} ")
     if " UTC" not in text:
         return text
     named = replace(clock, named=True)
@@ -40,11 +41,11 @@ def spoken(text: str, clock: Clock) -> str:
     return _MOMENT.sub(lambda match: named.known(f"{match[1]}T{match[2]}Z") or match[0], text)
 
 
-def spoken_report(report: Report, clock: Clock) -> Report:
-    """A report in whose sentences the moments are as `clock` says them; records and commands stay as they are."""
+def spoken_report(report: Report, clock: Clock, arrow: str = "→") -> Report:
+    """A report whose sentences are as `spoken` says them; records and commands stay as they are."""
 
     def say(text: str) -> str:
-        return spoken(text, clock)
+        return spoken(text, clock, arrow)
 
     return replace(
         report,

@@ -40,8 +40,8 @@ class TerminalReporter:
     def render(self, report: Report, options: Options) -> str:
         """The report in `options.width` columns; with `options.problem` that problem alone, in full."""
         clock = Clock.of(report, options.timezone)
-        report = spoken_report(told_once(report), clock)
         screen = Screen(options, clock)
+        report = spoken_report(told_once(report), clock, screen.own("→"))
         _head(screen, report)
         if options.problem is not None:
             for number, problem in enumerate(report.problems, start=1):
@@ -178,7 +178,7 @@ def _rest(screen: Screen, report: Report) -> None:
         wrote = True
     if totals.not_policy or report.not_policy:
         groups = [
-            f"{screen.name(item.text or item.reason, 70)} {count(item.count)}" for item in report.not_policy
+            f"{screen.name(item.text or item.reason, 70)}: {count(item.count)}" for item in report.not_policy
         ]
         shown = groups if options.all else groups[:3]
         more = (

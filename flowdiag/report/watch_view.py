@@ -34,8 +34,8 @@ def frame(
 ) -> str:
     """A screenful of at most `height` lines: how the stream runs, and the problems of the last minutes."""
     clock = Clock.of(report, options.timezone) if report is not None else Clock(options.timezone)
-    report = spoken_report(report, clock) if report is not None else None
     screen = Screen(options, clock)
+    report = spoken_report(report, clock, screen.own("→")) if report is not None else None
     at = clock.text(rfc3339(newest)) if newest is not None else "no time yet"
     screen.put(
         ("watching", "bold"),

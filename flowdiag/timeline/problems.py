@@ -292,6 +292,8 @@ def _names(keys: list[EndKey], lead: EndKey) -> str:
     namespaces = sorted({key[1] for key in keys if key[1]})
     kinds = {key[0] for key in keys}
     word = "workloads" if kinds == {"pod"} else "outside ranges" if kinds <= {"external"} else "ends"
+    if kinds == {"node"} and all(key[3] for key in keys):
+        return f"nodes {keys[0][3]} and {keys[1][3]}" if len(keys) == 2 else f"{len(keys)} nodes"
     if len(keys) == 2:
         other = next(key for key in keys if key != lead)
         return f"{end_name(lead)} and {end_name(other)}"
@@ -316,5 +318,11 @@ def _ports(services: list[tuple[int | None, str, str]], connections: list[Connec
             texts.append(f"{protocol or 'ICMP'} {icmp}")
         else:
             ports = sum(c.folded_ports for c in connections if c.port is None)
-            texts.append(f"{ports} ports/{protocol}" if ports > 1 else protocol or "any port")
+            texts.append(
+                f"{ports} {protocol} ports"
+                if ports > 1 and protocol
+                else f"{ports} ports"
+                if ports > 1
+                else protocol or "any port"
+            )
     return ", ".join(texts)

@@ -163,3 +163,26 @@ def test_explain_says_its_zone_too() -> None:
 
     text = render_explain(result, Nothing(), Options(width=160, timezone=BERLIN))
     assert "(2026-03-17 15:02:35 CET to 2026-03-17 16:00:00 CET)" in text
+
+
+@pytest.mark.parametrize("name", FOR_PEOPLE)
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_an_output_has_one_arrow(incident: str, name: str) -> None:
+    """The page's and the ticket's is the arrow; ASCII has its own."""
+    options = Options(width=200, verbose=True, all=True)
+    text = load(GROUP, name).plugin.render(report_of(incident), options)
+    text = re.sub(r'<script type="application/json".*?</script>', "", text, flags=re.DOTALL)
+
+    assert not re.search(r"\S (?:->|-&gt;) \S", text)
+    if name == "terminal":
+        plain = load(GROUP, name).plugin.render(report_of(incident), replace(options, ascii=True))
+        assert " -> " in plain
+        assert plain.isascii()
+
+
+def test_several_nodes_and_folded_ports_read_as_people_say_them() -> None:
+    """In titles; see also the goldens of the incidents."""
+    titles = [problem.title for problem in report_of("ingress-other-namespace").problems]
+
+    assert "The host firewall of nodes node-a and node-b refuses 203.0.113.0/24 on 36 TCP ports" in titles
+    assert "Nothing allows 2001:db8:bad::/48 to reach edge/gateway on 18 TCP ports" in titles

@@ -22,7 +22,7 @@ def said(text: str, clock: Clock, limit: int = MAX_TEXT) -> Any:
     for part, moment in pieces(visible(text, limit)):
         shown = None if moment is None else clock.known(moment)
         if shown is None:
-            parts.append(Markup.escape(part))
+            parts.append(Markup.escape(part.replace(" -> ", " → ")))
         else:
             parts.append(Markup('<time class="said" datetime="{}">{}</time>').format(moment, shown))
     return Markup("").join(parts)

@@ -104,6 +104,7 @@ _BEFORE_BARE = frozenset(
         "like",
         "may",
         "means",
+        "nodes",
         "noted",
         "of",
         "on",

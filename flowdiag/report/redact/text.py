@@ -37,8 +37,8 @@ _CHUNK = re.compile(CHUNK)
 _QUOTED = re.compile(r"(?<!\w)(['\"])(.{0,300}?)\1(?!\w)", re.DOTALL)
 _ENDS = ".-_+~^$:@#%/"
 _SEPARATORS = ("://", "/", "|", ":", "@", "#", "%")
-# 8080/TCP, 36 ports/TCP
-_PORT = re.compile(r"(?:[0-9]{1,5}(?:-[0-9]{1,5})?|ports?)/[A-Za-z0-9]{2,8}")
+# 8080/TCP, 8080-8090/TCP
+_PORT = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?/[A-Za-z0-9]{2,8}")
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "ANY"})
 # policyRevision=41, dl_src=0a:58:..; a label's key looks alike and follows its source or stands in a value
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
@@ -255,12 +255,7 @@ class Texts:
         elif is_common_key(word) and "/" in word:
             return word
         if _PORT.fullmatch(word):
-            port, _, protocol = word.partition("/")
-            return (
-                word
-                if protocol in _PROTOCOLS or not port.isalpha()
-                else self._split(word, place, strict, kind)
-            )
+            return word
         if any(separator in word for separator in _SEPARATORS):
             return self._split(word, place, strict, kind)
         if place is Place.NAME:
