@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,3 +45,11 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the samples beside the repository are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def parquet() -> Any:
+    """What reads Parquet back; large, so that only ``make test`` installs it."""
+    return pytest.importorskip(
+        "pyarrow.parquet", reason="pyarrow is not installed: make test takes it (group parquet)"
+    )

@@ -43,7 +43,7 @@ def command(stored: str, number: int | None, **given: Any) -> int:
         if number > len(report.problems):
             if part is not None:
                 raise UsageError(
-                    f"{stored}: this page holds the first {part[0]:,} of {part[1]:,} problems, not number {number}",
+                    f"{stored}: this page holds {part.words}, not number {number}",
                     hint="the report as JSON (-o json=FILE) holds all of them",
                 )
             raise UsageError(f"the report has {plural(len(report.problems), 'problem')}, not {number}")

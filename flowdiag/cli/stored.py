@@ -60,10 +60,9 @@ def whole_report(name: str) -> Report:
 
     report = stored_report(name)
     part = held(report)
-    if part is not None and part[0] < part[1]:
+    if part is not None and part.kept < part.total:
         raise UsageError(
-            f"{name}: this page holds only {'the first ' if part[0] > 1 else ''}{part[0]:,} of {part[1]:,} problems, "
-            "and those that it leaves out would count as absent",
+            f"{name}: this page holds only {part.words}, and those that it leaves out would count as absent",
             hint="give the report as JSON, which is whole: flowdiag analyze ... -o json=FILE",
         )
     return report

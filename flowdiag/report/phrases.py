@@ -132,9 +132,9 @@ def _statuses(report: Report) -> str:
 def _explained(report: Report) -> str:
     totals = report.totals
     part = held(report)
-    if part is not None and part[0] < part[1]:
+    if part is not None and part.kept < part.total:
         return (
-            f"A part of a report: {'the first ' if part[0] > 1 else ''}{part[0]:,} of {plural(part[1], 'problem')}; "
+            f"A part of a report: {part.words}; "
             f"all of them together explain {count(totals.denied - totals.unattributed)} of {plural(totals.denied, 'denial')}"
         )
     present = [p for p in report.problems if p.status is not Status.GONE]
@@ -174,10 +174,8 @@ def cut_off(report: Report, clock: Clock) -> list[str]:
     part = held(report)
     sentences = []
     if part is not None:
-        sentences.append(
-            f"this is a page that was cut: it holds {part[0]:,} of {plural(part[1], 'problem')}, "
-            "fewer connections and shorter texts; the JSON report holds all"
-        )
+        less = "with fewer connections and shorter texts" if part.shortened else "and no other"
+        sentences.append(f"this page holds {part.words}, {less}; the JSON report holds all")
     sentences.extend(gap_text(gap, clock) for gap in report.evidence.gaps)
     sentences.extend(
         f"{skew.node}'s clock is {abs(skew.offset_s):.1f} s "

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 
 import msgspec
-from msgspec.structs import replace
 
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import SCHEMA, Report
-from flowdiag.report.cut import held
 
 __all__ = ["DATA_ID", "read_report"]
 
@@ -27,7 +25,7 @@ class _Head(msgspec.Struct):
 
 
 def read_report(data: bytes, name: str = "report") -> Report:
-    """The report in `data`; what a page that was cut holds is not complete.
+    """The report in `data`, or the part of it that a page holds.
 
     Args:
         data: a file written with ``-o json`` or ``-o html``.
@@ -60,7 +58,6 @@ def read_report(data: bytes, name: str = "report") -> Report:
             )
         raise InputError(f"{name}: JSON, but not a flowdiag report", hint=f"its schema should be {SCHEMA}")
     try:
-        report = msgspec.json.decode(text, type=Report)
+        return msgspec.json.decode(text, type=Report)
     except msgspec.DecodeError as error:
         raise InputError(f"{name}: a damaged report: {error}") from None
-    return report if held(report) is None else replace(report, complete=False)

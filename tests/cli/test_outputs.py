@@ -12,7 +12,7 @@ from flowdiag.cli.main import _run
 from flowdiag.cli.output import write_report
 from flowdiag.deliver.files import CannotWriteError
 from flowdiag.report import Options
-from flowdiag.report.cut import cut_warning, held
+from flowdiag.report.cut import Part, alone_warning, cut_warning, held
 from flowdiag.report.html import HtmlReporter
 from flowdiag.report.json_report import json_bytes
 from flowdiag.report.read import read_report
@@ -119,12 +119,39 @@ def test_a_page_of_one_problem_is_a_part_too(cut_page, tmp_path, capsys):
     assert _run(["show", whole, "2", "-o", f"html={page}"], "flowdiag") == 0
     assert "1 problem explains all" not in page.read_text()
     assert _run(["diff", whole, str(page)], "flowdiag") == exit_codes.USAGE
-    assert "holds only 1 of 3,000 problems" in capsys.readouterr().err
+    assert "holds only one of 3,000 problems" in capsys.readouterr().err
+    assert _run(["show", str(page)], "flowdiag") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "this page holds one of 3,000 problems, and no other; the JSON report holds all" in shown
+    assert "shorter texts" not in shown
+    assert _run(["show", str(page), "2"], "flowdiag") == exit_codes.USAGE
+    assert "holds one of 3,000 problems, not number 2" in capsys.readouterr().err
 
 
 def test_a_page_says_how_much_of_the_report_it_holds():
     report = replace(dns_story(), warnings=(cut_warning(2, 3000, 40),))
 
     assert held(dns_story()) is None
-    assert held(report) == (len(report.problems), 3000)
-    assert read_report(json_bytes(report)).complete is False
+    assert held(report) == Part(len(report.problems), 3000, alone=False, shortened=True)
+
+
+def test_a_page_of_one_problem_may_be_cut_as_well():
+    """The sum is that of the whole report, not that of the one problem that was then too large."""
+    report = replace(dns_story(), problems=dns_story().problems[:1])
+    report = replace(report, warnings=(cut_warning(1, 1, 40), alone_warning(3000)))
+
+    assert held(report) == Part(1, 3000, alone=True, shortened=True)
+
+
+@pytest.mark.parametrize("warning", [cut_warning(1, 3, 40), alone_warning(3)])
+def test_the_data_of_a_page_that_is_a_part_is_not_complete(warning):
+    """For whoever reads the JSON within by other means; the evidence was read whole all the same."""
+    report = replace(dns_story(), complete=True, warnings=(warning,))
+    page = HtmlReporter().render(report, Options())
+
+    assert b'"complete":true' not in page.encode().partition(b'application/json" id=')[2]
+    assert read_report(page.encode()).complete is False
+    assert "All of the input was read." in page
+    assert (
+        read_report(HtmlReporter().render(replace(report, warnings=()), Options()).encode()).complete is True
+    )

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -94,8 +95,7 @@ def test_csv_leaves_unknown_cells_empty_and_numbers_plain() -> None:
 
 
 @every_sample
-def test_parquet_holds_the_same_rows_with_types(sample: str) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+def test_parquet_holds_the_same_rows_with_types(sample: str, parquet: Any) -> None:
     report = SAMPLES_AND_HOSTILE[sample]()
     table = parquet.read_table(io.BytesIO(ParquetReporter().render(report, Options())))
 

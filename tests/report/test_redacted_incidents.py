@@ -112,8 +112,7 @@ def test_no_original_stands_in_any_format(incident: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("incident", INCIDENTS)
-def test_parquet_hides_them_too(incident: str) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+def test_parquet_hides_them_too(incident: str, parquet: Any) -> None:
     table = parquet.read_table(
         io.BytesIO(load(GROUP, "parquet").plugin.render(redacted(incident), Options()))
     )

@@ -127,12 +127,11 @@ def _registered() -> set[str]:
 
 
 @pytest.mark.parametrize("incident", INCIDENTS)
-def test_the_picture_and_the_table_for_programs_hold_the_same(incident: str) -> None:
+def test_the_picture_and_the_table_for_programs_hold_the_same(incident: str, parquet: Any) -> None:
     """PNG and Parquet are no text; their content is that of the SVG and the CSV."""
     png = rendered(incident, "png")
     assert png.startswith(b"\x89PNG\r\n")
     assert int.from_bytes(png[16:20]) > 1500
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     table = parquet.read_table(io.BytesIO(rendered(incident, "parquet")))
     rows = sum(len(problem.connections) for problem in report_of(incident).problems)
     assert table.num_rows == rows

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report
-from flowdiag.report.cut import alone_warning, cut_warning
+from flowdiag.report.cut import alone_warning, as_part, cut_warning
 from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
 from flowdiag.report.html.said import said
 from flowdiag.report.html.view import page
@@ -89,7 +89,7 @@ def _render(report: Report, options: Options, whole: str) -> str:
             style=_safe(_asset("style.css")),
             script=_safe(script),
             script_digest=digest,
-            data=_safe(json_in_page(json_bytes(report, pretty=False).decode())),
+            data=_safe(json_in_page(json_bytes(as_part(report), pretty=False).decode())),
             data_id=DATA_ID,
         )
     )

@@ -73,7 +73,7 @@ def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
     table = matrix(report)
     total = sum(len(problem.connections) for problem in report.problems)
     rows = connection_rows(report, table, zone)
-    cut = next((warning.message for warning in report.warnings if warning.code == CUT), None)
+    cut = "; ".join(warning.message for warning in report.warnings if warning.code == CUT)
     lead = [card for card in problems if card["problem"].explained_by is None]
     return {
         "sections": SECTIONS,
@@ -88,7 +88,7 @@ def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
         "cni": ", ".join(report.cluster.cni) or "CNI unknown",
         "clock": clock,
         "limits": cut_off(report, SAID),
-        "totals": _totals(report, cut=cut is not None),
+        "totals": _totals(report, cut=bool(cut)),
         "problems": problems,
         "lead": lead[:_LEAD],
         "lead_left": len(lead) - len(lead[:_LEAD]),
