@@ -186,6 +186,30 @@ def test_every_word_of_hubble_s_filters_does_what_it_says(opened: Open) -> None:
 
 
 @pytest.mark.parametrize(
+    ("term", "rows"),
+    [
+        ("node:node-a", 1),
+        ("to-node:node", 2),
+        ("not node:node-b", 5),
+        ("ip:2001:db8:bad::/48", 1),
+        ("from-ip:2001:db8:bad:8000::/49", 0),
+        ("ip:2001:db8::/32", 2),
+        ("from-ip:203.0.113.0/24", 2),
+        ("from-ip:203.0.113.0/33", 0),
+        ("from-ip:2001:db8:bad:1:2:3:4:5:6/8", 0),
+        ("ip:::/0", 2),
+    ],
+)
+def test_nodes_and_ranges_of_both_families_are_found(opened: Open, term: str, rows: int) -> None:
+    """Ends that are nodes, and addresses within a range, of whichever family."""
+    page = opened(report_of("ingress-other-namespace"))
+    page.page.fill("#filter", term)
+
+    assert page.rows() == rows
+    assert page.messages == []
+
+
+@pytest.mark.parametrize(
     ("term", "hint"),
     [
         ("node-name:worker-2", "this page cannot filter by node-name:, so node-name:worker-2 is left out"),

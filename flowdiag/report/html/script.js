@@ -1,273 +1,268 @@
 "use strict";
-(function () {
-  var all = function (selector, root) { return Array.prototype.slice.call((root || document).querySelectorAll(selector)); };
-  var byId = function (id) { return document.getElementById(id); };
-  var hide = function (element, off) { element.classList.toggle("filtered", off); };
-  all(".js").forEach(function (element) { element.hidden = false; });
+{
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const byId = (id) => document.getElementById(id);
+  const on = (target, kind, act) => target.addEventListener(kind, act);
+  const hide = (element, off) => element.classList.toggle("filtered", off);
+  all(".js").forEach((element) => { element.hidden = false; });
 
   // Filter: hubble's words, on connections and on the problem that each belongs to.
-  var field = byId("filter"), range = null, cards = {}, rows = all("tr[data-problem]");
-  all("article[data-problem]").forEach(function (card) { cards[card.dataset.problem] = card; });
-  var KEYS = {
-    from: ["from"], source: ["from"], to: ["to"], destination: ["to"], port: ["port"], "to-port": ["port"],
-    direction: ["direction"], "traffic-direction": ["direction"], reason: ["reason"], "drop-reason-desc": ["reason"],
-    code: ["class"], type: ["class"]
-  };
-  ["protocol", "policy", "class", "severity", "verdict", "confidence", "status"].forEach(function (word) { KEYS[word] = [word]; });
-  ["pod", "namespace", "ip", "label", "fqdn", "identity", "workload", "service"].forEach(function (word) {
-    KEYS["from-" + word] = ["from-" + word];
-    KEYS["to-" + word] = ["to-" + word];
-    KEYS[word] = ["from-" + word, "to-" + word];
+  const field = byId("filter"), rows = all("tr[data-problem]"), cards = {};
+  let range = null;
+  all("article[data-problem]").forEach((card) => { cards[card.dataset.problem] = card; });
+  // Word of the filter: attributes of a row or its card that are looked into.
+  const KEYS = new Map([
+    ["source", ["from"]], ["destination", ["to"]], ["to-port", ["port"]], ["traffic-direction", ["direction"]],
+    ["drop-reason-desc", ["reason"]], ["code", ["class"]], ["type", ["class"]]
+  ]);
+  "from to port direction reason protocol policy class severity verdict confidence status".split(" ")
+    .forEach((word) => KEYS.set(word, [word]));
+  "pod namespace ip label fqdn identity workload service node".split(" ").forEach((word) => {
+    const ends = ["from-" + word, "to-" + word];
+    ends.forEach((end) => KEYS.set(end, [end]));
+    KEYS.set(word, ends);
   });
-  var own = function (object, key) { return Object.prototype.hasOwnProperty.call(object, key); };
-  var VERDICTS = { dropped: "denied", forwarded: "allowed", audit: "audited" };
-  var TYPES = { drop: ["verdict", ["denied"]], l7: ["class", ["fd404", "fd504"]] };
+  const VERDICTS = new Map([["dropped", "denied"], ["forwarded", "allowed"], ["audit", "audited"]]);
+  const TYPES = new Map([["drop", ["verdict", ["denied"]]], ["l7", ["class", ["fd404", "fd504"]]]]);
 
   // One term: negated or not, the attributes to look into (null: everything), and the values of which one must fit.
   function term(word, not) {
-    var cut = word.indexOf(":"), key = word.slice(0, cut), value = word.slice(cut + 1);
-    if (cut < 1 || !/^[a-z][a-z0-9-]*$/.test(key) || /^[0-9a-f:.\/]*:[0-9a-f:.\/]*:[0-9a-f:.\/]*$/.test(word)) {
-      return { word: word, not: not, names: null, values: [word] };
-    }
+    let [, key, value] = /^([a-z][a-z0-9-]*):(.*)$/.exec(word) || [];
+    if (!key || /^[0-9a-f:./]*:[0-9a-f:./]*:[0-9a-f:./]*$/.test(word)) { return { word, not, names: null, values: [word] }; }
     if (key === "k8s" || key === "reserved") { value = word; key = "label"; }
-    var names = own(KEYS, key) ? KEYS[key] : [], values = [value];
-    if (key === "verdict" && own(VERDICTS, value)) { values = [VERDICTS[value]]; }
-    if (key === "type" && value) { names = own(TYPES, value) ? [TYPES[value][0]] : []; values = own(TYPES, value) ? TYPES[value][1] : values; }
-    return { word: word, key: key, not: not, names: names, values: values };
+    if (key === "type" && value) {
+      const [name, values] = TYPES.get(value) || [];
+      return { word, key, not, names: name ? [name] : [], values: values || [value] };
+    }
+    return { word, key, not, names: KEYS.get(key) || [], values: [key === "verdict" && VERDICTS.get(value) || value] };
   }
   // "not port:53", "-port:53", and flags as they are typed to hubble: "--from-pod NAMESPACE/NAME", "--port=53".
   function terms(text) {
-    var words = text.toLowerCase().match(/\S+/g) || [], found = [], not = false;
-    for (var n = 0; n < words.length; n += 1) {
-      var word = words[n], flag = /^--[a-z]/.test(word);
-      if (flag) {
+    const words = text.toLowerCase().match(/\S+/g) || [], found = [];
+    let not = false;
+    for (let word = words.shift(); word; word = words.shift()) {
+      if (/^--[a-z]/.test(word)) {
         word = word.slice(2).replace("=", ":");
-        if (word.indexOf(":") < 0 && word !== "not") { word += ":" + (words[n += 1] || ""); }
-      } else if (word.length > 1 && word.charAt(0) === "-") { not = !not; word = word.slice(1); }
+        if (!word.includes(":") && word !== "not") { word += ":" + (words.shift() || ""); }
+      } else if (/^-./.test(word)) { not = !not; word = word.slice(1); }
       if (word === "not") { not = !not; }
       else { found.push(term(word, not)); not = false; }
     }
-    return found.filter(function (one) { return one.names === null || one.values[0]; });
+    return found.filter((one) => one.names === null || one.values[0]);
   }
-  function held(row, name) { return row.getAttribute("data-" + name) || cards[row.dataset.problem].getAttribute("data-" + name) || ""; }
-  function number(address) {
-    var parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address);
-    return parts && ((Number(parts[1]) * 256 + Number(parts[2])) * 256 + Number(parts[3])) * 256 + Number(parts[4]);
+  const held = (row, name) => row.getAttribute("data-" + name) || cards[row.dataset.problem].getAttribute("data-" + name) || "";
+  // Bits of the family, and the address as a number; null for what is none.
+  function number(text) {
+    if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) { return [32, text.split(".").reduce((sum, part) => sum * 256n + BigInt(part), 0n)]; }
+    if (!/^[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}$/.test(text)) { return null; }
+    const [head, tail] = text.split("::").map((half) => half ? half.split(":") : []);
+    const groups = tail ? [...head, ...Array(Math.max(8 - head.length - tail.length, 0)).fill("0"), ...tail] : head;
+    return groups.length === 8 ? [128, groups.reduce((sum, part) => sum * 65536n + BigInt("0x" + (part || "0")), 0n)] : null;
   }
-  function within(address, range) {
-    var size = Math.pow(2, 32 - Number(range.split("/")[1])), low = number(range.split("/")[0]), at = number(address);
-    return low !== null && at !== null && Math.floor(at / size) === Math.floor(low / size);
+  function within(address, low, size) {
+    const at = number(address), from = number(low);
+    if (!at || !from || at[0] !== from[0] || size > at[0]) { return false; }
+    const shift = BigInt(at[0] - size);
+    return at[1] >> shift === from[1] >> shift;
   }
   function like(text, value) {
-    var at = 0;
-    return value.split("*").every(function (part) { var found = text.indexOf(part, at); at = found + part.length; return found >= 0; });
+    let at = 0;
+    return value.split("*").every((part) => { const found = text.indexOf(part, at); at = found + part.length; return found >= 0; });
   }
   function fits(name, text, value) {
-    var words = text.split(" ");
-    if (/(^port|namespace|identity)$/.test(name)) { return words.indexOf(value) >= 0; }
-    if (/-ip$/.test(name)) { return words.some(function (word) { return word === value || (/\/\d+$/.test(value) ? within(word, value) : /\*/.test(value) && like(word, value)); }); }
+    const words = text.split(" "), starred = value.includes("*");
+    if (/(^port|namespace|identity)$/.test(name)) { return words.includes(value); }
+    if (/-ip$/.test(name)) {
+      const [, low, size] = /^(.*)\/(\d{1,3})$/.exec(value) || [];
+      return words.some((word) => word === value || (low ? within(word, low, Number(size)) : starred && like(word, value)));
+    }
     if (/-label$/.test(name)) {
-      return value.split(",").every(function (part) {
-        var label = part.replace(/^k8s:/, "");
-        return words.some(function (word) { return word === label || word.indexOf(label + "=") === 0 || (/\*/.test(label) && like(word, label)); });
+      return value.split(",").every((part) => {
+        const label = part.replace(/^k8s:/, "");
+        return words.some((word) => word === label || word.startsWith(label + "=") || (starred && like(word, label)));
       });
     }
     return like(text, value);
   }
   function matches(row, one) {
-    var card = cards[row.dataset.problem].dataset, mine = row.dataset;
-    var found = one.names === null
-      ? [card.search, card.policy, card.severity, mine.from, mine.to, mine.port].join(" ").toLowerCase().indexOf(one.values[0]) >= 0
-      : one.names.some(function (name) {
-        var text = held(row, name).toLowerCase();
-        return text !== "" && one.values.some(function (value) { return fits(name, text, value); });
+    const card = cards[row.dataset.problem].dataset, mine = row.dataset;
+    const found = one.names === null
+      ? [card.search, card.policy, card.severity, mine.from, mine.to, mine.port].join(" ").toLowerCase().includes(one.values[0])
+      : one.names.some((name) => {
+        const text = held(row, name).toLowerCase();
+        return text && one.values.some((value) => fits(name, text, value));
       });
-    return found !== one.not;
+    return Boolean(found) !== one.not;
   }
   // Why a term does nothing, or nothing is left: never an empty page without a word.
   function reasons(asked, used) {
-    var told = asked.filter(function (one) { return used.indexOf(one) < 0; }).map(function (one) {
-      return one.key === "type" ? "this page knows type:drop and type:l7 only; " + one.word + " is left out"
-        : own(KEYS, one.key) ? "no connection here has a value for " + one.key + ":, so " + one.word + " is left out"
-        : "this page cannot filter by " + one.key + ":, so " + one.word + " is left out";
-    });
-    used.forEach(function (one) {
-      if (!rows.some(function (row) { return matches(row, one); })) { told.push((one.not ? "not " : "") + one.word + " fits no refused connection"); }
-    });
-    return told.join("; ");
+    const left = asked.filter((one) => !used.includes(one)).map((one) =>
+      one.key === "type" ? `this page knows type:drop and type:l7 only; ${one.word} is left out`
+        : KEYS.has(one.key) ? `no connection here has a value for ${one.key}:, so ${one.word} is left out`
+        : `this page cannot filter by ${one.key}:, so ${one.word} is left out`);
+    const idle = used.filter((one) => !rows.some((row) => matches(row, one)));
+    return [...left, ...idle.map((one) => `${one.not ? "not " : ""}${one.word} fits no refused connection`)].join("; ");
   }
-  function inRange(item) {
-    var start = item.dataset.start, end = item.dataset.end || start;
+  function inRange({ dataset: { start, end = start } }) {
     return !range || (start !== "" && Number(start) <= range[1] && Number(end) >= range[0]);
   }
   function apply() {
-    var asked = terms(field.value), shown = 0, kept = {}, cells = {};
-    var wanted = asked.filter(function (one) {
-      return one.names === null || rows.some(function (row) { return one.names.some(function (name) { return held(row, name); }); });
-    });
-    rows.forEach(function (row) {
-      var stays = inRange(row) && wanted.every(function (one) { return matches(row, one); });
+    const asked = terms(field.value), kept = {}, cells = {};
+    const wanted = asked.filter((one) => one.names === null || rows.some((row) => one.names.some((name) => held(row, name))));
+    let shown = 0;
+    rows.forEach((row) => {
+      const stays = inRange(row) && wanted.every((one) => matches(row, one));
       hide(row, !stays);
       cells[row.dataset.at] = cells[row.dataset.at] || stays;
       if (stays) { shown += 1; kept[row.dataset.problem] = true; }
     });
-    all("article[data-problem], .lead li").forEach(function (item) { hide(item, !kept[item.dataset.problem]); });
-    var active = wanted.length > 0 || range !== null;
-    all("tr[data-start]:not([data-problem])").forEach(function (row) { hide(row, !inRange(row) || (active && row.dataset.of && !kept[row.dataset.of])); });
-    all("#policies ~ .scroll tr[data-of]").forEach(function (row) {
-      hide(row, active && !row.dataset.of.split(" ").some(function (number) { return kept[number]; }));
-    });
-    all("td[data-cell]").forEach(function (cell) { cell.classList.toggle("faded", cells[cell.dataset.cell] === false); });
-    byId("filter-state").textContent = active ? shown + " of " + rows.length + " connections, " + Object.keys(kept).length + " of " + Object.keys(cards).length + " problems" : "";
+    all("article[data-problem], .lead li").forEach((item) => hide(item, !kept[item.dataset.problem]));
+    const active = wanted.length > 0 || range !== null;
+    all("tr[data-start]:not([data-problem])").forEach((row) => hide(row, !inRange(row) || (active && row.dataset.of && !kept[row.dataset.of])));
+    all("#policies ~ .scroll tr[data-of]").forEach((row) => hide(row, active && !row.dataset.of.split(" ").some((one) => kept[one])));
+    all("td[data-cell]").forEach((cell) => cell.classList.toggle("faded", cells[cell.dataset.cell] === false));
+    byId("filter-state").textContent = active ? `${shown} of ${rows.length} connections, ${Object.keys(kept).length} of ${Object.keys(cards).length} problems` : "";
     byId("filter-hint").textContent = reasons(asked, wanted);
   }
-  field.addEventListener("input", apply);
-  byId("clear").addEventListener("click", function () { field.value = ""; setRange(null); field.focus(); });
-  document.addEventListener("keydown", function (event) {
-    if (event.key === "/" && !/INPUT|TEXTAREA/.test(document.activeElement.tagName) && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); field.focus(); }
-    if (event.key === "Escape" && document.activeElement === field) { field.value = ""; apply(); }
+  on(field, "input", apply);
+  on(byId("clear"), "click", () => { field.value = ""; setRange(null); field.focus(); });
+  on(document, "keydown", (event) => {
+    const here = document.activeElement;
+    if (event.key === "/" && !/INPUT|TEXTAREA/.test(here.tagName) && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); field.focus(); }
+    if (event.key === "Escape" && here === field) { field.value = ""; apply(); }
   });
 
   // Brush: drag over the chart, click a bar, or move the two sliders; filters everything by time.
-  var figure = byId("brushed"), setRange = function (next) { range = next; apply(); };
+  const figure = byId("brushed");
+  let setRange = (next) => { range = next; apply(); };
   if (figure) {
-    var axis = {}, svg = figure.querySelector("svg"), from = byId("brush-from"), to = byId("brush-to");
-    ["left", "right", "top", "start", "end", "width"].forEach(function (key) { axis[key] = Number(figure.dataset[key]); });
-    var span = axis.end - axis.start;
-    var shades = all("svg.chart").map(function (chart) {
-      var shade = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-      shade.setAttribute("class", "shade");
-      shade.setAttribute("y", axis.top);
-      shade.setAttribute("height", Number(chart.dataset.bottom) - axis.top);
-      shade.setAttribute("visibility", "hidden");
+    const svg = figure.querySelector("svg"), from = byId("brush-from"), to = byId("brush-to"), axis = {};
+    for (const key in figure.dataset) { axis[key] = Number(figure.dataset[key]); }
+    const span = axis.end - axis.start;
+    const shades = all("svg.chart").map((chart) => {
+      const shade = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      const facts = { class: "shade", y: axis.top, height: chart.dataset.bottom - axis.top, visibility: "hidden" };
+      for (const name in facts) { shade.setAttribute(name, facts[name]); }
       return chart.appendChild(shade);
     });
-    var place = function (at) { return axis.left + (at - axis.start) / span * (axis.right - axis.left); };
-    setRange = function (next) {
+    const part = (at) => (at - axis.start) / span;
+    const place = (at) => axis.left + part(at) * (axis.right - axis.left);
+    setRange = (next) => {
       range = next;
-      shades.forEach(function (shade) {
+      shades.forEach((shade) => {
         shade.setAttribute("visibility", next ? "visible" : "hidden");
         if (next) {
           shade.setAttribute("x", place(next[0]));
           shade.setAttribute("width", Math.max(place(next[1]) - place(next[0]), 1));
         }
       });
-      from.value = next ? (next[0] - axis.start) / span * 1000 : 0;
-      to.value = next ? (next[1] - axis.start) / span * 1000 : 1000;
+      from.value = next ? part(next[0]) * 1000 : 0;
+      to.value = next ? part(next[1]) * 1000 : 1000;
       say();
       apply();
     };
-    var slide = function () {
-      var a = Number(from.value), b = Number(to.value);
-      setRange(a <= 0 && b >= 1000 ? null : [axis.start + Math.min(a, b) / 1000 * span, axis.start + Math.max(a, b) / 1000 * span]);
+    const slide = () => {
+      const ends = [Number(from.value), Number(to.value)].sort((a, b) => a - b);
+      setRange(ends[0] <= 0 && ends[1] >= 1000 ? null : ends.map((end) => axis.start + end / 1000 * span));
     };
-    [from, to].forEach(function (slider) { slider.addEventListener("input", slide); });
-    var origin = null;
-    var moment = function (event) {
-      var point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    [from, to].forEach((slider) => on(slider, "input", slide));
+    let origin = null;
+    const moment = (event) => {
+      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
       return axis.start + Math.min(Math.max((point.x - axis.left) / (axis.right - axis.left), 0), 0.9999) * span;
     };
-    svg.addEventListener("pointerdown", function (event) { if (event.button === 0) { origin = moment(event); svg.setPointerCapture(event.pointerId); event.preventDefault(); } });
-    svg.addEventListener("pointermove", function (event) {
-      var now = origin !== null && moment(event);
-      if (origin !== null && Math.abs(now - origin) >= span / 400) { setRange([Math.min(origin, now), Math.max(origin, now)]); }
+    const dragged = (now) => Math.abs(now - origin) >= span / 400;
+    on(svg, "pointerdown", (event) => { if (event.button === 0) { origin = moment(event); svg.setPointerCapture(event.pointerId); event.preventDefault(); } });
+    on(svg, "pointermove", (event) => {
+      const now = origin !== null && moment(event);
+      if (origin !== null && dragged(now)) { setRange([Math.min(origin, now), Math.max(origin, now)]); }
     });
-    svg.addEventListener("pointerup", function (event) {
-      if (origin !== null && Math.abs(moment(event) - origin) < span / 400) {
-        var start = axis.start + Math.floor((origin - axis.start) / axis.width) * axis.width;
+    on(svg, "pointerup", (event) => {
+      if (origin !== null && !dragged(moment(event))) {
+        const start = axis.start + Math.floor((origin - axis.start) / axis.width) * axis.width;
         setRange(range && origin >= range[0] && origin <= range[1] ? null : [start, start + axis.width - 1]);
       }
       origin = null;
     });
-    svg.addEventListener("pointercancel", function () { origin = null; });
+    on(svg, "pointercancel", () => { origin = null; });
   }
 
   // Sort: a button in every head; the first click sorts numbers down and text up.
-  all("table.sortable").forEach(function (table) {
-    var body = table.tBodies[0], heads = all("thead th", table);
-    heads.forEach(function (head, index) {
-      var button = document.createElement("button");
+  all("table.sortable").forEach((table) => {
+    const body = table.tBodies[0], heads = all("thead th", table);
+    heads.forEach((head, index) => {
+      const button = document.createElement("button"), numeric = head.dataset.sort === "n";
       button.type = "button";
-      button.textContent = head.textContent;
-      head.textContent = "";
-      head.appendChild(button);
-      button.addEventListener("click", function () {
-        var numeric = head.dataset.sort === "n", before = head.getAttribute("aria-sort");
-        var down = before ? before === "ascending" : numeric && index > 0;
-        heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
+      button.append(...head.childNodes);
+      head.append(button);
+      on(button, "click", () => {
+        const before = head.getAttribute("aria-sort");
+        const down = before ? before === "ascending" : numeric && index > 0;
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
-        var value = function (row) { var cell = row.cells[index]; return numeric ? Number(cell.dataset.value) : cell.textContent; };
-        all("tr", body).sort(function (a, b) {
-          var x = value(a), y = value(b), order = x < y ? -1 : x > y ? 1 : 0;
+        const value = (row) => numeric ? Number(row.cells[index].dataset.value) : row.cells[index].textContent;
+        body.append(...all("tr", body).sort((a, b) => {
+          const x = value(a), y = value(b), order = x < y ? -1 : x > y ? 1 : 0;
           return down ? -order : order;
-        }).forEach(function (row) { body.appendChild(row); });
+        }));
       });
     });
   });
 
   // Copy as Markdown.
-  all("button[data-copy]").forEach(function (button) {
-    var label = button.innerHTML;
-    button.addEventListener("click", function () {
-      var text = byId(button.dataset.copy).textContent;
-      var done = function (word) { button.textContent = word; setTimeout(function () { button.innerHTML = label; }, 1500); };
-      var fallback = function () {
-        var area = document.createElement("textarea");
+  all("button[data-copy]").forEach((button) => {
+    const label = button.innerHTML;
+    const done = (word) => { button.textContent = word; setTimeout(() => { button.innerHTML = label; }, 1500); };
+    on(button, "click", () => {
+      const text = byId(button.dataset.copy).textContent;
+      // Pages that came by plain HTTP have no clipboard of the new kind.
+      const old = () => {
+        const area = document.createElement("textarea");
         area.value = text;
-        document.body.appendChild(area);
+        document.body.append(area);
         area.select();
-        var copied = document.execCommand("copy");
+        done(document.execCommand("copy") ? "Copied" : "Not copied");
         area.remove();
-        done(copied ? "Copied" : "Not copied");
       };
-      if (navigator.clipboard) { navigator.clipboard.writeText(text).then(function () { done("Copied"); }, fallback); }
-      else { fallback(); }
+      if (navigator.clipboard) { navigator.clipboard.writeText(text).then(() => done("Copied"), old); } else { old(); }
     });
   });
 
-  // Times: as written, or in the reader's zone.
-  var local = false;
-  var two = function (number) { return (number < 10 ? "0" : "") + number; };
+  // Times: as written, or in the reader's zone.  Tables name it above them, sentences with each moment.
+  const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const short = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+  const zoned = (ms) => `${stamp(ms)} ${short.formatToParts(ms).find((part) => part.type === "timeZoneName").value}`;
+  let local = false;
   function stamp(ms) {
-    var d = new Date(ms);
-    if (!local) { return d.toISOString().slice(0, 19).replace("T", " "); }
-    return d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate()) + " " + two(d.getHours()) + ":" + two(d.getMinutes()) + ":" + two(d.getSeconds());
+    const moment = new Date(local ? ms - new Date(ms).getTimezoneOffset() * 60000 : ms);
+    return moment.toISOString().slice(0, 19).replace("T", " ");
   }
   function say() {
-    byId("brush-state").textContent = range ? stamp(range[0]) + " to " + stamp(range[1]) + (local ? " (your zone)" : " UTC") : "all times";
+    byId("brush-state").textContent = range ? `${range.map(stamp).join(" to ")}${local ? " (your zone)" : " UTC"}` : "all times";
   }
-  // Tables name their zone above them, sentences with each moment.
-  function zoned(ms) {
-    var parts = new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(ms);
-    return stamp(ms) + " " + parts.filter(function (part) { return part.type === "timeZoneName"; })[0].value;
-  }
-  all("time").forEach(function (element) { element.dataset.written = element.textContent; element.title = element.dateTime; });
-  byId("zone").addEventListener("click", function () {
+  const written = new Map(all("time, .zone").map((element) => [element, element.textContent]));
+  all("time").forEach((element) => { element.title = element.dateTime; });
+  on(byId("zone"), "click", ({ target }) => {
     local = !local;
-    this.setAttribute("aria-pressed", String(local));
-    this.textContent = local ? "Show times as written" : "Show my time zone";
-    var mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    target.setAttribute("aria-pressed", local);
+    target.textContent = local ? "Show times as written" : "Show my time zone";
     byId("zone-note").textContent = local ? "Charts keep the zone that they name" : "";
-    all(".zone").forEach(function (element) {
-      element.dataset.written = element.dataset.written || element.textContent;
-      element.textContent = local ? mine : element.dataset.written;
-    });
-    all("time").forEach(function (element) {
-      var ms = Date.parse(element.dateTime.replace(/(\.\d{3})\d*/, "$1"));
-      element.textContent = !local || isNaN(ms) ? element.dataset.written : element.className ? zoned(ms) : stamp(ms);
+    written.forEach((text, element) => {
+      const ms = element.dateTime && Date.parse(element.dateTime.replace(/(\.\d{3})\d*/, "$1"));
+      element.textContent = !local || Number.isNaN(ms) ? text : !element.dateTime ? mine : element.className ? zoned(ms) : stamp(ms);
     });
     if (figure) { say(); }
   });
 
   // Deep links open what they point into; printing opens everything.
   function open() {
-    var target = location.hash.length > 1 && byId(location.hash.slice(1));
-    for (var node = target; node; node = node.parentElement) { if (node.tagName === "DETAILS") { node.open = true; } }
+    const target = location.hash.length > 1 && byId(location.hash.slice(1));
+    for (let node = target; node; node = node.parentElement) { if (node.tagName === "DETAILS") { node.open = true; } }
     if (target && target.classList.contains("filtered")) { field.value = ""; setRange(null); target.scrollIntoView(); }
   }
-  window.addEventListener("hashchange", open);
+  on(window, "hashchange", open);
   open();
-  var closed = [];
-  window.addEventListener("beforeprint", function () { closed = all("details:not([open])"); closed.forEach(function (d) { d.open = true; }); });
-  window.addEventListener("afterprint", function () { closed.forEach(function (d) { d.open = false; }); });
-})();
+  let closed = [];
+  on(window, "beforeprint", () => { closed = all("details:not([open])"); closed.forEach((one) => { one.open = true; }); });
+  on(window, "afterprint", () => closed.forEach((one) => { one.open = false; }));
+}

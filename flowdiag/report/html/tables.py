@@ -86,6 +86,7 @@ def _words(side: str, end: ReportEndpoint) -> list[tuple[str, str]]:
         "identity": [] if end.identity is None else [str(end.identity)],
         "workload": [f"{end.workload.kind}/{end.workload.name}"] if end.workload else [],
         "service": [f"{where}{end.name}"] if end.kind == "service" and end.name else [],
+        "node": [end.name] if end.kind == "node" and end.name else [],
     }
     whole = (end_text(end), *end.pods[:4], *end.ips[:4], *end.dns_names[:4], *labels[:8])
     return [
