@@ -14,8 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.analysis.concerns import acceptance_problems, check_problems, unused_rule_problems
-from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
-from flowdiag.analysis.run import Progress, Stage, examine
+from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
+from flowdiag.analysis.run import examine
 from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose.check import broken_checks
 from flowdiag.history import Acceptance, Accepted, History, Recorded, accept, concerns
@@ -83,7 +83,7 @@ def audit(
     """
     selection = selection or Selection()
     options = options or AuditOptions()
-    with _inputs(paths, state, options, progress) as inputs:
+    with _inputs(paths, state, options, progress, stage) as inputs:
         found = examine(
             inputs.paths,
             evidence=evidence,
@@ -154,7 +154,11 @@ class _Inputs(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def _inputs(
-    paths: Sequence[str], state: StateOptions | None, options: AuditOptions, progress: Progress | None
+    paths: Sequence[str],
+    state: StateOptions | None,
+    options: AuditOptions,
+    progress: Progress | None,
+    stage: Stage | None,
 ) -> Iterator[_Inputs]:
     """The paths, and with a live cluster what is collected from it now, for as long as it is read."""
     if state is None or state.live is None:
@@ -168,7 +172,11 @@ def _inputs(
             CollectOptions(cluster=state.live, since_s=options.collect_since_s, skip=options.skip),
             bundle,
             progress,
+            stage,
         )
+        if stage is not None:
+            # Reading may start processes, and no thread of a display may run then.
+            stage(None)
         # What is refused is so every day; what failed or was cut is missing today.
         missing = [one for one in done.fates if one.fate in ("refused", "failed", "left", "cut")]
         yield _Inputs(

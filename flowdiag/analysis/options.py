@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, tzinfo
 
 from msgspec import Struct
@@ -9,7 +10,13 @@ from msgspec import Struct
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.model.policy import IpBlockPods
 
-__all__ = ["EvidenceOptions", "Selection", "StateOptions"]
+__all__ = ["EvidenceOptions", "Progress", "Selection", "Stage", "StateOptions"]
+
+Progress = Callable[[int, int | None, str], None]
+"""Called with bytes done, bytes in all (if known) and the input at hand."""
+
+Stage = Callable[[str | None], None]
+"""Called with what begins to be done beside reading, and with ``None`` where that ends and no other begins."""
 
 
 class EvidenceOptions(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.marks import marks_of
 from flowdiag.analysis.no_denials import only_logged, what_to_collect
-from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
 from flowdiag.analysis.passed import PASSED, against_policies
 from flowdiag.analysis.rule_use import RuleUse, rule_use
 from flowdiag.analysis.sides import Side
@@ -37,17 +37,11 @@ from flowdiag.policy.audit import LET_THROUGH, audits_only
 from flowdiag.tally.collecting import uncollected
 from flowdiag.timeline import Material, build_report
 
-__all__ = ["Examination", "Progress", "Stage", "analyze", "examine", "examined"]
+__all__ = ["Examination", "analyze", "examine", "examined"]
 
 _MOST_PASSED = 5_000
 """Distinct allowed flows up to which `analyze` holds all of them against the policies; beyond it those that
 matter beside a refusal.  An audit looks at all."""
-
-Progress = Callable[[int, int | None, str], None]
-"""Called with bytes done, bytes in all (if known) and the input at hand."""
-
-Stage = Callable[[str], None]
-"""Called with what begins to be done once the inputs are read."""
 
 
 def analyze(

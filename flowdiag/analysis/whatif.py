@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Literal, cast
 
@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from flowdiag.analysis.collect import Evidence, gather, read_state
 from flowdiag.analysis.impact import impact
-from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.sorting import sort_flows
@@ -29,8 +29,6 @@ from flowdiag.policy.whatif import PairChange, compare
 from flowdiag.report.query_types import ConnectionChange, FlowChange, FlowChanges, UnknownChange, WhatifResult
 
 __all__ = ["Revision", "Whatif", "whatif"]
-
-Progress = Callable[[int, int | None, str], None]
 
 _HINT = (
     "kubectl get pods,namespaces,services,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml; "
@@ -80,6 +78,7 @@ def whatif(
     evidence: EvidenceOptions | None = None,
     selection: Selection | None = None,
     progress: Progress | None = None,
+    stage: Stage | None = None,
 ) -> Whatif:
     """Say which connections a change opens and closes, and what becomes of the observed ones.
 
@@ -90,6 +89,7 @@ def whatif(
         evidence: how evidence is read.
         selection: which part of it counts.
         progress: told how far the reading of evidence is.
+        stage: told what comes after it.
 
     Raises:
         InputError: no state, no records in the evidence, or a manifest that cannot be read whole.
@@ -106,9 +106,12 @@ def whatif(
             f"no records in the evidence ({', '.join(paths)})",
             hint="leave it out to compare the states alone; several manifests are --apply A --apply B",
         )
+    tell: Stage = stage or (lambda _: None)
+    tell("reading both states")
     old, new, said = _states(revision, state, read)
     if read is not None:
         said = [*(_line(one) for one in read.warnings), *said]
+    tell("compiling the policies of both")
     dialect = _dialect(state, old, new, read.cnis if read is not None else ())
     sides = [
         Side(one, compile_policies(one, dialect=dialect, ip_block_pods=state.ip_block_pods))
@@ -120,12 +123,14 @@ def whatif(
     ]
     if any(audits_only(one.snapshot, dialect) for one in sides):
         said.append(AS_ENFORCED)
+    tell("comparing what they let pass")
     changes = compare(
         (old, sides[0].policies), (new, sides[1].policies), touched=touched_workloads(sides[0], sides[1])
     )
     flows: FlowChanges | None = None
     isolating: dict[FlowChange, tuple[PolicyRef, ...]] = {}
     if read is not None:
+        tell("holding observed traffic against both")
         resolver = Resolver(old, read.tally.dns, index=sides[0].index)
         observed = sort_flows(read.tally.view(), resolver, selection or Selection(), all_allowed=True)
         effect = impact(chain(observed.refused, observed.allowed), sides[0], sides[1])

@@ -79,7 +79,7 @@ def command(**given: Any) -> int:
     )
     try:
         with progress() as show:
-            done = collect(options, archive, show)
+            done = collect(options, archive, show, show.stage)
     except (KeyboardInterrupt, ClusterError):
         if archive.with_name(f"{archive.name}.partial").exists():
             click.echo(f"flowdiag: not finished; the same command goes on from {archive}.partial", err=True)

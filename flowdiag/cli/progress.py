@@ -1,7 +1,7 @@
 """Progress of long work: a bar on a terminal, a line a minute in a log, nothing for short work.
 
-Reading tells how far it is; what comes after it (explaining, proposing, writing) only says what it does, and
-a thread shows for how long.  That thread begins after the reading, which may start processes of its own.
+Reading tells how far it is; what stands beside it (asking a cluster, explaining, proposing, writing) only says
+what it does, and a thread shows for how long.  None runs while evidence is read, which may start processes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Shown(Protocol):
         """Reading: bytes done, bytes in all (if known) and the file at hand."""
 
     def stage(self, text: str | None) -> None:
-        """What is done now that the inputs are read; ``None`` takes the display away."""
+        """What is done now, until there is more to read or another begins; ``None`` takes the display away."""
 
 
 @contextmanager
@@ -130,6 +130,8 @@ class _Log:
         self._ticker: _Ticker | None = None
 
     def __call__(self, done: int, total: int | None, name: str) -> None:
+        if self._ticker is not None:
+            self.stage(None)
         self._files.add(name)
         now = time.monotonic()
         self._speed.note(now, done)
@@ -174,6 +176,8 @@ class _Bar:
         self._ticker: _Ticker | None = None
 
     def __call__(self, done: int, total: int | None, name: str) -> None:
+        if self._ticker is not None:
+            self.stage(None)
         self._files.add(name)
         now = time.monotonic()
         self._speed.note(now, done)

@@ -120,6 +120,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
             evidence=evidence_of(given),
             selection=selection_of(given),
             progress=show,
+            stage=show.stage,
         )
 
     def rendered(name: str) -> str | bytes:

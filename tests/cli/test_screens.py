@@ -135,6 +135,31 @@ def test_a_terminal_shows_the_work_after_the_reading_and_clears_it() -> None:
     assert plain.rstrip().endswith("the report")
 
 
+def test_reading_takes_the_place_of_what_was_waited_for() -> None:
+    """A cluster is asked, things come, then an archive is packed: one display at a time, and none at the end."""
+    program = textwrap.dedent("""
+        import time
+        from flowdiag.cli import progress as module
+        module._QUIET_S = module._DRAW_S = 0.05
+        with module.progress() as show:
+            show.stage("asking the cluster for its objects")
+            time.sleep(0.4)
+            for done in range(8):
+                show(done * 1_000_000, None, "pods")
+                time.sleep(0.1)
+            show.stage("packing the archive")
+            time.sleep(0.4)
+        print("the archive")
+    """)
+    text, code = on_terminal([sys.executable, "-c", program], columns=140, errors=True)
+    plain = ANSI.sub("", text)
+
+    assert code == 0
+    at = [plain.index(word) for word in ("asking the cluster", "file 1  pods", "packing the archive")]
+    assert at == sorted(at)
+    assert plain.rstrip().endswith("the archive")
+
+
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with progress() as show:
         show(10, 10, "a.log")

@@ -6,6 +6,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from flowdiag.analysis.options import StateOptions
+from flowdiag.analysis.whatif import Revision, whatif
 from flowdiag.cli import exit_codes
 from flowdiag.cli.main import _run
 from flowdiag.report.schema import whatif_schema
@@ -53,6 +55,25 @@ def test_the_suite_by_the_command_line(case, capsys):
     assert {
         (one["src"], one["dst"]): (one["type"], one["old"], one["new"]) for one in expected["changes"]
     } == {(one["src"], one["dst"]): (one["change"], one["old"], one["new"]) for one in answer["connections"]}
+
+
+@pytest.mark.parametrize("paths", [(), (str(DENY),)])
+def test_it_tells_what_it_does(paths):
+    """Stages in their order, and the last one only where there is traffic."""
+    told = []
+    whatif(
+        Revision(delete=("NetworkPolicy/frontend/allow-dns-access",)),
+        state=StateOptions(paths=(str(DENY / "cluster"),)),
+        paths=paths,
+        stage=told.append,
+    )
+
+    assert told == [
+        "reading both states",
+        "compiling the policies of both",
+        "comparing what they let pass",
+        *(["holding observed traffic against both"] if paths else []),
+    ]
 
 
 def test_json_is_of_its_schema(capsys):

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from flowdiag.cluster.collect.run import CollectOptions, collect
+from flowdiag.cluster.live.options import ClusterOptions
 from tests.apiserver.cluster import pod, small
 from tests.apiserver.kinds import CILIUM, CORE
 from tests.apiserver.rbac import Rules
@@ -100,6 +102,17 @@ def test_a_bundle_is_an_input_for_analyze(tmp_path, kubeconfig):
     assert parsers["logs/kube-system/cilium-abcde/cilium-agent.log"] == "cilium-agent-log"
     assert bundle.stat().st_mode & 0o077 == 0
     assert not (tmp_path / "bundle.tar.gz.partial").exists()
+
+
+def test_it_tells_what_it_waits_for(tmp_path, kubeconfig):
+    """Before the first object comes, and what the bytes do not show."""
+    told = []
+    options = CollectOptions(cluster=ClusterOptions(kubeconfig=str(kubeconfig)))
+    collect(options, tmp_path / "b.tar.gz", lambda _done, _all, what: told.append(what), told.append)
+
+    assert told[0] == "asking the cluster for its objects"
+    assert told[-1] == "packing the archive"
+    assert 1 < told.index("pods") < told.index("asking for flows, logs and files") < len(told) - 2
 
 
 def test_logs_and_flows_begin_where_since_says(tmp_path, cluster, kubeconfig):

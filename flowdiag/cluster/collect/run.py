@@ -48,6 +48,7 @@ _TOGETHER = 4
 _NO_ROOM = "out of room (--max-size)"
 
 Progress = Callable[[int, int | None, str], None]
+Stage = Callable[[str | None], None]
 
 
 class CollectOptions(Struct, frozen=True, kw_only=True):
@@ -77,13 +78,23 @@ class Collected(Struct, frozen=True, kw_only=True):
     resumed: bool
 
 
-def collect(options: CollectOptions, archive: Path, progress: Progress | None = None) -> Collected:
+def collect(
+    options: CollectOptions, archive: Path, progress: Progress | None = None, stage: Stage | None = None
+) -> Collected:
     """Collect into `archive`, going on from an earlier collection that was interrupted.
+
+    Args:
+        options: which cluster, and what of it.
+        archive: a ``.tar.gz``.
+        progress: told the bytes that are there, and of what the last were.
+        stage: told what is waited for that brings no bytes.
 
     Raises:
         UsageError: the archive cannot be written, or an unfinished collection asked for something else.
         ClusterError: the cluster cannot be reached or refuses everything; what was fetched is kept.
     """
+    tell: Stage = stage or (lambda _: None)
+    tell("asking the cluster for its objects")
     api = connect(options.cluster)
     run = _Run(api, options, Partial(archive, _told(api, options)), progress)
     try:
@@ -94,7 +105,9 @@ def collect(options: CollectOptions, archive: Path, progress: Progress | None = 
     if not run.partial.fates or all(one.outcome is not Outcome.READ for one in readings):
         run.partial.drop_if_empty()
         raise all_refused(api, readings)
+    tell("asking for flows, logs and files")
     run.rest()
+    tell("packing the archive")
     return run.finish()
 
 
