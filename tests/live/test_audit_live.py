@@ -61,6 +61,9 @@ def test_no_report_names_a_place_that_is_gone(audit, tmp_path):
     _, report, _ = audit()
 
     assert any(one["path"].startswith("live.tar.gz") for one in report["inputs"])
+    told = report["generator"].pop("command")
+    assert f"--history={tmp_path}" in told, "which is not gone"
+    assert "live.tar.gz" not in told
     assert str(tmp_path) not in json.dumps(report)
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         assert "flowdiag-" not in "".join(map(str, connection.execute("SELECT scope, created FROM run")))
