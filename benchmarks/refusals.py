@@ -1,15 +1,17 @@
 """How fast refusals are diagnosed: many distinct refused connections against many policies.
 
-    python benchmarks/refusals.py [--pods 2000] [--policies 500] [--refusals 50000] [--profile]
+    python benchmarks/refusals.py [--pods 2000] [--policies 500] [--refusals 50000] [--crowded] [--profile]
 
 Every connection is refused by the policies (each is asked first), half on one pair's side each, and read as
-Hubble would have told it.  Prints processor seconds of diagnosis (replay, rules) and of the report (grouping,
+Hubble would have told it.  With ``--crowded`` all pods stand in one namespace, no two of them alike, and every
+policy selects every pod: each refusal has as many rules near it as there are policies.  Prints processor seconds of diagnosis (replay, rules) and of the report (grouping,
 proposals with their proofs) apart, and what each costs a refusal.
 """
 
 import argparse
 import cProfile
 import pstats
+import random
 import sys
 import time
 from pathlib import Path
@@ -18,15 +20,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from msgspec.structs import replace
 
-from benchmarks.policy import cluster, questions
+from benchmarks.policy import PORTS, cluster, questions
 from flowdiag.analysis.attribute import attribute
 from flowdiag.analysis.options import StateOptions
 from flowdiag.analysis.state import State
 from flowdiag.diagnose import Context
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
-from flowdiag.model.event import Cause, Direction, Peer, TimeSource, Verdict
+from flowdiag.model.event import Cause, Direction, Peer, TimeSource, Verdict, WorkloadRef
 from flowdiag.model.flow import Flow
-from flowdiag.model.policy import Dialect, IpBlockPods
+from flowdiag.model.objects import ContainerPort, Namespace, Pod, PolicyObject, Snapshot
+from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
 from flowdiag.model.report import Cluster, Generator, SnapshotInfo
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.policy import compile_policies
@@ -36,6 +39,52 @@ from flowdiag.timeline import Material, build_report
 
 NS = 1_000_000_000
 BEGIN = 1_772_366_400 * NS
+
+
+def crowded(pods, policies, seed):
+    """One namespace, a workload a pod, and policies that select all of them and admit one workload each."""
+    dice = random.Random(seed)
+    made = tuple(
+        Pod(
+            namespace="crowd",
+            name=f"app-{number}-0",
+            labels={"app": f"app-{number}", "tier": dice.choice(("front", "back", "data"))},
+            ips=(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",),
+            ports=(ContainerPort("http", 8080, "TCP"),),
+            workload=WorkloadRef("Deployment", f"app-{number}"),
+            phase="Running",
+        )
+        for number in range(pods)
+    )
+
+    def peer():
+        labels = {"app": f"app-{dice.randrange(pods)}"}
+        kind = dice.random()
+        if kind < 0.1:
+            return {"ipBlock": {"cidr": f"203.0.{dice.randrange(113)}.0/24"}}
+        if kind < 0.3:
+            return {
+                "podSelector": {"matchLabels": {**labels, "tier": dice.choice(("front", "back", "data"))}}
+            }
+        if kind < 0.4:
+            space = {"matchLabels": {"kubernetes.io/metadata.name": f"team-{dice.randrange(50)}"}}
+            return {"podSelector": {"matchLabels": labels}, "namespaceSelector": space}
+        return {"podSelector": {"matchLabels": labels}}
+
+    def policy(number):
+        direction, word = dice.choice((("ingress", "from"), ("egress", "to")))
+        rule = {word: [peer() for _ in range(dice.randint(1, 2))], "ports": [{"port": dice.choice(PORTS)}]}
+        return PolicyObject(
+            ref=PolicyRef("NetworkPolicy", "networking.k8s.io", "crowd", f"policy-{number}"),
+            api_version="networking.k8s.io/v1",
+            spec={"podSelector": {}, "policyTypes": [direction.capitalize()], direction: [rule]},
+        )
+
+    return Snapshot(
+        pods=made,
+        policies=tuple(policy(number) for number in range(policies)),
+        namespaces={"crowd": Namespace(name="crowd", labels={"kubernetes.io/metadata.name": "crowd"})},
+    )
 
 
 def refused(snapshot, policies, count):
@@ -147,9 +196,10 @@ def main():
     parser.add_argument("--pods", type=int, default=2000)
     parser.add_argument("--policies", type=int, default=500)
     parser.add_argument("--refusals", type=int, default=50_000)
+    parser.add_argument("--crowded", action="store_true")
     parser.add_argument("--profile", action="store_true")
     asked = parser.parse_args()
-    snapshot = cluster(asked.pods, asked.policies, 1)
+    snapshot = (crowded if asked.crowded else cluster)(asked.pods, asked.policies, 1)
     policies = compile_policies(snapshot, dialect=Dialect.CALICO, ip_block_pods=IpBlockPods.AUTO)
     flows = refused(snapshot, policies, asked.refusals)
     policies = compile_policies(snapshot, dialect=Dialect.CALICO, ip_block_pods=IpBlockPods.AUTO)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.wording import a_list, policy_text
+from flowdiag.diagnose.wording import a_list, policies_text
 from flowdiag.model.report import Confidence
 from flowdiag.model.time import moment_text
 
@@ -100,7 +100,7 @@ def _policy_times(case: Case) -> list[str]:
     loose = case.loose
     if not loose:
         return []
-    names = a_list([policy_text(ref) for ref in loose], most=3)
+    names = policies_text(loose, most=3)
     moment = moment_text(at)
     text = f"It is not certain that {names} read the same at {moment}: its last change is later or not known."
     return [text]

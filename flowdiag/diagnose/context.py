@@ -208,6 +208,11 @@ class Context:
             for ref, versions in self._policies.items()
         }
 
+    @cached_property
+    def egress_by_name(self) -> frozenset[PolicyRef]:
+        """Policies some egress rule of which goes by DNS names, or sends lookups through the proxy."""
+        return frozenset(policy.ref for policy in self.snapshot.policies if _by_name(policy))
+
     def policy(self, ref: PolicyRef) -> tuple[PolicyObject, ...]:
         """Every object (spec, or version in time) of a policy."""
         return self._policies.get(ref, ())
@@ -325,3 +330,18 @@ class Context:
     def names_of(self, ip: str | None) -> tuple[DnsAnswer, ...]:
         """DNS answers that gave this address."""
         return tuple(self._names.get(ip or "", ()))
+
+
+def _by_name(policy: PolicyObject) -> bool:
+    rules = policy.spec.get("egress")
+    for rule in rules if isinstance(rules, list) else ():
+        groups = rule.get("toPorts") if isinstance(rule, dict) else None
+        if isinstance(rule, dict) and rule.get("toFQDNs"):
+            return True
+        if any(
+            isinstance(group, dict) and group.get("rules")
+            for group in groups or ()
+            if isinstance(groups, list)
+        ):
+            return True
+    return False

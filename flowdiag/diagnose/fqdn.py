@@ -15,7 +15,9 @@ _MAX_NAME = 255
 
 
 def _egress_rules(case: Case) -> Iterator[tuple[PolicyRef, dict[str, Any]]]:
-    for ref in dict.fromkeys((*case.isolating, *case.involved)):
+    """Egress rules of those policies that matter here, of which one goes by names."""
+    asked = case.context.egress_by_name
+    for ref in dict.fromkeys(ref for ref in (*case.isolating, *case.involved) if ref in asked):
         policy = policy_at(case, ref)
         rules = policy.spec.get("egress") if policy is not None else None
         for rule in rules if isinstance(rules, list) else ():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flowdiag.diagnose.case import Case
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.policy import Condition, Miss, NearestRule, PolicyRef
@@ -11,6 +13,7 @@ __all__ = [
     "condition_word",
     "end_text",
     "miss_text",
+    "policies_text",
     "policy_text",
     "port_text",
     "rule_text",
@@ -84,12 +87,24 @@ def port_text(case: Case) -> str:
     return f"{case.port}/{protocol}" if protocol else str(case.port)
 
 
-def a_list(texts: list[str] | tuple[str, ...], *, most: int = _LISTED) -> str:
-    """``a``, ``a and b``, ``a, b and 7 more``."""
+def a_list(texts: list[str] | tuple[str, ...], *, most: int = _LISTED, of: int | None = None) -> str:
+    """``a``, ``a and b``, ``a, b and 7 more``.
+
+    Args:
+        texts: what is listed.
+        most: how many are shown.
+        of: how many there are, where `texts` holds only the first.
+    """
     shown = list(texts[:most])
-    if len(texts) > most:
-        return f"{', '.join(shown)} and {len(texts) - most} more"
+    count = len(texts) if of is None else of
+    if count > most:
+        return f"{', '.join(shown)} and {count - most} more"
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def policies_text(refs: Sequence[PolicyRef], *, most: int = _LISTED) -> str:
+    """`a_list` of policies; of thousands only those that are shown are written."""
+    return a_list([policy_text(ref) for ref in refs[:most]], most=most, of=len(refs))
 
 
 def seconds(nanoseconds: int) -> str:

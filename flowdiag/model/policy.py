@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class PolicyRef(Struct, frozen=True, order=True, gc=False):
+class PolicyRef(Struct, frozen=True, order=True, gc=False, cache_hash=True):
     """A policy object; `namespace` is ``None`` for cluster-wide kinds."""
 
     kind: str

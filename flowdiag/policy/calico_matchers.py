@@ -15,6 +15,7 @@ from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.addresses import parse_address
 from flowdiag.policy.calico_labels import ACCOUNT_PREFIX, HOST_MARK, NAME_LABEL
 from flowdiag.policy.calico_selector import CalicoSelector, Node
+from flowdiag.policy.demands import NEVER, Demand
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.matchers import DomainNames
 from flowdiag.policy.model import MATCH, Check, Matcher, Outcome, all_of, miss, unknown
@@ -64,6 +65,10 @@ class Scope(Struct, frozen=True):
         """Keys of namespace labels that it asks for."""
         return self.selector.keys if self.selector is not None else frozenset()
 
+    def demands(self) -> tuple[Demand, ...]:
+        """What a pod must show; see `Demanding.demands`."""
+        return (frozenset({("in", self.namespace)}),) if self.namespace is not None else ()
+
     def check(self, namespace: str | None, labels: Mapping[str, str] | None) -> Check:
         """Answer for an endpoint's namespace; ``None`` is an endpoint that has none."""
         if self.namespace is not None:
@@ -103,6 +108,11 @@ class Part(Struct, frozen=True):
         )
 
 
+def _demands(scope: Scope, parts: tuple[Part, ...]) -> tuple[Demand, ...]:
+    own = (demand for part in parts for demand in part.selector.demands("extra", ACCOUNT_PREFIX))
+    return (*scope.demands(), *own)
+
+
 class KnownEndpoint(Struct, frozen=True):
     """A known endpoint that meets the scope and every selector, or an address of such a network set."""
 
@@ -125,6 +135,12 @@ class KnownEndpoint(Struct, frozen=True):
             | ({"dns"} if self.domains else set())
             | {f"extra/{HOST_MARK}"}
         )
+
+    def demands(self, kind: str, /) -> tuple[Demand, ...]:
+        """See `Demanding.demands`; an address in a network set needs no labels."""
+        if self.set_bits or self.domains:
+            return ()
+        return _demands(self.scope, self.parts) if kind == "pod" else (NEVER,)
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
@@ -185,6 +201,10 @@ class EndpointSelected(Struct, frozen=True):
         """See `Matcher.keys`."""
         own = {f"extra/{key}" for part in self.parts for key in part.selector.keys}
         return frozenset(own | {f"namespace/{key}" for key in self.scope.keys} | {f"extra/{HOST_MARK}"})
+
+    def demands(self, kind: str, /) -> tuple[Demand, ...]:
+        """See `Demanding.demands`."""
+        return _demands(self.scope, self.parts) if kind == "pod" else ()
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from flowdiag.model.policy import Condition, Miss
+from flowdiag.policy.demands import Demand
 from flowdiag.policy.model import MATCH, Check, Outcome, all_of, miss, unknown
 
 __all__ = ["CalicoSelector", "Node", "SelectorSyntaxError", "parse_selector"]
@@ -136,6 +137,22 @@ class CalicoSelector(Struct, frozen=True):
     def everything(self) -> bool:
         """Whether it is ``all()``."""
         return self.root.kind == "all"
+
+    def demands(self, source: str, beside: str) -> tuple[Demand, ...]:
+        """Give what labels of a source must show: each part that asks for a label demands it.
+
+        Args:
+            source: of the tokens.
+            beside: a prefix of keys that may exist unseen, on which nothing is demanded.
+        """
+        parts = self.root.parts if self.root.kind == "and" else (self.root,)
+        return tuple(
+            frozenset({(source, part.key)})
+            if part.kind == "has"
+            else frozenset((source, part.key, value) for value in part.values)
+            for part in parts
+            if part.kind in ("==", "in", "has") and not part.key.startswith(beside)
+        )
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether complete labels meet it."""

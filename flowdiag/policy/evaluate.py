@@ -26,11 +26,12 @@ from flowdiag.model.policy import (
     PolicyRef,
     WalkStep,
 )
+from flowdiag.policy.conditions import Conditions
 from flowdiag.policy.decide import decide
 from flowdiag.policy.ends import EndsBook, pod_endpoint
 from flowdiag.policy.explain import explained
 from flowdiag.policy.facts import OUTSIDE
-from flowdiag.policy.index import Conditions, Plan, View, in_order
+from flowdiag.policy.index import Plan, View, in_order
 from flowdiag.policy.model import Outcome, Policy, Tier, Traffic
 from flowdiag.policy.nearest import holds_address, named
 from flowdiag.policy.several import any_port, at_name, both
@@ -289,17 +290,20 @@ class PolicySet:
         self, direction: Direction, subject: Facts, peer: Facts, traffic: Traffic, at: int | None = None
     ) -> bool | None:
         """Give the verdict of one end alone, without what explains it: fast, for many ports and pairs."""
-        settled = self._beyond_policy(direction, subject, peer)
+        settled = self.beyond_policy(direction, subject, peer)
         if settled is not None:
             return settled.allowed
         plan = self._plans[direction]
         view = self._view(plan, subject, at)
         destination = subject if direction is Direction.INGRESS else peer
         sure, maybe = plan.matching(view, peer, traffic, destination)
-        allowed = decide(plan, view, sure, maybe, traffic).allowed
+        return self.known(direction, subject, peer, told=decide(plan, view, sure, maybe, traffic).allowed)
+
+    def known(self, direction: Direction, subject: Facts, peer: Facts, *, told: bool | None) -> bool | None:
+        """What is left of the rules' verdict on an end beside policies that nobody has read."""
         if self._unread is not None and subject.kind == "pod":
             return None
-        return None if allowed and self._unseen(direction, subject, peer) is not None else allowed
+        return None if told and self._unseen(direction, subject, peer) is not None else told
 
     @property
     def crosses(self) -> bool:
@@ -327,7 +331,7 @@ class PolicySet:
         """Decide one end, with what explains it; ``None`` for one that no policy of the cluster polices."""
         if subject.kind in OUTSIDE:
             return None
-        settled = self._beyond_policy(direction, subject, peer)
+        settled = self.beyond_policy(direction, subject, peer)
         if settled is not None:
             return settled
         plan = self._plans[direction]
@@ -361,8 +365,8 @@ class PolicySet:
             return decision
         return replace(decision, nearest=named(decision.nearest, subject, peer))
 
-    def _beyond_policy(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
-        """Decide what no policy decides."""
+    def beyond_policy(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
+        """Decide what no policy decides, whatever the traffic; ``None`` where policies do."""
         if subject.kind in ("unknown", "entity") and subject.entity not in self._policed:
             return EndDecision(allowed=None, unknown=(subject.why_unknown or "who the end is, is not known",))
         if (

@@ -49,7 +49,7 @@ def explained(
     near: tuple[NearestRule, ...] = ()
     if nearest and verdict.allowed is not True:
         wanted = _openers(plan, view, verdict) & ~plan.implicit
-        near = nearest_rules(plan, candidates(plan, wanted, subject, peer, traffic, destination))
+        near = nearest_rules(plan, wanted, subject, peer, traffic, destination)
     return EndDecision(
         allowed=verdict.allowed,
         isolated_by=view.isolated_by,
@@ -101,13 +101,11 @@ def _notes(plan: Plan, verdict: Verdict, sure: int) -> tuple[str, ...]:
 def _uncertain(plan: Plan, view: View, at: int | None) -> tuple[PolicyRef, ...]:
     if at is None:
         return ()
-    found = set()
-    for places in view.selecting:
-        for place in places:
-            policy = plan.policies[place]
-            if policy.validity.valid_from is not None and at < policy.validity.valid_from:
-                found.add(policy.ref)
-    return tuple(sorted(found))
+    later = [place for place in plan.dated if at < (plan.policies[place].validity.valid_from or at)]
+    if not later:
+        return ()
+    selecting = {place for places in view.selecting for place in places}
+    return tuple(sorted({plan.policies[place].ref for place in later if place in selecting}))
 
 
 def _openers(plan: Plan, view: View, verdict: Verdict) -> int:

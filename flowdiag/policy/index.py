@@ -8,178 +8,40 @@ The bits are nothing but remembered answers of `Rule`'s own conditions: there is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-
-from msgspec import Struct
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import repeat
+from operator import itemgetter
+from typing import NamedTuple
 
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
+from flowdiag.policy.conditions import Alternative, Alternatives, Answers, Conditions, Entry
+from flowdiag.policy.demands import shown
 from flowdiag.policy.facts import Facts
-from flowdiag.policy.model import (
-    MATCH,
-    Action,
-    Check,
-    Matcher,
-    Order,
-    Outcome,
-    Policy,
-    Rule,
-    Tier,
-    Traffic,
-    all_of,
-    miss,
-)
+from flowdiag.policy.model import MATCH, Check, Order, Outcome, Policy, Rule, Tier, Traffic, all_of, miss
+from flowdiag.policy.peerlist import PeerList, bits_of
+from flowdiag.policy.ports import PortSet
+from flowdiag.policy.shortlist import Shortlist
 
-__all__ = ["Alternative", "Answers", "Conditions", "Plan", "TierPlan", "View", "bits_of", "in_order"]
+__all__ = ["Distance", "Plan", "TierPlan", "Told", "View", "bits_of", "in_order"]
+
+_FEW = 32
+"""So many rules are asked one by one: looking them up costs more."""
+
+_MEMORY = 1 << 10
+"""Kinds of traffic whose answers by level are remembered before the memory starts afresh."""
+
+Distance = tuple[int, int, int]
+"""Misses, unknowns, and minus the number of conditions that hold: what nearest rules are ranked by."""
+
+_TRIES = 4
+"""Questions to all rules before they are put into a list to be looked up in: making it costs as much."""
 
 
 def in_order(tier: Tier) -> Sequence[Policy]:
     """A tier's policies in the order in which they are tried."""
     return sorted(tier.policies, key=lambda each: (each.rank, each.ref))
-
-
-def bits_of(mask: int) -> Iterator[int]:
-    """Yield the positions of the set bits, lowest first."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-
-
-class Answers:
-    """Bit sets of rules: asked so far, surely matching, possibly matching."""
-
-    __slots__ = ("known", "maybe", "sure")
-
-    def __init__(self) -> None:
-        self.known = 0
-        self.sure = 0
-        self.maybe = 0
-
-    def enter(self, position: int, outcome: Outcome) -> None:
-        """Remember one answer."""
-        bit = 1 << position
-        self.known |= bit
-        if outcome is not Outcome.MISS:
-            self.maybe |= bit
-            if outcome is Outcome.MATCH:
-                self.sure |= bit
-
-
-class Alternative:
-    """One peer as some rules have it, and its answers by class; equal peers share one."""
-
-    __slots__ = ("_answers", "_matchers")
-
-    def __init__(self, matchers: tuple[Asked, ...]) -> None:
-        self._matchers = matchers
-        self._answers: dict[int, tuple[Check, int]] = {}
-
-    def outcome(self, facts: Facts) -> Outcome:
-        """Answer for one end without what explains it: the first miss settles it."""
-        answer = self._answers.get(facts.class_id)
-        if answer is not None:
-            return answer[0].outcome
-        outcome = Outcome.MATCH
-        for asked in self._matchers:
-            found = asked.of(facts).outcome
-            if found is Outcome.MISS:
-                return found
-            if found is Outcome.UNKNOWN:
-                outcome = found
-        return outcome
-
-    def of(self, facts: Facts) -> tuple[Check, int]:
-        """Answer for one end, and how many of its conditions hold."""
-        answer = self._answers.get(facts.class_id)
-        if answer is None:
-            checks = [asked.of(facts) for asked in self._matchers]
-            held = sum(1 for check in checks if check.outcome is Outcome.MATCH)
-            answer = self._answers[facts.class_id] = (all_of(checks), held)
-        return answer
-
-
-_Alternatives = tuple[tuple[str, Alternative], ...] | None
-"""A rule's peers with their paths; ``None`` for any peer."""
-
-
-class Asked:
-    """A condition that occurs in some rule, and its answers by class; equal conditions share one."""
-
-    __slots__ = ("_answers", "matcher")
-
-    def __init__(self, matcher: Matcher) -> None:
-        self.matcher = matcher
-        self._answers: dict[int, Check] = {}
-
-    def of(self, facts: Facts) -> Check:
-        """Answer for one end, asked once per class."""
-        answer = self._answers.get(facts.class_id)
-        if answer is None:
-            answer = self._answers[facts.class_id] = self.matcher.check(facts)
-        return answer
-
-
-class Entry(Struct, frozen=True, eq=False):
-    """What one policy brings into a plan of one direction; bits count from its own first rule."""
-
-    whole: dict[Direction, tuple[Rule, ...]]
-    rules: tuple[Rule, ...]
-    alternatives: list[_Alternatives]
-    allow: int
-    deny: int
-    passes: int
-    by_destination: int
-
-
-class Conditions:
-    """Conditions that stand in rules, with their answers by class of ends; equal ones share one.
-
-    A condition says the same wherever it stands, so both directions, and policy sets that differ in a few
-    policies over the same classes, ask through one of these.
-    """
-
-    def __init__(self) -> None:
-        self._asked: dict[Matcher, Asked] = {}
-        self._by_matchers: dict[tuple[Matcher, ...], Alternative] = {}
-        self._entries: dict[tuple[int, Direction], Entry] = {}
-        """By the identity of a policy's rules, which the entry keeps so that it stays theirs.
-
-        Hashing conditions costs more, and a policy that only stands elsewhere or has another name keeps its rules.
-        """
-
-    def entry(self, policy: Policy, direction: Direction) -> Entry:
-        """What a policy brings into a plan."""
-        key = (id(policy.rules), direction)
-        known = self._entries.get(key)
-        if known is None:
-            rules = policy.rules.get(direction, ())
-            known = self._entries[key] = Entry(
-                whole=policy.rules,
-                rules=rules,
-                alternatives=[self._alternatives(rule) for rule in rules],
-                allow=_bits(rule.action is Action.ALLOW for rule in rules),
-                deny=_bits(rule.action is Action.DENY for rule in rules),
-                passes=_bits(rule.action is Action.PASS for rule in rules),
-                by_destination=_bits(any(each.by_destination for each in rule.traffic) for rule in rules),
-            )
-        return known
-
-    def _alternatives(self, rule: Rule) -> _Alternatives:
-        if rule.peers is None:
-            return None
-        return tuple((rule.path + peer.path, self._alternative(peer.matchers)) for peer in rule.peers)
-
-    def _alternative(self, matchers: tuple[Matcher, ...]) -> Alternative:
-        found = self._by_matchers.get(matchers)
-        if found is None:
-            asked = tuple(self._asked.setdefault(each, Asked(each)) for each in matchers)
-            found = self._by_matchers[matchers] = Alternative(asked)
-        return found
-
-
-def _bits(flags: Iterable[bool]) -> int:
-    return sum(1 << position for position, flag in enumerate(flags) if flag)
 
 
 class TierPlan:
@@ -198,6 +60,26 @@ class TierPlan:
         self.policies: list[int] = []
         self.tie_groups: list[list[int]] = []
         """Rule bits of each policy that shares its place with others, group by group."""
+
+
+class Selection:
+    """Policies of one namespace, or of none, that select the same ends."""
+
+    __slots__ = ("applies_to", "narrowed", "places", "subjects")
+
+    def __init__(self, applies_to: Alternative, subjects: frozenset[str]) -> None:
+        self.applies_to = applies_to
+        self.subjects = subjects
+        self.places: list[int] = []
+        self.narrowed = False
+        """Whether a rule of theirs asks more of the policed end."""
+
+    def selects(self, facts: Facts) -> Check | None:
+        """Answer for an end of their namespace; ``None`` for a miss."""
+        if facts.kind not in self.subjects:
+            return None
+        check = self.applies_to.of(facts)[0]
+        return None if check.outcome is Outcome.MISS else check
 
 
 class View:
@@ -226,6 +108,15 @@ class View:
         """Every policy that isolates the end, sorted."""
 
 
+class Told(NamedTuple):
+    """What rules say of all ports of a protocol between two ends."""
+
+    spans: list[tuple[int, int, bool | None]]
+    """``(first, last, allowed)`` in order; neighbours differ."""
+    surely: PortSet
+    possibly: PortSet
+
+
 class Plan:
     """All tiers of one direction, their rules in order of evaluation, and the remembered answers.
 
@@ -249,15 +140,27 @@ class Plan:
         self.by_destination = 0
         self.implicit = 0
         """Bits of the rules that no object holds."""
-        self._by_namespace: dict[str, list[int]] = {}
-        self._cluster_wide: list[int] = []
+        self._selections: list[Selection] = []
+        self._selection_of: dict[tuple[str | None, int, frozenset[str]], int] = {}
+        self._spaces: dict[str | None, int] = {}
+        """Bits of the selections by namespace; under ``None`` those of policies that have none."""
+        self._built = 0
         self._views: dict[tuple[int, int], View] = {}
+        self._shared: dict[tuple[object, ...], View] = {}
         self._peers: dict[int, Answers] = {}
         self._traffic: dict[tuple[Traffic, int], Answers] = {}
         self._conditions = conditions
-        self._alternatives: list[_Alternatives] = []
+        self._alternatives: list[Alternatives] = []
         """Per rule, its peers with their paths; ``None`` for any peer."""
         self._passing: dict[tuple[int, Traffic, int], Check] = {}
+        self._traffic_of: list[int] = []
+        """Per rule, the number of its conditions on the traffic."""
+        self._levels: dict[tuple[Traffic, int], dict[Distance, int]] = {}
+        self._asked = 0
+        self.spans: dict[tuple[int, int, int, str, int], Told] = {}
+        """What `flowdiag.policy.reach` remembers of the rules' verdicts over ports."""
+        self.dated: list[int] = []
+        """Policies whose text is known to be later than themselves."""
         self._by_ref: dict[PolicyRef, list[int]] = {}
         for tier, policies in tiers:
             if tier.always or any(direction in policy.directions for policy in policies):
@@ -275,16 +178,16 @@ class Plan:
             self._by_ref.setdefault(policy.ref, []).append(place)
             self.tier_of.append(len(self.tiers))
             plan.policies.append(place)
-            if policy.namespace is None:
-                self._cluster_wide.append(place)
-            else:
-                self._by_namespace.setdefault(policy.namespace, []).append(place)
+            if policy.validity.valid_from is not None:
+                self.dated.append(place)
             entry = self._conditions.entry(policy, self.direction)
+            self._select(policy, place, entry)
             first, count = len(self.rules), len(entry.rules)
             own = ((1 << count) - 1) << first
             self.rules += entry.rules
             self._alternatives += entry.alternatives
             self.policy_of += [place] * count
+            self._traffic_of += entry.traffic
             plan.allow |= entry.allow << first
             plan.deny |= entry.deny << first
             plan.passes |= entry.passes << first
@@ -314,19 +217,61 @@ class Plan:
         key = (facts.class_id, epoch)
         view = self._views.get(key)
         if view is None:
-            view = self._views[key] = self._build_view(facts, active)
+            view = self._views[key] = self._build_view(facts, epoch, active)
         return view
 
-    def _build_view(self, facts: Facts, active: int) -> View:
+    def _select(self, policy: Policy, place: int, entry: Entry) -> None:
+        key = (policy.namespace, id(entry.applies_to), policy.subjects)
+        number = self._selection_of.get(key)
+        if number is None:
+            number = self._selection_of[key] = len(self._selections)
+            self._selections.append(Selection(entry.applies_to, policy.subjects))
+            self._spaces[policy.namespace] = self._spaces.get(policy.namespace, 0) | 1 << number
+        selection = self._selections[number]
+        selection.places.append(place)
+        selection.narrowed |= entry.narrowed
+
+    def _build_view(self, facts: Facts, epoch: int, active: int) -> View:
+        selected: list[tuple[Selection, Check]] = []
+        for number in bits_of(self._may_select(facts)):
+            selection = self._selections[number]
+            check = selection.selects(facts)
+            if check is not None:
+                selected.append((selection, check))
+        if any(selection.narrowed or check is not MATCH for selection, check in selected):
+            return self._put_together(selected, facts, active)
+        # Ends that the same policies select for sure, whose rules ask no more of them, share what that comes to.
+        key = (epoch, facts.kind, *(id(selection) for selection, _ in selected))
+        view = self._shared.get(key)
+        if view is None:
+            view = self._shared[key] = self._put_together(selected, facts, active)
+        return view
+
+    def _may_select(self, facts: Facts) -> int:
+        """Bits of the selections that may take the end."""
+        wanted = self._spaces.get(None, 0)
+        if facts.namespace is not None:
+            wanted |= self._spaces.get(facts.namespace, 0)
+        if wanted.bit_count() <= _FEW or facts.kind != "pod":
+            return wanted
+        self._built += 1
+        tokens = shown(facts) if self._built > _TRIES else None
+        if tokens is None:
+            return wanted
+        return wanted & self._selecting.possible(tokens)
+
+    @cached_property
+    def _selecting(self) -> Shortlist:
+        return Shortlist((each.applies_to.demands("pod") for each in self._selections), repeat(0))
+
+    def _put_together(self, selected: Sequence[tuple[Selection, Check]], facts: Facts, active: int) -> View:
         view = View(len(self.tiers))
-        places = self._cluster_wide + self._by_namespace.get(facts.namespace or "", [])
-        for place in sorted(places):
+        places = [(place, check) for selection, check in selected for place in selection.places]
+        places.sort(key=itemgetter(0))
+        for place, selects in places:
             if not active >> place & 1:
                 continue
             policy = self.policies[place]
-            selects = self.selects(policy, facts)
-            if selects.outcome is Outcome.MISS:
-                continue
             tier = self.tier_of[place]
             closes = self.tiers[tier].tier.closes and self.direction in policy.isolates
             if selects.outcome is Outcome.MATCH:
@@ -372,9 +317,21 @@ class Plan:
         if answers is None:
             answers = self._peers[facts.class_id] = Answers()
         missing = wanted & ~answers.known
+        if missing.bit_count() > _FEW:
+            self._asked += 1
+            near = self.peer_list.near(facts) if self._asked > _TRIES else None
+            if near is not None:
+                # All others miss for sure.
+                answers.known |= missing
+                missing &= near
         for position in bits_of(missing):
             answers.enter(position, self._peer_outcome(position, facts))
         return answers
+
+    @cached_property
+    def peer_list(self) -> PeerList:
+        """Every rule's peers, to be looked up."""
+        return PeerList(self._alternatives)
 
     def _peer_outcome(self, position: int, facts: Facts) -> Outcome:
         """Three-valued OR over the rule's peers."""
@@ -390,7 +347,7 @@ class Plan:
                 best = outcome
         return best
 
-    def alternatives(self, position: int) -> _Alternatives:
+    def alternatives(self, position: int) -> Alternatives:
         """Give a rule's peers with their paths; ``None`` for any peer."""
         return self._alternatives[position]
 
@@ -418,12 +375,63 @@ class Plan:
         if not conditions:
             return MATCH
         named = self.by_destination >> position & 1
-        key = (position, traffic, destination.class_id if named else -1)
+        key = (self._traffic_of[position], traffic, destination.class_id if named else -1)
         answer = self._passing.get(key)
         if answer is None:
             answer = all_of([each.check(traffic, destination) for each in conditions])
             self._passing[key] = answer
         return answer
+
+    def distances(
+        self, rules: int, peer: Facts, traffic: Traffic, destination: Facts
+    ) -> list[tuple[Distance, int]] | None:
+        """How near rules can be at best, nearest first, as bits of their peers in `peer_list`.
+
+        Args:
+            rules: bits of the rules.
+            peer: the refused end.
+            traffic: what was asked.
+            destination: whose ports count.
+
+        Returns:
+            ``None`` where nothing can be said before the peers are asked.
+        """
+        levels = self.peer_list.levels(peer)
+        if levels is None:
+            return None
+        wanted = self.peer_list.of(rules)
+        found: dict[Distance, int] = {}
+        for (misses, unknowns, held), passing in self._traffic_levels(traffic, destination).items():
+            here = passing & wanted
+            for (unmet, size), bits in levels.items() if here else ():
+                # Of the conditions on the peer, one at least does not hold where a demand is not met.
+                best = (misses + unmet, unknowns, -held - size + (unmet > 0))
+                found[best] = found.get(best, 0) | (bits & here)
+        return sorted((best, bits) for best, bits in found.items() if bits)
+
+    def _traffic_levels(self, traffic: Traffic, destination: Facts) -> dict[Distance, int]:
+        """Peers by how their rules answer to the traffic: misses, unknowns, and what can hold beside the peer."""
+        key = (traffic, destination.class_id if self.by_destination else -1)
+        known = self._levels.get(key)
+        if known is None:
+            if len(self._levels) >= _MEMORY:
+                self._levels.clear()
+            known = self._levels[key] = {}
+            for position, peers in self._alike_traffic:
+                check = self.traffic_check(position, traffic, destination)
+                level = (len(check.misses), len(check.unknown), 1 + (check.outcome is Outcome.MATCH))
+                known[level] = known.get(level, 0) | peers
+        return known
+
+    @cached_property
+    def _alike_traffic(self) -> list[tuple[int, int]]:
+        """One rule of those with the same conditions on the traffic, and the peers of all of them."""
+        first: dict[int, int] = {}
+        peers: dict[int, int] = {}
+        for position, number in enumerate(self._traffic_of):
+            first.setdefault(number, position)
+            peers[number] = peers.get(number, 0) | self.peer_list.of_rule[position]
+        return [(first[number], bits) for number, bits in peers.items()]
 
     def matching(self, view: View, peer: Facts, traffic: Traffic, destination: Facts) -> tuple[int, int]:
         """Bit sets ``(sure, maybe)`` of the rules that match a connection."""

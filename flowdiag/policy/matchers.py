@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.addresses import Network, RangeTable
+from flowdiag.policy.demands import NEVER, Demand, range_tokens
 from flowdiag.policy.facts import ADDRESS, Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, miss, unknown
 from flowdiag.policy.selectors import LabelSelector
@@ -42,6 +43,10 @@ class NamespaceNamed(Struct, frozen=True):
         """See `Matcher.keys`; the namespace itself is part of every class."""
         return frozenset()
 
+    def demands(self, kind: str, /) -> tuple[Demand, ...]:
+        """See `Demanding.demands`."""
+        return (frozenset({("in", self.namespace)}) if kind == "pod" else NEVER,)
+
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
         if facts.kind == "pod" and facts.namespace == self.namespace:
@@ -66,6 +71,10 @@ class NamespaceSelected(Struct, frozen=True):
     def keys(self) -> frozenset[str]:
         """See `Matcher.keys`."""
         return frozenset(f"namespace/{key}" for key in self.selector.keys)
+
+    def demands(self, kind: str, /) -> tuple[Demand, ...]:
+        """See `Demanding.demands`."""
+        return self.selector.demands("namespace") if kind == "pod" else (NEVER,)
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
@@ -92,6 +101,10 @@ class PodSelected(Struct, frozen=True):
     def keys(self) -> frozenset[str]:
         """See `Matcher.keys`."""
         return frozenset(f"pod/{key}" for key in self.selector.keys)
+
+    def demands(self, kind: str, /) -> tuple[Demand, ...]:
+        """See `Demanding.demands`."""
+        return self.selector.demands("pod") if kind == "pod" else (NEVER,)
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
@@ -150,6 +163,12 @@ class AddressRange(Struct, frozen=True):
     def keys(self) -> frozenset[str]:
         """See `Matcher.keys`; range hits are part of every class."""
         return frozenset()
+
+    def demands(self, kind: str, /) -> tuple[Demand, ...]:
+        """See `Demanding.demands`."""
+        if kind == "pod" and self.pods is Outcome.MISS:
+            return (NEVER,)
+        return (range_tokens(self.bits),)
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""

@@ -3,16 +3,19 @@
 The misses are the ones that the rule's own conditions tell; this module only ranks them.
 Method: fewest misses first, then fewest unknowns, then the rule of which most conditions did hold, then
 the policies' order, so that the ranking never depends on the order of files.
+Where there are many, they are measured in the order of what each can be at best, which demands and the
+conditions on the traffic tell without asking the peers (`Plan.distances`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from flowdiag.model.policy import Miss, NearestRule
 from flowdiag.policy.facts import ADDRESS, SUBJECT_ADDRESS, Facts
-from flowdiag.policy.index import Plan, bits_of
+from flowdiag.policy.index import Distance, Plan, bits_of
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, all_of
 
 __all__ = [
@@ -27,6 +30,9 @@ __all__ = [
 
 MAX_NEAREST = 5
 """Rules kept per end; a reader looks at one or two."""
+
+_FEW = 16
+"""So many rules are measured one by one."""
 
 _PLACES = frozenset({ADDRESS, SUBJECT_ADDRESS})
 _MAX_DISTANCE = 3
@@ -114,25 +120,57 @@ def candidates(
     return found
 
 
-def nearest_rules(plan: Plan, measured: list[Candidate]) -> tuple[NearestRule, ...]:
-    """Rank candidates and keep the nearest of those that do not match; `measured` is sorted in place."""
-    measured.sort()
-    found = []
-    for each in measured:
-        check = each.check
-        if check.outcome is Outcome.MATCH:
-            continue
-        found.append(
-            NearestRule(
-                policy=plan.policies[plan.policy_of[each.position]].ref,
-                rule=each.path,
-                misses=check.misses,
-                unknown=check.unknown,
-            )
+def nearest_rules(
+    plan: Plan, rules: int, subject: Facts, peer: Facts, traffic: Traffic, destination: Facts
+) -> tuple[NearestRule, ...]:
+    """Rank the rules in the bit set `rules`, and keep the nearest of those that do not match."""
+    levels = None if rules.bit_count() <= _FEW else plan.distances(rules, peer, traffic, destination)
+    if levels is None:
+        nearest = _ranked(candidates(plan, rules, subject, peer, traffic, destination))
+    else:
+        nearest = _searched(plan, levels, subject, peer, traffic, destination)
+    return tuple(
+        NearestRule(
+            policy=plan.policies[plan.policy_of[each.position]].ref,
+            rule=each.path,
+            misses=check.misses,
+            unknown=check.unknown,
         )
-        if len(found) == MAX_NEAREST:
-            break
-    return tuple(found)
+        for each in nearest
+        for check in (each.check,)
+    )
+
+
+def _ranked(measured: list[Candidate]) -> list[Candidate]:
+    measured.sort()
+    missing = (each for each in measured if each.check.outcome is not Outcome.MATCH)
+    return list(islice(missing, MAX_NEAREST))
+
+
+def _searched(
+    plan: Plan,
+    levels: list[tuple[Distance, int]],
+    subject: Facts,
+    peer: Facts,
+    traffic: Traffic,
+    destination: Facts,
+) -> list[Candidate]:
+    """Measure rules by their least possible distances, until none that is left can come among the nearest."""
+    peers = plan.peer_list
+    nearest: list[Candidate] = []
+    done = 0
+    for distance, level in levels:
+        left = level & ~done
+        while left:
+            position = peers.rule_of[(left & -left).bit_length() - 1]
+            # Peers stand in the order of the rules, so what follows at this distance is no nearer.
+            if len(nearest) == MAX_NEAREST and (*distance, position) > nearest[-1][:4]:
+                break
+            done |= peers.of_rule[position]
+            left &= ~done
+            measured = candidates(plan, 1 << position, subject, peer, traffic, destination)
+            nearest = _ranked(nearest + measured)
+    return nearest
 
 
 def holds_address(rules: tuple[NearestRule, ...]) -> bool:

@@ -11,6 +11,7 @@ __all__ = ["ALL_PORTS", "MAX_PORT", "MIN_PORT", "NO_PORTS", "PortSet"]
 
 MIN_PORT = 1
 MAX_PORT = 65535
+_EVERY = ((MIN_PORT, MAX_PORT),)
 
 
 class PortSet:
@@ -72,10 +73,20 @@ class PortSet:
         return PortSet(gaps)
 
     def __and__(self, other: PortSet) -> PortSet:
-        return ~(~self | ~other)
+        if self.ranges == _EVERY:
+            return other
+        if other.ranges == _EVERY:
+            return self
+        return PortSet(
+            (max(low, other_low), min(high, other_high))
+            for low, high in self.ranges
+            for other_low, other_high in other.ranges
+        )
 
     def __sub__(self, other: PortSet) -> PortSet:
-        return self & ~other
+        if not self.ranges or not other.ranges:
+            return self
+        return NO_PORTS if self.ranges == other.ranges else self & ~other
 
     def __le__(self, other: PortSet) -> bool:
         return not self - other

@@ -6,13 +6,15 @@ one port of each span between such edges is asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
-from flowdiag.policy.index import bits_of
+from flowdiag.policy.decide import decide
+from flowdiag.policy.index import Plan, Told, View, bits_of
 from flowdiag.policy.model import Traffic
 from flowdiag.policy.ports import MAX_PORT, MIN_PORT, NO_PORTS, PortSet
 from flowdiag.policy.traffic import PORT_PROTOCOLS
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from flowdiag.policy.facts import Facts
 
 __all__ = ["Openness", "Ports", "connections", "joined", "openness", "port_verdicts"]
+
+_MEMORY = 1 << 14
+"""Kinds of pairs whose ports are remembered before the memory starts afresh."""
 
 Ports = dict[str, PortSet]
 """Open ports by protocol: ``{"TCP": PortSet(80, 443)}``; a protocol with none is left out."""
@@ -40,25 +45,71 @@ def port_verdicts(
     Returns:
         ``(first, last, allowed)``, in order, covering 1 to 65535; neighbours differ.
     """
+    settled = policies.beyond_policy(direction, subject, peer)
+    if settled is not None:
+        return [(MIN_PORT, MAX_PORT, settled.allowed)]
     plan = policies.plan(direction)
     view = policies.view(direction, subject, at)
     destination = subject if direction is Direction.INGRESS else peer
+    spans = _told(plan, view, peer, protocol, destination).spans
+    return _merged(
+        (low, high, policies.known(direction, subject, peer, told=told)) for low, high, told in spans
+    )
+
+
+def _open_ports(
+    policies: PolicySet, direction: Direction, subject: Facts, peer: Facts, protocol: str, at: int | None
+) -> tuple[PortSet, PortSet]:
+    """Ports that one end lets pass for sure, and those that it may; as `port_verdicts` has them."""
+    settled = policies.beyond_policy(direction, subject, peer)
+    if settled is not None:
+        return (_ALL if settled.allowed else NO_PORTS, NO_PORTS if settled.allowed is False else _ALL)
+    destination = subject if direction is Direction.INGRESS else peer
+    told = _told(policies.plan(direction), policies.view(direction, subject, at), peer, protocol, destination)
+    return (
+        told.surely if policies.known(direction, subject, peer, told=True) else NO_PORTS,
+        _ALL if policies.known(direction, subject, peer, told=False) is None else told.possibly,
+    )
+
+
+def _told(plan: Plan, view: View, peer: Facts, protocol: str, destination: Facts) -> Told:
+    """What the rules say of all ports; remembered, as most pairs of ends meet the same few rules."""
     wanted = view.answers.maybe
-    wanted &= plan.peer_answers(peer, wanted).maybe
-    edges = {MIN_PORT}
-    for position in bits_of(wanted):
-        for condition in plan.rules[position].traffic:
-            edges.update(condition.ports(protocol, destination).edges())
-    spans: list[tuple[int, int, bool | None]] = []
-    starts = sorted(edges)
-    for index, low in enumerate(starts):
-        high = starts[index + 1] - 1 if index + 1 < len(starts) else MAX_PORT
-        verdict = policies.verdict(direction, subject, peer, Traffic(protocol, low), at)
-        if spans and spans[-1][2] is verdict:
-            spans[-1] = (spans[-1][0], high, verdict)
+    peers = plan.peer_answers(peer, wanted)
+    wanted &= peers.maybe
+    named = destination.class_id if wanted & plan.by_destination else -1
+    key = (id(view), wanted, wanted & peers.sure, protocol, named)
+    known = plan.spans.get(key)
+    if known is None:
+        edges = {MIN_PORT}
+        for position in bits_of(wanted):
+            for condition in plan.rules[position].traffic:
+                edges.update(condition.ports(protocol, destination).edges())
+        starts = sorted(edges)
+        spans = []
+        for low, behind in zip(starts, [*starts[1:], MAX_PORT + 1], strict=True):
+            traffic = Traffic(protocol, low)
+            sure, maybe = plan.matching(view, peer, traffic, destination)
+            spans.append((low, behind - 1, decide(plan, view, sure, maybe, traffic).allowed))
+        if len(plan.spans) >= _MEMORY:
+            plan.spans.clear()
+        spans = _merged(spans)
+        known = plan.spans[key] = Told(
+            spans,
+            PortSet((low, high) for low, high, verdict in spans if verdict),
+            PortSet((low, high) for low, high, verdict in spans if verdict is not False),
+        )
+    return known
+
+
+def _merged(spans: Iterable[tuple[int, int, bool | None]]) -> list[tuple[int, int, bool | None]]:
+    found: list[tuple[int, int, bool | None]] = []
+    for low, high, verdict in spans:
+        if found and found[-1][2] is verdict:
+            found[-1] = (found[-1][0], high, verdict)
         else:
-            spans.append((low, high, verdict))
-    return spans
+            found.append((low, high, verdict))
+    return found
 
 
 _ALL = PortSet([(MIN_PORT, MAX_PORT)])
@@ -88,23 +139,18 @@ def openness(policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | Non
     if source.kind == destination.kind == "outside":
         raise ValueError("both ends are outside the cluster")
     found, doubtful = Ports(), Ports()
+    ends = (
+        (Direction.EGRESS, source, destination),
+        (Direction.INGRESS, destination, source),
+    )
     for protocol in PORT_PROTOCOLS:
         surely = possibly = _ALL
-        for direction, subject, peer in (
-            (Direction.EGRESS, source, destination),
-            (Direction.INGRESS, destination, source),
-        ):
+        for direction, subject, peer in ends:
             if subject.kind == "outside" or not possibly:
                 continue
-            spans = port_verdicts(policies, direction, subject, peer, protocol, at)
-            if len(spans) == 1:
-                # One verdict for all ports.
-                verdict = spans[0][2]
-                surely = surely if verdict else NO_PORTS
-                possibly = NO_PORTS if verdict is False else possibly
-                continue
-            surely &= PortSet((low, high) for low, high, verdict in spans if verdict)
-            possibly &= PortSet((low, high) for low, high, verdict in spans if verdict is not False)
+            more, most = _open_ports(policies, direction, subject, peer, protocol, at)
+            surely &= more
+            possibly &= most
         if surely:
             found[protocol] = surely
         if possibly - surely:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from flowdiag.model.policy import Condition, Miss
+from flowdiag.policy.demands import Demand
 from flowdiag.policy.model import MATCH, Check, all_of, miss, unknown
 
 __all__ = ["LabelSelector", "Requirement", "SelectorError", "read_selector"]
@@ -43,6 +44,12 @@ class Requirement(Struct, frozen=True):
             return f"{self.key} notin ({shown})"
         return self.key if self.operator == "Exists" else f"!{self.key}"
 
+    def demand(self, source: str) -> Demand:
+        """Tokens of a source, of which labels that meet ``In`` or ``Exists`` show one."""
+        if self.operator == "Exists":
+            return frozenset({(source, self.key)})
+        return frozenset((source, self.key, value) for value in self.values)
+
     def holds(self, labels: Mapping[str, str]) -> bool:
         """Whether complete labels meet it."""
         value = labels.get(self.key)
@@ -67,6 +74,10 @@ class LabelSelector(Struct, frozen=True):
     def text(self) -> str:
         """The selector as one line: ``app=web,tier in (a,b)``; empty for everything."""
         return ",".join(each.wanted for each in self.requirements)
+
+    def demands(self, source: str) -> tuple[Demand, ...]:
+        """Give what labels of a source must show; each requirement that asks for a label demands it."""
+        return tuple(each.demand(source) for each in self.requirements if each.operator in ("In", "Exists"))
 
     def check(
         self, labels: Mapping[str, str] | None, condition: Condition, *, complete: bool = True, what: str = ""

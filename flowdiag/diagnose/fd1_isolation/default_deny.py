@@ -9,7 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, miss_text, policy_text, port_text, rule_text
+from flowdiag.diagnose.wording import a_list, end_text, miss_text, policies_text, port_text, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, PolicyRef
 from flowdiag.model.report import Severity
@@ -75,7 +75,7 @@ class DefaultDeny(Rule):
 
     def _replayed(self, case: Case) -> Finding:
         who, peer, port = end_text(case.enforcer), end_text(case.peer), port_text(case)
-        isolated = a_list([policy_text(ref) for ref in case.isolating])
+        isolated = policies_text(case.isolating)
         verb = "isolates" if len(case.isolating) == 1 else "isolate"
         limits: list[str] = []
         if not case.nearest:
@@ -116,7 +116,7 @@ class DefaultDeny(Rule):
         who, peer = end_text(case.enforcer), end_text(case.peer)
         side = f"The {case.direction} side of {who}" if case.direction else f"{who} or {peer}"
         if named:
-            names = a_list([policy_text(ref) for ref in named])
+            names = policies_text(named)
             summary = f"{side} refused by default: the record names {names}, whose rules did not match."
             advice = "Without the policies' text the rule to change cannot be named: add them to the input."
             yield self.finding(

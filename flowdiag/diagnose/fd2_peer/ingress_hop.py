@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, policy_text, rule_text
+from flowdiag.diagnose.wording import end_text, policies_text, rule_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
@@ -63,7 +63,7 @@ class IngressHop(Rule):
         if not enforcer and not peer:
             return
         inward = case.direction is Direction.INGRESS
-        isolating = a_list([policy_text(ref) for ref in case.isolating]) or "a policy"
+        isolating = policies_text(case.isolating) or "a policy"
         near = next(
             (
                 rule

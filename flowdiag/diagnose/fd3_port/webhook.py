@@ -12,7 +12,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.diagnose.wording import a_list, end_text, policies_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
@@ -96,7 +96,7 @@ class AdmissionWebhook(Rule):
             effect = "requests pass without it (failurePolicy Ignore)"
         if waits is not None:
             effect += f", each after up to {waits} s"
-        isolating = a_list([policy_text(ref) for ref in case.isolating])
+        isolating = policies_text(case.isolating)
         source = "the API server's address" if sure else "a node"
         cilium = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
         allow = (

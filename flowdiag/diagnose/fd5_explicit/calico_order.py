@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.diagnose.wording import a_list, end_text, policies_text, policy_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import PolicyRef
@@ -84,7 +84,7 @@ def _against_replay(case: Case, hit: PolicyHit) -> tuple[str, ...]:
         return ("The policies at hand allow it: they are not those of that time, or not all (FD806).",)
     if any(_is_named(ref, hit) for ref in case.isolating):
         return ()
-    others = a_list([policy_text(ref) for ref in case.isolating])
+    others = policies_text(case.isolating)
     return (f"The policies at hand refuse it too, but by {others}, not by what the record names (FD806).",)
 
 

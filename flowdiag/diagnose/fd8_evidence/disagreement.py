@@ -11,7 +11,7 @@ from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.diagnose.wording import a_list, end_text, policies_text, policy_text
 from flowdiag.model.event import Cause, Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -84,7 +84,7 @@ class RecordedAgainstReplay(Rule):
         if known is not None and known.decided_by is not None:
             why = f"{policy_text(known.decided_by.policy)} {known.decided_by.rule} allows it"
         elif known is not None and known.isolated_by:
-            why = f"{a_list([policy_text(ref) for ref in known.isolated_by])} admits it"
+            why = f"{policies_text(known.isolated_by)} admits it"
         else:
             why = "no policy that was read isolates it"
         limits: list[str] = []

@@ -9,7 +9,7 @@ from flowdiag.diagnose.confidence import policy_times
 from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.diagnose.wording import end_text, policies_text, policy_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
@@ -85,9 +85,7 @@ class EnforcementGap(Rule):
         if end.decided_by is not None:
             why = f"{policy_text(end.decided_by.policy)} {end.decided_by.rule} denies it"
         else:
-            why = (
-                f"{a_list([policy_text(ref) for ref in end.isolated_by])} isolates it and no rule admits this"
-            )
+            why = f"{policies_text(end.isolated_by)} isolates it and no rule admits this"
         limits = policy_times(case)
         if context.dialect is Dialect.KUBERNETES:
             limits.append("Which CNI enforces the policies here is not known from the inputs.")

@@ -18,9 +18,10 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import PolicySet
+from flowdiag.policy.conditions import Alternative
 from flowdiag.policy.ends import EndsBook
 from flowdiag.policy.facts import Facts
-from flowdiag.policy.index import Alternative, Plan, View, bits_of
+from flowdiag.policy.index import Plan, View, bits_of
 from flowdiag.policy.model import Outcome, Policy, Rule
 
 __all__ = ["Cut", "Group", "Groups", "Pair", "concerned", "selected_by"]
@@ -131,14 +132,15 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterat
         edit: what was changed.
         cut: groups of ends that neither of the two tells apart.
     """
+    chosen = None if isinstance(edit, Labelling) else _Chosen(old, new, edit, cut)
     for direction in Direction:
-        if isinstance(edit, Labelling):
+        if chosen is None:
             found = _by_label(old, new, direction, cut)
         elif old.crosses or new.crosses:
             # What stands on the way may be refused by where pods run: nothing is left out.
             found = ((subject, peer) for subject in cut.groups for peer in cut.groups if not subject.outside)
         else:
-            found = _by_policy(old, new, direction, edit, cut)
+            found = _by_policy(old, new, direction, chosen, cut)
         for subject, peer in found:
             if not (subject.outside and peer.outside):
                 yield (subject, peer) if direction is Direction.EGRESS else (peer, subject)
@@ -162,31 +164,64 @@ def _facts(policies: PolicySet, end: Endpoint) -> Facts:
 # --- an edited policy ---------------------------------------------------------------------------------
 
 
-def _by_policy(old: PolicySet, new: PolicySet, direction: Direction, edit: Edit, cut: Cut) -> Iterator[Pair]:
-    refs = dict.fromkeys((edit.new.ref, edit.old.ref if edit.old is not None else edit.new.ref))
+class _Chosen:
+    """The edited policies before and after, and whom they select, perhaps or surely."""
+
+    def __init__(self, old: PolicySet, new: PolicySet, edit: Edit, cut: Cut) -> None:
+        self.refs = dict.fromkeys((edit.new.ref, edit.old.ref if edit.old is not None else edit.new.ref))
+        self.before, self.after = (
+            [one for ref in self.refs for one in each.named(ref)] for each in (old, new)
+        )
+        every = [policy for _, policy in (*self.before, *self.after)]
+        self.broken = any(policy.broken for policy in every)
+        in_force = [
+            [policy.validity.until is None for _, policy in each] for each in (self.before, self.after)
+        ]
+        self.settled = in_force[0] == in_force[1] and all(in_force[0])
+        """No version of before is among them, so whom they select alike they stand to alike."""
+        looks = [cut.facts(each) for each in (old, new)]
+        self.ends: list[tuple[int, bool]] = []
+        """Places of those whom they select, and whether it is the same before and after."""
+        for place in cut.within({policy.namespace for policy in every}):
+            own = [
+                _selected(one, look[place])
+                for one, look in zip((self.before, self.after), looks, strict=True)
+            ]
+            if own[0] or own[1]:
+                self.ends.append((place, own[0] == own[1]))
+
+
+def _by_policy(
+    old: PolicySet, new: PolicySet, direction: Direction, chosen: _Chosen, cut: Cut
+) -> Iterator[Pair]:
     sides = (old, new)
-    before, after = ([one for ref in refs for one in each.named(ref)] for each in sides)
     plans = [each.plan(direction) for each in sides]
-    rules = _rewritten(before, after, direction)
-    every = [_asked(plan, refs, None) for plan in plans]
-    rewritten = [_asked(plan, refs, rules) for plan in plans]
-    broken = any(policy.broken for _, policy in (*before, *after))
+    rules = _rewritten(chosen.before, chosen.after, direction)
+    every = [_asked(plan, chosen.refs, None) for plan in plans]
+    rewritten = [_asked(plan, chosen.refs, rules) for plan in plans]
     facts = [cut.facts(each) for each in sides]
     reached: dict[tuple[tuple[int, ...], ...], Sequence[Group]] = {}
-    for place in cut.within({policy.namespace for _, policy in (*before, *after)}):
+    for place, alike in chosen.ends:
         subject, looks = cut.groups[place], [each[place] for each in facts]
-        own = [_selected(one, look) for one, look in zip((before, after), looks, strict=True)]
-        if not own[0] and not own[1]:
-            continue
-        views = [each.view(direction, look) for each, look in zip(sides, looks, strict=True)]
-        if broken or _standing(views[0]) != _standing(views[1]):
+        if chosen.broken:
             yield from ((subject, peer) for peer in cut.groups)
             continue
-        asked = rewritten if own[0] == own[1] else every
-        positions = tuple(
-            tuple(position for position in each if view.answers.maybe >> position & 1)
-            for each, view in zip(asked, views, strict=True)
-        )
+        asked = rewritten if alike else every
+        if alike and chosen.settled:
+            # All other policies are the same, and these isolate whom they did: only their rules may differ.
+            positions = tuple(
+                tuple(position for position in each if _may_concern(plan, position, look))
+                for each, plan, look in zip(asked, plans, looks, strict=True)
+            )
+        else:
+            views = [each.view(direction, look) for each, look in zip(sides, looks, strict=True)]
+            if _standing(views[0]) != _standing(views[1]):
+                yield from ((subject, peer) for peer in cut.groups)
+                continue
+            positions = tuple(
+                tuple(position for position in each if view.answers.maybe >> position & 1)
+                for each, view in zip(asked, views, strict=True)
+            )
         peers = reached.get(positions)
         if peers is None:
             wanted = [
@@ -196,6 +231,14 @@ def _by_policy(old: PolicySet, new: PolicySet, direction: Direction, edit: Edit,
             ]
             peers = reached[positions] = _reached(wanted, cut)
         yield from ((subject, peer) for peer in peers)
+
+
+def _may_concern(plan: Plan, position: int, facts: Facts) -> bool:
+    """Whether a rule of a policy that is in force may be about a policed end; as `View.answers` has it."""
+    policy = plan.policies[plan.policy_of[position]]
+    return Plan.selects(policy, facts).outcome is not Outcome.MISS and all(
+        each.check(facts).outcome is not Outcome.MISS for each in plan.rules[position].subject
+    )
 
 
 def _reached(wanted: Sequence[tuple[_Peers, list[Facts]]], cut: Cut) -> Sequence[Group]:

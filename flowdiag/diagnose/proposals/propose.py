@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
@@ -45,7 +46,7 @@ def propose(
         return None
     if case.decision is None or case.decision.allowed is not False:
         return None
-    now = _ask(case, policies)
+    now = _ask(case, policies, nearest=True)
     if now.allowed is not False:
         return None
     for edits in _plans(case, policies, now, ip_block_pods):
@@ -87,9 +88,9 @@ def _kept(edits: Sequence[AnyEdit]) -> str:
 
 def _plans(
     case: Case, policies: PolicySet, now: ConnectionDecision, ip_block_pods: IpBlockPods
-) -> list[tuple[AnyEdit, ...]]:
-    """Combinations of one edit for each end that refuses, smallest first."""
-    choices: list[list[AnyEdit]] = []
+) -> Iterator[tuple[AnyEdit, ...]]:
+    """Combinations of one edit for each end that refuses, smallest first; each is tried as it is asked for."""
+    choices: list[_Again[AnyEdit]] = []
     ends: tuple[tuple[Direction, EndDecision | None], ...] = (
         (Direction.EGRESS, now.egress),
         (Direction.INGRESS, now.ingress),
@@ -102,21 +103,59 @@ def _plans(
         if end is None or end.allowed is True:
             continue
         if end.allowed is None or (end.decided_by is not None and end.decided_by.action.lower() == "deny"):
-            return []
-        working = [
-            edit
-            for edit in candidates(case, direction, end)
-            if _opens(case, direction, _compiled(policies, (edit,), ip_block_pods, near=spaces))
-        ]
-        if not working:
-            return []
+            return
+        working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces))
+        if not any(True for _ in working):
+            return
         choices.append(working)
+    if choices:
+        yield from _combined(choices)
+
+
+def _working(
+    case: Case,
+    direction: Direction,
+    end: EndDecision,
+    policies: PolicySet,
+    ip_block_pods: IpBlockPods,
+    spaces: set[str | None],
+) -> Iterator[AnyEdit]:
+    """Edits that open the connection at one end."""
+    for edit in candidates(case, direction, end):
+        if _opens(case, direction, _compiled(policies, (edit,), ip_block_pods, near=spaces)):
+            yield edit
+
+
+_One = TypeVar("_One")
+
+
+class _Again(Generic[_One]):
+    """What an iterator gives, as often as wanted; it is asked no further than anybody looked."""
+
+    def __init__(self, source: Iterator[_One]) -> None:
+        self._source = source
+        self._given: list[_One] = []
+
+    def __iter__(self) -> Iterator[_One]:
+        place = 0
+        while True:
+            if place == len(self._given):
+                try:
+                    self._given.append(next(self._source))
+                except StopIteration:
+                    return
+            yield self._given[place]
+            place += 1
+
+
+def _combined(choices: Sequence[Iterable[_One]]) -> Iterator[tuple[_One, ...]]:
+    """`itertools.product`, which would run through every iterator first."""
     if not choices:
-        return []
-    plans: list[tuple[AnyEdit, ...]] = [()]
-    for options in choices:
-        plans = [(*plan, option) for plan in plans for option in options]
-    return plans
+        yield ()
+        return
+    for plan in _combined(choices[:-1]):
+        for option in choices[-1]:
+            yield (*plan, option)
 
 
 def _opens(case: Case, direction: Direction, policies: PolicySet) -> bool:
@@ -148,5 +187,5 @@ def _compiled(
     return compile_policies(snapshot, dialect=policies.dialect, ip_block_pods=ip_block_pods, base=policies)
 
 
-def _ask(case: Case, policies: PolicySet) -> ConnectionDecision:
-    return policies.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port)
+def _ask(case: Case, policies: PolicySet, *, nearest: bool = False) -> ConnectionDecision:
+    return policies.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=nearest)

@@ -21,6 +21,7 @@ from flowdiag.policy.compile.cilium_identity import (
 )
 from flowdiag.policy.compile.cilium_names import NamePattern
 from flowdiag.policy.compile.context import CompileContext
+from flowdiag.policy.demands import Demand
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.matchers import AddressRange
 from flowdiag.policy.model import MATCH, Check, Outcome, miss, unknown
@@ -122,6 +123,13 @@ class CidrSelected(Struct, frozen=True):
     def keys(self) -> frozenset[str]:
         """See `Matcher.keys`."""
         return frozenset({f"extra/{WORLD}", f"extra/{open_key('reserved')}"})
+
+    def demands(self, kind: str, /) -> tuple[Demand, ...]:
+        """See `Demanding.demands`; a record may say of a pod's address that it was outside."""
+        if kind == "outside":
+            return self.plain.demands(kind)
+        beside = {("extra", WORLD), ("extra", open_key("reserved"))}
+        return tuple(each | beside for each in self.modes.demands(kind))
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""

@@ -21,6 +21,7 @@ from flowdiag.policy.compile.cilium_identity import (
     look,
     open_key,
 )
+from flowdiag.policy.demands import Demand, Token
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, all_of, miss, unknown
 from flowdiag.policy.selectors import LabelSelector, Requirement, read_selector
@@ -59,6 +60,23 @@ class Want(Struct, frozen=True):
         sources = ANY_SOURCES if self.source == "any" else (self.source,)
         labels = {f"extra/{each}:{self.key}" for each in sources}
         return frozenset(labels | {f"extra/{open_key(each)}" for each in sources})
+
+    @property
+    def demand(self) -> Demand | None:
+        """What an identity must show for it to hold; ``None`` where it may hold without.
+
+        A label that is marked, and a source of which not all labels are known, may turn out to be anything.
+        """
+        if self.need.operator not in ("In", "Exists"):
+            return None
+        found: set[Token] = set()
+        for source in ANY_SOURCES if self.source == "any" else (self.source,):
+            key = f"{source}:{self.key}"
+            found |= {("extra", open_key(source)), ("marked", key)}
+            if self.need.operator == "Exists":
+                found.add(("extra", key))
+            found.update(("extra", key, value) for value in self.need.values)
+        return frozenset(found)
 
     def check(self, facts: Facts) -> Check:
         """Answer for one end."""
@@ -112,6 +130,11 @@ class IdentitySelected(Struct, frozen=True):
         for each in self.selector.wants:
             found |= each.keys
         return frozenset(found)
+
+    def demands(self, _kind: str, /) -> tuple[Demand, ...]:
+        """See `Demanding.demands`."""
+        demands = (each.demand for each in self.selector.wants)
+        return tuple(each for each in demands if each is not None)
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
