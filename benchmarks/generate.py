@@ -76,8 +76,8 @@ class Node:
 class Writer:
     """What happens in the world, as records that wait for their time."""
 
-    def __init__(self, world):
-        self.world, self.rng = world, world.rng
+    def __init__(self, world, life=LIFE):
+        self.world, self.rng, self.life = world, world.rng, life
         self.nodes = [Node(number) for number in range(world.nodes)]
         self.counts = dict.fromkeys(
             ("records", "refused_records", "refused_packets", "replies", "ipv6", "l7", "service"), 0
@@ -165,7 +165,7 @@ class Writer:
     def _later(self, at):
         """When the rest of a connection is reported, and whether it is the reply that is."""
         rng = self.rng
-        return [(at + rng.randrange(NS, LIFE), rng.random() < 0.5) for _ in range(rng.randint(0, 4))]
+        return [(at + rng.randrange(NS, self.life), rng.random() < 0.5) for _ in range(rng.randint(0, 4))]
 
     def _server_side(self, at, pod, other, there, back, http):
         node = other.node

@@ -18,6 +18,8 @@ from generate import NS, Writer, lines, write_state
 from tree import resident_mb
 from world import World
 
+LIFE_S = 10
+"""How long connections live: as many end as begin from then on, and the pace is what was asked for."""
 WARM_S = 1.0
 """The stream's first second is written at once: the generator holds records back that long."""
 
@@ -71,7 +73,7 @@ def run(pace, seconds, window, folder, pods=2000):
         try:
             records, took, late = feed(
                 process.stdin,
-                Writer(world),
+                Writer(world, LIFE_S * NS),
                 pace,
                 seconds,
                 lambda now: sizes.append((now, resident_mb(process.pid))),

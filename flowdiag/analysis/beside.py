@@ -7,9 +7,9 @@ allowed flows are any of that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from flowdiag.cluster.index import SnapshotIndex
+from flowdiag.cluster.resolve import Resolver
 from flowdiag.diagnose.dns import DNS_PORTS
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Peer
@@ -18,23 +18,36 @@ from flowdiag.model.flow import Flow
 __all__ = ["Beside"]
 
 Mark = tuple[str, str]
-"""(namespace, pod or workload), or ("", address)."""
+"""(namespace, pod or workload), ("", address), or (`_NAME`, what an outside address is called)."""
+_NAME = "."
 
 
 class Beside:
     """Holds the raw ends of allowed flows against refused ones.
 
-    Ends with a mark in common are one; what is outside the cluster, or has no known workload, counts as
-    whatever stands on that side of a refused flow.
+    Ends with a mark in common are one: the pods of a workload, outside addresses of one name.  What has no known
+    workload and is not outside either counts as whatever stands on that side of a refused flow.
 
     Args:
         flows: refused flows, ends resolved.
         peers: all ends that records name.
-        index: the cluster's objects.
+        names: what records call outside ends, by number.
+        resolver: knows the cluster's objects and the answers of DNS.
     """
 
-    def __init__(self, flows: Iterable[Flow], peers: Sequence[Peer], index: SnapshotIndex) -> None:
+    def __init__(
+        self,
+        flows: Iterable[Flow],
+        peers: Sequence[Peer],
+        names: Mapping[int, Collection[str]],
+        resolver: Resolver,
+    ) -> None:
+        index = resolver.index
         self._parents: dict[Mark, Mark] = {}
+        self._outside = [resolver.is_outside(peer) for peer in peers]
+        called = [_called(peer, names.get(number, ()), resolver) for number, peer in enumerate(peers)]
+        for marks in called:
+            self._join(marks)
         ends: list[tuple[set[Mark], set[Mark], bool]] = []
         seen: set[tuple[int, int, bool]] = set()
         for flow in flows:
@@ -51,18 +64,22 @@ class Beside:
         groups = [(self._group(src), self._group(dst), lookups) for src, dst, lookups in ends]
         self._pairs = {(src, dst) for src, dst, _ in groups} | {(dst, src) for src, dst, _ in groups}
         self._asking = {src for src, _, lookups in groups if lookups}
+        near = {group for src, dst, _ in groups for group in (src, dst)}
         self._groups: list[frozenset[Mark]] = []
         self._placed: list[bool] = []
-        for peer in peers:
-            marks = _named(peer)
+        for number, peer in enumerate(peers):
+            marks = _named(peer) | called[number]
             workloads = {
                 pod.workload for pod in index.by_name.get((peer.namespace or "", peer.pod or ""), ())
             }
             marks.update((peer.namespace or "", one.name) for one in workloads if one is not None)
-            self._placed.append(peer.workload is not None or bool(workloads - {None}))
+            self._placed.append(
+                self._outside[number] or peer.workload is not None or bool(workloads - {None})
+            )
             if peer.ip is not None:
                 marks.add(("", peer.ip))
-            self._groups.append(frozenset(self._root(mark) for mark in marks if mark in self._parents))
+            roots = {self._root(mark) for mark in marks if mark in self._parents}
+            self._groups.append(frozenset(roots & near))
 
     def is_near(self, src: int, dst: int, _named: bool = False) -> bool:
         """Whether one end, by its number, is one of a refused flow."""
@@ -73,7 +90,12 @@ class Beside:
         near_src, near_dst = self._groups[src], self._groups[dst]
         if not near_src and not near_dst:
             return False
-        if named or not self._placed[src] or not self._placed[dst]:
+        if not self._placed[src] or not self._placed[dst]:
+            return True
+        # A refused flow's record may lack the name of the address.
+        if named and ((near_src and self._outside[src]) or (near_dst and self._outside[dst])):
+            return True
+        if named and not self._outside[src] and not self._outside[dst]:
             return True
         if not self._asking.isdisjoint(near_src):
             return True
@@ -94,6 +116,14 @@ class Beside:
 
     def _group(self, marks: set[Mark]) -> Mark | None:
         return self._root(next(iter(marks))) if marks else None
+
+
+def _called(peer: Peer, names: Collection[str], resolver: Resolver) -> set[Mark]:
+    """An outside end's address and names, where it has names."""
+    if not resolver.is_outside(peer):
+        return set()
+    known = {*names, *(peer.dns_names or ()), *resolver.names(peer.ip)}
+    return {("", peer.ip or ""), *((_NAME, name) for name in known)} if known else set()
 
 
 def _named(peer: Peer) -> set[Mark]:
@@ -118,4 +148,6 @@ def _end_marks(end: Endpoint) -> set[Mark]:
         marks.update(("", ip) for ip in end.pod.ips)
     if end.ip:
         marks.add(("", end.ip))
+    if end.pod is None:
+        marks.update((_NAME, name) for name in end.dns_names)
     return marks

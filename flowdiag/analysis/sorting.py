@@ -59,7 +59,7 @@ def sort_flows(
         # A reason that no policy gives needs no diagnosis of policies; an audit is always a policy's.
         other = distinct.cause in _NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
-    beside = Beside(chain(refused, logged), view.peers, resolver.index)
+    beside = Beside(chain(refused, logged), view.peers, view.names(), resolver)
     allowed: list[Flow] = []
     if all_allowed or selection != Selection():
         by_ends = all_allowed or bool(selection.namespaces or selection.from_pod or selection.to_pod)

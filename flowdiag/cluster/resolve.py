@@ -7,7 +7,7 @@ says nothing, and then at the time of the records, so that one distinct flow may
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import structs
 
@@ -85,6 +85,16 @@ class Resolver:
             dst = self._owner(dst_spans, distinct.dst, at, distinct, destination=True)
             flows.append(self._flow(distinct, src, dst, buckets, ambiguous=ambiguous))
         return tuple(flows)
+
+    @staticmethod
+    def is_outside(peer: Peer) -> bool:
+        """Whether this end is an outside address in every record, whatever else is known."""
+        named = peer.pod is not None and peer.namespace is not None
+        return peer.entity in _WORLD and peer.ip is not None and not named
+
+    def names(self, ip: str | None) -> Collection[str]:
+        """Names that the evidence resolved to an address."""
+        return self._names.get(ip or "", ())
 
     # --- one end ----------------------------------------------------------------------------------
 

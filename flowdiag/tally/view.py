@@ -53,6 +53,16 @@ class FlowView:
         shapes.update(np.unique(self._columns[3]).tolist())
         return {node for shape in shapes if (node := self._table.shapes[shape].shape.node) is not None}
 
+    def names(self) -> dict[int, set[str]]:
+        """Names that records give ends beside their addresses, by the end's number."""
+        found: dict[int, set[str]] = defaultdict(set)
+        for (_, src, dst, _, _, _), lane in self._table.lanes.items():
+            if lane.src_names:
+                found[src].update(lane.src_names)
+            if lane.dst_names:
+                found[dst].update(lane.dst_names)
+        return found
+
     def flows(
         self, verdicts: Collection[Verdict] | None = None, wanted: Wanted | None = None
     ) -> tuple[DistinctFlow, ...]:

@@ -12,6 +12,7 @@ from flowdiag.model.event import Direction, FlowEvent, Peer, TimeSource, Verdict
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.time import NS
 from flowdiag.tally import Tally
+from flowdiag.timeline.ends import end_key
 
 PODS = [
     Peer(
@@ -25,7 +26,12 @@ PODS = [
 ]
 OUTSIDE = [
     Peer(ip=f"198.51.100.{n}", entity="world", dns_names=names)
-    for n, names in enumerate((None, ("x.example",)))
+    for n, names in enumerate((None, ("x.example",), ("x.example", "y.example"), ("z.example",)))
+]
+# Records of one address that do and do not name it.
+OUTSIDE += [
+    Peer(ip="198.51.100.0", entity="world", dns_names=("y.example",)),
+    Peer(ip="198.51.100.3", entity="world"),
 ]
 BARE = [Peer(ip=f"10.0.{number}.0") for number in range(2)]
 ends = st.sampled_from([*PODS, *PODS, *OUTSIDE, *BARE])
@@ -81,15 +87,29 @@ def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_coun
 
     assert few.refused == every.refused
     assert few.allowed_buckets == every.allowed_buckets
-    pairs = {(workload(flow.src), workload(flow.dst)) for flow in few.refused}
-    pairs |= {(dst, src) for src, dst in pairs}
-    asking = {workload(flow.src) for flow in few.refused if flow.distinct.port == 53}
-    for flow in every.allowed:
-        if (workload(flow.src), workload(flow.dst)) in pairs or workload(flow.src) in asking:
-            assert flow in few.allowed
+    for level in (workload, end_key):
+        pairs = {(level(flow.src), level(flow.dst)) for flow in few.refused}
+        pairs |= {(dst, src) for src, dst in pairs}
+        asking = {level(flow.src) for flow in few.refused if flow.distinct.port == 53}
+        for flow in every.allowed:
+            if (level(flow.src), level(flow.dst)) in pairs or level(flow.src) in asking:
+                assert flow in few.allowed
     near = {end for pair in pairs for end in pair}
     if any(workload(flow.src) in near or workload(flow.dst) in near for flow in every.allowed):
         assert few.allowed
+
+
+def test_a_workloads_other_calls_to_the_outside_are_counted_only():
+    """Named or not, an outside address that nobody was refused, under a name that nobody was refused, is nobody's."""
+    tally = Tally()
+    tally.add(event(PODS[0], OUTSIDE[1], Verdict.DENIED, 443, 1000), "plain", "f")
+    tally.add(event(PODS[1], OUTSIDE[2], Verdict.ALLOWED, 443, 1001), "plain", "f")
+    tally.add(event(PODS[1], OUTSIDE[3], Verdict.ALLOWED, 443, 1002), "plain", "f")
+    tally.add(event(PODS[0], OUTSIDE[5], Verdict.ALLOWED, 443, 1003), "plain", "f")
+
+    flows = sort_flows(tally.view(), Resolver(Snapshot()), Selection())
+
+    assert [(flow.src.name, flow.dst.ip) for flow in flows.allowed] == [("w0-1", "198.51.100.2")]
 
 
 def test_a_flow_between_others_is_counted_only():
