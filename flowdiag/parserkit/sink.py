@@ -14,7 +14,7 @@ events, warnings) goes through `FlowSink.add`, which is what a parser without `f
 Of allowed records, which are most, little but a count is asked.  They cost least where they are appended, number by
 number, to the columns of `FlowSink.waiting`:
 
-    kind = sink.kind(sink.shape(shape), Direction.EGRESS, None, policies)
+    kind = sink.kind(sink.shape(shape), Direction.EGRESS, None, src_names=None, dst_names=None, policies=policies)
 
 Folding must give what parsing and adding gives; a property test of each such parser holds that.
 """
@@ -191,7 +191,7 @@ class FlowSink(Protocol):
 
     @property
     def waiting(self) -> Waiting:
-        """Takes allowed records that have a time, stand for one and name no DNS names."""
+        """Takes allowed records that have a time and stand for one."""
         ...
 
     def kind(
@@ -199,9 +199,12 @@ class FlowSink(Protocol):
         shape: int,
         direction: Direction | None,
         witness: Witness | None,
+        *,
+        src_names: tuple[str, ...] | None,
+        dst_names: tuple[str, ...] | None,
         policies: tuple[PolicyHit, ...],
     ) -> int | None:
-        """Number of a kind of allowed records that name these policies; ``None`` where they need a lane."""
+        """Number of a kind of allowed records that tell this beside, as `note` takes it; ``None`` where they need a lane."""
         ...
 
     def note(

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flowdiag.model.event import PolicyHit
 from flowdiag.model.time import NS
 from flowdiag.tally.grouping import I64, U64, Mask, collapsed, first_of_runs, none, padded
 from flowdiag.tally.lane import NEVER, FlowLane
 from flowdiag.tally.limits import Limits
+from flowdiag.tally.notes import Note, Notes
 from flowdiag.tally.packing import (
     END_BITS,
     PLACE_BITS,
@@ -42,9 +42,6 @@ PENDING = 1 << 17
 _ROOM = 1 << 19
 """Rows that may wait before all are brought into one order."""
 _LANES_AT_ONCE = 1 << 15
-_MOST_NOTES = 4096
-
-Policies = tuple[PolicyHit, ...]
 
 
 class Waiting:
@@ -75,7 +72,7 @@ class LaneColumns:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.waiting = Waiting()
-        self._kinds: dict[tuple[int, int, Policies], int] = {}
+        self._kinds: dict[tuple[int, int, Note], int] = {}
         self._kind_ways: list[int] = []
         self._kind_notes: list[int] = []
         self._ways: dict[tuple[int, int], int] = {}
@@ -84,8 +81,7 @@ class LaneColumns:
         self._places: dict[int, int] = {}
         """Way and port in one number -> number of the place."""
         self.places: list[int] = []
-        self._notes: dict[Policies, int] = {(): 0}
-        self.notes: list[Policies] = [()]
+        self.notes = Notes()
         self.keys: U64 = none(np.uint64)
         self.firsts: I64 = none(np.int64)
         self.lasts: I64 = none(np.int64)
@@ -98,8 +94,6 @@ class LaneColumns:
         self.counts: I64 = none(np.int64)
         self._late: list[tuple[U64, I64]] = []
         self._late_rows = 0
-        self.noted: U64 = none(np.uint64)
-        """Lane and note in one number, sorted, each there once."""
 
     def __len__(self) -> int:
         """Lanes, but for what waits."""
@@ -107,20 +101,16 @@ class LaneColumns:
 
     # -- adding ------------------------------------------------------------------------------------
 
-    def kind(self, shape: int, code: int, policies: Policies) -> int | None:
-        """Number of records of this shape that name these policies; ``None`` when there are too many kinds."""
-        whole = (shape, code, policies)
+    def kind(self, shape: int, code: int, note: Note) -> int | None:
+        """Number of records of this shape that tell this; ``None`` when there are too many kinds."""
+        whole = (shape, code, note)
         number = self._kinds.get(whole)
         if number is None:
-            note = self._notes.get(policies)
-            if note is None:
-                if len(self.notes) >= _MOST_NOTES:
-                    return None
-                note = self._notes[policies] = len(self.notes)
-                self.notes.append(policies)
+            if not self.notes.room_for(note):
+                return None
             number = self._kinds[whole] = len(self._kind_ways)
             self._kind_ways.append(self._way(shape, code))
-            self._kind_notes.append(note)
+            self._kind_notes.append(self.notes.number(note))
         return number
 
     def settle(self) -> None:
@@ -155,7 +145,7 @@ class LaneColumns:
         notes = np.array(self._kind_notes, np.int64)[kinds[order]]
         if notes.any():
             told = notes > 0
-            self._note(rows_of(of_records[told], notes[told]))
+            self.notes.tell(rows_of(of_records[told], notes[told]))
         waiting.clear()
 
     def absorb(
@@ -210,11 +200,7 @@ class LaneColumns:
         rows = rows_of(renumbered[of_rows[kept]], minutes[kept])
         order = np.argsort(rows)
         self._add_rows(rows[order], other.counts[kept][order])
-        if len(other.noted):
-            of_notes, notes = halves(other.noted)
-            kept = renumbered[of_notes] >= 0
-            numbers = np.array([self._note_number(policies) for policies in other.notes], np.int64)
-            self._note(rows_of(renumbered[of_notes[kept]], numbers[notes[kept]]))
+        self.notes.absorb(other.notes, renumbered)
         return lanes
 
     def remove(self, lanes: I64) -> None:
@@ -228,7 +214,7 @@ class LaneColumns:
         self._sorted, self._numbers = self._sorted[there], renumbered[self._numbers[there]]
         self.rows, there = moved(self.rows, kept, renumbered)
         self.counts = self.counts[there]
-        self.noted, _ = moved(self.noted, kept, renumbered)
+        self.notes.keep(kept, renumbered)
 
     def forget(self, before: int) -> None:
         """Take out buckets that end by `before`, nanoseconds, and lanes that nothing is left of; settled before."""
@@ -287,7 +273,7 @@ class LaneColumns:
         end = np.searchsorted(self.rows, rows_of(numbers + 1, np.zeros_like(numbers)))
         found: list[FlowLane] = []
         minutes = halves(self.rows)[1] * UNIT
-        notes = self._notes_of(numbers)
+        notes = self.notes.of_lanes(numbers)
         for number, start, stop, first, last, flags, shift in zip(
             numbers.tolist(),
             begin.tolist(),
@@ -303,18 +289,11 @@ class LaneColumns:
                 zip(minutes[start:stop].tolist(), self.counts[start:stop].tolist(), strict=True)
             )
             lane.first, lane.last, lane.flags, lane.shift = first, last, flags, shift
-            for policies in notes.get(number, ()):
-                lane.note_policies(policies)
+            for note in notes.get(number, ()):
+                lane.note_names(note.src_names, note.dst_names)
+                if note.policies:
+                    lane.note_policies(note.policies)
             found.append(lane)
-        return found
-
-    def _notes_of(self, numbers: I64) -> dict[int, list[Policies]]:
-        found: dict[int, list[Policies]] = {}
-        if len(self.noted):
-            lanes, notes = halves(self.noted)
-            asked = np.isin(lanes, numbers)
-            for lane, note in zip(lanes[asked].tolist(), notes[asked].tolist(), strict=True):
-                found.setdefault(lane, []).append(self.notes[note])
         return found
 
     # -- inside ------------------------------------------------------------------------------------
@@ -324,13 +303,6 @@ class LaneColumns:
         if number is None:
             number = self._ways[shape, code] = len(self.ways)
             self.ways.append((shape, code))
-        return number
-
-    def _note_number(self, policies: Policies) -> int:
-        number = self._notes.get(policies)
-        if number is None:
-            number = self._notes[policies] = len(self.notes)
-            self.notes.append(policies)
         return number
 
     def _placed(self, asked: I64) -> I64:
@@ -367,9 +339,6 @@ class LaneColumns:
             self._sorted = np.insert(self._sorted, at, fresh)
             self._numbers = np.insert(self._numbers, at, numbers)
         return found
-
-    def _note(self, noted: U64) -> None:
-        self.noted = np.unique(np.concatenate((self.noted, noted)))
 
     def _add_rows(self, rows: U64, counts: I64) -> None:
         """Rows in order, perhaps some of them twice."""

@@ -13,7 +13,7 @@ from flowdiag.parserkit.sink import Settled
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.sketch import Sketch
 
-__all__ = ["NEVER", "TIME_RANKS", "FlowLane", "LaneFacts"]
+__all__ = ["NEVER", "TIME_RANKS", "FlowLane", "LaneFacts", "smallest"]
 
 NEVER = 1 << 63
 """Later than every time."""
@@ -155,9 +155,9 @@ class FlowLane:
     def note_names(self, src: tuple[str, ...] | None, dst: tuple[str, ...] | None) -> None:
         """DNS names of the ends: the smallest stay."""
         if src:
-            self.src_names = _smallest((self.src_names or set()).union(src), self._limits.names)
+            self.src_names = smallest((self.src_names or set()).union(src), self._limits.names)
         if dst:
-            self.dst_names = _smallest((self.dst_names or set()).union(dst), self._limits.names)
+            self.dst_names = smallest((self.dst_names or set()).union(dst), self._limits.names)
 
     def note_words(self, verdict_raw: str | None, reason_raw: str | None) -> None:
         """How records spell what the shape says in normal words."""
@@ -316,5 +316,6 @@ class FlowLane:
         self.source_ports = set(sorted({*(self.source_ports or ()), *ports})[: self._limits.source_ports])
 
 
-def _smallest(names: set[str], most: int) -> set[str]:
+def smallest(names: set[str], most: int) -> set[str]:
+    """As many names as may stay, the first in their order."""
     return set(sorted(names)[:most]) if len(names) > most else names

@@ -9,6 +9,7 @@ from flowdiag.model.tally import DnsAnswer, Example
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
 from flowdiag.tally.columns import Waiting
 from flowdiag.tally.lane import FlowLane
+from flowdiag.tally.notes import Note
 from flowdiag.tally.table import EXACT, lane_code
 
 if TYPE_CHECKING:
@@ -61,10 +62,14 @@ class BoundSink:
         shape: int,
         direction: Direction | None,
         witness: Witness | None,
+        *,
+        src_names: tuple[str, ...] | None,
+        dst_names: tuple[str, ...] | None,
         policies: tuple[PolicyHit, ...],
     ) -> int | None:
         """Number of a kind of allowed records."""
-        return self._table.kind(shape, lane_code(direction, witness), policies)
+        note = Note(policies, src_names or (), dst_names or ())
+        return self._table.kind(shape, lane_code(direction, witness), note)
 
     def note(
         self,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.model.event import Direction, Peer, PolicyHit, Witness
+from flowdiag.model.event import Direction, Peer, Witness
 from flowdiag.parserkit.placing import REFUSED
 from flowdiag.parserkit.sink import FlowShape
 from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.limits import Limits
+from flowdiag.tally.notes import Note
 
 __all__ = [
     "BITS",
@@ -124,9 +125,9 @@ class Table:
             lane.note_words(words.verdict_raw, words.reason_raw)
         return lane
 
-    def kind(self, shape: int, code: int, policies: tuple[PolicyHit, ...]) -> int | None:
+    def kind(self, shape: int, code: int, note: Note) -> int | None:
         """What to append to `columns` for allowed records of this shape; ``None`` where they need a lane."""
-        return None if self._units[shape] != UNIT else self.columns.kind(shape, code, policies)
+        return None if self._units[shape] != UNIT else self.columns.kind(shape, code, note)
 
     def join(self) -> None:
         """Bring every lane to one place, and what waits into order."""

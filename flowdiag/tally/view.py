@@ -20,10 +20,10 @@ from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.distinct import buckets_of, make_flow
 from flowdiag.tally.exact import Exact, LaneKey, exact
-from flowdiag.tally.grouping import I64, alike
+from flowdiag.tally.grouping import I64, Mask, alike
 from flowdiag.tally.groups import Groups
 from flowdiag.tally.halves import Cells, Place, whole_cells
-from flowdiag.tally.lane import FlowLane
+from flowdiag.tally.lane import FlowLane, smallest
 from flowdiag.tally.packing import halves
 from flowdiag.tally.pairs import paired
 from flowdiag.tally.table import EXACT, REFUSED, Table
@@ -57,10 +57,19 @@ class FlowView:
         """Names that records give ends beside their addresses, by the end's number."""
         found: dict[int, set[str]] = defaultdict(set)
         for (_, src, dst, _, _, _), lane in self._table.lanes.items():
-            if lane.src_names:
-                found[src].update(lane.src_names)
-            if lane.dst_names:
-                found[dst].update(lane.dst_names)
+            found[src].update(lane.src_names or ())
+            found[dst].update(lane.dst_names or ())
+        most = self._table.limits.names
+        srcs, dsts = self._columns[0], self._columns[1]
+        for number, notes in groupby(self._table.columns.notes.named(), key=itemgetter(0)):
+            told = [note for _, note in notes]
+            # As much as the lane's flow is going to have, wherever its lanes are.
+            found[int(srcs[number])].update(
+                smallest({name for note in told for name in note.src_names}, most)
+            )
+            found[int(dsts[number])].update(
+                smallest({name for note in told for name in note.dst_names}, most)
+            )
         return found
 
     def flows(
@@ -190,7 +199,8 @@ class FlowView:
         lanes = [(key, lane) for key, lane in self._table.lanes.items() if shapes[key[4]]]
         numbers = np.flatnonzero(np.array(shapes, bool)[self._columns[3]])
         if wanted is not None:
-            named = {key[:5] for key, lane in lanes if lane.has_names}
+            named = {key[:5] for key, lane in lanes if lane.has_names and wanted(key[1], key[2], True)}
+            named.update(self._places(self._named_and_wanted(numbers, wanted)))
             numbers = self._wanted(numbers, wanted, named)
             lanes = _wanted(lanes, wanted, named)
         cells: Cells = {}
@@ -202,18 +212,23 @@ class FlowView:
             cells.setdefault(place, {})[code] = lane
         return cells
 
-    def _wanted(self, numbers: I64, wanted: Wanted, named: set[Place]) -> I64:
-        """Those of wanted flows, asked once per pair of ends."""
+    def _named_and_wanted(self, numbers: I64, wanted: Wanted) -> I64:
+        """Those of the columns' lanes with names that are wanted for these."""
+        lanes = np.unique([lane for lane, _ in self._table.columns.notes.named()]).astype(np.int64)
+        lanes = lanes[np.isin(lanes, numbers)]
+        return lanes[self._answers(lanes, wanted, named=True)]
+
+    def _answers(self, numbers: I64, wanted: Wanted, *, named: bool) -> Mask:
+        """Which are wanted, asked once per pair of ends."""
         srcs, dsts = self._columns[0][numbers], self._columns[1][numbers]
         first, pair = alike(dsts, srcs)
-        answers = np.array(
-            [
-                wanted(src, dst, False)
-                for src, dst in zip(srcs[first].tolist(), dsts[first].tolist(), strict=True)
-            ],
-            bool,
-        )
-        chosen = answers[pair] if len(pair) else np.zeros(0, bool)
+        pairs = zip(srcs[first].tolist(), dsts[first].tolist(), strict=True)
+        answers = np.array([wanted(src, dst, named) for src, dst in pairs], bool)
+        return answers[pair]
+
+    def _wanted(self, numbers: I64, wanted: Wanted, named: set[Place]) -> I64:
+        """Those of wanted flows; `named`: flows with names that are wanted for these."""
+        chosen = self._answers(numbers, wanted, named=False)
         if named:
             # A name that another lane of the same flow has is its own.
             columns = self._table.columns
@@ -224,11 +239,7 @@ class FlowView:
             known = columns.find(asked)
             chosen |= np.isin(
                 numbers,
-                [
-                    number
-                    for number, (src, dst, *_) in zip(known.tolist(), asked, strict=True)
-                    if number >= 0 and wanted(src, dst, True)
-                ],
+                known[known >= 0],
             )
         left: I64 = numbers[chosen]
         return left

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer, PolicyHit
+from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import LaneColumns
@@ -24,6 +24,7 @@ from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
 from flowdiag.tally.lane import FlowLane, LaneFacts
 from flowdiag.tally.limits import Limits
+from flowdiag.tally.notes import Note
 from flowdiag.tally.packing import halves, keys_of, place_of, rows_of
 from flowdiag.tally.table import ParserShape, Table
 
@@ -54,7 +55,7 @@ class Columns(Struct, array_like=True):
 class ColumnsState(Struct, frozen=True, array_like=True):
     """`LaneColumns`; its columns follow one by one, as `_SHORT` or `_LONG` numbers: see `_WIDTHS`."""
 
-    notes: list[tuple[PolicyHit, ...]]
+    notes: list[Note]
 
 
 class TableState(Struct, frozen=True, array_like=True):
@@ -235,11 +236,11 @@ def _absorb(table: Table, columns: Columns, peers: Sequence[int], shapes: Sequen
 
 
 def _put_columns(out: IO[bytes], columns: LaneColumns) -> None:
-    _put(out, ColumnsState(columns.notes))
+    _put(out, ColumnsState(columns.notes.all))
     whole = (
         *columns.parts(),
         *(columns.firsts, columns.lasts, columns.flags, columns.shifts),
-        *(*halves(columns.rows), columns.counts, *halves(columns.noted)),
+        *(*halves(columns.rows), columns.counts, *halves(columns.notes.told)),
     )
     for column, width in zip(whole, _WIDTHS, strict=True):
         _put_bytes(out, column.astype(width).tobytes())
@@ -257,8 +258,8 @@ def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
     read.places = places.tolist()
     read.keys = keys_of(srcs, dsts, back)
     read.firsts, read.lasts, read.flags, read.shifts = firsts, lasts, flags, shifts
-    read.rows, read.counts, read.noted = rows_of(lanes, minutes), counts, rows_of(of_notes, notes)
-    read.notes = state.notes
+    read.rows, read.counts = rows_of(lanes, minutes), counts
+    read.notes.all, read.notes.told = state.notes, rows_of(of_notes, notes)
     return read
 
 

@@ -120,13 +120,18 @@ def append(tally, event, parser, name):
         and event.at is not None
         and event.time_source is TimeSource.RECORD
         and event.count == 1
-        and not placed.src_names
-        and not placed.dst_names
         and (event.l7 is None or not event.l7.ips)
     )
     sink = tally.sink(parser, name)
     kind = (
-        sink.kind(sink.shape(placed.shape), placed.direction, event.witness, event.policies)
+        sink.kind(
+            sink.shape(placed.shape),
+            placed.direction,
+            event.witness,
+            src_names=placed.src_names,
+            dst_names=placed.dst_names,
+            policies=event.policies,
+        )
         if plain
         else None
     )

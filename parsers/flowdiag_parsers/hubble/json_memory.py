@@ -228,8 +228,15 @@ class Memory:
         order = slice(None, None, -1 if turned else 1)
         names, services = kind.names[order], kind.services[order]
         number: int | None = None
-        if kind.reason_code is None and not any(names):
-            number = sink.kind(shape, direction, kind.witness, kind.policies)
+        if kind.reason_code is None:
+            number = sink.kind(
+                shape,
+                direction,
+                kind.witness,
+                src_names=names[0],
+                dst_names=names[1],
+                policies=kind.policies,
+            )
         self._ways += 1
         way = Way(
             key=self._ways,

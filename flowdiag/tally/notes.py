@@ -1,0 +1,87 @@
+"""What allowed records tell beside their counts: policies and names, numbered, and which lanes they were told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from msgspec import Struct
+
+from flowdiag.model.event import PolicyHit
+from flowdiag.tally.grouping import I64, U64, Mask, none
+from flowdiag.tally.packing import halves, moved, rows_of
+
+__all__ = ["Note", "Notes"]
+
+_MOST = 4096
+"""Notes that records of one table may add; those of others that it absorbs come on top."""
+
+
+class Note(Struct, frozen=True, array_like=True):
+    """What a kind of record tells."""
+
+    policies: tuple[PolicyHit, ...] = ()
+    src_names: tuple[str, ...] = ()
+    """DNS names of the source, as recorded."""
+    dst_names: tuple[str, ...] = ()
+
+    @property
+    def names_ends(self) -> bool:
+        """Whether there are names."""
+        return bool(self.src_names or self.dst_names)
+
+
+class Notes:
+    """Notes by number, 0 for nothing told; `told` has lane and note in one number, sorted, each there once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Note, int] = {Note(): 0}
+        self.all: list[Note] = [Note()]
+        self.told: U64 = none(np.uint64)
+
+    def number(self, note: Note) -> int:
+        """The number of a note, a new one for a new one."""
+        found = self._numbers.get(note)
+        if found is None:
+            found = self._numbers[note] = len(self.all)
+            self.all.append(note)
+        return found
+
+    def room_for(self, note: Note) -> bool:
+        """Whether it is known or there are not too many yet."""
+        return note in self._numbers or len(self.all) < _MOST
+
+    def tell(self, told: U64) -> None:
+        """Add notes of lanes."""
+        self.told = np.unique(np.concatenate((self.told, told)))
+
+    def absorb(self, other: Notes, renumbered: I64) -> None:
+        """Add the notes of another's lanes at their new numbers; lanes at -1 are left out."""
+        if not len(other.told):
+            return
+        lanes, notes = halves(other.told)
+        kept = renumbered[lanes] >= 0
+        numbers = np.array([self.number(note) for note in other.all], np.int64)
+        self.tell(rows_of(renumbered[lanes[kept]], numbers[notes[kept]]))
+
+    def keep(self, kept: Mask, renumbered: I64) -> None:
+        """Leave out the notes of lanes that are not kept."""
+        self.told, _ = moved(self.told, kept, renumbered)
+
+    def of_lanes(self, lanes: I64) -> dict[int, list[Note]]:
+        """The notes of some lanes."""
+        found: dict[int, list[Note]] = {}
+        if len(self.told):
+            of_notes, notes = halves(self.told)
+            asked = np.isin(of_notes, lanes)
+            for lane, note in zip(of_notes[asked].tolist(), notes[asked].tolist(), strict=True):
+                found.setdefault(lane, []).append(self.all[note])
+        return found
+
+    def named(self) -> Iterator[tuple[int, Note]]:
+        """Lanes and notes that name ends, by lane."""
+        if len(self.told):
+            lanes, notes = halves(self.told)
+            names = np.array([note.names_ends for note in self.all], bool)[notes]
+            for lane, note in zip(lanes[names].tolist(), notes[names].tolist(), strict=True):
+                yield lane, self.all[note]
