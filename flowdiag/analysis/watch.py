@@ -25,6 +25,7 @@ from flowdiag.analysis.run import examined
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.ingest.fold import take
 from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
+from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import Report, ReportWarning
@@ -315,6 +316,7 @@ _compiled: list[_Compiled] = []
 def _in_the_background() -> None:
     """The stream comes first, and an interrupt is for the process that reads it."""
     os.nice(_NICE)
+    return_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

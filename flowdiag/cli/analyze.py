@@ -54,6 +54,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.output import check_outputs, display_options, formats, write_report
     from flowdiag.cli.progress import progress
     from flowdiag.cli.told import told_command
+    from flowdiag.ingest.heap import return_freed_memory
     from flowdiag.model.errors import UsageError
 
     if not paths:
@@ -69,6 +70,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     )
     check_outputs(stdout, files, display)
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
+    return_freed_memory()
     with progress() as show:
         report = analyze(
             paths,

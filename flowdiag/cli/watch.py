@@ -59,6 +59,7 @@ def command(path: str | None, **given: Any) -> int:
     from flowdiag.cli.options import parse_duration, parse_outputs
     from flowdiag.cli.output import check_outputs, display_options, formats, write_files, write_report
     from flowdiag.cli.told import told_command
+    from flowdiag.ingest.heap import return_freed_memory
     from flowdiag.model.errors import UsageError
     from flowdiag.model.time import NS
 
@@ -70,6 +71,7 @@ def command(path: str | None, **given: Any) -> int:
     window, every = parse_duration(given["window"]), parse_duration(given["every"])
     if window < NS or every < NS:
         raise UsageError("--window and --every are at least a second")
+    return_freed_memory()
     with (
         Watch(
             path or "-",

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from flowdiag.ingest.fold import fold_into, fold_loose
+from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.tally import Tally
@@ -82,6 +83,7 @@ _mine: list[Any] = []
 def _start(environment: dict[str, str], *given: Any) -> None:
     # The server that workers fork from has the environment of its own first day; keys to a store may be newer.
     os.environ.update(environment)
+    return_freed_memory()
     _mine[:] = given
 
 

@@ -1,0 +1,31 @@
+"""Memory that is let go goes back to the system.
+
+A run holds large columns and blocks for a moment, many times over.  glibc maps what is large and unmaps it when it
+is freed, but each time that happens it takes larger blocks into its heap instead, up to 32 MB, from where little
+comes back: half of a worker's memory on 4 GB of flows was such holes (392 MB, of which 205 are left).
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["return_freed_memory"]
+
+# malloc.h of glibc 2.1 and later; setting it also ends its growth (mallopt(3)).
+_M_MMAP_THRESHOLD = -3
+_MAPPED = 1 << 18
+
+
+def return_freed_memory() -> None:
+    """Have this process map every block of 256 KiB or more on its own; nothing where that cannot be set.
+
+    For commands and worker processes: the allocator of a program that uses flowdiag as a library is its own affair.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    # musl has no such function.
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _MAPPED)
