@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowdiag.model.time import NS
-from flowdiag.tally.grouping import I64, U64, Mask, collapsed, first_of_runs, none, padded
+from flowdiag.tally.grouping import I64, U64, Mask, collapsed, first_of_runs, none, padded, ranges
 from flowdiag.tally.lane import NEVER, FlowLane
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.notes import Note, Notes
@@ -27,6 +27,7 @@ from flowdiag.tally.packing import (
     halves,
     keys_of,
     moved,
+    moved_pieces,
     parts_of,
     place_of,
     rows_of,
@@ -174,19 +175,9 @@ class LaneColumns:
             return none(np.int64)
         srcs, dsts, places = parts_of(other.keys[chosen])
         ends = np.array(peers, np.int64)
-        used = np.unique(places)
-        mine = np.zeros(len(other.places), np.int64)
-        ways: dict[int, int] = {}
-        moved = []
-        for place in used.tolist():
-            way, port = divmod(other.places[place], 1 << PORT_BITS)
-            known = ways.get(way)
-            if known is None:
-                shape, code = other.ways[way]
-                known = ways[way] = self._way(shapes[shape], code)
-            moved.append(known << PORT_BITS | (port if ports else 0))
-        mine[used] = self._placed(np.array(moved, np.int64))
-        keys = keys_of(ends[srcs], ends[dsts], mine[places])
+        used, back = np.unique(places, return_inverse=True)
+        mine = self._adopted(used, other.places, other.ways, shapes, ports=ports)[back]
+        keys = keys_of(ends[srcs], ends[dsts], mine)
         distinct, back = np.unique(keys, return_inverse=True)
         lanes = self._lanes(distinct)[back]
         np.minimum.at(self.firsts, lanes, other.firsts[chosen])
@@ -195,11 +186,9 @@ class LaneColumns:
         np.maximum.at(self.shifts, lanes, other.shifts[chosen])
         renumbered = np.full(len(other), -1, np.int64)
         renumbered[chosen] = lanes
-        of_rows, minutes = halves(other.rows)
-        kept = renumbered[of_rows] >= 0
-        rows = rows_of(renumbered[of_rows[kept]], minutes[kept])
-        order = np.argsort(rows)
-        self._add_rows(rows[order], other.counts[kept][order])
+        for piece, rows, kept in moved_pieces(other.rows, renumbered):
+            order = np.argsort(rows)
+            self._add_rows(rows[order], other.counts[piece][kept][order])
         self.notes.absorb(other.notes, renumbered)
         return lanes
 
@@ -207,14 +196,26 @@ class LaneColumns:
         """Take lanes out; settled before.  Numbers of kinds stay good."""
         kept = np.ones(len(self), bool)
         kept[lanes] = False
-        renumbered = np.cumsum(kept) - 1
+        renumbered = np.where(kept, np.cumsum(kept) - 1, -1)
         self.keys, self.firsts, self.lasts = self.keys[kept], self.firsts[kept], self.lasts[kept]
         self.flags, self.shifts = self.flags[kept], self.shifts[kept]
         there = kept[self._numbers]
         self._sorted, self._numbers = self._sorted[there], renumbered[self._numbers[there]]
-        self.rows, there = moved(self.rows, kept, renumbered)
+        self.rows, there = moved(self.rows, renumbered)
         self.counts = self.counts[there]
-        self.notes.keep(kept, renumbered)
+        self.notes.move(renumbered)
+
+    def renumber(self, peers: Sequence[int], shapes: Sequence[int]) -> None:
+        """Give ends and shapes other numbers, of which no two are the same; those of kinds mean nothing any more."""
+        srcs, dsts, places = parts_of(self.keys)
+        used, back = np.unique(places, return_inverse=True)
+        ways, of_places = self.ways, self.places
+        self._ways, self.ways, self._places, self.places = {}, [], {}, []
+        self._kinds, self._kind_ways, self._kind_notes = {}, [], []
+        ends = np.array(peers, np.int64)
+        self.keys = keys_of(ends[srcs], ends[dsts], self._adopted(used, of_places, ways, shapes)[back])
+        self._numbers = np.argsort(self.keys)
+        self._sorted = self.keys[self._numbers]
 
     def forget(self, before: int) -> None:
         """Take out buckets that end by `before`, nanoseconds, and lanes that nothing is left of; settled before."""
@@ -269,10 +270,12 @@ class LaneColumns:
 
     def lanes(self, numbers: I64) -> list[FlowLane]:
         """Some lanes as objects; settled before."""
-        begin = np.searchsorted(self.rows, rows_of(numbers, np.zeros_like(numbers)))
-        end = np.searchsorted(self.rows, rows_of(numbers + 1, np.zeros_like(numbers)))
+        begin, end = self._first_rows(numbers), self._first_rows(numbers + 1)
         found: list[FlowLane] = []
-        minutes = halves(self.rows)[1] * UNIT
+        chosen = ranges(begin, end)
+        minutes, counts = halves(self.rows[chosen])[1] * UNIT, self.counts[chosen]
+        end = np.cumsum(end - begin)
+        begin = np.concatenate(([0], end[:-1]))
         notes = self.notes.of_lanes(numbers)
         for number, start, stop, first, last, flags, shift in zip(
             numbers.tolist(),
@@ -285,9 +288,7 @@ class LaneColumns:
             strict=True,
         ):
             lane = FlowLane(UNIT, self._limits)
-            lane.buckets.update(
-                zip(minutes[start:stop].tolist(), self.counts[start:stop].tolist(), strict=True)
-            )
+            lane.buckets.update(zip(minutes[start:stop].tolist(), counts[start:stop].tolist(), strict=True))
             lane.first, lane.last, lane.flags, lane.shift = first, last, flags, shift
             for note in notes.get(number, ()):
                 lane.note_names(note.src_names, note.dst_names)
@@ -304,6 +305,27 @@ class LaneColumns:
             number = self._ways[shape, code] = len(self.ways)
             self.ways.append((shape, code))
         return number
+
+    def _adopted(
+        self,
+        used: I64,
+        places: Sequence[int],
+        ways: Sequence[tuple[int, int]],
+        shapes: Sequence[int],
+        *,
+        ports: bool = True,
+    ) -> I64:
+        """My numbers of the places that are `used` among others, whose ways have my numbers of their shapes."""
+        known: dict[int, int] = {}
+        mine = []
+        for place in used.tolist():
+            theirs, port = divmod(places[place], 1 << PORT_BITS)
+            way = known.get(theirs)
+            if way is None:
+                shape, code = ways[theirs]
+                way = known[theirs] = self._way(shapes[shape], code)
+            mine.append(way << PORT_BITS | (port if ports else 0))
+        return self._placed(np.array(mine, np.int64))
 
     def _placed(self, asked: I64) -> I64:
         """Numbers of places, new ones for new ones."""
@@ -356,24 +378,35 @@ class LaneColumns:
         # Some lanes at a time, of which every run has one slice: sorting all at once takes five times their memory.
         edges = np.arange(0, len(self.keys) + _LANES_AT_ONCE, _LANES_AT_ONCE, dtype=np.int64)
         cuts = [np.searchsorted(rows, rows_of(edges, np.zeros_like(edges))).tolist() for rows, _ in runs]
-        found = []
+        size = sum(len(rows) for rows, _ in runs)
+        self.rows, self.counts = np.empty(size, np.uint64), np.empty(size, np.int64)
+        filled = 0
         for at in range(len(edges) - 1):
             parts = [slice(ends[at], ends[at + 1]) for ends in cuts]
             rows = np.concatenate([rows[part] for (rows, _), part in zip(runs, parts, strict=True)])
             counts = np.concatenate([counts[part] for (_, counts), part in zip(runs, parts, strict=True)])
             order = np.argsort(rows, kind="stable")
-            found.append(collapsed(rows[order], counts[order]))
-        self.rows = np.concatenate([rows for rows, _ in found]) if found else none(np.uint64)
-        self.counts = np.concatenate([counts for _, counts in found]) if found else none(np.int64)
+            rows, counts = collapsed(rows[order], counts[order])
+            there = slice(filled, filled + len(rows))
+            self.rows[there], self.counts[there] = rows, counts
+            filled = there.stop
+        # Nobody else has seen them: what is left over goes back.
+        self.rows.resize(filled, refcheck=False)
+        self.counts.resize(filled, refcheck=False)
         if self.shifts.any():
             self._align()
         while True:
-            lanes, _ = halves(self.rows)
-            many = np.bincount(lanes, minlength=len(self.keys)) > self._limits.allowed_buckets
+            numbers = np.arange(len(self) + 1)
+            many = np.diff(self._first_rows(numbers)) > self._limits.allowed_buckets
             if not many.any():
                 return
             self.shifts[many] += 1
             self._align()
+
+    def _first_rows(self, lanes: I64) -> I64:
+        """Where the rows of each lane begin."""
+        found: I64 = np.searchsorted(self.rows, rows_of(lanes, np.zeros_like(lanes)))
+        return found
 
     def _align(self) -> None:
         """Every row at its lane's width; their order stays."""

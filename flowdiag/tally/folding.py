@@ -83,8 +83,8 @@ def rebuilt(groups: Groups, dropped: Collection[LaneKey], of_columns: I64) -> Ta
     columns = old.columns
     columns.remove(of_columns)
     srcs, dsts, _, kinds, _ = columns.parts()
-    new.columns.absorb(columns, mapping(old.peers, peer, srcs, dsts), mapping(old.shapes, shape, kinds))
-    new.columns.settle()
+    columns.renumber(mapping(old.peers, peer, srcs, dsts), mapping(old.shapes, shape, kinds))
+    new.columns = columns
     return new
 
 

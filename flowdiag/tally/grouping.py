@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["I64", "U64", "Mask", "alike", "collapsed", "first_of_runs", "mapped", "mapping", "none", "padded"]
+__all__ = [
+    "I64",
+    "U64",
+    "Mask",
+    "alike",
+    "collapsed",
+    "first_of_runs",
+    "mapped",
+    "mapping",
+    "none",
+    "padded",
+    "ranges",
+]
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -30,6 +42,13 @@ def first_of_runs(column: NDArray[Any]) -> I64:
     if not len(column):
         return none(np.int64)
     return np.flatnonzero(np.concatenate(([True], column[1:] != column[:-1])))
+
+
+def ranges(begin: I64, end: I64) -> I64:
+    """The numbers from each of `begin` to before its `end`, one range behind the other."""
+    sizes = end - begin
+    before = np.cumsum(sizes) - sizes
+    return np.repeat(begin - before, sizes) + np.arange(sizes.sum())
 
 
 def mapped(column: I64, given: Callable[[int], int], kind: DTypeLike = np.int64) -> NDArray[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from flowdiag.model.event import PolicyHit
-from flowdiag.tally.grouping import I64, U64, Mask, none
+from flowdiag.tally.grouping import I64, U64, none
 from flowdiag.tally.packing import halves, moved, rows_of
 
 __all__ = ["Note", "Notes"]
@@ -59,14 +59,14 @@ class Notes:
         """Add the notes of another's lanes at their new numbers; lanes at -1 are left out."""
         if not len(other.told):
             return
-        lanes, notes = halves(other.told)
-        kept = renumbered[lanes] >= 0
+        told, _ = moved(other.told, renumbered)
+        lanes, notes = halves(told)
         numbers = np.array([self.number(note) for note in other.all], np.int64)
-        self.tell(rows_of(renumbered[lanes[kept]], numbers[notes[kept]]))
+        self.tell(rows_of(lanes, numbers[notes]))
 
-    def keep(self, kept: Mask, renumbered: I64) -> None:
-        """Leave out the notes of lanes that are not kept."""
-        self.told, _ = moved(self.told, kept, renumbered)
+    def move(self, renumbered: I64) -> None:
+        """Bring the notes to their lanes' new numbers; lanes at -1 are left out."""
+        self.told, _ = moved(self.told, renumbered)
 
     def of_lanes(self, lanes: I64) -> dict[int, list[Note]]:
         """The notes of some lanes."""

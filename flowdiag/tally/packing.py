@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from flowdiag.tally.grouping import I64, U64, Mask
@@ -13,6 +15,7 @@ __all__ = [
     "halves",
     "keys_of",
     "moved",
+    "moved_pieces",
     "parts_of",
     "place_of",
     "rows_of",
@@ -25,17 +28,35 @@ END_BITS = 21
 PLACE_BITS = 22
 PORT_BITS = 17
 
+_AT_ONCE = 1 << 16
+
 
 def halves(rows: U64) -> tuple[I64, I64]:
     """The two numbers in each of `rows`."""
     return (rows >> np.uint64(32)).astype(np.int64), (rows & np.uint64(0xFFFF_FFFF)).astype(np.int64)
 
 
-def moved(rows: U64, kept: Mask, renumbered: I64) -> tuple[U64, Mask]:
-    """Rows of lanes that are kept, at their new numbers, and which those were."""
-    lanes, rest = halves(rows)
-    there = kept[lanes]
-    return rows_of(renumbered[lanes[there]], rest[there]), there
+def moved_pieces(rows: U64, renumbered: I64) -> Iterator[tuple[slice, U64, Mask]]:
+    """Rows of lanes at their new numbers, without those of lanes at -1, some at a time: which, they, and those left in.
+
+    All at once would be half a dozen columns of their length beside each other.
+    """
+    for start in range(0, len(rows), _AT_ONCE):
+        piece = slice(start, start + _AT_ONCE)
+        lanes, rest = halves(rows[piece])
+        numbers = renumbered[lanes]
+        kept = numbers >= 0
+        yield piece, rows_of(numbers[kept], rest[kept]), kept
+
+
+def moved(rows: U64, renumbered: I64) -> tuple[U64, Mask]:
+    """All of `moved_pieces` as one: rows and which those were."""
+    there = np.zeros(len(rows), bool)
+    found = []
+    for piece, some, kept in moved_pieces(rows, renumbered):
+        there[piece] = kept
+        found.append(some)
+    return np.concatenate(found) if found else rows, there
 
 
 def place_of(way: I64, ports: I64) -> I64:
