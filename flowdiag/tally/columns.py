@@ -274,8 +274,9 @@ class LaneColumns:
         found: list[FlowLane] = []
         chosen = ranges(begin, end)
         minutes, counts = halves(self.rows[chosen])[1] * UNIT, self.counts[chosen]
-        end = np.cumsum(end - begin)
-        begin = np.concatenate(([0], end[:-1]))
+        sizes = end - begin
+        end = np.cumsum(sizes)
+        begin = end - sizes
         notes = self.notes.of_lanes(numbers)
         for number, start, stop, first, last, flags, shift in zip(
             numbers.tolist(),
