@@ -371,7 +371,7 @@ class LaneColumns:
             self._gather()
 
     def _gather(self) -> None:
-        """All rows in one order, no lane with more than its share."""
+        """All rows in one order, no lane with more than its share of them."""
         if not self._late:
             return
         runs = [(self.rows, self.counts), *self._late]
@@ -387,30 +387,30 @@ class LaneColumns:
             rows = np.concatenate([rows[part] for (rows, _), part in zip(runs, parts, strict=True)])
             counts = np.concatenate([counts[part] for (_, counts), part in zip(runs, parts, strict=True)])
             order = np.argsort(rows, kind="stable")
-            rows, counts = collapsed(rows[order], counts[order])
+            lanes = slice(at * _LANES_AT_ONCE, min((at + 1) * _LANES_AT_ONCE, len(self)))
+            rows, counts = self._widened(lanes, *collapsed(rows[order], counts[order]))
             there = slice(filled, filled + len(rows))
             self.rows[there], self.counts[there] = rows, counts
             filled = there.stop
         # Nobody else has seen them: what is left over goes back.
         self.rows.resize(filled, refcheck=False)
         self.counts.resize(filled, refcheck=False)
-        if self.shifts.any():
-            self._align()
+
+    def _widened(self, among: slice, rows: U64, counts: I64) -> tuple[U64, I64]:
+        """All rows of some lanes at widths at which no lane has more than its share."""
+        shifts = self.shifts[among]
         while True:
-            numbers = np.arange(len(self) + 1)
-            many = np.diff(self._first_rows(numbers)) > self._limits.allowed_buckets
+            if shifts.any():
+                lanes, minutes = halves(rows)
+                shift = shifts[lanes - among.start]
+                rows, counts = collapsed(rows_of(lanes, minutes >> shift << shift), counts)
+            lanes, _ = halves(rows)
+            many = np.bincount(lanes - among.start, minlength=len(shifts)) > self._limits.allowed_buckets
             if not many.any():
-                return
-            self.shifts[many] += 1
-            self._align()
+                return rows, counts
+            shifts[many] += 1
 
     def _first_rows(self, lanes: I64) -> I64:
         """Where the rows of each lane begin."""
         found: I64 = np.searchsorted(self.rows, rows_of(lanes, np.zeros_like(lanes)))
         return found
-
-    def _align(self) -> None:
-        """Every row at its lane's width; their order stays."""
-        lanes, minutes = halves(self.rows)
-        shifts = self.shifts[lanes]
-        self.rows, self.counts = collapsed(rows_of(lanes, minutes >> shifts << shifts), self.counts)
