@@ -8,6 +8,7 @@ a line is its part's number and its own until all are read.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from itertools import count
@@ -21,6 +22,7 @@ from flowdiag.ingest.fold import fold_into, fold_loose
 from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.parserkit.registry import available
 from flowdiag.tally import Tally
 
 __all__ = ["SHARE_BYTES", "fold_shares"]
@@ -57,6 +59,8 @@ def fold_shares(
 
     # Workers start clean: the caller may have threads, which a fork would not survive.
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    # What the server has loaded its workers share; of parsers those that have loaded here without harm.
+    context.set_forkserver_preload([__name__, *_modules(parts)])
     taken, done = context.Value("q", 0), context.Value("q", 0)
     try:
         with TemporaryDirectory(prefix="flowdiag-") as folder:
@@ -74,6 +78,12 @@ def fold_shares(
             return _merged(parts, shares)
     except Exception:  # noqa: BLE001 - whatever it was shows again, and costs one part, part by part.
         return None
+
+
+def _modules(parts: Sequence[Part]) -> list[str]:
+    points = available("flowdiag.parsers")
+    names = {part.parser for part in parts}
+    return sorted({points[name].module for name in names if points[name].module in sys.modules})
 
 
 _mine: list[Any] = []
