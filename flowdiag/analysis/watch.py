@@ -14,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, Self
 
 from msgspec import Struct
@@ -67,7 +69,6 @@ class Picture(Struct, frozen=True, kw_only=True):
 class _Job(Struct, frozen=True, kw_only=True):
     """What a report of one moment is made of."""
 
-    tally: bytes
     input: InputSummary
     cni: str | None
     warnings: tuple[ReportWarning, ...]
@@ -121,6 +122,7 @@ class Watch:
         self._window = window
         self._command = command
         self._tally = Tally()
+        self._folder: TemporaryDirectory[str] | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._making: Future[Report] | None = None
         self._report: Report | None = None
@@ -139,6 +141,8 @@ class Watch:
         gc.enable()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._folder is not None:
+            self._folder.cleanup()
 
     # -- the stream --------------------------------------------------------------------------------
 
@@ -219,7 +223,7 @@ class Watch:
                 else f"{self._follower.name}: too little came in to know what it is",
                 hint="feed it records: hubble observe -f -o jsonpb | flowdiag watch -",
             )
-        return _made(self._job(b""), self._tally)
+        return _made(self._job(), self._tally)
 
     def _refresh(self) -> None:
         """Take the report that is done, and ask for the next where something came in since."""
@@ -242,15 +246,28 @@ class Watch:
 
             context = multiprocessing.get_context("forkserver")
             self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_in_the_background)
-        self._making = self._pool.submit(_make, self._job(self._tally.to_bytes()))
+        try:
+            copy = self._copied()
+        except OSError as error:
+            self._failed = f"no room for the worker's copy of the window: {error}"
+            return
+        self._making = self._pool.submit(_make, self._job(), copy)
         self._not_before = began + _SHARE * (time.monotonic() - began)
 
-    def _job(self, tally: bytes) -> _Job:
+    def _copied(self) -> str:
+        """The tally as it is now, in a file that the worker takes away: a pipe's ends would hold all of it, twice."""
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="flowdiag-")
+        path = Path(self._folder.name, "window")
+        with path.open("wb") as out:
+            self._tally.write(out)
+        return str(path)
+
+    def _job(self) -> _Job:
         follower, newest = self._follower, self._newest()
         counts = self._tally.inputs.get(follower.name)
         since = None if newest is None else newest - self._window
         return _Job(
-            tally=tally,
             input=InputSummary(
                 path=follower.name,
                 parser=follower.parser.name,
@@ -327,8 +344,12 @@ def _objects(options: StateOptions) -> StateInputs:
     return found
 
 
-def _make(job: _Job) -> Report:
-    return _made(job, Tally.from_bytes(job.tally))
+def _make(job: _Job, path: str) -> Report:
+    tally = Tally()
+    with Path(path).open("rb") as stream:
+        Path(path).unlink()
+        tally.merge_from(stream)
+    return _made(job, tally)
 
 
 def _made(job: _Job, tally: Tally) -> Report:
