@@ -44,7 +44,6 @@ class Beside:
     ) -> None:
         index = resolver.index
         self._parents: dict[Mark, Mark] = {}
-        self._outside = [resolver.is_outside(peer) for peer in peers]
         called = [_called(peer, names.get(number, ()), resolver) for number, peer in enumerate(peers)]
         for marks in called:
             self._join(marks)
@@ -74,28 +73,23 @@ class Beside:
             }
             marks.update((peer.namespace or "", one.name) for one in workloads if one is not None)
             self._placed.append(
-                self._outside[number] or peer.workload is not None or bool(workloads - {None})
+                resolver.is_outside(peer) or peer.workload is not None or bool(workloads - {None})
             )
             if peer.ip is not None:
                 marks.add(("", peer.ip))
             roots = {self._root(mark) for mark in marks if mark in self._parents}
             self._groups.append(frozenset(roots & near))
 
-    def is_near(self, src: int, dst: int, _named: bool = False) -> bool:
+    def is_near(self, src: int, dst: int) -> bool:
         """Whether one end, by its number, is one of a refused flow."""
         return bool(self._groups[src] or self._groups[dst])
 
-    def is_asked_for(self, src: int, dst: int, named: bool) -> bool:
-        """Whether the flow can matter beside a refused one; `named`: its records name an address."""
+    def is_asked_for(self, src: int, dst: int) -> bool:
+        """Whether the flow can matter beside a refused one."""
         near_src, near_dst = self._groups[src], self._groups[dst]
         if not near_src and not near_dst:
             return False
         if not self._placed[src] or not self._placed[dst]:
-            return True
-        # A refused flow's record may lack the name of the address.
-        if named and ((near_src and self._outside[src]) or (near_dst and self._outside[dst])):
-            return True
-        if named and not self._outside[src] and not self._outside[dst]:
             return True
         if not self._asking.isdisjoint(near_src):
             return True

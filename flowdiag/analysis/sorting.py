@@ -13,7 +13,7 @@ from flowdiag.analysis.beside import Beside
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.select import selected_distinct, selected_flow
 from flowdiag.cluster.resolve import Resolver
-from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Cause, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.tally import Bucket, DistinctFlow
@@ -25,6 +25,8 @@ __all__ = ["Sorted", "sort_flows"]
 _REFUSED = (Verdict.DENIED, Verdict.AUDITED)
 _NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
 _ALLOWED = (Verdict.ALLOWED, Verdict.REDIRECTED)
+_CALLED = (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN)
+"""Ends that are told by DNS names: the others have names of their own."""
 
 
 class Sorted(Struct, kw_only=True):
@@ -59,7 +61,8 @@ def sort_flows(
         # A reason that no policy gives needs no diagnosis of policies; an audit is always a policy's.
         other = distinct.cause in _NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
-    beside = Beside(chain(refused, logged), view.peers, view.names(), resolver)
+    names = view.names()
+    beside = Beside(chain(refused, logged), view.peers, names, resolver)
     allowed: list[Flow] = []
     if all_allowed or selection != Selection():
         by_ends = all_allowed or bool(selection.namespaces or selection.from_pod or selection.to_pod)
@@ -75,7 +78,11 @@ def sort_flows(
         made = view.flows(_ALLOWED, beside.is_asked_for) or view.flows(_ALLOWED, _first(beside))
         allowed.extend(flow for distinct in made for flow in resolver.resolve(distinct))
         buckets = view.buckets(_ALLOWED)
-    refused, not_policy, allowed, logged = _with_names(refused, not_policy, allowed, logged)
+    called: dict[str, set[str]] = defaultdict(set)
+    for number, own in names.items():
+        if (ip := view.peers[number].ip) is not None:
+            called[ip].update(own)
+    refused, not_policy, allowed, logged = _with_names(called, refused, not_policy, allowed, logged)
     return Sorted(
         refused=refused, not_policy=not_policy, allowed=allowed, allowed_buckets=buckets, logged=logged
     )
@@ -92,7 +99,7 @@ def _first(beside: Beside) -> Wanted:
     """The first flow that shares an end with a refused one: that there are such is evidence too."""
     found: list[tuple[int, int]] = []
 
-    def is_it(src: int, dst: int, _named: bool) -> bool:
+    def is_it(src: int, dst: int) -> bool:
         if found or not beside.is_near(src, dst):
             return False
         found.append((src, dst))
@@ -109,9 +116,13 @@ def _summed(buckets: Iterable[Bucket]) -> list[Bucket]:
     return [Bucket(start, width, count) for (start, width), count in in_order]
 
 
-def _with_names(*groups: list[Flow]) -> list[list[Flow]]:
-    """Give an outside address the same names in all flows: not every record carries them."""
-    names: dict[str, set[str]] = defaultdict(set)
+def _with_names(names: dict[str, set[str]], *groups: list[Flow]) -> list[list[Flow]]:
+    """Give an outside address the same names in all flows: not every record carries them.
+
+    Args:
+        names: by address, as records of any flow have them; those of `groups` are added.
+        groups: flows.
+    """
     for flow in chain(*groups):
         for end in (flow.src, flow.dst):
             if end.ip is not None and end.dns_names:
@@ -121,7 +132,7 @@ def _with_names(*groups: list[Flow]) -> list[list[Flow]]:
 
     def named(end: Endpoint) -> Endpoint:
         own = names.get(end.ip or "")
-        if not own or end.pod is not None or len(own) == len(end.dns_names):
+        if not own or end.kind not in _CALLED or len(own) == len(end.dns_names):
             return end
         # Flows share their ends, and go on to: what is known of an end is known by its identity.
         found = renamed.get(id(end))

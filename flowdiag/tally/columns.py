@@ -4,8 +4,7 @@ A parser appends six numbers a record (`Waiting`); now and then they are sorted 
 that takes 56 bytes and per bucket 16, where an object with a dictionary takes many hundred, and a record costs no
 search in memory that is long out of the cache.
 
-Counts are per `UNIT` seconds, and wider for a lane with more than `Limits.allowed_buckets` of them, by the rule of
-`FlowLane.widen`: the least width at which the buckets fit, which hangs on the set of starts alone.
+Counts are per `UNIT` seconds, and wider for a lane with more than `Limits.allowed_buckets` of them (`Rows`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowdiag.model.time import NS
-from flowdiag.tally.grouping import I64, U64, Mask, collapsed, first_of_runs, none, padded, ranges
+from flowdiag.tally.grouping import I64, U64, Mask, first_of_runs, none, padded
 from flowdiag.tally.lane import NEVER, FlowLane
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.notes import Note, Notes
@@ -26,12 +25,11 @@ from flowdiag.tally.packing import (
     PORT_BITS,
     halves,
     keys_of,
-    moved,
-    moved_pieces,
     parts_of,
     place_of,
     rows_of,
 )
+from flowdiag.tally.rows import Rows
 
 __all__ = ["PENDING", "UNIT", "LaneColumns", "Waiting"]
 
@@ -39,10 +37,6 @@ UNIT = 60
 """Seconds of a base bucket."""
 PENDING = 1 << 17
 """Records that may wait before they are sorted in."""
-
-_ROOM = 1 << 19
-"""Rows that may wait before all are brought into one order."""
-_LANES_AT_ONCE = 1 << 15
 
 
 class Waiting:
@@ -90,11 +84,7 @@ class LaneColumns:
         self.shifts: I64 = none(np.int64)
         self._sorted: U64 = none(np.uint64)
         self._numbers: I64 = none(np.int64)
-        self.rows: U64 = none(np.uint64)
-        """Lane and minute in one number; sorted and each there once after `settle`."""
-        self.counts: I64 = none(np.int64)
-        self._late: list[tuple[U64, I64]] = []
-        self._late_rows = 0
+        self.rows = Rows(limits.allowed_buckets)
 
     def __len__(self) -> int:
         """Lanes, but for what waits."""
@@ -117,7 +107,7 @@ class LaneColumns:
     def settle(self) -> None:
         """Sort in what waits, and bring all rows into one order."""
         self.sort_in()
-        self._gather()
+        self.rows.settle(self.shifts)
 
     def sort_in(self) -> None:
         """Bring what waits into lanes."""
@@ -142,7 +132,7 @@ class LaneColumns:
         of_records = np.repeat(lanes, np.diff(starts, append=len(keys)))
         rows = np.sort(rows_of(of_records, ats // (UNIT * NS)))
         first = first_of_runs(rows)
-        self._add_rows(rows[first], np.diff(first, append=len(rows)))
+        self.rows.add(rows[first], np.diff(first, append=len(rows)), self.shifts)
         notes = np.array(self._kind_notes, np.int64)[kinds[order]]
         if notes.any():
             told = notes > 0
@@ -186,9 +176,7 @@ class LaneColumns:
         np.maximum.at(self.shifts, lanes, other.shifts[chosen])
         renumbered = np.full(len(other), -1, np.int64)
         renumbered[chosen] = lanes
-        for piece, rows, kept in moved_pieces(other.rows, renumbered):
-            order = np.argsort(rows)
-            self._add_rows(rows[order], other.counts[piece][kept][order])
+        self.rows.absorb(other.rows, renumbered, self.shifts)
         self.notes.absorb(other.notes, renumbered)
         return lanes
 
@@ -201,8 +189,7 @@ class LaneColumns:
         self.flags, self.shifts = self.flags[kept], self.shifts[kept]
         there = kept[self._numbers]
         self._sorted, self._numbers = self._sorted[there], renumbered[self._numbers[there]]
-        self.rows, there = moved(self.rows, renumbered)
-        self.counts = self.counts[there]
+        self.rows.move(renumbered)
         self.notes.move(renumbered)
 
     def renumber(self, peers: Sequence[int], shapes: Sequence[int]) -> None:
@@ -221,12 +208,13 @@ class LaneColumns:
         """Take out buckets that end by `before`, nanoseconds, and lanes that nothing is left of; settled before."""
         if not len(self):
             return
-        lanes, minutes = halves(self.rows)
+        rows = self.rows
+        lanes, minutes = halves(rows.keys)
         left = minutes * UNIT > (before // NS - (UNIT << self.shifts))[lanes]
         left &= (self.lasts >= before)[lanes]
         old = np.zeros(len(self), bool)
         old[lanes[~left]] = True
-        self.rows, self.counts = self.rows[left], self.counts[left]
+        rows.keys, rows.counts = rows.keys[left], rows.counts[left]
         lanes, minutes = lanes[left], minutes[left]
         begin = first_of_runs(lanes)
         # What is left of a lane begins, as far as anybody knows, where its oldest bucket does.
@@ -270,17 +258,14 @@ class LaneColumns:
 
     def lanes(self, numbers: I64) -> list[FlowLane]:
         """Some lanes as objects; settled before."""
-        begin, end = self._first_rows(numbers), self._first_rows(numbers + 1)
-        found: list[FlowLane] = []
-        chosen = ranges(begin, end)
-        minutes, counts = halves(self.rows[chosen])[1] * UNIT, self.counts[chosen]
-        sizes = end - begin
+        minutes, counts, sizes = self.rows.of(numbers)
+        starts = minutes * UNIT
         end = np.cumsum(sizes)
-        begin = end - sizes
         notes = self.notes.of_lanes(numbers)
+        found: list[FlowLane] = []
         for number, start, stop, first, last, flags, shift in zip(
             numbers.tolist(),
-            begin.tolist(),
+            (end - sizes).tolist(),
             end.tolist(),
             self.firsts[numbers].tolist(),
             self.lasts[numbers].tolist(),
@@ -289,7 +274,7 @@ class LaneColumns:
             strict=True,
         ):
             lane = FlowLane(UNIT, self._limits)
-            lane.buckets.update(zip(minutes[start:stop].tolist(), counts[start:stop].tolist(), strict=True))
+            lane.buckets.update(zip(starts[start:stop].tolist(), counts[start:stop].tolist(), strict=True))
             lane.first, lane.last, lane.flags, lane.shift = first, last, flags, shift
             for note in notes.get(number, ()):
                 lane.note_names(note.src_names, note.dst_names)
@@ -361,56 +346,4 @@ class LaneColumns:
             at = np.searchsorted(self._sorted, fresh)
             self._sorted = np.insert(self._sorted, at, fresh)
             self._numbers = np.insert(self._numbers, at, numbers)
-        return found
-
-    def _add_rows(self, rows: U64, counts: I64) -> None:
-        """Rows in order, perhaps some of them twice."""
-        self._late.append((rows, counts))
-        self._late_rows += len(rows)
-        if self._late_rows > max(_ROOM, len(self.rows)):
-            self._gather()
-
-    def _gather(self) -> None:
-        """All rows in one order, no lane with more than its share of them."""
-        if not self._late:
-            return
-        runs = [(self.rows, self.counts), *self._late]
-        self._late, self._late_rows = [], 0
-        # Some lanes at a time, of which every run has one slice: sorting all at once takes five times their memory.
-        edges = np.arange(0, len(self.keys) + _LANES_AT_ONCE, _LANES_AT_ONCE, dtype=np.int64)
-        cuts = [np.searchsorted(rows, rows_of(edges, np.zeros_like(edges))).tolist() for rows, _ in runs]
-        size = sum(len(rows) for rows, _ in runs)
-        self.rows, self.counts = np.empty(size, np.uint64), np.empty(size, np.int64)
-        filled = 0
-        for at in range(len(edges) - 1):
-            parts = [slice(ends[at], ends[at + 1]) for ends in cuts]
-            rows = np.concatenate([rows[part] for (rows, _), part in zip(runs, parts, strict=True)])
-            counts = np.concatenate([counts[part] for (_, counts), part in zip(runs, parts, strict=True)])
-            order = np.argsort(rows, kind="stable")
-            lanes = slice(at * _LANES_AT_ONCE, min((at + 1) * _LANES_AT_ONCE, len(self)))
-            rows, counts = self._widened(lanes, *collapsed(rows[order], counts[order]))
-            there = slice(filled, filled + len(rows))
-            self.rows[there], self.counts[there] = rows, counts
-            filled = there.stop
-        # Nobody else has seen them: what is left over goes back.
-        self.rows.resize(filled, refcheck=False)
-        self.counts.resize(filled, refcheck=False)
-
-    def _widened(self, among: slice, rows: U64, counts: I64) -> tuple[U64, I64]:
-        """All rows of some lanes at widths at which no lane has more than its share."""
-        shifts = self.shifts[among]
-        while True:
-            if shifts.any():
-                lanes, minutes = halves(rows)
-                shift = shifts[lanes - among.start]
-                rows, counts = collapsed(rows_of(lanes, minutes >> shift << shift), counts)
-            lanes, _ = halves(rows)
-            many = np.bincount(lanes - among.start, minlength=len(shifts)) > self._limits.allowed_buckets
-            if not many.any():
-                return rows, counts
-            shifts[many] += 1
-
-    def _first_rows(self, lanes: I64) -> I64:
-        """Where the rows of each lane begin."""
-        found: I64 = np.searchsorted(self.rows, rows_of(lanes, np.zeros_like(lanes)))
         return found

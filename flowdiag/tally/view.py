@@ -20,7 +20,7 @@ from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.distinct import buckets_of, make_flow
 from flowdiag.tally.exact import Exact, LaneKey, exact
-from flowdiag.tally.grouping import I64, Mask, alike
+from flowdiag.tally.grouping import I64, alike
 from flowdiag.tally.groups import Groups
 from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane, smallest
@@ -30,8 +30,8 @@ from flowdiag.tally.table import EXACT, REFUSED, Table
 
 __all__ = ["FlowView", "Wanted"]
 
-Wanted = Callable[[int, int, bool], bool]
-"""Whether a flow is wanted, by the numbers of its ends in `FlowView.peers` and whether it has names of them."""
+Wanted = Callable[[int, int], bool]
+"""Whether a flow is wanted, by the numbers of its ends in `FlowView.peers`."""
 
 
 class FlowView:
@@ -129,10 +129,10 @@ class FlowView:
         columns = self._table.columns
         apart = np.zeros(len(columns), bool)
         apart[[number for _, numbers in wide.values() for number in numbers]] = True
-        counted = (np.array(shapes, bool)[self._columns[3]] & ~apart)[halves(columns.rows)[0]]
-        minutes, back = np.unique(halves(columns.rows[counted])[1], return_inverse=True)
+        counted = (np.array(shapes, bool)[self._columns[3]] & ~apart)[halves(columns.rows.keys)[0]]
+        minutes, back = np.unique(halves(columns.rows.keys[counted])[1], return_inverse=True)
         sums = np.zeros(len(minutes), np.int64)
-        np.add.at(sums, back, columns.counts[counted])
+        np.add.at(sums, back, columns.rows.counts[counted])
         for minute, count in zip(minutes.tolist(), sums.tolist(), strict=True):
             counts[minute * UNIT * NS, UNIT * NS] += count
         # The lanes of one flow are brought to one width, the widest of them.
@@ -199,10 +199,8 @@ class FlowView:
         lanes = [(key, lane) for key, lane in self._table.lanes.items() if shapes[key[4]]]
         numbers = np.flatnonzero(np.array(shapes, bool)[self._columns[3]])
         if wanted is not None:
-            named = {key[:5] for key, lane in lanes if lane.has_names and wanted(key[1], key[2], True)}
-            named.update(self._places(self._named_and_wanted(numbers, wanted)))
-            numbers = self._wanted(numbers, wanted, named)
-            lanes = _wanted(lanes, wanted, named)
+            numbers = self._wanted(numbers, wanted)
+            lanes = _wanted(lanes, wanted)
         cells: Cells = {}
         for key, lane in lanes:
             cells.setdefault(key[:5], {})[key[5]] = lane
@@ -212,51 +210,25 @@ class FlowView:
             cells.setdefault(place, {})[code] = lane
         return cells
 
-    def _named_and_wanted(self, numbers: I64, wanted: Wanted) -> I64:
-        """Those of the columns' lanes with names that are wanted for these."""
-        lanes = np.unique([lane for lane, _ in self._table.columns.notes.named()]).astype(np.int64)
-        lanes = lanes[np.isin(lanes, numbers)]
-        return lanes[self._answers(lanes, wanted, named=True)]
-
-    def _answers(self, numbers: I64, wanted: Wanted, *, named: bool) -> Mask:
-        """Which are wanted, asked once per pair of ends."""
+    def _wanted(self, numbers: I64, wanted: Wanted) -> I64:
+        """Those of wanted flows, asked once per pair of ends."""
         srcs, dsts = self._columns[0][numbers], self._columns[1][numbers]
         first, pair = alike(dsts, srcs)
         pairs = zip(srcs[first].tolist(), dsts[first].tolist(), strict=True)
-        answers = np.array([wanted(src, dst, named) for src, dst in pairs], bool)
-        return answers[pair]
-
-    def _wanted(self, numbers: I64, wanted: Wanted, named: set[Place]) -> I64:
-        """Those of wanted flows; `named`: flows with names that are wanted for these."""
-        chosen = self._answers(numbers, wanted, named=False)
-        if named:
-            # A name that another lane of the same flow has is its own.
-            columns = self._table.columns
-            codes = columns.codes()
-            asked = [
-                (*place[1:], code) for place in named if place[0] == EXACT for code in codes.get(place[4], ())
-            ]
-            known = columns.find(asked)
-            chosen |= np.isin(
-                numbers,
-                known[known >= 0],
-            )
-        left: I64 = numbers[chosen]
-        return left
+        answers = np.array([wanted(src, dst) for src, dst in pairs], bool)
+        chosen: I64 = numbers[answers[pair]]
+        return chosen
 
 
-def _wanted(
-    lanes: list[tuple[LaneKey, FlowLane]], wanted: Wanted, named: set[Place]
-) -> list[tuple[LaneKey, FlowLane]]:
-    """Those of wanted flows, of which each pair of ends has many; names of one lane are its flow's."""
-    answers: dict[tuple[int, int, bool], bool] = {}
+def _wanted(lanes: list[tuple[LaneKey, FlowLane]], wanted: Wanted) -> list[tuple[LaneKey, FlowLane]]:
+    """Those of wanted flows, of which each pair of ends has many."""
+    answers: dict[tuple[int, int], bool] = {}
     found = []
     for item in lanes:
-        key = item[0]
-        asked = key[1], key[2], key[:5] in named if named else False
-        answer = answers.get(asked)
+        ends = item[0][1], item[0][2]
+        answer = answers.get(ends)
         if answer is None:
-            answer = answers[asked] = wanted(*asked)
+            answer = answers[ends] = wanted(*ends)
         if answer:
             found.append(item)
     return found

@@ -240,7 +240,7 @@ def _put_columns(out: IO[bytes], columns: LaneColumns) -> None:
     whole = (
         *columns.parts(),
         *(columns.firsts, columns.lasts, columns.flags, columns.shifts),
-        *(*halves(columns.rows), columns.counts, *halves(columns.notes.told)),
+        *(*halves(columns.rows.keys), columns.rows.counts, *halves(columns.notes.told)),
     )
     for column, width in zip(whole, _WIDTHS, strict=True):
         _put_bytes(out, column.astype(width).tobytes())
@@ -258,7 +258,7 @@ def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
     read.places = places.tolist()
     read.keys = keys_of(srcs, dsts, back)
     read.firsts, read.lasts, read.flags, read.shifts = firsts, lasts, flags, shifts
-    read.rows, read.counts = rows_of(lanes, minutes), counts
+    read.rows.keys, read.rows.counts = rows_of(lanes, minutes), counts
     read.notes.all, read.notes.told = state.notes, rows_of(of_notes, notes)
     return read
 

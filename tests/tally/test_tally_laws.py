@@ -262,7 +262,7 @@ def test_a_view_gives_the_same_flows_and_counts_one_verdict_or_some_ends_at_a_ti
             counts.update({(bucket.start, bucket.width): bucket.count for bucket in flow.buckets})
     assert {(b.start, b.width): b.count for b in view.buckets([Verdict.ALLOWED])} == counts
 
-    def wanted(src, dst, _named):
+    def wanted(src, dst):
         return (src, dst) in pairs
 
     some = view.flows([Verdict.ALLOWED], wanted)
