@@ -231,8 +231,12 @@
   // Times: as written, or in the reader's zone.  Tables name it above them, sentences with each moment.
   const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const short = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
-  const zoned = (ms) => `${stamp(ms)} ${short.formatToParts(ms).find((part) => part.type === "timeZoneName").value}`;
-  let local = false;
+  const instant = (element) => Date.parse(element.dateTime.replace(/(\.\d{3})\d*/, "$1"));
+  let local = false, days = new Set();
+  function zoned(ms) {
+    const text = stamp(ms), zone = short.formatToParts(ms).find((part) => part.type === "timeZoneName").value;
+    return `${days.size === 1 && days.has(text.slice(0, 10)) ? text.slice(11) : text} ${zone}`;
+  }
   function stamp(ms) {
     const moment = new Date(local ? ms - new Date(ms).getTimezoneOffset() * 60000 : ms);
     return moment.toISOString().slice(0, 19).replace("T", " ");
@@ -247,8 +251,10 @@
     target.setAttribute("aria-pressed", local);
     target.textContent = local ? "Show times as written" : "Show my time zone";
     byId("zone-note").textContent = local ? "Charts keep the zone that they name" : "";
+    // As in what is written: no day where all of it happened on one.
+    days = new Set(all(".when time").map((end) => stamp(instant(end)).slice(0, 10)));
     written.forEach((text, element) => {
-      const ms = element.dateTime && Date.parse(element.dateTime.replace(/(\.\d{3})\d*/, "$1"));
+      const ms = element.dateTime && instant(element);
       element.textContent = !local || Number.isNaN(ms) ? text : !element.dateTime ? mine : element.className ? zoned(ms) : stamp(ms);
     });
     if (figure) { say(); }

@@ -196,9 +196,12 @@ def change_rows(report: Report, zone: tzinfo) -> list[dict[str, Any]]:
 
 def input_rows(report: Report, zone: tzinfo) -> list[dict[str, Any]]:
     """What was read."""
+    objects = f", {report.evidence.snapshot.source},"
     return [
         {
             "item": item,
+            "parser": item.parser
+            or ("cluster objects" if f", {item.path}," in objects else "not recognised"),
             "first": time_value(item.first, zone),
             "last": time_value(item.last, zone),
             "bytes": count(item.bytes),

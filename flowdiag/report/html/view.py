@@ -69,6 +69,7 @@ def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
     # Pictures are drawn once: their words stay in the zone that was asked for.
     clock = Clock.of(report, zone, named=True)
     drawn = spoken_report(report, clock)
+    begin, _, end = span_text(window.since, window.until, zone).partition(" → ")
     problems = cards(report, drawn, clock)
     table = matrix(report)
     total = sum(len(problem.connections) for problem in report.problems)
@@ -82,7 +83,8 @@ def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
         "title": f"Denied traffic: {report.cluster.name or 'a cluster'}, {day_and_clock(window.since, zone)} {zone_text(zone, window.since)}",
         "headline": whole,
         "cut": cut,
-        "window": span_text(window.since, window.until, zone),
+        "since": time_value(window.since, zone) | {"text": begin},
+        "until": time_value(window.until, zone) | {"text": end},
         "zone": zone_text(zone, window.since or window.until) if window.since or window.until else "",
         "zone_of_made": zone_text(zone, report.created),
         "cni": ", ".join(report.cluster.cni) or "CNI unknown",
