@@ -37,6 +37,9 @@ __all__ = [
 _STEP = re.compile(r"([A-Za-z]+)\[(\d{1,6})\]")
 # "egress[0].to[1]", "ingressDeny[2]": steps of a rule's path (`NearestRule.rule`).
 
+_CILIUM_ANY = ("TCP", "UDP", "SCTP")
+# What a port of a Cilium rule is for that names no protocol, or ANY; never ICMP.
+
 Network = IPv4Network | IPv6Network
 
 
@@ -229,34 +232,49 @@ def port_texts(case: Case, rule: NearestRule) -> tuple[PortText, ...] | None:
     raw = rule_at(case, rule)
     if raw is None:
         return None
-    found: list[PortText] = []
     if rule.policy.kind in ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"):
-        groups = raw.get("toPorts")
-        entries = [
-            entry
-            for group in (groups if isinstance(groups, list) else ())
-            if isinstance(group, dict)
-            for entry in (group.get("ports") or ())
-        ]
-    elif rule.policy.kind == "NetworkPolicy" and rule.policy.group in ("networking.k8s.io", "extensions"):
-        ports = raw.get("ports")
-        entries = ports if isinstance(ports, list) else []
-    else:
-        return None
-    for entry in entries:
-        if not isinstance(entry, dict):
-            continue
-        port, end = entry.get("port"), entry.get("endPort")
-        number = int(port) if isinstance(port, str) and port.isdigit() else port
-        protocol = str(entry.get("protocol") or "TCP").upper()
-        found.append(
-            PortText(
-                protocol,
-                number if isinstance(number, int | str) and not isinstance(number, bool) else None,
-                end if isinstance(end, int) else None,
-            )
+        return tuple(
+            text
+            for group in _objects(raw.get("toPorts"))
+            for entry in _objects(group.get("ports"))
+            for text in _port_text(entry, absent=_CILIUM_ANY)
         )
-    return tuple(found)
+    if rule.policy.group in ("projectcalico.org", "crd.projectcalico.org"):
+        return tuple(_calico_ports(raw))
+    if rule.policy.kind == "NetworkPolicy" and rule.policy.group in ("networking.k8s.io", "extensions"):
+        return tuple(
+            text for entry in _objects(raw.get("ports")) for text in _port_text(entry, absent=("TCP",))
+        )
+    return None
+
+
+def _port_text(entry: dict[str, Any], *, absent: tuple[str, ...]) -> Iterator[PortText]:
+    port, end = entry.get("port"), entry.get("endPort")
+    number = int(port) if isinstance(port, str) and port.isdigit() else port
+    protocol = str(entry.get("protocol") or "").upper()
+    for each in absent if protocol in ("", "ANY") else (protocol,):
+        yield PortText(
+            each,
+            number if isinstance(number, int | str) and not isinstance(number, bool) else None,
+            end if isinstance(end, int) else None,
+        )
+
+
+def _calico_ports(raw: dict[str, Any]) -> Iterator[PortText]:
+    protocol = str(raw.get("protocol") or "TCP").upper()
+    side = raw.get("destination")
+    for port in (side.get("ports") if isinstance(side, dict) else None) or ():
+        if isinstance(port, bool) or not isinstance(port, int | str):
+            continue
+        first, colon, last = str(port).partition(":")
+        if first.isdigit() and (last.isdigit() or not colon):
+            yield PortText(protocol, int(first), int(last) if colon else None)
+        elif isinstance(port, str):
+            yield PortText(protocol, port)
+
+
+def _objects(raw: Any) -> Iterator[dict[str, Any]]:
+    return (each for each in raw if isinstance(each, dict)) if isinstance(raw, list) else iter(())
 
 
 def _strings(raw: Any) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from flowdiag.model.report import Severity
 __all__ = ["NamespaceLabelMissing"]
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
+_CALICO_NAME_LABEL = "projectcalico.org/name"
+# Labels whose value is the namespace's name: the first on every namespace, the second in Calico's own view of it.
 
 
 class NamespaceLabelMissing(Rule):
@@ -86,7 +88,7 @@ class NamespaceLabelMissing(Rule):
         key, value = split_label(miss.wanted)
         if value is None:
             return False
-        if key == _NAME_LABEL:
+        if key in (_NAME_LABEL, _CALICO_NAME_LABEL):
             # The rule names a namespace: only a mistyped name is a mistake.
             return typo(value, namespace) and value not in case.context.snapshot.namespaces
         if value == namespace or miss.found is None:

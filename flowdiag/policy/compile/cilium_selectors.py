@@ -194,13 +194,23 @@ def peer_selector(raw: Any, namespace: str | None, *, subject_init: bool) -> Ide
     """
     selector = read_selector(raw)
     wants = [_want(each) for each in selector.requirements]
-    if not names_key(selector, source="reserved") and not any(each.key == NAMESPACE for each in wants):
-        if namespace is None:
-            if not subject_init:
-                wants.insert(0, _has_namespace())
-        elif not names_key(selector, prefix=NAMESPACE_LABELS):
+    if namespace is not None:
+        if in_its_own_namespace(selector):
             wants.insert(0, namespace_named(namespace))
+    elif not subject_init and not _names_an_end(selector):
+        wants.insert(0, _has_namespace())
     return IdentitySelector(tuple(wants))
+
+
+def in_its_own_namespace(selector: LabelSelector) -> bool:
+    """Whether a namespaced policy's peer means the policy's own namespace, as it names neither one nor an entity."""
+    return not _names_an_end(selector) and not names_key(selector, prefix=NAMESPACE_LABELS)
+
+
+def _names_an_end(selector: LabelSelector) -> bool:
+    return names_key(selector, source="reserved") or any(
+        _split(each.key)[1] == NAMESPACE for each in selector.requirements
+    )
 
 
 def subject_selector(raw: Any, namespace: str | None) -> IdentitySelector:
