@@ -129,12 +129,19 @@ class EndsBook:
             node = _node_of(endpoint)
             local = None if node is None else node == near
         pod = endpoint.pod
+        # A pod by its only address is the pod.
+        alone = (
+            endpoint.kind is EndpointKind.POD
+            and pod is not None
+            and not pod.host_network
+            and pod.ips == (endpoint.ip,)
+        )
         key: object = (
             id(pod) if pod is not None else None,
             endpoint.kind,
             endpoint.namespace,
             endpoint.name,
-            endpoint.ip,
+            None if alone else endpoint.ip,
             endpoint.cidr,
             endpoint.entity,
             endpoint.identity,

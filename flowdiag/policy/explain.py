@@ -57,7 +57,7 @@ def explained(
         nearest=near,
         unknown=_doubts(plan, verdict, subject, peer, traffic, view) if verdict.allowed is None else (),
         walk=tell(plan, view, verdict, (subject, peer), traffic) if walk else (),
-        uncertain=_uncertain(plan, view, at),
+        uncertain=_uncertain(view, at),
         notes=_notes(plan, verdict, sure),
     )
 
@@ -98,14 +98,10 @@ def _notes(plan: Plan, verdict: Verdict, sure: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rule.note for rule in rules))
 
 
-def _uncertain(plan: Plan, view: View, at: int | None) -> tuple[PolicyRef, ...]:
+def _uncertain(view: View, at: int | None) -> tuple[PolicyRef, ...]:
     if at is None:
         return ()
-    later = [place for place in plan.dated if at < (plan.policies[place].validity.valid_from or at)]
-    if not later:
-        return ()
-    selecting = {place for places in view.selecting for place in places}
-    return tuple(sorted({plan.policies[place].ref for place in later if place in selecting}))
+    return tuple(sorted({ref for since, ref in view.dated if at < since}))
 
 
 def _openers(plan: Plan, view: View, verdict: Verdict) -> int:

@@ -8,6 +8,7 @@ ports are named.  Answers are remembered per class, so ten replicas cost as much
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from flowdiag.model.objects import ContainerPort
 from flowdiag.policy.addresses import Hits
@@ -172,11 +173,24 @@ def class_key(facts: Facts, keys: tuple[str, ...]) -> tuple[object, ...]:
 def values_of(facts: Facts, keys: tuple[str, ...]) -> list[object]:
     """What conditions on these keys see of an end; `keys` as for `class_key`."""
     values: list[object] = []
-    for key in keys:
-        source, slash, label = key.partition("/")
-        if slash:
-            labels = _LABELS[source](facts)
-            values.append(None if labels is None else labels.get(label, _ABSENT))
-        else:
+    for source, names in _sources(keys):
+        if names is None:
             values.append(_WHOLE[source](facts))
+            continue
+        labels = _LABELS[source](facts)
+        values += [None] if labels is None else [labels.get(name, _ABSENT) for name in names]
     return values
+
+
+@lru_cache(maxsize=256)
+def _sources(keys: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
+    """Keys by the source in which they are looked up; ``None`` is all of it."""
+    labels: dict[str, list[str]] = {}
+    whole: list[str] = []
+    for key in keys:
+        source, slash, name = key.partition("/")
+        if slash:
+            labels.setdefault(source, []).append(name)
+        else:
+            whole.append(source)
+    return (*((source, tuple(names)) for source, names in labels.items()), *((each, None) for each in whole))

@@ -88,6 +88,7 @@ class View:
     __slots__ = (
         "answers",
         "broken",
+        "dated",
         "isolated_by",
         "isolating",
         "maybe_isolating",
@@ -106,6 +107,8 @@ class View:
         """Per tier, policies that select the end and cannot be evaluated."""
         self.isolated_by: tuple[PolicyRef, ...] = ()
         """Every policy that isolates the end, sorted."""
+        self.dated: list[tuple[int, PolicyRef]] = []
+        """Policies that select the end, with the time from which on their text is known to hold, where it is."""
 
 
 class Told(NamedTuple):
@@ -141,7 +144,6 @@ class Plan:
         self.implicit = 0
         """Bits of the rules that no object holds."""
         self._selections: list[Selection] = []
-        self._selection_of: dict[tuple[str | None, int, frozenset[str]], int] = {}
         self._spaces: dict[str | None, int] = {}
         """Bits of the selections by namespace; under ``None`` those of policies that have none."""
         self._built = 0
@@ -159,9 +161,6 @@ class Plan:
         self._asked = 0
         self.spans: dict[tuple[int, int, int, str, int], Told] = {}
         """What `flowdiag.policy.reach` remembers of the rules' verdicts over ports."""
-        self.dated: list[int] = []
-        """Policies whose text is known to be later than themselves."""
-        self._by_ref: dict[PolicyRef, list[int]] = {}
         for tier, policies in tiers:
             if tier.always or any(direction in policy.directions for policy in policies):
                 self._enter(tier, policies)
@@ -170,18 +169,21 @@ class Plan:
         plan = TierPlan(tier)
         ordered = tier.order is Order.ORDERED
         ties: dict[int, list[int]] = {}
+        selections: dict[tuple[str | None, int, frozenset[str]], Selection] = {}
         for policy in policies:
             if self.direction not in policy.directions:
                 continue
             place = len(self.policies)
             self.policies.append(policy)
-            self._by_ref.setdefault(policy.ref, []).append(place)
             self.tier_of.append(len(self.tiers))
             plan.policies.append(place)
-            if policy.validity.valid_from is not None:
-                self.dated.append(place)
             entry = self._conditions.entry(policy, self.direction)
-            self._select(policy, place, entry)
+            key = (policy.namespace, id(entry.applies_to), policy.subjects)
+            selection = selections.get(key)
+            if selection is None:
+                selection = selections[key] = self._selection(policy, entry)
+            selection.places.append(place)
+            selection.narrowed |= entry.narrowed
             first, count = len(self.rules), len(entry.rules)
             own = ((1 << count) - 1) << first
             self.rules += entry.rules
@@ -206,6 +208,13 @@ class Plan:
         """Where the policies of that name stand in `policies`."""
         return self._by_ref.get(ref, ())
 
+    @cached_property
+    def _by_ref(self) -> dict[PolicyRef, list[int]]:
+        found: dict[PolicyRef, list[int]] = {}
+        for place, policy in enumerate(self.policies):
+            found.setdefault(policy.ref, []).append(place)
+        return found
+
     def view(self, facts: Facts, epoch: int, active: int) -> View:
         """Which policies select an end, and which of their rules can concern it.
 
@@ -220,16 +229,12 @@ class Plan:
             view = self._views[key] = self._build_view(facts, epoch, active)
         return view
 
-    def _select(self, policy: Policy, place: int, entry: Entry) -> None:
-        key = (policy.namespace, id(entry.applies_to), policy.subjects)
-        number = self._selection_of.get(key)
-        if number is None:
-            number = self._selection_of[key] = len(self._selections)
-            self._selections.append(Selection(entry.applies_to, policy.subjects))
-            self._spaces[policy.namespace] = self._spaces.get(policy.namespace, 0) | 1 << number
-        selection = self._selections[number]
-        selection.places.append(place)
-        selection.narrowed |= entry.narrowed
+    def _selection(self, policy: Policy, entry: Entry) -> Selection:
+        bit = 1 << len(self._selections)
+        selection = Selection(entry.applies_to, policy.subjects)
+        self._selections.append(selection)
+        self._spaces[policy.namespace] = self._spaces.get(policy.namespace, 0) | bit
+        return selection
 
     def _build_view(self, facts: Facts, epoch: int, active: int) -> View:
         selected: list[tuple[Selection, Check]] = []
@@ -276,6 +281,8 @@ class Plan:
             closes = self.tiers[tier].tier.closes and self.direction in policy.isolates
             if selects.outcome is Outcome.MATCH:
                 view.selecting[tier].append(place)
+                if policy.validity.valid_from is not None:
+                    view.dated.append((policy.validity.valid_from, policy.ref))
                 if closes:
                     view.isolating[tier].append(place)
             else:

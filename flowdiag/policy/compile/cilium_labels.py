@@ -36,6 +36,9 @@ _DROPPED_ANYWHERE = "beta.kubernetes.io"
 
 # "k8s:app", "!k8s:io\.kubernetes", "k8s:!team", "k8s:app.kubernetes.io.*" (`labels` of cilium-config, v1.19)
 _PLAIN = re.compile(r"(?:[\w/:-]|\\?\.)*(?:\.\*)?")
+_MEMORY = 1 << 14
+"""Keys of which it is remembered; a cluster has few hundred."""
+
 _MAX_PATTERNS = 256
 
 
@@ -49,6 +52,7 @@ class LabelFilter:
     def __init__(self, setting: str) -> None:
         self._kept = list(_KEPT)
         self._dropped = list(_DROPPED)
+        self._known: dict[str, bool] = {}
         self._only_kept = False
         self._unclear = False
         for word in setting.replace(",", " ").split()[:_MAX_PATTERNS]:
@@ -72,6 +76,14 @@ class LabelFilter:
         """Whether a pod label of this key is part of the identity; ``None`` is not known."""
         if self._unclear:
             return None
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MEMORY:
+                self._known.clear()
+            known = self._known[key] = self._keeps(key)
+        return known
+
+    def _keeps(self, key: str) -> bool:
         kept = max((len(each) for each in self._kept if key.startswith(each)), default=0)
         dropped = [len(each) for each in self._dropped if key.startswith(each)]
         anywhere = key.rfind(_DROPPED_ANYWHERE)
