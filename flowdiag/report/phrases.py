@@ -162,6 +162,8 @@ def _explained(report: Report) -> str:
 def evidence_text(report: Report) -> str:
     """``Complete evidence of 3 inputs``, where neither input nor a record is known to be missing."""
     inputs = plural(len(report.inputs), "input")
+    if held(report) is not None:
+        return f"A part of a report of {inputs}"
     if not report.complete:
         return f"Incomplete evidence of {inputs}"
     if report.evidence.gaps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from flowdiag.model.report import Report, Severity, Status
+from flowdiag.report.cut import held
 from flowdiag.report.phrases import STANDING, count, cut_off, headline, plural
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
@@ -90,6 +91,8 @@ def _head(screen: Screen, report: Report) -> None:
     screen.put((screen.name(", ".join(parts)), "dim"), hang=2)
     limits = cut_off(report, screen.clock)
     word, style = ("Evidence", "") if report.complete else ("Evidence is incomplete", "bold yellow")
+    if held(report) is not None:
+        word = "Not all of it"
     if limits or not report.complete:
         shown = limits if screen.options.all else limits[:_LIMITS]
         text = "; ".join(screen.own(screen.name(limit, 200)) for limit in shown)

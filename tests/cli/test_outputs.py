@@ -122,7 +122,10 @@ def test_a_page_of_one_problem_is_a_part_too(cut_page, tmp_path, capsys):
     assert "holds only one of 3,000 problems" in capsys.readouterr().err
     assert _run(["show", str(page)], "flowdiag") == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "this page holds one of 3,000 problems, and no other; the JSON report holds all" in shown
+    assert (
+        "Not all of it: this page holds one of 3,000 problems, and no other; the JSON report holds all"
+        in shown
+    )
     assert "shorter texts" not in shown
     assert _run(["show", str(page), "2"], "flowdiag") == exit_codes.USAGE
     assert "holds one of 3,000 problems, not number 2" in capsys.readouterr().err
@@ -143,15 +146,17 @@ def test_a_page_of_one_problem_may_be_cut_as_well():
     assert held(report) == Part(1, 3000, alone=True, shortened=True)
 
 
-@pytest.mark.parametrize("warning", [cut_warning(1, 3, 40), alone_warning(3)])
-def test_the_data_of_a_page_that_is_a_part_is_not_complete(warning):
-    """For whoever reads the JSON within by other means; the evidence was read whole all the same."""
-    report = replace(dns_story(), complete=True, warnings=(warning,))
-    page = HtmlReporter().render(report, Options())
+def test_the_data_of_a_page_that_is_a_part_is_not_complete(cut_page):
+    """For whoever reads the JSON within by other means; of the evidence the page speaks for itself."""
+    report = replace(dns_story(), complete=True, warnings=())
+    alone = Options(problem=report.problems[0].id)
+    page = HtmlReporter().render(report, alone)
 
-    assert b'"complete":true' not in page.encode().partition(b'application/json" id=')[2]
-    assert read_report(page.encode()).complete is False
+    for text in (page, Path(cut_page[1]).read_text()):
+        assert '"complete":false' in text.partition('application/json" id=')[2]
     assert "All of the input was read." in page
-    assert (
-        read_report(HtmlReporter().render(replace(report, warnings=()), Options()).encode()).complete is True
-    )
+    again = HtmlReporter().render(read_report(page.encode()), Options())
+    assert "Whether all of the input was read, the whole report says." in again
+    assert "evidence is incomplete" not in again
+    assert "evidence is incomplete" in HtmlReporter().render(replace(report, complete=False), alone)
+    assert read_report(HtmlReporter().render(report, Options()).encode()).complete is True

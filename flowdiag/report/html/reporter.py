@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report
-from flowdiag.report.cut import alone_warning, as_part, cut_warning
+from flowdiag.report.cut import alone_warning, as_part, cut_warning, held
 from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
 from flowdiag.report.html.said import said
 from flowdiag.report.html.view import page
@@ -59,18 +59,20 @@ class HtmlReporter:
     def render(self, report: Report, options: Options) -> str:
         """The page; `options` give the zone of the times, and one problem alone."""
         whole = headline(report)
+        # Of what is a part already only the whole can say it.
+        read = report.complete if held(report) is None else None
         if options.problem is not None:
             only = tuple(p for p in report.problems if p.id == options.problem)
             if len(only) < len(report.problems):
                 alone = alone_warning(len(report.problems))
                 report = replace(report, problems=only, warnings=(alone, *report.warnings))
-        text = _render(report, options, whole) if _fits(report) else ""
+        text = _render(report, options, whole, read) if _fits(report) else ""
         for level in _LEVELS:
             if text and len(text.encode()) <= _MAX_PAGE:
                 break
             shorter = _cut(report, level)
             # What is too long as data is not drawn to find that out.
-            text = _render(shorter, options, whole) if _fits(shorter) or level is _LEVELS[-1] else ""
+            text = _render(shorter, options, whole, read) if _fits(shorter) or level is _LEVELS[-1] else ""
         return text
 
 
@@ -78,14 +80,14 @@ def _fits(report: Report) -> bool:
     return least_size(report) <= _MAX_DATA and len(json_bytes(report, pretty=False)) <= _MAX_DATA
 
 
-def _render(report: Report, options: Options, whole: str) -> str:
+def _render(report: Report, options: Options, whole: str, read: bool | None) -> str:
     script = _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text: str = (
         _environment()
         .get_template("page.html.j2")
         .render(
-            **page(report, options, whole),
+            **page(report, options, whole, read),
             style=_safe(_asset("style.css")),
             script=_safe(script),
             script_digest=digest,

@@ -55,13 +55,14 @@ _CHARTS = (
 )
 
 
-def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
+def page(report: Report, options: Options, whole: str, read: bool | None) -> dict[str, Any]:
     """Everything that the template names.
 
     Args:
         report: what stands on the page.
         options: the zone.
         whole: the headline of the report that it was cut from, or its own.
+        read: whether all of the evidence was read; ``None`` if unknown.
     """
     report = told_once(report)
     zone = options.timezone
@@ -83,6 +84,7 @@ def page(report: Report, options: Options, whole: str) -> dict[str, Any]:
         "title": f"Denied traffic: {report.cluster.name or 'a cluster'}, {day_and_clock(window.since, zone)} {zone_text(zone, window.since)}",
         "headline": whole,
         "cut": cut,
+        "read": read,
         "since": time_value(window.since, zone) | {"text": begin},
         "until": time_value(window.until, zone) | {"text": end},
         "zone": zone_text(zone, window.since or window.until) if window.since or window.until else "",
