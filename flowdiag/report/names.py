@@ -19,6 +19,7 @@ from flowdiag.model.report import (
 __all__ = [
     "direction_text",
     "end_text",
+    "label_texts",
     "miss_text",
     "object_text",
     "policy_name",
@@ -72,6 +73,11 @@ def end_text(end: ReportEndpoint) -> str:
 
 def _address(end: ReportEndpoint, otherwise: str) -> str:
     return end.ips[0] if end.ips else otherwise
+
+
+def label_texts(labels: dict[str, str] | None) -> list[str]:
+    """``app=web``, and the key alone where a label has no value: ``reserved:world``."""
+    return [f"{key}={value}" if value else key for key, value in sorted((labels or {}).items())]
 
 
 def port_text(protocol: str | None, port: int | None, icmp: str | None = None) -> str:

@@ -10,6 +10,7 @@ from flowdiag.report.escape import cells, middle, visible, visible_block
 from flowdiag.report.names import (
     direction_text,
     end_text,
+    label_texts,
     miss_text,
     policy_text,
     port_text,
@@ -222,7 +223,7 @@ def _details(screen: Screen, problem: Problem) -> None:
         if end.ips:
             facts.append("addresses " + _whole(screen, end.ips))
         if end.labels:
-            facts.append("labels " + _whole(screen, (f"{k}={v}" for k, v in sorted(end.labels.items()))))
+            facts.append("labels " + _whole(screen, label_texts(end.labels)))
         if end.identity is not None:
             facts.append(f"identity {end.identity}")
         if end.known_by:

@@ -23,6 +23,7 @@ from flowdiag.report.markdown import problem_markdown
 from flowdiag.report.names import (
     direction_text,
     end_text,
+    label_texts,
     miss_text,
     policy_name,
     policy_text,
@@ -44,6 +45,7 @@ __all__ = ["PolicyKey", "cards", "policy_keys"]
 
 _MAX_EVIDENCE = 5
 _MAX_PAIRS = 50
+_MAX_NAMES = 20
 _NEAREST = 3
 
 PolicyKey = tuple[str | None, str | None, str | None, str | None]
@@ -189,16 +191,16 @@ def _spark(report: Report, problem: Problem, clock: Clock) -> dict[str, Any] | N
 
 def _end(end: ReportEndpoint) -> list[tuple[str, str]]:
     facts = [("is", f"{end_text(end)} ({end.kind})")]
-    if end.pods:
-        facts.append(("pods", ", ".join(end.pods[:20])))
-    if end.ips:
-        facts.append(("addresses", ", ".join(end.ips[:20])))
-    if end.labels:
-        facts.append(
-            ("labels", ", ".join(f"{key}={value}" for key, value in sorted(end.labels.items())[:30]))
-        )
-    if end.dns_names:
-        facts.append(("names", ", ".join(end.dns_names[:20])))
+    several = (
+        ("pods", end.pods),
+        ("addresses", end.ips),
+        ("labels", label_texts(end.labels)),
+        ("names", end.dns_names),
+    )
+    for word, values in several:
+        if values:
+            more = f" and {len(values) - _MAX_NAMES:,} more" if len(values) > _MAX_NAMES else ""
+            facts.append((word, ", ".join(values[:_MAX_NAMES]) + more))
     if end.identity is not None:
         facts.append(("identity", str(end.identity)))
     facts.append(("known by", end.known_by or "unknown"))

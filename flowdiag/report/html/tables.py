@@ -12,7 +12,7 @@ from flowdiag.report.escape import visible
 from flowdiag.report.html.cards import policy_keys
 from flowdiag.report.html.matrix import Matrix
 from flowdiag.report.html.values import milliseconds, time_value
-from flowdiag.report.names import end_text, object_text, policy_text, port_text
+from flowdiag.report.names import end_text, label_texts, object_text, policy_text, port_text
 from flowdiag.report.phrases import SEVERITY_WORD, count, plural
 from flowdiag.report.times import ticks
 
@@ -75,7 +75,7 @@ def _words(side: str, end: ReportEndpoint) -> list[tuple[str, str]]:
     ``from`` has all of the end, as it is shown and in pieces; ``from-pod``, ``from-ip`` ... a piece each.
     """
     where = f"{end.namespace}/" if end.namespace else ""
-    labels = [f"{key}={value}" for key, value in sorted((end.labels or {}).items())]
+    labels = label_texts(end.labels)
     pods = [f"{where}{pod}" for pod in (*end.pods, *([end.name] if end.kind == "pod" and end.name else ()))]
     pieces = {
         "pod": pods,
