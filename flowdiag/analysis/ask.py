@@ -20,6 +20,7 @@ from flowdiag.model.policy import ConnectionDecision, EndDecision
 from flowdiag.policy import PolicySet
 from flowdiag.policy.audit import LET_THROUGH, audits_only, let_through
 from flowdiag.policy.matrix import Range
+from flowdiag.policy.ports import MAX_PORT
 
 __all__ = ["Answer", "Asker", "Pair"]
 
@@ -101,6 +102,10 @@ class Asker:
         Raises:
             InputError: an end or a Service's port cannot be resolved, or both ends are outside.
         """
+        if isinstance(port, str) and port.isdecimal():
+            port = int(port)  # quoted in a file; a port's name has a letter
+            if port > MAX_PORT:
+                raise InputError(f"port {port} is out of range", hint="ports are 1 to 65535")
         sources = self.end(src)
         targets = self._targets(dst, protocol, port)
         pairs: list[Pair] = []
@@ -125,24 +130,30 @@ class Asker:
     def _targets(
         self, dst: str, protocol: str | None, port: int | str | None
     ) -> Sequence[tuple[Endpoint, int | str | None]]:
+        ends = self.end(dst)
         service = service_of(dst.strip(), self.snapshot, self.index)
+        if service is None and len(ends) == 1 and ends[0].kind is EndpointKind.SERVICE:
+            service = ends[0].service  # asked for by one of its addresses
         if service is None:
-            return [(end, port) for end in self.end(dst)]
-        self.end(dst)  # says so where nothing is behind the Service
-        ends = []
-        for backend in service_targets(service, port, protocol, self.index):
-            if port is not None and backend.port is None:
+            return [(end, _number(end, protocol, port)) for end in ends]
+        targets = service_targets(service, port, protocol, self.index, self.leases)
+        for end, number in targets:
+            if port is not None and number is None:
                 raise InputError(
-                    f"{backend.pod.namespace}/{backend.pod.name} does not declare the target port "
-                    f"of {service.namespace}/{service.name} {port}",
+                    f"{_name(end)} does not declare the target port of "
+                    f"{service.namespace}/{service.name} {port}",
                     hint="ask for the pod and its port",
                 )
-            ends.append((_pod_end(backend.pod.namespace, backend.pod.name, self.end(dst)), backend.port))
-        return ends
+        return targets
 
 
-def _pod_end(namespace: str, name: str, ends: Sequence[Endpoint]) -> Endpoint:
-    return next(end for end in ends if (end.namespace, end.name) == (namespace, name))
+def _number(end: Endpoint, protocol: str | None, port: int | str | None) -> int | str | None:
+    """The one number that a pod declares for a port's name; the name where it declares none, or several."""
+    if isinstance(port, str) and end.pod is not None and end.pod.ports is not None:
+        found = {one.port for one in end.pod.ports if one.name == port and protocol in (None, one.protocol)}
+        if len(found) == 1:
+            return found.pop()
+    return port
 
 
 def _one_pod(source: Endpoint, target: Endpoint) -> bool:

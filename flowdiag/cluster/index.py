@@ -77,6 +77,27 @@ class SnapshotIndex:
         found = (self.pod(*name.split("/", 1)) for name in sorted(names))
         return [pod for pod in found if pod is not None]
 
+    def service_addresses(self, service: Service, entry: ServicePort | None) -> dict[str, int | None]:
+        """Addresses in a Service's endpoint slices, each with the port that traffic to `entry` arrives at.
+
+        The slice's port of the same name counts; a slice that lists no ports has the Service's target.
+        """
+        found: dict[str, int | None] = {}
+        for piece in self._slices.get((service.namespace, service.name), ()):
+            port = None
+            if entry is not None:
+                named = (
+                    one.port
+                    for one in piece.ports
+                    if one.protocol == entry.protocol and (one.name or None) == (entry.name or None)
+                )
+                port = next(
+                    named, entry.target if isinstance(entry.target, int) and not piece.ports else None
+                )
+            for address in piece.addresses:
+                found[address] = found.get(address) or port
+        return found
+
     @staticmethod
     def service_port(service: Service, port: int | str | None, protocol: str | None) -> ServicePort | None:
         """The Service's port by number or name; None where it has no such port."""

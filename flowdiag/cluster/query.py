@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from flowdiag.cluster.addresses import canonical_ip, parse_network
-from flowdiag.cluster.index import Backend, SnapshotIndex, target_port
+from flowdiag.cluster.index import SnapshotIndex, target_port
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.wanted import WORKLOAD_KINDS
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
@@ -76,7 +76,7 @@ def resolve_end(
         return (_node(text[5:], snapshot),)
     service = service_of(text, snapshot, index)
     if service is not None:
-        return _of_service(service, index)
+        return tuple(end for end, _ in service_targets(service, None, None, index, leases))
     if (address := canonical_ip(text)) is not None:
         return (_address(address, leases),)
     if "/" in text and (network := parse_network(text)) is not None:
@@ -118,26 +118,37 @@ def service_of(text: str, snapshot: Snapshot, index: SnapshotIndex | None = None
 
 
 def service_targets(
-    service: Service, port: int | str | None, protocol: str | None, index: SnapshotIndex
-) -> tuple[Backend, ...]:
-    """Where traffic to a Service's port arrives: each pod behind it with the pod's port.
+    service: Service, port: int | str | None, protocol: str | None, index: SnapshotIndex, leases: Leases
+) -> tuple[tuple[Endpoint, int | None], ...]:
+    """Where traffic to a Service's port arrives: each end behind it with the port there.
 
-    `port` None asks for any port: the pods with port None.
+    The ends are its pods; of a Service without a selector, whoever has the addresses of its endpoint slices
+    (the API server's of ``default/kubernetes``).  `port` None asks for any port: the ends with port None, which an
+    end also has that does not declare the target.
 
     Raises:
-        InputError: the Service has no such port; the hint lists those it has.
+        InputError: the Service has no such port, or nothing is behind it; the hint says what there is.
     """
-    pods = index.service_pods(service)
-    if port is None:
-        return tuple(Backend(pod, None) for pod in pods)
-    entry: ServicePort | None = index.service_port(service, port, protocol)
-    if entry is None:
-        have = ", ".join(f"{one.port}/{one.protocol}" for one in service.ports) or "none"
+    entry: ServicePort | None = None
+    if port is not None:
+        entry = index.service_port(service, port, protocol)
+        if entry is None:
+            have = ", ".join(f"{one.port}/{one.protocol}" for one in service.ports) or "none"
+            raise InputError(
+                f"Service {service.namespace}/{service.name} has no port {port}/{protocol or 'TCP'}",
+                hint=f"its ports: {have}",
+            )
+    found = [(_pod(pod), target_port(pod, entry)) for pod in index.service_pods(service)] or [
+        (_address(address, leases), number)
+        for address, number in index.service_addresses(service, entry).items()
+    ]
+    if not found:
+        selector = ", ".join(f"{k}={v}" for k, v in sorted((service.selector or {}).items()))
+        hint = f"its selector is {selector}" if selector else "it has no selector; add its EndpointSlices"
         raise InputError(
-            f"Service {service.namespace}/{service.name} has no port {port}/{protocol or 'TCP'}",
-            hint=f"its ports: {have}",
+            f"no pod in the state is behind Service {service.namespace}/{service.name}", hint=hint
         )
-    return tuple(Backend(pod, target_port(pod, entry)) for pod in pods)
+    return tuple(found)
 
 
 def _pod(pod: Pod) -> Endpoint:
@@ -180,17 +191,6 @@ def _address(address: str, leases: Leases) -> Endpoint:
         note = f"{owner.namespace}/{owner.name} had the address and is {owner.pod.phase}"
         return Endpoint(kind=EndpointKind.EXTERNAL, ip=address, known_by=KnownBy.QUERY, note=note)
     return owner
-
-
-def _of_service(service: Service, index: SnapshotIndex) -> tuple[Endpoint, ...]:
-    pods = index.service_pods(service)
-    if not pods:
-        raise InputError(
-            f"no pod in the state is behind Service {service.namespace}/{service.name}",
-            hint="its selector is "
-            + (", ".join(f"{k}={v}" for k, v in sorted((service.selector or {}).items())) or "empty"),
-        )
-    return tuple(_pod(pod) for pod in pods)
 
 
 def _named(text: str, snapshot: Snapshot, index: SnapshotIndex) -> tuple[Endpoint, ...]:

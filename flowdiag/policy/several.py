@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import ConnectionDecision, EndDecision
+from flowdiag.model.policy import Condition, ConnectionDecision, EndDecision
 from flowdiag.policy.facts import OUTSIDE, Facts
 from flowdiag.policy.model import Traffic
 from flowdiag.policy.reach import port_verdicts
@@ -81,22 +84,51 @@ def any_port(
         if subject.kind in OUTSIDE:
             ends.append(None)
             continue
-        probes: list[tuple[str, int]] = []
+        probes: list[tuple[str, int, int]] = []
         for each in protocols:
             if port is not None:
-                probes.append((each, port))
+                probes.append((each, port, port))
             else:
                 spans = port_verdicts(policies, direction, subject, peer, each, at)
-                first = {verdict: low for low, _, verdict in reversed(spans)}
-                probes.extend((each, low) for low in sorted(first.values()))
+                first = {verdict: (low, high) for low, high, verdict in reversed(spans)}
+                probes.extend((each, low, high) for low, high in sorted(first.values()))
         found = [
-            policies.end(
-                direction, subject, peer, Traffic(each, number), at, walk, nearest in (True, direction)
+            _of_span(
+                policies.end(
+                    direction, subject, peer, Traffic(each, low), at, walk, nearest in (True, direction)
+                ),
+                f"{low}/{each}",
+                f"{low}-{high}/{each}",
             )
-            for each, number in probes
+            for each, low, high in probes
         ]
         ends.append(_one_of([each for each in found if each is not None], "ports or protocols differ"))
     return ConnectionDecision(allowed=both(ends[0], ends[1]), egress=ends[0], ingress=ends[1])
+
+
+def _of_span(end: EndDecision | None, asked: str, span: str) -> EndDecision | None:
+    """Say of a decision that was asked for a span's first port that it is the span's."""
+    if end is None or asked.partition("/")[0] == span.partition("/")[0].partition("-")[2]:
+        return end
+    return replace(
+        end,
+        nearest=tuple(
+            replace(
+                rule,
+                misses=tuple(
+                    replace(miss, found=span)
+                    if miss.condition is Condition.PORT and miss.found == asked
+                    else miss
+                    for miss in rule.misses
+                ),
+            )
+            for rule in end.nearest
+        ),
+        walk=tuple(
+            replace(step, text=re.sub(rf"\bfound {re.escape(asked)}\b", f"found {span}", step.text))
+            for step in end.walk
+        ),
+    )
 
 
 def _one_of(ends: list[EndDecision], why: str) -> EndDecision:

@@ -245,6 +245,91 @@ def test_evidence_in_words_and_numbers(run, tmp_path):
     assert "4 times" in observed["text"]
 
 
+API = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"namespace": "default", "name": "kubernetes"},
+    "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
+}
+API_SLICE = {
+    "apiVersion": "discovery.k8s.io/v1",
+    "kind": "EndpointSlice",
+    "metadata": {
+        "namespace": "default",
+        "name": "kubernetes",
+        "labels": {"kubernetes.io/service-name": "kubernetes"},
+    },
+    "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
+    "endpoints": [{"addresses": ["192.0.2.9"]}],
+}
+TO_API = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"namespace": "shop", "name": "to-api"},
+    "spec": {
+        "podSelector": {},
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.9/32"}}], "ports": [{"port": 6443}]}],
+    },
+}
+
+
+@pytest.mark.parametrize("end", ["svc:default/kubernetes", "default/kubernetes", "10.96.0.1"])
+def test_a_service_without_pods_is_whoever_its_slices_name(run, tmp_path, end):
+    """The API server's Service has no selector: its endpoints are asked for, at their own port."""
+    state = write(tmp_path, state_json=listed(*OBJECTS[:-1], API, API_SLICE, TO_API))
+    code, out, _ = run("explain", "shop/web", end, "443", "--state", state, "-o", "json")
+    assert (code, json.loads(out)["allowed"]) == (0, True)
+
+    code, _, err = run("explain", "shop/web", end, "6443", "--state", state)
+    assert code == 3
+    assert b"its ports: 443/TCP" in err
+
+
+def test_a_service_that_nothing_is_behind_says_what_is_missing(run, tmp_path):
+    """Without endpoint slices nobody can tell where its traffic arrives."""
+    state = write(tmp_path, state_json=listed(*OBJECTS, API))
+    code, out, err = run("explain", "shop/web", "default/kubernetes", "443", "--state", state)
+    assert (code, out) == (3, b"")
+    assert b"add its EndpointSlices" in err
+
+
+def test_a_quoted_port_is_its_number(run, tmp_path):
+    """YAML gives "8080" as text; no port's name is all digits."""
+    queries = [
+        {"src": "shop/web", "dst": "data/db", "protocol": "TCP", "port": "8080", "allowed": False},
+        {"src": "shop/web", "dst": "data/db", "protocol": "TCP", "port": "80800", "allowed": False},
+    ]
+    folder = incident(tmp_path, queries_json=json.dumps({"queries": queries}))
+    code, out, _ = run("verify", tmp_path / "queries.json", "--state", folder, "-o", "json")
+    first, second = json.loads(out)["results"]
+
+    assert code == 1
+    assert (first["allowed"], first["passed"], first["port"]) == (False, True, "8080")
+    assert (second["allowed"], second["error"]) == (None, "port 80800 is out of range; ports are 1 to 65535")
+
+
+def test_any_port_is_told_as_a_range(run, tmp_path):
+    """A question for any port names the refused ports, not the one that stands for them."""
+    state = write(tmp_path, state_json=listed(*OBJECTS[:-1], TO_API))
+    _, out, _ = run("explain", "shop/web", "192.0.2.9", "--state", state, "-o", "json")
+    (nearest,) = json.loads(out)["egress"]["nearest"]
+
+    assert {"condition": "port", "wanted": "6443/TCP", "found": "1-6442/TCP"} in nearest["misses"]
+
+
+def test_a_port_by_name_is_asked_of_the_evidence_by_its_number(run, tmp_path):
+    """Records of other ports between the two do not count, as little as for the number."""
+    folder = incident(tmp_path, records=refused(7) + record(0, port=9090, verdict="FORWARDED"))
+    seen = []
+    for port in ("http", "8080"):
+        _, out, _ = run("explain", "shop/web", "data/db", port, folder, "-o", "json")
+        seen.append(json.loads(out)["observed"])
+
+    assert seen[0] == seen[1]
+    assert (seen[0]["denied"], seen[0]["allowed"]) == (7, 0)
+
+
 # --- signals and pipes --------------------------------------------------------------------------------
 
 

@@ -453,10 +453,10 @@ def test_service_ports_are_translated_per_pod():
     index = SnapshotIndex(snapshot)
     service = index.services[("shop", "web")]
     assert [
-        (target.pod.name, target.port)
-        for target in service_targets(service, 80, "TCP", index)
+        (target.name, port)
+        for target, port in service_targets(service, 80, "TCP", index, Leases(snapshot))
         if not target.pod.template
     ] == [("web", 8080)]
     with pytest.raises(InputError) as caught:
-        service_targets(service, 8080, "TCP", index)
+        service_targets(service, 8080, "TCP", index, Leases(snapshot))
     assert caught.value.hint == "its ports: 80/TCP"
