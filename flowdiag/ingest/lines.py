@@ -81,7 +81,8 @@ def runs(
                 if too_long is not None:
                     too_long(line)
             continue
-        data = carry + chunk[:end]
+        # One copy, where adding slices makes two.
+        data = b"".join((carry, memoryview(chunk)[:end]))
         if len(data) > max_line:
             data = _shortened(data, line, max_line, too_long)
         carry = chunk[end:]
