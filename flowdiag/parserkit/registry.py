@@ -8,8 +8,9 @@ a comma list of distributions limits what is loaded.
 from __future__ import annotations
 
 import os
+import sys
 from functools import lru_cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, EntryPoints, entry_points
 from typing import Any
 
 from msgspec import Struct
@@ -46,12 +47,21 @@ def available(group: str) -> dict[str, EntryPoint]:
     """
     wanted = os.environ.get("FLOWDIAG_PLUGINS", "all")
     found: dict[str, EntryPoint] = {}
-    named = [(_dist(point)[0], point) for point in entry_points(group=group)]
+    named = [(_dist(point)[0], point) for point in _installed(tuple(sys.path), group)]
     for distribution, point in sorted(named, key=lambda one: (one[0] != _OWN, one[0] or "")):
         if distribution != _OWN and wanted != "all" and distribution not in wanted.split(","):
             continue
         found.setdefault(point.name, point)
     return dict(sorted(found.items()))
+
+
+@lru_cache(maxsize=16)
+def _installed(_search_path: tuple[str, ...], group: str) -> EntryPoints:
+    """Entry points of what is installed there: each look goes through every distribution, and a run asks ten times.
+
+    What is installed while a process runs is not its own: modules that it has loaded stay as they were, too.
+    """
+    return entry_points(group=group)
 
 
 def load(group: str, name: str) -> Registered:
