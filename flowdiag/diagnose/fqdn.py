@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.spec import policy_at
-from flowdiag.model.policy import PolicyRef
+from flowdiag.diagnose.spec import policy_at, port_texts
+from flowdiag.model.policy import NearestRule, PolicyRef
+from flowdiag.policy.compile.cilium_names import NamePattern, read_name
+from flowdiag.policy.compile.context import PolicyError
 
-__all__ = ["allowed_names", "has_dns_rule", "names_match"]
+__all__ = ["allowed_names", "has_dns_rule"]
 
-_MAX_NAME = 255
+_PORTED = ("TCP", "UDP", "SCTP")
 
 
-def _egress_rules(case: Case) -> Iterator[tuple[PolicyRef, dict[str, Any]]]:
+def _egress_rules(case: Case) -> Iterator[tuple[NearestRule, dict[str, Any]]]:
     """Egress rules of those policies that matter here, of which one goes by names."""
     asked = case.context.egress_by_name
     for ref in dict.fromkeys(ref for ref in (*case.isolating, *case.involved) if ref in asked):
         policy = policy_at(case, ref)
         rules = policy.spec.get("egress") if policy is not None else None
-        for rule in rules if isinstance(rules, list) else ():
+        for index, rule in enumerate(rules if isinstance(rules, list) else ()):
             if isinstance(rule, dict):
-                yield ref, rule
+                yield NearestRule(policy=ref, rule=f"egress[{index}]", misses=()), rule
 
 
-def allowed_names(case: Case) -> Iterator[tuple[PolicyRef, tuple[str, ...]]]:
-    """Names and patterns of every toFQDNs rule of the policies that matter to the refusing end."""
-    for ref, rule in _egress_rules(case):
+def allowed_names(case: Case) -> Iterator[tuple[PolicyRef, tuple[NamePattern, ...]]]:
+    """Names and patterns of every toFQDNs rule of the policies that matter to the refusing end.
+
+    A rule for other ports or protocols than the refused ones is left out: knowing the name would not help.
+    """
+    for place, rule in _egress_rules(case):
         entries = rule.get("toFQDNs")
-        names = tuple(
-            str(entry.get("matchName") or entry.get("matchPattern"))
-            for entry in (entries if isinstance(entries, list) else ())
-            if isinstance(entry, dict) and (entry.get("matchName") or entry.get("matchPattern"))
-        )
-        if names:
-            yield ref, names
+        names = []
+        for entry in entries if isinstance(entries, list) else ():
+            with suppress(PolicyError):
+                names.append(read_name(entry, place.rule))
+        if names and _has_port(case, place):
+            yield place.policy, tuple(names)
+
+
+def _has_port(case: Case, place: NearestRule) -> bool:
+    ports = port_texts(case, place)
+    if not ports or case.protocol is None:
+        return True
+    if case.port is None:
+        return case.protocol in _PORTED
+    return any(
+        one.protocol == case.protocol and (isinstance(one.port, str) or one.has(case.port)) for one in ports
+    )
 
 
 def has_dns_rule(case: Case) -> bool:
@@ -47,32 +63,3 @@ def has_dns_rule(case: Case) -> bool:
             if isinstance(rules, dict) and rules.get("dns"):
                 return True
     return False
-
-
-def names_match(name: str, pattern: str) -> bool:
-    """Whether a name meets a matchName or matchPattern; ``*`` stands for letters within one label.
-
-    Source: Cilium v1.19, policy language, DNS based: ``*`` alone is every name.
-    """
-    name, pattern = name.rstrip(".").lower(), pattern.rstrip(".").lower()
-    if pattern in ("*", name):
-        return True
-    labels, wanted = name.split("."), pattern.split(".")
-    if len(labels) != len(wanted) or max(len(name), len(pattern)) > _MAX_NAME:
-        return False
-    return all(_label_matches(label, want) for label, want in zip(labels, wanted, strict=True))
-
-
-def _label_matches(label: str, pattern: str) -> bool:
-    pieces = pattern.split("*")
-    if len(pieces) == 1:
-        return label == pattern
-    if not label.startswith(pieces[0]) or not label.endswith(pieces[-1]):
-        return False
-    at, end = len(pieces[0]), len(label) - len(pieces[-1])
-    for piece in pieces[1:-1]:
-        found = label.find(piece, at, end)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return at <= end

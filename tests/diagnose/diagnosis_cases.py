@@ -387,7 +387,9 @@ def build_case(spec):
             staged=spec.get("staged", False),
         )
         shape = flow.distinct
-        decision = policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)
+        decision = policies.evaluate(
+            flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, l7=shape.l7, at=at
+        )
     return Case(context, flow, decision, at)
 
 

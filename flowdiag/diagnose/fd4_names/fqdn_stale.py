@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
-from flowdiag.diagnose.fqdn import allowed_names, names_match
+from flowdiag.diagnose.fqdn import allowed_names
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
@@ -62,7 +62,7 @@ class FqdnNotInSet(Rule):
         answers = case.context.names_of(dst.ip)
         names = sorted({*dst.dns_names, *case.flow.distinct.dns_names, *(one.name for one in answers)})
         for ref, patterns in allowed_names(case):
-            found = next(((n, p) for n in names for p in patterns if names_match(n, p)), None)
+            found = next(((n, p) for n in names for p in patterns if p.holds(n)), None)
             if found is None:
                 continue
             name, pattern = found
@@ -79,7 +79,7 @@ class FqdnNotInSet(Rule):
             yield self.finding(
                 case,
                 summary=(
-                    f"{policy_text(ref)} allows {pattern} and {dst.ip} was answered for {name}, but "
+                    f"{policy_text(ref)} allows {pattern.text} and {dst.ip} was answered for {name}, but "
                     f"{end_text(case.flow.src)} is refused.{when}"
                     f"{agent.text}"
                 ),
@@ -91,6 +91,6 @@ class FqdnNotInSet(Rule):
                 ),
                 basis=Basis.STATE,
                 most=Confidence.LIKELY,
-                cause_key=f"fqdn:{pattern}",
+                cause_key=f"fqdn:{pattern.text}",
             )
             return

@@ -27,14 +27,15 @@ class NoDnsVisibility(Rule):
     """A toFQDNs rule, and no rule that sends the endpoint's lookups through the DNS proxy.
 
     Signature:
-        Egress to an outside address refused; an isolating policy has toFQDNs, and none of the policies
-        that isolate the endpoint has a port rule with `rules.dns`.
+        Egress to an outside address refused; an isolating policy has toFQDNs for this port, and none of the
+        policies that isolate the endpoint has a port rule with `rules.dns`.
 
     Advice:
         Add a rule to the DNS pods on 53 with `rules: {dns: [{matchPattern: "*"}]}` for the same endpoint.
 
     Guard:
-        One `rules.dns` in any policy of this endpoint is enough: silent then, whichever policy holds it.
+        One `rules.dns` in any policy of this endpoint is enough: silent then, whichever policy holds it.  A
+        record that knows the address by name shows that lookups are seen.
 
     References:
         https://github.com/cilium/cilium/issues/44452
@@ -55,6 +56,8 @@ class NoDnsVisibility(Rule):
             return
         if case.flow.dst.kind not in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
             return
+        if case.flow.dst.dns_names or case.flow.distinct.dns_names:
+            return  # The agent knows the address by name, so it did see lookups.
         policies = list(allowed_names(case))
         if not policies or case.end is None or has_dns_rule(case):
             return

@@ -8,8 +8,9 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import end_text, port_text
+from flowdiag.diagnose.wording import a_list, end_text, port_text, rule_text
 from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Condition
 from flowdiag.model.report import Severity
 
 __all__ = ["L7Denied"]
@@ -50,11 +51,15 @@ class L7Denied(Rule):
             return
         url = (l7.url or "")[:_MAX_URL]
         request = " ".join(part for part in (l7.method, url) if part) or f"a {l7.kind} request"
+        # The connection was admitted, so the rule that speaks of requests is the one that it came nearest to.
+        near = next(iter(case.missing_one(Condition.L7)), None)
+        allows = f" {rule_text(near)} allows {a_list([m.wanted for m in near.misses])}." if near else ""
         yield self.finding(
             case,
+            first=near,
             summary=(
                 f"{end_text(case.flow.src)} was let through to {end_text(case.flow.dst)} on {port_text(case)}, "
-                f"and the proxy refused {request}."
+                f"and the proxy refused {request}.{allows}"
             ),
             advice=(
                 "Compare method, path and host with the rule: GET does not include HEAD, and paths are "
