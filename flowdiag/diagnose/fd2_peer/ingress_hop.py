@@ -60,7 +60,7 @@ class IngressHop(Rule):
         if case.context.dialect not in (Dialect.CILIUM, Dialect.GKE) or not case.default_denied:
             return
         enforcer, peer = _is_proxy(case.enforcer), _is_proxy(case.peer)
-        if not enforcer and not peer:
+        if (not enforcer and not peer) or case.missing_one(Condition.L7):
             return
         inward = case.direction is Direction.INGRESS
         isolating = policies_text(case.isolating) or "a policy"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["AdminPolicy"]
@@ -24,7 +25,7 @@ class AdminPolicy(Rule):
 
     Signature:
         The replay ends at a Deny rule of an AdminNetworkPolicy, a ClusterNetworkPolicy or the
-        BaselineAdminNetworkPolicy.
+        BaselineAdminNetworkPolicy, or the record names one that denied.
 
     Advice:
         Admin tier: no NetworkPolicy overrides it; ask its owners for an Allow or Pass of higher rank (a
@@ -42,30 +43,62 @@ class AdminPolicy(Rule):
     slug = "admin-policy"
     title = "An admin policy denies {source} to {destination} on {port}"
     severity = Severity.HIGH
-    needs = Needs.POLICIES
-    signs = (Sign.POLICY | Sign.RULE,)
+    signs = (Sign.POLICY | Sign.HITS, Sign.POLICY | Sign.RULE)
     specificity = 90
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        decided = case.end.decided_by if case.end is not None else None
-        if case.not_policy or not case.denied_by_rule or decided is None or decided.policy.group != _GROUP:
+        if case.not_policy:
             return
-        policy = policy_at(case, decided.policy)
-        baseline = decided.policy.kind.startswith("Baseline") or (
-            policy is not None and policy.spec.get("tier") == "Baseline"
-        )
-        name, who = policy_text(decided.policy), end_text(case.enforcer)
-        rank = self._rank(policy)
-        if baseline:
-            summary = f"{name} {decided.rule} denies {end_text(case.peer)} at {who}, as no NetworkPolicy selects it."
-            advice = f"A NetworkPolicy that selects {who} for {case.direction} and admits it replaces the baseline."
-        else:
-            summary = f"{name} {decided.rule}{rank} denies {end_text(case.peer)} at {who} before any NetworkPolicy is asked."
-            advice = "No NetworkPolicy overrides it: its owners can add an Allow or Pass rule of a lower priority number."
-        yield self.finding(case, summary=summary, advice=advice, cause_key=f"deny:{name} {decided.rule}")
+        who, peer = end_text(case.enforcer), end_text(case.peer)
+        named = [hit for hit in case.recorded_denies if hit.group == _GROUP and hit.name is not None]
+        decided = case.end.decided_by if case.end is not None else None
+        if case.denied_by_rule and decided is not None and decided.policy.group == _GROUP:
+            policy = policy_at(case, decided.policy)
+            said = any((hit.kind, hit.name) == (decided.policy.kind, decided.policy.name) for hit in named)
+            name = f"{policy_text(decided.policy)} {decided.rule}"
+            baseline = _is_baseline(decided.policy.kind, policy)
+            if baseline:
+                summary = f"{name} denies {peer} at {who}, as no NetworkPolicy selects it."
+            else:
+                summary = (
+                    f"{name}{self._rank(policy)} denies {peer} at {who} before any NetworkPolicy is asked."
+                )
+            yield self.finding(
+                case,
+                summary=summary,
+                advice=_advice(case, baseline=baseline),
+                basis=Basis.RECORD if said else Basis.REPLAY,
+                cause_key=f"deny:{name}",
+            )
+            return
+        for hit in named[:1]:
+            policy = policy_at(
+                case, PolicyRef(kind=hit.kind or "", group=_GROUP, namespace=None, name=hit.name)
+            )
+            name = f"{hit.kind} {hit.name}{f' {hit.rule}' if hit.rule else ''}"
+            yield self.finding(
+                case,
+                summary=f"The record says that {name} denied {peer} at {who}.",
+                advice=_advice(case, baseline=_is_baseline(hit.kind or "", policy)),
+                basis=Basis.RECORD,
+                cause_key=f"deny:{name}",
+            )
 
     @staticmethod
     def _rank(policy: PolicyObject | None) -> str:
         priority = policy.spec.get("priority") if policy is not None else None
         return f" (priority {priority})" if isinstance(priority, int) else ""
+
+
+def _is_baseline(kind: str, policy: PolicyObject | None) -> bool:
+    return kind.startswith("Baseline") or (policy is not None and policy.spec.get("tier") == "Baseline")
+
+
+def _advice(case: Case, *, baseline: bool) -> str:
+    if baseline:
+        who = end_text(case.enforcer)
+        return f"A NetworkPolicy that selects {who} for {case.direction} and admits it replaces the baseline."
+    return (
+        "No NetworkPolicy overrides it: its owners can add an Allow or Pass rule of a lower priority number."
+    )

@@ -51,6 +51,7 @@ class CalicoOrder(Rule):
         who, peer = end_text(case.enforcer), end_text(case.peer)
         advice = "Give the allowing policy a lower order or an earlier tier, or let the earlier tier Pass it."
         decided = case.end.decided_by if case.end is not None else None
+        named = [hit for hit in case.recorded_denies if hit.group in _CALICO and hit.name is not None]
         if case.denied_by_rule and decided is not None and decided.policy.group in _CALICO:
             behind = [policy_text(ref) for ref in case.isolating if ref != decided.policy]
             later = f" {a_list(behind)} also selects it and is not asked any more." if behind else ""
@@ -58,10 +59,10 @@ class CalicoOrder(Rule):
                 case,
                 summary=f"{policy_text(decided.policy)} {decided.rule} denies {peer} at {who}; first match wins.{later}",
                 advice=advice,
+                basis=Basis.RECORD if any(_is_named(decided.policy, hit) for hit in named) else Basis.REPLAY,
                 cause_key=f"deny:{policy_text(decided.policy)} {decided.rule}",
             )
             return
-        named = [hit for hit in case.recorded_denies if hit.group in _CALICO and hit.name is not None]
         for hit in named[:1]:
             place = f"{hit.namespace}/{hit.name}" if hit.namespace else hit.name
             tier = f" of tier {hit.tier}" if hit.tier else ""

@@ -20,6 +20,9 @@ _ONE_EACH = "EgressFirewall"
 """A kind of which a namespace has one object at most, so that its namespace names it (OVN's logs do no more)."""
 
 
+_ORDERED = "policy.networking.k8s.io"
+# Admin policies, of which one of higher rank does override (FD503).
+
 # What was recorded, to what matched and what to look for.  Cilium's reason 181; the tiers of the AWS network policy
 # agent v1.3.0; drop causes of NetObserv's agent 1.8.
 _UNNAMED = {
@@ -60,7 +63,11 @@ class ExplicitDeny(Rule):
         """See `Rule.diagnose`."""
         if case.not_policy:
             return
-        recorded = [hit for hit in case.recorded_denies if hit.name is not None or hit.kind == _ONE_EACH]
+        recorded = [
+            hit
+            for hit in case.recorded_denies
+            if (hit.name is not None or hit.kind == _ONE_EACH) and hit.group != _ORDERED
+        ]
         who, peer = end_text(case.enforcer), end_text(case.peer)
         advice = f"If {peer} is meant to get through on {port_text(case)}, narrow the deny rule; no allow overrides it."
         if recorded:
