@@ -160,6 +160,9 @@ def gather(
         summaries = tuple(_summaries(detected, outcome.tally, checksum=evidence.checksum))
         if cluster is not None:
             summaries += (_unrecorded(cluster.name, cluster.bytes),)
+    # What a forced parser finds nothing in is no evidence.
+    foreign = {one.path for one in outcome.problems if one.code == "not-that-format"}
+    summaries = tuple(one for one in summaries if one.path not in foreign)
     tally = outcome.tally
     counted = [one for one in summaries if one.parser is not None]
     cni_of = {one.path: parser_named(one.parser).cni for one in counted if one.parser is not None}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from flowdiag.model.errors import UsageError
 from flowdiag.model.report import Problem, Severity, Status
+from flowdiag.parserkit.registry import available
 
 __all__ = ["check_fail_on", "fails"]
 
@@ -21,8 +22,15 @@ def check_fail_on(value: str) -> str:
     Raises:
         UsageError: it does not.
     """
-    if value in ("never", "new", "new-high", *_LEVELS) or _CODE.fullmatch(value):
+    if value in ("never", "new", "new-high", *_LEVELS):
         return value
+    if _CODE.fullmatch(value):
+        if any(value in available(group) for group in ("flowdiag.diagnoses", "flowdiag.checks")):
+            return value
+        # A gate on a code that nobody has would never close.
+        raise UsageError(
+            f"--fail-on {value}: no diagnosis has that code", hint="list them with: flowdiag codes"
+        )
     raise UsageError(
         f"--fail-on {value}: no such selector",
         hint="one of never, low, medium, high, new, new-high, or a code such as FD301",

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from flowdiag.cli.exit_codes import DONE, INPUT
 from flowdiag.model.errors import UsageError
 
 __all__ = ["command"]
@@ -84,9 +85,10 @@ def _detected(paths: tuple[str, ...], output: str) -> int:
     from flowdiag.report.json_report import json_bytes
 
     rows = detect_inputs(paths)
+    code = DONE if any(row["kind"] != "unreadable" for row in rows) else INPUT
     if output == "json":
         click.echo(json_bytes(rows), nl=False)
-        return 0
+        return code
     for row in rows:
         click.echo(visible(row["path"]))
         read_as = row["parser"] or row["kind"]
@@ -99,4 +101,4 @@ def _detected(paths: tuple[str, ...], output: str) -> int:
             click.echo(f"  {row['state_score']:.2f}  cluster objects")
         for problem in row["problems"]:
             click.echo(f"  {visible(problem)}")
-    return 0
+    return code

@@ -64,7 +64,8 @@ def detect_all(
         whole: ask every parser about every file, also about one that looks like others of its name.
 
     Raises:
-        PluginError: the forced format is unknown or broken.
+        UsageError: the forced format is unknown.
+        PluginError: it is broken.
     """
     if options.format is not None:
         parser_named(options.format)
@@ -108,7 +109,8 @@ def run(
         part_bytes: about the size of the byte ranges that plain files are cut into.
 
     Raises:
-        PluginError: the forced format is unknown or broken.
+        UsageError: the forced format is unknown.
+        PluginError: it is broken.
     """
     problems: list[InputProblem] = []
     if detected is None:
@@ -145,6 +147,8 @@ def run(
                 pace.done(part)
     tally.rest()
     problems += _mostly_unreadable(tally)
+    if options.format is not None:
+        problems += _not_of_that_format(options.format, evidence, tally)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
 
 
@@ -164,7 +168,8 @@ def iter_events(
         detected: as for `run`.
 
     Raises:
-        PluginError: the forced format is unknown or broken.
+        UsageError: the forced format is unknown.
+        PluginError: it is broken.
     """
     found = problems if problems is not None else []
     if detected is None:
@@ -337,6 +342,20 @@ def _mostly_unreadable(tally: Tally) -> Iterator[InputProblem]:
                 "--format forces another parser"
             )
             yield InputProblem(name, "mostly-unreadable", message)
+
+
+def _not_of_that_format(
+    format_name: str, evidence: Sequence[Detection], tally: Tally
+) -> Iterator[InputProblem]:
+    """Inputs that a forced parser found nothing in: the format was named wrongly, or the file."""
+    for one in evidence:
+        counts = tally.inputs.get(one.source.name)
+        if counts is None or not (counts.records or counts.warnings):
+            yield InputProblem(
+                one.source.name,
+                "not-that-format",
+                f"nothing in it is a record of {format_name}; leave --format out to have it looked at",
+            )
 
 
 def _sorted(problems: Sequence[InputProblem]) -> tuple[InputProblem, ...]:

@@ -33,6 +33,7 @@ def parser_named(name: str) -> Any:
     """One parser, by the name of its entry point.
 
     Raises:
-        PluginError: there is none, or it is broken.
+        UsageError: there is none.
+        PluginError: it is broken.
     """
     return registry.load(GROUP, name).plugin

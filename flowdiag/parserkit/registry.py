@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from flowdiag.model.errors import PluginError
+from flowdiag.model.errors import PluginError, UsageError
 
 __all__ = ["Broken", "Registered", "available", "load", "load_all"]
 
@@ -68,12 +68,13 @@ def load(group: str, name: str) -> Registered:
     """Load one plugin.
 
     Raises:
-        PluginError: there is none of this name, or it is broken.
+        UsageError: there is none of this name.
+        PluginError: it is broken.
     """
     points = available(group)
     if name not in points:
         known = ", ".join(points) or "none"
-        raise PluginError(f"no plugin {name!r} in {group}", hint=f"known: {known}")
+        raise UsageError(f"no plugin {name!r} in {group}", hint=f"known: {known}")
     result = _load(points[name])
     if isinstance(result, Broken):
         raise PluginError(f"{name} of {result.distribution} {result.version} is broken: {result.error}")

@@ -330,6 +330,49 @@ def test_a_port_by_name_is_asked_of_the_evidence_by_its_number(run, tmp_path):
     assert (seen[0]["denied"], seen[0]["allowed"]) == (7, 0)
 
 
+# --- what a word names that nobody has -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--format", "no-such-parser"), b"no plugin 'no-such-parser'"),
+        (("--fail-on", "FD299"), b"no diagnosis has that code"),
+    ],
+)
+def test_a_name_that_nobody_has_is_a_usage_error(run, words, told):
+    """A parser or code that does not exist is said at once: a gate on it would never close."""
+    code, out, err = run("analyze", EGRESS, *words)
+    assert (code, out) == (2, b"")
+    assert told in err
+
+
+def test_a_check_is_a_code_to_fail_on(run):
+    """The audit's own codes count as well as diagnoses."""
+    assert run("analyze", EGRESS, "--fail-on", "FD901")[0] in (0, 1)
+
+
+def test_a_forced_format_that_reads_nothing_is_no_usable_input(run, tmp_path):
+    """Flows of one CNI read as another's log are not an empty report."""
+    (tmp_path / "flows.jsonl").write_text(refused(3))
+    code, out, err = run("analyze", tmp_path / "flows.jsonl", "--format", "weave-npc")
+    assert (code, out) == (3, b"")
+    assert b"nothing in it is a record of weave-npc" in err
+
+    code, out, _ = run(
+        "analyze", incident(tmp_path, records=refused(3)), "--format", "weave-npc", "-o", "json"
+    )
+    report = json.loads(out)
+    assert (code, report["complete"]) == (0, False)
+    assert [one["code"] for one in report["warnings"]] == ["not-that-format"]
+
+
+def test_detecting_a_file_that_is_not_there_is_no_usable_input(run, tmp_path):
+    """The exit code says so, as it does of other commands."""
+    assert run("parsers", "detect", tmp_path / "nothing.log")[0] == 3
+    assert run("parsers", "detect", EGRESS)[0] == 0
+
+
 # --- signals and pipes --------------------------------------------------------------------------------
 
 

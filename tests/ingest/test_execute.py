@@ -13,7 +13,7 @@ import pytest
 from flowdiag.ingest import Gathered, InputKind, ReadOptions
 from flowdiag.ingest.execute import Outcome, iter_events, run
 from flowdiag.ingest.parts import Part
-from flowdiag.model.errors import PluginError
+from flowdiag.model.errors import UsageError
 from flowdiag.parserkit import Block, Event, FlowEvent, ParseContext, TimeSource, registry
 from flowdiag.parserkit.registry import Registered
 
@@ -159,7 +159,7 @@ def test_events_come_in_input_order_with_their_lines(folder):
 
 def test_unknown_format_is_an_error(folder):
     """--format with a name that nobody has stops the run."""
-    with pytest.raises(PluginError):
+    with pytest.raises(UsageError):
         read(folder, format="no-such-format")
 
 

@@ -74,7 +74,7 @@ class AdminPolicy(Rule):
             return
         for hit in named[:1]:
             policy = policy_at(
-                case, PolicyRef(kind=hit.kind or "", group=_GROUP, namespace=None, name=hit.name)
+                case, PolicyRef(kind=hit.kind or "", group=_GROUP, namespace=None, name=hit.name or "")
             )
             name = f"{hit.kind} {hit.name}{f' {hit.rule}' if hit.rule else ''}"
             yield self.finding(
