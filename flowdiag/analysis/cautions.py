@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.sorting import Sorted
@@ -12,7 +12,14 @@ from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import moment_text, rfc3339_seconds
 
-__all__ = ["nobody_enforces", "nothing_selected", "without_ends", "without_times"]
+__all__ = [
+    "cluster_names",
+    "nobody_enforces",
+    "nothing_selected",
+    "several_clusters",
+    "without_ends",
+    "without_times",
+]
 
 _MAX_PLACES = 20
 
@@ -92,6 +99,25 @@ def without_times(inputs: Sequence[InputSummary]) -> Iterator[ReportWarning]:
                 input=one.path,
                 line=None,
             )
+
+
+def cluster_names(nodes: Iterable[str]) -> list[str]:
+    """Names of the clusters that records come from, sorted: Hubble writes nodes as ``cluster/node`` where one has a name."""
+    return sorted({node.partition("/")[0] for node in nodes if "/" in node})
+
+
+def several_clusters(nodes: Iterable[str]) -> Iterator[ReportWarning]:
+    """Yield where records of several clusters are read as one: their addresses and names mean other pods."""
+    names = cluster_names(nodes)
+    if len(names) > 1:
+        listed = ", ".join(names[:_MAX_PLACES])
+        yield ReportWarning(
+            code="several-clusters",
+            message=f"records of {len(names)} clusters ({listed}) are counted together and held against the same "
+            "objects, which are those of one cluster at most; read the files of each cluster by themselves",
+            input=None,
+            line=None,
+        )
 
 
 def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarning]:

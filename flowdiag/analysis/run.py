@@ -10,7 +10,14 @@ from msgspec import Struct
 
 from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning
-from flowdiag.analysis.cautions import nobody_enforces, nothing_selected, without_ends, without_times
+from flowdiag.analysis.cautions import (
+    cluster_names,
+    nobody_enforces,
+    nothing_selected,
+    several_clusters,
+    without_ends,
+    without_times,
+)
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.marks import marks_of
@@ -213,6 +220,7 @@ def examined(
         *nothing_selected(selection, (read.first, read.last), flows),
         *without_ends(attributed.unattributed),
         *without_times(read.inputs),
+        *several_clusters(view.nodes()),
     ]
     used: RuleUse | None = None
     if rules and unused and state is not None:
@@ -293,9 +301,9 @@ def _window(read: Evidence, selection: Selection) -> tuple[int | None, int | Non
 
 
 def _cluster_name(nodes: Iterable[str]) -> str | None:
-    """Hubble writes nodes as ``cluster/node`` once the cluster has a name; one name, or none."""
-    names = {node.partition("/")[0] for node in nodes if "/" in node}
-    return names.pop() if len(names) == 1 else None
+    """The cluster's name, where the records name one and no other."""
+    names = cluster_names(nodes)
+    return names[0] if len(names) == 1 else None
 
 
 def _created() -> int:

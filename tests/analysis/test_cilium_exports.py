@@ -210,3 +210,16 @@ def test_gke_node_files(tmp_path):
 
     assert (report.totals.denied, report.totals.flows) == (5, 2)
     assert [one.parser for one in report.inputs] == ["gke-policy-action"]
+
+
+def test_records_of_two_clusters_are_not_taken_for_one_in_silence(records, tmp_path):
+    """One cluster's addresses are another one's too: the report says whose records it counted together."""
+    (name,) = {one["node_name"].partition("/")[0] for one in records}
+    other = json.loads(json.dumps(records).replace(f'"{name}/', '"elsewhere/'))
+    one = report_of(tmp_path / "one", {"a.log": lines(records)})
+    both = report_of(tmp_path / "both", {"a.log": lines(records), "b.log": lines(other)})
+
+    assert (one.cluster.name, [each.code for each in one.warnings]) == (name, [])
+    assert both.cluster.name is None
+    (told,) = [each.message for each in both.warnings if each.code == "several-clusters"]
+    assert told.startswith(f"records of 2 clusters (elsewhere, {name}) are counted together")
