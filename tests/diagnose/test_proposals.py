@@ -246,3 +246,45 @@ def test_the_proxy_is_not_opened_with_everything_else():
     _, _, _, found = proposal_of(CASES["FD213-fires_cluster_wide_policy_selects_the_proxy"])
 
     assert found is None
+
+
+def test_the_diagnosed_rule_is_mended_before_others_that_come_as_near():
+    """DNS over TCP is added to the DNS rule; the rule for addresses, which misses once too, would open every port."""
+    spec = {
+        "state": {
+            "namespaces": {"shop": {}, "kube-system": {}},
+            "pods": {
+                "shop/web-1": {"ip": "10.0.1.1"},
+                "kube-system/coredns-1": {"ip": "10.0.3.1", "labels": {"k8s-app": "kube-dns"}},
+            },
+            "services": {
+                "kube-system/kube-dns": {
+                    "ip": "10.96.0.10",
+                    "selector": {"k8s-app": "kube-dns"},
+                    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+                }
+            },
+            "policies": {
+                "shop/out": {
+                    "podSelector": {},
+                    "policyTypes": ["Egress"],
+                    "egress": [
+                        {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]},
+                        {"to": [{"namespaceSelector": {}}], "ports": [{"port": 53, "protocol": "UDP"}]},
+                    ],
+                }
+            },
+        },
+        "dialect": "calico",
+        "flow": {
+            "from": "shop/web-1",
+            "to": "kube-system/coredns-1",
+            "port": "53/TCP",
+            "direction": "egress",
+        },
+    }
+    case, policies, _, _ = proposal_of(spec)
+    (finding,) = attach([(case, diagnose(case)[0])], policies)
+
+    assert finding.code == "FD304"
+    assert finding.counterfactual.summary == "Allow 53/TCP in NetworkPolicy shop/out egress[1]."

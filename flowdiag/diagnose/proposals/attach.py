@@ -66,7 +66,10 @@ def attach(
             leads[key] = index
     largest = sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]
     proposals: dict[tuple[object, ...], Counterfactual | None] = {
-        key: propose(found[leads[key]][0], policies, ends, ip_block_pods=ip_block_pods) for key in largest
+        key: propose(
+            case, policies, ends, ip_block_pods=ip_block_pods, lead=next(iter(finding.nearest), None)
+        )
+        for key, (case, finding) in ((key, found[leads[key]]) for key in largest)
     }
     reverts: dict[tuple[object, ...], Revert | None] = {
         key: reverting(found[leads[key]][0], policies, ends, ip_block_pods=ip_block_pods) for key in largest

@@ -41,13 +41,16 @@ _NAME = re.compile(r"[^a-z0-9-]+")
 _MAX_NAME = 63
 
 
-def candidates(case: Case, direction: Direction, decision: EndDecision) -> Iterator[AnyEdit]:
-    """Yield edits for one end, smallest first.
+def candidates(
+    case: Case, direction: Direction, decision: EndDecision, lead: NearestRule | None = None
+) -> Iterator[AnyEdit]:
+    """Yield edits for one end, those of the diagnosed rule first, then by how near the rules come.
 
     Args:
         case: the refused flow.
         direction: the end.
         decision: what the policies of now say of that end.
+        lead: the rule that the diagnosis is about.
     """
     if not decision.isolated_by:
         return
@@ -56,7 +59,8 @@ def candidates(case: Case, direction: Direction, decision: EndDecision) -> Itera
     if enforcer.kind is EndpointKind.ENTITY:
         # What selects the Ingress proxy or the like selects pods too: a rule there would open them all.
         return
-    for rule in decision.nearest:
+    led = (lead.policy, lead.rule) if lead is not None else None
+    for rule in sorted(decision.nearest, key=lambda each: (each.policy, each.rule) != led):
         conditions = {miss.condition for miss in rule.misses}
         if len(conditions) == 1 and not rule.unknown:
             edits = _editor(rule.policy)

@@ -15,7 +15,7 @@ from flowdiag.diagnose.proposals.patch import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Ends, blast_radius
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods
+from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule
 from flowdiag.model.report import BlastRadius, Counterfactual
 from flowdiag.policy import PolicySet, compile_policies
 
@@ -26,7 +26,12 @@ _BROAD = 10
 
 
 def propose(
-    case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpBlockPods = IpBlockPods.AUTO
+    case: Case,
+    policies: PolicySet,
+    ends: Ends,
+    *,
+    ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
+    lead: NearestRule | None = None,
 ) -> Counterfactual | None:
     """Find the smallest change that lets the refused connection pass on both ends.
 
@@ -38,6 +43,7 @@ def propose(
         policies: the compiled policies of the snapshot that the case reads.
         ends: what the blast radius ranges over.
         ip_block_pods: as `policies` was compiled.
+        lead: the rule that the diagnosis is about, which is to be mended before others that come as near.
 
     Returns:
         A proposal whose proof held, or ``None``.
@@ -49,7 +55,7 @@ def propose(
     now = _ask(case, policies, nearest=True)
     if now.allowed is not False:
         return None
-    for edits in _plans(case, policies, now, ip_block_pods):
+    for edits in _plans(case, policies, now, ip_block_pods, lead):
         steps = compiled_steps(policies, edits, ip_block_pods)
         if _ask(case, steps[-1]).allowed is not True:
             continue
@@ -87,7 +93,11 @@ def _kept(edits: Sequence[AnyEdit]) -> str:
 
 
 def _plans(
-    case: Case, policies: PolicySet, now: ConnectionDecision, ip_block_pods: IpBlockPods
+    case: Case,
+    policies: PolicySet,
+    now: ConnectionDecision,
+    ip_block_pods: IpBlockPods,
+    lead: NearestRule | None,
 ) -> Iterator[tuple[AnyEdit, ...]]:
     """Combinations of one edit for each end that refuses, smallest first; each is tried as it is asked for."""
     choices: list[_Again[AnyEdit]] = []
@@ -104,7 +114,7 @@ def _plans(
             continue
         if end.allowed is None or (end.decided_by is not None and end.decided_by.action.lower() == "deny"):
             return
-        working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces))
+        working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces, lead))
         if not any(True for _ in working):
             return
         choices.append(working)
@@ -119,9 +129,10 @@ def _working(
     policies: PolicySet,
     ip_block_pods: IpBlockPods,
     spaces: set[str | None],
+    lead: NearestRule | None,
 ) -> Iterator[AnyEdit]:
     """Edits that open the connection at one end."""
-    for edit in candidates(case, direction, end):
+    for edit in candidates(case, direction, end, lead):
         if _opens(case, direction, _compiled(policies, (edit,), ip_block_pods, near=spaces)):
             yield edit
 
