@@ -54,6 +54,8 @@ def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
                 for way in (None, *_WAYS)
                 if (known := apart.get(way)) is not None
             ]
+    elif len({lane_direction(code) for code in lanes}) == 1:
+        return _of_one_way(lanes)
     by_way: dict[Direction | None, list[FlowLane]] = defaultdict(list)
     for code in sorted(lanes):
         by_way[lane_direction(code)].append(lanes[code])
@@ -79,6 +81,31 @@ def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
         )
         for way in ways
     ]
+
+
+def _of_one_way(lanes: Mapping[int, FlowLane]) -> list[Paired]:
+    """Refused records of one direction, as most are: what `_counts` comes to where there is no other."""
+    buckets: dict[int, int] = {}
+    untimed, beside = 0, 0
+    codes = sorted(lanes)
+    for code in codes:
+        lane = lanes[code]
+        if lane_witness(code) is None:
+            beside = lane.untimed
+            continue
+        untimed = max(untimed, lane.untimed)
+        for start, count in lane.buckets.items():
+            if count > buckets.get(start, 0):
+                buckets[start] = count
+    for code in codes:
+        if lane_witness(code) is None:
+            for start, count in lanes[code].buckets.items():
+                if count:
+                    buckets[start] = buckets.get(start, 0) + count
+    untimed += beside
+    if not buckets and not untimed:
+        return []
+    return [Paired(lane_direction(codes[0]), buckets, untimed, tuple(lanes[code] for code in codes))]
 
 
 def _of(lane: FlowLane, start: int | None) -> int:
