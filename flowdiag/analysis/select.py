@@ -17,7 +17,7 @@ from flowdiag.model.flow import Flow
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.model.time import NS
 
-__all__ = ["selected_distinct", "selected_event", "selected_flow", "selected_verdict"]
+__all__ = ["selected_buckets", "selected_distinct", "selected_event", "selected_flow", "selected_verdict"]
 
 
 def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow | None:
@@ -31,7 +31,7 @@ def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow 
         return None
     if selection.since is None and selection.until is None:
         return flow
-    buckets = tuple(bucket for bucket in flow.buckets if _within(bucket, selection))
+    buckets = tuple(selected_buckets(flow.buckets, selection))
     if not buckets:
         return None
     if len(buckets) == len(flow.buckets):
@@ -59,6 +59,13 @@ def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow 
             )
         ),
     )
+
+
+def selected_buckets(buckets: Iterable[Bucket], selection: Selection) -> list[Bucket]:
+    """Those that touch the span of a selection; all where it has none."""
+    if selection.since is None and selection.until is None:
+        return list(buckets)
+    return [bucket for bucket in buckets if _within(bucket, selection)]
 
 
 def _within_span(at: int, selection: Selection) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.analysis.beside import Beside
 from flowdiag.analysis.options import Selection
-from flowdiag.analysis.select import selected_distinct, selected_flow
+from flowdiag.analysis.select import selected_buckets, selected_distinct, selected_flow
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Cause, Verdict
@@ -64,7 +64,8 @@ def sort_flows(
     names = view.names()
     beside = Beside(chain(refused, logged), view.peers, names, resolver)
     allowed: list[Flow] = []
-    if all_allowed or selection != Selection():
+    of_time_alone = selection == Selection(since=selection.since, until=selection.until)
+    if all_allowed or not of_time_alone:
         by_ends = all_allowed or bool(selection.namespaces or selection.from_pod or selection.to_pod)
         near = None if by_ends else beside.is_near
         for distinct in _selected(view.flows(_ALLOWED, near), selection):
@@ -75,9 +76,13 @@ def sort_flows(
             counted += [distinct.buckets for distinct in _selected(rest, selection)]
         buckets = _summed(chain.from_iterable(counted))
     else:
-        made = view.flows(_ALLOWED, beside.is_asked_for) or view.flows(_ALLOWED, _first(beside))
+        made = list(_selected(view.flows(_ALLOWED, beside.is_asked_for), selection))
+        if not made:
+            # That there are such is evidence too.
+            some = beside.is_near if selection != Selection() else _first(beside)
+            made = list(islice(_selected(view.flows(_ALLOWED, some), selection), 1))
         allowed.extend(flow for distinct in made for flow in resolver.resolve(distinct))
-        buckets = view.buckets(_ALLOWED)
+        buckets = selected_buckets(view.buckets(_ALLOWED), selection)
     called: dict[str, set[str]] = defaultdict(set)
     for number, own in names.items():
         if (ip := view.peers[number].ip) is not None:
@@ -96,7 +101,7 @@ def _selected(flows: Iterable[DistinctFlow], selection: Selection) -> Iterator[D
 
 
 def _first(beside: Beside) -> Wanted:
-    """The first flow that shares an end with a refused one: that there are such is evidence too."""
+    """The first flow that shares an end with a refused one."""
     found: list[tuple[int, int]] = []
 
     def is_it(src: int, dst: int) -> bool:

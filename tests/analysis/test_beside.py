@@ -73,15 +73,22 @@ def workload(end):
     return (end.namespace, (end.workload or end.pod.workload).name) if end.workload or end.pod else end.ip
 
 
-@settings(max_examples=150, deadline=None)
-@given(found=records)
-def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_counted(found):
+spans = st.builds(
+    lambda since, until: Selection(since=since and since * NS, until=until and until * NS),
+    st.none() | st.integers(990, 1310),
+    st.none() | st.integers(990, 1310),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(found=records, selection=st.just(Selection()) | spans)
+def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_counted(found, selection):
     """Against making all of them: none that diagnosis could ask for is missing, and no count differs."""
     tally = Tally()
     for one in found:
         tally.add(one, "plain", "f")
     few, every = (
-        sort_flows(tally.view(), Resolver(Snapshot()), Selection(), all_allowed=whole)
+        sort_flows(tally.view(), Resolver(Snapshot()), selection, all_allowed=whole)
         for whole in (False, True)
     )
 
