@@ -50,7 +50,9 @@ def evidence_options(function: F) -> F:
     return _chain(
         click.option("--format", "format_", metavar="PARSER", help="Read every input with this parser."),
         click.option("--tz", metavar="ZONE", default="UTC", help="Zone of times that carry none. [UTC]"),
-        click.option("--year", type=click.IntRange(1970, 9999), help="Year of times that carry none."),
+        click.option(
+            "--year", type=click.IntRange(1970, 9999), help="Year of an input's first time that carries none."
+        ),
         click.option(
             "--processes",
             type=click.IntRange(1, 1024),

@@ -8,7 +8,7 @@ the reader knows (``--tz``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 
@@ -16,11 +16,11 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.model.event import TimeSource
+from flowdiag.model.event import Event, TimeSource
 from flowdiag.model.time import NS
 from flowdiag.parserkit import Block, ParseContext, Parser
 
-__all__ = ["clocks_apart", "year_from_inside"]
+__all__ = ["around_new_year", "clocks_apart", "year_from_inside"]
 
 _LINES = 60
 _EVENTS = 200
@@ -29,7 +29,11 @@ _STEP_S = 1800
 _LAG_S = 90
 """So much later may a collector write a line than the stamp inside says."""
 _MOST_STEPS = 28
+_ONE_LOG = 62 * 86_400 * NS
+"""The first lines of one log span no more."""
 _SURE = 0.9
+_AHEAD = 152 * 86_400 * NS
+"""Half a year but a month: what is nearest to it lies at most a month before the first stamp."""
 
 
 def clocks_apart(rows: Rows, parser: Parser, context: ParseContext) -> InputProblem | None:
@@ -80,6 +84,37 @@ def year_from_inside(rows: Rows, parser: Parser, context: ParseContext) -> int |
     return next((at for _, at in _stamps(_head(rows), parser, context)), None)
 
 
+def around_new_year(
+    peel: Callable[[ParseContext], Rows], parser: Parser, context: ParseContext
+) -> ParseContext:
+    """Let ``--year`` be the year of an input's first stamp without one, so that January behind December is the next.
+
+    Args:
+        peel: takes the wrappers off the input's beginning; their stamps may be those without a year.
+        parser: who reads it.
+        context: of the input, with a year.
+
+    Returns:
+        The context with a time that the nearest year is chosen by: stamps from a month before the first one to
+        eleven months behind it are on its side of the year.  As it was where no stamp is met, and where the stamps
+        lie months apart: lines gathered from several logs have no order to go by.
+    """
+    first = next(_yearless(peel(context), parser, context), None)
+    if first is None:
+        return context
+    turned = replace(context, year=None, reference_time=first + _AHEAD)
+    stamps = list(_yearless(peel(turned), parser, turned))
+    return turned if stamps and max(stamps) - min(stamps) <= _ONE_LOG else context
+
+
+def _yearless(rows: Rows, parser: Parser, context: ParseContext) -> Iterator[int]:
+    """Times of the first events whose stamps have no year."""
+    block = Block(data=rows.data, first_line=1, envelope=rows.envelope(), last=True)
+    for event in _events(block, parser, context):
+        if event.at is not None and event.time_source is TimeSource.INFERRED_YEAR:
+            yield event.at
+
+
 def _first(rows: Rows) -> Rows | None:
     """The first lines alone; ``None`` where nothing outside of them says a time."""
     if rows.at is None or not any(at is not None for at in rows.at[:_LINES]):
@@ -109,10 +144,14 @@ def _head(rows: Rows) -> Rows:
 def _stamps(rows: Rows, parser: Parser, context: ParseContext) -> Iterator[tuple[int, int]]:
     """Line and time of events whose time is the record's own."""
     block = Block(data=rows.data, first_line=1, envelope=rows.envelope(), last=True)
+    for event in _events(block, parser, context):
+        if event.at is not None and event.time_source in (TimeSource.RECORD, TimeSource.INFERRED_YEAR):
+            yield event.line, event.at
+
+
+def _events(block: Block, parser: Parser, context: ParseContext) -> Iterator[Event]:
     try:
-        for event in islice(parser.parse(block, replace(context, memory={})), _EVENTS):
-            if event.at is not None and event.time_source in (TimeSource.RECORD, TimeSource.INFERRED_YEAR):
-                yield event.line, event.at
+        yield from islice(parser.parse(block, replace(context, memory={})), _EVENTS)
     except Exception:  # noqa: BLE001 - a stranger's parser may raise anything; reading the input will say so.
         return
 

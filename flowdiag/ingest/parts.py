@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.ingest.compression import Kind
-from flowdiag.ingest.detect import Detection, input_context
+from flowdiag.ingest.detect import Detection, reading_context
 from flowdiag.ingest.envelopes import Peeler, is_splittable
 from flowdiag.ingest.lines import count_newlines
 from flowdiag.ingest.options import ReadOptions
@@ -96,7 +96,8 @@ def parts_of(
     if detection.parser is None:
         return
     source = detection.source
-    known = input_context(source, detection.hint, options)
+    parser = parser_named(detection.parser)
+    known = reading_context(detection, parser, options)
     whole = Part(
         source=source,
         parser=detection.parser,
@@ -112,7 +113,6 @@ def parts_of(
         keep_raw=known.keep_raw,
         endpoint_ids=known.endpoint_ids,
     )
-    parser = parser_named(detection.parser)
     if (
         source.kind is not Kind.PLAIN
         or source.size <= part_bytes + part_bytes // 2

@@ -50,3 +50,38 @@ def test_what_is_no_zone(tmp_path, capsys, zone):
 
     assert _run(["events", str(path), f"--tz={zone}"], "flowdiag") == 2
     assert "Europe/Vienna" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("order", ["as written", "newest first"])
+def test_january_behind_december_is_the_next_year(tmp_path, capsys, processes, order):
+    """--year is the year of the first stamp; the turn of the year is met on the way."""
+    stamps = ["Dec 31 23:59:58", "Jan  1 00:00:02"]
+    if order == "newest first":
+        stamps = ["Jan  1 00:00:02", "Dec 31 23:59:58"]
+    path = tmp_path / "kern.log"
+    path.write_text("".join(LINE.replace("Mar 22 19:29:24", stamp) for stamp in stamps))
+
+    year = "2025" if order == "as written" else "2026"
+    assert _run(["events", str(path), "--year", year, "--processes", processes], "flowdiag") == 0
+    times = [json.loads(line)["at"][:19] for line in capsys.readouterr().out.splitlines()]
+
+    assert (
+        times
+        == {
+            "as written": ["2025-12-31T23:59:58", "2026-01-01T00:00:02"],
+            "newest first": ["2026-01-01T00:00:02", "2025-12-31T23:59:58"],
+        }[order]
+    )
+
+
+def test_lines_of_many_months_are_all_of_the_given_year(tmp_path, capsys):
+    """A file of lines gathered from several logs has no order that a year could be told by."""
+    stamps = ["Dec  4 01:30:07", "Sep 25 03:36:35", "Feb 26 12:03:37"]
+    path = tmp_path / "kern.log"
+    path.write_text("".join(LINE.replace("Mar 22 19:29:24", stamp) for stamp in stamps))
+
+    assert _run(["events", str(path), "--year", "2025"], "flowdiag") == 0
+    times = [json.loads(line)["at"][:10] for line in capsys.readouterr().out.splitlines()]
+
+    assert times == ["2025-12-04", "2025-09-25", "2025-02-26"]

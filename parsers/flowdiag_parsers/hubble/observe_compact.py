@@ -50,7 +50,8 @@ _FLOW = re.compile(
     r"(?: \((?P<summary>.*)\))?\s*"
 )
 # e.g. "Jan  1 00:20:34.567 [k8s1]: EVENTS LOST: HUBBLE_RING_BUFFER CPU(3) 12"   "... EVENTS LOST: PERF_EVENT_RING_BUFFER CPU(0) 7"
-_LOST = re.compile(rf"{_PREFIX}EVENTS LOST: (?P<source>\w{{1,60}})(?P<rest> .*)?")
+# "Jan  1 00:20:34.567 EVENTS LOST: HUBBLE_RING_BUFFER CPU(3) 12": no colon behind the stamp     1.19
+_LOST = re.compile(rf"(?:{_PREFIX}|(?P<bare>{STAMP}) )EVENTS LOST: (?P<source>\w{{1,60}})(?P<rest> .*)?")
 # e.g. "Jan  1 00:20:34.567 [k8s1]: POLICY_UPDATED (labels: [key1=val1], revision: 123, count: 2)"
 _NOTICE = re.compile(rf"{_PREFIX}(?P<kind>[A-Z][A-Z_]{{2,40}})(?: \((?P<details>.*)\))?\s*")
 
@@ -90,7 +91,7 @@ _QUICK = re.compile(
     rb"|(.*))\n"
 )
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[A-Za-z]")
-_LOST_MARK = re.compile(rb"^[^\n]{0,340}?: EVENTS LOST: \w+ ", re.MULTILINE)
+_LOST_MARK = re.compile(rb"^[^\n]{0,340}?:? EVENTS LOST: \w+ ", re.MULTILINE)
 
 # Said by kubectl and by the agent around the flows, on the same terminal.
 _CHATTER = (
@@ -176,8 +177,8 @@ def _line(
         )
         return
     if match := _LOST.fullmatch(text):
-        rest = match["rest"] or ""
-        yield lost_event(rest, match["source"], around, context, clock, match["stamp"], match["node"], raw)
+        rest, stamp = match["rest"] or "", match["stamp"] or match["bare"]
+        yield lost_event(rest, match["source"], around, context, clock, stamp, match["node"], raw)
     elif (match := _NOTICE.fullmatch(text)) and (match["stamp"] or match["node"]):
         yield notice_event(
             match["kind"],
