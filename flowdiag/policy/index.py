@@ -297,16 +297,14 @@ class Plan:
             view.maybe_isolating[tier] |= (
                 self.direction in plan.tier.always and facts.kind in plan.tier.always_for
             )
-        view.isolated_by = tuple(
-            sorted(
-                {
-                    self.policies[place].ref
-                    for places in view.isolating
-                    for place in places
-                    if not self.policies[place].implicit
-                }
-            )
-        )
+        isolating = [
+            self.policies[place]
+            for places in view.isolating
+            for place in places
+            if not self.policies[place].implicit
+        ]
+        named = [policy for policy in isolating if not policy.remainder] or isolating
+        view.isolated_by = tuple(sorted({policy.ref for policy in named}))
         return view
 
     @staticmethod

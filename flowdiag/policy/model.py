@@ -193,6 +193,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Kinds of ends it can select: ``pod``, ``node``, ``entity``."""
     implicit: bool = False
     """No object holds it (what an enforcer adds of itself): it decides, and is never named as the cause."""
+    remainder: bool = False
+    """It stands for what is left where no policy isolates (an endpoint without a profile), and is named only there."""
 
 
 class Order(Enum):

@@ -540,6 +540,9 @@ class TestBesidePolicies:
         assert ask([gnp("a", ingress(namespaceSelector="all()"))], API, HOST, others=[auto]).allowed is True
         by_label = gnp("a", ingress(allow(), selector="role == 'edge'"))
         assert ask([by_label], API, HOST, others=[hep]).allowed is True
+        # What no profile allows is named where nothing else is to be, and is no policy beside others.
+        assert [ref.name for ref in ask([locked], API, HOST, others=[hep]).ingress.isolated_by] == ["a"]
+        assert [ref.name for ref in ask([], API, HOST, others=[hep]).ingress.isolated_by] == ["no profile"]
 
     def test_failsafe_ports_are_configured_in_felix(self):
         """Port, protocol and range of sources."""

@@ -109,6 +109,7 @@ def host_tiers(
     )
     ending = Policy(
         ref=PolicyRef("HostEndpoint", "projectcalico.org", None, "no profile"),
+        remainder=True,
         applies_to=(HasHostEndpoint(closed),),
         directions=frozenset(Direction),
         isolates=frozenset(Direction),
