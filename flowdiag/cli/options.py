@@ -28,6 +28,17 @@ __all__ = [
     "traffic_options",
 ]
 
+_HUBBLE_VERDICTS = {"dropped": "denied", "forwarded": "allowed", "audit": "audited"}
+
+
+class _Verdict(click.Choice[str]):
+    """A verdict in flowdiag's words or in those of ``hubble observe --verdict``."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a word of either."""
+        return super().convert(_HUBBLE_VERDICTS.get(value.lower(), value), param, ctx)
+
+
 DIALECTS = ("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "gke")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -142,12 +153,12 @@ def traffic_options(function: F) -> F:
         click.option("--protocol", metavar="PROTO", help="Only this protocol: TCP, UDP, SCTP, ICMP, ICMPv6."),
         click.option(
             "--verdict",
-            type=click.Choice(
+            type=_Verdict(
                 ("denied", "allowed", "audited", "redirected", "error", "logged", "unknown"),
                 case_sensitive=False,
             ),
             multiple=True,
-            help="Only this verdict. May be repeated.",
+            help="Only this verdict; hubble's words (DROPPED, FORWARDED, AUDIT) mean the same. May be repeated.",
         ),
     )(function)
 

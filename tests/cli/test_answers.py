@@ -373,6 +373,23 @@ def test_detecting_a_file_that_is_not_there_is_no_usable_input(run, tmp_path):
     assert run("parsers", "detect", EGRESS)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("hubble", "own"), [("DROPPED", "denied"), ("FORWARDED", "allowed"), ("audit", "audited")]
+)
+def test_verdicts_in_hubbles_words(run, tmp_path, hubble, own):
+    """--verdict takes what hubble observe --verdict takes."""
+    folder = incident(tmp_path, records=record(0, verdict="FORWARDED") * 2 + refused(3))
+    totals = [
+        json.loads(run("analyze", folder, "--verdict", word, "-o", "json")[1])["totals"]
+        for word in (hubble, own)
+    ]
+
+    assert totals[0] == totals[1]
+    assert (totals[0]["denied"], totals[0]["allowed"]) == {"denied": (3, 0), "allowed": (0, 2)}.get(
+        own, (0, 0)
+    )
+
+
 # --- signals and pipes --------------------------------------------------------------------------------
 
 
