@@ -206,3 +206,18 @@ def test_what_is_no_command_of_ours_goes_as_a_whole(text):
     shown = redact(with_command(text)).generator.command or ""
 
     assert not any(name in shown for name in ("anna", "shop", "rm"))
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["--", "--since=geheim", "--tz=anna", "-"], ["geheim", "anna"]),
+        (["--from-pod=42/bob", "--to-pod", "/lena", "x"], ["bob", "lena"]),
+        (["--context", "53/anna", "--as", "role=anna", "--live"], ["anna", "role"]),
+    ],
+)
+def test_redaction_hides_what_only_looks_like_options_and_ports(words, names):
+    """Files may be called as an option is, and namespaces may be numbers."""
+    shown = redact(with_command(told(*words))).generator.command or ""
+
+    assert not any(name in shown for name in names)

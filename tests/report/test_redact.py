@@ -384,3 +384,12 @@ def test_a_missed_range_keeps_its_exception() -> None:
     (hidden,) = told.problems[0].nearest[0].misses
 
     assert re.fullmatch(r"ip6-r\d+/48 except ip6-r\d+/64", hidden.wanted or "")
+
+
+@pytest.mark.parametrize("namespace", ["42", "65536", "8080-8090"])
+def test_a_workload_in_a_namespace_that_is_a_number_is_no_port(namespace: str) -> None:
+    """Only what stands before a protocol is a port: 42/bob is a name, 42/TCP is none."""
+    names = {"frontend": namespace, "web-app": "qxzweb", "promo-banner": "qxzlena", "default-deny": "qxzdeny"}
+    for name, text in outputs(redact(renamed(taken_back(), names))).items():
+        assert re.findall(r"qxz\w+", text) == [], name
+    assert "53/UDP" in outputs(redact(renamed(taken_back(), names)))["terminal"]

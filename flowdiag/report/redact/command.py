@@ -43,6 +43,8 @@ _TOKENS = {
     "--to-pod": "name",
 }
 """What the tokens of values start with that are no paths."""
+_PODS = frozenset(["--from-pod", "--to-pod"])
+"""Options whose values are ``namespace/name``, or half of it."""
 
 
 def redacted_command(command: str, texts: Texts) -> str:
@@ -58,14 +60,26 @@ def redacted_command(command: str, texts: Texts) -> str:
         words = []
     if words[:1] != ["flowdiag"]:
         return texts.value(command, "input")
-    return shlex.join([*words[:2], *(_word(word, texts) for word in words[2:])])
+    # What stands behind "--" are paths, whatever they begin with.
+    end = words.index("--") if "--" in words else len(words)
+    return shlex.join(
+        [
+            *words[:2],
+            *(_option(word, texts) if word.startswith("--") else _path(word, texts) for word in words[2:end]),
+            *words[end : end + 1],
+            *(_path(word, texts) for word in words[end + 1 :]),
+        ]
+    )
 
 
-def _word(word: str, texts: Texts) -> str:
-    if not word.startswith("--"):
-        return texts.name(word, "input")
+def _path(word: str, texts: Texts) -> str:
+    return word if word == "-" else texts.name(word, "input")
+
+
+def _option(word: str, texts: Texts) -> str:
     option, equals, value = word.partition("=")
     if not equals or option in _STAYS:
         return word
-    kind = _TOKENS.get(option)
-    return f"{option}={texts.name(value, 'input') if kind is None else texts.value(value, kind)}"
+    kind = _TOKENS.get(option, "input")
+    parts = value.split("/") if option in _PODS else [value]
+    return f"{option}={'/'.join(part and texts.name(part, kind) for part in parts)}"

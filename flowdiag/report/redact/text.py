@@ -37,8 +37,8 @@ _CHUNK = re.compile(CHUNK)
 _QUOTED = re.compile(r"(?<!\w)(['\"])(.{0,300}?)\1(?!\w)", re.DOTALL)
 _ENDS = ".-_+~^$:@#%/"
 _SEPARATORS = ("://", "/", "|", ":", "@", "#", "%")
-# 8080/TCP, 8080-8090/TCP
-_PORT = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?/[A-Za-z0-9]{2,8}")
+# 8080/TCP, 8080-8090/TCP, 53/udp; 42/web is a workload in a namespace whose name is a number
+_PORT = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?/(?:(?i:tcp|udp|sctp|icmp|any)|ICMPv6|icmpv6)")
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "ANY"})
 # policyRevision=41, dl_src=0a:58:..; a label's key looks alike and follows its source or stands in a value
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
