@@ -8,7 +8,7 @@ from flowdiag.model.report import Problem, Report
 from flowdiag.report.escape import markdown_code, markdown_phrase, visible
 from flowdiag.report.phrases import SEVERITY_WORD, plural, state_text, what_text
 from flowdiag.report.protocol import Options
-from flowdiag.report.spoken import spoken
+from flowdiag.report.spoken import foreign, spoken
 from flowdiag.report.times import Clock
 
 __all__ = ["notice"]
@@ -22,9 +22,10 @@ def notice(report: Report, problems: Sequence[Problem], options: Options) -> tup
     where = f" in {visible(report.cluster.name, 80)}" if report.cluster.name else ""
     title = f"flowdiag: {plural(len(problems), 'new problem')} ({worst}){where}"
     clock = Clock.of(report, options.timezone)
+    names = foreign(report)
     lines = [
         f"- **{SEVERITY_WORD[problem.severity]}** {markdown_code(problem.code, 20)} "
-        f"{markdown_phrase(spoken(problem.title, clock), 300)}: "
+        f"{markdown_phrase(spoken(problem.title, clock, among=names), 300)}: "
         f"{markdown_phrase(what_text(problem, problem.count))}, "
         f"{markdown_phrase(state_text(problem, clock))}"
         for problem in problems[:_LISTED]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from flowdiag.model.report import Report, ReportWarning
+from flowdiag.model.report import Report, ReportWarning, TimelineEntry
 from flowdiag.model.time import NS, moment_text
 from flowdiag.parserkit.registry import load
 from flowdiag.report import GROUP, Options
@@ -124,6 +124,44 @@ def test_a_moment_is_found_again_whatever_stands_beside_it(at: int, zone: ZoneIn
     assert moment is not None
     assert int(moment.timestamp()) == at // NS
     assert moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") in spoken(text, Clock(zone))
+
+
+HOSTILE = "capture 2026-01-01 00:00:00 UTC -> z"
+
+
+@pytest.mark.parametrize("name", FOR_PEOPLE)
+def test_names_and_messages_that_look_like_sentences_stay(name: str) -> None:
+    """A file, a workload and an agent's message keep their clocks and arrows; the sentences around them do not."""
+    report = dns_story()
+    text = f"{HOSTILE}: broken at 2026-03-17 14:02:35 UTC, b -> c"
+    signal = TimelineEntry(report.timeline[0].at, "signal", None, "x on n: q 2026-01-02 00:00:00 UTC -> w")
+    problem = replace(
+        report.problems[0],
+        title=f"title {text}",
+        summary=f"summary {text}. The agent said: q 2026-01-02 00:00:00 UTC -> w.",
+        advice=f"advice {text}",
+        nearest=(),
+        notes=(f"note {text}",),
+    )
+    report = replace(
+        report,
+        inputs=(
+            replace(report.inputs[0], path=HOSTILE),
+            replace(report.inputs[0], path="\udcff"),
+            *report.inputs[1:],
+        ),
+        problems=(problem, *report.problems[1:]),
+        timeline=(signal, *report.timeline),
+        warnings=(ReportWarning(code="x", message=f"warning {text}", input=HOSTILE, line=None),),
+    )
+    options = Options(width=300, verbose=True, all=True, timezone=KOLKATA)
+    shown = re.sub(r"</?time[^>]*>", "", load(GROUP, name).plugin.render(report, options))
+    shown = re.sub(r'<script type="application/json".*?</script>', "", shown, flags=re.DOTALL)
+    shown = re.sub(r"\s+", " ", shown.replace("&gt;", ">").replace("\\>", ">").replace("`", ""))
+
+    assert f"title {HOSTILE}: broken at 19:32:35 IST, b → c" in shown
+    assert not re.search("05:30:00|UTC →", shown)
+    assert "14:02:35 UTC" not in shown
 
 
 def test_on_the_page_a_moment_is_an_element_and_the_rest_is_escaped() -> None:

@@ -130,7 +130,7 @@ def _environment() -> Any:
 
     @pass_context
     def in_zone(context: Any, text: str, limit: int = MAX_TEXT) -> Any:
-        return said(text, context["clock"], limit)
+        return said(text, context["clock"], limit, context["foreign"])
 
     environment.filters["said"] = in_zone
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))

@@ -24,7 +24,7 @@ from flowdiag.report.html.tables import (
 from flowdiag.report.html.values import time_value
 from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off
 from flowdiag.report.protocol import Options
-from flowdiag.report.spoken import spoken_report
+from flowdiag.report.spoken import foreign, spoken_report
 from flowdiag.report.times import Clock, day_and_clock, duration_text, span_text, zone_text
 from flowdiag.report.told_once import told_once
 
@@ -91,6 +91,7 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         "zone_of_made": zone_text(zone, report.created),
         "cni": ", ".join(report.cluster.cni) or "CNI unknown",
         "clock": clock,
+        "foreign": foreign(report),
         "limits": cut_off(report, SAID),
         "totals": _totals(report, cut=bool(cut)),
         "problems": problems,
