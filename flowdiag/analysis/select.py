@@ -11,13 +11,21 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from flowdiag.analysis.options import Selection
+from flowdiag.cluster.resolve import Resolver
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import FlowEvent, Peer, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.model.time import NS
 
-__all__ = ["selected_buckets", "selected_distinct", "selected_event", "selected_flow", "selected_verdict"]
+__all__ = [
+    "may_be_selected",
+    "selected_buckets",
+    "selected_distinct",
+    "selected_event",
+    "selected_flow",
+    "selected_verdict",
+]
 
 
 def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow | None:
@@ -72,6 +80,29 @@ def _within_span(at: int, selection: Selection) -> int:
     if selection.since is not None:
         at = max(at, selection.since)
     return at if selection.until is None else min(at, selection.until)
+
+
+def may_be_selected(selection: Selection, src: Peer, dst: Peer) -> bool:
+    """Whether flows between these ends can count, as far as records name them: false only where they cannot.
+
+    A pod that is named with its namespace is in that one whatever else is known; what is outside is in none.
+    """
+    source, target = _place(src), _place(dst)
+    if selection.namespaces and not any(
+        place is None or place in selection.namespaces for place in (source, target)
+    ):
+        return False
+    return all(
+        place is None or wanted is None or "/" not in wanted or wanted.rpartition("/")[0] == place
+        for place, wanted in ((source, selection.from_pod), (target, selection.to_pod))
+    )
+
+
+def _place(peer: Peer) -> str | None:
+    """The namespace of an end that is in one for certain, ``""`` for one that is in none; ``None`` where records leave it open."""
+    if peer.pod is not None and peer.namespace is not None:
+        return peer.namespace
+    return "" if Resolver.is_outside(peer) else None
 
 
 def selected_flow(flow: Flow, selection: Selection) -> bool:

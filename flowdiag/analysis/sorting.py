@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.analysis.beside import Beside
 from flowdiag.analysis.options import Selection
-from flowdiag.analysis.select import selected_buckets, selected_distinct, selected_flow
+from flowdiag.analysis.select import (
+    may_be_selected,
+    selected_buckets,
+    selected_distinct,
+    selected_flow,
+    selected_verdict,
+)
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Cause, Verdict
@@ -47,8 +53,8 @@ def sort_flows(
 ) -> Sorted:
     """Resolve and select.
 
-    Allowed flows are made and resolved only where they matter beside a refused one, or all where the
-    caller asks or has selected some.
+    Allowed flows are made and resolved only where they matter beside a refused one, or all that are selected
+    where the caller asks or has selected some by their ends or port.
     """
     refused: list[Flow] = []
     not_policy: list[Flow] = []
@@ -64,25 +70,32 @@ def sort_flows(
     names = view.names()
     beside = Beside(chain(refused, logged), view.peers, names, resolver)
     allowed: list[Flow] = []
-    of_time_alone = selection == Selection(since=selection.since, until=selection.until)
-    if all_allowed or not of_time_alone:
-        by_ends = all_allowed or bool(selection.namespaces or selection.from_pod or selection.to_pod)
-        near = None if by_ends else beside.is_near
-        for distinct in _selected(view.flows(_ALLOWED, near), selection):
+    verdicts = [one for one in _ALLOWED if selected_verdict(selection, one)]
+    if all_allowed or _by_ends(selection) or selection.to_port is not None:
+        peers = view.peers
+
+        def can_be(src: int, dst: int) -> bool:
+            return may_be_selected(selection, peers[src], peers[dst])
+
+        selected = view.flows(
+            verdicts,
+            can_be if _by_ends(selection) else None,
+            protocol=selection.protocol,
+            port=selection.to_port,
+        )
+        for distinct in _selected(selected, selection):
             allowed.extend(flow for flow in resolver.resolve(distinct) if selected_flow(flow, selection))
-        counted = [flow.buckets for flow in allowed]
-        if near is not None:
-            rest = view.flows(_ALLOWED, lambda *ends: not near(*ends))
-            counted += [distinct.buckets for distinct in _selected(rest, selection)]
-        buckets = _summed(chain.from_iterable(counted))
+        buckets = _summed(chain.from_iterable(flow.buckets for flow in allowed))
     else:
-        made = list(_selected(view.flows(_ALLOWED, beside.is_asked_for), selection))
-        if not made:
-            # That there are such is evidence too.
-            some = beside.is_near if selection != Selection() else _first(beside)
-            made = list(islice(_selected(view.flows(_ALLOWED, some), selection), 1))
+
+        def near(wanted: Wanted) -> list[DistinctFlow]:
+            return list(_selected(view.flows(verdicts, wanted, protocol=selection.protocol), selection))
+
+        # That there are such is evidence too.
+        first = beside.is_near if selection != Selection() else _first(beside)
+        made = near(beside.is_asked_for) or near(first)[:1]
         allowed.extend(flow for distinct in made for flow in resolver.resolve(distinct))
-        buckets = selected_buckets(view.buckets(_ALLOWED), selection)
+        buckets = selected_buckets(view.buckets(verdicts, protocol=selection.protocol), selection)
     called: dict[str, set[str]] = defaultdict(set)
     for number, own in names.items():
         if (ip := view.peers[number].ip) is not None:
@@ -91,6 +104,10 @@ def sort_flows(
     return Sorted(
         refused=refused, not_policy=not_policy, allowed=allowed, allowed_buckets=buckets, logged=logged
     )
+
+
+def _by_ends(selection: Selection) -> bool:
+    return bool(selection.namespaces or selection.from_pod or selection.to_pod)
 
 
 def _selected(flows: Iterable[DistinctFlow], selection: Selection) -> Iterator[DistinctFlow]:

@@ -73,16 +73,24 @@ class FlowView:
         return found
 
     def flows(
-        self, verdicts: Collection[Verdict] | None = None, wanted: Wanted | None = None
+        self,
+        verdicts: Collection[Verdict] | None = None,
+        wanted: Wanted | None = None,
+        *,
+        protocol: str | None = None,
+        port: int | None = None,
     ) -> tuple[DistinctFlow, ...]:
         """Flows within the bounds, by first time, in an order that hangs on their contents alone.
 
         Args:
             verdicts: only those with one of them; ``None`` for all.
             wanted: only those.
+            protocol: only those of this protocol, in any spelling.
+            port: only those to this port, and those that stand for several ports.
         """
+        shapes = self._shapes(tuple(Verdict) if verdicts is None else verdicts, protocol)
         with uncollected():
-            return self._flows(self._cells(verdicts, wanted))
+            return self._flows(self._cells(shapes, wanted, port))
 
     def _flows(self, cells: Cells) -> tuple[DistinctFlow, ...]:
         seen = _OtherWays(self._table, cells)
@@ -114,9 +122,12 @@ class FlowView:
         first, _ = alike(among.shapes, among.ports, among.dsts, among.srcs)
         return len(past) + len(first)
 
-    def buckets(self, verdicts: Collection[Verdict]) -> list[Bucket]:
-        """Counts in time of all flows with one of `verdicts` together; of none that refuse, whose pairs count once."""
-        shapes = self._shapes(verdicts)
+    def buckets(self, verdicts: Collection[Verdict], *, protocol: str | None = None) -> list[Bucket]:
+        """Counts in time of all flows with one of `verdicts` (and of a protocol) together.
+
+        Of none that refuse, whose pairs count once.
+        """
+        shapes = self._shapes(verdicts, protocol)
         counts: dict[tuple[int | None, int], int] = defaultdict(int)
         wide = self._wide(shapes)
         for key, lane in self._table.lanes.items():
@@ -183,8 +194,14 @@ class FlowView:
             lanes[code] = lane
             numbers_of.append(number)
 
-    def _shapes(self, verdicts: Collection[Verdict]) -> list[bool]:
-        return [whole.shape.verdict in verdicts for whole in self._table.shapes]
+    def _shapes(self, verdicts: Collection[Verdict], protocol: str | None = None) -> list[bool]:
+        """Which shapes have one of these verdicts, and are of a protocol."""
+        wanted = None if protocol is None else protocol.lower()
+        return [
+            whole.shape.verdict in verdicts
+            and (wanted is None or (whole.shape.protocol or "").lower() == wanted)
+            for whole in self._table.shapes
+        ]
 
     def _places(self, numbers: I64) -> list[Place]:
         """Places of lanes of the columns."""
@@ -194,10 +211,16 @@ class FlowView:
             for src, dst, port, shape in zip(srcs, dsts, ports, shapes, strict=True)
         ]
 
-    def _cells(self, verdicts: Collection[Verdict] | None, wanted: Wanted | None) -> Cells:
-        shapes = self._shapes(tuple(Verdict) if verdicts is None else verdicts)
-        lanes = [(key, lane) for key, lane in self._table.lanes.items() if shapes[key[4]]]
-        numbers = np.flatnonzero(np.array(shapes, bool)[self._columns[3]])
+    def _cells(self, shapes: list[bool], wanted: Wanted | None, port: int | None) -> Cells:
+        lanes = [
+            (key, lane)
+            for key, lane in self._table.lanes.items()
+            if shapes[key[4]] and (port is None or key[3] == port or key[0] != EXACT)
+        ]
+        chosen = np.array(shapes, bool)[self._columns[3]]
+        if port is not None:
+            chosen &= self._columns[2] == port
+        numbers = np.flatnonzero(chosen)
         if wanted is not None:
             numbers = self._wanted(numbers, wanted)
             lanes = _wanted(lanes, wanted)
