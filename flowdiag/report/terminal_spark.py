@@ -12,6 +12,8 @@ from flowdiag.report.times import day_and_clock, ticks
 __all__ = ["spark"]
 
 _INDENT = 3
+_LEAST_NAME = 16
+"""Columns that a change needs beside what else is said on its line."""
 
 
 def spark(screen: Screen, report: Report, problem: Problem) -> None:
@@ -38,12 +40,15 @@ def spark(screen: Screen, report: Report, problem: Problem) -> None:
         here = cells(lead) + column
         room = screen.width - here - 2
         if room >= 30 or room >= here:
-            shown = middle(visible(text), max(room - cells(unknown), 16), ascii_only=screen.options.ascii)
-            screen.literal(f"{' ' * here}^ {shown}{unknown}", "dim")
+            beside = unknown if room - cells(unknown) >= _LEAST_NAME else ""
+            shown = middle(visible(text), room - cells(beside), ascii_only=screen.options.ascii)
+            screen.literal(f"{' ' * here}^ {shown}{beside}", "dim")
         else:
+            beside = unknown if room >= cells(unknown) else ""
             shown = middle(visible(text), here - _INDENT - 1, ascii_only=screen.options.ascii)
-            screen.literal(f"{shown.rjust(here - 1 - (cells(shown) - len(shown)))} ^{unknown[:room]}", "dim")
-    elif unknown:
+            screen.literal(f"{shown.rjust(here - 1 - (cells(shown) - len(shown)))} ^{beside}", "dim")
+        unknown = "" if beside else unknown
+    if unknown:
         screen.literal(f"{' ' * cells(lead)}{unknown.strip()}", "dim")
 
 

@@ -48,6 +48,17 @@ def test_no_line_is_wider_than_the_terminal(sample: str, width: int) -> None:
     assert [line for line in lines if cells(line) > width] == []
 
 
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_what_stands_below_the_bars_fits_at_every_width_and_is_whole(incident: str) -> None:
+    """The change below its bar and "evidence is missing" share a line only where both have room."""
+    report = report_of(incident)
+    for width in range(60, 100):
+        lines = render(report, width=width).split("\n")
+
+        assert [line for line in lines if cells(line) > width] == [], width
+        assert [line for line in lines if re.search(r"\^.* \?(?! evidence is missing$)", line)] == [], width
+
+
 @pytest.mark.parametrize("shift", range(0, len(HOSTILE), 3))
 def test_nothing_in_a_report_acts_on_the_terminal(shift: int) -> None:
     """Escapes, direction overrides and line ends in any field are shown, not done."""
