@@ -140,11 +140,7 @@ def run(
         )
         problems += [_unread(part, "the workers are gone") for part in lost]
     else:
-        for one in evidence:
-            # One reading is enough: nothing is cut.
-            for part in _parts([one], options, problems, max(one.source.size, 1)):
-                fold_into(tally, part, problems, pace.inside(part))
-                pace.done(part)
+        _here(evidence, options, problems, tally, pace)
     tally.rest()
     problems += _mostly_unreadable(tally)
     if options.format is not None:
@@ -237,6 +233,21 @@ def _parts(
             problems.append(InputProblem(one.source.name, "unreadable", error.strerror or str(error)))
 
 
+def _here(
+    evidence: Sequence[Detection],
+    options: ReadOptions,
+    problems: list[InputProblem],
+    tally: Tally,
+    pace: _Pace,
+) -> None:
+    """Read all in this process."""
+    for one in evidence:
+        # One reading is enough: nothing is cut.
+        for part in _parts([one], options, problems, max(one.source.size, 1)):
+            fold_into(tally, part, problems, pace.inside(part))
+            pace.done(part)
+
+
 def _in_processes(
     evidence: Sequence[Detection],
     options: ReadOptions,
@@ -247,12 +258,18 @@ def _in_processes(
 ) -> Tally:
     """Share the work out; where a worker dies, do all of it again part by part, so that only one part is lost."""
     before = len(problems)
-    found = fold_shares([*_parts(evidence, options, problems, part_bytes, loose=True)], workers, pace.told)
+    all_of_them = [*_parts(evidence, options, problems, part_bytes, loose=True)]
+    tally = Tally()
+    if len(all_of_them) == 1 and options.processes is None:
+        # One stream: another process could only hand over what it read, and not tell how far it is.
+        del problems[before:]
+        _here(evidence, options, problems, tally, pace)
+        return tally
+    found = fold_shares(all_of_them, workers, pace.told)
     if found is not None:
         problems += found[1]
         return found[0]
     del problems[before:]
-    tally = Tally()
     lines: dict[str, int] = {}
     parts = _parts(evidence, options, problems, part_bytes)
     with _pool(workers) as pool:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from flowdiag.ingest import Gathered, InputKind, ReadOptions
+from flowdiag.ingest import Gathered, InputKind, ReadOptions, execute
 from flowdiag.ingest.execute import Outcome, iter_events, run
 from flowdiag.ingest.parts import Part
 from flowdiag.model.errors import UsageError
@@ -138,6 +138,21 @@ def test_progress_reaches_the_whole(folder):
     assert calls[-1][0] == calls[-1][1] > 0
     assert len(calls) > 6, "also between the ends of files"
     assert [call[0] for call in calls] == sorted(call[0] for call in calls)
+
+
+def test_one_packed_stream_is_read_here_and_tells_how_far_it_is(folder, monkeypatch):
+    """However large: a second process could only hand over what it had read."""
+    monkeypatch.setattr(execute, "SERIAL_BYTES", 1)
+    monkeypatch.setattr(execute, "fold_shares", None)
+    lines = b"".join(packet(number) for number in range(20_000))
+    path = folder.parent / "large.log.gz"
+    path.write_bytes(gzip.compress(lines))
+    calls: list[int] = []
+    with Gathered([str(path)]) as gathered:
+        outcome = run(gathered, ReadOptions(year=2026), None, lambda *told: calls.append(told[0]))
+
+    assert outcome.tally.records == 20_000
+    assert len(calls) > 3
 
 
 def test_events_come_in_input_order_with_their_lines(folder):
