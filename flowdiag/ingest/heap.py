@@ -23,9 +23,11 @@ def return_freed_memory() -> None:
     """
     if sys.platform != "linux":
         return
-    import ctypes
+    try:
+        import ctypes
 
-    # musl has no such function.
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _MAPPED)
+        mallopt = ctypes.CDLL(None).mallopt
+    except (ImportError, OSError, AttributeError):
+        # A Python built without libffi, one that is linked statically, or musl, which has no such function.
+        return
+    mallopt(_M_MMAP_THRESHOLD, _MAPPED)
