@@ -1,13 +1,22 @@
-"""The incident's timeline as JSON lines that Timesketch's importer takes as they are.
+"""The incident's timeline as JSON lines that Timesketch and plaso take as they are.
 
 Every line has ``message``, ``datetime`` and ``timestamp_desc``, which Timesketch's importer requires
 (docs/guides/user/import-from-json-csv.md), and ``timestamp`` in microseconds and ``data_type``, as the lines
-have that plaso's psort writes (``-o json_line``); what has no time cannot stand on a timeline and is left out.
+have that plaso's psort writes (``-o json_line``).
+
+psort reads plaso's own storage only.  log2timeline fills that, and psteal does both in one go; of JSON lines they
+take those that one of the plugins below plaso/parsers/jsonl_plugins knows by its first line, and nobody's plugin is
+general.  The one for Docker's json-file logs (docker_container_log.py, plaso 20260720) asks for a ``log``, a
+``stream`` and an ISO 8601 ``time`` and no more, so lines have these too: ``log`` and ``time`` say again what
+``message`` and ``datetime`` say.  That first line is read to 64 KiB (jsonl_parser.py), and of lines with the same
+microsecond and text psort keeps one, hence `_MAX_LINE` and `_told_apart`.
+
+What has no time cannot stand on a timeline and is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from flowdiag.model.report import Problem, Report
@@ -24,8 +33,6 @@ _DESCRIPTIONS = {
     "signal": "Component Signal",
     "gap": "Evidence Missing",
 }
-
-
 _WORDS = {
     "audited": "Would Be Refused",
     "logged": "Logged",
@@ -33,6 +40,21 @@ _WORDS = {
     "redirected": "Let Through",
 }
 _NOUNS = {"logged": "logged packets", "allowed": "records let through", "redirected": "records let through"}
+_MAX_LINE = 60_000
+"""Bytes of a line."""
+_LIMITS = (2000, 400, 100)
+"""Characters of a string: the first of these with which the line is short enough, as it always is with the last."""
+_MAX_ITEMS = 20
+_UTF8 = 4
+"""Bytes of a shown character at most."""
+_NOUNS = {"logged": "logged packets", "allowed": "records let through", "redirected": "records let through"}
+_MAX_LINE = 60_000
+"""Bytes of a line."""
+_LIMITS = (2000, 400, 60)
+"""Characters of a string: the first of these with which the line is short enough, the last always is."""
+_MAX_ITEMS = 20
+_MAX_BYTES = 12
+r"""What a character takes at most: ``\\udbff\\udfff`` for one that acts."""
 
 
 class JsonlReporter:
@@ -48,7 +70,8 @@ class JsonlReporter:
         entries.sort(
             key=lambda entry: (entry["timestamp"], entry["at"], entry["timestamp_desc"], entry["message"])
         )
-        return "".join(json_bytes(_shown(entry), pretty=False).decode() + "\n" for entry in entries)
+        lines = (json_bytes(line, pretty=False).decode() for line in _told_apart(map(_fitting, entries)))
+        return "".join(f"{line}\n" for line in lines)
 
 
 def _refusals(report: Report, only: str | None) -> Iterator[dict[str, Any]]:
@@ -126,10 +149,37 @@ def _facts(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _shown(value: Any) -> Any:
+def _fitting(entry: dict[str, Any]) -> dict[str, Any]:
+    """What a line holds, cut as far as it must be."""
+    shown = entry
+    for limit in _LIMITS:
+        shown = {key: _shown(value, limit) for key, value in entry.items()}
+        shown |= {"log": shown["message"], "stream": "flowdiag", "time": shown["datetime"]}
+        if len(str(shown)) * _UTF8 <= _MAX_LINE or len(json_bytes(shown, pretty=False)) <= _MAX_LINE:
+            break
+    return shown
+
+
+def _told_apart(lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each line once, with a number behind the text of those that would be the same to plaso and are not."""
+    seen: dict[tuple[int, str], dict[str, Any]] = {}
+    for line in lines:
+        text, number = line["message"], 1
+        told = line
+        while (other := seen.setdefault((told["timestamp"], told["message"]), line)) is not line:
+            if other == line:
+                break
+            number += 1
+            told = line | dict.fromkeys(("message", "log"), f"{text} [{number}]")
+        else:
+            yield told
+
+
+def _shown(value: Any, limit: int) -> Any:
     # Timelines are read on screens as well.
     if isinstance(value, str):
-        return visible(value, 2000)
-    if isinstance(value, dict):
-        return {key: _shown(item) for key, item in value.items()}
-    return [_shown(item) for item in value] if isinstance(value, list) else value
+        return visible(value, limit)
+    if isinstance(value, list):
+        more = [f"and {len(value) - _MAX_ITEMS} more"] if len(value) > _MAX_ITEMS else []
+        return [visible(item, limit) for item in value[:_MAX_ITEMS]] + more
+    return value
