@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from itertools import pairwise
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.query import resolve_end, service_of, service_targets
+from flowdiag.cluster.ranges import Held, held_in
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Icmp
@@ -25,6 +27,7 @@ from flowdiag.policy.ports import MAX_PORT
 __all__ = ["Answer", "Asker", "Pair"]
 
 _MAX_PAIRS_SHOWN = 6
+_WORDS = {True: "allowed", False: "denied", None: "unknown"}
 
 
 class Pair(Struct, frozen=True):
@@ -37,7 +40,11 @@ class Pair(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """The answer to one question; `error` says why `allowed` is ``None`` where no end's policies do."""
+    """The answer to one question.
+
+    `error` says why `allowed` is ``None`` where no end's policies do, and that a port's name is not the destination's:
+    `allowed` is then the answer for every port, if they are alike.
+    """
 
     allowed: bool | None
     egress: EndDecision | None
@@ -58,6 +65,8 @@ class Asker:
         """The agents let through what policies refuse."""
         self.notes = (LET_THROUGH,) if self.audits_only else ()
         """What must be said of every answer."""
+        self.readings: list[str] = []
+        """How ranges of addresses were read that hold pods or nodes, in words."""
         self._ends: dict[str, tuple[Endpoint, ...]] = {}
 
     def end(self, text: str) -> tuple[Endpoint, ...]:
@@ -72,20 +81,52 @@ class Asker:
         return self._ends[text]
 
     def _pieces(self, end: Endpoint) -> Iterator[Endpoint]:
-        """A range of addresses cut where some policy tells them apart; any other end as it is."""
+        """What a range of addresses holds: pods and nodes, and the rest, cut where some policy tells it apart.
+
+        Any other end as it is.
+        """
         if end.cidr is None or end.ip is not None:
             yield end
             return
         network = ip_network(end.cidr)
+        held = held_in(network, self.leases)
+        taken: tuple[int, ...] = ()
+        if held.ends and network.prefixlen == 0:
+            self.readings.append(
+                f"{network} is read as every address outside; the {held.text} of the state are ends of their own"
+            )
+        elif held.ends:
+            self.readings.append(
+                f"{network} holds {held.text} of the state: they are asked for, and what is left of it as outside"
+            )
+            taken = held.addresses
+            yield from self._unlike(held.ends)
         first, last = int(network.network_address), int(network.broadcast_address)
-        cuts = (cut for cut in self.policies.ranges.cuts(network.version) if first < cut <= last)
-        edges = sorted({first, last + 1, *cuts})
-        if len(edges) == 2:
-            yield end
-            return
-        for low, high in pairwise(edges):
+        edges = {first, last + 1}
+        edges.update(cut for cut in self.policies.ranges.cuts(network.version) if first < cut <= last)
+        if taken:
+            for pods in held.pod_ranges:
+                begin, behind = int(pods.network_address), int(pods.broadcast_address) + 1
+                edges.update(cut for cut in (begin, behind) if first < cut <= last)
+        for low, high in pairwise(sorted(edges)):
+            if taken and _nobody_outside(low, high - 1, held):
+                continue
             one = Range(network.version, low, high - 1)
-            yield replace(one.endpoint, name=one.text)
+            whole = len(edges) == 2
+            name = f"the rest of {network}" if whole and taken else one.text
+            yield end if whole and not taken else replace(one.endpoint, name=name)
+
+    def _unlike(self, ends: Sequence[Endpoint]) -> Iterator[Endpoint]:
+        """One of each kind of ends that no policy tells apart."""
+        if self.policies.crosses:
+            yield from ends
+            return
+        seen = set()
+        for end in ends:
+            facts, _ = self.policies.facts(end, end)
+            if facts.class_id not in seen:
+                seen.add(facts.class_id)
+                yield end
 
     def ask(
         self,
@@ -109,6 +150,7 @@ class Asker:
         sources = self.end(src)
         targets = self._targets(dst, protocol, port)
         pairs: list[Pair] = []
+        outside = False
         for source in sources:
             for target, target_port in targets:
                 if _one_pod(source, target) and len(sources) * len(targets) > 1:
@@ -118,13 +160,16 @@ class Asker:
                         source, target, protocol, target_port, icmp=icmp, walk=walk
                     )
                 except ValueError:
-                    raise InputError(
-                        f"both ends are outside the cluster: {src} and {dst}",
-                        hint="policies decide only where one end is a pod or node of the state",
-                    ) from None
+                    outside = True  # both ends are: nobody polices them
+                    continue
                 if self.audits_only:
                     decision = let_through(decision)
                 pairs.append(Pair(source, target, target_port, decision))
+        if outside and not pairs:
+            raise InputError(
+                f"both ends are outside the cluster: {src} and {dst}",
+                hint="policies decide only where one end is a pod or node of the state",
+            )
         return _fold(pairs)
 
     def _targets(
@@ -145,6 +190,13 @@ class Asker:
                     hint="ask for the pod and its port",
                 )
         return targets
+
+
+def _nobody_outside(low: int, high: int, held: Held) -> bool:
+    """Whether no address from `low` to `high` is outside: all are somebody's, or kept for pods."""
+    if any(int(one.network_address) <= low and high <= int(one.broadcast_address) for one in held.pod_ranges):
+        return True
+    return bisect_right(held.addresses, high) - bisect_left(held.addresses, low) == high - low + 1
 
 
 def _number(end: Endpoint, protocol: str | None, port: int | str | None) -> int | str | None:
@@ -168,8 +220,10 @@ def _fold(pairs: Sequence[Pair]) -> Answer:
     if len(verdicts) == 1 and pairs:
         first = pairs[0].decision
         allowed = first.allowed
-        error = None
-        if allowed is None:
+        error = next((pair.decision.nowhere for pair in pairs if pair.decision.nowhere), None)
+        if allowed is not None and error is not None:
+            error = f"{error}; whatever port is meant, it is {_WORDS[allowed]}"
+        elif allowed is None:
             ends = [end for end in (first.egress, first.ingress) if end is not None]
             reasons = dict.fromkeys(text for end in ends for text in end.unknown)
             error = "unknown: " + ("; ".join(reasons) or "the policies cannot decide it")
@@ -190,19 +244,18 @@ def _fold(pairs: Sequence[Pair]) -> Answer:
 
 
 def _describe(pairs: Sequence[Pair]) -> str:
-    words = {True: "allowed", False: "denied", None: "unknown"}
-    texts = [f"{_name(p.src)} -> {_name(p.dst)} {words[p.decision.allowed]}" for p in pairs]
+    texts = [f"{_name(p.src)} -> {_name(p.dst)} {_WORDS[p.decision.allowed]}" for p in pairs]
     if len(texts) <= _MAX_PAIRS_SHOWN:
         return ", ".join(texts)
     counts = [
         f"{sum(p.decision.allowed is verdict for p in pairs)} {word}"
-        for verdict, word in words.items()
+        for verdict, word in _WORDS.items()
         if any(p.decision.allowed is verdict for p in pairs)
     ]
     # One example of each verdict tells more than the first six of one.
     examples = [
         next(text for text, pair in zip(texts, pairs, strict=True) if pair.decision.allowed is verdict)
-        for verdict in words
+        for verdict in _WORDS
         if any(pair.decision.allowed is verdict for pair in pairs)
     ]
     return f"{', '.join(counts)} of {len(pairs)} pairs, for example {', '.join(examples)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowdiag.analysis.ask import Answer, Asker
+from flowdiag.analysis.ask import Answer, Asker, Pair
 from flowdiag.analysis.asked import diagnose_answer
 from flowdiag.analysis.attribute import judged
 from flowdiag.analysis.collect import gather, read_state
@@ -12,9 +12,10 @@ from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver
+from flowdiag.cluster.addresses import Network, in_any, parse_network
 from flowdiag.cluster.passing import got_past
 from flowdiag.diagnose.fd6_state.stale_record import STALE
-from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Direction, Verdict
 from flowdiag.model.finding import Finding
@@ -90,6 +91,7 @@ def explain(
         other = [flow for flow in flows.not_policy if flow.distinct.reason != STALE]
         observed = _observed(
             answer,
+            (src, dst),
             protocol,
             [*flows.refused, *other, *(flow for flow, _, _ in logged.refused)],
             None if evidence is not None and evidence.only_denied else [*flows.allowed, *logged.allowed],
@@ -101,7 +103,7 @@ def explain(
     decision = ConnectionDecision(allowed=answer.allowed, egress=answer.egress, ingress=answer.ingress)
     result = explain_result(src, dst, protocol, port, decision, error=answer.error, observed=observed)
     if problems is not None:
-        problems.extend(said)
+        problems.extend([*said, *asker.readings])
     return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods)
 
 
@@ -133,18 +135,25 @@ def _line(warning: ReportWarning) -> str:
 
 def _observed(
     answer: Answer,
+    asked: tuple[str, str],
     protocol: str | None,
     refused: Sequence[Flow],
     allowed: Sequence[Flow] | None,
     logged: Sequence[Flow],
 ) -> Observed:
+    source, destination = (parse_network(text) for text in asked)
+
     def between(flow: Flow) -> bool:
         if protocol is not None and flow.distinct.protocol != protocol:
             return False
         return any(
-            _same(pair.src, flow.src)
-            and (_same(pair.dst, flow.dst) or (flow.via is not None and _same(pair.dst, flow.via)))
-            and (not isinstance(pair.port, int) or flow.distinct.port == pair.port)
+            (_in(source, flow.src) or _same(pair.src, flow.src))
+            and (
+                _in(destination, flow.dst)
+                or _same(pair.dst, flow.dst)
+                or (flow.via is not None and _same(pair.dst, flow.via))
+            )
+            and _at(pair, flow.distinct.port)
             for pair in answer.pairs
         )
 
@@ -216,8 +225,6 @@ def _span(span: tuple[str | None, str | None]) -> str:
 def _same(asked: Endpoint, seen: Endpoint) -> bool:
     if asked.namespace and asked.name:
         return (asked.namespace, asked.name) == (seen.namespace, seen.name)
-    if asked.cidr is not None and seen.ip is not None:
-        return _inside(seen.ip, asked.cidr)
     if asked.ip is not None and seen.ip is not None:
         return asked.ip == seen.ip
     if asked.entity is not None:
@@ -225,10 +232,16 @@ def _same(asked: Endpoint, seen: Endpoint) -> bool:
     return asked.name is not None and asked.name == seen.name
 
 
-def _inside(address: str, cidr: str) -> bool:
-    from ipaddress import ip_address, ip_network
-
-    try:
-        return ip_address(address) in ip_network(cidr)
-    except ValueError:
+def _in(network: Network | None, seen: Endpoint) -> bool:
+    """Whether a flow's end lies in the range asked for; the whole of the addresses is what is outside."""
+    if network is None or seen.ip is None or in_any(seen.ip, (network,)) is None:
         return False
+    return network.prefixlen > 0 or seen.kind is EndpointKind.EXTERNAL
+
+
+def _at(pair: Pair, port: int | None) -> bool:
+    """Whether a flow's port is the one asked for; a name that nothing declares is no port's."""
+    if isinstance(pair.port, str):
+        ports = pair.dst.pod.ports if pair.dst.pod is not None else None
+        return any(one.name == pair.port and one.port == port for one in ports or ())
+    return pair.port is None or pair.port == port

@@ -14,6 +14,7 @@ from flowdiag.cli.options import state_options
 
 __all__ = ["command"]
 
+_SHOWN = 5
 _FORMATS = ("terminal", "json", "junit")
 
 
@@ -36,7 +37,8 @@ def command(queries: str, **given: Any) -> int:
     "protocol": "TCP", "port": 8080, "allowed": true}]}.
     """
     from flowdiag.analysis import load_asker
-    from flowdiag.analysis.verify import init_queries, read_queries, verify_queries
+    from flowdiag.analysis.query_file import read_queries
+    from flowdiag.analysis.verify import init_queries, verify_queries
     from flowdiag.cli.build import state_of
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_files, raise_failed, write_each, write_file
@@ -60,7 +62,7 @@ def command(queries: str, **given: Any) -> int:
         data = sys.stdin.buffer.read() if queries == "-" else _read(queries)
     except OSError as error:
         raise InputError(f"{queries}: {error.strerror or error}") from error
-    asked = read_queries(queries, data)
+    asked, unread = read_queries(queries, data)
     asker, problems = load_asker(state_of(given))
     result = verify_result(verify_queries(asker, asked))
     renderers: dict[str, Callable[[VerifyResult], str | bytes]] = {
@@ -71,7 +73,7 @@ def command(queries: str, **given: Any) -> int:
     failed = write_each(files, lambda name: renderers[name](result))
     rendered = renderers[stdout](result)
     click.echo(rendered, nl=False)
-    _say([*asker.notes, *problems])
+    _say([*unread, *asker.notes, *_few(asker.readings), *problems])
     raise_failed(failed)
     return exit_codes.DONE if result.failed == 0 else exit_codes.FINDINGS
 
@@ -80,6 +82,11 @@ def _read(path: str) -> bytes:
     from pathlib import Path
 
     return Path(path).read_bytes()
+
+
+def _few(texts: list[str]) -> list[str]:
+    left = len(texts) - _SHOWN
+    return [*texts[:_SHOWN], f"and so for {left} more ranges"] if left > 1 else texts
 
 
 def _say(problems: list[str]) -> None:

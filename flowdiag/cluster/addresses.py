@@ -7,7 +7,15 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["canonical_ip", "canonical_ips", "in_any", "node_addresses", "node_pod_cidrs", "parse_network"]
+__all__ = [
+    "Network",
+    "canonical_ip",
+    "canonical_ips",
+    "in_any",
+    "node_addresses",
+    "node_pod_cidrs",
+    "parse_network",
+]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

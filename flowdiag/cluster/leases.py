@@ -9,14 +9,15 @@ node's address.
 from __future__ import annotations
 
 import ipaddress
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct, structs
 
-from flowdiag.cluster.addresses import canonical_ip, canonical_ips, in_any, parse_network
+from flowdiag.cluster.addresses import Network, canonical_ip, canonical_ips, in_any, parse_network
 from flowdiag.cluster.meta import as_list, as_map, as_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Node, Pod, Service, Snapshot
@@ -78,7 +79,7 @@ class Leases:
         self._services: dict[str, list[Service]] = defaultdict(list)
         self._node_ports: dict[tuple[str, int], Service] = {}
         self._hints: dict[str, set[str]] = defaultdict(set)
-        self._ranges: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        self._ranges: list[Network] = []
         self._node_objects = snapshot.nodes
         self._known: dict[tuple[str, int | None, tuple[str, int] | None], Endpoint] = {}
         self._boundaries: dict[str, tuple[int, ...]] = {}
@@ -261,6 +262,27 @@ class Leases:
                 kind=EndpointKind.UNKNOWN, ip=address, note="no pods in the state to tell whose it is"
             )
         return Endpoint(kind=EndpointKind.EXTERNAL, ip=address, known_by=KnownBy.ADDRESS)
+
+    def addresses_in(self, network: Network) -> list[tuple[int, str]]:
+        """Addresses in a range that something of the state has or had, as numbers and as texts, sorted."""
+        known = self._sorted[network.version]
+        first, last = int(network.network_address), int(network.broadcast_address)
+        return known[bisect_left(known, (first, "")) : bisect_left(known, (last + 1, ""))]
+
+    @property
+    def pod_ranges(self) -> Sequence[Network]:
+        """The ranges that nodes give to their pods."""
+        return self._ranges
+
+    @cached_property
+    def _sorted(self) -> dict[int, list[tuple[int, str]]]:
+        found: dict[int, list[tuple[int, str]]] = {4: [], 6: []}
+        for text in {*self._claims, *self._nodes, *self._host_pods, *self._services, *self._hints}:
+            address = ipaddress.ip_address(text)
+            found[address.version].append((int(address), text))
+        for addresses in found.values():
+            addresses.sort()
+        return found
 
     def boundaries(self, ip: str | None) -> tuple[int, ...]:
         """The instants at which the owner of `ip` may change, sorted."""

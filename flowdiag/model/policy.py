@@ -139,3 +139,6 @@ class ConnectionDecision(Struct, frozen=True, kw_only=True, gc=False):
     allowed: bool | None
     egress: EndDecision | None
     ingress: EndDecision | None
+    nowhere: str | None = None
+    """The port was asked for by a name that the destination is not known to declare: so in words.  A verdict then
+    holds for every port."""

@@ -197,6 +197,8 @@ class PolicySet:
                 return ConnectionDecision(allowed=True, egress=end, ingress=end)
             end = EndDecision(allowed=None, unknown=(_LOOPBACK,))
             return ConnectionDecision(allowed=None, egress=end, ingress=end)
+        if isinstance(port, str) and protocol is not None and protocol not in PORT_PROTOCOLS:
+            port = None
         if isinstance(port, str):
             return at_name(self, src, dst, protocol, port, at, walk, nearest)
         if protocol is None or (port is None and protocol in PORT_PROTOCOLS):

@@ -42,14 +42,8 @@ def at_name(
     """Decide for a port's name: as for the numbers that the destination declares for it, where these agree."""
     source, destination = policies.facts(src, dst, at)
     found = declared(destination, name, protocol)
-    if found is None or not found:
-        why = "are not known" if found is None else f"have none of that name ({protocol or 'any protocol'})"
-        text = f"port {name}: the ports of {destination.text} {why}"
-        return ConnectionDecision(
-            allowed=None,
-            egress=None if source.kind in OUTSIDE else EndDecision(allowed=None, unknown=(text,)),
-            ingress=None if destination.kind in OUTSIDE else EndDecision(allowed=None, unknown=(text,)),
-        )
+    if not found:
+        return _nowhere(policies, source, destination, protocol, name, at, walk, nearest)
     protocols = (
         [protocol]
         if protocol is not None
@@ -62,6 +56,45 @@ def at_name(
         for number in range(low, high + 1)
     ]
     return _agree(decisions, f"port {name} stands for several ports that differ")
+
+
+def _nowhere(
+    policies: PolicySet,
+    source: Facts,
+    destination: Facts,
+    protocol: str | None,
+    name: str,
+    at: int | None,
+    walk: bool,
+    nearest: bool | Direction,
+) -> ConnectionDecision:
+    """Decide for a port's name that the destination is not known to declare: as for every port, if all are alike.
+
+    Whatever number is meant, the answer holds then; rules by that name match nothing.
+    """
+    why = _undeclared(destination, name, protocol)
+    decision = any_port(policies, source, destination, protocol, None, at, walk, nearest)
+    ends = [
+        end if end is None or end.allowed is not None else replace(end, unknown=(why,))
+        for end in (decision.egress, decision.ingress)
+    ]
+    return ConnectionDecision(allowed=decision.allowed, egress=ends[0], ingress=ends[1], nowhere=why)
+
+
+def _undeclared(destination: Facts, name: str, protocol: str | None) -> str:
+    """Say that a port's name is not declared, and what is."""
+    what = f"{protocol} port" if protocol is not None else "port"
+    if destination.kind in OUTSIDE or destination.kind == "node":
+        return f"{destination.text} has no ports by name, so {name} is none of them"
+    if destination.ports is None:
+        return f"the ports of {destination.text} are not known, so it cannot be told which one is {name}"
+    have = ", ".join(
+        dict.fromkeys(
+            f"{port.port}/{port.protocol}" + (f" {port.name}" if port.name else "")
+            for port in destination.ports
+        )
+    )
+    return f"{destination.text} declares no {what} called {name}; it declares {have or 'no ports at all'}"
 
 
 def any_port(

@@ -23,7 +23,7 @@ def render_verify(result: VerifyResult) -> str:
 
 
 def _failure(one: QueryResult) -> list[str]:
-    if one.error is not None and one.allowed is None:
+    if one.error is not None:
         return [f"FAIL #{one.index} {_name(one)}: {visible(one.error)}"]
     lines = [f"FAIL #{one.index} {_name(one)}: expected {_WORDS[one.expected]}, is {_WORDS[one.allowed]}"]
     for side, end in (("egress", one.egress), ("ingress", one.ingress)):
@@ -66,7 +66,7 @@ def _name(one: QueryResult) -> str:
 
 def render_junit(result: VerifyResult) -> str:
     """One test case a query; one that could not be answered is an error, a wrong answer a failure."""
-    errors = sum(1 for one in result.results if not one.passed and one.allowed is None)
+    errors = sum(1 for one in result.results if one.error is not None)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites tests="{result.total}" failures="{result.failed - errors}" errors="{errors}">',
@@ -80,7 +80,7 @@ def render_junit(result: VerifyResult) -> str:
         if one.passed:
             lines.append(f"{case}/>")
             continue
-        tag = "error" if one.allowed is None else "failure"
+        tag = "failure" if one.error is None else "error"
         text = "\n".join(_failure(one))
         lines.append(
             f"{case}><{tag} message={_attribute(text.splitlines()[0])}>{_text(text)}</{tag}></testcase>"

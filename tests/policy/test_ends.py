@@ -138,13 +138,14 @@ def test_a_name_with_two_protocols_is_asked_for_both():
 
 
 def test_named_ports_of_a_pod_that_nobody_has_seen_are_unknown():
-    """Neither the question nor the rule can be resolved."""
+    """Neither the question nor the rule can be resolved; where every port is open, so is that one."""
     named = net_policy("shop", "p", {"podSelector": {}, "ingress": [{"ports": [{"port": "http"}]}]})
     ghost = end("pod", namespace="shop", name="gone")
 
     assert ask(named, pod_end(WEB), ghost, port=8080).allowed is None
-    assert ask(None, pod_end(WEB), ghost, port="http").allowed is None
-    assert ask(None, pod_end(WEB), outside("203.0.113.1"), port="http").allowed is None
+    assert ask(named, pod_end(WEB), ghost, port="http").allowed is None
+    assert ask(None, pod_end(WEB), ghost, port="http").allowed is True
+    assert ask(None, pod_end(WEB), outside("203.0.113.1"), port="http").allowed is True
 
 
 def test_host_network_under_ovn_may_count_as_of_a_namespace():

@@ -1,0 +1,66 @@
+"""What is wrong with a query file is said with its line; nothing in it is left out silently."""
+
+import pytest
+
+from flowdiag.analysis.query_file import read_queries
+from flowdiag.model.errors import InputError
+
+
+def problems(text):
+    queries, _ = read_queries("queries.yaml", text.encode())
+    return [query.problem for query in queries]
+
+
+@pytest.mark.parametrize(
+    ("key", "right"),
+    [
+        ("protcol", "protocol"),
+        ("proto", "protocol"),
+        ("ports", "port"),
+        ("Allowed", "allowed"),
+        ("allow", "allowed"),
+        ("expected", "allowed"),
+        ("source", "src"),
+        ("dts", "dst"),
+        ("destination", "dst"),
+    ],
+)
+def test_a_misspelt_key_fails_its_query_alone(key, right):
+    """With the file, the line and the key that was meant; the other query stands."""
+    found = problems(
+        f"queries:\n- {{src: a/x, dst: a/y, allowed: true}}\n- src: a/x\n  dst: a/y\n  {key}: 1\n  allowed: true\n"
+    )
+
+    assert found == [None, f"queries.yaml:5: {key!r} is not a query's key; did you mean {right!r}?"]
+
+
+def test_json_has_lines_too():
+    """Also where it is indented by tabs."""
+    text = '{\n\t"queries": [\n\t\t{"src": "a/x", "dst": "b/y",\n\t\t "prt": 80, "allowed": true}]}'
+    assert problems(text) == ["queries.yaml:4: 'prt' is not a query's key; did you mean 'port'?"]
+
+
+def test_a_misspelt_list_is_no_query_file():
+    """With the line of the key that was found in its place."""
+    with pytest.raises(InputError, match="2: 'querys' is not read"):
+        read_queries("queries.yaml", b"version: 1\nquerys: []\n")
+
+
+def test_keys_that_mean_something_else_are_said_once():
+    """A name, a comment, what another tool answers: the queries stand."""
+    text = "source: x\nqueries:\n" + "- {src: a/x, dst: a/y, allowed: true, why: tests}\n" * 3
+    queries, notes = read_queries("queries.yaml", text.encode())
+
+    assert [query.problem for query in queries] == [None] * 3
+    assert notes == [
+        "queries.yaml: not read beside queries: source",
+        "queries.yaml: 'why' of a query is not read (in 3 of 3)",
+    ]
+
+
+def test_values_of_any_kind_are_a_problem_and_no_crash():
+    """A list where a word is wanted."""
+    assert problems("queries: [{src: a/x, dst: a/y, protocol: [TCP]}]") == [
+        "protocol ['TCP'] is none of TCP, UDP, SCTP, ICMP, ICMPv6"
+    ]
+    assert problems("- {src: a/x, dst: a/y, port: [1]}") == ["port [1] is neither a number nor a name"]
