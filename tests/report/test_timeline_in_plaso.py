@@ -134,9 +134,21 @@ def test_psteal_takes_every_line_once_with_its_time_and_text(psteal: str, tmp_pa
         entries = map(json.loads, text.splitlines())
         wanted.update((f"{name}.jsonl", entry["timestamp"], entry["message"]) for entry in entries)
     # Its storage file lies in the working folder, and must not be there before.
-    done = subprocess.run(  # noqa: S603
-        [psteal, "--source", folder.name, "-o", "json_line", "-w", "out.jsonl"]
-        + ["--unattended", "--status_view", "none", "--workers", "1"],
+    done = subprocess.run(
+        [
+            psteal,
+            *[
+                "--source",
+                "timelines",
+                "-o",
+                "json_line",
+                "-w",
+                "out.jsonl",
+                "--unattended",
+                "--status_view",
+                "none",
+            ],
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
