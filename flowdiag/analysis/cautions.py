@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.sorting import Sorted
 from flowdiag.analysis.state import State
+from flowdiag.model.event import Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
@@ -17,11 +19,13 @@ __all__ = [
     "nobody_enforces",
     "nothing_selected",
     "several_clusters",
+    "unknown_reasons",
     "without_ends",
     "without_times",
 ]
 
 _MAX_PLACES = 20
+_MAX_REASONS = 5
 
 
 def nothing_selected(
@@ -86,6 +90,32 @@ def without_ends(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
             input=name,
             line=line,
         )
+
+
+def unknown_reasons(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
+    """Yield where drops stand whose reason nobody here knows: a later release's, most likely.
+
+    They are refused, and no policy's as far as anybody can tell; the reader may know the reason.
+    """
+    counts: Counter[str] = Counter()
+    for flow in unattributed:
+        one = flow.distinct
+        said = one.reason_raw or one.reason or (str(one.reason_code) if one.reason_code is not None else None)
+        if said is not None and one.verdict is Verdict.DENIED and one.cause is None:
+            counts[said] += flow.count
+    if not counts:
+        return
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{said} {count:,}" for said, count in ordered[:_MAX_REASONS])
+    more = f" and {len(ordered) - _MAX_REASONS} more reasons" if len(ordered) > _MAX_REASONS else ""
+    number = sum(counts.values())
+    yield ReportWarning(
+        code="unknown-drop-reason",
+        message=f"{number:,} drop{'' if number == 1 else 's'} of unknown cause ({listed}{more}): this version does not "
+        "know the reason, and no policy is blamed",
+        input=None,
+        line=None,
+    )
 
 
 def without_times(inputs: Sequence[InputSummary]) -> Iterator[ReportWarning]:

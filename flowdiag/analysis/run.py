@@ -15,6 +15,7 @@ from flowdiag.analysis.cautions import (
     nobody_enforces,
     nothing_selected,
     several_clusters,
+    unknown_reasons,
     without_ends,
     without_times,
 )
@@ -219,6 +220,7 @@ def examined(
         *unenforced,
         *nothing_selected(selection, (read.first, read.last), flows),
         *without_ends(attributed.unattributed),
+        *unknown_reasons(attributed.unattributed),
         *without_times(read.inputs),
         *several_clusters(view.nodes()),
     ]

@@ -65,6 +65,10 @@ class Case:
         """The record's reason is no policy's refusal."""
         self.refused_by_policy: bool = distinct.verdict is Verdict.DENIED and distinct.cause is Cause.POLICY
         """The record itself says that a policy refused."""
+        self.unexplained: bool = (
+            distinct.verdict is Verdict.DENIED and distinct.cause is None and not distinct.policies
+        )
+        """Dropped, and the record neither names a policy nor gives a reason that is known."""
         self.direction: Direction | None = flow.direction or self._replayed_direction()
         """The side that refused: as recorded; else the one that the replay refuses, the source's first."""
         inward = self.direction is Direction.INGRESS

@@ -69,6 +69,11 @@ def judge(
             word = Confidence.LIKELY if near and case.refused_by_policy else Confidence.POSSIBLE
             limits.append("The replay cannot decide: " + _why_unknown(case))
         limits.extend(policy_times(case))
+        if case.unexplained:
+            limits.append(
+                "The record does not say that a policy refused: the replay alone does, and something else may have "
+                "dropped it."
+            )
     if candidates > 1:
         limits.append(f"{candidates} rules come equally near; any of them may be the one that was meant.")
     if limits:

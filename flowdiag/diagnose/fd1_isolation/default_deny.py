@@ -49,7 +49,8 @@ class DefaultDeny(Rule):
         With a replay, an empty isolating set is never a default deny: the policies at hand are not those
         of the time, or something else refused (FD105, FD806).  Without policies, or where they cannot be
         decided for what is known of the ends, only the record speaks, and the isolating policies are said
-        to be unknown.
+        to be unknown.  A drop without a reason that is known is put down to policies only where the replay
+        refuses it.
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/
@@ -71,6 +72,9 @@ class DefaultDeny(Rule):
         if case.end is None or (case.end.allowed is None and not case.isolating):
             yield from self._recorded(case)
         elif case.isolating and not case.denied_by_rule and case.end.allowed is not True:
+            # Neither the record nor the replay says that a policy refused: nobody is accused.
+            if case.end.allowed is None and case.unexplained:
+                return
             yield self._replayed(case)
 
     def _replayed(self, case: Case) -> Finding:

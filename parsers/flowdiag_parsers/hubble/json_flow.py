@@ -101,10 +101,11 @@ def why_denied(
     if description == "DROP_REASON_UNKNOWN":
         description = None
     if description is not None:
-        known = reason_by_text(description)
+        # A name of a later release may stand for a number that is known: numbers keep their meaning.
+        known = reason_by_text(description) or reason_by_code(code or 0)
         if known is None:
             return None, description[:128], code or None, description[:128]
-        return known, known.name, known.code, description
+        return known, known.name, known.code, description[:128]
     if not code:
         return None, None, None, None
     known = reason_by_code(code)

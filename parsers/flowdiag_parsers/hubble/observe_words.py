@@ -202,9 +202,9 @@ def read_kind(text: str, word: str, by: str | None, authenticated: bool) -> Kind
         return Kind(verdict, None, None, None, None, None, None, policies)
     if text.startswith(("http-", "dns-", "kafka-")):
         return Kind(verdict, Cause.POLICY, None, None, None, None, None, policies)
-    known = reason_by_code(int(text)) if text.isdigit() and len(text) < 6 else reason_by_text(text)
+    code_only = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+    known = reason_by_text(text) if code_only is None else reason_by_code(code_only)
     if known is None:
-        code_only = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
         return Kind(verdict, None, None, code_only, text, None, Witness.DROP, policies)
     return Kind(verdict, known.cause, known.name, known.code, text, None, Witness.DROP, policies)
 
