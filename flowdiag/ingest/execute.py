@@ -24,6 +24,7 @@ from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import at_once
 from flowdiag.ingest.shares import SHARE_BYTES, fold_shares
 from flowdiag.ingest.sources import Gathered
+from flowdiag.ingest.unread import unread_lines
 from flowdiag.model.event import Event
 from flowdiag.tally import Tally
 
@@ -175,10 +176,15 @@ def iter_events(
         if one.kind is not InputKind.EVIDENCE or one.parser is None:
             continue
         parser = parser_named(one.parser)
+        any_event = False
         # One part is the whole input: order matters here, not speed.
         for part in parts_of(one, options, part_bytes=max(one.source.size, 1)):
             for event in events_of(part, parser, found):
+                any_event = True
                 yield one.source.name, one.parser, event
+        if options.format is not None and not any_event:
+            for warning in unread_lines(one.source, one.parser):
+                yield one.source.name, one.parser, warning
 
 
 class _Pace:
@@ -364,10 +370,15 @@ def _mostly_unreadable(tally: Tally) -> Iterator[InputProblem]:
 def _not_of_that_format(
     format_name: str, evidence: Sequence[Detection], tally: Tally
 ) -> Iterator[InputProblem]:
-    """Inputs that a forced parser found nothing in: the format was named wrongly, or the file."""
+    """Inputs that a forced parser found nothing in: they are damaged, or the format was named wrongly, or the file."""
     for one in evidence:
         counts = tally.inputs.get(one.source.name)
         if counts is None or not (counts.records or counts.warnings):
+            damaged = list(unread_lines(one.source, format_name))
+            for warning in damaged:
+                tally.add(warning, format_name, one.source.name)
+            if damaged:
+                continue
             yield InputProblem(
                 one.source.name,
                 "not-that-format",
