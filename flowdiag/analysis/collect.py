@@ -71,7 +71,7 @@ _NO_RECORDS = frozenset(
 )
 
 # What is said and costs nothing: the input was read whole all the same.
-_HARMLESS = frozenset({"ambiguous-format", "clocks-apart", "empty", "broken-plugin"})
+_HARMLESS = frozenset({"ambiguous-format", "clocks-apart", "empty", "broken-plugin", "year-turned"})
 
 
 class Evidence(Struct, kw_only=True):

@@ -62,7 +62,7 @@ def evidence_options(function: F) -> F:
         click.option("--format", "format_", metavar="PARSER", help="Read every input with this parser."),
         click.option("--tz", metavar="ZONE", default="UTC", help="Zone of times that carry none. [UTC]"),
         click.option(
-            "--year", type=click.IntRange(1970, 9999), help="Year of an input's first time that carries none."
+            "--year", type=click.IntRange(1970, 9999), help="Year of the first time that carries none."
         ),
         click.option(
             "--processes",

@@ -20,7 +20,7 @@ from flowdiag.model.event import Event, TimeSource
 from flowdiag.model.time import NS
 from flowdiag.parserkit import Block, ParseContext, Parser
 
-__all__ = ["around_new_year", "clocks_apart", "year_from_inside"]
+__all__ = ["ONE_LOG", "around_new_year", "clocks_apart", "first_yearless", "year_from_inside"]
 
 _LINES = 60
 _EVENTS = 200
@@ -29,7 +29,7 @@ _STEP_S = 1800
 _LAG_S = 90
 """So much later may a collector write a line than the stamp inside says."""
 _MOST_STEPS = 28
-_ONE_LOG = 62 * 86_400 * NS
+ONE_LOG = 62 * 86_400 * NS
 """The first lines of one log span no more."""
 _SURE = 0.9
 _AHEAD = 152 * 86_400 * NS
@@ -99,12 +99,17 @@ def around_new_year(
         eleven months behind it are on its side of the year.  As it was where no stamp is met, and where the stamps
         lie months apart: lines gathered from several logs have no order to go by.
     """
-    first = next(_yearless(peel(context), parser, context), None)
+    first = first_yearless(peel(context), parser, context)
     if first is None:
         return context
     turned = replace(context, year=None, reference_time=first + _AHEAD)
     stamps = list(_yearless(peel(turned), parser, turned))
-    return turned if stamps and max(stamps) - min(stamps) <= _ONE_LOG else context
+    return turned if stamps and max(stamps) - min(stamps) <= ONE_LOG else context
+
+
+def first_yearless(rows: Rows, parser: Parser, context: ParseContext) -> int | None:
+    """The time of the first event whose stamp has no year, read in the context's."""
+    return next(_yearless(rows, parser, context), None)
 
 
 def _yearless(rows: Rows, parser: Parser, context: ParseContext) -> Iterator[int]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.ingest.bundles import Hint, Role
-from flowdiag.ingest.clocks import around_new_year, clocks_apart, year_from_inside
+from flowdiag.ingest.clocks import clocks_apart, year_from_inside
 from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
@@ -30,7 +30,6 @@ __all__ = [
     "detect_head",
     "input_context",
     "peeled",
-    "reading_context",
     "rivals_of",
     "sniffed",
 ]
@@ -80,6 +79,8 @@ class Detection(Struct, frozen=True, kw_only=True):
     state_score: float = 0.0
     hint: Hint = Hint()
     problems: tuple[InputProblem, ...] = ()
+    year: int | None = None
+    """Of its first stamp without one, where ``--year`` is given."""
 
 
 def input_context(source: Source, hint: Hint, options: ReadOptions) -> ParseContext:
@@ -101,18 +102,6 @@ def input_context(source: Source, hint: Hint, options: ReadOptions) -> ParseCont
         keep_raw=options.keep_raw,
         endpoint_ids=options.endpoint_ids.get(hint.node or "", {}),
     )
-
-
-def reading_context(detection: Detection, parser: Parser, options: ReadOptions) -> ParseContext:
-    """What is known of an input that is evidence, with its first stamp where ``--year`` is to hold for it."""
-    known = input_context(detection.source, detection.hint, options)
-    if options.year is None or parser.document:
-        return known
-    try:
-        head = read_head(detection.source, HEAD_BYTES)
-    except (MissingReaderError, OSError):
-        return known
-    return around_new_year(lambda context: Peeler(detection.stack, context).peel(head, 1), parser, known)
 
 
 def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions) -> Detection:

@@ -25,6 +25,7 @@ from flowdiag.ingest.remote import at_once
 from flowdiag.ingest.shares import SHARE_BYTES, fold_shares
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import unread_lines
+from flowdiag.ingest.years import with_years
 from flowdiag.model.event import Event
 from flowdiag.tally import Tally
 
@@ -86,8 +87,13 @@ def detect_all(
         same = detect_like(told[name_pattern(source)], source, hint, known, options)
         return same or detect(source, hint, known, options)
 
-    found = at_once(like, gathered.sources, paths)
-    return found, [*gathered.problems, *problems, *(problem for one in found for problem in one.problems)]
+    found, turned = with_years(at_once(like, gathered.sources, paths), known, options)
+    return found, [
+        *gathered.problems,
+        *problems,
+        *turned,
+        *(problem for one in found for problem in one.problems),
+    ]
 
 
 def run(

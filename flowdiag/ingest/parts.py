@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.ingest.compression import Kind
-from flowdiag.ingest.detect import Detection, reading_context
+from flowdiag.ingest.detect import Detection
 from flowdiag.ingest.envelopes import Peeler, is_splittable
 from flowdiag.ingest.lines import count_newlines
 from flowdiag.ingest.options import ReadOptions
@@ -27,6 +27,7 @@ from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import open_raw
 from flowdiag.ingest.text import encoding_of
+from flowdiag.ingest.years import reading_context
 from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 

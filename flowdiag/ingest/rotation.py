@@ -1,8 +1,9 @@
 """Rotated files in the order of their records.
 
-Two habits are known: lumberjack puts a stamp into the name and keeps the live file's name
+These habits are known: lumberjack puts a stamp into the name and keeps the live file's name
 (``events-2024-05-01T10-11-12.000.log``), logrotate and kubelet count upwards from the newest
-(``acl-audit-log.log.1``, ``.2.gz``; kubelet ``0.log.20240501-101112``).  The live file comes last.
+(``acl-audit-log.log.1``, ``.2.gz``; kubelet ``0.log.20240501-101112``) or
+writes the day (``messages-20260101``).  The live file comes last.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ __all__ = ["name_time", "order_key"]
 _LUMBERJACK = re.compile(r"^(.{1,200}?)-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{1,9})?)(\.[^/]{0,40})?$")
 # "0.log.20240501-101112", "0.log.20240501-101112.gz"  kubelet container log rotation
 _KUBELET = re.compile(r"^(.{1,200}?)\.(\d{8}-\d{6})$")
+# "messages-20260101", "syslog-20260101.gz"  logrotate with dateext, as Red Hat's and SUSE's systems have it
+_DATED = re.compile(r"^(.{1,200}?)-(20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(\.[^/]{0,40})?$")
 # "acl-audit-log.log.1", "syslog.2.gz"  logrotate
 _NUMBERED = re.compile(r"^(.{1,200}?)\.(\d{1,4})$")
 # "current.log" beside "previous.log" (must-gather), "web.log" beside "web-previous.log" (troubleshoot),
@@ -52,6 +55,7 @@ def name_time(name: str) -> int | None:
     for pattern, group, form in (
         (_LUMBERJACK, 2, "%Y-%m-%dT%H-%M-%S"),
         (_KUBELET, 2, "%Y%m%d-%H%M%S"),
+        (_DATED, 2, "%Y%m%d"),
     ):
         if match := pattern.match(base):
             try:
@@ -68,6 +72,8 @@ def _split(base: str) -> tuple[str, int, int, str]:
         return match[1] + (match[3] or ""), 0, 0, match[2]
     if match := _KUBELET.match(base):
         return match[1], 0, 0, match[2]
+    if match := _DATED.match(base):
+        return match[1] + (match[3] or ""), 0, 0, match[2]
     if match := _NUMBERED.match(base):
         return match[1], 1, -int(match[2]), ""
     if match := _PREVIOUS.match(base):

@@ -85,3 +85,75 @@ def test_lines_of_many_months_are_all_of_the_given_year(tmp_path, capsys):
     times = [json.loads(line)["at"][:10] for line in capsys.readouterr().out.splitlines()]
 
     assert times == ["2025-12-04", "2025-09-25", "2025-02-26"]
+
+
+def times_of(capsys, folder, *options):
+    """First stamp's day by file, and what was said."""
+    assert _run(["events", str(folder), *options], "flowdiag") == 0
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    return {line["input"].rpartition("/")[2]: line["at"] and line["at"][:10] for line in lines}, err
+
+
+def written(tmp_path, **stamps):
+    """Files of one line each, by name and stamp."""
+    for name, stamp in stamps.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(LINE.replace("Mar 22 19:29:24", stamp))
+    return tmp_path
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_rotation_goes_on_into_the_next_year(tmp_path, capsys, processes):
+    """The older file is named by its number; the year is the oldest's."""
+    folder = written(
+        tmp_path,
+        **{"kern.log": "Jan  9 00:00:01", "kern.log.1": "Jan  1 00:00:02", "kern.log.2": "Dec 25 06:25:03"},
+    )
+    found, said = times_of(capsys, folder, "--year", "2025", "--processes", processes)
+
+    assert found == {"kern.log.2": "2025-12-25", "kern.log.1": "2026-01-01", "kern.log": "2026-01-09"}
+    assert said == ""
+
+
+def test_a_rotation_of_two_years_turns_twice(tmp_path, capsys):
+    """Each step back in the calendar is a year on."""
+    stamps = ["Nov 30", "Jan 15", "Jul  1", "Dec 20", "Feb  2"]
+    names = ["kern.log.4", "kern.log.3", "kern.log.2", "kern.log.1", "kern.log"]
+    folder = written(
+        tmp_path, **{name: f"{stamp} 12:00:00" for name, stamp in zip(names, stamps, strict=True)}
+    )
+    found, _ = times_of(capsys, folder, "--year", "2023")
+
+    assert [found[name][:4] for name in names] == ["2023", "2024", "2024", "2024", "2025"]
+
+
+def test_two_nodes_around_new_year(tmp_path, capsys):
+    """Nothing but the months tells that January is behind December: it is read so, and said."""
+    folder = written(tmp_path, **{"a.log": "Jan  1 00:00:02", "b.log": "Dec 31 23:59:58"})
+    found, said = times_of(capsys, folder, "--year", "2025")
+
+    assert found == {"a.log": "2026-01-01", "b.log": "2025-12-31"}
+    assert "a.log: begins in January 2026, behind other inputs of 2025" in " ".join(said.split())
+
+
+def test_logs_of_a_whole_year_are_of_that_year(tmp_path, capsys):
+    """Where the inputs lie months apart there is no turn to see."""
+    folder = written(
+        tmp_path, **{"a.log": "Jan  5 00:00:02", "b.log": "Jun 15 10:00:00", "c.log": "Dec 31 23:59:58"}
+    )
+    found, said = times_of(capsys, folder, "--year", "2025")
+
+    assert found == {"a.log": "2025-01-05", "b.log": "2025-06-15", "c.log": "2025-12-31"}
+    assert said == ""
+
+
+def test_the_day_in_a_rotated_name_tells_the_year(tmp_path, capsys):
+    """As logrotate's dateext writes it, without --year."""
+    folder = written(
+        tmp_path, **{"messages-20260101": "Dec 31 23:59:58", "messages-20260108": "Jan  2 00:00:01"}
+    )
+    found, _ = times_of(capsys, folder)
+
+    assert found == {"messages-20260101": "2025-12-31", "messages-20260108": "2026-01-02"}
