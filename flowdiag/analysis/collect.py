@@ -361,7 +361,8 @@ def _contents(detected: Sequence[Detection], problems: list[InputProblem]) -> It
             text = f"larger than {_STATE_BYTES >> 20} MiB of cluster objects; it was not read"
             problems.append(InputProblem(one.source.name, "document-too-large", text))
             continue
-        yield one.source.name, data
+        # Empty lines, so that what is said of an object has its line in the whole.
+        yield one.source.name, b"\n" * (one.source.first_line - 1) + data
 
 
 def _whole(source: Source) -> bytes:
@@ -404,7 +405,7 @@ def _unrecorded(path: str, size: int) -> InputSummary:
 
 def _digest(source: Source) -> str:
     digest = hashlib.sha256()
-    with open_raw(source.path) as stream:
+    with open_raw(source.whole or source.path) as stream:
         while piece := stream.read(_COPY):
             digest.update(piece)
     return digest.hexdigest()

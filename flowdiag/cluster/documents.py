@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.cluster.wanted import KEEP, Filter, filter_of, is_wanted_kind
 from flowdiag.cluster.yamlfast import Doubt, read_block
@@ -53,7 +54,11 @@ def looks_like_json(text: str) -> bool:
 # --- YAML ---------------------------------------------------------------------------------------------
 
 _MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \n]|\Z)[^\n]*\n?", re.MULTILINE)
-_TOP_KEY = re.compile(r"^([A-Za-z][A-Za-z0-9_]*+):(?:[ ]+([^\n]*?))?[ ]*$", re.MULTILINE)
+# "apiVersion: v1" where one object ends and the next begins without "---", "{" where JSON follows
+_TOP = re.compile(r"([A-Za-z][A-Za-z0-9_]*+):")
+_BORDER = re.compile(r"\n(?:([A-Za-z][A-Za-z0-9_]*+):|[{\[])")
+# "==== a shell's prompt", "2026-03-17T14:00:01Z ..." behind a list
+_NO_KEY = re.compile(r"\n(?![ \t\n#-]|[\"']?[A-Za-z][A-Za-z0-9_.-]*[\"']?:|\Z)")
 _KIND_TOP = re.compile(r"^kind: +[\"']?([A-Za-z0-9]+)[\"']? *$", re.MULTILINE)
 _API_TOP = re.compile(r"^apiVersion: +[\"']?([A-Za-z0-9./-]+)[\"']? *$", re.MULTILINE)
 _ITEMS = re.compile(r"^items: *\n", re.MULTILINE)
@@ -71,8 +76,37 @@ def iter_yaml(text: str) -> Iterator[Found | BadDocument]:
             return
         lines, body = part
         line = lines
-        if not _FIRST.fullmatch(body):
-            yield from _document(body, line)
+        for start, piece in _pieces(body):
+            here = line + body.count("\n", 0, start)
+            if looks_like_json(piece) and start:
+                yield from (replace(one, line=one.line + here - 1) for one in iter_json(piece))
+            elif not _FIRST.fullmatch(piece):
+                yield from _document(piece, here)
+
+
+def _pieces(body: str) -> Iterator[tuple[int, str]]:
+    """A document cut where another was written behind it: a top key comes a second time, or JSON begins.
+
+    ``cat pods.yaml policies.yaml`` has no mark between the two, and YAML would take the last ``items`` alone.
+    """
+    start = 0
+    keys: set[str] = set()
+    in_json = False
+    first = _TOP.match(body)
+    if first is not None:
+        keys.add(first[1])
+    for border in _BORDER.finditer(body):
+        key = border[1]
+        if key is None:
+            if in_json:
+                continue
+        elif key not in keys and not in_json:
+            keys.add(key)
+            continue
+        end = border.start() + 1
+        yield start, body[start:end]
+        start, in_json, keys = end, key is None, set() if key is None else {key}
+    yield start, body[start:] if start else body
 
 
 # "%YAML 1.2" before the first document, after comments and blank lines
@@ -111,6 +145,11 @@ def _document(body: str, line: int) -> Iterator[Found | BadDocument]:
     start = items.end()
     stop_match = _NEXT_TOP.search(body, start)
     stop = stop_match.start() if stop_match else len(body)
+    stray = _NO_KEY.search(body, stop - 1)
+    if stray is not None:
+        left = body.count("\n", stray.end())
+        where = line + body.count("\n", 0, stray.end())
+        yield BadDocument(f"{left} lines behind the list are no part of it and were not read", where)
     dash = _DASH.match(body, start)
     if dash is None or (list_kind is not None and not list_kind.endswith("List")):
         yield from _whole(body, line, None)
@@ -197,6 +236,8 @@ def _leading_blank(body: str) -> str:
 
 # --- JSON ---------------------------------------------------------------------------------------------
 
+_SOMETHING = re.compile(r"\n(?=[\[{#]|---|==== START logs |[A-Za-z][A-Za-z0-9_]*+:)")
+_MARKS = ("---", "...", "#")
 _LOG_START = re.compile(r"^==== START logs for ([^\n]{1,600}) ====$", re.MULTILINE)
 
 
@@ -242,8 +283,20 @@ def _several(text: str) -> Iterator[Found | BadDocument]:
                 continue
             yield from _unfold(value, line, text[at:end].encode("utf-8", "replace"))
             at = end
-        else:
+        elif _TOP.match(text, at):
+            # YAML behind it.
+            following = re.compile(r"^[\[{]", re.MULTILINE).search(text, at + 1)
+            end = following.start() if following else size
+            yield from (replace(one, line=one.line + line - 1) for one in iter_yaml(text[at:end]))
+            at = end
+        elif text.startswith(_MARKS, at):
             at = _line_end(text, at)
+        else:
+            following = _SOMETHING.search(text, at)
+            end = following.start() + 1 if following else size
+            count = text.count("\n", at, end) or 1
+            yield BadDocument(f"{count} lines are no object and were not read", line, "not-an-object")
+            at = end
 
 
 def _line_end(text: str, at: int) -> int:

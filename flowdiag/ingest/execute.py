@@ -13,9 +13,10 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from msgspec import Struct
 
 from flowdiag.ingest.alike import detect_like, name_pattern
-from flowdiag.ingest.bundles import recognise
+from flowdiag.ingest.bundles import Hint, recognise
 from flowdiag.ingest.detect import Detection, InputKind, detect
 from flowdiag.ingest.fold import events_of, fold_into, fold_part, lines_of, read_outcome
+from flowdiag.ingest.mixed import laid_apart
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
 from flowdiag.ingest.plugins import parser_named, parsers
@@ -87,7 +88,12 @@ def detect_all(
         same = detect_like(told[name_pattern(source)], source, hint, known, options)
         return same or detect(source, hint, known, options)
 
-    found, turned = with_years(at_once(like, gathered.sources, paths), known, options)
+    whats = [
+        part
+        for one in at_once(like, gathered.sources, paths)
+        for part in laid_apart(one, gathered.spool, lambda source: detect(source, Hint(), known, options))
+    ]
+    found, turned = with_years(whats, known, options)
     return found, [
         *gathered.problems,
         *problems,

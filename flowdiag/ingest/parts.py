@@ -88,7 +88,7 @@ def parts_of(
 ) -> Iterator[Part]:
     """Cut one input that is evidence; `loose` reads no more of it than its first bytes.
 
-    Compressed files, UTF-16, wrappers that join lines, documents and sequential parsers make one part.
+    Compressed files, UTF-16, what was laid apart, wrappers that join lines, documents and sequential parsers make one part.
 
     Raises:
         OSError: the file cannot be read any more.
@@ -103,6 +103,7 @@ def parts_of(
         source=source,
         parser=detection.parser,
         stack=detection.stack,
+        first_line=source.first_line,
         only_denied=options.only_denied,
         zone=known.zone,
         year=known.year,
@@ -116,6 +117,7 @@ def parts_of(
     )
     if (
         source.kind is not Kind.PLAIN
+        or source.whole is not None
         or source.size <= part_bytes + part_bytes // 2
         or parser.sequential
         or parser.document

@@ -44,6 +44,10 @@ class Source(Struct, frozen=True, kw_only=True):
     """The archive's time for the member, nanoseconds; times of files on disk are never looked at."""
     spooled: bool = False
     """It lies in this run's spool, where no other machine sees it."""
+    first_line: int = 1
+    """The number of its first line in `whole`."""
+    whole: str | None = None
+    """The file on disk that it was laid apart from, if it was."""
 
     @property
     def remote(self) -> bool:

@@ -86,6 +86,12 @@ class Gathered:
             self._spool.cleanup()
             self._spool = None
 
+    def spool(self) -> Path:
+        """A folder for what does not lie in a file of its own."""
+        if self._spool is None:
+            self._spool = tempfile.TemporaryDirectory(prefix="flowdiag-")
+        return Path(self._spool.name)
+
     def _given(self, given: str) -> Iterator[Source]:
         if given == STDIN:
             yield from self._standard_input()
@@ -180,7 +186,7 @@ class Gathered:
 
     def _fetched(self, source: Source) -> Source:
         """A copy in the spool."""
-        target = self._spool_path() / f"object-{self._streams}"
+        target = self.spool() / f"object-{self._streams}"
         self._streams += 1
         with open_raw(source.path) as stream, target.open("wb") as out:
             shutil.copyfileobj(stream, out, 1 << 20)
@@ -215,14 +221,14 @@ class Gathered:
 
     def _unpack(self, path: Path, kind: Kind, display: str) -> Iterator[Member]:
         if self._unpacker is None:
-            self._unpacker = Unpacker(self._spool_path(), self._limits)
+            self._unpacker = Unpacker(self.spool(), self._limits)
         yield from self._unpacker.unpack(path, kind, display)
 
     def _standard_input(self) -> Iterator[Source]:
         yield from self._stream(self._stdin or cast("BinaryIO", sys.stdin.buffer), STDIN)
 
     def _stream(self, stream: BinaryIO, name: str) -> Iterator[Source]:
-        target = self._spool_path() / f"stream-{self._streams}"
+        target = self.spool() / f"stream-{self._streams}"
         self._streams += 1
         size = 0
         with target.open("wb") as out:
@@ -246,11 +252,6 @@ class Gathered:
             ),
             depth=0,
         )
-
-    def _spool_path(self) -> Path:
-        if self._spool is None:
-            self._spool = tempfile.TemporaryDirectory(prefix="flowdiag-")
-        return Path(self._spool.name)
 
     def _problem(self, path: str, code: str, message: str) -> None:
         self.problems.append(InputProblem(path, code, message))

@@ -478,3 +478,36 @@ def test_hostile_repetition_is_bounded(line):
     data = line * (200_000 // len(line))
     sniff_state(data)
     assert len(read_manifest("x", data).problems) <= 60
+
+
+LISTED = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: %s}\nkind: List\n"
+SINGLE = "kind: Namespace\napiVersion: v1\nmetadata: {name: %s}\n"
+JSON_OBJECT = '{\n  "apiVersion": "v1",\n  "kind": "Namespace",\n  "metadata": {"name": "%s"}\n}\n'
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        (LISTED, LISTED),
+        (SINGLE, SINGLE, SINGLE),
+        (LISTED, SINGLE, LISTED),
+        (SINGLE, JSON_OBJECT, LISTED),
+        (JSON_OBJECT, LISTED, JSON_OBJECT, JSON_OBJECT, SINGLE),
+    ],
+)
+def test_files_written_behind_each_other_are_all_read(forms):
+    """``cat pods.yaml policies.yaml``: no mark stands between them, and none of them is left out."""
+    names = [f"n{index}" for index in range(len(forms))]
+    text = "".join(form % name for form, name in zip(forms, names, strict=True))
+    snapshot, problems = build_snapshot([("state", text.encode())])
+
+    assert sorted(snapshot.namespaces) == names
+    assert not problems
+
+
+@pytest.mark.parametrize(("form", "line"), [(LISTED, 7), (JSON_OBJECT, 6)])
+def test_lines_behind_objects_that_are_none_are_said(form, line):
+    """A prompt or a message that came along."""
+    _, problems = build_snapshot([("state", (form % "a" + "ann@host $ ls\nstate\n").encode())])
+
+    assert [(one.line, one.message.partition(" ")[2][:5]) for one in problems] == [(line, "lines")]

@@ -1,0 +1,174 @@
+"""Cluster objects and records in one file or stream, as ``cat state.yaml flows.jsonl | flowdiag analyze -`` gives them.
+
+Each line belongs to an object or to a record; the two kinds are laid apart in the spool, in their order and with
+their line numbers, and read as inputs of their own.  Objects are recognised by the keys that every one of them
+begins with; only where what is left is sure to be some parser's is anything laid apart.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec.structs import replace
+
+from flowdiag.ingest.compression import Kind
+from flowdiag.ingest.detect import Detection, InputKind
+from flowdiag.ingest.reading import Source
+
+__all__ = ["laid_apart"]
+
+_SCAN = 1 << 20
+_TAIL = 1 << 14
+_OBJECT_AHEAD = 4096
+
+# "apiVersion: v1", "kind: List", "items:", "---"  YAML as kubectl and helm write it
+_YAML_START = re.compile(rb"(?:apiVersion|kind|items|metadata): *|---\s*$|%YAML ")
+# "  name: web", "- apiVersion: v1", "# a comment", "spec:", "" within it
+_YAML_MORE = re.compile(rb"[ \t#\r\n-]|\.\.\.\s*$|[a-z][A-Za-z]*:(?:\s|$)")
+# '{"apiVersion":"v1","kind":"Pod"', '{"kind":"PodList","apiVersion":"v1"'  JSON of one line
+_JSON_LINE = re.compile(rb'\{\s*"(?:apiVersion|kind)"\s*:')
+# '    "apiVersion": "v1",' behind '{'  kubectl -o json
+_JSON_FIRST = re.compile(rb'\s+"(?:apiVersion|kind)"\s*:')
+_AUDIT = b'"audit.k8s.io'
+# '2026-03-17T14:00:01Z ...', 'level=info', '{"flow":', '{' before anything but an object's first keys
+_FOREIGN = re.compile(
+    rb"\n(?:[^ \t#\r\n{}\[\]a-z.%-]|[a-z](?![A-Za-z]*:(?:\s|$))|\{(?!\s*$|\s*\"(?:apiVersion|kind)\"))"
+)
+"""A line that no file of objects alone has, but for its first."""
+_MARKS = (b"\napiVersion:", b"\nkind:", b'\n{"apiVersion"', b'\n{"kind"', b"\n{\n", b'\n    "kind": "List"')
+"""What no stream lacks that holds objects behind its first line."""
+
+
+def laid_apart(
+    found: Detection, spool: Callable[[], Path], ask: Callable[[Source], Detection]
+) -> list[Detection]:
+    """Give an input that holds objects and records as two, objects first; any other as it is.
+
+    Args:
+        found: what the input begins with.
+        spool: a folder that lives as long as the run, made when it is asked for.
+        ask: says what a part is.
+    """
+    source = found.source
+    if (
+        found.kind not in (InputKind.STATE, InputKind.EVIDENCE)
+        or source.kind is not Kind.PLAIN
+        or source.remote
+    ):
+        return [found]
+    try:
+        with open(source.path, "rb") as stream:  # noqa: PTH123 - a path in the spool, or the user's own
+            if found.kind is InputKind.STATE:
+                worth = _may_hold_records(stream)
+            elif source.spooled and source.name == source.root:
+                worth = _may_hold_objects(stream)
+            else:
+                # A file of records is read in parts, perhaps elsewhere: looking through all of it here costs too much.
+                stream.seek(max(source.size - _TAIL, 0))
+                worth = _may_hold_objects(stream)
+            if not worth:
+                return [found]
+            stream.seek(0)
+            kinds = {is_object for is_object, line in _sorted(stream) if line.strip()}
+        if len(kinds) < 2:
+            return [found]
+        objects, records = _written(source, spool())
+    except OSError:
+        return [found]  # reading it will say so
+    parts = [ask(objects), ask(records)]
+    if [part.kind for part in parts] != [InputKind.STATE, InputKind.EVIDENCE]:
+        return [found]
+    return parts
+
+
+def _may_hold_objects(stream: BinaryIO) -> bool:
+    tail = b"\n"
+    while chunk := stream.read(_SCAN):
+        piece = tail + chunk
+        if any(mark in piece for mark in _MARKS):
+            return True
+        tail = chunk[-16:]
+    return False
+
+
+def _may_hold_records(stream: BinaryIO) -> bool:
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return _FOREIGN.search(data) is not None or data.find(_AUDIT) >= 0
+
+
+def _sorted(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
+    """Each line, and whether it is part of an object; blank ones go with the line before."""
+    within: bytes | None = None
+    """``yaml``, ``json`` (an object over several lines), ``object`` (of one line), ``records``."""
+    held: bytes | None = None
+    """A lone ``{`` whose next line tells what it opens."""
+    cut, last = False, False
+    for line in iter(lambda: stream.readline(_SCAN), b""):
+        if cut:
+            cut = not line.endswith(b"\n")
+            yield last, line
+            continue
+        cut = not line.endswith(b"\n")
+        if held is not None:
+            within = b"json" if _JSON_FIRST.match(line) else b"records"
+            yield within == b"json", held
+            held = None
+        if within == b"json":
+            last = True
+            yield last, line
+            if line[:1] in b"}]" and line.strip(b" \t\r\n,") in (b"}", b"]"):
+                within = b"object"
+            continue
+        if line.rstrip() == b"{":
+            held = line
+            continue
+        comment = within is None and line[:1] == b"#"
+        if line.strip() and not comment and not (within == b"yaml" and _YAML_MORE.match(line)):
+            if _YAML_START.match(line):
+                within = b"yaml"
+            elif _JSON_LINE.match(line) and _AUDIT not in line[:_OBJECT_AHEAD]:
+                within = b"object"
+            else:
+                within = b"records"
+        last = within != b"records"
+        yield last, line
+    if held is not None:
+        yield False, held
+
+
+def _written(source: Source, folder: Path) -> tuple[Source, Source]:
+    """The two kinds in files of their own; a line of the other kind between two is an empty one."""
+    number = len(list(folder.iterdir()))
+    paths = [folder / f"{kind}-{number}" for kind in ("records", "objects")]
+    first: list[int | None] = [None, None]
+    owed = [0, 0]
+    with open(source.path, "rb") as stream, paths[0].open("wb") as records, paths[1].open("wb") as objects:  # noqa: PTH123
+        count = 1
+        for is_object, line in _sorted(stream):
+            if first[is_object] is None:
+                first[is_object] = count
+            out = objects if is_object else records
+            if owed[is_object]:
+                out.write(b"\n" * owed[is_object])
+                owed[is_object] = 0
+            out.write(line)
+            if line.endswith(b"\n"):
+                count += 1
+                owed[not is_object] += first[not is_object] is not None
+    apart = [
+        replace(
+            source,
+            name=source.name + ending,
+            path=str(path),
+            size=path.stat().st_size,
+            first_line=begin or 1,
+            spooled=True,
+            whole=source.path,
+        )
+        for path, begin, ending in zip(paths, first, ("", "!objects"), strict=True)
+    ]
+    return apart[1], apart[0]
