@@ -123,7 +123,14 @@ class Openness(Struct, frozen=True):
     """Ports whose verdict the policies cannot give; none of them is in `open`."""
 
 
-def openness(policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | None = None) -> Openness:
+def openness(
+    policies: PolicySet,
+    src: Endpoint,
+    dst: Endpoint,
+    *,
+    at: int | None = None,
+    ingress: PolicySet | None = None,
+) -> Openness:
     """Sort all ports of TCP, UDP and SCTP into open, unknown and closed.
 
     Args:
@@ -131,6 +138,7 @@ def openness(policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | Non
         src: the client.
         dst: the server.
         at: when, in nanoseconds; ``None`` is now.
+        ingress: the policies at the server, where they are another set than those at the client.
 
     Raises:
         ValueError: both ends are outside the cluster.
@@ -139,16 +147,19 @@ def openness(policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | Non
     if source.kind == destination.kind == "outside":
         raise ValueError("both ends are outside the cluster")
     found, doubtful = Ports(), Ports()
-    ends = (
-        (Direction.EGRESS, source, destination),
-        (Direction.INGRESS, destination, source),
-    )
+    ends = [
+        (policies, Direction.EGRESS, source, destination),
+        (policies, Direction.INGRESS, destination, source),
+    ]
+    if ingress is not None and ingress is not policies:
+        source, destination = ingress.facts(src, dst, at)
+        ends[1] = (ingress, Direction.INGRESS, destination, source)
     for protocol in PORT_PROTOCOLS:
         surely = possibly = _ALL
-        for direction, subject, peer in ends:
+        for asked, direction, subject, peer in ends:
             if subject.kind == "outside" or not possibly:
                 continue
-            more, most = _open_ports(policies, direction, subject, peer, protocol, at)
+            more, most = _open_ports(asked, direction, subject, peer, protocol, at)
             surely &= more
             possibly &= most
         if surely:
@@ -159,7 +170,13 @@ def openness(policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | Non
 
 
 def connections(
-    policies: PolicySet, src: Endpoint, dst: Endpoint, *, at: int | None = None, unknown: bool = False
+    policies: PolicySet,
+    src: Endpoint,
+    dst: Endpoint,
+    *,
+    at: int | None = None,
+    unknown: bool = False,
+    ingress: PolicySet | None = None,
 ) -> Ports:
     """Give the exact set of open ports from one end to the other, for TCP, UDP and SCTP.
 
@@ -169,11 +186,12 @@ def connections(
         dst: the server.
         at: when, in nanoseconds; ``None`` is now.
         unknown: count ports whose verdict is unknown as open (what may be reachable) instead of closed.
+        ingress: as for `openness`.
 
     Raises:
         ValueError: both ends are outside the cluster.
     """
-    found = openness(policies, src, dst, at=at)
+    found = openness(policies, src, dst, at=at, ingress=ingress)
     return joined(found.open, found.unknown) if unknown else found.open
 
 

@@ -21,8 +21,9 @@ from flowdiag.model.objects import Snapshot
 from flowdiag.model.report import BlastRadius
 from flowdiag.policy import PolicySet, connections
 from flowdiag.policy.ports import NO_PORTS, PortSet
+from flowdiag.policy.reach import Ports
 
-__all__ = ["Ends", "blast_radius"]
+__all__ = ["Ends", "Steps", "blast_radius"]
 
 _MAX_PAIRS = 20_000
 """Distinct pairs asked per proposal; where there are more, there is no proof and so no proposal."""
@@ -55,28 +56,50 @@ class Ends(Struct, frozen=True):
         return cls(pods, outside, Groups((*pods, *outside)))
 
 
+class Steps(Struct, frozen=True):
+    """The policies as they are, and with the edits of a proposal one after the other."""
+
+    sets: tuple[PolicySet, ...]
+    """As they are, then with the first edit, with the first two, and so on to all."""
+    spaces: frozenset[str] | None
+    """Namespaces of which the edited sets hold the policies, beside those of no namespace; ``None`` is all of them.
+
+    A policy of a namespace selects ends of that one alone, so an edit there changes what no other end meets.
+    """
+
+    def at(self, policies: PolicySet, end: Endpoint) -> PolicySet:
+        """Which policies decide at an end, for one of the sets."""
+        if self.spaces is None or end.namespace in self.spaces:
+            return policies
+        return self.sets[0]
+
+    def connections(self, policies: PolicySet, src: Endpoint, dst: Endpoint) -> Ports:
+        """Open ports between two ends under one of the sets."""
+        return connections(self.at(policies, src), src, dst, ingress=self.at(policies, dst))
+
+
 def blast_radius(
-    case: Case, steps: Sequence[PolicySet], edits: Sequence[AnyEdit], ends: Ends
+    case: Case, steps: Steps, edits: Sequence[AnyEdit], ends: Ends
 ) -> tuple[BlastRadius, ...] | None:
     """Say what opens besides the refused connection.
 
     Args:
         case: the refused flow.
-        steps: the policies as they are, then with the first edit, with the first two, and so on to all.
+        steps: the policies without and with the edits.
         edits: the edits, one for each step.
         ends: what the answer ranges over.
 
     Returns:
         Pairs and ports, sorted; ``None`` where something would close, or there is too much to ask.
     """
-    old, new = steps[0], steps[-1]
-    cut = ends.groups.of(steps)
+    old, new = steps.sets[0], steps.sets[-1]
+    cut = ends.groups.of(steps.sets)
     if any(_isolates(old, new, edit, cut) for edit in edits):
         return None
     # What all edits do together differs from what is only where one of them changes something.
     pairs = {
         pair: None
-        for (before, after), edit in zip(itertools.pairwise(steps), edits, strict=True)
+        for (before, after), edit in zip(itertools.pairwise(steps.sets), edits, strict=True)
         for pair in concerned(before, after, edit, cut)
     }
     if len(pairs) > _MAX_PAIRS:
@@ -85,7 +108,7 @@ def blast_radius(
     for src, dst in pairs:
         if len(src.names) == 1 and src.names == dst.names:
             continue
-        before, after = connections(old, src.end, dst.end), connections(new, src.end, dst.end)
+        before, after = (steps.connections(each, src.end, dst.end) for each in (old, new))
         for protocol in sorted({*before, *after}):
             was, now = before.get(protocol, NO_PORTS), after.get(protocol, NO_PORTS)
             if was == now:

@@ -12,7 +12,7 @@ from flowdiag.diagnose.managed import manager
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.patch import manifest_of, patch
-from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.proposals.proof import Ends, Steps, blast_radius
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule
@@ -56,8 +56,8 @@ def propose(
     if now.allowed is not False:
         return None
     for edits in _plans(case, policies, now, ip_block_pods, lead):
-        steps = compiled_steps(policies, edits, ip_block_pods)
-        if _ask(case, steps[-1]).allowed is not True:
+        steps = compiled_steps(case, policies, edits, ip_block_pods)
+        if _ask(case, steps.sets[-1]).allowed is not True:
             continue
         opened = blast_radius(case, steps, edits, ends)
         if opened is None:
@@ -105,10 +105,7 @@ def _plans(
         (Direction.EGRESS, now.egress),
         (Direction.INGRESS, now.ingress),
     )
-    # Only policies of the ends' namespaces, and those of none, can decide here; the proof asks them all.
-    spaces: set[str | None] = {None}
-    for one in (case.flow.src, case.flow.dst):
-        spaces |= {one.namespace, one.pod.namespace if one.pod is not None else None}
+    spaces = _spaces(case)
     for direction, end in ends:
         if end is None or end.allowed is True:
             continue
@@ -176,13 +173,28 @@ def _opens(case: Case, direction: Direction, policies: PolicySet) -> bool:
 
 
 def compiled_steps(
-    policies: PolicySet, edits: Sequence[AnyEdit], ip_block_pods: IpBlockPods
-) -> list[PolicySet]:
-    """Give the policies as they are, with the first edit, with the first two, and so on to all."""
-    return [
-        policies,
-        *(_compiled(policies, edits[:number], ip_block_pods) for number in range(1, len(edits) + 1)),
-    ]
+    case: Case, policies: PolicySet, edits: Sequence[AnyEdit], ip_block_pods: IpBlockPods
+) -> Steps:
+    """Compile the policies with the edits: of the namespaces that these and the case's ends are of, if that will do."""
+    spaces: set[str | None] | None
+    refs = [edit.new.ref for edit in edits if isinstance(edit, Edit)]
+    if len(refs) < len(edits) or policies.crosses or any(ref.namespace is None for ref in refs):
+        # What is no namespace's own may change what any end meets.
+        spaces = None
+    else:
+        spaces = _spaces(case) | {ref.namespace for ref in refs}
+    edited = (
+        _compiled(policies, edits[:number], ip_block_pods, near=spaces) for number in range(1, len(edits) + 1)
+    )
+    return Steps((policies, *edited), None if spaces is None else frozenset(filter(None, spaces)))
+
+
+def _spaces(case: Case) -> set[str | None]:
+    """The namespaces of which policies can decide at the case's ends, and none."""
+    found: set[str | None] = {None}
+    for one in (case.flow.src, case.flow.dst):
+        found |= {one.namespace, one.pod.namespace if one.pod is not None else None}
+    return found
 
 
 def _compiled(

@@ -58,8 +58,10 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         current = known[0] if known else None
         old = replace(one.policy, created=None, deleted=None, since=None, valid_from=None, valid_until=None)
         edit = Edit(f"Revert {policy_text(ref)}", Direction.EGRESS, current, old)
-        steps = compiled_steps(policies, (edit,), ip_block_pods)
-        answer = steps[-1].evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False)
+        steps = compiled_steps(case, policies, (edit,), ip_block_pods)
+        answer = steps.sets[-1].evaluate(
+            case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False
+        )
         if answer.allowed is not True:
             continue
         opened = blast_radius(case, steps, (edit,), ends)
