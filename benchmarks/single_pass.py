@@ -30,22 +30,28 @@ def _syslog(second):
 
 
 def _iso(second):
-    text = second.decode().replace(" ", "T")
+    text = second.decode().replace(" ", "T").replace("/", "-")
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9
 
 
+def _epoch(second):
+    return int(second) * 10**9
+
+
 class Timed:
-    """Records with a time: the first groups are second and milliseconds.
+    """Records with a time: the first groups are second and the digits behind it.
 
     Args:
         pattern: of a record.
         clock: nanoseconds of a second.
         ports: places of the left and the right port among the groups.
         key: places of what makes the key.
+        scale: nanoseconds of the last digit behind the second.
     """
 
-    def __init__(self, pattern, clock, ports, key):
+    def __init__(self, pattern, clock, ports, key, scale=1_000_000):
         self._findall = re.compile(pattern).findall
+        self._scale = scale
         self._clock = clock
         self._ports = itemgetter(*ports)
         self._key = itemgetter(*key)
@@ -55,16 +61,58 @@ class Timed:
     def take(self, data):
         """Count the records of `data`; returns how many."""
         seconds, lanes, ports, rest, join = self._seconds, self.lanes, self._ports, self._key, BETWEEN.join
+        scale = self._scale
         found = self._findall(data)
         for record in found:
             second = record[0]
             at = seconds.get(second)
             if at is None:
                 at = seconds[second] = self._clock(second)
-            at += int(record[1]) * 1_000_000
+            at += int(record[1]) * scale
             left, right = ports(record)
             server = right if left >= CLIENTS and len(left) == 5 else left
             key = join((server, *rest(record)))
+            lane = lanes.get(key)
+            if lane is None:
+                lane = lanes[key] = [at, at, {}]
+            buckets, minute = lane[2], at // MINUTE
+            buckets[minute] = buckets.get(minute, 0) + 1
+            if at > lane[1]:
+                lane[1] = at
+            elif at < lane[0]:
+                lane[0] = at
+        return len(found)
+
+
+class Repeated(Timed):
+    """As `Timed`; a line that says the same as one within a millisecond before it is counted as its second witness."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._seen = {}
+
+    def take(self, data):
+        """Count the records of `data`; returns how many."""
+        seconds, lanes, ports, rest, join = self._seconds, self.lanes, self._ports, self._key, BETWEEN.join
+        seen = self._seen
+        found = self._findall(data)
+        for record in found:
+            second = record[0]
+            at = seconds.get(second)
+            if at is None:
+                at = seconds[second] = self._clock(second)
+            at += int(record[1]) * 1_000
+            words = record[2:]
+            again = at - seen.get(words, -1) <= 1_000_000
+            if again:
+                del seen[words]
+            else:
+                if len(seen) > 256:
+                    seen.clear()
+                seen[words] = at
+            left, right = ports(record)
+            server = right if left >= CLIENTS and len(left) == 5 else left
+            key = join((server, b"again" if again else b"", *rest(record)))
             lane = lanes.get(key)
             if lane is None:
                 lane = lanes[key] = [at, at, {}]
@@ -233,6 +281,29 @@ PASSES = {
         rb".*?\] \S+ +[\d.]+: bpf_trace_printk: ([^:]+: policy \w+ +proto \d+ src [^:]+):(\d+) dest ([^:]+):(\d+)\n",
         (1, 3),
         (0, 2),
+    ),
+    "ovn-acl": lambda: Timed(
+        rb'([^.]+)\.(\d+)Z\|\d+\|acl_log\([^)]+\)\|INFO\|name=("[^"]+", verdict=[^:]+: tcp),vlan_tci=0x0000,dl_src=[^,]+,dl_dst=[^,]+,'
+        rb"(nw_src=[^,]+,nw_dst=[^,]+),nw_tos=0,nw_ecn=0,nw_ttl=\d+,nw_frag=no,tp_src=(\d+),tp_dst=(\d+),tcp_flags=(.+)\n",
+        _iso,
+        (4, 5),
+        (2, 3, 6),
+    ),
+    "antrea-np-log": lambda: Timed(
+        rb"(.{19})\.(\d+) ([^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+) (\d+) ([^ ]+) (\d+) ([^ ]+) \d+ [^ \n]+( \[\d+|)(?:.*)\n",
+        _iso,
+        (3, 5),
+        (2, 4, 6, 7),
+        1_000,
+    ),
+    "antrea-flows": lambda: Timed(
+        rb"(\d{10}),\d{9}(\d),([^,]+,[^,]+),(\d+),(\d+),(.+)\n", _epoch, (3, 4), (2, 5), 0
+    ),
+    "weave-npc": lambda: Repeated(
+        rb"WARN: (.{19})\.(\d+) (.+ from [^:]+):(\d+) to ([^:]+):(\d+) blocked by Weave NPC\.\n",
+        _iso,
+        (3, 5),
+        (2, 4),
     ),
     "netfilter": lambda: Untimed(
         rb"(?:\[[^\]]+\] )?([^=]*=[^ ]* OUT=[^ ]* MAC=[^ ]* SRC=[^ ]+ DST=[^ ]+) .*PROTO=([^ ]+) SPT=(\d+) DPT=(\d+) "

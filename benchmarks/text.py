@@ -229,6 +229,79 @@ def agent_flow_texts(dice):
         )
 
 
+def acl_texts(dice):
+    """OVN's ACL log: some lines a second, below the limit of a node."""
+    known = kinds(dice)
+    number = 0
+    while True:
+        number += 1
+        clock = f"2026-04-21T{number // 54_000 % 24:02d}:{number // 900 % 60:02d}:{number // 15 % 60:02d}.{number % 15 * 60:03d}Z"
+        _, src, _, dst, port, refused = dice.choice(known)
+        yield (
+            f'{clock}|{number:05d}|acl_log(ovn_pinctrl0)|INFO|name="NP:team-{dst % 40}:{"Ingress" if refused else "app"}", '
+            f"verdict={'drop' if refused else 'allow'}, severity=info, direction=to-lport: tcp,vlan_tci=0x0000,"
+            f"dl_src=0a:58:0a:81:{src >> 8:02x}:{src & 255:02x},dl_dst=0a:58:0a:82:{dst >> 8:02x}:{dst & 255:02x},"
+            f"nw_src=10.{src % 12}.{src // 250}.{src % 250},nw_dst=10.{dst % 12}.{dst // 250}.{dst % 250},nw_tos=0,nw_ecn=0,"
+            f"nw_ttl=62,nw_frag=no,tp_src={dice.randrange(32_768, 60_999)},tp_dst={port},tcp_flags=syn\n"
+        )
+
+
+def np_texts(dice):
+    """Antrea's np.log, v1.13 and later; a refusal in three stands for several packets."""
+    known = kinds(dice)
+    number = 0
+    while True:
+        number += 1
+        clock = f"2026/04/21 {number // 144_000 % 24:02d}:{number // 2_400 % 60:02d}:{number // 40 % 60:02d}.{number % 40 * 25_000:06d}"
+        _, src, dst_pod, dst, port, refused = dice.choice(known)
+        how = (
+            f"IngressDefaultRule K8sNetworkPolicy <nil> Ingress Drop <nil> {dst_pod}"
+            if refused
+            else f"AntreaPolicyIngressRule AntreaNetworkPolicy:team-{dst % 40}/app allow-{port} Ingress Allow 14900 {dst_pod}"
+        )
+        several = " [3 packets in 1.011379442s]" if refused and dice.random() < 0.3 else ""
+        yield (
+            f"{clock} {how} 10.{src % 12}.{src // 250}.{src % 250} {dice.randrange(32_768, 60_999)} "
+            f"10.{dst % 12}.{dst // 250}.{dst % 250} {port} TCP 60 <nil>{several}\n"
+        )
+
+
+def row_texts(dice):
+    """Rows of Antrea's FlowAggregator."""
+    known = kinds(dice)
+    second = 1_776_729_600
+    number = 0
+    while True:
+        number += 1
+        src, src_id, dst, dst_id, port, refused = dice.choice(known)
+        ends = [one.split("/") for one in (src, dst)]
+        start = second + number // 40
+        yield (
+            f"{start},{start + 60},10.{src_id % 12}.{src_id // 250}.{src_id % 250},10.{dst_id % 12}.{dst_id // 250}.{dst_id % 250},"
+            f"{dice.randrange(32_768, 60_999)},{port},TCP,{ends[0][1]},{ends[0][0]},node-{src_id % 12},{ends[1][1]},{ends[1][0]},"
+            f"node-{dst_id % 12},10.96.0.{dst_id % 250},10.96.0.{dst_id % 250},{port},{ends[1][0]}/app:http,app,{ends[1][0]},rule-1,"
+            f"{'Drop' if refused else 'Allow'},AntreaNetworkPolicy,,,,Invalid,Invalid,,,\n"
+        )
+
+
+def npc_texts(dice):
+    """Lines of Weave's policy controller: all are refusals, one in four of them twice."""
+    known = kinds(dice)
+    number = 0
+    while True:
+        number += 1
+        clock = f"2026/04/21 {number // 144_000 % 24:02d}:{number // 2_400 % 60:02d}:{number // 40 % 60:02d}"
+        _, src, _, dst, port, _ = dice.choice(known)
+        text = (
+            f"TCP connection from 10.{src % 12}.{src // 250}.{src % 250}:{dice.randrange(32_768, 60_999)} to "
+            f"10.{dst % 12}.{dst // 250}.{dst % 250}:{port} blocked by Weave NPC.\n"
+        )
+        micros = number % 40 * 25_000
+        yield f"WARN: {clock}.{micros:06d} {text}"
+        if dice.random() < 0.25:
+            yield f"WARN: {clock}.{micros + 34:06d} {text}"
+
+
 FORMS = {
     "aws-network-policy-agent": (agent_flow_texts, "", "DENY"),
     "hubble-compact": (lambda dice: flow_texts(dice, "compact"), "TIMESTAMP", "DROPPED"),
@@ -240,6 +313,10 @@ FORMS = {
     "calico-flowlog": (whisker_texts, "", "Deny"),
     "calico-bpf": (trace_texts, "", "DENIED"),
     "netfilter": (packet_texts, "", "calico-drop"),
+    "ovn-acl": (acl_texts, "", "verdict=drop"),
+    "antrea-np-log": (np_texts, "", " Drop "),
+    "antrea-flows": (row_texts, "", ",Drop,"),
+    "weave-npc": (npc_texts, "", "blocked by"),
 }
 """Parser -> (records, header, what grep looks for)."""
 

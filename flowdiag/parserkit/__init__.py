@@ -31,13 +31,14 @@ from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.json_records import integer_of, json_object, object_of, text_of
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
-from flowdiag.parserkit.line_form import LineForm
+from flowdiag.parserkit.line_form import GROUPS, NOTHING, LineForm, Reading, Record
 from flowdiag.parserkit.line_forms import fold_forms
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
 from flowdiag.parserkit.packets import canonical_ip, is_ip, protocol_name
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.quiet_lines import QuietForm, fold_quiet
+from flowdiag.parserkit.seconds import utc_second, zoned_second
 from flowdiag.parserkit.sink import (
     TCP_FLAGS,
     FlowShape,
@@ -53,9 +54,11 @@ from flowdiag.parserkit.sniffing import seek
 from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 
 __all__ = [
+    "GROUPS",
     "KLOG_BYTES",
     "L7",
     "MONTHS",
+    "NOTHING",
     "NS",
     "REASONS",
     "REFUSED",
@@ -85,7 +88,9 @@ __all__ = [
     "Peer",
     "PolicyHit",
     "QuietForm",
+    "Reading",
     "ReasonInfo",
+    "Record",
     "Settled",
     "TimeSource",
     "Verdict",
@@ -123,5 +128,7 @@ __all__ = [
     "seek",
     "split_address",
     "text_of",
+    "utc_second",
     "yearless_instant",
+    "zoned_second",
 ]

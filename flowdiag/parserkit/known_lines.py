@@ -33,13 +33,14 @@ class Kept(Struct, gc=False):
 class Entry:
     """All records that agree in everything but the moment and the ports."""
 
-    __slots__ = ("by_left", "event", "place", "rank", "refused")
+    __slots__ = ("by_left", "event", "place", "rank", "refused", "weight")
 
     def __init__(self, event: FlowEvent, placed: Placed, sink: FlowSink, *, by_left: bool) -> None:
         self.by_left = by_left
         """The client's port is the left one."""
         self.refused = event.verdict in REFUSED
         self.rank = RANKS[event.time_source]
+        self.weight = event.count
         self.event = event
         self.place = placed, sink.peer(placed.src), sink.peer(placed.dst), sink.shape(placed.shape)
 
@@ -59,11 +60,13 @@ class Entry:
 class Memory:
     """What is known of earlier blocks, for as long as the sink's numbers are good."""
 
-    __slots__ = ("entries", "flags", "lanes", "size")
+    __slots__ = ("entries", "flags", "heavy", "lanes", "size")
 
     def __init__(self) -> None:
         self.lanes: dict[Scope, dict[Key, Kept]] = {}
         """By node and scope."""
+        self.heavy: dict[Scope, dict[Key, Kept]] = {}
+        """The same for records that stand for several."""
         self.entries: dict[Scope, dict[Kind, Entry]] = {}
         self.size = 0
         self.flags: dict[bytes, tuple[int, bytes]] = {b"": (0, b"0")}

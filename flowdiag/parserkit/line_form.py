@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from msgspec import Struct
 
 from flowdiag.model.event import Event
-from flowdiag.parserkit.block import LineEnvelope
+from flowdiag.parserkit.block import Block, LineEnvelope
 
-__all__ = ["GROUPS", "LineForm"]
+__all__ = ["GROUPS", "NOTHING", "LineForm", "Reading", "Record"]
 
 GROUPS = (
     "second",
@@ -33,7 +34,27 @@ GROUPS = (
 of records apart.  What is not captured tells nothing: two records that differ only in it are alike.
 """
 
+NOTHING: tuple[bytes, ...] = (b"",) * len(GROUPS)
+"""No record."""
+
 Clock = Callable[[bytes, bool], int | None]
+Record = tuple[bytes, ...]
+"""What a form's pattern captured of a record: `GROUPS`, each empty where it has none."""
+
+
+class Reading(Protocol):
+    """One block on its way, as `LineForm.joined` gets it."""
+
+    block: Block
+
+    @property
+    def lines(self) -> list[bytes]:
+        """All lines of the block."""
+        ...
+
+    def read(self, start: int, until: int) -> None:
+        """Have the parser read these lines, by their index, and count what it finds."""
+        ...
 
 
 class LineForm(Struct, frozen=True, kw_only=True):
@@ -52,8 +73,14 @@ class LineForm(Struct, frozen=True, kw_only=True):
     """Nanoseconds of a ``second``, ``None`` where the record must be read; asked with whether envelopes give times
     as well.  A ``second`` that begins with a digit has its year.  Of one that ends in digits below 60 behind a colon
     only the minute is asked: its seconds are as long as any."""
-    read: Callable[[bytes, LineEnvelope], Iterable[Event]] | None = None
+    read: Callable[[bytes, LineEnvelope, Record], Iterable[Event]] | None = None
     """Events of one whole line in the form, where that is cheaper than `parse` of a block of it."""
+    joined: Callable[[int, Record, Reading], Record] | None = None
+    """For single lines whose meaning lies in lines before them: asked for every record by its index, in order, after the
+    lines between were read.  Gives the record, changed where those lines make something else of it, or `NOTHING` where
+    it has been seen to; then `read` must be there."""
+    weighs: bool = False
+    """A record may stand for several; their number is captured."""
     lines: int = 1
     """Lines of a record, where ``head`` spans none; each newline in ``head`` is one more."""
     raw_lines: int = 1

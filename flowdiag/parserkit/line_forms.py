@@ -20,7 +20,7 @@ from flowdiag.model.event import FlowEvent, TimeSource
 from flowdiag.model.time import NS
 from flowdiag.parserkit.block import Block, ParseContext, part_of
 from flowdiag.parserkit.known_lines import RANKS, Entry, Kept, Kind, Memory
-from flowdiag.parserkit.line_form import LineForm
+from flowdiag.parserkit.line_form import NOTHING, LineForm, Reading, Record
 from flowdiag.parserkit.lines import cut_lines
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
@@ -32,7 +32,7 @@ __all__ = ["fold_forms"]
 _MOST = 200_000
 """Lanes that are remembered; past it they are forgotten, and their next records are read again."""
 _MOST_FLAGS = 512
-_WORD = re.compile(rb"[A-Z]+")
+_WORD = re.compile(rb"[A-Za-z]+")
 _SYN_ACK = flag_bits(("SYN", "ACK"))
 
 _INFERRED = RANKS[TimeSource.INFERRED_YEAR]
@@ -116,6 +116,9 @@ class _Folding:
         index, waiting = 0, -1
         records, first, last = 0, 1 << 63, -1
         found, second_look = self.cut(data)
+        joined = form.joined is not None
+        if form.joined is not None:
+            found, second_look = self.joined(found, second_look, form.joined), None
         for record in found:
             second, fraction, head, more, left, middle, right, what, verdict, words, rest, other = record
             place = index
@@ -123,7 +126,7 @@ class _Folding:
             if not head:
                 again = second_look(other + b"\n") if second_look is not None else None
                 if again is None or not again[3]:
-                    if waiting < 0:
+                    if waiting < 0 and not joined:
                         waiting = place
                     continue
                 second, fraction, head, more, left, middle, right, what, verdict, words, rest, _ = (
@@ -165,7 +168,7 @@ class _Folding:
             if kept is None:
                 rank = _rank_of(second) if second else column_rank if at >= 0 else 3
                 parts = (head, more, middle, what, verdict, rest, handshake)
-                kept = self.meet(place, index, node, parts, (left, right), rank, bits, at)
+                kept = self.meet(place, index, node, parts, (left, right), rank, bits, at, record)
                 if kept is None:
                     continue
             # Count: what `hit` does, without a call a record.
@@ -231,6 +234,29 @@ class _Folding:
                 return found, form.pattern.fullmatch
         return form.pattern.findall(data), None
 
+    def joined(
+        self, found: list[Record], second_look: _Match | None, join: Callable[[int, Record, Reading], Record]
+    ) -> list[Record]:
+        """Records with what the lines before make of them; all other lines are read."""
+        out: list[Record] = []
+        waiting = -1
+        for place, record in enumerate(found):
+            if not record[2]:
+                again = second_look(record[-1] + b"\n") if second_look is not None else None
+                if again is None or not again[3]:
+                    out.append(NOTHING)
+                    if waiting < 0:
+                        waiting = place
+                    continue
+                record = again.groups(b"")  # noqa: PLW2901 - the same line, looked at again
+            if waiting >= 0:
+                self.read(waiting, place)
+                waiting = -1
+            out.append(join(place, record, self))
+        if waiting >= 0:
+            self.read(waiting, len(found))
+        return out
+
     def instant(
         self, second: bytes, seconds: dict[bytes, tuple[int, int, int, _Marks]]
     ) -> tuple[int, int, int, _Marks]:
@@ -267,6 +293,7 @@ class _Folding:
         rank: int,
         bits: int,
         at: int,
+        record: Record,
     ) -> Kept | None:
         """Find the lane of a record by its kind, or read it, and remember what it is.
 
@@ -281,7 +308,7 @@ class _Folding:
         if entry is None or at < _NO_TIME:
             read = self.form.read
             if read is not None:
-                events = list(read(self.lines[place], self.block.of_line(place)))
+                events = list(read(self.lines[place], self.block.of_line(place), record))
             else:
                 events = list(self.parser.parse(part_of(self.block, self.lines, place, until), self.context))
             event = events[0] if len(events) == 1 else None
@@ -297,18 +324,27 @@ class _Folding:
                     self.sink.add(one)
                 return None
         server = ports[entry.by_left]
-        lanes = memory.lanes.setdefault(scope, {})
+        # The loop counts each record once, so it does not see what stands for several.
+        lanes = (memory.lanes if entry.weight == 1 else memory.heavy).setdefault(scope, {})
         place_key = _BETWEEN.join((*parts[:-1], server, parts[-1], _MARKS[rank][entry.by_left]))
         kept = lanes.get(place_key)
         if kept is None:
             kept = lanes[place_key] = entry.open(server, self.sink)
             memory.size += 1
-        return kept
+        if entry.weight == 1:
+            return kept
+        lane, moment, client = kept.lane, at if at >= 0 else None, ports[not entry.by_left]
+        lane.hit(moment, entry.weight)
+        lane.flags |= bits
+        if kept.refused:
+            line = self.block.of_line(place).line
+            self.sink.keep(lane, moment, int(client) if client else None, line, self.lines[place])
+        self.sink.seen(1, moment, moment, year_inferred=entry.rank == _INFERRED)
+        return None
 
-    @staticmethod
-    def varies_as_told(event: FlowEvent, bits: int, at: int) -> bool:
+    def varies_as_told(self, event: FlowEvent, bits: int, at: int) -> bool:
         """Whether the pattern saw what reading sees, and a lane holds all of it."""
-        if event.l7 is not None or event.count != 1 or at < _NO_TIME:
+        if event.l7 is not None or at < _NO_TIME or (event.count != 1 and not self.form.weighs):
             return False
         if event.at is None and event.time_source is not TimeSource.NONE:
             return False

@@ -37,7 +37,7 @@ class QuietForm(Struct, frozen=True, kw_only=True):
     in no form.  An empty second is a record without a time of its own."""
     quick: re.Pattern[bytes] | None = None
     """The first five groups, for blocks in which every line is a record of the form with a time of its own; may run over
-    newlines else.  A second is such that text sorts as time."""
+    newlines else, but begins where a line does.  A second is such that text sorts as time."""
     is_quiet: Callable[[bytes, bytes, bytes], bool]
     """Whether nothing stays of a record, by its kind, message and rest."""
     clock: Callable[[bytes, bool], int | None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import tzinfo
 
-from flowdiag.model.time import NS
+from flowdiag.model.time import NS, parse_rfc3339
 from flowdiag.parserkit.block import Block
 
-__all__ = ["TimesOfDay", "fractions"]
+__all__ = ["TimesOfDay", "fractions", "utc_second", "zoned_second"]
 
 _SIXTY = b"60"
 _SHORT = 3
@@ -24,6 +25,29 @@ class _Fractions(dict[bytes, int]):
 
 fractions = _Fractions()
 """Digits of a fraction, nine at most -> nanoseconds; those of three digits and fewer are remembered."""
+
+
+def utc_second(text: bytes, enveloped: bool) -> int | None:
+    """Nanoseconds of an RFC 3339 stamp whose fraction and ``Z`` were cut off; a clock for `LineForm`."""
+    del enveloped  # the stamp has year and zone
+    return _read(text.decode("ascii", "replace") + "Z", None)
+
+
+def zoned_second(zone: tzinfo) -> Callable[[bytes, bool], int | None]:
+    """A clock for `LineForm` that reads stamps without a zone as ones of `zone`: ``2026/01/05 10:00:06``, dashes as well."""
+
+    def read(text: bytes, enveloped: bool) -> int | None:
+        del enveloped
+        return _read(text.decode("ascii", "replace").replace("/", "-"), zone)
+
+    return read
+
+
+def _read(text: str, zone: tzinfo | None) -> int | None:
+    try:
+        return parse_rfc3339(text, zone)
+    except (ValueError, OverflowError):
+        return None
 
 
 class TimesOfDay:

@@ -14,6 +14,8 @@ from flowdiag.ingest.marks import marked
 from flowdiag.model.event import FlowEvent, GapEvent, Verdict
 from flowdiag.parserkit import Block, Envelope, ParseContext
 from flowdiag.tally import Tally
+from flowdiag_parsers.antrea.flow_records import AntreaFlows
+from flowdiag_parsers.antrea.np_log import AntreaNpLog
 from flowdiag_parsers.aws.policy_agent import AwsPolicyAgent
 from flowdiag_parsers.calico.bpf import CalicoBpf
 from flowdiag_parsers.calico.component_log import CalicoLog
@@ -24,6 +26,8 @@ from flowdiag_parsers.hubble.observe_compact import HubbleCompact
 from flowdiag_parsers.hubble.observe_dict import HubbleDict
 from flowdiag_parsers.hubble.observe_table import HubbleTable
 from flowdiag_parsers.netfilter.kernel_log import NetfilterLog
+from flowdiag_parsers.ovn.acl_log import OvnAcl
+from flowdiag_parsers.weave.npc_log import WeaveNpc
 
 NS = 1_000_000_000
 
@@ -479,7 +483,173 @@ aws_records = st.one_of(
         ]
     ),
 )
+ovn_records = st.one_of(
+    st.builds(
+        lambda at, name, verdict, rest, flow: (
+            f"{at}|00004|acl_log(ovn_pinctrl0)|INFO|name={name}, verdict={verdict}, severity=alert{rest}:"
+            f" {flow[0]},vlan_tci=0x0000,dl_src=0a:58:0a:81:02:01,dl_dst=0a:58:0a:81:02:23,{flow[1]}"
+        ),
+        st.sampled_from(
+            [
+                "2026-01-05T16:28:54.139Z",
+                "2026-01-05T16:28:54.14Z",
+                "2026-01-05T16:28:55Z",
+                "2026-13-05T16:28:54.139Z",
+                "2026-01-05 16:28:54.139Z",
+            ]
+        ),
+        st.sampled_from(
+            ['"NP:shop:Ingress"', '"a, b"', "<unnamed>", '"neutron-1"', '"Dropped 4 log"', '"ä"']
+        ),
+        st.sampled_from(["drop", "reject", "allow", "pass", "DROP"]),
+        st.sampled_from(["", ", direction=to-lport", ", direction=from-lport", ", direction=up"]),
+        st.one_of(
+            st.builds(
+                lambda src, a, b, flags: (
+                    "tcp",
+                    f"nw_src={src},nw_dst=10.129.2.35,nw_tos=0,nw_ecn=0,nw_ttl=62,nw_frag=no,tp_src={a},tp_dst={b}{flags}",
+                ),
+                st.sampled_from(["10.131.0.39", "10.131.0.4"]),
+                st.one_of(ports, st.just(0)),
+                st.one_of(ports, st.just(0)),
+                st.sampled_from(
+                    ["", ",tcp_flags=syn", ",tcp_flags=syn|ack", ",tcp_flags=0", ",tcp_flags=syn.ack"]
+                ),
+            ),
+            st.sampled_from(
+                [
+                    (
+                        "icmp",
+                        "nw_src=10.131.0.39,nw_dst=10.129.2.35,nw_tos=0,nw_ttl=64,icmp_type=8,icmp_code=0",
+                    ),
+                    ("icmp", "nw_src=10.131.0.39,nw_dst=10.129.2.35,nw_tos=0,nw_ttl=64,icmp_type=8"),
+                    ("tcp6", "ipv6_src=fd01::9,ipv6_dst=fd01::7,ipv6_label=0x0,nw_tos=0,tp_src=1,tp_dst=53"),
+                    ("tcp6", "ipv6_src=fd01::9,ipv6_dst=fd01::7,nw_tos=0,nw_src=abc,tp_src=1,tp_dst=53"),
+                    ("arp", "arp_spa=10.131.0.39,arp_tpa=10.129.2.35"),
+                    ("udp", "nw_src=10.131.0.39,nw_dst=10.1"),
+                ]
+            ),
+        ),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            '2026-01-05T16:28:54.139Z|00004|acl_log(ovn_pinctrl0)|INFO|name="NP:shop',
+            "2026-01-05T16:28:54.2Z|00009|acl_log(ovn_pinctrl0)|WARN|Dropped 47 log messages in last 12 seconds",
+            "2026-01-05T16:28:54.204Z|00025|binding|INFO|shop_web-1: Claiming 0a:58:0a:81:02:23 10.129.2.35",
+        ]
+    ),
+)
+antrea_lines = st.one_of(
+    st.builds(
+        lambda at, ref, rule, action, src, a, dst, b, end: (
+            f"{at} {ref} {rule} {action} shop/web-1 {src} {a} {dst} {b} TCP 60 {end}"
+        ),
+        st.sampled_from(
+            [
+                "2026/01/05 12:45:21.804416",
+                "2026/01/05 12:46:02.000000",
+                "2026/13/05 12:45:21.804416",
+                "2026-01-05 12:45:21.804416",
+            ]
+        ),
+        st.sampled_from(
+            [
+                "AntreaPolicyIngressRule AntreaNetworkPolicy:shop/web",
+                "IngressDefaultRule K8sNetworkPolicy",
+                "IngressRule K8sNetworkPolicy:shop/ä",
+                "IngressRule Something:shop/web",
+            ]
+        ),
+        st.sampled_from(["<nil>", "Drop", "Deny80"]),
+        st.sampled_from(
+            [
+                "Ingress Drop 16",
+                "Egress Reject <nil>",
+                "Ingress Allow -1",
+                "Ingress Redirect 1",
+                "Drop 44900",
+                "Ingress Lose 1",
+            ]
+        ),
+        st.sampled_from(["10.10.1.7", "fd00::7", "1.2"]),
+        st.one_of(ports, st.sampled_from(["<nil>", 0])),
+        st.sampled_from(["10.10.1.14", "DEST:"]),
+        st.one_of(ports, st.sampled_from(["<nil>", 0])),
+        st.sampled_from(
+            [
+                "<nil>",
+                "label-1",
+                "10.10.1.99",
+                "two words",
+                "<nil> [3 packets in 1.011379442s]",
+                "label-1 [2 packets in 999ms]",
+                "<nil> [0 packets in 1s]",
+                "<nil> [5 packets in 1s",
+            ]
+        ),
+    ),
+    st.sampled_from(
+        ["", "what is this", "2026/01/05 23:24:43.422233 IngressDefaultRule K8sNetworkPolicy <nil> Ingress "]
+    ),
+)
+antrea_rows = st.one_of(
+    st.builds(
+        lambda start, end, src, a, b, pod, action, spare: (
+            f"{start},{end},{src},10.10.0.80,{a},{b},TCP,{pod},shop,n1,web-1,shop,n2,10.96.0.10,10.96.0.10,80,"
+            f"shop/web:http,web,shop,rule-1,{action},K8sNetworkPolicy,,,,Invalid,Invalid,,{spare}"
+        ),
+        st.sampled_from(["1767607200", "1767607201", "17676072001", "176760720"]),
+        st.sampled_from(["1767607260", "1767607299", ""]),
+        st.sampled_from(["10.10.0.79", "fd00::7", ""]),
+        st.one_of(ports, st.sampled_from([0, "00", ""])),
+        st.one_of(ports, st.sampled_from([0, "00", ""])),
+        st.sampled_from(["client-1", '"client,1"', "ä", ""]),
+        st.sampled_from(["Drop", "Allow", "2", "Invalid"]),
+        st.sampled_from(["", ",", "x y,", ",,"]),
+    ),
+    st.sampled_from(
+        ["", "what is this", "1767607200,1767607260,10.10.0.79", '{"sourceIP":"10.10.0.79"}', '{"sourceIP":']
+    ),
+)
+weave_lines = st.one_of(
+    st.builds(
+        lambda at, proto, src, a, dst, b: (
+            f"{at}{proto} connection from {src}:{a} to {dst}:{b} blocked by Weave NPC."
+        ),
+        st.sampled_from(
+            [
+                "WARN: 2026/01/05 10:00:06.963438 ",
+                "WARN: 2026/01/05 10:00:06.963487 ",
+                "WARN: 2026/01/05 10:00:06.964900 ",
+                "WARN: 2026/01/05 10:01:07.000000 ",
+                "WARN: 2026/13/05 10:01:07.000000 ",
+                'time="2016-10-06T00:17:09Z" level=warning msg="',
+                "",
+            ]
+        ),
+        st.sampled_from(["TCP", "UDP", "SCTP"]),
+        st.sampled_from(["10.32.0.17", "[fd00::a]", "<unknown IP>", "0.0.0.0"]),  # noqa: S104 - an address in a log
+        st.sampled_from([68, 40_001, 0]),
+        st.sampled_from(["10.32.0.5", "255.255.255.255", "fd00::b"]),
+        st.sampled_from([67, 8080, 40_003]),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "panic: something else entirely",
+            "INFO: 2026/01/05 10:00:00.000001 Starting Weave NPC 2.8.1",
+            'INFO: 2026/01/05 12:00:01.210224 EVENT AddNetworkPolicy {"metadata":{"name":"we',
+            "WARN: 2026/01/05 10:00:06.963438 TCP connection from 10.32.0.17",
+        ]
+    ),
+)
 FORMS = [
+    (OvnAcl(), ovn_records),
+    (AntreaNpLog(), antrea_lines),
+    (AntreaFlows(), antrea_rows),
+    (WeaveNpc(), weave_lines),
     (AwsPolicyAgent(), aws_records),
     (HubbleCompact(), compact_lines),
     (HubbleTable(), table_rows),
@@ -542,6 +712,37 @@ def flow_of_few_kinds(dice):
     )
 
 
+OTHERS = {
+    "ovn-acl": (
+        (
+            '{0}Z|00004|acl_log(ovn_pinctrl0)|INFO|name="NP:shop:Ingress", verdict={3}, severity=alert, direction=to-lport: tcp,'
+            "vlan_tci=0x0000,dl_src=0a:58:0a:81:02:01,dl_dst=0a:58:0a:81:02:23,nw_src=10.131.0.39,nw_dst=10.129.2.35,nw_tos=0,"
+            "nw_ecn=0,nw_ttl=62,nw_frag=no,tp_src={1},tp_dst={2},tcp_flags=syn"
+        ),
+        ["2026-01-05T16:28:54.139", "2026-01-05T16:28:54.9", "2026-01-05T16:28:55.586"],
+    ),
+    "antrea-np-log": (
+        (
+            "{0} AntreaPolicyIngressRule AntreaNetworkPolicy:shop/web RejectTCP Ingress {3} 16 shop/web-1 10.10.1.7 {1} "
+            "10.10.1.14 {2} TCP 60 tcp-label"
+        ),
+        ["2026/01/05 12:45:21.804416", "2026/01/05 12:45:22.000000", "2026/01/05 12:47:22.000001"],
+    ),
+    "antrea-flows": (
+        (
+            "{0},1767607260,10.10.0.79,10.10.0.80,{1},{2},TCP,client-1,shop,n1,web-1,shop,n2,10.96.0.10,10.96.0.10,80,"
+            "shop/web:http,web,shop,rule-1,{3},K8sNetworkPolicy,,,,Invalid,Invalid,,,"
+        ),
+        ["1767607200", "1767607201", "1767607290"],
+    ),
+    "weave-npc": (
+        "WARN: {0} TCP connection from 10.32.0.17:{1} to 10.32.0.5:{2} blocked by Weave NPC.",
+        ["2026/01/05 10:00:06.963438", "2026/01/05 10:00:06.963900", "2026/01/05 10:01:06.963438"],
+    ),
+}
+"""Parser -> a line, and its stamps: two connections either way round."""
+
+
 def busy(parser, seed):
     """Sixty lines of few kinds: two connections either way round, from ever new client ports."""
     dice = random.Random(seed)  # noqa: S311 - test data
@@ -557,6 +758,19 @@ def busy(parser, seed):
             + shape.format(a=a, b=b, verdict=dice.choice(["DENY", "ACCEPT"]), **said)
             + '"}'
             for a, b in (dice.sample(ends, 2) for _ in range(40))
+        ]
+    if parser.name in OTHERS:
+        shape, stamps = OTHERS[parser.name]
+        second = dice.choice(stamps)
+        return [
+            shape.format(
+                second if dice.random() < 0.8 else dice.choice(stamps),
+                *dice.sample([dice.choice([40_001, 40_002]), dice.choice([80, 443, 40_003])], 2),
+                dice.choice(["drop", "allow"])
+                if parser.name == "ovn-acl"
+                else dice.choice(["Drop", "Allow"]),
+            )
+            for _ in range(60)
         ]
     if parser.name not in {"hubble-compact", "cilium-monitor"}:
         return []
@@ -737,7 +951,7 @@ def test_folding_is_reading_and_adding(parser, lines, data):
                 at=[None if number % 14 == 0 else at for number, at in zip(numbers, times, strict=True)],
                 node=nodes,
                 pod=None if pods is None else [pods[number // 2 % len(pods)] for number in numbers],
-                year_inferred=enveloped == "yearless" and parser.tells_inferred_years,
+                year_inferred=enveloped == "yearless" and getattr(parser, "tells_inferred_years", False),
             )
         blocks.append(Block(data=text.encode(), first_line=first, envelope=envelope, last=last))
         first += len(rows)

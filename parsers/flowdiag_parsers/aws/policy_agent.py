@@ -40,6 +40,7 @@ from flowdiag.parserkit import (
     protocol_name,
     seek,
     text_of,
+    utc_second,
 )
 
 __all__ = ["AwsPolicyAgent"]
@@ -155,7 +156,7 @@ class AwsPolicyAgent:
                 sink.add(event)
             return
         fold_forms(
-            self, block, context, sink, LineForm(pattern=patterns[0], quick=patterns[1], clock=_second)
+            self, block, context, sink, LineForm(pattern=patterns[0], quick=patterns[1], clock=utc_second)
         )
 
 
@@ -208,14 +209,6 @@ def _instant(record: dict[str, Any]) -> int | None:
     stamp = text_of(record, "ts", "timestamp")
     try:
         return parse_rfc3339(stamp) if stamp else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _second(text: bytes, enveloped: bool) -> int | None:
-    del enveloped  # the stamp has year and zone
-    try:
-        return parse_rfc3339(f"{text.decode('ascii')}Z")
     except (ValueError, OverflowError):
         return None
 

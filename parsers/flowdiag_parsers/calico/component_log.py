@@ -63,8 +63,9 @@ _FORM = re.compile(
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
 _QUICK = re.compile(
-    rb"([12]\d{3}-.{5} .{8})\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
-    rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/]{1,80}) (?:-?\d{1,7}|<nil>):(?: (.*)|)()\n"
+    rb"^([12]\d{3}-.{5} .{8})\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
+    rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/]{1,80}) (?:-?\d{1,7}|<nil>):(?: (.*)|)()\n",
+    re.MULTILINE,
 )
 _STARTS: dict[bytes, tuple[bytes, ...]] = {
     file.encode(): tuple(entry.starts.encode() for entry in SIGNALS if entry.file == file)

@@ -58,7 +58,8 @@ _FORM = re.compile(
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
 _QUICK = re.compile(
-    rb'time="?(\d.{9}T.{8})(?:\.(\d{1,9}))?Z"? (level=[a-z]{4,7}) (?:source=[^ ]{1,300} )?msg="([^"]{0,1000})"(.*)\n'
+    rb'^time="?(\d.{9}T.{8})(?:\.(\d{1,9}))?Z"? (level=[a-z]{4,7}) (?:source=[^ ]{1,300} )?msg="([^"]{0,1000})"(.*)\n',
+    re.MULTILINE,
 )
 _MAX_KNOWN = 20_000
 

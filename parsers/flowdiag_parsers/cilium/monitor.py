@@ -19,6 +19,7 @@ from flowdiag.parserkit import (
     LineEnvelope,
     LineForm,
     ParseContext,
+    Record,
     decode,
     fold_forms,
     iter_lines,
@@ -172,7 +173,7 @@ class CiliumMonitor:
         scope = context.input if context.endpoint_ids else None
         with_raw = structs.replace(context, keep_raw=True)
 
-        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+        def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             original = decode(line)
             found = read_line(original.rstrip(), carrier(around, with_raw, original))
             if found is not None:

@@ -15,6 +15,7 @@ from flowdiag.parserkit import (
     LineEnvelope,
     LineForm,
     ParseContext,
+    Record,
     decode,
     fold_forms,
     iter_lines,
@@ -143,7 +144,7 @@ class HubbleCompact:
         """Count as reading would, but read only the first record of each kind."""
         clock, with_raw = Clock(context), structs.replace(context, keep_raw=True)
 
-        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+        def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             return _line(decode(line), around, with_raw, clock, cut=False)
 
         form = LineForm(pattern=_FORM, quick=_QUICK, clock=clock.start, read=read)

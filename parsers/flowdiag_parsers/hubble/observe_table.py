@@ -15,6 +15,7 @@ from flowdiag.parserkit import (
     LineEnvelope,
     LineForm,
     ParseContext,
+    Record,
     decode,
     fold_forms,
     iter_lines,
@@ -117,7 +118,7 @@ class HubbleTable:
         """Count as reading would, but read only the first record of each kind."""
         clock, with_raw = Clock(context), structs.replace(context, keep_raw=True)
 
-        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+        def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             return _row(decode(line), around, with_raw, clock, cut=False)
 
         pattern, quick = (_NODE_FORM, _NODE_QUICK) if _has_nodes(block.data) else (_FORM, _QUICK)

@@ -21,6 +21,7 @@ from flowdiag.parserkit import (
     ParseContext,
     ParseWarning,
     Peer,
+    Record,
     TimeSource,
     decode,
     fold_forms,
@@ -116,7 +117,7 @@ class NetfilterLog:
         """Count as reading would, but read only the first packet line of each kind."""
         with_raw = msgspec.structs.replace(context, keep_raw=True)
 
-        def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
+        def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             text = decode(line)
             yield _packet_event(text, text, read_header(text, context), around, with_raw, last=False)
 

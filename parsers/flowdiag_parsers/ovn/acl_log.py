@@ -9,30 +9,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from msgspec import structs
 
 from flowdiag.parserkit import (
+    NOTHING,
     NS,
     Block,
     Cause,
     Direction,
     Event,
     FlowEvent,
+    FlowSink,
     Frame,
     GapEvent,
     Icmp,
+    LineEnvelope,
+    LineForm,
     LogEvent,
     ParseContext,
     ParseWarning,
     Peer,
     PolicyHit,
+    Reading,
+    Record,
     Verdict,
     canonical_ip,
     decode,
+    fold_forms,
     frame,
     iter_lines,
     parse_rfc3339,
     protocol_name,
+    utc_second,
 )
 from flowdiag_parsers.ovn.acl_name import policy_of
 
@@ -47,6 +57,26 @@ _HEADER = re.compile(
 _ACL = re.compile(
     r"name=(?P<quote>\"?)(?P<name><unnamed>|[^\",\n]{0,256})(?P=quote), verdict=(?P<verdict>[a-z]{3,10})"
     r"(?:, severity=(?P<severity>[a-z]{1,10}))?(?:, direction=(?P<direction>from-lport|to-lport))?(?:: ?(?P<flow>.*))?"
+)
+# The same as whole lines, with the groups of `flowdiag.parserkit.line_form.GROUPS`; link addresses, lifetimes and the
+# line's own number tell nothing.
+_FORM = re.compile(
+    rb"(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z\|\d{1,10}\|acl_log\([\w-]{1,60}\)\|[A-Z]{3,5}\|"
+    rb'(name="[!#-+\--~]{0,256}", verdict=[a-z]{3,10}(?:, severity=[a-z]{1,10})?(?:, direction=(?:from|to)-lport)?: ?[a-z]{2,8}[46]?)'
+    rb",vlan_tci=0x[0-9a-f]{1,4},dl_src=[0-9a-f:]{17},dl_dst=[0-9a-f:]{17},"
+    rb"(nw_src=[0-9.]{7,15},nw_dst=[0-9.]{7,15}|ipv6_src=[0-9a-f.:]{2,45},ipv6_dst=[0-9a-f.:]{2,45})"
+    rb"(?:,ipv6_label=0x[0-9a-f]{1,8})?(?:,nw_(?:tos|ecn|ttl|frag)=[a-z0-9_]{1,10}){0,6}"
+    rb"(?:,tp_src=(\d{1,5})(),tp_dst=(\d{1,5})()()(?:,tcp_flags=(0|[a-z|]{1,40}))?)?(?:,(icmp_type=\d{1,3},icmp_code=\d{1,3}))?"
+    rb"|([^\n]*))\n"
+)
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
+_QUICK = re.compile(
+    rb"(?:(.{10}T.{8})\.(\d{1,9})Z\|\d{1,10}\|acl_log\([\w-]{1,60}\)\|[A-Z]{3,5}\|"
+    rb'(name="[^", \n]{0,256}", verdict=[a-z]{3,10}(?:, severity=[a-z]{1,10})?(?:, direction=(?:from|to)-lport)?: ?[^,]{2,8})'
+    rb",vlan_tci=[^,]{3,6},dl_src=[^,]{17},dl_dst=[^,]{17},"
+    rb"(nw_src=[^,]{7,15},nw_dst=[^,]{7,15}),nw_tos=\d{1,3},nw_ecn=\d,nw_ttl=\d{1,3}(?:,nw_frag=[a-z]{2,10})?"
+    rb"(?:,tp_src=(\d{1,5})(),tp_dst=(\d{1,5})()()(?:,tcp_flags=(0|[a-z|]{1,40}))?)?(?:,(icmp_type=\d{1,3},icmp_code=\d{1,3}))?"
+    rb"|(.*))\n"
 )
 _PAIR = re.compile(r"(?:^|,)([a-z][a-z0-9_]{1,20})=([^,\s]{0,80})")
 _SNIFF = re.compile(rb"\|acl_log\(|\|(?:binding|lflow|pinctrl)\|(?:INFO|WARN|ERR)\|")
@@ -67,6 +97,8 @@ _VERDICTS = {
 _DIRECTIONS = {"to-lport": Direction.INGRESS, "from-lport": Direction.EGRESS}
 _RATE = 20
 """ovnkube's default ``acl-logging-rate-limit``, messages a second and node."""
+_Seconds = dict[str | None, list[int]]
+"""By node the second of its latest line, and how many of that second stand together."""
 _LEVELS = {
     "EMER": "fatal",
     "ERR": "error",
@@ -100,7 +132,7 @@ class OvnAcl:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per ACL line, a gap where lines were limited, a message for other modules."""
-        seconds: dict[str | None, tuple[int, int]] = context.memory.setdefault("ovn-acl", {})
+        seconds: _Seconds = context.memory.setdefault("ovn-acl", {})
         for index, line in iter_lines(block):
             if b"|" not in line:
                 continue
@@ -124,6 +156,43 @@ class OvnAcl:
                 continue
             yield _flow(match, shared)
             yield from _full_second(shared, seconds)
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first record of each kind."""
+        with_raw = structs.replace(context, keep_raw=True)
+        seconds: _Seconds = context.memory.setdefault("ovn-acl", {})
+        nodes = block.envelope.node if block.envelope is not None else None
+
+        def node_of(place: int) -> str | None:
+            return (nodes[place] if nodes is not None else None) or context.node
+
+        def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
+            text = decode(line)
+            header = _HEADER.match(text)
+            match = _ACL.match(text, header.end()) if header is not None else None
+            if header is not None and match is not None:
+                yield _flow(match, frame(around, with_raw, text, _instant(header["at"])))
+
+        starts: dict[bytes, int | None] = {}
+
+        def joined(place: int, record: Record, reading: Reading) -> Record:
+            stamp = record[0]
+            if stamp not in starts:
+                at = utc_second(stamp, False)
+                starts[stamp] = None if at is None else at // NS
+            second = starts[stamp]
+            if second is None:
+                # Not a day of the calendar: the wrapper's time counts.
+                reading.read(place, place + 1)
+                return NOTHING
+            if _fills(seconds, node_of(place), second):
+                around = reading.block.of_line(place)
+                shared = frame(around, with_raw, decode(reading.lines[place]), second * NS)
+                sink.add(_full(shared, second))
+            return record
+
+        form = LineForm(pattern=_FORM, quick=_QUICK, clock=utc_second, read=read, joined=joined)
+        fold_forms(self, block, context, sink, form)
 
 
 def _instant(text: str) -> int | None:
@@ -215,26 +284,37 @@ def _limited(shared: Frame, dropped: re.Match[str]) -> GapEvent:
     )
 
 
-def _full_second(shared: Frame, seconds: dict[str | None, Any]) -> Iterator[Event]:
+def _full_second(shared: Frame, seconds: _Seconds) -> Iterator[Event]:
     """A second that reaches the limit probably passed it: the meter drops without a word."""
     at, node = shared["at"], shared["node"]
     if at is None:
         return
     second = at // NS
-    before, count = seconds.get(node, (second, 0))
-    count = count + 1 if before == second else 1
-    seconds[node] = (second, count)
-    if count == _RATE:
-        yield GapEvent(
-            line=shared["line"],
-            at=second * NS,
-            time_source=shared["time_source"],
-            node=node,
-            raw=shared["raw"],
-            kind="rate-limited",
-            until=(second + 1) * NS,
-            message=f"{_RATE} ACL lines in one second, which is the default limit: counts are lower bounds",
-        )
+    if _fills(seconds, node, second):
+        yield _full(shared, second)
+
+
+def _fills(seconds: _Seconds, node: str | None, second: int) -> bool:
+    """Count a line; whether it is the last that the limit lets through."""
+    before = seconds.get(node)
+    if before is None or before[0] != second:
+        seconds[node] = [second, 1]
+        return False
+    before[1] += 1
+    return before[1] == _RATE
+
+
+def _full(shared: Frame, second: int) -> GapEvent:
+    return GapEvent(
+        line=shared["line"],
+        at=second * NS,
+        time_source=shared["time_source"],
+        node=shared["node"],
+        raw=shared["raw"],
+        kind="rate-limited",
+        until=(second + 1) * NS,
+        message=f"{_RATE} ACL lines in one second, which is the default limit: counts are lower bounds",
+    )
 
 
 def _message(header: re.Match[str], body: str, shared: Frame) -> LogEvent:

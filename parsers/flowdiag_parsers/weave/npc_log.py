@@ -11,30 +11,40 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from msgspec import structs
+
 from flowdiag.parserkit import (
+    GROUPS,
+    NOTHING,
     Block,
     Cause,
     ChangeEvent,
     Event,
     FlowEvent,
+    FlowSink,
     Frame,
     LineEnvelope,
+    LineForm,
     LogEvent,
     ObjectRef,
     ParseContext,
     ParseWarning,
     Peer,
+    Reading,
+    Record,
     TimeSource,
     Verdict,
     Witness,
     canonical_ip,
     decode,
+    fold_forms,
     frame,
     iter_lines,
     object_of,
     parse_rfc3339,
     seek,
     text_of,
+    zoned_second,
 )
 
 __all__ = ["WeaveNpc"]
@@ -49,6 +59,23 @@ _BLOCKED = re.compile(
     r"(?P<proto>TCP|UDP) connection from (?P<src>\S{1,80}|<unknown IP>:\d{1,5}) to"
     r" (?P<dst>\S{1,80}|<unknown IP>:\d{1,5}) blocked by Weave NPC\."
 )
+# The same as whole lines since 1.9, with the groups of `flowdiag.parserkit.line_form.GROUPS`: but for DHCP's, whose ports
+# make them what they are.
+_FORM = re.compile(
+    rb"(?:WARN: (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)\.(\d{6}) ((?:TCP|UDP) connection from (?!0\.0\.0\.0:)[0-9.]{7,15}|"
+    rb"(?:TCP|UDP) connection from \[[0-9a-f:.]{2,45}\])():(\d{1,5}) to ([0-9.]{7,15}|\[[0-9a-f:.]{2,45}\]):(\d{1,5})"
+    rb" blocked by Weave NPC\.()()()()"
+    rb"|([^\n]*))\n"
+)
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
+_QUICK = re.compile(
+    rb"(?:WARN: (\d{4}/\d\d/\d\d .{8})\.(\d{6}) ((?:TCP|UDP) connection from (?!0\.0\.0\.0:)[^: ]{7,15})():(\d{1,5})"
+    rb" to ([^: ]{7,15}):(\d{1,5}) blocked by Weave NPC\.()()()()"
+    rb"|(.*))\n"
+)
+_STAMP_BYTES = len("WARN: 2020/09/09 13:43:06.963438 ")
+_REST = GROUPS.index("rest")
+_AGAIN = b"again"
 # "INFO: 2020/07/06 15:07:18.144209 EVENT UpdateNetworkPolicy {json} {json}"   2.0 to 2.8
 _EVENT = re.compile(r"EVENT (?P<verb>Add|Update|Delete)(?P<kind>NetworkPolicy|Namespace|Pod) (?=\{)")
 _SNIFF = re.compile(
@@ -95,7 +122,7 @@ class WeaveNpc:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow for each blocked line, a change for each policy EVENT, a message for the rest."""
-        seen: dict[str, int] = context.memory.setdefault("weave-npc", {})
+        seen: dict[bytes, int] = context.memory.setdefault("weave-npc", {})
         for index, line in iter_lines(block):
             text = decode(line)
             header = _HEADER.search(text, 0, 400)
@@ -110,12 +137,50 @@ class WeaveNpc:
             shared = frame(around, context, text, _instant(header, context))
             yield from self._record(text[header.end() :], header, shared, seen, around)
 
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first line of each kind."""
+        with_raw = structs.replace(context, keep_raw=True)
+        seen: dict[bytes, int] = context.memory.setdefault("weave-npc", {})
+
+        def read(line: bytes, around: LineEnvelope, record: Record) -> Iterator[Event]:
+            text = decode(line)
+            header, blocked = _HEADER.match(text), _BLOCKED.search(text)
+            if header is not None and blocked is not None:
+                shared = frame(around, with_raw, text, _instant(header, with_raw))
+                yield _flow(blocked, shared, again=record[_REST] == _AGAIN)
+
+        clock = zoned_second(context.zone)
+        instants: dict[bytes, int | None] = {}
+
+        def joined(place: int, record: Record, reading: Reading) -> Record:
+            second = record[0]
+            if second not in instants:
+                instants[second] = clock(second, False)
+            start = instants[second]
+            if start is None:
+                # Not a day of the calendar: the wrapper's time counts.
+                reading.read(place, place + 1)
+                return NOTHING
+            at = start + int(record[1]) * 1000
+            again = _is_again(reading.lines[place][_STAMP_BYTES:], at, at, seen)
+            return (*record[:_REST], _AGAIN, b"") if again else record
+
+        fold_forms(
+            self,
+            block,
+            context,
+            sink,
+            LineForm(pattern=_FORM, quick=_QUICK, clock=clock, read=read, joined=joined),
+        )
+
     def _record(
-        self, body: str, header: re.Match[str], shared: Frame, seen: dict[str, int], around: LineEnvelope
+        self, body: str, header: re.Match[str], shared: Frame, seen: dict[bytes, int], around: LineEnvelope
     ) -> Iterator[Event]:
         blocked = _BLOCKED.search(body, 0, 400)
         if blocked is not None:
-            yield _flow(blocked, shared, seen)
+            own = shared["at"] if shared["time_source"] is TimeSource.RECORD else None
+            again = _is_again(blocked[0].encode("utf-8", "replace"), shared["at"], own, seen)
+            yield _flow(blocked, shared, again=again)
             return
         event = _EVENT.match(body)
         if event is not None and event["kind"] != "Pod":
@@ -142,17 +207,27 @@ def _instant(header: re.Match[str], context: ParseContext) -> int | None:
         return None
 
 
-def _flow(blocked: re.Match[str], shared: Frame, seen: dict[str, int]) -> FlowEvent:
-    at = shared["at"]
-    key = blocked[0]
-    before = seen.get(key)
-    again = at is not None and before is not None and 0 <= at - before <= _SAME_PACKET_NS
-    if again:
-        seen.pop(key, None)
-    elif at is not None and shared["time_source"] is TimeSource.RECORD:
+def _is_again(words: bytes, at: int | None, own: int | None, seen: dict[bytes, int]) -> bool:
+    """Whether the line before that says the same is of the same packet.
+
+    Args:
+        words: what the line says, without its stamp.
+        at: its time, or its wrapper's.
+        own: its time, where it is its own.
+        seen: changes by it.
+    """
+    before = seen.get(words)
+    if at is not None and before is not None and 0 <= at - before <= _SAME_PACKET_NS:
+        del seen[words]
+        return True
+    if own is not None:
         if len(seen) >= _REMEMBERED:
             seen.clear()
-        seen[key] = at
+        seen[words] = own
+    return False
+
+
+def _flow(blocked: re.Match[str], shared: Frame, *, again: bool) -> FlowEvent:
     src, dst = _end(blocked["src"]), _end(blocked["dst"])
     # A client without an address asks everybody for one (weaveworks/weave#3657): no policy is meant for that.
     dhcp = (src.ip, src.port, dst.port) == ("0.0.0.0", 68, 67)  # noqa: S104 - an address in a log, not a socket
