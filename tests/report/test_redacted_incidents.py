@@ -16,13 +16,8 @@ from flowdiag.model.report import Report
 from flowdiag.parserkit.registry import available, load
 from flowdiag.report import GROUP, Options
 from flowdiag.report.redact import redact
-from flowdiag.report.redact.words import (
-    ENTITIES,
-    PUBLIC,
-    is_common_group,
-    is_common_key,
-    is_number,
-)
+from flowdiag.report.redact.keys import is_common_group, is_common_key
+from flowdiag.report.redact.words import ENTITIES, PUBLIC, is_number
 from tests.report.test_redact import PLAIN
 from tests.report.test_whole_incidents import INCIDENTS, report_of
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from flowdiag.report.redact.keys import is_count_key, is_enum_key, is_message_key, is_name_key
 from flowdiag.report.redact.text import Texts
-from flowdiag.report.redact.words import is_enum_key, is_message_key
 
 __all__ = ["Evidence"]
 
@@ -20,6 +20,7 @@ _MAX_RAW = 20_000
 _MAX_DEPTH = 64
 # Field names of exports: traffic_direction, IP, l4, @timestamp; what else stands as a key is somebody's.
 _FIELD = re.compile(r"@?[A-Za-z][A-Za-z0-9]{0,40}(?:[_ ][A-Za-z0-9]{1,30}){0,8}")
+_DIGITS = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?")
 # Maps of labels are somebody's keys: "labels":{...}, "podLabels", "matchLabels", "annotations"
 _LABEL_MAP = re.compile(r".*(?:[Ll]abels?|[Aa]nnotations?)|selector|nodeSelector")
 # Where a program said it: "caller":"events/events.go:195", "module":"agent.controlplane.policy".  Calico's tier
@@ -35,6 +36,10 @@ class Evidence:
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
         self._done: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """More numbers are known as names now: lines may hold them where no place tells."""
+        self._done.clear()
 
     def raw(self, text: str) -> str:
         """A line as it was recorded; a long one is cut."""
@@ -67,7 +72,11 @@ class Evidence:
                 label = labels and name not in _IN_LABELS
                 shown[self._key(name, label)] = self._json(item, "" if label else name, depth + 1)
             return shown
-        return [self._json(item, key, depth + 1) for item in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [self._json(item, key, depth + 1) for item in value]
+        if isinstance(value, int) and not isinstance(value, bool) and is_name_key(key):
+            return self._texts.value(str(value), "text")  # a table's export writes a namespace 1234 so
+        return value
 
     def _key(self, name: str, labels: bool) -> str:
         if labels or not _FIELD.fullmatch(name):
@@ -79,6 +88,10 @@ class Evidence:
             return self._line(value, depth + 1)
         if is_message_key(key):
             return self._line(value, depth + 1)
+        if _DIGITS.fullmatch(value) and is_count_key(key):
+            return value
+        if _LABEL_MAP.fullmatch(key) and "=" not in value:
+            return self._texts.key(value)
         if key in _OF_PROGRAMS or (key == "tier" and value == "default"):
             return value
         return self._texts.line(value) if is_enum_key(key) else self._texts.value(value, "text")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
+from flowdiag.report.redact.keys import is_common_group, is_common_key, is_count_key
 from flowdiag.report.redact.text import Texts
 from flowdiag.report.redact.tokens import Tokens
-from flowdiag.report.redact.words import ENTITIES, is_common_group, is_common_key, is_format_word, is_number
+from flowdiag.report.redact.words import ENTITIES, is_format_word, is_number, may_be_called
 
 __all__ = ["Manifests"]
 
@@ -45,6 +46,8 @@ _FORMAT_VALUES = frozenset(
         "resourceVersion",
     ]
 )
+# 8080:8090 (Calico), 8080-8090
+_PORTS = re.compile(r"[0-9]{1,5}[:-][0-9]{1,5}")
 _ENTITY_LISTS = frozenset({"fromEntities", "toEntities"})
 # Calico: app == 'pay-api' && has(team), projectcalico.org/name == "edge", role in {'a', "b"}
 _SELECTOR_KEY = re.compile(r".*[sS]elector")
@@ -155,7 +158,12 @@ class _Walk:
 
     def _value(self, text: str, key: str, parent: str) -> str:
         bare = text.strip("'\"")
-        if not bare or is_number(bare) or text in ("{}", "[]", "|", "|-", ">", ">-"):
+        if not bare or text in ("{}", "[]", "|", "|-", ">", ">-"):
+            return text
+        counts = is_count_key(key)
+        if (counts and _PORTS.fullmatch(bare)) or (
+            is_number(bare) and (counts or key in _FORMAT_VALUES or not may_be_called(bare))
+        ):
             return text
         if text in ("null", "true", "false") and (key in _FORMAT_VALUES or self._tokens.known(text) is None):
             return text

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from flowdiag.report.redact.words import is_common_key, is_enum_key, is_kind, is_message_key
+from flowdiag.report.redact.keys import is_common_key, is_count_key, is_enum_key, is_message_key, is_name_key
+from flowdiag.report.redact.words import is_kind
 
-__all__ = ["Place", "place_of", "stands_bare"]
+__all__ = ["CALLED", "PROBES", "Place", "place_of", "stands_bare"]
 
 # name=, msg="; the key that a value stands behind
 _KEY = re.compile(r"([A-Za-z_][\w.-]{0,60})=[\"'\[({]?$")
+# Envoy's ns[shop]-policy[web], and what is no name: egress[0].to[1], cilium-agent[1234], [12345.678901]
+_INDEXED = re.compile(r"([A-Za-z]{1,40})\[$")
 # A reference to a policy, behind which an Antrea line has the rule's name: AntreaNetworkPolicy:shop/web allow-db
 _POLICY_REFERENCE = re.compile(r"[A-Za-z0-9]*Policy:\S+")
 # "in namespace shop", "Allow namespace shop on 9121/TCP", "namespace shop has no such label"; what stands there in
@@ -176,6 +179,10 @@ _RECORDED_ON = frozenset({"agent", "recorded", "lost", "through", "refused", "mi
 """What stands before ``on`` and a node, whatever follows it."""
 _COMMANDS = frozenset({"-zvw3", "-zuvw3", "nslookup", "ping", "-c3", "-w3"})
 """What stands before the host in commands."""
+CALLED = frozenset(["pod", "pods", "service", "svc", "policy", "workload", "container", "host", "ns", "job"])
+"""What a number is a name behind in a stranger's line, as behind a kind."""
+PROBES = frozenset({"-zvw3", "-zuvw3"})
+"""What a host certainly follows (flowdiag/timeline/commands.py)."""
 # " (198.51.100.80)", " (2001:db8::1)": flowdiag.diagnose.wording.end_text
 _BEFORE_ADDRESS = re.compile(r" \((?:[0-9.]{7,15}|[0-9A-Fa-f:.]{2,45})\)")
 _NEXT_WORD = re.compile(r" ([^\s.,:;)]{1,40})")
@@ -195,7 +202,9 @@ class Place(Enum):
     """A label's key stands here, or a field's name."""
     TARGET = 5
     """A kind of kubectl's and a name stand here."""
-    OPEN = 6
+    COUNT = 6
+    """A number here is a port, a count or a time; what is none is a name."""
+    OPEN = 7
 
 
 def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Place:
@@ -215,9 +224,16 @@ def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Plac
         key = _KEY.search(text, max(0, start - 66), start)
         if key is not None and (is_enum_key(key[1]) or is_message_key(key[1]) or before.startswith("--")):
             return Place.OPEN
+        # "k8s:port=8080" is a label, "tier=3" too.
+        counts = (
+            key is not None and is_count_key(key[1]) and text[key.start() - 1 : key.start()] not in (":", "/")
+        )
+        return Place.COUNT if counts else Place.NAME
+    if left in ('"', "'", "`") and right == left:
         return Place.NAME
-    if (left in ('"', "'", "`") and right == left) or (left == "[" and right == "]"):
-        return Place.NAME
+    if left == "[" and right == "]":
+        owner = _INDEXED.search(text, max(0, start - 41), start)
+        return Place.COUNT if owner is None or not (owner[1] == "ns" or is_name_key(owner[1])) else Place.NAME
     if left in (" ", "") and before and text[start - 1 - len(before) : start - 1] == before:
         if _POLICY_REFERENCE.fullmatch(before):
             return Place.NAME

@@ -9,48 +9,39 @@ quotes or brackets, and behind their kind.
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 
-from flowdiag.report.redact.places import Place, place_of, stands_bare
-from flowdiag.report.redact.tokens import Tokens
-from flowdiag.report.redact.words import (
-    CHUNK,
-    ENTITIES,
+from flowdiag.report.redact.forms import (
+    ACL_NAME,
+    FIELD,
+    HOST,
+    MAC,
+    POLICY_HIT,
+    PORT,
+    PORT_BEHIND,
+    SYSLOG_TIME,
+    WIDTH,
+    address_in,
+    spelt,
+)
+from flowdiag.report.redact.keys import (
     is_common_group,
     is_common_key,
     is_enum_key,
     is_message_key,
-    is_number,
-    is_sentence_word,
+    is_name_key,
 )
+from flowdiag.report.redact.places import CALLED, PROBES, Place, place_of, stands_bare
+from flowdiag.report.redact.tokens import Tokens
+from flowdiag.report.redact.words import CHUNK, ENTITIES, is_kind, is_number, is_sentence_word, may_be_called
 
 __all__ = ["Texts"]
 
-# 10.244.1.28, 10.244.0.0/16, fe80::1, 2001:db8::/32, ::ffff:10.0.0.1; MAC 0e:5d:2c:41:90:7b
-_IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\w)"
-_MAC = r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}(?:[0-9A-Fa-f]{2})(?:(?::[0-9A-Fa-f]{2}){8})?(?![\w:])"
-_IPV6 = r"(?<![\w:])(?=[0-9A-Fa-f:.]{2,45}(?![\w:]))(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{0,4}|(?:\d{1,3}\.){3}\d{1,3})(?![\w:])"
-_ADDRESS = re.compile(f"{_IPV4}|{_MAC}|{_IPV6}")
-# user-api.backend.svc.cluster.local, content.example.net
-_HOST = re.compile(r"(?:[\w-]{1,63}\.){1,8}[A-Za-z][\w-]{1,62}")
 _CHUNK = re.compile(CHUNK)
 _QUOTED = re.compile(r"(?<!\w)(['\"])(.{0,300}?)\1(?!\w)", re.DOTALL)
 _ENDS = ".-_+~^$:@#%/"
 _SEPARATORS = ("://", "/", "|", ":", "@", "#", "%")
-# 8080/TCP, 8080-8090/TCP, 53/udp; 42/web is a workload in a namespace whose name is a number
-_PORT = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?/(?:(?i:tcp|udp|sctp|icmp|any)|ICMPv6|icmpv6)")
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "ANY"})
-# policyRevision=41, dl_src=0a:58:..; a label's key looks alike and follows its source or stands in a value
-_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _LABEL_SOURCES = ("k8s:", "any:", "reserved:", "cidr:", "fqdn:", "container:")
-# NP:shop:Ingress, NP:shop:deny-all:Ingress:0, ANP:tenant:Egress:2, EF:shop:0 (OVN-Kubernetes' ACL names, 1.0)
-_ACL_NAME = re.compile(r"(BANP|ANP|NP|EF):([^:]+)(?::([^:]*[^:0-9][^:]*))??((?::(?:Ingress|Egress|[0-9]+))*)")
-# 1|default|shop/default.web-guard|deny|2 (Calico flow logs, v3.30)
-_POLICY_HIT = re.compile(r"(\d{1,4})\|([^|]*)\|([^|]*)\|(allow|deny|pass)\|(-?\d{0,4})")
-# Mar 17 14:03:13.850 (cilium monitor, v1.18), Jan  5 14:58:34 (syslog, RFC 3164)
-_SYSLOG_TIME = re.compile(
-    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?(?![\w.-])"
-)
 _OWN_HOSTS = frozenset({"kubernetes.default.svc.cluster.local"})
 # resource=knp/frontend/default-deny (cilium-agent, v1.18): a kind before namespace and name
 _REFERENCES = frozenset({"knp", "cnp", "networkpolicy", "ciliumnetworkpolicy"})
@@ -62,19 +53,6 @@ _DOCUMENTATION = (
     "https://docs.tigera.io/",
     "https://github.com/",
 )
-
-
-def _address_in(text: str) -> re.Match[str] | None:
-    """The first address; most words cannot hold one, and are not searched."""
-    return _ADDRESS.search(text) if text.count(".") >= 3 or text.count(":") >= 2 else None
-
-
-def _spelt(address: str) -> str:
-    """An address as it is always written (RFC 5952), so that it has one token in all its spellings."""
-    try:
-        return str(ip_address(address))
-    except ValueError:
-        return address.lower()
 
 
 class Texts:
@@ -91,9 +69,9 @@ class Texts:
     # -- the three sorts ------------------------------------------------------------------------------------
 
     def value(self, text: str, kind: str) -> str:
-        """Every word is a name's, but for numbers, addresses (which have tokens of their own) and known keys."""
+        """Every word is a name's, but for addresses (which have tokens of their own), ports and known keys."""
         text = self._tokens.without_odd(text)
-        hit = _POLICY_HIT.fullmatch(text)
+        hit = POLICY_HIT.fullmatch(text)
         if hit is not None:
             return "|".join(
                 (
@@ -116,7 +94,7 @@ class Texts:
 
     def line(self, text: str, kind: str = "text") -> str:
         """A line of a log, or any text of strangers."""
-        time = _SYSLOG_TIME.match(text)
+        time = SYSLOG_TIME.match(text)
         if time is not None:
             return time[0] + self._text(self._tokens.without_odd(text[time.end() :]), True, kind)
         return self._text(self._tokens.without_odd(text), True, kind)
@@ -140,24 +118,28 @@ class Texts:
     def address(self, text: str) -> str:
         """An address or range; the width stays."""
         address, slash, width = text.partition("/")
-        kind = "mac" if re.fullmatch(_MAC, address) else "ip6" if ":" in address else "ip4"
-        return self._tokens.of(_spelt(address), kind) + slash + width
+        kind = "mac" if MAC.fullmatch(address) else "ip6" if ":" in address else "ip4"
+        return self._tokens.of(spelt(address), kind) + slash + width
 
     def name(self, text: str, kind: str) -> str:
         """A field that holds one name, or an address, or a name with an address behind it."""
         token = self._tokens.known(text)
         if token is not None:
             return token
-        if _address_in(text):
+        if address_in(text):
             return self.value(text, kind)
         bare = text.rstrip(".")
-        if bare and (kind == "host" or _HOST.fullmatch(text)):
+        if bare and (kind == "host" or HOST.fullmatch(text)):
             return self._tokens.of(bare, "host") + text[len(bare) :]
         return self._tokens.of(text, kind)
 
     def key(self, text: str) -> str:
-        """A label's key."""
-        return text if is_common_key(text) else self.value(text, "key")
+        """A label's key, perhaps with its source: ``k8s:1234``."""
+        if is_common_key(text):
+            return text
+        source = next((one for one in _LABEL_SOURCES if text.startswith(one)), "")
+        rest = text[len(source) :]
+        return source + self._tokens.of(rest, "key") if source and rest.isdigit() else self.value(text, "key")
 
     # -- words and where they stand -------------------------------------------------------------------------
 
@@ -169,13 +151,21 @@ class Texts:
             word = match[0]
             start, end = match.span()
             place = place_of(text, start, end, before, earlier)
+            if not strict and place is Place.COUNT and text[start - 1] == "=":
+                place = Place.NAME  # of a label: what else sentences write so are options
             if not strict and place is Place.OPEN:
                 core = word.rstrip(_ENDS)
                 if self._tokens.is_bare(core) and stands_bare(
                     text, start, start + len(core), before, earlier
                 ):
                     place = Place.BEHIND_KIND
-            pieces += (text[done:start], self._word(word, place, strict, kind))
+            if strict and before.rstrip(":") in CALLED and is_number(word) and text[start - 1] == " ":
+                place = Place.BEHIND_KIND
+            if not strict and before in PROBES and word not in _OWN_HOSTS:
+                shown = self.value(word, "host")
+            else:
+                shown = self._word(word, place, strict, kind)
+            pieces += (text[done:start], shown)
             earlier, before, done = before, word, end
         pieces.append(text[done:])
         return "".join(pieces)
@@ -188,20 +178,24 @@ class Texts:
         return shown
 
     def _replaced(self, word: str, place: Place, strict: bool, kind: str) -> str:
-        if is_number(word) or self._tokens.made(word):
+        if self._tokens.made(word) or PORT_BEHIND.fullmatch(word):
             return word
+        if is_number(word):
+            return self._number(word, place, strict, kind)
+        if place is Place.COUNT:
+            place = Place.NAME
         token = self._tokens.known(word)
         if token is not None and (
             place in (Place.NAME, Place.BEHIND_KIND) or (place is Place.OPEN and not is_sentence_word(word))
         ):
             return token
-        match = _address_in(word)
+        match = address_in(word)
         if match is not None:
             rest = word[match.end() :]
             return (
                 self._part(word[: match.start()], place, strict, kind)
                 + self.address(match[0])
-                + (self._part(rest, place, strict, kind) if not re.fullmatch("/[0-9]{1,3}", rest) else rest)
+                + (rest if WIDTH.fullmatch(rest) else self._part(rest, place, strict, kind))
             )
         if place in (Place.KEY, Place.LABEL):
             return self._as_key(word, strict, place is Place.LABEL)
@@ -216,6 +210,21 @@ class Texts:
             )
         return self._joined(word, place, strict, kind)
 
+    def _number(self, word: str, place: Place, strict: bool, kind: str) -> str:
+        """A namespace may be called 8080: that is one where names stand, and a port or a count elsewhere.
+
+        In a stranger's line many a place does not tell; what is a name elsewhere is taken for one there.  In a
+        sentence names are such as were met.
+        """
+        if place is Place.COUNT or not may_be_called(word):
+            return word
+        token = self._tokens.known(word)
+        if place in (Place.OPEN, Place.TARGET):
+            if not strict and "." in word and all(map(self._tokens.known, word.split("."))):
+                return self._tokens.of(word, "host")  # a Service and its namespace
+            return token if strict and token is not None else word
+        return self._tokens.of(word, kind) if strict else token or word
+
     def _part(self, word: str, place: Place, strict: bool, kind: str) -> str:
         return self._word(word, place, strict, kind) if word else word
 
@@ -224,7 +233,7 @@ class Texts:
         if is_common_key(word) or word.startswith("--"):
             return word
         source = next((one for one in _LABEL_SOURCES if word.startswith(one)), "")
-        if strict and not label and not source and _FIELD.fullmatch(word):
+        if strict and not label and not source and FIELD.fullmatch(word):
             return self.field(word)
         bare = word[len(source) :]
         if not strict and not source and self._tokens.known(bare) is None:
@@ -240,10 +249,10 @@ class Texts:
 
     def _joined(self, word: str, place: Place, strict: bool, kind: str) -> str:
         if place is Place.NAME:
-            acl = _ACL_NAME.fullmatch(word)
+            acl = ACL_NAME.fullmatch(word)
             if acl is not None:
-                names = ":".join(self._word(name, place, strict, kind) for name in acl.group(2, 3) if name)
-                return f"{acl[1]}:{names}{acl[4]}"
+                names = ":".join(self._word(name, place, strict, kind) for name in acl.group(2, 3, 4) if name)
+                return f"{acl[1]}:{names}{acl[5]}"
             source = next((one for one in _LABEL_SOURCES if word.startswith(one)), "")
             if source and not word[len(source) :].isdigit():
                 rest = word[len(source) :]
@@ -254,12 +263,12 @@ class Texts:
                 return f"{scheme}://{self._part(rest, place, strict, kind)}"
         elif is_common_key(word) and "/" in word:
             return word
-        if _PORT.fullmatch(word):
+        if PORT.fullmatch(word):
             return word
         if any(separator in word for separator in _SEPARATORS):
             return self._split(word, place, strict, kind)
         if place is Place.NAME:
-            return self._tokens.of(word, "host" if _HOST.fullmatch(word) else kind)
+            return self._tokens.of(word, "host" if HOST.fullmatch(word) else kind)
         if "." in word and (is_common_group(word) or is_common_key(word)):
             return word
         return self._single(word, strict, kind)
@@ -274,7 +283,15 @@ class Texts:
                 return (
                     f"{parts[0]}/{'/'.join(self._part(part, Place.NAME, strict, kind) for part in parts[1:])}"
                 )
-            return "/".join(self._beside(part, strict, kind) for part in parts)
+            return "/".join(self._beside(part, at > 0, strict, kind) for at, part in enumerate(parts))
+        *_, before, last = parts
+        if separator == ":" and re.fullmatch("[0-9]{1,5}", last):
+            # shop/web:8080, file.go:195; Namespace:1234 is none
+            parts.pop()
+            last = self._part(
+                last, Place.NAME if is_name_key(before) or is_kind(before) else Place.COUNT, strict, kind
+            )
+            return separator.join((*(self._part(part, place, strict, kind) for part in parts), last))
         return separator.join(self._part(part, place, strict, kind) for part in parts)
 
     def _has_name(self, word: str, parts: list[str], place: Place) -> bool:
@@ -283,20 +300,25 @@ class Texts:
             return False
         if place in (Place.BEHIND_KIND, Place.TARGET):
             return True
+        if all(map(is_number, parts)):  # two of three: 2/3
+            return all(map(self._tokens.known, parts))
         return any(
             self._tokens.known(part.strip(_ENDS)) or ("-" in part and part.islower()) for part in parts
         )
 
-    def _beside(self, part: str, strict: bool, kind: str) -> str:
-        """What stands beside a slash: a name, or a protocol."""
+    def _beside(self, part: str, behind: bool, strict: bool, kind: str) -> str:
+        """What stands beside a slash: a name, behind it perhaps with a port, or a protocol."""
         if part in _PROTOCOLS:
             return part
+        name, colon, port = part.rpartition(":")
+        if behind and name and PORT_BEHIND.fullmatch(colon + port):
+            return self._word(name, Place.NAME, strict, kind) + colon + port
         return self._part(part, Place.NAME, strict, kind)
 
     def _single(self, word: str, strict: bool, kind: str) -> str:
         if strict:
             return word if is_sentence_word(word) else self._tokens.of(word, kind)
-        if _HOST.fullmatch(word):
+        if HOST.fullmatch(word):
             labels = word.split(".")
             named = any(self._tokens.known(label) for label in labels)
             if word in _OWN_HOSTS or (

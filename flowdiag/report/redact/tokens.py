@@ -9,7 +9,7 @@ import re
 from bisect import insort
 from functools import lru_cache
 
-from flowdiag.report.redact.words import CHUNK, PUBLIC, is_number, is_sentence_word
+from flowdiag.report.redact.words import CHUNK, PUBLIC, is_number, is_sentence_word, may_be_called
 
 __all__ = ["Tokens"]
 
@@ -29,6 +29,8 @@ class Tokens:
     def __init__(self, everything: str) -> None:
         self._by_name: dict[str, str] = {}
         self._bare: set[str] = set()
+        self.numbers = 0
+        """How many names are numbers."""
         # A token must not be an original name itself: the tag grows until no text holds it.
         tag = "r"
         while re.search(rf"-{tag}[0-9]", everything):
@@ -40,12 +42,14 @@ class Tokens:
         self._odd_start: re.Pattern[str] | None = None
 
     def of(self, name: str, kind: str) -> str:
-        """The token of what stands where names do; numbers, and what is the same in every cluster, stay."""
+        """The token of what stands where names do; what is the same in every cluster stays, and what is no name."""
         token = self._by_name.get(name)
         if token is not None:
             return token
-        if name in PUBLIC or is_number(name) or self._shape.fullmatch(name):
+        number = is_number(name)
+        if name in PUBLIC or (number and not may_be_called(name)) or self._shape.fullmatch(name):
             return name
+        self.numbers += number
         token = self._by_name[name] = f"{kind}-{self._tag}{len(self._by_name) + 1}"
         if kind not in _ADDRESSES and (not _PLAIN.fullmatch(name) or _JOINTS.search(name)):
             lengths = self._odd.setdefault(name[:_PREFIX], [])

@@ -2,8 +2,8 @@
 
 Addresses, names of namespaces, workloads, pods, nodes, policies and hosts, labels, file names and the
 evidence lines are replaced by tokens.  One name is always one token and two names are never the same
-one.  Counts, times, ports, codes, kinds and identities' numbers stay; so do the words of schemas, log formats
-and flowdiag's sentences where no name stands, well-known label keys, and the few names that Kubernetes itself
+one.  Counts, times, ports, codes, kinds and identities' numbers stay where no name stands (a namespace may be
+called 8080); so do the words of schemas, log formats and flowdiag's sentences, well-known label keys, and the few names that Kubernetes itself
 gives (`words.PUBLIC`).  Ids and fingerprints stay as well, so that two redacted reports can be compared.
 
 The report is walked three times, each time with more names known: fields, then evidence and manifests, then
@@ -23,10 +23,11 @@ from flowdiag.model.report import Report
 from flowdiag.report.redact.accepted import without_owners
 from flowdiag.report.redact.command import redacted_command
 from flowdiag.report.redact.evidence import Evidence
+from flowdiag.report.redact.keys import is_common_group
 from flowdiag.report.redact.manifest import Manifests
 from flowdiag.report.redact.text import Texts
 from flowdiag.report.redact.tokens import Tokens
-from flowdiag.report.redact.words import ENTITIES, is_common_group
+from flowdiag.report.redact.words import ENTITIES, is_number
 
 __all__ = ["redact"]
 
@@ -92,10 +93,14 @@ class _Walk:
         self._evidence = Evidence(self._texts)
         self._manifests = Manifests(tokens, self._texts)
         self._stage = _Stage.NAMES
+        self._numbers = 0
 
     def through(self, tree: Any, stage: _Stage) -> Any:
         self._stage = stage
         self._texts.forget()
+        if self._tokens.numbers != self._numbers:
+            self._evidence.forget()
+            self._numbers = self._tokens.numbers
         return self._value(tree, "", {})
 
     def _value(self, value: Any, key: str, parent: dict[str, Any]) -> Any:
@@ -163,7 +168,7 @@ class _Walk:
         """What a rule wanted or what was there; see `flowdiag.model.policy.Miss`."""
         condition = parent.get("condition")
         if condition in _CONDITIONS_OF_FORMAT:
-            return self._texts.line(value, "label")
+            return value if is_number(value) else self._texts.line(value, "label")
         if condition == "entity" and value in ENTITIES:
             return value
         if condition in ("namespace", "pod") and not re.search(r"[=({]", value):

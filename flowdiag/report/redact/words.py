@@ -11,14 +11,11 @@ __all__ = [
     "CHUNK",
     "ENTITIES",
     "PUBLIC",
-    "is_common_group",
-    "is_common_key",
-    "is_enum_key",
     "is_format_word",
     "is_kind",
-    "is_message_key",
     "is_number",
     "is_sentence_word",
+    "may_be_called",
 ]
 
 CHUNK = r"[^\s\"'`=,;()\[\]{}<>|&?!*\\]+"
@@ -55,7 +52,7 @@ action allow anp apiGroup apiVersion app applyOnForward cidr cidrGroupRef cidrSe
 creationTimestamp default deny deleted description destination dns domain egress egressDeny enableDefaultDeny
 endPort endpointSelector entities except exists except from fromCIDR fromCIDRSet fromEndpoints fromEntities
 fromNodes fromRequires generation group groups headers host http icmp icmps ingress ingressDeny ipBlock items
-kind kinds labels l7 log managedFields matchExpressions matchLabels matchName matchPattern metadata method name
+key kind kinds labels l7 log managedFields matchExpressions matchLabels matchName matchPattern metadata method name
 namedPort namespace namespaceSelector namespaces nets networks nodeSelector none notNets notPorts notSelector
 null operator order path pass pod podSelector pods policyTypes port portNumber portRange ports priority
 protocol protocols resourceVersion role rules same selector serverNames service serviceAccountSelector services
@@ -169,85 +166,14 @@ _SENTENCE = _FORMAT | frozenset(_SENTENCES.split())
 _ENUM = re.compile(
     r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|DROPPED|FORWARDED|ERROR|AUDIT|REDIRECTED|TRACED|TRANSLATED|UNKNOWN"
 )
-# 8080, 0x6a51c2d1, 1.9, and what has no letters at all
-_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|0x[0-9a-f]{1,8}|[^0-9A-Za-z\x80-\U0010ffff]*")
-# 2026-03-17T14:03:13.850000000Z, 14:03:13.850
-_TIME = re.compile(r"(?:\d{4}-\d\d-\d\d[T ]?)?(?:\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?(?:Z|[+-]\d\d:?\d\d)?")
-
-# Keys whose values are words of the format and no names, without case and joints: "traffic_direction":"EGRESS"
-# (Hubble), "reporter":"Dst" (Calico), "disposition":"deny" (GKE), PROTO=TCP (netfilter), verdict=drop (OVN).
-_ENUM_KEYS = frozenset(
-    [
-        "action",
-        "apiversion",
-        "auth",
-        "category",
-        "direction",
-        "disposition",
-        "dropreasondesc",
-        "effect",
-        "ethernettype",
-        "family",
-        "feature",
-        "flowdirection",
-        "flowtype",
-        "flags",
-        "nwfrag",
-        "tcpflags",
-        "ipversion",
-        "kind",
-        "l7proto",
-        "level",
-        "meter",
-        "method",
-        "observationpoint",
-        "operator",
-        "pktdroplatestdropcause",
-        "pktdroplateststate",
-        "policytypes",
-        "prec",
-        "priority",
-        "proto",
-        "protocol",
-        "qtype",
-        "qtypes",
-        "rcode",
-        "reason",
-        "reporter",
-        "res",
-        "rrtypes",
-        "scheme",
-        "severity",
-        "sourcetype",
-        "destinationtype",
-        "desttype",
-        "state",
-        "statechange",
-        "status",
-        "stream",
-        "subtype",
-        "stage",
-        "summary",
-        "resource",
-        "sourcek8stype",
-        "tos",
-        "traceobservationpoint",
-        "tracereason",
-        "trafficdirection",
-        "transport",
-        "type",
-        "types",
-        "verb",
-        "verdict",
-        "workloadkind",
-        "srck8stype",
-        "dstk8stype",
-        "srck8sownertype",
-        "dstk8sownertype",
-    ]
+# 8080, -1, 0x6a51c2d1, 1.9, and what has no letters at all
+_NUMBER = re.compile(r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?|0x[0-9a-f]{1,8}|[^0-9A-Za-z\x80-\U0010ffff]*")
+# 2026-03-17T14:03:13.850000000Z, 14:03:13.850, 2026/01/05
+_TIME = re.compile(
+    r"(?:\d{4}-\d\d-\d\d[T ]?)?(?:\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?(?:Z|[+-]\d\d:?\d\d)?|\d{4}/\d\d/\d\d"
 )
-_MESSAGE_KEYS = frozenset(["msg", "message", "note", "log", "error", "textpayload", "networkevents", "event"])
-"""Keys whose values are lines of text."""
+# What no namespace, object or label may be called (RFC 1123 names, label values): 14:03:13, 2026/01/05, -1
+_NO_NAME = re.compile(r"[^0-9A-Za-z]*|.*[:/].*|[-+].*", re.DOTALL)
 
 # NetworkPolicy frontend/x, node worker-1, namespace shop, networkpolicy.projectcalico.org x
 _KIND = re.compile(
@@ -257,53 +183,15 @@ _KIND = re.compile(
     r"|namespace|node|tier|-n|--namespace)(?:\.[a-z.0-9]+)?"
 )
 
-_KEYS = frozenset(
-    [
-        "app",
-        "k8s-app",
-        "tier",
-        "component",
-        "role",
-        "version",
-        "name",
-        "pod-template-hash",
-        "controller-revision-hash",
-        "pod-template-generation",
-        "statefulset.kubernetes.io/pod-name",
-        "batch.kubernetes.io/job-name",
-        "projectcalico.org/namespace",
-        "projectcalico.org/name",
-        "projectcalico.org/orchestrator",
-        "projectcalico.org/serviceaccount",
-    ]
-)
-_KEY_PREFIXES = (
-    "kubernetes.io/",
-    "app.kubernetes.io/",
-    "topology.kubernetes.io/",
-    "node.kubernetes.io/",
-    "io.kubernetes.pod.",
-    "io.cilium.k8s.policy.",
-    "io.cilium.k8s.namespace.labels.kubernetes.io/",
-    "pod-security.kubernetes.io/",
-)
-_GROUPS = (
-    ".k8s.io",
-    ".cilium.io",
-    "cilium.io",
-    ".projectcalico.org",
-    "projectcalico.org",
-    "crd.antrea.io",
-    "k8s.ovn.org",
-)
-_CORE_GROUPS = frozenset(
-    {"", "apps", "batch", "networking.k8s.io", "discovery.k8s.io", "autoscaling", "policy"}
-)
-
 
 def is_number(word: str) -> bool:
     """A number, a time, or nothing that has letters."""
     return _NUMBER.fullmatch(word) is not None or _TIME.fullmatch(word) is not None
+
+
+def may_be_called(number: str) -> bool:
+    """Whether something may be called as this number is written: 8080, 1.9, 0x1f, 2026-03-17."""
+    return _NO_NAME.fullmatch(number) is None
 
 
 def is_format_word(word: str) -> bool:
@@ -319,28 +207,3 @@ def is_sentence_word(word: str) -> bool:
 def is_kind(word: str) -> bool:
     """Whether a name may follow: ``NetworkPolicy``, ``node``, ``-n``."""
     return _KIND.fullmatch(word) is not None
-
-
-def is_enum_key(key: str) -> bool:
-    """Whether what stands under a key are words of the format."""
-    return _flat(key) in _ENUM_KEYS
-
-
-def is_message_key(key: str) -> bool:
-    """Whether what stands under a key is a line of text."""
-    return _flat(key) in _MESSAGE_KEYS
-
-
-def _flat(key: str) -> str:
-    return key.replace("_", "").replace("-", "").replace(" ", "").lower()
-
-
-def is_common_key(key: str) -> bool:
-    """A label key that everybody has; prefixes of sources (``k8s:``) are looked through."""
-    bare = key.partition(":")[2] if key.startswith(("k8s:", "any:", "reserved:")) else key
-    return bare in _KEYS or bare.startswith(_KEY_PREFIXES)
-
-
-def is_common_group(group: str) -> bool:
-    """An API group of Kubernetes or a CNI."""
-    return group in _CORE_GROUPS or group.endswith(_GROUPS)
