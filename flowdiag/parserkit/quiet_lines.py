@@ -7,8 +7,9 @@ that stays of them.  A parser gives a pattern that cuts its usual records, and s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from operator import itemgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,10 +23,11 @@ from flowdiag.parserkit.sink import FlowSink
 
 __all__ = ["QuietForm", "fold_quiet"]
 
+_STAMP = len("2026-03-17T14:03:13")
+_SECOND, _FRACTION = itemgetter(slice(_STAMP)), itemgetter(slice(_STAMP + 1, None))
 _MOST = 4096
 """Sayings that are remembered; past it they are forgotten."""
 
-_Cut = tuple[bytes, ...]
 _Saying = tuple[bytes | bool | str | None, ...]
 
 
@@ -36,10 +38,14 @@ class QuietForm(Struct, frozen=True, kw_only=True):
     """Groups: second, fraction, kind, message, rest, other; every match is one line with its newline, and ``other`` a line
     in no form.  An empty second is a record without a time of its own."""
     quick: re.Pattern[bytes] | None = None
-    """The first five groups, for blocks in which every line is a record of the form with a time of its own; may run over
-    newlines else, but begins where a line does.  A second is such that text sorts as time."""
+    """For blocks in which every line is a record of the form with a time of its own: a stamp of `_STAMP` bytes to the
+    second and perhaps a fraction behind a dot, such that text sorts as time, and what `loud` wants to see of the
+    message.  It may run over newlines else, but begins where a line does."""
     is_quiet: Callable[[bytes, bytes, bytes], bool]
     """Whether nothing stays of a record, by its kind, message and rest."""
+    loud: Callable[[Sequence[bytes], bytes], list[int]]
+    """Which records are to be read, by their index, in order: all that `is_quiet` is not, and perhaps more.  Asked of all
+    messages that `quick` cut from a text, and of the text, as to ask one by one costs as much as cutting them."""
     clock: Callable[[bytes, bool], int | None]
     """As `flowdiag.parserkit.line_forms.LineForm.clock`."""
     read: Callable[[bytes, LineEnvelope], Iterable[Event]]
@@ -62,9 +68,9 @@ def fold_quiet(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
     reading = _Reading(parser, block, replace(context, keep_raw=True), sink, form)
     whole = data.endswith(b"\n")
     if form.quick is not None and whole:
-        found = form.quick.findall(data)
+        found: list[tuple[bytes, bytes]] = form.quick.findall(data)
         # A match has one newline at least: as many matches as newlines, and each is one line.
-        if len(found) == data.count(b"\n") and reading.all_at_once(found):
+        if len(found) == data.count(b"\n") and reading.all_at_once(found, data):
             return
     reading.one_by_one(form.pattern.findall(data), whole=whole)
 
@@ -87,32 +93,31 @@ class _Reading:
     def _lines(self) -> list[bytes]:
         return cut_lines(self._block.data)
 
-    def all_at_once(self, found: list[_Cut]) -> bool:
+    def all_at_once(self, found: list[tuple[bytes, bytes]], data: bytes) -> bool:
         """Count lines that are records all, and read those that are not quiet; whether it could."""
         ats: dict[bytes, int] = {}
         latest = -1
-        for second in sorted({record[0] for record in found}):
-            at = self._times.at(second) if second else None
+        stamps = [stamp for stamp, _ in found]
+        for second in sorted(set(map(_SECOND, stamps))):
+            at = self._times.at(second)
             if at is None or at <= latest:
-                # No time of its own, or a clock that was turned back: text does not tell the order.
+                # No day of the calendar, or a clock that was turned back: text does not tell the order.
                 return False
             ats[second] = latest = at
-        is_quiet = self._form.is_quiet
-        loud = [
-            index
-            for index, (_, _, kind, message, rest) in enumerate(found)
-            if not is_quiet(kind, message, rest)
-        ]
+        loud = self._form.loud([message for _, message in found], data)
+
+        def instant(stamp: bytes) -> int:
+            return ats[_SECOND(stamp)] + fractions[_FRACTION(stamp)]
+
         for index in loud:
-            second, fraction, *_ = found[index]
-            self.told(index, ats[second] + fractions[fraction], second, fraction)
+            stamp = stamps[index]
+            self.told(index, instant(stamp), _SECOND(stamp), _FRACTION(stamp))
         if len(found) > len(loud):
             # Those that were read count among the ends by themselves.
-            ends = (ats[second] + fractions[fraction] for second, fraction, *_ in (min(found), max(found)))
-            self._sink.quiet(len(found) - len(loud), *ends)
+            self._sink.quiet(len(found) - len(loud), instant(min(stamps)), instant(max(stamps)))
         return True
 
-    def one_by_one(self, found: list[_Cut], *, whole: bool) -> None:
+    def one_by_one(self, found: list[tuple[bytes, ...]], *, whole: bool) -> None:
         """Count or read each record, and read other lines in runs."""
         columns = self._block.envelope
         # A time without a year is said to be one, record by record.
@@ -172,7 +177,12 @@ class _Reading:
         """A line of the form that is not quiet: one that says the same as an earlier one is not read again."""
         line, sink = self._lines[index], self._sink
         moment = at if at >= 0 else None
-        around = self._block.of_line(index)
+        block = self._block
+        number = block.first_line + index
+        around = None
+        if block.envelope is not None:
+            around = block.of_line(index)
+            number = around.line
         # What stands behind its time, and all that reading takes from around it.
         begin = line.find(second) + len(second) + bool(fraction) + len(fraction) if second else 0
         context = self._context
@@ -180,22 +190,22 @@ class _Reading:
             line[begin:],
             bool(second),
             moment is None,
-            around.node or context.node,
-            around.namespace or context.namespace,
-            around.pod or context.pod,
-            around.container or context.container,
+            (around and around.node) or context.node,
+            (around and around.namespace) or context.namespace,
+            (around and around.pod) or context.pod,
+            (around and around.container) or context.container,
         )
         known = self._said.get(saying)
         if known is None:
-            events = tuple(self._form.read(line, around))
+            events = tuple(self._form.read(line, around or block.of_line(index)))
             for event in events:
                 sink.add(event)
             raw = decode(line)
-            if all((event.at, event.line, event.raw) == (moment, around.line, raw) for event in events):
+            if all((event.at, event.line, event.raw) == (moment, number, raw) for event in events):
                 if len(self._said) >= _MOST:
                     self._said.clear()
                 self._said[saying] = tuple(replace(event, raw=None) for event in events)
             return
         raw = decode(line)
         for event in known:
-            sink.add(replace(event, line=around.line, at=moment, raw=raw))
+            sink.add(replace(event, line=number, at=moment, raw=raw))

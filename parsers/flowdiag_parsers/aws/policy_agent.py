@@ -74,9 +74,9 @@ _MESSAGE_FORM = re.compile(
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _MESSAGE_QUICK = re.compile(
-    rb'(?:\{"level":"[a-z]{4,5}","ts":"(.{19})\.(\d{1,9})Z"(?:,"logger":"[^"]{1,40}")?(?:,"caller":"[^"]{1,80}")?,"msg":"Flow Info: +'
+    rb'(?:\{"level":"[a-z]{4,5}","ts":"(.{19})\.(\d{1,9})Z"(?:,"logger":"[^"]{1,40}"|)(?:,"caller":"[^"]{1,80}"|),"msg":"Flow Info: +'
     rb"Src IP: ([^ ]{2,45})() Src Port: (\d{1,5}) Dest IP: ([^ ]{2,45}) Dest Port: (\d{1,5})"
-    rb' Proto:? ([^ ]{1,10}) Verdict:? ([^ ]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32})?)"\}'
+    rb' Proto:? ([^ ]{1,10}) Verdict:? ([^ ]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32}|))"\}'
     rb"|(.*))\n"
 )
 # {...,"logger":"ebpf-client","caller":"events/events.go:193","msg":"Flow Info: ","Src IP":"10.0.141.167","Src Port":39197,

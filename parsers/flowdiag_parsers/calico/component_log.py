@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import compress
 from operator import attrgetter
 from typing import ClassVar
 
@@ -61,16 +62,19 @@ _FORM = re.compile(
     + rb"|\Z))"
     rb"|([^\n]*))\n"
 )
-# The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
-_QUICK = re.compile(
-    rb"^([12]\d{3}-.{5} .{8})\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
-    rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/]{1,80}) (?:-?\d{1,7}|<nil>):(?: (.*)|)()\n",
-    re.MULTILINE,
-)
 _STARTS: dict[bytes, tuple[bytes, ...]] = {
     file.encode(): tuple(entry.starts.encode() for entry in SIGNALS if entry.file == file)
     for file in {entry.file for entry in SIGNALS}
 }
+_HEAD_BYTES = min(len(start) for starts in _STARTS.values() for start in starts)
+_HEADS = frozenset(start[:_HEAD_BYTES] for starts in _STARTS.values() for start in starts)
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
+_QUICK = re.compile(
+    rb"^([12]\d{3}-.{5} .{8}\.\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
+    rb"(?:[a-z][a-z0-9-]{0,40}/|)[^ /\t\n\v\f\r]{1,80} (?:-?\d{1,7}|<nil>):(?: (.{%d}).*| .*|)\n"
+    % _HEAD_BYTES,
+    re.MULTILINE,
+)
 
 _Stream = tuple[str | None, str | None]
 
@@ -139,6 +143,16 @@ class CalicoLog:
                 return False
             return not quoted or not any(mark in message for mark in quoted)
 
+        def loud(heads: Sequence[bytes], data: bytes) -> list[int]:
+            # Few of the others begin like one of these.
+            telling = list(compress(range(len(heads)), map(_HEADS.__contains__, heads)))
+            if not quoted:
+                return telling
+            lines = enumerate(data.split(b"\n"))
+            return sorted(
+                {*telling, *(index for index, line in lines if any(mark in line for mark in quoted))}
+            )
+
         def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001 - as `LineForm.clock` is called
             try:
                 return parse_rfc3339(second.decode("ascii").replace(" ", "T"), context.zone)
@@ -153,7 +167,7 @@ class CalicoLog:
             # A line of the form has its header in front.
             return iter(()) if header is None else _record_events(_Open(header, text, around, None), with_raw)
 
-        form = QuietForm(pattern=_FORM, quick=_QUICK, is_quiet=is_quiet, clock=clock, read=read)
+        form = QuietForm(pattern=_FORM, quick=_QUICK, is_quiet=is_quiet, loud=loud, clock=clock, read=read)
         fold_quiet(self, block, context, sink, form)
 
 

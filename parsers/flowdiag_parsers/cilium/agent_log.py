@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from msgspec import structs
@@ -58,7 +58,7 @@ _FORM = re.compile(
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
 _QUICK = re.compile(
-    rb'^time="?(\d.{9}T.{8})(?:\.(\d{1,9}))?Z"? (level=[a-z]{4,7}) (?:source=[^ ]{1,300} )?msg="([^"]{0,1000})"(.*)\n',
+    rb'^time="?(\d.{9}T.{8}(?:\.\d{1,9}|))Z"? level=[a-z]{4,7} (?:source=[^ ]{1,300} |)msg="([^"]{0,1000})".*\n',
     re.MULTILINE,
 )
 _MAX_KNOWN = 20_000
@@ -104,14 +104,32 @@ class CiliumAgentLog:
         """Count records that carry no signal, and read the others."""
         known: dict[bytes, bool] = sink.memo.setdefault("messages", {})
 
-        def is_quiet(kind: bytes, message: bytes, rest: bytes) -> bool:  # noqa: ARG001 - levels do not matter
+        def says_nothing(message: bytes) -> bool:
             quiet = known.get(message)
             if quiet is None:
                 if len(known) >= _MAX_KNOWN:
                     known.clear()
                 quiet = known[message] = b"\\" not in message and signal_of(decode(message), None) is None
+            return quiet
+
+        def is_quiet(kind: bytes, message: bytes, rest: bytes) -> bool:  # noqa: ARG001 - levels do not matter
             # What may end in an error's key: both cases of the long one, and the short one.
-            return quiet and b"rror=" not in rest and b"err=" not in rest
+            return says_nothing(message) and b"rror=" not in rest and b"err=" not in rest
+
+        def loud(messages: Sequence[bytes], data: bytes) -> list[int]:
+            # A message comes again and again, and errors are rare.
+            speaking = {message for message in set(messages) if not says_nothing(message)}
+            telling = (
+                [index for index, message in enumerate(messages) if message in speaking] if speaking else []
+            )
+            # Both keys of errors end so.
+            marks = [mark for mark in (b"rror=", b"err=") if mark in data] if b"r=" in data else []
+            if not marks:
+                return telling
+            lines = enumerate(data.split(b"\n"))
+            return sorted(
+                {*telling, *(index for index, line in lines if any(mark in line for mark in marks))}
+            )
 
         def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001 - as `LineForm.clock` is called
             try:
@@ -124,7 +142,7 @@ class CiliumAgentLog:
         def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
             return _line(line, around, with_raw, last=False)
 
-        form = QuietForm(pattern=_FORM, quick=_QUICK, is_quiet=is_quiet, clock=clock, read=read)
+        form = QuietForm(pattern=_FORM, quick=_QUICK, is_quiet=is_quiet, loud=loud, clock=clock, read=read)
         fold_quiet(self, block, context, sink, form)
 
 

@@ -59,12 +59,12 @@ _FORM = re.compile(
 _QUICK_CELL = rb"(?:\[[0-9a-f:.]{2,45}\]|[^:\n]{1,500})"
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
-    rb"(?:  TIMESTAMP: ([^.\n]{15,19})\.(\d{1,9})Z?(\n(?:       NODE: .{1,300}\n)?     SOURCE: "
+    rb"(?:  TIMESTAMP: ([^.\n]{15,19})\.(\d{1,9})Z?(\n(?:       NODE: .{1,300}\n|)     SOURCE: "
     + _QUICK_CELL
     + rb")():(\d{1,5})(\nDESTINATION: "
     + _QUICK_CELL
     + rb"):(\d{1,5})\n       TYPE: (.{1,200})\n    VERDICT: (.{1,1000})"
-    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{3,60}))?(.{0,2000})\n-{12}"
+    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{3,60})|)(.{0,2000})\n-{12}"
     rb"|(.*))\n"
 )
 
