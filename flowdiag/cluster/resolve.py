@@ -12,13 +12,14 @@ from collections.abc import Collection, Iterable, Sequence
 from msgspec import structs
 
 from flowdiag.cluster.cut_names import CutNames
-from flowdiag.cluster.identities import RESERVED, Identities
+from flowdiag.cluster.flow_parts import flow_of, parts_between
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.cluster.leases import Leases, Span
+from flowdiag.cluster.recorded_ends import WORLD, RecordedEnds
 from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
-from flowdiag.model.event import Direction, Peer, WorkloadRef
+from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer
@@ -26,10 +27,6 @@ from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer
 __all__ = ["Resolver"]
 
 _MAX_NAMES = 8
-_WORLD = frozenset({"world", "world-ipv4", "world-ipv6"})
-_NODES = frozenset({"host", "remote-node", "kube-apiserver"})
-_OPEN = frozenset({"unknown", "unmanaged", "init"})
-"""Reserved identities that say the agent did not know: the address may still tell."""
 
 
 class Resolver:
@@ -55,8 +52,7 @@ class Resolver:
     ) -> None:
         self.index = index or SnapshotIndex(snapshot)
         self.leases = leases or Leases(snapshot)
-        self._identities = Identities(snapshot)
-        self._nodes = snapshot.nodes
+        self._recorded_ends = RecordedEnds(snapshot, self.index, self.leases)
         self._cut_names = CutNames(snapshot)
         self._interfaces = InterfaceIndex(snapshot, pod_names)
         self._recorded: dict[tuple[Peer, str | None], Span | None] = {}
@@ -80,7 +76,7 @@ class Resolver:
         if not cuts:
             return (self._flow(distinct, src_spans[0].owner, dst_spans[0].owner, None),)
         flows = []
-        for at, buckets, ambiguous in _parts(distinct, cuts):
+        for at, buckets, ambiguous in parts_between(distinct, cuts):
             src = self._owner(src_spans, distinct.src, at, distinct, destination=False)
             dst = self._owner(dst_spans, distinct.dst, at, distinct, destination=True)
             flows.append(self._flow(distinct, src, dst, buckets, ambiguous=ambiguous))
@@ -90,7 +86,7 @@ class Resolver:
     def is_outside(peer: Peer) -> bool:
         """Whether this end is an outside address in every record, whatever else is known."""
         named = peer.pod is not None and peer.namespace is not None
-        return peer.entity in _WORLD and peer.ip is not None and not named
+        return peer.entity in WORLD and peer.ip is not None and not named
 
     def names(self, ip: str | None) -> Collection[str]:
         """Names that the evidence resolved to an address."""
@@ -102,7 +98,7 @@ class Resolver:
         names = distinct.dns_names if destination else ()
         key = (peer, distinct.node)
         if key not in self._recorded:
-            found = self._from_record(peer, distinct.node)
+            found = self._recorded_ends.named(peer, distinct.node)
             self._recorded[key] = (
                 Span(None, None, self._completed(found, peer)) if found is not None else None
             )
@@ -111,7 +107,7 @@ class Resolver:
             owner = self._named(recorded.owner, peer, distinct, names)
             return (recorded if owner is recorded.owner else Span(None, None, owner),)
         if peer.ip is None:
-            return (Span(None, None, self._without_address(peer)),)
+            return (Span(None, None, self._recorded_ends.without_address(peer)),)
         behind = self._interfaces.pod(distinct.interface_out if destination else distinct.interface_in)
         if behind is not None:
             owner = self._behind_interface(behind, peer, distinct.first)
@@ -163,122 +159,6 @@ class Resolver:
             (span.owner for span in reversed(spans) if span.start is None or span.start <= at), spans[0].owner
         )
 
-    def _from_record(self, peer: Peer, node: str | None) -> Endpoint | None:
-        """The end as the record names it; None where only its address can tell."""
-        if peer.pod is not None and peer.namespace is not None:
-            return self._recorded_pod(peer, peer.namespace, peer.pod)
-        entity = peer.entity or (RESERVED.get(peer.identity) if peer.identity is not None else None)
-        if entity is not None and entity not in _OPEN:
-            return self._entity(peer, entity, node)
-        if peer.workload is not None and peer.namespace is not None:
-            return Endpoint(
-                kind=EndpointKind.WORKLOAD,
-                namespace=peer.namespace,
-                ip=peer.ip,
-                workload=peer.workload,
-                known_by=KnownBy.RECORD,
-            )
-        if peer.service is not None:
-            namespace, _, name = peer.service.partition("/")
-            return Endpoint(
-                kind=EndpointKind.SERVICE,
-                namespace=namespace or None,
-                name=name or None,
-                ip=peer.ip,
-                service=self.index.services.get((namespace, name)),
-                known_by=KnownBy.RECORD,
-            )
-        if peer.ip is None and peer.node is not None:
-            return Endpoint(
-                kind=EndpointKind.NODE,
-                name=peer.node,
-                node=self._nodes.get(_bare(peer.node)),
-                known_by=KnownBy.RECORD,
-            )
-        return None
-
-    def _recorded_pod(self, peer: Peer, namespace: str, name: str) -> Endpoint:
-        pod = self.index.pod(namespace, name)
-        if pod is not None:
-            return Endpoint(
-                kind=EndpointKind.POD,
-                namespace=namespace,
-                name=name,
-                ip=peer.ip,
-                pod=pod,
-                workload=pod.workload,
-                workload_inferred=pod.workload_inferred,
-                known_by=KnownBy.RECORD,
-            )
-        workload, inferred = peer.workload, False
-        if workload is None or workload.kind is None:
-            by_name = name_owner(namespace, name, self.index.workloads, self.index.owners)
-            if by_name is not None and (workload is None or by_name.name == workload.name):
-                workload, inferred = by_name, True
-        if name.endswith("-*"):
-            workload = self._generated(namespace, name[:-1]) or workload
-            return Endpoint(
-                kind=EndpointKind.WORKLOAD,
-                namespace=namespace,
-                name=name,
-                ip=peer.ip,
-                workload=workload or WorkloadRef(None, name[:-2]),
-                workload_inferred=True,
-                known_by=KnownBy.NAME,
-                note="the record shortens the pod's name",
-            )
-        if workload is None:
-            return Endpoint(
-                kind=EndpointKind.POD,
-                namespace=namespace,
-                name=name,
-                ip=peer.ip,
-                known_by=KnownBy.RECORD,
-                note="not in the state",
-            )
-        return Endpoint(
-            kind=EndpointKind.WORKLOAD if inferred else EndpointKind.POD,
-            namespace=namespace,
-            name=name,
-            ip=peer.ip,
-            workload=workload,
-            workload_inferred=inferred,
-            known_by=KnownBy.NAME if inferred else KnownBy.RECORD,
-            note="the pod is not in the state",
-        )
-
-    def _generated(self, namespace: str, stem: str) -> WorkloadRef | None:
-        """The one workload of the state whose pods' names are this stem and a suffix; ``None`` for none or several."""
-        owners = {
-            pod.workload
-            for pod in self.index.by_namespace.get(namespace, ())
-            if not pod.template
-            and pod.name.startswith(stem)
-            and "-" not in pod.name[len(stem) :]
-            and pod.workload is not None
-        }
-        return owners.pop() if len(owners) == 1 else None
-
-    def _entity(self, peer: Peer, entity: str, node: str | None) -> Endpoint:
-        if entity in _WORLD:
-            return Endpoint(kind=EndpointKind.EXTERNAL, ip=peer.ip, entity=entity, known_by=KnownBy.RECORD)
-        if entity in _NODES:
-            owner = self.leases.owner(peer.ip, None)
-            name = owner.name if owner.kind is EndpointKind.NODE else None
-            if name is None and entity == "host":
-                name = peer.node or node
-            if name is not None:
-                return Endpoint(
-                    kind=EndpointKind.NODE,
-                    name=_bare(name),
-                    ip=peer.ip,
-                    node=self._nodes.get(_bare(name)),
-                    entity=entity,
-                    known_by=KnownBy.RECORD,
-                    candidates=owner.candidates if owner.kind is EndpointKind.NODE else (),
-                )
-        return Endpoint(kind=EndpointKind.ENTITY, ip=peer.ip, entity=entity, known_by=KnownBy.RECORD)
-
     def _named(
         self, recorded: Endpoint, peer: Peer, distinct: DistinctFlow, names: tuple[str, ...]
     ) -> Endpoint:
@@ -292,7 +172,7 @@ class Resolver:
             and pod.created > distinct.last
         ):
             return structs.replace(found, note="a pod of this name was created after the records")
-        if recorded.entity in _WORLD and peer.ip is not None:
+        if recorded.entity in WORLD and peer.ip is not None:
             owner = self.leases.owner(peer.ip, distinct.first)
             if owner.kind is EndpointKind.POD:
                 name = f"{owner.namespace}/{owner.name}"
@@ -302,39 +182,6 @@ class Resolver:
                     note=f"recorded as {recorded.entity}, but the address is {name}'s at that time",
                 )
         return found
-
-    def _without_address(self, peer: Peer) -> Endpoint:
-        """No address and no name: perhaps a numeric identity or labels."""
-        labels = peer.labels or self._identities.labels(peer.identity)
-        found = self._by_identity(peer, labels) if labels is not None else None
-        return found or Endpoint(
-            kind=EndpointKind.UNKNOWN,
-            namespace=peer.namespace,
-            name=peer.pod,
-            entity=peer.entity,
-            identity=peer.identity,
-            identity_labels=labels,
-        )
-
-    def _by_identity(self, peer: Peer, labels: tuple[tuple[str, str], ...]) -> Endpoint | None:
-        place = self._identities.place(labels)
-        if place is None:
-            return None
-        namespace, pod_labels = place
-        pods = self.index.selected(namespace, pod_labels)
-        owners = {pod.workload for pod in pods}
-        return Endpoint(
-            kind=EndpointKind.WORKLOAD if len(owners) == 1 else EndpointKind.UNKNOWN,
-            namespace=namespace,
-            ip=peer.ip,
-            workload=next(iter(owners)) if len(owners) == 1 else None,
-            identity=peer.identity,
-            identity_labels=labels,
-            known_by=KnownBy.IDENTITY,
-            candidates=tuple(sorted(f"{pod.namespace}/{pod.name}" for pod in pods))
-            if len(owners) > 1
-            else (),
-        )
 
     def _known_owner(self, owner: Endpoint, peer: Peer, names: tuple[str, ...]) -> Endpoint:
         """As `_completed`; the same value for the same owner and peer, as long as the flow adds no names."""
@@ -348,9 +195,9 @@ class Resolver:
 
     def _completed(self, owner: Endpoint, peer: Peer, own_names: tuple[str, ...] = ()) -> Endpoint:
         """`owner` with identity, labels and names from the record; `own_names`: those of one flow."""
-        labels = peer.labels or self._identities.labels(peer.identity)
+        labels = self._recorded_ends.labels(peer)
         if owner.kind is EndpointKind.UNKNOWN and not owner.candidates and labels is not None:
-            owner = self._by_identity(peer, labels) or owner
+            owner = self._recorded_ends.by_identity(peer, labels) or owner
         names: tuple[str, ...] = ()
         if owner.kind in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
             known = {*(peer.dns_names or ()), *self._names.get(peer.ip or "", ()), *own_names}
@@ -377,29 +224,7 @@ class Resolver:
         ambiguous: bool = False,
     ) -> Flow:
         dst, via = self._behind(dst, distinct)
-        count, first, last = distinct.count, distinct.first, distinct.last
-        if buckets is None:
-            buckets = distinct.buckets
-        else:
-            count = sum(bucket.count for bucket in buckets)
-            timed = [bucket for bucket in buckets if bucket.start is not None]
-            starts = [bucket.start for bucket in timed if bucket.start is not None]
-            ends = [bucket.start + bucket.width - 1 for bucket in timed if bucket.start is not None]
-            # A bucket knows its records' times only to its width; the flow's own ends are exact.
-            first = max(min(starts), distinct.first or min(starts)) if starts else None
-            last = min(max(ends), distinct.last or max(ends)) if ends else None
-        return Flow(
-            distinct=distinct,
-            src=src,
-            dst=dst,
-            via=via,
-            direction=distinct.direction or _direction(src, dst, distinct.node),
-            count=count,
-            buckets=buckets,
-            first=first,
-            last=last,
-            ambiguous=ambiguous,
-        )
+        return flow_of(distinct, src, dst, via, buckets, ambiguous=ambiguous)
 
     def _behind(self, dst: Endpoint, distinct: DistinctFlow) -> tuple[Endpoint, Endpoint | None]:
         """The one pod behind a Service's address, and the Service; a Service with several stays itself."""
@@ -445,43 +270,3 @@ def _service_port(distinct: DistinctFlow) -> int | None:
     if distinct.interface_in is not None and distinct.interface_out is None:
         return None
     return distinct.port
-
-
-def _bare(node: str) -> str:
-    """A node's name without Hubble's ``cluster/`` before it."""
-    return node.rpartition("/")[2]
-
-
-def _direction(src: Endpoint, dst: Endpoint, node: str | None) -> Direction | None:
-    """The side that enforced, where only one end is a pod of the recording node."""
-    if node is None:
-        return None
-    here = _bare(node)
-    local = [
-        end.pod is not None and end.pod.node is not None and _bare(end.pod.node) == here for end in (src, dst)
-    ]
-    if local == [True, False]:
-        return Direction.EGRESS
-    if local == [False, True]:
-        return Direction.INGRESS
-    return None
-
-
-def _parts(distinct: DistinctFlow, cuts: list[int]) -> list[tuple[int | None, tuple[Bucket, ...], bool]]:
-    """Buckets by span: (an instant inside, its buckets, whether they straddle a change)."""
-    parts: dict[tuple[int, bool], list[Bucket]] = defaultdict(list)
-    instants: dict[tuple[int, bool], int | None] = {}
-    for bucket in distinct.buckets:
-        if bucket.start is None:
-            key, at = (-1, True), None
-        else:
-            start = bucket.start if distinct.first is None else max(bucket.start, distinct.first)
-            end = bucket.start + bucket.width
-            if distinct.last is not None:
-                end = min(end, distinct.last + 1)
-            span = sum(cut <= start for cut in cuts)
-            straddles = any(start < cut < end for cut in cuts)
-            key, at = (span, straddles), start
-        parts[key].append(bucket)
-        instants.setdefault(key, at)
-    return [(instants[key], tuple(parts[key]), key[1]) for key in sorted(parts)]

@@ -1,0 +1,196 @@
+"""An end as its record names it: a pod, a workload, a Service, a reserved word, an identity, a node.
+
+What the CNI wrote down comes before any address; the state only adds what the record leaves out.
+"""
+
+from __future__ import annotations
+
+from flowdiag.cluster.identities import RESERVED, Identities
+from flowdiag.cluster.index import SnapshotIndex
+from flowdiag.cluster.leases import Leases
+from flowdiag.cluster.workloads import name_owner
+from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
+from flowdiag.model.event import Peer, WorkloadRef
+from flowdiag.model.objects import Snapshot
+
+__all__ = ["WORLD", "RecordedEnds", "bare_name"]
+
+WORLD = frozenset({"world", "world-ipv4", "world-ipv6"})
+_NODES = frozenset({"host", "remote-node", "kube-apiserver"})
+_OPEN = frozenset({"unknown", "unmanaged", "init"})
+"""Reserved identities that say the agent did not know: the address may still tell."""
+
+
+class RecordedEnds:
+    """Reads ends out of records, against one snapshot.
+
+    Args:
+        snapshot: the cluster's objects.
+        index: tables over it.
+        leases: owners of its addresses.
+    """
+
+    def __init__(self, snapshot: Snapshot, index: SnapshotIndex, leases: Leases) -> None:
+        self._index = index
+        self._leases = leases
+        self._nodes = snapshot.nodes
+        self._identities = Identities(snapshot)
+
+    def labels(self, peer: Peer) -> tuple[tuple[str, str], ...] | None:
+        """The labels that the record has of an end, or that the state has of its identity."""
+        return peer.labels or self._identities.labels(peer.identity)
+
+    def named(self, peer: Peer, node: str | None) -> Endpoint | None:
+        """The end as the record names it; None where only its address can tell."""
+        if peer.pod is not None and peer.namespace is not None:
+            return self._recorded_pod(peer, peer.namespace, peer.pod)
+        entity = peer.entity or (RESERVED.get(peer.identity) if peer.identity is not None else None)
+        if entity is not None and entity not in _OPEN:
+            return self._entity(peer, entity, node)
+        if peer.workload is not None and peer.namespace is not None:
+            return Endpoint(
+                kind=EndpointKind.WORKLOAD,
+                namespace=peer.namespace,
+                ip=peer.ip,
+                workload=peer.workload,
+                known_by=KnownBy.RECORD,
+            )
+        if peer.service is not None:
+            namespace, _, name = peer.service.partition("/")
+            return Endpoint(
+                kind=EndpointKind.SERVICE,
+                namespace=namespace or None,
+                name=name or None,
+                ip=peer.ip,
+                service=self._index.services.get((namespace, name)),
+                known_by=KnownBy.RECORD,
+            )
+        if peer.ip is None and peer.node is not None:
+            return Endpoint(
+                kind=EndpointKind.NODE,
+                name=peer.node,
+                node=self._nodes.get(bare_name(peer.node)),
+                known_by=KnownBy.RECORD,
+            )
+        return None
+
+    def _recorded_pod(self, peer: Peer, namespace: str, name: str) -> Endpoint:
+        pod = self._index.pod(namespace, name)
+        if pod is not None:
+            return Endpoint(
+                kind=EndpointKind.POD,
+                namespace=namespace,
+                name=name,
+                ip=peer.ip,
+                pod=pod,
+                workload=pod.workload,
+                workload_inferred=pod.workload_inferred,
+                known_by=KnownBy.RECORD,
+            )
+        workload, inferred = peer.workload, False
+        if workload is None or workload.kind is None:
+            by_name = name_owner(namespace, name, self._index.workloads, self._index.owners)
+            if by_name is not None and (workload is None or by_name.name == workload.name):
+                workload, inferred = by_name, True
+        if name.endswith("-*"):
+            workload = self._generated(namespace, name[:-1]) or workload
+            return Endpoint(
+                kind=EndpointKind.WORKLOAD,
+                namespace=namespace,
+                name=name,
+                ip=peer.ip,
+                workload=workload or WorkloadRef(None, name[:-2]),
+                workload_inferred=True,
+                known_by=KnownBy.NAME,
+                note="the record shortens the pod's name",
+            )
+        if workload is None:
+            return Endpoint(
+                kind=EndpointKind.POD,
+                namespace=namespace,
+                name=name,
+                ip=peer.ip,
+                known_by=KnownBy.RECORD,
+                note="not in the state",
+            )
+        return Endpoint(
+            kind=EndpointKind.WORKLOAD if inferred else EndpointKind.POD,
+            namespace=namespace,
+            name=name,
+            ip=peer.ip,
+            workload=workload,
+            workload_inferred=inferred,
+            known_by=KnownBy.NAME if inferred else KnownBy.RECORD,
+            note="the pod is not in the state",
+        )
+
+    def _generated(self, namespace: str, stem: str) -> WorkloadRef | None:
+        """The one workload of the state whose pods' names are this stem and a suffix; ``None`` for none or several."""
+        owners = {
+            pod.workload
+            for pod in self._index.by_namespace.get(namespace, ())
+            if not pod.template
+            and pod.name.startswith(stem)
+            and "-" not in pod.name[len(stem) :]
+            and pod.workload is not None
+        }
+        return owners.pop() if len(owners) == 1 else None
+
+    def _entity(self, peer: Peer, entity: str, node: str | None) -> Endpoint:
+        if entity in WORLD:
+            return Endpoint(kind=EndpointKind.EXTERNAL, ip=peer.ip, entity=entity, known_by=KnownBy.RECORD)
+        if entity in _NODES:
+            owner = self._leases.owner(peer.ip, None)
+            name = owner.name if owner.kind is EndpointKind.NODE else None
+            if name is None and entity == "host":
+                name = peer.node or node
+            if name is not None:
+                return Endpoint(
+                    kind=EndpointKind.NODE,
+                    name=bare_name(name),
+                    ip=peer.ip,
+                    node=self._nodes.get(bare_name(name)),
+                    entity=entity,
+                    known_by=KnownBy.RECORD,
+                    candidates=owner.candidates if owner.kind is EndpointKind.NODE else (),
+                )
+        return Endpoint(kind=EndpointKind.ENTITY, ip=peer.ip, entity=entity, known_by=KnownBy.RECORD)
+
+    def without_address(self, peer: Peer) -> Endpoint:
+        """No address and no name: perhaps a numeric identity or labels."""
+        labels = self.labels(peer)
+        found = self.by_identity(peer, labels) if labels is not None else None
+        return found or Endpoint(
+            kind=EndpointKind.UNKNOWN,
+            namespace=peer.namespace,
+            name=peer.pod,
+            entity=peer.entity,
+            identity=peer.identity,
+            identity_labels=labels,
+        )
+
+    def by_identity(self, peer: Peer, labels: tuple[tuple[str, str], ...]) -> Endpoint | None:
+        """The workload whose pods carry an identity's labels; with its candidates where several do, None for none."""
+        place = self._identities.place(labels)
+        if place is None:
+            return None
+        namespace, pod_labels = place
+        pods = self._index.selected(namespace, pod_labels)
+        owners = {pod.workload for pod in pods}
+        return Endpoint(
+            kind=EndpointKind.WORKLOAD if len(owners) == 1 else EndpointKind.UNKNOWN,
+            namespace=namespace,
+            ip=peer.ip,
+            workload=next(iter(owners)) if len(owners) == 1 else None,
+            identity=peer.identity,
+            identity_labels=labels,
+            known_by=KnownBy.IDENTITY,
+            candidates=tuple(sorted(f"{pod.namespace}/{pod.name}" for pod in pods))
+            if len(owners) > 1
+            else (),
+        )
+
+
+def bare_name(node: str) -> str:
+    """A node's name without Hubble's ``cluster/`` before it."""
+    return node.rpartition("/")[2]
