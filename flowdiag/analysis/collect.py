@@ -13,7 +13,8 @@ from flowdiag.analysis.agents import is_endpoint_list, place_agents
 from flowdiag.analysis.options import EvidenceOptions, Selection
 from flowdiag.analysis.select import selected_event
 from flowdiag.cluster.live.options import ClusterOptions
-from flowdiag.cluster.manifests import Manifest, sniff_state
+from flowdiag.cluster.manifests import Manifest
+from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.execute import detect_all, iter_events, run

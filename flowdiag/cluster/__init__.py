@@ -8,11 +8,12 @@ objects remember of their own history, `with_past` puts beside them what a log o
 from flowdiag.cluster.changes import ClusterChange, cluster_changes, merge_changes
 from flowdiag.cluster.index import Backend, SnapshotIndex
 from flowdiag.cluster.leases import Leases, Span
-from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest, sniff_state
+from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest
 from flowdiag.cluster.past import with_past
 from flowdiag.cluster.query import resolve_end, service_of, service_targets
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.cluster.snapshot import build_snapshot, merge_manifests
+from flowdiag.cluster.state_sniff import sniff_state
 
 __all__ = [
     "Backend",

@@ -14,25 +14,12 @@ from msgspec import Struct, field
 
 from flowdiag.cluster.cleaning import clean_text
 from flowdiag.cluster.documents import BadDocument, Found, iter_json, iter_yaml, looks_like_json
-from flowdiag.cluster.meta import Meta, as_list, as_map, as_text, read_meta, string_map
-from flowdiag.cluster.network import (
-    read_endpoint_slice,
-    read_endpoints,
-    read_namespace,
-    read_node,
-    read_service,
-)
-from flowdiag.cluster.policies import read_policy
-from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_KINDS, RAW_KINDS, UNREAD_KINDS, WORKLOAD_KINDS
-from flowdiag.cluster.workloads import read_pod, read_template, read_workload, read_workload_endpoint
-from flowdiag.model.objects import (
-    Origin,
-    Pod,
-    PolicyObject,
-    RawObject,
-)
+from flowdiag.cluster.meta import as_list, as_map, as_text, read_meta
+from flowdiag.cluster.typed import is_read, read_object
+from flowdiag.cluster.wanted import CLUSTER_KINDS, UNREAD_KINDS
+from flowdiag.model.objects import Origin, Pod, PolicyObject
 
-__all__ = ["NOT_READ", "Entry", "Manifest", "StateProblem", "read_manifest", "sniff_state"]
+__all__ = ["NOT_READ", "Entry", "Manifest", "StateProblem", "as_objects", "read_manifest"]
 
 _MAX_BYTES = 1 << 30
 _MAX_BAD = 50
@@ -194,7 +181,7 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
         _unread(manifest, as_map(body.get("spec")), origin)
         return
     manifest.kinds.add(("networking.k8s.io" if group == "extensions" else group, kind))
-    if not (kind in _TYPED or kind in WORKLOAD_KINDS or kind in RAW_KINDS or (group, kind) in POLICY_KINDS):
+    if not is_read(group, kind):
         return
     meta = read_meta(body.get("metadata"))
     if meta.name is None and meta.generate_name is None:
@@ -214,7 +201,7 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
                 note=True,
             )
         )
-    value, template = _typed(body, group, kind, api, meta, origin)
+    value, template = read_object(body, group, kind, api, meta, origin)
     if value is None:
         return
     for one in value if isinstance(value, tuple) else ():
@@ -252,160 +239,6 @@ def _unread(manifest: Manifest, spec: dict[str, Any], origin: Origin) -> None:
         StateProblem(code=NOT_READ, message=str(text), input=origin.input, line=origin.line)
         for text in as_list(spec.get("messages"))
     )
-
-
-_TYPED = frozenset({"Endpoints", "EndpointSlice", "Namespace", "Node", "Pod", "Service", "WorkloadEndpoint"})
-
-
-def _typed(
-    body: dict[str, Any], group: str, kind: str, api: str, meta: Meta, origin: Origin
-) -> tuple[Any, Pod | None]:
-    """The value(s) of an object and, for workloads, the pod of its template."""
-    if (group, kind) in POLICY_KINDS:
-        return tuple(read_policy(body, group, kind, api, meta, origin)), None
-    if group in ("", "apps", "batch", "extensions"):
-        if kind == "Pod":
-            return read_pod(body, meta, origin), None
-        if kind == "Namespace":
-            return read_namespace(meta, origin), None
-        if kind == "Node":
-            return read_node(body, meta, origin), None
-        if kind == "Service":
-            return read_service(body, meta, origin), None
-        if kind == "Endpoints":
-            return tuple(read_endpoints(body, meta)), None
-        if kind in WORKLOAD_KINDS:
-            workload = read_workload(kind, meta, origin)
-            return workload, read_template(body, workload)
-    if kind == "EndpointSlice":
-        slice_ = read_endpoint_slice(body, meta)
-        return (None if slice_ is None else (slice_,)), None
-    if kind == "WorkloadEndpoint" and "projectcalico.org" in group:
-        return read_workload_endpoint(body, meta, origin), None
-    if kind in RAW_KINDS:
-        kept = {key: part for key, part in body.items() if key not in ("apiVersion", "kind")}
-        if kind == "ConfigMap":
-            # Only the agents' settings are kept; other ConfigMaps hold what is nobody's business.
-            if meta.name not in _CONFIG_MAPS:
-                return None, None
-            kept = {"data": string_map(body.get("data"))}
-        kept["metadata"] = {
-            key: part for key, part in as_map(body.get("metadata")).items() if key != "managedFields"
-        }
-        namespace = None if kind in CLUSTER_KINDS else meta.namespace or "default"
-        return RawObject(
-            kind=kind,
-            group=group,
-            namespace=namespace,
-            name=meta.name or "",
-            api_version=api,
-            body=kept,
-            origin=origin,
-        ), None
-    return None, None
-
-
-_CONFIG_MAPS = frozenset(
-    {"amazon-vpc-cni", "antrea-config", "calico-config", "cilium-config", "kube-flannel-cfg"}
-)
-
-
-# --- detection ----------------------------------------------------------------------------------------
-
-_API = re.compile(r"(?:[a-z0-9.-]{1,100}/)?v[0-9][a-z0-9]{0,12}")
-_YAML_API = re.compile(r"^(?:- |  ){0,2}apiVersion: *[\"']?([A-Za-z0-9./-]{1,120})[\"']? *$", re.MULTILINE)
-_YAML_KIND = re.compile(r"^(?:- |  ){0,2}kind: *[\"']?[A-Z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE)
-_YAML_LINE = re.compile(r"^(?:\s*#.*|---.*|%.*|\s*|\s*-.*|\s*[\"']?[A-Za-z0-9_.~/$-][^:]{0,200}:(?: .*)?)$")
-_HEAD = 65536
-
-
-def sniff_state(head: bytes) -> float:
-    """How surely the head of a file is cluster objects: 0.0 not, 1.0 certainly.
-
-    Near 0 for flow records, JSON logs and API audit logs (``kind: Event`` of ``audit.k8s.io``).
-    """
-    try:
-        text = clean_text(_whole_units(head[:_HEAD]))
-    except UnicodeDecodeError:
-        return 0.0
-    if "\x00" in text:
-        return 0.0
-    return _sniff_json(text) if looks_like_json(text) else _sniff_yaml(text)
-
-
-def _whole_units(head: bytes) -> bytes:
-    """`head` without a character cut in two at its end."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return head[: len(head) & ~1]
-    for cut in range(1, min(4, len(head)) + 1):
-        if head[-cut] >= 0xC0:
-            return head[:-cut]
-        if head[-cut] < 0x80:
-            break
-    return head
-
-
-def _sniff_yaml(text: str) -> float:
-    api = _YAML_API.search(text)
-    if api is None or not _API.fullmatch(api[1]):
-        return 0.0
-    if api[1].startswith("audit."):
-        return 0.0
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    if not _YAML_LINE.match(first):
-        return 0.0
-    if _YAML_KIND.search(text):
-        return 0.95
-    return 0.9 if re.search(r"^items:", text, re.MULTILINE) else 0.3
-
-
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"|[{}\[\],:"]', re.DOTALL)
-
-
-def _sniff_json(text: str) -> float:
-    """Look at the keys of the outermost object (or of an array's first one) and at their strings."""
-    top: dict[str, str | None] = {}
-    depth = 0
-    base = 2 if text.lstrip()[0] == "[" else 1
-    key: str | None = None
-    colon = False
-    for token in _TOKEN.finditer(text):
-        mark = token[0]
-        if mark == '"':
-            break  # the head ends inside this string
-        if mark in "{[":
-            if depth == base and key is not None:
-                top.setdefault(key, None)
-            depth += 1
-            colon = False
-        elif mark in "}]":
-            depth -= 1
-            if depth < base:
-                break
-            colon = False
-        elif mark == ":":
-            colon = depth == base
-        elif mark == ",":
-            colon = False
-        elif depth == base:
-            if colon and key is not None:
-                top.setdefault(key, token[1])
-            else:
-                key = token[1]
-    api, kind = top.get("apiVersion"), top.get("kind")
-    if api is not None and _API.fullmatch(api) and not api.startswith("audit."):
-        if kind is not None or "items" in top:
-            return 0.95
-        return 0.8 if "metadata" in top else 0.2
-    if api is None and "items" in top and (kind or "").endswith("List"):
-        return 0.8  # a list that somebody put together by hand; its items say what they are
-    if (
-        api is None
-        and "metadata" in top
-        and set(top) <= {"metadata", "spec", "status", "kind", "items", "data"}
-    ):
-        return 0.7
-    return 0.0
 
 
 def as_objects(value: Any) -> tuple[Any, ...]:

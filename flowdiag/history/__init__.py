@@ -6,8 +6,9 @@ This room compares reports by their problems' fingerprints; it reads no evidence
 from flowdiag.history.accept import Acceptance, Accepted, accept, concerns, parse_acceptances
 from flowdiag.history.database import HistoryError
 from flowdiag.history.diff import DiffEntry, ReportDiff, diff_reports
+from flowdiag.history.recording import Recorded
 from flowdiag.history.status import Key, Verdicts, compare, keys_of
-from flowdiag.history.store import History, Recorded, read_run
+from flowdiag.history.store import History, read_run
 
 __all__ = [
     "Acceptance",

@@ -130,7 +130,7 @@ class TestRecording:
 
     def test_old_reports_are_dropped_and_sums_stay(self, path, monkeypatch):
         """The history does not grow without end; what is open is remembered all the same."""
-        monkeypatch.setattr("flowdiag.history.store._KEPT_REPORTS", 3)
+        monkeypatch.setattr("flowdiag.history.recording.KEPT_REPORTS", 3)
         for _ in range(5):
             last = record(path, dns_story())
 

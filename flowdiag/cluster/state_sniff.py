@@ -1,0 +1,105 @@
+"""How surely a file holds cluster objects, by its first bytes."""
+
+from __future__ import annotations
+
+import re
+
+from flowdiag.cluster.cleaning import clean_text
+from flowdiag.cluster.documents import looks_like_json
+
+__all__ = ["sniff_state"]
+
+_API = re.compile(r"(?:[a-z0-9.-]{1,100}/)?v[0-9][a-z0-9]{0,12}")
+_YAML_API = re.compile(r"^(?:- |  ){0,2}apiVersion: *[\"']?([A-Za-z0-9./-]{1,120})[\"']? *$", re.MULTILINE)
+_YAML_KIND = re.compile(r"^(?:- |  ){0,2}kind: *[\"']?[A-Z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE)
+_YAML_LINE = re.compile(r"^(?:\s*#.*|---.*|%.*|\s*|\s*-.*|\s*[\"']?[A-Za-z0-9_.~/$-][^:]{0,200}:(?: .*)?)$")
+_HEAD = 65536
+
+
+def sniff_state(head: bytes) -> float:
+    """How surely the head of a file is cluster objects: 0.0 not, 1.0 certainly.
+
+    Near 0 for flow records, JSON logs and API audit logs (``kind: Event`` of ``audit.k8s.io``).
+    """
+    try:
+        text = clean_text(_whole_units(head[:_HEAD]))
+    except UnicodeDecodeError:
+        return 0.0
+    if "\x00" in text:
+        return 0.0
+    return _sniff_json(text) if looks_like_json(text) else _sniff_yaml(text)
+
+
+def _whole_units(head: bytes) -> bytes:
+    """`head` without a character cut in two at its end."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head[: len(head) & ~1]
+    for cut in range(1, min(4, len(head)) + 1):
+        if head[-cut] >= 0xC0:
+            return head[:-cut]
+        if head[-cut] < 0x80:
+            break
+    return head
+
+
+def _sniff_yaml(text: str) -> float:
+    api = _YAML_API.search(text)
+    if api is None or not _API.fullmatch(api[1]):
+        return 0.0
+    if api[1].startswith("audit."):
+        return 0.0
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if not _YAML_LINE.match(first):
+        return 0.0
+    if _YAML_KIND.search(text):
+        return 0.95
+    return 0.9 if re.search(r"^items:", text, re.MULTILINE) else 0.3
+
+
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"|[{}\[\],:"]', re.DOTALL)
+
+
+def _sniff_json(text: str) -> float:
+    """Look at the keys of the outermost object (or of an array's first one) and at their strings."""
+    top: dict[str, str | None] = {}
+    depth = 0
+    base = 2 if text.lstrip()[0] == "[" else 1
+    key: str | None = None
+    colon = False
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark == '"':
+            break  # the head ends inside this string
+        if mark in "{[":
+            if depth == base and key is not None:
+                top.setdefault(key, None)
+            depth += 1
+            colon = False
+        elif mark in "}]":
+            depth -= 1
+            if depth < base:
+                break
+            colon = False
+        elif mark == ":":
+            colon = depth == base
+        elif mark == ",":
+            colon = False
+        elif depth == base:
+            if colon and key is not None:
+                top.setdefault(key, token[1])
+            else:
+                key = token[1]
+    api, kind = top.get("apiVersion"), top.get("kind")
+    if api is not None and _API.fullmatch(api) and not api.startswith("audit."):
+        if kind is not None or "items" in top:
+            return 0.95
+        return 0.8 if "metadata" in top else 0.2
+    if api is None and "items" in top and (kind or "").endswith("List"):
+        return 0.8  # a list that somebody put together by hand; its items say what they are
+    if (
+        api is None
+        and "metadata" in top
+        and set(top) <= {"metadata", "spec", "status", "kind", "items", "data"}
+    ):
+        return 0.7
+    return 0.0

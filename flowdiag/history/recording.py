@@ -1,0 +1,218 @@
+"""One run held against what is open in its scope, and written down: statuses, absences, what is to be told."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.history.kept import met_last, packed, warned
+from flowdiag.history.status import Key, compare, keys_of
+from flowdiag.model.report import Problem, Report, Severity, Status
+
+__all__ = ["KEPT_REPORTS", "Held", "Recorded", "Seen", "open_problems", "record_run"]
+
+_SEVERITIES = list(Severity)
+KEPT_REPORTS = 120
+"""Whole reports kept per scope; of older runs the sums stay."""
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """A run as it stands in the history."""
+
+    run: int
+    report: Report
+    """With statuses, and with the problems that are gone."""
+    before: tuple[int, str] | None
+    """Number and time of the run that it was compared with; ``None`` for the first of its scope."""
+    counts: Mapping[Status, int]
+    waiting: int
+    """Open problems that this run does not show and that are not called gone."""
+    whole: bool
+    """This run proved absences: what it does not show may be called gone."""
+    to_tell: tuple[Key, ...]
+    """Problems of this run that are new, or were new and whose notification did not get through."""
+
+
+class Held(Struct, frozen=True):
+    """Indexes of problems that somebody answers for, wholly and in part."""
+
+    accepted: frozenset[int]
+    partly: frozenset[int]
+
+
+class Seen(Struct, frozen=True):
+    """How much of what there is a run saw."""
+
+    whole: bool
+    unread: frozenset[str]
+
+
+def record_run(
+    connection: sqlite3.Connection,
+    report: Report,
+    scope: str,
+    held: Held,
+    seen: Seen,
+    baseline: tuple[Problem, ...],
+    gone_after: int,
+    tell: frozenset[Severity],
+) -> Recorded:
+    """Compare a run with what is open, and write both into an open transaction.
+
+    Args:
+        connection: of the history.
+        report: as for `History.record`, as are the others.
+        scope: what the run looked at.
+        held: problems that somebody answers for.
+        seen: how much the run saw.
+        baseline: problems that count as known.
+        gone_after: whole runs after which a problem is gone.
+        tell: severities of new problems that are to be told.
+    """
+    before = connection.execute(
+        "SELECT id, created FROM run WHERE scope = ? ORDER BY id DESC LIMIT 1", (scope,)
+    ).fetchone()
+    open_, lasts, pending = open_problems(connection, scope)
+    seeds = dict(zip(keys_of(baseline), baseline, strict=True))
+    present = keys_of(report.problems)
+    # The baseline stands for the run before the first; later it only says what is known.
+    known_before = dict(open_)
+    for key in seeds:
+        if before is None or key in present:
+            known_before.setdefault(key, 0)
+    whole = seen.whole and (not seen.unread or seen.unread <= _unread_before(connection, before))
+    found = compare(known_before, present, complete=whole, gone_after=gone_after)
+    news = found.new | {
+        present[index]
+        for index in held.partly
+        if present[index] in lasts and met_last(lasts[present[index]]).status is Status.ACCEPTED
+    }
+    problems = [
+        replace(
+            problem,
+            status=Status.ACCEPTED if index in held.accepted else Status.NEW if key in news else Status.KNOWN,
+        )
+        for index, (key, problem) in enumerate(zip(present, report.problems, strict=True))
+    ]
+    gone = [_gone(met_last(lasts[key]) if key in lasts else seeds[key]) for key in sorted(found.gone)]
+    marked = replace(report, problems=_ranked([*problems, *_apart(gone, problems)]))
+    counts = {status: sum(p.status is status for p in marked.problems) for status in Status}
+    cursor = connection.execute(
+        "INSERT INTO run (scope, created, since, until, complete, version, new, known, gone, accepted, report) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            scope,
+            report.created,
+            report.window.since,
+            report.window.until,
+            report.complete,
+            report.generator.version,
+            *(counts[status] for status in (Status.NEW, Status.KNOWN, Status.GONE, Status.ACCEPTED)),
+            packed(marked),
+        ),
+    )
+    run = int(cursor.lastrowid or 0)
+    connection.executemany(
+        "DELETE FROM problem WHERE scope = ? AND fingerprint = ? AND number = ?",
+        [(scope, *key) for key in found.gone],
+    )
+    connection.executemany(
+        "UPDATE problem SET absent = ? WHERE scope = ? AND fingerprint = ? AND number = ?",
+        [(absent, scope, *key) for key, absent in found.waiting.items()],
+    )
+    # A problem that was new and could not be told goes on waiting to be.
+    to_tell = tuple(
+        key
+        for key, problem in zip(present, problems, strict=True)
+        if problem.severity in tell
+        and (problem.status is Status.NEW or (problem.status is Status.KNOWN and key in pending))
+    )
+    connection.executemany(
+        "INSERT INTO problem (scope, fingerprint, number, first_run, last_run, absent, pending, last) "
+        "VALUES (?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (scope, fingerprint, number) DO UPDATE SET "
+        "last_run = excluded.last_run, absent = 0, pending = excluded.pending, last = excluded.last",
+        [
+            (scope, *key, run, run, key in to_tell, packed(problem))
+            for key, problem in zip(present, problems, strict=True)
+        ],
+    )
+    connection.execute(
+        "UPDATE run SET report = NULL WHERE scope = ? AND report IS NOT NULL AND id NOT IN "
+        "(SELECT id FROM run WHERE scope = ? ORDER BY id DESC LIMIT ?)",
+        (scope, scope, KEPT_REPORTS),
+    )
+    return Recorded(
+        run=run,
+        report=marked,
+        before=before,
+        counts=counts,
+        waiting=len(found.waiting),
+        whole=whole,
+        to_tell=to_tell,
+    )
+
+
+def _unread_before(connection: sqlite3.Connection, before: tuple[int, str] | None) -> frozenset[str]:
+    """What the run before said it could not read, as far as its report is kept."""
+    if before is None:
+        return frozenset()
+    (blob,) = connection.execute("SELECT report FROM run WHERE id = ?", (before[0],)).fetchone()
+    return warned(blob)
+
+
+def open_problems(
+    connection: sqlite3.Connection, scope: str
+) -> tuple[dict[Key, int], dict[Key, bytes], set[Key]]:
+    """Open problems of a scope: runs without them, how they were met last (packed), and which wait to be told."""
+    open_: dict[Key, int] = {}
+    lasts: dict[Key, bytes] = {}
+    pending: set[Key] = set()
+    for fingerprint, number, absent, waits, last in connection.execute(
+        "SELECT fingerprint, number, absent, pending, last FROM problem WHERE scope = ?", (scope,)
+    ):
+        key = (fingerprint, number)
+        open_[key] = absent
+        lasts[key] = last
+        if waits:
+            pending.add(key)
+    return open_, lasts, pending
+
+
+def _gone(problem: Problem) -> Problem:
+    """A problem as it was met last, with nothing refused now."""
+    return replace(
+        problem,
+        status=Status.GONE,
+        ongoing=False,
+        count=0,
+        connections=(),
+        explains=(),
+        explained_by=None,
+    )
+
+
+def _apart(gone: Iterable[Problem], problems: Iterable[Problem]) -> list[Problem]:
+    """Gone problems with ids that no problem of this run has."""
+    taken = {problem.id for problem in problems}
+    apart = []
+    for problem in gone:
+        name, number = problem.id, 1
+        while name in taken:
+            number += 1
+            name = f"{problem.id}-{number}"
+        taken.add(name)
+        apart.append(replace(problem, id=name))
+    return apart
+
+
+def _ranked(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The report's order, which those that are gone join."""
+
+    def rank(problem: Problem) -> tuple[bool, int, int, str]:
+        folded = problem.explained_by is not None
+        return (folded, _SEVERITIES.index(problem.severity), -problem.count, problem.id)
+
+    return tuple(sorted(problems, key=rank))
