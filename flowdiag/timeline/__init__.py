@@ -4,7 +4,8 @@ This room groups, folds and counts; it knows nothing of policies' languages or o
 decides nothing about causes: findings come from `flowdiag.diagnose`.
 """
 
-from flowdiag.timeline.build import Material, Mend, build_report
+from flowdiag.timeline.build import build_report
 from flowdiag.timeline.group import Refusal
+from flowdiag.timeline.material import Material, Mend
 
 __all__ = ["Material", "Mend", "Refusal", "build_report"]

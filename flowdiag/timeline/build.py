@@ -3,96 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.cluster.passing import got_past
 from flowdiag.model.event import Verdict
-from flowdiag.model.finding import Finding
-from flowdiag.model.flow import Flow
-from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import (
     Change,
-    ClockSkew,
-    Cluster,
     Evidence,
     EvidenceGap,
-    Generator,
     Input,
-    NotPolicy,
-    PolicyView,
     Problem,
     Report,
     ReportWarning,
     Severity,
-    SnapshotInfo,
     Totals,
     Window,
 )
 from flowdiag.model.tally import Bucket, InputSummary
 from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
-from flowdiag.policy.manifest import manifest
 from flowdiag.timeline.absent import absent_calls
+from flowdiag.timeline.allowed import AllowedIndex
+from flowdiag.timeline.listed import NOT_DENIED, not_policy, policy_views
 from flowdiag.timeline.buckets import bucketize
 from flowdiag.timeline.clocks import clock_doubt
-from flowdiag.timeline.ends import EndKey, EndViews, end_key
+from flowdiag.timeline.ends import EndViews
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.folded import Folded
-from flowdiag.timeline.group import ConnectionDraft, ProblemDraft, Refusal, group
-from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark, timeline
+from flowdiag.timeline.group import group
+from flowdiag.timeline.marks import timeline
+from flowdiag.timeline.material import Material
 from flowdiag.timeline.problems import make_problem
 
-__all__ = ["Material", "Mend", "build_report"]
+__all__ = ["build_report"]
 
 _SEVERITIES = list(Severity)
 _DNS = "FD401"
-_NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED, Verdict.ALLOWED, Verdict.REDIRECTED)
-"""Verdicts of problems that are no denials: let through, or known only to have been logged."""
-
-
-Mend = Callable[[Sequence[Refusal], Sequence[int]], Sequence[Finding]]
-"""Refusals, and how many records each speaks for, to their findings with proposals where one is proved."""
-
-
-class Material(Struct, kw_only=True):
-    """All that a report is made of.  Times are nanoseconds."""
-
-    generator: Generator
-    created: int
-    complete: bool
-    cluster: Cluster
-    inputs: Sequence[InputSummary]
-    records: int
-    flows: int
-    refusals: Sequence[Refusal]
-    """Denied and audited flows with their findings."""
-    passed: Sequence[Refusal] = ()
-    """Traffic that was let through though the policies refuse it, with its findings."""
-    mend: Mend | None = None
-    """Proposes what mends a problem, asked for the refusal that speaks for it."""
-    unattributed: Sequence[Flow]
-    """Denied flows that no diagnosis could place."""
-    not_policy: Sequence[tuple[Flow, str]]
-    """Denied flows that no policy refused, with one line of meaning."""
-    allowed: Sequence[Flow]
-    """Allowed flows that matter beside the refused ones (same ends), resolved."""
-    allowed_buckets: Sequence[Bucket] | None
-    """Counts of all allowed flows; ``None`` where allowed traffic was not read."""
-    since: int | None
-    until: int | None
-    changes: Sequence[ChangeMark]
-    signals: Sequence[SignalMark]
-    gaps: Sequence[GapMark]
-    clock_skew: Sequence[ClockSkew]
-    snapshot: SnapshotInfo
-    policies: Callable[[PolicyRef], PolicyObject | None]
-    """The object as the state has it."""
-    selects: Callable[[PolicyRef], int | None]
-    """How many live pods a policy selects, ``None`` if it is not in the state."""
-    warnings: Sequence[ReportWarning]
 
 
 def build_report(material: Material) -> Report:
@@ -114,7 +60,7 @@ def build_report(material: Material) -> Report:
     # What passed is a problem of its own kind: nothing mends it by opening more, and it explains no refusal.
     gaps = group(material.passed)
     refusing, drafts = drafts, [*drafts, *gaps]
-    allowed = _AllowedIndex(material.allowed)
+    allowed = AllowedIndex(material.allowed)
     problems: list[Problem] = []
     ends = EndViews()
     for draft in drafts:
@@ -148,7 +94,7 @@ def build_report(material: Material) -> Report:
     by_problem = {
         problems[index].id: [b for c in drafts[index].connections for r in c.refusals for b in r.flow.buckets]
         for index in order
-        if problems[index].verdict not in _NOT_DENIED
+        if problems[index].verdict not in NOT_DENIED
     }
     ranked = tuple(problems[index] for index in order)
     explained: dict[tuple[int, str], str] = {}
@@ -156,7 +102,7 @@ def build_report(material: Material) -> Report:
         for connection in drafts[index].connections:
             for said in connection.finding.said:
                 explained.setdefault((said.at, said.text), problems[index].id)
-    denied = sum(p.count for p in ranked if p.verdict not in _NOT_DENIED)
+    denied = sum(p.count for p in ranked if p.verdict not in NOT_DENIED)
     unattributed = sum(flow.count for flow in material.unattributed)
     return Report(
         generator=material.generator,
@@ -211,8 +157,8 @@ def build_report(material: Material) -> Report:
             Change(at=rfc3339(c.at), kind=c.kind, object=c.object, by=c.by, text=c.text)
             for c in sorted(material.changes, key=lambda c: (c.at, c.kind, repr(c.object)))
         ),
-        policies=_policies(material, drafts),
-        not_policy=_not_policy(material.not_policy),
+        policies=policy_views(material, drafts),
+        not_policy=not_policy(material.not_policy),
         warnings=tuple(sorted(material.warnings, key=_place)),
     )
 
@@ -278,103 +224,14 @@ def _unique_ids(problems: list[Problem]) -> list[Problem]:
     return unique
 
 
-class _AllowedIndex:
-    """When a refused connection was seen allowed, by its ends at workload level, protocol and port."""
-
-    def __init__(self, allowed: Iterable[Flow]) -> None:
-        self._flows: dict[tuple[EndKey, EndKey, str | None, int | None], list[Flow]] = defaultdict(list)
-        for flow in allowed:
-            distinct = flow.distinct
-            key = (end_key(flow.src), end_key(flow.dst), distinct.protocol, distinct.port)
-            self._flows[key].append(flow)
-
-    def first_after(self, draft: ProblemDraft, last: int | None) -> int | None:
-        """First allowed record after the problem's last refusal, if every connection has one."""
-        if last is None:
-            return None
-        firsts = []
-        for connection in draft.connections:
-            after = [
-                max(flow.first or 0, bucket.start)
-                for flow in self._flows.get(_ends(connection), ())
-                if got_past(flow, connection.finding.direction)
-                for bucket in flow.buckets
-                if bucket.start is not None and bucket.start + bucket.width > last and (flow.last or 0) > last
-            ]
-            later = [at for at in after if at > last]
-            if not later:
-                return None
-            firsts.append(min(later))
-        return max(firsts) if firsts else None
-
-    def worked_before(self, draft: ProblemDraft, at: int) -> bool:
-        """Whether every connection of the problem was seen to pass before an instant."""
-        return all(
-            any(
-                flow.first is not None and flow.first < at and got_past(flow, connection.finding.direction)
-                for flow in self._flows.get(_ends(connection), ())
-            )
-            for connection in draft.connections
-        )
-
-
-def _ends(connection: ConnectionDraft) -> tuple[EndKey, EndKey, str | None, int | None]:
-    return (connection.source, connection.destination, connection.protocol, connection.port)
-
-
 def _by_node(material: Material) -> dict[str, list[Bucket]]:
     """Buckets of the denied flows by the node that recorded them."""
     rows: dict[str, list[Bucket]] = defaultdict(list)
-    denied = (r.flow for r in material.refusals if r.flow.distinct.verdict not in _NOT_DENIED)
+    denied = (r.flow for r in material.refusals if r.flow.distinct.verdict not in NOT_DENIED)
     for flow in (*denied, *material.unattributed):
         if flow.distinct.node is not None:
             rows[flow.distinct.node].extend(flow.buckets)
     return rows
-
-
-def _policies(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[PolicyView, ...]:
-    denials: Counter[PolicyRef] = Counter()
-    for draft in drafts:
-        for connection in draft.connections:
-            refs: set[PolicyRef] = set()
-            for refusal in connection.refusals:
-                refs.update(refusal.finding.isolating)
-                if refusal.finding.decided_by is not None:
-                    refs.add(refusal.finding.decided_by.policy)
-            other = connection.refusals[0].flow.distinct.verdict in _NOT_DENIED
-            for ref in refs:
-                denials[ref] += 0 if other else connection.count
-            for rule in connection.finding.nearest:
-                denials[rule.policy] += 0
-    ordered = sorted(denials.items(), key=lambda item: (-item[1], repr(item[0])))
-    return tuple(_policy(material, ref, count) for ref, count in ordered)
-
-
-def _policy(material: Material, ref: PolicyRef, count: int) -> PolicyView:
-    known = material.policies(ref)
-    origin = known.origin if known is not None else None
-    return PolicyView(
-        kind=ref.kind,
-        group=ref.group,
-        namespace=ref.namespace,
-        name=ref.name,
-        created=_text(known.created if known is not None else None),
-        selects=material.selects(ref),
-        denials=count,
-        path=origin.input if origin is not None else None,
-        line=origin.line if origin is not None else None,
-        manifest=manifest(known) if known is not None else None,
-    )
-
-
-def _not_policy(flows: Sequence[tuple[Flow, str]]) -> tuple[NotPolicy, ...]:
-    counts: Counter[tuple[str, str | None, str]] = Counter()
-    for flow, text in flows:
-        distinct = flow.distinct
-        reason = distinct.reason or distinct.reason_raw or "unknown"
-        counts[(reason, str(distinct.cause) if distinct.cause else None, text)] += flow.count
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))
-    return tuple(NotPolicy(reason, cause, count, text) for (reason, cause, text), count in ordered)
 
 
 def _input(summary: InputSummary) -> Input:

@@ -1,0 +1,71 @@
+"""What a report lists beside its problems: the policies in them, and refusals that are no policy's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from flowdiag.model.event import Verdict
+from flowdiag.model.flow import Flow
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import NotPolicy, PolicyView
+from flowdiag.model.time import rfc3339
+from flowdiag.policy.manifest import manifest
+from flowdiag.timeline.group import ProblemDraft
+from flowdiag.timeline.material import Material
+
+__all__ = ["NOT_DENIED", "not_policy", "policy_views"]
+
+NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED, Verdict.ALLOWED, Verdict.REDIRECTED)
+"""Verdicts of problems that are no denials: let through, or known only to have been logged."""
+
+
+def policy_views(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[PolicyView, ...]:
+    """The policies that stand in problems, those of most denials first."""
+    denials: Counter[PolicyRef] = Counter()
+    for draft in drafts:
+        for connection in draft.connections:
+            refs: set[PolicyRef] = set()
+            for refusal in connection.refusals:
+                refs.update(refusal.finding.isolating)
+                if refusal.finding.decided_by is not None:
+                    refs.add(refusal.finding.decided_by.policy)
+            other = connection.refusals[0].flow.distinct.verdict in NOT_DENIED
+            for ref in refs:
+                denials[ref] += 0 if other else connection.count
+            for rule in connection.finding.nearest:
+                denials[rule.policy] += 0
+    ordered = sorted(denials.items(), key=lambda item: (-item[1], repr(item[0])))
+    return tuple(_policy(material, ref, count) for ref, count in ordered)
+
+
+def _policy(material: Material, ref: PolicyRef, count: int) -> PolicyView:
+    known = material.policies(ref)
+    origin = known.origin if known is not None else None
+    return PolicyView(
+        kind=ref.kind,
+        group=ref.group,
+        namespace=ref.namespace,
+        name=ref.name,
+        created=_time(known.created if known is not None else None),
+        selects=material.selects(ref),
+        denials=count,
+        path=origin.input if origin is not None else None,
+        line=origin.line if origin is not None else None,
+        manifest=manifest(known) if known is not None else None,
+    )
+
+
+def not_policy(flows: Sequence[tuple[Flow, str]]) -> tuple[NotPolicy, ...]:
+    """Refusals that no policy made, by reason."""
+    counts: Counter[tuple[str, str | None, str]] = Counter()
+    for flow, text in flows:
+        distinct = flow.distinct
+        reason = distinct.reason or distinct.reason_raw or "unknown"
+        counts[(reason, str(distinct.cause) if distinct.cause else None, text)] += flow.count
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))
+    return tuple(NotPolicy(reason, cause, count, text) for (reason, cause, text), count in ordered)
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else rfc3339(at)
