@@ -164,7 +164,8 @@ def _inputs(
     if state is None or state.live is None:
         yield _Inputs(paths=tuple(paths), state=state)
         return
-    from flowdiag.cluster.collect.run import CollectOptions, collect
+    from flowdiag.cluster.collect.options import CollectOptions
+    from flowdiag.cluster.collect.run import collect
 
     with TemporaryDirectory(prefix="flowdiag-") as folder:
         bundle = Path(folder) / "live.tar.gz"

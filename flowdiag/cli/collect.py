@@ -60,7 +60,8 @@ def command(**given: Any) -> int:
     from flowdiag.cli.build import cluster_of
     from flowdiag.cli.options import parse_duration
     from flowdiag.cli.progress import progress
-    from flowdiag.cluster.collect.run import CollectOptions, collect
+    from flowdiag.cluster.collect.options import CollectOptions
+    from flowdiag.cluster.collect.run import collect
     from flowdiag.model.time import NS
 
     archive = Path(given["output"])

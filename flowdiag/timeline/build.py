@@ -24,13 +24,13 @@ from flowdiag.model.tally import Bucket, InputSummary
 from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
 from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.allowed import AllowedIndex
-from flowdiag.timeline.listed import NOT_DENIED, not_policy, policy_views
 from flowdiag.timeline.buckets import bucketize
 from flowdiag.timeline.clocks import clock_doubt
 from flowdiag.timeline.ends import EndViews
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.folded import Folded
 from flowdiag.timeline.group import group
+from flowdiag.timeline.listed import NOT_DENIED, not_policy, policy_views
 from flowdiag.timeline.marks import timeline
 from flowdiag.timeline.material import Material
 from flowdiag.timeline.problems import make_problem

@@ -8,7 +8,8 @@ import yaml
 
 from flowdiag.analysis.options import StateOptions
 from flowdiag.analysis.probe import Probe, probe
-from flowdiag.cluster.collect.run import CollectOptions, collect
+from flowdiag.cluster.collect.options import CollectOptions
+from flowdiag.cluster.collect.run import collect
 from flowdiag.cluster.live.connect import connect
 from flowdiag.cluster.live.kinds import KINDS
 from flowdiag.cluster.live.options import ClusterOptions

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from flowdiag.cluster.collect.run import CollectOptions, collect
+from flowdiag.cluster.collect.options import CollectOptions
+from flowdiag.cluster.collect.run import collect
 from flowdiag.cluster.live.options import ClusterOptions
 from tests.apiserver.cluster import pod, small
 from tests.apiserver.kinds import CILIUM, CORE

@@ -1,0 +1,158 @@
+"""Flows, logs and files of a collection: fetched side by side, each within the bounds of the whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+from urllib3.exceptions import HTTPError
+
+from flowdiag.cluster.collect.bundle import Fate, Item, Partial
+from flowdiag.cluster.collect.fetch import Bounds, fetch
+from flowdiag.cluster.collect.options import NO_ROOM, CollectOptions, stamp
+from flowdiag.cluster.collect.plan import HubbleItem, LogItem
+from flowdiag.cluster.live.api import Api
+from flowdiag.cluster.live.errors import ApiError, CutShortError, ForbiddenError, NotServedError
+
+__all__ = ["EvidenceItems", "Progress"]
+
+_TOGETHER = 4
+
+Progress = Callable[[int, int | None, str], None]
+"""Bytes that are there, of how many if that is known, and what the last of them were of."""
+
+
+class _StoppedError(Exception):
+    """Another thread ended the run."""
+
+
+class EvidenceItems:
+    """Fetches what a collection takes beside objects.
+
+    Args:
+        api: the cluster.
+        partial: the collection under way.
+        options: its bounds.
+        until: when it is to end, on the monotonic clock.
+        exported: where Cilium's agents write flows to.
+        progress: told after each.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        partial: Partial,
+        options: CollectOptions,
+        *,
+        until: float,
+        exported: str | None,
+        progress: Progress,
+    ) -> None:
+        self._api = api
+        self._partial = partial
+        self._options = options
+        self._until = until
+        self._exported = exported
+        self._progress = progress
+        self._stop = Event()
+        self._refused: dict[tuple[str, str], str] = {}
+
+    def fetch(self, items: Sequence[Item]) -> None:
+        """Fetch all of it, several things at a time."""
+        with ThreadPoolExecutor(_TOGETHER) as pool:
+            futures: list[Future[None]] = []
+            try:
+                # An interrupt may come as soon as the first of them is under way.
+                futures += (pool.submit(self._fetch_one, item) for item in items)
+                for item, future in zip(items, futures, strict=True):
+                    future.result()
+                    self._progress(self._partial.size, None, item.what)
+            except BaseException:
+                # An interrupt, or the cluster is lost: nobody is to wait for the others.
+                self._stop.set()
+                self._api.deadline = 0.0
+                for future in futures:
+                    future.cancel()
+                raise
+
+    def _fetch_one(self, item: Item) -> None:
+        fate = self._left(item) or self._refused_before(item) or self._fetched(item)
+        if self._stop.is_set() and fate.fate != "collected":
+            # The end of the run cut it, not its bounds: noted as cut it would not be asked for again.
+            raise _StoppedError
+        if fate.fate == "refused":
+            self._refused.setdefault(_gate(item), fate.reason)
+        self._partial.note(fate)
+
+    def _left(self, item: Item) -> Fate | None:
+        if time.monotonic() > self._until:
+            return Fate(item.what, item.kind, "left", reason="out of time (--within)")
+        if self._partial.size >= self._options.max_bytes:
+            return Fate(item.what, item.kind, "left", reason=NO_ROOM)
+        return None
+
+    def _refused_before(self, item: Item) -> Fate | None:
+        """What was refused once in a namespace is not asked for pod by pod."""
+        reason = self._refused.get(_gate(item))
+        return (
+            None if reason is None else Fate(item.what, item.kind, "refused", reason=reason, rule=item.rule)
+        )
+
+    def _fetched(self, item: Item) -> Fate:
+        target = self._partial.place(item.path)
+        began = datetime.now(UTC)
+        bounds = Bounds(
+            since=began - timedelta(seconds=self._options.since_s),
+            limit=max(1, min(self._options.max_file, self._options.max_bytes - self._partial.size)),
+            within_s=max(1.0, self._until - time.monotonic()),
+            exported=self._exported,
+        )
+        fate, reason = "collected", ""
+        with target.open("wb") as stream:
+
+            def write(data: bytes) -> None:
+                if self._stop.is_set():
+                    raise _StoppedError
+                stream.write(data)
+
+            try:
+                reason = fetch(self._api, item, write, bounds)
+            except ForbiddenError as error:
+                return Fate(item.what, item.kind, "refused", reason=str(error), rule=item.rule)
+            except (ApiError, HTTPError) as error:
+                if _never_there(item, error):
+                    return Fate(item.what, item.kind, "absent", reason=str(error))
+                fate, reason = ("cut" if isinstance(error, CutShortError) else "failed"), str(error)
+            size = stream.tell()
+        if fate != "collected" and not size:
+            fate = "failed"
+        kept = size > 0
+        return Fate(
+            what=item.what,
+            kind=item.kind,
+            fate="cut" if fate == "failed" and kept else fate,
+            path=item.path if kept else None,
+            bytes=size,
+            at=stamp(began),
+            reason=reason,
+        )
+
+
+def _never_there(item: Item, error: Exception) -> bool:
+    """There is nothing to be missed: a file or a service that the cluster does not have.
+
+    A pod that was listed a moment ago and is not found took its evidence with it, which is a loss; of the life
+    before a restart the kubelet may have kept nothing, and says so with 400 (kubelet 1.33: ``previous
+    terminated container "x" in pod "y" not found``).
+    """
+    if isinstance(item, LogItem) and item.previous:
+        return isinstance(error, ApiError) and error.status in (400, 404)
+    return isinstance(error, NotServedError) and not isinstance(item, LogItem | HubbleItem)
+
+
+def _gate(item: Item) -> tuple[str, str]:
+    """What is granted together: by one rule, in a namespace where it has one."""
+    return item.rule, getattr(item, "namespace", "")
