@@ -11,9 +11,9 @@ from flowdiag.analysis.sides import Side, changed_policies
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect, PolicyRef
-from flowdiag.policy.index import Plan
 from flowdiag.policy.matrix import workloads
 from flowdiag.policy.model import Outcome, Policy
+from flowdiag.policy.selecting import selects
 
 __all__ = ["touched_workloads"]
 
@@ -98,4 +98,4 @@ def _compiled(side: Side, refs: frozenset[PolicyRef]) -> list[Policy]:
 
 def _selected(policies: list[Policy], end: Endpoint, side: Side) -> bool:
     facts, _ = side.policies.facts(end, end)
-    return any(Plan.selects(policy, facts).outcome is not Outcome.MISS for policy in policies)
+    return any(selects(policy, facts).outcome is not Outcome.MISS for policy in policies)

@@ -16,8 +16,9 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.decide import decide
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.facts import OUTSIDE, Facts
-from flowdiag.policy.index import Plan, bits_of
+from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Action, Order, Outcome, Traffic
+from flowdiag.policy.peerlist import bits_of
 
 __all__ = ["AllowRule", "Use", "admitting_rules", "allow_rules"]
 
@@ -117,6 +118,6 @@ def _paths(plan: Plan, rules: int, peer: Facts, direction: Direction, least: Out
         if policy.implicit:
             continue
         yield AllowRule(policy.ref, direction, plan.rules[position].path)
-        for path, alternative in plan.alternatives(position) or ():
+        for path, alternative in plan.peers.alternatives(position) or ():
             if alternative.outcome(peer) >= least:
                 yield AllowRule(policy.ref, direction, path)

@@ -31,9 +31,10 @@ from flowdiag.policy.decide import decide
 from flowdiag.policy.ends import EndsBook, pod_endpoint
 from flowdiag.policy.explain import explained
 from flowdiag.policy.facts import OUTSIDE
-from flowdiag.policy.index import Plan, View, in_order
+from flowdiag.policy.index import Plan, in_order
 from flowdiag.policy.model import Outcome, Policy, Tier, Traffic
 from flowdiag.policy.nearest import holds_address, named
+from flowdiag.policy.selecting import View, selects
 from flowdiag.policy.several import any_port, at_name, both
 from flowdiag.policy.traffic import PORT_PROTOCOLS
 
@@ -254,7 +255,7 @@ class PolicySet:
             selected = answers.get(facts.class_id)
             if selected is None:
                 selected = answers[facts.class_id] = any(
-                    Plan.selects(policy, facts).outcome in outcomes for policy in policies
+                    selects(policy, facts).outcome in outcomes for policy in policies
                 )
             if selected:
                 found.append((place, pod))

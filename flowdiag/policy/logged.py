@@ -13,8 +13,8 @@ from flowdiag.model.policy import DecidedBy
 from flowdiag.policy.decide import decide
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.facts import OUTSIDE
-from flowdiag.policy.index import bits_of
 from flowdiag.policy.model import Action, Traffic
+from flowdiag.policy.peerlist import bits_of
 
 __all__ = ["log_rules"]
 

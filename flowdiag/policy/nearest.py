@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 from flowdiag.model.policy import Miss, NearestRule
 from flowdiag.policy.facts import ADDRESS, SUBJECT_ADDRESS, Facts
-from flowdiag.policy.index import Distance, Plan, bits_of
+from flowdiag.policy.index import Plan
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, all_of
+from flowdiag.policy.peerlist import bits_of
+from flowdiag.policy.traffic_answers import Distance
 
 __all__ = [
     "MAX_NEAREST",
@@ -81,14 +83,14 @@ def candidates(
     for position in bits_of(rules):
         rule = plan.rules[position]
         own = all_of([each.check(subject) for each in rule.subject]) if rule.subject else MATCH
-        passing = plan.traffic_check(position, traffic, destination)
+        passing = plan.traffic.check(position, traffic, destination)
         if own is MATCH and passing is MATCH:
             misses, unknowns, held = 0, 0, 2
         else:
             misses = len(own.misses) + len(passing.misses)
             unknowns = len(own.unknown) + len(passing.unknown)
             held = (own.outcome is Outcome.MATCH) + (passing.outcome is Outcome.MATCH)
-        alternatives = plan.alternatives(position)
+        alternatives = plan.peers.alternatives(position)
         if not alternatives:
             check = MATCH if alternatives is None else _NO_PEER
             found.append(Candidate(misses, unknowns, -held, position, 0, rule.path, own, check, passing))
@@ -156,7 +158,7 @@ def _searched(
     destination: Facts,
 ) -> list[Candidate]:
     """Measure rules by their least possible distances, until none that is left can come among the nearest."""
-    peers = plan.peer_list
+    peers = plan.peers.list
     nearest: list[Candidate] = []
     done = 0
     for distance, level in levels:

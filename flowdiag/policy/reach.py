@@ -14,9 +14,11 @@ from msgspec import Struct
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.policy.decide import decide
-from flowdiag.policy.index import Plan, Told, View, bits_of
+from flowdiag.policy.index import Plan, Told
 from flowdiag.policy.model import Traffic
+from flowdiag.policy.peerlist import bits_of
 from flowdiag.policy.ports import MAX_PORT, MIN_PORT, NO_PORTS, PortSet
+from flowdiag.policy.selecting import View
 from flowdiag.policy.traffic import PORT_PROTOCOLS
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def _open_ports(
 def _told(plan: Plan, view: View, peer: Facts, protocol: str, destination: Facts) -> Told:
     """What the rules say of all ports; remembered, as most pairs of ends meet the same few rules."""
     wanted = view.answers.maybe
-    peers = plan.peer_answers(peer, wanted)
+    peers = plan.peers.of(peer, wanted)
     wanted &= peers.maybe
     named = destination.class_id if wanted & plan.by_destination else -1
     key = (id(view), wanted, wanted & peers.sure, protocol, named)

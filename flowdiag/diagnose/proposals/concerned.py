@@ -21,8 +21,10 @@ from flowdiag.policy import PolicySet
 from flowdiag.policy.conditions import Alternative
 from flowdiag.policy.ends import EndsBook
 from flowdiag.policy.facts import Facts
-from flowdiag.policy.index import Plan, View, bits_of
+from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Outcome, Policy, Rule
+from flowdiag.policy.peerlist import bits_of
+from flowdiag.policy.selecting import View, selects
 
 __all__ = ["Cut", "Group", "Groups", "Pair", "concerned", "selected_by"]
 
@@ -236,7 +238,7 @@ def _by_policy(
 def _may_concern(plan: Plan, position: int, facts: Facts) -> bool:
     """Whether a rule of a policy that is in force may be about a policed end; as `View.answers` has it."""
     policy = plan.policies[plan.policy_of[position]]
-    return Plan.selects(policy, facts).outcome is not Outcome.MISS and all(
+    return selects(policy, facts).outcome is not Outcome.MISS and all(
         each.check(facts).outcome is not Outcome.MISS for each in plan.rules[position].subject
     )
 
@@ -296,7 +298,7 @@ def _asked(
     found: dict[int, _Peers] = {}
     for place in (place for ref in refs for place in plan.places(ref)):
         for position in bits_of(plan.rule_bits[place]):
-            rule, alternatives = plan.rules[position], plan.alternatives(position)
+            rule, alternatives = plan.rules[position], plan.peers.alternatives(position)
             text = _text(rule) if rules is not None else None
             if rules is not None and text not in rules:
                 continue
@@ -318,7 +320,7 @@ def _selected(policies: Sequence[tuple[str, Policy]], facts: Facts) -> list[tupl
     return [
         (outcome, tier, policy.rank, policy.isolates, policy.directions)
         for tier, policy in policies
-        if (outcome := Plan.selects(policy, facts).outcome) is not Outcome.MISS
+        if (outcome := selects(policy, facts).outcome) is not Outcome.MISS
     ]
 
 
@@ -337,7 +339,7 @@ def _by_label(old: PolicySet, new: PolicySet, direction: Direction, cut: Cut) ->
     facts = [cut.facts(each) for each in sides]
     changed = []
     for looks in zip(*facts, strict=True):
-        answers = [plan.peer_answers(look, every) for plan, look in zip(plans, looks, strict=True)]
+        answers = [plan.peers.of(look, every) for plan, look in zip(plans, looks, strict=True)]
         changed.append((answers[0].sure ^ answers[1].sure) | (answers[0].maybe ^ answers[1].maybe))
     for place, subject in enumerate(cut.groups):
         if subject.outside:
