@@ -118,7 +118,7 @@ class Asker:
 
     def _unlike(self, ends: Sequence[Endpoint]) -> Iterator[Endpoint]:
         """One of each kind of ends that no policy tells apart."""
-        if self.policies.crosses:
+        if self.policies.beyond.crosses:
             yield from ends
             return
         seen = set()

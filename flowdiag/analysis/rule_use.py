@@ -137,8 +137,8 @@ def rule_use(
 
 
 def _selected(ref: PolicyRef, side: Side) -> tuple[Pod, ...] | None:
-    policy = side.policies.policy(ref)
-    return side.policies.selects(ref) if policy is not None and policy.subjects == {"pod"} else None
+    policy = side.policies.register.policy(ref)
+    return side.policies.register.selects(ref) if policy is not None and policy.subjects == {"pod"} else None
 
 
 def _unused(

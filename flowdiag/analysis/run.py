@@ -341,9 +341,9 @@ def _policy_objects(snapshot: Snapshot | None) -> Callable[[PolicyRef], PolicyOb
 
 def _selection_counts(state: State | None) -> Callable[[PolicyRef], int | None]:
     def count(ref: PolicyRef) -> int | None:
-        if state is None or state.policies.policy(ref) is None:
+        if state is None or state.policies.register.policy(ref) is None:
             return None
-        return len(state.policies.selects(ref))
+        return len(state.policies.register.selects(ref))
 
     return count
 

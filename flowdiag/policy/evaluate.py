@@ -7,34 +7,32 @@ so callers turn replies round first.  A pod to itself is not covered by any of t
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from itertools import chain
-from operator import itemgetter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import L7, Direction, Icmp
-from flowdiag.model.objects import Pod, PolicyObject, Snapshot
+from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import (
     ConnectionDecision,
     Dialect,
     EndDecision,
     PolicyRef,
-    WalkStep,
 )
+from flowdiag.policy.beyond import Beyond, inhabited
 from flowdiag.policy.conditions import Conditions
-from flowdiag.policy.decide import decide
-from flowdiag.policy.ends import EndsBook, pod_endpoint
+from flowdiag.policy.ends import EndsBook
+from flowdiag.policy.epochs import Epochs
 from flowdiag.policy.explain import explained
 from flowdiag.policy.facts import OUTSIDE
 from flowdiag.policy.index import Plan, in_order
-from flowdiag.policy.model import Outcome, Policy, Tier, Traffic
+from flowdiag.policy.looks import Looks
+from flowdiag.policy.model import Policy, Tier, Traffic
 from flowdiag.policy.nearest import holds_address, named
-from flowdiag.policy.selecting import View, selects
+from flowdiag.policy.register import Register
+from flowdiag.policy.selecting import View
 from flowdiag.policy.several import any_port, at_name, both
 from flowdiag.policy.traffic import PORT_PROTOCOLS
 
@@ -48,9 +46,6 @@ _MEMORY = 1 << 19
 """Decisions remembered before the memory starts afresh."""
 
 _LOOPBACK = "a pod's connection to itself is not covered by policy; enforcers differ"
-
-
-KeysOf = dict[tuple[int, int], tuple[Policy, frozenset[str]]]
 
 
 class PolicySet:
@@ -102,20 +97,20 @@ class PolicySet:
         self.ranges = ranges
         self.made = made if made is not None else {}
         self.groundwork = groundwork
-        self._own_node = own_node
         self._relational = relational
-        self._policed = policed
         self._loopback = loopback
-        self._crossing = crossing
-        self._unread = unread
-        self.inhabited: frozenset[str] = base.inhabited if base is not None else _inhabited(snapshot)
-        self._spaces = self.inhabited | {
-            policy.ref.namespace for policy in snapshot.policies if policy.ref.namespace is not None
-        }
-        self.keys_of: KeysOf = base.keys_of if base is not None else {}
-        """What a policy's conditions look at, by the identities of these, which are kept so that they stay theirs."""
+        self.inhabited: frozenset[str] = base.inhabited if base is not None else inhabited(snapshot)
+        self.beyond = Beyond(
+            self.inhabited
+            | {policy.ref.namespace for policy in snapshot.policies if policy.ref.namespace is not None},
+            own_node=own_node,
+            policed=policed,
+            crossing=crossing,
+            unread=unread,
+        )
+        self.looks: Looks = base.looks if base is not None else Looks()
         every = [policy for tier in tiers for policy in tier.policies]
-        keys = frozenset[str]().union(*(self._keys(policy) for policy in every))
+        keys = self.looks.of(every)
         # Classes may be finer than these policies need; what is known of every end is worth more.
         same = base is not None and keys <= base.ends.keys and len(ranges) == len(base.ranges)
         self.ends: EndsBook = (
@@ -133,29 +128,11 @@ class PolicySet:
         self.conditions: Conditions = base.conditions if base is not None and same else Conditions()
         ordered = [(tier, in_order(tier)) for tier in tiers]
         self._plans = {direction: Plan(direction, ordered, self.conditions) for direction in Direction}
-        self._times = sorted(
-            {
-                moment
-                for policy in every
-                for moment in (
-                    policy.validity.created,
-                    policy.validity.valid_from,
-                    policy.validity.until,
-                )
-                if moment is not None
-            }
-        )
-        self._active: dict[tuple[Direction, int], int] = {}
+        self.register = Register(snapshot, tiers, self.ends)
+        self._epochs = Epochs(every)
         self._memory: dict[tuple[Direction, int, int, int, Traffic, bool], tuple[EndDecision, bool]] = {}
         """Decisions per classes of ends, and whether they hold a place for an end's address."""
         self._traffic: dict[tuple[str, int | None, Icmp | None, L7 | None], Traffic] = {}
-
-    def _keys(self, policy: Policy) -> frozenset[str]:
-        key = (id(policy.applies_to), id(policy.rules))
-        known = self.keys_of.get(key)
-        if known is None:
-            known = self.keys_of[key] = (policy, _keys(policy))
-        return known[1]
 
     # Questions
 
@@ -233,85 +210,9 @@ class PolicySet:
         """Policies that isolate an end in a direction, sorted."""
         facts = self.ends.of(endpoint, at)
         plan = self._plans[direction]
-        return self._view(plan, facts, at).isolated_by
-
-    def selects(self, ref: PolicyRef, at: int | None = None, *, unknown: bool = False) -> tuple[Pod, ...]:
-        """Live pods of the snapshot that a policy selects, in the snapshot's order.
-
-        Args:
-            ref: the policy.
-            at: when, in nanoseconds; ``None`` is now.
-            unknown: also those of which it cannot be told.
-        """
-        outcomes = (Outcome.MATCH, Outcome.UNKNOWN) if unknown else (Outcome.MATCH,)
-        policies = [policy for _, policy in self.named(ref)]
-        spaces = {policy.namespace for policy in policies}
-        ends = self._pods.values() if None in spaces else [self._pods.get(each or "", ()) for each in spaces]
-        answers: dict[int, bool] = {}
-        found: list[tuple[int, Pod]] = []
-        for place, pod, end in chain.from_iterable(ends):
-            facts = self.ends.of(end, at)
-            # Pods that no condition tells apart are asked for once.
-            selected = answers.get(facts.class_id)
-            if selected is None:
-                selected = answers[facts.class_id] = any(
-                    selects(policy, facts).outcome in outcomes for policy in policies
-                )
-            if selected:
-                found.append((place, pod))
-        found.sort(key=itemgetter(0))
-        return tuple(pod for _, pod in found)
-
-    def policy(self, ref: PolicyRef) -> Policy | None:
-        """Give the compiled policy of that name, or ``None`` where none is in force."""
-        return next((policy for _, policy in self.named(ref)), None)
-
-    def named(self, ref: PolicyRef) -> Sequence[tuple[str, Policy]]:
-        """Give the compiled policies of that name, each with its tier's; a Cilium object may hold several."""
-        return self._by_ref.get(ref, ())
-
-    @cached_property
-    def _by_ref(self) -> dict[PolicyRef, list[tuple[str, Policy]]]:
-        found: dict[PolicyRef, list[tuple[str, Policy]]] = {}
-        for tier in self.tiers:
-            for policy in tier.policies:
-                found.setdefault(policy.ref, []).append((tier.name, policy))
-        return found
-
-    @cached_property
-    def _pods(self) -> dict[str, list[tuple[int, Pod, Endpoint]]]:
-        """Live pods as ends, by namespace, with their places in the snapshot."""
-        found: dict[str, list[tuple[int, Pod, Endpoint]]] = {}
-        for place, pod in enumerate(self.snapshot.pods):
-            if pod.live:
-                found.setdefault(pod.namespace, []).append((place, pod, pod_endpoint(pod)))
-        return found
+        return self._epochs.view(plan, facts, at).isolated_by
 
     # One end
-
-    def verdict(
-        self, direction: Direction, subject: Facts, peer: Facts, traffic: Traffic, at: int | None = None
-    ) -> bool | None:
-        """Give the verdict of one end alone, without what explains it: fast, for many ports and pairs."""
-        settled = self.beyond_policy(direction, subject, peer)
-        if settled is not None:
-            return settled.allowed
-        plan = self._plans[direction]
-        view = self._view(plan, subject, at)
-        destination = subject if direction is Direction.INGRESS else peer
-        sure, maybe = plan.matching(view, peer, traffic, destination)
-        return self.known(direction, subject, peer, told=decide(plan, view, sure, maybe, traffic).allowed)
-
-    def known(self, direction: Direction, subject: Facts, peer: Facts, *, told: bool | None) -> bool | None:
-        """What is left of the rules' verdict on an end beside policies that nobody has read."""
-        if self._unread is not None and subject.kind == "pod":
-            return None
-        return None if told and self._unseen(direction, subject, peer) is not None else told
-
-    @property
-    def crosses(self) -> bool:
-        """Where pods run may matter: two pods that no condition tells apart may still differ."""
-        return self._crossing is not None
 
     def plan(self, direction: Direction) -> Plan:
         """Give the rules of a direction in their order of evaluation."""
@@ -319,7 +220,7 @@ class PolicySet:
 
     def view(self, direction: Direction, subject: Facts, at: int | None = None) -> View:
         """What the policies are to an end in a direction."""
-        return self._view(self._plans[direction], subject, at)
+        return self._epochs.view(self._plans[direction], subject, at)
 
     def end(
         self,
@@ -334,17 +235,17 @@ class PolicySet:
         """Decide one end, with what explains it; ``None`` for one that no policy of the cluster polices."""
         if subject.kind in OUTSIDE:
             return None
-        settled = self.beyond_policy(direction, subject, peer)
+        settled = self.beyond.settled(direction, subject, peer)
         if settled is not None:
             return settled
         plan = self._plans[direction]
-        epoch = self._epoch(at)
+        epoch = self._epochs.of(at)
         key = (direction, epoch, subject.class_id, peer.class_id, traffic, nearest)
         known = None if walk else self._memory.get(key)
         if known is None:
             decision = explained(
                 plan,
-                self._view(plan, subject, at),
+                self._epochs.view(plan, subject, at),
                 subject,
                 peer,
                 traffic,
@@ -359,84 +260,12 @@ class PolicySet:
                 self._memory[key] = known
         decision, addressed = known
         if decision.allowed is not None:
-            why = self._unread if subject.kind == "pod" else None
-            if why is None and decision.allowed:
-                why = self._unseen(direction, subject, peer)
+            why = self.beyond.doubt(direction, subject, peer, allowed=decision.allowed)
             if why is not None:
                 return replace(decision, allowed=None, unknown=(*decision.unknown, why))
         if not addressed:
             return decision
         return replace(decision, nearest=named(decision.nearest, subject, peer))
-
-    def beyond_policy(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
-        """Decide what no policy decides, whatever the traffic; ``None`` where policies do."""
-        if subject.kind in ("unknown", "entity") and subject.entity not in self._policed:
-            return EndDecision(allowed=None, unknown=(subject.why_unknown or "who the end is, is not known",))
-        if (
-            self._own_node
-            and direction is Direction.INGRESS
-            and subject.kind == "pod"
-            and peer.kind == "node"
-            and peer.node is not None
-            and peer.node == subject.node
-        ):
-            text = f"a node always reaches the pods that run on it ({peer.node})"
-            step = WalkStep(tier=None, policy=None, rule=None, outcome="allow", text=text)
-            return EndDecision(allowed=True, walk=(step,))
-        return None
-
-    def _unseen(self, direction: Direction, subject: Facts, peer: Facts) -> str | None:
-        """Say why what the known policies of an end allow may be refused all the same; ``None`` if it may not.
-
-        Who may read one namespace only has nothing of the others: their policies are unknown, not absent.
-        """
-        if subject.kind == "pod" and subject.namespace is not None and subject.namespace not in self._spaces:
-            return (
-                f"nothing of namespace {subject.namespace} is in the state; ask its owner whether a policy "
-                f"there isolates the pod for {direction}, and which rule admits this"
-            )
-        return self._crossing(direction, subject, peer) if self._crossing is not None else None
-
-    # Time
-
-    def _epoch(self, at: int | None) -> int:
-        return -1 if at is None else bisect_right(self._times, at)
-
-    def _view(self, plan: Plan, facts: Facts, at: int | None) -> View:
-        epoch = self._epoch(at)
-        active = self._active.get((plan.direction, epoch))
-        if active is None:
-            active = 0
-            for place, policy in enumerate(plan.policies):
-                if _in_force(policy, at):
-                    active |= 1 << place
-            self._active[plan.direction, epoch] = active
-        return plan.view(facts, epoch, active)
-
-
-def _in_force(policy: Policy, at: int | None) -> bool:
-    validity = policy.validity
-    if at is None:
-        return validity.until is None
-    return (validity.created is None or validity.created <= at) and (
-        validity.until is None or at < validity.until
-    )
-
-
-def _keys(policy: Policy) -> frozenset[str]:
-    found: set[str] = set()
-    for matcher in policy.applies_to:
-        found |= matcher.keys
-    for rules in policy.rules.values():
-        for rule in rules:
-            for matcher in rule.subject:
-                found |= matcher.keys
-            for peer in rule.peers or ():
-                for matcher in peer.matchers:
-                    found |= matcher.keys
-            if any(each.by_destination for each in rule.traffic):
-                found.add("ports")
-    return frozenset(found)
 
 
 def _place(endpoint: Endpoint) -> str | None:
@@ -455,13 +284,3 @@ def _same_pod(src: Endpoint, dst: Endpoint) -> bool:
     if src.pod is not None and dst.pod is not None:
         return src.pod is dst.pod and not src.pod.template and not src.pod.host_network
     return src.name is not None and (src.namespace, src.name) == (dst.namespace, dst.name)
-
-
-def _inhabited(snapshot: Snapshot) -> frozenset[str]:
-    """Namespaces of which the state holds more than policies; one that only records name is not among them."""
-    declared = {name for name, one in snapshot.namespaces.items() if one.declared}
-    found: set[str | None] = {pod.namespace for pod in snapshot.pods}
-    found.update(workload.namespace for workload in snapshot.workloads)
-    found.update(service.namespace for service in snapshot.services)
-    found.update(each.namespace for each in snapshot.endpoint_slices)
-    return frozenset(declared | {name for name in found if name is not None})

@@ -137,7 +137,7 @@ class Matrix:
         return joined(found.open, found.unknown) if self._unknown else found.open
 
     def _pair(self, source: Endpoint, target: Endpoint) -> Openness:
-        if self.policies.crosses:
+        if self.policies.beyond.crosses:
             return openness(self.policies, source, target)
         one, other = self.policies.facts(source, target)
         key = (one.class_id, other.class_id)
@@ -148,7 +148,7 @@ class Matrix:
 
     def _distinct(self, ends: list[Endpoint]) -> list[Endpoint]:
         """One pod of each class: those of one class have the same ports."""
-        if self.policies.crosses:
+        if self.policies.beyond.crosses:
             return ends
         seen: dict[int, Endpoint] = {}
         for end in ends:

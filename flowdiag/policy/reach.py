@@ -47,7 +47,7 @@ def port_verdicts(
     Returns:
         ``(first, last, allowed)``, in order, covering 1 to 65535; neighbours differ.
     """
-    settled = policies.beyond_policy(direction, subject, peer)
+    settled = policies.beyond.settled(direction, subject, peer)
     if settled is not None:
         return [(MIN_PORT, MAX_PORT, settled.allowed)]
     plan = policies.plan(direction)
@@ -55,7 +55,7 @@ def port_verdicts(
     destination = subject if direction is Direction.INGRESS else peer
     spans = _told(plan, view, peer, protocol, destination).spans
     return _merged(
-        (low, high, policies.known(direction, subject, peer, told=told)) for low, high, told in spans
+        (low, high, policies.beyond.known(direction, subject, peer, told=told)) for low, high, told in spans
     )
 
 
@@ -63,14 +63,14 @@ def _open_ports(
     policies: PolicySet, direction: Direction, subject: Facts, peer: Facts, protocol: str, at: int | None
 ) -> tuple[PortSet, PortSet]:
     """Ports that one end lets pass for sure, and those that it may; as `port_verdicts` has them."""
-    settled = policies.beyond_policy(direction, subject, peer)
+    settled = policies.beyond.settled(direction, subject, peer)
     if settled is not None:
         return (_ALL if settled.allowed else NO_PORTS, NO_PORTS if settled.allowed is False else _ALL)
     destination = subject if direction is Direction.INGRESS else peer
     told = _told(policies.plan(direction), policies.view(direction, subject, at), peer, protocol, destination)
     return (
-        told.surely if policies.known(direction, subject, peer, told=True) else NO_PORTS,
-        _ALL if policies.known(direction, subject, peer, told=False) is None else told.possibly,
+        told.surely if policies.beyond.known(direction, subject, peer, told=True) else NO_PORTS,
+        _ALL if policies.beyond.known(direction, subject, peer, told=False) is None else told.possibly,
     )
 
 

@@ -188,7 +188,7 @@ class TestSelection:
     )
     def test_own_added_and_inherited_labels(self, policy, selected):
         """Pods carry their namespace, service account and orchestrator; namespaces pass theirs down."""
-        assert selected == sorted(each.name for each in compiled([policy]).selects(policy.ref))
+        assert selected == sorted(each.name for each in compiled([policy]).register.selects(policy.ref))
 
     @pytest.mark.parametrize(
         ("spec", "group", "directions"),

@@ -170,9 +170,9 @@ def test_a_compiled_policy_can_be_asked_for():
     policy = from_pods(app="web")
     policies = compile_policies(snapshot([WEB], [policy]), dialect=Dialect.KUBERNETES)
 
-    assert policies.policy(policy.ref).directions == {Direction.INGRESS}
-    assert policies.policy(from_block("0.0.0.0/0").ref) is not None
-    assert policies.policy(net_policy("x", "y", {}).ref) is None
+    assert policies.register.policy(policy.ref).directions == {Direction.INGRESS}
+    assert policies.register.policy(from_block("0.0.0.0/0").ref) is not None
+    assert policies.register.policy(net_policy("x", "y", {}).ref) is None
 
 
 def test_the_range_table_answers_for_addresses_and_ranges():

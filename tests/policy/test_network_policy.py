@@ -420,8 +420,8 @@ def test_the_isolating_set_and_the_pods_selected_can_be_asked_for():
 
     assert (second.ref, first.ref) == compiled.isolating(pod_end(WEB), Direction.INGRESS)
     assert compiled.isolating(pod_end(WEB), Direction.EGRESS) == ()
-    assert compiled.selects(first.ref) == (WEB,)
-    assert compiled.selects(second.ref) == (WEB, API)
+    assert compiled.register.selects(first.ref) == (WEB,)
+    assert compiled.register.selects(second.ref) == (WEB, API)
 
 
 def test_the_walk_says_what_was_looked_at_and_the_label_that_was_meant():

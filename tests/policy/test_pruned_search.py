@@ -1,5 +1,6 @@
 """Looking rules up by what ends show, and measuring only those that may come near, changes no answer."""
 
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from unittest.mock import patch
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction, WorkloadRef
 from flowdiag.model.policy import Dialect, IpBlockPods
-from flowdiag.policy import compile_policies, index, nearest
+from flowdiag.policy import compile_policies, nearest, peer_answers, selecting
 from flowdiag.policy.demands import demands_of, shown
 from flowdiag.policy.facts import OUTSIDE
 from flowdiag.policy.model import Outcome, Traffic
@@ -146,13 +147,19 @@ def compiled(state, dialect, ip_block_pods):
     return compile_policies(state, dialect=dialect, ip_block_pods=ip_block_pods)
 
 
+@contextmanager
 def looking_up():
     """Every set of rules is looked up, however small."""
-    return (
-        patch.object(index, "_FEW", 0),
-        patch.object(index, "_TRIES", 0),
-        patch.object(nearest, "_FEW", 0),
-    )
+    with ExitStack() as stack:
+        for module, name in (
+            (peer_answers, "_FEW"),
+            (peer_answers, "_TRIES"),
+            (selecting, "_FEW"),
+            (selecting, "_TRIES"),
+            (nearest, "_FEW"),
+        ):
+            stack.enter_context(patch.object(module, name, 0))
+        yield
 
 
 def exhaustive(plan, rules, *asked):
@@ -176,7 +183,6 @@ def test_the_pruned_search_finds_what_the_exhaustive_one_does(dialect, data, mad
     found = compiled(state, dialect, ip_block_pods)
     ends = ends_of(state)
     dice = data.draw(st.randoms(use_true_random=False))
-    few, tries, searched = looking_up()
     for direction in Direction:
         plan = found.plan(direction)
         for left, right in dice.sample(list(product(ends, ends)), 60):
@@ -185,7 +191,7 @@ def test_the_pruned_search_finds_what_the_exhaustive_one_does(dialect, data, mad
             rules = dice.getrandbits(len(plan.rules)) if dice.random() < 0.3 else (1 << len(plan.rules)) - 1
             for traffic in TRAFFIC:
                 asked = (subject, peer, traffic, destination)
-                with few, tries, searched:
+                with looking_up():
                     pruned = nearest_rules(plan, rules, *asked)
                 told = [(each.policy, each.rule, each.misses, each.unknown) for each in pruned]
                 assert told == exhaustive(plan, rules, *asked)
@@ -199,14 +205,13 @@ def test_what_is_looked_up_decides_as_what_is_asked_one_by_one(dialect, data, ma
     build, policies = WRITTEN[dialect]
     state = build(made, data.draw(policies))
     plain, quick = (compiled(state, dialect, ip_block_pods) for _ in range(2))
-    few, tries, searched = looking_up()
     ends = ends_of(state)
     inside = {id(end): plain.facts(end, end)[0].kind not in OUTSIDE for end in ends}
     for src, dst in product(ends, ends):
         for traffic in TRAFFIC if inside[id(src)] or inside[id(dst)] else ():
             asked = (src, dst, traffic.protocol, traffic.port)
             slow = plain.evaluate(*asked)
-            with few, tries, searched:
+            with looking_up():
                 fast = quick.evaluate(*asked)
             assert fast == slow
 

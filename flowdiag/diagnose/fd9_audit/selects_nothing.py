@@ -50,14 +50,14 @@ class SelectsNothing(Check):
             told.add(ref)
             if scene.namespaces and ref.namespace not in scene.namespaces:
                 continue
-            compiled = scene.policies.policy(ref)
+            compiled = scene.policies.register.policy(ref)
             if compiled is None or compiled.broken or compiled.implicit or "pod" not in compiled.subjects:
                 continue
             if not _narrow(policy):
                 continue
             if not whole and (ref.namespace is None or ref.namespace not in spaces):
                 continue
-            if scene.policies.selects(ref, unknown=True):
+            if scene.policies.register.selects(ref, unknown=True):
                 continue
             name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
             unread = (

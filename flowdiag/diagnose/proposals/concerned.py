@@ -92,7 +92,7 @@ class Groups:
         """Put ends together that every one of the sets takes for alike; in the order of the first of each."""
         # Sets that ask the same of ends share what they know of them, and most edits ask nothing new.
         asked = {id(policies.ends): policies for policies in sets}
-        crosses = any(policies.crosses for policies in sets)
+        crosses = any(policies.beyond.crosses for policies in sets)
         key = (*asked, int(crosses))
         known = self._known.get(key)
         if known is None:
@@ -138,7 +138,7 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterat
     for direction in Direction:
         if chosen is None:
             found = _by_label(old, new, direction, cut)
-        elif old.crosses or new.crosses:
+        elif old.beyond.crosses or new.beyond.crosses:
             # What stands on the way may be refused by where pods run: nothing is left out.
             found = ((subject, peer) for subject in cut.groups for peer in cut.groups if not subject.outside)
         else:
@@ -150,7 +150,7 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterat
 
 def selected_by(policies: PolicySet, ref: PolicyRef, cut: Cut) -> list[Group]:
     """The groups inside the cluster that a policy selects, perhaps or surely."""
-    edited = policies.named(ref)
+    edited = policies.register.named(ref)
     facts = cut.facts(policies)
     return [
         cut.groups[place]
@@ -172,7 +172,7 @@ class _Chosen:
     def __init__(self, old: PolicySet, new: PolicySet, edit: Edit, cut: Cut) -> None:
         self.refs = dict.fromkeys((edit.new.ref, edit.old.ref if edit.old is not None else edit.new.ref))
         self.before, self.after = (
-            [one for ref in self.refs for one in each.named(ref)] for each in (old, new)
+            [one for ref in self.refs for one in each.register.named(ref)] for each in (old, new)
         )
         every = [policy for _, policy in (*self.before, *self.after)]
         self.broken = any(policy.broken for policy in every)

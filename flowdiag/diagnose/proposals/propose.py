@@ -178,7 +178,7 @@ def compiled_steps(
     """Compile the policies with the edits: of the namespaces that these and the case's ends are of, if that will do."""
     spaces: set[str | None] | None
     refs = [edit.new.ref for edit in edits if isinstance(edit, Edit)]
-    if len(refs) < len(edits) or policies.crosses or any(ref.namespace is None for ref in refs):
+    if len(refs) < len(edits) or policies.beyond.crosses or any(ref.namespace is None for ref in refs):
         # What is no namespace's own may change what any end meets.
         spaces = None
     else:

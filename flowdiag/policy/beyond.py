@@ -1,0 +1,95 @@
+"""What no rule decides: ends that are always let through or not known, and why a verdict of the rules is not sure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import EndDecision, WalkStep
+from flowdiag.policy.facts import Facts
+
+__all__ = ["Beyond", "inhabited"]
+
+
+class Beyond:
+    """Stands beside the rules of one policy set.
+
+    Args:
+        spaces: namespaces of which anything is known.
+        own_node: whether a node always reaches the pods that run on it.
+        policed: reserved words of ends without a pod that policies can select.
+        crossing: says why what an end's own policies allow may still be refused on the way; ``None`` where nothing
+            can be.
+        unread: why no verdict on a pod is sure, where policies are known to be missing.
+    """
+
+    def __init__(
+        self,
+        spaces: frozenset[str],
+        *,
+        own_node: bool,
+        policed: frozenset[str],
+        crossing: Callable[[Direction, Facts, Facts], str | None] | None,
+        unread: str | None,
+    ) -> None:
+        self._spaces = spaces
+        self._own_node = own_node
+        self._policed = policed
+        self._crossing = crossing
+        self._unread = unread
+
+    @property
+    def crosses(self) -> bool:
+        """Where pods run may matter: two pods that no condition tells apart may still differ."""
+        return self._crossing is not None
+
+    def settled(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
+        """Decide what no policy decides, whatever the traffic; ``None`` where policies do."""
+        if subject.kind in ("unknown", "entity") and subject.entity not in self._policed:
+            return EndDecision(allowed=None, unknown=(subject.why_unknown or "who the end is, is not known",))
+        if (
+            self._own_node
+            and direction is Direction.INGRESS
+            and subject.kind == "pod"
+            and peer.kind == "node"
+            and peer.node is not None
+            and peer.node == subject.node
+        ):
+            text = f"a node always reaches the pods that run on it ({peer.node})"
+            step = WalkStep(tier=None, policy=None, rule=None, outcome="allow", text=text)
+            return EndDecision(allowed=True, walk=(step,))
+        return None
+
+    def _unseen(self, direction: Direction, subject: Facts, peer: Facts) -> str | None:
+        """Say why what the known policies of an end allow may be refused all the same; ``None`` if it may not.
+
+        Who may read one namespace only has nothing of the others: their policies are unknown, not absent.
+        """
+        if subject.kind == "pod" and subject.namespace is not None and subject.namespace not in self._spaces:
+            return (
+                f"nothing of namespace {subject.namespace} is in the state; ask its owner whether a policy "
+                f"there isolates the pod for {direction}, and which rule admits this"
+            )
+        return self._crossing(direction, subject, peer) if self._crossing is not None else None
+
+    def doubt(self, direction: Direction, subject: Facts, peer: Facts, *, allowed: bool) -> str | None:
+        """Say why a verdict of the rules is not sure; ``None`` where it is."""
+        why = self._unread if subject.kind == "pod" else None
+        return self._unseen(direction, subject, peer) if why is None and allowed else why
+
+    def known(self, direction: Direction, subject: Facts, peer: Facts, *, told: bool | None) -> bool | None:
+        """What is left of the rules' verdict on an end beside policies that nobody has read."""
+        if self._unread is not None and subject.kind == "pod":
+            return None
+        return None if told and self._unseen(direction, subject, peer) is not None else told
+
+
+def inhabited(snapshot: Snapshot) -> frozenset[str]:
+    """Namespaces of which the state holds more than policies; one that only records name is not among them."""
+    declared = {name for name, one in snapshot.namespaces.items() if one.declared}
+    found: set[str | None] = {pod.namespace for pod in snapshot.pods}
+    found.update(workload.namespace for workload in snapshot.workloads)
+    found.update(service.namespace for service in snapshot.services)
+    found.update(each.namespace for each in snapshot.endpoint_slices)
+    return frozenset(declared | {name for name in found if name is not None})

@@ -1,0 +1,84 @@
+"""The compiled policies by name, and the pods that they select."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import chain
+from operator import itemgetter
+
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.objects import Pod, Snapshot
+from flowdiag.model.policy import PolicyRef
+from flowdiag.policy.ends import EndsBook, pod_endpoint
+from flowdiag.policy.model import Outcome, Policy, Tier
+from flowdiag.policy.selecting import selects
+
+__all__ = ["Register"]
+
+
+class Register:
+    """Looks policies up in a set's tiers.
+
+    Args:
+        snapshot: whose pods.
+        tiers: of the set.
+        ends: what the set knows of ends.
+    """
+
+    def __init__(self, snapshot: Snapshot, tiers: Sequence[Tier], ends: EndsBook) -> None:
+        self._snapshot = snapshot
+        self._tiers = tiers
+        self._ends = ends
+
+    def selects(self, ref: PolicyRef, at: int | None = None, *, unknown: bool = False) -> tuple[Pod, ...]:
+        """Live pods of the snapshot that a policy selects, in the snapshot's order.
+
+        Args:
+            ref: the policy.
+            at: when, in nanoseconds; ``None`` is now.
+            unknown: also those of which it cannot be told.
+        """
+        outcomes = (Outcome.MATCH, Outcome.UNKNOWN) if unknown else (Outcome.MATCH,)
+        policies = [policy for _, policy in self.named(ref)]
+        spaces = {policy.namespace for policy in policies}
+        ends = self._pods.values() if None in spaces else [self._pods.get(each or "", ()) for each in spaces]
+        answers: dict[int, bool] = {}
+        found: list[tuple[int, Pod]] = []
+        for place, pod, end in chain.from_iterable(ends):
+            facts = self._ends.of(end, at)
+            # Pods that no condition tells apart are asked for once.
+            selected = answers.get(facts.class_id)
+            if selected is None:
+                selected = answers[facts.class_id] = any(
+                    selects(policy, facts).outcome in outcomes for policy in policies
+                )
+            if selected:
+                found.append((place, pod))
+        found.sort(key=itemgetter(0))
+        return tuple(pod for _, pod in found)
+
+    def policy(self, ref: PolicyRef) -> Policy | None:
+        """Give the compiled policy of that name, or ``None`` where none is in force."""
+        return next((policy for _, policy in self.named(ref)), None)
+
+    def named(self, ref: PolicyRef) -> Sequence[tuple[str, Policy]]:
+        """Give the compiled policies of that name, each with its tier's; a Cilium object may hold several."""
+        return self._by_ref.get(ref, ())
+
+    @cached_property
+    def _by_ref(self) -> dict[PolicyRef, list[tuple[str, Policy]]]:
+        found: dict[PolicyRef, list[tuple[str, Policy]]] = {}
+        for tier in self._tiers:
+            for policy in tier.policies:
+                found.setdefault(policy.ref, []).append((tier.name, policy))
+        return found
+
+    @cached_property
+    def _pods(self) -> dict[str, list[tuple[int, Pod, Endpoint]]]:
+        """Live pods as ends, by namespace, with their places in the snapshot."""
+        found: dict[str, list[tuple[int, Pod, Endpoint]]] = {}
+        for place, pod in enumerate(self._snapshot.pods):
+            if pod.live:
+                found.setdefault(pod.namespace, []).append((place, pod, pod_endpoint(pod)))
+        return found
