@@ -40,7 +40,7 @@ def make_flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> D
     sketch = joined.sketch
     examples: list[Example] = []
     if table.unit(number) == 1:
-        examples = sorted({example for lane in lanes for example in lane.examples or ()})[:_EXAMPLES]
+        examples = sorted({kept.told() for lane in lanes for kept in lane.examples or ()})[:_EXAMPLES]
     source = cell.src
     if joined.src_names:
         source = replace(source, dns_names=tuple(sorted(joined.src_names)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from flowdiag.model.event import PolicyHit, TimeSource
-from flowdiag.model.tally import Example
 from flowdiag.model.time import NS
 from flowdiag.parserkit.sink import Settled
+from flowdiag.tally.examples import NO_TEXT, Shelf, StoredExample, Text
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.sketch import Sketch
 
@@ -29,6 +29,10 @@ TIME_RANKS: tuple[TimeSource, ...] = (
 """Strongest first."""
 
 
+ExampleState = tuple[int, str, int, int, int]
+"""Time, input and line of an example, the number of its text's shelf, -1 for none, and its place there."""
+
+
 class LaneFacts(Struct, frozen=True, array_like=True):
     """What few lanes have, as it travels between processes; the rest of a lane are numbers in columns."""
 
@@ -36,7 +40,7 @@ class LaneFacts(Struct, frozen=True, array_like=True):
     extra: int
     time_rank: int
     source_ports: list[int]
-    examples: list[Example]
+    examples: list[ExampleState]
     src_names: list[str]
     dst_names: list[str]
     policies: list[PolicyHit]
@@ -85,7 +89,7 @@ class FlowLane:
         """Weights beyond one a record."""
         self.time_rank = 0
         self.source_ports: set[int] | None = None
-        self.examples: list[Example] | None = None
+        self.examples: list[StoredExample] | None = None
         self.src_names: set[str] | None = None
         self.dst_names: set[str] | None = None
         self.policies: set[PolicyHit] | None = None
@@ -127,7 +131,7 @@ class FlowLane:
         examples = self.examples
         return examples is None or len(examples) < self._limits.examples or at <= examples[-1].at
 
-    def note_example(self, example: Example) -> None:
+    def note_example(self, example: StoredExample) -> None:
         """Keep the smallest by time, input and line."""
         examples = self.examples
         if examples is None:
@@ -150,7 +154,7 @@ class FlowLane:
     def forget_texts(self) -> None:
         """Keep of the examples where they stand only."""
         if self.examples:
-            self.examples = [Example(kept.at, kept.input, kept.line, "") for kept in self.examples]
+            self.examples = [kept.without_text() for kept in self.examples]
 
     def note_names(self, src: tuple[str, ...] | None, dst: tuple[str, ...] | None) -> None:
         """DNS names of the ends: the smallest stay."""
@@ -262,8 +266,8 @@ class FlowLane:
             self.sketch = self.sketch or Sketch()
             self.sketch.absorb(other.sketch)
 
-    def facts(self) -> LaneFacts | None:
-        """All but buckets, times and flags; sorted, so that the same counts are the same bytes; ``None`` for none."""
+    def facts(self, number: Callable[[Text], int]) -> LaneFacts | None:
+        """All but buckets, times and flags, sorted, shelves by their number; ``None`` for none."""
         if not (
             self.source_ports
             or self.examples
@@ -282,7 +286,7 @@ class FlowLane:
             self.extra,
             self.time_rank,
             sorted(self.source_ports or ())[: self._limits.source_ports],
-            self.examples or [],
+            [(one.at, one.input, one.line, number(one.text), one.text.place) for one in self.examples or ()],
             sorted(self.src_names or ()),
             sorted(self.dst_names or ()),
             sorted(self.policies, key=repr)
@@ -294,15 +298,16 @@ class FlowLane:
             self.reason_raw,
         )
 
-    def add_facts(self, facts: LaneFacts) -> None:
-        """Add what `facts` gave of another lane."""
+    def add_facts(self, facts: LaneFacts, shelves: Sequence[Shelf]) -> None:
+        """Add what `facts` gave of another lane, whose examples stand on `shelves`."""
         self.untimed += facts.untimed
         self.extra += facts.extra
         self.time_rank = max(self.time_rank, facts.time_rank)
         if facts.source_ports:
             self._add_ports(facts.source_ports)
-        for example in facts.examples:
-            self.note_example(example)
+        for at, name, line, shelf, place in facts.examples:
+            text = Text(shelves[shelf], place) if shelf >= 0 else NO_TEXT
+            self.note_example(StoredExample(at, name, line, text))
         if facts.src_names or facts.dst_names:
             self.note_names(tuple(facts.src_names), tuple(facts.dst_names))
         if facts.policies:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowdiag.model.event import Direction, Event, Peer, PolicyHit, Witness
-from flowdiag.model.tally import DnsAnswer, Example
+from flowdiag.model.tally import DnsAnswer
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
 from flowdiag.tally.columns import Waiting
 from flowdiag.tally.lane import FlowLane
@@ -106,9 +106,3 @@ class BoundSink:
     def quiet(self, records: int, first: int | None, last: int | None) -> None:
         """Log records without a signal."""
         self._tally.count_quiet(self._parser, self._input, records, first, last)
-
-
-def example_of(at: int | None, name: str, line: int, raw: str, most: int) -> Example:
-    """An example with its text cut at a bound."""
-    text = raw if len(raw) <= most else raw[: most - 1] + "…"
-    return Example(at if at is not None else -1, name, line, text)

@@ -24,12 +24,13 @@ from flowdiag.tally.answers import Answers
 from flowdiag.tally.bounds import compacted
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import PENDING
+from flowdiag.tally.examples import NO_TEXT, Shelves, StoredExample
 from flowdiag.tally.forgetting import recent
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Kept, Sighting
 from flowdiag.tally.lane import TIME_RANKS, FlowLane
 from flowdiag.tally.limits import Limits
-from flowdiag.tally.sink import BoundSink, example_of
+from flowdiag.tally.sink import BoundSink
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
 from flowdiag.tally.view import FlowView
 from flowdiag.tally.wire import TallyState, absorb_lanes, read_state, table_state, write_tally
@@ -38,6 +39,8 @@ __all__ = ["Tally"]
 
 _RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
 _MANY_ENDS = 1 << 19
+_FEW_TEXTS = 1_000
+"""Of texts that nobody wants; fewer are not worth a look."""
 _ROOM = 25_000
 """Lanes that may be added before it is looked whether there are too many."""
 
@@ -63,6 +66,9 @@ class Tally:
         self._memos: dict[str, dict[str, dict[Any, Any]]] = {}
         self._look_at = _ROOM
         self._texts = 0
+        self._shelves = Shelves()
+        self._shelved = 0
+        """Texts on the shelves, wanted or not, but for the newest `_texts`."""
 
     # -- adding ------------------------------------------------------------------------------------
 
@@ -150,7 +156,12 @@ class Tally:
             lane.note_port(source_port)
         if lane.wants_example(at if at is not None else -1):
             text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""
-            lane.note_example(example_of(at, name, line, text, self.limits.example_chars))
+            most = self.limits.example_chars
+            if len(text) > most:
+                text = text[: most - 1] + "…"
+            lane.note_example(
+                StoredExample(at if at is not None else -1, name, line, self._shelves.put(text))
+            )
             self._texts += 1
 
     def count_flows(
@@ -209,7 +220,20 @@ class Tally:
             self._memos.clear()
         lanes = len(self.table.lanes) + len(self.table.columns)
         self._look_at = lanes + max(_ROOM, lanes // 2)
+        self._restock()
+
+    def _restock(self) -> None:
+        """Put texts on new shelves where most of the old are not wanted any more."""
+        self._shelved += self._texts
         self._texts = 0
+        kept = [lane for lane in self.table.lanes.values() if lane.examples]
+        wanted = sum(one.text is not NO_TEXT for lane in kept for one in lane.examples or ())
+        if self._shelved <= 2 * wanted + _FEW_TEXTS:
+            return
+        self._shelves = Shelves()
+        self._shelved = wanted
+        for lane in kept:
+            lane.examples = [self._shelves.moved(one) for one in lane.examples or ()]
 
     def rest(self) -> None:
         """Let go of what parsers remember: nothing more comes."""

@@ -19,13 +19,13 @@ from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import LaneColumns
 from flowdiag.tally.exact import LaneKey
-from flowdiag.tally.grouping import I64, alike
+from flowdiag.tally.examples import NO_TEXT, Shelf, Text
+from flowdiag.tally.grouping import I64, U64
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
 from flowdiag.tally.lane import FlowLane, LaneFacts
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.notes import Note
-from flowdiag.tally.packing import halves, keys_of, place_of, rows_of
 from flowdiag.tally.table import ParserShape, Table
 
 __all__ = ["TableState", "TallyState", "absorb_lanes", "read_state", "table_state", "write_tally"]
@@ -50,12 +50,16 @@ class Columns(Struct, array_like=True):
     counts: list[int]
     facts: list[tuple[int, LaneFacts]]
     """By the lane's place in the columns."""
+    shelves: list[tuple[bytes, tuple[int, ...]]]
+    """Of these lanes' examples, as `Shelf.packed` gives them, but for those in messages before; numbered in their order."""
 
 
 class ColumnsState(Struct, frozen=True, array_like=True):
-    """`LaneColumns`; its columns follow one by one, as `_SHORT` or `_LONG` numbers: see `_WIDTHS`."""
+    """`LaneColumns`; its columns follow one by one, as they are."""
 
     notes: list[Note]
+    ways: list[tuple[int, int]]
+    places: list[int]
 
 
 class TableState(Struct, frozen=True, array_like=True):
@@ -81,11 +85,10 @@ class TallyState(Struct, frozen=True, array_like=True):
     answers: tuple[DnsAnswer, ...]
 
 
-_SHORT: np.dtype[Any] = np.dtype("<i4")
-_LONG: np.dtype[Any] = np.dtype("<i8")
-_WIDTHS = (*(_SHORT,) * 5, _LONG, _LONG, _SHORT, _SHORT, _SHORT, _SHORT, _LONG, _SHORT, _SHORT)
-"""Sources, destinations, ports (-1 for none), shapes, codes; first and last times, flags, shifts; of the buckets
-lane, minute and count; of the notes lane and note."""
+_U8: np.dtype[Any] = np.dtype("<u8")
+_I8: np.dtype[Any] = np.dtype("<i8")
+_KINDS = (_U8, _I8, _I8, _I8, _I8, _U8, _I8, _U8)
+"""Of the columns that `_columns_in_order` names."""
 CHUNK = 2_000
 _SIZE = 8
 _encoder = msgspec.msgpack.Encoder()
@@ -101,8 +104,9 @@ def write_tally(state: TallyState, table: Table, out: IO[bytes]) -> None:
     with uncollected():
         _put(out, state)
         rest = iter(table.lanes.items())
+        shelves: dict[Shelf, int] = {}
         while some := list(islice(rest, CHUNK)):
-            _put(out, _lanes_state(some))
+            _put(out, _lanes_state(some, shelves))
         _put_columns(out, table.columns)
 
 
@@ -147,11 +151,13 @@ def absorb_lanes(table: Table, state: TableState, stream: IO[bytes]) -> int:
     peers = [table.peer(peer) for peer in state.peers]
     shapes = [table.shape(whole.parser, whole.shape) for whole in state.shapes]
     told = 0
+    shelves: list[Shelf] = []
     with uncollected():
         for _ in range(0, state.lanes, CHUNK):
             columns = _take(stream, _lanes)
             told += len(columns.facts)
-            _absorb(table, columns, peers, shapes)
+            shelves += [Shelf(*packed) for packed in columns.shelves]
+            _absorb(table, columns, peers, shapes, shelves)
         table.columns.absorb(_columns_of(stream, table.limits), peers, shapes)
     return told
 
@@ -160,7 +166,7 @@ def _put(out: IO[bytes], message: Struct) -> None:
     _put_bytes(out, _encoder.encode(message))
 
 
-def _put_bytes(out: IO[bytes], data: bytes) -> None:
+def _put_bytes(out: IO[bytes], data: bytes | memoryview) -> None:
     out.write(len(data).to_bytes(_SIZE, "little"))
     out.write(data)
 
@@ -177,9 +183,14 @@ def _take_bytes(stream: IO[bytes]) -> bytes:
     return data
 
 
-def _lanes_state(some: Sequence[tuple[LaneKey, FlowLane]]) -> Columns:
+def _lanes_state(some: Sequence[tuple[LaneKey, FlowLane]], shelves: dict[Shelf, int]) -> Columns:
     keys, lanes = [key for key, _ in some], [lane for _, lane in some]
-    facts = ((place, lane.facts()) for place, lane in enumerate(lanes))
+    known = len(shelves)
+
+    def number(text: Text) -> int:
+        return -1 if text is NO_TEXT else shelves.setdefault(text.shelf, len(shelves))
+
+    facts = [(place, lane.facts(number)) for place, lane in enumerate(lanes)]
     return Columns(
         levels=[key[0] for key in keys],
         srcs=[key[1] for key in keys],
@@ -195,10 +206,13 @@ def _lanes_state(some: Sequence[tuple[LaneKey, FlowLane]]) -> Columns:
         starts=[start for lane in lanes for start in lane.buckets],
         counts=[count for lane in lanes for count in lane.buckets.values()],
         facts=[(place, found) for place, found in facts if found is not None],
+        shelves=[shelf.packed() for shelf in islice(shelves, known, None)],
     )
 
 
-def _absorb(table: Table, columns: Columns, peers: Sequence[int], shapes: Sequence[int]) -> None:
+def _absorb(
+    table: Table, columns: Columns, peers: Sequence[int], shapes: Sequence[int], shelves: Sequence[Shelf]
+) -> None:
     starts, counts = columns.starts, columns.counts
     known, new = table.lanes, table.lane
     lanes: list[FlowLane] = []
@@ -232,36 +246,29 @@ def _absorb(table: Table, columns: Columns, peers: Sequence[int], shapes: Sequen
         lanes.append(lane)
         at = end
     for place, facts in columns.facts:
-        lanes[place].add_facts(facts)
+        lanes[place].add_facts(facts, shelves)
 
 
 def _put_columns(out: IO[bytes], columns: LaneColumns) -> None:
-    _put(out, ColumnsState(columns.notes.all))
-    whole = (
-        *columns.parts(),
-        *(columns.firsts, columns.lasts, columns.flags, columns.shifts),
-        *(*halves(columns.rows.keys), columns.rows.counts, *halves(columns.notes.told)),
-    )
-    for column, width in zip(whole, _WIDTHS, strict=True):
-        _put_bytes(out, column.astype(width).tobytes())
+    _put(out, ColumnsState(columns.notes.all, columns.ways, columns.places))
+    for column, kind in zip(_columns_in_order(columns), _KINDS, strict=True):
+        _put_bytes(out, column.astype(kind, copy=False).data.cast("B"))
+
+
+def _columns_in_order(columns: LaneColumns) -> tuple[U64 | I64, ...]:
+    rows = columns.rows
+    by_lane = columns.keys, columns.firsts, columns.lasts, columns.flags, columns.shifts
+    return *by_lane, rows.keys, rows.counts, columns.notes.told
 
 
 def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
     """Columns to be absorbed, which nothing is to be added to."""
     read = LaneColumns(limits)
     state = _take(stream, _columns)
-    srcs, dsts, ports, shapes, codes, *rest = (_column(_take_bytes(stream), width) for width in _WIDTHS)
-    firsts, lasts, flags, shifts, lanes, minutes, counts, of_notes, notes = rest
-    first, way = alike(codes, shapes)
-    read.ways = list(zip(shapes[first].tolist(), codes[first].tolist(), strict=True))
-    places, back = np.unique(place_of(way, ports), return_inverse=True)
-    read.places = places.tolist()
-    read.keys = keys_of(srcs, dsts, back)
-    read.firsts, read.lasts, read.flags, read.shifts = firsts, lasts, flags, shifts
-    read.rows.keys, read.rows.counts = rows_of(lanes, minutes), counts
-    read.notes.all, read.notes.told = state.notes, rows_of(of_notes, notes)
+    read.notes.all, read.ways, read.places = state.notes, state.ways, state.places
+    keys, firsts, lasts, flags, shifts, rows, counts, told = (
+        np.frombuffer(_take_bytes(stream), dtype=kind) for kind in _KINDS
+    )
+    read.keys, read.firsts, read.lasts, read.flags, read.shifts = keys, firsts, lasts, flags, shifts
+    read.rows.keys, read.rows.counts, read.notes.told = rows, counts, told
     return read
-
-
-def _column(part: bytes, width: np.dtype[Any]) -> I64:
-    return np.frombuffer(part, dtype=width).astype(np.int64)
