@@ -78,7 +78,9 @@ class _Bounds:
         ):
             return np.arange(len(lanes.srcs))
         fewest = min(limits.refused_per_group, limits.allowed_per_group)
-        _, pair, sizes = np.unique(lanes.srcs << 32 | lanes.dsts, return_inverse=True, return_counts=True)
+        _, pair, sizes = np.unique(
+            lanes.srcs.astype(np.int64) << 32 | lanes.dsts, return_inverse=True, return_counts=True
+        )
         looked_at = (sizes > fewest)[pair]
         for ends in (lanes.srcs, lanes.dsts):
             folded = mapped(ends, self._groups.fold)

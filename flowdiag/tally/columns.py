@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowdiag.model.time import NS
-from flowdiag.tally.grouping import I64, U64, Mask, first_of_runs, none, padded
+from flowdiag.tally.grouping import I32, I64, U64, Ints, Mask, first_of_runs, none, padded
 from flowdiag.tally.lane import NEVER, FlowLane
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.notes import Note, Notes
@@ -227,14 +227,14 @@ class LaneColumns:
 
     # -- asking ------------------------------------------------------------------------------------
 
-    def parts(self) -> tuple[I64, I64, I64, I64, I64]:
+    def parts(self) -> tuple[I32, I32, I32, I32, I32]:
         """Columns of source, destination, port (-1 for none), shape and code, by lane."""
         srcs, dsts, places = parts_of(self.keys)
         both = np.array(self.places, np.int64)
-        ways = np.array(self.ways, np.int64).reshape(-1, 2)
-        place = both[places]
-        way = ways[place >> PORT_BITS]
-        return srcs, dsts, (place & (1 << PORT_BITS) - 1) - 1, way[:, 0], way[:, 1]
+        ways = np.array(self.ways, np.int32).reshape(-1, 2)
+        ports = ((both & (1 << PORT_BITS) - 1) - 1).astype(np.int32)
+        way = ways[both >> PORT_BITS][places]
+        return srcs, dsts, ports[places], way[:, 0], way[:, 1]
 
     def find(self, keys: Sequence[tuple[int, int, int | None, int, int]]) -> I64:
         """Numbers of the lanes of (source, destination, port, shape, code); -1 for those that are not here."""
@@ -294,7 +294,7 @@ class LaneColumns:
 
     def _adopted(
         self,
-        used: I64,
+        used: Ints,
         places: Sequence[int],
         ways: Sequence[tuple[int, int]],
         shapes: Sequence[int],

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from flowdiag.tally.columns import LaneColumns
-from flowdiag.tally.grouping import I64
+from flowdiag.tally.grouping import I64, Ints
 
 __all__ = ["Exact", "LaneKey", "exact"]
 
@@ -21,11 +21,11 @@ _PORT = 0xFFFF_FFFF
 class Exact(Struct, frozen=True):
     """Four columns."""
 
-    srcs: I64
-    dsts: I64
-    ports: I64
+    srcs: Ints
+    dsts: Ints
+    ports: Ints
     """-1 for none."""
-    shapes: I64
+    shapes: Ints
 
     def some(self, rows: I64) -> Exact:
         """Some rows."""
@@ -38,10 +38,10 @@ class Exact(Struct, frozen=True):
             np.int64,
         ).reshape(-1, 4)
         return Exact(
-            np.concatenate((self.srcs, more[:, 0])),
-            np.concatenate((self.dsts, more[:, 1])),
+            np.concatenate((self.srcs, more[:, 0].astype(np.int32))),
+            np.concatenate((self.dsts, more[:, 1].astype(np.int32))),
             np.concatenate((self.ports, more[:, 2])),
-            np.concatenate((self.shapes, more[:, 3])),
+            np.concatenate((self.shapes, more[:, 3].astype(np.int32))),
         )
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
+    "I32",
     "I64",
     "U64",
+    "Ints",
     "Mask",
     "alike",
     "collapsed",
@@ -24,6 +26,9 @@ __all__ = [
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+Ints = NDArray[np.signedinteger[Any]]
+"""Of either width."""
 Mask = NDArray[np.bool_]
 
 
@@ -51,13 +56,13 @@ def ranges(begin: I64, end: I64) -> I64:
     return np.repeat(begin - before, sizes) + np.arange(sizes.sum())
 
 
-def mapped(column: I64, given: Callable[[int], int], kind: DTypeLike = np.int64) -> NDArray[Any]:
+def mapped(column: Ints, given: Callable[[int], int], kind: DTypeLike = np.int64) -> NDArray[Any]:
     """`given` of each number, asked once per distinct one."""
     distinct, back = np.unique(column, return_inverse=True)
     return np.array([given(number) for number in distinct.tolist()], kind)[back]
 
 
-def mapping(whole: Sequence[object], given: Callable[[int], int], *used: I64) -> list[int]:
+def mapping(whole: Sequence[object], given: Callable[[int], int], *used: Ints) -> list[int]:
     """`given` of the places of `whole` that are used, -1 for the others."""
     found = [-1] * len(whole)
     for number in np.unique(np.concatenate(used)).tolist():
@@ -65,7 +70,7 @@ def mapping(whole: Sequence[object], given: Callable[[int], int], *used: I64) ->
     return found
 
 
-def alike(*columns: I64) -> tuple[I64, I64]:
+def alike(*columns: Ints) -> tuple[I64, I64]:
     """Rows that agree in all columns: where one of each stands, and of each row which of those it is."""
     order = np.lexsort(columns)
     differs = np.zeros(len(order), bool)

@@ -94,10 +94,10 @@ class Groups:
         """What each distinct flow is folded into when there are too many like it."""
         fold, shape = self.fold, self.group_shape
         return Exact(
-            mapped(cells.srcs, fold),
-            mapped(cells.dsts, fold),
-            np.full(len(cells.srcs), -1),
-            mapped(cells.shapes, shape),
+            mapped(cells.srcs, fold, np.int32),
+            mapped(cells.dsts, fold, np.int32),
+            np.full(len(cells.srcs), -1, np.int32),
+            mapped(cells.shapes, shape, np.int32),
         )
 
     def cell_hashes(self, cells: Exact, chosen: I64) -> U64:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from flowdiag.tally.grouping import I64, U64, Mask
+from flowdiag.tally.grouping import I32, I64, U64, Ints, Mask
 
 __all__ = [
     "END_BITS",
@@ -69,7 +69,7 @@ def rows_of(high: I64, low: I64) -> U64:
     return (high << 32 | low).astype(np.uint64)
 
 
-def keys_of(srcs: I64, dsts: I64, places: I64) -> U64:
+def keys_of(srcs: Ints, dsts: Ints, places: Ints) -> U64:
     """Lanes' keys."""
     keys: U64 = srcs.astype(np.uint64) << np.uint64(END_BITS + PLACE_BITS)
     keys |= dsts.astype(np.uint64) << np.uint64(PLACE_BITS)
@@ -77,10 +77,10 @@ def keys_of(srcs: I64, dsts: I64, places: I64) -> U64:
     return keys
 
 
-def parts_of(keys: U64) -> tuple[I64, I64, I64]:
+def parts_of(keys: U64) -> tuple[I32, I32, I32]:
     """Sources, destinations and places of lanes' keys."""
     return (
-        (keys >> np.uint64(END_BITS + PLACE_BITS)).astype(np.int64),
-        (keys >> np.uint64(PLACE_BITS) & np.uint64((1 << END_BITS) - 1)).astype(np.int64),
-        (keys & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64),
+        (keys >> np.uint64(END_BITS + PLACE_BITS)).astype(np.int32),
+        (keys >> np.uint64(PLACE_BITS) & np.uint64((1 << END_BITS) - 1)).astype(np.int32),
+        (keys & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int32),
     )

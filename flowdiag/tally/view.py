@@ -20,7 +20,7 @@ from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.distinct import buckets_of, make_flow
 from flowdiag.tally.exact import Exact, LaneKey, exact
-from flowdiag.tally.grouping import I64, alike
+from flowdiag.tally.grouping import I64, Ints, alike
 from flowdiag.tally.groups import Groups
 from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane, smallest
@@ -288,7 +288,7 @@ class _OtherWays:
             place for place, seen in zip(asked, answered[number[: len(asked)]].tolist(), strict=True) if seen
         }
 
-    def _keys(self, flows: Exact, turned: int) -> tuple[I64, I64, I64, I64]:
+    def _keys(self, flows: Exact, turned: int) -> tuple[Ints, Ints, Ints, Ints]:
         return (
             self._ends[flows.srcs],
             self._ends[flows.dsts],
