@@ -208,21 +208,22 @@ class LaneColumns:
         """Take out buckets that end by `before`, nanoseconds, and lanes that nothing is left of; settled before."""
         if not len(self):
             return
-        rows = self.rows
-        lanes, minutes = halves(rows.keys)
-        left = minutes * UNIT > (before // NS - (UNIT << self.shifts))[lanes]
-        left &= (self.lasts >= before)[lanes]
+        pieces = self.rows.pieces
+        ends = before // NS - (UNIT << self.shifts)
         old = np.zeros(len(self), bool)
-        old[lanes[~left]] = True
-        rows.keys, rows.counts = rows.keys[left], rows.counts[left]
-        lanes, minutes = lanes[left], minutes[left]
-        begin = first_of_runs(lanes)
-        # What is left of a lane begins, as far as anybody knows, where its oldest bucket does.
-        oldest = np.zeros(len(self), np.int64)
-        oldest[lanes[begin]] = minutes[begin] * UNIT * NS
-        self.firsts = np.where(old, np.maximum(self.firsts, oldest), self.firsts)
         gone = np.ones(len(self), bool)
-        gone[lanes[begin]] = False
+        oldest = np.zeros(len(self), np.int64)
+        for at, (keys, counts) in enumerate(pieces):
+            lanes, minutes = halves(keys)
+            left = (minutes * UNIT > ends[lanes]) & (self.lasts >= before)[lanes]
+            old[lanes[~left]] = True
+            pieces[at] = keys[left], counts[left]
+            lanes, minutes = lanes[left], minutes[left]
+            begin = first_of_runs(lanes)
+            gone[lanes[begin]] = False
+            # What is left of a lane begins, as far as anybody knows, where its oldest bucket does.
+            oldest[lanes[begin]] = minutes[begin] * UNIT * NS
+        self.firsts = np.where(old, np.maximum(self.firsts, oldest), self.firsts)
         self.remove(np.flatnonzero(gone))
 
     # -- asking ------------------------------------------------------------------------------------

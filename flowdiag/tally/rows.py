@@ -1,22 +1,28 @@
-"""Counts of lanes by the minute, as two columns: lane and minute in one number, and how many records.
+"""Counts of lanes by the minute: lane and minute in one number, and how many records.
 
-What is added waits in runs, each in order, and is brought together some lanes at a time: sorting all at once takes five
-times their memory.  A lane with more rows than its share gets wider ones, by the rule of `FlowLane.widen`: the
-least width at which they fit, which hangs on the set of starts alone.
+Rows stand in pieces, each of a span of lanes: what brings new rows into order, or takes some out, needs memory for
+one piece beside what is there.  What is added waits in runs.  A lane with more rows than its share gets wider ones,
+by the rule of `FlowLane.widen`: the least width at which they fit, which hangs on the set of starts alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
-from flowdiag.tally.grouping import I64, U64, collapsed, none, ranges
-from flowdiag.tally.packing import halves, moved, moved_pieces, rows_of
+from flowdiag.tally.grouping import I64, U64, Mask, collapsed, none, ranges
+from flowdiag.tally.packing import halves, moved_pieces, rows_of
 
-__all__ = ["Rows"]
+__all__ = ["Piece", "Rows"]
 
 _ROOM = 1 << 19
-"""Rows that may wait before all are brought into one order."""
-_LANES_AT_ONCE = 1 << 15
+"""Rows that may wait before all are brought into order."""
+_SPAN = 1 << 11
+"""Lanes of a piece: those that were seen first have most rows, up to their whole share."""
+
+Piece = tuple[U64, I64]
+"""Lane and minute in one number, and counts."""
 
 
 class Rows:
@@ -30,58 +36,89 @@ class Rows:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.keys: U64 = none(np.uint64)
-        """Lane and minute in one number; sorted and each there once after `settle`."""
-        self.counts: I64 = none(np.int64)
-        self._late: list[tuple[U64, I64]] = []
+        self.pieces: list[Piece] = []
+        """After `settle` in order, and each row there once."""
+        self._late: list[Piece] = []
         self._late_rows = 0
+
+    def __len__(self) -> int:
+        """Rows, but for what waits."""
+        return sum(len(keys) for keys, _ in self.pieces)
 
     def add(self, keys: U64, counts: I64, shifts: I64) -> None:
         """Rows in order, perhaps some of them twice."""
         self._late.append((keys, counts))
         self._late_rows += len(keys)
-        if self._late_rows > max(_ROOM, len(self.keys)):
+        if self._late_rows > max(_ROOM, len(self) // 2):
             self.settle(shifts)
 
     def absorb(self, other: Rows, renumbered: I64, shifts: I64) -> None:
         """Add the rows of another's lanes at their new numbers; lanes at -1 are left out."""
-        for piece, keys, kept in moved_pieces(other.keys, renumbered):
+        for keys, counts in other._moved(renumbered):
             order = np.argsort(keys)
-            self.add(keys[order], other.counts[piece][kept][order], shifts)
+            self.add(keys[order], counts[order], shifts)
 
     def move(self, renumbered: I64) -> None:
         """Bring rows to their lanes' new numbers, whose order is the old; lanes at -1 are left out."""
-        self.keys, there = moved(self.keys, renumbered)
-        self.counts = self.counts[there]
+        self.pieces = _cut(self._moved(renumbered))
 
     def settle(self, shifts: I64) -> None:
-        """Bring all rows into one order, no lane with more than its share of them."""
-        if not self._late:
+        """Bring all rows into order, no lane with more than its share of them."""
+        late, self._late, self._late_rows = self._late, [], 0
+        if not late:
             return
-        runs = [(self.keys, self.counts), *self._late]
-        self._late, self._late_rows = [], 0
-        edges = np.arange(0, len(shifts) + _LANES_AT_ONCE, _LANES_AT_ONCE, dtype=np.int64)
-        cuts = [np.searchsorted(keys, _begin(edges)).tolist() for keys, _ in runs]
-        size = sum(len(keys) for keys, _ in runs)
-        self.keys, self.counts = np.empty(size, np.uint64), np.empty(size, np.int64)
-        filled = 0
+        edges = np.arange(0, len(shifts) + _SPAN, _SPAN, dtype=np.int64)
+        cuts = [np.searchsorted(keys, _begin(edges)).tolist() for keys, _ in late]
+        self.pieces += [_NOTHING] * (len(edges) - 1 - len(self.pieces))
         for at in range(len(edges) - 1):
-            parts = [slice(ends[at], ends[at + 1]) for ends in cuts]
-            keys = np.concatenate([keys[part] for (keys, _), part in zip(runs, parts, strict=True)])
-            counts = np.concatenate([counts[part] for (_, counts), part in zip(runs, parts, strict=True)])
+            new = [
+                (keys[ends[at] : ends[at + 1]], counts[ends[at] : ends[at + 1]])
+                for (keys, counts), ends in zip(late, cuts, strict=True)
+            ]
+            first = at * _SPAN
+            keys, counts = _joined([self.pieces[at], *new])
             order = np.argsort(keys, kind="stable")
-            first = at * _LANES_AT_ONCE
-            keys, counts = self._widened(
-                first, shifts[first : first + _LANES_AT_ONCE], *collapsed(keys[order], counts[order])
+            self.pieces[at] = self._widened(
+                first, shifts[first : first + _SPAN], *collapsed(keys[order], counts[order])
             )
-            there = slice(filled, filled + len(keys))
-            self.keys[there], self.counts[there] = keys, counts
-            filled = there.stop
-        # Nobody else has seen them: what is left over goes back.
-        self.keys.resize(filled, refcheck=False)
-        self.counts.resize(filled, refcheck=False)
 
-    def _widened(self, first: int, shifts: I64, keys: U64, counts: I64) -> tuple[U64, I64]:
+    def of(self, lanes: I64) -> tuple[I64, I64, I64]:
+        """Minutes and counts of some lanes, one lane's behind the other's, and how many of them are each lane's."""
+        order = np.argsort(lanes, kind="stable")
+        cuts = np.searchsorted(lanes[order], np.arange(len(self.pieces) + 1) * _SPAN).tolist()
+        sizes = np.zeros(len(lanes), np.int64)
+        found = []
+        for at, (keys, counts) in enumerate(self.pieces):
+            asked = order[cuts[at] : cuts[at + 1]]
+            begin, end = (np.searchsorted(keys, _begin(lanes[asked] + more)) for more in (0, 1))
+            sizes[asked] = end - begin
+            chosen = ranges(begin, end)
+            found.append((keys[chosen], counts[chosen]))
+        keys, counts = _joined(found)
+        begin = np.zeros(len(lanes), np.int64)
+        begin[order] = np.cumsum(sizes[order]) - sizes[order]
+        chosen = ranges(begin, begin + sizes)
+        return halves(keys[chosen])[1], counts[chosen], sizes
+
+    def by_minute(self, lanes: Mask) -> tuple[I64, I64]:
+        """Minutes, and what all of some lanes counted in each."""
+        found = []
+        for keys, counts in self.pieces:
+            chosen = lanes[halves(keys)[0]]
+            minutes = halves(keys[chosen])[1].astype(np.uint64)
+            order = np.argsort(minutes, kind="stable")
+            found.append(collapsed(minutes[order], counts[chosen][order]))
+        minutes, counts = _joined(found)
+        order = np.argsort(minutes, kind="stable")
+        minutes, counts = collapsed(minutes[order], counts[order])
+        return minutes.astype(np.int64), counts
+
+    def _moved(self, renumbered: I64) -> Iterator[Piece]:
+        for keys, counts in self.pieces:
+            for piece, some, kept in moved_pieces(keys, renumbered):
+                yield some, counts[piece][kept]
+
+    def _widened(self, first: int, shifts: I64, keys: U64, counts: I64) -> Piece:
         """All rows of the lanes from `first` on at widths at which none has more than its share."""
         while True:
             if shifts.any():
@@ -94,11 +131,29 @@ class Rows:
                 return keys, counts
             shifts[many] += 1
 
-    def of(self, lanes: I64) -> tuple[I64, I64, I64]:
-        """Minutes and counts of some lanes, one lane's behind the other's, and how many of them are each lane's."""
-        begin, end = np.searchsorted(self.keys, _begin(lanes)), np.searchsorted(self.keys, _begin(lanes + 1))
-        chosen = ranges(begin, end)
-        return halves(self.keys[chosen])[1], self.counts[chosen], end - begin
+
+_NOTHING: Piece = none(np.uint64), none(np.int64)
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    """All of them, one behind the other."""
+    if not pieces:
+        return _NOTHING
+    return np.concatenate([keys for keys, _ in pieces]), np.concatenate([counts for _, counts in pieces])
+
+
+def _cut(runs: Iterable[Piece]) -> list[Piece]:
+    """Rows in order, cut into the spans of their lanes."""
+    pieces: list[list[Piece]] = []
+    for keys, counts in runs:
+        if not len(keys):
+            continue
+        first, last = (int(keys[at] >> np.uint64(32)) // _SPAN for at in (0, -1))
+        pieces += [[] for _ in range(last + 1 - len(pieces))]
+        cuts = np.searchsorted(keys, _begin(np.arange(first, last + 2) * _SPAN)).tolist()
+        for at, begin, end in zip(range(first, last + 1), cuts, cuts[1:], strict=False):
+            pieces[at].append((keys[begin:end], counts[begin:end]))
+    return [_joined(parts) for parts in pieces]
 
 
 def _begin(lanes: I64) -> U64:

@@ -24,7 +24,6 @@ from flowdiag.tally.grouping import I64, Ints, alike
 from flowdiag.tally.groups import Groups
 from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane, smallest
-from flowdiag.tally.packing import halves
 from flowdiag.tally.pairs import paired
 from flowdiag.tally.table import EXACT, REFUSED, Table
 
@@ -140,10 +139,7 @@ class FlowView:
         columns = self._table.columns
         apart = np.zeros(len(columns), bool)
         apart[[number for _, numbers in wide.values() for number in numbers]] = True
-        counted = (np.array(shapes, bool)[self._columns[3]] & ~apart)[halves(columns.rows.keys)[0]]
-        minutes, back = np.unique(halves(columns.rows.keys[counted])[1], return_inverse=True)
-        sums = np.zeros(len(minutes), np.int64)
-        np.add.at(sums, back, columns.rows.counts[counted])
+        minutes, sums = columns.rows.by_minute(np.array(shapes, bool)[self._columns[3]] & ~apart)
         for minute, count in zip(minutes.tolist(), sums.tolist(), strict=True):
             counts[minute * UNIT * NS, UNIT * NS] += count
         # The lanes of one flow are brought to one width, the widest of them.

@@ -88,7 +88,7 @@ class TallyState(Struct, frozen=True, array_like=True):
 _U8: np.dtype[Any] = np.dtype("<u8")
 _I8: np.dtype[Any] = np.dtype("<i8")
 _KINDS = (_U8, _I8, _I8, _I8, _I8, _U8, _I8, _U8)
-"""Of the columns that `_columns_in_order` names."""
+"""Of the columns: keys, first and last times, flags and shifts by lane; rows, their counts, notes."""
 CHUNK = 2_000
 _SIZE = 8
 _encoder = msgspec.msgpack.Encoder()
@@ -163,10 +163,7 @@ def absorb_lanes(table: Table, state: TableState, stream: IO[bytes]) -> int:
 
 
 def _put(out: IO[bytes], message: Struct) -> None:
-    _put_bytes(out, _encoder.encode(message))
-
-
-def _put_bytes(out: IO[bytes], data: bytes | memoryview) -> None:
+    data = _encoder.encode(message)
     out.write(len(data).to_bytes(_SIZE, "little"))
     out.write(data)
 
@@ -251,14 +248,17 @@ def _absorb(
 
 def _put_columns(out: IO[bytes], columns: LaneColumns) -> None:
     _put(out, ColumnsState(columns.notes.all, columns.ways, columns.places))
-    for column, kind in zip(_columns_in_order(columns), _KINDS, strict=True):
-        _put_bytes(out, column.astype(kind, copy=False).data.cast("B"))
-
-
-def _columns_in_order(columns: LaneColumns) -> tuple[U64 | I64, ...]:
-    rows = columns.rows
-    by_lane = columns.keys, columns.firsts, columns.lasts, columns.flags, columns.shifts
-    return *by_lane, rows.keys, rows.counts, columns.notes.told
+    pieces = columns.rows.pieces
+    whole: tuple[Sequence[U64 | I64], ...] = (
+        *([one] for one in (columns.keys, columns.firsts, columns.lasts, columns.flags, columns.shifts)),
+        [keys for keys, _ in pieces],
+        [counts for _, counts in pieces],
+        [columns.notes.told],
+    )
+    for parts, kind in zip(whole, _KINDS, strict=True):
+        out.write(sum(part.nbytes for part in parts).to_bytes(_SIZE, "little"))
+        for part in parts:
+            out.write(part.astype(kind, copy=False).data.cast("B"))
 
 
 def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
@@ -270,5 +270,6 @@ def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
         np.frombuffer(_take_bytes(stream), dtype=kind) for kind in _KINDS
     )
     read.keys, read.firsts, read.lasts, read.flags, read.shifts = keys, firsts, lasts, flags, shifts
-    read.rows.keys, read.rows.counts, read.notes.told = rows, counts, told
+    # All rows as one piece, which is good for being absorbed.
+    read.rows.pieces, read.notes.told = [(rows, counts)], told
     return read

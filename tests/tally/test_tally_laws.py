@@ -212,7 +212,7 @@ def test_parts_in_any_order_are_the_whole(found, bounds, data):
     whole = results(tally_of(found, bounds))
     with ExitStack() as held:
         if data.draw(st.booleans()):
-            for module, name in ((rows, "_LANES_AT_ONCE"), (rows, "_ROOM"), (packing, "_AT_ONCE")):
+            for module, name in ((rows, "_SPAN"), (rows, "_ROOM"), (packing, "_AT_ONCE")):
                 held.enter_context(mock.patch.object(module, name, data.draw(st.integers(1, 5))))
         assert results(_in_parts(found, bounds, data)) == whole
 
