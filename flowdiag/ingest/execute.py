@@ -274,39 +274,19 @@ def _in_processes(
     part_bytes: int,
     pace: _Pace,
 ) -> Tally:
-    """Share the work out; where a worker dies, do all of it again part by part, so that only one part is lost."""
+    """Share the work out; where a worker dies again at the same part, that one is lost."""
     before = len(problems)
     all_of_them = [*_parts(evidence, options, problems, part_bytes, loose=True)]
-    tally = Tally()
     if len(all_of_them) == 1 and options.processes is None:
         # One stream: another process could only hand over what it read, and not tell how far it is.
         del problems[before:]
+        tally = Tally()
         _here(evidence, options, problems, tally, pace)
         return tally
-    found = fold_shares(all_of_them, workers, pace.told)
-    if found is not None:
-        problems += found[1]
-        return found[0]
-    del problems[before:]
-    lines: dict[str, int] = {}
-    parts = _parts(evidence, options, problems, part_bytes)
-    with _pool(workers) as pool:
-        lost = _spread(parts, pool, workers, tally, problems, pace, lines)
-    # One part that kills its worker breaks the whole pool; alone, each shows whether it was the one.
-    for part in lost:
-        with _pool(1) as alone:
-            dead = _spread(iter([part]), alone, 1, tally, problems, pace, lines)
-        problems += [_unread(part, "its worker process died") for part in dead]
+    tally, found, lost = fold_shares(all_of_them, workers, pace.told)
+    problems += found
+    problems += [_unread(one.part, one.why) for one in lost]
     return tally
-
-
-def _pool(workers: int) -> Executor:
-    """Workers that start clean: the caller may have threads, which a fork would not survive."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    return ProcessPoolExecutor(workers, mp_context=context)
 
 
 def _spread(

@@ -1,27 +1,35 @@
 """Worker processes of this machine: each folds its share of the parts into one tally, and sends that once.
 
 Merging costs by distinct flow, so a tally per worker is merged and not one per part.  Workers take the next
-part when they are done with one.  Nobody counts lines ahead of them: parts are loose, each counts its own, and
-a line is its part's number and its own until all are read.
+part when they are done with one, and all but one of them stop a little early: what they have is merged while that one reads
+on.  Nobody counts lines ahead of them: parts are loose, each counts its own, and a line is its part's number and its
+own until all are read.
+
+Where a worker dies, its share is lost, and those parts are read again: the one it was at by itself, since that may
+be what it died of.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import wait
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.ingest.fold import fold_into, fold_loose
 from flowdiag.ingest.heap import return_freed_memory
-from flowdiag.ingest.parts import Part
+from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.model.errors import PluginError
 from flowdiag.parserkit.registry import available
 from flowdiag.tally import Tally
 
@@ -33,51 +41,147 @@ SHARE_BYTES = 16 << 20
 _PART = 40
 """Bits for lines; those above are the part's number, so that lines stay in order."""
 _LINE = (1 << _PART) - 1
+_NONE = -1
 _TOLD_S = 0.2
+_MERGE_S = 4e-6
+"""What merging takes for each lane, about."""
+_PATIENCE_S = 10.0
+"""How long a worker waits for the number of the next part: whoever holds it may have died with it."""
+
+Told = Callable[[int, str], None]
+"""Called now and then with the bytes on disk that are done, and the name of an input at hand."""
 
 
-class _Share(NamedTuple):
-    path: str
-    """Of the tally's file."""
+class ShareFacts(Struct, frozen=True, array_like=True):
+    """What a worker says beside its tally."""
+
     problems: list[InputProblem]
     lines: dict[int, int]
-    """Lines of each loose part that was folded, by its number."""
+    """Lines of each part that it folded, by the part's number; 0 for a part that is not loose."""
+
+
+class Lost(Struct, frozen=True):
+    """A part that was not read, though twice begun."""
+
+    part: Part
+    why: str
 
 
 def fold_shares(
-    parts: Sequence[Part], workers: int, told: Callable[[int, str], None] | None
-) -> tuple[Tally, list[InputProblem]] | None:
-    """Fold all parts in worker processes; ``None`` where one died or raised: what it had done is lost with it.
+    parts: Sequence[Part], workers: int, told: Told | None
+) -> tuple[Tally, list[InputProblem], list[Lost]]:
+    """Fold all parts in worker processes.
 
     Args:
         parts: the parts of all inputs in order, loose where they can be.
         workers: how many processes.
-        told: called now and then with the bytes on disk that are done, and the name of an input at hand.
+        told: how far it is.
     """
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    with TemporaryDirectory(prefix="flowdiag-") as folder:
+        team = _Team(parts, Path(folder), told)
+        died = team.work([None] * workers)
+        lost: dict[int, str] = {}
+        while missing := [part for part in range(len(parts)) if part not in team.lines and part not in lost]:
+            suspects = [part for part in missing if part in died]
+            lost |= {part: team.why for part in suspects if team.work([[part]])}
+            rest = [part for part in missing if part not in suspects]
+            died = team.work([rest]) if rest else []
+            if died == [_NONE]:
+                # It does not get as far as the first part.
+                lost |= dict.fromkeys(rest, team.why)
+        return team.outcome(lost)
 
-    # Workers start clean: the caller may have threads, which a fork would not survive.
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    # What the server has loaded its workers share; of parsers those that have loaded here without harm.
-    context.set_forkserver_preload([__name__, *_modules(parts)])
-    taken, done = context.Value("q", 0), context.Value("q", 0)
-    try:
-        with TemporaryDirectory(prefix="flowdiag-") as folder:
-            with ProcessPoolExecutor(
-                workers,
-                mp_context=context,
-                initializer=_start,
-                initargs=(dict(os.environ), folder, list(parts), taken, done),
-            ) as pool:
-                futures = [pool.submit(_fold_share) for _ in range(workers)]
-                while wait(futures, timeout=_TOLD_S).not_done:
-                    if told is not None:
-                        told(done.value, parts[min(taken.value, len(parts)) - 1].source.name)
-                shares = [future.result() for future in futures]
-            return _merged(parts, shares)
-    except Exception:  # noqa: BLE001 - whatever it was shows again, and costs one part, part by part.
-        return None
+
+class _Team:
+    """Workers, and what came back of them so far."""
+
+    def __init__(self, parts: Sequence[Part], folder: Path, told: Told | None) -> None:
+        import multiprocessing
+
+        # Workers start clean: the caller may have threads, which a fork would not survive.
+        self._context: Any = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+        # What the server has loaded its workers share; of parsers those that have loaded here without harm.
+        self._context.set_forkserver_preload([__name__, *_modules(parts)])
+        self._parts = parts
+        self._folder = folder
+        self._told = told
+        self._tally = Tally()
+        self._problems: list[InputProblem] = []
+        self._files = count()
+        self._bytes = 0
+        self.why = ""
+        """Why the last worker that died did."""
+        self.lines: dict[int, int] = {}
+        """Lines of each part that was folded, by its number."""
+
+    def work(self, jobs: Sequence[Sequence[int] | None]) -> list[int]:
+        """Let a worker do each job: some parts, or for ``None`` the next that nobody has taken.
+
+        Returns:
+            For each worker that died the part that it was at, `_NONE` before the first.
+        """
+        from multiprocessing.connection import wait
+
+        context = self._context
+        taken = context.Value("q", 0)
+        at, done = (context.Array("q", [start] * len(jobs), lock=False) for start in (_NONE, 0))
+        running: dict[Any, tuple[Any, int, Path]] = {}
+        died: list[int] = []
+        try:
+            for place, job in enumerate(jobs):
+                path = self._folder / str(next(self._files))
+                given = (dict(os.environ), path, list(self._parts), job, place, taken, at, done)
+                process = context.Process(target=_work, args=given, daemon=True)
+                process.start()
+                running[process.sentinel] = (process, place, path)
+            while running:
+                for sentinel in wait(list(running), timeout=_TOLD_S):
+                    process, place, path = running.pop(sentinel)
+                    process.join()
+                    if process.exitcode == 0:
+                        self._take(path)
+                    else:
+                        died.append(at[place])
+                        self.why = _reason(path, process.exitcode)
+                    done[place] = 0
+                if self._told is not None:
+                    name = self._parts[at[next(iter(running.values()))[1]] if running else -1].source.name
+                    self._told(self._bytes + sum(done), name)
+        finally:
+            for process, _, _ in running.values():
+                process.terminate()
+                process.join()
+        return died
+
+    def outcome(self, lost: dict[int, str]) -> tuple[Tally, list[InputProblem], list[Lost]]:
+        """All shares as one, lines where they stand in their inputs."""
+        lines = self.lines | {number: _lines_of(self._parts[number]) for number in lost}
+        before: dict[str, int] = {}
+        shifts: list[int] = []
+        for number, part in enumerate(self._parts):
+            shifts.append(before.get(part.source.name, 0))
+            before[part.source.name] = shifts[-1] + lines.get(number, 0)
+
+        def placed(line: int) -> int:
+            return shifts[line >> _PART] + (line & _LINE)
+
+        self._tally.move_lines(placed)
+        found = [one if one.line is None else replace(one, line=placed(one.line)) for one in self._problems]
+        missed = [
+            Lost(replace(self._parts[number], first_line=shifts[number] + 1), why)
+            for number, why in lost.items()
+        ]
+        return self._tally, found, missed
+
+    def _take(self, path: Path) -> None:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            facts = msgspec.msgpack.decode(stream.read(size), type=ShareFacts)
+            self._tally.merge_from(stream)
+        path.unlink()
+        self._problems += facts.problems
+        self.lines |= facts.lines
+        self._bytes += sum(self._parts[number].size for number in facts.lines)
 
 
 def _modules(parts: Sequence[Part]) -> list[str]:
@@ -86,68 +190,90 @@ def _modules(parts: Sequence[Part]) -> list[str]:
     return sorted({points[name].module for name in names if points[name].module in sys.modules})
 
 
-_mine: list[Any] = []
-"""In a worker: where its share goes, parts, number of the next, and bytes done."""
+def _lines_of(part: Part) -> int:
+    """Lines of a part that nobody could read, for those behind it."""
+    try:
+        whole = settled(part) if part.loose else None
+        return 0 if whole is None else lines_in(whole)
+    except OSError:
+        return 0
 
 
-def _start(environment: dict[str, str], *given: Any) -> None:
+def _reason(path: Path, exit_code: int | None) -> str:
+    try:
+        return _beside(path).read_text("utf-8")
+    except FileNotFoundError:
+        return f"its worker process died ({'signal' if (exit_code or 0) < 0 else 'status'} {abs(exit_code or 0)})"
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(".why")
+
+
+def _work(
+    environment: dict[str, str],
+    path: Path,
+    parts: Sequence[Part],
+    job: Sequence[int] | None,
+    place: int,
+    taken: Any,
+    at: Any,
+    done: Any,
+) -> None:
+    """In a worker: fold a share, write it, and leave without taking it apart, which takes longer than writing it."""
+    # Whoever stops the command stops it: the parent ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The server that workers fork from has the environment of its own first day; keys to a store may be newer.
     os.environ.update(environment)
     return_freed_memory()
-    _mine[:] = given
-
-
-def _fold_share() -> _Share:
-    folder, parts, taken, done = _mine
     tally = Tally()
-    problems: list[InputProblem] = []
-    lines: dict[int, int] = {}
-    while True:
-        with taken.get_lock():
-            number = taken.value
-            taken.value += 1
-        if number >= len(parts):
-            tally.rest()
-            return _sent(folder, tally, problems, lines)
-        _fold(parts[number], number, tally, problems, lines)
-        with done.get_lock():
-            done.value += parts[number].size
+    facts = ShareFacts([], {})
+    numbers = iter(job) if job is not None else _next(taken, len(parts), tally, is_last=not place)
+    try:
+        for number in numbers:
+            at[place] = number
+            _fold(parts[number], number, tally, facts)
+            done[place] += parts[number].size
+        _send(path, tally, facts)
+    except (OSError, PluginError) as error:
+        _beside(path).write_text(f"{type(error).__name__}: {error}", "utf-8")
+        os._exit(1)
+    os._exit(0)
 
 
-def _sent(folder: str, tally: Tally, problems: list[InputProblem], lines: dict[int, int]) -> _Share:
+def _next(taken: Any, number: int, tally: Tally, *, is_last: bool) -> Iterator[int]:
+    """The next part that nobody has taken, again and again."""
+    begun = perf_counter()
+    for folded in count():
+        lock = taken.get_lock()
+        if not lock.acquire(timeout=_PATIENCE_S):
+            return
+        try:
+            part = taken.value
+            left = number - part
+            merging = _MERGE_S * (len(tally.table.lanes) + len(tally.table.columns))
+            if not left or (folded and not is_last and left * (perf_counter() - begun) / folded < merging):
+                return
+            taken.value = part + 1
+        finally:
+            lock.release()
+        yield part
+
+
+def _send(path: Path, tally: Tally, facts: ShareFacts) -> None:
     """Through a file: a pipe's ends hold all of it, twice."""
-    with NamedTemporaryFile(dir=folder, delete=False) as out:
-        tally.write(out.file)
-    return _Share(out.name, problems, lines)
+    tally.rest()
+    data = msgspec.msgpack.encode(facts)
+    with path.open("wb") as out:
+        out.write(len(data).to_bytes(8, "little"))
+        out.write(data)
+        tally.write(out)
 
 
-def _fold(part: Part, number: int, tally: Tally, problems: list[InputProblem], lines: dict[int, int]) -> None:
+def _fold(part: Part, number: int, tally: Tally, facts: ShareFacts) -> None:
     numbered = replace(part, first_line=(number << _PART) + part.first_line)
     if part.loose:
-        lines[number] = fold_loose(tally, numbered, problems)
+        facts.lines[number] = fold_loose(tally, numbered, facts.problems)
     else:
-        fold_into(tally, numbered, problems)
-
-
-def _merged(parts: Sequence[Part], shares: list[_Share]) -> tuple[Tally, list[InputProblem]]:
-    """All shares as one."""
-    tally = Tally()
-    found: list[InputProblem] = []
-    lines: dict[int, int] = {}
-    while shares:
-        path, problems, counted = shares.pop()
-        with Path(path).open("rb") as stream:
-            tally.merge_from(stream)
-        found += problems
-        lines |= counted
-    before: dict[str, int] = {}
-    shifts: list[int] = []
-    for number, part in zip(count(), parts):
-        shifts.append(before.get(part.source.name, 0))
-        before[part.source.name] = shifts[-1] + lines.get(number, 0)
-
-    def placed(line: int) -> int:
-        return shifts[line >> _PART] + (line & _LINE)
-
-    tally.move_lines(placed)
-    return tally, [one if one.line is None else replace(one, line=placed(one.line)) for one in found]
+        fold_into(tally, numbered, facts.problems)
+        facts.lines[number] = 0

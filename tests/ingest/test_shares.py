@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, execute, shares
+from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, shares
 from flowdiag.ingest.execute import run
 from flowdiag.ingest.fold import fold_into
 from flowdiag.ingest.parts import Part, parts_of, settled
@@ -54,14 +56,81 @@ def test_lines_of_shared_parts_keep_their_numbers(tmp_path):
     assert max(example.line for flow in alone[0] for example in flow.examples) > 500
 
 
-def test_where_a_worker_died_all_is_read_again_part_by_part(tmp_path, monkeypatch):
-    """A share that is lost takes nothing with it."""
+def killed(monkeypatch, *deaths: int) -> list[list]:
+    """Workers die at the parts with these numbers, once for each time that it is given; all jobs that were done."""
+    jobs: list[list] = []
+    left = list(deaths)
+    work = shares._Team.work
+
+    def watched(team, given):
+        jobs.append([None if job is None else list(job) for job in given])
+        monkeypatch.setenv("FLOWDIAG_TEST_DIES_AT", ",".join(map(str, left)))
+        died = work(team, given)
+        for part in died:
+            left.remove(part)
+        return died
+
+    monkeypatch.setattr(shares._Team, "work", watched)
+    monkeypatch.setattr(shares, "_work", dying_worker)
+    return jobs
+
+
+def dying_worker(environment, path, parts, *rest):
+    """As `_work`, in a process that is killed where it begins with one of some parts."""
+    deadly = {int(number) for number in environment["FLOWDIAG_TEST_DIES_AT"].split(",") if number}
+    fold = shares._fold
+
+    def folded(part, number, *more):
+        if number in deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        fold(part, number, *more)
+
+    shares._fold = folded
+    shares._work(environment, path, parts, *rest)
+
+
+def test_a_killed_worker_costs_no_record(tmp_path, monkeypatch):
+    """Only what was its share is read again, the part that it was at by itself."""
     path = export(tmp_path / "flows.jsonl")
     alone = said(path, 1)
-
-    monkeypatch.setattr(execute, "fold_shares", lambda *_: None)
+    jobs = killed(monkeypatch, 5)
 
     assert said(path, 2) == alone
+    assert jobs[:2] == [[None, None], [[5]]]
+    assert sum(len(job) for later in jobs[1:] for job in later) < 20, "what the other had read was read once"
+
+
+def test_a_part_that_kills_whoever_reads_it_is_the_only_one_lost(tmp_path, monkeypatch):
+    """It is named by its lines, and those behind it keep theirs."""
+    path = export(tmp_path / "flows.jsonl")
+    alone = said(path, 1)
+    killed(monkeypatch, 3, 3)
+    found = said(path, 2)
+
+    (problem,) = found[3]
+    assert problem.code == "worker-failed"
+    assert problem.message == f"lines {problem.line} and on were not read: its worker process died (signal 9)"
+    assert 0 < problem.line < 701
+    assert found[1] == alone[1]
+    assert 0 < sum(flow.count for flow in alone[0]) - sum(flow.count for flow in found[0]) < 150
+
+
+def test_workers_that_never_start_are_said(tmp_path, monkeypatch):
+    """Nothing is read, each part says so, and it ends."""
+    path = export(tmp_path / "flows.jsonl")
+    monkeypatch.setattr(shares, "_work", never_begins)
+    flows, _, _, problems = said(path, 2)
+
+    assert flows == ()
+    assert {problem.message.rpartition(": ")[2] for problem in problems} == {
+        "its worker process died (status 3)"
+    }
+    assert problems[0].line == 1
+
+
+def never_begins(*_):
+    """A worker that leaves at once."""
+    os._exit(3)
 
 
 COMPACT = "Feb  7 13:43:%02d.791: shop/web-%d:5%04d (ID:7) <> shop/api-1:80 (ID:8) Policy denied DROPPED (TCP Flags: SYN)"
@@ -141,12 +210,16 @@ def test_shares_are_one_reading(data, tmp_path_factory):
     owners = [data.draw(st.integers(0, workers - 1)) for _ in parts]
     folded = []
     for worker in range(workers):
-        tally, problems, lines = Tally(), [], {}
+        tally, facts = Tally(), shares.ShareFacts([], {})
         for number, part in enumerate(parts):
             if owners[number] == worker:
-                shares._fold(part, number, tally, problems, lines)
-        folded.append(shares._sent(str(folder), tally, problems, lines))
-    shared, shared_problems = shares._merged(parts, data.draw(st.permutations(folded)))
+                shares._fold(part, number, tally, facts)
+        folded.append(folder / str(worker))
+        shares._send(folded[-1], tally, facts)
+    team = shares._Team(parts, folder, None)
+    for path in data.draw(st.permutations(folded)):
+        team._take(path)
+    shared, shared_problems, lost = team.outcome({})
     whole, problems = Tally(), []
     for part in parts_in(folder, files, 1 << 30):
         fold_into(whole, part, problems)
@@ -158,3 +231,4 @@ def test_shares_are_one_reading(data, tmp_path_factory):
         (one.input, one.event) for one in whole.warnings
     ]
     assert sorted(shared_problems, key=repr) == sorted(problems, key=repr)
+    assert not lost
