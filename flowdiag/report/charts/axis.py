@@ -48,11 +48,10 @@ LEFT, RIGHT, TOP, BOTTOM = 60, 60, 24, 44
 
 
 class ChartFrame(Struct, frozen=True):
-    """Where the time axis stands inside an inline SVG: pixels from `left` to `right` are `start_ms` to `end_ms`."""
+    """Where the time axis stands inside an inline SVG: from `left` to `right`, as shares of its width."""
 
-    left: int
-    right: int
-    top: int
+    left: float
+    right: float
     start_ms: int
     end_ms: int
     width_ms: int
@@ -98,7 +97,8 @@ def frame(report: Report) -> ChartFrame | None:
     axis = time_axis(report, UTC)
     if axis is None:
         return None
-    return ChartFrame(LEFT, LEFT + WIDTH, TOP, axis.start, axis.at(axis.number), axis.width)
+    whole = LEFT + WIDTH + RIGHT
+    return ChartFrame(LEFT / whole, (LEFT + WIDTH) / whole, axis.start, axis.at(axis.number), axis.width)
 
 
 def charted(report: Report) -> list[Problem]:

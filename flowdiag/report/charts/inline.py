@@ -72,13 +72,15 @@ def inline_svg(report: Report, kind: str, *, title: str, zone: tzinfo) -> str | 
     if f'fill="{GAP}"' in body:
         fillings.append(_MISSING.format(kind=kind))
         body = re.sub(f'fill="{GAP}" fill-opacity="[0-9.]+"', f'fill="url(#{kind}-gap)"', body)
+    # The time that a reader has chosen: a script gives it a place.
+    shade = f'<rect class="shade" y="{TOP}" height="{height}"/>' if kind != "ages" else ""
     width, total = LEFT + WIDTH + RIGHT, TOP + height + BOTTOM
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 {width} {total}" '
-        f'data-bottom="{TOP + height}" aria-labelledby="{kind}-title {kind}-desc">'
+        f'aria-labelledby="{kind}-title {kind}-desc">'
         f'<title id="{kind}-title">{escape(visible(title))}</title>'
         f'<desc id="{kind}-desc">{escape(text(report, axis, zone))}</desc>'
-        f"<defs>{''.join(fillings)}</defs>{body}</svg>"
+        f"<defs>{''.join(fillings)}</defs>{body}{shade}</svg>"
     )
 
 

@@ -47,6 +47,9 @@ _MAX_EVIDENCE = 5
 _MAX_PAIRS = 50
 _MAX_NAMES = 20
 _NEAREST = 3
+_VERDICTS = {"denied": "denied dropped", "allowed": "allowed forwarded", "audited": "audited audit"}
+"""flowdiag's word and hubble's."""
+_OF_PROXIES = frozenset({"FD404", "FD504"})
 
 PolicyKey = tuple[str | None, str | None, str | None, str | None]
 
@@ -113,6 +116,8 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "last": time_value(problem.last, zone),
         "policy_words": visible(" ".join(policy_name(ref) for ref in _named(problem)).lower(), 600),
         "reason_words": " ".join(filter(None, (problem.reason.name, problem.reason.raw))),
+        "verdict_words": _VERDICTS.get(problem.verdict, problem.verdict),
+        "type_words": _types(problem),
         "search": _search(drawn),
         "spark": _spark(report, problem, shared.clock),
         "recorded": [recorded_text(policy) for policy in problem.recorded],
@@ -162,6 +167,15 @@ def _nearest(shared: _Shared, rule: NearestRuleView) -> dict[str, Any]:
         "misses": [miss_text(miss) for miss in rule.misses],
         "lines": marked_lines(policy.manifest, rule) if policy is not None and policy.manifest else [],
     }
+
+
+def _types(problem: Problem) -> str:
+    """Hubble's ``--type`` as far as a report tells: ``drop``, and ``l7`` for what a proxy refused."""
+    return " ".join(
+        word
+        for word, fits in (("drop", problem.verdict == "denied"), ("l7", problem.code in _OF_PROXIES))
+        if fits
+    )
 
 
 def _search(problem: Problem) -> str:

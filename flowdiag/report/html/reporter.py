@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
@@ -81,7 +82,7 @@ def _fits(report: Report) -> bool:
 
 
 def _render(report: Report, options: Options, whole: str, read: bool | None) -> str:
-    script = _asset("script.js")
+    script = _script()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text: str = (
         _environment()
@@ -100,6 +101,18 @@ def _render(report: Report, options: Options, whole: str, read: bool | None) -> 
 
 def _asset(name: str) -> str:
     return files(__package__ or "flowdiag.report.html").joinpath(name).read_text(encoding="utf-8")
+
+
+# A string or a template of one line, or what stands between words and needs no blanks around it.
+_UNSPACED = re.compile(r"""("[^"\n]*"|`[^`\n]*`)|\s*([{}()\[\],;:?=<>&|+*!]+)\s*""")
+
+
+@cache
+def _script() -> str:
+    """The script without comments, which have lines of their own, and without blanks that only people need."""
+    lines = (line.strip() for line in _asset("script.js").split("\n"))
+    code = "\n".join(line for line in lines if line and not line.startswith("//"))
+    return _UNSPACED.sub(lambda match: match[1] or match[2], code)
 
 
 def _safe(text: str) -> Any:

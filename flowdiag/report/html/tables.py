@@ -31,6 +31,7 @@ __all__ = [
 MAX_ROWS = 1500
 _WORDS = 400
 """Characters that the filter looks through, for each end of a connection."""
+_ALSO = {"from": "source", "to": "destination"}
 
 
 def connection_rows(report: Report, matrix: Matrix, zone: tzinfo) -> list[dict[str, Any]]:
@@ -72,7 +73,8 @@ def _connection(
 def _words(side: str, end: ReportEndpoint) -> list[tuple[str, str]]:
     """Names of attributes and what the filter looks through for them, with hubble's names of its flags.
 
-    ``from`` has all of the end, as it is shown and in pieces; ``from-pod``, ``from-ip`` ... a piece each.
+    ``from`` has all of the end, as it is shown and in pieces; ``from-pod``, ``from-ip`` ... a piece each.  Behind a
+    dot stands another name for the same.
     """
     where = f"{end.namespace}/" if end.namespace else ""
     labels = label_texts(end.labels)
@@ -90,7 +92,7 @@ def _words(side: str, end: ReportEndpoint) -> list[tuple[str, str]]:
     }
     whole = (end_text(end), *end.pods[:4], *end.ips[:4], *end.dns_names[:4], *labels[:8])
     return [
-        (side, visible(" ".join(whole).lower(), _WORDS)),
+        (f"{side}.{_ALSO[side]}", visible(" ".join(whole).lower(), _WORDS)),
         *((f"{side}-{word}", visible(" ".join(parts).lower(), _WORDS)) for word, parts in pieces.items()),
     ]
 

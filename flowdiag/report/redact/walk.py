@@ -1,10 +1,10 @@
 """A report without anybody's names: the same story, to be sent outside.
 
-Addresses, names of namespaces, workloads, pods, nodes, policies and hosts, labels, file names and the
-evidence lines are replaced by tokens.  One name is always one token and two names are never the same
-one.  Counts, times, ports, codes, kinds and identities' numbers stay where no name stands (a namespace may be
-called 8080); so do the words of schemas, log formats and flowdiag's sentences, well-known label keys, and the few names that Kubernetes itself
-gives (`words.PUBLIC`).  Ids and fingerprints stay as well, so that two redacted reports can be compared.
+Addresses, names of namespaces, workloads, pods, nodes, policies and hosts, labels, file names and the evidence
+lines are replaced by tokens.  One name is always one token and two names are never the same one.  Counts, times,
+ports, codes, kinds and identities' numbers stay where no name stands (a namespace may be called 8080); so do the
+words of schemas, log formats and flowdiag's sentences, well-known label keys, and the few names that Kubernetes
+itself gives (`words.PUBLIC`).  Ids and fingerprints stay as well, so that two redacted reports can be compared.
 
 The report is walked three times, each time with more names known: fields, then evidence and manifests, then
 sentences.
