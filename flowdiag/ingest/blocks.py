@@ -21,8 +21,9 @@ from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["blocks"]
 
-_SKIMMING_BYTES = 1 << 19
-"""Searching for marks likes longer runs than decoding does, but ones that stay in a core's cache."""
+_SKIMMING_BYTES = 3 << 16
+"""Searching for marks likes longer runs than decoding does, but not ones that the allocator maps and unmaps each
+time (`flowdiag.ingest.heap`): that costs a third."""
 _WORTH_A_THREAD = 1 << 20
 """Packed bytes from which on a thread decompresses ahead."""
 _ROWS_PER_BLOCK = 4096

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.lines import count_newlines
+from flowdiag.ingest.search import holds
 
 __all__ = ["marked"]
 
@@ -46,7 +47,7 @@ def _records(data: bytes, marks: Sequence[bytes], begins: bytes) -> list[tuple[i
     line = b"\n" + begins
     found: set[tuple[int, int]] = set()
     for mark in marks:
-        at = data.find(mark)
+        at = data.find(mark) if holds(data, mark) else -1
         while at >= 0:
             start = data.rfind(line, 0, at) + 1
             end = data.find(line, at) + 1 or len(data)
@@ -62,6 +63,8 @@ def _spans(data: bytes, marks: Sequence[bytes]) -> list[tuple[int, int]]:
     """
     found: set[tuple[int, int]] = set()
     for mark in marks:
+        if not holds(data, mark):
+            continue
         at = data.rfind(mark)
         while at >= 0:
             start = data.rfind(b"\n", 0, at) + 1
