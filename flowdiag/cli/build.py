@@ -13,6 +13,7 @@ from flowdiag.model.time import NS
 
 __all__ = ["cluster_of", "evidence_of", "selection_of", "state_of"]
 
+_WINDOW = "5m"
 _CLUSTER = ("context", "kubeconfig", "as_user", "as_groups", "as_uid")
 
 
@@ -85,8 +86,12 @@ def selection_of(given: dict[str, Any]) -> Selection:
     if given.get("around") is not None:
         if since is not None or until is not None:
             raise UsageError("--around goes without --since and --until")
-        middle, half = parse_time(given["around"], zone), parse_duration(given["window"])
+        middle, half = parse_time(given["around"], zone), parse_duration(given["window"] or _WINDOW)
         since, until = middle - half, middle + half
+    elif given.get("window") is not None:
+        raise UsageError(
+            "--window is half the span of --around, which is not given", hint="add --around TIME"
+        )
     if since is not None and until is not None and since > until:
         raise UsageError("--since is after --until")
     return Selection(

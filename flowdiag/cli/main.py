@@ -7,6 +7,7 @@ holds them against the commands' own.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -139,6 +140,10 @@ def _failed(error: Exception) -> int:
         if error.hint:
             say(error.hint, start="  ")
         return exit_codes.exit_code(error.code)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or "standard output, or the folder for temporary files (TMPDIR)"
+        say(f"{where}: {error.strerror}")
+        return exit_codes.USAGE
     if os.environ.get("FLOWDIAG_DEBUG"):
         raise error
     say(f"internal error: {type(error).__name__}: {error}")

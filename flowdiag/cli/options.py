@@ -137,7 +137,7 @@ def selection_options(function: F) -> F:
         click.option("--since", metavar="TIME", help="From then on: 30m, 2h, or a time."),
         click.option("--until", metavar="TIME", help="Up to then."),
         click.option("--around", metavar="TIME", help="Around an instant; see --window."),
-        click.option("--window", metavar="DURATION", default="5m", help="Half the span of --around. [5m]"),
+        click.option("--window", metavar="DURATION", help="Half the span of --around. [5m]"),
         traffic_options,
     )(function)
 

@@ -24,7 +24,8 @@ from flowdiag.model.time import NS, from_datetime
 
 __all__ = ["Limits", "Member", "Unpacker"]
 
-_COPY_BYTES = 1 << 20
+_COPY_BYTES = 1 << 16
+"""What a cut archive loses with its error: a read that meets the end gives nothing at all."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -75,24 +76,40 @@ class Unpacker:
 
         Args:
             path: the archive on disk.
-            kind: ``ZIP``, ``TAR``, or the compression around a tar (``GZIP``, ``ZSTD``).
+            kind: ``ZIP``, ``TAR``, or the compression around a tar (``GZIP``, ``XZ`` ...).
             display: the archive's name for messages.
         """
         packed = max(path.stat().st_size, 1)
-        before = self._bytes
+        before, members = self._bytes, self._members
+        damages: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, *corruptions())
         walk = self._zip(path, display) if kind is Kind.ZIP else self._tar(path, kind, display)
         try:
             for name, stream, modified in walk:
                 target = self._next()
-                size = self._copy(stream, target, packed, before)
+                try:
+                    size = self._copy(stream, target, packed, before)
+                except damages:
+                    # A log up to where its archive was cut off is evidence too.
+                    if target.stat().st_size:
+                        yield Member(name=name, path=target, size=target.stat().st_size, modified=modified)
+                    raise
                 yield Member(name=name, path=target, size=size, modified=modified)
         except _TooMuchError as error:
             self._problem(display, "archive-limit", f"{error}; the rest of the archive was not read")
         except (tarfile.TarError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
             # zipfile raises NotImplementedError for unknown methods and RuntimeError for encryption.
-            self._problem(display, "corrupt", f"damaged archive: {error}; what came before it was read")
+            self._damaged(display, error, self._members - members)
         except corruptions() as error:
-            self._problem(display, "corrupt", f"damaged archive: {error}; what came before it was read")
+            self._damaged(display, error, self._members - members)
+
+    def _damaged(self, display: str, error: Exception, members: int) -> None:
+        if members:
+            read = "what came before that was read"
+        elif isinstance(error, zipfile.BadZipFile):
+            read = "nothing of it was read: a zip's list of files stands at its end, which may be missing"
+        else:
+            read = "nothing of it was read"
+        self._problem(display, "corrupt", f"damaged archive: {error}; {read}")
 
     def _next(self) -> Path:
         self._members += 1

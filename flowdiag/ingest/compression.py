@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cache
 from typing import BinaryIO, cast
 
+from flowdiag.ingest.xz import xz_reader
 from flowdiag.ingest.zstd import Checked, Followed
 
 __all__ = ["Kind", "MissingReaderError", "corruptions", "decompressed", "sniff_kind"]
@@ -26,6 +27,8 @@ class Kind(StrEnum):
     PLAIN = "plain"
     GZIP = "gzip"
     ZSTD = "zstd"
+    XZ = "xz"
+    BZIP2 = "bzip2"
     ZIP = "zip"
     TAR = "tar"
 
@@ -38,7 +41,7 @@ class MissingReaderError(Exception):
 def corruptions() -> tuple[type[Exception], ...]:
     """What the installed decompressors raise for damaged or cut streams."""
     found: list[type[Exception]] = [EOFError, OSError, zlib.error]
-    for module, name in (("isal.igzip_lib", "IsalError"), ("zstandard", "ZstdError")):
+    for module, name in (("isal.igzip_lib", "IsalError"), ("zstandard", "ZstdError"), ("lzma", "LZMAError")):
         try:
             found.append(getattr(importlib.import_module(module), name))
         except ImportError:
@@ -50,12 +53,16 @@ def sniff_kind(head: bytes) -> Kind:
     """Tell how the file is packed from its first 512 bytes.
 
     Magic numbers: gzip RFC 1952, zstd RFC 8878 (also a skippable frame in front), zip APPNOTE 4.3.7
-    (also an empty archive), tar POSIX ``ustar`` at byte 257.
+    (also an empty archive), xz file format 1.2.1, bzip2 (``BZh``, the level, then pi as of its first block), tar POSIX ``ustar`` at byte 257.
     """
     if head.startswith(b"\x1f\x8b"):
         return Kind.GZIP
     if head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and head[:1] >= b"\x50"):
         return Kind.ZSTD
+    if head.startswith(b"\xfd7zXZ\0"):
+        return Kind.XZ
+    if head.startswith(b"BZh") and head[4:10] == b"\x31\x41\x59\x26\x53\x59":
+        return Kind.BZIP2
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Kind.ZIP
     if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar":
@@ -69,7 +76,7 @@ def decompressed(stream: BinaryIO, kind: Kind) -> BinaryIO:
     isal's inflate is 2.8 times the speed of the standard library's, so it is taken where it is installed.
 
     Raises:
-        MissingReaderError: zstd without a reader.
+        MissingReaderError: nothing here reads it.
     """
     if kind is Kind.GZIP:
         try:
@@ -79,6 +86,15 @@ def decompressed(stream: BinaryIO, kind: Kind) -> BinaryIO:
         return cast("BinaryIO", igzip.GzipFile(fileobj=stream))
     if kind is Kind.ZSTD:
         return _zstd(stream)
+    try:
+        if kind is Kind.XZ:
+            return cast("BinaryIO", xz_reader(stream))
+        if kind is Kind.BZIP2:
+            return cast("BinaryIO", importlib.import_module("bz2").BZ2File(stream))
+    except ImportError as error:
+        raise MissingReaderError(
+            f"compressed with {kind}, and this Python was built without it: {error}"
+        ) from None
     return stream
 
 

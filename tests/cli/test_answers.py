@@ -501,3 +501,13 @@ def test_formulas_are_no_formulas(run, tmp_path):
 
     assert WEB["end"]["pod_name"] not in out.decode()
     assert not re.search(r'(^|,)"?[=@+]', out.decode(), flags=re.MULTILINE)
+
+
+def test_a_full_disk_is_no_bug_of_ours():
+    """It is said where there is no room, with the exit code of what cannot be written."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*COMMAND, "codes"], stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert done.returncode == 2
+    assert b"No space left on device" in done.stderr
+    assert b"bug" not in done.stderr

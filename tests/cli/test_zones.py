@@ -157,3 +157,11 @@ def test_the_day_in_a_rotated_name_tells_the_year(tmp_path, capsys):
     found, _ = times_of(capsys, folder)
 
     assert found == {"messages-20260101": "2025-12-31", "messages-20260108": "2026-01-02"}
+
+
+def test_a_window_around_nothing_is_a_usage_error(tmp_path, capsys):
+    """It would be left out silently, and the whole log be read."""
+    folder = written(tmp_path, **{"kern.log": "Mar 22 19:29:24"})
+
+    assert _run(["analyze", str(folder), "--year", "2025", "--window", "5m"], "flowdiag") == 2
+    assert "add --around TIME" in capsys.readouterr().err
