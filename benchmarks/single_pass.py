@@ -125,6 +125,31 @@ class Repeated(Timed):
         return len(found)
 
 
+class Pairs(Timed):
+    """Lines of a policy and the last rule's of the same packet, counted as one each."""
+
+    def take(self, data):
+        """Count the pairs of `data`; returns how many."""
+        seconds, lanes, join = self._seconds, self.lanes, BETWEEN.join
+        found = self._findall(data)
+        for second, host, policy, entered, src, dst, proto, left, right, flags, _ in found:
+            at = seconds.get(second)
+            if at is None:
+                at = seconds[second] = self._clock(second)
+            server = right if left >= CLIENTS and len(left) == 5 else left
+            key = join((server, host, policy, entered, src, dst, proto, flags))
+            lane = lanes.get(key)
+            if lane is None:
+                lane = lanes[key] = [at, at, {}]
+            buckets, minute = lane[2], at // MINUTE
+            buckets[minute] = buckets.get(minute, 0) + 1
+            if at > lane[1]:
+                lane[1] = at
+            elif at < lane[0]:
+                lane[0] = at
+        return len(found)
+
+
 class Untimed:
     """Records without a time; as `Timed`."""
 
@@ -298,6 +323,13 @@ PASSES = {
     ),
     "antrea-flows": lambda: Timed(
         rb"(\d{10}),\d{9}(\d),([^,]+,[^,]+),(\d+),(\d+),(.+)\n", _epoch, (3, 4), (2, 5), 0
+    ),
+    "nflog": lambda: Pairs(
+        rb"(.{15}) ([^ ]+) DROP by policy ([^ ]+) (?=(IN=[^ ]* OUT=[^ ]*) MAC=[^ ]* SRC=([^ ]+) DST=([^ ]+) .+? PROTO=([^ ]+) "
+        rb"SPT=(\d+) DPT=(\d+) SEQ=\d+ ACK=\d+ WINDOW=\d+ (.+) URGP)(.+)\n\1 \2  \11\n",
+        _syslog,
+        (7, 8),
+        (1, 2),
     ),
     "weave-npc": lambda: Repeated(
         rb"WARN: (.{19})\.(\d+) (.+ from [^:]+):(\d+) to ([^:]+):(\d+) blocked by Weave NPC\.\n",

@@ -302,6 +302,25 @@ def npc_texts(dice):
             yield f"WARN: {clock}.{micros + 34:06d} {text}"
 
 
+def ulogd_texts(dice):
+    """Packets that kube-router refused: a line of each policy of the pod, and the last rule's."""
+    known = kinds(dice)
+    number = 0
+    while True:
+        number += 1
+        clock = f"Apr 21 {number // 54_000 % 24:02d}:{number // 900 % 60:02d}:{number // 15 % 60:02d}"
+        _, src, _, dst, port, _ = dice.choice(known)
+        packet = (
+            f"IN=cni0 OUT=cni0 MAC=a6:7c:4a:a7:{src >> 8:02x}:{src & 255:02x}:06:15:37:ba:{dst >> 8:02x}:{dst & 255:02x}:08:00 "
+            f"SRC=10.{src % 12}.{src // 250}.{src % 250} DST=10.{dst % 12}.{dst // 250}.{dst % 250} LEN=60 TOS=00 PREC=0x00 TTL=64 "
+            f"ID={dice.randrange(65_536)} DF PROTO=TCP SPT={dice.randrange(32_768, 60_999)} DPT={port} "
+            f"SEQ={dice.getrandbits(32)} ACK=0 WINDOW=62377 SYN URGP=0 MARK=0 \n"
+        )
+        yield (
+            f"{clock} node-{dst % 12} DROP by policy team-{dst % 40}/app {packet}{clock} node-{dst % 12}  {packet}"
+        )
+
+
 FORMS = {
     "aws-network-policy-agent": (agent_flow_texts, "", "DENY"),
     "hubble-compact": (lambda dice: flow_texts(dice, "compact"), "TIMESTAMP", "DROPPED"),
@@ -316,6 +335,7 @@ FORMS = {
     "ovn-acl": (acl_texts, "", "verdict=drop"),
     "antrea-np-log": (np_texts, "", " Drop "),
     "antrea-flows": (row_texts, "", ",Drop,"),
+    "nflog": (ulogd_texts, "", "DROP by policy"),
     "weave-npc": (npc_texts, "", "blocked by"),
 }
 """Parser -> (records, header, what grep looks for)."""

@@ -56,6 +56,10 @@ class Reading(Protocol):
         """Have the parser read these lines, by their index, and count what it finds."""
         ...
 
+    def amend(self, place: int, record: Record) -> None:
+        """Count this for a record before, of which `NOTHING` was given."""
+        ...
+
 
 class LineForm(Struct, frozen=True, kw_only=True):
     """How a parser's usual records look."""
@@ -79,7 +83,8 @@ class LineForm(Struct, frozen=True, kw_only=True):
     joined: Callable[[int, Record, Reading], Record] | None = None
     """For single lines whose meaning lies in lines before them: asked for every record by its index, in order, after the
     lines between were read.  Gives the record, changed where those lines make something else of it, or `NOTHING` where
-    it has been seen to; then `read` must be there."""
+    it has been seen to or will be (`Reading.amend`); then `read` must be there.  The patterns may have any number of
+    groups then, if the third is empty where a line is in no form and ``other`` the last."""
     weighs: bool = False
     """A record may stand for several; their number is captured."""
     lines: int = 1

@@ -90,6 +90,8 @@ class _Folding:
         self.form = form
         self.memory = memory
         self.times = TimesOfDay(form.clock, block)
+        self.out: list[Record] = []
+        """Records as `LineForm.joined` gives them."""
 
     @cached_property
     def lines(self) -> list[bytes]:
@@ -218,7 +220,7 @@ class _Folding:
                     kept.settled = sink.keep(
                         lane, at if at >= 0 else None, port if client else None, line, raw
                     )
-        if waiting >= 0 or not data.endswith(b"\n"):
+        if not joined and (waiting >= 0 or not data.endswith(b"\n")):
             self.read(waiting if waiting >= 0 else index, len(self.lines))
         if records:
             ends = (first, last) if last >= 0 else (None, None)
@@ -238,7 +240,7 @@ class _Folding:
         self, found: list[Record], second_look: _Match | None, join: Callable[[int, Record, Reading], Record]
     ) -> list[Record]:
         """Records with what the lines before make of them; all other lines are read."""
-        out: list[Record] = []
+        out = self.out
         waiting = -1
         for place, record in enumerate(found):
             if not record[2]:
@@ -253,9 +255,13 @@ class _Folding:
                 self.read(waiting, place)
                 waiting = -1
             out.append(join(place, record, self))
-        if waiting >= 0:
-            self.read(waiting, len(found))
+        if waiting >= 0 or not self.block.data.endswith(b"\n"):
+            self.read(waiting if waiting >= 0 else len(found), len(self.lines))
         return out
+
+    def amend(self, place: int, record: Record) -> None:
+        """See `Reading.amend`."""
+        self.out[place] = record
 
     def instant(
         self, second: bytes, seconds: dict[bytes, tuple[int, int, int, _Marks]]

@@ -7,6 +7,7 @@ Formats: ulogd2 ``util/printpkt.c`` (LOGEMU output, ``syslogemu.log``); k3s-io/k
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import tzinfo
 from functools import lru_cache
 
@@ -24,7 +25,7 @@ from flowdiag.parserkit import (
     yearless_instant,
 )
 
-__all__ = ["PacketLine", "policy_of", "read_packet_line"]
+__all__ = ["FORM", "QUICK", "PacketLine", "packet_key", "policy_of", "read_packet_line", "second_of"]
 
 # "Nov  3 16:23:17 ip-172-31-34-84 DROP by policy default/web IN=cni0 OUT=cni0 MAC=... SRC=10.42.0.9 DST=10.42.0.10 LEN=60 TOS=00
 #  PREC=0x00 TTL=64 ID=18210 DF PROTO=TCP SPT=35218 DPT=80 SEQ=949388975 ACK=0 WINDOW=62377 SYN URGP=0 MARK=0 "   ulogd 2.0.7, k3s 1.25
@@ -44,6 +45,25 @@ _FLAGS = re.compile(
     r" WINDOW=\d{1,5}(?P<res> RES=0x[0-9a-f]{1,2})?(?P<flags>(?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)(?= |$)){1,8})"
 )
 _POLICY = re.compile(r"DROP by policy (?P<ns>[^/\s]{1,63})(?:/(?P<name>\S{0,253}))?")
+
+
+def _whole(flags: bytes) -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)() ([A-Za-z0-9][A-Za-z0-9_.-]{0,252})"
+        rb" (DROP by policy [!-.0-~]{1,63}(?:/[!-~]{0,60}|)|)"
+        rb" IN=([!-~]{0,64}) OUT=([!-~]{0,64})(?: MAC=[0-9a-f:]{0,80}|) {1,2}SRC=([0-9.]{7,15}) DST=([0-9.]{7,15})"
+        rb" LEN=\d{1,6} TOS=[0-9A-F]{2} PREC=0x[0-9A-F]{2} TTL=\d{1,3} ID=(\d{1,5})(?: DF|)"
+        rb" PROTO=(TCP|UDP) SPT=(\d{1,5}) DPT=(\d{1,5})(?: SEQ=\d{1,10} ACK=\d{1,10} WINDOW=\d{1,5}("
+        + flags
+        + rb") URGP=\d{1,5}| LEN=\d{1,6})(?: MARK=[0-9a-fx]{1,10}|) ?|([^\n]*))\n"
+    )
+
+
+# Whole lines of ulogd: second, fraction, host, prefix, both interfaces, both addresses, identification, protocol, both
+# ports, flags, other.  Lengths, lifetimes and numbers within a connection tell nothing.
+FORM = _whole(rb"(?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)){0,8}")
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
+QUICK = _whole(rb" SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|")
 
 _SHORTENED = 47
 """k3s keeps 48 characters of ``namespace/name`` (the kernel keeps 64 of a prefix): at this length a part may be missing."""
@@ -65,8 +85,8 @@ class PacketLine(Struct, frozen=True, kw_only=True):
     protocol: str | None
     icmp: Icmp | None
     tcp_flags: tuple[str, ...] | None
-    key: str
-    """The same for every line of one packet."""
+    key: bytes
+    """The same for every line of one packet: `packet_key`."""
 
 
 def read_packet_line(text: str, context: ParseContext) -> PacketLine | None:
@@ -102,8 +122,35 @@ def read_packet_line(text: str, context: ParseContext) -> PacketLine | None:
         protocol=protocol_name(packet["proto"]),
         icmp=Icmp(int(packet["type"]), int(packet["code"])) if packet["type"] else None,
         tcp_flags=tuple(flags["flags"].split()) if flags is not None else None,
-        key=f"{host}|{packet['in']}|{src}|{spt}|{dst}|{dpt}|{packet['proto']}|{identity[1] if identity else ''}",
+        key=packet_key(
+            (part or "").encode("utf-8", "replace")
+            for part in (
+                host,
+                packet["in"],
+                src,
+                spt,
+                dst,
+                dpt,
+                packet["proto"],
+                identity and identity[1],
+            )
+        ),
     )
+
+
+packet_key = b"|".join
+"""What all lines of one packet have: host, interface, source, its port, destination, its port, protocol, identification."""
+
+
+def second_of(context: ParseContext) -> Callable[[bytes, bool], int | None]:
+    """A clock for `flowdiag.parserkit.LineForm`: ``Nov  3 16:23:17``."""
+
+    def read(text: bytes, enveloped: bool) -> int | None:
+        del enveloped  # a stamp without a known year has none of its own
+        month = MONTHS.get(text[:3].decode("ascii"))
+        return None if month is None else _instant(context, month, int(text[4:6]), text[7:].decode("ascii"))
+
+    return read
 
 
 def _instant(context: ParseContext, month: int, day: int, clock: str) -> int | None:

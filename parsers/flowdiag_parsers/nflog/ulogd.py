@@ -10,28 +10,46 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from flowdiag.parserkit import (
+    GROUPS,
+    MONTHS,
+    NOTHING,
     Block,
     Cause,
     Event,
     FlowEvent,
+    FlowSink,
     Frame,
+    LineEnvelope,
+    LineForm,
     ParseContext,
     ParseWarning,
     PolicyHit,
+    Reading,
+    Record,
     TimeSource,
     Verdict,
     Witness,
+    cut_lines,
     decode,
+    fold_forms,
     frame,
     iter_lines,
 )
-from flowdiag_parsers.nflog.packet_line import PacketLine, policy_of, read_packet_line
+from flowdiag_parsers.nflog.packet_line import (
+    FORM,
+    QUICK,
+    PacketLine,
+    packet_key,
+    policy_of,
+    read_packet_line,
+    second_of,
+)
 
 __all__ = ["UlogdPackets"]
 
@@ -48,20 +66,40 @@ _WAIT = 64
 """Lines of other packets that may stand between the lines of one."""
 
 
+class _Known(Struct, frozen=True):
+    """A line that is only counted: where it stands, and as what."""
+
+    place: int
+    prefix: bytes
+    record: Record
+
+
 class _Slot(Struct):
     """One line's place in the output; empty while its verdict is open."""
 
     number: int
+    key: bytes = b""
     events: tuple[Event, ...] | None = None
     line: tuple[PacketLine, Frame] | None = None
+    known: _Known | None = None
+    """Instead of `line`, within the block that it stands in."""
+
+    @property
+    def prefix(self) -> bytes:
+        """What the policy's chain wrote."""
+        if self.known is not None:
+            return self.known.prefix
+        return self.line[0].prefix.encode("utf-8", "replace") if self.line is not None else b""
 
 
 class _State(Struct):
     """What waits: lines in their order, and those of one packet by its key."""
 
     queue: deque[_Slot]
-    open: dict[str, list[_Slot]]
+    open: dict[bytes, list[_Slot]]
     number: int = 0
+    amend: Callable[[int, Record], None] | None = None
+    """Counts a line of `_Known` as what it has become."""
 
 
 class UlogdPackets:
@@ -95,24 +133,108 @@ class UlogdPackets:
                 shared = frame(around, context, text)
                 slot.events = (ParseWarning(**shared, code="truncated", message="the packet is cut off"),)
             else:
-                shared = frame(
-                    around, context, text, packet.at, source=TimeSource.INFERRED_YEAR, node=packet.host
-                )
-                _place(state, slot, packet, shared)
+                _place(state, slot, packet, _frame(packet, around, context, text))
             yield from _ready(state, state.number - _WAIT)
         if block.last:
             yield from _ready(state, state.number)
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first line of each kind."""
+        with_raw = structs.replace(context, keep_raw=True)
+        state: _State = context.memory.setdefault("nflog", _State(deque(), {}))
+
+        def read(line: bytes, around: LineEnvelope, record: Record) -> Iterator[Event]:
+            text = decode(line)
+            packet = read_packet_line(text, with_raw)
+            if packet is not None:
+                yield _told(packet, _frame(packet, around, with_raw, text), record[_REST])
+
+        def joined(place: int, record: Record, reading: Reading) -> Record:
+            second, _, host, prefix, entered, left, src, dst, number, proto, sport, dport, flags, _ = record
+            if second[:3] not in _MONTHS:
+                # No stamp: its words belong to the prefix.
+                reading.read(place, place + 1)
+                return NOTHING
+            state.amend = reading.amend
+            now = _taken(
+                state,
+                packet_key((host, entered, src, sport, dst, dport, proto, number)),
+                _Known(
+                    place,
+                    prefix,
+                    (second, b"", host, entered, sport, src, dport, dst, left, flags, proto, b""),
+                ),
+            )
+            queue = state.queue
+            if queue and (queue[0].events is not None or queue[0].number < state.number - _WAIT):
+                for event in _ready(state, state.number - _WAIT):
+                    sink.add(event)
+            return now
+
+        form = LineForm(pattern=FORM, quick=QUICK, clock=second_of(context), read=read, joined=joined)
+        fold_forms(self, block, context, sink, form)
+        state.amend = None
+        lines = cut_lines(block.data) if any(slot.known is not None for slot in state.queue) else []
+        for slot in state.queue:
+            # What is open still may be settled by the next block.
+            if slot.known is not None and slot.events is None:
+                text = decode(lines[slot.known.place])
+                packet = read_packet_line(text, with_raw)
+                if packet is not None:
+                    around = block.of_line(slot.known.place)
+                    slot.line = packet, _frame(packet, around, with_raw, text)
+            slot.known = None
+        if block.last:
+            for event in _ready(state, state.number):
+                sink.add(event)
+
+
+_MONTHS = frozenset(name.encode() for name in MONTHS)
+_REST = GROUPS.index("rest")
+_DROP, _VERDICT, _LOGGED, _BETWEEN = b"drop", b"verdict", b"logged", b"\n"
+
+
+def _taken(state: _State, key: bytes, known: _Known) -> Record:
+    """As `_place` for a line that is only counted: what it is to be counted as for now."""
+    number = state.number
+    state.number += 1
+    if known.prefix:
+        slot = _Slot(number, key, known=known)
+        state.queue.append(slot)
+        state.open.setdefault(key, []).append(slot)
+        return NOTHING
+    slots = state.open.pop(key, None)
+    if slots is not None:
+        _settle_refused(slots, state.amend)
+    return _as(known.record, _DROP)
+
+
+def _as(record: Record, what: bytes) -> Record:
+    return (*record[:_REST], what, b"")
+
+
+def _told(packet: PacketLine, shared: Frame, what: bytes) -> FlowEvent:
+    """The event of a line that was counted as this."""
+    word, *prefixes = what.split(_BETWEEN)
+    if word == _LOGGED:
+        return _unrefused(packet, shared)
+    hits = tuple(hit for prefix in prefixes if (hit := policy_of(prefix.decode())) is not None)
+    return _refusal(packet, shared, Witness.DROP if word == _DROP else Witness.VERDICT, hits)
+
+
+def _frame(packet: PacketLine, around: LineEnvelope, context: ParseContext, text: str) -> Frame:
+    return frame(around, context, text, packet.at, source=TimeSource.INFERRED_YEAR, node=packet.host)
 
 
 def _place(state: _State, slot: _Slot, packet: PacketLine, shared: Frame) -> None:
     policy = policy_of(packet.prefix)
     if policy is not None and not packet.by_kernel:
-        slot.line = (packet, shared)
+        slot.line, slot.key = (packet, shared), packet.key
         state.open.setdefault(packet.key, []).append(slot)
     elif packet.prefix:
         slot.events = (_other(packet, shared, policy),)
     else:
-        _settle_refused(state.open.pop(packet.key, []))
+        _settle_refused(state.open.pop(packet.key, []), state.amend)
         slot.events = (_refusal(packet, shared, Witness.DROP, ()),)
 
 
@@ -121,20 +243,31 @@ def _ready(state: _State, before: int) -> Iterator[Event]:
     queue = state.queue
     while queue and (queue[0].events is not None or queue[0].number < before):
         slot = queue.popleft()
-        if slot.events is None and slot.line is not None:
-            for late in state.open.pop(slot.line[0].key, []):
-                late.events = tuple(_unrefused(*line) for line in (late.line,) if line is not None)
+        if slot.events is None:
+            for late in state.open.pop(slot.key, []):
+                late.events = (_unrefused(*late.line),) if late.line is not None else ()
+                if late.known is not None and state.amend is not None:
+                    what = _BETWEEN.join((_LOGGED, late.known.prefix))
+                    state.amend(late.known.place, _as(late.known.record, what))
         yield from slot.events or ()
 
 
-def _settle_refused(slots: list[_Slot]) -> None:
+def _settle_refused(slots: list[_Slot], amend: Callable[[int, Record], None] | None) -> None:
     """The last rule refused the packet: its policies are told once, in the first line, whose witness pairs with it."""
-    lines = [slot.line for slot in slots if slot.line is not None]
-    hits = tuple(dict.fromkeys(hit for packet, _ in lines if (hit := policy_of(packet.prefix)) is not None))
     for slot in slots:
         slot.events = ()
-    if lines:
-        slots[0].events = (_refusal(*lines[0], Witness.VERDICT, hits),)
+    if not slots:
+        return
+    first = slots[0]
+    prefixes = dict.fromkeys(slot.prefix for slot in slots)
+    if first.line is not None:
+        hits = (policy_of(decode(prefix)) for prefix in prefixes)
+        first.events = (
+            _refusal(*first.line, Witness.VERDICT, tuple(hit for hit in hits if hit is not None)),
+        )
+    elif first.known is not None and amend is not None:
+        what = _BETWEEN.join((_VERDICT, *prefixes))
+        amend(first.known.place, _as(first.known.record, what))
 
 
 def _refusal(
