@@ -80,6 +80,11 @@ def explain(
     if paths:
         read = gather(paths, evidence=evidence or EvidenceOptions(), state_paths=state.paths, live=state.live)
         _need(read.state, read.warnings)
+        records = any(one.parser is not None for one in read.inputs)
+        if not records and not _any_of(paths, [name for name, _ in read.state]):
+            # Nothing was seen between the two is true only where anything was looked at.
+            message, hint = read.nothing_usable()
+            raise InputError(message, hint=hint)
         known = compile_state(read.state, state, read.cnis, read.manifests, taken=read.taken)
         asker, said = Asker(known.snapshot, known.policies), _said(read.warnings, known)
         answer = asker.ask(src, dst, protocol, port, walk=True)
@@ -89,14 +94,15 @@ def explain(
         logged = judged(flows.logged, known, selection)
         # A record that a flow log repeats without a packet is no refusal at its time (FD609).
         other = [flow for flow in flows.not_policy if flow.distinct.reason != STALE]
-        observed = _observed(
-            answer,
-            (src, dst),
-            protocol,
-            [*flows.refused, *other, *(flow for flow, _, _ in logged.refused)],
-            None if evidence is not None and evidence.only_denied else [*flows.allowed, *logged.allowed],
-            [flow for flow, _, _ in logged.unknown],
-        )
+        if records:
+            observed = _observed(
+                answer,
+                (src, dst),
+                protocol,
+                [*flows.refused, *other, *(flow for flow, _, _ in logged.refused)],
+                None if evidence is not None and evidence.only_denied else [*flows.allowed, *logged.allowed],
+                [flow for flow, _, _ in logged.unknown],
+            )
     else:
         asker, said = load_asker(state)
         answer = asker.ask(src, dst, protocol, port, walk=True)
@@ -105,6 +111,15 @@ def explain(
     if problems is not None:
         problems.extend([*said, *asker.readings])
     return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods)
+
+
+def _any_of(paths: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether one of the inputs came in one of the paths."""
+    return any(
+        name == path or name.startswith((f"{path.rstrip('/')}/", f"{path}!"))
+        for path in paths
+        for name in names
+    )
 
 
 def _said(warnings: Sequence[ReportWarning], state: State) -> list[str]:

@@ -30,6 +30,8 @@ _WORKLOAD_ORDER = (
     "Job",
     "CronJob",
 )
+_SHOWN = 12
+"""So many names that exist are told where none is near the one that does not."""
 _ENTITIES = frozenset(
     {
         "all",
@@ -70,7 +72,10 @@ def resolve_end(
     if text.startswith("entity:"):
         word = text[7:]
         if word not in _ENTITIES:
-            raise InputError(f"no such entity: {word!r}", hint=_closest(word, _ENTITIES))
+            raise InputError(
+                f"no such entity: {word!r}",
+                hint=_closest(word, _ENTITIES) or f"one of {', '.join(sorted(_ENTITIES))}",
+            )
         return (Endpoint(kind=EndpointKind.ENTITY, entity=word, known_by=KnownBy.QUERY),)
     if text.startswith("node:"):
         return (_node(text[5:], snapshot),)
@@ -83,6 +88,8 @@ def resolve_end(
         if network.num_addresses == 1:
             return (_address(str(network.network_address), leases),)
         return (Endpoint(kind=EndpointKind.EXTERNAL, cidr=str(network), known_by=KnownBy.QUERY),)
+    if "/" in text and canonical_ip(text.partition("/")[0]) is not None:
+        raise InputError(f"not a range of addresses: {text!r}", hint="write a CIDR such as 10.0.0.0/24")
     return _named(text, snapshot, index)
 
 
@@ -198,7 +205,7 @@ def _named(text: str, snapshot: Snapshot, index: SnapshotIndex) -> tuple[Endpoin
     if match is None:
         raise InputError(
             f"not an end of a connection: {text!r}",
-            hint="write namespace/name, an address, a CIDR, node:NAME, svc:namespace/name or entity:WORD",
+            hint=_how_to_write(text, snapshot),
         )
     namespace, name, kind = match.groups()
     if kind is not None and kind not in {"Pod", "WorkloadEndpoint", *WORKLOAD_KINDS}:
@@ -230,6 +237,21 @@ def _named(text: str, snapshot: Snapshot, index: SnapshotIndex) -> tuple[Endpoin
     raise InputError(f"no {what}{namespace}/{name} in the state", hint=hint.strip())
 
 
+def _how_to_write(text: str, snapshot: Snapshot) -> str:
+    """What a name that is no end may have been meant for."""
+    # as in: user-api.backend.svc.cluster.local
+    name, dot, rest = text.partition(".")
+    namespace, _, after = rest.partition(".")
+    if dot and (after == "svc" or after.startswith("svc.")):
+        return f"write svc:{namespace}/{name}"
+    spaces = sorted(
+        {pod.namespace for pod in snapshot.pods if text in (pod.name, pod.workload and pod.workload.name)}
+    )
+    if spaces:
+        return f"write {' or '.join(f'{space}/{text}' for space in spaces[:_SHOWN])}"
+    return "write namespace/name, an address, a CIDR, node:NAME, svc:namespace/name or entity:WORD"
+
+
 def _workload_pods(namespace: str, ref: WorkloadRef, index: SnapshotIndex) -> list[Pod]:
     """A workload's live pods, its template's pod, or those of a ReplicaSet or Job below a topmost owner."""
     pods = index.by_workload.get((namespace, ref), [])
@@ -247,5 +269,8 @@ def _workload_pods(namespace: str, ref: WorkloadRef, index: SnapshotIndex) -> li
 
 
 def _closest(text: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(text, sorted(known), n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else ""
+    names = sorted(known)
+    near = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are {', '.join(names)}" if 0 < len(names) <= _SHOWN else ""

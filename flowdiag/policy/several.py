@@ -12,6 +12,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.policy import Condition, ConnectionDecision, EndDecision
 from flowdiag.policy.facts import OUTSIDE, Facts
 from flowdiag.policy.model import Traffic
+from flowdiag.policy.ports import PortSet
 from flowdiag.policy.reach import port_verdicts
 from flowdiag.policy.traffic import PORT_PROTOCOLS, declared
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from flowdiag.policy.evaluate import PolicySet
 
 __all__ = ["any_port", "at_name", "both"]
+
+_SHOWN = 12
 
 
 def both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | None:
@@ -118,11 +121,12 @@ def any_port(
             ends.append(None)
             continue
         probes: list[tuple[str, int, int]] = []
+        told: dict[str, list[tuple[int, int, bool | None]]] = {}
         for each in protocols:
+            spans = told[each] = port_verdicts(policies, direction, subject, peer, each, at)
             if port is not None:
                 probes.append((each, port, port))
             else:
-                spans = port_verdicts(policies, direction, subject, peer, each, at)
                 first = {verdict: (low, high) for low, high, verdict in reversed(spans)}
                 probes.extend((each, low, high) for low, high in sorted(first.values()))
         found = [
@@ -135,8 +139,26 @@ def any_port(
             )
             for each, low, high in probes
         ]
-        ends.append(_one_of([each for each in found if each is not None], "ports or protocols differ"))
+        ends.append(_one_of([each for each in found if each is not None], _differing(told, port)))
     return ConnectionDecision(allowed=both(ends[0], ends[1]), egress=ends[0], ingress=ends[1])
+
+
+def _differing(told: dict[str, list[tuple[int, int, bool | None]]], port: int | None) -> str:
+    """Say which ports are allowed and of which it is not known, where they differ: ``TCP 53, 8080; UDP 53``."""
+    texts = []
+    for verdict, word in ((True, "allowed are"), (None, "unknown are")):
+        found = []
+        for protocol, spans in told.items():
+            ports = PortSet((low, high) for low, high, each in spans if each is verdict)
+            if port is not None:
+                ports &= PortSet.of(port)
+            if ports:
+                shown = ports.texts()
+                more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+                found.append(f"{protocol} {', '.join(shown[:_SHOWN])}{more}")
+        if found:
+            texts.append(f"{word} {'; '.join(found)}")
+    return f"ports or protocols differ: {', '.join(texts) or 'none is allowed'}"
 
 
 def _of_span(end: EndDecision | None, asked: str, span: str) -> EndDecision | None:

@@ -4,6 +4,7 @@ import pytest
 
 from flowdiag.analysis.ask import Asker
 from flowdiag.cluster.snapshot import build_snapshot
+from flowdiag.model.errors import InputError
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
 
@@ -83,3 +84,34 @@ def test_the_declared_name_has_no_error():
 def test_icmp_has_no_ports():
     """A name beside it says nothing, as a number does."""
     assert ask("shop/web", "pg", protocol="ICMP", src="shop/db").error is None
+
+
+def test_any_port_says_which_are_allowed():
+    """The first question of somebody who does not know the port."""
+    assert (
+        ask("shop/db", None, rule="5432").error == "unknown: ports or protocols differ: allowed are TCP 5432"
+    )
+    assert ask("shop/db", None, rule="5432", protocol=None).error == (
+        "unknown: ports or protocols differ: allowed are TCP 5432"
+    )
+    assert ask("shop/db", 5432, rule="5432", protocol=None).error == (
+        "unknown: ports or protocols differ: allowed are TCP 5432"
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "message", "hint"),
+    [
+        ("web", "not an end of a connection: 'web'", "write shop/web"),
+        ("db.shop.svc.cluster.local", "not an end", "write svc:shop/db"),
+        ("10.0.0.0/33", "not a range of addresses", "write a CIDR such as 10.0.0.0/24"),
+        ("entity:nobody", "no such entity", "one of all, cluster, health"),
+        ("shop/web[Stone]", "no such kind: 'Stone'", "there are CronJob, DaemonSet"),
+    ],
+)
+def test_what_is_no_end_is_told_how_to_be_written(end, message, hint):
+    """As people copy names from elsewhere."""
+    with pytest.raises(InputError, match=message) as caught:
+        ask(end, 80)
+
+    assert caught.value.hint.startswith(hint)

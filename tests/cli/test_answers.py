@@ -511,3 +511,25 @@ def test_a_full_disk_is_no_bug_of_ours():
     assert done.returncode == 2
     assert b"No space left on device" in done.stderr
     assert b"bug" not in done.stderr
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_evidence_that_cannot_be_read_was_not_looked_through(run, tmp_path, content):
+    """That nothing was seen between the two would be said of a file that is not there."""
+    folder = incident(tmp_path / "incident")
+    path = tmp_path / "flows.jsonl"
+    if content is not None:
+        path.write_text(content)
+    code, out, err = run("explain", "shop/web", "data/db", "8080", path, "--state", folder, "-o", "json")
+
+    assert (code, out) == (3, b"")
+    assert b"flows.jsonl" in err
+
+
+def test_paths_of_objects_alone_are_no_evidence(run, tmp_path):
+    """What was observed is unknown then, and not nothing."""
+    folder = write(tmp_path / "state", state_json=listed(*OBJECTS))
+    code, out, _ = run("explain", "shop/web", "data/db", "8080", folder, "-o", "json")
+
+    assert code == 0
+    assert json.loads(out)["observed"] is None
