@@ -34,6 +34,10 @@ def _iso(second):
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9
 
 
+def _klog(second):
+    return int(datetime.strptime(f"2026{second.decode()} +0000", "%Y%m%d %H:%M:%S %z").timestamp()) * 10**9
+
+
 def _epoch(second):
     return int(second) * 10**9
 
@@ -47,9 +51,11 @@ class Timed:
         ports: places of the left and the right port among the groups.
         key: places of what makes the key.
         scale: nanoseconds of the last digit behind the second.
+        when: places of second and digits.
     """
 
-    def __init__(self, pattern, clock, ports, key, scale=1_000_000):
+    def __init__(self, pattern, clock, ports, key, scale=1_000_000, when=(0, 1)):
+        self._when = when
         self._findall = re.compile(pattern).findall
         self._scale = scale
         self._clock = clock
@@ -61,14 +67,14 @@ class Timed:
     def take(self, data):
         """Count the records of `data`; returns how many."""
         seconds, lanes, ports, rest, join = self._seconds, self.lanes, self._ports, self._key, BETWEEN.join
-        scale = self._scale
+        scale, (place, behind) = self._scale, self._when
         found = self._findall(data)
         for record in found:
-            second = record[0]
+            second = record[place]
             at = seconds.get(second)
             if at is None:
                 at = seconds[second] = self._clock(second)
-            at += int(record[1]) * scale
+            at += int(record[behind]) * scale
             left, right = ports(record)
             server = right if left >= CLIENTS and len(left) == 5 else left
             key = join((server, *rest(record)))
@@ -323,6 +329,16 @@ PASSES = {
     ),
     "antrea-flows": lambda: Timed(
         rb"(\d{10}),\d{9}(\d),([^,]+,[^,]+),(\d+),(\d+),(.+)\n", _epoch, (3, 4), (2, 5), 0
+    ),
+    "kube-network-policies": lambda: Timed(
+        rb'I.{13}\.\d+ +1 [^ ]+ "Evaluating packet" id=(?=(\d+))\d+ direction="[^"]+" srcPod="([^"]+)" dstPod="([^"]+)" packet=<\n'
+        rb"\t[^ ]+ ([^:]+):(\d+) ([^:]+):(\d+) ([^\n]+)\n(?:\t.+\n)* >\n"
+        rb'I(.{13})\.(\d+) +1 [^ ]+ "Packet ([^"]+)" id=\1\n.+ "Finished syncing packet" id=.+\n',
+        _klog,
+        (4, 6),
+        (1, 2, 3, 5, 7, 10),
+        1_000,
+        when=(8, 9),
     ),
     "nflog": lambda: Pairs(
         rb"(.{15}) ([^ ]+) DROP by policy ([^ ]+) (?=(IN=[^ ]* OUT=[^ ]*) MAC=[^ ]* SRC=([^ ]+) DST=([^ ]+) .+? PROTO=([^ ]+) "

@@ -321,6 +321,28 @@ def ulogd_texts(dice):
         )
 
 
+def judged_texts(dice):
+    """kube-network-policies at verbosity 2: each packet, its bytes, and the verdict."""
+    known = kinds(dice)
+    number = 0
+    while True:
+        number += 1
+        clock = f"I0421 {number // 144_000 % 24:02d}:{number // 2_400 % 60:02d}:{number // 40 % 60:02d}"
+        src, src_id, dst, dst_id, port, refused = dice.choice(known)
+        micros = number % 40 * 25_000
+        where = "      1 engine.go:67]"
+        yield (
+            f'{clock}.{micros:06d} {where} "Evaluating packet" id={number % 65_536} direction="Ingress" srcPod="{src}" dstPod="{dst}" '
+            f"packet=<\n\t[{number % 65_536}] 10.{src_id % 12}.{src_id // 250}.{src_id % 250}:{dice.randrange(32_768, 60_999)} "
+            f"10.{dst_id % 12}.{dst_id // 250}.{dst_id % 250}:{port} TCP\n"
+            "\t00000000  00 00 a0 02 fa f0 19 33  00 00 02 04 05 b4 04 02  |.......3........|\n"
+            "\t00000010  08 0a 5c 2d 33 d8 00 00  00 00 01 03 03 07 00 00  |..-3............|\n >\n"
+            f'{clock}.{micros + 90:06d} {where} "Packet {"denied by ingress" if refused else "accepted by"} policy" id={number % 65_536}\n'
+            f'{clock}.{micros + 95:06d} {where} "Finished syncing packet" id={number % 65_536} duration="102µs" '
+            f'verdict="{"drop" if refused else "accept"}"\n'
+        )
+
+
 FORMS = {
     "aws-network-policy-agent": (agent_flow_texts, "", "DENY"),
     "hubble-compact": (lambda dice: flow_texts(dice, "compact"), "TIMESTAMP", "DROPPED"),
@@ -335,6 +357,7 @@ FORMS = {
     "ovn-acl": (acl_texts, "", "verdict=drop"),
     "antrea-np-log": (np_texts, "", " Drop "),
     "antrea-flows": (row_texts, "", ",Drop,"),
+    "kube-network-policies": (judged_texts, "", "denied by"),
     "nflog": (ulogd_texts, "", "DROP by policy"),
     "weave-npc": (npc_texts, "", "blocked by"),
 }
@@ -345,7 +368,7 @@ def write(path, form, size):
     """A file of about `size` bytes."""
     make, _, _ = FORMS[form]
     left = size
-    with path.open("w", encoding="ascii") as out:
+    with path.open("w", encoding="utf-8") as out:
         if form == "hubble-table":
             out.write("TIMESTAMP   SOURCE   DESTINATION   TYPE   VERDICT   SUMMARY\n")
         for text in make(random.Random(SEED)):

@@ -25,7 +25,7 @@ from flowdiag.model.event import (
 )
 from flowdiag.model.reasons import REASONS, ReasonInfo, is_housekeeping, reason_by_code, reason_by_text
 from flowdiag.model.time import NS, from_datetime, parse_rfc3339, rfc3339
-from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
+from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext, part_of
 from flowdiag.parserkit.framing import Frame, frame
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
@@ -118,6 +118,7 @@ __all__ = [
     "named_peer",
     "object_of",
     "parse_rfc3339",
+    "part_of",
     "place_event",
     "port_kind",
     "protocol_name",

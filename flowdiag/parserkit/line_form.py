@@ -57,7 +57,7 @@ class Reading(Protocol):
         ...
 
     def amend(self, place: int, record: Record) -> None:
-        """Count this for a record before, of which `NOTHING` was given."""
+        """Count this for a record up to the present one, of which `NOTHING` is given."""
         ...
 
 

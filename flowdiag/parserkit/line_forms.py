@@ -254,7 +254,11 @@ class _Folding:
             if waiting >= 0:
                 self.read(waiting, place)
                 waiting = -1
-            out.append(join(place, record, self))
+            # The record itself may be amended, too.
+            out.append(NOTHING)
+            now = join(place, record, self)
+            if now is not NOTHING:
+                out[place] = now
         if waiting >= 0 or not self.block.data.endswith(b"\n"):
             self.read(waiting if waiting >= 0 else len(found), len(self.lines))
         return out

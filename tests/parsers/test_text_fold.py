@@ -25,6 +25,7 @@ from flowdiag_parsers.cilium.monitor import CiliumMonitor
 from flowdiag_parsers.hubble.observe_compact import HubbleCompact
 from flowdiag_parsers.hubble.observe_dict import HubbleDict
 from flowdiag_parsers.hubble.observe_table import HubbleTable
+from flowdiag_parsers.kindnet.policy_log import KubeNetworkPolicies
 from flowdiag_parsers.netfilter.kernel_log import NetfilterLog
 from flowdiag_parsers.nflog.ulogd import UlogdPackets
 from flowdiag_parsers.ovn.acl_log import OvnAcl
@@ -690,7 +691,76 @@ ulogd_lines = st.one_of(
         ]
     ),
 )
+judged_packets = st.one_of(
+    st.builds(
+        lambda at, number, way, pods, end, dump: (
+            f'I0712 09:53:{at} 1 engine.go:67] "Evaluating packet" id={number} direction="{way}" {pods} packet=<\n'
+            f"\t[{number}] {end}\n{dump} >"
+        ),
+        st.sampled_from(["52.257809", "53.000001", "61.000001"]),
+        st.sampled_from([9, 10, "09"]),
+        st.sampled_from(["Egress", "Ingress", "Sideways"]),
+        st.sampled_from(
+            [
+                'srcPod="shop/client" dstPod="shop/web"',
+                'srcPod="external" dstPod="shop/web"',
+                'srcPod="a \\"b" dstPod="ä/b"',
+            ]
+        ),
+        st.sampled_from(
+            [
+                "10.0.1.3:40243 10.0.2.2:8080 TCP",
+                "10.0.1.3:40244 10.0.2.2:8080 TCP",
+                "fd00::a:5000 fd00::b:53 UDP",
+                "10.0.1.3:0 10.0.2.2:0 ICMP",
+                "nothing",
+            ]
+        ),
+        st.sampled_from(
+            [
+                "",
+                "\t00000000  00 00 a0 02 fa f0 19 33  |.......3|\n",
+                "\t00000000 [9] 10.9.9.9:1 10.9.9.8:2 TCP\n",
+                "\n",
+            ]
+        ),
+    ),
+    st.builds(
+        lambda at, words, number: f"I0712 09:53:{at} 1 engine.go:67] {words} id={number}",
+        st.sampled_from(["52.257909", "53.000101"]),
+        st.sampled_from(
+            [
+                '"Packet denied by egress policy"',
+                '"Packet denied by ingress policy"',
+                '"Packet accepted by policy"',
+                '"Egress NetworkPolicies" npolicies=1 allowed=false',
+            ]
+        ),
+        st.sampled_from([9, 10, 11]),
+    ),
+    st.builds(
+        lambda number, verdict: (
+            f'I0712 09:53:52.258909 1 engine.go:67] "Finished syncing packet" id={number} duration="102µs" verdict="{verdict}"'
+        ),
+        st.sampled_from([9, 10]),
+        st.sampled_from(["drop", "accept", "other"]),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            "\t[9] 10.0.1.3:40243 10.0.2.2:8080 TCP",
+            '"Evaluating packet" id=9 direction="Egress" srcPod="a/b" dstPod="c/d" packet=<',
+            "I0712 09:53:52.257809 1 engine.go:67] Evaluating packet [7] 10.0.1.3:40243 10.0.2.2:8080 TCP",
+            "I0712 09:53:52.257810 1 engine.go:67] Finished syncing packet 7 took: 1.2ms accepted: false",
+            'I0712 09:53:52.257810 1 main.go:1] "Starting" x="y"',
+            '{"ts":1752314032257.8,"msg":"Packet denied by egress policy","v":2,"id":9}',
+            '{"ts":17523140',
+        ]
+    ),
+)
 FORMS = [
+    (KubeNetworkPolicies(), judged_packets),
     (UlogdPackets(), ulogd_lines),
     (OvnAcl(), ovn_records),
     (AntreaNpLog(), antrea_lines),
@@ -789,10 +859,32 @@ OTHERS = {
 """Parser -> a line, and its stamps: two connections either way round."""
 
 
+def packets_in_turn(dice):
+    """Packets that are looked at, in both directions some, and judged; seldom two at a time, or not at all."""
+    found = []
+    for number in range(dice.randrange(5, 30)):
+        at = f"I0712 09:53:{dice.choice([52, 53])}.{dice.randrange(10**6):06d}       1 engine.go:67]"
+        ends = f"10.0.1.3:{dice.choice([40_001, 40_002])} 10.0.2.2:{dice.choice([80, 443])} TCP"
+        for way in dice.choice(
+            [["Egress"], ["Ingress"], ["Egress", "Ingress"], ["Egress", "Ingress", "Egress"]]
+        ):
+            other = ends if dice.random() < 0.95 else "10.0.1.9:40001 10.0.2.2:80 TCP"
+            piece = (
+                f'{at} "Evaluating packet" id={number % 12} direction="{way}" srcPod="shop/a" dstPod="shop/b" packet=<\n'
+                f"\t[{number % 12}] {other}\n\t00000000  00 00 a0 02  |....|\n >"
+            )
+            found.insert(len(found) - (dice.random() < 0.1), piece)
+        if dice.random() < 0.9:
+            words = dice.choice(["denied by egress policy", "denied by ingress policy", "accepted by policy"])
+            found.append(f'{at} "Packet {words}" id={number % 12}')
+        found.append(f'{at} "Finished syncing packet" id={number % 12} duration="80µs" verdict="drop"')
+    return found
+
+
 def refused_packets(dice):
     """Packets of kube-router, each with lines of one to three policies and mostly the last rule's, a little mixed up."""
     found = []
-    for number in range(dice.randrange(10, 60)):
+    for number in range(dice.randrange(4, 30)):
         at = f"Nov  3 16:23:{dice.choice([17, 18])}"
         ends = [dice.choice([40_001, 40_002]), dice.choice([80, 443])]
         packet = (
@@ -805,7 +897,7 @@ def refused_packets(dice):
         if dice.random() < 0.8:
             lines.append(f"{at} worker-1  {packet}")
         for line in lines:
-            found.insert(len(found) - dice.choice([0, 0, 0, 2, 70]) if len(found) > 70 else len(found), line)
+            found.insert(max(0, len(found) - dice.choice([0, 0, 0, 2, 70])), line)
     return found
 
 
@@ -825,6 +917,8 @@ def busy(parser, seed):
             + '"}'
             for a, b in (dice.sample(ends, 2) for _ in range(40))
         ]
+    if parser.name == "kube-network-policies":
+        return packets_in_turn(dice)
     if parser.name == "nflog":
         return refused_packets(dice)
     if parser.name in OTHERS:
@@ -1003,7 +1097,7 @@ def test_folding_is_reading_and_adding(parser, lines, data):
         if not part:
             continue
         # What joins lines holds some back until the input ends; folding counts them as soon as they are sure.
-        last = index == 1 or (cut == len(chosen) and parser.name == "nflog")
+        last = index == 1 or (cut == len(chosen) and parser.name in {"nflog", "kube-network-policies"})
         rows = [line for piece in part for line in piece.split("\n")]
         text = end.join(rows) + ("" if last and data.draw(st.booleans()) else end)
         numbers = list(range(first * 2, (first + len(rows)) * 2, 2))

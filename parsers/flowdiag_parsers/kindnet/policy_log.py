@@ -8,10 +8,10 @@ the same container.  Ids restart with the process and wrap.  No policy is ever n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from flowdiag.parserkit import (
     KLOG_BYTES,
@@ -20,25 +20,33 @@ from flowdiag.parserkit import (
     Direction,
     Event,
     FlowEvent,
+    FlowSink,
     Frame,
     LineEnvelope,
+    LineForm,
     LogEvent,
     ParseContext,
     ParseWarning,
     Peer,
+    Record,
     Verdict,
     canonical_ip,
+    cut_lines,
     decode,
+    fold_forms,
     frame,
     integer_of,
     iter_lines,
     json_object,
     object_of,
+    part_of,
     protocol_name,
     read_klog,
     seek,
     text_of,
+    yearless_instant,
 )
+from flowdiag_parsers.kindnet.known_packets import FORM, MOST_HELD, Joining, is_one_stream
 
 __all__ = ["KubeNetworkPolicies"]
 
@@ -66,7 +74,6 @@ _OLD_END = re.compile(
     r"Finished syncing packet (?P<id>\d{1,10}) took: \S{1,30} accepted: (?P<accepted>true|false)"
 )
 _WAYS = {"egress": Direction.EGRESS, "ingress": Direction.INGRESS}
-_REMEMBERED = 4096
 _UNNUMBERED = -1
 _LEVELS = ("info", "warning", "error", "fatal")
 
@@ -128,6 +135,78 @@ class KubeNetworkPolicies:
                 for packet in stream.packets.values():
                     yield from _unjudged(packet)
             streams.clear()
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first verdict of each kind, and what is odd."""
+        with_raw = structs.replace(context, keep_raw=True)
+        if not is_one_stream(block):
+            for event in self.parse(block, with_raw):
+                sink.add(event)
+            return
+        streams: dict[tuple[str | None, str | None], _Stream] = context.memory.setdefault("knp", {})
+        around = block.of_line(0)
+        joining = Joining(streams.setdefault((around.node, around.pod), _Stream({})))
+        through = _Through(self, block, joining)
+        form = LineForm(
+            pattern=FORM, clock=_second_of(context), read=_reader(with_raw), joined=joining.joined
+        )
+        fold_forms(through, block, context, sink, form)
+        for event in through.parse(Block(data=b"", last=block.last), with_raw):
+            sink.add(event)
+
+
+class _Through(KubeNetworkPolicies):
+    """Reads what `Joining` holds before anything else: the parser's state is then as if nothing had been held."""
+
+    def __init__(self, parser: KubeNetworkPolicies, block: Block, joining: Joining) -> None:
+        self._parser = parser
+        self._block = block
+        self._joining = joining
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """As `KubeNetworkPolicies.parse`."""
+        held = self._joining.held()
+        lines = cut_lines(self._block.data) if held else []
+        for place in held:
+            yield from self._parser.parse(part_of(self._block, lines, place, place + 1), context)
+        yield from self._parser.parse(block, context)
+
+
+def _second_of(context: ParseContext) -> Callable[[bytes, bool], int | None]:
+    def read(text: bytes, enveloped: bool) -> int | None:
+        del enveloped  # a stamp without a known year has none of its own
+        clock = int(text[6:8]), int(text[9:11]), int(text[12:14])
+        return yearless_instant(context, int(text[1:3]), int(text[3:5]), clock)
+
+    return read
+
+
+def _reader(context: ParseContext) -> Callable[[bytes, LineEnvelope, Record], Iterator[Event]]:
+    """Reads a verdict's line that `Joining` joined."""
+
+    def read(line: bytes, around: LineEnvelope, record: Record) -> Iterator[Event]:
+        text = decode(line)
+        header = read_klog(text, context)
+        if header is None:
+            return
+        _, _, words, pods, sport, src, dport, dst, protocol, *_ = (part.decode() for part in record)
+        way, src_pod, dst_pod = pods.split(" ")
+        lowered = words.lower()
+        one = _Packet(
+            frame(around, context, text, header.at, source=header.time_source),
+            _address(src, int(sport)),
+            _address(dst, int(dport)),
+            protocol_name(protocol),
+            _WAYS.get(way.lower()),
+            src_pod=src_pod,
+            dst_pod=dst_pod,
+        )
+        accepted = "accepted" in lowered
+        told = _WAYS["egress"] if "egress" in lowered else _WAYS["ingress"]
+        verdict = Verdict.ALLOWED if accepted else Verdict.DENIED
+        yield _flow(one, one.shared, verdict, None if accepted else told, words)
+
+    return read
 
 
 def _line_events(text: str, stream: _Stream, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:
@@ -238,7 +317,7 @@ def _open(stream: _Stream, number: int, shared: Frame) -> Iterator[Event]:
     if before is not None and before.before is not None:
         yield from _prior(before)
         before.before = None
-    if len(stream.packets) >= _REMEMBERED:
+    if len(stream.packets) >= MOST_HELD:
         yield from _unjudged(stream.packets.pop(next(iter(stream.packets))))
     stream.packets[number] = _Packet(shared=shared, before=before)
 

@@ -1,0 +1,149 @@
+"""Joining a packet's usual lines by their bytes: only what is odd is read.
+
+A packet's lines stand close together, and those of the next one say the same but for the id, the moment and a port.
+`Joining` holds what was looked at until its verdict comes; whatever it cannot be sure of it hands over as lines, which
+the parser reads into its own state as if they had never been held.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from flowdiag.parserkit import NOTHING, Block, Reading, Record
+
+__all__ = ["FORM", "MOST_HELD", "Joining", "Stream", "is_one_stream"]
+
+MOST_HELD = 4096
+"""Packets without a verdict that are remembered."""
+
+_KLOG = rb"([IWEF]\d{4} \d\d:\d\d:\d\d)\.(\d{6}) {1,8}\d{1,10} [\w.-]{1,80}:\d{1,7}\] "
+# Second, fraction, what the line is, then what each kind of line says, and other.
+# I0105 10:00:01.000001       1 engine.go:67] "Evaluating packet" id=9 direction="Egress" srcPod="shop/client" dstPod="shop/web" packet=<
+#         [9] 10.0.1.3:40243 10.0.2.2:8080 TCP
+#         00000000  00 00 a0 02 fa f0 19 33  00 00 02 04 05 b4 04 02  |.......3........|
+#  >
+# I0105 10:00:01.000100       1 engine.go:67] "Packet denied by egress policy" id=9                               v0.9
+_ID = rb"(0|[1-9]\d{0,9})"
+FORM = re.compile(
+    rb"(?:(?:"
+    + _KLOG
+    + rb'|)([\t "])(?:Evaluating packet" id='
+    + _ID
+    + rb' direction="([A-Za-z]{1,10})" srcPod="([!#-\[\]-~]{0,300})" dstPod="([!#-\[\]-~]{0,300})" packet=<'
+    rb'|(Packet (?:accepted by policy|denied by (?:e|in)gress policy))" id='
+    + _ID
+    + rb'|Finished syncing packet" id='
+    + _ID
+    + rb' duration="[^"\n]{0,40}" verdict="[a-z]{1,10}"'
+    rb"|\[(\d{1,10})\] ([0-9A-Fa-f.:]{2,60}):(\d{1,5}) ([0-9A-Fa-f.:]{2,60}):(\d{1,5}) ([A-Za-z0-9-]{1,16})"
+    rb"|[0-9a-f]{8} [^\n]*|>)"
+    rb"|([^\n]*))\n"
+)
+
+
+class Stream(Protocol):
+    """The parser's own state of one container."""
+
+    latest: int | None
+
+    @property
+    def packets(self) -> Mapping[int, object]:
+        """By their id."""
+        ...
+
+
+class _Held(Struct):
+    """A packet that was looked at: its two lines, and what they say."""
+
+    place: int
+    pods: Record
+    """Way, and both pods."""
+    ends: Record | None = None
+    before: _Held | None = None
+    """The same packet in the other direction."""
+
+    def lines(self) -> list[int]:
+        """Where what is held stands, in order."""
+        earlier = self.before.lines() if self.before is not None else []
+        return [*earlier, self.place] if self.ends is None else [*earlier, self.place, self.place + 1]
+
+
+class Joining:
+    """One container's lines of one block.
+
+    Args:
+        stream: what the parser knows of it; packets in it are the parser's to judge.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._held: dict[bytes, _Held] = {}
+        self._latest: tuple[int, _Held] | None = None
+        """The packet whose addresses must be on the line with this index."""
+
+    def held(self) -> list[int]:
+        """Lines of what waits for its verdict, by index; they are the caller's to read now."""
+        lines = [place for one in self._held.values() for place in one.lines()]
+        self._held.clear()
+        self._latest = None
+        return lines
+
+    def joined(self, place: int, record: Record, reading: Reading) -> Record:
+        """See `flowdiag.parserkit.LineForm.joined`."""
+        second, _, first, looked, way, src_pod, dst_pod, words, judged, finished, packet, *ends, _ = record
+        stream, latest = self._stream, self._latest
+        if bool(second) is not (first == b'"'):
+            reading.read(place, place + 1)
+            return NOTHING
+        if second:
+            stream.latest = None
+            self._latest = None
+            if looked:
+                return self._look(place, looked, (way, src_pod, dst_pod), reading)
+            if judged:
+                return self._judge(place, record, words, judged, reading)
+            if not finished or finished in self._held or int(finished) in stream.packets:
+                reading.read(place, place + 1)
+            return NOTHING
+        if packet and latest is not None and latest[0] == place:
+            latest[1].ends = tuple(ends)
+            self._latest = None
+        elif latest is not None or stream.latest is not None:
+            # Text that may be of the packet that was looked at last.
+            reading.read(place, place + 1)
+        return NOTHING
+
+    def _look(self, place: int, number: bytes, pods: Record, reading: Reading) -> Record:
+        before = self._held.get(number)
+        full = len(self._stream.packets) + len(self._held) >= MOST_HELD
+        if full or int(number) in self._stream.packets or (before is not None and before.before is not None):
+            reading.read(place, place + 1)
+            return NOTHING
+        one = _Held(place, pods, before=before)
+        self._held.pop(number, None)
+        self._held[number] = one
+        self._latest = place + 1, one
+        return NOTHING
+
+    def _judge(self, place: int, record: Record, words: bytes, number: bytes, reading: Reading) -> Record:
+        one = self._held.get(number)
+        before = one.before if one is not None else None
+        if one is None or one.ends is None or (before is not None and before.ends != one.ends):
+            reading.read(place, place + 1)
+            return NOTHING
+        del self._held[number]
+        src, sport, dst, dport, protocol = one.ends
+        pods = b" ".join(one.pods)
+        return (record[0], record[1], words, pods, sport, src, dport, dst, protocol, b"", b"", b"")
+
+
+def is_one_stream(block: Block) -> bool:
+    """Whether all lines come from one container."""
+    columns = block.envelope
+    return columns is None or all(
+        column is None or len(set(column)) <= 1 for column in (columns.node, columns.pod)
+    )
