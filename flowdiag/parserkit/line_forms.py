@@ -154,14 +154,17 @@ class _Folding:
                     at, start = moment, moment // NS
                     minute = start - start % 60
                     marks = column_marks
-            else:
+            elif at != _NO_TIME:
                 at, marks = _NO_TIME, _MARKS[3]
             # What.
-            bits, handshake = flags.get(words) or self.flags(words)
+            if words:
+                bits, handshake = flags.get(words) or self.flags(words)
+            else:
+                bits, handshake = 0, b"0"
             # Nearly always one port is of those that clients get; the other one is then the server's.
-            by_left = left >= _CLIENTS and len(left) == 5
+            by_left = len(left) == 5 and left >= _CLIENTS
             kept = None
-            if by_left is not (right >= _CLIENTS and len(right) == 5):
+            if by_left is not (len(right) == 5 and right >= _CLIENTS):
                 server = right if by_left else left
                 # One string is compared in one place; a tuple's parts lie all over the memory.
                 kept = known.get(

@@ -65,9 +65,9 @@ _FORM = re.compile(
     rb" (tcp |)()((?<=p )[A-Z, ]{2,60}|)(udp|sctp|)"
     rb"|([^\n]*))\n"
 )
-# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.  The hash has the line's first x.
 _QUICK = re.compile(
-    rb"(?:()()((?:xx|->|<-|Policy verdict log:).{0,150} )flow 0x[0-9a-f]{1,16}"
+    rb"(?:()()((?:xx|->|<-|Policy verdict log:)[^x]{0,150} )flow 0x[0-9a-f]{1,16}"
     rb"(.{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
     rb" (tcp |)()((?<=p )[A-Z, ]{2,60}|)(udp|sctp|)"
     rb"|(.*))\n"
