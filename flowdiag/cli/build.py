@@ -88,7 +88,7 @@ def selection_of(given: dict[str, Any]) -> Selection:
             raise UsageError("--around goes without --since and --until")
         middle, half = parse_time(given["around"], zone), parse_duration(given["window"] or _WINDOW)
         since, until = middle - half, middle + half
-    elif given.get("window") is not None:
+    elif "around" in given and given["window"] is not None:
         raise UsageError(
             "--window is half the span of --around, which is not given", hint="add --around TIME"
         )
