@@ -75,6 +75,8 @@ def rebuilt(groups: Groups, dropped: Collection[LaneKey], of_columns: I64) -> Ta
             # Whether a part had kept their text hung on its size: none that is folded keeps it.
             lane.forget_texts()
             fold(lane, group, code)
+            # A high port takes 8 KiB here, and the old table still holds the lane.
+            lane.sketch = None
     for level, lane, group, code in _folded(groups, of_columns):
         if level == FOLDED:
             fold(lane, group, code)

@@ -205,7 +205,7 @@ class Tally:
             columns.sort_in()
         if (
             len(self.table.lanes) + len(columns) > self._look_at
-            or self._texts > 4 * self.limits.example_texts
+            or self._texts > 10 * self.limits.example_texts
         ):
             self.compact()
 

@@ -17,6 +17,7 @@ from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import Confidence
 from flowdiag.timeline.ends import EndKey, end_key, fold_addresses
+from flowdiag.timeline.ports import ONE_PORT, PortCount, count_ports
 
 __all__ = ["ConnectionDraft", "ProblemDraft", "Refusal", "group"]
 
@@ -45,8 +46,8 @@ class ConnectionDraft(Struct):
     refusals: list[Refusal]
     finding: Finding
     """The finding that speaks for the connection: the latest one of weight, as that is what is wrong now."""
-    folded_ports: int
-    """How many ports it stands for; 1 if none were folded."""
+    ports: PortCount = ONE_PORT
+    """How many ports it stands for, where it has none."""
     count: int = 0
     """Refused records; this and the times are of `refusals`, which nobody changes any more."""
     first: int | None = None
@@ -65,7 +66,7 @@ class ConnectionDraft(Struct):
     def folded(self) -> bool:
         """Whether it stands for many ports or addresses, so that no one of them speaks for all."""
         ends = (self.source, self.destination)
-        return self.folded_ports > 1 or any(end[0] == "external" and "/" in end[3] for end in ends)
+        return self.ports.most > 1 or any(end[0] == "external" and "/" in end[3] for end in ends)
 
     @property
     def order(self) -> tuple[int, EndKey, EndKey, str, int, str]:
@@ -170,7 +171,7 @@ def _connections(refusals: Sequence[Refusal]) -> list[ConnectionDraft]:
                 icmp=_icmp_text(shape.icmp),
                 refusals=members,
                 finding=_lead(members),
-                folded_ports=shape.folded_ports or 1,
+                ports=count_ports(one.flow.distinct for one in members) if shape.folded_ports else ONE_PORT,
             )
         )
     return _fold_ports(drafts)
@@ -244,14 +245,13 @@ def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
     spans: dict[tuple[object, ...], list[ConnectionDraft]] = defaultdict(list)
     kept: list[ConnectionDraft] = []
     for draft in drafts:
-        if draft.port is None:
+        if draft.port is None and draft.ports == ONE_PORT:
             kept.append(draft)
             continue
         cause = _cause(draft.finding, draft)
         spans[(draft.source, draft.destination, draft.protocol, *cause)].append(draft)
     for members in spans.values():
-        ports = sum(member.folded_ports for member in members)
-        if ports < _FOLD_PORTS_FROM:
+        if sum(member.ports.least for member in members) < _FOLD_PORTS_FROM:
             kept.extend(members)
             continue
         members.sort(key=lambda member: member.order)
@@ -266,7 +266,7 @@ def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
                 icmp=None,
                 refusals=refusals,
                 finding=first.finding,
-                folded_ports=ports,
+                ports=count_ports(refusal.flow.distinct for refusal in refusals),
             )
         )
     return kept

@@ -24,6 +24,7 @@ from flowdiag.timeline.commands import confirm_commands
 from flowdiag.timeline.ends import EndKey, EndViews, end_name, end_namespace
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.marks import ChangeMark, in_time, near_changes
+from flowdiag.timeline.ports import count_ports
 
 __all__ = ["fingerprint", "make_problem"]
 
@@ -126,12 +127,10 @@ def _ages(draft: ProblemDraft) -> tuple[float, ...]:
 
 def _scan(draft: ProblemDraft) -> tuple[str, ...]:
     """Strangers who try many ports: the policies do their work, and nobody's call is broken."""
-    if not all(
-        c.source[0] == "external" and c.port is None and c.folded_ports > 1 for c in draft.connections
-    ):
+    if not all(c.source[0] == "external" and c.port is None and c.ports.most > 1 for c in draft.connections):
         return ()
     addresses = {flow.src.ip for flow in draft.flows}
-    ports = max(connection.folded_ports for connection in draft.connections)
+    ports = count_ports(flow.distinct for flow in draft.flows)
     return (f"looks like a scan: {len(addresses)} outside addresses tried {ports} ports",)
 
 
@@ -225,7 +224,9 @@ def _evidence(draft: ProblemDraft) -> tuple[EvidenceLine, ...]:
         for refusal in connection.refusals
         for example in refusal.flow.distinct.examples
     }
-    return tuple(EvidenceLine(e.input, e.line, e.raw) for e in sorted(examples)[:_MAX_EVIDENCE])
+    # Of many flows only some keep their records' texts: those are what a reader wants.
+    chosen = sorted(sorted(examples, key=lambda one: (not one.raw, one))[:_MAX_EVIDENCE])
+    return tuple(EvidenceLine(one.input, one.line, one.raw) for one in chosen)
 
 
 def _changes(
@@ -317,12 +318,17 @@ def _ports(services: list[tuple[int | None, str, str]], connections: list[Connec
         elif icmp:
             texts.append(f"{protocol or 'ICMP'} {icmp}")
         else:
-            ports = sum(c.folded_ports for c in connections if c.port is None)
+            ports = count_ports(
+                refusal.flow.distinct
+                for connection in connections
+                if connection.port is None and (connection.protocol or "") == protocol
+                for refusal in connection.refusals
+            )
             texts.append(
                 f"{ports} {protocol} ports"
-                if ports > 1 and protocol
+                if ports.most > 1 and protocol
                 else f"{ports} ports"
-                if ports > 1
+                if ports.most > 1
                 else protocol or "any port"
             )
     return ", ".join(texts)

@@ -97,9 +97,9 @@ def test_a_scanner_is_one_connection():
     assert (
         connection.source[3],
         connection.port,
-        connection.folded_ports,
+        connection.ports,
         connection.count,
-    ) == ("203.0.113.0/24", None, 30, 1200)
+    ) == ("203.0.113.0/24", None, (30, 30), 1200)
 
 
 SMALL = st.lists(
