@@ -253,7 +253,7 @@ def _with_acceptances(
             entry, matched = judged.partly[index]
             notes = (
                 (
-                    f"{matched} of its {len(problem.connections)} connections are accepted by {entry.owner} "
+                    f"{matched} of its {len(problem.connections)} connections {'is' if matched == 1 else 'are'} accepted by {entry.owner} "
                     f"until {entry.expires}; the others keep it open"
                 ),
                 *notes,

@@ -13,6 +13,7 @@ from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import moment_text, rfc3339_seconds
+from flowdiag.model.words import plural
 
 __all__ = [
     "cluster_names",
@@ -107,11 +108,11 @@ def unknown_reasons(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
         return
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     listed = ", ".join(f"{said} {count:,}" for said, count in ordered[:_MAX_REASONS])
-    more = f" and {len(ordered) - _MAX_REASONS} more reasons" if len(ordered) > _MAX_REASONS else ""
+    more = f" and {plural(len(ordered) - _MAX_REASONS, 'more reason')}" if len(ordered) > _MAX_REASONS else ""
     number = sum(counts.values())
     yield ReportWarning(
         code="unknown-drop-reason",
-        message=f"{number:,} drop{'' if number == 1 else 's'} of unknown cause ({listed}{more}): this version does not "
+        message=f"{plural(number, 'drop')} of unknown cause ({listed}{more}): this version does not "
         "know the reason, and no policy is blamed",
         input=None,
         line=None,

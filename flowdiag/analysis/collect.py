@@ -25,6 +25,7 @@ from flowdiag.model.errors import InputError
 from flowdiag.model.event import Event, FlowEvent
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
+from flowdiag.model.words import plural
 from flowdiag.tally import Tally
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Evidence(Struct, kw_only=True):
             return f"{first.input}: {first.message}", hint
         where = f"; first: {first.input}: {first.message}" if first is not None else ""
         return (
-            f"nothing usable in the inputs (looked at {self.looked_at} file{'s' * (self.looked_at != 1)}{where})",
+            f"nothing usable in the inputs (looked at {plural(self.looked_at, 'file')}{where})",
             "see what was tried: flowdiag parsers detect PATH",
         )
 
@@ -258,7 +259,7 @@ def read_events(
         if not any(one.kind is InputKind.EVIDENCE for one in detected):
             first = f": {found[0].path}: {found[0].message}" if found else ""
             raise InputError(
-                f"no evidence in the inputs (looked at {len(detected)} file{'s' * (len(detected) != 1)}){first}",
+                f"no evidence in the inputs (looked at {plural(len(detected), 'file')}){first}",
                 hint="see what was tried: flowdiag parsers detect PATH",
             )
         records = (

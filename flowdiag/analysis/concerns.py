@@ -15,6 +15,7 @@ from flowdiag.history import Acceptance
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Confidence, Problem, Reason, ReportEndpoint
 from flowdiag.model.time import rfc3339
+from flowdiag.model.words import plural
 
 __all__ = ["acceptance_problems", "check_problems", "unused_rule_problems"]
 
@@ -36,10 +37,10 @@ def unused_rule_problems(use: RuleUse) -> Iterator[Problem]:
             continue
         by_policy[rule.policy].append(rule)
     cover = use.coverage
-    lost = "an unknown number of records" if cover.lost is None else f"{cover.lost} records"
+    lost = "an unknown number of records" if cover.lost is None else plural(cover.lost, "record")
     seen = (
-        f"{cover.connections} distinct connections looked at; {cover.unplaced} could not be placed, "
-        f"{cover.unexplained} passed against the policies, {lost} are known to be missing"
+        f"{plural(cover.connections, 'distinct connection')} looked at; {cover.unplaced} could not be placed, "
+        f"{cover.unexplained} passed against the policies, {lost} known to be missing"
     )
     for ref, rules in sorted(by_policy.items(), key=lambda item: repr(item[0])):
         name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
@@ -49,7 +50,7 @@ def unused_rule_problems(use: RuleUse) -> Iterator[Problem]:
             Concern(
                 key=(ref.kind, ref.group, ref.namespace or "", ref.name),
                 title=f"Nothing observed used {paths} of {name}",
-                summary=f"{cover.connections} connections were held against {use.rules} allow rules.",
+                summary=f"{plural(cover.connections, 'connection was', 'connections were')} held against {plural(use.rules, 'allow rule')}.",
                 advice="Ask the owner whether a rarer job needs it; try its removal with flowdiag whatif.",
                 destination=ReportEndpoint(kind="unknown", namespace=ref.namespace, name=ref.name),
                 notes=(seen,),

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.model.event import LogEvent
 from flowdiag.model.report import ReportWarning
+from flowdiag.model.words import plural
 from flowdiag.tally.kept import Sighting
 
 __all__ = ["counted_refusals"]
@@ -41,14 +42,14 @@ def counted_refusals(
     found = [
         ReportWarning(
             code="counted-refusals",
-            message=f"{text}: {packets:,} packet{'' if packets == 1 else 's'} refused, by the dump's counters",
+            message=f"{text}: {plural(packets, 'packet')} refused, by the dump's counters",
             input=name,
             line=lines[(name, text)],
         )
         for (name, text), packets in ordered[:_MOST]
     ]
     if len(ordered) > _MOST:
-        more = f"{len(ordered) - _MOST} more counters of refusals stand above zero"
+        more = f"above zero: {plural(len(ordered) - _MOST, 'more counter')} of refusals"
         found.append(ReportWarning(code="counted-refusals", message=more, input=None, line=None))
     return tuple(found)
 

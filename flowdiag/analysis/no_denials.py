@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
+from flowdiag.model.words import plural
 
 __all__ = ["only_logged", "what_to_collect"]
 
@@ -71,7 +72,7 @@ def only_logged(unknown: Iterable[Flow]) -> tuple[ReportWarning, ...]:
     return tuple(
         ReportWarning(
             code=_CODE,
-            message=f"{count:,} packet{'' if count == 1 else 's'} only logged, verdict unknown: {why}",
+            message=f"{plural(count, 'packet')} only logged, verdict unknown: {why}",
             input=None,
             line=None,
         )

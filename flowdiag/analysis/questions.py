@@ -23,6 +23,7 @@ from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
+from flowdiag.model.words import plural
 from flowdiag.report.query_types import ExplainResult, Observed, explain_result
 
 __all__ = ["explain", "load_asker"]
@@ -217,11 +218,11 @@ def _sentence(
 ) -> str:
     parts = []
     if allowed:
-        parts.append(f"allowed {allowed:,} times ({_span(allowed_span)})")
+        parts.append(f"allowed {plural(allowed, 'time')} ({_span(allowed_span)})")
     if denied:
-        parts.append(f"refused {denied:,} times ({_span(denied_span)})")
+        parts.append(f"refused {plural(denied, 'time')} ({_span(denied_span)})")
     if logged:
-        parts.append(f"logged {logged:,} times without a verdict")
+        parts.append(f"logged {plural(logged, 'time')} without a verdict")
     if allowed is None:
         parts.append("allowed traffic was not read")
     if not parts:

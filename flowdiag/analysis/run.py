@@ -41,6 +41,7 @@ from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
 from flowdiag.model.time import NS, rfc3339
+from flowdiag.model.words import plural
 from flowdiag.policy.audit import LET_THROUGH, audits_only
 from flowdiag.tally.collecting import uncollected
 from flowdiag.timeline import Material, build_report
@@ -200,7 +201,7 @@ def examined(
         before=old_policies((seen.input, seen.event) for seen in tally.changes),
         nodes=view.nodes(),
     )
-    tell(f"explaining {len(flows.refused):,} refused flow{'' if len(flows.refused) == 1 else 's'}")
+    tell(f"explaining {plural(len(flows.refused), 'refused flow')}")
     attributed = attribute(
         flows.refused, state, context, options.ip_block_pods, [*logged.refused, *logged.unknown]
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ def _dated(report: Report, found: ReportDiff) -> list[Any]:
 
 
 def _headline(found: ReportDiff) -> str:
-    from flowdiag.report.phrases import plural
+    from flowdiag.model.words import plural
 
     return (
         f"{plural(len(found.new), 'new problem')}, {len(found.known)} known, {len(found.gone)} gone"
@@ -102,7 +103,7 @@ def _headline(found: ReportDiff) -> str:
 
 
 def _counts(entry: DiffEntry) -> str:
-    from flowdiag.report.phrases import count, plural
+    from flowdiag.report.phrases import count
 
     if entry.id_old is None:
         return plural(entry.count_new, "record")
@@ -116,7 +117,7 @@ def _parts(found: ReportDiff) -> tuple[tuple[str, Sequence[DiffEntry]], ...]:
 
 
 def _terminal(found: ReportDiff, options: Options) -> str:
-    from flowdiag.report.phrases import SEVERITY_WORD, plural
+    from flowdiag.report.phrases import SEVERITY_WORD
     from flowdiag.report.screen import Screen
 
     screen = Screen(options)
@@ -144,7 +145,6 @@ def _terminal(found: ReportDiff, options: Options) -> str:
 
 def _markdown(found: ReportDiff, options: Options) -> str:
     from flowdiag.report.escape import markdown_code, markdown_phrase
-    from flowdiag.report.phrases import plural
 
     lines = ["### Problems between two reports", "", f"{_headline(found)}.", ""]
     for title, entries in _parts(found):

@@ -33,8 +33,8 @@ def command(stored: str, number: int | None, **given: Any) -> int:
     from flowdiag.cli.output import check_outputs, display_options, formats, write_report
     from flowdiag.cli.stored import stored_report
     from flowdiag.model.errors import UsageError
+    from flowdiag.model.words import plural
     from flowdiag.report.cut import held
-    from flowdiag.report.phrases import plural
 
     report = stored_report(stored)
     part = held(report)

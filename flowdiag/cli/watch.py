@@ -14,6 +14,7 @@ import click
 from flowdiag.cli import exit_codes
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, outputs_option, state_options, traffic_options
+from flowdiag.model.words import plural
 
 if TYPE_CHECKING:
     from flowdiag.analysis.watch import Picture
@@ -173,7 +174,9 @@ class _Lines:
             for line in news[:_MOST_NEWS]:
                 say(line)
             if len(news) > _MOST_NEWS:
-                click.echo(f"flowdiag: and {len(news) - _MOST_NEWS} more problems new or gone", err=True)
+                click.echo(
+                    f"flowdiag: and {plural(len(news) - _MOST_NEWS, 'more problem')} new or gone", err=True
+                )
         now = time.monotonic()
         if now - self._said < self._every:
             return

@@ -142,7 +142,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
 def _untold(result: Any) -> str:
     """What the policies cannot decide, in words; empty where they decide all."""
-    from flowdiag.report.phrases import plural
+    from flowdiag.model.words import plural
     from flowdiag.report.whatif_bundles import doubtful_pairs
 
     if result.flows is not None:

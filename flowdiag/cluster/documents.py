@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from flowdiag.cluster.wanted import KEEP, Filter, filter_of, is_wanted_kind
 from flowdiag.cluster.yamlfast import Doubt, read_block
+from flowdiag.model.words import plural
 
 __all__ = ["BadDocument", "Found", "iter_json", "iter_yaml", "looks_like_json"]
 
@@ -149,7 +150,7 @@ def _document(body: str, line: int) -> Iterator[Found | BadDocument]:
     if stray is not None:
         left = body.count("\n", stray.end())
         where = line + body.count("\n", 0, stray.end())
-        yield BadDocument(f"{left} lines behind the list are no part of it and were not read", where)
+        yield BadDocument(f"{plural(left, 'line')} behind the list: no part of it, not read", where)
     dash = _DASH.match(body, start)
     if dash is None or (list_kind is not None and not list_kind.endswith("List")):
         yield from _whole(body, line, None)
@@ -295,7 +296,7 @@ def _several(text: str) -> Iterator[Found | BadDocument]:
             following = _SOMETHING.search(text, at)
             end = following.start() + 1 if following else size
             count = text.count("\n", at, end) or 1
-            yield BadDocument(f"{count} lines are no object and were not read", line, "not-an-object")
+            yield BadDocument(f"{plural(count, 'line')} not read: no object", line, "not-an-object")
             at = end
 
 

@@ -28,6 +28,7 @@ from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import unread_lines
 from flowdiag.ingest.years import with_years
 from flowdiag.model.event import Event
+from flowdiag.model.words import plural
 from flowdiag.tally import Tally
 
 __all__ = ["Outcome", "Progress", "detect_all", "iter_events", "run"]
@@ -353,7 +354,7 @@ def _mostly_unreadable(tally: Tally) -> Iterator[InputProblem]:
     for name, counts in tally.inputs.items():
         if counts.warnings > _FEW and counts.warnings > counts.records:
             message = (
-                f"{counts.warnings} records could not be read as {counts.parser}, {counts.records} could; "
+                f"{plural(counts.warnings, 'record')} could not be read as {counts.parser}, {counts.records:,} could; "
                 "--format forces another parser"
             )
             yield InputProblem(name, "mostly-unreadable", message)

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report, ReportWarning
+from flowdiag.model.words import plural
 
 __all__ = ["CUT", "Part", "alone_warning", "as_part", "cut_warning", "held"]
 
@@ -35,7 +36,7 @@ class Part(Struct, frozen=True):
     def words(self) -> str:
         """``the first 150 of 3,000 problems``, ``one of 3 problems``."""
         first = "one" if self.alone else f"the first {self.kept:,}"
-        return f"{first} of {self.total:,} problem{'' if self.total == 1 else 's'}"
+        return f"{first} of {plural(self.total, 'problem')}"
 
 
 def cut_warning(kept: int, total: int, connections: int) -> ReportWarning:

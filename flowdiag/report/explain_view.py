@@ -6,12 +6,13 @@ from typing import Protocol
 
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import EndDecision, WalkStep
+from flowdiag.model.words import plural
 from flowdiag.report.escape import visible_block
 from flowdiag.report.names import miss_text, policy_text
-from flowdiag.report.phrases import plural
 from flowdiag.report.protocol import Options
 from flowdiag.report.query_types import ExplainResult, Observed
 from flowdiag.report.screen import Screen
+from flowdiag.report.spoken import foreign
 
 __all__ = ["Ends", "render_explain"]
 
@@ -45,7 +46,7 @@ def render_explain(
         options: width and colour; `verbose` shows all nearest rules, `all` the whole walk.
         finding: the diagnosis of a denied connection, with its proposal.
     """
-    screen = Screen(options)
+    screen = Screen(options, among=foreign(result, decision.egress, decision.ingress, finding))
     arrow = screen.own("→")
     word, style = _WORDS[result.allowed]
     src, dst, protocol, port = result.src, result.dst, result.protocol, result.port
@@ -81,8 +82,8 @@ def _mend(screen: Screen, finding: Finding | None) -> None:
     proposal = finding.counterfactual
     if proposal is None:
         return
-    proved = " (proved by replay)" if proposal.proved else ""
-    _field(screen, "fix", [f"{screen.sentence(proposal.summary, 600)}{proved}"])
+    proof = "proved by replay" if proposal.proved else "not proved"
+    _field(screen, "fix", [f"{screen.sentence(proposal.summary.rstrip('. '), 600)} ({proof})"])
     opens = [
         f"{screen.name(one.src, 60)} {screen.own('→')} {screen.name(one.dst, 60)} {one.protocol} {', '.join(one.ports)}"
         for one in proposal.also_allows[:_POLICIES]

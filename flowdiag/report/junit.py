@@ -6,9 +6,10 @@ from typing import ClassVar
 from xml.etree import ElementTree as ET
 
 from flowdiag.model.report import Problem, Report, Severity, Status
+from flowdiag.model.words import plural
 from flowdiag.report.escape import visible
 from flowdiag.report.names import miss_text, policy_text, reason_text, who_to_whom
-from flowdiag.report.phrases import cut_off, plural, state_text, what_text
+from flowdiag.report.phrases import cut_off, state_text, what_text
 from flowdiag.report.protocol import Options
 from flowdiag.report.spoken import spoken_report
 from flowdiag.report.times import Clock

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report
+from flowdiag.model.words import plural
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
 from flowdiag.report.names import end_text, miss_text, policy_text, port_text, reason_word, recorded_text
 from flowdiag.report.phrases import (
@@ -19,7 +20,6 @@ from flowdiag.report.phrases import (
     cut_off,
     evidence_text,
     headline,
-    plural,
     state_text,
     what_text,
 )
@@ -95,7 +95,7 @@ def _heading(report: Report, options: Options) -> str:
     namespaces = sorted({p.source.namespace or p.destination.namespace or "" for p in report.problems} - {""})
     where = ", ".join(markdown_code(name, 80) for name in namespaces[:3])
     if len(namespaces) > 3:
-        where += f" and {len(namespaces) - 3} more namespaces"
+        where += f" and {plural(len(namespaces) - 3, 'more namespace')}"
     cluster = f" ({markdown_code(report.cluster.name, 80)})" if report.cluster.name else ""
     when = visible(span_text(window.since, window.until, zone))
     stated = f" {zone_text(zone, window.since or window.until)}" if window.since or window.until else ""

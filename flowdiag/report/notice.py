@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowdiag.model.report import Problem, Report
+from flowdiag.model.words import plural
 from flowdiag.report.escape import markdown_code, markdown_phrase, visible
-from flowdiag.report.phrases import SEVERITY_WORD, plural, state_text, what_text
+from flowdiag.report.phrases import SEVERITY_WORD, state_text, what_text
 from flowdiag.report.protocol import Options
 from flowdiag.report.spoken import foreign, spoken
 from flowdiag.report.times import Clock

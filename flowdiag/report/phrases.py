@@ -6,6 +6,7 @@ Nothing here escapes; the format does that to the whole phrase.
 from __future__ import annotations
 
 from flowdiag.model.report import Confidence, EvidenceGap, Problem, ProblemChange, Report, Severity, Status
+from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.names import object_text
 from flowdiag.report.times import Clock, delta_text
@@ -20,7 +21,6 @@ __all__ = [
     "evidence_text",
     "gap_text",
     "headline",
-    "plural",
     "state_text",
     "what_text",
 ]
@@ -45,11 +45,6 @@ CONFIDENCE_MEANING = {
 def count(number: int) -> str:
     """``41,208``."""
     return f"{number:,}"
-
-
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """``1 denial``, ``1,204 denials``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def change_text(change: ProblemChange, clock: Clock) -> str:

@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from flowdiag.model.words import plural
 from flowdiag.report.escape import visible
-from flowdiag.report.phrases import plural
 
 __all__ = ["Reach", "ReachResult", "render_reach"]
 

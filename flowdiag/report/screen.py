@@ -13,7 +13,7 @@ from rich.text import Text
 
 from flowdiag.report.escape import beginning, cells, harmless, middle, visible
 from flowdiag.report.protocol import Options
-from flowdiag.report.spoken import spoken
+from flowdiag.report.spoken import NOBODY, Foreign, spoken
 from flowdiag.report.times import Clock
 
 __all__ = ["Screen"]
@@ -24,11 +24,15 @@ _ARROWS = {"→": "->", "–": "-", "·": "-", "…": "...", "×": "x", "≥": "
 
 
 class Screen:
-    """A page that grows downwards.  `width` is in cells, `clock` shows the times of one report."""
+    """A page that grows downwards.  `width` is in cells, `clock` shows the times of one report.
 
-    def __init__(self, options: Options, clock: Clock | None = None) -> None:
+    `among` is what its sentences must keep as it stands.
+    """
+
+    def __init__(self, options: Options, clock: Clock | None = None, among: Foreign = NOBODY) -> None:
         self.options = options
         self.clock = clock or Clock(options.timezone)
+        self._among = among
         self.width = min(max(options.width, _MIN_WIDTH), _MAX_WIDTH)
         self._file = io.StringIO()
         self._console = Console(
@@ -67,7 +71,7 @@ class Screen:
 
     def sentence(self, text: str, width: int) -> str:
         """As `name`, for a sentence of flowdiag's: moments in the zone that is shown, arrows that this terminal has."""
-        return self.name(spoken(text, self.clock, self.own("→")), width)
+        return self.name(spoken(text, self.clock, self.own("→"), self._among), width)
 
     def ended(self, text: str, width: int) -> str:
         """A phrase cut at its end to `width` columns: what it begins with says most."""

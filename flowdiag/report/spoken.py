@@ -29,14 +29,14 @@ _ARROW = re.compile(r" -> ")
 _LIKELY = re.compile(rb" (?:UTC|->)")
 _WORD = re.compile(r"[\w-]{0,80}")
 _WORD_BEFORE = re.compile(r"[\w-]{0,80}$")
-_OWN = frozenset({"title", "summary", "advice", "notes", "what", "message", "text"})
+_OWN = frozenset({"title", "summary", "advice", "notes", "what", "message", "text", "error", "unknown"})
 """Fields that hold sentences, for the names in which there are fields of their own."""
 _UNSAID = frozenset({"raw", "manifest", "manifests", "patch", "verify", "references", "buckets", "generator"})
 """Fields that no sentence repeats."""
 
 
 class Foreign(Struct, frozen=True):
-    """What of a report's names and messages looks as flowdiag's sentences write moments and arrows."""
+    """What of the names and messages of a report or an answer looks as flowdiag's sentences write moments and arrows."""
 
     moments: frozenset[str] = frozenset()
     """As they are written.  A sentence's own moment that is the same stays in UTC, which it says."""
@@ -47,11 +47,15 @@ class Foreign(Struct, frozen=True):
 NOBODY = Foreign()
 
 
-def foreign(report: Report) -> Foreign:
-    """What `spoken` must not touch in this report's sentences: a file may be called ``2026-03-16 14:02:35 UTC.log``."""
+def foreign(*values: Struct | None) -> Foreign:
+    """What `spoken` must not touch in the sentences about these: a file may be called ``2026-03-16 14:02:35 UTC.log``.
+
+    Args:
+        values: a report, or all that an answer is made of.
+    """
     moments: set[str] = set()
     arrows: set[tuple[str, str]] = set()
-    for text in _names(report):
+    for text in _names(values):
         if " " in text:
             moments.update(match[0] for match in _MOMENT.finditer(text))
             arrows.update(_beside(match) for match in _ARROW.finditer(text))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from flowdiag.model.report import Report, Severity, Status
+from flowdiag.model.words import plural
 from flowdiag.report.cut import held
-from flowdiag.report.phrases import STANDING, count, cut_off, headline, plural
+from flowdiag.report.phrases import STANDING, count, cut_off, headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
 from flowdiag.report.spoken import spoken_report

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flowdiag.model.policy import Miss
 from flowdiag.model.report import Counterfactual, Problem, Report
+from flowdiag.model.words import plural
 from flowdiag.report.escape import cells
 from flowdiag.report.names import (
     end_text,
@@ -17,7 +18,7 @@ from flowdiag.report.names import (
     reason_word,
     recorded_text,
 )
-from flowdiag.report.phrases import change_text, plural, state_text, what_text
+from flowdiag.report.phrases import change_text, state_text, what_text
 from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_problem import UNKNOWN_POLICIES, title
 from flowdiag.report.terminal_spark import spark

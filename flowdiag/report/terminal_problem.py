@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowdiag.model.report import Counterfactual, Problem, ProblemChange, Report, Severity
+from flowdiag.model.words import plural
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
 from flowdiag.report.escape import cells, middle, visible, visible_block
 from flowdiag.report.names import (
@@ -19,14 +20,7 @@ from flowdiag.report.names import (
     recorded_text,
     who_to_whom,
 )
-from flowdiag.report.phrases import (
-    CONFIDENCE_MEANING,
-    SEVERITY_WORD,
-    change_text,
-    plural,
-    state_text,
-    what_text,
-)
+from flowdiag.report.phrases import CONFIDENCE_MEANING, SEVERITY_WORD, change_text, state_text, what_text
 from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_spark import spark
 from flowdiag.report.times import delta_text

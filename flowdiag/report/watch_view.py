@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from flowdiag.model.report import Problem, Report
 from flowdiag.model.time import rfc3339
+from flowdiag.model.words import plural
 from flowdiag.report.escape import visible
-from flowdiag.report.phrases import SEVERITY_WORD, count, headline, plural, what_text
+from flowdiag.report.phrases import SEVERITY_WORD, count, headline, what_text
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
 from flowdiag.report.spoken import spoken_report

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flowdiag.model.policy import PolicyRef
+from flowdiag.model.words import plural
 from flowdiag.report.escape import markdown_code, markdown_phrase, visible
 from flowdiag.report.names import policy_name, port_text
-from flowdiag.report.phrases import count, plural
+from flowdiag.report.phrases import count
 from flowdiag.report.protocol import Options
 from flowdiag.report.query_types import FlowChange, FlowChanges, WhatifResult
 from flowdiag.report.screen import Screen

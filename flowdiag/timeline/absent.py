@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from flowdiag.model.flow import Flow
 from flowdiag.model.time import NS, moment_text
+from flowdiag.model.words import plural
 from flowdiag.timeline.ends import EndKey, end_key, end_name
 from flowdiag.timeline.group import ProblemDraft
 
@@ -72,7 +73,10 @@ def absent_calls(
         )
     if len(sentences) > _MAX_CALLS:
         rest = len(sentences) - _MAX_CALLS
-        sentences = [*sentences[:_MAX_CALLS], f"and {rest} more calls that were absent meanwhile"]
+        sentences = [
+            *sentences[:_MAX_CALLS],
+            f"and {plural(rest, 'more call that was', 'more calls that were')} absent meanwhile",
+        ]
     return tuple(sentences)
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from flowdiag.model.event import ObjectRef, Verdict
 from flowdiag.model.report import Problem, ProblemChange, TimelineEntry
 from flowdiag.model.time import NS, rfc3339
+from flowdiag.model.words import plural
 
 __all__ = ["ChangeMark", "GapMark", "SignalMark", "in_time", "near_changes", "timeline"]
 
@@ -155,7 +156,7 @@ def timeline(
     for gap in gaps:
         if gap.since is not None:
             where = f" on {gap.node}" if gap.node else ""
-            lost = f": {gap.lost} records" if gap.lost is not None else ""
+            lost = f": {plural(gap.lost, 'record')}" if gap.lost is not None else ""
             entries.append(TimelineEntry(rfc3339(gap.since), "gap", None, f"{gap.kind}{where}{lost}"))
     entries.sort(key=lambda entry: (entry.at, entry.kind, entry.problem or "", entry.text))
     # Denials are the story; where the axis is too full, other marks give way from the far end.

@@ -20,6 +20,7 @@ from flowdiag.model.report import (
     Severity,
 )
 from flowdiag.model.time import NS, rfc3339
+from flowdiag.model.words import plural
 from flowdiag.timeline.commands import confirm_commands
 from flowdiag.timeline.ends import EndKey, EndViews, end_name, end_namespace
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
@@ -131,7 +132,8 @@ def _scan(draft: ProblemDraft) -> tuple[str, ...]:
         return ()
     addresses = {flow.src.ip for flow in draft.flows}
     ports = count_ports(flow.distinct for flow in draft.flows)
-    return (f"looks like a scan: {len(addresses)} outside addresses tried {ports} ports",)
+    strangers = plural(len(addresses), "outside address", "outside addresses")
+    return (f"looks like a scan: {strangers} tried {ports} ports",)
 
 
 def _attempts(draft: ProblemDraft) -> tuple[str, ...]:
@@ -150,7 +152,9 @@ def _attempts(draft: ProblemDraft) -> tuple[str, ...]:
     }
     if not 0 < len(tried) < packets:
         return ()
-    return (f"{packets} packets of {len(tried)} or more connections: a SYN without an answer is sent again",)
+    return (
+        f"{plural(packets, 'packet')} of {len(tried):,} or more connections: a SYN without an answer is sent again",
+    )
 
 
 def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:

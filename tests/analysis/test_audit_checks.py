@@ -201,7 +201,7 @@ def test_unused_rules_are_one_problem_for_a_policy(found):
 
     assert (problem.code, problem.severity) == ("FD903", "info")
     assert problem.title == "Nothing observed used ingress[1], ingress[2] of NetworkPolicy data/db"
-    assert problem.notes[0].startswith("1 distinct connections looked at")
+    assert problem.notes[0].startswith("1 distinct connection looked at")
 
 
 def test_unused_rules_of_pods_that_nobody_saw_are_not_told(found):

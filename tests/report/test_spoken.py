@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from flowdiag.model.policy import ConnectionDecision, EndDecision, PolicyRef
 from flowdiag.model.report import Report, ReportWarning, TimelineEntry
 from flowdiag.model.time import NS, moment_text
+from flowdiag.model.words import plural
 from flowdiag.parserkit.registry import load
 from flowdiag.report import GROUP, Options
 from flowdiag.report.explain_view import render_explain
@@ -203,6 +205,34 @@ def test_explain_says_its_zone_too() -> None:
     assert "(2026-03-17 15:02:35 CET to 2026-03-17 16:00:00 CET)" in text
 
 
+def test_an_answer_keeps_what_a_stranger_s_name_holds() -> None:
+    """A policy may be called as a moment is written, and a pod with an arrow in its name: both stay, the rest is said."""
+    odd = PolicyRef("NetworkPolicy", "networking.k8s.io", "shop", "at 2026-03-17 14:02:35 UTC")
+    end = EndDecision(
+        allowed=None,
+        isolated_by=(odd,),
+        unknown=("shop/at 2026-03-17 14:02:35 UTC was written at 2026-03-17 15:00:00 UTC",),
+        notes=("pod a -> b to c -> d",),
+    )
+    result = ExplainResult(
+        src="shop/a -> b",
+        dst="d",
+        protocol="TCP",
+        port=1,
+        allowed=None,
+        egress=None,
+        ingress=None,
+        error=None,
+        observed=None,
+    )
+    decision = ConnectionDecision(allowed=None, egress=end, ingress=None)
+
+    text = render_explain(result, decision, Options(width=160, timezone=BERLIN))
+
+    assert "shop/at 2026-03-17 14:02:35 UTC was written at 2026-03-17 16:00:00 CET" in text
+    assert "pod a -> b to c → d" in text
+
+
 @pytest.mark.parametrize("name", FOR_PEOPLE)
 @pytest.mark.parametrize("incident", INCIDENTS)
 def test_an_output_has_one_arrow(incident: str, name: str) -> None:
@@ -224,3 +254,13 @@ def test_several_nodes_and_folded_ports_read_as_people_say_them() -> None:
 
     assert "The host firewall of nodes node-a and node-b refuses 203.0.113.0/24 on 36 TCP ports" in titles
     assert "Nothing allows 2001:db8:bad::/48 to reach edge/gateway on 18 TCP ports" in titles
+
+
+def test_one_of_a_thing_is_not_many() -> None:
+    assert [plural(number, "time") for number in (0, 1, 2, 1204)] == [
+        "0 times",
+        "1 time",
+        "2 times",
+        "1,204 times",
+    ]
+    assert [plural(number, "address", "addresses") for number in (1, 3)] == ["1 address", "3 addresses"]

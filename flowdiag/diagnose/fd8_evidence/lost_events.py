@@ -11,6 +11,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import moment_text
+from flowdiag.model.words import plural
 
 __all__ = ["LostEvents"]
 
@@ -57,7 +58,7 @@ class LostEvents(Rule):
             lost = None if gap.lost is None or lost is None else lost + gap.lost
         if not spans:
             return finding
-        what = "An unknown number of records" if not lost else f"{lost} records" if lost > 1 else "1 record"
+        what = "An unknown number of records" if not lost else plural(lost, "record")
         where = f" on {node}" if node else ""
         begin, end = min(span[0] for span in spans), max(span[1] for span in spans)
         since, until = (moment_text(moment) for moment in (begin, end))

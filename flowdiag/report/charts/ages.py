@@ -6,9 +6,9 @@ from datetime import tzinfo
 from typing import Any
 
 from flowdiag.model.report import Report
+from flowdiag.model.words import plural
 from flowdiag.report.charts.axis import INK, LINE, TimeAxis
 from flowdiag.report.charts.layers import data
-from flowdiag.report.phrases import plural
 
 __all__ = ["age_bins", "ages", "ages_height", "ages_text"]
 

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 from flowdiag.model.errors import UsageError
 from flowdiag.model.report import Report
+from flowdiag.model.words import plural
 from flowdiag.report.charts.axis import HEIGHT, INK, PALETTE, WIDTH, charted, label, time_axis
 from flowdiag.report.charts.draw import png_bytes, specification, svg_text, unchecked
 from flowdiag.report.charts.lanes import lanes, lanes_height
@@ -70,7 +71,9 @@ def _legend(report: Report, zone: tzinfo) -> Any | None:
         text = f"{clock.text(change.at)}  {change.text}"
         lines.append({"color": INK, "mark": chr(ord("A") + index), "text": visible(text)})
     if len(report.changes) > _LETTERS:
-        lines.append({"color": INK, "mark": "…", "text": f"{len(report.changes) - _LETTERS} more changes"})
+        lines.append(
+            {"color": INK, "mark": "…", "text": plural(len(report.changes) - _LETTERS, "more change")}
+        )
     if not lines:
         return None
     rows = [{**line, "row": number, "text": middle(line["text"], 130)} for number, line in enumerate(lines)]

@@ -6,10 +6,10 @@ from datetime import tzinfo
 from typing import Any
 
 from flowdiag.model.report import Report
+from flowdiag.model.words import plural
 from flowdiag.report.charts.axis import HALO, INK, TimeAxis
 from flowdiag.report.charts.layers import change_layers, data, gap_layer, time_x
 from flowdiag.report.escape import middle, visible
-from flowdiag.report.phrases import plural
 
 __all__ = ["busiest_nodes", "nodes", "nodes_height", "nodes_text"]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from flowdiag.model.report import Report
 from flowdiag.model.time import rfc3339
+from flowdiag.model.words import plural
 from flowdiag.report.charts.axis import HEIGHT, INK, OTHER, PALETTE, TimeAxis, charted, label, steps
 from flowdiag.report.charts.layers import bar, change_layers, data, gap_layer, time_x
-from flowdiag.report.phrases import headline, plural
+from flowdiag.report.phrases import headline
 from flowdiag.report.times import day_and_clock, duration_text, zone_text
 
 __all__ = ["timeline", "timeline_height", "timeline_text"]

@@ -14,6 +14,7 @@ from flowdiag.model.report import (
     Report,
     ReportEndpoint,
 )
+from flowdiag.model.words import plural
 from flowdiag.report.charts import PALETTE, charted, frame
 from flowdiag.report.escape import visible
 from flowdiag.report.html.missed import marked_lines
@@ -31,14 +32,7 @@ from flowdiag.report.names import (
     recorded_text,
     who_to_whom,
 )
-from flowdiag.report.phrases import (
-    CONFIDENCE_MEANING,
-    SEVERITY_WORD,
-    change_text,
-    plural,
-    state_text,
-    what_text,
-)
+from flowdiag.report.phrases import CONFIDENCE_MEANING, SEVERITY_WORD, change_text, state_text, what_text
 from flowdiag.report.times import Clock, duration_text
 
 __all__ = ["PolicyKey", "cards", "policy_keys"]

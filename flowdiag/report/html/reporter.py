@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report
+from flowdiag.model.words import plural
 from flowdiag.report.cut import alone_warning, as_part, cut_warning, held
 from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
 from flowdiag.report.html.said import said
@@ -145,6 +146,7 @@ def _environment() -> Any:
     def in_zone(context: Any, text: str, limit: int = MAX_TEXT) -> Any:
         return said(text, context["clock"], limit, context["foreign"])
 
+    environment.globals["plural"] = plural
     environment.filters["said"] = in_zone
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))
     environment.filters["short"] = lambda text: middle(visible(text), 100)

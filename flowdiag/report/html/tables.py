@@ -7,13 +7,14 @@ from typing import Any
 
 from flowdiag.model.report import Connection, Problem, Report, ReportEndpoint
 from flowdiag.model.time import NS, rfc3339
+from flowdiag.model.words import plural
 from flowdiag.report.charts import busiest_nodes, charted
 from flowdiag.report.escape import visible
 from flowdiag.report.html.cards import policy_keys
 from flowdiag.report.html.matrix import Matrix
 from flowdiag.report.html.values import milliseconds, time_value
 from flowdiag.report.names import end_text, label_texts, object_text, policy_text, port_text
-from flowdiag.report.phrases import SEVERITY_WORD, count, plural
+from flowdiag.report.phrases import SEVERITY_WORD, count
 from flowdiag.report.times import ticks
 
 __all__ = [

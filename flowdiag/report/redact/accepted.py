@@ -17,7 +17,7 @@ __all__ = ["without_owners"]
 _ACCEPTED = re.compile(r"accepted by .{1,1000} until (\d{4}-\d\d-\d\d): .*", re.DOTALL)
 # below "1 of its 3 connections are accepted by storage team until 2027-05-31; the others keep it open"
 _PARTLY = re.compile(
-    r"(\d{1,9} of its \d{1,9} connections are accepted) by .{1,1000} until (\d{4}-\d\d-\d\d); (the others keep it open)",
+    r"(\d{1,9} of its \d{1,9} connections (?:is|are) accepted) by .{1,1000} until (\d{4}-\d\d-\d\d); (the others keep it open)",
     re.DOTALL,
 )
 _ENTRIES = {
