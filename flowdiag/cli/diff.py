@@ -93,7 +93,6 @@ def _dated(report: Report, found: ReportDiff) -> list[Any]:
 
 
 def _headline(found: ReportDiff) -> str:
-    from flowdiag.model.words import plural
 
     return (
         f"{plural(len(found.new), 'new problem')}, {len(found.known)} known, {len(found.gone)} gone"

@@ -383,15 +383,26 @@ def test_times_turn_into_the_reader_s_zone_and_back(opened: Open) -> None:
 
 
 def test_a_problem_is_copied_as_markdown(opened: Open) -> None:
-    page = opened(dns_story())
-    page.run(
-        "window.copied = ''; document.execCommand = () => { window.copied = document.activeElement.value; return true; };"
-    )
-    page.run("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page = opened(dns_story(), permissions=["clipboard-read", "clipboard-write"])
     page.page.click("[data-copy=p1-md]")
 
-    assert page.run("window.copied").startswith("**1. DNS is blocked for `frontend/web-app`")
     assert page.page.inner_text("[data-copy=p1-md]") == "Copied"
+    copied = page.run("navigator.clipboard.readText()")
+    assert copied.startswith("**1. DNS is blocked for `frontend/web-app`")
+    assert "\n- " in copied
+    assert page.run("document.activeElement.dataset.copy") == "p1-md"
+    assert page.page.locator("textarea:visible").count() == 0
+    page.page.wait_for_function("document.querySelector('[data-copy=p1-md]').innerText.startsWith('Copy')")
+
+
+def test_the_sliders_say_times(opened: Open) -> None:
+    """What a screen reader says of them, a bar a step."""
+    page = opened(dns_story())
+    page.page.focus("#brush-from")
+    page.page.keyboard.press("ArrowRight")
+
+    assert page.page.get_attribute("#brush-from", "aria-valuetext") == "2026-03-17 14:00:30"
+    assert page.page.inner_text("#brush-state") == "2026-03-17 14:00:30 to 2026-03-17 14:20:00 UTC"
 
 
 def test_it_reads_without_scripts(opened: Open) -> None:

@@ -1,0 +1,16 @@
+"""Words that depend on a number."""
+
+from __future__ import annotations
+
+__all__ = ["plural"]
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """``1 denial``, ``1,204 denials``, ``2 other policies``.
+
+    Args:
+        number: how many.
+        one: the words behind it for one.
+        many: those for any other number, where they are not the same with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
