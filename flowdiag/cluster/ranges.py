@@ -8,6 +8,7 @@ from flowdiag.cluster.addresses import Network
 from flowdiag.cluster.leases import Leases
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.errors import InputError
+from flowdiag.model.words import plural
 
 __all__ = ["Held", "held_in"]
 
@@ -34,7 +35,7 @@ class Held(Struct, frozen=True, kw_only=True):
             (len(self.ends) - nodes, "pod"),
             (nodes, "node"),
         )
-        return " and ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
+        return " and ".join(plural(count, word) for count, word in counts if count)
 
 
 def held_in(network: Network, leases: Leases) -> Held:

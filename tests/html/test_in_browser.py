@@ -392,7 +392,7 @@ def test_a_problem_is_copied_as_markdown(opened: Open) -> None:
     assert "\n- " in copied
     assert page.run("document.activeElement.dataset.copy") == "p1-md"
     assert page.page.locator("textarea:visible").count() == 0
-    page.page.wait_for_function("document.querySelector('[data-copy=p1-md]').innerText.startsWith('Copy')")
+    page.page.locator("[data-copy=p1-md]", has_text="Copy as Markdown").wait_for()
 
 
 def test_the_sliders_say_times(opened: Open) -> None:
