@@ -12,7 +12,15 @@ from typing import ClassVar
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report
 from flowdiag.model.words import plural
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
-from flowdiag.report.names import end_text, miss_text, policy_text, port_text, reason_word, recorded_text
+from flowdiag.report.names import (
+    end_text,
+    miss_text,
+    policy_text,
+    port_text,
+    reason_word,
+    record_text,
+    recorded_text,
+)
 from flowdiag.report.phrases import (
     STANDING,
     change_text,
@@ -162,7 +170,7 @@ def problem_markdown(
             lines.extend(_folded(f"manifest{word}", blocks))
     if problem.evidence:
         raw = "\n".join(
-            f"{visible(e.input, 200)}:{e.line}: {visible(e.raw, _EVIDENCE_CHARS)}"
+            f"{visible(e.input, 200)}:{e.line}: {visible(record_text(e), _EVIDENCE_CHARS)}"
             for e in problem.evidence[:_EVIDENCE]
         )
         lines.extend(_folded("evidence", markdown_fence(raw)))

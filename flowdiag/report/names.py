@@ -9,6 +9,7 @@ from flowdiag.model.event import ObjectRef
 from flowdiag.model.policy import Condition, Miss, PolicyRef
 from flowdiag.model.report import (
     Connection,
+    EvidenceLine,
     NearestRuleView,
     PolicyView,
     Problem,
@@ -27,6 +28,7 @@ __all__ = [
     "port_text",
     "reason_text",
     "reason_word",
+    "record_text",
     "recorded_text",
     "who_to_whom",
 ]
@@ -120,6 +122,11 @@ def reason_text(problem: Problem) -> str:
     if reason.raw and reason.raw != name:
         extra.insert(0, reason.raw)
     return f"{name} ({', '.join(extra)})" if extra else name
+
+
+def record_text(line: EvidenceLine) -> str:
+    """The record, where its text was kept: of very many refused flows only some keep theirs."""
+    return line.raw or "(only its place was kept)"
 
 
 def policy_name(ref: PolicyRef | NearestRuleView | PolicyView | RecordedPolicy) -> str:

@@ -17,6 +17,7 @@ from flowdiag.report.names import (
     port_text,
     reason_text,
     reason_word,
+    record_text,
     recorded_text,
     who_to_whom,
 )
@@ -239,7 +240,7 @@ def _details(screen: Screen, problem: Problem) -> None:
                 screen.literal(" " * (_INDENT + 2) + line, _diff_style(line) if fix.patch else "")
     for line_ in problem.evidence:
         place = f"{line_.input}:{line_.line}"
-        _field(screen, "evidence", [screen.name(place, 120), visible(line_.raw, _EVIDENCE_CHARS)])
+        _field(screen, "evidence", [screen.name(place, 120), visible(record_text(line_), _EVIDENCE_CHARS)])
     if problem.references:
         _field(screen, "references", [screen.name(url, 300) for url in problem.references])
     _field(screen, "fingerprint", [screen.name(problem.fingerprint, 80)])

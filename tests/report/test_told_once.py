@@ -78,3 +78,14 @@ def test_five_sources_of_one_call_are_one_row() -> None:
 
     assert sum(len(p.connections) for p in report.problems) > sum(len(p.connections) for p in merged.problems)
     assert [len(p.connections) for p in merged.problems] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["terminal", "markdown", "html"])
+def test_a_record_whose_text_was_not_kept_says_so(name: str) -> None:
+    """Of very many refused flows only some keep theirs: an empty line would look like an empty record."""
+    report = dns_story()
+    lead = report.problems[0]
+    bare = replace(report, problems=(replace(lead, evidence=(replace(lead.evidence[0], raw=""),)),))
+
+    assert "(only its place was kept)" in rendered(name, bare)
+    assert "(only its place was kept)" not in rendered(name, report)

@@ -25,6 +25,7 @@ from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visi
 from flowdiag.report.html.said import said
 from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes, least_size
+from flowdiag.report.names import record_text
 from flowdiag.report.phrases import headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.read import DATA_ID
@@ -151,6 +152,7 @@ def _environment() -> Any:
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))
     environment.filters["short"] = lambda text: middle(visible(text), 100)
     environment.filters["long"] = lambda text: Markup("{}").format(visible(text, 4000))
+    environment.filters["record"] = lambda line: Markup("{}").format(visible(record_text(line), 4000))
     return environment
 
 
