@@ -8,6 +8,7 @@ CRDs of network-policy-api v0.1.7; selectors alike in every kind.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from flowdiag.cluster.addresses import parse_network
@@ -71,7 +72,33 @@ def _expression(one: dict[str, Any], path: str) -> Iterator[str]:
         yield f"{path}: unknown operator {str(operator)[:40]!r}"
 
 
+_FIELDS = {
+    "spec": ("podSelector", "policyTypes", "ingress", "egress"),
+    "ingress": ("from", "ports"),
+    "egress": ("to", "ports"),
+    "peer": ("podSelector", "namespaceSelector", "ipBlock"),
+    "port": ("protocol", "port", "endPort"),
+    "ipBlock": ("cidr", "except"),
+    "selector": ("matchLabels", "matchExpressions"),
+}
+"""Of NetworkPolicy v1; the API server never keeps another, and ``kubectl apply`` refuses it."""
+
+
+def _unknown(value: Any, sort: str, path: str) -> Iterator[str]:
+    """Fields that nobody reads: a misspelt one would silently mean something else."""
+    known = _FIELDS[sort]
+    for key, inner in as_map(value).items():
+        if inner is None or key in known:
+            continue
+        text = str(key)[:50]
+        near = get_close_matches(text, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        yield f"{path}{'.' if path else ''}{text}: there is no such field{hint}"
+
+
 def _network_policy(spec: dict[str, Any]) -> Iterator[str]:
+    yield from _unknown(spec, "spec", "")
+    yield from _unknown(spec.get("podSelector"), "selector", "podSelector")
     for kind in as_list(spec.get("policyTypes")):
         if kind not in ("Ingress", "Egress"):
             yield f"policyTypes: unknown type {str(kind)[:40]!r}"
@@ -84,6 +111,7 @@ def _network_policy(spec: dict[str, Any]) -> Iterator[str]:
             if rule is not None and not isinstance(rule, dict):
                 yield f"{path}: not a rule"
                 continue
+            yield from _unknown(rule, direction, path)
             peers = as_map(rule).get(side)
             if peers is not None and not isinstance(peers, list):
                 yield f"{path}.{side}: not a list of peers"
@@ -94,6 +122,7 @@ def _network_policy(spec: dict[str, Any]) -> Iterator[str]:
 
 
 def _peer(peer: Any, path: str) -> Iterator[str]:
+    yield from _unknown(peer, "peer", path)
     fields = {key for key, value in as_map(peer).items() if value is not None}
     selectors = fields & {"podSelector", "namespaceSelector"}
     if not selectors and "ipBlock" not in fields:
@@ -103,11 +132,13 @@ def _peer(peer: Any, path: str) -> Iterator[str]:
     for name in sorted(selectors):
         if not isinstance(peer[name], dict):
             yield f"{path}.{name}: not a selector"
+        yield from _unknown(peer[name], "selector", f"{path}.{name}")
     if "ipBlock" in fields:
         yield from _ip_block(as_map(peer["ipBlock"]), f"{path}.ipBlock")
 
 
 def _ip_block(block: dict[str, Any], path: str) -> Iterator[str]:
+    yield from _unknown(block, "ipBlock", path)
     text = block.get("cidr")
     network = parse_network(text) if isinstance(text, str) and "/" in text else None
     if network is None:
@@ -126,6 +157,7 @@ def _ip_block(block: dict[str, Any], path: str) -> Iterator[str]:
 
 
 def _port(port: dict[str, Any], path: str) -> Iterator[str]:
+    yield from _unknown(port, "port", path)
     protocol = port.get("protocol")
     if protocol not in (None, "TCP", "UDP", "SCTP"):
         yield f"{path}: unknown protocol {str(protocol)[:20]!r}"

@@ -36,6 +36,7 @@ __all__ = ["GROUPS", "KIND", "compile_network_policy"]
 KIND = "NetworkPolicy"
 GROUPS = ("networking.k8s.io", "extensions")
 
+_FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 
@@ -54,6 +55,7 @@ def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Pol
     broken = ""
     try:
         applies_to = _selected(spec.get("podSelector"), "spec.podSelector")
+        _check_fields(spec)
         directions = _directions(spec, types_ignored=context.traits.types_ignored)
         rules = {
             direction: tuple(
@@ -75,6 +77,12 @@ def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Pol
         validity=validity_of(policy),
         broken=broken,
     )
+
+
+def _check_fields(spec: dict[str, Any]) -> None:
+    strange = sorted(str(key) for key, value in spec.items() if key not in _FIELDS and value is not None)
+    if strange:
+        raise PolicyError(f"the field spec.{strange[0]} is not supported")
 
 
 def _selected(raw: Any, path: str) -> tuple[Matcher, ...]:
@@ -160,6 +168,9 @@ def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple
 def _ip_block(raw: Any, path: str, context: CompileContext) -> Matcher:
     if not isinstance(raw, dict):
         raise PolicyError(f"{path} is not an object")
+    strange = sorted(str(key) for key in raw if key not in ("cidr", "except"))
+    if strange:
+        return Undecidable(f"the field {path}.{strange[0]} is not supported")
     cidr = network(raw.get("cidr"), f"{path}.cidr")
     exceptions = tuple(
         network(each, f"{path}.except[{index}]")
