@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flowdiag.analysis.ask import Answer, Asker, Pair
 from flowdiag.analysis.asked import diagnose_answer
@@ -20,7 +20,7 @@ from flowdiag.model.errors import InputError
 from flowdiag.model.event import Direction, Verdict
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
-from flowdiag.model.policy import ConnectionDecision
+from flowdiag.model.policy import ConnectionDecision, PolicyRef
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
 from flowdiag.model.words import plural
@@ -131,7 +131,20 @@ def _said(warnings: Sequence[ReportWarning], state: State) -> list[str]:
             for one in state.problems
             if not one.note
         ),
+        *_not_enforced(state.policies.notes),
     ]
+
+
+def _not_enforced(notes: Iterable[tuple[PolicyRef, str]]) -> Iterator[str]:
+    """Policies that count for nothing here, and why: the first of each reason, and how many more."""
+    reasons: dict[str, list[PolicyRef]] = {}
+    for ref, text in notes:
+        reasons.setdefault(text, []).append(ref)
+    for text, refs in reasons.items():
+        first = refs[0]
+        name = f"{first.namespace}/{first.name}" if first.namespace else first.name
+        more = f" and {len(refs) - 1} more" if len(refs) > 1 else ""
+        yield f"{first.kind} {name}{more}: {text}"
 
 
 def _need(state: Sequence[object], warnings: Sequence[ReportWarning]) -> None:

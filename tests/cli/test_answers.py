@@ -533,3 +533,22 @@ def test_paths_of_objects_alone_are_no_evidence(run, tmp_path):
 
     assert code == 0
     assert json.loads(out)["observed"] is None
+
+
+def test_policies_that_count_for_nothing_are_said(run, tmp_path):
+    """A verdict that they would change is no news to who wrote them."""
+    rules = {"endpointSelector": {}}
+    silent = [
+        {
+            "apiVersion": "cilium.io/v2",
+            "kind": "CiliumNetworkPolicy",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": rules,
+        }
+        for name in ("a", "b", "c")
+    ]
+    folder = write(tmp_path / "state", state_json=listed(*OBJECTS, *silent))
+    _, _, err = run("explain", "shop/web", "data/db", "8080", "--state", folder, "--dialect", "cilium")
+
+    assert err.count(b"CiliumNetworkPolicy") == 1
+    assert b"CiliumNetworkPolicy shop/a and 2 more: it has no rules: the agent rejects it" in err

@@ -66,3 +66,38 @@ def test_a_misspelt_field_is_said_with_the_right_one(right, wrong, path):
 def test_others_are_not_concerned():
     """The policy selects its own ends all the same, where that can be read."""
     assert asked(SOUND.replace("ingress:", "ingres:"), dst="shop/web")[0] is True
+
+
+CILIUM = """
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: c, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: db}}
+"""
+ADMIN = """
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: a}
+spec: {priority: 5, subject: {namespaces: {}}, ingres: [{name: x, action: Deny, from: [{namespaces: {}}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "dialect", "allowed"),
+    [
+        (CILIUM + "  ingres: [{fromEndpoints: [{}]}]\n", Dialect.CILIUM, None),
+        (CILIUM, Dialect.CILIUM, True),
+        (ADMIN, Dialect.KUBERNETES, None),
+    ],
+)
+def test_other_kinds_too(policy, dialect, allowed):
+    """A policy of which no section is left is one without rules, unless a field is there that nobody knows."""
+    pods = PODS.rpartition(b"---")[0]
+    snapshot, _ = build_snapshot([("state.yaml", pods), ("policy.yaml", policy.encode())])
+    answer = Asker(snapshot, compile_policies(snapshot, dialect=dialect)).ask(
+        "shop/web", "shop/db", "TCP", 80
+    )
+
+    assert answer.allowed is allowed
+    assert (answer.error is None) == (allowed is not None)

@@ -47,6 +47,7 @@ _ACTIONS = {
 }
 # Peers of v0.1.1 that v0.1.7 no longer has.
 _GONE = ("sameLabels", "notSameLabels")
+_FIELDS = frozenset({"tier", "priority", "subject", "ingress", "egress"})
 _MAX_PRIORITY = 1000
 
 
@@ -68,6 +69,7 @@ def compile_admin(policy: PolicyObject, context: CompileContext) -> Policy:
     try:
         applies_to = _subject(spec.get("subject"))
         rank, tie = _place(policy)
+        _check_fields(spec)
         rules = {
             direction: tuple(
                 _rule(raw, f"{direction}[{index}]", direction, kind, context)
@@ -89,6 +91,12 @@ def compile_admin(policy: PolicyObject, context: CompileContext) -> Policy:
         rank=rank,
         tie=tie,
     )
+
+
+def _check_fields(spec: dict[str, Any]) -> None:
+    strange = sorted(str(key) for key, value in spec.items() if value is not None and key not in _FIELDS)
+    if strange:
+        raise PolicyError(f"the field spec.{strange[0]} is not supported")
 
 
 def _place(policy: PolicyObject) -> tuple[tuple[float | str, ...], int | None]:

@@ -99,7 +99,8 @@ class CiliumSet:
         if not self.knows(policy):
             return None
         spec = policy.spec
-        if not any(spec.get(each) for each in _LISTS) and not spec.get("enableDefaultDeny"):
+        # Of a field that nobody knows it cannot be told what it says.
+        if not _strange(spec) and not any(spec.get(each) for each in (*_LISTS, "enableDefaultDeny")):
             return "it has no rules: the agent rejects it, and it would change nothing"
         host = spec.get("nodeSelector") is not None and spec.get("endpointSelector") is None
         if host and self._state.host_firewall is False:
@@ -292,7 +293,11 @@ def _is_host(spec: dict[str, Any], namespace: str | None) -> bool:
     return nodes is not None
 
 
+def _strange(spec: dict[str, Any]) -> list[str]:
+    return sorted(str(key) for key, value in spec.items() if value is not None and key not in _FIELDS)
+
+
 def _check_fields(spec: dict[str, Any]) -> None:
-    strange = sorted(str(key) for key, value in spec.items() if value is not None and key not in _FIELDS)
+    strange = _strange(spec)
     if strange:
         raise PolicyError(f"the field spec.{strange[0]} is not supported")
