@@ -1,6 +1,6 @@
 """How fast text forms of Cilium's, Calico's and AWS's records are read, in MB/s, beside two yardsticks.
 
-Run ``python benchmarks/text.py [--megabytes 20] [--rounds 3] [--only hubble-compact]``.  For each parser a
+Run ``python benchmarks/text.py [--megabytes 20] [--rounds 3] [--only hubble-compact] [--way fold]``.  For each parser a
 file is generated from a seed (4,000 kinds of connections, each as likely as the others, 5 % refused, names and
 addresses invented) and read four ways: ``parse`` makes an event of every record, ``fold`` is what a worker does
 with a file that it has seen the like of, ``tally`` is what ``flowdiag analyze`` does up to distinct flows,
@@ -457,8 +457,14 @@ def main():
     options.add_argument("--megabytes", type=float, default=20)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--only", choices=sorted(FORMS), action="append")
+    options.add_argument(
+        "--way", choices=WAYS, action="append", help="these only; fold and single are always there"
+    )
     given = options.parse_args()
-    ways = {name: way for name, way in WAYS.items() if name != "grep -c" or shutil.which("grep")}
+    wanted = {*given.way, "fold", "single"} if given.way else set(WAYS)
+    ways = {name: way for name, way in WAYS.items() if name in wanted}
+    if not shutil.which("grep"):
+        ways.pop("grep -c", None)
     print(f"{'MB/s':18}" + "".join(f"{name:>12}" for name in ways) + f"{'fold/single':>12}")
     with tempfile.TemporaryDirectory() as folder:
         for form in given.only or FORMS:

@@ -162,9 +162,7 @@ class OvnAcl:
         with_raw = structs.replace(context, keep_raw=True)
         seconds: _Seconds = context.memory.setdefault("ovn-acl", {})
         nodes = block.envelope.node if block.envelope is not None else None
-
-        def node_of(place: int) -> str | None:
-            return (nodes[place] if nodes is not None else None) or context.node
+        own = context.node
 
         def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             text = decode(line)
@@ -185,7 +183,7 @@ class OvnAcl:
                 # Not a day of the calendar: the wrapper's time counts.
                 reading.read(place, place + 1)
                 return NOTHING
-            if _fills(seconds, node_of(place), second):
+            if _fills(seconds, own if nodes is None else nodes[place] or own, second):
                 around = reading.block.of_line(place)
                 shared = frame(around, with_raw, decode(reading.lines[place]), second * NS)
                 sink.add(_full(shared, second))
