@@ -8,9 +8,11 @@ from datetime import UTC, tzinfo
 from msgspec import Struct
 
 from flowdiag.cluster.live.options import ClusterOptions
+from flowdiag.cluster.state_sniff import sniff_state
+from flowdiag.ingest import ReadOptions
 from flowdiag.model.policy import IpBlockPods
 
-__all__ = ["EvidenceOptions", "Progress", "Selection", "Stage", "StateOptions"]
+__all__ = ["EvidenceOptions", "Progress", "Selection", "Stage", "StateOptions", "read_options"]
 
 Progress = Callable[[int, int | None, str], None]
 """Called with bytes done, bytes in all (if known) and the input at hand."""
@@ -65,3 +67,17 @@ class Selection(Struct, frozen=True, kw_only=True):
     def everything(self) -> bool:
         """Nothing is left out."""
         return self == Selection()
+
+
+def read_options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOptions:
+    """What the reading room takes; it is told here what cluster objects look like."""
+    return ReadOptions(
+        format=evidence.format,
+        zone=evidence.zone,
+        year=evidence.year,
+        only_denied=evidence.only_denied,
+        keep_raw=keep_raw,
+        processes=evidence.processes,
+        scheduler=evidence.scheduler,
+        state_sniff=sniff_state,
+    )

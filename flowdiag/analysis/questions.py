@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from flowdiag.analysis.ask import Answer, Asker, Pair
 from flowdiag.analysis.asked import diagnose_answer
 from flowdiag.analysis.attribute import judged
-from flowdiag.analysis.collect import gather, read_state
+from flowdiag.analysis.collect import gather
+from flowdiag.analysis.objects import read_state
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state

@@ -21,10 +21,12 @@ from typing import BinaryIO, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.analysis.collect import Evidence, StateInputs, parse_warnings, read_options, read_state
-from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.collect import Evidence
+from flowdiag.analysis.objects import StateInputs, read_state
+from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions, read_options
 from flowdiag.analysis.run import examined
 from flowdiag.analysis.state import State, compile_state
+from flowdiag.analysis.unread import parse_warnings
 from flowdiag.ingest.fold import take
 from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
 from flowdiag.ingest.heap import return_freed_memory

@@ -8,8 +8,9 @@ from typing import Literal, cast
 
 from msgspec import Struct, structs
 
-from flowdiag.analysis.collect import Evidence, gather, read_state
+from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.impact import impact
+from flowdiag.analysis.objects import read_state
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side

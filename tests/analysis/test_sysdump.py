@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.bundles.cilium_sysdump import BEGIN, STAMP, TAKEN, Sysdump, write_folder, write_zip
 from flowdiag.analysis import StateOptions, analyze, explain
-from flowdiag.analysis.collect import detect_inputs
+from flowdiag.analysis.records import detect_inputs
 from flowdiag.cluster.endpoint_list import read_endpoint_list, sniff_endpoint_list
 from flowdiag.model.time import rfc3339
 from flowdiag.report.explain_view import render_explain

@@ -1,0 +1,117 @@
+"""Cluster objects as they are, from files and from a running cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from flowdiag.analysis.summaries import summaries
+from flowdiag.analysis.unread import said
+from flowdiag.cluster.live.options import ClusterOptions
+from flowdiag.cluster.manifests import Manifest
+from flowdiag.cluster.state_sniff import sniff_state
+from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
+from flowdiag.ingest.compression import corruptions
+from flowdiag.ingest.execute import detect_all
+from flowdiag.ingest.sources import Source, open_source
+from flowdiag.model.report import ReportWarning
+from flowdiag.model.tally import InputSummary
+from flowdiag.tally import Tally
+
+if TYPE_CHECKING:
+    from flowdiag.cluster.live.state import LiveState
+
+__all__ = ["StateInputs", "contents", "live_state", "read_state"]
+
+_STATE_BYTES = 512 << 20
+"""The largest file of cluster objects that is read; it is held in memory."""
+_COPY = 1 << 20
+
+
+class StateInputs(Struct, kw_only=True):
+    """Cluster objects by themselves."""
+
+    state: list[tuple[str, bytes]]
+    manifests: dict[str, Manifest]
+    """As `Evidence.manifests`."""
+    taken: int | None
+    inputs: tuple[InputSummary, ...]
+    """One per file of objects."""
+    warnings: tuple[ReportWarning, ...]
+
+
+def read_state(
+    paths: Sequence[str], live: ClusterOptions | None = None, *, checksum: bool = False
+) -> StateInputs:
+    """Read cluster objects alone; whatever else lies beside them is left unread.
+
+    Raises:
+        ClusterError: the live cluster cannot be read.
+    """
+    cluster = live_state(live)
+    options = ReadOptions(state_sniff=sniff_state)
+    with Gathered(paths) as sources:
+        detected, problems = detect_all(sources, options)
+        state = list(contents(detected, problems))
+        read = {name for name, _ in state}
+        objects = [one for one in detected if one.source.name in read]
+        inputs = tuple(summaries(objects, Tally(), checksum=checksum))
+    named = {one.source.name for one in detected if one.kind is InputKind.STATE}
+    if state:
+        # A folder of evidence may hold the state too: what is not state is no fault here.
+        problems = [p for p in problems if p.code not in ("unknown-format", "empty") or p.path in named]
+    return StateInputs(
+        state=[*state, *([(cluster.name, b"")] if cluster is not None else [])],
+        manifests={cluster.name: cluster.manifest} if cluster is not None else {},
+        taken=cluster.taken if cluster is not None else None,
+        inputs=inputs,
+        warnings=said(problems),
+    )
+
+
+def live_state(options: ClusterOptions | None) -> LiveState | None:
+    """A running cluster's objects; ``None`` where none is asked for.
+
+    Raises:
+        ClusterError: it cannot be read.
+    """
+    if options is None:
+        return None
+    from flowdiag.cluster.live.state import read_live  # and with it the kubernetes client
+
+    return read_live(options)
+
+
+def contents(detected: Sequence[Detection], problems: list[InputProblem]) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each input of cluster objects; `problems` grows by those that cannot be read."""
+    damaged = corruptions()
+    for one in detected:
+        if one.kind is not InputKind.STATE:
+            continue
+        try:
+            data = _whole(one.source)
+        except damaged as error:
+            problems.append(InputProblem(one.source.name, "corrupt", str(error) or type(error).__name__))
+            continue
+        if len(data) > _STATE_BYTES:
+            text = f"larger than {_STATE_BYTES >> 20} MiB of cluster objects; it was not read"
+            problems.append(InputProblem(one.source.name, "document-too-large", text))
+            continue
+        # Empty lines, so that what is said of an object has its line in the whole.
+        yield one.source.name, b"\n" * (one.source.first_line - 1) + data
+
+
+def _whole(source: Source) -> bytes:
+    """All of it, up to one byte more than the limit; a stream may give less than it is asked for."""
+    pieces: list[bytes] = []
+    left = _STATE_BYTES + 1
+    stream = open_source(source)
+    try:
+        while left > 0 and (piece := stream.read(min(left, _COPY))):
+            pieces.append(piece)
+            left -= len(piece)
+    finally:
+        stream.close()
+    return b"".join(pieces)

@@ -1,0 +1,80 @@
+"""What could not be read, as far as it is worth saying, as a report says it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowdiag.ingest import Detection, InputProblem
+from flowdiag.model.report import ReportWarning
+from flowdiag.tally import Tally
+
+__all__ = ["HARMLESS", "is_document", "parse_warnings", "said", "worth_saying"]
+
+# Notes that people and generators lay beside evidence; no log and no object is written so.
+_DOCUMENTS = (".md", ".rst", ".adoc", ".toml", ".html", ".pdf", ".png", ".svg")
+
+# Containers of CNIs whose logs speak of their own start and health, never of refused traffic.  They run on every node, and
+# a bundle is read whole without them (Cilium 1.19, Calico v3.30, amazon-vpc-cni v1.19, weave v2.8, OVN-Kubernetes 4.16).
+_NO_RECORDS = frozenset(
+    {
+        "aws-node",
+        "cilium-envoy",
+        "cilium-operator",
+        "goldmane",
+        "hubble-relay",
+        "kube-rbac-proxy",
+        "kube-rbac-proxy-node",
+        "kube-rbac-proxy-ovn-metrics",
+        "nbdb",
+        "northd",
+        "sbdb",
+        "weave",
+        "whisker",
+        "whisker-backend",
+    }
+)
+
+# What is said and costs nothing: the input was read whole all the same.
+HARMLESS = frozenset({"ambiguous-format", "clocks-apart", "empty", "broken-plugin", "year-turned"})
+
+
+def worth_saying(
+    problems: Sequence[InputProblem], detected: Sequence[Detection], lists: Sequence[Detection]
+) -> list[InputProblem]:
+    """Problems without those of documents, endpoint lists, and containers that said nothing or never say anything."""
+    silent = {one.source.name for one in detected if one.hint.container is not None}
+    beside = {one.source.name for one in detected if one.hint.container in _NO_RECORDS}
+    known = {one.source.name for one in lists}
+    return [
+        one
+        for one in problems
+        if not is_document(one)
+        and one.path not in known
+        and not (one.code == "empty" and one.path in silent)
+        and not (one.code == "unknown-format" and one.path in beside)
+    ]
+
+
+def is_document(problem: InputProblem) -> bool:
+    """Whether it is of a file that is no evidence and was never meant to be."""
+    return problem.code in ("unknown-format", "binary") and problem.path.lower().endswith(_DOCUMENTS)
+
+
+def said(problems: Sequence[InputProblem]) -> tuple[ReportWarning, ...]:
+    """Problems of inputs, as the report says them."""
+    return tuple(
+        ReportWarning(code=one.code, message=one.message, input=one.path, line=one.line) for one in problems
+    )
+
+
+def parse_warnings(tally: Tally) -> tuple[ReportWarning, ...]:
+    """What parsers could not read, as the report says it."""
+    return tuple(
+        ReportWarning(
+            code=sighting.event.code,
+            message=sighting.event.message,
+            input=sighting.input,
+            line=sighting.event.line,
+        )
+        for sighting in tally.warnings
+    )
