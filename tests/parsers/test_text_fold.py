@@ -604,7 +604,7 @@ antrea_rows = st.one_of(
         ),
         st.sampled_from(["1767607200", "1767607201", "17676072001", "176760720"]),
         st.sampled_from(["1767607260", "1767607299", ""]),
-        st.sampled_from(["10.10.0.79", "fd00::7", ""]),
+        st.sampled_from(["10.10.0.79", "fd00::7", "", '"10.10.0.79,10.10.0.78"']),
         st.one_of(ports, st.sampled_from([0, "00", ""])),
         st.one_of(ports, st.sampled_from([0, "00", ""])),
         st.sampled_from(["client-1", '"client,1"', "ä", ""]),
@@ -632,7 +632,7 @@ weave_lines = st.one_of(
             ]
         ),
         st.sampled_from(["TCP", "UDP", "SCTP"]),
-        st.sampled_from(["10.32.0.17", "[fd00::a]", "<unknown IP>", "0.0.0.0"]),  # noqa: S104 - an address in a log
+        st.sampled_from(["10.32.0.17", "[fd00::a]", "<unknown IP>", "0.0.0.0", "10.32.0\t1"]),  # noqa: S104 - an address in a log
         st.sampled_from([68, 40_001, 0]),
         st.sampled_from(["10.32.0.5", "255.255.255.255", "fd00::b"]),
         st.sampled_from([67, 8080, 40_003]),

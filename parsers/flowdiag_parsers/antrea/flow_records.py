@@ -54,7 +54,7 @@ _FORM = re.compile(
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
-    rb"(?:(1\d{9})(),\d{1,11},([^,]{2,45},[^,]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
+    rb"(?:(1\d{9})(),\d{1,11},([^,\"]{2,45},[^,\"]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
     rb"([^\"\n]{1,3000})()()()"
     rb"|(.*))\n"
 )

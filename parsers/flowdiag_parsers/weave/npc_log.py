@@ -69,8 +69,8 @@ _FORM = re.compile(
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
-    rb"(?:WARN: (\d{4}/\d\d/\d\d .{8})\.(\d{6}) ((?:TCP|UDP) connection from (?!0\.0\.0\.0:)[^: ]{7,15})():(\d{1,5})"
-    rb" to ([^: ]{7,15}):(\d{1,5}) blocked by Weave NPC\.()()()()"
+    rb"(?:WARN: (\d{4}/\d\d/\d\d .{8})\.(\d{6}) ((?:TCP|UDP) connection from (?!0\.0\.0\.0:)[0-9.]{7,15})():(\d{1,5})"
+    rb" to ([0-9.]{7,15}):(\d{1,5}) blocked by Weave NPC\.()()()()"
     rb"|(.*))\n"
 )
 _STAMP_BYTES = len("WARN: 2020/09/09 13:43:06.963438 ")
