@@ -69,9 +69,10 @@ class LineForm(Struct, frozen=True, kw_only=True):
     quick: re.Pattern[bytes] | None = None
     """As `pattern` for the most usual records, and two or three times its speed: a repeated ``[^x]`` is passed
     over by a plain loop, and any other class by a call a character; ``(?:x|)`` is tried as it stands, ``(?:x)?`` by the
-    machinery for repeats.  It is tried first, on blocks of plain ASCII
-    only.  One of single lines may run over newlines where no record is.  Where it has not as many matches as the
-    block has marks, `pattern` cuts the block instead; else `pattern` has a second look at other lines.  What varies between records alike in all groups must be as narrow as there."""
+    machinery for repeats.  It is tried first, on blocks of plain ASCII only.  One of single lines may run over newlines
+    where no record is.  Where it has not as many matches as the block has marks, `pattern` cuts the block instead; else
+    `pattern` has a second look at other lines.  What varies between records alike in all groups must be as narrow as
+    there."""
     mark: bytes = b"\n"
     """What every record has once; of records of several lines no other line has it."""
     clock: Clock | None = None
