@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.tally import Limits, Tally
 from flowdiag_parsers.hubble.flow_json import HubbleJson
@@ -40,6 +42,24 @@ def test_a_port_scan_is_folded_as_it_comes():
     assert sum(flow.count for flow in flows) == ports
     (rest,) = [flow for flow in flows if flow.folded_ports]
     assert rest.folded_ports + len(flows) - 1 == ports
+
+
+def test_folding_a_port_scan_takes_no_memory_for_each_port():
+    """Which ports are folded is one bitmap of 8 KiB, and not one for each of them until all are done."""
+    high = range(30_000, 65_000)
+    lines = [LINE % (port, "DROPPED", "10.2.0.1", port, POD, OTHER, REFUSED) for port in high]
+    tally = Tally(Limits(flows=100, refused_per_group=50))
+    tracemalloc.start()
+    try:
+        for start in range(0, len(lines), 100):
+            data = "".join(lines[start : start + 100]).encode()
+            tally.take(PARSER, Block(data=data, first_line=start + 1), ParseContext(input="f"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(tally.flows()) == 51
+    assert peak < 60 << 20
 
 
 def test_ever_new_outside_addresses_are_folded_as_they_come():
