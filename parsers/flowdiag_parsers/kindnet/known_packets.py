@@ -45,6 +45,10 @@ FORM = re.compile(
 )
 
 
+_PACKET = 10
+"""The group that a line of addresses has, and no other line."""
+
+
 class Stream(Protocol):
     """The parser's own state of one container."""
 
@@ -94,6 +98,9 @@ class Joining:
 
     def joined(self, place: int, record: Record, reading: Reading) -> Record:
         """See `flowdiag.parserkit.LineForm.joined`."""
+        if not record[0] and not record[_PACKET] and self._latest is None and self._stream.latest is None:
+            # A packet's bytes, of no interest behind its addresses.
+            return NOTHING
         second, _, first, looked, way, src_pod, dst_pod, words, judged, finished, packet, *ends, _ = record
         stream, latest = self._stream, self._latest
         if bool(second) is not (first == b'"'):
