@@ -36,7 +36,7 @@ _JSON_FIRST = re.compile(rb'\s+"(?:apiVersion|kind)"\s*:')
 _AUDIT = b'"audit.k8s.io'
 # '2026-03-17T14:00:01Z ...', 'level=info', '{"flow":', '{' before anything but an object's first keys
 _FOREIGN = re.compile(
-    rb"\n(?:[^ \t#\r\n{}\[\]a-z.%-]|[a-z](?![A-Za-z]*:(?:\s|$))|\{(?!\s*$|\s*\"(?:apiVersion|kind)\"))"
+    rb"\n(?:\}\{|[^ \t#\r\n{}\[\]a-z.%-]|[a-z](?![A-Za-z]*:(?:\s|$))|\{(?!\s*$|\s*\"(?:apiVersion|kind)\"))"
 )
 """A line that no file of objects alone has, but for its first."""
 _MARKS = (b"\napiVersion:", b"\nkind:", b'\n{"apiVersion"', b'\n{"kind"', b"\n{\n", b'\n    "kind": "List"')
@@ -107,7 +107,8 @@ def _sorted(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
     held: bytes | None = None
     """A lone ``{`` whose next line tells what it opens."""
     cut, last = False, False
-    for line in iter(lambda: stream.readline(_SCAN), b""):
+    for read in iter(lambda: stream.readline(_SCAN), b""):
+        line = read
         if cut:
             cut = not line.endswith(b"\n")
             yield last, line
@@ -117,6 +118,10 @@ def _sorted(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
             within = b"json" if _JSON_FIRST.match(line) else b"records"
             yield within == b"json", held
             held = None
+        if within == b"json" and line.startswith(b"}{"):
+            # A file without a line end, and the next behind it.
+            yield True, line[:1]
+            line, within = line[1:], b"object"
         if within == b"json":
             last = True
             yield last, line

@@ -62,6 +62,7 @@ def analyzed(monkeypatch, capsys, text, *options):
         ([RECORDS, OBJECTS, POLICY], [1, 2, 3]),
         ([RECORDS, OBJECTS, RECORDS, "---\n", POLICY, PRETTY], [1, 2, 3, 19, 20, 21]),
         ([PRETTY, LINE, OBJECTS, POLICY, RECORDS], [28, 29, 30]),
+        ([OBJECTS, POLICY, PRETTY.rstrip("\n"), RECORDS], [26, 27, 28]),
         (["# how it was taken\n", OBJECTS, POLICY, RECORDS.rstrip("\n")], [21, 22, 23]),
     ],
 )
