@@ -161,3 +161,36 @@ def test_every_format_reads_as_if_the_names_were_no_words(name: str, words: tupl
     plain = redact(called(report_of(INCIDENT), RARE))
 
     assert reporter.render(hidden, options) == reporter.render(plain, options)
+
+
+@pytest.mark.parametrize("node", ["qxznode", "qxz-eu/qxznode", "77115", "lost"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Nothing was recorded on NODE, where frontend/web-app runs: what its side would have done is not seen.",
+        "The agent on NODE restarted at 2026-03-17 14:06:31 UTC, and frontend/web-app was refused only around that time.",
+        "refused on NODE while its agent could not install policy entries",
+        "37 records were lost on NODE at 2026-03-17 14:06:31 UTC (FD801): counts are lower bounds.",
+    ],
+)
+def test_a_node_that_only_a_sentence_names_is_hidden(node: str, said: str) -> None:
+    """A node of which nothing was recorded is in no field."""
+    report = report_of(INCIDENT)
+    first, *others = report.problems
+    (problem, *_) = redact(
+        replace(report, problems=(replace(first, notes=(said.replace("NODE", node),)), *others))
+    ).problems
+    (note,) = problem.notes
+
+    before, _, behind = said.replace("frontend/web-app", "TOKEN/TOKEN").partition("NODE")
+    assert as_read(note) == f"{before}TOKEN{behind}"
+
+
+def test_a_node_of_a_mark_is_hidden_in_the_sentences_about_its_agent() -> None:
+    report = report_of(INCIDENT)
+    first, *others = report.problems
+    mark = replace(report.timeline[0], kind="signal", text="agent-started on 77115: level=info msg=started")
+    told = replace(first, notes=("the clocks of 77115 and worker-2 are 4.2 s apart",))
+    shown = redact(replace(report, timeline=(mark,), problems=(told, *others)))
+
+    assert "77115" not in msgspec.json.encode(shown).decode()

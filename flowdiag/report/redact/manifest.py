@@ -16,7 +16,9 @@ from flowdiag.report.redact.words import ENTITIES, is_format_word, is_number, ma
 __all__ = ["Manifests"]
 
 # Lines such as "          kubernetes.io/metadata.name: kube-system", "      - 10.0.0.0/8", "  - matchPattern: '*.example.com'"
-_LINE = re.compile(r"(\s*)((?:- )*)(?:([^\s:#'\"\[{][^:#]*?|[^\s:#]*:[^\s:]+)(:)(?=\s|$))?(\s*)(.*)")
+_LINE = re.compile(
+    r"(\s*)((?:- )*)(?:(\"[^\"]*\"|'[^']*'|[^\s:#'\"\[{][^:#]*?|[^\s:#]*:[^\s:]+)(:)(?=\s|$))?(\s*)(.*)"
+)
 _LABEL_MAPS = frozenset({"labels", "matchLabels", "annotations"})
 _TOKENS = {"name": "name", "namespace": "ns", "cidr": "ip4"}
 """What the tokens of some values start with."""
@@ -153,7 +155,11 @@ class _Walk:
             return f"{lead}{dashes}{space}{self._value(rest, parent, parent)}"
         own = key.strip("'\"")
         labels = parent in _LABEL_MAPS
-        name = self._texts.key(key) if labels or not (is_format_word(own) or is_common_key(own)) else key
+        name = (
+            self._bare(self._texts.key(key))
+            if labels or not (is_format_word(own) or is_common_key(own))
+            else key
+        )
         return f"{lead}{dashes}{name}{colon}{space}{self._value(rest, '' if labels else own, parent)}"
 
     def _value(self, text: str, key: str, parent: str) -> str:
@@ -177,7 +183,14 @@ class _Walk:
             return text
         if _SELECTOR_KEY.fullmatch(key):
             return _SELECTOR_PART.sub(lambda match: self._selector(match[0]), text)
-        return self._texts.value(text, _TOKENS.get(key, "label"))
+        return self._bare(self._texts.value(text, _TOKENS.get(key, "label")))
+
+    def _bare(self, text: str) -> str:
+        """A token without the quotes that its name had: they tell that it was a number, or ``true``."""
+        inner = text[1:-1]
+        return (
+            inner if text[:1] in ("'", '"') and text[-1:] == text[:1] and self._tokens.made(inner) else text
+        )
 
     def _is_version(self, key: str, value: str) -> bool:
         return key == "apiVersion" and is_common_group(value.partition("/")[0])

@@ -214,7 +214,7 @@ class Texts:
         """A namespace may be called 8080: that is one where names stand, and a port or a count elsewhere.
 
         In a stranger's line many a place does not tell; what is a name elsewhere is taken for one there.  In a
-        sentence names are such as were met.
+        sentence names are such as were met, or stand behind their kind.
         """
         if place is Place.COUNT or not may_be_called(word):
             return word
@@ -223,7 +223,7 @@ class Texts:
             if not strict and "." in word and all(map(self._tokens.known, word.split("."))):
                 return self._tokens.of(word, "host")  # a Service and its namespace
             return token if strict and token is not None else word
-        return self._tokens.of(word, kind) if strict else token or word
+        return self._tokens.of(word, kind) if strict or place is Place.BEHIND_KIND else token or word
 
     def _part(self, word: str, place: Place, strict: bool, kind: str) -> str:
         return self._word(word, place, strict, kind) if word else word
@@ -283,7 +283,8 @@ class Texts:
                 return (
                     f"{parts[0]}/{'/'.join(self._part(part, Place.NAME, strict, kind) for part in parts[1:])}"
                 )
-            return "/".join(self._beside(part, at > 0, strict, kind) for at, part in enumerate(parts))
+            named = strict or place in (Place.BEHIND_KIND, Place.TARGET)
+            return "/".join(self._beside(part, at > 0, named, kind) for at, part in enumerate(parts))
         *_, before, last = parts
         if separator == ":" and re.fullmatch("[0-9]{1,5}", last):
             # shop/web:8080, file.go:195; Namespace:1234 is none

@@ -55,6 +55,12 @@ _RULE = re.compile(
 )
 # Texts such as "dataplane-loop-summary: Summarising 16 ...", "agent-started on node-a: ...", "lost-events on node-b: 37 records"
 _MARK = re.compile(r"([a-z0-9-]{1,60})(?: on (\S+))?: ")
+# Of a node of which nothing was recorded no field tells, and of an agent's perhaps its own log alone:
+# flowdiag/diagnose/fd6_state, fd8_evidence and flowdiag/timeline/fold_agent.py
+_OF_NODE = re.compile(
+    r"Nothing was recorded on (\S+), where |[Tt]he agent on (\S+) |refused on (\S+) while its agent "
+    r"|records? w(?:as|ere) lost on (\S+) "
+)
 _REASON = re.compile(r"[A-Za-z0-9_ -]*")
 _CONDITIONS_OF_FORMAT = frozenset({"port", "protocol", "icmp"})
 
@@ -155,9 +161,22 @@ class _Walk:
             return value if _RULE.fullmatch(value) else self._texts.value(value, "rule")
         if key in ("src", "dst"):
             return self._texts.value(value, "name")
-        if key in _SENTENCES and self._stage is _Stage.SENTENCES:
-            return self._sentence(value, key, parent)
+        if key in _SENTENCES:
+            if self._stage is _Stage.SENTENCES:
+                return self._sentence(value, key, parent)
+            self._learn(value, key, parent)
         return value
+
+    def _learn(self, value: str, key: str, parent: dict[str, Any]) -> None:
+        """Nodes that nothing but sentences name."""
+        names = [name for match in _OF_NODE.finditer(value) for name in match.groups() if name]
+        said = self._said(value, key, parent)
+        for name in names if said is None or not said[2] else [*names, said[2]]:
+            self._note(name)
+            self._texts.name(name, "node")
+
+    def _said(self, value: str, key: str, parent: dict[str, Any]) -> re.Match[str] | None:
+        return _MARK.match(value) if key == "text" and parent.get("kind") in ("signal", "gap") else None
 
     def _note(self, name: str) -> None:
         """A name that sentences have alone; of ``shop-prod/worker-2`` they may have the end."""
@@ -178,7 +197,7 @@ class _Walk:
         return " except ".join(self._texts.value(part, "label") for part in parts)
 
     def _sentence(self, value: str, key: str, parent: dict[str, Any]) -> str:
-        said = _MARK.match(value) if key == "text" and parent.get("kind") in ("signal", "gap") else None
+        said = self._said(value, key, parent)
         if said is not None:
             node = self._texts.name(said[2], "node") if said[2] else ""
             # A component's own message goes; what it is about is the code before it.
