@@ -286,3 +286,13 @@ def test_a_report_that_is_redacted_already_gets_other_tokens_and_stays_the_same_
         for report in (once, twice)
     )
     assert len(set(zip(first, second, strict=True))) == len(set(first)) == len(set(second))
+
+
+def test_a_port_behind_a_host_that_is_called_as_a_kind_stays() -> None:
+    texts = Texts(Tokens(""))
+
+    assert hidden(texts.sentence("nc -zvw3 deployment.tcp 8080")) == "nc -zvw3 # 8080"
+    assert (
+        hidden(texts.sentence("refused by Service 77101/77102 and node 77103"))
+        == "refused by Service #/# and node #"
+    )

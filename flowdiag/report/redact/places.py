@@ -246,9 +246,10 @@ def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Plac
         # As in "namespaceSelector kubernetes.io/metadata.name: shop", "podSelector k8s-app: kube-dns".
         if before.endswith(":") and is_common_key(before[:-1]) and _WHOLE_KEY.search(before):
             return Place.NAME
-        # "-n networkpolicy describe", "app=replicaset to": somebody is called so, and no name follows.
+        # "-n networkpolicy describe", "-zvw3 job.shop 80", "app=replicaset to": somebody is called so, and no name follows.
         named = (
-            earlier in ("-n", "--namespace") or text[start - 2 - len(before) : start - 1 - len(before)] == "="
+            earlier in ("-n", "--namespace", *PROBES)
+            or text[start - 2 - len(before) : start - 1 - len(before)] == "="
         )
         if (is_kind(before) and not named and earlier not in _ARTICLES) and (
             before != "namespace"
