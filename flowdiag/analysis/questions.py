@@ -171,7 +171,7 @@ def _observed(
     allowed: Sequence[Flow] | None,
     logged: Sequence[Flow],
 ) -> Observed:
-    source, destination = (parse_network(text) for text in asked)
+    source, destination = (_range(text) for text in asked)
 
     def between(flow: Flow) -> bool:
         if protocol is not None and flow.distinct.protocol != protocol:
@@ -260,6 +260,12 @@ def _same(asked: Endpoint, seen: Endpoint) -> bool:
     if asked.entity is not None:
         return asked.entity == seen.entity or (asked.entity == "world" and seen.kind == "external")
     return asked.name is not None and asked.name == seen.name
+
+
+def _range(text: str) -> Network | None:
+    """The range that an end names; one address is whoever has it."""
+    network = parse_network(text) if "/" in text else None
+    return None if network is None or network.num_addresses == 1 else network
 
 
 def _in(network: Network | None, seen: Endpoint) -> bool:

@@ -22,8 +22,6 @@ class Held(Struct, frozen=True, kw_only=True):
     """Pods and nodes, each once, by address."""
     addresses: tuple[int, ...]
     """The addresses that they have in it, sorted."""
-    services: tuple[Endpoint, ...]
-    """Services with an address in it, each once."""
     pod_ranges: tuple[Network, ...]
     """Ranges that nodes give to their pods: what nobody has there is free, and not outside."""
 
@@ -46,12 +44,12 @@ def held_in(network: Network, leases: Leases) -> Held:
             see as the pods behind them.
     """
     ends: dict[tuple[EndpointKind, str | None, str | None], Endpoint] = {}
-    services: dict[tuple[str | None, str | None], Endpoint] = {}
+    services: dict[str, None] = {}
     addresses: list[int] = []
     for number, address in leases.addresses_in(network):
         owner = leases.owner(address, None)
         if owner.kind is EndpointKind.SERVICE:
-            services.setdefault((owner.namespace, owner.name), owner)
+            services[f"svc:{owner.namespace}/{owner.name}"] = None
             continue
         if owner.kind is EndpointKind.UNKNOWN and len(owner.candidates) > 1:
             raise InputError(
@@ -64,7 +62,7 @@ def held_in(network: Network, leases: Leases) -> Held:
         addresses.append(number)
         ends.setdefault((owner.kind, owner.namespace, owner.name or owner.ip), owner)
     if services and not ends:
-        names = [f"svc:{one.namespace}/{one.name}" for one in services.values()]
+        names = list(services)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise InputError(
             f"{network} holds addresses of Services, which policies see as the pods behind them",
@@ -73,6 +71,5 @@ def held_in(network: Network, leases: Leases) -> Held:
     return Held(
         ends=tuple(ends.values()),
         addresses=tuple(addresses),
-        services=tuple(services.values()),
         pod_ranges=tuple(one for one in leases.pod_ranges if one.version == network.version),
     )

@@ -552,3 +552,15 @@ def test_policies_that_count_for_nothing_are_said(run, tmp_path):
 
     assert err.count(b"CiliumNetworkPolicy") == 1
     assert b"CiliumNetworkPolicy shop/a and 2 more: it has no rules: the agent rejects it" in err
+
+
+@pytest.mark.parametrize(
+    ("src", "seen"), [("10.0.0.0/24", 10), ("10.0.0.5", 10), ("10.0.0.6", 0), ("10.0.9.0/24", 0)]
+)
+def test_what_was_seen_of_a_range_is_what_its_addresses_sent(run, tmp_path, src, seen):
+    """And of one address what its pod sent."""
+    folder = incident(tmp_path / "incident")
+    code, out, _ = run("explain", src, "data/db", "8080", folder, "-o", "json")
+
+    assert code == 0
+    assert json.loads(out)["observed"]["denied"] == seen
