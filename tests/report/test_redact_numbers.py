@@ -296,3 +296,13 @@ def test_a_port_behind_a_host_that_is_called_as_a_kind_stays() -> None:
         hidden(texts.sentence("refused by Service 77101/77102 and node 77103"))
         == "refused by Service #/# and node #"
     )
+
+
+@pytest.mark.parametrize("name", ["-1", "08:00", "1/2", "2026-03-17T14:03:13Z", "0.0", "１２３４", "1e5"])
+def test_what_nothing_in_a_cluster_may_be_called_is_hidden_where_it_is_a_name(name: str) -> None:
+    """A file or an export may have it all the same; times and numbers elsewhere stay."""
+    before = renamed(with_tellings(), {**ELSEWHERE, "frontend": name})
+    alone = re.compile(rf"(?<![\w.:/-]){re.escape(name)}(?![\w.:/-])")
+
+    assert len(alone.findall(msgspec.json.encode(before).decode())) > 20
+    assert alone.findall(msgspec.json.encode(redact(before)).decode()) == []

@@ -168,7 +168,7 @@ class _Walk:
             return text
         counts = is_count_key(key)
         if (counts and _PORTS.fullmatch(bare)) or (
-            is_number(bare) and (counts or key in _FORMAT_VALUES or not may_be_called(bare))
+            is_number(bare) and (counts or key in _FORMAT_VALUES or not self._may_be_one(bare))
         ):
             return text
         if text in ("null", "true", "false") and (key in _FORMAT_VALUES or self._tokens.known(text) is None):
@@ -184,6 +184,9 @@ class _Walk:
         if _SELECTOR_KEY.fullmatch(key):
             return _SELECTOR_PART.sub(lambda match: self._selector(match[0]), text)
         return self._bare(self._texts.value(text, _TOKENS.get(key, "label")))
+
+    def _may_be_one(self, number: str) -> bool:
+        return may_be_called(number) or self._tokens.known(number) is not None
 
     def _bare(self, text: str) -> str:
         """A token without the quotes that its name had: they tell that it was a number, or ``true``."""

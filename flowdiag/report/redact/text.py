@@ -216,9 +216,9 @@ class Texts:
         In a stranger's line many a place does not tell; what is a name elsewhere is taken for one there.  In a
         sentence names are such as were met, or stand behind their kind.
         """
-        if place is Place.COUNT or not may_be_called(word):
-            return word
         token = self._tokens.known(word)
+        if place is Place.COUNT or not may_be_called(word):
+            return token or word if place in (Place.NAME, Place.BEHIND_KIND) else word
         if place in (Place.OPEN, Place.TARGET):
             if not strict and "." in word and all(map(self._tokens.known, word.split("."))):
                 return self._tokens.of(word, "host")  # a Service and its namespace

@@ -9,11 +9,12 @@ import re
 from bisect import insort
 from functools import lru_cache
 
-from flowdiag.report.redact.words import CHUNK, PUBLIC, is_number, is_sentence_word, may_be_called
+from flowdiag.report.redact.words import CHUNK, PUBLIC, is_number, is_sentence_word
 
 __all__ = ["Tokens"]
 
 _PLAIN = re.compile(rf"(?![-._+~^$]){CHUNK}(?<![-._+~^$])")
+_SAYS = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]")
 _JOINTS = re.compile("[/:@#%]")
 _PREFIX = 6
 """Characters by which a name that is no single word is looked up."""
@@ -47,11 +48,12 @@ class Tokens:
         if token is not None:
             return token
         number = is_number(name)
-        if name in PUBLIC or (number and not may_be_called(name)) or self._shape.fullmatch(name):
+        if name in PUBLIC or not _SAYS.search(name) or self._shape.fullmatch(name):
             return name
         self.numbers += number
         token = self._by_name[name] = f"{kind}-{self._tag}{len(self._by_name) + 1}"
-        if kind not in _ADDRESSES and (not _PLAIN.fullmatch(name) or _JOINTS.search(name)):
+        # A time is no name that texts are searched for: what is called so is one where names stand.
+        if kind not in _ADDRESSES and not number and (not _PLAIN.fullmatch(name) or _JOINTS.search(name)):
             lengths = self._odd.setdefault(name[:_PREFIX], [])
             if len(name) not in lengths:
                 insort(lengths, len(name))
