@@ -11,11 +11,15 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
-__all__ = ["NS", "from_datetime", "moment_text", "parse_rfc3339", "rfc3339", "rfc3339_seconds"]
+__all__ = ["NS", "from_datetime", "from_epoch", "moment_text", "parse_rfc3339", "rfc3339", "rfc3339_seconds"]
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
 
+_YEARS = range(1900, 2200)
+"""Nanoseconds of other years do not fit in 64 bits, or those of a span beside them do not."""
+_EPOCH_SECONDS = range(-2_208_988_800, 7_258_118_400)
+"""The same years in seconds since the epoch."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE = _EPOCH.replace(tzinfo=None)
 
@@ -43,7 +47,7 @@ def parse_rfc3339(text: str, zone: tzinfo | None = None) -> int:
         Nanoseconds since the epoch.
 
     Raises:
-        ValueError: not a stamp, not a day of the calendar, or no offset and no `zone`.
+        ValueError: not a stamp, not a day of the calendar, a year before 1900 or after 2199, or no offset and no `zone`.
     """
     # Exports hold thousands of records a second: the part up to the seconds is worth remembering.
     if len(text) > 19 and text[-1] == "Z" and text[19] == ".":
@@ -55,6 +59,8 @@ def parse_rfc3339(text: str, zone: tzinfo | None = None) -> int:
     if match is None:
         raise ValueError(f"not an RFC 3339 time: {text[:40]!r}")
     year, month, day, hour, minute, second, fraction, offset = match.groups()
+    if int(year) not in _YEARS:
+        raise ValueError(f"a year that no clock says: {text[:40]!r}")
     leap = second == "60"
     if offset is None:
         if zone is None:
@@ -79,6 +85,11 @@ def _offset(text: str) -> tzinfo:
     sign = -1 if text[0] == "-" else 1
     digits = text[1:].replace(":", "").ljust(4, "0")
     return timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:])))
+
+
+def from_epoch(seconds: int, nanos: int = 0) -> int | None:
+    """Nanoseconds of a number of seconds that a record holds; ``None`` before 1900 or after 2199."""
+    return seconds * NS + nanos if seconds in _EPOCH_SECONDS else None
 
 
 def from_datetime(moment: datetime) -> int:

@@ -56,6 +56,22 @@ def test_lines_of_shared_parts_keep_their_numbers(tmp_path):
     assert max(example.line for flow in alone[0] for example in flow.examples) > 500
 
 
+def test_a_year_of_no_clock_costs_nothing_but_the_time(tmp_path):
+    """Of flows as of warnings, in this process and in others; nanoseconds of such years do not fit in 64 bits."""
+    stamp = "9023-11-02T16:28:54.139Z|00004|acl_log(ovn_pinctrl0)|INFO|"
+    packet = (
+        'name="NP:shop:Ingress", verdict=drop: tcp,nw_src=10.1.0.1,nw_dst=10.2.0.1,tp_src=41022,tp_dst=8080\n'
+    )
+    path = tmp_path / "ovn.log"
+    path.write_text(f"{stamp}{packet}{stamp}cut off\n{stamp}cut off\n")
+
+    flows, warnings, _, _ = alone = said(path, 1)
+
+    assert alone == said(path, 2)
+    assert [(flow.count, flow.first, flow.last) for flow in flows] == [(1, None, None)]
+    assert warnings == [(2, "truncated"), (3, "truncated")]
+
+
 def killed(monkeypatch, *deaths: int) -> list[list]:
     """Workers die at the parts with these numbers, once for each time that it is given; all jobs that were done."""
     jobs: list[list] = []

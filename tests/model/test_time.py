@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdiag.model.time import NS, from_datetime, parse_rfc3339, rfc3339
+from flowdiag.model.time import NS, from_datetime, from_epoch, parse_rfc3339, rfc3339
 
-INSTANTS = st.integers(min_value=0, max_value=253_402_300_799 * NS)
+INSTANTS = st.integers(min_value=0, max_value=7_258_118_400 * NS - 1)
 
 
 @given(INSTANTS)
@@ -60,6 +60,22 @@ def test_any_text_is_read_or_refused(text):
         parse_rfc3339(text, UTC)
     except ValueError:
         return
+
+
+@pytest.mark.parametrize("year", ["0001", "1899", "2200", "9023"])
+def test_years_of_no_clock_are_no_time(year):
+    """Their nanoseconds cannot be sent to another process."""
+    with pytest.raises(ValueError, match="no clock"):
+        parse_rfc3339(f"{year}-11-02T16:28:54.139Z")
+
+
+def test_seconds_of_no_clock_are_no_time():
+    """What lies within those years has nanoseconds of 64 bits, and the rest has none."""
+    assert from_epoch(1_789_916_205, 5) == parse_rfc3339("2026-09-20T14:56:45.000000005Z")
+    assert rfc3339(from_epoch(7_258_118_399)) == "2199-12-31T23:59:59.000000000Z"
+    assert rfc3339(from_epoch(-2_208_988_800)) == "1900-01-01T00:00:00.000000000Z"
+    assert from_epoch(7_258_118_400) is None
+    assert from_epoch(99_999_999_999) is None
 
 
 @given(st.datetimes(timezones=st.just(UTC), min_value=datetime.min.replace(year=1971)))

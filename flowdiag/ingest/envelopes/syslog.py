@@ -10,7 +10,7 @@ import re
 
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.rows import instant
-from flowdiag.parserkit import MONTHS, NS, yearless_instant
+from flowdiag.parserkit import MONTHS, from_epoch, yearless_instant
 
 __all__ = ["Syslog3164", "Syslog5424", "SyslogIso", "SyslogUnix"]
 
@@ -83,7 +83,7 @@ class SyslogUnix(Header):
     def stamp(self, text: bytes) -> int | None:
         """Seconds and microseconds since the epoch."""
         seconds, _, micros = text.partition(b".")
-        return int(seconds) * NS + int(micros) * 1000
+        return from_epoch(int(seconds), int(micros) * 1000)
 
 
 class Syslog5424(Header):

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from, text_rows
-from flowdiag.model.time import NS, from_datetime
+from flowdiag.model.time import NS, from_datetime, from_epoch
 from flowdiag.parserkit import MONTHS
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -111,8 +111,8 @@ class CsvTable(Layer):
         epoch = _EPOCH.fullmatch(text)
         if epoch is not None:
             if epoch[3] is not None:
-                return int(epoch[3])
-            return int(epoch[1]) * NS + int((epoch[2] or "").ljust(9, "0"))
+                return from_epoch(*divmod(int(epoch[3]), NS))
+            return from_epoch(int(epoch[1]), int((epoch[2] or "").ljust(9, "0")))
         kibana = _KIBANA.fullmatch(text)
         if kibana is not None:
             return self._local(kibana)
@@ -141,7 +141,7 @@ class CsvTable(Layer):
             )
         except (KeyError, ValueError):
             return None
-        return from_datetime(moment) + int(milli) * 1_000_000
+        return from_epoch(from_datetime(moment) // NS, int(milli) * 1_000_000)
 
 
 def _holds_records(names: Sequence[str]) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from flowdiag.parserkit import (
-    NS,
     Block,
     Cause,
     Direction,
@@ -31,6 +30,7 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     frame,
+    from_epoch,
     iter_lines,
     json_object,
     parse_rfc3339,
@@ -145,9 +145,9 @@ class AntreaFlows:
         fold_forms(self, block, context, sink, LineForm(pattern=_FORM, quick=_QUICK, clock=_second))
 
 
-def _second(text: bytes, enveloped: bool) -> int:
+def _second(text: bytes, enveloped: bool) -> int | None:
     del enveloped
-    return int(text) * NS
+    return from_epoch(int(text))
 
 
 def _row(text: str) -> dict[str, Any] | None:
@@ -174,7 +174,7 @@ def _instant(record: dict[str, Any], context: ParseContext) -> int | None:
     if stamp is None:
         return None
     if stamp.isascii() and stamp.isdigit():
-        return int(stamp) * NS if len(stamp) < 12 else None
+        return from_epoch(int(stamp)) if len(stamp) < 12 else None
     try:
         return parse_rfc3339(stamp, context.zone)
     except (ValueError, OverflowError):

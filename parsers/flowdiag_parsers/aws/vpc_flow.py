@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from flowdiag.parserkit import (
-    NS,
     Block,
     Cause,
     Direction,
@@ -25,6 +24,7 @@ from flowdiag.parserkit import (
     canonical_ip,
     decode,
     frame,
+    from_epoch,
     iter_lines,
     protocol_name,
 )
@@ -123,7 +123,7 @@ class AwsVpcFlow:
 
 
 def _seconds(text: str | None) -> int | None:
-    return int(text) * NS if text and text.isascii() and text.isdigit() and len(text) < 12 else None
+    return from_epoch(int(text)) if text and text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
 def _address(text: str) -> str | None:

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from flowdiag.parserkit import (
-    NS,
     Cause,
     Direction,
     FlowEvent,
@@ -15,6 +14,7 @@ from flowdiag.parserkit import (
     Peer,
     TimeSource,
     Verdict,
+    from_epoch,
     parse_rfc3339,
 )
 from flowdiag_parsers.calico.flow_policies import Traces, read_traces
@@ -216,7 +216,8 @@ def instant(value: Any, context: ParseContext) -> int | None:
     number = integer(value)
     if number is None or number <= 0:
         return None
-    return number * (NS // 1000) if number > 100_000_000_000 else number * NS
+    seconds, millis = divmod(number, 1000) if number > 100_000_000_000 else (number, 0)
+    return from_epoch(seconds, millis * 1_000_000)
 
 
 def integer(value: Any) -> int | None:

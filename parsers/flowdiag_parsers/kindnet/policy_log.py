@@ -407,7 +407,7 @@ def _number(text: str | None) -> int | None:
 
 def _millis(value: object) -> int | None:
     """``ts`` is milliseconds since the epoch, with a fraction."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 7e12:
         return None
     return round(value * 1000) * 1000
 

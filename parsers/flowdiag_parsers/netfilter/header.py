@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from msgspec import Struct
 
-from flowdiag.parserkit import MONTHS, NS, ParseContext, TimeSource, parse_rfc3339, yearless_instant
+from flowdiag.parserkit import MONTHS, NS, ParseContext, TimeSource, from_epoch, parse_rfc3339, yearless_instant
 
 __all__ = ["Header", "read_header"]
 
@@ -81,8 +81,8 @@ def read_header(text: str, context: ParseContext) -> Header:
         stamp = f"{match['tyear']}-{month:02d}-{int(match['tday']):02d}T{match['tclock']}"
         return _dated(stamp, context, None, end)
     if match["unix"] is not None:
-        at = int(match["unix"]) * NS + int(match["unixfrac"]) * 1000
-        return Header(at, TimeSource.RECORD, match["unixhost"], end)
+        at = from_epoch(int(match["unix"]), int(match["unixfrac"]) * 1000)
+        return Header(at, TimeSource.NONE if at is None else TimeSource.RECORD, match["unixhost"], end)
     return Header(None, TimeSource.NONE, match["ldhost"], end)
 
 
