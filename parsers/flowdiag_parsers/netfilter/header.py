@@ -11,7 +11,15 @@ from datetime import tzinfo
 
 from msgspec import Struct
 
-from flowdiag.parserkit import MONTHS, NS, ParseContext, TimeSource, from_epoch, parse_rfc3339, yearless_instant
+from flowdiag.parserkit import (
+    MONTHS,
+    NS,
+    ParseContext,
+    TimeSource,
+    from_epoch,
+    parse_rfc3339,
+    yearless_instant,
+)
 
 __all__ = ["Header", "read_header"]
 

@@ -63,7 +63,7 @@ _FORM = re.compile(
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
-    rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] |)((?![<\dk]|\[[ \d]|\[?[A-Z][a-z])[^=]{0,128}=[^ ]{0,64} OUT=[^ ]{0,64}"
+    rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] |)((?![<\dk]|\[[ \d]|\[?[A-Z][a-z])[^=]{0,128}(?<=IN)=[^ ]{0,64} OUT=[^ ]{0,64}"
     rb"(?: MAC=[^ ]{0,80}|) SRC=[^ ]{1,45} DST=[^ ]{1,45}) LEN=\d{1,6} "
     rb"TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF |)"
     rb"(PROTO=(?:TCP|UDP)) SPT=(\d{1,5})( DPT=)(\d{1,5})"
