@@ -1,21 +1,19 @@
 """The run over all inputs: detect, cut, fold, merge.
 
-Merging is free of order, so whatever executor does the work, the outcome is the same bytes.
+Merging is free of order, so whoever does the work, the outcome is the same bytes.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
 
 from msgspec import Struct
 
 from flowdiag.ingest.alike import detect_like, name_pattern
 from flowdiag.ingest.bundles import Hint, recognise
 from flowdiag.ingest.detect import Detection, InputKind, detect
-from flowdiag.ingest.fold import events_of, fold_into, fold_part, lines_of, read_outcome
+from flowdiag.ingest.fold import events_of, fold_into
 from flowdiag.ingest.mixed import laid_apart
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
@@ -35,8 +33,6 @@ __all__ = ["Outcome", "Progress", "detect_all", "iter_events", "run"]
 
 SERIAL_BYTES = 200 << 20
 """Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
-_AHEAD = 3
-"""Parts per worker that are prepared before the first is done; counting lines runs ahead by that much."""
 _UNPACK = 8
 """How many times its size a compressed file is reckoned to hold, for deciding and for progress."""
 
@@ -106,7 +102,6 @@ def detect_all(
 def run(
     gathered: Gathered,
     options: ReadOptions,
-    executor: Executor | None = None,
     progress: Progress | None = None,
     *,
     detected: Sequence[Detection] | None = None,
@@ -117,7 +112,6 @@ def run(
     Args:
         gathered: the sources; its spool must outlive the call.
         options: how to read; ``processes`` 1 stays in this process, ``None`` decides by size.
-        executor: does the work instead, part by part (a Dask client's executor, for example); not shut down.
         progress: called now and then, from this thread.
         detected: what `detect_all` said, if it was asked before; its problems are then the caller's.
         part_bytes: about the size of the byte ranges that plain files are cut into.
@@ -133,7 +127,6 @@ def run(
     tally = Tally()
     pace = _Pace(sum(one.source.size for one in evidence), progress)
     workers = _workers(evidence, options)
-    lines: dict[str, int] = {}
     if options.scheduler is not None:
         from flowdiag.ingest.distributed import fold_on
 
@@ -146,13 +139,8 @@ def run(
         for part in _parts(here, options, problems, part_bytes):
             fold_into(tally, part, problems, pace.inside(part))
             pace.done(part)
-    elif executor is None and workers > 1:
+    elif workers > 1:
         tally = _in_processes(evidence, options, problems, workers, min(part_bytes, SHARE_BYTES), pace)
-    elif executor is not None:
-        lost = _spread(
-            _parts(evidence, options, problems, part_bytes), executor, workers, tally, problems, pace, lines
-        )
-        problems += [_unread(part, "the workers are gone") for part in lost]
     else:
         _here(evidence, options, problems, tally, pace)
     tally.rest()
@@ -288,56 +276,6 @@ def _in_processes(
     problems += found
     problems += [_unread(one.part, one.why) for one in lost]
     return tally
-
-
-def _spread(
-    parts: Iterator[Part],
-    executor: Executor,
-    workers: int,
-    tally: Tally,
-    problems: list[InputProblem],
-    pace: _Pace,
-    lines: dict[str, int],
-) -> list[Part]:
-    """Keep the workers fed and merge what comes back, `lines` growing by those of loose parts; returns the parts that were lost with a broken executor."""
-    waiting: deque[tuple[Part, Future[bytes]]] = deque()
-    lost: list[Part] = []
-    # Where a loose part is lost, the lines of those behind it are not known before it is read.
-    behind: set[str] = set()
-
-    def take() -> None:
-        part, future = waiting.popleft()
-        name = part.source.name
-        try:
-            data = future.result()
-        except BrokenExecutor:
-            lost.append(part)
-            behind.add(name)
-            return
-        except Exception as error:  # noqa: BLE001 - whatever a worker raised costs its part, and is said.
-            problems.append(_unread(part, f"{type(error).__name__}: {error}"))
-            pace.done(part)
-            return
-        if part.loose and name in behind:
-            lost.append(part)
-            return
-        shift = lines.get(name, 0) if part.loose else 0
-        outcome, found = read_outcome(data, shift)
-        lines[name] = shift + lines_of(data)
-        tally.merge(outcome)
-        problems.extend(found)
-        pace.done(part)
-
-    for part in parts:
-        if len(waiting) >= workers * _AHEAD:
-            take()
-        try:
-            waiting.append((part, executor.submit(fold_part, part)))
-        except BrokenExecutor:
-            lost.append(part)
-    while waiting:
-        take()
-    return lost
 
 
 def _unread(part: Part, why: str) -> InputProblem:

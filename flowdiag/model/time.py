@@ -11,7 +11,16 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
-__all__ = ["NS", "from_datetime", "from_epoch", "moment_text", "parse_rfc3339", "rfc3339", "rfc3339_seconds"]
+__all__ = [
+    "NS",
+    "from_datetime",
+    "from_epoch",
+    "from_micros",
+    "moment_text",
+    "parse_rfc3339",
+    "rfc3339",
+    "rfc3339_seconds",
+]
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
@@ -20,6 +29,8 @@ _YEARS = range(1900, 2200)
 """Nanoseconds of other years do not fit in 64 bits, or those of a span beside them do not."""
 _EPOCH_SECONDS = range(-2_208_988_800, 7_258_118_400)
 """The same years in seconds since the epoch."""
+_MICRO_DIGITS = 17
+"""Of 1731036139123456 there are 16; longer ones are no microseconds of these years."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE = _EPOCH.replace(tzinfo=None)
 
@@ -90,6 +101,16 @@ def _offset(text: str) -> tzinfo:
 def from_epoch(seconds: int, nanos: int = 0) -> int | None:
     """Nanoseconds of a number of seconds that a record holds; ``None`` before 1900 or after 2199."""
     return seconds * NS + nanos if seconds in _EPOCH_SECONDS else None
+
+
+def from_micros(count: str | bytes | int) -> int | None:
+    """Nanoseconds of a count of microseconds, as journals write it; ``None`` for what is none, or as in `from_epoch`."""
+    if not isinstance(count, int):
+        if not (count.isascii() and count.isdigit() and len(count) <= _MICRO_DIGITS):
+            return None
+        count = int(count)
+    seconds, micros = divmod(count, 1_000_000)
+    return from_epoch(seconds, micros * 1000)
 
 
 def from_datetime(moment: datetime) -> int:

@@ -24,7 +24,7 @@ from flowdiag.model.event import (
     WorkloadRef,
 )
 from flowdiag.model.reasons import REASONS, ReasonInfo, is_housekeeping, reason_by_code, reason_by_text
-from flowdiag.model.time import NS, from_datetime, from_epoch, parse_rfc3339, rfc3339
+from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, parse_rfc3339, rfc3339
 from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext, part_of
 from flowdiag.parserkit.framing import Frame, frame
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
@@ -105,6 +105,7 @@ __all__ = [
     "frame",
     "from_datetime",
     "from_epoch",
+    "from_micros",
     "icmp_from_name",
     "integer_of",
     "interface_name",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +11,6 @@ import pytest
 
 from flowdiag.ingest import Gathered, InputKind, ReadOptions, execute
 from flowdiag.ingest.execute import Outcome, iter_events, run
-from flowdiag.ingest.parts import Part
 from flowdiag.model.errors import UsageError
 from flowdiag.parserkit import Block, Event, FlowEvent, ParseContext, TimeSource, registry
 from flowdiag.parserkit.registry import Registered
@@ -42,10 +40,9 @@ def folder(tmp_path) -> Path:
 
 
 def read(folder: Path, **settings) -> Outcome:
-    executor = settings.pop("executor", None)
     progress = settings.pop("progress", None)
     with Gathered([str(folder)]) as gathered:
-        return run(gathered, ReadOptions(year=2026, **settings), executor, progress, part_bytes=20_000)
+        return run(gathered, ReadOptions(year=2026, **settings), progress, part_bytes=20_000)
 
 
 def said(outcome: Outcome) -> tuple:
@@ -57,67 +54,17 @@ def said(outcome: Outcome) -> tuple:
 
 
 def test_number_of_processes_changes_nothing(folder):
-    """In this process, in two others, over any executor: the same tally and the same problems."""
-    alone = read(folder, processes=1)
-    with ThreadPoolExecutor(3) as threads:
-        spread = read(folder, executor=threads)
-    pool = read(folder, processes=2)
+    """In this process, in two others, in three: the same tally and the same problems."""
+    alone, two, three = (read(folder, processes=number) for number in (1, 2, 3))
 
-    assert said(alone) == said(spread) == said(pool)
+    assert said(alone) == said(two) == said(three)
     assert len({e.line for flow in alone.tally.flows() for e in flow.examples}) > 10
-    assert alone.problems == spread.problems == pool.problems
+    assert alone.problems == two.problems == three.problems
     assert [(Path(problem.path).name, problem.code) for problem in alone.problems] == [
         ("binary", "binary"),
         ("empty.log", "empty"),
         ("notes.txt", "unknown-format"),
     ]
-
-
-class Backwards(Executor):
-    """Does everything at once, and answers in any order; parts in `fails` are lost."""
-
-    def __init__(self, fails: int = -1) -> None:
-        self.parts: list[Part] = []
-        self.fails = fails
-
-    def submit(self, fn, /, *args, **kwargs) -> Future:
-        future: Future = Future()
-        self.parts.append(args[0])
-        if len(self.parts) - 1 == self.fails:
-            future.set_exception(OSError("the node went away"))
-        else:
-            future.set_result(fn(*args, **kwargs))
-        return future
-
-
-def test_a_lost_part_is_a_problem_of_its_input(folder):
-    """The rest is read, and the report can say which lines are missing."""
-    executor = Backwards(fails=1)
-    outcome = read(folder, executor=executor)
-    lost = [problem for problem in outcome.problems if problem.code == "worker-failed"]
-
-    assert len(executor.parts) > 3
-    assert [(Path(problem.path).name, problem.line) for problem in lost] == [
-        ("a.log", executor.parts[1].first_line)
-    ]
-    assert "the node went away" in lost[0].message
-
-
-def test_a_broken_executor_is_said(folder):
-    """Every part that went down with it is named; nothing raises."""
-
-    class Gone(Backwards):
-        def submit(self, fn, /, *args, **kwargs) -> Future:
-            if len(self.parts) == 2:
-                raise BrokenExecutor
-            return super().submit(fn, *args, **kwargs)
-
-    outcome = read(folder, executor=Gone())
-    lost = [problem for problem in outcome.problems if problem.code == "worker-failed"]
-
-    assert {Path(problem.path).name for problem in lost} == {"a.log", "b.log.gz"}
-    assert all("the workers are gone" in problem.message for problem in lost)
-    assert 0 < outcome.tally.records < 2500
 
 
 def test_mostly_unreadable_files_are_said(tmp_path):
@@ -149,7 +96,7 @@ def test_one_packed_stream_is_read_here_and_tells_how_far_it_is(folder, monkeypa
     path.write_bytes(gzip.compress(lines))
     calls: list[int] = []
     with Gathered([str(path)]) as gathered:
-        outcome = run(gathered, ReadOptions(year=2026), None, lambda *told: calls.append(told[0]))
+        outcome = run(gathered, ReadOptions(year=2026), lambda *told: calls.append(told[0]))
 
     assert outcome.tally.records == 20_000
     assert len(calls) > 3

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -248,3 +249,20 @@ def test_shares_are_one_reading(data, tmp_path_factory):
     ]
     assert sorted(shared_problems, key=repr) == sorted(problems, key=repr)
     assert not lost
+
+
+@pytest.mark.parametrize("micros", ["9" * 20, "9" * 5000])
+def test_a_journal_of_no_clock_costs_nothing_but_the_time(tmp_path, micros):
+    """The packet is counted without a time, and the run goes on."""
+    message = (
+        "calico-packet: IN=cali58c64a0c8be OUT=eth0 MAC=ee:ee:ee:ee:ee:ee SRC=10.0.0.1 DST=192.0.2.1 LEN=60 TOS=0x00 "
+        "PREC=0x00 TTL=63 ID=1 DF PROTO=TCP SPT=30000 DPT=443 WINDOW=64240 RES=0x00 SYN URGP=0"
+    )
+    line = f'{{"__REALTIME_TIMESTAMP":"{micros}","_HOSTNAME":"n","MESSAGE":"{message}"}}\n'
+    (tmp_path / "journal.json").write_text(line * 2)
+    for form in (None, "netfilter"):
+        with Gathered([str(tmp_path)]) as gathered:
+            outcome = run(gathered, ReadOptions(format=form, processes=1))
+
+        assert outcome.tally.records == 2
+        assert {problem.code for problem in outcome.problems} <= {"ambiguous-format"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdiag.model.time import NS, from_datetime, from_epoch, parse_rfc3339, rfc3339
+from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, parse_rfc3339, rfc3339
 
 INSTANTS = st.integers(min_value=0, max_value=7_258_118_400 * NS - 1)
 
@@ -91,3 +91,22 @@ def test_the_remembered_seconds_do_not_change_the_answer():
     assert first + NS // 10 == parse_rfc3339("2026-09-20T14:56:45.2Z")
     with pytest.raises(ValueError):
         parse_rfc3339("2026-09-20T14:56:45.x2Z")
+
+
+def test_microseconds_of_no_clock_are_no_time():
+    """Journals are files that anybody may have written: no count, however long, is more than missing."""
+    assert from_micros("1731036139123456") == from_micros(b"1731036139123456") == 1731036139123456000
+    assert from_micros(1731036139123456) == 1731036139123456000
+    for odd in (
+        "9" * 20,
+        "9" * 5000,
+        "99999999999999999",
+        "",
+        "-1",
+        "1e6",
+        "\u0661",
+        b"\xff",
+        10**40,
+        -(10**17),
+    ):
+        assert from_micros(odd) is None

@@ -13,11 +13,10 @@ from msgspec import Struct
 
 from flowdiag.ingest.envelopes.json_lines import JsonLines
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from, text_rows
+from flowdiag.model.time import from_micros
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["JournalExport", "JournalJson"]
-
-_MICRO = 1000
 
 
 class _Entry(
@@ -27,7 +26,7 @@ class _Entry(
     # Seen with systemd 252: `{"__REALTIME_TIMESTAMP":"1731036139123456","_HOSTNAME":"node-1","MESSAGE":"calico-packet: .."}`
     # MESSAGE is a list of bytes where it is not UTF-8, and null where it is over journalctl's size limit.
     message: str | list[int] | None = None
-    micros: int | None = None
+    micros: str | int | None = None
     host: str | None = None
 
 
@@ -46,7 +45,8 @@ class JournalJson(JsonLines[_Entry]):
         message = record.message
         if not isinstance(message, str):
             message = bytes(byte & 0xFF for byte in message).decode("utf-8", "replace")
-        at = record.micros * _MICRO if record.micros is not None else row.at
+        at = from_micros(record.micros) if record.micros is not None else None
+        at = row.at if at is None else at
         return text_rows(message, row._replace(at=at, node=record.host or row.node))
 
 
@@ -114,7 +114,7 @@ class JournalExport(Layer):
         yield from text_rows(
             message,
             row._replace(
-                at=int(micros) * _MICRO if micros.isdigit() and len(micros) < 20 else row.at,
+                at=row.at if (at := from_micros(micros)) is None else at,
                 node=host.decode("utf-8", "replace") if host else row.node,
             ),
         )

@@ -25,6 +25,7 @@ from flowdiag.parserkit import (
     TimeSource,
     decode,
     fold_forms,
+    from_micros,
     is_workload_interface,
     iter_lines,
 )
@@ -151,7 +152,7 @@ def _journal_line(line: bytes, around: LineEnvelope, context: ParseContext) -> I
             )
         return
     micros = entry.get("__REALTIME_TIMESTAMP")
-    at = int(micros) * 1000 if isinstance(micros, str) and micros.isascii() and micros.isdigit() else None
+    at = from_micros(micros) if isinstance(micros, str) else None
     host = entry.get("_HOSTNAME")
     start = read_header(message, context)
     header = Header(
