@@ -1,7 +1,6 @@
 """The unit of work: one part read, parsed and folded, its outcome as bytes.
 
-`fold_part` is a plain function of a picklable value, so that it runs alike in this process, in a process pool
-and on another machine.
+`fold_part` is a plain function of a picklable value, so that it runs alike here and on another machine.
 """
 
 from __future__ import annotations

@@ -114,7 +114,8 @@ def test_a_killed_worker_costs_no_record(tmp_path, monkeypatch):
 
     assert said(path, 2) == alone
     assert jobs[:2] == [[None, None], [[5]]]
-    assert sum(len(job) for later in jobs[1:] for job in later) < 20, "what the other had read was read once"
+    # Parts are taken in order: the dead one had some of the first six, and the other all behind them.
+    assert sum(len(job) for later in jobs[1:] for job in later) <= 6 < path.stat().st_size // 40_000
 
 
 def test_a_part_that_kills_whoever_reads_it_is_the_only_one_lost(tmp_path, monkeypatch):
