@@ -22,6 +22,16 @@ settings.load_profile("flowdiag")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where Python may not keep bytecode beside the sources, the commands that tests start keep it in pytest's cache.
+
+    Hundreds of them would else compile all they import again, which is two thirds of what a short one takes.
+    """
+    if os.environ.get("PYTHONDONTWRITEBYTECODE") and hasattr(config, "cache"):
+        del os.environ["PYTHONDONTWRITEBYTECODE"]
+        os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Goldens are rewritten on request, never by accident."""
     parser.addoption(

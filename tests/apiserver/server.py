@@ -40,6 +40,8 @@ class Fault:
     headers: dict = field(default_factory=dict)
     body: bytes | None = None
     seconds: float = 0.0
+    over: bool = False
+    """Set by a test: what hangs is answered now."""
 
 
 @dataclass
@@ -99,7 +101,7 @@ class ApiServer:
         started = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
         self._thread.start()
-        started.wait(10)
+        started.wait(300)
         return self
 
     def __exit__(self, *_):
@@ -204,7 +206,10 @@ class ApiServer:
                 return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
             return status(fault.status, "Faulty", "told to fail", headers=fault.headers)
         if fault.kind == "hang":
-            await asyncio.sleep(fault.seconds)
+            loop = asyncio.get_running_loop()
+            ends = loop.time() + fault.seconds
+            while loop.time() < ends and not fault.over:  # noqa: ASYNC110 - set by another thread
+                await asyncio.sleep(0.05)
             return status(504, "Timeout", "too late")
         body = json.dumps({"kind": "List", "apiVersion": "v1", "items": [{"x": "y" * 2000}]}).encode()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})

@@ -27,7 +27,7 @@ def kubectl(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
             env=environment(HOME=tmp_path),
         )
 

@@ -13,7 +13,7 @@ import pytest
 
 COMMAND = [str(Path(sys.executable).with_name("flowdiag")), "watch"]
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)
-PATIENCE = 60
+PATIENCE = 300
 
 
 def flow(second: float, source: str = "web", *, dropped: bool = True, port: int = 8080) -> bytes:

@@ -49,7 +49,7 @@ def installed(tmp_path_factory):
 
 def _run(env, *words, **more):
     done = subprocess.run(
-        [*FLOWDIAG, *words], env=env | more, capture_output=True, text=True, check=False, timeout=120
+        [*FLOWDIAG, *words], env=env | more, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -146,6 +146,6 @@ def test_tutorial_from_an_empty_folder(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,8 @@
     python killer.py kill HISTORY EVIDENCE SEED TIMES
     python killer.py together HISTORY EVIDENCE PROCESSES TIMES
 
-A child runs the command itself; what is saved is only the interpreter's start.  Prints one JSON line.
+A child runs the command itself; what is saved is only the interpreter's start and what it imports.  Prints one
+JSON line.
 """
 
 from __future__ import annotations
@@ -45,43 +46,86 @@ def child(history, evidence, said):
     return pid
 
 
+class Span:
+    """Where kills fall: anywhere up to an end that follows the machine, however loaded it is.
+
+    A run that was in the history already when it died, or that came to its end, brings the end nearer; one that was not
+    moves it away.  It settles a third behind the commit, so that about one kill in four falls behind it.
+    """
+
+    def __init__(self, first):
+        self.end = first
+
+    def moment(self, chance, start=0.0):
+        """Seconds from a child's start."""
+        return chance.uniform(start, 1) * self.end
+
+    def met(self, *, committed):
+        """Learn from a child."""
+        self.end *= 0.87 if committed else 1.05
+
+
+def enough(tally, times):
+    """So many were killed, and on both sides of their commit; gives up where that cannot be."""
+    both = tally["committed"] and tally["uncommitted"]
+    return tally["killed"] >= times * (1 if both else 10)
+
+
+def held_against(before, after):
+    """What must be nought: (runs that were lost, reports that changed)."""
+    lost = len(before.keys() - after.keys())
+    # Only so many reports are kept: where many runs came to their end, the first ones' are let go.
+    changed = sum(after[run] not in (digest, None) for run, digest in before.items() if run in after)
+    return lost, changed
+
+
+def announced(said):
+    """The number of the run that a command said was committed, ``None`` if it had not said so."""
+    return int(said.split()[2].rstrip(",")) if said.startswith("flowdiag: run ") else None
+
+
+def ready(history, evidence):
+    """Import whatever an audit imports, by one on a history of its own."""
+    out = sys.stderr, sys.stdout
+    audit(f"{history}.other", evidence, f"{history}.other.said")
+    sys.stderr, sys.stdout = out
+
+
 def kill(history, evidence, seed, times):
     """Kill audits at random moments of their life; what was committed or announced must stay."""
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     said = f"{history}.said"
-    out = sys.stderr, sys.stdout
-    audit(history, evidence, said)  # what a first run imports, children need not
-    sys.stderr, sys.stdout = out
-    for _ in range(2):
-        start = time.monotonic()
-        os.waitpid(child(history, evidence, said), 0)
-        whole = time.monotonic() - start
+    ready(history, evidence)
+    start = time.monotonic()
+    os.waitpid(child(history, evidence, said), 0)
+    span = Span(time.monotonic() - start)
     before = runs(history)
-    tally = {"killed": 0, "lost": 0, "changed": 0, "unannounced": 0, "announced": 0}
-    while tally["killed"] < times:
+    tally = dict.fromkeys(("killed", "committed", "uncommitted", "lost", "changed", "unannounced"), 0)
+    while not enough(tally, times):
         pid = child(history, evidence, said)
-        time.sleep(chance.uniform(0, whole * 1.1))
+        time.sleep(span.moment(chance))
         os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        tally["killed"] += os.WIFSIGNALED(status)
+        killed = os.WIFSIGNALED(os.waitpid(pid, 0)[1])
         after = runs(history)
-        tally["lost"] += len(before.keys() - after.keys())
-        # Only so many reports are kept: where many runs came to their end, the first ones' are let go.
-        tally["changed"] += sum(
-            after[run] not in (digest, None) for run, digest in before.items() if run in after
-        )
-        text = open(said).read()  # noqa: PTH123, SIM115
-        if text.startswith("flowdiag: run "):
-            tally["announced"] += 1
-            tally["unannounced"] += int(text.split()[2].rstrip(",")) not in after
+        committed = len(after) > len(before)
+        span.met(committed=committed)
+        tally["killed"] += killed
+        tally["committed"] += killed and committed
+        tally["uncommitted"] += killed and not committed
+        lost, changed = held_against(before, after)
+        tally["lost"] += lost
+        tally["changed"] += changed
+        run = announced(open(said).read())  # noqa: PTH123, SIM115
+        tally["unannounced"] += run is not None and run not in after
+        # Whoever came to his end must have been kept.
+        tally["lost"] += not killed and not committed
         before = after
-    return tally | {"runs": len(before)}
+    return tally
 
 
 def together(history, evidence, processes, times):
     """Audits side by side on one history."""
-    import flowdiag.analysis.audit  # noqa: F401 - what a child needs, before it is forked
-
+    ready(history, evidence)
     codes = []
     for _ in range(times):
         pids = [child(history, evidence, f"{history}.said{place}") for place in range(processes)]

@@ -52,7 +52,7 @@ def process(*words, **env):
         text=True,
         check=False,
         env=environment(**env),
-        timeout=120,
+        timeout=300,
     )
 
 

@@ -185,7 +185,7 @@ def test_what_fails_for_a_moment_is_asked_again(cluster, kubeconfig, fault):
         (Fault("/networkpolicies", "status", times=99, status=503), "HTTP 503"),
         (Fault("/networkpolicies", "cut", times=99), "cut short"),
         (Fault("/networkpolicies", "hang", times=99, seconds=3), "did not answer within 1 s"),
-        (Fault("/networkpolicies", "drip", times=99, seconds=0.2), "not at its end after 4 s"),
+        (Fault("/networkpolicies", "drip", times=99, seconds=0.2), "not at its end after"),
         (
             Fault("/networkpolicies", "status", times=99, status=200, body=b"<html>sign in</html>"),
             "not a list",
@@ -212,7 +212,7 @@ def test_an_interrupt_ends_reading(cluster, kubeconfig):
         while not any(seen.ask.resource == "pods" for seen in cluster.seen) and run.poll() is None:
             time.sleep(0.05)
         run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=60)[1]
+        said = run.communicate(timeout=300)[1]
 
     assert run.returncode == 130
     assert said.strip() == "interrupted"

@@ -20,7 +20,7 @@ KEYS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-PATIENCE = 60
+PATIENCE = 300
 
 
 def free_port() -> int:

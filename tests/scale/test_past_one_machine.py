@@ -15,7 +15,7 @@ from msgspec import structs
 from flowdiag.ingest import Gathered, ReadOptions, run
 
 COMMAND = str(Path(sys.executable).with_name("flowdiag"))
-PATIENCE = 120
+PATIENCE = 600
 
 
 def analysed(environment, *arguments) -> bytes:
@@ -65,7 +65,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(export, store, mortal):
 
     def kill() -> None:
         with mortal.client() as client:
-            client.wait_for_workers(2, timeout=60)
+            client.wait_for_workers(2, timeout=300)
             started.set()
             while sum(map(len, client.has_what().values())) < 3:
                 pass
@@ -76,7 +76,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(export, store, mortal):
     started = threading.Event()
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    assert started.wait(60)
+    assert started.wait(300)
     there = analysed(
         store.environment, export / "day", "--state", export / "state", "--scheduler", mortal.url
     )
