@@ -1,6 +1,6 @@
-"""Connections that read alike as one: two sources told of the same call, and people need it once.
+"""Connections that read alike as one: ends that are known in different ways may have one name, and people need it once.
 
-Analysts get them apart (CSV, Parquet, JSON): which source told how much is a fact of its own.
+Analysts get them apart (CSV, Parquet, JSON).
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 The rules stand in the contract: same code, direction, isolating set and missed condition, and the
 source workload or the destination in common; every connection stands in exactly one problem.
+
+A connection is two ends, a protocol and a port: whoever refuses it, on whichever side and in whatever words, refuses
+that one connection, and what is wrong with it now speaks for it.  Apart stand what was only audited or logged, which
+the totals count apart, and what a fault or a configuration dropped, which no policy mends.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Icmp
+from flowdiag.model.event import Cause, Icmp
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.report import Confidence
@@ -54,6 +58,24 @@ class ConnectionDraft(Struct):
     """First record with a time."""
     last: int | None = None
     """Last record with a time."""
+
+    @property
+    def said_otherwise(self) -> dict[tuple[object, ...], list[Refusal]]:
+        """Refusals of which something else than `finding` is said, by what is said."""
+        spoken, found = _key(self.finding), defaultdict(list)
+        for refusal in self.refusals:
+            if (key := _key(refusal.finding)) != spoken:
+                found[key].append(refusal)
+        return found
+
+    @property
+    def limits(self) -> list[str]:
+        """What keeps a part of weight of its refusals from being surer."""
+        counts = Counter[str]()
+        for refusal in self.refusals:
+            for limit in refusal.finding.limits:
+                counts[limit] += refusal.flow.count
+        return [limit for limit, count in counts.items() if count >= self.count * _LEAD_SHARE]
 
     def __post_init__(self) -> None:
         """Sum up the refusals."""
@@ -148,15 +170,7 @@ def _connections(refusals: Sequence[Refusal]) -> list[ConnectionDraft]:
         distinct = flow.distinct
         src = end_key(flow.src, ranges.get(_beside(flow.dst, "from")))
         dst = end_key(flow.dst, ranges.get(_beside(flow.src, "to")))
-        # Reason and direction belong to the key: a drop by policy and one by an L7 rule are two facts.
-        rest = (
-            distinct.protocol,
-            distinct.port,
-            distinct.icmp,
-            refusal.finding.direction,
-            distinct.verdict,
-            distinct.reason,
-        )
+        rest = (distinct.protocol, distinct.port, _icmp_text(distinct.icmp), _counted(refusal))
         grouped[(src, dst, rest)].append(refusal)
     drafts = []
     for (src, dst, _), members in grouped.items():
@@ -171,10 +185,18 @@ def _connections(refusals: Sequence[Refusal]) -> list[ConnectionDraft]:
                 icmp=_icmp_text(shape.icmp),
                 refusals=members,
                 finding=_lead(members),
-                ports=count_ports(one.flow.distinct for one in members) if shape.folded_ports else ONE_PORT,
+                ports=count_ports(one.flow.distinct for one in members)
+                if any(one.flow.distinct.folded_ports for one in members)
+                else ONE_PORT,
             )
         )
     return _fold_ports(drafts)
+
+
+def _counted(refusal: Refusal) -> tuple[str, Cause | None]:
+    """What the totals count apart, and what is no policy's: never one connection with what a policy refused."""
+    distinct = refusal.flow.distinct
+    return str(distinct.verdict), None if distinct.cause is Cause.POLICY else distinct.cause
 
 
 def _refusal_order(refusal: Refusal) -> tuple[int, int, str, str]:
@@ -242,21 +264,34 @@ def _outside_address(end: Endpoint) -> str | None:
 
 
 def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
-    spans: dict[tuple[object, ...], list[ConnectionDraft]] = defaultdict(list)
+    """Many ports of one cause become none; what else has none between the same ends is the same connection then."""
+    spans: dict[tuple[tuple[object, ...], tuple[object, ...]], list[ConnectionDraft]] = defaultdict(list)
+    scans: dict[tuple[object, ...], list[ConnectionDraft]] = defaultdict(list)
     kept: list[ConnectionDraft] = []
     for draft in drafts:
-        if draft.port is None and draft.ports == ONE_PORT:
+        between = (draft.source, draft.destination, draft.protocol, _counted(draft.refusals[0]))
+        if draft.icmp is not None:
             kept.append(draft)
-            continue
-        cause = _cause(draft.finding, draft)
-        spans[(draft.source, draft.destination, draft.protocol, *cause)].append(draft)
-    for members in spans.values():
-        if sum(member.ports.least for member in members) < _FOLD_PORTS_FROM:
+        elif draft.port is None:
+            scans[between].append(draft)
+        else:
+            spans[(between, _key(draft.finding))].append(draft)
+    for (ends, key), members in spans.items():
+        rest = [draft for draft in scans.get(ends, ()) if _key(draft.finding) == key]
+        ports = sum(draft.ports.least for draft in members) + sum(
+            draft.ports.least for draft in rest if draft.ports != ONE_PORT
+        )
+        if ports < _FOLD_PORTS_FROM:
+            kept.extend(members)
+        else:
+            scans[ends].extend(members)
+    for members in scans.values():
+        if len(members) == 1:
             kept.extend(members)
             continue
         members.sort(key=lambda member: member.order)
         refusals = sorted((r for member in members for r in member.refusals), key=_refusal_order)
-        first = members[0]
+        first, lead = members[0], _lead(refusals)
         kept.append(
             ConnectionDraft(
                 source=first.source,
@@ -265,7 +300,7 @@ def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
                 port=None,
                 icmp=None,
                 refusals=refusals,
-                finding=first.finding,
+                finding=next((m.finding for m in members if _key(m.finding) == _key(lead)), lead),
                 ports=count_ports(refusal.flow.distinct for refusal in refusals),
             )
         )

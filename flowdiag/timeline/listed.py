@@ -25,14 +25,14 @@ def policy_views(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[Po
     denials: Counter[PolicyRef] = Counter()
     for draft in drafts:
         for connection in draft.connections:
-            refs: set[PolicyRef] = set()
+            other = connection.refusals[0].flow.distinct.verdict in NOT_DENIED
             for refusal in connection.refusals:
-                refs.update(refusal.finding.isolating)
+                refs = set(refusal.finding.isolating)
                 if refusal.finding.decided_by is not None:
                     refs.add(refusal.finding.decided_by.policy)
-            other = connection.refusals[0].flow.distinct.verdict in NOT_DENIED
-            for ref in refs:
-                denials[ref] += 0 if other else connection.count
+                # A connection may be refused by other policies at other times.
+                for ref in refs:
+                    denials[ref] += 0 if other else refusal.flow.count
             for rule in connection.finding.nearest:
                 denials[rule.policy] += 0
     ordered = sorted(denials.items(), key=lambda item: (-item[1], repr(item[0])))

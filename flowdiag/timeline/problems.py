@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from flowdiag.model.event import Cause, ObjectRef, PolicyHit
@@ -19,11 +19,11 @@ from flowdiag.model.report import (
     RecordedPolicy,
     Severity,
 )
-from flowdiag.model.time import NS, rfc3339
+from flowdiag.model.time import NS, moment_text, rfc3339
 from flowdiag.model.words import plural
 from flowdiag.timeline.commands import confirm_commands
 from flowdiag.timeline.ends import EndKey, EndViews, end_name, end_namespace
-from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
+from flowdiag.timeline.group import ConnectionDraft, ProblemDraft, Refusal
 from flowdiag.timeline.marks import ChangeMark, in_time, near_changes
 from flowdiag.timeline.ports import count_ports
 
@@ -35,6 +35,8 @@ _TITLE_MARK = re.compile(r"\{source\}|\{destination\}|\{port\}")
 _MAX_EVIDENCE = 5
 _MAX_AGES = 1000
 _MAX_NEAREST = 5
+_MAX_OTHERWISE = 3
+_MAX_NAMED = 3
 _ONGOING_S = 60
 """A refusal in the last minute of the evidence is still happening, as far as anybody can see."""
 
@@ -116,7 +118,7 @@ def make_problem(
         advice=finding.advice,
         verify=confirm_commands(source, destination, lead.protocol, lead.port, finding.isolating),
         references=finding.references,
-        notes=(*notes, *_attempts(draft), *_scan(draft), *_distinct_limits(draft)),
+        notes=(*notes, *_otherwise(draft), *_attempts(draft), *_scan(draft), *_distinct_limits(draft)),
     )
 
 
@@ -157,10 +159,47 @@ def _attempts(draft: ProblemDraft) -> tuple[str, ...]:
     )
 
 
+def _otherwise(draft: ProblemDraft) -> tuple[str, ...]:
+    """What else refused the same connections, which the problem does not speak of: before it, or other pods' packets."""
+    found: dict[tuple[object, ...], list[Refusal]] = defaultdict(list)
+    for connection in draft.connections:
+        for key, refusals in connection.said_otherwise.items():
+            found[key].extend(refusals)
+    said = []
+    for refusals in found.values():
+        flows, finding = [one.flow for one in refusals], refusals[0].finding
+        times = [flow.last for flow in flows if flow.last is not None]
+        count = sum(flow.count for flow in flows)
+        side = f" on {finding.direction}" if finding.direction is not None else ""
+        names = [_called(ref) for ref in finding.isolating]
+        if finding.decided_by is not None and finding.decided_by.policy not in finding.isolating:
+            names.append(_called(finding.decided_by.policy))
+        by = f" by {' and '.join(names[:_MAX_NAMED])}" if names else ""
+        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+        until = f", the last at {moment_text(max(times))}" if times else ""
+        said.append(
+            (
+                -count,
+                f"{count:,} of them {'was' if count == 1 else 'were'} refused otherwise ({finding.code}{side}{by}{more}){until}",
+            )
+        )
+    said.sort()
+    rest = (
+        (f"and otherwise in {plural(len(said) - _MAX_OTHERWISE, 'more way')}",)
+        if len(said) > _MAX_OTHERWISE
+        else ()
+    )
+    return (*(text for _, text in said[:_MAX_OTHERWISE]), *rest)
+
+
+def _called(ref: PolicyRef) -> str:
+    return f"{ref.kind} {ref.name}" if ref.namespace is None else f"{ref.kind} {ref.namespace}/{ref.name}"
+
+
 def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:
     seen: dict[str, None] = {}
     for connection in draft.connections:
-        for limit in connection.finding.limits:
+        for limit in (*connection.finding.limits, *connection.limits):
             seen.setdefault(limit)
     return tuple(seen)[:8]
 

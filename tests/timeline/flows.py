@@ -27,7 +27,20 @@ def outside(ip):
     return Endpoint(kind=EndpointKind.EXTERNAL, ip=ip, known_by=KnownBy.ADDRESS)
 
 
-def flow(src, dst, port=8080, *, count=1, at=100, last=None, verdict=Verdict.DENIED, width=1, protocol="TCP"):
+def flow(
+    src,
+    dst,
+    port=8080,
+    *,
+    count=1,
+    at=100,
+    last=None,
+    verdict=Verdict.DENIED,
+    width=1,
+    protocol="TCP",
+    cause=Cause.POLICY,
+    reason="POLICY_DENIED",
+):
     """A flow with all its records in one bucket `at` seconds after the epoch."""
     first = at * NS
     end = (last if last is not None else at) * NS
@@ -45,10 +58,10 @@ def flow(src, dst, port=8080, *, count=1, at=100, last=None, verdict=Verdict.DEN
         direction=Direction.EGRESS,
         verdict=verdict,
         verdict_raw="DROPPED",
-        cause=Cause.POLICY if verdict == Verdict.DENIED else None,
-        reason="POLICY_DENIED",
+        cause=cause if verdict == Verdict.DENIED else None,
+        reason=reason,
         reason_code=133,
-        reason_raw="POLICY_DENIED",
+        reason_raw=reason,
         policies=(),
         l7=None,
         turned=False,
@@ -86,6 +99,7 @@ def finding(
     isolating=(),
     key="",
     severity="high",
+    direction="egress",
 ):
     """A finding of `code`."""
     return Finding(
@@ -94,12 +108,14 @@ def finding(
         title=title,
         severity=Severity(severity),
         confidence=Confidence.DERIVED,
-        direction="egress",
+        direction=direction,
         isolating=isolating,
         cause_key=key,
     )
 
 
-def refusal(src, dst, port=8080, *, code="FD101", key="", **more):
+def refusal(src, dst, port=8080, *, code="FD101", key="", direction="egress", isolating=(), **more):
     """A refused flow with its finding."""
-    return Refusal(flow(src, dst, port, **more), finding(code, key=key))
+    return Refusal(
+        flow(src, dst, port, **more), finding(code, key=key, direction=direction, isolating=isolating)
+    )

@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from flows import flow, outside, pod, refusal
 
+from flowdiag.model.event import Cause
+from flowdiag.model.policy import PolicyRef
 from flowdiag.timeline.ends import fold_addresses
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.group import group
@@ -80,6 +82,94 @@ def test_a_straggler_does_not_speak_for_a_connection():
     )
 
     assert problem.finding.cause_key == "then"
+
+
+def test_a_connection_that_different_policies_refuse_is_in_one_problem_and_a_note_tells_of_the_other():
+    """Refused on its way out, and once that was mended on its way in: the problem is what is wrong now."""
+    source, destination = pod("a", "x"), pod("b", "y")
+    closed = PolicyRef("NetworkPolicy", "networking.k8s.io", "a", "default-deny")
+    denylist = PolicyRef("CiliumClusterwideNetworkPolicy", "cilium.io", None, "denylist")
+    (draft,) = group(
+        [
+            refusal(source, destination, isolating=(closed,), at=100, count=50),
+            refusal(
+                source, destination, code="FD102", direction="ingress", at=900, count=9, reason="L7_DENIED"
+            ),
+            refusal(
+                source, destination, code="FD103", isolating=(denylist,), at=60, count=1, reason="DENYLIST"
+            ),
+        ]
+    )
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert (problem.code, problem.direction, problem.count) == ("FD102", "ingress", 60)
+    assert [connection.count for connection in problem.connections] == [60]
+    assert problem.notes == (
+        "50 of them were refused otherwise (FD101 on egress by NetworkPolicy a/default-deny), the last at 1970-01-01 00:01:40 UTC",
+        "1 of them was refused otherwise (FD103 on egress by CiliumClusterwideNetworkPolicy denylist), the last at 1970-01-01 00:01:00 UTC",
+    )
+
+
+def test_what_is_no_policy_s_or_was_let_through_stands_apart():
+    """Audited traffic is counted apart, and no policy mends what a fault dropped."""
+    source, destination = pod("a", "x"), pod("b", "y")
+    problems = group(
+        [
+            refusal(source, destination, count=5),
+            refusal(source, destination, count=3, verdict="audited"),
+            refusal(source, destination, code="FD701", count=2, cause=Cause.FAULT),
+        ]
+    )
+
+    assert sorted(problem.count for problem in problems) == [2, 3, 5]
+
+
+def test_scans_that_different_policies_refuse_are_one_connection():
+    """Ports that nobody lists cannot tell two connections between the same ends apart."""
+    source, destination = outside("203.0.113.7"), pod("edge", "gateway-1", "gateway")
+    (problem,) = group(
+        [
+            refusal(source, destination, port, key=key, at=port, count=2)
+            for key, first in (("then", 1000), ("now", 2000))
+            for port in range(first, first + 12)
+        ]
+    )
+
+    (connection,) = problem.connections
+    assert (connection.port, connection.count, connection.ports) == (None, 48, (24, 24))
+    assert problem.finding.cause_key == "now"
+
+
+REFUSED_BY = st.lists(
+    st.tuples(
+        st.sampled_from([pod("a", "x"), pod("a", "x-2", "x"), outside("192.0.2.7")]),
+        st.sampled_from([pod("b", "y"), pod("b", "z")]),
+        st.sampled_from([53, 8080, *range(1000, 1012), None]),
+        st.sampled_from(["TCP", "UDP"]),
+        st.sampled_from(["egress", "ingress", None]),
+        st.sampled_from(["FD101", "FD204"]),
+        st.sampled_from(["POLICY_DENIED", "POLICY_DENY", None]),
+        st.integers(1, 90),
+        st.integers(0, 500),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(REFUSED_BY)
+def test_every_refused_connection_stands_once_in_all_problems(rows):
+    """Whichever side refuses it, by whichever policies and in whichever words."""
+    problems = group(
+        [
+            refusal(s, d, port, protocol=protocol, direction=way, code=code, reason=reason, count=n, at=at)
+            for s, d, port, protocol, way, code, reason, n, at in rows
+        ]
+    )
+    listed = [(c.source, c.destination, c.protocol, c.port) for p in problems for c in p.connections]
+
+    assert len(listed) == len(set(listed))
+    assert sum(row[-2] for row in rows) == sum(p.count for p in problems)
 
 
 def test_a_scanner_is_one_connection():
