@@ -69,6 +69,11 @@ times = st.sampled_from(
         "2026-04-01T10:03:00.500000000Z",
         "2026-04-01T12:00:59.999999999+02:00",
         "2026-04-01T10:00:99.000000000Z",
+        "2026-04-01T10:00:00,500000000Z",
+        "2026-04-01T10:00:00.5000000001",
+        "2026-04-01T10:00:00.1_5Z",
+        "2026-04-01T10:00:00.²Z",
+        "2026-04-01T10:00:00.٣Z",
         "soon",
     ]
 )
@@ -91,7 +96,10 @@ flows = st.fixed_dictionaries(
         "verdict": st.sampled_from(
             ["FORWARDED", "DROPPED", "DROPPED", "AUDIT", "ERROR", "REDIRECTED", "NEW", 2, 1, None]
         ),
-        "IP": st.fixed_dictionaries({"source": addresses, "destination": addresses}),
+        "IP": st.fixed_dictionaries({}, optional={"source": addresses, "destination": addresses}),
+        "ethernet": st.sampled_from(
+            [{"source": "02:00:00:00:00:01", "destination": "02:00:00:00:00:02"}, {}]
+        ),
         "l4": transports,
         "source": ends,
         "destination": ends,

@@ -19,6 +19,7 @@ from flowdiag_parsers.hubble.json_fields import canonical_ip
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Memory
+from flowdiag_parsers.hubble.json_native import Scanner
 
 __all__ = ["fold_lines"]
 
@@ -59,20 +60,44 @@ class _Folding:
     def run(self) -> None:
         data = self._block.data
         bare = data.find(b'"flow"', 0, 4096) < 0
-        start, index, size = 0, 0, len(data)
-        while start < size:
-            end = data.rfind(b"\n", start, start + _RUN) + 1
-            if not end:
-                end = data.find(b"\n", start + _RUN - 1) + 1 or size
-            index += self._run(data[start:end], index, bare=bare)
-            start = end
+        scanner = self._memory.scanner(len(data))
+        if scanner is not None:
+            lines = self._scanned(scanner, data, bare=bare)
+            if len(lines):
+                self._read(lines.joined(), lines, bare=bare)
+        else:
+            start, index, size = 0, 0, len(data)
+            while start < size:
+                end = data.rfind(b"\n", start, start + _RUN) + 1
+                if not end:
+                    end = data.find(b"\n", start + _RUN - 1) + 1 or size
+                run = data[start:end]
+                lines = _Lines.all_of(run, index)
+                self._read(run, lines, bare=bare)
+                index += len(lines)
+                start = end
         if self._records:
             timed = self._last >= 0
             self._sink.seen(self._records, self._first if timed else None, self._last if timed else None)
 
-    def _run(self, run: bytes, index: int, *, bare: bool) -> int:
-        """Count the records of a run of lines, the first of which has `index`; returns how many lines."""
-        lines = _Lines(run)
+    def _scanned(self, scanner: Scanner, data: bytes, *, bare: bool) -> _Lines:
+        """Count the lines that the scanner knows; returns the others."""
+        srcs, dsts, ports, kinds, ats, flags, first, last, left, _ = scanner.scan(data, bare)
+        if ats:
+            waiting = self._sink.waiting
+            waiting.srcs.frombytes(srcs)
+            waiting.dsts.frombytes(dsts)
+            waiting.ports.frombytes(ports)
+            waiting.kinds.frombytes(kinds)
+            waiting.ats.frombytes(ats)
+            waiting.flags.frombytes(flags)
+            self._first, self._last = min(self._first, first), max(self._last, last)
+            self._records += len(ats) // 8
+        places = memoryview(left).cast("q").tolist()
+        return _Lines(data, places[0::3], places[1::3], places[2::3])
+
+    def _read(self, run: bytes, lines: _Lines, *, bare: bool) -> None:
+        """Count the records of some lines, which stand in `run` one behind the other."""
         count = len(lines)
         # A blank line and two objects glued together would make up for each other in the count.
         if lines.are_long and _is_utf8(run):
@@ -81,8 +106,8 @@ class _Folding:
             except (msgspec.DecodeError, RecursionError):
                 flows = []
             if len(flows) == count:
-                self._fold(flows, lines, index)
-                return count
+                self._fold(flows, lines, bare=bare)
+                return
         for offset in range(count):
             line = lines[offset]
             if not line or line.isspace():
@@ -93,10 +118,9 @@ class _Folding:
                     flows = _flows(line, bare=bare)
                 except (msgspec.DecodeError, RecursionError):
                     flows = []
-            self._fold(flows if len(flows) == 1 else [None], lines, index, offset)
-        return count
+            self._fold(flows if len(flows) == 1 else [None], lines, offset, bare=bare)
 
-    def _slowly(self, lines: _Lines, position: int, index: int) -> None:
+    def _slowly(self, lines: _Lines, position: int) -> None:
         from flowdiag_parsers.hubble.flow_json import parse_line
 
         line = lines[position]
@@ -105,17 +129,17 @@ class _Folding:
         block = self._block
         # Only the last line of the input can lack its newline, and only the last run has it.
         cut_off = block.last and lines.is_cut_off(position)
-        for event in parse_line(line, block.of_line(index + position), self._context, last=cut_off):
+        for event in parse_line(line, block.of_line(lines.numbers[position]), self._context, last=cut_off):
             self._sink.add(event)
 
-    def _fold(self, flows: Sequence[Flow | None], lines: _Lines, index: int, offset: int = 0) -> None:
+    def _fold(self, flows: Sequence[Flow | None], lines: _Lines, offset: int = 0, *, bare: bool) -> None:
         """The loop that every record goes through; locals, and as little as can be.
 
         Args:
-            flows: of consecutive lines; ``None`` for those that did not fit.
-            lines: of their run.
-            index: in the block, of the first line of the run.
+            flows: of consecutive ones of `lines`; ``None`` for those that did not fit.
+            lines: the lines.
             offset: of the first of `flows` among `lines`.
+            bare: lines are flows, without a wrapper.
         """
         memory, sink = self._memory, self._sink
         # Lists take a number in a third of the time that arrays do.
@@ -129,19 +153,20 @@ class _Folding:
         first, last, records = self._first, self._last, 0
         node: str | None = None
         codes: Codes = {}
+        teaching = memory.teaching
         for position, flow in enumerate(flows, offset):
             if flow is None or flow.aggregate is not ABSENT:
-                self._slowly(lines, position, index)
+                self._slowly(lines, position)
                 continue
             time, ip = flow.time, flow.IP
             source, destination = flow.source, flow.destination
             if time is None or ip is None or source is ABSENT or destination is ABSENT:
-                self._slowly(lines, position, index)
+                self._slowly(lines, position)
                 continue
             if flow.node_name != node or node is None:
                 node = flow.node_name
                 if node is None:
-                    self._slowly(lines, position, index)
+                    self._slowly(lines, position)
                     continue
                 known = memory.codes.get(node)
                 if known is None:
@@ -149,18 +174,25 @@ class _Folding:
                 codes = known
             # When.
             try:
-                base, minute = seconds[time[:19]]
+                base, minute = seconds[time[:20]]
+                fraction = time[20:-1]
                 # Go leaves out zeroes at the end: one record in ten has fewer digits.
-                at = base + int(time[20:-1]) * SCALES[len(time)]
+                at = base + int(fraction) * SCALES[len(time)]
+                if time[-1] != "Z" or not (fraction.isdigit() and time.isascii()):
+                    at = -1
             except (KeyError, ValueError):
                 at = -1
             if at < 0:
                 at, minute = memory.instant(time)
                 if at < 0:
-                    self._slowly(lines, position, index)
+                    self._slowly(lines, position)
                     continue
             # Who.
             address = ip.source
+            if not address or not ip.destination:
+                # Ends without an address are told apart by their MAC addresses, which are not decoded here.
+                self._slowly(lines, position)
+                continue
             forms = ends.get(address)
             if forms is None:
                 src = memory.end(address, source, sink)
@@ -180,10 +212,11 @@ class _Folding:
                 dst = forms[3]
             else:
                 dst = memory.end(address, destination, sink)
+            straight = src, dst
             if src < 0 or dst < 0:
                 # A bare address; two of them are told apart by interfaces, which are not decoded here.
                 if NO_END in (src, dst) or (src < 0 and dst < 0):
-                    self._slowly(lines, position, index)
+                    self._slowly(lines, position)
                     continue
                 if src < 0:
                     src = BARE - src
@@ -209,13 +242,13 @@ class _Folding:
             else:
                 protocol, sport, port = other_protocol(l4)
                 if protocol < 0:
-                    self._slowly(lines, position, index)
+                    self._slowly(lines, position)
                     continue
             l7, verdict, is_reply, event = flow.l7, flow.verdict, flow.is_reply, flow.event_type
             refused = verdict in REFUSED
             if refused and l7 is not None:
                 # A refused request's L7 part tells flows apart.
-                self._slowly(lines, position, index)
+                self._slowly(lines, position)
                 continue
             if (
                 event is not None
@@ -238,9 +271,10 @@ class _Folding:
             if code is None:
                 code = memory.code(codes, kind, protocol, flow)
             if code is SLOW:
-                self._slowly(lines, position, index)
+                self._slowly(lines, position)
                 continue
-            if is_reply or (is_reply is None and looks_like_reply(flags, sport, port)):
+            turned = is_reply or (is_reply is None and looks_like_reply(flags, sport, port))
+            if turned:
                 src, dst, port, sport = dst, src, sport, port
                 way = code.turned
                 if way is None:
@@ -254,6 +288,10 @@ class _Folding:
             if number >= 0:
                 if way.has_services:
                     src, dst = memory.served(src, dst, way, sink)
+                if teaching and l7 is None:
+                    memory.teach(
+                        flow, lines.whole(position), at, straight, way, flags, turned=bool(turned), bare=bare
+                    )
                 srcs.append(src)
                 dsts.append(dst)
                 ports.append(port or -1)
@@ -281,7 +319,7 @@ class _Folding:
                 if flags:
                     lane.flags |= flags
                 if refused:
-                    line = self._block.of_line(index + position).line
+                    line = self._block.of_line(lines.numbers[position]).line
                     sink.keep(lane, at, sport or None, line, lines[position])
             if l7 is not None and not refused and (dns := l7.dns) is not None and dns.ips and dns.query:
                 self._answer(dns, at)
@@ -365,38 +403,55 @@ def _is_utf8(data: bytes) -> bool:
 
 
 class _Lines:
-    """The lines of a run by number, without their ends; only those asked for are cut out.
+    """Some lines of a run by number, without their ends; only those asked for are cut out."""
 
-    For long lines searching beats counting byte by byte.
-    """
+    __slots__ = ("_ends", "_run", "_starts", "numbers")
 
-    __slots__ = ("_ends", "_run", "are_long")
+    def __init__(self, run: bytes, starts: list[int], ends: list[int], numbers: Sequence[int]) -> None:
+        self._run = run
+        self._starts = starts
+        self._ends = ends
+        self.numbers = numbers
+        """Which lines of the block they are, from 0 on."""
 
-    def __init__(self, run: bytes) -> None:
+    @classmethod
+    def all_of(cls, run: bytes, index: int) -> _Lines:
+        """Every line of a run, the first of which is the block's line `index`.
+
+        For long lines searching beats counting byte by byte.
+        """
         find = run.find
         ends: list[int] = []
-        start, at, long = 0, find(b"\n"), True
+        at = find(b"\n")
         while at >= 0:
-            if at - start < _SHORT:
-                long = False
             ends.append(at)
-            start = at + 1
-            at = find(b"\n", start)
-        if start < len(run):
+            at = find(b"\n", at + 1)
+        if not run.endswith(b"\n"):
             ends.append(len(run))
-        self._run = run
-        self._ends = ends
-        self.are_long = long
-        """Whether all but the last are long enough to hold a flow."""
+        return cls(run, [0, *(end + 1 for end in ends[:-1])], ends, range(index, index + len(ends)))
 
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __getitem__(self, index: int) -> bytes:
-        start = self._ends[index - 1] + 1 if index else 0
-        line = self._run[start : self._ends[index]]
+    def __getitem__(self, place: int) -> bytes:
+        line = self._run[self._starts[place] : self._ends[place]]
         return line[:-1] if line.endswith(b"\r") else line
 
-    def is_cut_off(self, index: int) -> bool:
+    @property
+    def are_long(self) -> bool:
+        """Whether all are long enough to hold a flow."""
+        return all(end - start >= _SHORT for start, end in zip(self._starts, self._ends, strict=True))
+
+    def whole(self, place: int) -> bytes:
+        """A line with its end."""
+        return self._run[self._starts[place] : self._ends[place] + 1]
+
+    def joined(self) -> bytes:
+        """All of them, one behind the other, with their ends."""
+        return b"".join(
+            [self._run[start : end + 1] for start, end in zip(self._starts, self._ends, strict=True)]
+        )
+
+    def is_cut_off(self, place: int) -> bool:
         """Whether this line lacks its newline."""
-        return self._ends[index] == len(self._run)
+        return self._ends[place] == len(self._run)

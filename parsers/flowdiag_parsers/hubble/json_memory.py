@@ -27,6 +27,7 @@ from flowdiag_parsers.hubble.json_ends import read_end
 from flowdiag_parsers.hubble.json_flow import read_l4
 from flowdiag_parsers.hubble.json_hot import Flow
 from flowdiag_parsers.hubble.json_kinds import Kind, protocol_of, read_kind
+from flowdiag_parsers.hubble.json_native import Scanner, new_scanner
 
 __all__ = ["BARE", "NO_END", "SCALES", "SLOW", "Code", "Codes", "LaneKey", "Memory", "Way"]
 
@@ -40,6 +41,10 @@ _MAX_LANES = 300_000
 _MAX_SECONDS = 65_536
 _MAX_KINDS = 50_000
 _MAX_FLAGS = 32
+_WORTH_SCANNING = 1 << 20
+"""Bytes after which a scanner is worth its own start."""
+_MAX_UNTAUGHT = 1_000
+"""Lines in a row that a scanner could not be taught: another encoder's, with spaces between."""
 NO_END = -1
 """For bytes that are no endpoint."""
 BARE = -2
@@ -86,36 +91,115 @@ class Memory:
     """Good for as long as the sink's numbers are."""
 
     __slots__ = (
+        "_bytes",
         "_forms",
         "_known",
         "_minutes",
         "_peers",
+        "_scanner",
         "_served",
+        "_services",
+        "_untaught",
         "_ways",
         "codes",
         "ends",
         "flags",
         "lanes",
         "seconds",
+        "teaching",
     )
 
     def __init__(self) -> None:
-        self.ends: dict[str | None, list[Any]] = {}
+        self.ends: dict[str, list[Any]] = {}
         """Address -> the two forms of its endpoint last seen: bytes, number, bytes, number."""
         self.lanes: dict[LaneKey, Lane] = {}
         self.codes: dict[str, Codes] = {}
         """By node: a code is of one node."""
         self.seconds: dict[str, tuple[int, int]] = {}
-        """``2026-04-01T10:00:07`` -> its nanoseconds, and the second at which its minute starts."""
+        """``2026-04-01T10:00:07.`` -> its nanoseconds, and the second at which its minute starts."""
         self.flags: list[tuple[Raw, int]] = []
         """The few forms of ``flags``; comparing bytes is cheaper than making them hashable."""
-        self._forms: dict[tuple[str | None, bytes], int] = {}
+        self._forms: dict[tuple[str, bytes], int] = {}
         self._peers: dict[int, Peer] = {}
         """By the sink's number: an end without what stands beside it in the record."""
         self._served: dict[tuple[int, str], int] = {}
         self._known: dict[tuple[str, int, Kind], Code] = {}
         self._minutes: dict[str, int] = {}
         self._ways = 0
+        self.teaching = False
+        """Whether there is a scanner to `teach`."""
+        self._scanner: Scanner | None = None
+        self._services: dict[str | None, int] = {None: -1}
+        self._untaught = 0
+        self._bytes = 0
+
+    def scanner(self, size: int) -> Scanner | None:
+        """Who takes the lines that are known of a block of `size` bytes; ``None`` where all are to be read in full."""
+        if self._bytes <= _WORTH_SCANNING:
+            self._bytes += size
+            if self._bytes > _WORTH_SCANNING:
+                self._scanner = new_scanner()
+                self.teaching = self._scanner is not None
+        return self._scanner
+
+    def teach(
+        self,
+        flow: Flow,
+        line: bytes,
+        at: int,
+        ends: tuple[int, int],
+        way: Way,
+        flags: int,
+        *,
+        turned: bool,
+        bare: bool,
+    ) -> None:
+        """Have the scanner take lines like this one, which was read in full.
+
+        Args:
+            flow: what it says.
+            line: with its newline.
+            at: its time, nanoseconds.
+            ends: source and destination as recorded, as `end` gave them.
+            way: how it is counted.
+            flags: bits.
+            turned: whether source and destination were turned round.
+            bare: whether it has no wrapper.
+        """
+        scanner = self._scanner
+        if scanner is None:
+            return
+        numbers = tuple(BARE - end if end < 0 else end for end in ends)
+        services = tuple(self._service_number(service) for service in way.services)
+        turned_ends = numbers[::-1] if turned else numbers
+        for number, service, place in zip(turned_ends, way.services, services, strict=True):
+            if service is not None:
+                scanner.serve(number, place, self._served[number, service])
+        l4 = flow.l4
+        ports = None if l4 is None else l4.TCP or l4.UDP
+        taught = scanner.learn(
+            line,
+            bare,
+            at,
+            bytes(flow.source),
+            bytes(flow.destination),
+            (ports and ports.source_port) or 0,
+            (ports and ports.destination_port) or 0,
+            numbers[0],
+            ends[0] < 0,
+            numbers[1],
+            ends[1] < 0,
+            way.number,
+            turned,
+            flags,
+            *services,
+        )
+        self._untaught = 0 if taught else self._untaught + 1
+        if self._untaught > _MAX_UNTAUGHT:
+            self._scanner, self.teaching = None, False
+
+    def _service_number(self, service: str | None) -> int:
+        return self._services.setdefault(service, len(self._services))
 
     def is_full(self) -> bool:
         """Whether it is time to forget; never within a block."""
@@ -124,13 +208,14 @@ class Memory:
             or len(self._forms) > _MAX_ENDS
             or len(self._served) > _MAX_ENDS
             or sum(map(len, self.codes.values())) > _MAX_KINDS
+            or (self._scanner is not None and self._scanner.is_full)
         )
 
     def instant(self, time: str) -> tuple[int, int]:
         """Nanoseconds and the second at which the minute starts; -1 where it is no usable time."""
         minute = self._minutes.get(time[:17])
         scale = SCALES.get(len(time))
-        plain = scale is not None and time[-1] == "Z" and time[19] == "."
+        plain = scale is not None and time[-1] == "Z" and time[19] == "." and time.isascii()
         if (
             scale is not None
             and plain
@@ -152,10 +237,10 @@ class Memory:
             if plain:
                 _remember(self._minutes, time[:17], minute)
         if plain:
-            _remember(self.seconds, time[:19], (second * _NS, minute))
+            _remember(self.seconds, time[:20], (second * _NS, minute))
         return at, minute
 
-    def end(self, address: str | None, raw: Raw, sink: FlowSink) -> int:
+    def end(self, address: str, raw: Raw, sink: FlowSink) -> int:
         """Number of an endpoint at an address: see `NO_END` and `BARE`."""
         whole = bytes(raw)
         number = self._forms.get((address, whole))
@@ -166,8 +251,7 @@ class Memory:
                 return NO_END
             if not isinstance(end, dict):
                 return NO_END
-            # An empty address says as little as none.
-            peer = named_peer(read_end(end, ip=address or None))
+            peer = named_peer(read_end(end, ip=address))
             number = sink.peer(peer)
             self._peers[number] = peer
             if not _is_named(peer):

@@ -1,0 +1,73 @@
+"""The scanner in C, where it is installed (`parsers/native`): takes the lines that are like ones already read.
+
+It decides nothing: whatever it counts, `json_fold` had read a line like it in full and taught it what that comes to.
+Without it all lines are read in full.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from os import urandom
+from typing import Protocol, cast
+
+from flowdiag.parserkit import port_kind
+
+__all__ = ["Scanner", "new_scanner"]
+
+_INTERFACE = 1
+"""Of `flowdiag_native`; another one is not ours."""
+
+
+class Scanner(Protocol):
+    """What `flowdiag_native.Scanner` does; see its docstrings."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes in no more."""
+
+    def scan(
+        self, data: bytes, bare: bool, /
+    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, int]:
+        """Sources, destinations, ports, kinds, times, flags, first, last, what is left, number of lines."""
+
+    def learn(
+        self,
+        line: bytes,
+        bare: bool,
+        time: int,
+        source: bytes,
+        destination: bytes,
+        source_port: int,
+        destination_port: int,
+        source_number: int,
+        source_bare: bool,
+        destination_number: int,
+        destination_bare: bool,
+        kind: int,
+        turned: bool,
+        flags: int,
+        source_service: int,
+        destination_service: int,
+        /,
+    ) -> bool:
+        """Remember what a line came to."""
+
+    def serve(self, number: int, service: int, result: int, /) -> None:
+        """Remember an end with its service."""
+
+
+def new_scanner() -> Scanner | None:
+    """One that knows nothing yet; ``None`` where none is installed."""
+    try:
+        native = import_module("flowdiag_native")
+    except ImportError:
+        return None
+    if getattr(native, "INTERFACE", None) != _INTERFACE:
+        return None
+    return cast("Scanner", native.Scanner(_port_classes(), int.from_bytes(urandom(8), "little")))
+
+
+@cache
+def _port_classes() -> bytes:
+    return bytes(map(port_kind, range(65_536)))

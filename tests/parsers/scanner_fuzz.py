@@ -1,0 +1,156 @@
+"""Lines with changed, moved and missing bytes for `flowdiag_native`; run by itself, under sanitizers too.
+
+    python scanner_fuzz.py SEED LINES
+
+What is taken must be JSON that differs from a taught line in nothing but slots.  Prints how many lines were taken.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+
+import flowdiag_native
+
+ENDS = [
+    {
+        "ID": 7,
+        "identity": 100,
+        "namespace": "a",
+        "labels": ["k8s:app=p", 'k8s:odd={"time":"x"}'],
+        "pod_name": "p",
+    },
+    {"identity": 100, "namespace": "a", "labels": ["k8s:app=p"], "pod_name": "p"},
+    {"identity": 2, "labels": ["reserved:world"]},
+    {},
+]
+PARTS = [
+    b'"time":"',
+    b'"source":{',
+    b'"IP":{',
+    b"}",
+    b"{",
+    b'"',
+    b"\\",
+    b"]",
+    b'"l4":{"TCP":{',
+    b"\n",
+    b",",
+    b"0",
+]
+
+
+def flows(chance: random.Random):
+    """Flows of a few kinds."""
+    for number in range(40):
+        yield {
+            "time": f"2026-04-01T10:00:{number:02d}.123456789Z",
+            "uuid": f"7b1a0c9e-0000-4000-8000-{number:012x}",
+            "verdict": chance.choice(["FORWARDED", "REDIRECTED"]),
+            "ethernet": {"source": "0a:58:0a:00:00:01", "destination": "0a:58:0a:00:00:02"},
+            "IP": {
+                "source": chance.choice(["10.0.0.1", "2001:db8::1"]),
+                "destination": "10.0.0.2",
+                "ipVersion": "IPv4",
+            },
+            "l4": chance.choice(
+                [
+                    {"TCP": {"source_port": 40_000, "destination_port": 80, "flags": {"SYN": True}}},
+                    {"UDP": {"source_port": 40_000, "destination_port": 53}},
+                    {"ICMPv4": {"type": 8}},
+                ]
+            ),
+            "source": chance.choice(ENDS),
+            "destination": chance.choice(ENDS),
+            "node_name": "c/n1",
+            "is_reply": chance.choice([True, False]),
+            "Summary": 'a "quoted" \\ word',
+        }
+
+
+def written(flow, *, bare):
+    record = flow if bare else {"flow": flow, "node_name": "c/n1", "time": flow["time"]}
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def taken_apart(line, *, bare):
+    """The rest of a line, and its ends with their addresses, each of which is known by itself; no JSON fails."""
+    rest = json.loads(line)
+    flow = rest if bare else rest["flow"]
+    if not bare and "time" in rest:
+        assert rest.pop("time") == flow["time"]
+    for field in ("time", "uuid", "ethernet"):
+        flow.pop(field, None)
+    for protocol in ("TCP", "UDP"):
+        if protocol in flow["l4"]:
+            assert 0 < flow["l4"][protocol].pop("source_port") < 65_536
+            assert 0 < flow["l4"][protocol].pop("destination_port") < 65_536
+    ends = [json.dumps([flow["IP"].pop(end), flow.pop(end)]) for end in ("source", "destination")]
+    return {json.dumps(rest), *ends}
+
+
+def changed(line, chance):
+    new = bytearray(line)
+    for _ in range(chance.choice((1, 1, 1, 2, 5))):
+        at = chance.randrange(len(new))
+        how = chance.randrange(5)
+        if how == 0:
+            new[at] = chance.randrange(256)
+        elif how == 1:
+            del new[at : at + chance.choice((1, 1, 9, 200))]
+        elif how == 2:
+            new[at:at] = chance.choice(PARTS)
+        elif how == 3:
+            new[at:at] = new[at : at + chance.randrange(1, 300)]
+        else:
+            new[at] = chance.choice(b'0123456789"{}[],:\\')
+        if not new:
+            new = bytearray(b"\n")
+    return bytes(new)
+
+
+def main(seed, wanted):
+    chance = random.Random(seed)  # noqa: S311 - bytes to change, not secrets
+    taken = 0
+    for bare in (False, True):
+        scanner = flowdiag_native.Scanner(bytes(65_536), seed)
+        lines = [written(flow, bare=bare) for flow in flows(chance)]
+        known = set()
+        for line in lines:
+            flow = json.loads(line) if bare else json.loads(line)["flow"]
+            ports = flow["l4"].get("TCP") or flow["l4"].get("UDP") or {}
+            ends = [
+                json.dumps(flow[end], separators=(",", ":")).encode() for end in ("source", "destination")
+            ]
+            at = 1775037600 * 10**9 + int(flow["time"][17:19]) * 10**9 + 123456789
+            arguments = [line, bare, at, *ends, ports.get("source_port", 0), ports.get("destination_port", 0)]
+            arguments += [1, False, 2, False, 3, flow["is_reply"], 2, -1, -1]
+            if scanner.learn(*arguments):
+                known |= taken_apart(line, bare=bare)
+            # What is said of a line that it does not say is not learnt.
+            for place, other in ((2, at + 1), (3, ends[0] + b" "), (5, 1), (6, 2)):
+                assert not scanner.learn(*arguments[:place], other, *arguments[place + 1 :])
+        assert known
+        for _ in range(wanted // 100):
+            data = b"".join(
+                chance.choice(lines) if chance.random() < 0.2 else changed(chance.choice(lines), chance)
+                for _ in range(50)
+            )
+            data = data[: chance.randrange(1, len(data) + 1)]
+            columns = scanner.scan(data, bare)
+            places = memoryview(columns[8]).cast("q").tolist()
+            left = set(places[2::3])
+            rows = data.split(b"\n")
+            assert columns[9] == len(rows) - (rows[-1] == b"")
+            assert len(left) + len(columns[4]) // 8 == columns[9]
+            for number, row in enumerate(rows[: columns[9]]):
+                if number not in left:
+                    assert taken_apart(row, bare=bare) <= known, row
+                    taken += 1
+            scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
+    print(taken)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,326 @@
+"""The scanner in C takes only lines like ones that were read in full, and what it counts is what reading gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowdiag.parserkit import Block, ParseContext, parse_rfc3339
+from flowdiag.tally import Tally
+from flowdiag_parsers.hubble import json_memory
+from flowdiag_parsers.hubble.json_native import new_scanner
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from test_hubble_json_fold import NAME, PARSER, exports, good, results, starts_like_lines, whole
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT.parent / "shared" / "samples"
+
+pytestmark = pytest.mark.skipif(
+    new_scanner() is None, reason="flowdiag_native is not installed (make native; it wants a C compiler)"
+)
+
+
+@pytest.fixture(autouse=True)
+def _from_the_first_block(monkeypatch):
+    """As if much had been read: the scanner is there at once."""
+    monkeypatch.setattr(json_memory, "_WORTH_SCANNING", 0)
+
+
+def folded(blocks):
+    """Folded block by block with what earlier blocks taught; the tally, and how many lines the scanner took."""
+    tally = Tally()
+    line, taken = 1, 0
+    for at, data in enumerate(blocks):
+        block = Block(data=data, first_line=line, last=at == len(blocks) - 1)
+        tally.take(PARSER, block, ParseContext(input=NAME))
+        line += data.count(b"\n") + (not data.endswith(b"\n"))
+        scanner = tally._memos.get(PARSER.name, {}).get("hubble", {}).get("memory")
+        if scanner is not None and scanner._scanner is not None:
+            bare = data.find(b'"flow"', 0, 4096) < 0
+            taken += len(scanner._scanner.scan(data, bare)[4]) // 8
+    return tally, taken
+
+
+def flow(**changes):
+    """A flow as the exporter writes it."""
+    return {
+        "time": "2026-04-01T10:00:00.123456789Z",
+        "uuid": "7b1a0c9e-0000-4000-8000-000000000001",
+        "verdict": "FORWARDED",
+        "ethernet": {"source": "0a:58:0a:00:00:01", "destination": "0a:58:0a:00:00:02"},
+        "IP": {"source": "10.0.0.1", "destination": "10.0.0.2", "ipVersion": "IPv4"},
+        "l4": {"TCP": {"source_port": 40_000, "destination_port": 8080, "flags": {"SYN": True}}},
+        "source": {"ID": 7, "identity": 100, "namespace": "a", "labels": ["k8s:app=p"], "pod_name": "p"},
+        "destination": {"identity": 101, "namespace": "b", "labels": ["k8s:app=q"], "pod_name": "q"},
+        "Type": "L3_L4",
+        "node_name": "c/n1",
+        "event_type": {"type": 4, "sub_type": 3},
+        "traffic_direction": "EGRESS",
+        "is_reply": False,
+        "Summary": "TCP Flags: SYN",
+    } | changes
+
+
+def written(one, *, bare=False):
+    record = one if bare else {"flow": one, "node_name": one["node_name"], "time": one["time"]}
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def compared(*blocks):
+    """Fold, compare with parsing, and say how many lines were taken."""
+    tally, taken = folded(blocks)
+    assert results(tally) == results(whole(b"".join(blocks)))
+    return taken
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=exports.filter(starts_like_lines))
+def test_what_was_read_once_is_counted_alike(data):
+    """Odd and broken exports, read, then scanned: flows, counters, answers, gaps, warnings are those of parsing."""
+    data = data if data.endswith(b"\n") or not data else data + b"\n"
+    compared(data, data, data + b"\n" + data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    found=st.lists(good, min_size=1, max_size=8),
+    bare=st.booleans(),
+    changes=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), max_size=4),
+)
+def test_any_changed_byte_is_seen(found, bare, changes):
+    """Bytes of known lines are changed anywhere: either that makes no difference to parsing, or the line is left."""
+    data = b"".join(written(one, bare=bare) for one in found)
+    changed = bytearray(data)
+    for at, byte in changes:
+        changed[at % len(changed)] = byte
+    compared(data, data, bytes(changed))
+
+
+def test_lines_like_known_ones_are_taken():
+    """Other times, ports, uuids and MAC addresses are no other line; replies are turned; nothing is read twice."""
+    reply = flow(
+        IP={"source": "10.0.0.2", "destination": "10.0.0.1", "ipVersion": "IPv4"},
+        l4={"TCP": {"source_port": 8080, "destination_port": 40_000, "flags": {"SYN": True, "ACK": True}}},
+        is_reply=True,
+    )
+    first = written(flow()) + written(reply)
+    second = b"".join(
+        written(
+            flow(
+                time=f"2026-04-01T10:{minute:02d}:59.{'9' * digits}Z",
+                uuid=f"00000000-0000-4000-8000-{minute:012x}",
+                ethernet={"source": "0a:58:0a:00:00:ff", "destination": "0a:58:0a:00:00:fe"},
+                l4={
+                    "TCP": {"source_port": 50_000 + minute, "destination_port": port, "flags": {"SYN": True}}
+                },
+            )
+        )
+        for minute in range(60)
+        for digits, port in ((1, 8080), (9, 443), (3, 65_535))
+    )
+    # Ports of another class can be a reply's: 65,535 and 443 are read once each.
+    assert compared(first, second, second) >= 2 + 178 + 180
+
+
+def test_services_and_bare_addresses():
+    """Ends with a service beside them, and ends of which only the address is known, are the same ends."""
+    served = flow(destination_service={"name": "q", "namespace": "b"})
+    reply = flow(
+        IP={"source": "10.0.0.2", "destination": "10.0.0.1", "ipVersion": "IPv4"},
+        source_service={"name": "q", "namespace": "b"},
+        is_reply=True,
+    )
+    outside = flow(
+        IP={"source": "10.0.0.1", "destination": "198.51.100.7", "ipVersion": "IPv4"},
+        destination={},
+    )
+    nobody = flow(source={}, destination={})
+    block = b"".join(written(one) for one in (served, reply, outside, nobody))
+    # Of the first block nothing is taken as it is read, then all but the two addresses without names.
+    assert compared(block, block) == 6
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        flow(verdict="DROPPED", drop_reason=133),
+        flow(l7={"type": "REQUEST", "http": {"method": "GET", "url": "http://q/1"}}),
+        flow(l7={"type": "RESPONSE", "dns": {"query": "q.", "ips": ["10.0.0.2"], "ttl": 3}}),
+        flow(time="2026-04-01T10:00:00Z"),
+        flow(time="2026-04-01T12:00:00.5+02:00"),
+        flow(IP={"source": "10.0.0.1", "destination": "10.0.0.2", "ipVersion": "IPv9"}),
+        flow(aggregate={"ingress_flow_count": "4"}),
+        {"source": {"namespace": "a"}} | flow(),
+    ],
+)
+def test_what_is_never_taken(left):
+    """Refusals, requests, answers, other times, ends before their addresses, aggregates."""
+    block = written(left)
+    assert compared(block, block, block) == 0
+
+
+def test_a_field_twice_is_read_in_full():
+    """JSON's last one counts; which that is is for whoever reads all of it."""
+    line = written(flow())
+    twice = line.replace(b',"Type":"L3_L4"', b',"time":"2026-04-02T10:00:00.5Z","Type":"L3_L4"', 1)
+    l4 = line.replace(
+        b',"Type":"L3_L4"', b',"l4":{"UDP":{"source_port":1,"destination_port":2}},"Type":"L3_L4"', 1
+    )
+    assert compared(line, twice + l4, twice + l4) == 1
+
+
+def test_another_wrapper_s_time():
+    """A wrapper that tells another time than its flow: the flow's counts, and the line is read in full."""
+    line = written(flow())
+    other = line.replace(
+        b'"time":"2026-04-01T10:00:00.123456789Z"}\n', b'"time":"2026-04-01T11:00:00.123456789Z"}\n'
+    )
+    assert other != line
+    assert compared(line, other, other) == 1
+
+
+def test_windows_line_ends_and_a_cut_end():
+    """CRLF is another rest, taught like any; a last line without its newline is read in full."""
+    line = written(flow())
+    crlf = line.replace(b"\n", b"\r\n")
+    assert compared(line + crlf, line + crlf + line[:-1]) == 4
+
+
+@pytest.fixture(scope="module")
+def taught():
+    """A scanner that knows one line."""
+    scanner = new_scanner()
+    known = flow()
+    assert scanner.learn(
+        written(known),
+        False,
+        parse_rfc3339(known["time"]),
+        json.dumps(known["source"], separators=(",", ":")).encode(),
+        json.dumps(known["destination"], separators=(",", ":")).encode(),
+        40_000,
+        8080,
+        *(1, False, 2, False, 0, False, 2, -1, -1),
+    )
+    return scanner
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    year=st.one_of(st.integers(1990, 2110), st.integers(0, 9999)),
+    rest=st.tuples(
+        st.integers(0, 14), st.integers(0, 33), st.integers(0, 25), st.integers(0, 61), st.integers(0, 61)
+    ),
+    fraction=st.text("0123456789", min_size=1, max_size=11),
+)
+def test_times_are_those_of_rfc_3339(taught, year, rest, fraction):
+    """Every date and time that is taken is the one that the slow way reads, to the nanosecond."""
+    month, day, hour, minute, second = rest
+    time = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{fraction}Z"
+    columns = taught.scan(written(flow(time=time)), False)
+    ats = memoryview(columns[4]).cast("q").tolist()
+    try:
+        wanted = parse_rfc3339(time)
+    except ValueError:
+        wanted = None
+    assert ats in ([], [wanted])
+    if wanted is not None and 2000 <= year < 2100 and len(fraction) <= 9:
+        assert ats == [wanted]
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the shared samples are not here")
+def test_real_exports_with_changed_bytes():
+    """Lines of real exports, each then once more as it is and a few times with a byte or a digit changed."""
+    chance = random.Random(7)  # noqa: S311 - bytes to change, not secrets
+    found = sorted(chain(SAMPLES.rglob("*"), (ROOT / "fixtures" / "incidents").rglob("*")))
+    paths = [path for path in found if path.suffix in {".json", ".jsonl", ".log"}]
+    texts = [path.read_bytes()[:100_000] for path in paths]
+    rows = [
+        line + b"\n"
+        for line in chain.from_iterable(text.splitlines() for text in texts)
+        if line.startswith((b'{"flow":{', b'{"time":')) and len(line) < 8_000
+    ]
+    assert len(rows) > 200
+    taken = 0
+    for start in range(0, len(rows), 40):
+        some = rows[start : start + 40]
+        block = b"".join(some)
+        changed = []
+        for row in some * 6:
+            new = bytearray(row)
+            new[chance.randrange(len(new) - 1)] = chance.choice(b'0123456789"\\{}[],: aZ\x00\xff')
+            changed.append(bytes(new))
+        taken += compared(block, block, b"".join(changed))
+    assert taken > 20
+
+
+FUZZ = Path(__file__).with_name("scanner_fuzz.py")
+
+
+def test_what_is_taken_is_json_like_a_taught_line():
+    """Bytes changed, moved, doubled and missing: judged by Python's own JSON reader."""
+    done = subprocess.run(
+        [sys.executable, str(FUZZ), "3", "30000"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 1000
+
+
+def test_no_byte_is_touched_that_is_not_there(tmp_path):
+    """The same, compiled with the address and undefined-behaviour sanitizers, which end it at the first such access."""
+    compiler = shutil.which("gcc")
+    library = (
+        compiler
+        and subprocess.run(
+            [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    )
+    if not library or not Path(library).is_absolute():
+        pytest.skip("gcc with its address sanitizer is not installed here")
+    sources = [str(ROOT / "parsers" / "native" / name) for name in ("scanner.c", "walk.c")]
+    flags = [
+        "-shared",
+        "-fPIC",
+        "-g",
+        "-O1",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+    ]
+    include = [f"-I{sysconfig.get_path('include')}", "-DPy_LIMITED_API=0x030B0000"]
+    built = tmp_path / "flowdiag_native.so"
+    subprocess.run([compiler, *flags, *include, *sources, "-o", str(built)], check=True)
+    environment = os.environ | {
+        "PYTHONPATH": str(tmp_path),
+        "LD_PRELOAD": library,
+        "ASAN_OPTIONS": "detect_leaks=0",
+        # Python's own arena would hide where a bytes object ends.
+        "PYTHONMALLOC": "malloc",
+    }
+    command = [sys.executable, "-c", "import flowdiag_native; print(flowdiag_native.__file__)"]
+    where = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert where == str(built)
+    done = subprocess.run(
+        [sys.executable, str(FUZZ), "4", "20000"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
