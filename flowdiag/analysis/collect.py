@@ -84,14 +84,17 @@ def gather(
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
         state = list(contents(detected, problems))
+        read: dict[str, Manifest] = {}
         extra: tuple[ReportWarning, ...] = ()
         apart: tuple[InputSummary, ...] = ()
         if state_paths:
             more = read_state(state_paths, checksum=evidence.checksum)
             state += more.state
             extra, apart = more.warnings, more.inputs
-        read = {cluster.name: cluster.manifest} if cluster is not None else {}
-        state += [(name, b"") for name in read]
+            read |= more.manifests
+        if cluster is not None:
+            read[cluster.name] = cluster.manifest
+            state.append((cluster.name, b""))
         lists = [one for one in detected if is_endpoint_list(one)]
         placed = place_agents(detected, state, lists, read)
         options = replace(options, endpoint_ids=placed.endpoint_ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 from flowdiag.analysis.summaries import summaries
 from flowdiag.analysis.unread import said
 from flowdiag.cluster.live.options import ClusterOptions
-from flowdiag.cluster.manifests import Manifest
+from flowdiag.cluster.manifests import Manifest, StateProblem
 from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
 from flowdiag.ingest.compression import corruptions
@@ -28,6 +29,9 @@ __all__ = ["StateInputs", "contents", "live_state", "read_state"]
 _STATE_BYTES = 512 << 20
 """The largest file of cluster objects that is read; it is held in memory."""
 _COPY = 1 << 20
+_LOST = frozenset({"corrupt", "document-too-large", "needs-zstandard", "truncated", "unreadable"})
+"""Problems of files after which objects are missing, where a file is one of objects."""
+_NAMED_SO = re.compile(r"\.(?:ya?ml|json)(?:\.[a-z0-9]{1,4})?$", re.IGNORECASE)
 
 
 class StateInputs(Struct, kw_only=True):
@@ -62,13 +66,26 @@ def read_state(
     if state:
         # A folder of evidence may hold the state too: what is not state is no fault here.
         problems = [p for p in problems if p.code not in ("unknown-format", "empty") or p.path in named]
+    manifests = {cluster.name: cluster.manifest} if cluster is not None else {}
+    if state or manifests:
+        manifests |= {
+            one.path: _lost(one)
+            for one in problems
+            if one.code in _LOST and (one.path in named or _NAMED_SO.search(one.path))
+        }
     return StateInputs(
-        state=[*state, *([(cluster.name, b"")] if cluster is not None else [])],
-        manifests={cluster.name: cluster.manifest} if cluster is not None else {},
+        state=[*state, *((name, b"") for name in manifests if name not in read)],
+        manifests=manifests,
         taken=cluster.taken if cluster is not None else None,
         inputs=inputs,
         warnings=said(problems),
     )
+
+
+def _lost(problem: InputProblem) -> Manifest:
+    """An input of objects that cannot be read: what it held is not absent.  The problem itself is said with the others."""
+    said = StateProblem(code=problem.code, message=problem.message, input=problem.path, hides=True, note=True)
+    return Manifest(input=problem.path, problems=[said])
 
 
 def live_state(options: ClusterOptions | None) -> LiveState | None:

@@ -79,6 +79,11 @@ def read_queries(name: str, data: bytes) -> tuple[list[Query], list[str]]:
             else f"{name}: no list of queries in it",
             hint='write {"queries": [{"src": "a/x", "dst": "b/y", "protocol": "TCP", "port": 80, "allowed": true}]}',
         )
+    if not rows:
+        raise InputError(
+            f"{name}: the list of queries is empty: nothing would be checked",
+            hint="flowdiag verify NEW-FILE --state FOLDER --init writes those that are true today",
+        )
     notes = [f"{name}: not read beside queries: {', '.join(beside)}"] if beside else []
     unread: Counter[str] = Counter()
     queries = [_query(index, row, places, unread) for index, row in enumerate(rows)]

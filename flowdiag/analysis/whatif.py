@@ -141,6 +141,7 @@ def whatif(
             connections=tuple(_connection(one) for one in changes if one.change and one.version != 6),
             connections_v6=tuple(_connection(one) for one in changes if one.change and one.version == 6),
             unknown=tuple(_unknown(one) for one in changes if one.old_unknown != one.new_unknown),
+            unread=next((why for one in sides if (why := one.policies.beyond.unread) is not None), None),
             flows=flows,
         ),
         isolating=isolating,

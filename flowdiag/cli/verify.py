@@ -29,7 +29,7 @@ _FORMATS = ("terminal", "json", "junit")
     metavar="FORMAT[=FILE]",
     help="terminal, json or junit; FORMAT=FILE besides. May be repeated.",
 )
-@click.option("--init", is_flag=True, help="Write QUERIES: what is true today.")
+@click.option("--init", is_flag=True, help="Write QUERIES, a new file: what is true today.")
 def command(queries: str, **given: Any) -> int:
     """Check many connections against expected answers, offline: unit tests for policies.
 
@@ -52,11 +52,19 @@ def command(queries: str, **given: Any) -> int:
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     check_files(files)
     if given["init"]:
+        _refuse_to_overwrite(queries)
         asker, problems = load_asker(state_of(given))
         found, left_out = init_queries(asker)
-        write_file(queries, json_bytes({"queries": found}))
-        click.echo(f"{queries}: {len(found)} queries written, {left_out} without a clear answer left out")
+        written = json_bytes({"queries": found})
+        if queries == "-":
+            click.echo(written, nl=False)
+        else:
+            write_file(queries, written)
         _say([*asker.notes, *problems])
+        click.echo(
+            f"{queries}: {len(found)} queries written, {left_out} without a clear answer left out",
+            err=queries == "-",
+        )
         return exit_codes.DONE
     try:
         data = sys.stdin.buffer.read() if queries == "-" else _read(queries)
@@ -76,6 +84,19 @@ def command(queries: str, **given: Any) -> int:
     _say([*unread, *asker.notes, *_few(asker.readings), *problems])
     raise_failed(failed)
     return exit_codes.DONE if result.failed == 0 else exit_codes.FINDINGS
+
+
+def _refuse_to_overwrite(queries: str) -> None:
+    """Expectations that a team wrote are not replaced by what happens to be true today."""
+    from pathlib import Path
+
+    from flowdiag.model.errors import UsageError
+
+    if queries != "-" and Path(queries).exists():
+        raise UsageError(
+            f"{queries}: is there already, and --init would replace what it expects",
+            hint="name a file that is not there yet, and compare the two",
+        )
 
 
 def _read(path: str) -> bytes:

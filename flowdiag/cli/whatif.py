@@ -145,6 +145,8 @@ def _untold(result: Any) -> str:
     from flowdiag.model.words import plural
     from flowdiag.report.whatif_bundles import doubtful_pairs
 
+    if result.unread is not None:
+        return f"all that pods may do ({result.unread})"
     if result.flows is not None:
         return plural(result.flows.unknown, "observed connection") if result.flows.unknown else ""
     pairs = doubtful_pairs(result, became=True)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.cluster.wanted import KEEP, Filter, filter_of, is_wanted_kind
+from flowdiag.cluster.wanted import KEEP, POLICY_NAMES, Filter, filter_of, is_wanted_kind
 from flowdiag.cluster.yamlfast import Doubt, read_block
 from flowdiag.model.words import plural
 
@@ -41,6 +41,26 @@ class BadDocument(Struct, frozen=True):
     message: str
     line: int
     code: str = "invalid-document"
+    hides: bool = False
+    """It may have held a policy: what it says of itself does not tell otherwise."""
+
+
+# As in a line "  kind: NetworkPolicy", in {"kind":"PodList", and in - kind: "Pod"
+_ANY_KIND = re.compile(r"""\bkind["']?+[ ]?+:[ ]?+["']?+([A-Za-z0-9]++)""")
+
+
+def _may_hold_policy(text: str, *, cut: bool = False) -> bool:
+    """Whether a text that cannot be read may have held a policy, by the kinds that it names.
+
+    Args:
+        text: what is left of it.
+        cut: more of a list may have followed.
+    """
+    kinds = {match[1] for match in _ANY_KIND.finditer(text)}
+    whole = {kind for kind in kinds if kind != "List" or cut}
+    return not whole or any(
+        kind.removesuffix("List") in POLICY_NAMES or kind in POLICY_NAMES for kind in whole
+    )
 
 
 _FIRST = re.compile(r"\s*+(?:#[^\n]*+\s*+)*+")
@@ -184,7 +204,7 @@ def _items(
         if not is_wanted_kind(kind):
             continue
         if len(chunk) > _MAX_OBJECT:
-            yield BadDocument("object too large to read", here, "object-too-large")
+            yield BadDocument("object too large to read", here, "object-too-large", _may_hold_policy(chunk))
             continue
         want = filter_of(kind)
         try:
@@ -213,7 +233,7 @@ def _read_documents(text: str, want: Filter) -> list[Any]:
 def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocument]:
     """A text without cutting: one object or more, read by whichever reader takes it."""
     if len(body) > _MAX_OBJECT:
-        yield BadDocument("document too large to read", line, "object-too-large")
+        yield BadDocument("document too large to read", line, "object-too-large", _may_hold_policy(body))
         return
     want = KEEP if kind is None else filter_of(kind)
     try:
@@ -222,7 +242,8 @@ def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocume
         try:
             values = _read_documents(body, want)
         except ValueError as error:
-            yield BadDocument(f"not YAML: {error}", line + (getattr(error, "line", None) or 1) - 1)
+            where = line + (getattr(error, "line", None) or 1) - 1
+            yield BadDocument(f"not YAML: {error}", where, hides=_may_hold_policy(body))
             return
     skipped = len(_leading_blank(body)) if len(values) == 1 else 0
     first = line + body.count("\n", 0, skipped)
@@ -278,9 +299,13 @@ def _several(text: str) -> Iterator[Found | BadDocument]:
                 value, end = decoder.raw_decode(text, at)
             except (ValueError, RecursionError) as error:
                 where = error.lineno if isinstance(error, json.JSONDecodeError) else line
-                yield BadDocument(f"not JSON: {getattr(error, 'msg', 'nested too deeply')}", where)
                 following = re.compile(r"^[\[{]", re.MULTILINE).search(text, at + 1)
-                at = following.start() if following else size
+                end = following.start() if following else size
+                hides = _may_hold_policy(text[at:end], cut=True)
+                yield BadDocument(
+                    f"not JSON: {getattr(error, 'msg', 'nested too deeply')}", where, hides=hides
+                )
+                at = end
                 continue
             yield from _unfold(value, line, text[at:end].encode("utf-8", "replace"))
             at = end

@@ -38,6 +38,8 @@ class StateProblem(Struct, frozen=True, kw_only=True):
     message: str
     input: str
     line: int | None = None
+    hides: bool = False
+    """What could not be read may have held a policy."""
     note: bool = False
     """It says how something was read; nothing is missing because of it."""
 
@@ -98,14 +100,14 @@ def read_manifest(name: str, data: bytes) -> Manifest:
     manifest = Manifest(input=name)
     if len(data) > _MAX_BYTES:
         manifest.problems.append(
-            StateProblem(code="input-too-large", message="too large to read as state", input=name)
+            StateProblem(code="input-too-large", message="too large to read as state", input=name, hides=True)
         )
         return manifest
     try:
         text = clean_text(data)
     except UnicodeDecodeError:
         manifest.problems.append(
-            StateProblem(code="not-text", message="not text in a known encoding", input=name)
+            StateProblem(code="not-text", message="not text in a known encoding", input=name, hides=True)
         )
         return manifest
     fallback = _kind_of_path(name)
@@ -113,13 +115,17 @@ def read_manifest(name: str, data: bytes) -> Manifest:
     for found in iter_json(text) if looks_like_json(text) else iter_yaml(text):
         problems, entries = len(manifest.problems), len(manifest.entries)
         if isinstance(found, BadDocument):
-            bad = StateProblem(code=found.code, message=found.message, input=name, line=found.line)
+            bad = StateProblem(
+                code=found.code, message=found.message, input=name, line=found.line, hides=found.hides
+            )
             manifest.problems.append(bad)
         else:
             _take(manifest, found, fallback)
         unreadable += len(manifest.problems) > problems and len(manifest.entries) == entries
         if unreadable > max(_MAX_BAD, len(manifest.entries)):
-            given_up = StateProblem(code="given-up", message="hardly anything here is an object", input=name)
+            given_up = StateProblem(
+                code="given-up", message="hardly anything here is an object", input=name, hides=True
+            )
             manifest.problems.append(given_up)
             break
     return manifest

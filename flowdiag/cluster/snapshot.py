@@ -78,6 +78,7 @@ def merge_manifests(
         sources=tuple(sorted({manifest.input for manifest in manifests if manifest.kinds})),
         kinds_seen=seen,
         unread=frozenset().union(*(manifest.unread for manifest in manifests)) - seen,
+        damaged=tuple(f"{one.input}:{one.line}" if one.line else one.input for one in problems if one.hides),
         config=_config(others),
     ), problems
 

@@ -13,6 +13,7 @@ __all__ = [
     "CLUSTER_KINDS",
     "KEEP",
     "POLICY_KINDS",
+    "POLICY_NAMES",
     "RAW_KINDS",
     "SKIP",
     "UNREAD_KINDS",
@@ -67,6 +68,15 @@ POLICY_KINDS: frozenset[tuple[str, str]] = frozenset(
     }
 )
 """(group, kind): the kind alone is not enough, four groups have a ``NetworkPolicy``."""
+
+POLICY_NAMES = frozenset(kind for _, kind in POLICY_KINDS) | {
+    "Tier",
+    "GlobalNetworkSet",
+    "NetworkSet",
+    "CiliumCIDRGroup",
+    "List",
+}
+"""What a damaged text may call itself that could have decided something: policies, what they refer to, any list."""
 
 RAW_KINDS = frozenset(
     {

@@ -256,5 +256,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """(group, kind) of every list or object read, empty lists too: an empty list is knowledge, absence is not."""
     unread: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     """(group, kind) that exist in the cluster and could not be read: of these objects nothing is known."""
+    damaged: tuple[str, ...] = ()
+    """Places (``state.yaml:12``) that could not be read and may have held a policy."""
     config: dict[str, str] = {}
     """CNI settings that change evaluation, ``cilium.enable-policy`` = ``always`` and the like."""

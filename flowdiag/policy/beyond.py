@@ -40,6 +40,11 @@ class Beyond:
         self._unread = unread
 
     @property
+    def unread(self) -> str | None:
+        """Why no verdict on a pod is sure, ``None`` where all policies were read."""
+        return self._unread
+
+    @property
     def crosses(self) -> bool:
         """Where pods run may matter: two pods that no condition tells apart may still differ."""
         return self._crossing is not None

@@ -172,6 +172,8 @@ class WhatifResult(Struct, frozen=True, kw_only=True):
     connections_v6: tuple[ConnectionChange, ...] = ()
     unknown: tuple[UnknownChange, ...] = ()
     """Pairs, of both address families, that hold ports which become unknown or cease to be."""
+    unread: str | None = None
+    """Why nothing is known of what pods may do, before or after: policies that could not be read."""
     flows: FlowChanges | None
 
 

@@ -46,8 +46,11 @@ def render_whatif(result: WhatifResult, isolating: Isolating, options: Options) 
     if result.flows is not None:
         _seen(screen, result.flows, isolating)
     for title, opened in (("Closes", False), ("Opens", True)):
+        found = bundles(result, opened=opened)
+        if not found and result.unread is not None:
+            continue  # not nothing, but not known
         screen.blank()
-        _pairs(screen, title, bundles(result, opened=opened), pairs(result, opened=opened))
+        _pairs(screen, title, found, pairs(result, opened=opened))
     for title, became in _DOUBTS:
         found = doubtful_bundles(result, became=became)
         if found:
@@ -61,6 +64,8 @@ def _headline(result: WhatifResult) -> str:
     doubt = doubtful_pairs(result, became=True)
     if closed or opened:
         ends = f"The change closes {_pairs_text(closed)} and opens {_pairs_text(opened)}"
+    elif result.unread is not None:
+        ends = f"What the change opens and closes cannot be told: {visible(result.unread)}"
     elif doubt:
         ends = "Nothing is known to open or close between workloads and outside addresses"
     else:

@@ -11,6 +11,7 @@ from flowdiag.cluster.wanted import POLICY_KINDS
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
+from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
@@ -205,7 +206,12 @@ def _unread(snapshot: Snapshot, dialect: Dialect) -> str | None:
             and not (dialect is Dialect.CILIUM and group == admin.GROUP and kind != "ClusterNetworkPolicy")
         }
     )
-    return f"policies of these kinds could not be read: {', '.join(kinds)}" if kinds else None
+    if kinds:
+        return f"policies of these kinds could not be read: {', '.join(kinds)}"
+    if snapshot.damaged:
+        more = f" and {plural(len(snapshot.damaged) - 1, 'more place')}" if len(snapshot.damaged) > 1 else ""
+        return f"a part of the cluster objects could not be read ({snapshot.damaged[0]}{more}), and may hold a policy"
+    return None
 
 
 def _once(policies: tuple[PolicyObject, ...], notes: list[tuple[PolicyRef, str]]) -> list[PolicyObject]:
