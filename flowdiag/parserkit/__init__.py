@@ -34,7 +34,7 @@ from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
 from flowdiag.parserkit.line_form import GROUPS, NOTHING, LineForm, Reading, Record
 from flowdiag.parserkit.line_forms import fold_forms
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
-from flowdiag.parserkit.packets import canonical_ip, is_ip, protocol_name
+from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protocol_name
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.quiet_lines import QuietForm, fold_quiet
@@ -123,6 +123,7 @@ __all__ = [
     "part_of",
     "place_event",
     "port_kind",
+    "port_number",
     "protocol_name",
     "read_klog",
     "reason_by_code",

@@ -86,6 +86,8 @@ class LineForm(Struct, frozen=True, kw_only=True):
     lines between were read.  Gives the record, changed where those lines make something else of it, or `NOTHING` where
     it has been seen to or will be (`Reading.amend`); then `read` must be there.  The patterns may have any number of
     groups then, if the third is empty where a line is in no form and ``other`` the last."""
+    flags_between: bytes = b", "
+    """What parts the names of flags; words that other bytes part are none."""
     weighs: bool = False
     """A record may stand for several; their number is captured."""
     lines: int = 1

@@ -32,13 +32,12 @@ __all__ = ["fold_forms"]
 _MOST = 200_000
 """Lanes that are remembered; past it they are forgotten, and their next records are read again."""
 _MOST_FLAGS = 512
-_WORD = re.compile(rb"[A-Za-z]+")
 _SYN_ACK = flag_bits(("SYN", "ACK"))
 
 _INFERRED = RANKS[TimeSource.INFERRED_YEAR]
 _NO_TIME, _UNREADABLE = -1, -(1 << 62)
-_CLIENTS = b"32768"
-"""First port that Linux gives to clients, as digits: five of them compare as numbers do."""
+_CLIENTS, _LAST = b"32768", b"65535"
+"""First port that Linux gives to clients, and the last there is, as digits: five of them compare as numbers do."""
 
 _NOWHERE = 1 << 17
 """Above every port: a record has none."""
@@ -162,9 +161,9 @@ class _Folding:
             else:
                 bits, handshake = 0, b"0"
             # Nearly always one port is of those that clients get; the other one is then the server's.
-            by_left = len(left) == 5 and left >= _CLIENTS
+            by_left = len(left) == 5 and _CLIENTS <= left <= _LAST
             kept = None
-            if by_left is not (len(right) == 5 and right >= _CLIENTS):
+            if by_left is not (len(right) == 5 and _CLIENTS <= right <= _LAST):
                 server = right if by_left else left
                 # One string is compared in one place; a tuple's parts lie all over the memory.
                 kept = known.get(
@@ -290,7 +289,7 @@ class _Folding:
         """Bits of flags, and those that `looks_like_reply` asks for."""
         known = self.memory.flags.get(text)
         if known is None:
-            bits = flag_bits(tuple(word.decode("ascii") for word in _WORD.findall(text)))
+            bits = flag_bits(tuple(word.decode("ascii") for word in text.split(self.form.flags_between)))
             known = bits, b"%d" % (bits & _SYN_ACK)
             if len(self.memory.flags) < _MOST_FLAGS:
                 self.memory.flags[text] = known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
-__all__ = ["canonical_ip", "is_ip", "protocol_name"]
+__all__ = ["canonical_ip", "is_ip", "port_number", "protocol_name"]
 
 # IANA protocol numbers that firewalls print where they know no name.
 _NUMBERS = {
@@ -52,6 +52,13 @@ def is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def port_number(value: str | int | None) -> int | None:
+    """A port given as digits or as a number; ``None`` for what cannot be one: other text, and more than 65,535."""
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdigit() and len(value) < 6 else None
+    return value if value is not None and 0 <= value <= 65_535 else None
 
 
 @lru_cache(maxsize=1024)

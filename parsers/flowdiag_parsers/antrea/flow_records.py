@@ -34,6 +34,7 @@ from flowdiag.parserkit import (
     iter_lines,
     json_object,
     parse_rfc3339,
+    port_number,
     protocol_name,
 )
 
@@ -234,12 +235,12 @@ def _hit(record: dict[str, Any], way: str, action: str | None) -> PolicyHit | No
 
 
 def _end(record: dict[str, Any], side: str, ip: str) -> Peer:
-    port = _text(record, f"{side}TransportPort") or ""
+    port = _text(record, f"{side}TransportPort")
     namespace = _text(record, f"{side}PodNamespace")
     service = _text(record, "destinationServicePortName") if side == "destination" else None
     return Peer(
         ip=canonical_ip(ip),
-        port=int(port) if port.isascii() and port.isdigit() and 0 < len(port) < 6 and port != "0" else None,
+        port=port_number(port) or None,
         namespace=namespace,
         pod=_text(record, f"{side}PodName"),
         # "default/web:http"   namespace, Service and port name

@@ -41,6 +41,7 @@ from flowdiag.parserkit import (
     is_ip,
     iter_lines,
     parse_rfc3339,
+    port_number,
     protocol_name,
     zoned_second,
 )
@@ -186,13 +187,13 @@ def _flow(header: re.Match[str], words: list[str], place: int, shared: Frame, co
         **shared,
         src=Peer(
             ip=canonical_ip(words[first]),
-            port=_port(words[first + 1]) if ports else None,
+            port=port_number(words[first + 1]) if ports else None,
             namespace=src_pod[0],
             pod=src_pod[1],
         ),
         dst=Peer(
             ip=canonical_ip(words[second]),
-            port=_port(words[second + 1]) if ports and second + 1 < len(words) else None,
+            port=port_number(words[second + 1]) if ports and second + 1 < len(words) else None,
             namespace=dst_pod[0],
             pod=dst_pod[1],
         ),
@@ -243,7 +244,3 @@ def _hit(ref: str, words: list[str], place: int, verdict: Verdict) -> PolicyHit 
         effect=effect,
         raw=ref,
     )
-
-
-def _port(word: str) -> int | None:
-    return int(word) if word.isascii() and word.isdigit() and len(word) < 6 else None

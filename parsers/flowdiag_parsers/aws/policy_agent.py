@@ -37,6 +37,7 @@ from flowdiag.parserkit import (
     iter_lines,
     json_object,
     parse_rfc3339,
+    port_number,
     protocol_name,
     seek,
     text_of,
@@ -72,10 +73,11 @@ _MESSAGE_FORM = re.compile(
     rb" Proto:? ([A-Z]{1,10}) Verdict:? ([A-Z/]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32})?)\"\}"
     rb"|([^\n]*))\n"
 )
-# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.  Who called is captured, since only
+# reading sees whether it is a string of JSON.
 _MESSAGE_QUICK = re.compile(
-    rb'(?:\{"level":"[a-z]{4,5}","ts":"(.{19})\.(\d{1,9})Z"(?:,"logger":"[^"]{1,40}"|)(?:,"caller":"[^"]{1,80}"|),"msg":"Flow Info: +'
-    rb"Src IP: ([^ ]{2,45})() Src Port: (\d{1,5}) Dest IP: ([^ ]{2,45}) Dest Port: (\d{1,5})"
+    rb'(?:\{"level":"[a-z]{4,5}","ts":"(.{19})\.(\d{1,9})Z"((?:,"logger":"[^"]{1,40}"|)(?:,"caller":"[^"]{1,80}"|),)"msg":"Flow Info: +'
+    rb"Src IP: ([^ ]{2,45}) Src Port: (\d{1,5}) Dest IP: ([^ ]{2,45}) Dest Port: (\d{1,5})"
     rb' Proto:? ([^ ]{1,10}) Verdict:? ([^ ]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32}|))"\}'
     rb"|(.*))\n"
 )
@@ -257,6 +259,4 @@ def _flow(shared: Frame, said: dict[str, Any]) -> FlowEvent:
 
 def _port(value: str | int | None, protocol: str | None) -> int | None:
     """The agent writes 0 where the protocol has no ports."""
-    if value is None or protocol in ("ICMP", "ICMPv6"):
-        return None
-    return int(value) or None
+    return None if protocol in ("ICMP", "ICMPv6") else port_number(value) or None

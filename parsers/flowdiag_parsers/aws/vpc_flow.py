@@ -26,6 +26,7 @@ from flowdiag.parserkit import (
     frame,
     from_epoch,
     iter_lines,
+    port_number,
     protocol_name,
 )
 
@@ -131,9 +132,7 @@ def _address(text: str) -> str | None:
 
 
 def _port(text: str | None, protocol: str | None) -> int | None:
-    if protocol not in ("TCP", "UDP", "SCTP") or not text:
-        return None
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 6 else None
+    return port_number(text) if protocol in ("TCP", "UDP", "SCTP") else None
 
 
 def _packets(text: str) -> int:

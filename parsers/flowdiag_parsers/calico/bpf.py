@@ -42,14 +42,14 @@ __all__ = ["CalicoBpf"]
 #             curl-5288    [000] ..s2.  3055.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED proto 6
 # src 10.0.1.5:56042 dest 192.0.2.12:80                                                             v3.29.1 and later
 _FORM = re.compile(
-    rb"(?:()()[ \t]{0,24}[^\n\x80-\xff]{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] [^\s\x80-\xff]{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
+    rb"(?:()()[ \t]{0,24}[^\n\x80-\xff]{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] [^\s\x1c-\x1f\x80-\xff]{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
     rb"([^\s:\x80-\xff]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([0-9.]{7,15}):(\d{1,5})"
     rb"( dest [0-9.]{7,15}):(\d{1,5})()()()()"
     rb"|([^\n]*))\n"
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
-    rb"(?:()()[ \t]{0,24}.{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] \S{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
+    rb"(?:()()[ \t]{0,24}.{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] [^\s\x1c-\x1f]{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
     rb"([^:]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([^:]{7,15}):(\d{1,5})"
     rb"( dest [^:]{7,15}):(\d{1,5})()()()()"
     rb"|(.*))\n"

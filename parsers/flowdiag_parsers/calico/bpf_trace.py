@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from flowdiag.parserkit import Direction, Icmp, Verdict, is_workload_interface
+from flowdiag.parserkit import Direction, Icmp, Verdict, is_workload_interface, port_number
 
 __all__ = [
     "TRACE_SNIFF",
@@ -114,7 +114,11 @@ def packet_of(trace: Trace, memory: dict[str, Any]) -> Packet | None:
         held["src"], held["dst"] = (str(IPv4Address(int(word, 16))) for word in addresses.groups())
     ports = _PORTS.match(trace.text)
     if ports is not None:
-        held["protocol"], held["sport"], held["dport"] = ports[1], int(ports[2]), int(ports[3])
+        held["protocol"], held["sport"], held["dport"] = (
+            ports[1],
+            port_number(ports[2]),
+            port_number(ports[3]),
+        )
     if trace.text.startswith(_BY_POLICY):
         held["by_policy"] = True
     final = _FINAL.match(trace.text)
@@ -147,8 +151,8 @@ def _of_policy(match: re.Match[str]) -> Packet:
         by_policy=denied,
         src=match["src"],
         dst=match["dst"],
-        sport=int(match["sport"]) if match["sport"] and has_ports else None,
-        dport=dport if has_ports else None,
+        sport=port_number(match["sport"]) if has_ports else None,
+        dport=port_number(match["dport"]) if has_ports else None,
         protocol=_PROTOCOLS.get(proto, str(proto)) if proto is not None else None,
         icmp=icmp,
     )

@@ -31,7 +31,7 @@ from flowdiag.parserkit import (
 from flowdiag_parsers.calico.details import SLOW_LOOP_MS, loop_summary, updated_policy, workload
 from flowdiag_parsers.calico.operator_log import OPERATOR_SNIFF, read_operator
 from flowdiag_parsers.calico.outer import CHATTER, Foreign, Outer, peel, read_foreign
-from flowdiag_parsers.calico.record import HEADER_BYTES, Header, read_header, split_fields
+from flowdiag_parsers.calico.record import HEADER_BYTES, LEVELS, Header, read_header, split_fields
 from flowdiag_parsers.calico.signals import SIGNALS, TEXTS, bird_signal, signal_of, text_signal
 
 __all__ = ["CalicoLog"]
@@ -49,15 +49,16 @@ _BIRD_BYTES = re.compile(rb"(?:^|\n)bird6?: (?:Mesh|Node|Global|Local_Workload)_
 
 _TEXT_BYTES = tuple(words.encode() for words, _, _ in TEXTS if words != "is not ready:")
 
-# A record on one line, with another record behind it; groups as `flowdiag.parserkit.quiet_lines` has them.
+# A record on one line, with another record behind it; groups as `flowdiag.parserkit.quiet_lines` has them.  What text counts as
+# blanks beside those of bytes, reading may not take for a file's name.
 # 2026-03-02 10:00:00.077 [INFO][83] felix/summary.go 100: Summarising 11 dataplane reconciliation loops over 1m4.5s
 _HEAD = (
-    rb"[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[[A-Z]{4,7}\]\[\d{1,10}\] "
-    rb"(?:[a-z][a-z0-9-]{0,40}/)?[^\s/]{1,80} (?:-?\d{1,7}|<nil>):[ \n]"
+    rb"[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[(?:" + LEVELS.encode() + rb")\]\[\d{1,10}\] "
+    rb"(?:[a-z][a-z0-9-]{0,40}/)?[^\s/\x1c-\x1f\x80-\xff]{1,80} (?:-?\d{1,7}|<nil>):[ \n]"
 )
 _FORM = re.compile(
     rb"(?:([12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
-    rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/]{1,80}) (?:-?\d{1,7}|<nil>):(?: ([^\n]*)|(?=\n))()(?=\n(?:"
+    rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/\x1c-\x1f\x80-\xff]{1,80}) (?:-?\d{1,7}|<nil>):(?: ([^\n]*)|(?=\n))()(?=\n(?:"
     + _HEAD
     + rb"|\Z))"
     rb"|([^\n]*))\n"
@@ -71,7 +72,7 @@ _HEADS = frozenset(start[:_HEAD_BYTES] for starts in _STARTS.values() for start 
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
 _QUICK = re.compile(
     rb"^([12]\d{3}-.{5} .{8}\.\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
-    rb"(?:[a-z][a-z0-9-]{0,40}/|)[^ /\t\n\v\f\r]{1,80} (?:-?\d{1,7}|<nil>):(?: (.{%d}).*| .*|)\n"
+    rb"(?:[a-z][a-z0-9-]{0,40}/|)[^ /\t\n\v\f\r\x1c-\x1f\x80-\xff]{1,80} (?:-?\d{1,7}|<nil>):(?: (.{%d}).*| .*|)\n"
     % _HEAD_BYTES,
     re.MULTILINE,
 )

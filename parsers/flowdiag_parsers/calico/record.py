@@ -17,6 +17,7 @@ from flowdiag.parserkit import ParseContext, parse_rfc3339
 __all__ = [
     "HEADER",
     "HEADER_BYTES",
+    "LEVELS",
     "MAX_VALUE",
     "Header",
     "duration_ms",
@@ -28,18 +29,19 @@ __all__ = [
 MAX_VALUE = 4000
 """Characters kept of a field's value: Felix writes whole iptables dumps into one."""
 
-_LEVELS = "PANIC|FATAL|ERROR|WARNING|INFO|DEBUG|TRACE"
+LEVELS = "PANIC|FATAL|ERROR|WARNING|INFO|DEBUG|TRACE"
+"""What a header says of its record, as a part of a regular expression."""
 
 # "2024-11-01 13:31:32.770 [INFO][80] felix/summary.go 100: Summarising 11 dataplane ..."   v3.14 and later
 # "2022-06-03 00:57:27.114 [INFO][10100] k8s.go 582: Teardown processing complete. ..."     CNI up to v3.28
 # "2017-03-15 11:22:33.123 [PANIC][4242] <nil> <nil>: "                                     v3.29 and later
 # "2021-05-04 01:02:03.456 [INFO][7] felix/filename-lookup-failed -1: ..."                  up to v3.28
 HEADER = re.compile(
-    r"(?P<day>\d{4}-\d\d-\d\d) (?P<clock>\d\d:\d\d:\d\d\.\d{3}) \[(?P<level>" + _LEVELS + r")\]"
+    r"(?P<day>\d{4}-\d\d-\d\d) (?P<clock>\d\d:\d\d:\d\d\.\d{3}) \[(?P<level>" + LEVELS + r")\]"
     r"\[(?P<pid>\d{1,10})\] (?:(?P<component>[a-z][a-z0-9-]{0,40})/)?(?P<file>\S{1,80}) (?P<line>-?\d{1,7}|<nil>):(?: |$)"
 )
 HEADER_BYTES = re.compile(
-    rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[(?:" + _LEVELS.encode() + rb")\]\[\d{1,10}\] \S"
+    rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[(?:" + LEVELS.encode() + rb")\]\[\d{1,10}\] \S"
 )
 
 

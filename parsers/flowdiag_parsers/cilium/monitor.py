@@ -62,14 +62,14 @@ _IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
 _FORM = re.compile(
     rb"(?:()()((?:xx|->|<-|Policy verdict log:)[^\n\x80-\xff]{0,150}? )flow 0x[0-9a-f]{1,16}"
     rb"([^\n\x80-\xff]{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
-    rb" (tcp |)()((?<=p )[A-Z, ]{2,60}|)(udp|sctp|)"
+    rb" (tcp |)()((?<=p )[A-Z, ]{1,59}[A-Z]|)(udp|sctp|)"
     rb"|([^\n]*))\n"
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.  The hash has the line's first x.
 _QUICK = re.compile(
     rb"(?:()()((?:xx|->|<-|Policy verdict log:)[^x]{0,150} )flow 0x[0-9a-f]{1,16}"
     rb"(.{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
-    rb" (tcp |)()((?<=p )[A-Z, ]{2,60}|)(udp|sctp|)"
+    rb" (tcp |)()((?<=p )[A-Z, ]{1,59}[A-Z]|)(udp|sctp|)"
     rb"|(.*))\n"
 )
 _FOREIGN = "not a line of cilium monitor"

@@ -25,6 +25,7 @@ from flowdiag.parserkit import (
     decode,
     icmp_from_name,
     iter_lines,
+    port_number,
 )
 from flowdiag_parsers.cilium.agent_notices import notice
 from flowdiag_parsers.cilium.carrier import Carrier, carrier, warning
@@ -185,9 +186,9 @@ def _packet(summary: dict[str, Any]) -> Packet:
         icmp = icmp_from_name(icmp_text, v6="icmpv6" in summary)
     return Packet(
         said.src or src,
-        said.src_port if said.src_port is not None else _int(l4.get("src")),
+        said.src_port if said.src_port is not None else port_number(_int(l4.get("src"))),
         said.dst or dst,
-        said.dst_port if said.dst_port is not None else _int(l4.get("dst")),
+        said.dst_port if said.dst_port is not None else port_number(_int(l4.get("dst"))),
         said.protocol,
         said.tcp_flags,
         icmp,

@@ -18,6 +18,7 @@ from flowdiag.parserkit import (
     Peer,
     Verdict,
     Witness,
+    port_number,
 )
 from flowdiag_parsers.cilium.agent_notices import notice
 from flowdiag_parsers.cilium.carrier import Carrier
@@ -254,7 +255,7 @@ def _policy(text: str, c: Carrier) -> list[Event] | None:
         return None
     ingress = (match["direction"] == "ingress") == (match["flag"] != " false")
     endpoint, remote = int(match["endpoint"]), match["remote"]
-    port = packet.dst_port if packet.dst_port is not None or not match["port"] else int(match["port"])
+    port = packet.dst_port if packet.dst_port is not None or not match["port"] else port_number(match["port"])
     src = peer_of(
         packet.src, packet.src_port, remote if ingress else None, None if ingress else endpoint, c.context
     )

@@ -31,6 +31,7 @@ from flowdiag.parserkit import (
     json_object,
     object_of,
     parse_rfc3339,
+    port_number,
     protocol_name,
     text_of,
 )
@@ -129,7 +130,7 @@ def _end(entry: dict[str, Any], side: str, ip: str, port: int | None) -> Peer:
     pod = text_of(said, "pod_name")
     return Peer(
         ip=canonical_ip(ip),
-        port=port,
+        port=port_number(port),
         namespace=text_of(said, "pod_namespace", "namespace") if pod or workload else None,
         pod=pod,
         node=text_of(said, "node_name") if kind == "Node" else None,

@@ -53,7 +53,7 @@ _FORM = re.compile(
     + rb")()"
     rb"(?::(\d{1,5}))?(\nDESTINATION: " + _CELL + rb")(?::(\d{1,5}))?"
     rb"\n       TYPE: ([^\n\x1b\x80-\xff]{1,200})\n    VERDICT: ([^\n\x1b\x80-\xff]{1,1000})"
-    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{3,60}))?([^\n\x1b\x80-\xff]{0,2000})\n-{12}"
+    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{2,59}[A-Z]))?([^\n\x1b\x80-\xff]{0,2000})\n-{12}"
     rb"|([^\n]*))\n"
 )
 _QUICK_CELL = rb"(?:\[[0-9a-f:.]{2,45}\]|[^:\n]{1,500})"
@@ -64,7 +64,7 @@ _QUICK = re.compile(
     + rb")():(\d{1,5})(\nDESTINATION: "
     + _QUICK_CELL
     + rb"):(\d{1,5})\n       TYPE: (.{1,200})\n    VERDICT: (.{1,1000})"
-    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{3,60})|)(.{0,2000})\n-{12}"
+    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{2,59}[A-Z])|)(.{0,2000})\n-{12}"
     rb"|(.*))\n"
 )
 

@@ -40,6 +40,7 @@ from flowdiag.parserkit import (
     json_object,
     object_of,
     part_of,
+    port_number,
     protocol_name,
     read_klog,
     seek,
@@ -194,8 +195,8 @@ def _reader(context: ParseContext) -> Callable[[bytes, LineEnvelope, Record], It
         lowered = words.lower()
         one = _Packet(
             frame(around, context, text, header.at, source=header.time_source),
-            _address(src, int(sport)),
-            _address(dst, int(dport)),
+            _address(src, sport),
+            _address(dst, dport),
             protocol_name(protocol),
             _WAYS.get(way.lower()),
             src_pod=src_pod,
@@ -327,8 +328,8 @@ def _fill(stream: _Stream, packet: re.Match[str], number: int) -> None:
     one = stream.packets.get(number)
     if one is None:
         return
-    one.src = _address(packet["src"], int(packet["sport"]))
-    one.dst = _address(packet["dst"], int(packet["dport"]))
+    one.src = _address(packet["src"], packet["sport"])
+    one.dst = _address(packet["dst"], packet["dport"])
     one.protocol = protocol_name(packet["proto"])
     if number == _UNNUMBERED:
         own = int(packet["id"])
@@ -397,8 +398,8 @@ def _pod(peer: Peer, name: str | None) -> Peer:
     return Peer(ip=peer.ip, port=peer.port, namespace=namespace, pod=pod)
 
 
-def _address(ip: str | None, port: int | None) -> Peer:
-    return Peer(ip=canonical_ip(ip) if ip else None, port=port or None)
+def _address(ip: str | None, port: str | int | None) -> Peer:
+    return Peer(ip=canonical_ip(ip) if ip else None, port=port_number(port) or None)
 
 
 def _number(text: str | None) -> int | None:

@@ -122,7 +122,8 @@ class NetfilterLog:
             text = decode(line)
             yield _packet_event(text, text, read_header(text, context), around, with_raw, last=False)
 
-        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, quick=_QUICK, read=read))
+        form = LineForm(pattern=_FORM, quick=_QUICK, read=read, flags_between=b" ")
+        fold_forms(self, block, context, sink, form)
 
 
 def _journal_line(line: bytes, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:

@@ -12,7 +12,10 @@ from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct
 
-from flowdiag.parserkit import Icmp
+from flowdiag.parserkit import (
+    Icmp,
+    port_number,
+)
 
 __all__ = ["Packet", "read_packet"]
 
@@ -86,8 +89,8 @@ def read_packet(text: str) -> Packet | None:
         src_mac=src_mac,
         dst_mac=dst_mac,
         protocol=_PROTOCOLS.get(proto, proto) if proto else None,
-        sport=int(sport) if sport else None,
-        dport=int(dport) if dport else None,
+        sport=port_number(sport),
+        dport=port_number(dport),
         icmp=icmp,
         tcp_flags=tcp_flags,
     )

@@ -21,6 +21,7 @@ from flowdiag.parserkit import (
     Peer,
     PolicyHit,
     canonical_ip,
+    port_number,
     protocol_name,
     yearless_instant,
 )
@@ -117,8 +118,8 @@ def read_packet_line(text: str, context: ParseContext) -> PacketLine | None:
         by_kernel=kernel,
         interface_in=packet["in"] or None,
         interface_out=packet["out"] or None,
-        src=Peer(ip=src, port=int(spt) if spt else None),
-        dst=Peer(ip=dst, port=int(dpt) if dpt else None),
+        src=Peer(ip=src, port=port_number(spt)),
+        dst=Peer(ip=dst, port=port_number(dpt)),
         protocol=protocol_name(packet["proto"]),
         icmp=Icmp(int(packet["type"]), int(packet["code"])) if packet["type"] else None,
         tcp_flags=tuple(flags["flags"].split()) if flags is not None else None,

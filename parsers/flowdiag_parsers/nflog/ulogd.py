@@ -171,7 +171,9 @@ class UlogdPackets:
                     sink.add(event)
             return now
 
-        form = LineForm(pattern=FORM, quick=QUICK, clock=second_of(context), read=read, joined=joined)
+        form = LineForm(
+            pattern=FORM, quick=QUICK, clock=second_of(context), read=read, joined=joined, flags_between=b" "
+        )
         fold_forms(self, block, context, sink, form)
         state.amend = None
         lines = cut_lines(block.data) if any(slot.known is not None for slot in state.queue) else []

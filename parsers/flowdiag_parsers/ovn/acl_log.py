@@ -41,6 +41,7 @@ from flowdiag.parserkit import (
     frame,
     iter_lines,
     parse_rfc3339,
+    port_number,
     protocol_name,
     utc_second,
 )
@@ -189,7 +190,9 @@ class OvnAcl:
                 sink.add(_full(shared, second))
             return record
 
-        form = LineForm(pattern=_FORM, quick=_QUICK, clock=utc_second, read=read, joined=joined)
+        form = LineForm(
+            pattern=_FORM, quick=_QUICK, clock=utc_second, read=read, joined=joined, flags_between=b"|"
+        )
         fold_forms(self, block, context, sink, form)
 
 
@@ -247,7 +250,7 @@ def _end(said: dict[str, str], end: str) -> Peer:
     mac = said.get(f"dl_{end}", "")
     return Peer(
         ip=canonical_ip(address) if address else None,
-        port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else None,
+        port=port_number(port),
         mac=mac if len(mac) == 17 else None,
     )
 

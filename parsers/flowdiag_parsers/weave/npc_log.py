@@ -42,6 +42,7 @@ from flowdiag.parserkit import (
     iter_lines,
     object_of,
     parse_rfc3339,
+    port_number,
     seek,
     text_of,
     zoned_second,
@@ -248,8 +249,8 @@ def _flow(blocked: re.Match[str], shared: Frame, *, again: bool) -> FlowEvent:
 def _end(text: str) -> Peer:
     """``%v:%d``: the port is always there, and an IPv6 address before it has no brackets."""
     host, _, number = text.rpartition(":")
-    port = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else None
-    return Peer(ip=None if host == "<unknown IP>" else canonical_ip(host.strip("[]")), port=port or None)
+    port = port_number(number) or None
+    return Peer(ip=None if host == "<unknown IP>" else canonical_ip(host.strip("[]")), port=port)
 
 
 def _change(event: re.Match[str], rest: str, shared: Frame) -> Event:
@@ -275,13 +276,20 @@ def _change(event: re.Match[str], rest: str, shared: Frame) -> Event:
     )
 
 
+def _integer(digits: str) -> int | float:
+    """As the JSON readers of other parsers have it: what does not fit in 64 bits is a float."""
+    return int(digits) if len(digits) < 19 else float(digits)
+
+
+_decoder = json.JSONDecoder(parse_int=_integer)
+
+
 def _objects(text: str) -> list[dict[str, Any]]:
-    decoder = json.JSONDecoder()
     found: list[dict[str, Any]] = []
     at = 0
     while len(found) < 2 and text[at : at + 1] == "{":
         try:
-            value, at = decoder.raw_decode(text, at)
+            value, at = _decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             break
         found.append(value)
