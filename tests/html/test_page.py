@@ -105,7 +105,7 @@ def test_the_policy_allows_the_one_script_and_nothing_else(sample: str) -> None:
 def test_the_script_stays_small_and_evaluates_nothing() -> None:
     script = Tags(render(dns_story())).scripts[1]
 
-    assert len(script.encode()) <= 8_000
+    assert len(script.encode()) <= 6_144
     assert not re.search(r"\beval\b|\bFunction\(|fetch\(|XMLHttpRequest|import\(|localStorage", script)
 
 
@@ -139,6 +139,8 @@ def test_it_is_accessible_as_far_as_text_can_tell(sample: str) -> None:
     assert len(page.named("table")) == len(page.named("caption"))
     assert all(th.get("scope") in ("row", "col") for th in page.named("th"))
     for svg in page.named("svg"):
+        if svg.get("aria-hidden") == "true":
+            continue
         assert svg["role"] == "img"
         title, description = svg["aria-labelledby"].split()
         assert f'<title id="{title}">' in text
@@ -321,12 +323,16 @@ def test_every_time_in_a_sentence_says_its_zone(incident: str, zone: str) -> Non
 
 
 def test_the_script_is_its_source_without_comments_and_blanks() -> None:
-    """Nothing else is taken out, and nothing of a string."""
+    """Nothing else is taken out but the last semicolon of a block, and nothing of a string.
+
+    No two signs become one, and no regular expression holds a blank.
+    """
     source = (files("flowdiag.report.html") / "script.js").read_text(encoding="utf-8")
     code = "\n".join(line for line in source.split("\n") if not line.strip().startswith("//"))
     written = Tags(render(dns_story())).scripts[1]
     strings = re.compile(r'"[^"\n]*"|`[^`\n]*`')
 
-    assert re.sub(r"\s+", "", written) == re.sub(r"\s+", "", code)
+    assert re.sub(r"\s+", "", written) == re.sub(r";?\s*\}", "}", re.sub(r"\s+", "", code))
+    assert not re.search(r"\+ \+|- -|/[^/\n]* [^/\n]*/[gimsuy]*[.,)]", strings.sub("", code))
     assert strings.findall(written) == strings.findall(code)
     assert all(line.count("`") % 2 == 0 and "/*" not in line for line in code.split("\n"))

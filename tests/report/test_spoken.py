@@ -170,7 +170,7 @@ def test_on_the_page_a_moment_is_an_element_and_the_rest_is_escaped() -> None:
     text = "<b>at 2026-03-17 14:02:35 UTC</b>"
 
     assert str(said(text, Clock(BERLIN, "2026-03-17", named=True))) == (
-        '&lt;b&gt;at <time class="said" datetime="2026-03-17T14:02:35Z">15:02:35 CET</time>&lt;/b&gt;'
+        '&lt;b&gt;at <time class="said" datetime="2026-03-17T14:02:35Z" title="2026-03-17T14:02:35Z">15:02:35 CET</time>&lt;/b&gt;'
     )
 
 

@@ -48,10 +48,8 @@ LEFT, RIGHT, TOP, BOTTOM = 60, 60, 24, 44
 
 
 class ChartFrame(Struct, frozen=True):
-    """Where the time axis stands inside an inline SVG: from `left` to `right`, as shares of its width."""
+    """The time axis of every inline chart, in milliseconds."""
 
-    left: float
-    right: float
     start_ms: int
     end_ms: int
     width_ms: int
@@ -93,12 +91,9 @@ def time_axis(report: Report, zone: tzinfo) -> TimeAxis | None:
 
 
 def frame(report: Report) -> ChartFrame | None:
-    """Where the axis of every inline chart stands, ``None`` where nothing has a time."""
+    """The axis of every inline chart, ``None`` where nothing has a time."""
     axis = time_axis(report, UTC)
-    if axis is None:
-        return None
-    whole = LEFT + WIDTH + RIGHT
-    return ChartFrame(LEFT / whole, (LEFT + WIDTH) / whole, axis.start, axis.at(axis.number), axis.width)
+    return None if axis is None else ChartFrame(axis.start, axis.at(axis.number), axis.width)
 
 
 def charted(report: Report) -> list[Problem]:

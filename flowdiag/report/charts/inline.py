@@ -72,8 +72,13 @@ def inline_svg(report: Report, kind: str, *, title: str, zone: tzinfo) -> str | 
     if f'fill="{GAP}"' in body:
         fillings.append(_MISSING.format(kind=kind))
         body = re.sub(f'fill="{GAP}" fill-opacity="[0-9.]+"', f'fill="url(#{kind}-gap)"', body)
-    # The time that a reader has chosen: a script gives it a place.
-    shade = f'<rect class="shade" y="{TOP}" height="{height}"/>' if kind != "ages" else ""
+    # The time that a reader has chosen: a script gives it a place within the axes, which it measures by `plot`.
+    shade = (
+        f'<svg aria-hidden="true" x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{height}"><rect class="plot" width="100%" height="100%" fill="none"/>'
+        '<rect class="shade" height="100%"/></svg>'
+        if kind != "ages"
+        else ""
+    )
     width, total = LEFT + WIDTH + RIGHT, TOP + height + BOTTOM
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 {width} {total}" '

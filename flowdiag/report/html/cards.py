@@ -16,7 +16,7 @@ from flowdiag.model.report import (
 )
 from flowdiag.model.words import plural
 from flowdiag.report.charts import PALETTE, charted, frame
-from flowdiag.report.escape import visible
+from flowdiag.report.html.facts import problem_facts
 from flowdiag.report.html.missed import marked_lines
 from flowdiag.report.html.said import SAID
 from flowdiag.report.html.values import milliseconds, time_value
@@ -26,7 +26,6 @@ from flowdiag.report.names import (
     end_text,
     label_texts,
     miss_text,
-    policy_name,
     policy_text,
     reason_text,
     recorded_text,
@@ -41,9 +40,6 @@ _MAX_EVIDENCE = 5
 _MAX_PAIRS = 50
 _MAX_NAMES = 20
 _NEAREST = 3
-_VERDICTS = {"denied": "denied dropped", "allowed": "allowed forwarded", "audited": "audited audit"}
-"""flowdiag's word and hubble's."""
-_OF_PROXIES = frozenset({"FD404", "FD504"})
 
 PolicyKey = tuple[str | None, str | None, str | None, str | None]
 
@@ -82,7 +78,10 @@ def cards(report: Report, drawn: Report, clock: Clock) -> list[dict[str, Any]]:
 
 def policy_keys(problem: Problem) -> set[PolicyKey]:
     """Every policy that a problem speaks of."""
-    return {(ref.kind, ref.group, ref.namespace, ref.name) for ref in _named(problem)}
+    return {
+        (ref.kind, ref.group, ref.namespace, ref.name)
+        for ref in (*problem.isolating, *problem.recorded, *problem.nearest)
+    }
 
 
 def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
@@ -108,11 +107,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "reason": reason_text(problem),
         "first": time_value(problem.first, zone),
         "last": time_value(problem.last, zone),
-        "policy_words": visible(" ".join(policy_name(ref) for ref in _named(problem)).lower(), 600),
-        "reason_words": " ".join(filter(None, (problem.reason.name, problem.reason.raw))),
-        "verdict_words": _VERDICTS.get(problem.verdict, problem.verdict),
-        "type_words": _types(problem),
-        "search": _search(drawn),
+        "facts": problem_facts(problem, drawn),
         "spark": _spark(report, problem, shared.clock),
         "recorded": [recorded_text(policy) for policy in problem.recorded],
         "isolating": [policy_text(ref) for ref in problem.isolating],
@@ -150,10 +145,6 @@ def _mend(word: str, mend: Counterfactual) -> dict[str, Any]:
     }
 
 
-def _named(problem: Problem) -> list[Any]:
-    return [*problem.isolating, *problem.recorded, *problem.nearest]
-
-
 def _nearest(shared: _Shared, rule: NearestRuleView) -> dict[str, Any]:
     policy = shared.policies.get((rule.kind, rule.group, rule.namespace, rule.name))
     return {
@@ -161,20 +152,6 @@ def _nearest(shared: _Shared, rule: NearestRuleView) -> dict[str, Any]:
         "misses": [miss_text(miss) for miss in rule.misses],
         "lines": marked_lines(policy.manifest, rule) if policy is not None and policy.manifest else [],
     }
-
-
-def _types(problem: Problem) -> str:
-    """Hubble's ``--type`` as far as a report tells: ``drop``, and ``l7`` for what a proxy refused."""
-    return " ".join(
-        word
-        for word, fits in (("drop", problem.verdict == "denied"), ("l7", problem.code in _OF_PROXIES))
-        if fits
-    )
-
-
-def _search(problem: Problem) -> str:
-    parts = [problem.title, problem.code, problem.slug, problem.verdict, problem.reason.name or ""]
-    return visible(" ".join(parts).lower(), 1000)
 
 
 def _spark(report: Report, problem: Problem, clock: Clock) -> dict[str, Any] | None:

@@ -105,16 +105,16 @@ def _asset(name: str) -> str:
     return files(__package__ or "flowdiag.report.html").joinpath(name).read_text(encoding="utf-8")
 
 
-# A string or a template of one line, or what stands between words and needs no blanks around it.
-_UNSPACED = re.compile(r"""("[^"\n]*"|`[^`\n]*`)|\s*([{}()\[\],;:?=<>&|+*!]+)\s*""")
+# A string or a template of one line; the last semicolon of a block; or what needs no blanks around it.
+_UNSPACED = re.compile(r"""("[^"\n]*"|`[^`\n]*`)|;?\s*(\})\s*|\s*([{()\[\],;:?=<>&|+*%!/-])\s*""")
 
 
 @cache
 def _script() -> str:
-    """The script without comments, which have lines of their own, and without blanks that only people need."""
+    """The script without comments, which have lines of their own, and without what only people need."""
     lines = (line.strip() for line in _asset("script.js").split("\n"))
     code = "\n".join(line for line in lines if line and not line.startswith("//"))
-    return _UNSPACED.sub(lambda match: match[1] or match[2], code)
+    return _UNSPACED.sub(lambda match: match[match.lastindex or 0], code)
 
 
 def _safe(text: str) -> Any:

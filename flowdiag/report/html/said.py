@@ -27,5 +27,7 @@ def said(text: str, clock: Clock, limit: int = MAX_TEXT, among: Foreign = NOBODY
         if shown is None:
             parts.append(Markup.escape(part))
         else:
-            parts.append(Markup('<time class="said" datetime="{}">{}</time>').format(moment, shown))
+            parts.append(
+                Markup('<time class="said" datetime="{0}" title="{0}">{1}</time>').format(moment, shown)
+            )
     return Markup("").join(parts)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
-from flowdiag.model.report import Connection, Problem, Report, ReportEndpoint
+from flowdiag.model.report import Connection, Problem, Report
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.model.words import plural
 from flowdiag.report.charts import busiest_nodes, charted
-from flowdiag.report.escape import visible
 from flowdiag.report.html.cards import policy_keys
+from flowdiag.report.html.facts import connection_facts
 from flowdiag.report.html.matrix import Matrix
 from flowdiag.report.html.values import milliseconds, time_value
-from flowdiag.report.names import end_text, label_texts, object_text, policy_text, port_text
+from flowdiag.report.names import end_text, object_text, policy_text, port_text
 from flowdiag.report.phrases import SEVERITY_WORD, count
 from flowdiag.report.times import ticks
 
@@ -30,9 +30,6 @@ __all__ = [
 ]
 
 MAX_ROWS = 1500
-_WORDS = 400
-"""Characters that the filter looks through, for each end of a connection."""
-_ALSO = {"from": "source", "to": "destination"}
 
 
 def connection_rows(report: Report, matrix: Matrix, zone: tzinfo) -> list[dict[str, Any]]:
@@ -56,10 +53,8 @@ def _connection(
         "severity": SEVERITY_WORD[problem.severity],
         "from": source,
         "to": destination,
-        "ends": [*_words("from", connection.source), *_words("to", connection.destination)],
+        "facts": connection_facts(connection),
         "port": port_text(connection.protocol, connection.port, problem.icmp),
-        "port_number": connection.port,
-        "protocol": connection.protocol,
         "direction": problem.direction or "not recorded",
         "cell": matrix.cell(source, destination),
         "count": count(connection.count),
@@ -69,33 +64,6 @@ def _connection(
         "start": milliseconds(connection.first),
         "end": milliseconds(connection.last),
     }
-
-
-def _words(side: str, end: ReportEndpoint) -> list[tuple[str, str]]:
-    """Names of attributes and what the filter looks through for them, with hubble's names of its flags.
-
-    ``from`` has all of the end, as it is shown and in pieces; ``from-pod``, ``from-ip`` ... a piece each.  Behind a
-    dot stands another name for the same.
-    """
-    where = f"{end.namespace}/" if end.namespace else ""
-    labels = label_texts(end.labels)
-    pods = [f"{where}{pod}" for pod in (*end.pods, *([end.name] if end.kind == "pod" and end.name else ()))]
-    pieces = {
-        "pod": pods,
-        "namespace": [end.namespace] if end.namespace else [],
-        "ip": end.ips,
-        "label": labels,
-        "fqdn": end.dns_names,
-        "identity": [] if end.identity is None else [str(end.identity)],
-        "workload": [f"{end.workload.kind}/{end.workload.name}"] if end.workload else [],
-        "service": [f"{where}{end.name}"] if end.kind == "service" and end.name else [],
-        "node": [end.name] if end.kind == "node" and end.name else [],
-    }
-    whole = (end_text(end), *end.pods[:4], *end.ips[:4], *end.dns_names[:4], *labels[:8])
-    return [
-        (f"{side}.{_ALSO[side]}", visible(" ".join(whole).lower(), _WORDS)),
-        *((f"{side}-{word}", visible(" ".join(parts).lower(), _WORDS)) for word, parts in pieces.items()),
-    ]
 
 
 def span_rows(report: Report, zone: tzinfo) -> list[dict[str, Any]]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
+from flowdiag.model.time import rfc3339
 from flowdiag.report.times import day_and_clock, ticks
 
 __all__ = ["milliseconds", "time_value"]
 
 
 def time_value(text: str | None, zone: tzinfo) -> dict[str, str | None]:
-    """For a ``<time>`` element; `iso` is ``None`` where the time is unknown or no time."""
+    """For a ``<time>`` element; `iso` is ``None`` where the time is unknown or no time.
+
+    HTML and scripts know milliseconds; `whole` is for people.
+    """
     at = ticks(text)
-    return {"iso": text if at is not None else None, "text": day_and_clock(text, zone)}
+    iso = None if at is None else f"{rfc3339(at)[:23]}Z"
+    return {"iso": iso, "whole": text, "text": day_and_clock(text, zone)}
 
 
 def milliseconds(text: str | None) -> int | None:
