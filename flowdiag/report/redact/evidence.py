@@ -55,10 +55,10 @@ class Evidence:
             try:
                 decoded = msgspec.json.decode(text[at:])
             except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-                return self._texts.line(text)
-            before = text[:at] if text[:at] == "data: " else self._texts.line(text[:at])
+                return self._texts.record(text)
+            before = text[:at] if text[:at] == "data: " else self._texts.record(text[:at])
             return before + msgspec.json.encode(self._json(decoded, "", depth)).decode()
-        return self._texts.line(text)
+        return self._texts.record(text)
 
     def _json(self, value: Any, key: str, depth: int) -> Any:
         if isinstance(value, str):

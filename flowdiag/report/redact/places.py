@@ -204,7 +204,9 @@ class Place(Enum):
     """A kind of kubectl's and a name stand here."""
     COUNT = 6
     """A number here is a port, a count or a time; what is none is a name."""
-    OPEN = 7
+    BRACKETS = 7
+    """As `COUNT`, but for records: hubble writes ``[worker-2]:`` where others have a process."""
+    OPEN = 8
 
 
 def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Place:
@@ -233,7 +235,9 @@ def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Plac
         return Place.NAME
     if left == "[" and right == "]":
         owner = _INDEXED.search(text, max(0, start - 41), start)
-        return Place.COUNT if owner is None or not (owner[1] == "ns" or is_name_key(owner[1])) else Place.NAME
+        if owner is None:
+            return Place.BRACKETS
+        return Place.NAME if owner[1] == "ns" or is_name_key(owner[1]) else Place.COUNT
     if left in (" ", "") and before and text[start - 1 - len(before) : start - 1] == before:
         if _POLICY_REFERENCE.fullmatch(before):
             return Place.NAME

@@ -18,11 +18,13 @@ from enum import IntEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from flowdiag.model.report import Report
+from flowdiag.model.report import Report, ReportWarning
 from flowdiag.report.redact.accepted import without_owners
 from flowdiag.report.redact.command import redacted_command
 from flowdiag.report.redact.evidence import Evidence
+from flowdiag.report.redact.indices import is_index, only_calico
 from flowdiag.report.redact.keys import is_common_group
 from flowdiag.report.redact.manifest import Manifests
 from flowdiag.report.redact.text import Texts
@@ -49,10 +51,6 @@ _BARE = frozenset({"node", "reference", "dns_names", "by"})
 _SENTENCES = frozenset(
     {"title", "advice", "text", "what", "message", "summary", "notes", "verify", "references"}
 )
-# egress[0].to[1], ingress[2] allow, end-of-tier, default-deny, 2: a place in a policy, and no rule's name
-_RULE = re.compile(
-    r"[a-zA-Z]+(?:\[\d+\])?(?:\.[a-zA-Z]+\[\d+\])+|[a-zA-Z]+\[\d+\]|end-of-tier|default-deny|-?\d+"
-)
 # Texts such as "dataplane-loop-summary: Summarising 16 ...", "agent-started on node-a: ...", "lost-events on node-b: 37 records"
 _MARK = re.compile(r"([a-z0-9-]{1,60})(?: on (\S+))?: ")
 # Of a node of which nothing was recorded no field tells, and of an agent's perhaps its own log alone:
@@ -71,13 +69,26 @@ class _Stage(IntEnum):
     SENTENCES = 3
 
 
+_REDACTED = "redacted"
+"""Code of the warning that a redacted report carries; no log writes codes."""
+_MARK_TEXT = "names, addresses, labels and paths are tokens here (--redact): one name is one token everywhere"
+
+
 def redact(report: Report) -> Report:
-    """The report with names, addresses and labels as tokens; schema, numbers and times as they were."""
+    """The report with names, addresses and labels as tokens; schema, numbers and times as they were.
+
+    What was redacted already stays as it is.  A report says so itself, and no name does: one that looks like a
+    token is somebody's name in any other report.
+    """
+    if any(warning.code == _REDACTED for warning in report.warnings):
+        return report
     tree = msgspec.to_builtins(without_owners(report))
-    walk = _Walk(Tokens("\n".join(_strings(tree))))
+    walk = _Walk(Tokens("\n".join(_strings(tree))), unnamed=only_calico(report))
     for stage in _Stage:
         shown = walk.through(tree, stage)
-    return msgspec.convert(shown, Report)
+    hidden: Report = msgspec.convert(shown, Report)
+    mark = ReportWarning(code=_REDACTED, message=_MARK_TEXT, input=None, line=None)
+    return replace(hidden, warnings=(mark, *hidden.warnings))
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -93,8 +104,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 class _Walk:
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, *, unnamed: bool) -> None:
         self._tokens = tokens
+        self._unnamed = unnamed
         self._texts = Texts(tokens)
         self._evidence = Evidence(self._texts)
         self._manifests = Manifests(tokens, self._texts)
@@ -158,7 +170,8 @@ class _Walk:
         if key == "patch":
             return self._manifests.patch(value, tuple(parent.get("manifests") or ()))
         if key == "rule":
-            return value if _RULE.fullmatch(value) else self._texts.value(value, "rule")
+            stays = is_index(value, parent, unnamed=self._unnamed)
+            return value if stays else self._texts.name(value, "rule")
         if key in ("src", "dst"):
             return self._texts.value(value, "name")
         if key in _SENTENCES:

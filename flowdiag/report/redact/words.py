@@ -86,7 +86,8 @@ TYPE ACCEPT DENY DENIED EGRESS INGRESS DROP Drop Reject Deny Allow Policy Flags 
 Proto Verdict Direction Egress Ingress EndOfTier CalicoNetworkPolicy K8sNetworkPolicy AntreaNetworkPolicy
 AntreaClusterNetworkPolicy AntreaPolicyIngressRule AntreaPolicyEgressRule IngressDefaultRule EgressDefaultRule
 IngressMetricRule EgressMetricRule Profile ActionUnspecified nil acl_log alert to-lport from-lport syn ack fin rst psh later INFO WARN WARNING wep hep ns tcp6 udp6
-sctp6 icmp6 ovn_pinctrl0
+sctp6 icmp6 ovn_pinctrl0 REJECT OK NODATA SKIPDATA SIP DIP SPORT DPORT PROTOCOL PolicyVerdict EP DEST Redirect IPv6-ICMP
+IngressRule EgressRule AntreaPolicyAppTierIngressRule AntreaPolicyAppTierEgressRule
 """
 
 # Words of flowdiag's own sentences (titles, summaries, advice, notes): a name that is one of them is looked for
