@@ -16,7 +16,7 @@ from flowdiag.model.report import (
 )
 from flowdiag.model.words import plural
 from flowdiag.report.charts import PALETTE, charted, frame
-from flowdiag.report.html.facts import problem_facts
+from flowdiag.report.html.facts import named_policies, problem_facts
 from flowdiag.report.html.missed import marked_lines
 from flowdiag.report.html.said import SAID
 from flowdiag.report.html.values import milliseconds, time_value
@@ -78,10 +78,7 @@ def cards(report: Report, drawn: Report, clock: Clock) -> list[dict[str, Any]]:
 
 def policy_keys(problem: Problem) -> set[PolicyKey]:
     """Every policy that a problem speaks of."""
-    return {
-        (ref.kind, ref.group, ref.namespace, ref.name)
-        for ref in (*problem.isolating, *problem.recorded, *problem.nearest)
-    }
+    return {(ref.kind, ref.group, ref.namespace, ref.name) for ref in named_policies(problem)}
 
 
 def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdiag.model.report import Connection, Problem, ReportEndpoint
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import Connection, NearestRuleView, Problem, RecordedPolicy, ReportEndpoint
 from flowdiag.report.escape import visible
 from flowdiag.report.names import end_text, label_texts, policy_name
 
-__all__ = ["Fact", "connection_facts", "problem_facts"]
+__all__ = ["Fact", "connection_facts", "named_policies", "problem_facts"]
 
 Fact = tuple[str, str]
 """An attribute's name behind ``data-``, and its text without case."""
@@ -40,9 +41,13 @@ def connection_facts(connection: Connection) -> list[Fact]:
     )
 
 
+def named_policies(problem: Problem) -> tuple[PolicyRef | RecordedPolicy | NearestRuleView, ...]:
+    """Every policy that a problem speaks of."""
+    return (*problem.isolating, *problem.recorded, *problem.nearest)
+
+
 def problem_facts(problem: Problem, drawn: Problem) -> list[Fact]:
     """Of one problem; `drawn` is the same with the moments of its sentences as the page shows them."""
-    named = (*problem.isolating, *problem.recorded, *problem.nearest)
     search = (drawn.title, drawn.code, drawn.slug, drawn.verdict, drawn.reason.name)
     # Hubble's --type as far as a report tells: drop, and l7 for what a proxy refused.
     types = ("drop" if problem.verdict == "denied" else "", "l7" if problem.code in _OF_PROXIES else "")
@@ -56,7 +61,7 @@ def problem_facts(problem: Problem, drawn: Problem) -> list[Fact]:
             ("confidence.", problem.confidence, _WORDS),
             ("traffic-direction.", problem.direction, _WORDS),
             ("status.", problem.status, _WORDS),
-            ("policy.", _joined(map(policy_name, named)), _POLICIES),
+            ("policy.", _joined(map(policy_name, named_policies(problem))), _POLICIES),
             ("drop-reason-desc.reason.", _joined((problem.reason.name, problem.reason.raw)), _WORDS),
         ]
     )

@@ -328,7 +328,7 @@ class Texts:
                 return (
                     f"{parts[0]}/{'/'.join(self._part(part, Place.NAME, sort, kind) for part in parts[1:])}"
                 )
-            named = sort or place in (Place.BEHIND_KIND, Place.TARGET)
+            named = max(sort, _Sort.LINE) if place in (Place.BEHIND_KIND, Place.TARGET) else sort
             return "/".join(self._beside(part, at > 0, named, kind) for at, part in enumerate(parts))
         *_, before, last = parts
         if separator == ":" and re.fullmatch("[0-9]{1,5}", last):
