@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from flowdiag.model.report import Problem, Report
+from flowdiag.model.time import NS
 from flowdiag.report.escape import cells, middle, visible
 from flowdiag.report.names import object_text
 from flowdiag.report.screen import Screen
 from flowdiag.report.sparkline import axis_of, column_of, gap_columns, narrowed, sparkline
-from flowdiag.report.times import day_and_clock, ticks
+from flowdiag.report.times import MONTHS_S, day_and_clock, ticks
 
 __all__ = ["spark"]
 
 _INDENT = 3
+_DAY_NS = 86_400 * NS
 _LEAST_NAME = 16
 """Columns that a change needs beside what else is said on its line."""
 
 
 def spark(screen: Screen, report: Report, problem: Problem) -> None:
-    """Bars from end to end of the evidence; nothing where no record has a time."""
+    """Bars from end to end of the evidence.
+
+    Nothing where no record has a time, or where all of it is one bar of whole days: the line above says when it was.
+    """
     buckets = report.buckets
     row = buckets.counts.by_problem.get(problem.id)
     if not row or buckets.start is None or not any(row):
         return
-    start = _axis_label(screen, buckets.start)
-    end = _axis_label(screen, report.window.until) if report.window.until else ""
+    long = len(row) * (buckets.width_s or 0) >= MONTHS_S
+    start = _axis_label(screen, buckets.start, long=long)
+    end = _axis_label(screen, report.window.until, long=long) if report.window.until else ""
     lead = f"{' ' * _INDENT}{visible(start, 12)}  "
     narrow, step = narrowed(row, min(screen.width - cells(lead) - 8, 80))
     axis = axis_of(buckets.start, buckets.width_s, len(narrow), step)
-    if axis is None:
+    if axis is None or (axis.width_ns >= _DAY_NS and sum(map(bool, narrow)) == 1):
         return
     missing = gap_columns(axis, report.evidence.gaps)
     bars = sparkline(narrow, missing, ascii_only=screen.options.ascii)
@@ -52,7 +58,9 @@ def spark(screen: Screen, report: Report, problem: Problem) -> None:
         screen.literal(f"{' ' * cells(lead)}{unknown.strip()}", "dim")
 
 
-def _axis_label(screen: Screen, moment: str) -> str:
-    """``14:03``, with the day (``03-17 14:03``) where the window covers several."""
+def _axis_label(screen: Screen, moment: str, *, long: bool) -> str:
+    """``14:03``; ``03-17 14:03`` where the window covers several days, and of months the day: ``2026-03-17``."""
     whole = day_and_clock(moment, screen.options.timezone)
+    if long:
+        return whole[:10]
     return whole[11:16] if screen.clock.day else whole[5:16]

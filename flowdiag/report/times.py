@@ -13,6 +13,7 @@ from flowdiag.model.report import Report
 from flowdiag.model.time import NS, parse_rfc3339
 
 __all__ = [
+    "MONTHS_S",
     "Clock",
     "day_and_clock",
     "delta_text",
@@ -22,6 +23,10 @@ __all__ = [
     "ticks",
     "zone_text",
 ]
+
+
+MONTHS_S = 60 * 86_400
+"""Seconds from which on an axis needs the year and no clock."""
 
 
 def ticks(text: str | None) -> int | None:

@@ -173,6 +173,35 @@ def test_buckets_without_a_time_draw_nothing() -> None:
     assert "▁" not in render(report)
 
 
+def of_years(row: tuple[int, ...]) -> str:
+    """The first problem's counts over nine years, a week a bucket."""
+    report = dns_story()
+    counts = BucketCounts(row, None, {report.problems[0].id: row})
+    return render(
+        replace(
+            report,
+            window=replace(report.window, since="2017-03-15T11:22:33Z", until="2026-10-09T08:05:55Z"),
+            buckets=Buckets("2017-03-09T00:00:00Z", 604_800.0, counts),
+            problems=report.problems[:1],
+        ),
+        width=100,
+    )
+
+
+def test_an_axis_of_years_says_them() -> None:
+    page = of_years((0,) * 100 + (3,) + (0,) * 200 + (5,) + (0,) * 197)
+
+    assert re.search(r"2017-03-09  ·+[▁-█]·+█[·?]+  2026-10-09", page)
+
+
+def test_one_bar_among_years_is_not_drawn() -> None:
+    """When it was stands in the line above; a bar of weeks adds nothing."""
+    page = of_years((0,) * 100 + (3,) + (0,) * 398)
+
+    assert "··" not in page
+    assert "█" not in page
+
+
 REF = PolicyRef("NetworkPolicy", "networking.k8s.io", "shop", "deny")
 
 

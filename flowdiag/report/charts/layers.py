@@ -7,7 +7,7 @@ from typing import Any
 
 from flowdiag.model.report import Report
 from flowdiag.report.charts.axis import GAP, INK, WIDTH, TimeAxis
-from flowdiag.report.times import ticks, zone_text
+from flowdiag.report.times import MONTHS_S, ticks, zone_text
 
 __all__ = ["bar", "change_layers", "data", "gap_layer", "time_x"]
 
@@ -28,16 +28,17 @@ def data(rows: list[dict[str, Any]]) -> Any:
 
 
 def time_x(axis: TimeAxis, zone: tzinfo, report: Report) -> Any:
-    """The x encoding: the whole axis, its zone as the title, the day where it covers several."""
+    """The x encoding: the whole axis, its zone as the title, the day where it covers several, the year of months."""
     import altair as alt
 
     low, high = axis.shown(axis.start), axis.shown(axis.at(axis.number))
     days = low // _DAY_MS != (high - 1) // _DAY_MS
+    clock = "%m-%d %H:%M" if days else "%H:%M:%S" if high - low < _SECONDS_MS else "%H:%M"
     return alt.X(
         "at:T",
         scale=alt.Scale(type="utc", domain=[low, high], nice=False),
         axis=alt.Axis(
-            format="%m-%d %H:%M" if days else "%H:%M:%S" if high - low < _SECONDS_MS else "%H:%M",
+            format="%Y-%m-%d" if high - low >= MONTHS_S * 1000 else clock,
             title=zone_text(zone, report.buckets.start),
             labelFlush=False,
             labelOverlap="greedy",
