@@ -6,12 +6,24 @@ unknown is ``None``, and the JSON Schema is generated from these types.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from msgspec import Struct
 
-from flowdiag.model.event import ObjectRef, WorkloadRef
-from flowdiag.model.policy import Miss, PolicyRef
+from flowdiag.model.event import ObjectRef
+from flowdiag.model.problem import (
+    BlastRadius,
+    Confidence,
+    Connection,
+    Counterfactual,
+    EvidenceLine,
+    NearestRuleView,
+    Problem,
+    ProblemChange,
+    Reason,
+    RecordedPolicy,
+    ReportEndpoint,
+    Severity,
+    Status,
+)
 
 __all__ = [
     "SCHEMA",
@@ -49,179 +61,6 @@ __all__ = [
 ]
 
 SCHEMA = "flowdiag.report/1"
-
-
-class Severity(StrEnum):
-    """How much it matters, worst first."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-    INFO = "info"
-
-
-class Confidence(StrEnum):
-    """How sure a finding is, surest first."""
-
-    RECORDED = "recorded"
-    DERIVED = "derived"
-    LIKELY = "likely"
-    POSSIBLE = "possible"
-
-
-class Status(StrEnum):
-    """A problem's place in the history of audits."""
-
-    NEW = "new"
-    KNOWN = "known"
-    GONE = "gone"
-    ACCEPTED = "accepted"
-
-
-class ReportEndpoint(Struct, frozen=True, kw_only=True):
-    """An end of a refused connection, as one of pod, node, service, external, entity or unknown."""
-
-    kind: str
-    namespace: str | None = None
-    name: str | None = None
-    """Workload name for pods, node name, Service name, CIDR or address, entity word."""
-    pods: tuple[str, ...] = ()
-    workload: WorkloadRef | None = None
-    """The topmost owner; a bare pod is ``{kind: Pod}``."""
-    ips: tuple[str, ...] = ()
-    labels: dict[str, str] | None = None
-    identity: int | None = None
-    dns_names: tuple[str, ...] = ()
-    known_by: str | None = None
-    """``record``, ``snapshot``, ``identity``, ``name`` ... how the end was resolved."""
-
-
-class Connection(Struct, frozen=True, kw_only=True):
-    """One refused connection: workload to workload, service or folded range, by protocol and port."""
-
-    source: ReportEndpoint
-    destination: ReportEndpoint
-    protocol: str | None
-    port: int | None
-    count: int
-    first: str | None
-    last: str | None
-
-
-class Reason(Struct, frozen=True):
-    """Why the CNI says it refused; `raw` is the record's own spelling."""
-
-    code: int | None
-    name: str | None
-    raw: str | None
-
-
-class RecordedPolicy(Struct, frozen=True, kw_only=True):
-    """A policy that the records name, with the rule and effect they give."""
-
-    kind: str | None
-    group: str | None
-    namespace: str | None
-    name: str | None
-    rule: str | None
-    effect: str | None
-
-
-class NearestRuleView(Struct, frozen=True, kw_only=True):
-    """The rule that came nearest to allowing it, and what it missed."""
-
-    kind: str
-    group: str
-    namespace: str | None
-    name: str
-    rule: str
-    misses: tuple[Miss, ...]
-
-
-class BlastRadius(Struct, frozen=True, kw_only=True):
-    """A pair that a change would newly open."""
-
-    src: str
-    dst: str
-    protocol: str
-    ports: tuple[str, ...]
-
-
-class Counterfactual(Struct, frozen=True, kw_only=True):
-    """The smallest change that would have let the connection pass, with its proof."""
-
-    summary: str
-    manifests: tuple[str, ...]
-    patch: str | None
-    proved: bool
-    allows_denied: bool
-    also_allows: tuple[BlastRadius, ...]
-
-
-class ProblemChange(Struct, frozen=True, kw_only=True):
-    """A change near the first denial; `delta_s` is the change minus the first denial, in seconds.
-
-    `what` is old and new in words, where a log of changes has both.
-    """
-
-    at: str
-    kind: str
-    object: ObjectRef
-    delta_s: float
-    what: str | None = None
-
-
-class EvidenceLine(Struct, frozen=True):
-    """A record that shows the problem, verbatim."""
-
-    input: str
-    line: int
-    raw: str
-
-
-class Problem(Struct, frozen=True, kw_only=True):
-    """Refused connections with one cause."""
-
-    id: str
-    fingerprint: str
-    code: str
-    slug: str
-    title: str
-    severity: Severity
-    confidence: Confidence
-    status: Status | None
-    first: str | None
-    last: str | None
-    ongoing: bool | None
-    count: int
-    direction: str | None
-    verdict: str
-    reason: Reason
-    source: ReportEndpoint
-    destination: ReportEndpoint
-    protocol: str | None
-    port: int | None
-    icmp: str | None
-    connections: tuple[Connection, ...]
-    recorded: tuple[RecordedPolicy, ...]
-    isolating: tuple[PolicyRef, ...]
-    nearest: tuple[NearestRuleView, ...]
-    counterfactual: Counterfactual | None
-    changes: tuple[ProblemChange, ...]
-    explains: tuple[str, ...]
-    explained_by: str | None
-    evidence: tuple[EvidenceLine, ...]
-    advice: str
-    verify: tuple[str, ...]
-    references: tuple[str, ...]
-    summary: str = ""
-    """What is wrong here, in a sentence or two, with names, values and what was found instead."""
-    notes: tuple[str, ...] = ()
-    """Sentences: what was seen beside the refusals, and what kept the confidence down."""
-    pod_ages_s: tuple[float, ...] = ()
-    """Ages of pods at their first refusals in seconds, ascending, where the diagnosis is about them (FD601)."""
-    revert: Counterfactual | None = None
-    """Beside `counterfactual`: the policy change that came before taken back, where a log holds the old object."""
 
 
 class ParserInfo(Struct, frozen=True):
