@@ -14,7 +14,7 @@ from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.reading import Source, read_head
+from flowdiag.ingest.reading import Source, read_head, read_head_lines
 from flowdiag.ingest.rotation import name_time
 from flowdiag.ingest.text import is_binary
 from flowdiag.parserkit import ParseContext, Parser
@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 HEAD_BYTES = 1 << 16
+_LONG_HEAD = 32 << 20
+"""So far lines are looked for that somebody knows, behind ones that are longer than a head."""
 DOCUMENT_BYTES = 256 << 20
 """The largest whole document that is read; it is held in memory."""
 _SURE = 0.6
@@ -130,7 +132,21 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
         return _unreadable(source, hint, code if source.kind != "plain" else "empty", message)
     if is_binary(head):
         return _unreadable(source, hint, "binary", "not text")
-    return detect_head(source, hint, parsers, options, head)
+    found = detect_head(source, hint, parsers, options, head)
+    if found.kind is InputKind.UNKNOWN and len(head) == HEAD_BYTES and _long_line(head):
+        # Of a line that long nobody can tell: whose the others are decides.
+        behind = read_head_lines(source, HEAD_BYTES, within=_LONG_HEAD)
+        if behind.strip():
+            later = detect_head(source, hint, parsers, options, behind)
+            if later.kind is InputKind.EVIDENCE and not is_document(later.stack):
+                reader = next((parser for parser in parsers if parser.name == later.parser), None)
+                return found if reader is None or reader.document else later
+    return found
+
+
+def _long_line(head: bytes) -> bool:
+    """Whether the head is mostly a line that does not end in it."""
+    return len(head) - head.rfind(b"\n") > HEAD_BYTES // 2
 
 
 def detect_head(

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from flowdiag.ingest.blocks import blocks
+from flowdiag.ingest.cut_objects import cut_objects
 from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
@@ -158,9 +159,11 @@ def take(tally: Tally, parser: Any, block: Block, context: ParseContext) -> None
     """Add what `parser` finds in one block."""
     if block.envelope is None or not block.envelope.year_inferred or _tells(parser):
         tally.take(parser, block, context)
-        return
-    for event in parser.parse(block, context):
-        tally.add(dated(event, block), parser.name, context.input)
+    else:
+        for event in parser.parse(block, context):
+            tally.add(dated(event, block), parser.name, context.input)
+    for warning in cut_objects(parser, block, context):
+        tally.add(warning, parser.name, context.input)
 
 
 def _tells(parser: Any) -> bool:
@@ -187,6 +190,7 @@ def events_of(
         try:
             for event in parser.parse(block, context):
                 yield event if tells else dated(event, block)
+            yield from cut_objects(parser, block, context)
         except Exception as error:  # noqa: BLE001 - as in `fold_into`.
             problems.append(_failed(part, block, error))
             return

@@ -153,6 +153,9 @@ class Follower:
         if self.parser is not None or not head.strip():
             return
         whole = head[: head.rfind(b"\n") + 1] if not ended else head
+        if len(whole) >= HEAD_BYTES:
+            # Of a line that long nobody can tell: whose the others are decides.
+            whole = b"".join(line for line in whole.splitlines(keepends=True) if len(line) < HEAD_BYTES)
         if not whole:
             return
         if sniff_kind(head) is not Kind.PLAIN:

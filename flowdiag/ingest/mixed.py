@@ -7,6 +7,7 @@ begins with; only where what is left is sure to be some parser's is anything lai
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
 from collections.abc import Callable, Iterator
@@ -68,8 +69,9 @@ def laid_apart(
                 worth = _may_hold_objects(stream)
             else:
                 # A file of records is read in parts, perhaps elsewhere: looking through all of it here costs too much.
+                head = b"\n" + stream.read(_OBJECT_AHEAD)
                 stream.seek(max(source.size - _TAIL, 0))
-                worth = _may_hold_objects(stream)
+                worth = any(head.startswith(mark) for mark in _MARKS) or _may_hold_objects(stream)
             if not worth:
                 return [found]
             stream.seek(0)
@@ -137,12 +139,34 @@ def _sorted(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
                 within = b"yaml"
             elif _JSON_LINE.match(line) and _AUDIT not in line[:_OBJECT_AHEAD]:
                 within = b"object"
+                if cut:
+                    line += stream.readline()
+                    cut = False
+                line, behind = _parted(line)
+                if behind:
+                    # A file of one line without a line end, and records right behind it.
+                    yield True, line
+                    line, within = behind, b"records"
             else:
                 within = b"records"
         last = within != b"records"
         yield last, line
     if held is not None:
         yield False, held
+
+
+def _parted(line: bytes) -> tuple[bytes, bytes]:
+    """An object, and what stands behind it on its line if that is no object: ``{"kind":"List",...}{"flow":...}``."""
+    inner = line.rstrip()
+    if inner.endswith(b"}") and b"}{" not in inner:
+        return line, b""
+    try:
+        _, end = json.JSONDecoder().raw_decode(inner.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return line, b""
+    size = len(inner.decode("utf-8", "surrogateescape")[:end].encode("utf-8", "surrogateescape"))
+    behind = line[size:]
+    return (line, b"") if not behind.strip() or _JSON_LINE.match(behind) else (line[:size], behind)
 
 
 def _written(source: Source, folder: Path) -> tuple[Source, Source]:

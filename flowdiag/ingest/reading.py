@@ -10,7 +10,7 @@ from flowdiag.ingest.compression import Kind, corruptions, decompressed
 from flowdiag.ingest.remote import is_remote, open_raw
 from flowdiag.ingest.text import Transcoder, encoding_of
 
-__all__ = ["Readable", "Source", "open_source", "read_head"]
+__all__ = ["Readable", "Source", "open_source", "read_head", "read_head_lines"]
 
 
 class Readable(Protocol):
@@ -97,6 +97,36 @@ def read_head(source: Source, size: int) -> bytes:
     finally:
         stream.close()
     return bytes(head)
+
+
+def read_head_lines(source: Source, size: int, *, within: int) -> bytes:
+    """Up to `size` bytes of whole lines from the start, without those that are longer than `size`.
+
+    Args:
+        source: the input.
+        size: bytes wanted, and of a line that counts.
+        within: bytes of the input that are looked at.
+
+    Raises:
+        OSError, MissingReaderError: as `open_source`; damaged streams give what could be read.
+    """
+    kept, rest, seen, skipping = bytearray(), b"", 0, False
+    stream = open_source(source)
+    try:
+        while len(kept) < size and seen < within and (chunk := stream.read(size)):
+            seen += len(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if not skipping and len(line) < size:
+                    kept += line + b"\n"
+                skipping = False
+            if len(rest) >= size:
+                rest, skipping = b"", True
+    except corruptions():
+        pass
+    finally:
+        stream.close()
+    return bytes(kept[:size])
 
 
 class _Opened:

@@ -1,0 +1,124 @@
+"""Lines that hide others: one too long for the head, objects without a line end, wrappers that were cut in a text."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowdiag.analysis import EvidenceOptions, analyze
+from flowdiag.cli.main import _run
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "incidents"
+FLOWS = (FIXTURES / "default-deny-egress" / "hubble" / "events.jsonl").read_bytes().splitlines(keepends=True)
+TEXT = (
+    (FIXTURES / "five-tellings" / "weave" / "node-a" / "weave-npc.log").read_bytes().splitlines(keepends=True)
+)
+LINES = {"jsonl": FLOWS[600:640], "log": TEXT[:40]}
+POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "b"}}
+
+
+def wrapped(line):
+    """As a collector writes it."""
+    beside = {"kubernetes": {"pod_name": "weave-net-x", "namespace_name": "kube-system", "host": "node-a"}}
+    return json.dumps(beside | {"log": line.decode().rstrip()}).encode() + b"\n"
+
+
+def report_of(tmp_path, data, name="input.log", **options):
+    (tmp_path / name).write_bytes(data)
+    return analyze([str(tmp_path / name)], evidence=EvidenceOptions(**options))
+
+
+@pytest.mark.parametrize("ending", LINES)
+@pytest.mark.parametrize("size", [70_000, 3_000_000])
+@pytest.mark.parametrize("only_denied", [False, True])
+def test_a_first_line_longer_than_the_head_hides_nobody_s_format(tmp_path, ending, size, only_denied):
+    """The other lines tell whose it is, and are read as without it; its own line is counted."""
+    plain = report_of(tmp_path, b"".join(LINES[ending]), only_denied=only_denied)
+    found = report_of(tmp_path, b"X" * size + b"\n" + b"".join(LINES[ending]), only_denied=only_denied)
+
+    # With --only denied nothing is skipped that the first lines do not say how to skip.
+    assert found.totals.denied == plain.totals.denied > 0
+    assert only_denied or found.totals == plain.totals
+    assert found.problems[0].evidence[0].line == plain.problems[0].evidence[0].line + 1
+
+
+def test_a_file_of_one_long_line_stays_nobody_s(tmp_path):
+    """Nothing is made up of it."""
+    (tmp_path / "x.log").write_bytes(b"X" * 200_000 + b"\nlunch\n")
+    (tmp_path / "y.log").write_bytes(b"".join(TEXT))
+
+    report = analyze([str(tmp_path)])
+
+    assert [one.code for one in report.warnings] == ["unknown-format"]
+
+
+@pytest.mark.parametrize("ending", LINES)
+@pytest.mark.parametrize("pods", [1, 2000])
+def test_objects_of_one_line_without_a_line_end_are_read_beside_the_records_behind_them(
+    tmp_path, ending, pods
+):
+    """``printf %s "$(kubectl get -o json ...)"`` and a log in one file: both kinds are read."""
+    objects = json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "List",
+            "items": [POD | {"metadata": {"name": f"a-{n}", "namespace": "b"}} for n in range(pods)],
+        }
+    ).encode()
+    report = report_of(tmp_path, objects + b"".join(LINES[ending]))
+    plain = report_of(tmp_path, b"".join(LINES[ending]))
+
+    assert report.totals == plain.totals
+    assert sorted(one.path.rpartition("!")[2] == "objects" for one in report.inputs) == [False, True]
+    assert report.complete
+    assert report.problems[0].evidence[0].line == plain.problems[0].evidence[0].line
+
+
+CUT = {
+    "in a text": lambda line: line,
+    "among its like": wrapped,
+}
+
+
+@pytest.mark.parametrize("others", CUT)
+@pytest.mark.parametrize("glued", [False, True])
+@pytest.mark.parametrize("at", [40, 130])
+def test_a_wrapper_that_was_cut_is_a_warning_with_its_line(tmp_path, others, glued, at):
+    """Wherever it was cut, and though the next record stands right behind it."""
+    if glued and others == "in a text":
+        pytest.skip("the collector's next line is an object too")
+    as_written = CUT[others]
+    end = b"" if glued else b"\n"
+    before, after = [as_written(line) for line in TEXT[:20]], [as_written(line) for line in TEXT[21:40]]
+    report = report_of(tmp_path, b"".join([*before, wrapped(TEXT[20])[:at] + end, *after]))
+
+    assert report.totals.records == 39
+    assert not report.complete
+    assert [one.line for one in report.warnings] == [21]
+
+
+def test_objects_beside_a_text_that_are_whole_are_nobody_s_damage(tmp_path):
+    """One line or several, with braces in their texts."""
+    whole = [
+        b'{"level":"info","msg":"a {\\"b\\": 1}"}\n',
+        b'{"a": 1,\n',
+        b' "b": 2}\n',
+        b'{"a":[{"b":1},{"c":2}]}\n',
+    ]
+    report = report_of(tmp_path, b"".join([*TEXT[:20], *whole, *TEXT[20:40]]))
+
+    assert (report.totals.records, report.complete, report.warnings) == (40, True, ())
+
+
+def test_events_tell_of_a_cut_wrapper_too(tmp_path, capfd):
+    """The same warning in the stream of events."""
+    (tmp_path / "in.log").write_bytes(b"".join([*TEXT[:20], wrapped(TEXT[20])[:40] + b"\n", *TEXT[21:40]]))
+
+    assert _run(["events", str(tmp_path / "in.log")], "flowdiag") == 0
+    sys.stdout.flush()
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [(one["line"], one["code"]) for one in events if one["type"] == "warning"] == [
+        (21, "malformed-line")
+    ]
+    assert len(events) == 40
