@@ -15,7 +15,7 @@ from flowdiag.analysis.unread import HARMLESS, parse_warnings, said, worth_sayin
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest
 from flowdiag.ingest import Gathered
-from flowdiag.ingest.execute import detect_all, run
+from flowdiag.ingest.execute import detect_all, expect, run
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.remote import is_remote
 from flowdiag.model.report import ReportWarning
@@ -82,6 +82,7 @@ def gather(
     cluster = live_state(live)
     options = read_options(evidence)
     with Gathered(paths) as sources:
+        expect(sources, options)
         detected, problems = detect_all(sources, options)
         state = list(contents(detected, problems))
         read: dict[str, Manifest] = {}

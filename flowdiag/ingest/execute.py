@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from flowdiag.ingest.alike import detect_like, name_pattern
 from flowdiag.ingest.bundles import Hint, recognise
+from flowdiag.ingest.compression import Kind
 from flowdiag.ingest.detect import Detection, InputKind, detect
 from flowdiag.ingest.fold import events_of, fold_into
 from flowdiag.ingest.mixed import laid_apart
@@ -21,7 +22,7 @@ from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import at_once
-from flowdiag.ingest.shares import SHARE_BYTES, fold_shares
+from flowdiag.ingest.shares import SHARE_BYTES, expect_shares, fold_shares
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import unread_lines
 from flowdiag.ingest.years import with_years
@@ -29,7 +30,7 @@ from flowdiag.model.event import Event
 from flowdiag.model.words import plural
 from flowdiag.tally import Tally
 
-__all__ = ["Outcome", "Progress", "detect_all", "iter_events", "run"]
+__all__ = ["Outcome", "Progress", "detect_all", "expect", "iter_events", "run"]
 
 SERIAL_BYTES = 200 << 20
 """Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
@@ -51,6 +52,13 @@ class Outcome(Struct, kw_only=True):
     """Every input in order, also those that were not read."""
     problems: tuple[InputProblem, ...]
     """Sorted by path, code and line; the same whatever did the work."""
+
+
+def expect(gathered: Gathered, options: ReadOptions) -> None:
+    """Before `detect_all`, where `run` will follow: make ready beside it what only many bytes need."""
+    plain = sum(source.size for source in gathered.sources if source.kind is Kind.PLAIN)
+    if options.scheduler is None and options.processes != 1 and plain >= SERIAL_BYTES and _cores() > 1:
+        expect_shares()
 
 
 def detect_all(
@@ -215,13 +223,16 @@ class _Pace:
 
 
 def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
-    wanted = options.processes if options.processes is not None else cores
+    wanted = options.processes if options.processes is not None else _cores()
     size = sum(one.source.size * (_UNPACK if one.source.kind != "plain" else 1) for one in evidence)
     if options.processes is None and size < SERIAL_BYTES:
         return 1
     return max(1, wanted)
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
 
 
 def _parts(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -30,10 +29,9 @@ from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.errors import PluginError
-from flowdiag.parserkit.registry import available
 from flowdiag.tally import Tally
 
-__all__ = ["SHARE_BYTES", "fold_shares"]
+__all__ = ["SHARE_BYTES", "expect_shares", "fold_shares"]
 
 SHARE_BYTES = 16 << 20
 """About the size of parts: what one worker can still be at while the others are done."""
@@ -67,6 +65,15 @@ class Lost(Struct, frozen=True):
     why: str
 
 
+def expect_shares() -> None:
+    """Have the server that workers fork from load what they share, while the caller still looks at its inputs."""
+    if os.name == "posix":
+        from multiprocessing.forkserver import ensure_running
+
+        _server_context()
+        ensure_running()
+
+
 def fold_shares(
     parts: Sequence[Part], workers: int, told: Told | None
 ) -> tuple[Tally, list[InputProblem], list[Lost]]:
@@ -96,12 +103,7 @@ class _Team:
     """Workers, and what came back of them so far."""
 
     def __init__(self, parts: Sequence[Part], folder: Path, told: Told | None) -> None:
-        import multiprocessing
-
-        # Workers start clean: the caller may have threads, which a fork would not survive.
-        self._context: Any = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-        # What the server has loaded its workers share; of parsers those that have loaded here without harm.
-        self._context.set_forkserver_preload([__name__, *_modules(parts)])
+        self._context = _server_context()
         self._parts = parts
         self._folder = folder
         self._told = told
@@ -184,10 +186,14 @@ class _Team:
         self._bytes += sum(self._parts[number].size for number in facts.lines)
 
 
-def _modules(parts: Sequence[Part]) -> list[str]:
-    points = available("flowdiag.parsers")
-    names = {part.parser for part in parts}
-    return sorted({points[name].module for name in names if points[name].module in sys.modules})
+def _server_context() -> Any:
+    import multiprocessing
+
+    # Workers start clean: the caller may have threads, which a fork would not survive.
+    context: Any = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    # What the server has loaded its workers share.
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _lines_of(part: Part) -> int:
