@@ -296,6 +296,7 @@ struct columns {
     int32_t *sources, *destinations, *ports, *kinds;
     int64_t *times;
     uint16_t *flags;
+    PyObject *answers; /* of DNS: name, addresses, seconds, time */
     int64_t *left; /* begin, end without its newline, number of the line */
     Py_ssize_t taken, left_over, room, left_room;
 };
@@ -309,6 +310,7 @@ static void freed(struct columns *c)
     free(c->times);
     free(c->flags);
     free(c->left);
+    Py_CLEAR(c->answers);
 }
 
 static int moved_to(void *column, size_t size, Py_ssize_t room)
@@ -358,7 +360,25 @@ static int asked_rest(void *who, struct line *line)
     return asking->kind != NULL;
 }
 
-/* Count a line; 0 for one that has to be read in full. */
+/* Tell of the addresses of a name; 0 with an exception set. */
+static int answered(PyObject *answers, const struct line *line)
+{
+    PyObject *ips = PyTuple_New(line->answer_count);
+    for (int i = 0; ips && i < line->answer_count; i++) {
+        PyObject *ip = PyUnicode_FromStringAndSize(line->answers[i].at, (Py_ssize_t)line->answers[i].size);
+        if (!ip || PyTuple_SetItem(ips, i, ip) < 0)
+            Py_CLEAR(ips);
+    }
+    if (!ips)
+        return 0;
+    PyObject *answer = Py_BuildValue("(s#NLL)", line->query.at, (Py_ssize_t)line->query.size, ips, (long long)line->ttl,
+                                     (long long)line->time);
+    int result = answer && PyList_Append(answers, answer) == 0;
+    Py_XDECREF(answer);
+    return result;
+}
+
+/* Count a line; 0 for one that has to be read in full, -1 with an exception set. */
 static int taken(Scanner *self, const char *begin, const char *end, int bare, struct columns *c)
 {
     struct line line;
@@ -384,6 +404,8 @@ static int taken(Scanner *self, const char *begin, const char *end, int bare, st
     destination = with_service(self, destination, kind->destination_service);
     if (source < 0 || destination < 0)
         return 0;
+    if (line.answer_count && line.query.size && !answered(c->answers, &line))
+        return -1;
     c->sources[c->taken] = source;
     c->destinations[c->taken] = destination;
     c->ports[c->taken] = port ? port : -1;
@@ -395,11 +417,12 @@ static int taken(Scanner *self, const char *begin, const char *end, int bare, st
 }
 
 PyDoc_STRVAR(scan_doc,
-             "scan(data, bare) -> (sources, destinations, ports, kinds, times, flags, first, last, left, lines)\n\n"
+             "scan(data, bare) -> (sources, destinations, ports, kinds, times, flags, first, last, left, lines, answers)\n\n"
              "Take the lines of `data` that are all known.  Columns are bytes: of 32-bit numbers, times of 64 bits\n"
              "in nanoseconds, flags of 16; first and last are those of the times, 0 where there is none.  `left`\n"
              "holds three 64-bit numbers for each other line: where it begins, where it ends without its newline,\n"
-             "and which line of `data` it is.  A last line without a newline is always left.");
+             "and which line of `data` it is.  A last line without a newline is always left.\n"
+             "`answers` has (name, addresses, seconds or -1, time) of each DNS answer taken.");
 
 static PyObject *scan(PyObject *object, PyObject *args)
 {
@@ -414,6 +437,9 @@ static PyObject *scan(PyObject *object, PyObject *args)
     memset(&c, 0, sizeof c);
     int64_t first = INT64_MAX, last = 0;
     Py_ssize_t lines = 0;
+    c.answers = PyList_New(0);
+    if (!c.answers)
+        return NULL;
     if (!room_for_one(&c)) {
         freed(&c);
         return PyErr_NoMemory();
@@ -424,7 +450,12 @@ static PyObject *scan(PyObject *object, PyObject *args)
             freed(&c);
             return PyErr_NoMemory();
         }
-        if (end && taken(self, at, end, bare, &c)) {
+        int result = end ? taken(self, at, end, bare, &c) : 0;
+        if (result < 0) {
+            freed(&c);
+            return NULL;
+        }
+        if (result) {
             int64_t time = c.times[c.taken - 1];
             if (time < first)
                 first = time;
@@ -439,9 +470,9 @@ static PyObject *scan(PyObject *object, PyObject *args)
         at = end ? end + 1 : stop;
     }
     PyObject *result = Py_BuildValue(
-        "(y#y#y#y#y#y#LLy#n)", (char *)c.sources, c.taken * 4, (char *)c.destinations, c.taken * 4, (char *)c.ports,
+        "(y#y#y#y#y#y#LLy#nO)", (char *)c.sources, c.taken * 4, (char *)c.destinations, c.taken * 4, (char *)c.ports,
         c.taken * 4, (char *)c.kinds, c.taken * 4, (char *)c.times, c.taken * 8, (char *)c.flags, c.taken * 2,
-        (long long)(c.taken ? first : 0), (long long)last, (char *)c.left, c.left_over * 24, lines);
+        (long long)(c.taken ? first : 0), (long long)last, (char *)c.left, c.left_over * 24, lines, c.answers);
     freed(&c);
     return result;
 }
@@ -645,7 +676,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddIntConstant(made, "INTERFACE", 1) < 0) {
+        PyModule_AddIntConstant(made, "INTERFACE", 2) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

@@ -8,6 +8,8 @@
    "destination_port":8080,"flags":{"SYN":true}}},"source":{...},"destination":{...},"Type":"L3_L4",...},
    "node_name":"kind-worker","time":"2025-07-15T01:30:19.361221854Z"}
 
+   A request or answer (l7), and the summary that repeats it, are slots too: nothing of them matters but DNS answers.
+
    Two lines with the same rest, slots of the grammar below in the same places, and the same bytes for each end, are
    the same JSON but for the slots: where one was valid, so is the other. */
 
@@ -17,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_PIECES = 24 };
+enum { MAX_PIECES = 24, MAX_ANSWERS = 16 };
 
 /* What stands behind a piece of the rest. */
 enum slot {
@@ -33,6 +35,8 @@ enum slot {
     SLOT_DESTINATION_PORT,
     SLOT_SOURCE,
     SLOT_DESTINATION,
+    SLOT_L7,
+    SLOT_SUMMARY,
 };
 
 struct span {
@@ -51,6 +55,10 @@ struct line {
     struct span source, destination;             /* the ends' objects */
     int32_t source_port, destination_port;       /* 0 for none */
     int source_number, destination_number;       /* what `known_end` gave */
+    struct span query;                           /* of a DNS request or answer */
+    struct span answers[MAX_ANSWERS];            /* its addresses */
+    int answer_count;
+    int64_t ttl; /* seconds, -1 for none */
     struct piece pieces[MAX_PIECES];
     int count;
 };

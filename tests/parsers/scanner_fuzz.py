@@ -25,6 +25,21 @@ ENDS = [
     {"identity": 2, "labels": ["reserved:world"]},
     {},
 ]
+L7 = [
+    {
+        "l7": {
+            "type": "REQUEST",
+            "http": {"url": 'http://q/"\\', "headers": [{"key": "a", "value": -1.5}, [], {}]},
+        }
+    },
+    {
+        "l7": {
+            "type": "RESPONSE",
+            "dns": {"query": "q.example.com.", "ips": ["192.0.2.1", "2001:db8::1"], "ttl": 30},
+        }
+    },
+    {"l7": {"type": "REQUEST", "dns": {"query": "q.example.com.", "qtypes": ["A", None, True, False]}}},
+]
 PARTS = [
     b'"time":"',
     b'"source":{',
@@ -65,6 +80,7 @@ def flows(chance: random.Random):
             "destination": chance.choice(ENDS),
             "node_name": "c/n1",
             "is_reply": chance.choice([True, False]),
+            **chance.choice([{}, *L7]),
             "Summary": 'a "quoted" \\ word',
         }
 
@@ -74,8 +90,11 @@ def written(flow, *, bare):
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
-def taken_apart(line, *, bare):
-    """The rest of a line, and its ends with their addresses, each of which is known by itself; no JSON fails."""
+def taken_apart(line, answers, *, bare):
+    """The rest of a line, and its ends with their addresses, each of which is known by itself; no JSON fails.
+
+    What DNS answered is added to `answers`.
+    """
     rest = json.loads(line)
     flow = rest if bare else rest["flow"]
     if not bare and "time" in rest:
@@ -86,6 +105,12 @@ def taken_apart(line, *, bare):
         if protocol in flow["l4"]:
             assert 0 < flow["l4"][protocol].pop("source_port") < 65_536
             assert 0 < flow["l4"][protocol].pop("destination_port") < 65_536
+    if "l7" in flow:
+        dns = flow.pop("l7").get("dns")
+        assert dns is None or isinstance(dns["query"], str)
+        if dns is not None and dns.get("ips"):
+            answers.append((dns["query"], tuple(dns["ips"]), dns.get("ttl", -1)))
+        assert isinstance(flow.pop("Summary", ""), str)
     ends = [json.dumps([flow["IP"].pop(end), flow.pop(end)]) for end in ("source", "destination")]
     return {json.dumps(rest), *ends}
 
@@ -127,7 +152,7 @@ def main(seed, wanted):
             arguments = [line, bare, at, *ends, ports.get("source_port", 0), ports.get("destination_port", 0)]
             arguments += [1, False, 2, False, 3, flow["is_reply"], 2, -1, -1]
             if scanner.learn(*arguments):
-                known |= taken_apart(line, bare=bare)
+                known |= taken_apart(line, [], bare=bare)
             # What is said of a line that it does not say is not learnt.
             for place, other in ((2, at + 1), (3, ends[0] + b" "), (5, 1), (6, 2)):
                 assert not scanner.learn(*arguments[:place], other, *arguments[place + 1 :])
@@ -144,10 +169,12 @@ def main(seed, wanted):
             rows = data.split(b"\n")
             assert columns[9] == len(rows) - (rows[-1] == b"")
             assert len(left) + len(columns[4]) // 8 == columns[9]
+            answers = []
             for number, row in enumerate(rows[: columns[9]]):
                 if number not in left:
-                    assert taken_apart(row, bare=bare) <= known, row
+                    assert taken_apart(row, answers, bare=bare) <= known, row
                     taken += 1
+            assert [answer[:3] for answer in columns[10]] == [one for one in answers if one[0]]
             scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
     print(taken)  # noqa: T201
 

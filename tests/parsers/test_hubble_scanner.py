@@ -157,8 +157,11 @@ def test_services_and_bare_addresses():
     "left",
     [
         flow(verdict="DROPPED", drop_reason=133),
-        flow(l7={"type": "REQUEST", "http": {"method": "GET", "url": "http://q/1"}}),
-        flow(l7={"type": "RESPONSE", "dns": {"query": "q.", "ips": ["10.0.0.2"], "ttl": 3}}),
+        flow(verdict="DROPPED", l7={"type": "REQUEST", "http": {"method": "GET", "url": "http://q/1"}}),
+        flow(l7={"type": "REQUEST", "http": {"method": "GET", "url": "http://q/ä"}}),
+        flow(l7={"type": "RESPONSE", "dns": {"query": "q.", "ips": ["nonsense"], "ttl": 3}}),
+        flow(l7={"type": "RESPONSE", "dns": {"query": "q.", "ips": ["10.0.0.2"], "ttl": 1 << 32}}),
+        flow(l7={"type": "RESPONSE", "dns": {"ips": ["10.0.0.2"], "ttl": 3}}),
         flow(time="2026-04-01T10:00:00Z"),
         flow(time="2026-04-01T12:00:00.5+02:00"),
         flow(IP={"source": "10.0.0.1", "destination": "10.0.0.2", "ipVersion": "IPv9"}),
@@ -170,6 +173,36 @@ def test_what_is_never_taken(left):
     """Refusals, requests, answers, other times, ends before their addresses, aggregates."""
     block = written(left)
     assert compared(block, block, block) == 0
+
+
+def request(number, **l7):
+    """A request's record: protojson writes ``l7`` before the summary that repeats it."""
+    one = flow(Type="L7", event_type={"type": 129})
+    del one["Summary"]
+    return one | {"l7": l7, "Summary": f'HTTP/1.1 GET http://q/{number} "\\'}
+
+
+def test_requests_and_answers():
+    """Other requests of the same ends are no other line, and every answer's addresses are told."""
+    block = b"".join(
+        written(one)
+        for number in range(20)
+        for one in (
+            request(
+                number,
+                type="REQUEST",
+                http={"url": f"http://q/{number}", "headers": [{"key": "\\x", "n": -1.5}]},
+            ),
+            request(number, type="REQUEST", dns={"query": f"n{number}.", "qtypes": ["A"]}),
+            request(
+                number,
+                type="RESPONSE",
+                dns={"query": f"n{number}.", "ips": [f"192.0.2.{number}"], "ttl": number},
+            ),
+            request(number, type="RESPONSE", dns={"query": "q", "ips": ["2001:DB8::1", ""]}, latency_ns="5"),
+        )
+    )
+    assert compared(block, block) == 160
 
 
 def test_a_field_twice_is_read_in_full():

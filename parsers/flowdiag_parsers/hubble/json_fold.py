@@ -16,17 +16,16 @@ from msgspec.structs import replace
 
 from flowdiag.parserkit import Block, FlowSink, ParseContext, looks_like_reply
 from flowdiag_parsers.hubble.json_fields import canonical_ip
-from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
+from flowdiag_parsers.hubble.json_hot import ABSENT, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Memory
 from flowdiag_parsers.hubble.json_native import Scanner
+from flowdiag_parsers.hubble.json_run import Lines, is_utf8
 
 __all__ = ["fold_lines"]
 
 _RUN = 1 << 16
 _NS = 1_000_000_000
-_SHORT = 64
-"""No flow fits into a line of fewer bytes."""
 
 
 def fold_lines(block: Block, context: ParseContext, sink: FlowSink) -> None:
@@ -72,7 +71,7 @@ class _Folding:
                 if not end:
                     end = data.find(b"\n", start + _RUN - 1) + 1 or size
                 run = data[start:end]
-                lines = _Lines.all_of(run, index)
+                lines = Lines.all_of(run, index)
                 self._read(run, lines, bare=bare)
                 index += len(lines)
                 start = end
@@ -80,9 +79,9 @@ class _Folding:
             timed = self._last >= 0
             self._sink.seen(self._records, self._first if timed else None, self._last if timed else None)
 
-    def _scanned(self, scanner: Scanner, data: bytes, *, bare: bool) -> _Lines:
+    def _scanned(self, scanner: Scanner, data: bytes, *, bare: bool) -> Lines:
         """Count the lines that the scanner knows; returns the others."""
-        srcs, dsts, ports, kinds, ats, flags, first, last, left, _ = scanner.scan(data, bare)
+        srcs, dsts, ports, kinds, ats, flags, first, last, left, _, answers = scanner.scan(data, bare)
         if ats:
             waiting = self._sink.waiting
             waiting.srcs.frombytes(srcs)
@@ -93,14 +92,16 @@ class _Folding:
             waiting.flags.frombytes(flags)
             self._first, self._last = min(self._first, first), max(self._last, last)
             self._records += len(ats) // 8
+            for name, ips, ttl, at in answers:
+                self._answer(name, ips, None if ttl < 0 else ttl, at)
         places = memoryview(left).cast("q").tolist()
-        return _Lines(data, places[0::3], places[1::3], places[2::3])
+        return Lines(data, places[0::3], places[1::3], places[2::3])
 
-    def _read(self, run: bytes, lines: _Lines, *, bare: bool) -> None:
+    def _read(self, run: bytes, lines: Lines, *, bare: bool) -> None:
         """Count the records of some lines, which stand in `run` one behind the other."""
         count = len(lines)
         # A blank line and two objects glued together would make up for each other in the count.
-        if lines.are_long and _is_utf8(run):
+        if lines.are_long and is_utf8(run):
             try:
                 flows = _flows(run, bare=bare)
             except (msgspec.DecodeError, RecursionError):
@@ -113,14 +114,14 @@ class _Folding:
             if not line or line.isspace():
                 continue
             flows = []
-            if _is_utf8(line):
+            if is_utf8(line):
                 try:
                     flows = _flows(line, bare=bare)
                 except (msgspec.DecodeError, RecursionError):
                     flows = []
             self._fold(flows if len(flows) == 1 else [None], lines, offset, bare=bare)
 
-    def _slowly(self, lines: _Lines, position: int) -> None:
+    def _slowly(self, lines: Lines, position: int) -> None:
         from flowdiag_parsers.hubble.flow_json import parse_line
 
         line = lines[position]
@@ -132,7 +133,7 @@ class _Folding:
         for event in parse_line(line, block.of_line(lines.numbers[position]), self._context, last=cut_off):
             self._sink.add(event)
 
-    def _fold(self, flows: Sequence[Flow | None], lines: _Lines, offset: int = 0, *, bare: bool) -> None:
+    def _fold(self, flows: Sequence[Flow | None], lines: Lines, offset: int = 0, *, bare: bool) -> None:
         """The loop that every record goes through; locals, and as little as can be.
 
         Args:
@@ -288,7 +289,7 @@ class _Folding:
             if number >= 0:
                 if way.has_services:
                     src, dst = memory.served(src, dst, way, sink)
-                if teaching and l7 is None:
+                if teaching:
                     memory.teach(
                         flow, lines.whole(position), at, straight, way, flags, turned=bool(turned), bare=bare
                     )
@@ -322,7 +323,7 @@ class _Folding:
                     line = self._block.of_line(lines.numbers[position]).line
                     sink.keep(lane, at, sport or None, line, lines[position])
             if l7 is not None and not refused and (dns := l7.dns) is not None and dns.ips and dns.query:
-                self._answer(dns, at)
+                self._answer(dns.query, dns.ips, dns.ttl, at)
             if at > last:  # noqa: PLR1730 - as above
                 last = at
             if at < first:  # noqa: PLR1730 - as above
@@ -338,11 +339,9 @@ class _Folding:
         waiting.ats.fromlist(ats)
         waiting.flags.fromlist(bits_of)
 
-    def _answer(self, dns: Dns, at: int) -> None:
-        query = dns.query or ""
+    def _answer(self, query: str, ips: tuple[str, ...], ttl: int | None, at: int) -> None:
         name = query[:-1] if len(query) > 1 and query.endswith(".") else query
-        ips = tuple(canonical_ip(ip) for ip in dns.ips or () if ip)
-        self._sink.answer(name, ips, at, dns.ttl)
+        self._sink.answer(name, tuple(canonical_ip(ip) for ip in ips if ip), at, ttl)
 
 
 def _flows(run: bytes, *, bare: bool) -> list[Flow | None]:
@@ -390,68 +389,3 @@ def _kind_of(flow: Flow) -> tuple[object, ...]:
         bytes(flow.egress_denied_by) if flow.egress_denied_by is not ABSENT else None,
         bytes(flow.ingress_denied_by) if flow.ingress_denied_by is not ABSENT else None,
     )
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-class _Lines:
-    """Some lines of a run by number, without their ends; only those asked for are cut out."""
-
-    __slots__ = ("_ends", "_run", "_starts", "numbers")
-
-    def __init__(self, run: bytes, starts: list[int], ends: list[int], numbers: Sequence[int]) -> None:
-        self._run = run
-        self._starts = starts
-        self._ends = ends
-        self.numbers = numbers
-        """Which lines of the block they are, from 0 on."""
-
-    @classmethod
-    def all_of(cls, run: bytes, index: int) -> _Lines:
-        """Every line of a run, the first of which is the block's line `index`.
-
-        For long lines searching beats counting byte by byte.
-        """
-        find = run.find
-        ends: list[int] = []
-        at = find(b"\n")
-        while at >= 0:
-            ends.append(at)
-            at = find(b"\n", at + 1)
-        if not run.endswith(b"\n"):
-            ends.append(len(run))
-        return cls(run, [0, *(end + 1 for end in ends[:-1])], ends, range(index, index + len(ends)))
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, place: int) -> bytes:
-        line = self._run[self._starts[place] : self._ends[place]]
-        return line[:-1] if line.endswith(b"\r") else line
-
-    @property
-    def are_long(self) -> bool:
-        """Whether all are long enough to hold a flow."""
-        return all(end - start >= _SHORT for start, end in zip(self._starts, self._ends, strict=True))
-
-    def whole(self, place: int) -> bytes:
-        """A line with its end."""
-        return self._run[self._starts[place] : self._ends[place] + 1]
-
-    def joined(self) -> bytes:
-        """All of them, one behind the other, with their ends."""
-        return b"".join(
-            [self._run[start : end + 1] for start, end in zip(self._starts, self._ends, strict=True)]
-        )
-
-    def is_cut_off(self, place: int) -> bool:
-        """Whether this line lacks its newline."""
-        return self._ends[place] == len(self._run)

@@ -15,8 +15,12 @@ from flowdiag.parserkit import port_kind
 
 __all__ = ["Scanner", "new_scanner"]
 
-_INTERFACE = 1
+_INTERFACE = 2
 """Of `flowdiag_native`; another one is not ours."""
+
+
+Answer = tuple[str, tuple[str, ...], int, int]
+"""Of DNS: name, addresses, seconds that it is good for or -1, nanoseconds."""
 
 
 class Scanner(Protocol):
@@ -28,8 +32,8 @@ class Scanner(Protocol):
 
     def scan(
         self, data: bytes, bare: bool, /
-    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, int]:
-        """Sources, destinations, ports, kinds, times, flags, first, last, what is left, number of lines."""
+    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, int, list[Answer]]:
+        """Sources, destinations, ports, kinds, times, flags, first, last, what is left, number of lines, answers."""
 
     def learn(
         self,
