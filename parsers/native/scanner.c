@@ -10,285 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "walk.h"
-
-enum {
-    FORMS = 4,            /* objects kept per address: with and without what only its own node knows */
-    MAX_PROBES = 32,      /* a table is not searched further, so that chosen names cost no more */
-    MAX_BYTES = 24 << 20, /* of text */
-    MAX_ENTRIES = 1 << 16,
-};
-
-struct text {
-    uint32_t at, size;
-};
-
-struct form {
-    struct text object;
-    int32_t number;
-    int32_t bare; /* nothing but the address is known of it */
-};
-
-struct address {
-    uint64_t hash;
-    struct text ip;
-    struct form forms[FORMS];
-    uint32_t count;
-};
-
-struct kind {
-    uint64_t hash;
-    struct text rest;
-    int32_t number;
-    int32_t source_service, destination_service; /* -1 for none */
-    uint16_t flags;
-    uint8_t turned;
-    uint8_t ports[2]; /* their classes */
-};
-
-struct served {
-    int32_t number, service, result;
-};
-
-/* Open addressing: a slot holds the place of an entry and one, 0 for none. */
-struct table {
-    uint32_t *slots;
-    uint32_t mask, used;
-};
+#include "known.h"
 
 typedef struct {
     PyObject_HEAD
-    char *text;
-    size_t text_size, text_room;
-    struct address *addresses;
-    struct kind *kinds;
-    struct served *servings;
-    uint32_t address_room, kind_room, serving_room;
-    struct table by_ip, by_rest, by_service;
-    uint8_t port_class[65536];
-    uint64_t seed; /* nobody can choose names that stand in one another's way */
-    int full;
+    struct known known;
 } Scanner;
-
-/* -- hashing ----------------------------------------------------------------------------------------------------- */
-
-static uint64_t mixed(uint64_t hash, uint64_t more)
-{
-    hash = (hash ^ more) * UINT64_C(0x9E3779B97F4A7C15);
-    return hash ^ (hash >> 29);
-}
-
-static uint64_t word_at(const char *at)
-{
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
-}
-
-/* Four lanes at once: one waits for each multiplication. */
-static uint64_t hashed(uint64_t hash, const char *at, size_t size)
-{
-    hash = mixed(hash, size);
-    if (size >= 32) {
-        uint64_t lanes[4] = {hash, hash + 1, hash + 2, hash + 3};
-        for (; size >= 32; at += 32, size -= 32)
-            for (int i = 0; i < 4; i++)
-                lanes[i] = mixed(lanes[i], word_at(at + 8 * i));
-        hash = mixed(mixed(mixed(lanes[0], lanes[1]), lanes[2]), lanes[3]);
-    }
-    for (; size >= 8; at += 8, size -= 8)
-        hash = mixed(hash, word_at(at));
-    if (size) {
-        uint64_t word = 0;
-        memcpy(&word, at, size);
-        hash = mixed(hash, word);
-    }
-    return hash;
-}
-
-/* -- tables ------------------------------------------------------------------------------------------------------ */
-
-static int table_grown(struct table *table, uint64_t (*hash_of)(Scanner *, uint32_t), Scanner *self)
-{
-    uint32_t size = table->slots ? (table->mask + 1) * 2 : 1024;
-    uint32_t *slots = calloc(size, sizeof *slots);
-    if (!slots)
-        return 0;
-    for (uint32_t entry = 0; entry < table->used; entry++) {
-        uint32_t at = (uint32_t)hash_of(self, entry) & (size - 1);
-        while (slots[at])
-            at = (at + 1) & (size - 1);
-        slots[at] = entry + 1;
-    }
-    free(table->slots);
-    table->slots = slots;
-    table->mask = size - 1;
-    return 1;
-}
-
-static uint64_t address_hash(Scanner *self, uint32_t entry) { return self->addresses[entry].hash; }
-static uint64_t kind_hash(Scanner *self, uint32_t entry) { return self->kinds[entry].hash; }
-static uint64_t pair_hash(int32_t number, int32_t service)
-{
-    return mixed(mixed(0, (uint32_t)number), (uint32_t)service);
-}
-static uint64_t serving_hash(Scanner *self, uint32_t entry)
-{
-    return pair_hash(self->servings[entry].number, self->servings[entry].service);
-}
-
-/* Room for one entry more; 0 where there is none. */
-static int grown(Scanner *self, struct table *table, void **entries, uint32_t *room, size_t size,
-                 uint64_t (*hash_of)(Scanner *, uint32_t))
-{
-    if (table->used == MAX_ENTRIES) {
-        self->full = 1;
-        return 0;
-    }
-    if (table->used == *room) {
-        uint32_t more = *room ? *room * 2 : 256;
-        void *moved = realloc(*entries, more * size);
-        if (!moved)
-            return 0;
-        *entries = moved;
-        *room = more;
-    }
-    return (table->slots && table->used * 2 < table->mask) || table_grown(table, hash_of, self);
-}
-
-/* Put the newest entry into its table; an entry that would be searched for too long is not found again. */
-static void placed(struct table *table, uint64_t hash)
-{
-    uint32_t at = (uint32_t)hash & table->mask;
-    while (table->slots[at])
-        at = (at + 1) & table->mask;
-    table->slots[at] = ++table->used;
-}
-
-static int kept(Scanner *self, const char *at, size_t size, struct text *out)
-{
-    if (self->text_size + size > MAX_BYTES) {
-        self->full = 1;
-        return 0;
-    }
-    if (self->text_size + size > self->text_room) {
-        size_t room = self->text_room ? self->text_room : 1 << 16;
-        while (room < self->text_size + size)
-            room += room / 2;
-        char *moved = realloc(self->text, room);
-        if (!moved)
-            return 0;
-        self->text = moved;
-        self->text_room = room;
-    }
-    memcpy(self->text + self->text_size, at, size);
-    out->at = (uint32_t)self->text_size;
-    out->size = (uint32_t)size;
-    self->text_size += size;
-    return 1;
-}
-
-static struct address *address_of(Scanner *self, struct span ip)
-{
-    struct table *table = &self->by_ip;
-    if (!table->slots)
-        return NULL;
-    uint64_t hash = hashed(self->seed, ip.at, ip.size);
-    uint32_t at = (uint32_t)hash & table->mask;
-    for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
-        struct address *one = &self->addresses[table->slots[at] - 1];
-        if (one->hash == hash && one->ip.size == ip.size && memcmp(self->text + one->ip.at, ip.at, ip.size) == 0)
-            return one;
-    }
-    return NULL;
-}
-
-static uint64_t rest_hash(uint64_t seed, const struct line *line, const uint8_t ports[2])
-{
-    uint64_t hash = mixed(mixed(seed, ports[0]), ports[1]);
-    for (int i = 0; i < line->count; i++)
-        hash = mixed(hashed(hash, line->pieces[i].text.at, line->pieces[i].text.size), line->pieces[i].slot);
-    return hash;
-}
-
-/* Pieces stand one behind the other, each with its slot in a byte behind it. */
-static int same_rest(const char *at, size_t size, const struct line *line)
-{
-    const char *end = at + size;
-    for (int i = 0; i < line->count; i++) {
-        const struct piece *piece = &line->pieces[i];
-        if ((size_t)(end - at) < piece->text.size + 1 || memcmp(at, piece->text.at, piece->text.size) != 0)
-            return 0;
-        at += piece->text.size;
-        if (*at++ != (char)piece->slot)
-            return 0;
-    }
-    return at == end;
-}
-
-static struct kind *kind_of(Scanner *self, const struct line *line, uint64_t *hash, uint8_t ports[2])
-{
-    struct table *table = &self->by_rest;
-    ports[0] = self->port_class[line->source_port];
-    ports[1] = self->port_class[line->destination_port];
-    *hash = rest_hash(self->seed, line, ports);
-    if (!table->slots)
-        return NULL;
-    uint32_t at = (uint32_t)*hash & table->mask;
-    for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
-        struct kind *one = &self->kinds[table->slots[at] - 1];
-        if (one->hash == *hash && one->ports[0] == ports[0] && one->ports[1] == ports[1] &&
-            same_rest(self->text + one->rest.at, one->rest.size, line))
-            return one;
-    }
-    return NULL;
-}
-
-static struct served *serving_of(Scanner *self, int32_t number, int32_t service)
-{
-    struct table *table = &self->by_service;
-    if (!table->slots)
-        return NULL;
-    uint32_t at = (uint32_t)pair_hash(number, service) & table->mask;
-    for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
-        struct served *one = &self->servings[table->slots[at] - 1];
-        if (one->number == number && one->service == service)
-            return one;
-    }
-    return NULL;
-}
-
-/* The number of an end with its service; -1 where it was not taught. */
-static int32_t with_service(Scanner *self, int32_t number, int32_t service)
-{
-    if (service < 0)
-        return number;
-    struct served *one = serving_of(self, number, service);
-    return one ? one->result : -1;
-}
-
-/* -- walking ----------------------------------------------------------------------------------------------------- */
-
-/* Numbers of ends as `walk` hands them on: bare ones are known by the bit. */
-enum { BARE_BIT = 1 << 30, UNKNOWN = -1 };
-
-static size_t known_form(void *who, struct span ip, const char *at, size_t room, int *number)
-{
-    Scanner *self = who;
-    struct address *address = address_of(self, ip);
-    *number = UNKNOWN;
-    if (!address)
-        return 0;
-    uint32_t count = address->count < FORMS ? address->count : FORMS;
-    for (uint32_t i = 0; i < count; i++) {
-        struct form *form = &address->forms[i];
-        if (form->object.size <= room && memcmp(self->text + form->object.at, at, form->object.size) == 0) {
-            *number = form->number | (form->bare ? BARE_BIT : 0);
-            return form->object.size;
-        }
-    }
-    return 0;
-}
 
 /* -- scan -------------------------------------------------------------------------------------------------------- */
 
@@ -342,21 +69,19 @@ static int room_for_one(struct columns *c)
 
 /* What `walk` asks, and what was found. */
 struct asking {
-    Scanner *self;
+    struct known *known;
     struct kind *kind;
 };
 
 static size_t asked_end(void *who, struct span ip, const char *at, size_t room, int *number)
 {
-    return known_form(((struct asking *)who)->self, ip, at, room, number);
+    return find_end(((struct asking *)who)->known, ip, at, room, number);
 }
 
 static int asked_rest(void *who, struct line *line)
 {
     struct asking *asking = who;
-    uint64_t hash;
-    uint8_t classes[2];
-    asking->kind = kind_of(asking->self, line, &hash, classes);
+    asking->kind = find_kind(asking->known, line);
     return asking->kind != NULL;
 }
 
@@ -379,10 +104,10 @@ static int answered(PyObject *answers, const struct line *line)
 }
 
 /* Count a line; 0 for one that has to be read in full, -1 with an exception set. */
-static int taken(Scanner *self, const char *begin, const char *end, int bare, struct columns *c)
+static int taken(struct known *known, const char *begin, const char *end, int bare, struct columns *c)
 {
     struct line line;
-    struct asking asking = {self, NULL};
+    struct asking asking = {known, NULL};
     if (!walk(begin, end, bare, asked_end, asked_rest, &asking, &line))
         return 0;
     int32_t source = line.source_number, destination = line.destination_number;
@@ -400,8 +125,8 @@ static int taken(Scanner *self, const char *begin, const char *end, int bare, st
         destination = other;
         port = line.source_port;
     }
-    source = with_service(self, source, kind->source_service);
-    destination = with_service(self, destination, kind->destination_service);
+    source = find_served(known, source, kind->source_service);
+    destination = find_served(known, destination, kind->destination_service);
     if (source < 0 || destination < 0)
         return 0;
     if (line.answer_count && line.query.size && !answered(c->answers, &line))
@@ -450,7 +175,7 @@ static PyObject *scan(PyObject *object, PyObject *args)
             freed(&c);
             return PyErr_NoMemory();
         }
-        int result = end ? taken(self, at, end, bare, &c) : 0;
+        int result = end ? taken(&self->known, at, end, bare, &c) : 0;
         if (result < 0) {
             freed(&c);
             return NULL;
@@ -478,25 +203,6 @@ static PyObject *scan(PyObject *object, PyObject *args)
 }
 
 /* -- teaching ---------------------------------------------------------------------------------------------------- */
-
-static int learn_end(Scanner *self, struct span ip, struct span object, int32_t number, int32_t bare)
-{
-    struct address *address = address_of(self, ip);
-    struct form form = {.number = number, .bare = bare};
-    if (!address) {
-        struct address fresh = {.hash = hashed(self->seed, ip.at, ip.size)};
-        if (!grown(self, &self->by_ip, (void **)&self->addresses, &self->address_room, sizeof fresh, address_hash) ||
-            !kept(self, ip.at, ip.size, &fresh.ip))
-            return 0;
-        address = &self->addresses[self->by_ip.used];
-        *address = fresh;
-        placed(&self->by_ip, fresh.hash);
-    }
-    if (!kept(self, object.at, object.size, &form.object))
-        return 0;
-    address->forms[address->count++ % FORMS] = form;
-    return 1;
-}
 
 static int same(struct span span, const char *at, Py_ssize_t size)
 {
@@ -529,44 +235,28 @@ static PyObject *learn(PyObject *object, PyObject *args)
         PyBytes_AsStringAndSize(given, &data, &size) < 0)
         return NULL;
     struct line line;
-    uint64_t hash;
-    uint8_t classes[2];
-    if (self->full || !size || data[size - 1] != '\n' || memchr(data, '\n', (size_t)size) != data + size - 1 ||
+    struct known *known = &self->known;
+    if (known->full || !size || data[size - 1] != '\n' || memchr(data, '\n', (size_t)size) != data + size - 1 ||
         source_number < 0 || destination_number < 0 || ((source_number | destination_number) & BARE_BIT) ||
-        number < 0 || flags < 0 || flags > 0xFFFF || !walk(data, data + size - 1, bare, known_form, NULL, self, &line) ||
-        line.time != time || line.source_port != source_port || line.destination_port != destination_port ||
+        number < 0 || flags < 0 || flags > 0xFFFF ||
+        !walk(data, data + size - 1, bare, find_end, NULL, known, &line) || line.time != time ||
+        line.source_port != source_port || line.destination_port != destination_port ||
         !same(line.source, source, source_size) || !same(line.destination, destination, destination_size))
         Py_RETURN_FALSE;
-    if (line.source_number == UNKNOWN && !learn_end(self, line.source_ip, line.source, source_number, source_bare))
+    if (line.source_number == UNKNOWN && !learn_end(known, line.source_ip, line.source, source_number, source_bare))
         Py_RETURN_FALSE;
     /* The first may have taught the second. */
-    int known;
+    int end;
     if (line.destination_number == UNKNOWN &&
-        !known_form(self, line.destination_ip, line.destination.at, line.destination.size, &known) &&
-        !learn_end(self, line.destination_ip, line.destination, destination_number, destination_bare))
+        !find_end(known, line.destination_ip, line.destination.at, line.destination.size, &end) &&
+        !learn_end(known, line.destination_ip, line.destination, destination_number, destination_bare))
         Py_RETURN_FALSE;
-    if (!kind_of(self, &line, &hash, classes)) {
-        struct kind kind = {.hash = hash,
-                            .number = number,
-                            .source_service = services[0],
-                            .destination_service = services[1],
-                            .flags = (uint16_t)flags,
-                            .turned = (uint8_t)turned,
-                            .ports = {classes[0], classes[1]}};
-        struct text last;
-        if (!grown(self, &self->by_rest, (void **)&self->kinds, &self->kind_room, sizeof kind, kind_hash))
-            Py_RETURN_FALSE;
-        kind.rest.at = (uint32_t)self->text_size;
-        for (int i = 0; i < line.count; i++) {
-            char slot = (char)line.pieces[i].slot;
-            if (!kept(self, line.pieces[i].text.at, line.pieces[i].text.size, &last) || !kept(self, &slot, 1, &last))
-                Py_RETURN_FALSE;
-        }
-        kind.rest.size = (uint32_t)(self->text_size - kind.rest.at);
-        self->kinds[self->by_rest.used] = kind;
-        placed(&self->by_rest, hash);
-    }
-    Py_RETURN_TRUE;
+    struct kind kind = {.number = number,
+                        .source_service = services[0],
+                        .destination_service = services[1],
+                        .flags = (uint16_t)flags,
+                        .turned = (uint8_t)turned};
+    return PyBool_FromLong(learn_kind(known, &line, kind));
 }
 
 PyDoc_STRVAR(serve_doc, "serve(number, service, result)\n\n"
@@ -575,14 +265,10 @@ PyDoc_STRVAR(serve_doc, "serve(number, service, result)\n\n"
 static PyObject *serve(PyObject *object, PyObject *args)
 {
     Scanner *self = (Scanner *)object;
-    struct served one;
-    if (!PyArg_ParseTuple(args, "iii", &one.number, &one.service, &one.result))
+    int number, service, result;
+    if (!PyArg_ParseTuple(args, "iii", &number, &service, &result))
         return NULL;
-    if (!serving_of(self, one.number, one.service) &&
-        grown(self, &self->by_service, (void **)&self->servings, &self->serving_room, sizeof one, serving_hash)) {
-        self->servings[self->by_service.used] = one;
-        placed(&self->by_service, pair_hash(one.number, one.service));
-    }
+    learn_served(&self->known, number, service, result);
     Py_RETURN_NONE;
 }
 
@@ -606,8 +292,8 @@ static PyObject *scanner_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Scanner *self = (Scanner *)alloc(type, 0);
     if (self) {
-        memcpy(self->port_class, classes, sizeof self->port_class);
-        self->seed = seed;
+        memcpy(self->known.port_class, classes, sizeof self->known.port_class);
+        self->known.seed = seed;
     }
     return (PyObject *)self;
 }
@@ -616,13 +302,7 @@ static void scanner_dealloc(PyObject *object)
 {
     Scanner *self = (Scanner *)object;
     PyTypeObject *type = Py_TYPE(object);
-    free(self->text);
-    free(self->addresses);
-    free(self->kinds);
-    free(self->servings);
-    free(self->by_ip.slots);
-    free(self->by_rest.slots);
-    free(self->by_service.slots);
+    forgotten(&self->known);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
@@ -631,7 +311,7 @@ static void scanner_dealloc(PyObject *object)
 static PyObject *is_full(PyObject *object, void *closure)
 {
     (void)closure;
-    return PyBool_FromLong(((Scanner *)object)->full);
+    return PyBool_FromLong(((Scanner *)object)->known.full);
 }
 
 static PyMethodDef methods[] = {

@@ -1,4 +1,4 @@
-"""How to compile it: two files, Python's stable interface of 3.11, no other library."""
+"""How to compile it: four files, Python's stable interface of 3.11, no other library."""
 
 from setuptools import Extension, setup
 
@@ -8,8 +8,8 @@ setup(
     ext_modules=[
         Extension(
             "flowdiag_native",
-            ["scanner.c", "walk.c"],
-            depends=["walk.h"],
+            ["scanner.c", "known.c", "walk.c", "requests.c"],
+            depends=["known.h", "walk.h", "cursor.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
         )

@@ -1,0 +1,312 @@
+#include "known.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FORMS = 4,            /* objects kept per address: with and without what only its own node knows */
+    MAX_PROBES = 32,      /* a table is not searched further, so that chosen names cost no more */
+    MAX_BYTES = 24 << 20, /* of text */
+    MAX_ENTRIES = 1 << 16,
+};
+
+struct form {
+    struct text object;
+    int32_t number;
+    int32_t bare; /* nothing but the address is known of it */
+};
+
+struct address {
+    uint64_t hash;
+    struct text ip;
+    struct form forms[FORMS];
+    uint32_t count;
+};
+
+struct served {
+    int32_t number, service, result;
+};
+
+/* -- hashing ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t mixed(uint64_t hash, uint64_t more)
+{
+    hash = (hash ^ more) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ (hash >> 29);
+}
+
+static uint64_t word_at(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Four lanes at once: one waits for each multiplication. */
+static uint64_t hashed(uint64_t hash, const char *at, size_t size)
+{
+    hash = mixed(hash, size);
+    if (size >= 32) {
+        uint64_t lanes[4] = {hash, hash + 1, hash + 2, hash + 3};
+        for (; size >= 32; at += 32, size -= 32)
+            for (int i = 0; i < 4; i++)
+                lanes[i] = mixed(lanes[i], word_at(at + 8 * i));
+        hash = mixed(mixed(mixed(lanes[0], lanes[1]), lanes[2]), lanes[3]);
+    }
+    for (; size >= 8; at += 8, size -= 8)
+        hash = mixed(hash, word_at(at));
+    if (size) {
+        uint64_t word = 0;
+        memcpy(&word, at, size);
+        hash = mixed(hash, word);
+    }
+    return hash;
+}
+
+/* -- tables ------------------------------------------------------------------------------------------------------ */
+
+static int table_grown(struct table *table, uint64_t (*hash_of)(struct known *, uint32_t), struct known *self)
+{
+    uint32_t size = table->slots ? (table->mask + 1) * 2 : 1024;
+    uint32_t *slots = calloc(size, sizeof *slots);
+    if (!slots)
+        return 0;
+    for (uint32_t entry = 0; entry < table->used; entry++) {
+        uint32_t at = (uint32_t)hash_of(self, entry) & (size - 1);
+        while (slots[at])
+            at = (at + 1) & (size - 1);
+        slots[at] = entry + 1;
+    }
+    free(table->slots);
+    table->slots = slots;
+    table->mask = size - 1;
+    return 1;
+}
+
+static uint64_t address_hash(struct known *self, uint32_t entry) { return self->addresses[entry].hash; }
+static uint64_t kind_hash(struct known *self, uint32_t entry) { return self->kinds[entry].hash; }
+static uint64_t pair_hash(int32_t number, int32_t service)
+{
+    return mixed(mixed(0, (uint32_t)number), (uint32_t)service);
+}
+static uint64_t serving_hash(struct known *self, uint32_t entry)
+{
+    return pair_hash(self->servings[entry].number, self->servings[entry].service);
+}
+
+/* Room for one entry more; 0 where there is none. */
+static int grown(struct known *self, struct table *table, void **entries, uint32_t *room, size_t size,
+                 uint64_t (*hash_of)(struct known *, uint32_t))
+{
+    if (table->used == MAX_ENTRIES) {
+        self->full = 1;
+        return 0;
+    }
+    if (table->used == *room) {
+        uint32_t more = *room ? *room * 2 : 256;
+        void *moved = realloc(*entries, more * size);
+        if (!moved)
+            return 0;
+        *entries = moved;
+        *room = more;
+    }
+    return (table->slots && table->used * 2 < table->mask) || table_grown(table, hash_of, self);
+}
+
+/* Put the newest entry into its table; an entry that would be searched for too long is not found again. */
+static void placed(struct table *table, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & table->mask;
+    while (table->slots[at])
+        at = (at + 1) & table->mask;
+    table->slots[at] = ++table->used;
+}
+
+static int kept(struct known *self, const char *at, size_t size, struct text *out)
+{
+    if (self->text_size + size > MAX_BYTES) {
+        self->full = 1;
+        return 0;
+    }
+    if (self->text_size + size > self->text_room) {
+        size_t room = self->text_room ? self->text_room : 1 << 16;
+        while (room < self->text_size + size)
+            room += room / 2;
+        char *moved = realloc(self->text, room);
+        if (!moved)
+            return 0;
+        self->text = moved;
+        self->text_room = room;
+    }
+    memcpy(self->text + self->text_size, at, size);
+    out->at = (uint32_t)self->text_size;
+    out->size = (uint32_t)size;
+    self->text_size += size;
+    return 1;
+}
+
+static struct address *address_of(struct known *self, struct span ip)
+{
+    struct table *table = &self->by_ip;
+    if (!table->slots)
+        return NULL;
+    uint64_t hash = hashed(self->seed, ip.at, ip.size);
+    uint32_t at = (uint32_t)hash & table->mask;
+    for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
+        struct address *one = &self->addresses[table->slots[at] - 1];
+        if (one->hash == hash && one->ip.size == ip.size && memcmp(self->text + one->ip.at, ip.at, ip.size) == 0)
+            return one;
+    }
+    return NULL;
+}
+
+static uint64_t rest_hash(uint64_t seed, const struct line *line, const uint8_t ports[2])
+{
+    uint64_t hash = mixed(mixed(seed, ports[0]), ports[1]);
+    for (int i = 0; i < line->count; i++)
+        hash = mixed(hashed(hash, line->pieces[i].text.at, line->pieces[i].text.size), line->pieces[i].slot);
+    return hash;
+}
+
+/* Pieces stand one behind the other, each with its slot in a byte behind it. */
+static int same_rest(const char *at, size_t size, const struct line *line)
+{
+    const char *end = at + size;
+    for (int i = 0; i < line->count; i++) {
+        const struct piece *piece = &line->pieces[i];
+        if ((size_t)(end - at) < piece->text.size + 1 || memcmp(at, piece->text.at, piece->text.size) != 0)
+            return 0;
+        at += piece->text.size;
+        if (*at++ != (char)piece->slot)
+            return 0;
+    }
+    return at == end;
+}
+
+static struct kind *kind_of(struct known *self, const struct line *line, uint64_t *hash, uint8_t ports[2])
+{
+    struct table *table = &self->by_rest;
+    ports[0] = self->port_class[line->source_port];
+    ports[1] = self->port_class[line->destination_port];
+    *hash = rest_hash(self->seed, line, ports);
+    if (!table->slots)
+        return NULL;
+    uint32_t at = (uint32_t)*hash & table->mask;
+    for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
+        struct kind *one = &self->kinds[table->slots[at] - 1];
+        if (one->hash == *hash && one->ports[0] == ports[0] && one->ports[1] == ports[1] &&
+            same_rest(self->text + one->rest.at, one->rest.size, line))
+            return one;
+    }
+    return NULL;
+}
+
+static struct served *serving_of(struct known *self, int32_t number, int32_t service)
+{
+    struct table *table = &self->by_service;
+    if (!table->slots)
+        return NULL;
+    uint32_t at = (uint32_t)pair_hash(number, service) & table->mask;
+    for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
+        struct served *one = &self->servings[table->slots[at] - 1];
+        if (one->number == number && one->service == service)
+            return one;
+    }
+    return NULL;
+}
+
+/* -- what is asked ----------------------------------------------------------------------------------------------- */
+
+int32_t find_served(struct known *self, int32_t number, int32_t service)
+{
+    if (service < 0)
+        return number;
+    struct served *one = serving_of(self, number, service);
+    return one ? one->result : UNKNOWN;
+}
+
+struct kind *find_kind(struct known *self, const struct line *line)
+{
+    uint64_t hash;
+    uint8_t classes[2];
+    return kind_of(self, line, &hash, classes);
+}
+
+size_t find_end(void *who, struct span ip, const char *at, size_t room, int *number)
+{
+    struct known *self = who;
+    struct address *address = address_of(self, ip);
+    *number = UNKNOWN;
+    if (!address)
+        return 0;
+    uint32_t count = address->count < FORMS ? address->count : FORMS;
+    for (uint32_t i = 0; i < count; i++) {
+        struct form *form = &address->forms[i];
+        if (form->object.size <= room && memcmp(self->text + form->object.at, at, form->object.size) == 0) {
+            *number = form->number | (form->bare ? BARE_BIT : 0);
+            return form->object.size;
+        }
+    }
+    return 0;
+}
+
+/* -- what is taught ---------------------------------------------------------------------------------------------- */
+
+int learn_end(struct known *self, struct span ip, struct span object, int32_t number, int bare)
+{
+    struct address *address = address_of(self, ip);
+    struct form form = {.number = number, .bare = bare};
+    if (!address) {
+        struct address fresh = {.hash = hashed(self->seed, ip.at, ip.size)};
+        if (!grown(self, &self->by_ip, (void **)&self->addresses, &self->address_room, sizeof fresh, address_hash) ||
+            !kept(self, ip.at, ip.size, &fresh.ip))
+            return 0;
+        address = &self->addresses[self->by_ip.used];
+        *address = fresh;
+        placed(&self->by_ip, fresh.hash);
+    }
+    if (!kept(self, object.at, object.size, &form.object))
+        return 0;
+    address->forms[address->count++ % FORMS] = form;
+    return 1;
+}
+
+int learn_kind(struct known *self, const struct line *line, struct kind kind)
+{
+    struct text last;
+    if (kind_of(self, line, &kind.hash, kind.ports))
+        return 1;
+    if (!grown(self, &self->by_rest, (void **)&self->kinds, &self->kind_room, sizeof kind, kind_hash))
+        return 0;
+    kind.rest.at = (uint32_t)self->text_size;
+    for (int i = 0; i < line->count; i++) {
+        char slot = (char)line->pieces[i].slot;
+        if (!kept(self, line->pieces[i].text.at, line->pieces[i].text.size, &last) || !kept(self, &slot, 1, &last))
+            return 0;
+    }
+    kind.rest.size = (uint32_t)(self->text_size - kind.rest.at);
+    self->kinds[self->by_rest.used] = kind;
+    placed(&self->by_rest, kind.hash);
+    return 1;
+}
+
+void learn_served(struct known *self, int32_t number, int32_t service, int32_t result)
+{
+    struct served one = {number, service, result};
+    if (!serving_of(self, number, service) &&
+        grown(self, &self->by_service, (void **)&self->servings, &self->serving_room, sizeof one, serving_hash)) {
+        self->servings[self->by_service.used] = one;
+        placed(&self->by_service, pair_hash(number, service));
+    }
+}
+
+void forgotten(struct known *self)
+{
+    free(self->text);
+    free(self->addresses);
+    free(self->kinds);
+    free(self->servings);
+    free(self->by_ip.slots);
+    free(self->by_rest.slots);
+    free(self->by_service.slots);
+}

@@ -1,0 +1,62 @@
+/* What a scanner was taught: ends by address and bytes, kinds by the rest of a line, ends with services. */
+
+#ifndef FLOWDIAG_KNOWN_H
+#define FLOWDIAG_KNOWN_H
+
+#include "walk.h"
+
+/* Numbers of ends: those of which nothing but the address is known have the bit. */
+enum { BARE_BIT = 1 << 30, UNKNOWN = -1 };
+
+struct text {
+    uint32_t at, size;
+};
+
+/* What the rest of a line comes to. */
+struct kind {
+    uint64_t hash;
+    struct text rest;
+    int32_t number;
+    int32_t source_service, destination_service; /* -1 for none */
+    uint16_t flags;
+    uint8_t turned;
+    uint8_t ports[2]; /* their classes */
+};
+
+/* Open addressing: a slot holds the place of an entry and one, 0 for none. */
+struct table {
+    uint32_t *slots;
+    uint32_t mask, used;
+};
+
+struct known {
+    char *text;
+    size_t text_size, text_room;
+    struct address *addresses;
+    struct kind *kinds;
+    struct served *servings;
+    uint32_t address_room, kind_room, serving_room;
+    struct table by_ip, by_rest, by_service;
+    uint8_t port_class[65536];
+    uint64_t seed; /* nobody can choose names that stand in one another's way */
+    int full;      /* there is no room for more */
+};
+
+/* Begin with all zeroes but the seed and the classes. */
+void forgotten(struct known *known);
+
+/* A `known_end` whose `who` is a `struct known`. */
+size_t find_end(void *who, struct span ip, const char *at, size_t room, int *number);
+
+/* The kind of a line's rest, NULL where it was not taught. */
+struct kind *find_kind(struct known *known, const struct line *line);
+
+/* The number of an end with a service, the end's own where `service` is -1; -1 where it was not taught. */
+int32_t find_served(struct known *known, int32_t number, int32_t service);
+
+/* Take in what was not known; 0 where there is no room. */
+int learn_end(struct known *known, struct span ip, struct span object, int32_t number, int bare);
+int learn_kind(struct known *known, const struct line *line, struct kind kind);
+void learn_served(struct known *known, int32_t number, int32_t service, int32_t result);
+
+#endif
