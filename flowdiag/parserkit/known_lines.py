@@ -44,6 +44,23 @@ class Entry:
         self.event = event
         self.place = placed, sink.peer(placed.src), sink.peer(placed.dst), sink.shape(placed.shape)
 
+    def repeated(self, server: bytes, sink: FlowSink) -> int | None:
+        """The number in `FlowSink.repeats` of allowed records of a server's port; ``None`` where they need a lane."""
+        placed, src, dst, shape = self.place
+        # Two witnesses of one packet may spell its verdict differently: lanes know what to make of that.
+        if self.refused or self.rank == RANKS[TimeSource.NONE] or self.event.witness is not None:
+            return None
+        kind = sink.kind(
+            shape,
+            placed.direction,
+            None,
+            src_names=placed.src_names,
+            dst_names=placed.dst_names,
+            policies=self.event.policies,
+            time_rank=self.rank,
+        )
+        return None if kind is None else sink.repeats.add(src, dst, int(server) if server else -1, kind)
+
     def open(self, server: bytes, sink: FlowSink) -> Kept:
         """The lane of a server's port."""
         placed, src, dst, shape = self.place
@@ -63,8 +80,8 @@ class Memory:
     __slots__ = ("entries", "flags", "heavy", "lanes", "size")
 
     def __init__(self) -> None:
-        self.lanes: dict[Scope, dict[Key, Kept]] = {}
-        """By node and scope."""
+        self.lanes: dict[Scope, dict[Key, Kept | int]] = {}
+        """By node and scope: where records are counted, a lane or a number of `FlowSink.repeats`."""
         self.heavy: dict[Scope, dict[Key, Kept]] = {}
         """The same for records that stand for several."""
         self.entries: dict[Scope, dict[Kind, Entry]] = {}

@@ -116,6 +116,9 @@ class _Folding:
         at, start, minute, marks = _NO_TIME, 0, 0, _MARKS[3]
         index, waiting = 0, -1
         records, first, last = 0, 1 << 63, -1
+        rows: list[int] = []
+        ats: list[int] = []
+        flags_of: list[int] = []
         found, second_look = self.cut(data)
         joined = form.joined is not None
         if form.joined is not None:
@@ -175,6 +178,13 @@ class _Folding:
                 kept = self.meet(place, index, node, parts, (left, right), rank, bits, at, record)
                 if kept is None:
                     continue
+            if isinstance(kept, int):
+                rows.append(kept)
+                ats.append(at)
+                flags_of.append(bits)
+                if marks is guessed:
+                    year_inferred = True
+                continue
             # Count: what `hit` does, without a call a record.
             records += 1
             lane = kept.lane
@@ -212,18 +222,32 @@ class _Folding:
                 port = int(client) if client else _NOWHERE
                 line = numbers[place] if numbers else first_line + place
                 settled = kept.settled
+                wanted = False
                 if (
                     settled is None
                     or at < settled.at
-                    or (port < settled.port and port not in settled.ports)
                     or (at == settled.at and (line < settled.line or settled.input != name))
                 ):
+                    wanted = True
+                elif port < settled.port and port not in settled.ports:
+                    wanted = len(settled.ports) >= settled.room
+                    if not wanted:
+                        settled.ports.add(port)
+                if wanted:
                     raw = self.raw(place, head) if more_lines else self.lines[place]
                     kept.settled = sink.keep(
                         lane, at if at >= 0 else None, port if client else None, line, raw
                     )
         if not joined and (waiting >= 0 or not data.endswith(b"\n")):
             self.read(waiting if waiting >= 0 else index, len(self.lines))
+        if rows:
+            records += len(rows)
+            earliest, latest = min(ats), max(ats)
+            first, last = min(first, earliest), max(last, latest)
+            repeats = sink.repeats
+            repeats.numbers.fromlist(rows)
+            repeats.ats.fromlist(ats)
+            repeats.flags.fromlist(flags_of)
         if records:
             ends = (first, last) if last >= 0 else (None, None)
             sink.seen(records, *ends, year_inferred=year_inferred)
@@ -306,11 +330,11 @@ class _Folding:
         bits: int,
         at: int,
         record: Record,
-    ) -> Kept | None:
+    ) -> Kept | int | None:
         """Find the lane of a record by its kind, or read it, and remember what it is.
 
         Returns:
-            Where the caller is to count the record; ``None`` where it is counted.
+            Where the caller is to count the record: a lane, or the number of a column; ``None`` where it is counted.
         """
         memory, scope = self.memory, (node, self.form.scope)
         entries = memory.entries.setdefault(scope, {})
@@ -336,15 +360,21 @@ class _Folding:
                     self.sink.add(one)
                 return None
         server = ports[entry.by_left]
-        # The loop counts each record once, so it does not see what stands for several.
-        lanes = (memory.lanes if entry.weight == 1 else memory.heavy).setdefault(scope, {})
         place_key = _BETWEEN.join((*parts[:-1], server, parts[-1], _MARKS[rank][entry.by_left]))
-        kept = lanes.get(place_key)
-        if kept is None:
-            kept = lanes[place_key] = entry.open(server, self.sink)
-            memory.size += 1
         if entry.weight == 1:
-            return kept
+            lanes = memory.lanes.setdefault(scope, {})
+            known = lanes.get(place_key)
+            if known is None:
+                number = entry.repeated(server, self.sink)
+                known = lanes[place_key] = entry.open(server, self.sink) if number is None else number
+                memory.size += 1
+            return known
+        # The loop counts each record once, so it does not see what stands for several.
+        heavy = memory.heavy.setdefault(scope, {})
+        kept = heavy.get(place_key)
+        if kept is None:
+            kept = heavy[place_key] = entry.open(server, self.sink)
+            memory.size += 1
         lane, moment, client = kept.lane, at if at >= 0 else None, ports[not entry.by_left]
         lane.hit(moment, entry.weight)
         lane.flags |= bits

@@ -22,7 +22,6 @@ Folding must give what parsing and adding gives; a property test of each such pa
 from __future__ import annotations
 
 from array import array
-from collections.abc import Container
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -44,6 +43,7 @@ __all__ = [
     "FlowShape",
     "FlowSink",
     "Lane",
+    "Repeats",
     "Settled",
     "Waiting",
     "flag_bits",
@@ -132,8 +132,9 @@ class Settled(Struct, frozen=True, gc=False):
     input: str
     line: int
     port: int
-    ports: Container[int]
-    """Ports of clients that are noted already."""
+    ports: set[int]
+    """Ports of clients that are noted already; while there are fewer than `room`, one below `port` may be put in."""
+    room: int
 
 
 class Waiting(Protocol):
@@ -150,6 +151,21 @@ class Waiting(Protocol):
     """Nanoseconds."""
     flags: array[int]
     """TCP flags, by `TCP_FLAGS`."""
+
+
+class Repeats(Protocol):
+    """As `Waiting` for records that are alike in ends, port and kind: append one number to each column."""
+
+    numbers: array[int]
+    """As `add` gave."""
+    ats: array[int]
+    """Nanoseconds."""
+    flags: array[int]
+    """TCP flags, by `TCP_FLAGS`."""
+
+    def add(self, src: int, dst: int, port: int, kind: int) -> int:
+        """The number of such records, told as `Waiting` has it."""
+        ...
 
 
 class FlowSink(Protocol):
@@ -194,6 +210,11 @@ class FlowSink(Protocol):
         """Takes allowed records that have a time and stand for one."""
         ...
 
+    @property
+    def repeats(self) -> Repeats:
+        """Takes allowed records as `waiting` does, by a number for all that repeats."""
+        ...
+
     def kind(
         self,
         shape: int,
@@ -203,8 +224,12 @@ class FlowSink(Protocol):
         src_names: tuple[str, ...] | None,
         dst_names: tuple[str, ...] | None,
         policies: tuple[PolicyHit, ...],
+        time_rank: int = 0,
     ) -> int | None:
-        """Number of a kind of allowed records that tell this beside, as `note` takes it; ``None`` where they need a lane."""
+        """Number of a kind of allowed records that tell this beside, as `note` takes it; ``None`` where they need a lane.
+
+        `time_rank` is that of their times, as `Lane.time_rank` has it.
+        """
         ...
 
     def note(

@@ -31,7 +31,7 @@ from flowdiag.tally.packing import (
 )
 from flowdiag.tally.rows import Rows
 
-__all__ = ["PENDING", "UNIT", "LaneColumns", "Waiting"]
+__all__ = ["PENDING", "UNIT", "LaneColumns", "Repeats", "Waiting"]
 
 UNIT = 60
 """Seconds of a base bucket."""
@@ -61,12 +61,54 @@ class Waiting:
             del column[:]
 
 
+class Repeats:
+    """As `Waiting` for records that are alike in ends, port and kind: one number says all of that."""
+
+    __slots__ = ("_dsts", "_kinds", "_ports", "_srcs", "ats", "flags", "numbers")
+
+    def __init__(self) -> None:
+        self._srcs = array("i")
+        self._dsts = array("i")
+        self._ports = array("i")
+        self._kinds = array("i")
+        self.numbers = array("i")
+        """As `add` gave."""
+        self.ats = array("q")
+        """Nanoseconds."""
+        self.flags = array("H")
+
+    def add(self, src: int, dst: int, port: int, kind: int) -> int:
+        """The number of such records, columns as `Waiting` has them; good as long as those of kinds are."""
+        number = len(self._srcs)
+        self._srcs.append(src)
+        self._dsts.append(dst)
+        self._ports.append(port)
+        self._kinds.append(kind)
+        return number
+
+    def move_to(self, waiting: Waiting) -> None:
+        """Write out in full what waits here."""
+        numbers = np.array(self.numbers, np.int64)
+        for known, column in (
+            (self._srcs, waiting.srcs),
+            (self._dsts, waiting.dsts),
+            (self._ports, waiting.ports),
+            (self._kinds, waiting.kinds),
+        ):
+            column.frombytes(np.array(known, np.int32)[numbers].tobytes())
+        waiting.ats.extend(self.ats)
+        waiting.flags.extend(self.flags)
+        for taken in (self.numbers, self.ats, self.flags):
+            del taken[:]
+
+
 class LaneColumns:
     """See the module.  A lane's number is its place in `keys` and the columns beside it."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.waiting = Waiting()
+        self.repeats = Repeats()
         self._kinds: dict[tuple[int, int, Note], int] = {}
         self._kind_ways: list[int] = []
         self._kind_notes: list[int] = []
@@ -112,6 +154,8 @@ class LaneColumns:
     def sort_in(self) -> None:
         """Bring what waits into lanes."""
         waiting = self.waiting
+        if self.repeats.numbers:
+            self.repeats.move_to(waiting)
         if not waiting.srcs:
             return
         kinds = np.array(waiting.kinds, np.int64)
@@ -199,6 +243,7 @@ class LaneColumns:
         ways, of_places = self.ways, self.places
         self._ways, self.ways, self._places, self.places = {}, [], {}, []
         self._kinds, self._kind_ways, self._kind_notes = {}, [], []
+        self.repeats = Repeats()
         ends = np.array(peers, np.int64)
         self.keys = keys_of(ends[srcs], ends[dsts], self._adopted(used, of_places, ways, shapes)[back])
         self._numbers = np.argsort(self.keys)
@@ -279,6 +324,7 @@ class LaneColumns:
             lane.first, lane.last, lane.flags, lane.shift = first, last, flags, shift
             for note in notes.get(number, ()):
                 lane.note_names(note.src_names, note.dst_names)
+                lane.time_rank = max(lane.time_rank, note.time_rank)
                 if note.policies:
                     lane.note_policies(note.policies)
             found.append(lane)

@@ -124,7 +124,7 @@ class FlowLane:
             return
         ports.add(port)
         if len(ports) > 4 * self._limits.source_ports:
-            self.source_ports = set(sorted(ports)[: self._limits.source_ports])
+            ports.intersection_update(sorted(ports)[: self._limits.source_ports])
 
     def wants_example(self, at: int) -> bool:
         """Whether a record of this time may be among the smallest."""
@@ -147,9 +147,12 @@ class FlowLane:
         if examples is None or len(examples) < self._limits.examples:
             return None
         last, most = examples[-1], self._limits.source_ports
+        if ports is None:
+            ports = self.source_ports = set()
         # A record without a client's port has one above all of them.
-        highest = sorted(ports)[most - 1] if ports is not None and len(ports) >= most else _ABOVE_PORTS
-        return Settled(last.at, last.input, last.line, highest, ports or ())
+        highest = sorted(ports)[most - 1] if len(ports) >= most else _ABOVE_PORTS
+        # The record that fills them up is kept, as from then on the highest counts.
+        return Settled(last.at, last.input, last.line, highest, ports, most - 1)
 
     def forget_texts(self) -> None:
         """Keep of the examples where they stand only."""
@@ -318,7 +321,12 @@ class FlowLane:
             self.sketch.absorb(Sketch.of(facts.ports, facts.peers or []))
 
     def _add_ports(self, ports: Iterable[int]) -> None:
-        self.source_ports = set(sorted({*(self.source_ports or ()), *ports})[: self._limits.source_ports])
+        mine = self.source_ports
+        if mine is None:
+            mine = self.source_ports = set()
+        # In place, as `settled` lends it.
+        mine.update(ports)
+        mine.intersection_update(sorted(mine)[: self._limits.source_ports])
 
 
 def smallest(names: set[str], most: int) -> set[str]:

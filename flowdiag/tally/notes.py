@@ -24,6 +24,8 @@ class Note(Struct, frozen=True, array_like=True):
     src_names: tuple[str, ...] = ()
     """DNS names of the source, as recorded."""
     dst_names: tuple[str, ...] = ()
+    time_rank: int = 0
+    """How sure their time is, as `Lane.time_rank` has it."""
 
     @property
     def names_ends(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flowdiag.model.event import Direction, Event, Peer, PolicyHit, Witness
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
-from flowdiag.tally.columns import Waiting
+from flowdiag.tally.columns import Repeats, Waiting
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.notes import Note
 from flowdiag.tally.table import EXACT, lane_code
@@ -57,6 +57,11 @@ class BoundSink:
         """Where records of a `kind` are appended."""
         return self._table.columns.waiting
 
+    @property
+    def repeats(self) -> Repeats:
+        """Where records that are alike are appended."""
+        return self._table.columns.repeats
+
     def kind(
         self,
         shape: int,
@@ -66,9 +71,10 @@ class BoundSink:
         src_names: tuple[str, ...] | None,
         dst_names: tuple[str, ...] | None,
         policies: tuple[PolicyHit, ...],
+        time_rank: int = 0,
     ) -> int | None:
         """Number of a kind of allowed records."""
-        note = Note(policies, src_names or (), dst_names or ())
+        note = Note(policies, src_names or (), dst_names or (), time_rank)
         return self._table.kind(shape, lane_code(direction, witness), note)
 
     def note(

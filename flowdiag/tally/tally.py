@@ -201,7 +201,7 @@ class Tally:
 
     def _bound(self) -> None:
         columns = self.table.columns
-        if len(columns.waiting.srcs) >= PENDING:
+        if len(columns.waiting.srcs) + len(columns.repeats.numbers) >= PENDING:
             columns.sort_in()
         if (
             len(self.table.lanes) + len(columns) > self._look_at
