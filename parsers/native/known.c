@@ -4,22 +4,23 @@
 #include <string.h>
 
 enum {
-    FORMS = 4,            /* objects kept per address: with and without what only its own node knows */
+    FORMS = 4,            /* objects kept per address, the newest: with and without what only its own node knows */
     MAX_PROBES = 32,      /* a table is not searched further, so that chosen names cost no more */
     MAX_BYTES = 24 << 20, /* of text */
+    CHUNK = 1 << 18,
     MAX_ENTRIES = 1 << 16,
 };
 
-struct form {
-    struct text object;
-    int32_t number;
-    int32_t bare; /* nothing but the address is known of it */
+struct chunk {
+    struct chunk *next;
+    size_t used, room;
+    char text[];
 };
 
 struct address {
     uint64_t hash;
-    struct text ip;
-    struct form forms[FORMS];
+    struct span ip;
+    struct end forms[FORMS];
     uint32_t count;
 };
 
@@ -122,27 +123,28 @@ static void placed(struct table *table, uint64_t hash)
     table->slots[at] = ++table->used;
 }
 
-static int kept(struct known *self, const char *at, size_t size, struct text *out)
+/* Room for so much text, which stays where it is; NULL where there is none. */
+static char *room_for(struct known *self, size_t size)
 {
-    if (self->text_size + size > MAX_BYTES) {
+    struct chunk *chunk = self->chunks;
+    if (self->bytes + size > MAX_BYTES) {
         self->full = 1;
-        return 0;
+        return NULL;
     }
-    if (self->text_size + size > self->text_room) {
-        size_t room = self->text_room ? self->text_room : 1 << 16;
-        while (room < self->text_size + size)
-            room += room / 2;
-        char *moved = realloc(self->text, room);
-        if (!moved)
-            return 0;
-        self->text = moved;
-        self->text_room = room;
+    if (!chunk || chunk->room - chunk->used < size) {
+        size_t room = size > CHUNK ? size : CHUNK;
+        chunk = malloc(sizeof *chunk + room);
+        if (!chunk)
+            return NULL;
+        chunk->next = self->chunks;
+        chunk->used = 0;
+        chunk->room = room;
+        self->chunks = chunk;
     }
-    memcpy(self->text + self->text_size, at, size);
-    out->at = (uint32_t)self->text_size;
-    out->size = (uint32_t)size;
-    self->text_size += size;
-    return 1;
+    char *at = chunk->text + chunk->used;
+    chunk->used += size;
+    self->bytes += size;
+    return at;
 }
 
 static struct address *address_of(struct known *self, struct span ip)
@@ -154,7 +156,7 @@ static struct address *address_of(struct known *self, struct span ip)
     uint32_t at = (uint32_t)hash & table->mask;
     for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
         struct address *one = &self->addresses[table->slots[at] - 1];
-        if (one->hash == hash && one->ip.size == ip.size && memcmp(self->text + one->ip.at, ip.at, ip.size) == 0)
+        if (one->hash == hash && one->ip.size == ip.size && memcmp(one->ip.at, ip.at, ip.size) == 0)
             return one;
     }
     return NULL;
@@ -195,7 +197,7 @@ static struct kind *kind_of(struct known *self, const struct line *line, uint64_
     for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
         struct kind *one = &self->kinds[table->slots[at] - 1];
         if (one->hash == *hash && one->ports[0] == ports[0] && one->ports[1] == ports[1] &&
-            same_rest(self->text + one->rest.at, one->rest.size, line))
+            same_rest(one->rest.at, one->rest.size, line))
             return one;
     }
     return NULL;
@@ -239,10 +241,9 @@ size_t find_end(void *who, struct span ip, const char *at, size_t room, int *num
     *number = UNKNOWN;
     if (!address)
         return 0;
-    uint32_t count = address->count < FORMS ? address->count : FORMS;
-    for (uint32_t i = 0; i < count; i++) {
-        struct form *form = &address->forms[i];
-        if (form->object.size <= room && memcmp(self->text + form->object.at, at, form->object.size) == 0) {
+    for (uint32_t i = 0; i < address->count; i++) {
+        struct end *form = &address->forms[i];
+        if (form->object.size <= room && memcmp(form->object.at, at, form->object.size) == 0) {
             *number = form->number | (form->bare ? BARE_BIT : 0);
             return form->object.size;
         }
@@ -252,39 +253,51 @@ size_t find_end(void *who, struct span ip, const char *at, size_t room, int *num
 
 /* -- what is taught ---------------------------------------------------------------------------------------------- */
 
-int learn_end(struct known *self, struct span ip, struct span object, int32_t number, int bare)
+int learn_end(struct known *self, struct span ip, struct end end, void **gone)
 {
     struct address *address = address_of(self, ip);
-    struct form form = {.number = number, .bare = bare};
     if (!address) {
         struct address fresh = {.hash = hashed(self->seed, ip.at, ip.size)};
-        if (!grown(self, &self->by_ip, (void **)&self->addresses, &self->address_room, sizeof fresh, address_hash) ||
-            !kept(self, ip.at, ip.size, &fresh.ip))
+        if (!grown(self, &self->by_ip, (void **)&self->addresses, &self->address_room, sizeof fresh, address_hash))
             return 0;
+        char *text = room_for(self, ip.size);
+        if (!text)
+            return 0;
+        fresh.ip.at = memcpy(text, ip.at, ip.size);
+        fresh.ip.size = ip.size;
         address = &self->addresses[self->by_ip.used];
         *address = fresh;
         placed(&self->by_ip, fresh.hash);
     }
-    if (!kept(self, object.at, object.size, &form.object))
-        return 0;
-    address->forms[address->count++ % FORMS] = form;
+    *gone = NULL;
+    if (address->count == FORMS) {
+        *gone = address->forms[0].owner;
+        memmove(address->forms, address->forms + 1, (FORMS - 1) * sizeof *address->forms);
+        address->count--;
+    }
+    address->forms[address->count++] = end;
     return 1;
 }
 
 int learn_kind(struct known *self, const struct line *line, struct kind kind)
 {
-    struct text last;
     if (kind_of(self, line, &kind.hash, kind.ports))
         return 1;
     if (!grown(self, &self->by_rest, (void **)&self->kinds, &self->kind_room, sizeof kind, kind_hash))
         return 0;
-    kind.rest.at = (uint32_t)self->text_size;
+    size_t size = 0;
+    for (int i = 0; i < line->count; i++)
+        size += line->pieces[i].text.size + 1;
+    char *text = room_for(self, size);
+    if (!text)
+        return 0;
+    kind.rest.at = text;
+    kind.rest.size = size;
     for (int i = 0; i < line->count; i++) {
-        char slot = (char)line->pieces[i].slot;
-        if (!kept(self, line->pieces[i].text.at, line->pieces[i].text.size, &last) || !kept(self, &slot, 1, &last))
-            return 0;
+        memcpy(text, line->pieces[i].text.at, line->pieces[i].text.size);
+        text += line->pieces[i].text.size;
+        *text++ = (char)line->pieces[i].slot;
     }
-    kind.rest.size = (uint32_t)(self->text_size - kind.rest.at);
     self->kinds[self->by_rest.used] = kind;
     placed(&self->by_rest, kind.hash);
     return 1;
@@ -300,9 +313,16 @@ void learn_served(struct known *self, int32_t number, int32_t service, int32_t r
     }
 }
 
-void forgotten(struct known *self)
+void forgotten(struct known *self, void (*release)(void *owner))
 {
-    free(self->text);
+    while (self->chunks) {
+        struct chunk *next = self->chunks->next;
+        free(self->chunks);
+        self->chunks = next;
+    }
+    for (uint32_t i = 0; i < self->by_ip.used; i++)
+        for (uint32_t j = 0; j < self->addresses[i].count; j++)
+            release(self->addresses[i].forms[j].owner);
     free(self->addresses);
     free(self->kinds);
     free(self->servings);

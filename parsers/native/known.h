@@ -8,14 +8,18 @@
 /* Numbers of ends: those of which nothing but the address is known have the bit. */
 enum { BARE_BIT = 1 << 30, UNKNOWN = -1 };
 
-struct text {
-    uint32_t at, size;
+/* An end's object, which stays where it is for as long as its owner is not released. */
+struct end {
+    struct span object;
+    void *owner;
+    int32_t number;
+    int bare; /* nothing but the address is known of it */
 };
 
 /* What the rest of a line comes to. */
 struct kind {
     uint64_t hash;
-    struct text rest;
+    struct span rest;
     int32_t number;
     int32_t source_service, destination_service; /* -1 for none */
     uint16_t flags;
@@ -30,8 +34,8 @@ struct table {
 };
 
 struct known {
-    char *text;
-    size_t text_size, text_room;
+    struct chunk *chunks; /* of text, the newest first */
+    size_t bytes;
     struct address *addresses;
     struct kind *kinds;
     struct served *servings;
@@ -42,8 +46,8 @@ struct known {
     int full;      /* there is no room for more */
 };
 
-/* Begin with all zeroes but the seed and the classes. */
-void forgotten(struct known *known);
+/* Begin with all zeroes but the seed and the classes.  `release` is called for the owner of each end's object. */
+void forgotten(struct known *known, void (*release)(void *owner));
 
 /* A `known_end` whose `who` is a `struct known`. */
 size_t find_end(void *who, struct span ip, const char *at, size_t room, int *number);
@@ -54,8 +58,8 @@ struct kind *find_kind(struct known *known, const struct line *line);
 /* The number of an end with a service, the end's own where `service` is -1; -1 where it was not taught. */
 int32_t find_served(struct known *known, int32_t number, int32_t service);
 
-/* Take in what was not known; 0 where there is no room. */
-int learn_end(struct known *known, struct span ip, struct span object, int32_t number, int bare);
+/* Take in what was not known; 0 where there is no room.  `gone` is the owner of what made room, to be released. */
+int learn_end(struct known *known, struct span ip, struct end end, void **gone);
 int learn_kind(struct known *known, const struct line *line, struct kind kind);
 void learn_served(struct known *known, int32_t number, int32_t service, int32_t result);
 

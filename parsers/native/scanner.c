@@ -204,9 +204,29 @@ static PyObject *scan(PyObject *object, PyObject *args)
 
 /* -- teaching ---------------------------------------------------------------------------------------------------- */
 
-static int same(struct span span, const char *at, Py_ssize_t size)
+/* Whether this is what a bytes object holds. */
+static int same(struct span span, PyObject *bytes)
 {
-    return span.at && span.size == (size_t)size && memcmp(span.at, at, span.size) == 0;
+    char *at;
+    Py_ssize_t size;
+    return PyBytes_AsStringAndSize(bytes, &at, &size) == 0 && span.at && span.size == (size_t)size &&
+           memcmp(span.at, at, span.size) == 0;
+}
+
+/* Take in an end; the scanner shares its bytes with whoever teaches. */
+static int taught(struct known *known, struct span ip, PyObject *bytes, int32_t number, int bare)
+{
+    char *at;
+    Py_ssize_t size;
+    void *gone = NULL;
+    if (PyBytes_AsStringAndSize(bytes, &at, &size) < 0)
+        return 0;
+    struct end end = {{at, (size_t)size}, bytes, number, bare};
+    if (!learn_end(known, ip, end, &gone))
+        return 0;
+    Py_INCREF(bytes);
+    Py_XDECREF((PyObject *)gone);
+    return 1;
 }
 
 PyDoc_STRVAR(learn_doc,
@@ -214,7 +234,8 @@ PyDoc_STRVAR(learn_doc,
              "      destination_number, destination_bare, kind, turned, flags, source_service, destination_service)\n"
              "-> bool\n\n"
              "Remember what a line came to that was read in full; false where it is of a form that is not taken, or\n"
-             "where it was taken apart otherwise than by whoever read it.  Ports are 0 for none; the services' numbers\n"
+             "where it was taken apart otherwise than by whoever read it.  `source` and `destination` are kept, not\n"
+             "copied.  Ports are 0 for none; the services' numbers\n"
              "are of the ends as they stand after a reply was turned round, -1 for none.");
 
 static PyObject *learn(PyObject *object, PyObject *args)
@@ -223,13 +244,11 @@ static PyObject *learn(PyObject *object, PyObject *args)
     PyObject *given;
     int bare, source_port, destination_port, turned;
     int source_number, source_bare, destination_number, destination_bare, number, flags, services[2];
-    const char *source, *destination;
-    Py_ssize_t source_size, destination_size;
+    PyObject *source, *destination;
     long long time;
     char *data;
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "SpLy#y#iiipipipiii", &given, &bare, &time, &source, &source_size, &destination,
-                          &destination_size, &source_port, &destination_port, &source_number, &source_bare,
+    if (!PyArg_ParseTuple(args, "SpLSSiiipipipiii", &given, &bare, &time, &source, &destination, &source_port, &destination_port, &source_number, &source_bare,
                           &destination_number, &destination_bare, &number, &turned, &flags, &services[0],
                           &services[1]) ||
         PyBytes_AsStringAndSize(given, &data, &size) < 0)
@@ -241,15 +260,15 @@ static PyObject *learn(PyObject *object, PyObject *args)
         number < 0 || flags < 0 || flags > 0xFFFF ||
         !walk(data, data + size - 1, bare, find_end, NULL, known, &line) || line.time != time ||
         line.source_port != source_port || line.destination_port != destination_port ||
-        !same(line.source, source, source_size) || !same(line.destination, destination, destination_size))
+        !same(line.source, source) || !same(line.destination, destination))
         Py_RETURN_FALSE;
-    if (line.source_number == UNKNOWN && !learn_end(known, line.source_ip, line.source, source_number, source_bare))
+    if (line.source_number == UNKNOWN && !taught(known, line.source_ip, source, source_number, source_bare))
         Py_RETURN_FALSE;
     /* The first may have taught the second. */
     int end;
     if (line.destination_number == UNKNOWN &&
         !find_end(known, line.destination_ip, line.destination.at, line.destination.size, &end) &&
-        !learn_end(known, line.destination_ip, line.destination, destination_number, destination_bare))
+        !taught(known, line.destination_ip, destination, destination_number, destination_bare))
         Py_RETURN_FALSE;
     struct kind kind = {.number = number,
                         .source_service = services[0],
@@ -298,11 +317,16 @@ static PyObject *scanner_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     return (PyObject *)self;
 }
 
+static void released(void *owner)
+{
+    Py_DECREF((PyObject *)owner);
+}
+
 static void scanner_dealloc(PyObject *object)
 {
     Scanner *self = (Scanner *)object;
     PyTypeObject *type = Py_TYPE(object);
-    forgotten(&self->known);
+    forgotten(&self->known, released);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
@@ -356,7 +380,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddIntConstant(made, "INTERFACE", 2) < 0) {
+        PyModule_AddIntConstant(made, "INTERFACE", 3) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

@@ -119,7 +119,8 @@ class Memory:
         """``2026-04-01T10:00:07.`` -> its nanoseconds, and the second at which its minute starts."""
         self.flags: list[tuple[Raw, int]] = []
         """The few forms of ``flags``; comparing bytes is cheaper than making them hashable."""
-        self._forms: dict[tuple[str, bytes], int] = {}
+        self._forms: dict[tuple[str, bytes], tuple[bytes, int]] = {}
+        """Address and bytes -> the bytes, of which everybody has this one copy, and the number."""
         self._peers: dict[int, Peer] = {}
         """By the sink's number: an end without what stands beside it in the record."""
         self._served: dict[tuple[int, str], int] = {}
@@ -166,8 +167,8 @@ class Memory:
             turned: whether source and destination were turned round.
             bare: whether it has no wrapper.
         """
-        scanner = self._scanner
-        if scanner is None:
+        scanner, ip = self._scanner, flow.IP
+        if scanner is None or ip is None:
             return
         numbers = tuple(BARE - end if end < 0 else end for end in ends)
         services = tuple(self._service_number(service) for service in way.services)
@@ -181,8 +182,8 @@ class Memory:
             line,
             bare,
             at,
-            bytes(flow.source),
-            bytes(flow.destination),
+            self._whole(ip.source, flow.source),
+            self._whole(ip.destination, flow.destination),
             (ports and ports.source_port) or 0,
             (ports and ports.destination_port) or 0,
             numbers[0],
@@ -197,6 +198,12 @@ class Memory:
         self._untaught = 0 if taught else self._untaught + 1
         if self._untaught > _MAX_UNTAUGHT:
             self._scanner, self.teaching = None, False
+
+    def _whole(self, address: str | None, raw: Raw) -> bytes:
+        """The one copy of an end's bytes."""
+        whole = bytes(raw)
+        known = self._forms.get((address or "", whole))
+        return whole if known is None else known[0]
 
     def _service_number(self, service: str | None) -> int:
         return self._services.setdefault(service, len(self._services))
@@ -243,8 +250,8 @@ class Memory:
     def end(self, address: str, raw: Raw, sink: FlowSink) -> int:
         """Number of an endpoint at an address: see `NO_END` and `BARE`."""
         whole = bytes(raw)
-        number = self._forms.get((address, whole))
-        if number is None:
+        known = self._forms.get((address, whole))
+        if known is None:
             try:
                 end = _decoder.decode(whole)
             except (msgspec.DecodeError, RecursionError):
@@ -256,7 +263,8 @@ class Memory:
             self._peers[number] = peer
             if not _is_named(peer):
                 number = BARE - number
-            self._forms[address, whole] = number
+            known = self._forms[address, whole] = (whole, number)
+        whole, number = known
         forms = self.ends.get(address)
         if forms is None:
             self.ends[address] = [Raw(whole), number, None, NO_END]
