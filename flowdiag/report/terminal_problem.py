@@ -49,7 +49,8 @@ def compact(screen: Screen, report: Report, problem: Problem, number: int) -> No
     """One problem in a line or two."""
     title(screen, report, problem, number)
     known = problem.connections or problem.protocol is not None
-    who = f"; {screen.own(screen.name(who_to_whom(problem), 100))}" if known else ""
+    more = f" and {len(problem.connections) - 1:,} more" if len(problem.connections) > 1 else ""
+    who = f"; {screen.own(screen.name(who_to_whom(problem), 100))}{more}" if known else ""
     screen.put(
         f"{what_text(problem, problem.count)}, {state_text(problem, screen.clock)}{who}",
         indent=_INDENT,

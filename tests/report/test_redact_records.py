@@ -29,6 +29,9 @@ RECORDS = {
     "2026/01/05 23:56:41.346165 AntreaPolicyEgressRule AntreaNetworkPolicy:{a}/{b} {c} Drop 44900 SRC: 10.10.1.65 DEST: 10.0.0.5 60 TCP {d}": (
         "2026/01/05 23:56:41.346165 AntreaPolicyEgressRule AntreaNetworkPolicy:#/# # Drop 44900 SRC: # DEST: # 60 TCP #"
     ),
+    "2026/01/05 23:56:42.346165 AntreaPolicyEgressRule AntreaNetworkPolicy:{a}/{b} Drop 44900 10.10.1.65 35402 10.0.0.5 80 TCP 60 [3 packets in 1.01s]": (
+        "2026/01/05 23:56:42.346165 AntreaPolicyEgressRule AntreaNetworkPolicy:#/# Drop 44900 # 35402 # 80 TCP 60 [3 packets in #]"
+    ),
     "2026/01/05 23:24:38.422233 AntreaPolicyEgressRule AntreaClusterNetworkPolicy:{a} {c} Egress Drop 14500 {b}/{d} 10.10.1.7 <nil> 10.10.2.3 <nil> ICMP 84 {e}": (
         "2026/01/05 23:24:38.422233 AntreaPolicyEgressRule AntreaClusterNetworkPolicy:# # Egress Drop 14500 #/# # <nil> # <nil> ICMP 84 #"
     ),

@@ -16,6 +16,8 @@ _KEY = re.compile(r"([A-Za-z_][\w.-]{0,60})=[\"'\[({]?$")
 _INDEXED = re.compile(r"([A-Za-z]{1,40})\[$")
 # A reference to a policy, behind which an Antrea line has the rule's name: AntreaNetworkPolicy:shop/web allow-db
 _POLICY_REFERENCE = re.compile(r"[A-Za-z0-9]*Policy:\S+")
+# "AntreaNetworkPolicy:shop/old Drop 44900 10.10.1.65": columns without the rule (Antrea, v1.0)
+_ACTION = re.compile(r"(?:Allow|Drop|Reject|Pass) \d{1,5} (?:SRC: )?[0-9a-f]{0,4}[.:]")
 # "in namespace shop", "Allow namespace shop on 9121/TCP", "namespace shop has no such label"; what stands there in
 # "a namespace label does not match", "every namespace with egress rules" is no name.
 _BEFORE_NAMESPACE = frozenset({"in", "of", "means", "Allow", "Label"})
@@ -240,7 +242,7 @@ def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Plac
         return Place.NAME if owner[1] == "ns" or is_name_key(owner[1]) else Place.COUNT
     if left in (" ", "") and before and text[start - 1 - len(before) : start - 1] == before:
         if _POLICY_REFERENCE.fullmatch(before):
-            return Place.NAME
+            return Place.OPEN if _ACTION.match(text, start) else Place.NAME
         if before == "by" and earlier in _DONE:
             return Place.BEHIND_KIND
         if before == "in" and earlier in _COUNTED:
