@@ -97,6 +97,13 @@ def test_ports_sizes_times_and_ids_of_a_record_stay(line: str, left: str) -> Non
     assert shown(line, WORDS) == left
 
 
+def test_a_number_before_a_clock_is_no_day() -> None:
+    assert (
+        shown("{a} {b} 14:03:13 2026-03-17 14:03:13", {"a": "7", "b": "8"})
+        == "# # 14:03:13 2026-03-17 14:03:13"
+    )
+
+
 def with_rule(rule: str, group: str, kind: str, *, readers: tuple[str, ...] = ("antrea-np-log",)) -> Report:
     """A story whose records name a rule, in a sentence as well."""
     story = dns_story()

@@ -7,12 +7,14 @@ is known here has a port, a size, a time or an id.  Each place is what stands be
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 
 from flowdiag.report.redact.keys import is_count_key, is_enum_key
 
 __all__ = ["is_counted"]
 
-_REACH = 140
+_REACH = 130
 """Characters before a number that tell what it is."""
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _CLOCK = r"\d\d:\d\d:\d\d"
@@ -22,13 +24,27 @@ _PROTOCOL = "(?:TCP|UDP|SCTP|ICMP|ICMPv4|ICMPv6|IPv6-ICMP|IGMP)"
 # "Src Port: 41022; Proto: TCP" (AWS network policy agent, v1.2), "Trace ID: 7" (hubble observe, v1.18), and of JSON that
 # is written over many lines "src_port": 45084
 _SAID = re.compile(r'([A-Za-z_]{2,40})"? ?: ?$')
+# 2026-03-02 10:00:00.077
+_DAY = re.compile(rf"\d{{4}}-\d\d-\d\d {_CLOCK}")
 # TOS=0x00 PREC=0x00 (netfilter), and with braces dport={5432} (calico-node -bpf policy dump, v3.32)
 _KEYED = re.compile(r"([A-Za-z_]{2,40})=(\{?)$")
 
-# Places of any line: before, behind.
-_ANYWHERE = [
-    # 2026-03-02 10:00:00.077, 2026/01/05 23:24:42.42; Mar 17 14:03:13, Jan  5 14:58:34; Tue, 17 Mar 2026 15:03:15
-    (r"", rf"[ T]{_CLOCK}"),
+_Place = tuple[str, re.Pattern[str], re.Pattern[str]]
+"""The last character before a number where one alone may stand there, what stands before it, and what behind it."""
+_LAST = re.compile(r"\\?([ ,|(\[>])\$")
+
+
+def _compiled(*places: tuple[str, str]) -> tuple[_Place, ...]:
+    return tuple((_last(before), re.compile(before), re.compile(behind)) for before, behind in places)
+
+
+def _last(before: str) -> str:
+    found = _LAST.search(before)
+    return found[1] if found else ""
+
+
+_ANYWHERE = _compiled(
+    # Mar 17 14:03:13, Jan  5 14:58:34; Tue, 17 Mar 2026 15:03:15
     (rf"{_MONTH} {{1,2}}$", rf" {_CLOCK}"),
     (r"[A-Z][a-z]{2}, $", rf" {_MONTH} \d{{4}} {_CLOCK}"),
     # dmesg writes [ 3161.662745] calico-packet: IN=..
@@ -57,12 +73,12 @@ _ANYWHERE = [
     (rf",{_IP},{_IP},\d{{1,5}},$", rf",{_PROTOCOL},"),
     # colours of a terminal: ESC [1;30m
     (r"\x1b\[[\d;]{0,12}$", r""),
-]
+)
 # cilium monitor, v1.18: "xx drop (Policy denied) flow 0xf52e to endpoint 0, ifindex 3, file bpf_lxc.c:1531, , identity
 # 19942->20817: ..", "Policy verdict log: flow 0x4 local EP ID 57, remote ID 4711, proto 6, ingress", "-> Request http
 # from 57 ([k8s:app=..", "CPU 03: MARK 0x51c2d3e4 FROM 2154 DROP: 74 bytes"
 _MONITOR = re.compile(r"(?:xx|->|<-|!!|>>|\*\*|\?\?) |CPU \d{2,3}: |Policy verdict log: |[^|]{0,30}\| *CPU ")
-_IN_MONITOR = [
+_IN_MONITOR = _compiled(
     (r"(?:endpoint|flow|proto|identity|local EP ID|remote ID|ifindex|MARK|FROM|CPU) $", r""),
     (r"identity \S{1,40}->$", r""),
     (r"\([A-Z][^()]{1,60}, $", r"\) flow 0x"),
@@ -70,25 +86,17 @@ _IN_MONITOR = [
     (rf"(?:{_IP}|ICMPv[46]) $", r"\(\d{1,3}\)"),
     (rf"(?:{_IP}|ICMPv[46]) \d{{1,3}}\($", r"\)"),
     (r" DROP: $", r" bytes"),
-]
+)
 # 2 123456789010 eni-1235b8ca123456789 10.0.1.28 198.51.100.7 20641 443 6 20 4249 1767607200 1767607260 ACCEPT OK (AWS, versions 2 to 5)
 _VPC = re.compile(r"[^|\"=]{0,400} eni-[0-9a-f]+ [^|\"=]{0,400} (?:ACCEPT|REJECT) ")
-_IN_VPC = [(r"^$", r" "), (rf" {_IP}(?: \d{{1,19}}){{0,7}} $", r" ")]
+_IN_VPC = _compiled((r"^$", r" "), (rf" {_IP}(?: \d{{1,19}}){{0,7}} $", r" "))
 # [2026-01-05T10:00:55.932Z] "GET /status/200 HTTP/1.1" 403 - rbac_access_denied_matched_policy[..] - "-" 0 19 0 - "-" (Envoy 1.30)
 _ACCESS = re.compile(r'[^"]{0,200}"[A-Z]{3,10} [^"]{1,4000} HTTP/[0-9.]{1,3}" \d{1,3} ')
-_IN_ACCESS = [(r'HTTP/[0-9.]{1,3}" $', r" "), (r' "[^"]{1,60}"(?: (?:\d{1,12}|-)){0,3} $', r" ")]
+_IN_ACCESS = _compiled((r'HTTP/[0-9.]{1,3}" $', r" "), (r' "[^"]{1,60}"(?: (?:\d{1,12}|-)){0,3} $', r" "))
 _BYTES_END = 4
 """Quotes of an access log before its sizes and durations."""
 
-_FORMS = [
-    (whole, [(re.compile(before), re.compile(behind)) for before, behind in places])
-    for whole, places in (
-        (None, _ANYWHERE),
-        (_MONITOR, _IN_MONITOR),
-        (_VPC, _IN_VPC),
-        (_ACCESS, _IN_ACCESS),
-    )
-]
+_FORMS = ((_MONITOR, _IN_MONITOR), (_VPC, _IN_VPC), (_ACCESS, _IN_ACCESS))
 
 
 def is_counted(text: str, start: int, end: int) -> bool:
@@ -100,16 +108,27 @@ def is_counted(text: str, start: int, end: int) -> bool:
         end: where it ends.
     """
     before = text[max(0, start - _REACH) : start]
-    said, keyed = _SAID.search(before), _KEYED.search(before)
-    if said is not None and is_count_key(said[1]):
+    near = before[-2:]
+    said = _SAID.search(before) if ":" in near else None
+    keyed = _KEYED.search(before) if "=" in near else None
+    if _DAY.match(text, start) or (said is not None and is_count_key(said[1])):
         return True
     if keyed is not None:
         return is_count_key(keyed[1]) if keyed[2] else is_enum_key(keyed[1])
-    for whole, places in _FORMS:
-        if whole is not None and whole.match(text) is None:
-            continue
-        if whole is _ACCESS and text.count('"', 0, start) > _BYTES_END:
-            continue
-        if any(behind.match(text, end) and left.search(before) for left, behind in places):
-            return True
-    return False
+    return any(
+        (not last or before.endswith(last)) and behind.match(text, end) and left.search(before)
+        for last, left, behind in _places(text, start)
+    )
+
+
+def _places(text: str, start: int) -> Iterable[_Place]:
+    known = _form(text)
+    if known is _IN_ACCESS and text.count('"', 0, start) > _BYTES_END:
+        return _ANYWHERE
+    return (*_ANYWHERE, *known)
+
+
+@lru_cache(maxsize=64)
+def _form(text: str) -> tuple[_Place, ...]:
+    """The places of a line's own format, once for all its numbers."""
+    return next((places for whole, places in _FORMS if whole.match(text) is not None), ())

@@ -196,9 +196,8 @@ class Texts:
                 ):
                     place = Place.BEHIND_KIND
                 elif is_number(word) and is_kind(earlier) and self._tokens.known(word):
-                    place = (
-                        Place.BEHIND_KIND
-                    )  # "AdminNetworkPolicy tenant 7": a rule's name behind its policy's
+                    # "AdminNetworkPolicy tenant 7": a rule's name behind its policy's
+                    place = Place.BEHIND_KIND
             if sort and before.rstrip(":") in CALLED and is_number(word) and text[start - 1] == " ":
                 place = Place.BEHIND_KIND
             if not sort and before in PROBES and word not in _OWN_HOSTS:
