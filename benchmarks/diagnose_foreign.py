@@ -68,7 +68,7 @@ def finding(case, policies, src, dst, protocol, port):
         last=distinct.last,
     )
     decision = policies.evaluate(src, dst, protocol, port)
-    context = Context(snapshot=snapshot, dialect=dialect_of(load(case)[0]), denied=[flow])
+    context = Context(snapshot=snapshot, dialect=dialect_of(load(case)[0]))
     found = diagnose(Case(context, flow, decision, flow.first))
     return found[0] if found else None
 

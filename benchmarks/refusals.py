@@ -157,7 +157,7 @@ def refused(snapshot, policies, count):
 
 def reported(snapshot, state, flows, count):
     """The report, and when diagnosis was done."""
-    context = Context(snapshot=snapshot, dialect=Dialect.CALICO, denied=flows)
+    context = Context(snapshot=snapshot, dialect=Dialect.CALICO)
     found = attribute(flows, state, context, StateOptions().ip_block_pods)
     diagnosed = time.process_time()
     report = build_report(

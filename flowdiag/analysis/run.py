@@ -192,7 +192,6 @@ def examined(
         snapshot=snapshot,
         dialect=state.dialect if state is not None else None,
         allowed=allowed,
-        denied=[*flows.refused, *(flow for flow, _, _ in logged.refused)],
         signals=marks.signals,
         gaps=marks.gaps,
         changes=marks.changes,

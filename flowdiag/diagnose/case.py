@@ -195,11 +195,6 @@ class Case:
         return found
 
     @property
-    def direction_recorded(self) -> bool:
-        """Whether the records tell the side."""
-        return self.flow.direction is not None
-
-    @property
     def peer_pod(self) -> Pod | None:
         """The refused end's pod, where it is one with an address of its own."""
         pod = self.peer.pod

@@ -103,7 +103,6 @@ class Context:
         snapshot: the cluster objects; ``None`` where the run has none.
         dialect: who enforces; ``None`` if that is not known.
         allowed: allowed flows that share an end with a refused one.
-        denied: every refused flow.
         signals: messages of components.
         gaps: spans in which evidence is missing.
         changes: what changed in the cluster.
@@ -119,7 +118,6 @@ class Context:
         snapshot: Snapshot | None = None,
         dialect: Dialect | None = None,
         allowed: Iterable[Flow] = (),
-        denied: Iterable[Flow] = (),
         signals: Iterable[SeenSignal] = (),
         gaps: Iterable[SeenGap] = (),
         changes: Iterable[SeenChange] = (),
@@ -150,9 +148,6 @@ class Context:
             key = (workload_id(flow.src), workload_id(flow.dst), flow.distinct.protocol, flow.distinct.port)
             self._allowed_workloads[key].append(flow)
         self._has_allowed = bool(self._allowed)
-        self._denied_from: dict[EndId, list[Flow]] = defaultdict(list)
-        for flow in denied:
-            self._denied_from[end_id(flow.src)].append(flow)
         self._signals: dict[str, list[SeenSignal]] = defaultdict(list)
         for signal in sorted(signals, key=lambda one: (one.at, one.signal, one.node or "", one.text)):
             self._signals[signal.signal].append(signal)
@@ -300,10 +295,6 @@ class Context:
         distinct = flow.distinct
         key = (workload_id(flow.src), workload_id(flow.dst), distinct.protocol, distinct.port)
         return self._allowed_workloads.get(key, ())
-
-    def denied_from(self, src: Endpoint) -> Sequence[Flow]:
-        """Refused flows of exactly this source."""
-        return self._denied_from.get(end_id(src), ())
 
     def signals_near(
         self,

@@ -367,7 +367,6 @@ def build_case(spec):
         snapshot=None if blind else snapshot,
         dialect=dialect,
         allowed=allowed,
-        denied=[flow],
         signals=[_signal(one) for one in spec.get("signals", [])],
         gaps=[_gap(one) for one in spec.get("gaps", [])],
         changes=[_change(one) for one in spec.get("changes", [])],
