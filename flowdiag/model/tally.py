@@ -34,8 +34,13 @@ class Example(Struct, frozen=True, order=True):
     """Nanoseconds; -1 where the record has no time."""
     input: str
     line: int
-    raw: str
-    """The record verbatim, cut at a bound and then ending in an ellipsis."""
+    text: object
+    """What `raw` is made of; false where only the place was kept.  Packed texts are unpacked where somebody reads them."""
+
+    @property
+    def raw(self) -> str:
+        """The record verbatim, cut at a bound and then ending in an ellipsis."""
+        return str(self.text)
 
 
 class DnsAnswer(Struct, frozen=True):

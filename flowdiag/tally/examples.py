@@ -10,8 +10,6 @@ import zlib
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
-from msgspec import Struct
-
 from flowdiag.model.tally import Example
 
 __all__ = ["NO_TEXT", "Shelf", "Shelves", "StoredExample", "Text"]
@@ -76,6 +74,9 @@ class Text:
     def __str__(self) -> str:
         return self.shelf.text(self.place)
 
+    def __bool__(self) -> bool:
+        return self is not NO_TEXT
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Text) and (self is other or str(self) == str(other))
 
@@ -90,17 +91,10 @@ NO_TEXT = Text(Shelf(zlib.compress(b"", _LEVEL), (0,)), 0)
 """Of a record of which only the place is kept."""
 
 
-class StoredExample(Struct, frozen=True, order=True):
+class StoredExample(Example, frozen=True, order=True):
     """See `Example`."""
 
-    at: int
-    input: str
-    line: int
     text: Text
-
-    def told(self) -> Example:
-        """With its text."""
-        return Example(self.at, self.input, self.line, str(self.text))
 
     def without_text(self) -> StoredExample:
         """Only where it stands."""

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
 
 from flowdiag.model.event import Cause, ObjectRef, PolicyHit
 from flowdiag.model.policy import NearestRule, PolicyRef
@@ -261,14 +262,15 @@ def _nearest(rule: NearestRule) -> NearestRuleView:
 
 
 def _evidence(draft: ProblemDraft) -> tuple[EvidenceLine, ...]:
-    examples = {
+    examples = [
         example
         for connection in draft.connections
         for refusal in connection.refusals
         for example in refusal.flow.distinct.examples
-    }
+    ]
     # Of many flows only some keep their records' texts: those are what a reader wants.
-    chosen = sorted(sorted(examples, key=lambda one: (not one.raw, one))[:_MAX_EVIDENCE])
+    examples.sort(key=lambda one: (not one.text, one))
+    chosen = sorted(one for one, _ in islice(groupby(examples), _MAX_EVIDENCE))
     return tuple(EvidenceLine(one.input, one.line, one.raw) for one in chosen)
 
 

@@ -22,10 +22,10 @@ def test_texts_come_back(put):
     stored = [StoredExample(number, "in", number, shelves.put(text)) for number, text in enumerate(put)]
     moved = [others.moved(one) for one in reversed(stored)]
 
-    assert [one.told().raw for one in stored] == put
-    assert [one.told().raw for one in moved] == put[::-1]
+    assert [one.raw for one in stored] == put
+    assert [one.raw for one in moved] == put[::-1]
     assert moved[::-1] == stored
-    assert all((one.text is NO_TEXT) == (not one.told().raw) for one in [*stored, *moved])
+    assert all((one.text is NO_TEXT) == (not one.raw) == (not one.text) for one in [*stored, *moved])
 
 
 @given(one=texts, other=texts)
