@@ -17,6 +17,8 @@ __all__ = ["WORLD", "RecordedEnds", "bare_name"]
 
 WORLD = frozenset({"world", "world-ipv4", "world-ipv6"})
 _NODES = frozenset({"host", "remote-node", "kube-apiserver"})
+_HOST = "host"
+"""The recording node itself, where nothing names another."""
 _OPEN = frozenset({"unknown", "unmanaged", "init"})
 """Reserved identities that say the agent did not know: the address may still tell."""
 
@@ -73,6 +75,13 @@ class RecordedEnds:
                 known_by=KnownBy.RECORD,
             )
         return None
+
+    @staticmethod
+    def hangs_on_node(peer: Peer) -> bool:
+        """Whether `named` may give another end where another node recorded it."""
+        if peer.pod is not None and peer.namespace is not None:
+            return False
+        return (peer.entity or RESERVED.get(peer.identity or 0)) == _HOST
 
     def _recorded_pod(self, peer: Peer, namespace: str, name: str) -> Endpoint:
         pod = self._index.pod(namespace, name)
@@ -142,7 +151,7 @@ class RecordedEnds:
         if entity in _NODES:
             owner = self._leases.owner(peer.ip, None)
             name = owner.name if owner.kind is EndpointKind.NODE else None
-            if name is None and entity == "host":
+            if name is None and entity == _HOST:
                 name = peer.node or node
             if name is not None:
                 return Endpoint(

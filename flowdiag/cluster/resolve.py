@@ -21,7 +21,7 @@ from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
-from flowdiag.model.objects import Snapshot
+from flowdiag.model.objects import Service, Snapshot
 from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer
 
 __all__ = ["Resolver"]
@@ -57,8 +57,10 @@ class Resolver:
         self._interfaces = InterfaceIndex(snapshot, pod_names)
         self._recorded: dict[tuple[Peer, str | None], Span | None] = {}
         """Ends as records name them, with what else is known of them at any time."""
-        self._owners: dict[tuple[int, Peer], tuple[Endpoint, Endpoint]] = {}
-        """The same of owners of addresses, by the identity of these, which are kept so that it stays theirs."""
+        self._owners: dict[tuple[int, Peer, tuple[str, ...]], tuple[Endpoint, Endpoint]] = {}
+        """The same of owners, with a flow's own names of them, by the identity of these, which are kept so that it stays theirs."""
+        self._backends: dict[tuple[int, int, str | None], tuple[Endpoint, Endpoint | None]] = {}
+        """The one pod behind a Service's end, by that end's identity, port and protocol; the end is kept likewise."""
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
             self._names[answer.ip].add(answer.name.rstrip("."))
@@ -72,6 +74,8 @@ class Resolver:
         distinct = self._cut_names.completed(distinct)
         src_spans = self._spans(distinct.src, distinct, destination=False)
         dst_spans = self._spans(distinct.dst, distinct, destination=True)
+        if len(src_spans) == len(dst_spans) == 1:
+            return (self._flow(distinct, src_spans[0].owner, dst_spans[0].owner, None),)
         cuts = sorted({span.start for span in (*src_spans[1:], *dst_spans[1:]) if span.start is not None})
         if not cuts:
             return (self._flow(distinct, src_spans[0].owner, dst_spans[0].owner, None),)
@@ -96,7 +100,7 @@ class Resolver:
 
     def _spans(self, peer: Peer, distinct: DistinctFlow, *, destination: bool) -> tuple[Span, ...]:
         names = distinct.dns_names if destination else ()
-        key = (peer, distinct.node)
+        key = (peer, distinct.node if self._recorded_ends.hangs_on_node(peer) else None)
         if key not in self._recorded:
             found = self._recorded_ends.named(peer, distinct.node)
             self._recorded[key] = (
@@ -163,7 +167,7 @@ class Resolver:
         self, recorded: Endpoint, peer: Peer, distinct: DistinctFlow, names: tuple[str, ...]
     ) -> Endpoint:
         """A recorded end with the flow's own names of it, and where the state contradicts it."""
-        found = self._completed(recorded, peer, names) if names else recorded
+        found = self._known_owner(recorded, peer, names) if names else recorded
         pod = recorded.pod
         if (
             pod is not None
@@ -184,13 +188,11 @@ class Resolver:
         return found
 
     def _known_owner(self, owner: Endpoint, peer: Peer, names: tuple[str, ...]) -> Endpoint:
-        """As `_completed`; the same value for the same owner and peer, as long as the flow adds no names."""
-        if names:
-            return self._completed(owner, peer, names)
-        key = (id(owner), peer)
+        """As `_completed`; the same value for the same owner, peer and names."""
+        key = (id(owner), peer, names)
         known = self._owners.get(key)
         if known is None:
-            known = self._owners[key] = (owner, self._completed(owner, peer))
+            known = self._owners[key] = (owner, self._completed(owner, peer, names))
         return known[1]
 
     def _completed(self, owner: Endpoint, peer: Peer, own_names: tuple[str, ...] = ()) -> Endpoint:
@@ -244,9 +246,17 @@ class Resolver:
             return dst, None
         if dst.service is None or distinct.port is None:
             return dst, None
-        backends = self.index.backends(dst.service, distinct.port, distinct.protocol)
+        key = (id(dst), distinct.port, distinct.protocol)
+        known = self._backends.get(key)
+        if known is None:
+            known = self._backends[key] = (dst, self._backend(dst, dst.service, distinct.port, distinct.protocol))
+        pod = known[1]
+        return (dst, None) if pod is None else (pod, dst)
+
+    def _backend(self, dst: Endpoint, service: Service, port: int, protocol: str | None) -> Endpoint | None:
+        backends = self.index.backends(service, port, protocol)
         if len(backends) != 1 or backends[0].port is None:
-            return dst, None
+            return None
         pod = backends[0].pod
         return Endpoint(
             kind=EndpointKind.POD,
@@ -258,7 +268,7 @@ class Resolver:
             workload_inferred=pod.workload_inferred,
             known_by=dst.known_by,
             note=f"behind Service {dst.namespace}/{dst.name}",
-        ), dst
+        )
 
 
 def _service_port(distinct: DistinctFlow) -> int | None:
