@@ -61,13 +61,17 @@ def replay(
     if flow.first is None or not boundaries:
         return [(flow, evaluate(flow.first), flow.first)]
     parts: dict[int, list[Bucket]] = {}
-    for bucket in flow.buckets:
-        # Records without a time go with the last part: what is known is what holds now.
-        moment = _end(bucket, flow) if bucket.start is not None else flow.last or flow.first
-        parts.setdefault(bisect_right(boundaries, moment), []).append(bucket)
+    only = _only_epoch(flow, boundaries)
+    if only is not None:
+        parts[only] = list(flow.buckets)
+    else:
+        for bucket in flow.buckets:
+            # Records without a time go with the last part: what is known is what holds now.
+            moment = _end(bucket, flow) if bucket.start is not None else flow.last or flow.first
+            parts.setdefault(bisect_right(boundaries, moment), []).append(bucket)
     results = []
     for epoch, buckets in sorted(parts.items()):
-        moment = max(_end(bucket, flow) for bucket in buckets)
+        moment = _latest(buckets, flow)
         part = _part(flow, buckets) if len(parts) > 1 else flow
         decision = evaluate(moment)
         if decision.allowed is True and epoch > 0:
@@ -96,7 +100,7 @@ def cut(flow: Flow, boundaries: Sequence[int]) -> list[tuple[Flow, int | None, i
     found: list[tuple[Flow, int | None, int | None]] = []
     for (epoch, settled), buckets in sorted(parts.items()):
         part = _part(flow, buckets) if len(parts) > 1 else flow
-        moment = max(_end(bucket, flow) for bucket in buckets)
+        moment = _latest(buckets, flow)
         found.append((part, moment, None if settled else boundaries[epoch - 1] - 1))
     return found
 
@@ -118,6 +122,20 @@ def _lagging(
     if not rest:
         return [(part, before, boundary - 1)]
     return [(_part(part, early), before, boundary - 1), (_part(part, rest), decision, moment)]
+
+
+def _only_epoch(flow: Flow, boundaries: Sequence[int]) -> int | None:
+    """The epoch in which all of a flow's buckets end; ``None`` where that is to be asked of each."""
+    if not flow.buckets or flow.buckets[0].start is None:
+        return None
+    # Buckets are in order of time, and so are their ends.
+    first, last = (bisect_right(boundaries, _end(flow.buckets[at], flow)) for at in (0, -1))
+    return last if first == last else None
+
+
+def _latest(buckets: Sequence[Bucket], flow: Flow) -> int:
+    """The latest end of some of its buckets, which are in order, those without a time first."""
+    return max(_end(buckets[0], flow), _end(buckets[-1], flow))
 
 
 def _end(bucket: Bucket, flow: Flow) -> int:

@@ -188,6 +188,8 @@ class Case:
             found |= Sign.HOST_PEER
         if flow.dst.kind in _OUTSIDE:
             found |= Sign.OUTWARD
+        if self.context.is_proxy(self.enforcer) or self.context.is_proxy(self.peer):
+            found |= Sign.PROXY
         if distinct.verdict is not Verdict.DENIED:
             found |= Sign.UNDECIDED
         if self.context.dialect in _BY_IDENTITY:

@@ -25,7 +25,22 @@ from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.model.time import NS
 
-__all__ = ["Context", "EndId", "SeenChange", "SeenGap", "SeenSignal", "end_id", "same_node", "workload_id"]
+__all__ = [
+    "PROXY_LABEL",
+    "Context",
+    "EndId",
+    "SeenChange",
+    "SeenGap",
+    "SeenSignal",
+    "end_id",
+    "same_node",
+    "workload_id",
+]
+
+# cilium_identity 8, "reserved:ingress" (pkg/identity/reserved.go, Cilium v1.13 to v1.20).
+_PROXY = "ingress"
+_PROXY_IDENTITY = 8
+PROXY_LABEL = "reserved:ingress"
 
 EndId = tuple[str, str, str]
 """(kind, namespace, name) of an end."""
@@ -135,7 +150,10 @@ class Context:
         self.index = SnapshotIndex(self.snapshot)
         self.gaps: tuple[SeenGap, ...] = tuple(gaps)
         self.texts: dict[object, Any] = {}
-        """What rules of policies read, by policy and path, once asked (`flowdiag.diagnose.spec`)."""
+        """What rules of policies read, by policy and path, once asked (`flowdiag.diagnose.spec`); and what else
+        hangs on objects alone and many refusals ask for, by whoever asks and the objects' identities."""
+        self._proxies: dict[int, tuple[Endpoint, bool]] = {}
+        """By the end's identity; the end is kept so that it stays its own."""
         self.admitting: dict[tuple[str | None, object], bool] = {}
         """Whether a peer of a policy's rule admits any pod, by the policy's namespace and the peer, once asked."""
         self._allowed: dict[tuple[EndId, EndId], list[Flow]] = defaultdict(list)
@@ -225,6 +243,13 @@ class Context:
         """Live pods with this address of their own (hostNetwork pods are left out)."""
         address = canonical_ip(ip)
         return () if address is None else tuple(self._pods_by_ip.get(address, ()))
+
+    def is_proxy(self, end: Endpoint) -> bool:
+        """Whether an end is Cilium's Ingress or Gateway proxy."""
+        known = self._proxies.get(id(end))
+        if known is None:
+            known = self._proxies[id(end)] = (end, _is_proxy(end))
+        return known[1]
 
     @cached_property
     def pod_label_pairs(self) -> frozenset[tuple[str, str]]:
@@ -321,6 +346,14 @@ class Context:
     def names_of(self, ip: str | None) -> tuple[DnsAnswer, ...]:
         """DNS answers that gave this address."""
         return tuple(self._names.get(ip or "", ()))
+
+
+def _is_proxy(end: Endpoint) -> bool:
+    return (
+        end.entity == _PROXY
+        or end.identity == _PROXY_IDENTITY
+        or any(key == PROXY_LABEL for key, _ in end.identity_labels or ())
+    )
 
 
 def _by_name(policy: PolicyObject) -> bool:

@@ -66,6 +66,8 @@ class Sign:
     MISSES_IP = 1 << 23
     MISSES_PORT = 1 << 24
     MISSES_PROTOCOL = 1 << 25
+    PROXY = 1 << 26
+    """The refusing or the refused end is Cilium's Ingress or Gateway proxy."""
 
 
 MISSING = {

@@ -53,6 +53,8 @@ class LogOnlyPolicy(Rule):
         """See `Rule.diagnose`."""
         if not case.default_denied or not case.isolating:
             return
+        if any([ref.group not in _CALICO for ref in case.isolating]):
+            return
         if any(self._actions(case, ref) != {"Log"} for ref in case.isolating):
             return
         names = policies_text(case.isolating)
@@ -68,7 +70,7 @@ class LogOnlyPolicy(Rule):
 
     @staticmethod
     def _actions(case: Case, ref: PolicyRef) -> set[str]:
-        policy = policy_at(case, ref) if ref.group in _CALICO else None
+        policy = policy_at(case, ref)
         rules: Any = policy.spec.get(str(case.direction)) if policy is not None else None
         if not isinstance(rules, list):
             return set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from flowdiag.diagnose.case import Case
@@ -58,8 +57,9 @@ class IsolationBySurprise(Rule):
         """See `Rule.diagnose`."""
         if not case.default_denied or not case.isolating or case.direction is None:
             return
-        if any(self._way(case, ref) is None for ref in case.isolating):
-            return
+        for ref in case.isolating:
+            if self._way(case, ref) is None:
+                return
         ref = case.isolating[0]
         way = self._way(case, ref)
         name, who, direction = policy_text(ref), end_text(case.enforcer), case.direction
@@ -106,16 +106,21 @@ class IsolationBySurprise(Rule):
         policy = policy_at(case, ref)
         if policy is None or case.direction is None:
             return None
-        if _on_purpose(ref.name):
-            return None
-        if ref.group == _CILIUM:
-            return "deny-only" if _deny_only(policy, case.direction) else None
-        return directions_without_rules(policy).get(case.direction)
+        key = (IsolationBySurprise, id(policy), case.direction)
+        known = case.context.texts
+        if key not in known:
+            known[key] = _closes(policy, case.direction)
+        way: str | None = known[key]
+        return way
 
 
-@lru_cache(maxsize=4096)
-def _on_purpose(name: str) -> bool:
-    return any(word in name.lower() for word in _DENY_WORDS)
+def _closes(policy: PolicyObject, direction: str) -> str | None:
+    """How it closes a direction that it seems to leave alone; ``None`` where it does not, or says so."""
+    if any(word in policy.ref.name.lower() for word in _DENY_WORDS):
+        return None
+    if policy.ref.group == _CILIUM:
+        return "deny-only" if _deny_only(policy, direction) else None
+    return directions_without_rules(policy).get(direction)
 
 
 def _deny_only(policy: PolicyObject, direction: str) -> bool:

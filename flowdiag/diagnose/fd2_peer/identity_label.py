@@ -12,6 +12,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import selected_labels
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Pod
 from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.model.report import Confidence, Severity
 
@@ -51,21 +52,24 @@ class IdentityLabel(Rule):
         pod, recorded = case.peer_pod, case.peer.identity_labels
         if case.context.dialect is not Dialect.CILIUM or pod is None or not recorded or case.end is None:
             return
-        if pod.labels_before or not any(key.startswith(_PREFIX) for key, _ in recorded):
+        if pod.labels_before:
             return
-        identity = {key for key, _ in recorded}
+        # Of most pods few labels are left out, the same for all that their identity refuses.
+        key = (IdentityLabel, recorded, id(pod))
+        known = case.context.texts
+        if key not in known:
+            known[key] = _left_out(pod, {key for key, _ in recorded})
+        left_out: frozenset[tuple[str, str]] = known[key]
+        if not left_out:
+            return
         rules: dict[tuple[PolicyRef, str], None] = {(rule.policy, rule.rule): None for rule in case.nearest}
         if case.end.decided_by is not None and case.end.allowed is True:
             rules.setdefault((case.end.decided_by.policy, case.end.decided_by.rule))
         for policy, path in rules:
             wanted = selected_labels(case, policy, path)
-            lacking = sorted(
-                f"{key}={value}"
-                for key, value in wanted
-                if pod.labels.get(key) == value and key not in identity and _PREFIX + key not in identity
-            )
-            if not lacking:
+            if left_out.isdisjoint(wanted):
                 continue
+            lacking = sorted(f"{key}={value}" for key, value in wanted if (key, value) in left_out)
             yield self.finding(
                 case,
                 summary=(
@@ -79,3 +83,14 @@ class IdentityLabel(Rule):
                 limits=("A label that was set on the pod after the refusals would look the same.",),
             )
             return
+
+
+def _left_out(pod: Pod, identity: set[str]) -> frozenset[tuple[str, str]]:
+    """Labels of a pod that its identity does not hold; none where the record has no labels of Kubernetes."""
+    if not any(key.startswith(_PREFIX) for key in identity):
+        return frozenset()
+    return frozenset(
+        (key, value)
+        for key, value in pod.labels.items()
+        if key not in identity and _PREFIX + key not in identity
+    )

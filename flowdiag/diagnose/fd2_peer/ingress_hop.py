@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import PROXY_LABEL
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, policies_text, rule_text
-from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect
@@ -18,9 +18,6 @@ from flowdiag.model.report import Confidence, Severity
 __all__ = ["IngressHop"]
 
 _ENTITY = "ingress"
-_LABEL = "reserved:ingress"
-# cilium_identity 8, "reserved:ingress" (pkg/identity/reserved.go, Cilium v1.13 to v1.20).
-_IDENTITY = 8
 
 
 class IngressHop(Rule):
@@ -52,14 +49,14 @@ class IngressHop(Rule):
     title = "{source} cannot reach {destination} on {port}: policy leaves out the Ingress or Gateway proxy"
     severity = Severity.HIGH
     needs = Needs.POLICIES
-    signs = (Sign.CILIUM | Sign.DEFAULT,)
+    signs = (Sign.CILIUM | Sign.DEFAULT | Sign.PROXY,)
     specificity = 97
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         if case.context.dialect not in (Dialect.CILIUM, Dialect.GKE) or not case.default_denied:
             return
-        enforcer, peer = _is_proxy(case.enforcer), _is_proxy(case.peer)
+        enforcer, peer = case.context.is_proxy(case.enforcer), case.context.is_proxy(case.peer)
         if (not enforcer and not peer) or case.missing_one(Condition.L7):
             return
         inward = case.direction is Direction.INGRESS
@@ -79,7 +76,7 @@ class IngressHop(Rule):
                 f"admits {end_text(case.peer)}."
             )
             advice = (
-                f"In a CiliumClusterwideNetworkPolicy that selects {_LABEL}, allow it {other} "
+                f"In a CiliumClusterwideNetworkPolicy that selects {PROXY_LABEL}, allow it {other} "
                 f"{end_text(case.peer)}, or keep it out of the isolating policy's endpointSelector."
             )
         else:
@@ -98,11 +95,3 @@ class IngressHop(Rule):
             cause_key=f"proxy:{'self' if enforcer else 'peer'}",
             most=Confidence.DERIVED,
         )
-
-
-def _is_proxy(end: Endpoint) -> bool:
-    return (
-        end.entity == _ENTITY
-        or end.identity == _IDENTITY
-        or any(key == _LABEL for key, _ in end.identity_labels or ())
-    )

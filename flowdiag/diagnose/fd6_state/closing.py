@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, seconds
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod
@@ -43,6 +44,7 @@ class ClosingTraffic(Rule):
     title = "Closing packets between {source} and {destination} after a pod ended"
     severity = Severity.INFO
     needs = Needs.PODS
+    signs = (Sign.NO_SYN,)
     specificity = 95
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

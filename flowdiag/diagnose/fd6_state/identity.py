@@ -68,19 +68,16 @@ class WrongIdentity(Rule):
             pod = self._owner(case, peer, carried)
             if pod is None:
                 continue
-            name = f"{pod.namespace}/{pod.name}"
-            most = Confidence.DERIVED
-            labels = dict(carried or ())
-            namespace = labels.get(_NAMESPACE_LABEL)
-            if peer.entity in _NOBODY:
-                taken = f"as {peer.entity}"
-            elif namespace is not None and namespace != pod.namespace:
-                taken = f"with the identity of namespace {namespace}"
-            elif (other := _other_label(labels, pod)) is not None:
-                taken = f"with an identity labelled {other}"
-                most = Confidence.LIKELY
-            else:
+            # Records have few identities of a pod; which of them are its own is looked at once.
+            key = (WrongIdentity, peer.entity, carried, id(pod))
+            known = case.context.texts
+            if key not in known:
+                known[key] = _mistaken(peer.entity, dict(carried or ()), pod)
+            mistaken: tuple[str, Confidence] | None = known[key]
+            if mistaken is None:
                 continue
+            taken, most = mistaken
+            name = f"{pod.namespace}/{pod.name}"
             agent = heard(case, *_SAID)
             yield self.finding(
                 case,
@@ -100,13 +97,26 @@ class WrongIdentity(Rule):
     def _owner(case: Case, peer: Peer, labels: tuple[tuple[str, str], ...] | None) -> Pod | None:
         if peer.pod is not None and not labels:
             return None
-        owners = case.context.pods_at(peer.ip)
         first = case.flow.first
-        if len(owners) != 1 or first is None or case.flow.ambiguous:
+        if first is None or case.flow.ambiguous:
+            return None
+        owners = case.context.pods_at(peer.ip)
+        if len(owners) != 1:
             return None
         pod = owners[0]
         begun = pod.started if pod.started is not None else pod.created
         return pod if begun is not None and begun <= first else None
+
+
+def _mistaken(entity: str | None, labels: dict[str, str], pod: Pod) -> tuple[str, Confidence] | None:
+    """How a record has a pod for somebody else, and how sure that is at most."""
+    namespace = labels.get(_NAMESPACE_LABEL)
+    if entity in _NOBODY:
+        return f"as {entity}", Confidence.DERIVED
+    if namespace is not None and namespace != pod.namespace:
+        return f"with the identity of namespace {namespace}", Confidence.DERIVED
+    other = _other_label(labels, pod)
+    return None if other is None else (f"with an identity labelled {other}", Confidence.LIKELY)
 
 
 def _other_label(labels: dict[str, str], pod: Pod) -> str | None:
