@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import numpy as np
+
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.diagnose.dns import DNS_PORTS
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
+from flowdiag.tally.grouping import I64, Ints, Mask
 
 __all__ = ["Beside"]
 
 Mark = tuple[str, str]
 """(namespace, pod or workload), ("", address), or (`_NAME`, what an outside address is called)."""
 _NAME = "."
+_NONE = -1
+_SEVERAL = -2
 
 
 class Beside:
@@ -42,58 +47,95 @@ class Beside:
         names: Mapping[int, Collection[str]],
         resolver: Resolver,
     ) -> None:
-        index = resolver.index
         self._parents: dict[Mark, Mark] = {}
         called = [_called(peer, names.get(number, ()), resolver) for number, peer in enumerate(peers)]
         for marks in called:
             self._join(marks)
-        ends: list[tuple[set[Mark], set[Mark], bool]] = []
-        seen: set[tuple[int, int, bool]] = set()
-        for flow in flows:
-            lookups = flow.distinct.port in DNS_PORTS
-            known = (id(flow.src), id(flow.dst), lookups)
-            if known in seen:
-                continue
-            seen.add(known)
-            src = _end_marks(flow.src) | _named(flow.distinct.src)
-            dst = _end_marks(flow.dst) | _named(flow.distinct.dst)
-            self._join(src)
-            self._join(dst)
-            ends.append((src, dst, lookups))
-        groups = [(self._group(src), self._group(dst), lookups) for src, dst, lookups in ends]
-        self._pairs = {(src, dst) for src, dst, _ in groups} | {(dst, src) for src, dst, _ in groups}
-        self._asking = {src for src, _, lookups in groups if lookups}
-        near = {group for src, dst, _ in groups for group in (src, dst)}
-        self._groups: list[frozenset[Mark]] = []
-        self._placed: list[bool] = []
+        # Flows share their ends: each is looked at once.
+        ends: dict[tuple[int, int], set[Mark]] = {}
+        pairs: set[tuple[tuple[int, int], tuple[int, int], bool]] = set()
+        kept = list(flows)
+        for flow in kept:
+            own = []
+            for end, peer in ((flow.src, flow.distinct.src), (flow.dst, flow.distinct.dst)):
+                key = (id(end), id(peer))
+                own.append(key)
+                if key not in ends:
+                    ends[key] = marks = _end_marks(end) | _named(peer)
+                    self._join(marks)
+            pairs.add((own[0], own[1], flow.distinct.port in DNS_PORTS))
+        roots = {key: self._group(marks) for key, marks in ends.items()}
+        numbers = {root: number for number, root in enumerate(dict.fromkeys(roots.values()))}
+        groups = {(numbers[roots[src]], numbers[roots[dst]], lookups) for src, dst, lookups in pairs}
+        self._number = len(numbers)
+        self._pairs = self._sorted_pairs(groups)
+        self._peers(peers, called, numbers, {src for src, _, lookups in groups if lookups}, resolver)
+
+    def _sorted_pairs(self, groups: Iterable[tuple[int, int, bool]]) -> I64:
+        """Both ways of each pair of groups between which something was refused, in one number."""
+        ways = {way for src, dst, _ in groups for way in ((src, dst), (dst, src))}
+        return np.array(sorted(src * self._number + dst for src, dst in ways), np.int64)
+
+    def _peers(
+        self,
+        peers: Sequence[Peer],
+        called: Sequence[set[Mark]],
+        numbers: Mapping[Mark | None, int],
+        asking: set[int],
+        resolver: Resolver,
+    ) -> None:
+        """What is asked of an end, by its number."""
+        by_name = resolver.index.by_name
+        self._several: dict[int, frozenset[int]] = {}
+        """Groups of ends that are of more than one."""
+        group = np.full(len(peers), _NONE, np.int64)
+        placed = np.zeros(len(peers), bool)
+        asks = np.zeros(len(peers), bool)
         for number, peer in enumerate(peers):
             marks = _named(peer) | called[number]
-            workloads = {
-                pod.workload for pod in index.by_name.get((peer.namespace or "", peer.pod or ""), ())
-            }
+            workloads = {pod.workload for pod in by_name.get((peer.namespace or "", peer.pod or ""), ())}
             marks.update((peer.namespace or "", one.name) for one in workloads if one is not None)
-            self._placed.append(
+            placed[number] = (
                 resolver.is_outside(peer) or peer.workload is not None or bool(workloads - {None})
             )
             if peer.ip is not None:
                 marks.add(("", peer.ip))
             roots = {self._root(mark) for mark in marks if mark in self._parents}
-            self._groups.append(frozenset(roots & near))
+            near = frozenset(numbers[root] for root in roots if root in numbers)
+            if near:
+                asks[number] = not asking.isdisjoint(near)
+                group[number] = next(iter(near)) if len(near) == 1 else _SEVERAL
+                if len(near) > 1:
+                    self._several[number] = near
+        self._group_of, self._placed, self._asks = group, placed, asks
 
-    def is_near(self, src: int, dst: int) -> bool:
-        """Whether one end, by its number, is one of a refused flow."""
-        return bool(self._groups[src] or self._groups[dst])
+    def is_near(self, srcs: Ints, dsts: Ints) -> Mask:
+        """Whether one end of flows, by its number, is one of a refused flow."""
+        near: Mask = (self._group_of[srcs] != _NONE) | (self._group_of[dsts] != _NONE)
+        return near
 
-    def is_asked_for(self, src: int, dst: int) -> bool:
-        """Whether the flow can matter beside a refused one."""
-        near_src, near_dst = self._groups[src], self._groups[dst]
-        if not near_src and not near_dst:
-            return False
-        if not self._placed[src] or not self._placed[dst]:
-            return True
-        if not self._asking.isdisjoint(near_src):
-            return True
-        return any((one, other) in self._pairs for one in near_src for other in near_dst)
+    def is_asked_for(self, srcs: Ints, dsts: Ints) -> Mask:
+        """Whether flows can matter beside a refused one."""
+        from_group, to_group = self._group_of[srcs], self._group_of[dsts]
+        asked = self.is_near(srcs, dsts) & (~self._placed[srcs] | ~self._placed[dsts] | self._asks[srcs])
+        both = ~asked & (from_group != _NONE) & (to_group != _NONE)
+        single = np.flatnonzero(both & (from_group != _SEVERAL) & (to_group != _SEVERAL))
+        asked[single] = self._is_pair(from_group[single] * self._number + to_group[single])
+        for place in np.flatnonzero(both & ((from_group == _SEVERAL) | (to_group == _SEVERAL))).tolist():
+            ways = [
+                one * self._number + other
+                for one in self._several.get(int(srcs[place]), (int(from_group[place]),))
+                for other in self._several.get(int(dsts[place]), (int(to_group[place]),))
+            ]
+            asked[place] = self._is_pair(np.array(ways, np.int64)).any()
+        return asked
+
+    def _is_pair(self, ways: I64) -> Mask:
+        if not len(self._pairs):
+            return np.zeros(len(ways), bool)
+        at = np.minimum(np.searchsorted(self._pairs, ways), len(self._pairs) - 1)
+        found: Mask = self._pairs[at] == ways
+        return found
 
     def _join(self, marks: set[Mark]) -> None:
         roots = {self._root(mark) for mark in marks}

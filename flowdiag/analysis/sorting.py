@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -24,7 +25,8 @@ from flowdiag.model.event import Cause, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.tally import FlowView
-from flowdiag.tally.view import Wanted
+from flowdiag.tally.grouping import Ints, Mask
+from flowdiag.tally.view import Wanted, once_a_pair
 
 __all__ = ["Sorted", "sort_flows"]
 
@@ -74,6 +76,7 @@ def sort_flows(
     if all_allowed or _by_ends(selection) or selection.to_port is not None:
         peers = view.peers
 
+        @once_a_pair
         def can_be(src: int, dst: int) -> bool:
             return may_be_selected(selection, peers[src], peers[dst])
 
@@ -118,16 +121,17 @@ def _selected(flows: Iterable[DistinctFlow], selection: Selection) -> Iterator[D
 
 
 def _first(beside: Beside) -> Wanted:
-    """The first flow that shares an end with a refused one."""
-    found: list[tuple[int, int]] = []
+    """The flows of one pair of ends, of which a refused flow has one."""
 
-    def is_it(src: int, dst: int) -> bool:
-        if found or not beside.is_near(src, dst):
-            return False
-        found.append((src, dst))
-        return True
+    def are_they(srcs: Ints, dsts: Ints) -> Mask:
+        near = np.flatnonzero(beside.is_near(srcs, dsts))
+        if not len(near):
+            return np.zeros(len(srcs), bool)
+        first = near[np.lexsort((dsts[near], srcs[near]))[0]]
+        one_pair: Mask = (srcs == srcs[first]) & (dsts == dsts[first])
+        return one_pair
 
-    return is_it
+    return are_they
 
 
 def _summed(buckets: Iterable[Bucket]) -> list[Bucket]:

@@ -18,6 +18,8 @@ __all__ = ["Piece", "Rows"]
 
 _ROOM = 1 << 19
 """Rows that may wait before all are brought into order."""
+_DENSE = 8
+"""Numbers of a span for each that is there, up to which a column for all of them costs less than sorting."""
 _SPAN = 1 << 11
 """Lanes of a piece: those that were seen first have most rows, up to their whole share."""
 
@@ -104,14 +106,10 @@ class Rows:
         """Minutes, and what all of some lanes counted in each."""
         found = []
         for keys, counts in self.pieces:
-            chosen = lanes[halves(keys)[0]]
-            minutes = halves(keys[chosen])[1].astype(np.uint64)
-            order = np.argsort(minutes, kind="stable")
-            found.append(collapsed(minutes[order], counts[chosen][order]))
-        minutes, counts = _joined(found)
-        order = np.argsort(minutes, kind="stable")
-        minutes, counts = collapsed(minutes[order], counts[order])
-        return minutes.astype(np.int64), counts
+            of_rows, minutes = halves(keys)
+            chosen = lanes[of_rows]
+            found.append(_by_number(minutes[chosen], counts[chosen]))
+        return _by_number(*(np.concatenate(columns) for columns in zip(*found, strict=True))) if found else _NONE
 
     def _moved(self, renumbered: I64) -> Iterator[Piece]:
         for keys, counts in self.pieces:
@@ -132,6 +130,22 @@ class Rows:
             shifts[many] += 1
 
 
+def _by_number(numbers: I64, counts: I64) -> tuple[I64, I64]:
+    """Each of `numbers` once, in order, and the sum of its counts."""
+    if not len(numbers):
+        return _NONE
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low > _DENSE * len(numbers):
+        order = np.argsort(numbers, kind="stable")
+        distinct, sums = collapsed(numbers[order].astype(np.uint64), counts[order])
+        return distinct.astype(np.int64), sums
+    sums = np.zeros(high - low + 1, np.int64)
+    np.add.at(sums, numbers - low, counts)
+    there = np.flatnonzero(sums)
+    return there + low, sums[there]
+
+
+_NONE: tuple[I64, I64] = none(np.int64), none(np.int64)
 _NOTHING: Piece = none(np.uint64), none(np.int64)
 
 

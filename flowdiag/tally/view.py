@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from itertools import groupby
+from functools import cached_property
+from itertools import compress, groupby
 from operator import itemgetter
 
 import numpy as np
@@ -20,17 +21,31 @@ from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.distinct import buckets_of, make_flow
 from flowdiag.tally.exact import Exact, LaneKey, exact
-from flowdiag.tally.grouping import I64, Ints, alike
+from flowdiag.tally.grouping import I64, Ints, Mask, alike, first_of_runs
 from flowdiag.tally.groups import Groups
 from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane, smallest
+from flowdiag.tally.notes import Note
 from flowdiag.tally.pairs import paired
 from flowdiag.tally.table import EXACT, REFUSED, Table
 
-__all__ = ["FlowView", "Wanted"]
+__all__ = ["FlowView", "Wanted", "once_a_pair"]
 
-Wanted = Callable[[int, int], bool]
-"""Whether a flow is wanted, by the numbers of its ends in `FlowView.peers`."""
+Wanted = Callable[[Ints, Ints], Mask]
+"""Which of some flows are wanted, by the numbers of their sources and destinations in `FlowView.peers`."""
+
+
+def once_a_pair(wanted: Callable[[int, int], bool]) -> Wanted:
+    """Ask once per pair of ends, of which many have many flows."""
+
+    def are_wanted(srcs: Ints, dsts: Ints) -> Mask:
+        first, pair = alike(dsts, srcs)
+        pairs = zip(srcs[first].tolist(), dsts[first].tolist(), strict=True)
+        answers = np.array([wanted(src, dst) for src, dst in pairs], bool)
+        chosen: Mask = answers[pair]
+        return chosen
+
+    return are_wanted
 
 
 class FlowView:
@@ -56,20 +71,29 @@ class FlowView:
         """Names that records give ends beside their addresses, by the end's number."""
         found: dict[int, set[str]] = defaultdict(set)
         for (_, src, dst, _, _, _), lane in self._table.lanes.items():
-            found[src].update(lane.src_names or ())
-            found[dst].update(lane.dst_names or ())
-        most = self._table.limits.names
-        srcs, dsts = self._columns[0], self._columns[1]
-        for number, notes in groupby(self._table.columns.notes.named(), key=itemgetter(0)):
-            told = [note for _, note in notes]
-            # As much as the lane's flow is going to have, wherever its lanes are.
-            found[int(srcs[number])].update(
-                smallest({name for note in told for name in note.src_names}, most)
-            )
-            found[int(dsts[number])].update(
-                smallest({name for note in told for name in note.dst_names}, most)
-            )
+            if lane.src_names:
+                found[src].update(lane.src_names)
+            if lane.dst_names:
+                found[dst].update(lane.dst_names)
+        notes = self._table.columns.notes
+        lanes, told = notes.named()
+        begin = first_of_runs(lanes)
+        sizes = np.diff(begin, append=len(lanes))
+        # Most lanes have one note, and few notes are told of many lanes: each is looked at once for an end.
+        single = begin[sizes == 1]
+        for ends, of_note in ((self._columns[0], _src_names), (self._columns[1], _dst_names)):
+            pairs = np.unique(ends[lanes[single]].astype(np.int64) << 32 | told[single])
+            for end, note in zip((pairs >> 32).tolist(), (pairs & 0xFFFF_FFFF).tolist(), strict=True):
+                self._note(found, end, of_note(notes.all[note]))
+            for start, size in zip(begin[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
+                several = (notes.all[note] for note in told[start : start + size].tolist())
+                # As much as the lane's flow is going to have, wherever its lanes are.
+                self._note(found, int(ends[lanes[start]]), [name for note in several for name in of_note(note)])
         return found
+
+    def _note(self, found: dict[int, set[str]], end: int, names: Collection[str]) -> None:
+        if names:
+            found[end].update(smallest(set(names), self._table.limits.names))
 
     def flows(
         self,
@@ -92,13 +116,13 @@ class FlowView:
             return self._flows(self._cells(shapes, wanted, port))
 
     def _flows(self, cells: Cells) -> tuple[DistinctFlow, ...]:
-        seen = _OtherWays(self._table, cells)
+        seen = self._other_ways.seen(cells)
         found: list[tuple[tuple[int, str, int, str], Place, DistinctFlow]] = []
         for whole in whole_cells(self._table, self._groups, cells):
             level, _, _, _, shape = whole.place
             refused = self._table.shapes[shape].shape.verdict in REFUSED
             for part in paired(whole.lanes, refused=refused):
-                flow = make_flow(self._table, whole, part, reply_seen=seen.is_seen(whole.place))
+                flow = make_flow(self._table, whole, part, reply_seen=whole.place in seen)
                 first = flow.first if flow.first is not None else -1
                 found.append(((first, flow.verdict, level, flow.direction or ""), whole.place, flow))
         found.sort(key=itemgetter(0))
@@ -116,8 +140,7 @@ class FlowView:
         shapes = self._shapes(verdicts)
         keys = [key for key in self._table.lanes if shapes[key[4]]]
         past = {key[:5] for key in keys if key[0] != EXACT}
-        flows = exact([key for key in keys if key[0] == EXACT], self._table.columns)
-        among = flows.some(np.flatnonzero(np.array(shapes, bool)[flows.shapes]))
+        among = self._exact.some(np.flatnonzero(np.array(shapes, bool)[self._exact.shapes]))
         first, _ = alike(among.shapes, among.ports, among.dsts, among.srcs)
         return len(past) + len(first)
 
@@ -150,6 +173,15 @@ class FlowView:
                     counts[bucket.start, bucket.width] += bucket.count
         in_order = sorted(counts.items(), key=lambda item: (item[0][0] or -1, item[0][1]))
         return [Bucket(start, width, count) for (start, width), count in in_order if count]
+
+    @cached_property
+    def _exact(self) -> Exact:
+        """All flows within the bounds, as often as they have lanes."""
+        return exact([key for key in self._table.lanes if key[0] == EXACT], self._table.columns)
+
+    @cached_property
+    def _other_ways(self) -> _OtherWays:
+        return _OtherWays(self._table, self._exact)
 
     def _wide(self, shapes: list[bool]) -> dict[Place, tuple[dict[int, FlowLane], list[int]]]:
         """Flows with a lane that is wider than at first: their lanes, and which of the columns those are."""
@@ -218,8 +250,7 @@ class FlowView:
             chosen &= self._columns[2] == port
         numbers = np.flatnonzero(chosen)
         if wanted is not None:
-            numbers = self._wanted(numbers, wanted)
-            lanes = _wanted(lanes, wanted)
+            numbers, lanes = self._wanted(numbers, lanes, wanted)
         cells: Cells = {}
         for key, lane in lanes:
             cells.setdefault(key[:5], {})[key[5]] = lane
@@ -229,34 +260,37 @@ class FlowView:
             cells.setdefault(place, {})[code] = lane
         return cells
 
-    def _wanted(self, numbers: I64, wanted: Wanted) -> I64:
-        """Those of wanted flows, asked once per pair of ends."""
-        srcs, dsts = self._columns[0][numbers], self._columns[1][numbers]
-        first, pair = alike(dsts, srcs)
-        pairs = zip(srcs[first].tolist(), dsts[first].tolist(), strict=True)
-        answers = np.array([wanted(src, dst) for src, dst in pairs], bool)
-        chosen: I64 = numbers[answers[pair]]
-        return chosen
+    def _wanted(
+        self, numbers: I64, lanes: list[tuple[LaneKey, FlowLane]], wanted: Wanted
+    ) -> tuple[I64, list[tuple[LaneKey, FlowLane]]]:
+        """Those of wanted flows, of lanes in columns and of others."""
+        more = np.array([key[1:3] for key, _ in lanes], np.int32).reshape(-1, 2)
+        answers = wanted(
+            np.concatenate((self._columns[0][numbers], more[:, 0])),
+            np.concatenate((self._columns[1][numbers], more[:, 1])),
+        )
+        of_lanes = answers[len(numbers) :].tolist()
+        return numbers[answers[: len(numbers)]], list(compress(lanes, of_lanes))
 
 
-def _wanted(lanes: list[tuple[LaneKey, FlowLane]], wanted: Wanted) -> list[tuple[LaneKey, FlowLane]]:
-    """Those of wanted flows, of which each pair of ends has many."""
-    answers: dict[tuple[int, int], bool] = {}
-    found = []
-    for item in lanes:
-        ends = item[0][1], item[0][2]
-        answer = answers.get(ends)
-        if answer is None:
-            answer = answers[ends] = wanted(*ends)
-        if answer:
-            found.append(item)
-    return found
+def _src_names(note: Note) -> Sequence[str]:
+    return note.src_names
+
+
+def _dst_names(note: Note) -> Sequence[str]:
+    return note.dst_names
 
 
 class _OtherWays:
-    """Whether the other way of a connection was seen, by ends without what the record says beside."""
+    """Which connections were seen the other way too, by ends without what the record says beside.
 
-    def __init__(self, table: Table, cells: Cells) -> None:
+    Args:
+        table: whose flows.
+        flows: all of them that are within its bounds.
+    """
+
+    def __init__(self, table: Table, flows: Exact) -> None:
+        self._limits = table.limits
         numbers: dict[tuple[str | None, ...], int] = {}
         self._ends = np.array(
             [numbers.setdefault(_end(peer), len(numbers)) for peer in table.peers], np.int64
@@ -270,17 +304,23 @@ class _OtherWays:
             ],
             np.int64,
         )
+        self._all = self._keys(flows, 0)
+
+    def seen(self, cells: Cells) -> set[Place]:
+        """Those of some flows of whose connections there are records of the other way."""
         asked = [place for place in cells if place[0] == EXACT]
-        self._seen: set[Place] = set()
         if not asked:
-            return
-        those = exact([(*place, 0) for place in asked], LaneColumns(table.limits))
-        all_of_them = exact([key for key in table.lanes if key[0] == EXACT], table.columns)
-        theirs, ours = self._keys(all_of_them, 0), self._keys(those, 1)
+            return set()
+        ours = self._keys(exact([(*place, 0) for place in asked], LaneColumns(self._limits)), 1)
+        # Few records are of the ends, ports and ways that are asked for, one by one; only those are sorted.
+        near = np.ones(len(self._all[0]), bool)
+        for mine, column in zip(ours, self._all, strict=True):
+            near &= np.isin(column, mine)
+        theirs = [column[near] for column in self._all]
         _, number = alike(*(np.concatenate(both) for both in zip(ours, theirs, strict=True)))
         answered = np.zeros(len(number), bool)
         answered[number[len(asked) :]] = True
-        self._seen = {
+        return {
             place for place, seen in zip(asked, answered[number[: len(asked)]].tolist(), strict=True) if seen
         }
 
@@ -291,10 +331,6 @@ class _OtherWays:
             flows.ports,
             self._ways[flows.shapes] ^ turned,
         )
-
-    def is_seen(self, place: Place) -> bool:
-        """Whether records of the other way of this connection are there."""
-        return place in self._seen
 
 
 def _end(peer: Peer) -> tuple[str | None, ...]:
