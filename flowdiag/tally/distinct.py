@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby, pairwise
 from statistics import median
@@ -30,12 +31,8 @@ def make_flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> D
     whole = table.shapes[number]
     shape = whole.shape
     lanes = part.lanes
-    joined = lanes[0]
-    if len(lanes) > 1:
-        joined = FlowLane(table.unit(number), table.limits)
-        for lane in lanes:
-            joined.absorb_facts(lane)
-    width = max(lane.width for lane in lanes)
+    joined = lanes[0] if len(lanes) == 1 else _joined(table, lanes)
+    width = max([lane.width for lane in lanes])
     starts = sorted(part.buckets)
     sketch = joined.sketch
     examples: tuple[Example, ...] = ()
@@ -46,8 +43,7 @@ def make_flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> D
     source = cell.src
     if joined.src_names:
         source = replace(source, dns_names=tuple(sorted(joined.src_names)))
-    rank = max(lane.time_rank for lane in lanes)
-    time_source = TimeSource.NONE if joined.untimed else TIME_RANKS[rank]
+    time_source = TimeSource.NONE if joined.untimed else TIME_RANKS[joined.time_rank]
     return DistinctFlow(
         parser=whole.parser,
         node=shape.node,
@@ -67,11 +63,11 @@ def make_flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> D
         l7=shape.l7,
         turned=shape.turned,
         count=sum(part.buckets.values()) + part.untimed,
-        records=sum(lane.records for lane in lanes),
+        records=sum([lane.records for lane in lanes]),
         first=joined.first if joined.first != NEVER else None,
         last=joined.last if joined.last >= 0 else None,
         time_source=time_source,
-        buckets=buckets_of(part, width),
+        buckets=_buckets(part, starts, width),
         tcp_flags=_flags(joined.flags),
         reply_seen=reply_seen,
         source_ports=tuple(sorted(joined.source_ports)[: table.limits.source_ports])
@@ -92,9 +88,20 @@ def _flags(bits: int) -> frozenset[str]:
     return frozenset(flag for bit, flag in enumerate(TCP_FLAGS) if bits >> bit & 1)
 
 
+def _joined(table: Table, lanes: Sequence[FlowLane]) -> FlowLane:
+    """What its lanes say together, but for buckets and examples."""
+    joined = FlowLane(lanes[0].unit, table.limits)
+    for lane in lanes:
+        joined.absorb_marks(lane)
+    return joined
+
+
 def buckets_of(part: Paired, width: int) -> tuple[Bucket, ...]:
     """Its counts in spans of `width` seconds, sorted, those without a time first."""
-    starts = sorted(part.buckets)
+    return _buckets(part, sorted(part.buckets), width)
+
+
+def _buckets(part: Paired, starts: list[int], width: int) -> tuple[Bucket, ...]:
     counts, wide = part.buckets, width * NS
     timed = tuple([Bucket(start * NS, wide, counts[start]) for start in starts])
     return (Bucket(None, 0, part.untimed), *timed) if part.untimed else timed
@@ -104,10 +111,11 @@ def _interval(starts: list[int], width: int) -> float | None:
     """Seconds between bursts where they come steadily, as probes and scrapes do."""
     if len(starts) <= _STEADY_GAPS:
         return None
-    bursts = [start for i, start in enumerate(starts) if i == 0 or start - starts[i - 1] > width]
+    bursts = [starts[0], *[start for before, start in pairwise(starts) if start - before > width]]
     gaps = [later - earlier for earlier, later in pairwise(bursts)]
     if len(gaps) < _STEADY_GAPS:
         return None
     typical = median(gaps)
-    near = sum(abs(gap - typical) <= max(width, typical / 10) for gap in gaps)
+    far = max(width, typical / 10)
+    near = sum([abs(gap - typical) <= far for gap in gaps])
     return float(typical) if near >= _STEADY_SHARE * len(gaps) else None

@@ -251,6 +251,12 @@ class FlowLane:
 
     def absorb_facts(self, other: FlowLane) -> None:
         """Add everything of `other` but its buckets."""
+        self.absorb_marks(other)
+        for example in other.examples or ():
+            self.note_example(example)
+
+    def absorb_marks(self, other: FlowLane) -> None:
+        """Add everything of `other` but its buckets and examples."""
         self.first = min(self.first, other.first)
         self.last = max(self.last, other.last)
         self.flags |= other.flags
@@ -259,9 +265,8 @@ class FlowLane:
         self.time_rank = max(self.time_rank, other.time_rank)
         if other.source_ports:
             self._add_ports(other.source_ports)
-        for example in other.examples or ():
-            self.note_example(example)
-        self.note_names(tuple(other.src_names or ()), tuple(other.dst_names or ()))
+        if other.has_names:
+            self.note_names(tuple(other.src_names or ()), tuple(other.dst_names or ()))
         if other.policies:
             self.note_policies(tuple(other.policies))
         self.note_words(other.verdict_raw, other.reason_raw)
@@ -326,7 +331,8 @@ class FlowLane:
             mine = self.source_ports = set()
         # In place, as `settled` lends it.
         mine.update(ports)
-        mine.intersection_update(sorted(mine)[: self._limits.source_ports])
+        if len(mine) > self._limits.source_ports:
+            mine.intersection_update(sorted(mine)[: self._limits.source_ports])
 
 
 def smallest(names: set[str], most: int) -> set[str]:

@@ -40,12 +40,13 @@ def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
         if not only.buckets and not only.untimed:
             return []
         return [Paired(lane_direction(code), only.buckets, only.untimed, (only,))]
-    shift = 0
-    for lane in lanes.values():
-        lane.widen_to(0)
-        shift = max(shift, lane.shift)
-    for lane in lanes.values():
-        lane.widen_to(shift)
+    if any([lane.is_wide for lane in lanes.values()]):
+        shift = 0
+        for lane in lanes.values():
+            lane.widen_to(0)
+            shift = max(shift, lane.shift)
+        for lane in lanes.values():
+            lane.widen_to(shift)
     if not refused:
         apart = {lane_direction(code): lane for code, lane in lanes.items()}
         if len(apart) == len(lanes) and all(lane.buckets or lane.untimed for lane in apart.values()):
@@ -94,9 +95,12 @@ def _of_one_way(lanes: Mapping[int, FlowLane]) -> list[Paired]:
             beside = lane.untimed
             continue
         untimed = max(untimed, lane.untimed)
-        for start, count in lane.buckets.items():
-            if count > buckets.get(start, 0):
-                buckets[start] = count
+        if not buckets:
+            buckets = {start: count for start, count in lane.buckets.items() if count}
+        elif lane.buckets != buckets:
+            for start, count in lane.buckets.items():
+                if count > buckets.get(start, 0):
+                    buckets[start] = count
     for code in codes:
         if lane_witness(code) is None:
             for start, count in lanes[code].buckets.items():
