@@ -13,6 +13,8 @@ from itertools import islice
 
 from msgspec import Struct
 
+from flowdiag.cluster.addresses import packed_ip
+
 __all__ = ["Address", "Hits", "Network", "RangeTable", "parse_address", "parse_network"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -93,12 +95,12 @@ class RangeTable:
         known = self._seen.get(text)
         if known is not None:
             return known
-        address = parse_address(text)
-        if address is None:
+        packed = packed_ip(text)
+        if packed is None:
             return None
         bits = 0
-        number, width = int(address), address.max_prefixlen
-        for length, networks in self._lengths[address.version].items():
+        number, width = int.from_bytes(packed), 8 * len(packed)
+        for length, networks in self._lengths[4 if width == 32 else 6].items():
             bits |= networks.get(number >> (width - length), 0)
         if len(self._seen) >= 1 << 20:
             self._seen.clear()

@@ -84,6 +84,10 @@ class EndsBook:
                 for change in changes
             }
         )
+        self._spaces: dict[tuple[str, int | None], Mapping[str, str]] = {}
+        """Labels of namespaces, by name and span between changes of labels."""
+        self._inside: dict[tuple[str, ...], Hits] = {}
+        """Of pods' addresses."""
         self._by_workload: dict[tuple[str, str | None, str], list[Pod]] | None = None
         self._by_name: dict[tuple[str, str], Pod] | None = None
 
@@ -123,7 +127,7 @@ class EndsBook:
         return (*values, *hits, *(facts.addresses if None in hits else ()))
 
     def _keyed(self, endpoint: Endpoint, at: int | None, near: str | None) -> Facts:
-        epoch = bisect_right(self._label_times, at) if at is not None and self._label_times else None
+        epoch = self._label_epoch(at)
         local: bool | None = None
         if self._relational and near is not None:
             node = _node_of(endpoint)
@@ -172,6 +176,10 @@ class EndsBook:
         # The endpoint is kept so that the pod's id stays its own.
         self._known[key] = (endpoint, facts)
         return facts
+
+    def _label_epoch(self, at: int | None) -> int | None:
+        """Number the span of a moment between two changes of any label."""
+        return bisect_right(self._label_times, at) if at is not None and self._label_times else None
 
     def _facts(self, endpoint: Endpoint, at: int | None) -> Facts:
         kind = endpoint.kind
@@ -278,11 +286,15 @@ class EndsBook:
     def _namespace_labels(self, name: str | None, at: int | None) -> Mapping[str, str] | None:
         if name is None:
             return None
-        namespace: Namespace | None = self._snapshot.namespaces.get(name)
-        own = {"kubernetes.io/metadata.name": name}
-        if namespace is None:
-            return own
-        return own | dict(labels_at(namespace.labels, namespace.labels_before, at))
+        key = (name, self._label_epoch(at))
+        known = self._spaces.get(key)
+        if known is None:
+            namespace: Namespace | None = self._snapshot.namespaces.get(name)
+            own = {"kubernetes.io/metadata.name": name}
+            if namespace is not None:
+                own |= dict(labels_at(namespace.labels, namespace.labels_before, at))
+            known = self._spaces[key] = own
+        return known
 
     def _hits(self, ip: str | None, cidr: str | None) -> Hits:
         if cidr is not None and ip is None:
@@ -300,10 +312,13 @@ class EndsBook:
         """A dual-stack pod is inside a range as soon as its address of that family is."""
         if not addresses:
             return self._anywhere()
-        bits = 0
-        for address in addresses:
-            bits |= self.table.of_address(address) or 0
-        return Hits(bits, bits)
+        known = self._inside.get(addresses)
+        if known is None:
+            bits = 0
+            for address in addresses:
+                bits |= self.table.of_address(address) or 0
+            known = self._inside[addresses] = Hits(bits, bits)
+        return known
 
     def _hits_of_several(self, addresses: tuple[str, ...]) -> Hits:
         """A node may send from any of its addresses: inside for sure only if all of a family are."""

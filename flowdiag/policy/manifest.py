@@ -13,6 +13,7 @@ _SPEC_ORDER = (
     *("tier", "priority", "order", "subject", "endpointSelector", "nodeSelector"),
     *("podSelector", "selector", "namespaceSelector", "policyTypes", "types", "ingress", "egress"),
 )
+_WIDTH = 100
 _NOISE = ("kubectl.kubernetes.io/last-applied-configuration",)
 """Annotations that kubectl writes itself; applying them back would only confuse it."""
 
@@ -37,7 +38,9 @@ def yaml_text(body: dict[str, Any]) -> str:
     """An object as a YAML document, keys in the order given."""
     import yaml
 
-    text: str = yaml.dump(body, Dumper=_plain_dumper(), sort_keys=False, default_flow_style=False, width=100)
+    text: str = yaml.dump(
+        body, Dumper=_plain_dumper(), sort_keys=False, default_flow_style=False, width=_WIDTH
+    )
     return text
 
 
@@ -53,4 +56,30 @@ def _plain_dumper() -> Any:
             del data
             return True
 
+        def represent_data(self, data: Any) -> Any:
+            # What manifests are made of; the library looks for objects, orders and styles at each of these.
+            kind = type(data)
+            if kind is str:
+                return yaml.ScalarNode(_STR, data)
+            if kind is dict:
+                pairs = [(self.represent_data(key), self.represent_data(value)) for key, value in data.items()]
+                return yaml.MappingNode(_MAP, pairs, flow_style=False)
+            if kind is list:
+                return yaml.SequenceNode(_SEQ, [self.represent_data(one) for one in data], flow_style=False)
+            return super().represent_data(data)
+
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            if kind is not yaml.ScalarNode or len(value) > _SHORT:
+                return super().resolve(kind, value, implicit)
+            known = tags.get((value, implicit))
+            if known is None:
+                known = tags[value, implicit] = super().resolve(kind, value, implicit)
+            return known
+
+    # Policies are written in few words: which of them would be read as numbers and so on is asked once.
+    tags: dict[tuple[str, tuple[bool, bool]], str] = {}
     return Plain
+
+
+_STR, _MAP, _SEQ = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
+_SHORT = 64

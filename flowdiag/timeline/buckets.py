@@ -66,12 +66,18 @@ def _busiest(by_node: Mapping[str, Sequence[Bucket]]) -> list[tuple[str, Sequenc
 
 def _row(buckets: Iterable[Bucket], start: int, width: int, number: int, since: int, until: int) -> list[int]:
     row = [0] * number
-    totals: dict[tuple[int, int], int] = {}
+    wide: dict[tuple[int, int], int] = {}
     for bucket in buckets:
-        if bucket.start is not None:
-            key = (bucket.start, bucket.width)
-            totals[key] = totals.get(key, 0) + bucket.count
-    for (at, span), count in sorted(totals.items()):
+        at = bucket.start
+        if at is None:
+            continue
+        span = bucket.width
+        if at >= since and at + span <= until and (at - start) % width + span <= width:
+            # Most lie within one span, and inside of what is shown.
+            row[(at - start) // width] += bucket.count
+        else:
+            wide[at, span] = wide.get((at, span), 0) + bucket.count
+    for (at, span), count in sorted(wide.items()):
         low = max(0, (max(at, since) - start) // width)
         high = min(number - 1, (min(at + max(span, 1) - 1, until) - start) // width)
         if high <= low:

@@ -163,13 +163,18 @@ def _cause(finding: Finding, draft: ConnectionDraft) -> _Cause:
 
 
 def _connections(refusals: Sequence[Refusal]) -> list[ConnectionDraft]:
-    ranges = _ranges(refusals)
+    keys = _Keys()
+    ranges = _ranges(refusals, keys)
     grouped: dict[tuple[EndKey, EndKey, object], list[Refusal]] = defaultdict(list)
     for refusal in refusals:
         flow = refusal.flow
         distinct = flow.distinct
-        src = end_key(flow.src, ranges.get(_beside(flow.dst, "from")))
-        dst = end_key(flow.dst, ranges.get(_beside(flow.src, "to")))
+        src, dst = keys.of(flow.src), keys.of(flow.dst)
+        near_src, near_dst = ranges.get(("from", dst)), ranges.get(("to", src))
+        if near_src is not None:
+            src = end_key(flow.src, near_src)
+        if near_dst is not None:
+            dst = end_key(flow.dst, near_dst)
         rest = (distinct.protocol, distinct.port, _icmp_text(distinct.icmp), _counted(refusal))
         grouped[(src, dst, rest)].append(refusal)
     drafts = []
@@ -240,20 +245,31 @@ def _key(finding: Finding) -> tuple[object, ...]:
     return (finding.code, finding.direction, finding.isolating, finding.cause_key)
 
 
-def _ranges(refusals: Sequence[Refusal]) -> dict[tuple[str, EndKey], dict[str, str]]:
+class _Keys:
+    """Keys of ends, which flows share: each is made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Endpoint, EndKey]] = {}
+        """By the end's identity; the end is kept so that it stays its own."""
+
+    def of(self, end: Endpoint) -> EndKey:
+        """`end_key` without ranges."""
+        known = self._known.get(id(end))
+        if known is None:
+            known = self._known[id(end)] = (end, end_key(end))
+        return known[1]
+
+
+def _ranges(refusals: Sequence[Refusal], keys: _Keys) -> dict[tuple[str, EndKey], dict[str, str]]:
     """Ranges of outside addresses, apart for each end that they talk with."""
     outside: dict[tuple[str, EndKey], set[str]] = defaultdict(set)
     for refusal in refusals:
         flow = refusal.flow
         if (address := _outside_address(flow.src)) is not None:
-            outside[_beside(flow.dst, "from")].add(address)
+            outside["from", keys.of(flow.dst)].add(address)
         if (address := _outside_address(flow.dst)) is not None:
-            outside[_beside(flow.src, "to")].add(address)
+            outside["to", keys.of(flow.src)].add(address)
     return {beside: fold_addresses(addresses) for beside, addresses in outside.items()}
-
-
-def _beside(end: Endpoint, way: str) -> tuple[str, EndKey]:
-    return (way, end_key(end))
 
 
 def _outside_address(end: Endpoint) -> str | None:
