@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,8 +13,8 @@ from flowdiag.analysis.options import EvidenceOptions, Progress, read_options
 from flowdiag.analysis.summaries import summaries, unrecorded
 from flowdiag.analysis.unread import HARMLESS, parse_warnings, said, worth_saying
 from flowdiag.cluster.live.options import ClusterOptions
-from flowdiag.cluster.manifests import Manifest
-from flowdiag.ingest import Gathered
+from flowdiag.cluster.manifests import Manifest, read_manifest
+from flowdiag.ingest import Detection, Gathered, InputKind
 from flowdiag.ingest.execute import detect_all, expect, run
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.remote import is_remote
@@ -22,8 +22,9 @@ from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.words import plural
 from flowdiag.tally import Tally
+from flowdiag.tally.collecting import uncollected
 
-__all__ = ["Evidence", "gather"]
+__all__ = ["Ahead", "Evidence", "gather"]
 
 
 class Evidence(Struct, kw_only=True):
@@ -59,6 +60,16 @@ class Evidence(Struct, kw_only=True):
         )
 
 
+class Ahead(Struct, frozen=True, kw_only=True):
+    """What is known of the inputs before the evidence is read, as `Evidence` has it."""
+
+    state: list[tuple[str, bytes]]
+    manifests: dict[str, Manifest]
+    taken: int | None
+    cnis: tuple[str, ...]
+    """CNIs whose formats were found; of some there may turn out to be no records."""
+
+
 def gather(
     paths: Sequence[str],
     *,
@@ -66,6 +77,7 @@ def gather(
     state_paths: Sequence[str] = (),
     live: ClusterOptions | None = None,
     progress: Progress | None = None,
+    meanwhile: Callable[[Ahead], None] | None = None,
 ) -> Evidence:
     """Read all inputs.
 
@@ -75,6 +87,7 @@ def gather(
         state_paths: cluster objects kept elsewhere; records among them are left alone.
         live: a cluster whose objects are read, after all others, so that they win.
         progress: told how far the reading is.
+        meanwhile: called while worker processes read the evidence; not at all where none do.
 
     Raises:
         ClusterError: the live cluster cannot be read.
@@ -99,7 +112,19 @@ def gather(
         lists = [one for one in detected if is_endpoint_list(one)]
         placed = place_agents(detected, state, lists, read)
         options = replace(options, endpoint_ids=placed.endpoint_ids)
-        outcome = run(sources, options, progress=progress, detected=placed.detected)
+        manifests = placed.manifests
+        taken = cluster.taken if cluster is not None else None
+
+        def beside() -> None:
+            for name, data in state:
+                if name not in manifests:
+                    manifests[name] = read_manifest(name, data)
+            if meanwhile is not None:
+                meanwhile(Ahead(state=state, manifests=manifests, taken=taken, cnis=_cnis(placed.detected)))
+
+        outcome = run(
+            sources, options, progress=progress, detected=placed.detected, meanwhile=uncollected()(beside)
+        )
         problems = [*worth_saying(problems, detected, lists), *outcome.problems]
         told = tuple(summaries(detected, outcome.tally, checksum=evidence.checksum))
         if cluster is not None:
@@ -122,8 +147,8 @@ def gather(
         tally=tally,
         inputs=(*(one for one in told if one.parser is not None or one.path in objects), *apart),
         state=state,
-        manifests=placed.manifests,
-        taken=cluster.taken if cluster is not None else None,
+        manifests=manifests,
+        taken=taken,
         cnis=tuple(sorted(cni for cni in cnis if cni)),
         first=min(firsts, default=None),
         last=max(lasts, default=None),
@@ -133,3 +158,9 @@ def gather(
         warnings=(*said(problems), *extra, *parse_warnings(tally)),
         looked_at=len(detected),
     )
+
+
+def _cnis(detected: Iterable[Detection]) -> tuple[str, ...]:
+    """CNIs whose formats the inputs have, by name."""
+    names = {one.parser for one in detected if one.kind is InputKind.EVIDENCE and one.parser is not None}
+    return tuple(sorted({cni for name in names if (cni := parser_named(name).cni)}))

@@ -19,7 +19,7 @@ from flowdiag.analysis.cautions import (
     without_ends,
     without_times,
 )
-from flowdiag.analysis.collect import Evidence, gather
+from flowdiag.analysis.collect import Ahead, Evidence, gather
 from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.marks import marks_of
 from flowdiag.analysis.no_denials import only_logged, what_to_collect
@@ -36,6 +36,7 @@ from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose import Context, broken_rules
 from flowdiag.diagnose.before import old_policies
 from flowdiag.diagnose.check import Scene
+from flowdiag.diagnose.registry import rules as rules_of_catalogue
 from flowdiag.model.errors import InputError
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
@@ -117,13 +118,35 @@ def _run(
     evidence = evidence or EvidenceOptions()
     options = state or StateOptions()
     selection = selection or Selection()
-    read = gather(paths, evidence=evidence, state_paths=options.paths, live=options.live, progress=progress)
+    drafts: list[State] = []
+
+    def compile_ahead(known: Ahead) -> None:
+        rules_of_catalogue()
+        if known.state:
+            drafts.append(compile_state(known.state, options, known.cnis, known.manifests, taken=known.taken))
+
+    read = gather(
+        paths,
+        evidence=evidence,
+        state_paths=options.paths,
+        live=options.live,
+        progress=progress,
+        meanwhile=compile_ahead,
+    )
     if stage is not None:
         stage("reading the cluster's objects")
     logged = [(seen.input, seen.event) for seen in read.tally.changes]
     with uncollected():
         known = (
-            compile_state(read.state, options, read.cnis, read.manifests, changes=logged, taken=read.taken)
+            compile_state(
+                read.state,
+                options,
+                read.cnis,
+                read.manifests,
+                changes=logged,
+                taken=read.taken,
+                draft=drafts[0] if drafts else None,
+            )
             if read.state
             else None
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -45,6 +45,7 @@ def compile_state(
     *,
     changes: Iterable[tuple[str, ChangeEvent]] = (),
     taken: int | None = None,
+    draft: State | None = None,
 ) -> State:
     """Read and compile.
 
@@ -55,13 +56,21 @@ def compile_state(
         manifests: what was read already, by name.
         changes: (input, event) of logs that may hold earlier versions of objects.
         taken: when the state was taken where `options` do not say, nanoseconds.
+        draft: what came of the same inputs and options before it was known which `changes` and `cnis` there are.
     """
-    known = manifests or {}
-    read = [known.get(name) or read_manifest(name, data) for name, data in inputs]
-    dumped, problems = merge_manifests(read, options.taken if options.taken is not None else taken)
+    dumped: Snapshot
+    problems: Sequence[StateProblem]
+    if draft is not None:
+        dumped, problems = draft.snapshot, draft.problems
+    else:
+        known = manifests or {}
+        read = [known.get(name) or read_manifest(name, data) for name, data in inputs]
+        dumped, problems = merge_manifests(read, options.taken if options.taken is not None else taken)
     snapshot = with_past(dumped, changes)
     forced = options.dialect != "auto"
     dialect = Dialect(options.dialect) if forced else detect_dialect(snapshot, cnis)
+    if draft is not None and snapshot is draft.snapshot and dialect is draft.dialect:
+        return draft
     pending = dialect is Dialect.CALICO and any(p.ref.kind.startswith("Staged") for p in snapshot.policies)
     blocks = options.ip_block_pods
     return State(

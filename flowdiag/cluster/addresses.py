@@ -55,14 +55,12 @@ def packed_ip(text: str) -> bytes | None:
             packed = ipaddress.ip_address(text).packed
         except ValueError:
             return None
-    return packed[len(_MAPPED) :] if packed.startswith(_MAPPED) else packed
+    return packed.removeprefix(_MAPPED)
 
 
 # "10.43.7.80": the only spelling of an IPv4 address, which is its own.  The standard library's objects take ten times
 # as long to tell that, and an export of a large cluster holds tens of thousands of addresses.
-_PLAIN_4 = re.compile(
-    r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?=[0-9])|\Z)){4}"
-).fullmatch
+_PLAIN_4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?=[0-9])|\Z)){4}").fullmatch
 # "2001:db8:1b::725", without a zone or an IPv4 address at its end
 _PLAIN_6 = re.compile(r"[0-9a-fA-F:]{2,39}").fullmatch
 _MAPPED = bytes(10) + b"\xff\xff"

@@ -249,7 +249,10 @@ class Resolver:
         key = (id(dst), distinct.port, distinct.protocol)
         known = self._backends.get(key)
         if known is None:
-            known = self._backends[key] = (dst, self._backend(dst, dst.service, distinct.port, distinct.protocol))
+            known = self._backends[key] = (
+                dst,
+                self._backend(dst, dst.service, distinct.port, distinct.protocol),
+            )
         pod = known[1]
         return (dst, None) if pod is None else (pod, dst)
 

@@ -22,7 +22,7 @@ from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import at_once
-from flowdiag.ingest.shares import SHARE_BYTES, expect_shares, fold_shares
+from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, expect_shares, fold_shares
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import unread_lines
 from flowdiag.ingest.years import with_years
@@ -114,6 +114,7 @@ def run(
     *,
     detected: Sequence[Detection] | None = None,
     part_bytes: int = PART_BYTES,
+    meanwhile: Meanwhile | None = None,
 ) -> Outcome:
     """Read all evidence among the sources.
 
@@ -123,6 +124,7 @@ def run(
         progress: called now and then, from this thread.
         detected: what `detect_all` said, if it was asked before; its problems are then the caller's.
         part_bytes: about the size of the byte ranges that plain files are cut into.
+        meanwhile: what the caller has to do beside; called where worker processes read, and nowhere else.
 
     Raises:
         UsageError: the forced format is unknown.
@@ -148,7 +150,8 @@ def run(
             fold_into(tally, part, problems, pace.inside(part))
             pace.done(part)
     elif workers > 1:
-        tally = _in_processes(evidence, options, problems, workers, min(part_bytes, SHARE_BYTES), pace)
+        part_bytes = min(part_bytes, SHARE_BYTES)
+        tally = _in_processes(evidence, options, problems, workers, part_bytes, pace, meanwhile)
     else:
         _here(evidence, options, problems, tally, pace)
     tally.rest()
@@ -273,6 +276,7 @@ def _in_processes(
     workers: int,
     part_bytes: int,
     pace: _Pace,
+    meanwhile: Meanwhile | None,
 ) -> Tally:
     """Share the work out; where a worker dies again at the same part, that one is lost."""
     before = len(problems)
@@ -283,7 +287,7 @@ def _in_processes(
         tally = Tally()
         _here(evidence, options, problems, tally, pace)
         return tally
-    tally, found, lost = fold_shares(all_of_them, workers, pace.told)
+    tally, found, lost = fold_shares(all_of_them, workers, pace.told, meanwhile)
     problems += found
     problems += [_unread(one.part, one.why) for one in lost]
     return tally

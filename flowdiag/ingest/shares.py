@@ -31,7 +31,7 @@ from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.errors import PluginError
 from flowdiag.tally import Tally
 
-__all__ = ["SHARE_BYTES", "expect_shares", "fold_shares"]
+__all__ = ["SHARE_BYTES", "Meanwhile", "expect_shares", "fold_shares"]
 
 SHARE_BYTES = 16 << 20
 """About the size of parts: what one worker can still be at while the others are done."""
@@ -48,6 +48,10 @@ _PATIENCE_S = 10.0
 
 Told = Callable[[int, str], None]
 """Called now and then with the bytes on disk that are done, and the name of an input at hand."""
+
+
+Meanwhile = Callable[[], None]
+"""Work that does not need what is being read."""
 
 
 class ShareFacts(Struct, frozen=True, array_like=True):
@@ -75,7 +79,7 @@ def expect_shares() -> None:
 
 
 def fold_shares(
-    parts: Sequence[Part], workers: int, told: Told | None
+    parts: Sequence[Part], workers: int, told: Told | None, meanwhile: Meanwhile | None = None
 ) -> tuple[Tally, list[InputProblem], list[Lost]]:
     """Fold all parts in worker processes.
 
@@ -83,10 +87,11 @@ def fold_shares(
         parts: the parts of all inputs in order, loose where they can be.
         workers: how many processes.
         told: how far it is.
+        meanwhile: what this process has to do beside, once they are at work.
     """
     with TemporaryDirectory(prefix="flowdiag-") as folder:
         team = _Team(parts, Path(folder), told)
-        died = team.work([None] * workers)
+        died = team.work([None] * workers, meanwhile)
         lost: dict[int, str] = {}
         while missing := [part for part in range(len(parts)) if part not in team.lines and part not in lost]:
             suspects = [part for part in missing if part in died]
@@ -116,8 +121,8 @@ class _Team:
         self.lines: dict[int, int] = {}
         """Lines of each part that was folded, by its number."""
 
-    def work(self, jobs: Sequence[Sequence[int] | None]) -> list[int]:
-        """Let a worker do each job: some parts, or for ``None`` the next that nobody has taken.
+    def work(self, jobs: Sequence[Sequence[int] | None], meanwhile: Meanwhile | None = None) -> list[int]:
+        """Let a worker do each job: some parts, or for ``None`` the next that nobody has taken; and this process `meanwhile`.
 
         Returns:
             For each worker that died the part that it was at, `_NONE` before the first.
@@ -136,6 +141,8 @@ class _Team:
                 process = context.Process(target=_work, args=given, daemon=True)
                 process.start()
                 running[process.sentinel] = (process, place, path)
+            if meanwhile is not None:
+                meanwhile()
             while running:
                 for sentinel in wait(list(running), timeout=_TOLD_S):
                     process, place, path = running.pop(sentinel)

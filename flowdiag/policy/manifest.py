@@ -62,7 +62,9 @@ def _plain_dumper() -> Any:
             if kind is str:
                 return yaml.ScalarNode(_STR, data)
             if kind is dict:
-                pairs = [(self.represent_data(key), self.represent_data(value)) for key, value in data.items()]
+                pairs = [
+                    (self.represent_data(key), self.represent_data(value)) for key, value in data.items()
+                ]
                 return yaml.MappingNode(_MAP, pairs, flow_style=False)
             if kind is list:
                 return yaml.SequenceNode(_SEQ, [self.represent_data(one) for one in data], flow_style=False)
@@ -73,6 +75,8 @@ def _plain_dumper() -> Any:
                 return super().resolve(kind, value, implicit)
             known = tags.get((value, implicit))
             if known is None:
+                if len(tags) >= _MEMORY:
+                    tags.clear()
                 known = tags[value, implicit] = super().resolve(kind, value, implicit)
             return known
 
@@ -83,3 +87,4 @@ def _plain_dumper() -> Any:
 
 _STR, _MAP, _SEQ = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
 _SHORT = 64
+_MEMORY = 1 << 14

@@ -40,7 +40,7 @@ def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
         if not only.buckets and not only.untimed:
             return []
         return [Paired(lane_direction(code), only.buckets, only.untimed, (only,))]
-    if any([lane.is_wide for lane in lanes.values()]):
+    if any(lane.is_wide for lane in lanes.values()):
         shift = 0
         for lane in lanes.values():
             lane.widen_to(0)

@@ -109,7 +109,9 @@ class Rows:
             of_rows, minutes = halves(keys)
             chosen = lanes[of_rows]
             found.append(_by_number(minutes[chosen], counts[chosen]))
-        return _by_number(*(np.concatenate(columns) for columns in zip(*found, strict=True))) if found else _NONE
+        return (
+            _by_number(*(np.concatenate(columns) for columns in zip(*found, strict=True))) if found else _NONE
+        )
 
     def _moved(self, renumbered: I64) -> Iterator[Piece]:
         for keys, counts in self.pieces:

@@ -88,7 +88,9 @@ class FlowView:
             for start, size in zip(begin[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
                 several = (notes.all[note] for note in told[start : start + size].tolist())
                 # As much as the lane's flow is going to have, wherever its lanes are.
-                self._note(found, int(ends[lanes[start]]), [name for note in several for name in of_note(note)])
+                self._note(
+                    found, int(ends[lanes[start]]), [name for note in several for name in of_note(note)]
+                )
         return found
 
     def _note(self, found: dict[int, set[str]], end: int, names: Collection[str]) -> None:

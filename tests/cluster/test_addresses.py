@@ -12,7 +12,9 @@ from flowdiag.cluster.addresses import canonical_ip, packed_ip
 addresses = st.ip_addresses().map(str) | st.ip_addresses(v=6).map(lambda one: one.exploded)
 near_misses = st.text("0123456789abcdefF:.%", max_size=24)
 groups = st.lists(st.sampled_from(["0", "1", "00", "ab", "FFFF", "", "12345"]), max_size=10).map(":".join)
-quads = st.lists(st.sampled_from(["0", "1", "01", "255", "256", "", "\u0661"]), min_size=3, max_size=5).map(".".join)
+quads = st.lists(st.sampled_from(["0", "1", "01", "255", "256", "", "\u0661"]), min_size=3, max_size=5).map(
+    ".".join
+)
 
 
 def spelled(text):

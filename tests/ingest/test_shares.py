@@ -79,10 +79,10 @@ def killed(monkeypatch, *deaths: int) -> list[list]:
     left = list(deaths)
     work = shares._Team.work
 
-    def watched(team, given):
+    def watched(team, given, meanwhile=None):
         jobs.append([None if job is None else list(job) for job in given])
         monkeypatch.setenv("FLOWDIAG_TEST_DIES_AT", ",".join(map(str, left)))
-        died = work(team, given)
+        died = work(team, given, meanwhile)
         for part in died:
             left.remove(part)
         return died

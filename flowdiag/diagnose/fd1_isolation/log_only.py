@@ -53,7 +53,7 @@ class LogOnlyPolicy(Rule):
         """See `Rule.diagnose`."""
         if not case.default_denied or not case.isolating:
             return
-        if any([ref.group not in _CALICO for ref in case.isolating]):
+        if any(ref.group not in _CALICO for ref in case.isolating):
             return
         if any(self._actions(case, ref) != {"Log"} for ref in case.isolating):
             return
