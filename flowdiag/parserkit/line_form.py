@@ -57,7 +57,11 @@ class Reading(Protocol):
         ...
 
     def amend(self, place: int, record: Record) -> None:
-        """Count this for a record up to the present one, of which `NOTHING` is given."""
+        """Count this for the line with this index, of which `NOTHING` was given."""
+        ...
+
+    def look_at(self, start: int, until: int) -> None:
+        """Have these lines looked at by the form's patterns, as if there were no `LineForm.whole`."""
         ...
 
 
@@ -88,6 +92,10 @@ class LineForm(Struct, frozen=True, kw_only=True):
     groups then, if the third is empty where a line is in no form and ``other`` the last."""
     flags_between: bytes = b", "
     """What parts the names of flags; words that other bytes part are none."""
+    whole: Callable[[bytes, Reading], bool] | None = None
+    """For `joined` records whose lines nearly always stand together: asked for all that a block says, it gives each such
+    record by `Reading.amend`, and other lines to `Reading.look_at` or `Reading.read`; `False` where it has given nothing and
+    the patterns are to look at all lines."""
     weighs: bool = False
     """A record may stand for several; their number is captured."""
     lines: int = 1

@@ -11,7 +11,7 @@ Folding so must give what reading and adding gives: a property test of each pars
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ from flowdiag.model.event import FlowEvent, TimeSource
 from flowdiag.model.time import NS
 from flowdiag.parserkit.block import Block, ParseContext, part_of
 from flowdiag.parserkit.known_lines import RANKS, Entry, Kept, Kind, Memory
-from flowdiag.parserkit.line_form import NOTHING, LineForm, Reading, Record
+from flowdiag.parserkit.line_form import NOTHING, LineForm, Record
 from flowdiag.parserkit.lines import cut_lines
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
@@ -89,8 +89,8 @@ class _Folding:
         self.form = form
         self.memory = memory
         self.times = TimesOfDay(form.clock, block)
-        self.out: list[Record] = []
-        """Records as `LineForm.joined` gives them."""
+        self.out: list[tuple[int, Record]] = []
+        """Records as `LineForm.joined` and `LineForm.whole` give them, by their line."""
 
     @cached_property
     def lines(self) -> list[bytes]:
@@ -115,18 +115,24 @@ class _Folding:
         # Without a time of its own or an envelope's.
         at, start, minute, marks = _NO_TIME, 0, 0, _MARKS[3]
         index, waiting = 0, -1
+        more_places = more_lines > 0
         records, first, last = 0, 1 << 63, -1
         rows: list[int] = []
         ats: list[int] = []
         flags_of: list[int] = []
-        found, second_look = self.cut(data)
+        second_look: _Match | None = None
         joined = form.joined is not None
-        if form.joined is not None:
-            found, second_look = self.joined(found, second_look, form.joined), None
-        for record in found:
+        placed: Iterable[tuple[int, Record]] = self.out
+        if not joined:
+            found, second_look = self.cut(data)
+            placed = enumerate(found)
+        elif form.whole is None or not form.whole(data, self):
+            self.look_at_all(data)
+        for place, record in placed:
             second, fraction, head, more, left, middle, right, what, verdict, words, rest, other = record
-            place = index
-            index += 1
+            if more_places:
+                place = index  # noqa: PLW2901 - where records have several lines
+            index = place + 1
             if not head:
                 again = second_look(other + b"\n") if second_look is not None else None
                 if again is None or not again[3]:
@@ -262,17 +268,26 @@ class _Folding:
                 return found, form.pattern.fullmatch
         return form.pattern.findall(data), None
 
-    def joined(
-        self, found: list[Record], second_look: _Match | None, join: Callable[[int, Record, Reading], Record]
-    ) -> list[Record]:
-        """Records with what the lines before make of them; all other lines are read."""
-        out = self.out
+    def look_at_all(self, data: bytes) -> None:
+        """Have all lines looked at; see `LineForm.joined`."""
+        found, second_look = self.cut(data)
+        self.join(found, 0, second_look)
+        if not self.block.data.endswith(b"\n"):
+            self.read(len(found), len(self.lines))
+
+    def look_at(self, start: int, until: int) -> None:
+        """See `Reading.look_at`."""
+        text = b"\n".join(self.lines[start:until]) + b"\n"
+        self.join(self.form.pattern.findall(text), start, None)
+
+    def join(self, found: list[Record], start: int, second_look: _Match | None) -> None:
+        """Keep records with what the lines before make of them, and read all other lines."""
+        join = self.form.joined
         waiting = -1
-        for place, record in enumerate(found):
+        for place, record in enumerate(found, start):
             if not record[2]:
                 again = second_look(record[-1] + b"\n") if second_look is not None else None
                 if again is None or not again[3]:
-                    out.append(NOTHING)
                     if waiting < 0:
                         waiting = place
                     continue
@@ -280,18 +295,15 @@ class _Folding:
             if waiting >= 0:
                 self.read(waiting, place)
                 waiting = -1
-            # The record itself may be amended, too.
-            out.append(NOTHING)
-            now = join(place, record, self)
+            now = join(place, record, self) if join is not None else NOTHING
             if now is not NOTHING:
-                out[place] = now
-        if waiting >= 0 or not self.block.data.endswith(b"\n"):
-            self.read(waiting if waiting >= 0 else len(found), len(self.lines))
-        return out
+                self.out.append((place, now))
+        if waiting >= 0:
+            self.read(waiting, start + len(found))
 
     def amend(self, place: int, record: Record) -> None:
         """See `Reading.amend`."""
-        self.out[place] = record
+        self.out.append((place, record))
 
     def instant(
         self, second: bytes, seconds: dict[bytes, tuple[int, int, int, _Marks]]

@@ -1,26 +1,28 @@
 """Joining a packet's usual lines by their bytes: only what is odd is read.
 
-A packet's lines stand close together, and those of the next one say the same but for the id, the moment and a port.
-`Joining` holds what was looked at until its verdict comes; whatever it cannot be sure of it hands over as lines, which
-the parser reads into its own state as if they had never been held.
+A packet's lines nearly always stand together, and those of the next one say the same but for the id, the moment and a
+port: one pattern cuts them all (`WHOLE`).  Where lines of several packets stand among each other, `Joining` holds what
+was looked at until its verdict comes; whatever it cannot be sure of it hands over as lines, which the parser reads into
+its own state as if they had never been held.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from msgspec import Struct
 
 from flowdiag.parserkit import NOTHING, Block, Reading, Record
 
-__all__ = ["FORM", "MOST_HELD", "Joining", "Stream", "is_one_stream"]
+__all__ = ["FORM", "MOST_HELD", "Joining", "Stream", "is_one_stream", "words_of"]
 
 MOST_HELD = 4096
 """Packets without a verdict that are remembered."""
 
-_KLOG = rb"([IWEF]\d{4} \d\d:\d\d:\d\d)\.(\d{6}) {1,8}\d{1,10} [\w.-]{1,80}:\d{1,7}\] "
+_KLOG = rb"([IWEF]\d{4} \d\d:\d\d:\d\d)\.(\d{6}) {1,8}\d{1,10} [A-Za-z0-9_.-]{1,80}:\d{1,7}\] "
 # Second, fraction, what the line is, then what each kind of line says, and other.
 # I0105 10:00:01.000001       1 engine.go:67] "Evaluating packet" id=9 direction="Egress" srcPod="shop/client" dstPod="shop/web" packet=<
 #         [9] 10.0.1.3:40243 10.0.2.2:8080 TCP
@@ -44,6 +46,34 @@ FORM = re.compile(
     rb"|([^\n]*))\n"
 )
 
+_HEAD = rb" {1,8}\d{1,10} [A-Za-z0-9_.-]{1,80}:\d{1,7}\] "
+# The lines of one packet with its verdict behind them: id, way and both pods, both addresses with their ports, protocol, the
+# lines of its bytes, of the verdict second, fraction and words, and whether one more line says that it is done; or another line.  What
+# is captured is looked at once, by `_SAID`: until then it may hold anything, newlines too.
+WHOLE = re.compile(
+    rb"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6}"
+    + _HEAD
+    + rb'"Evaluating packet" id='
+    + _ID
+    + rb' (direction="[^"]{1,10}" srcPod="[^"]{0,300}" dstPod="[^"]{0,300})" packet=<\n'
+    rb"\t\[\d{1,10}\] ([^:]{2,40}):(\d{1,5}) ([^:]{2,40}):(\d{1,5}) (.{1,16})\n((?:\t.*\n)* >\n)"
+    rb"([IWEF]\d{4} \d\d:\d\d:\d\d)\.(\d{6})"
+    + _HEAD
+    + rb'"(Packet (?:accepted by policy|denied by (?:e|in)gress policy))" id=\1\n'
+    rb"(?:[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6}"
+    + _HEAD
+    + rb'"(F)inished syncing packet" id=\1 duration="[^"\n]{0,40}" verdict="[a-z]{1,10}"\n|)'
+    rb"|(.*)\n"
+)
+_LOOKED_AT = b'"Evaluating packet" id='
+_BETWEEN = b"\xff"
+"""Stands between what a packet's lines say, and nowhere in it."""
+_SAID = re.compile(
+    rb'direction="([A-Za-z]{1,10})" srcPod="([!#-\[\]-~]{0,300})" dstPod="([!#-\[\]-~]{0,300})'
+    rb"\xff([0-9A-Fa-f.:]{2,60})\xff([0-9A-Fa-f.:]{2,60})\xff([A-Za-z0-9-]{1,16})"
+)
+_MOST_SAID = 100_000
+"""Of what packets say, so many are remembered; past it they are forgotten."""
 
 _PACKET = 10
 """The group that a line of addresses has, and no other line."""
@@ -64,7 +94,7 @@ class _Held(Struct):
     """A packet that was looked at: its two lines, and what they say."""
 
     place: int
-    pods: Record
+    pods: tuple[bytes, bytes, bytes]
     """Way, and both pods."""
     ends: Record | None = None
     before: _Held | None = None
@@ -81,20 +111,98 @@ class Joining:
 
     Args:
         stream: what the parser knows of it; packets in it are the parser's to judge.
+        said: what packets said and is known to be whole, for as long as the sink's numbers are good.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, said: dict[bytes, bool]) -> None:
         self._stream = stream
+        self._said = said
         self._held: dict[bytes, _Held] = {}
         self._latest: tuple[int, _Held] | None = None
         """The packet whose addresses must be on the line with this index."""
+        self._reading: Reading | None = None
 
-    def held(self) -> list[int]:
-        """Lines of what waits for its verdict, by index; they are the caller's to read now."""
-        lines = [place for one in self._held.values() for place in one.lines()]
+    @contextmanager
+    def held(self) -> Iterator[tuple[list[int], list[bytes]]]:
+        """Of what waits for its verdict, where its lines stand among all, to be read in this context."""
+        stream = self._stream
+        places = [place for one in self._held.values() for place in one.lines()]
+        latest, ended = stream.latest, self._latest is None
         self._held.clear()
         self._latest = None
-        return lines
+        yield places, self._reading.lines if places and self._reading is not None else []
+        if ended:
+            # Other lines have followed the last of them: what is indented from here on is not its text.
+            stream.latest = latest
+
+    def whole(self, data: bytes, reading: Reading) -> bool:
+        """See `flowdiag.parserkit.LineForm.whole`."""
+        if _LOOKED_AT not in data:
+            return False
+        found = WHOLE.findall(data)
+        if len(found) * 2 > data.count(b"\n"):
+            # Lines of several packets stand among each other, nearly everywhere.
+            return False
+        stream, held, said_before, give, join = (
+            self._stream,
+            self._held,
+            self._said,
+            reading.amend,
+            _BETWEEN.join,
+        )
+        packets = stream.packets
+        place, waiting = 0, -1
+        for record in found:
+            start = place
+            if not record[0]:
+                place += 1
+                if waiting < 0:
+                    waiting = start
+                continue
+            (
+                number,
+                pods,
+                src,
+                sport,
+                dst,
+                dport,
+                protocol,
+                dump,
+                second,
+                fraction,
+                words,
+                done,
+                _,
+            ) = record
+            verdict = start + 2 + dump.count(b"\n")
+            place = verdict + (2 if done else 1)
+            said = join((pods, src, dst, protocol))
+            if not (said in said_before or self._is_whole(said)):
+                if waiting < 0:
+                    waiting = start
+                continue
+            if waiting >= 0:
+                reading.look_at(waiting, start)
+                waiting = -1
+            if (packets or held) and (
+                number in held or int(number) in packets or len(packets) + len(held) >= MOST_HELD
+            ):
+                waiting = start
+                continue
+            stream.latest = self._latest = None
+            give(verdict, (second, fraction, words, said, sport, b"", dport, b"", b"", b"", b"", b""))
+        if waiting >= 0:
+            reading.look_at(waiting, place)
+        if not data.endswith(b"\n"):
+            reading.read(place, place + 1)
+        return True
+
+    def _is_whole(self, said: bytes) -> bool:
+        if _SAID.fullmatch(said) is None:
+            return False
+        if len(self._said) >= _MOST_SAID:
+            self._said.clear()
+        return self._said.setdefault(said, True)
 
     def joined(self, place: int, record: Record, reading: Reading) -> Record:
         """See `flowdiag.parserkit.LineForm.joined`."""
@@ -124,12 +232,13 @@ class Joining:
             reading.read(place, place + 1)
         return NOTHING
 
-    def _look(self, place: int, number: bytes, pods: Record, reading: Reading) -> Record:
+    def _look(self, place: int, number: bytes, pods: tuple[bytes, bytes, bytes], reading: Reading) -> Record:
         before = self._held.get(number)
         full = len(self._stream.packets) + len(self._held) >= MOST_HELD
         if full or int(number) in self._stream.packets or (before is not None and before.before is not None):
             reading.read(place, place + 1)
             return NOTHING
+        self._reading = reading
         one = _Held(place, pods, before=before)
         self._held.pop(number, None)
         self._held[number] = one
@@ -144,8 +253,9 @@ class Joining:
             return NOTHING
         del self._held[number]
         src, sport, dst, dport, protocol = one.ends
-        pods = b" ".join(one.pods)
-        return (record[0], record[1], words, pods, sport, src, dport, dst, protocol, b"", b"", b"")
+        pods = b'direction="%s" srcPod="%s" dstPod="%s' % one.pods
+        said = _BETWEEN.join((pods, src, dst, protocol))
+        return (record[0], record[1], words, said, sport, b"", dport, b"", b"", b"", b"", b"")
 
 
 def is_one_stream(block: Block) -> bool:
@@ -154,3 +264,9 @@ def is_one_stream(block: Block) -> bool:
     return columns is None or all(
         column is None or len(set(column)) <= 1 for column in (columns.node, columns.pod)
     )
+
+
+def words_of(said: bytes) -> tuple[str, ...]:
+    """Way, both pods, both addresses and the protocol of a record that `Joining` gave."""
+    match = _SAID.fullmatch(said)
+    return () if match is None else tuple(part.decode() for part in match.groups())

@@ -1,53 +1,32 @@
-"""Parser of kube-network-policies' log, also inside kindnet, Talos (1.13 and later) and flannel's chart.
-
-Format: kubernetes-sigs/kube-network-policies ``pkg/networkpolicy`` and ``pkg/dataplane``, v0.3 to v1.1.1, klog text or JSON.
-A verdict's line has no addresses: it is joined, by the id of the packet, to the latest "Evaluating packet" before it from
-the same container.  Ids restart with the process and wrap.  No policy is ever named.
-"""
+"""Parser of kube-network-policies' log, also inside kindnet, Talos (1.13 and later) and flannel's chart."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from flowdiag.parserkit import (
+    GROUPS,
     KLOG_BYTES,
     Block,
-    Cause,
-    Direction,
     Event,
-    FlowEvent,
     FlowSink,
-    Frame,
     LineEnvelope,
     LineForm,
-    LogEvent,
     ParseContext,
-    ParseWarning,
-    Peer,
     Record,
-    Verdict,
-    canonical_ip,
-    cut_lines,
     decode,
     fold_forms,
-    frame,
-    integer_of,
     iter_lines,
-    json_object,
-    object_of,
     part_of,
-    port_number,
-    protocol_name,
-    read_klog,
     seek,
-    text_of,
     yearless_instant,
 )
-from flowdiag_parsers.kindnet.known_packets import FORM, MOST_HELD, Joining, is_one_stream
+from flowdiag_parsers.kindnet.judged import Streams, read_known, read_line, stream_of, unjudged
+from flowdiag_parsers.kindnet.known_packets import FORM, Joining, is_one_stream, words_of
 
 __all__ = ["KubeNetworkPolicies"]
 
@@ -55,55 +34,7 @@ _SNIFF = re.compile(
     rb'"?Evaluating packet"? (?:\[\d|id=|srcPod=)|"Packet (?:denied by (?:egress|ingress) policy|accepted by policy)"'
     rb'|"msg"\s{0,4}:\s{0,4}"Evaluating packet"|Finished syncing packet"? (?:\d|id=)|"msg"\s{0,4}:\s{0,4}"Packet (?:denied|accepted) by'
 )
-# '"Evaluating packet" id=9 direction="Egress" srcPod="default/frontend" dstPod="default/backend" packet=<'   v0.9
-_FIELD = re.compile(
-    r'(?:^| )(?P<key>[A-Za-z]{1,20})=(?:"(?P<quoted>(?:[^"\\]|\\.){0,400})"|(?P<bare>\S{1,400}))'
-)
-_MESSAGE = re.compile(r'"(?P<msg>(?:[^"\\]|\\.){1,400})"')
-# "        [9] 10.0.1.3:40243 10.0.2.2:8080 TCP"          line after packet=<, any version
-# "Evaluating packet [9] 10.0.1.3:40243 10.0.2.2:8080 TCP"   v0.3 to v0.6
-_PACKET = re.compile(
-    r"\[(?P<id>\d{1,10})\] (?P<src>[0-9A-Fa-f.:]{2,60}):(?P<sport>\d{1,5}) (?P<dst>[0-9A-Fa-f.:]{2,60}):(?P<dport>\d{1,5})"
-    r" (?P<proto>[A-Za-z0-9-]{1,16})"
-)
-# "[Packet 9] Egress NetworkPolicies: 1 Allowed: false"   v0.3 to v0.6
-_OLD_STEP = re.compile(
-    r"\[Packet (?P<id>\d{1,10})\] (?P<way>Egress|Ingress) NetworkPolicies: \d{1,6} Allowed: (?P<allowed>true|false)"
-)
-# "Finished syncing packet 9 took: 1.2ms accepted: false"   v0.1 to v0.6
-_OLD_END = re.compile(
-    r"Finished syncing packet (?P<id>\d{1,10}) took: \S{1,30} accepted: (?P<accepted>true|false)"
-)
-_WAYS = {"egress": Direction.EGRESS, "ingress": Direction.INGRESS}
-_UNNUMBERED = -1
-_LEVELS = ("info", "warning", "error", "fatal")
-
-
-class _Packet(Struct):
-    """What is known of a packet that is being judged."""
-
-    shared: Frame
-    src: Peer = Peer()
-    dst: Peer = Peer()
-    protocol: str | None = None
-    way: Direction | None = None
-    refused: Direction | None = None
-    src_pod: str | None = None
-    dst_pod: str | None = None
-    before: _Packet | None = None
-    """What had this id before and was not judged: the same packet in the other direction, or one of long ago."""
-
-    def same(self, other: _Packet) -> bool:
-        """Whether both are records of one packet, as far as they tell."""
-        return (self.src, self.dst, self.protocol) == (other.src, other.dst, other.protocol)
-
-
-class _Stream(Struct):
-    """One container's records so far."""
-
-    packets: dict[int, _Packet]
-    latest: int | None = None
-    """Id of the packet whose indented text may follow."""
+_HEAD, _SAID, _LEFT, _RIGHT = (GROUPS.index(name) for name in ("head", "more", "left", "right"))
 
 
 class KubeNetworkPolicies:
@@ -124,18 +55,13 @@ class KubeNetworkPolicies:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per verdict, and one without for a packet whose verdict is not there."""
-        streams: dict[tuple[str | None, str | None], _Stream] = context.memory.setdefault("knp", {})
+        streams: Streams = context.memory.setdefault("knp", {})
         for index, line in iter_lines(block):
-            if not line.strip():
-                continue
-            around = block.of_line(index)
-            stream = streams.setdefault((around.node, around.pod), _Stream({}))
-            yield from _line_events(decode(line), stream, around, context)
+            if line.strip():
+                around = block.of_line(index)
+                yield from read_line(decode(line), stream_of(streams, around), around, context)
         if block.last:
-            for stream in streams.values():
-                for packet in stream.packets.values():
-                    yield from _unjudged(packet)
-            streams.clear()
+            yield from unjudged(streams)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first verdict of each kind, and what is odd."""
@@ -144,12 +70,15 @@ class KubeNetworkPolicies:
             for event in self.parse(block, with_raw):
                 sink.add(event)
             return
-        streams: dict[tuple[str | None, str | None], _Stream] = context.memory.setdefault("knp", {})
-        around = block.of_line(0)
-        joining = Joining(streams.setdefault((around.node, around.pod), _Stream({})))
+        streams: Streams = context.memory.setdefault("knp", {})
+        joining = Joining(stream_of(streams, block.of_line(0)), sink.memo.setdefault("packets", {}))
         through = _Through(self, block, joining)
         form = LineForm(
-            pattern=FORM, clock=_second_of(context), read=_reader(with_raw), joined=joining.joined
+            pattern=FORM,
+            clock=_second_of(context),
+            read=_reader(with_raw),
+            joined=joining.joined,
+            whole=joining.whole,
         )
         fold_forms(through, block, context, sink, form)
         for event in through.parse(Block(data=b"", last=block.last), with_raw):
@@ -166,10 +95,9 @@ class _Through(KubeNetworkPolicies):
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """As `KubeNetworkPolicies.parse`."""
-        held = self._joining.held()
-        lines = cut_lines(self._block.data) if held else []
-        for place in held:
-            yield from self._parser.parse(part_of(self._block, lines, place, place + 1), context)
+        with self._joining.held() as (held, lines):
+            for place in held:
+                yield from self._parser.parse(part_of(self._block, lines, place, place + 1), context)
         yield from self._parser.parse(block, context)
 
 
@@ -186,239 +114,17 @@ def _reader(context: ParseContext) -> Callable[[bytes, LineEnvelope, Record], It
     """Reads a verdict's line that `Joining` joined."""
 
     def read(line: bytes, around: LineEnvelope, record: Record) -> Iterator[Event]:
-        text = decode(line)
-        header = read_klog(text, context)
-        if header is None:
-            return
-        _, _, words, pods, sport, src, dport, dst, protocol, *_ = (part.decode() for part in record)
-        way, src_pod, dst_pod = pods.split(" ")
-        lowered = words.lower()
-        one = _Packet(
-            frame(around, context, text, header.at, source=header.time_source),
-            _address(src, sport),
-            _address(dst, dport),
-            protocol_name(protocol),
-            _WAYS.get(way.lower()),
-            src_pod=src_pod,
-            dst_pod=dst_pod,
+        way, src_pod, dst_pod, src, dst, protocol = words_of(record[_SAID])
+        yield from read_known(
+            decode(line),
+            around,
+            context,
+            words=record[_HEAD].decode(),
+            way=way,
+            pods=(src_pod, dst_pod),
+            src=(src, record[_LEFT].decode()),
+            dst=(dst, record[_RIGHT].decode()),
+            protocol=protocol,
         )
-        accepted = "accepted" in lowered
-        told = _WAYS["egress"] if "egress" in lowered else _WAYS["ingress"]
-        verdict = Verdict.ALLOWED if accepted else Verdict.DENIED
-        yield _flow(one, one.shared, verdict, None if accepted else told, words)
 
     return read
-
-
-def _line_events(text: str, stream: _Stream, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:
-    if text.startswith("{"):
-        record = json_object(text)
-        if record is None:
-            shared = frame(around, context, text)
-            yield ParseWarning(**shared, code="malformed-json", message="not a whole record")
-            return
-        yield from _json_record(record, text, stream, around, context)
-        return
-    header = read_klog(text, context)
-    if header is None:
-        # The packet's own line, indented below the record that announced it.
-        packet = _PACKET.search(text, 0, 200) if text[:1] in " \t" else None
-        if packet is not None and stream.latest is not None:
-            _fill(stream, packet, stream.latest)
-        return
-    shared = frame(around, context, text, header.at, source=header.time_source)
-    body = text[header.end :]
-    stream.latest = None
-    old = _PACKET.search(body, 0, 300) if body.startswith("Evaluating packet [") else None
-    if old is not None:
-        number = int(old["id"])
-        yield from _open(stream, number, shared)
-        _fill(stream, old, number)
-        return
-    step = _OLD_STEP.search(body, 0, 200)
-    if step is not None:
-        found = stream.packets.get(int(step["id"]))
-        if found is not None and step["allowed"] == "false":
-            found.refused = _WAYS[step["way"].lower()]
-        return
-    end = _OLD_END.search(body, 0, 200)
-    if end is not None:
-        yield from _judged(stream, int(end["id"]), shared, end[0], accepted=end["accepted"] == "true")
-        return
-    message = _MESSAGE.match(body)
-    if message is None:
-        yield _message(body, header.level, shared)
-        return
-    fields = {match["key"]: _value(match) for match in _FIELD.finditer(body, message.end(), 4000)}
-    yield from _record(message["msg"], fields, stream, shared, header.level)
-
-
-def _value(match: re.Match[str]) -> str:
-    return match["quoted"] if match["quoted"] is not None else match["bare"]
-
-
-def _json_record(
-    record: dict[str, Any], text: str, stream: _Stream, around: LineEnvelope, context: ParseContext
-) -> Iterator[Event]:
-    # {"ts":1752314032257.8,"caller":"networkpolicy/engine.go:1","msg":"Evaluating packet","v":2,"id":9,"direction":"Egress",
-    #  "srcPod":"default/frontend","dstPod":"default/backend","packet":{"ID":9,"Family":"IPv4","SrcIP":"10.0.1.3",...}}   v0.9
-    shared = frame(around, context, text, _millis(record.get("ts")))
-    message = text_of(record, "msg") or ""
-    packet = object_of(record, "packet")
-    fields = {key: str(value)[:400] for key, value in record.items() if isinstance(value, str | int)}
-    if packet and "id" not in fields:
-        fields["id"] = str(integer_of(packet, "ID") or "")
-    if message == "Evaluating packet" and packet:
-        number = _number(fields.get("id"))
-        if number is not None:
-            yield from _open(stream, number, shared)
-            one = stream.packets[number]
-            one.protocol = protocol_name(text_of(packet, "Proto") or "")
-            one.src = _address(text_of(packet, "SrcIP"), integer_of(packet, "SrcPort"))
-            one.dst = _address(text_of(packet, "DstIP"), integer_of(packet, "DstPort"))
-    level = "error" if "err" in record else "info"
-    yield from _record(message, fields, stream, shared, level)
-
-
-def _record(
-    message: str, fields: dict[str, str], stream: _Stream, shared: Frame, level: str
-) -> Iterator[Event]:
-    number = _number(fields.get("id"))
-    if message == "Evaluating packet":
-        # v0.7 and v0.8: the id stands in the indented text only
-        number = _UNNUMBERED if number is None else number
-        if number not in stream.packets or stream.packets[number].shared["line"] != shared["line"]:
-            yield from _open(stream, number, shared)
-        one = stream.packets[number]
-        one.way = _WAYS.get(fields.get("direction", "").lower())
-        one.src_pod, one.dst_pod = fields.get("srcPod"), fields.get("dstPod")
-        stream.latest = number
-        return
-    lowered = message.lower()
-    if number is not None and lowered.startswith("packet denied by"):
-        way = _WAYS["egress"] if "egress" in lowered else _WAYS["ingress"] if "ingress" in lowered else None
-        yield from _judged(stream, number, shared, message, accepted=False, way=way)
-    elif number is not None and lowered.startswith("packet accepted by"):
-        yield from _judged(stream, number, shared, message, accepted=True)
-    elif number is not None and lowered in ("egress networkpolicies", "ingress networkpolicies"):
-        found = stream.packets.get(number)
-        if found is not None and fields.get("allowed", "").lower() == "false":
-            found.refused = _WAYS[lowered.split()[0]]
-    elif lowered.startswith("finished syncing packet"):
-        verdict = fields.get("verdict", "").lower()
-        # v0.9 and later says "Packet denied" before; then the packet is judged and forgotten already.
-        if number is not None and number in stream.packets and verdict in ("drop", "accept"):
-            yield from _judged(stream, number, shared, f"{message} {verdict}", accepted=verdict == "accept")
-    else:
-        yield _message(message, level, shared, fields)
-
-
-def _open(stream: _Stream, number: int, shared: Frame) -> Iterator[Event]:
-    before = stream.packets.pop(number, None)
-    if before is not None and before.before is not None:
-        yield from _prior(before)
-        before.before = None
-    if len(stream.packets) >= MOST_HELD:
-        yield from _unjudged(stream.packets.pop(next(iter(stream.packets))))
-    stream.packets[number] = _Packet(shared=shared, before=before)
-
-
-def _fill(stream: _Stream, packet: re.Match[str], number: int) -> None:
-    """Take the addresses; an id that was unknown until here is known now."""
-    one = stream.packets.get(number)
-    if one is None:
-        return
-    one.src = _address(packet["src"], packet["sport"])
-    one.dst = _address(packet["dst"], packet["dport"])
-    one.protocol = protocol_name(packet["proto"])
-    if number == _UNNUMBERED:
-        own = int(packet["id"])
-        one = stream.packets.pop(_UNNUMBERED)
-        one.before = stream.packets.pop(own, None)
-        stream.packets[own] = one
-    stream.latest = None
-
-
-def _judged(
-    stream: _Stream, number: int, shared: Frame, words: str, *, accepted: bool, way: Direction | None = None
-) -> Iterator[Event]:
-    one = stream.packets.pop(number, None)
-    if one is None or one.src.ip is None:
-        yield ParseWarning(
-            **shared,
-            code="verdict-without-packet",
-            message=f"nothing before says which packet {number} is: {words[:80]}",
-        )
-        return
-    yield from _prior(one)
-    yield _flow(
-        one,
-        shared,
-        Verdict.ALLOWED if accepted else Verdict.DENIED,
-        None if accepted else way or one.refused or one.way,
-        words,
-    )
-
-
-def _prior(one: _Packet) -> Iterator[Event]:
-    """An earlier packet with the same id, whose verdict is not in the log."""
-    if one.before is not None and not one.same(one.before):
-        yield from _unjudged(one.before)
-
-
-def _unjudged(one: _Packet) -> Iterator[Event]:
-    """A packet that was looked at, and of which no verdict follows."""
-    yield from _prior(one)
-    if one.src.ip is not None:
-        yield _flow(one, one.shared, Verdict.UNKNOWN, one.way, None)
-
-
-def _flow(
-    one: _Packet, shared: Frame, verdict: Verdict, way: Direction | None, words: str | None
-) -> FlowEvent:
-    denied = verdict is Verdict.DENIED
-    return FlowEvent(
-        **shared,
-        src=_pod(one.src, one.src_pod),
-        dst=_pod(one.dst, one.dst_pod),
-        protocol=one.protocol,
-        direction=way,
-        verdict=verdict,
-        verdict_raw=words[:120] if words else None,
-        cause=Cause.POLICY if denied else None,
-        reason="policy-denied" if denied else None,
-    )
-
-
-def _pod(peer: Peer, name: str | None) -> Peer:
-    """``namespace/name``, or the word ``external``."""
-    namespace, slash, pod = (name or "").partition("/")
-    if not slash or not namespace or not pod:
-        return peer
-    return Peer(ip=peer.ip, port=peer.port, namespace=namespace, pod=pod)
-
-
-def _address(ip: str | None, port: str | int | None) -> Peer:
-    return Peer(ip=canonical_ip(ip) if ip else None, port=port_number(port) or None)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 11 else None
-
-
-def _millis(value: object) -> int | None:
-    """``ts`` is milliseconds since the epoch, with a fraction."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 7e12:
-        return None
-    return round(value * 1000) * 1000
-
-
-def _message(body: str, level: str, shared: Frame, fields: dict[str, str] | None = None) -> LogEvent:
-    return LogEvent(
-        **shared,
-        level=level if level in _LEVELS else None,
-        component="kube-network-policies",
-        message=body[:2000],
-        fields=fields or {},
-        signal="agent-started" if body.startswith("Starting kube-network-policies") else None,
-    )

@@ -26,7 +26,7 @@ from flowdiag.parserkit import (
     yearless_instant,
 )
 
-__all__ = ["FORM", "QUICK", "PacketLine", "packet_key", "policy_of", "read_packet_line", "second_of"]
+__all__ = ["FORM", "PAIR", "QUICK", "PacketLine", "packet_key", "policy_of", "read_packet_line", "second_of"]
 
 # "Nov  3 16:23:17 ip-172-31-34-84 DROP by policy default/web IN=cni0 OUT=cni0 MAC=... SRC=10.42.0.9 DST=10.42.0.10 LEN=60 TOS=00
 #  PREC=0x00 TTL=64 ID=18210 DF PROTO=TCP SPT=35218 DPT=80 SEQ=949388975 ACK=0 WINDOW=62377 SYN URGP=0 MARK=0 "   ulogd 2.0.7, k3s 1.25
@@ -65,6 +65,16 @@ def _whole(flags: bytes) -> re.Pattern[bytes]:
 FORM = _whole(rb"(?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)){0,8}")
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 QUICK = _whole(rb" SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|")
+# A policy's line and the last rule's of the same packet behind it, to the letter: groups as `FORM` has them, with the text of
+# the packet before its interfaces; or one other line.
+PAIR = re.compile(
+    rb"(?:([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)() ([A-Za-z0-9][A-Za-z0-9_.-]{0,252})"
+    rb" (DROP by policy [!-.0-~]{1,63}(?:/[!-~]{0,60}|))"
+    rb" (?=(IN=.*\n))IN=([!-~]{0,64}) OUT=([!-~]{0,64})(?: MAC=[0-9a-f:]{0,80}|) {1,2}SRC=([0-9.]{7,15}) DST=([0-9.]{7,15})"
+    rb" LEN=\d{1,6} TOS=[0-9A-F]{2} PREC=0x[0-9A-F]{2} TTL=\d{1,3} ID=(\d{1,5})(?: DF|)"
+    rb" PROTO=(TCP|UDP) SPT=(\d{1,5}) DPT=(\d{1,5})(?: SEQ=\d{1,10} ACK=\d{1,10} WINDOW=\d{1,5}( SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|)"
+    rb" URGP=\d{1,5}| LEN=\d{1,6})(?: MARK=[0-9a-fx]{1,10}|) ?\n\1 \3  \5|(.*)\n)"
+)
 
 _SHORTENED = 47
 """k3s keeps 48 characters of ``namespace/name`` (the kernel keeps 64 of a prefix): at this length a part may be missing."""

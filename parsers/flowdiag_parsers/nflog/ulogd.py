@@ -43,6 +43,7 @@ from flowdiag.parserkit import (
 )
 from flowdiag_parsers.nflog.packet_line import (
     FORM,
+    PAIR,
     QUICK,
     PacketLine,
     packet_key,
@@ -149,30 +150,15 @@ class UlogdPackets:
             if packet is not None:
                 yield _told(packet, _frame(packet, around, with_raw, text), record[_REST])
 
-        def joined(place: int, record: Record, reading: Reading) -> Record:
-            second, _, host, prefix, entered, left, src, dst, number, proto, sport, dport, flags, _ = record
-            if second[:3] not in _MONTHS:
-                # No stamp: its words belong to the prefix.
-                reading.read(place, place + 1)
-                return NOTHING
-            state.amend = reading.amend
-            now = _taken(
-                state,
-                packet_key((host, entered, src, sport, dst, dport, proto, number)),
-                _Known(
-                    place,
-                    prefix,
-                    (second, b"", host, entered, sport, src, dport, dst, left, flags, proto, b""),
-                ),
-            )
-            queue = state.queue
-            if queue and (queue[0].events is not None or queue[0].number < state.number - _WAIT):
-                for event in _ready(state, state.number - _WAIT):
-                    sink.add(event)
-            return now
-
+        taking = _Taking(state, sink)
         form = LineForm(
-            pattern=FORM, quick=QUICK, clock=second_of(context), read=read, joined=joined, flags_between=b" "
+            pattern=FORM,
+            quick=QUICK,
+            clock=second_of(context),
+            read=read,
+            joined=taking.joined,
+            whole=taking.whole,
+            flags_between=b" ",
         )
         fold_forms(self, block, context, sink, form)
         state.amend = None
@@ -189,6 +175,99 @@ class UlogdPackets:
         if block.last:
             for event in _ready(state, state.number):
                 sink.add(event)
+
+
+class _Taking:
+    """Takes lines that are only counted."""
+
+    def __init__(self, state: _State, sink: FlowSink) -> None:
+        self._state = state
+        self._sink = sink
+
+    def joined(self, place: int, record: Record, reading: Reading) -> Record:
+        """See `LineForm.joined`."""
+        second, _, host, prefix, entered, left, src, dst, number, proto, sport, dport, flags, _ = record
+        if second[:3] not in _MONTHS:
+            # No stamp: its words belong to the prefix.
+            reading.read(place, place + 1)
+            return NOTHING
+        state = self._state
+        state.amend = reading.amend
+        now = _taken(
+            state,
+            packet_key((host, entered, src, sport, dst, dport, proto, number)),
+            _Known(
+                place,
+                prefix,
+                (second, b"", host, entered, sport, src, dport, dst, left, flags, proto, b""),
+            ),
+        )
+        self._tell()
+        return now
+
+    def whole(self, data: bytes, reading: Reading) -> bool:
+        """See `LineForm.whole`: pairs of lines that settle each other at once."""
+        found = PAIR.findall(data)
+        lines = data.count(b"\n")
+        if len(found) * 4 > lines * 3:
+            # Less than half of the lines stand in pairs.
+            return False
+        state = self._state
+        state.amend = give = reading.amend
+        join = _BETWEEN.join
+        place, waiting = 0, -1
+        for (
+            second,
+            _,
+            host,
+            prefix,
+            _,
+            entered,
+            left,
+            src,
+            dst,
+            number,
+            proto,
+            sport,
+            dport,
+            flags,
+            _,
+        ) in found:
+            start = place
+            place += 2 if second else 1
+            if not second or second[:3] not in _MONTHS:
+                if waiting < 0:
+                    waiting = start
+                continue
+            if waiting >= 0:
+                reading.look_at(waiting, start)
+                waiting = -1
+            if (
+                state.open
+                and packet_key((host, entered, src, sport, dst, dport, proto, number)) in state.open
+            ):
+                # Other policies of the packet were told before.
+                waiting = start
+                continue
+            state.number += 2
+            told = join((_VERDICT, proto, prefix))
+            give(start, (second, b"", host, entered, sport, src, dport, dst, left, flags, told, b""))
+            told = join((_DROP, proto))
+            give(start + 1, (second, b"", host, entered, sport, src, dport, dst, left, flags, told, b""))
+            if state.queue:
+                self._tell()
+        if waiting >= 0:
+            reading.look_at(waiting, place)
+        if not data.endswith(b"\n"):
+            reading.read(place, place + 1)
+        return True
+
+    def _tell(self) -> None:
+        """Tell what waits no longer."""
+        state, queue = self._state, self._state.queue
+        if queue and (queue[0].events is not None or queue[0].number < state.number - _WAIT):
+            for event in _ready(state, state.number - _WAIT):
+                self._sink.add(event)
 
 
 _MONTHS = frozenset(name.encode() for name in MONTHS)
@@ -211,13 +290,14 @@ def _taken(state: _State, key: bytes, known: _Known) -> Record:
     return _as(known.record, _DROP)
 
 
-def _as(record: Record, what: bytes) -> Record:
-    return (*record[:_REST], what, b"")
+def _as(record: Record, what: bytes, *prefixes: bytes) -> Record:
+    """A record whose ``rest`` is the protocol, as one that is counted as this."""
+    return (*record[:_REST], _BETWEEN.join((what, record[_REST], *prefixes)), b"")
 
 
 def _told(packet: PacketLine, shared: Frame, what: bytes) -> FlowEvent:
     """The event of a line that was counted as this."""
-    word, *prefixes = what.split(_BETWEEN)
+    word, _, *prefixes = what.split(_BETWEEN)
     if word == _LOGGED:
         return _unrefused(packet, shared)
     hits = tuple(hit for prefix in prefixes if (hit := policy_of(prefix.decode())) is not None)
@@ -249,8 +329,7 @@ def _ready(state: _State, before: int) -> Iterator[Event]:
             for late in state.open.pop(slot.key, []):
                 late.events = (_unrefused(*late.line),) if late.line is not None else ()
                 if late.known is not None and state.amend is not None:
-                    what = _BETWEEN.join((_LOGGED, late.known.prefix))
-                    state.amend(late.known.place, _as(late.known.record, what))
+                    state.amend(late.known.place, _as(late.known.record, _LOGGED, late.known.prefix))
         yield from slot.events or ()
 
 
@@ -268,8 +347,7 @@ def _settle_refused(slots: list[_Slot], amend: Callable[[int, Record], None] | N
             _refusal(*first.line, Witness.VERDICT, tuple(hit for hit in hits if hit is not None)),
         )
     elif first.known is not None and amend is not None:
-        what = _BETWEEN.join((_VERDICT, *prefixes))
-        amend(first.known.place, _as(first.known.record, what))
+        amend(first.known.place, _as(first.known.record, _VERDICT, *prefixes))
 
 
 def _refusal(
