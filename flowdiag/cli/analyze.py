@@ -68,7 +68,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         everything=given["everything"],
         columns=tuple(filter(None, (given["columns"] or "").split(","))),
     )
-    check_outputs(stdout, files, display)
+    check_outputs(stdout, files, display, (*paths, *given["state"]))
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     return_freed_memory()
     with progress() as show:

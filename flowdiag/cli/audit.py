@@ -136,7 +136,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     display = display_options(
         zone=given["display_zone"], verbose=given["verbose"], everything=given["everything"]
     )
-    check_outputs(stdout, files, display)
+    check_outputs(stdout, files, display, (*paths, *given["state"], given["history"]))
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     return_freed_memory()
     if not paths and state.live is None:

@@ -58,7 +58,7 @@ def command(old: str, new: str, **given: Any) -> int:
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     if old == new == "-":
         raise UsageError("only one of the reports can come from standard input")
-    check_files(files)
+    check_files(files, (old, new))
     before, after = whole_report(old), whole_report(new)
     found = diff_reports(before, after)
     options = display_options(everything=given["everything"])

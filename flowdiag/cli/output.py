@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import click
 
 from flowdiag.cli.messages import say
-from flowdiag.deliver.files import check_writable, write_file
+from flowdiag.deliver.files import check_no_input, check_writable, write_file
 from flowdiag.model.errors import FlowdiagError, UsageError
 from flowdiag.model.report import Report
 from flowdiag.parserkit.registry import available, load
@@ -28,6 +29,8 @@ __all__ = [
     "write_files",
     "write_report",
 ]
+
+_SURE = 0.6
 
 Stage = Callable[[str | None], None]
 """Called with what is being done, and with ``None`` when nothing more is to be shown."""
@@ -71,8 +74,16 @@ def display_options(
     )
 
 
-def check_outputs(stdout: str, files: dict[str, list[str]], options: Options) -> None:
+def check_outputs(
+    stdout: str, files: dict[str, list[str]], options: Options, inputs: Iterable[str] = ()
+) -> None:
     """Refuse before the work what could not be made or written after it.
+
+    Args:
+        stdout: the format on standard output.
+        files: the files of each format.
+        options: how a person wants it.
+        inputs: what is read, as named.
 
     Raises:
         FlowdiagError: a format lacks its library, a file's folder is not there, no format takes the columns.
@@ -91,18 +102,35 @@ def check_outputs(stdout: str, files: dict[str, list[str]], options: Options) ->
         check = getattr(plugin, "check", None)
         if check is not None:
             check()
-    check_files(files)
+    check_files(files, inputs)
 
 
-def check_files(files: dict[str, list[str]]) -> None:
+def check_files(files: dict[str, list[str]], inputs: Iterable[str] = ()) -> None:
     """The part of `check_outputs` that concerns files.
 
     Raises:
-        CannotWriteError: one cannot be written.
+        CannotWriteError: one cannot be written, or is an input.
     """
+    named = list(inputs)
     for paths in files.values():
         for path in paths:
             check_writable(path)
+            check_no_input(path, [*named, *(path for one in named if _objects_in(path, one))])
+
+
+def _objects_in(path: str, folder: str) -> bool:
+    """Whether a file holds cluster objects, and lies in a folder that is read."""
+    target = Path(path)
+    try:
+        if not target.is_file() or Path(folder).resolve() not in target.resolve().parents:
+            return False
+        with target.open("rb") as stream:
+            head = stream.read(1 << 16)
+    except (OSError, ValueError):
+        return False
+    from flowdiag.cluster import sniff_state
+
+    return sniff_state(head) > _SURE
 
 
 def _not_for_terminals(name: str) -> UsageError:
@@ -139,7 +167,7 @@ def write_report(
         tell(f"writing {name}")
         return reporter(name).render(report, options)
 
-    failed = write_each(files, rendered)
+    failed = write_each(files, rendered, [one.path for one in report.inputs])
     try:
         text = rendered(stdout)
         if isinstance(text, bytes) and sys.stdout.isatty():
@@ -164,11 +192,20 @@ def write_files(report: Report, files: dict[str, list[str]], options: Options) -
     Raises:
         FlowdiagError: as there.
     """
-    raise_failed(write_each(files, lambda name: reporter(name).render(report, options)))
+    inputs = [one.path for one in report.inputs]
+    raise_failed(write_each(files, lambda name: reporter(name).render(report, options), inputs))
 
 
-def write_each(files: dict[str, list[str]], rendered: Callable[[str], str | bytes]) -> list[FlowdiagError]:
-    """Write all files that can be written, and return what kept the others from it."""
+def write_each(
+    files: dict[str, list[str]], rendered: Callable[[str], str | bytes], inputs: Sequence[str] = ()
+) -> list[FlowdiagError]:
+    """Write all files that can be written, and return what kept the others from it.
+
+    Args:
+        files: the files of each format.
+        rendered: makes a format.
+        inputs: what was read, found in folders too.
+    """
     failed: list[FlowdiagError] = []
     for name, paths in files.items():
         try:
@@ -178,6 +215,7 @@ def write_each(files: dict[str, list[str]], rendered: Callable[[str], str | byte
             continue
         for path in paths:
             try:
+                check_no_input(path, inputs)
                 write_file(path, content)
             except FlowdiagError as error:
                 failed.append(error)

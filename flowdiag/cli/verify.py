@@ -50,7 +50,7 @@ def command(queries: str, **given: Any) -> int:
     if not given["state"] and not given["live"]:
         raise UsageError("no cluster objects named", hint="flowdiag verify QUERIES --state FOLDER, or --live")
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
-    check_files(files)
+    check_files(files, (queries, *given["state"]))
     if given["init"]:
         _refuse_to_overwrite(queries)
         asker, problems = load_asker(state_of(given))

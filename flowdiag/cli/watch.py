@@ -68,7 +68,7 @@ def command(path: str | None, **given: Any) -> int:
         raise UsageError("nothing to follow", hint="hubble observe -f -o jsonpb | flowdiag watch -")
     stdout, files = parse_outputs(given["outputs"], formats())
     display = display_options(zone=given["display_zone"])
-    check_outputs(stdout, files, display)
+    check_outputs(stdout, files, display, (*([path] if path is not None else []), *given["state"]))
     window, every = parse_duration(given["window"]), parse_duration(given["every"])
     if window < NS or every < NS:
         raise UsageError("--window and --every are at least a second")

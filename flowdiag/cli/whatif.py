@@ -109,7 +109,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     if not given["state"] and not given["live"] and not paths:
         raise UsageError("no old state named", hint="flowdiag whatif --state OLD --apply POLICY.yaml")
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
-    check_files(files)
+    check_files(files, (*paths, *given["state"], *given["to"], *given["apply"]))
     display = display_options(zone=given["display_zone"], everything=given["everything"])
     revision = Revision(to=given["to"], apply=given["apply"], delete=given["delete"])
     with progress() as show:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from flowdiag.model.errors import FlowdiagError
 
-__all__ = ["CannotWriteError", "check_writable", "write_file"]
+__all__ = ["CannotWriteError", "check_no_input", "check_writable", "write_file"]
 
 
 class CannotWriteError(FlowdiagError):
@@ -40,6 +41,29 @@ def check_writable(path: str) -> None:
         raise CannotWriteError(
             f"{path}: {place} cannot be written to", hint="is it yours, and not read-only?"
         )
+
+
+def check_no_input(path: str, inputs: Iterable[str]) -> None:
+    """Keep evidence and cluster objects from being replaced by what is made of them.
+
+    Args:
+        path: where something is to be written.
+        inputs: names of what is read, of archives' members too (``bundle.tar.gz!pods.json``).
+
+    Raises:
+        CannotWriteError: it is one of the inputs.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_file():
+        return  # a device or a pipe
+    for name in inputs:
+        for one in (Path(name), Path(name.partition("!")[0])):
+            with suppress(OSError, ValueError):
+                # What both name need not be there yet: a history.
+                if one.absolute() == target.absolute() or one.samefile(target):
+                    raise CannotWriteError(
+                        f"{path}: this is an input, and would be replaced", hint="name another file"
+                    )
 
 
 def write_file(path: str, content: str | bytes) -> None:

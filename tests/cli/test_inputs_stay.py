@@ -1,0 +1,62 @@
+"""No output replaces what it is made of: evidence, cluster objects, queries, a history."""
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from flowdiag.cli.main import _run
+
+INCIDENT = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "default-deny-egress"
+QUERIES = (
+    '{"queries": [{"src": "frontend/web-app", "dst": "backend/user-api", "port": 8080, "allowed": true}]}'
+)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with an incident, the same in an archive, and a query file; the working folder."""
+    shutil.copytree(INCIDENT, tmp_path / "in")
+    (tmp_path / "queries.json").write_text(QUERIES)
+    with tarfile.open(tmp_path / "in.tgz", "w:gz") as archive:
+        archive.add(tmp_path / "in", "in")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+FLOWS, OBJECTS = "in/hubble/events.jsonl", "in/cluster/objects.yaml"
+
+
+@pytest.mark.parametrize(
+    ("words", "target"),
+    [
+        (["analyze", "in"], FLOWS),
+        (["analyze", FLOWS], FLOWS),
+        (["analyze", "in"], OBJECTS),
+        (["analyze", FLOWS, "--state", "in/cluster"], OBJECTS),
+        (["analyze", "in.tgz"], "in.tgz"),
+        (["verify", "queries.json", "--state", "in"], "queries.json"),
+        (["verify", "queries.json", "--state", "in"], OBJECTS),
+        (["whatif", "--state", "in", "--delete", "NetworkPolicy/frontend/default-deny"], OBJECTS),
+        (["audit", "in", "--history", "new.db"], "new.db"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
+)
+def test_an_input_named_as_output_is_refused_and_stays(here, capfd, words, target):
+    """Exit 2, with the file named, however it is spelt."""
+    before = (here / target).read_bytes() if (here / target).exists() else None
+
+    for spelt in (target, f"./{target}", str(here / target)):
+        assert _run([*words, "-o", f"json={spelt}"], "flowdiag") == 2
+        assert "this is an input, and would be replaced" in capfd.readouterr().err
+    assert ((here / target).read_bytes() if (here / target).exists() else None) == before
+
+
+def test_a_report_beside_the_evidence_is_written_again(here):
+    """It is no input."""
+    for _ in range(2):
+        assert (
+            _run(["analyze", "in", "-o", "json=in/report.json", "-o", "html=in/report.html"], "flowdiag") == 0
+        )
+    assert (here / "in" / "report.json").stat().st_size > 1000
