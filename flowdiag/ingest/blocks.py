@@ -140,7 +140,8 @@ def _rows(
 
     length = None if part.end is None else part.end - part.start
     by_line = getattr(parser, "record_start", None) is None or getattr(parser, "marks_whole_records", False)
-    skim = part.only_denied and not parser.sequential and by_line
+    by_itself = not parser.sequential or getattr(parser, "marks_state", False)
+    skim = part.only_denied and by_itself and by_line
     size = read_bytes or (_SKIMMING_BYTES if skim and not part.stack else READ_BYTES)
     found = runs(stream, first_line=part.first_line, length=length, too_long=too_long, read_bytes=size)
     if counted is not None:

@@ -22,7 +22,8 @@ class Parser(Protocol):
     that can be a denial, an audit or a gap holds at least one, or ``None`` where that cannot be
     promised for this input.  Where records span lines it counts only with ``marks_whole_records = True``:
     every line that such a record is made of holds a mark too; or with ``record_mark: bytes``, with which the first line
-    of every record begins: then whole records are left out.
+    of every record begins: then whole records are left out.  Of a sequential parser it counts only with
+    ``marks_state = True``: every line that changes what later denials say holds a mark too.
     ``fold(block, context, sink)`` stands beside `parse` where an object per record is too slow
     (`flowdiag.parserkit.sink`).
     ``tells_inferred_years = True`` says that events whose time is their envelope's call it what the envelope

@@ -17,6 +17,7 @@ from flowdiag.tally import Tally
 from flowdiag_parsers.antrea.flow_records import AntreaFlows
 from flowdiag_parsers.antrea.np_log import AntreaNpLog
 from flowdiag_parsers.aws.policy_agent import AwsPolicyAgent
+from flowdiag_parsers.aws.vpc_flow import AwsVpcFlow
 from flowdiag_parsers.calico.bpf import CalicoBpf
 from flowdiag_parsers.calico.component_log import CalicoLog
 from flowdiag_parsers.calico.flow_log import CalicoFlowLog
@@ -1042,9 +1043,25 @@ def test_folding_usual_records_alone(parser, record, data):
     assert said(folded) == said(added)
 
 
+vpc_lines = st.sampled_from(
+    [
+        "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status",
+        "interface-id dstaddr srcaddr dstport srcport protocol packets bytes start end action log-status version account-id",
+        "2 123456789010 eni-1235b8ca123456789 198.51.100.9 10.0.1.28 49761 3389 6 4 240 1767607200 1767607260 REJECT OK",
+        "2 123456789010 eni-1235b8ca123456789 198.51.100.9 10.0.1.28 49761 443 6 4 240 1767607200 1767607260 ACCEPT OK",
+        "eni-1235b8ca123456789 10.0.1.28 198.51.100.9 3389 49761 6 4 240 1767607200 1767607260 REJECT OK 2 123456789010",
+        "2 123456789010 eni-1235b8ca123456789 - - - - - - - 1767607200 1767607260 - SKIPDATA",
+        "2 123456789010 eni-1235b8ca123456789 - - - - - - - 1767607200 1767607260 - NODATA",
+        "what is this",
+    ]
+)
+
+
 def is_skimmed(parser):
     """Whether reading refusals alone leaves lines of this parser out (`flowdiag.ingest.blocks`)."""
-    if not hasattr(parser, "denied_marks") or parser.sequential:
+    if not hasattr(parser, "denied_marks") or (
+        parser.sequential and not getattr(parser, "marks_state", False)
+    ):
         return False
     whole = hasattr(parser, "record_mark") or getattr(parser, "marks_whole_records", False)
     return whole or not hasattr(parser, "record_start")
@@ -1131,7 +1148,7 @@ def test_folding_is_reading_and_adding(parser, lines, data):
 
 @pytest.mark.parametrize(
     ("parser", "lines"),
-    [(parser, lines) for parser, lines in FORMS if is_skimmed(parser)],
+    [(parser, lines) for parser, lines in [*FORMS, (AwsVpcFlow(), vpc_lines)] if is_skimmed(parser)],
     ids=lambda one: getattr(one, "name", ""),
 )
 @given(data=st.data())
@@ -1143,12 +1160,11 @@ def test_the_prefilter_drops_no_refusal(parser, lines, data):
     rows = Rows(data=text, lines=range(1, text.count(b"\n") + 1))
     marks = parser.denied_marks(text)
     kept = marked(rows, marks, getattr(parser, "record_mark", None))
-    context = ParseContext(input="in", year=2026)
 
     def wanted(block):
         return [
             event
-            for event in parser.parse(block, context)
+            for event in parser.parse(block, ParseContext(input="in", year=2026))
             if isinstance(event, GapEvent)
             or (isinstance(event, FlowEvent) and event.verdict in (Verdict.DENIED, Verdict.AUDITED))
         ]

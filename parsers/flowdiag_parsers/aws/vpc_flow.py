@@ -67,15 +67,16 @@ class AwsVpcFlow:
     # A custom format's header names the columns of all lines below it.
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
+    marks_state: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """Version, account and interface at the start of a line, or a header with `srcaddr`."""
         return 0.93 if _SNIFF.search(head) is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
-        """Refusals by their word; SKIPDATA are records that AWS itself lost."""
+        """Refusals by their word; SKIPDATA are records that AWS itself lost; a header has the source's column."""
         del head
-        return (b"REJECT", b"SKIPDATA")
+        return (b"REJECT", b"SKIPDATA", b"srcaddr")
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per record, a gap where AWS skipped records."""

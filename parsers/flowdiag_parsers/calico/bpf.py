@@ -65,6 +65,8 @@ class CalicoBpf:
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
     tells_inferred_years: ClassVar[bool] = True
+    marks_state: ClassVar[bool] = True
+    """What is remembered of a packet until its verdict comes stands on lines with a mark."""
 
     def sniff(self, head: bytes) -> float:
         """Calico's tag (interface and hook) after the tracer's head, or a dump's own words."""

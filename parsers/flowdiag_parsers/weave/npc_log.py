@@ -110,6 +110,8 @@ class WeaveNpc:
     # One packet leaves two lines: the second is told from a second packet by the line before.
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
+    marks_state: ClassVar[bool] = True
+    """Only blocked connections are remembered."""
 
     def sniff(self, head: bytes) -> float:
         """A blocked line or an EVENT line is a mark; the header alone is any weave component's."""
