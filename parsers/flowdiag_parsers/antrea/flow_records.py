@@ -53,10 +53,10 @@ _FORM = re.compile(
     rb"([^\s\"\x80-\xff]{1,3000})()()()"
     rb"|([^\n]*))\n"
 )
-# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
+# The same for the most usual of them, tried first where nothing is quoted: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
-    rb"(?:(1\d{9})(),\d{1,11},([^,\"]{2,45},[^,\"]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
-    rb"([^\"\n]{1,3000})()()()"
+    rb"(?:(1\d{9})(),\d{1,11},([^,]{2,45},[^,]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
+    rb"(.{1,3000})()()()"
     rb"|(.*))\n"
 )
 _COLUMNS = [
@@ -143,7 +143,8 @@ class AntreaFlows:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first row of each kind."""
-        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, quick=_QUICK, clock=_second))
+        quick = None if b'"' in block.data else _QUICK
+        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, quick=quick, clock=_second))
 
 
 def _second(text: bytes, enveloped: bool) -> int | None:

@@ -72,7 +72,7 @@ _FORM = re.compile(
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 _QUICK = re.compile(
-    rb"(?:(.{10}T.{8})\.(\d{1,9})Z\|\d{1,10}\|acl_log\([\w-]{1,60}\)\|[A-Z]{3,5}\|"
+    rb"(?:(.{10}T.{8})\.(\d{1,9})Z\|\d{1,10}\|acl_log\([A-Za-z0-9_-]{1,60}\)\|[A-Z]{3,5}\|"
     rb'(name="[^", \n]{0,256}", verdict=[a-z]{3,10}(?:, severity=[a-z]{1,10}|)(?:, direction=(?:from|to)-lport|): ?[^,]{2,8})'
     rb",vlan_tci=[^,]{3,6},dl_src=[^,]{17},dl_dst=[^,]{17},"
     rb"(nw_src=[^,]{7,15},nw_dst=[^,]{7,15}),nw_tos=\d{1,3},nw_ecn=\d,nw_ttl=\d{1,3}(?:,nw_frag=[a-z]{2,10}|)"
