@@ -96,6 +96,7 @@ def main(args: list[str] | None = None) -> None:
     name = "kubectl flowdiag" if program.startswith("kubectl-") else "flowdiag"
     # A job that is stopped leaves no bundle and no key of a kubeconfig behind, no more than an interrupt does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _open_standard_streams()
     sys.exit(_run(args, name))
 
 
@@ -121,6 +122,22 @@ def _run(args: list[str] | None, name: str) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever is left is an internal error
         return _failed(error)
     return result if isinstance(result, int) else exit_codes.DONE
+
+
+def _open_standard_streams() -> None:
+    """Whoever starts us without a stream (``>&-``, some schedulers) wants nothing of it.
+
+    Its number is taken too: the next file that is opened would have it, and get what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        handle = os.open(os.devnull, os.O_RDWR)
+        if handle != number:
+            os.dup2(handle, number)
+            os.close(handle)
+        mode = "r" if number == 0 else "w"
+        setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for as long as we live
 
 
 def _reader_gone() -> int:

@@ -44,7 +44,10 @@ def stored_report(name: str) -> Report:
                 return read_run(path, run)
             data = head + stream.read()
     except OSError as error:
-        raise InputError(f"{name}: {error.strerror or error}") from error
+        raise InputError(
+            f"{name}: {error.strerror or error}",
+            hint="name a report that was written with -o json=FILE or -o html=FILE, or an audit's history",
+        ) from error
     return read_report(data, name)
 
 

@@ -69,7 +69,10 @@ def command(queries: str, **given: Any) -> int:
     try:
         data = sys.stdin.buffer.read() if queries == "-" else _read(queries)
     except OSError as error:
-        raise InputError(f"{queries}: {error.strerror or error}") from error
+        raise InputError(
+            f"{queries}: {error.strerror or error}",
+            hint="name a query file, - for standard input, or write one: --init",
+        ) from error
     asked, unread = read_queries(queries, data)
     asker, problems = load_asker(state_of(given))
     result = verify_result(verify_queries(asker, asked))

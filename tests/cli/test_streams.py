@@ -1,0 +1,63 @@
+"""Standard streams that are closed or full, as schedulers and shells hand them over."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+INCIDENT = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "default-deny-egress"
+COMMAND = [sys.executable, "-c", "from flowdiag.cli.main import main; main()"]
+COMMANDS = {
+    "analyze": ["analyze", INCIDENT],
+    "events": ["events", INCIDENT],
+    "explain": ["explain", "frontend/web-app", "backend/user-api", "8080", "--state", INCIDENT],
+    "whatif": ["whatif", "--state", INCIDENT, "--delete", "NetworkPolicy/frontend/default-deny"],
+    "codes": ["codes"],
+}
+
+
+def run(words, redirection, **more):
+    """By a shell, which closes streams."""
+    line = f'exec "$@" {redirection}'
+    return subprocess.run(
+        ["/bin/sh", "-c", line, "sh", *COMMAND, *map(str, words)], capture_output=True, check=False, **more
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_without_a_standard_output_it_does_its_work(name):
+    """``>&-``: nobody wants it, and that is no error."""
+    done = run(COMMANDS[name], ">&-")
+
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"")
+
+
+def test_without_any_stream_a_report_is_written_and_nothing_else_gets_what_is_printed(tmp_path):
+    """A file that is opened takes no closed stream's number."""
+    target = tmp_path / "report.json"
+    done = run([*COMMANDS["analyze"], "-o", f"json={target}"], "<&- >&- 2>&-")
+
+    assert done.returncode == 0
+    assert json.loads(target.read_bytes())["schema"] == "flowdiag.report/1"
+
+
+def test_without_a_standard_input_there_is_nothing_to_read():
+    """``analyze - <&-`` is as empty as /dev/null."""
+    done = run(["analyze", "-"], "<&-")
+
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stderr
+    assert b"internal error" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_full_standard_output_is_said(name):
+    """Exit 2 and a sentence."""
+    done = run(COMMANDS[name], ">/dev/full")
+
+    assert done.returncode == 2
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
