@@ -28,6 +28,7 @@ from flowdiag.report.phrases import (
     cut_off,
     evidence_text,
     headline,
+    proof_text,
     state_text,
     what_text,
 )
@@ -151,12 +152,12 @@ def problem_markdown(
     )
     fix = problem.counterfactual
     if fix is not None:
-        lines.append(f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), 400)}; {_radius(fix)}")
+        lines.append(f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), 400)}; {_radius(problem, fix)}")
     elif problem.advice:
         lines.append(f"- {_capital(markdown_phrase(problem.advice, 500))}")
     back = problem.revert
     if back is not None:
-        lines.append(f"- Or: {markdown_phrase(back.summary.rstrip('. '), 400)}; {_radius(back)}")
+        lines.append(f"- Or: {markdown_phrase(back.summary.rstrip('. '), 400)}; {_radius(problem, back)}")
     lines.extend(f"- {_capital(markdown_phrase(note, 300))}" for note in problem.notes[:2])
     if folded:
         told = [f"{markdown_phrase(p.title, 160)} ({what_text(p, p.count)})" for p in folded[:_EXPLAINED]]
@@ -191,8 +192,8 @@ def _others(problem: Problem) -> str:
     return f" and {plural(number, 'other connection')}" if number > 0 else ""
 
 
-def _radius(fix: Counterfactual) -> str:
-    proof = "proved by replay" if fix.proved else "not proved"
+def _radius(problem: Problem, fix: Counterfactual) -> str:
+    proof = proof_text(problem, fix)
     if not fix.also_allows:
         return f"{proof}; newly allows nothing else that is known" if fix.proved else proof
     pairs = ", ".join(

@@ -5,7 +5,16 @@ Nothing here escapes; the format does that to the whole phrase.
 
 from __future__ import annotations
 
-from flowdiag.model.report import Confidence, EvidenceGap, Problem, ProblemChange, Report, Severity, Status
+from flowdiag.model.report import (
+    Confidence,
+    Counterfactual,
+    EvidenceGap,
+    Problem,
+    ProblemChange,
+    Report,
+    Severity,
+    Status,
+)
 from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.names import object_text
@@ -21,6 +30,7 @@ __all__ = [
     "evidence_text",
     "gap_text",
     "headline",
+    "proof_text",
     "state_text",
     "what_text",
 ]
@@ -190,3 +200,11 @@ def cut_off(report: Report, clock: Clock) -> list[str]:
     if not report.complete and not sentences and not report.warnings:
         sentences.append("parts of the input could not be read")
     return sentences
+
+
+def proof_text(problem: Problem, change: Counterfactual) -> str:
+    """``proved by replay``, or for how many: of several connections the change was tried with the first."""
+    if not change.proved:
+        return "not proved"
+    number = len(problem.connections)
+    return f"proved for 1 of {number:,} connections" if number > 1 else "proved by replay"

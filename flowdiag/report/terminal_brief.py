@@ -18,7 +18,7 @@ from flowdiag.report.names import (
     reason_word,
     recorded_text,
 )
-from flowdiag.report.phrases import change_text, state_text, what_text
+from flowdiag.report.phrases import change_text, proof_text, state_text, what_text
 from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_problem import UNKNOWN_POLICIES, title
 from flowdiag.report.terminal_spark import spark
@@ -162,7 +162,7 @@ def _fix(screen: Screen, problem: Problem) -> None:
     fix = problem.counterfactual
     if fix is not None:
         _row(screen, "fix", screen.name(fix.summary.rstrip(". "), 300), rows=2)
-        _row(screen, "", _proof(fix), " (patch: -v)")
+        _row(screen, "", _proof(problem, fix), " (patch: -v)")
     elif problem.advice:
         # Where a rule came near, what it misses says more.
         _row(screen, "advice", screen.name(problem.advice, 500), rows=1 if problem.nearest else 2)
@@ -170,8 +170,7 @@ def _fix(screen: Screen, problem: Problem) -> None:
         _row(screen, "or", screen.name(problem.revert.summary.rstrip(". "), 300))
 
 
-def _proof(fix: Counterfactual) -> str:
-    proof = "proved by replay" if fix.proved else "not proved"
+def _proof(problem: Problem, fix: Counterfactual) -> str:
     partly = "" if fix.allows_denied else ", not all that was refused"
     if fix.also_allows:
         pair = fix.also_allows[0]
@@ -179,7 +178,7 @@ def _proof(fix: Counterfactual) -> str:
         opens = f"also allows {pair.src} → {pair.dst} {','.join(pair.ports)}/{pair.protocol}{more}"
     else:
         opens = "opens nothing else known" if fix.proved else "what else it opens is not known"
-    return f"{proof}{partly}; {opens}"
+    return f"{proof_text(problem, fix)}{partly}; {opens}"
 
 
 def _changed(screen: Screen, problem: Problem) -> None:

@@ -21,7 +21,14 @@ from flowdiag.report.names import (
     recorded_text,
     who_to_whom,
 )
-from flowdiag.report.phrases import CONFIDENCE_MEANING, SEVERITY_WORD, change_text, state_text, what_text
+from flowdiag.report.phrases import (
+    CONFIDENCE_MEANING,
+    SEVERITY_WORD,
+    change_text,
+    proof_text,
+    state_text,
+    what_text,
+)
 from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_spark import spark
 from flowdiag.report.times import delta_text
@@ -167,7 +174,7 @@ def _fix(screen: Screen, problem: Problem) -> None:
             _field(screen, "advice", [screen.name(problem.advice, 500)])
         _revert(screen, problem)
         return
-    proof = "proved by replay" if fix.proved else "not proved"
+    proof = proof_text(problem, fix)
     summary = screen.name(fix.summary.rstrip(". "), 300)
     _field(screen, "fix", [f"{summary} ({proof}; {_radius(screen, fix)})"])
     if not fix.allows_denied:

@@ -31,7 +31,14 @@ from flowdiag.report.names import (
     recorded_text,
     who_to_whom,
 )
-from flowdiag.report.phrases import CONFIDENCE_MEANING, SEVERITY_WORD, change_text, state_text, what_text
+from flowdiag.report.phrases import (
+    CONFIDENCE_MEANING,
+    SEVERITY_WORD,
+    change_text,
+    proof_text,
+    state_text,
+    what_text,
+)
 from flowdiag.report.times import Clock, duration_text
 
 __all__ = ["PolicyKey", "cards", "policy_keys"]
@@ -110,7 +117,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "isolating": [policy_text(ref) for ref in problem.isolating],
         "nearest": [_nearest(shared, rule) for rule in problem.nearest[:_NEAREST]],
         "mends": [
-            _mend(word, mend)
+            _mend(problem, word, mend)
             for word, mend in (("fix", problem.counterfactual), ("or", problem.revert))
             if mend is not None
         ],
@@ -129,13 +136,13 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
     }
 
 
-def _mend(word: str, mend: Counterfactual) -> dict[str, Any]:
+def _mend(problem: Problem, word: str, mend: Counterfactual) -> dict[str, Any]:
     """A change that would have let the connection pass, with what else it lets pass."""
     pairs = [f"{r.src} → {r.dst} {','.join(r.ports)}/{r.protocol}" for r in mend.also_allows[:_MAX_PAIRS]]
     return {
         "word": word,
         "change": mend,
-        "proof": "proved by replaying it" if mend.proved else "not proved",
+        "proof": proof_text(problem, mend),
         "patch": _diff(mend.patch) if mend.patch else [],
         "also": pairs,
         "also_left": len(mend.also_allows) - len(pairs),
