@@ -83,9 +83,22 @@ def story() -> Report:
     evidence = replace(report.evidence, gaps=(*report.evidence.gaps, gap))
     first = replace(first, notes=(*first.notes, *SAID_OF_NODES, *SAID_OF_HOSTS))
     outside = next(p for p in others if HOST in p.title)
+    # What else it holds stands among the others.
+    bare = replace(
+        outside,
+        connections=outside.connections[:1],
+        counterfactual=None,
+        revert=None,
+        recorded=(),
+        nearest=(),
+        changes=(),
+        evidence=(),
+        verify=(),
+        notes=(),
+    )
     titles = [
         replace(
-            outside,
+            bare,
             id=f"{outside.id}{number}",
             title=rule.title.format(source=source, destination=destination, port="443/TCP"),
         )

@@ -77,12 +77,14 @@ def test_a_worker_killed_in_the_middle_changes_nothing(export, store, mortal):
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     assert started.wait(300)
-    there = analysed(
-        store.environment, export / "day", "--state", export / "state", "--scheduler", mortal.url
-    )
-    killer.join(60)
+    words = (export / "day", "--state", export / "state", "--scheduler", mortal.url)
+    # A machine under load may come to look when nothing is held any more: then all of it is read again.
+    for _ in range(20):
+        assert analysed(store.environment, *words) == here
+        if killed or not killer.is_alive():
+            break
+    killer.join(300)
     assert killed == [-signal.SIGKILL]
-    assert there == here
 
 
 @pytest.mark.usefixtures("keys")
