@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.lines import count_newlines
-from flowdiag.ingest.search import holds
+from flowdiag.parserkit import holds
 
 __all__ = ["marked"]
 

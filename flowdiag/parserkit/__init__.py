@@ -38,6 +38,7 @@ from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protoco
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.quiet_lines import QuietForm, fold_quiet
+from flowdiag.parserkit.search import holds
 from flowdiag.parserkit.seconds import utc_second, zoned_second
 from flowdiag.parserkit.sink import (
     TCP_FLAGS,
@@ -106,6 +107,7 @@ __all__ = [
     "from_datetime",
     "from_epoch",
     "from_micros",
+    "holds",
     "icmp_from_name",
     "integer_of",
     "interface_name",

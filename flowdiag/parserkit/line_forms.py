@@ -24,7 +24,7 @@ from flowdiag.parserkit.line_form import NOTHING, LineForm, Record
 from flowdiag.parserkit.lines import cut_lines
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
-from flowdiag.parserkit.seconds import TimesOfDay, fractions
+from flowdiag.parserkit.seconds import SCALES, TimesOfDay, fractions
 from flowdiag.parserkit.sink import FlowSink, flag_bits, port_kind
 
 __all__ = ["fold_forms"]
@@ -39,6 +39,8 @@ _NO_TIME, _UNREADABLE = -1, -(1 << 62)
 _CLIENTS, _LAST = b"32768", b"65535"
 """First port that Linux gives to clients, and the last there is, as digits: five of them compare as numbers do."""
 
+_FEW_DIGITS = 4
+"""Fractions of fewer are remembered."""
 _NOWHERE = 1 << 17
 """Above every port: a record has none."""
 
@@ -153,7 +155,8 @@ class _Folding:
             # When.
             if second:
                 at, start, minute, marks = seconds.get(second) or self.instant(second, seconds)
-                at += fractions[fraction]
+                digits = len(fraction)
+                at += fractions[fraction] if digits < _FEW_DIGITS else int(fraction) * SCALES[digits]
             elif times is not None:
                 moment = times[place]
                 if moment is None:

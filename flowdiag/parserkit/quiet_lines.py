@@ -14,7 +14,7 @@ from operator import itemgetter
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.model.event import Event
+from flowdiag.model.event import ChangeEvent, Event, LogEvent
 from flowdiag.parserkit.block import Block, LineEnvelope, ParseContext, part_of
 from flowdiag.parserkit.lines import cut_lines, decode
 from flowdiag.parserkit.protocol import Parser
@@ -82,7 +82,7 @@ class _Reading:
         self, parser: Parser, block: Block, context: ParseContext, sink: FlowSink, form: QuietForm
     ) -> None:
         self._form = form
-        self._said: dict[_Saying, tuple[Event, ...]] = sink.memo.setdefault("told", {})
+        self._said: dict[_Saying, tuple[LogEvent | ChangeEvent, ...]] = sink.memo.setdefault("told", {})
         self._times = TimesOfDay(form.clock, block)
         self._parser = parser
         self._block = block
@@ -201,11 +201,16 @@ class _Reading:
             for event in events:
                 sink.add(event)
             raw = decode(line)
-            if all((event.at, event.line, event.raw) == (moment, number, raw) for event in events):
+            told = tuple(
+                event
+                for event in events
+                if isinstance(event, LogEvent | ChangeEvent)
+                and (event.at, event.line, event.raw) == (moment, number, raw)
+            )
+            if len(told) == len(events):
                 if len(self._said) >= _MOST:
                     self._said.clear()
-                self._said[saying] = tuple(replace(event, raw=None) for event in events)
+                self._said[saying] = tuple(replace(event, raw=None) for event in told)
             return
-        raw = decode(line)
         for event in known:
-            sink.add(replace(event, line=number, at=moment, raw=raw))
+            sink.add_again(event, moment, number, line)

@@ -8,23 +8,24 @@ from datetime import tzinfo
 from flowdiag.model.time import NS, parse_rfc3339
 from flowdiag.parserkit.block import Block
 
-__all__ = ["TimesOfDay", "fractions", "utc_second", "zoned_second"]
+__all__ = ["SCALES", "TimesOfDay", "fractions", "utc_second", "zoned_second"]
 
 _SIXTY = b"60"
 _SHORT = 3
-_SCALES = tuple(10 ** (9 - digits) for digits in range(10))
+SCALES = tuple(10 ** (9 - digits) for digits in range(10))
+"""Nanoseconds of the last of so many digits behind a second."""
 
 
 class _Fractions(dict[bytes, int]):
     def __missing__(self, digits: bytes) -> int:
-        nanos = int(digits) * _SCALES[len(digits)] if digits else 0
+        nanos = int(digits) * SCALES[len(digits)] if digits else 0
         if len(digits) <= _SHORT:
             self[digits] = nanos
         return nanos
 
 
 fractions = _Fractions()
-"""Digits of a fraction, nine at most -> nanoseconds; those of three digits and fewer are remembered."""
+"""Digits of a fraction, nine at most -> nanoseconds; those of three digits and fewer are remembered, others cost less by `SCALES`."""
 
 
 def utc_second(text: bytes, enveloped: bool) -> int | None:

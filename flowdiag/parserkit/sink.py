@@ -29,9 +29,11 @@ from msgspec import Struct
 from flowdiag.model.event import (
     L7,
     Cause,
+    ChangeEvent,
     Direction,
     Event,
     Icmp,
+    LogEvent,
     Peer,
     PolicyHit,
     Verdict,
@@ -183,6 +185,10 @@ class FlowSink(Protocol):
 
     def add(self, event: Event) -> None:
         """Count any event, the slow way."""
+        ...
+
+    def add_again(self, event: LogEvent | ChangeEvent, at: int | None, line: int, raw: bytes) -> None:
+        """Count an event that is `event` but for its time, line and text; mostly it need not be made for that."""
         ...
 
     def peer(self, peer: Peer) -> int:

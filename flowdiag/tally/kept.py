@@ -40,26 +40,37 @@ class Kept(Generic[E]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._groups: dict[str, list[Sighting[E]]] = {}
+        self._last: dict[str, tuple[int, str, int]] = {}
+        """Of groups that are full, time, input and line of the last one kept: what comes behind it is only counted."""
         self.counts: Counter[str] = Counter()
 
     def add(self, group: str, sighting: Sighting[E], *, counted: str | None = None) -> None:
         """Keep it if it is among the smallest; `counted` is what it counts for, if not `group`."""
+        event = sighting.event
         self.counts[group if counted is None else counted] += 1
+        if self.is_behind(group, event.at, sighting.input, event.line):
+            return
         kept = self._groups.setdefault(group, [])
         kept.append(sighting)
         if len(kept) > 2 * self._most + 64:
-            self._trim(kept)
+            self._trim(group, kept)
+
+    def is_behind(self, group: str, at: int | None, name: str, line: int) -> bool:
+        """Whether an event of this time, input and line comes behind all that may stay of its group."""
+        last = self._last.get(group)
+        return last is not None and (at if at is not None else -1, name, line) > last
 
     def absorb(self, state: KeptState[E]) -> None:
         """Add another part's."""
         for group, sightings in state.groups.items():
             kept = self._groups.setdefault(group, [])
             kept.extend(sightings)
-            self._trim(kept)
+            self._trim(group, kept)
         self.counts.update(state.counts)
 
     def forget(self, before: int) -> None:
         """Let go of events older than `before`; the counts stay."""
+        self._last.clear()
         for group, kept in list(self._groups.items()):
             left = [one for one in kept if one.event.at is None or one.event.at >= before]
             if left:
@@ -69,25 +80,27 @@ class Kept(Generic[E]):
 
     def move_lines(self, placed: Callable[[int], int]) -> None:
         """Every event stands at the line that `placed` says."""
+        self._last.clear()
         for kept in self._groups.values():
             kept[:] = [replace(one, event=replace(one.event, line=placed(one.event.line))) for one in kept]
 
     def state(self) -> KeptState[E]:
         """All of it."""
-        for kept in self._groups.values():
-            self._trim(kept)
+        for group, kept in self._groups.items():
+            self._trim(group, kept)
         return KeptState(self._groups, dict(self.counts))
 
     def sorted(self) -> tuple[Sighting[E], ...]:
         """What is kept, by time, input and line."""
-        for kept in self._groups.values():
-            self._trim(kept)
+        for group, kept in self._groups.items():
+            self._trim(group, kept)
         return tuple(sorted((item for kept in self._groups.values() for item in kept), key=_order))
 
-    def _trim(self, kept: list[Sighting[E]]) -> None:
+    def _trim(self, group: str, kept: list[Sighting[E]]) -> None:
         if len(kept) > self._most:
             kept.sort(key=_order)
             del kept[self._most :]
+            self._last[group] = _order(kept[-1])[:3]
 
 
 def _order(sighting: Sighting[E]) -> tuple[int, str, int, str, bytes]:

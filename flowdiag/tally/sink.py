@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowdiag.model.event import Direction, Event, Peer, PolicyHit, Witness
+from flowdiag.model.event import ChangeEvent, Direction, Event, LogEvent, Peer, PolicyHit, Witness
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
 from flowdiag.tally.columns import Repeats, Waiting
@@ -31,6 +31,10 @@ class BoundSink:
     def add(self, event: Event) -> None:
         """Count any event."""
         self._tally.count(event, self._parser, self._input)
+
+    def add_again(self, event: LogEvent | ChangeEvent, at: int | None, line: int, raw: bytes) -> None:
+        """Count an event that is like one before."""
+        self._tally.count_again(event, at, line, raw, self._parser, self._input)
 
     def peer(self, peer: Peer) -> int:
         """Number of an end."""

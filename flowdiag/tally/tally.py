@@ -117,6 +117,23 @@ class Tally:
         else:
             self._gaps.add(event.kind, Sighting(name, parser, event))
 
+    def count_again(
+        self, event: LogEvent | ChangeEvent, at: int | None, line: int, raw: bytes, parser: str, name: str
+    ) -> None:
+        """As `count` of a like event that stands elsewhere; it is only made where it may be kept."""
+        group = "" if isinstance(event, ChangeEvent) else event.signal
+        kept: Kept[Any] = self._changes if isinstance(event, ChangeEvent) else self._logs
+        if group is not None and not kept.is_behind(group, at, name, line):
+            text = raw.decode("utf-8", "replace")
+            self.count(structs.replace(event, at=at, line=line, raw=text), parser, name)
+            return
+        counts = self._counts(parser, name)
+        counts.records += 1
+        counts.seen(at)
+        counts.year_inferred |= event.time_source is TimeSource.INFERRED_YEAR
+        if group is not None:
+            kept.counts[group] += 1
+
     def _flow(self, event: FlowEvent, parser: str, name: str) -> None:
         placed = place_event(event)
         table = self.table

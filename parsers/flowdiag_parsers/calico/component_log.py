@@ -19,6 +19,7 @@ from flowdiag.parserkit import (
     QuietForm,
     decode,
     fold_quiet,
+    holds,
     parse_rfc3339,
     seek,
 )
@@ -119,7 +120,7 @@ class CalicoLog:
                 sink.add(event)
             return
         texts = [words for words, _, _ in TEXTS]
-        quoted = [mark for words in texts if (mark := words.encode()) in block.data]
+        quoted = [mark for words in texts if holds(block.data, mark := words.encode())]
 
         def is_quiet(kind: bytes, message: bytes, rest: bytes) -> bool:  # noqa: ARG001 - all is in the message
             starts = _STARTS.get(kind)

@@ -23,6 +23,7 @@ from flowdiag.parserkit import (
     TimeSource,
     decode,
     fold_quiet,
+    holds,
     iter_lines,
     parse_rfc3339,
     seek,
@@ -123,7 +124,7 @@ class CiliumAgentLog:
                 [index for index, message in enumerate(messages) if message in speaking] if speaking else []
             )
             # Both keys of errors end so.
-            marks = [mark for mark in (b"rror=", b"err=") if mark in data] if b"r=" in data else []
+            marks = [mark for mark in (b"rror=", b"err=") if holds(data, mark)]
             if not marks:
                 return telling
             lines = enumerate(data.split(b"\n"))

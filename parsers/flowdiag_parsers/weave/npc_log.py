@@ -6,10 +6,9 @@ Only a TCP connection's first SYN and every UDP packet are logged; ICMP and othe
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 from msgspec import structs
 
@@ -18,7 +17,6 @@ from flowdiag.parserkit import (
     NOTHING,
     Block,
     Cause,
-    ChangeEvent,
     Event,
     FlowEvent,
     FlowSink,
@@ -26,7 +24,6 @@ from flowdiag.parserkit import (
     LineEnvelope,
     LineForm,
     LogEvent,
-    ObjectRef,
     ParseContext,
     ParseWarning,
     Peer,
@@ -40,13 +37,12 @@ from flowdiag.parserkit import (
     fold_forms,
     frame,
     iter_lines,
-    object_of,
     parse_rfc3339,
     port_number,
     seek,
-    text_of,
     zoned_second,
 )
+from flowdiag_parsers.weave.policy_event import EVENT, change
 
 __all__ = ["WeaveNpc"]
 
@@ -77,8 +73,6 @@ _QUICK = re.compile(
 _STAMP_BYTES = len("WARN: 2020/09/09 13:43:06.963438 ")
 _REST = GROUPS.index("rest")
 _AGAIN = b"again"
-# "INFO: 2020/07/06 15:07:18.144209 EVENT UpdateNetworkPolicy {json} {json}"   2.0 to 2.8
-_EVENT = re.compile(r"EVENT (?P<verb>Add|Update|Delete)(?P<kind>NetworkPolicy|Namespace|Pod) (?=\{)")
 _SNIFF = re.compile(
     rb"blocked by Weave NPC\.|(?:DEBU|INFO): \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} (?:EVENT (?:Add|Update|Delete)"
     rb"(?:NetworkPolicy|Namespace|Pod) \{|adding rule .{1,400}WEAVE-NPC)"
@@ -91,11 +85,11 @@ _LEVELS = {
     "FATA": "fatal",
     "PANI": "panic",
 }
-_CHANGES = {"Add": "created", "Update": "updated", "Delete": "deleted"}
 
 _SAME_PACKET_NS = 1_000_000
 """Two rules log one packet, at most some hundred microseconds apart (weaveworks/weave#2994)."""
 _REMEMBERED = 256
+_NEVER = -(1 << 62)
 
 # "Starting Weave NPC 2.8.1; node name ..."   the controller's first line
 _SIGNALS = (("Starting Weave NPC", "agent-started"), ("Fatal error", "agent-crashed"))
@@ -153,28 +147,11 @@ class WeaveNpc:
                 yield _flow(blocked, shared, again=record[_REST] == _AGAIN)
 
         clock = zoned_second(context.zone)
-        instants: dict[bytes, int | None] = {}
-
-        def joined(place: int, record: Record, reading: Reading) -> Record:
-            second = record[0]
-            if second not in instants:
-                instants[second] = clock(second, False)
-            start = instants[second]
-            if start is None:
-                # Not a day of the calendar: the wrapper's time counts.
-                reading.read(place, place + 1)
-                return NOTHING
-            at = start + int(record[1]) * 1000
-            again = _is_again(reading.lines[place][_STAMP_BYTES:], at, at, seen)
-            return (*record[:_REST], _AGAIN, b"") if again else record
-
-        fold_forms(
-            self,
-            block,
-            context,
-            sink,
-            LineForm(pattern=_FORM, quick=_QUICK, clock=clock, read=read, joined=joined),
+        telling = _Telling(seen, clock)
+        form = LineForm(
+            pattern=_FORM, quick=_QUICK, clock=clock, read=read, joined=telling.joined, whole=telling.whole
         )
+        fold_forms(self, block, context, sink, form)
 
     def _record(
         self, body: str, header: re.Match[str], shared: Frame, seen: dict[bytes, int], around: LineEnvelope
@@ -185,9 +162,9 @@ class WeaveNpc:
             again = _is_again(blocked[0].encode("utf-8", "replace"), shared["at"], own, seen)
             yield _flow(blocked, shared, again=again)
             return
-        event = _EVENT.match(body)
+        event = EVENT.match(body)
         if event is not None and event["kind"] != "Pod":
-            yield _change(event, body[event.end() :], shared)
+            yield change(event, body[event.end() :], shared)
             return
         if body.startswith(("TCP connection", "UDP connection")):
             yield ParseWarning(**shared, code="truncated", message="a blocked connection, cut off")
@@ -199,6 +176,66 @@ class WeaveNpc:
             message=body[:2000],
             signal=next((signal for words, signal in _SIGNALS if words in body), None),
         )
+
+
+class _Telling:
+    """Tells a packet's second line from a second packet, by the lines' bytes.
+
+    Args:
+        seen: what was said before, and when.
+        clock: as `LineForm.clock`.
+    """
+
+    def __init__(self, seen: dict[bytes, int], clock: Callable[[bytes, bool], int | None]) -> None:
+        self._seen = seen
+        self._clock = clock
+        self._instants: dict[bytes, int | None] = {}
+
+    def joined(self, place: int, record: Record, reading: Reading) -> Record:
+        """See `LineForm.joined`."""
+        start = self._start(record[0])
+        if start is None:
+            # Not a day of the calendar: the wrapper's time counts.
+            reading.read(place, place + 1)
+            return NOTHING
+        at = start + int(record[1]) * 1000
+        again = _is_again(reading.lines[place][_STAMP_BYTES:], at, at, self._seen)
+        return (*record[:_REST], _AGAIN, b"") if again else record
+
+    def whole(self, data: bytes, reading: Reading) -> bool:
+        """See `LineForm.whole`: as `joined` for blocks in which nearly all lines are refusals since 1.9."""
+        if not data.isascii() or not data.endswith(b"\n"):
+            return False
+        found = _QUICK.findall(data)
+        lines = reading.lines
+        if len(found) != len(lines):
+            return False
+        seen, instants, give = self._seen, self._instants, reading.amend
+        remembered = seen.get
+        for place, record in enumerate(found):
+            second = record[0]
+            start = instants.get(second) if second else None
+            if start is None:
+                start = self._start(second) if second else None
+                if start is None:
+                    reading.look_at(place, place + 1)
+                    continue
+            at = start + int(record[1]) * 1000
+            words = lines[place][_STAMP_BYTES:]
+            if 0 <= at - remembered(words, _NEVER) <= _SAME_PACKET_NS:
+                del seen[words]
+                give(place, (*record[:_REST], _AGAIN, b""))
+                continue
+            if len(seen) >= _REMEMBERED:
+                seen.clear()
+            seen[words] = at
+            give(place, record)
+        return True
+
+    def _start(self, second: bytes) -> int | None:
+        if second not in self._instants:
+            self._instants[second] = self._clock(second, False)
+        return self._instants[second]
 
 
 def _instant(header: re.Match[str], context: ParseContext) -> int | None:
@@ -253,48 +290,3 @@ def _end(text: str) -> Peer:
     host, _, number = text.rpartition(":")
     port = port_number(number) or None
     return Peer(ip=None if host == "<unknown IP>" else canonical_ip(host.strip("[]")), port=port)
-
-
-def _change(event: re.Match[str], rest: str, shared: Frame) -> Event:
-    """One object follows, or for an update the old and the new one."""
-    objects = _objects(rest)
-    if not objects:
-        return ParseWarning(**shared, code="truncated", message="the object of an EVENT line is cut off")
-    verb = event["verb"]
-    new = objects[-1]
-    meta = object_of(new, "metadata")
-    network = event["kind"] == "NetworkPolicy"
-    return ChangeEvent(
-        **shared,
-        object=ObjectRef(
-            event["kind"],
-            "networking.k8s.io" if network else "",
-            text_of(meta, "namespace") if network else None,
-            text_of(meta, "name"),
-        ),
-        change=_CHANGES[verb],
-        before=objects[0] if verb == "Delete" or (verb == "Update" and len(objects) > 1) else None,
-        after=None if verb == "Delete" or (verb == "Update" and len(objects) < 2) else new,
-    )
-
-
-def _integer(digits: str) -> int | float:
-    """As the JSON readers of other parsers have it: what does not fit in 64 bits is a float."""
-    return int(digits) if len(digits) < 19 else float(digits)
-
-
-_decoder = json.JSONDecoder(parse_int=_integer)
-
-
-def _objects(text: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    at = 0
-    while len(found) < 2 and text[at : at + 1] == "{":
-        try:
-            value, at = _decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            break
-        found.append(value)
-        while text[at : at + 1] == " ":
-            at += 1
-    return found
