@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import msgspec
 
-from flowdiag.ingest.plugins import parser_named
 from flowdiag.model.event import ParseWarning
 from flowdiag.parserkit import Block, ParseContext
 
@@ -37,11 +35,7 @@ def cut_objects(parser: Any, block: Block, context: ParseContext) -> Iterator[Pa
         context: of the input.
     """
     data = block.data
-    if (
-        (not data.startswith(_OPENS) and data.find(b"\n" + _OPENS) < 0)
-        or parser.document
-        or _minds(parser.name)
-    ):
+    if (not data.startswith(_OPENS) and data.find(b"\n" + _OPENS) < 0) or parser.document or _minds(parser):
         return
     line, counted, at = 0, 0, 0 if data.startswith(_OPENS) else data.find(b"\n" + _OPENS) + 1
     while at >= 0:
@@ -86,8 +80,16 @@ def _spoken_for(parser: Any, piece: bytes, context: ParseContext, *, alone: bool
     return any(alone or not isinstance(event, ParseWarning) for event in events)
 
 
-@cache
-def _minds(name: str) -> bool:
-    """Whether a parser says of a cut object that it is one, as those of JSON do."""
-    block = Block(data=b'{"a": "b\n')
-    return any(True for _ in parser_named(name).parse(block, ParseContext(input="")))
+_KNOWN: dict[tuple[type, str], bool] = {}
+
+
+def _minds(parser: Any) -> bool:
+    """Whether a parser says of a cut object that it is one, as those of JSON do; asked once a process."""
+    key = (type(parser), parser.name)
+    if key not in _KNOWN:
+        block = Block(data=b'{"a": "b\n')
+        try:
+            _KNOWN[key] = any(True for _ in parser.parse(block, ParseContext(input="")))
+        except Exception:  # noqa: BLE001 - a stranger's parser may raise anything; this question costs nobody a line
+            _KNOWN[key] = True
+    return _KNOWN[key]
