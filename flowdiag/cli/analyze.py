@@ -56,6 +56,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.told import told_command
     from flowdiag.ingest.heap import return_freed_memory
     from flowdiag.model.errors import UsageError
+    from flowdiag.tally.collecting import uncollected
 
     if not paths:
         live = "; flowdiag collect reads flows and logs from a cluster" if given["live"] else ""
@@ -71,7 +72,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     check_outputs(stdout, files, display, (*paths, *given["state"]))
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     return_freed_memory()
-    with progress() as show:
+    # One search for cycles between the stages, and one before writing, would each go through all that was made.
+    with uncollected(), progress() as show:
         report = analyze(
             paths,
             evidence=evidence,
