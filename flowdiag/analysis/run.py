@@ -206,7 +206,7 @@ def examined(
         state is not None
         and state.knows_policies
         and not evidence.only_denied
-        and view.count(PASSED) <= _MOST_PASSED
+        and not view.has_more(PASSED, _MOST_PASSED)
     )
     flows = sort_flows(view, resolver, selection, all_allowed=every)
     logged = judged(flows.logged, state, selection)

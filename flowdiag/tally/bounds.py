@@ -77,11 +77,7 @@ class _Bounds:
             or table.allowed_bits < BITS
         ):
             return np.arange(len(lanes.srcs))
-        fewest = min(limits.refused_per_group, limits.allowed_per_group)
-        _, pair, sizes = np.unique(
-            lanes.srcs.astype(np.int64) << 32 | lanes.dsts, return_inverse=True, return_counts=True
-        )
-        looked_at = (sizes > fewest)[pair]
+        looked_at = _crowded(lanes, min(limits.refused_per_group, limits.allowed_per_group))
         for ends in (lanes.srcs, lanes.dsts):
             folded = mapped(ends, self._groups.fold)
             looked_at |= folded != ends
@@ -157,6 +153,18 @@ class _Bounds:
         for (level, src, dst, port, shape, _), lane in table.lanes.items():
             if level == EXACT and hashed.get((src, dst, port, shape), 0) >= 1 << table.text_bits:
                 lane.forget_texts()
+
+
+def _crowded(lanes: Exact, most: int) -> Mask:
+    """Lanes of pairs of ends with more than `most` of them, and perhaps a few others."""
+    pairs = (lanes.srcs.astype(np.int64) * _STRIDE + lanes.dsts) & (_DRAWERS - 1)
+    crowded: Mask = (np.bincount(pairs, minlength=_DRAWERS) > most)[pairs]
+    return crowded
+
+
+_DRAWERS = 1 << 18
+_STRIDE = 40_503
+"""Odd, so that pairs of neighbours come into drawers of their own."""
 
 
 def _bits(hashes: U64, most: int, bits: int) -> int:

@@ -57,9 +57,14 @@ def ranges(begin: I64, end: I64) -> I64:
 
 
 def mapped(column: Ints, given: Callable[[int], int], kind: DTypeLike = np.int64) -> NDArray[Any]:
-    """`given` of each number, asked once per distinct one."""
-    distinct, back = np.unique(column, return_inverse=True)
-    return np.array([given(number) for number in distinct.tolist()], kind)[back]
+    """`given` of each number, a place in some list, asked once per distinct one."""
+    if not len(column):
+        return none(kind)
+    used = np.zeros(int(column.max()) + 1, bool)
+    used[column] = True
+    table = np.zeros(len(used), kind)
+    table[used] = [given(number) for number in np.flatnonzero(used).tolist()]
+    return table[column]
 
 
 def mapping(whole: Sequence[object], given: Callable[[int], int], *used: Ints) -> list[int]:

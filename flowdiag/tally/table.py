@@ -17,6 +17,7 @@ __all__ = [
     "BITS",
     "EXACT",
     "FOLDED",
+    "LANE_CODES",
     "POOLED",
     "REFUSED",
     "ParserShape",
@@ -34,6 +35,8 @@ EXACT, FOLDED, POOLED = 0, 1, 2
 
 _DIRECTIONS: tuple[Direction | None, ...] = (None, Direction.INGRESS, Direction.EGRESS)
 _WITNESSES: tuple[Witness | None, ...] = (None, Witness.DROP, Witness.VERDICT)
+LANE_CODES = len(_DIRECTIONS) * len(_WITNESSES)
+"""Of `lane_code`: a flow has at most so many lanes."""
 
 
 class ParserShape(Struct, frozen=True, array_like=True):

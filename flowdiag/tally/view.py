@@ -27,7 +27,7 @@ from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane, smallest
 from flowdiag.tally.notes import Note
 from flowdiag.tally.pairs import paired
-from flowdiag.tally.table import EXACT, REFUSED, Table
+from flowdiag.tally.table import EXACT, LANE_CODES, REFUSED, Table
 
 __all__ = ["FlowView", "Wanted", "once_a_pair"]
 
@@ -136,6 +136,11 @@ class FlowView:
                 alike.sort(key=lambda item: self._groups.cell_hash(item[1][1:]))
             flows.extend(flow for _, _, flow in alike)
         return tuple(flows)
+
+    def has_more(self, verdicts: Collection[Verdict], most: int) -> bool:
+        """Whether more than `most` flows have one of these verdicts; as `count`, and mostly without counting."""
+        among = int(np.count_nonzero(np.array(self._shapes(verdicts), bool)[self._exact.shapes]))
+        return among > most * LANE_CODES or self.count(verdicts) > most
 
     def count(self, verdicts: Collection[Verdict]) -> int:
         """How many flows have one of these verdicts, without making them; those past the bounds count too."""
