@@ -96,7 +96,7 @@ def icmp_from_name(name: str, v6: bool) -> Icmp | None:
         return None
     word, code = match["name"], match["code"]
     if word.isdigit():
-        return Icmp(int(word), int(code) if code and code.isdigit() else None) if code else None
+        return Icmp(int(word), _code(code)) if code else None
     known = (_V6 if v6 else _V4).get(word)
     if known is None:
         return None
@@ -104,8 +104,13 @@ def icmp_from_name(name: str, v6: bool) -> Icmp | None:
     if code is None:
         return Icmp(number, 0)
     if code.isdigit():
-        return Icmp(number, int(code))
+        return Icmp(number, _code(code))
     return Icmp(number, codes.index(code) if code in codes else None)
+
+
+def _code(text: str) -> int | None:
+    """A code's number: it is a byte of the packet."""
+    return int(text) if text.isdigit() and len(text) < 4 else None
 
 
 def is_mac(text: str) -> bool:

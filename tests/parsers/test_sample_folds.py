@@ -63,6 +63,12 @@ CHANGED = [
             ("hubble-compact", COMPACT, b"ACK, PSH", b"ACK,FIN"),
             ("hubble-compact", COMPACT, b"ACK, PSH", b"ACK, FIN  "),
             ("hubble-compact", COMPACT, b":54842", b":65536"),
+            (
+                "hubble-compact",
+                COMPACT,
+                b"(TCP Flags: ACK, PSH)",
+                b"(ICMPv4 EchoRequest(99999999999999999999))",
+            ),
             ("hubble-table", TABLE, b"SYN, ACK", b"SYN ACK"),
             ("hubble-table", TABLE, b"SYN, ACK", b"SYN,ACK"),
             ("hubble-table", TABLE, b":41010", b":99999"),

@@ -56,14 +56,10 @@ _FORM = re.compile(
     rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{2,59}[A-Z]))?([^\n\x1b\x80-\xff]{0,2000})\n-{12}"
     rb"|([^\n]*))\n"
 )
-_QUICK_CELL = rb"(?:\[[0-9a-f:.]{2,45}\]|[^:\n]{1,500})"
-# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.  An end is its line up to the last colon.
 _QUICK = re.compile(
-    rb"(?:  TIMESTAMP: ([^.\n]{15,19})\.(\d{1,9})Z?(\n(?:       NODE: .{1,300}\n|)     SOURCE: "
-    + _QUICK_CELL
-    + rb")():(\d{1,5})(\nDESTINATION: "
-    + _QUICK_CELL
-    + rb"):(\d{1,5})\n       TYPE: (.{1,200})\n    VERDICT: (.{1,1000})"
+    rb"(?:  TIMESTAMP: (.{15}(?:.{4}|))\.(\d{1,9})Z?(\n(?:       NODE: .{1,300}\n|)     SOURCE: .{1,500})():(\d{1,5})"
+    rb"(\nDESTINATION: .{1,500}):(\d{1,5})\n       TYPE: (.{1,200})\n    VERDICT: (.{1,1000})"
     rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{2,59}[A-Z])|)(.{0,2000})\n-{12}"
     rb"|(.*))\n"
 )
