@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdiag.ingest import search
+from flowdiag.parserkit import search
 
 few = st.binary(max_size=40).map(lambda data: bytes(byte % 4 for byte in data))
 

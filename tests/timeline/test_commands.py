@@ -5,8 +5,9 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowdiag.model.event import WorkloadRef
 from flowdiag.model.policy import PolicyRef
-from flowdiag.model.report import ReportEndpoint, WorkloadRef
+from flowdiag.model.report import ReportEndpoint
 from flowdiag.timeline.commands import confirm_commands
 
 EVIL = "$(touch /tmp/x); `id` | sh & 'a\" > f \n--all \\"
