@@ -92,6 +92,14 @@ def test_a_record_reads_the_same_whatever_numbers_its_names_are(line: str, numbe
     assert shown(line, dict(zip(NAMES, numbers, strict=False))) == shown(line, WORDS)
 
 
+@pytest.mark.parametrize("line", RECORDS)
+def test_a_redacted_record_stays_as_it_is(line: str) -> None:
+    """Its numbers are placed by tokens as they were by addresses."""
+    once = Texts(Tokens("")).record(re.sub("[{}]", "", line))
+
+    assert Texts(Tokens(once, again=True)).record(once) == once
+
+
 @pytest.mark.parametrize(("line", "left"), [(line, left) for line, left in RECORDS.items() if left])
 def test_ports_sizes_times_and_ids_of_a_record_stay(line: str, left: str) -> None:
     assert shown(line, WORDS) == left

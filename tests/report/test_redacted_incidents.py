@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flowdiag.model.report import Report
 from flowdiag.parserkit.registry import available, load
@@ -134,6 +135,35 @@ def test_two_names_stay_two(incident: str) -> None:
         (p.id, p.code, p.count) for p in after.problems
     ]
     assert before.totals == after.totals
+
+
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_redacting_again_changes_nothing(incident: str) -> None:
+    """Its tokens keep their meaning."""
+    assert redact(redacted(incident)) == redacted(incident)
+
+
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_a_report_that_only_says_that_it_is_redacted_is_redacted(incident: str) -> None:
+    """A warning is soon written: names go whatever a report says about itself."""
+    original = report_of(incident)
+    mark = redacted(incident).warnings[0]
+    forged = redact(replace(original, warnings=(mark, *original.warnings)))
+
+    assert forged == redacted(incident)
+
+
+def test_what_was_left_in_a_report_goes_when_it_is_redacted_again() -> None:
+    """Some of its names were put back; the other tokens stay."""
+    once = redacted("default-deny-egress")
+    problem = once.problems[0]
+    back = replace(problem, source=replace(problem.source, name="web-r2", namespace="shop-prod"))
+    again = redact(replace(once, problems=(back, *once.problems[1:])))
+    text = msgspec.json.encode(again).decode()
+
+    assert "web-r2" not in text
+    assert "shop-prod" not in text
+    assert again.problems[1:] == once.problems[1:]
 
 
 OF_INCIDENTS = {

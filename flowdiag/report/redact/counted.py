@@ -18,7 +18,8 @@ _REACH = 130
 """Characters before a number that tell what it is."""
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _CLOCK = r"\d\d:\d\d:\d\d"
-_IP = r"(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[^ ,]*:[^ ,]*:)[0-9A-Fa-f:.]{2,45})"
+# the last as a report has it that was redacted before
+_IP = r"(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[^ ,]*:[^ ,]*:)[0-9A-Fa-f:.]{2,45}|ip[46]-r+\d{1,9})"
 _PROTOCOL = "(?:TCP|UDP|SCTP|ICMP|ICMPv4|ICMPv6|IPv6-ICMP|IGMP)"
 
 # "Src Port: 41022; Proto: TCP" (AWS network policy agent, v1.2), "Trace ID: 7" (hubble observe, v1.18), and of JSON that
@@ -88,7 +89,7 @@ _IN_MONITOR = _compiled(
     (r" DROP: $", r" bytes"),
 )
 # 2 123456789010 eni-1235b8ca123456789 10.0.1.28 198.51.100.7 20641 443 6 20 4249 1767607200 1767607260 ACCEPT OK (AWS, versions 2 to 5)
-_VPC = re.compile(r"[^|\"=]{0,400} eni-[0-9a-f]+ [^|\"=]{0,400} (?:ACCEPT|REJECT) ")
+_VPC = re.compile(r"[^|\"=]{0,400} (?:eni-[0-9a-f]+|text-r+\d{1,9}) [^|\"=]{0,400} (?:ACCEPT|REJECT) ")
 _IN_VPC = _compiled((r"^$", r" "), (rf" {_IP}(?: \d{{1,19}}){{0,7}} $", r" "))
 # [2026-01-05T10:00:55.932Z] "GET /status/200 HTTP/1.1" 403 - rbac_access_denied_matched_policy[..] - "-" 0 19 0 - "-" (Envoy 1.30)
 _ACCESS = re.compile(r'[^"]{0,200}"[A-Z]{3,10} [^"]{1,4000} HTTP/[0-9.]{1,3}" \d{1,3} ')

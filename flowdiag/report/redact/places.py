@@ -17,7 +17,7 @@ _INDEXED = re.compile(r"([A-Za-z]{1,40})\[$")
 # A reference to a policy, behind which an Antrea line has the rule's name: AntreaNetworkPolicy:shop/web allow-db
 _POLICY_REFERENCE = re.compile(r"[A-Za-z0-9]*Policy:\S+")
 # "AntreaNetworkPolicy:shop/old Drop 44900 10.10.1.65": columns without the rule (Antrea, v1.0)
-_ACTION = re.compile(r"(?:Allow|Drop|Reject|Pass) \d{1,5} (?:SRC: )?[0-9a-f]{0,4}[.:]")
+_ACTION = re.compile(r"(?:Allow|Drop|Reject|Pass) \d{1,5} (?:SRC: )?(?:[0-9a-f]{0,4}[.:]|ip[46]-r)")
 # "in namespace shop", "Allow namespace shop on 9121/TCP", "namespace shop has no such label"; what stands there in
 # "a namespace label does not match", "every namespace with egress rules" is no name.
 _BEFORE_NAMESPACE = frozenset({"in", "of", "means", "Allow", "Label"})

@@ -22,12 +22,22 @@ _ADDRESSES = frozenset({"ip4", "ip6", "mac"})
 """Kinds that are found by their shape."""
 _JOINED = re.compile(r"[-._]")
 _MAX_JOINED = 24
+_EARLIER = re.compile(
+    r"(?:by|context|group|host|input|ip4|ip6|key|label|mac|name|node|ns|pod|rule|text|tier)-r+[0-9]{1,9}(?:/[0-9]{1,3})?"
+)
+"""A token of an earlier redaction, perhaps with a range's width."""
 
 
 class Tokens:
     """The names of one report.  What a look-up costs does not follow how many names there are."""
 
-    def __init__(self, everything: str) -> None:
+    def __init__(self, everything: str, *, again: bool = False) -> None:
+        """Begin with no name.
+
+        Args:
+            everything: all the texts, which no new token may stand in.
+            again: they were redacted before, so that what looks like a token is one.
+        """
         self._by_name: dict[str, str] = {}
         self._bare: set[str] = set()
         self.numbers = 0
@@ -37,7 +47,8 @@ class Tokens:
         while re.search(rf"-{tag}[0-9]", everything):
             tag += "r"
         self._tag = tag
-        self._shape = re.compile(rf"[a-z0-9]+-{tag}[0-9]+")
+        own = rf"[a-z0-9]+-{tag}[0-9]+"
+        self._shape = re.compile(f"{own}|{_EARLIER.pattern}" if again else own)
         self._odd: dict[str, list[int]] = {}
         """Prefix -> lengths of the names that start so and are no single word (paths, phrases), shortest first."""
         self._odd_start: re.Pattern[str] | None = None

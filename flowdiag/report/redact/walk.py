@@ -53,6 +53,8 @@ _SENTENCES = frozenset(
 )
 # Texts such as "dataplane-loop-summary: Summarising 16 ...", "agent-started on node-a: ...", "lost-events on node-b: 37 records"
 _MARK = re.compile(r"([a-z0-9-]{1,60})(?: on (\S+))?: ")
+# "dataplane-loop-summary", "agent-started on node-r4": what is left of them here
+_BARE_MARK = re.compile(r"[a-z0-9-]{1,60}(?: on node-r+[0-9]{1,9})?")
 # Of a node of which nothing was recorded no field tells, and of an agent's perhaps its own log alone:
 # flowdiag/diagnose/fd6_state, fd8_evidence and flowdiag/timeline/fold_agent.py
 _OF_NODE = re.compile(
@@ -77,13 +79,14 @@ _MARK_TEXT = "names, addresses, labels and paths are tokens here (--redact): one
 def redact(report: Report) -> Report:
     """The report with names, addresses and labels as tokens; schema, numbers and times as they were.
 
-    What was redacted already stays as it is.  A report says so itself, and no name does: one that looks like a
-    token is somebody's name in any other report.
+    The tokens of a report that says it was redacted already stay; in any other one they are somebody's names.
+    Nothing else is believed of it: anybody may have written that warning, so that all other names go.
     """
-    if any(warning.code == _REDACTED for warning in report.warnings):
-        return report
+    again = any(warning.code == _REDACTED for warning in report.warnings)
+    if again:
+        report = replace(report, warnings=tuple(one for one in report.warnings if one.code != _REDACTED))
     tree = msgspec.to_builtins(without_owners(report))
-    walk = _Walk(Tokens("\n".join(_strings(tree))), unnamed=only_calico(report))
+    walk = _Walk(Tokens("\n".join(_strings(tree)), again=again), unnamed=only_calico(report), again=again)
     for stage in _Stage:
         shown = walk.through(tree, stage)
     hidden: Report = msgspec.convert(shown, Report)
@@ -104,9 +107,10 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 class _Walk:
-    def __init__(self, tokens: Tokens, *, unnamed: bool) -> None:
+    def __init__(self, tokens: Tokens, *, unnamed: bool, again: bool) -> None:
         self._tokens = tokens
         self._unnamed = unnamed
+        self._again = again
         self._texts = Texts(tokens)
         self._evidence = Evidence(self._texts)
         self._manifests = Manifests(tokens, self._texts)
@@ -217,5 +221,6 @@ class _Walk:
             rest = f": {self._texts.sentence(value[said.end() :])}" if parent["kind"] == "gap" else ""
             return f"{said[1]}{' on ' if node else ''}{node}{rest}"
         if key == "text" and parent.get("kind") == "signal":
-            return self._texts.line(value)
+            stays = self._again and _BARE_MARK.fullmatch(value) and not self._tokens.known(value)
+            return value if stays else self._texts.line(value)
         return self._texts.sentence(value)
