@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import watch
@@ -204,9 +205,8 @@ def machine():
         platform.machine(),
     )
     cores = len(os.sched_getaffinity(0))
-    return (
-        f"{cores} cores of {model}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} before"
-    )
+    native = "with" if find_spec("flowdiag_native") else "without"
+    return f"{cores} cores of {model}, Python {platform.python_version()}, {native} parsers/native, load {os.getloadavg()[0]:.1f} before"
 
 
 def main():

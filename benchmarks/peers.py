@@ -71,6 +71,14 @@ def built(folder):
     return (str(target), None) if done.returncode == 0 else (None, "simdjson (Debian: libsimdjson-dev)")
 
 
+def _without_native(folder):
+    """A folder that hides the extension in C from a command and its workers."""
+    hiding = folder / "hiding"
+    hiding.mkdir(exist_ok=True)
+    (hiding / "flowdiag_native.py").write_text('raise ImportError("left out")\n')
+    return hiding
+
+
 def peers(folder, limit):
     """Everything that is run on the export in `folder`, in the order of the table."""
     path, state = str(folder / "flows.jsonl"), str(folder / "state")
@@ -83,6 +91,12 @@ def peers(folder, limit):
         Peer("DuckDB, 2 threads", [python, "-c", DUCKDB, path, "2"], "duckdb", does="the same counting"),
         Peer("DuckDB, 1 thread", [python, "-c", DUCKDB, path, "1"], "duckdb", does="the same counting"),
         Peer("**flowdiag analyze**", analyze, does="whole report, as many processes as it likes"),
+        Peer(
+            "flowdiag analyze, without parsers/native",
+            ["env", f"PYTHONPATH={_without_native(folder)}", *analyze],
+            "flowdiag_native",
+            does="whole report, all records in Python",
+        ),
         Peer("flowdiag analyze --processes 1", [*analyze, "--processes", "1"], does="whole report"),
         Peer("**flowdiag analyze --only denied**", [*analyze, "--only", "denied"], does="report of refusals"),
         Peer(
