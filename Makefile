@@ -49,11 +49,13 @@ $(STAMP): pyproject.toml constraints.txt tests/scale/requirements.txt
 
 native: $(NATIVE)
 
-# Hubble exports are read about twice as fast with it.  Without a C compiler or Python's headers all works, slower.
-$(NATIVE): $(STAMP) $(wildcard parsers/native/*.[ch]) parsers/native/setup.py
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps ./parsers/native \
-		>$(VENV)/native.log 2>&1 || echo "parsers/native was not compiled (see $(VENV)/native.log): flowdiag does without it"
-	@touch $(NATIVE)
+# Hubble exports are read in about half the time with it.  Without a C compiler or Python's headers all works, slower;
+# it is tried again the next time, and an older one does not stay.
+$(NATIVE): $(STAMP) $(wildcard parsers/native/*.[ch]) parsers/native/setup.py parsers/native/pyproject.toml
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps ./parsers/native \
+		>$(VENV)/native.log 2>&1; then touch $(NATIVE); else \
+		$(BIN)/python -m pip uninstall --quiet --yes flowdiag-native >>$(VENV)/native.log 2>&1; \
+		echo "parsers/native was not compiled (see $(VENV)/native.log): flowdiag does without it"; fi
 
 # What only tests need and is large.  The tests of HTML reports drive a Chromium that the machine has; without
 # one they say that they were skipped.

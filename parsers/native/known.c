@@ -6,7 +6,7 @@
 enum {
     FORMS = 4,            /* objects kept per address, the newest: with and without what only its own node knows */
     MAX_PROBES = 32,      /* a table is not searched further, so that chosen names cost no more */
-    MAX_BYTES = 24 << 20, /* of text */
+    MAX_BYTES = 32 << 20, /* of rests, addresses and ends' objects */
     CHUNK = 1 << 18,
     MAX_ENTRIES = 1 << 16,
 };
@@ -66,21 +66,28 @@ static uint64_t hashed(uint64_t hash, const char *at, size_t size)
 
 /* -- tables ------------------------------------------------------------------------------------------------------ */
 
+/* Give an entry a slot near its hash; one that would be searched for too long gets none, and is not found. */
+static void placed(struct table *table, uint32_t entry, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & table->mask;
+    for (int probe = 0; probe < MAX_PROBES; probe++, at = (at + 1) & table->mask)
+        if (!table->slots[at]) {
+            table->slots[at] = entry + 1;
+            return;
+        }
+}
+
 static int table_grown(struct table *table, uint64_t (*hash_of)(struct known *, uint32_t), struct known *self)
 {
     uint32_t size = table->slots ? (table->mask + 1) * 2 : 1024;
     uint32_t *slots = calloc(size, sizeof *slots);
     if (!slots)
         return 0;
-    for (uint32_t entry = 0; entry < table->used; entry++) {
-        uint32_t at = (uint32_t)hash_of(self, entry) & (size - 1);
-        while (slots[at])
-            at = (at + 1) & (size - 1);
-        slots[at] = entry + 1;
-    }
     free(table->slots);
     table->slots = slots;
     table->mask = size - 1;
+    for (uint32_t entry = 0; entry < table->used; entry++)
+        placed(table, entry, hash_of(self, entry));
     return 1;
 }
 
@@ -95,32 +102,23 @@ static uint64_t serving_hash(struct known *self, uint32_t entry)
     return pair_hash(self->servings[entry].number, self->servings[entry].service);
 }
 
-/* Room for one entry more; 0 where there is none. */
-static int grown(struct known *self, struct table *table, void **entries, uint32_t *room, size_t size,
-                 uint64_t (*hash_of)(struct known *, uint32_t))
+/* The entries, moved perhaps, with room for one more; NULL where there is none, and then they stay. */
+static void *grown(struct known *self, struct table *table, void *entries, uint32_t *room, size_t size,
+                   uint64_t (*hash_of)(struct known *, uint32_t))
 {
     if (table->used == MAX_ENTRIES) {
         self->full = 1;
-        return 0;
+        return NULL;
     }
-    if (table->used == *room) {
-        uint32_t more = *room ? *room * 2 : 256;
-        void *moved = realloc(*entries, more * size);
-        if (!moved)
-            return 0;
-        *entries = moved;
+    if ((!table->slots || table->used * 2 >= table->mask) && !table_grown(table, hash_of, self))
+        return NULL;
+    if (table->used < *room)
+        return entries;
+    uint32_t more = *room ? *room * 2 : 256;
+    void *moved = realloc(entries, more * size);
+    if (moved)
         *room = more;
-    }
-    return (table->slots && table->used * 2 < table->mask) || table_grown(table, hash_of, self);
-}
-
-/* Put the newest entry into its table; an entry that would be searched for too long is not found again. */
-static void placed(struct table *table, uint64_t hash)
-{
-    uint32_t at = (uint32_t)hash & table->mask;
-    while (table->slots[at])
-        at = (at + 1) & table->mask;
-    table->slots[at] = ++table->used;
+    return moved;
 }
 
 /* Room for so much text, which stays where it is; NULL where there is none. */
@@ -258,8 +256,10 @@ int learn_end(struct known *self, struct span ip, struct end end, void **gone)
     struct address *address = address_of(self, ip);
     if (!address) {
         struct address fresh = {.hash = hashed(self->seed, ip.at, ip.size)};
-        if (!grown(self, &self->by_ip, (void **)&self->addresses, &self->address_room, sizeof fresh, address_hash))
+        void *moved = grown(self, &self->by_ip, self->addresses, &self->address_room, sizeof fresh, address_hash);
+        if (!moved)
             return 0;
+        self->addresses = moved;
         char *text = room_for(self, ip.size);
         if (!text)
             return 0;
@@ -267,10 +267,14 @@ int learn_end(struct known *self, struct span ip, struct end end, void **gone)
         fresh.ip.size = ip.size;
         address = &self->addresses[self->by_ip.used];
         *address = fresh;
-        placed(&self->by_ip, fresh.hash);
+        placed(&self->by_ip, self->by_ip.used++, fresh.hash);
     }
     *gone = NULL;
+    self->bytes += end.object.size;
+    if (self->bytes > MAX_BYTES)
+        self->full = 1;
     if (address->count == FORMS) {
+        self->bytes -= address->forms[0].object.size;
         *gone = address->forms[0].owner;
         memmove(address->forms, address->forms + 1, (FORMS - 1) * sizeof *address->forms);
         address->count--;
@@ -283,8 +287,10 @@ int learn_kind(struct known *self, const struct line *line, struct kind kind)
 {
     if (kind_of(self, line, &kind.hash, kind.ports))
         return 1;
-    if (!grown(self, &self->by_rest, (void **)&self->kinds, &self->kind_room, sizeof kind, kind_hash))
+    void *moved = grown(self, &self->by_rest, self->kinds, &self->kind_room, sizeof kind, kind_hash);
+    if (!moved)
         return 0;
+    self->kinds = moved;
     size_t size = 0;
     for (int i = 0; i < line->count; i++)
         size += line->pieces[i].text.size + 1;
@@ -299,18 +305,21 @@ int learn_kind(struct known *self, const struct line *line, struct kind kind)
         *text++ = (char)line->pieces[i].slot;
     }
     self->kinds[self->by_rest.used] = kind;
-    placed(&self->by_rest, kind.hash);
+    placed(&self->by_rest, self->by_rest.used++, kind.hash);
     return 1;
 }
 
 void learn_served(struct known *self, int32_t number, int32_t service, int32_t result)
 {
     struct served one = {number, service, result};
-    if (!serving_of(self, number, service) &&
-        grown(self, &self->by_service, (void **)&self->servings, &self->serving_room, sizeof one, serving_hash)) {
-        self->servings[self->by_service.used] = one;
-        placed(&self->by_service, pair_hash(number, service));
-    }
+    if (serving_of(self, number, service))
+        return;
+    void *moved = grown(self, &self->by_service, self->servings, &self->serving_room, sizeof one, serving_hash);
+    if (!moved)
+        return;
+    self->servings = moved;
+    self->servings[self->by_service.used] = one;
+    placed(&self->by_service, self->by_service.used++, pair_hash(number, service));
 }
 
 void forgotten(struct known *self, void (*release)(void *owner))

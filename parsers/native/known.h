@@ -42,7 +42,7 @@ struct known {
     uint32_t address_room, kind_room, serving_room;
     struct table by_ip, by_rest, by_service;
     uint8_t port_class[65536];
-    uint64_t seed; /* nobody can choose names that stand in one another's way */
+    uint64_t seed; /* so that names stand in one another's way by chance; by choice they cost MAX_PROBES at most */
     int full;      /* there is no room for more */
 };
 

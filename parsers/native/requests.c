@@ -3,7 +3,7 @@
 
 #include "cursor.h"
 
-enum { MAX_DEPTH = 16 };
+enum { MAX_DEPTH = 16, MAX_DIGITS = 18, MAX_NAME = 1024 };
 
 static int text_value(struct cursor *c)
 {
@@ -23,12 +23,13 @@ static int text_value(struct cursor *c)
     }
 }
 
+/* No more of them than any reader takes. */
 static int some_digits(struct cursor *c)
 {
     const char *begin = c->at;
     while (*c->at >= '0' && *c->at <= '9')
         c->at++;
-    return c->at > begin;
+    return c->at > begin && c->at - begin <= MAX_DIGITS;
 }
 
 static int number_value(struct cursor *c)
@@ -117,7 +118,7 @@ static int dns_field(struct cursor *c, struct span key)
 {
     struct line *out = c->out;
     if (key_is(key, "query"))
-        return !out->query.at && name_value(c, NULL, &out->query);
+        return !out->query.at && name_value(c, NULL, &out->query) && out->query.size <= MAX_NAME;
     if (key_is(key, "ttl")) {
         const char *begin = c->at;
         if (out->ttl >= 0 || !some_digits(c) || c->at - begin > 9 || (*begin == '0' && c->at - begin > 1))

@@ -40,28 +40,40 @@ static void freed(struct columns *c)
     Py_CLEAR(c->answers);
 }
 
-static int moved_to(void *column, size_t size, Py_ssize_t room)
+/* A column with room for so many; NULL, and the column as it was, where there is no memory. */
+#define RESIZED(column, room) resized((void *)(column), sizeof *(column), (room))
+
+static void *resized(void *column, size_t size, Py_ssize_t room)
 {
-    void **where = column;
-    void *moved = realloc(*where, size * (size_t)room);
-    if (moved)
-        *where = moved;
-    return moved != NULL;
+    return realloc(column, size * (size_t)room);
 }
 
 static int room_for_one(struct columns *c)
 {
     if (c->taken == c->room) {
         Py_ssize_t room = c->room ? c->room * 2 : 128;
-        if (!moved_to(&c->sources, 4, room) || !moved_to(&c->destinations, 4, room) || !moved_to(&c->ports, 4, room) ||
-            !moved_to(&c->kinds, 4, room) || !moved_to(&c->times, 8, room) || !moved_to(&c->flags, 2, room))
+        int32_t *sources = RESIZED(c->sources, room);
+        c->sources = sources ? sources : c->sources;
+        int32_t *destinations = RESIZED(c->destinations, room);
+        c->destinations = destinations ? destinations : c->destinations;
+        int32_t *ports = RESIZED(c->ports, room);
+        c->ports = ports ? ports : c->ports;
+        int32_t *kinds = RESIZED(c->kinds, room);
+        c->kinds = kinds ? kinds : c->kinds;
+        int64_t *times = RESIZED(c->times, room);
+        c->times = times ? times : c->times;
+        uint16_t *flags = RESIZED(c->flags, room);
+        c->flags = flags ? flags : c->flags;
+        if (!sources || !destinations || !ports || !kinds || !times || !flags)
             return 0;
         c->room = room;
     }
     if (c->left_over == c->left_room) {
         Py_ssize_t room = c->left_room ? c->left_room * 2 : 32;
-        if (!moved_to(&c->left, 24, room))
+        int64_t *left = RESIZED(c->left, 3 * room);
+        if (!left)
             return 0;
+        c->left = left;
         c->left_room = room;
     }
     return 1;
@@ -380,7 +392,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddIntConstant(made, "INTERFACE", 3) < 0) {
+        PyModule_AddIntConstant(made, "INTERFACE", 4) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

@@ -159,7 +159,8 @@ static int macs(struct cursor *c)
 static int transport(struct cursor *c)
 {
     const char *begin = c->at;
-    if (IS(c, "{\"TCP\":{\"source_port\":") || IS(c, "{\"UDP\":{\"source_port\":")) {
+    if (IS(c, "{\"TCP\":{\"source_port\":") || IS(c, "{\"UDP\":{\"source_port\":") ||
+        IS(c, "{\"SCTP\":{\"source_port\":")) {
         if (!port(c, SLOT_SOURCE_PORT, &c->out->source_port) || !IS(c, ",\"destination_port\":") ||
             !port(c, SLOT_DESTINATION_PORT, &c->out->destination_port))
             return 0;
@@ -199,8 +200,9 @@ static int flow_field(struct cursor *c, struct span key, known_end known, void *
             return request(c);
         if (key_is(key, "IP"))
             return addresses(c);
+        /* Of two the last counts, which need not have slots. */
         if (key_is(key, "l4"))
-            return transport(c);
+            return !out->has_transport++ && transport(c);
         break;
     case 4:
         if (key_is(key, "time"))
@@ -275,6 +277,7 @@ int walk(const char *begin, const char *end, int bare, known_end known, known_re
     out->count = 0;
     out->source_ip.at = out->destination_ip.at = out->source.at = out->destination.at = NULL;
     out->source_port = out->destination_port = 0;
+    out->has_transport = 0;
     out->query.at = NULL;
     out->query.size = 0;
     out->answer_count = 0;
@@ -284,9 +287,12 @@ int walk(const char *begin, const char *end, int bare, known_end known, known_re
     for (;;) {
         if (!key_of(&c, &key) || !flow_field(&c, key, known, who, &time))
             return 0;
-        if (rest && key.size == 11 && out->source.at && out->destination.at && time.at &&
-            time_of(time.at, time.size, &out->time) && goes_on_as_known(&c, bare, time, rest, who))
-            return 1;
+        if (rest && out->source.at && out->destination.at && time.at) {
+            if (time_of(time.at, time.size, &out->time) && goes_on_as_known(&c, bare, time, rest, who))
+                return 1;
+            /* It was asked once: each time costs what the line is long. */
+            rest = NULL;
+        }
         if (IS(&c, ",\""))
             continue;
         if (IS(&c, "}"))
@@ -304,5 +310,6 @@ int walk(const char *begin, const char *end, int bare, known_end known, known_re
         return 0;
     if (!time.at || !out->source.at || !out->destination.at || !time_of(time.at, time.size, &out->time))
         return 0;
-    return closed(&c, end);
+    /* Nothing stands behind it but the end of a line of Windows. */
+    return (c.at == end || (c.at == end - 1 && *c.at == '\r')) && closed(&c, end);
 }

@@ -58,6 +58,7 @@ struct line {
     struct span query;                           /* of a DNS request or answer */
     struct span answers[MAX_ANSWERS];            /* its addresses */
     int answer_count;
+    int has_transport;
     int64_t ttl; /* seconds, -1 for none */
     struct piece pieces[MAX_PIECES];
     int count;

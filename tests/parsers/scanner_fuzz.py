@@ -154,6 +154,8 @@ def main(seed, wanted):
             if scanner.learn(*arguments):
                 known |= taken_apart(line, [], bare=bare)
             # What is said of a line that it does not say is not learnt.
+            for behind in (b" \n", b"{}\n", b"\r\n" + line, line):
+                assert not scanner.learn(line[:-1] + behind, *arguments[1:])
             for place, other in ((2, at + 1), (3, ends[0] + b" "), (5, 1), (6, 2)):
                 assert not scanner.learn(*arguments[:place], other, *arguments[place + 1 :])
         assert known

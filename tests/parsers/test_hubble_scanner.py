@@ -50,7 +50,10 @@ def folded(blocks):
         scanner = tally._memos.get(PARSER.name, {}).get("hubble", {}).get("memory")
         if scanner is not None and scanner._scanner is not None:
             bare = data.find(b'"flow"', 0, 4096) < 0
-            taken += len(scanner._scanner.scan(data, bare)[4]) // 8
+            columns = scanner._scanner.scan(data, bare)
+            taken += len(columns[4]) // 8
+            numbers = [number for column in columns[:2] for number in memoryview(column).cast("i")]
+            assert all(0 <= number < len(tally.table.peers) for number in numbers)
     return tally, taken
 
 
@@ -223,6 +226,114 @@ def test_another_wrapper_s_time():
     )
     assert other != line
     assert compared(line, other, other) == 1
+
+
+def test_lines_and_objects_that_make_up_for_each_other():
+    """Two objects on one line and none on another are as many as lines: none is taught with another one's flow."""
+    allowed, denied = (written(flow(verdict=verdict, **more))[:-1] for verdict, more in KINDS)
+    blank, split = b" " * 64 + b"\n", b'{"note":\n"' + b"x" * 64 + b'"}\n'
+    for rest in (blank, split):
+        glued = allowed + allowed + b"\n" + denied + b"\n" + rest
+        compared(glued, (denied + b"\n") * 5, (allowed + denied + b"\n") * 3)
+
+
+KINDS = (("FORWARDED", {}), ("DROPPED", {"drop_reason": 133}))
+
+
+def test_ports_of_every_transport():
+    """SCTP has ports too; none is over 65,535; of two transports the last counts, however it is written."""
+    for name in ("TCP", "UDP", "SCTP"):
+        ports = [
+            flow(l4={name: {"source_port": 40_000, "destination_port": port}}) for port in (3868, 3869, 3868)
+        ]
+        assert compared(*map(written, ports)) == 3
+    line = written(flow())
+    over = [line.replace(b":8080", b":%d" % port) for port in (65_535, 65_536, 99_999)]
+    compared(line, line, b"".join(over), b"".join(over))
+    other = b'"l4":{"TCP":{"destination_port":8080,"source_port":40000,"flags":{"SYN":true}}},"Type"'
+    twice = line.replace(b'"Type"', other, 1)
+    assert compared(twice, twice, twice.replace(b"8080", b"8081", 1)) == 0
+
+
+def test_whether_a_record_is_a_reply_hangs_on_its_ports():
+    """Where it does not say so, ports of another kind make another thing of the same rest."""
+
+    def unsaid(source, destination):
+        return written(
+            flow(
+                is_reply=None,
+                l4={"TCP": {"source_port": source, "destination_port": destination, "flags": {"ACK": True}}},
+            )
+        )
+
+    there, back = unsaid(40_000, 80), unsaid(80, 40_000)
+    assert compared(there, back, back, there + back + unsaid(443, 50_000)) >= 5
+
+
+def test_services_of_the_source():
+    """A service beside the source is the source's, whichever way the record goes."""
+    served = written(flow(source_service={"name": "s", "namespace": "a"}))
+    both = written(
+        flow(
+            source_service={"name": "s", "namespace": "a"},
+            destination_service={"name": "t", "namespace": "b"},
+        )
+    )
+    assert compared(served, served, both, both, served) == 5
+
+
+def test_bare_sources():
+    """Of an end only the address is known, source or destination; two such are read in full."""
+    outside = {"source": "198.51.100.7", "destination": "10.0.0.2", "ipVersion": "IPv4"}
+    source = written(flow(IP=outside, source={}))
+    back = written(
+        flow(IP={"source": "10.0.0.2", "destination": "198.51.100.7", "ipVersion": "IPv4"}, destination={})
+    )
+    nobody = written(
+        flow(
+            IP={"source": "198.51.100.7", "destination": "198.51.100.7", "ipVersion": "IPv4"},
+            source={},
+            destination={},
+        )
+    )
+    assert compared(source, back, source + back + nobody, nobody) == 4
+
+
+def test_a_wrapper_with_two_flows_and_a_flow_that_is_a_wrapper():
+    """The last flow counts, and an object with a flow in it is no flow."""
+    line = written(flow())
+    again = json.dumps(flow(), separators=(",", ":")).encode()
+    twice = line.replace(b'},"node_name":"c/n1","time"', b'},"flow":' + again + b',"node_name":"c/n1","time"')
+    assert twice != line
+    changed = twice.replace(b":8080", b":8081", 1)
+    assert compared(line, twice, twice + changed) == 1
+    denied = json.dumps(flow(verdict="DROPPED", drop_reason=133), separators=(",", ":")).encode()
+    bare = written(flow(), bare=True)
+    inside = bare[:-2] + b',"flow":' + denied + b"}\n"
+    # Where wrappers are looked for; further on they are not.
+    compared(bare * 20, inside, bare + inside)
+
+
+def test_numbers_and_names_over_all_bounds():
+    """A number that Python does not read is malformed JSON, and a name that is cut is cut the same."""
+    usual = written(request(1, type="REQUEST", http={"code": 7}))
+    for number in (b"9" * 18, b"9" * 4_300, b"9" * 4_301):
+        line = written(request(1, type="REQUEST", http={"code": 7})).replace(b'"code":7', b'"code":' + number)
+        compared(usual, line, line)
+    for size in (1_000, 1_024, 1_025, 70_000):
+        names = [
+            request(1, type="RESPONSE", dns={"query": "q" * n, "ips": ["192.0.2.7"]}) for n in (9, size, size)
+        ]
+        compared(*map(written, names))
+
+
+def test_some_lines_that_cannot_be_taught_do_not_end_it(monkeypatch):
+    """Only where nothing is taken between them is another encoder at work."""
+    monkeypatch.setattr(json_memory, "_MAX_UNTAUGHT", 5)
+    line, odd = written(flow()), written(flow(time="2026-04-01T10:00:00Z"))
+    spaced = (json.dumps({"flow": flow(), "node_name": "c/n1"}) + "\n").encode()
+    assert compared(line, *[line + odd] * 20) == 21
+    assert compared(*[spaced] * 20, line, line) == 0
 
 
 def test_windows_line_ends_and_a_cut_end():

@@ -16,16 +16,17 @@ from msgspec.structs import replace
 
 from flowdiag.parserkit import Block, FlowSink, ParseContext, looks_like_reply
 from flowdiag_parsers.hubble.json_fields import canonical_ip
-from flowdiag_parsers.hubble.json_hot import ABSENT, Flow, Wrapper, bare_decoder, wrapped_decoder
+from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Memory
 from flowdiag_parsers.hubble.json_native import Scanner
-from flowdiag_parsers.hubble.json_run import Lines, is_utf8
+from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
 
 __all__ = ["fold_lines"]
 
 _RUN = 1 << 16
 _NS = 1_000_000_000
+_MAX_NAME = 1_024
 
 
 def fold_lines(block: Block, context: ParseContext, sink: FlowSink) -> None:
@@ -60,28 +61,29 @@ class _Folding:
         data = self._block.data
         bare = data.find(b'"flow"', 0, 4096) < 0
         scanner = self._memory.scanner(len(data))
-        if scanner is not None:
-            lines = self._scanned(scanner, data, bare=bare)
-            if len(lines):
-                self._read(lines.joined(), lines, bare=bare)
-        else:
-            start, index, size = 0, 0, len(data)
-            while start < size:
-                end = data.rfind(b"\n", start, start + _RUN) + 1
-                if not end:
-                    end = data.find(b"\n", start + _RUN - 1) + 1 or size
-                run = data[start:end]
+        start, index, size = 0, 0, len(data)
+        while start < size:
+            end = data.rfind(b"\n", start, start + _RUN) + 1
+            if not end:
+                end = data.find(b"\n", start + _RUN - 1) + 1 or size
+            run = data[start:end]
+            if scanner is None:
                 lines = Lines.all_of(run, index)
-                self._read(run, lines, bare=bare)
                 index += len(lines)
-                start = end
+                self._read(run, lines, bare=bare)
+            else:
+                lines, count = self._scanned(scanner, run, index, bare=bare)
+                index += count
+                if len(lines):
+                    self._read(lines.joined(), lines, bare=bare)
+            start = end
         if self._records:
             timed = self._last >= 0
             self._sink.seen(self._records, self._first if timed else None, self._last if timed else None)
 
-    def _scanned(self, scanner: Scanner, data: bytes, *, bare: bool) -> Lines:
-        """Count the lines that the scanner knows; returns the others."""
-        srcs, dsts, ports, kinds, ats, flags, first, last, left, _, answers = scanner.scan(data, bare)
+    def _scanned(self, scanner: Scanner, run: bytes, index: int, *, bare: bool) -> tuple[Lines, int]:
+        """Count the lines of a run that the scanner knows; returns the others, and how many there were in all."""
+        srcs, dsts, ports, kinds, ats, flags, first, last, left, count, answers = scanner.scan(run, bare)
         if ats:
             waiting = self._sink.waiting
             waiting.srcs.frombytes(srcs)
@@ -92,16 +94,16 @@ class _Folding:
             waiting.flags.frombytes(flags)
             self._first, self._last = min(self._first, first), max(self._last, last)
             self._records += len(ats) // 8
+            self._memory.took(len(ats))
             for name, ips, ttl, at in answers:
                 self._answer(name, ips, None if ttl < 0 else ttl, at)
         places = memoryview(left).cast("q").tolist()
-        return Lines(data, places[0::3], places[1::3], places[2::3])
+        return Lines(run, places[0::3], places[1::3], [index + place for place in places[2::3]]), count
 
     def _read(self, run: bytes, lines: Lines, *, bare: bool) -> None:
         """Count the records of some lines, which stand in `run` one behind the other."""
         count = len(lines)
-        # A blank line and two objects glued together would make up for each other in the count.
-        if lines.are_long and is_utf8(run):
+        if lines.are_objects and is_utf8(run):
             try:
                 flows = _flows(run, bare=bare)
             except (msgspec.DecodeError, RecursionError):
@@ -114,7 +116,7 @@ class _Folding:
             if not line or line.isspace():
                 continue
             flows = []
-            if is_utf8(line):
+            if is_utf8(line) and not has_long_number(line):
                 try:
                     flows = _flows(line, bare=bare)
                 except (msgspec.DecodeError, RecursionError):
@@ -247,8 +249,8 @@ class _Folding:
                     continue
             l7, verdict, is_reply, event = flow.l7, flow.verdict, flow.is_reply, flow.event_type
             refused = verdict in REFUSED
-            if refused and l7 is not None:
-                # A refused request's L7 part tells flows apart.
+            if l7 is not None and (refused or _is_long(l7.dns)):
+                # A refused request's L7 part tells flows apart, and a name over all bounds is cut.
                 self._slowly(lines, position)
                 continue
             if (
@@ -344,6 +346,10 @@ class _Folding:
         self._sink.answer(name, tuple(canonical_ip(ip) for ip in ips if ip), at, ttl)
 
 
+def _is_long(dns: Dns | None) -> bool:
+    return dns is not None and dns.query is not None and len(dns.query) > _MAX_NAME
+
+
 def _flows(run: bytes, *, bare: bool) -> list[Flow | None]:
     """The flows of lines, with what their wrappers say where they say nothing themselves.
 
@@ -351,7 +357,8 @@ def _flows(run: bytes, *, bare: bool) -> list[Flow | None]:
         msgspec.DecodeError: a line that is no object, or none that fits.
     """
     if bare:
-        return list(bare_decoder.decode_lines(run))
+        # An object with both is read as a wrapper.
+        return [flow if flow.flow is ABSENT else None for flow in bare_decoder.decode_lines(run)]
     records = wrapped_decoder.decode_lines(run)
     return [
         flow

@@ -116,6 +116,12 @@ class Flow(Struct, gc=False):
     ingress_denied_by: Raw = ABSENT
 
 
+class BareFlow(Flow, gc=False):
+    """A flow without a wrapper, if it is none itself."""
+
+    flow: Raw = ABSENT
+
+
 class Wrapper(Struct, gc=False):
     """``{"flow":{...},"node_name":"n","time":"..."}``."""
 
@@ -125,4 +131,4 @@ class Wrapper(Struct, gc=False):
 
 
 wrapped_decoder = msgspec.json.Decoder(Wrapper)
-bare_decoder = msgspec.json.Decoder(Flow)
+bare_decoder = msgspec.json.Decoder(BareFlow)

@@ -44,7 +44,8 @@ _MAX_FLAGS = 32
 _WORTH_SCANNING = 1 << 20
 """Bytes after which a scanner is worth its own start."""
 _MAX_UNTAUGHT = 1_000
-"""Lines in a row that a scanner could not be taught: another encoder's, with spaces between."""
+"""Lines that a scanner could not be taught since it last took one: another encoder's, with spaces between."""
+_MAX_END_BYTES = 64 << 20
 NO_END = -1
 """For bytes that are no endpoint."""
 BARE = -2
@@ -92,6 +93,7 @@ class Memory:
 
     __slots__ = (
         "_bytes",
+        "_end_bytes",
         "_forms",
         "_known",
         "_minutes",
@@ -133,6 +135,7 @@ class Memory:
         self._services: dict[str | None, int] = {None: -1}
         self._untaught = 0
         self._bytes = 0
+        self._end_bytes = 0
 
     def scanner(self, size: int) -> Scanner | None:
         """Who takes the lines that are known of a block of `size` bytes; ``None`` where all are to be read in full."""
@@ -142,6 +145,11 @@ class Memory:
                 self._scanner = new_scanner()
                 self.teaching = self._scanner is not None
         return self._scanner
+
+    def took(self, records: int) -> None:
+        """The scanner took so many."""
+        if records:
+            self._untaught = 0
 
     def teach(
         self,
@@ -177,7 +185,7 @@ class Memory:
             if service is not None:
                 scanner.serve(number, place, self._served[number, service])
         l4 = flow.l4
-        ports = None if l4 is None else l4.TCP or l4.UDP
+        ports = None if l4 is None else l4.TCP or l4.UDP or l4.SCTP
         taught = scanner.learn(
             line,
             bare,
@@ -195,7 +203,7 @@ class Memory:
             flags,
             *services,
         )
-        self._untaught = 0 if taught else self._untaught + 1
+        self._untaught += not taught
         if self._untaught > _MAX_UNTAUGHT:
             self._scanner, self.teaching = None, False
 
@@ -213,6 +221,7 @@ class Memory:
         return (
             len(self.lanes) > _MAX_LANES
             or len(self._forms) > _MAX_ENDS
+            or self._end_bytes > _MAX_END_BYTES
             or len(self._served) > _MAX_ENDS
             or sum(map(len, self.codes.values())) > _MAX_KINDS
             or (self._scanner is not None and self._scanner.is_full)
@@ -264,6 +273,7 @@ class Memory:
             if not _is_named(peer):
                 number = BARE - number
             known = self._forms[address, whole] = (whole, number)
+            self._end_bytes += len(whole)
         whole, number = known
         forms = self.ends.get(address)
         if forms is None:

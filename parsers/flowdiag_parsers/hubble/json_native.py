@@ -15,7 +15,7 @@ from flowdiag.parserkit import port_kind
 
 __all__ = ["Scanner", "new_scanner"]
 
-_INTERFACE = 3
+_INTERFACE = 4
 """Of `flowdiag_native`; another one is not ours."""
 
 

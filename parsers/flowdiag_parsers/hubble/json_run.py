@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-__all__ = ["Lines", "is_utf8"]
+__all__ = ["Lines", "has_long_number", "is_utf8"]
 
-_SHORT = 64
-"""No flow fits into a line of fewer bytes."""
+# Python reads integers of up to 4,300 digits, 3.11; what only skips them takes more.
+_DIGITS = 4_300
+_LONG_NUMBER = re.compile(rb"[0-9]{4301}")
+_OPENING, _CLOSING, _RETURN = b"{}\r"
 
 
 def is_utf8(data: bytes) -> bool:
@@ -19,6 +22,11 @@ def is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def has_long_number(line: bytes) -> bool:
+    """Whether a line holds an integer of more digits than are read."""
+    return len(line) > _DIGITS and _LONG_NUMBER.search(line) is not None
 
 
 class Lines:
@@ -57,9 +65,20 @@ class Lines:
         return line[:-1] if line.endswith(b"\r") else line
 
     @property
-    def are_long(self) -> bool:
-        """Whether all are long enough to hold a flow."""
-        return all(end - start >= _SHORT for start, end in zip(self._starts, self._ends, strict=True))
+    def are_objects(self) -> bool:
+        """Whether each begins with a brace and ends with one, and holds no number that is too long.
+
+        Then an object ends with every line, and as many objects as lines are one a line.  Otherwise two on one line
+        and one on two, or none on one, would make up for each other in the count.
+        """
+        run = self._run
+        return all(
+            end - start > 1
+            and (end - start <= _DIGITS or _LONG_NUMBER.search(run, start, end) is None)
+            and run[start] == _OPENING
+            and (run[end - 1] == _CLOSING or (run[end - 1] == _RETURN and run[end - 2] == _CLOSING))
+            for start, end in zip(self._starts, self._ends, strict=True)
+        )
 
     def whole(self, place: int) -> bytes:
         """A line with its end."""
