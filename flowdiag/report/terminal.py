@@ -89,7 +89,7 @@ def _head(screen: Screen, report: Report) -> None:
         parts.append(f"cluster objects as of {screen.clock.text(snapshot.taken)}")
     elif snapshot.source is not None:
         parts.append("cluster objects of an unknown time")
-    screen.put((screen.name(", ".join(parts)), "dim"), hang=2)
+    screen.put((", ".join(parts), "dim"), hang=2)
     limits = cut_off(report, screen.clock)
     word, style = ("Evidence", "") if report.complete else ("Evidence is incomplete", "bold yellow")
     if held(report) is not None:

@@ -39,6 +39,16 @@ def test_it_is_a_reporter() -> None:
     assert isinstance(TerminalReporter(), Reporter)
 
 
+def test_what_was_read_stands_whole_in_a_narrow_terminal() -> None:
+    """A number of records or flows goes on in the next line; none is cut out of the middle."""
+    report = dns_story()
+    said = " ".join(render(report, width=60).split())
+
+    assert (
+        f" {report.totals.records:,} records, {report.totals.flows:,} flows, cluster objects as of " in said
+    )
+
+
 @pytest.mark.parametrize("width", [60, 80, 132])
 @pytest.mark.parametrize("sample", SAMPLES_AND_HOSTILE)
 def test_no_line_is_wider_than_the_terminal(sample: str, width: int) -> None:
