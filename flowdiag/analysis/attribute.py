@@ -92,7 +92,9 @@ def attribute(
         else:
             unattributed.append(part)
 
-    def mend(leads: Sequence[Refusal], counts: Sequence[int]) -> list[Finding]:
+    def mend(
+        leads: Sequence[Refusal], counts: Sequence[int], others: Sequence[Sequence[Refusal]]
+    ) -> list[Finding]:
         if state is None:
             return [lead.finding for lead in leads]
         return attach(
@@ -100,6 +102,7 @@ def attribute(
             state.policies,
             ip_block_pods=ip_block_pods,
             counts=counts,
+            others=[[cases[id(refusal.flow)] for refusal in each] for each in others],
             beside=(end for refusal in refusals for end in (refusal.flow.src, refusal.flow.dst)),
         )
 

@@ -203,8 +203,11 @@ def cut_off(report: Report, clock: Clock) -> list[str]:
 
 
 def proof_text(problem: Problem, change: Counterfactual) -> str:
-    """``proved by replay``, or for how many: of several connections the change was tried with the first."""
+    """``proved by replay``, and of several connections whether for all: a change is made for the first."""
     if not change.proved:
         return "not proved"
     number = len(problem.connections)
-    return f"proved for 1 of {number:,} connections" if number > 1 else "proved by replay"
+    if not change.allows_denied:
+        first = f"the first of {number:,} connections" if number > 1 else "a part"
+        return f"proved for {first} only"
+    return f"proved for all {number:,} connections" if number > 1 else "proved by replay"

@@ -171,14 +171,13 @@ def _fix(screen: Screen, problem: Problem) -> None:
 
 
 def _proof(problem: Problem, fix: Counterfactual) -> str:
-    partly = "" if fix.allows_denied else ", not all that was refused"
     if fix.also_allows:
         pair = fix.also_allows[0]
         more = f" and {plural(len(fix.also_allows) - 1, 'more pair')}" if len(fix.also_allows) > 1 else ""
         opens = f"also allows {pair.src} → {pair.dst} {','.join(pair.ports)}/{pair.protocol}{more}"
     else:
         opens = "opens nothing else known" if fix.proved else "what else it opens is not known"
-    return f"{proof_text(problem, fix)}{partly}; {opens}"
+    return f"{proof_text(problem, fix)}; {opens}"
 
 
 def _changed(screen: Screen, problem: Problem) -> None:

@@ -177,8 +177,6 @@ def _fix(screen: Screen, problem: Problem) -> None:
     proof = proof_text(problem, fix)
     summary = screen.name(fix.summary.rstrip(". "), 300)
     _field(screen, "fix", [f"{summary} ({proof}; {_radius(screen, fix)})"])
-    if not fix.allows_denied:
-        _field(screen, "", ["does not by itself allow everything that was refused here"])
     _revert(screen, problem)
     if problem.advice:
         _field(screen, "advice", [screen.name(problem.advice, 500)])

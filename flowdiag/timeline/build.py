@@ -48,7 +48,8 @@ def build_report(material: Material) -> Report:
         # Proposals are proved by evaluating a changed cluster, so they are made a problem and not a flow.
         whole = [draft for draft in drafts if not draft.connections[0].folded]
         counts = [draft.count for draft in whole]
-        for draft, finding in zip(whole, material.mend([d.lead for d in whole], counts), strict=True):
+        mended = material.mend([d.lead for d in whole], counts, [d.others for d in whole])
+        for draft, finding in zip(whole, mended, strict=True):
             # The least sure refusal speaks for the problem, the latest for what mends it.
             first = draft.connections[0]
             first.finding = replace(

@@ -140,7 +140,20 @@ class ProblemDraft(Struct):
         """The refusal that shows what is wrong now: the last of those that say what the problem says."""
         key = _key(self.finding)
         alike = [refusal for refusal in self.connections[0].refusals if _key(refusal.finding) == key]
-        return max(alike, key=lambda refusal: (refusal.flow.last or -1, _refusal_order(refusal)))
+        return _latest(alike)
+
+    @property
+    def others(self) -> list[Refusal]:
+        """The last refusal of each connection but the first; all of one that stands for many ports or addresses."""
+        return [
+            refusal
+            for one in self.connections[1:]
+            for refusal in (one.refusals if one.folded else [_latest(one.refusals)])
+        ]
+
+
+def _latest(refusals: Iterable[Refusal]) -> Refusal:
+    return max(refusals, key=lambda refusal: (refusal.flow.last or -1, _refusal_order(refusal)))
 
 
 _Cause = tuple[str, str, tuple[object, ...], str, str]

@@ -17,8 +17,9 @@ from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
 __all__ = ["Material", "Mend"]
 
-Mend = Callable[[Sequence[Refusal], Sequence[int]], Sequence[Finding]]
-"""Refusals, and how many records each speaks for, to their findings with proposals where one is proved."""
+Mend = Callable[[Sequence[Refusal], Sequence[int], Sequence[Sequence[Refusal]]], Sequence[Finding]]
+"""Refusals that speak for a problem each, how many records it has, and its other connections, to their findings with
+proposals where one is proved."""
 
 
 class Material(Struct, kw_only=True):

@@ -25,6 +25,14 @@ def test_a_broken_rule_is_mended(problems, code, destination):
     assert change.patch.startswith("--- a/payments/")
 
 
+def test_a_change_for_one_of_two_callers_does_not_claim_to_help_both():
+    """It adds a policy for the first, and the other stays refused."""
+    (logs,) = (p for p in analyze([str(INCIDENT.parent / "calico-log-lines")]).problems if p.code == "FD103")
+
+    assert len(logs.connections) == 2
+    assert (logs.counterfactual.proved, logs.counterfactual.allows_denied) == (True, False)
+
+
 def test_a_scan_is_not_let_in(problems):
     """Many ports or addresses as one connection: opening one of them would mend nothing."""
     scanned = problems["FD101", "gateway"]

@@ -271,7 +271,8 @@ def test_incident(name):
     policies = compile_policies(case.context.snapshot, dialect=Dialect(incident.dialect))
     ends = Ends.of(case.context.snapshot, [case.flow.src, case.flow.dst])
     findings = diagnose(case)
-    proposal = propose(case, policies, ends)
+    proved = propose(case, policies, ends)
+    proposal = proved and proved.change
 
     assert case.decision.allowed is False
     assert incident.code == findings[0].code, [(one.code, one.summary) for one in findings]

@@ -63,7 +63,8 @@ def proposal_of(spec):
         ip_block_pods=IpBlockPods(spec.get("ip_block_pods", "auto")),
     )
     ends = Ends.of(case.context.snapshot, [case.flow.src, case.flow.dst])
-    return case, policies, ends, propose(case, policies, ends)
+    proved = propose(case, policies, ends)
+    return case, policies, ends, proved and proved.change
 
 
 @pytest.mark.parametrize("name", sorted(PROPOSED))
@@ -156,6 +157,51 @@ def test_no_policy_is_proposed_where_no_policy_is_wrong():
 
     assert found is not None
     assert [one.counterfactual for one in attach([(case, diagnose(case)[0])], policies)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("denied", "source", "port", "allowed"),
+    [
+        # The rule opens the port to every pod of the namespace, or it is made for those of one workload.
+        ("data/api", "shop/web-2", 8080, True),
+        ("data/api", "shop/web-2", 9090, False),
+        ("data/api", "ops/probe-1", 8080, False),
+    ],
+)
+def test_a_change_allows_what_was_denied_only_where_every_connection_passes(denied, source, port, allowed):
+    """It is made for the first connection of a problem, and held against all of them."""
+    policies = {
+        denied: {
+            "podSelector": {},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}],
+                    "ports": [{"port": 80, "protocol": "TCP"}],
+                }
+            ],
+        }
+    }
+    spec = {
+        "state": {
+            "namespaces": {"shop": {}, "data": {}, "ops": {}},
+            "pods": {
+                "shop/web-1": {"ip": "10.0.1.1"},
+                "shop/web-2": {"ip": "10.0.1.2"},
+                "ops/probe-1": {"ip": "10.0.3.1"},
+                "data/api-0": {"ip": "10.0.2.1"},
+            },
+            "policies": policies,
+        },
+        "flow": {"from": "shop/web-1", "to": "data/api-0", "port": "8080/TCP", "direction": "ingress"},
+    }
+    case, compiled, _, found = proposal_of(spec)
+    other = build_case({**spec, "flow": {**spec["flow"], "from": source, "port": f"{port}/TCP"}})
+    (finding,) = attach([(case, diagnose(case)[0])], compiled, others=[[other]])
+
+    assert found.summary == "Allow 8080/TCP in NetworkPolicy data/api ingress[0]."
+    assert finding.counterfactual.proved
+    assert finding.counterfactual.allows_denied is allowed
 
 
 def test_proposals_are_attached_in_order():

@@ -8,13 +8,12 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
-from flowdiag.diagnose.proposals.proof import Ends
+from flowdiag.diagnose.proposals.proof import Ends, Proposal
 from flowdiag.diagnose.proposals.propose import propose
 from flowdiag.diagnose.proposals.revert import Revert, reverting
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import IpBlockPods
-from flowdiag.model.report import Counterfactual
 from flowdiag.policy import PolicySet
 
 __all__ = ["attach"]
@@ -40,6 +39,7 @@ def attach(
     *,
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
     counts: Sequence[int] | None = None,
+    others: Sequence[Sequence[Case]] = (),
     beside: Iterable[Endpoint] = (),
 ) -> list[Finding]:
     """Give the findings back, in order, with proposals where one is proved.
@@ -49,43 +49,40 @@ def attach(
         policies: the compiled policies that the cases were held against.
         ip_block_pods: as `policies` was compiled.
         counts: refused records that each of `found` stands for; its own flow's where not given.
+        others: the cases of the other connections that each of `found` speaks for; none where not given.
         beside: ends of other flows, which a change may open too.
     """
     ends = Ends.of(
         policies.snapshot, [*beside, *(end for case, _ in found for end in (case.flow.src, case.flow.dst))]
     )
-    weights: dict[tuple[object, ...], int] = {}
-    leads: dict[tuple[object, ...], int] = {}
+    alike: dict[tuple[object, ...], list[int]] = {}
     for index, (case, finding) in enumerate(found):
-        if finding.code not in _MENDED:
-            continue
-        key = _key(case)
-        weights[key] = weights.get(key, 0) + (case.flow.count if counts is None else counts[index])
-        last = found[leads[key]][0].flow.last if key in leads else None
-        if key not in leads or (case.flow.last or -1) > (last or -1):
-            leads[key] = index
-    largest = sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]
-    proposals: dict[tuple[object, ...], Counterfactual | None] = {
-        key: propose(
-            case, policies, ends, ip_block_pods=ip_block_pods, lead=next(iter(finding.nearest), None)
-        )
-        for key, (case, finding) in ((key, found[leads[key]]) for key in largest)
-    }
-    reverts: dict[tuple[object, ...], Revert | None] = {
-        key: reverting(found[leads[key]][0], policies, ends, ip_block_pods=ip_block_pods) for key in largest
-    }
-    result = []
-    for case, finding in found:
-        mended = finding
         if finding.code in _MENDED:
-            key = _key(case)
-            mended = replace(mended, counterfactual=proposals.get(key) or mended.counterfactual)
-            back = reverts.get(key)
-            if back is not None:
-                advice = f"{mended.advice} {back.sentence}".strip()
-                mended = replace(mended, advice=advice, revert=back.proposal)
-        result.append(mended)
-    return result
+            alike.setdefault(_key(case), []).append(index)
+    weights = {
+        key: sum(found[index][0].flow.count if counts is None else counts[index] for index in each)
+        for key, each in alike.items()
+    }
+    mended = [finding for _, finding in found]
+    for key in sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]:
+        case, finding = max((found[index] for index in alike[key]), key=lambda one: one[0].flow.last or -1)
+        lead = next(iter(finding.nearest), None)
+        proposal = propose(case, policies, ends, ip_block_pods=ip_block_pods, lead=lead)
+        back = reverting(case, policies, ends, ip_block_pods=ip_block_pods)
+        for index in alike[key]:
+            mended[index] = _mended(mended[index], proposal, back, others[index] if others else ())
+    return mended
+
+
+def _mended(
+    finding: Finding, proposal: Proposal | None, back: Revert | None, others: Sequence[Case]
+) -> Finding:
+    if proposal is not None:
+        finding = replace(finding, counterfactual=proposal.for_all(others))
+    if back is None:
+        return finding
+    revert = back.proposal and back.proposal.for_all(others)
+    return replace(finding, advice=f"{finding.advice} {back.sentence}".strip(), revert=revert)
 
 
 def _key(case: Case) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.concerned import Cut, Groups, concerned, selected_by
@@ -18,12 +19,12 @@ from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
-from flowdiag.model.report import BlastRadius
+from flowdiag.model.report import BlastRadius, Counterfactual
 from flowdiag.policy import PolicySet, connections
 from flowdiag.policy.ports import NO_PORTS, PortSet
 from flowdiag.policy.reach import Ports
 
-__all__ = ["Ends", "Steps", "blast_radius"]
+__all__ = ["Ends", "Proposal", "Steps", "blast_radius"]
 
 _MAX_PAIRS = 20_000
 """Distinct pairs asked per proposal; where there are more, there is no proof and so no proposal."""
@@ -76,6 +77,33 @@ class Steps(Struct, frozen=True):
     def connections(self, policies: PolicySet, src: Endpoint, dst: Endpoint) -> Ports:
         """Open ports between two ends under one of the sets."""
         return connections(self.at(policies, src), src, dst, ingress=self.at(policies, dst))
+
+    def passes(self, case: Case) -> bool:
+        """Whether a connection is certainly let through at both ends with all the edits."""
+        if case.port is None or case.protocol is None:
+            return False
+        src, dst = case.flow.src, case.flow.dst
+        egress, ingress = (
+            self.at(self.sets[-1], end).evaluate(src, dst, case.protocol, case.port, nearest=False)
+            for end in (src, dst)
+        )
+        ends = (egress.egress, ingress.ingress)
+        return all(end is None or end.allowed is True for end in ends)
+
+
+class Proposal(Struct, frozen=True):
+    """A change that is proved for one connection."""
+
+    change: Counterfactual
+    steps: Steps
+
+    def for_all(self, cases: Iterable[Case]) -> Counterfactual:
+        """The change, which allows what was denied only where the problem's other connections pass with it as well.
+
+        Args:
+            cases: those of the other connections.
+        """
+        return replace(self.change, allows_denied=all(map(self.steps.passes, cases)))
 
 
 def blast_radius(

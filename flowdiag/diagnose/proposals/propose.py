@@ -12,7 +12,7 @@ from flowdiag.diagnose.managed import manager
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.patch import manifest_of, patch
-from flowdiag.diagnose.proposals.proof import Ends, Steps, blast_radius
+from flowdiag.diagnose.proposals.proof import Ends, Proposal, Steps, blast_radius
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule
@@ -32,7 +32,7 @@ def propose(
     *,
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
     lead: NearestRule | None = None,
-) -> Counterfactual | None:
+) -> Proposal | None:
     """Find the smallest change that lets the refused connection pass on both ends.
 
     Held against the policies of now, as a change made now meets those: where they allow the connection
@@ -62,7 +62,7 @@ def propose(
         opened = blast_radius(case, steps, edits, ends)
         if opened is None:
             continue
-        return Counterfactual(
+        change = Counterfactual(
             summary="; ".join(edit.summary for edit in edits) + "." + _breadth(opened) + _kept(edits),
             manifests=tuple(manifest_of(edit) for edit in edits),
             patch=patch(edits),
@@ -70,6 +70,7 @@ def propose(
             allows_denied=True,
             also_allows=opened,
         )
+        return Proposal(change, steps)
     return None
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.proposals.patch import manifest_of, patch
-from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.proposals.proof import Ends, Proposal, blast_radius
 from flowdiag.diagnose.proposals.propose import compiled_steps
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
@@ -31,7 +31,7 @@ class Revert(Struct, frozen=True):
 
     sentence: str
     """Who did what and when, and what the old object would do now."""
-    proposal: Counterfactual | None
+    proposal: Proposal | None
     """The old object, ready to be applied; ``None`` where it would close something that is open now."""
 
 
@@ -78,13 +78,16 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
             f"Or take back {done}, and as it was before it lets this pass, {effect}.",
             None
             if opened is None
-            else Counterfactual(
-                summary=f"Take back {done}.",
-                manifests=(manifest_of(edit),),
-                patch=patch((edit,)),
-                proved=True,
-                allows_denied=True,
-                also_allows=opened,
+            else Proposal(
+                Counterfactual(
+                    summary=f"Take back {done}.",
+                    manifests=(manifest_of(edit),),
+                    patch=patch((edit,)),
+                    proved=True,
+                    allows_denied=True,
+                    also_allows=opened,
+                ),
+                steps,
             ),
         )
     return None
