@@ -14,7 +14,6 @@ from typing import ClassVar
 from msgspec import structs
 
 from flowdiag.parserkit import (
-    NOTHING,
     NS,
     Block,
     Cause,
@@ -46,6 +45,7 @@ from flowdiag.parserkit import (
     utc_second,
 )
 from flowdiag_parsers.ovn.acl_name import policy_of
+from flowdiag_parsers.ovn.full_second import Counting, Seconds, full, full_second
 
 __all__ = ["OvnAcl"]
 
@@ -96,10 +96,6 @@ _VERDICTS = {
     "pass": Verdict.UNKNOWN,
 }
 _DIRECTIONS = {"to-lport": Direction.INGRESS, "from-lport": Direction.EGRESS}
-_RATE = 20
-"""ovnkube's default ``acl-logging-rate-limit``, messages a second and node."""
-_Seconds = dict[str | None, list[int]]
-"""By node the second of its latest line, and how many of that second stand together."""
 _LEVELS = {
     "EMER": "fatal",
     "ERR": "error",
@@ -133,7 +129,7 @@ class OvnAcl:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per ACL line, a gap where lines were limited, a message for other modules."""
-        seconds: _Seconds = context.memory.setdefault("ovn-acl", {})
+        seconds: Seconds = context.memory.setdefault("ovn-acl", {})
         for index, line in iter_lines(block):
             if b"|" not in line:
                 continue
@@ -156,14 +152,12 @@ class OvnAcl:
                 yield ParseWarning(**shared, code="truncated", message="not a whole ACL record")
                 continue
             yield _flow(match, shared)
-            yield from _full_second(shared, seconds)
+            yield from full_second(shared, seconds)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first record of each kind."""
         with_raw = structs.replace(context, keep_raw=True)
-        seconds: _Seconds = context.memory.setdefault("ovn-acl", {})
-        nodes = block.envelope.node if block.envelope is not None else None
-        own = context.node
+        seconds: Seconds = context.memory.setdefault("ovn-acl", {})
 
         def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             text = decode(line)
@@ -172,26 +166,19 @@ class OvnAcl:
             if header is not None and match is not None:
                 yield _flow(match, frame(around, with_raw, text, _instant(header["at"])))
 
-        starts: dict[bytes, int | None] = {}
+        def told(place: int, reading: Reading, second: int) -> None:
+            around = reading.block.of_line(place)
+            sink.add(full(frame(around, with_raw, decode(reading.lines[place]), second * NS), second))
 
-        def joined(place: int, record: Record, reading: Reading) -> Record:
-            stamp = record[0]
-            if stamp not in starts:
-                at = utc_second(stamp, False)
-                starts[stamp] = None if at is None else at // NS
-            second = starts[stamp]
-            if second is None:
-                # Not a day of the calendar: the wrapper's time counts.
-                reading.read(place, place + 1)
-                return NOTHING
-            if _fills(seconds, own if nodes is None else nodes[place] or own, second):
-                around = reading.block.of_line(place)
-                shared = frame(around, with_raw, decode(reading.lines[place]), second * NS)
-                sink.add(_full(shared, second))
-            return record
-
+        counting = Counting(seconds, context.node, _QUICK, told)
         form = LineForm(
-            pattern=_FORM, quick=_QUICK, clock=utc_second, read=read, joined=joined, flags_between=b"|"
+            pattern=_FORM,
+            quick=_QUICK,
+            clock=utc_second,
+            read=read,
+            joined=counting.joined,
+            whole=counting.whole,
+            flags_between=b"|",
         )
         fold_forms(self, block, context, sink, form)
 
@@ -282,39 +269,6 @@ def _limited(shared: Frame, dropped: re.Match[str]) -> GapEvent:
         lost=int(dropped["lost"]),
         until=at,
         message="ovn-controller wrote fewer lines than there were",
-    )
-
-
-def _full_second(shared: Frame, seconds: _Seconds) -> Iterator[Event]:
-    """A second that reaches the limit probably passed it: the meter drops without a word."""
-    at, node = shared["at"], shared["node"]
-    if at is None:
-        return
-    second = at // NS
-    if _fills(seconds, node, second):
-        yield _full(shared, second)
-
-
-def _fills(seconds: _Seconds, node: str | None, second: int) -> bool:
-    """Count a line; whether it is the last that the limit lets through."""
-    before = seconds.get(node)
-    if before is None or before[0] != second:
-        seconds[node] = [second, 1]
-        return False
-    before[1] += 1
-    return before[1] == _RATE
-
-
-def _full(shared: Frame, second: int) -> GapEvent:
-    return GapEvent(
-        line=shared["line"],
-        at=second * NS,
-        time_source=shared["time_source"],
-        node=shared["node"],
-        raw=shared["raw"],
-        kind="rate-limited",
-        until=(second + 1) * NS,
-        message=f"{_RATE} ACL lines in one second, which is the default limit: counts are lower bounds",
     )
 
 

@@ -1,0 +1,126 @@
+"""Seconds in which OVN's meter probably dropped lines: as many stand in them as it lets through, without a word of more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from flowdiag.parserkit import NOTHING, NS, Event, Frame, GapEvent, Reading, Record, utc_second
+
+__all__ = ["Counting", "Seconds", "full", "full_second"]
+
+_RATE = 20
+"""ovnkube's default ``acl-logging-rate-limit``, messages a second and node."""
+
+Seconds = dict[str | None, list[int]]
+"""By node the second of its latest line, and how many of that second stand together."""
+
+
+def full_second(shared: Frame, seconds: Seconds) -> Iterator[Event]:
+    """Count a line, and tell of its second if it is the last that the limit lets through."""
+    at, node = shared["at"], shared["node"]
+    if at is None:
+        return
+    second = at // NS
+    if _fills(seconds, node, second):
+        yield full(shared, second)
+
+
+def full(shared: Frame, second: int) -> GapEvent:
+    """What a full second says."""
+    return GapEvent(
+        line=shared["line"],
+        at=second * NS,
+        time_source=shared["time_source"],
+        node=shared["node"],
+        raw=shared["raw"],
+        kind="rate-limited",
+        until=(second + 1) * NS,
+        message=f"{_RATE} ACL lines in one second, which is the default limit: counts are lower bounds",
+    )
+
+
+class Counting:
+    """Counts lines of a second by their bytes.
+
+    Args:
+        seconds: what was counted before.
+        node: the input's, where no envelope names one.
+        quick: the pattern of usual lines; `LineForm.quick`.
+        told: called for the last line of a full second, with its index, the block and the second.
+    """
+
+    def __init__(
+        self,
+        seconds: Seconds,
+        node: str | None,
+        quick: re.Pattern[bytes],
+        told: Callable[[int, Reading, int], None],
+    ) -> None:
+        self._seconds = seconds
+        self._node = node
+        self._quick = quick
+        self._told = told
+        self._starts: dict[bytes, int | None] = {}
+
+    def joined(self, place: int, record: Record, reading: Reading) -> Record:
+        """See `LineForm.joined`."""
+        second = self._second(record[0])
+        if second is None:
+            # Not a day of the calendar: the wrapper's time counts.
+            reading.read(place, place + 1)
+            return NOTHING
+        columns = reading.block.envelope
+        nodes = columns.node if columns is not None else None
+        node = self._node if nodes is None else nodes[place] or self._node
+        if _fills(self._seconds, node, second):
+            self._told(place, reading, second)
+        return record
+
+    def whole(self, data: bytes, reading: Reading) -> bool:
+        """See `LineForm.whole`: as `joined` for blocks of one node in which nearly all lines are usual."""
+        columns = reading.block.envelope
+        if (columns is not None and columns.node is not None) or not data.isascii() or b"\x1b" in data:
+            return False
+        found = self._quick.findall(data)
+        if len(found) != data.count(b"\n") or not data.endswith(b"\n"):
+            return False
+        seconds, node, give = self._seconds, self._node, reading.amend
+        latest, count = b"", [0, 0]
+        for place, record in enumerate(found):
+            stamp = record[0]
+            if stamp != latest:
+                second = self._second(stamp) if record[2] else None
+                if second is None:
+                    reading.look_at(place, place + 1)
+                    latest = b""
+                    continue
+                latest = stamp
+                before = seconds.get(node)
+                if before is None or before[0] != second:
+                    before = seconds[node] = [second, 0]
+                count = before
+            elif not stamp:
+                reading.look_at(place, place + 1)
+                continue
+            count[1] += 1
+            if count[1] == _RATE:
+                self._told(place, reading, count[0])
+            give(place, record)
+        return True
+
+    def _second(self, stamp: bytes) -> int | None:
+        if stamp not in self._starts:
+            at = utc_second(stamp, False)
+            self._starts[stamp] = None if at is None else at // NS
+        return self._starts[stamp]
+
+
+def _fills(seconds: Seconds, node: str | None, second: int) -> bool:
+    """Count a line; whether it is the last that the limit lets through."""
+    before = seconds.get(node)
+    if before is None or before[0] != second:
+        seconds[node] = [second, 1]
+        return False
+    before[1] += 1
+    return before[1] == _RATE
