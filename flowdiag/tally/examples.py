@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
-from itertools import accumulate, pairwise
 
 from flowdiag.model.tally import Example
 
@@ -51,15 +50,16 @@ class Shelf:
 
     def text(self, place: int) -> str:
         """What stands at a place."""
-        return self._open[place] if self._packed is None else _unpacked(self)[place]
+        if self._packed is None:
+            return self._open[place]
+        start = sum(self._sizes[:place])
+        return _unpacked(self)[start : start + self._sizes[place]].decode("utf-8", "surrogatepass")
 
 
-@lru_cache(maxsize=2)
-def _unpacked(shelf: Shelf) -> tuple[str, ...]:
-    packed, sizes = shelf.packed()
-    whole = zlib.decompress(packed)
-    ends = accumulate(sizes, initial=0)
-    return tuple(whole[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(ends))
+@lru_cache(maxsize=64)
+def _unpacked(shelf: Shelf) -> bytes:
+    """All of a shelf: a report shows records of some dozen shelves, one here and one there."""
+    return zlib.decompress(shelf.packed()[0])
 
 
 class Text:

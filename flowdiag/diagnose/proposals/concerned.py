@@ -19,6 +19,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import PolicySet
 from flowdiag.policy.conditions import Alternative
+from flowdiag.policy.demands import Token, shown
 from flowdiag.policy.ends import EndsBook
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan
@@ -56,6 +57,7 @@ class Cut:
     def __init__(self, groups: Sequence[Group]) -> None:
         self.groups = groups
         self._facts: dict[int, tuple[EndsBook, list[Facts]]] = {}
+        self._shown: dict[int, _Shown] = {}
         self._places: dict[str | None, list[int]] = {}
         for place, group in enumerate(groups):
             if not group.outside:
@@ -70,10 +72,50 @@ class Cut:
             known = self._facts[id(book)] = (book, [_facts(policies, group.end) for group in self.groups])
         return known[1]
 
+    def shown(self, looks: list[Facts]) -> _Shown:
+        """What the groups show, by what `facts` gave for them."""
+        known = self._shown.get(id(looks))
+        if known is None:
+            known = self._shown[id(looks)] = _Shown(looks)
+        return known
+
     def within(self, namespaces: AbstractSet[str | None]) -> list[int]:
         """Places of the groups that policies of these namespaces may select; one of no namespace selects in all."""
         spaces = self._places if None in namespaces else namespaces
         return sorted(place for space in spaces for place in self._places.get(space, ()))
+
+
+class _Shown:
+    """Ends by what they show, so that a condition is asked only of those that may meet it.
+
+    Args:
+        looks: what conditions see of them; kept, so that its identity stays its own.
+    """
+
+    def __init__(self, looks: list[Facts]) -> None:
+        self._looks = looks
+        self._open: set[int] = set()
+        """Places of those of which not all is known."""
+        self._of_kind: dict[str, set[int]] = {}
+        self._by_token: dict[tuple[str, Token], set[int]] = {}
+        for place, facts in enumerate(looks):
+            tokens = shown(facts)
+            if tokens is None:
+                self._open.add(place)
+                continue
+            self._of_kind.setdefault(facts.kind, set()).add(place)
+            for token in tokens:
+                self._by_token.setdefault((facts.kind, token), set()).add(place)
+
+    def may_meet(self, peer: Alternative) -> set[int]:
+        """Places of the ends that do not surely miss these conditions."""
+        found = set(self._open)
+        for kind, possible in self._of_kind.items():
+            left = possible
+            for demand in peer.demands(kind):
+                left = left & set().union(*(self._by_token.get((kind, token), ()) for token in demand))
+            found |= left
+        return found
 
 
 class Groups:
@@ -250,8 +292,8 @@ def _reached(wanted: Sequence[tuple[_Peers, list[Facts]]], cut: Cut) -> Sequence
     found = [False] * len(cut.groups)
     for peers, looks in wanted:
         for peer in peers or ():
-            for number, facts in enumerate(looks):
-                if not found[number] and peer.outcome(facts) is not Outcome.MISS:
+            for number in cut.shown(looks).may_meet(peer):
+                if not found[number] and peer.outcome(looks[number]) is not Outcome.MISS:
                     found[number] = True
     return [group for group, near in zip(cut.groups, found, strict=True) if near]
 
