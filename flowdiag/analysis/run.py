@@ -221,7 +221,7 @@ def examined(
         answers=tally.dns,
         allowed_read=not evidence.only_denied,
         before=old_policies((seen.input, seen.event) for seen in tally.changes),
-        nodes=view.nodes(),
+        nodes=view.nodes,
     )
     tell(f"explaining {plural(len(flows.refused), 'refused flow')}")
     attributed = attribute(
@@ -245,7 +245,7 @@ def examined(
         *without_ends(attributed.unattributed),
         *unknown_reasons(attributed.unattributed),
         *without_times(read.inputs),
-        *several_clusters(view.nodes()),
+        *several_clusters(view.nodes),
     ]
     used: RuleUse | None = None
     if rules and unused and state is not None:
@@ -264,7 +264,7 @@ def examined(
             created=_created(),
             complete=read.complete and _whole(state),
             cluster=Cluster(
-                name=_cluster_name(view.nodes()),
+                name=_cluster_name(view.nodes),
                 cni=tuple(read.cnis),
                 dialect=str(state.dialect) if state is not None else None,
             ),

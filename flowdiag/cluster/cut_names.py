@@ -26,7 +26,7 @@ class CutNames:
 
     def completed(self, distinct: DistinctFlow) -> DistinctFlow:
         """`distinct` with whole names, where there are any to complete."""
-        if not self._refs or all(hit.name is not None for hit in distinct.policies):
+        if not self._refs or not distinct.policies or all(hit.name is not None for hit in distinct.policies):
             return distinct
         return replace(distinct, policies=tuple(dict.fromkeys(map(self._completed, distinct.policies))))
 

@@ -57,6 +57,8 @@ class Resolver:
         self._interfaces = InterfaceIndex(snapshot, pod_names)
         self._recorded: dict[tuple[Peer, str | None], Span | None] = {}
         """Ends as records name them, with what else is known of them at any time."""
+        self._same: dict[int, tuple[Peer, Span | None]] = {}
+        """The same by the peer's identity, for those that any node names alike: flows share them, and hashing costs."""
         self._owners: dict[tuple[int, Peer, tuple[str, ...]], tuple[Endpoint, Endpoint]] = {}
         """The same of owners, with a flow's own names of them, by the identity of these, which are kept so that it stays theirs."""
         self._backends: dict[tuple[int, int, str | None], tuple[Endpoint, Endpoint | None]] = {}
@@ -100,13 +102,7 @@ class Resolver:
 
     def _spans(self, peer: Peer, distinct: DistinctFlow, *, destination: bool) -> tuple[Span, ...]:
         names = distinct.dns_names if destination else ()
-        key = (peer, distinct.node if self._recorded_ends.hangs_on_node(peer) else None)
-        if key not in self._recorded:
-            found = self._recorded_ends.named(peer, distinct.node)
-            self._recorded[key] = (
-                Span(None, None, self._completed(found, peer)) if found is not None else None
-            )
-        recorded = self._recorded[key]
+        recorded = self._as_recorded(peer, distinct.node)
         if recorded is not None:
             owner = self._named(recorded.owner, peer, distinct, names)
             return (recorded if owner is recorded.owner else Span(None, None, owner),)
@@ -126,6 +122,23 @@ class Resolver:
                 protocol=distinct.protocol,
             )
         )
+
+    def _as_recorded(self, peer: Peer, node: str | None) -> Span | None:
+        """An end as records name it; None where only its address can tell."""
+        same = self._same.get(id(peer))
+        if same is not None:
+            return same[1]
+        hangs_on_node = self._recorded_ends.hangs_on_node(peer)
+        key = (peer, node if hangs_on_node else None)
+        if key not in self._recorded:
+            found = self._recorded_ends.named(peer, node)
+            self._recorded[key] = (
+                Span(None, None, self._completed(found, peer)) if found is not None else None
+            )
+        recorded = self._recorded[key]
+        if not hangs_on_node:
+            self._same[id(peer)] = (peer, recorded)
+        return recorded
 
     def _behind_interface(self, name: tuple[str, str], peer: Peer, at: int | None) -> Endpoint:
         """The pod whose interface the packet passed; its address is a witness beside, and may be another's."""

@@ -61,11 +61,14 @@ class FlowView:
         """Ends by number, as the records name them."""
         return self._table.peers
 
-    def nodes(self) -> set[str]:
+    @cached_property
+    def nodes(self) -> frozenset[str]:
         """Nodes whose records the flows are of."""
         shapes = {shape for _, _, _, _, shape, _ in self._table.lanes}
-        shapes.update(np.unique(self._columns[3]).tolist())
-        return {node for shape in shapes if (node := self._table.shapes[shape].shape.node) is not None}
+        shapes.update(np.flatnonzero(np.bincount(self._columns[3])).tolist())
+        return frozenset(
+            node for shape in shapes if (node := self._table.shapes[shape].shape.node) is not None
+        )
 
     def names(self) -> dict[int, set[str]]:
         """Names that records give ends beside their addresses, by the end's number."""
