@@ -116,7 +116,7 @@ class _Folding:
         seconds: dict[bytes, tuple[int, int, int, _Marks]] = {}
         # Without a time of its own or an envelope's.
         at, start, minute, marks = _NO_TIME, 0, 0, _MARKS[3]
-        index, waiting = 0, -1
+        index, matches, waiting = 0, 0, -1
         more_places = more_lines > 0
         records, first, last = 0, 1 << 63, -1
         rows: list[int] = []
@@ -128,13 +128,14 @@ class _Folding:
         if not joined:
             found, second_look = self.cut(data)
             placed = enumerate(found)
+            matches = len(found)
         elif form.whole is None or not form.whole(data, self):
             self.look_at_all(data)
         for place, record in placed:
             second, fraction, head, more, left, middle, right, what, verdict, words, rest, other = record
             if more_places:
                 place = index  # noqa: PLW2901 - where records have several lines
-            index = place + 1
+                index += 1
             if not head:
                 again = second_look(other + b"\n") if second_look is not None else None
                 if again is None or not again[3]:
@@ -184,7 +185,8 @@ class _Folding:
             if kept is None:
                 rank = _rank_of(second) if second else column_rank if at >= 0 else 3
                 parts = (head, more, middle, what, verdict, rest, handshake)
-                kept = self.meet(place, index, node, parts, (left, right), rank, bits, at, record)
+                until = index if more_places else place + 1
+                kept = self.meet(place, until, node, parts, (left, right), rank, bits, at, record)
                 if kept is None:
                     continue
             if isinstance(kept, int):
@@ -248,7 +250,8 @@ class _Folding:
                         lane, at if at >= 0 else None, port if client else None, line, raw
                     )
         if not joined and (waiting >= 0 or not data.endswith(b"\n")):
-            self.read(waiting if waiting >= 0 else index, len(self.lines))
+            behind = index if more_places else matches
+            self.read(waiting if waiting >= 0 else behind, len(self.lines))
         if rows:
             records += len(rows)
             earliest, latest = min(ats), max(ats)
