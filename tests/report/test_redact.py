@@ -368,6 +368,54 @@ def test_the_words_of_a_log_line_and_its_time_stay() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "app == 'alpha' && team == \"beta\" && gamma in {'delta'} epsilon",
+        "alpha's 'beta' \" gamma delta",
+        "alpha " * 100,
+        "alpha \\",
+    ],
+)
+def test_all_of_a_quoted_text_is_a_stranger_s(quoted: str) -> None:
+    """Whatever quotes it has in it, and however long it is."""
+    said = f"spec.selector: expected a label at character 3 ({quoted!r}), so nothing is known"
+    shown = Texts(Tokens("")).sentence(said)
+
+    assert shown.startswith("spec.selector: expected a label at character 3 ('")
+    assert shown.endswith("), so nothing is known")
+    assert not re.search("alpha|beta|gamma|delta|epsilon", shown)
+
+
+@pytest.mark.parametrize("end", ["'alpha beta", "'alpha beta\\", "\"alpha 'beta' gamma"])
+def test_a_quote_without_an_end_goes_on_to_the_end(end: str) -> None:
+    shown = Texts(Tokens("")).sentence(f"cannot be read: {end}")
+
+    assert shown.startswith("cannot be read: ")
+    assert not re.search("alpha|beta|gamma", shown)
+
+
+@pytest.mark.parametrize("name", ["tangerine", "tangerine/mango", "policy", "team/policy"])
+def test_a_policy_that_only_a_sentence_names_is_hidden(name: str) -> None:
+    """One that is broken stands in no field."""
+    report = dns_story()
+    problem = replace(
+        report.problems[0],
+        notes=(f"GlobalNetworkPolicy {name} cannot be evaluated: spec.selector: expected a label",),
+    )
+    (note,) = redact(replace(report, problems=(problem,))).problems[0].notes
+
+    assert re.fullmatch(
+        r"GlobalNetworkPolicy \S+-r\d+(/\S+-r\d+)? cannot be evaluated: spec.selector: expected a label", note
+    )
+
+
+def test_a_name_behind_its_kind_is_hidden_though_nothing_else_has_it() -> None:
+    shown = Texts(Tokens("")).sentence("decided by GlobalNetworkPolicy tangerine and in tier mango")
+
+    assert re.fullmatch(r"decided by GlobalNetworkPolicy \S+-r\d+ and in tier \S+-r\d+", shown)
+
+
 def test_a_missed_range_keeps_its_exception() -> None:
     report = dns_story()
     (first, *others) = report.problems

@@ -48,7 +48,8 @@ from flowdiag.report.redact.words import (
 __all__ = ["Texts"]
 
 _CHUNK = re.compile(CHUNK)
-_QUOTED = re.compile(r"(?<!\w)(['\"])(.{0,300}?)\1(?!\w)", re.DOTALL)
+# As Python writes them: 'app == \'web\' && team == "a"'; what has no end goes on to the text's
+_QUOTED = re.compile(r"(?<!\w)(['\"])((?:\\.|[^\\])*?)(\1(?!\w)|\\?\Z)", re.DOTALL)
 _ENDS = ".-_+~^$:@#%/"
 _SEPARATORS = ("://", "/", "|", ":", "@", "#", "%")
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "ANY"})
@@ -144,7 +145,7 @@ class Texts:
                 self._text(text[done : match.start()], _Sort.SENTENCE, "name"),
                 match[1],
                 inside,
-                match[1],
+                match[3],
             )
             done = match.end()
         return "".join((*pieces, self._text(text[done:], _Sort.SENTENCE, "name")))
@@ -315,6 +316,8 @@ class Texts:
             return self._tokens.of(word, "host" if HOST.fullmatch(word) else kind)
         if "." in word and (is_common_group(word) or is_common_key(word)):
             return word
+        if place is Place.BEHIND_KIND and not is_sentence_word(word):
+            return self._tokens.of(word, kind)
         return self._single(word, sort, kind)
 
     def _split(self, word: str, place: Place, sort: _Sort, kind: str) -> str:

@@ -61,6 +61,8 @@ _OF_NODE = re.compile(
     r"Nothing was recorded on (\S+), where |[Tt]he agent on (\S+) |refused on (\S+) while its agent "
     r"|records? w(?:as|ere) lost on (\S+) "
 )
+# A policy that is broken may be in no field: flowdiag/policy/explain.py
+_BROKEN = re.compile(r"[A-Za-z]{0,40}Policy (\S+) cannot be evaluated: ")
 _REASON = re.compile(r"[A-Za-z0-9_ -]*")
 _CONDITIONS_OF_FORMAT = frozenset({"port", "protocol", "icmp"})
 
@@ -185,7 +187,9 @@ class _Walk:
         return value
 
     def _learn(self, value: str, key: str, parent: dict[str, Any]) -> None:
-        """Nodes that nothing but sentences name."""
+        """Nodes and policies that nothing but sentences name."""
+        for match in _BROKEN.finditer(value):
+            self._texts.value(match[1], "name")
         names = [name for match in _OF_NODE.finditer(value) for name in match.groups() if name]
         said = self._said(value, key, parent)
         for name in names if said is None or not said[2] else [*names, said[2]]:
