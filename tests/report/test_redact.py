@@ -411,9 +411,14 @@ def test_a_policy_that_only_a_sentence_names_is_hidden(name: str) -> None:
 
 
 def test_a_name_behind_its_kind_is_hidden_though_nothing_else_has_it() -> None:
-    shown = Texts(Tokens("")).sentence("decided by GlobalNetworkPolicy tangerine and in tier mango")
+    texts = Texts(Tokens(""))
+    shown = texts.sentence("decided by GlobalNetworkPolicy tangerine and in tier mango")
 
     assert re.fullmatch(r"decided by GlobalNetworkPolicy \S+-r\d+ and in tier \S+-r\d+", shown)
+    # flowdiag's own advice, and a namespace that is somebody's
+    assert texts.sentence("kubectl -n calico-system port-forward") == "kubectl -n calico-system port-forward"
+    token = texts.name("tangerine", "ns")
+    assert texts.sentence("kubectl -n tangerine get pods") == f"kubectl -n {token} get pods"
 
 
 def test_a_missed_range_keeps_its_exception() -> None:

@@ -62,6 +62,7 @@ _REFERENCE = re.compile(r"([A-Za-z0-9]{1,40}Policy):(\S+)")
 _ZONE = frozenset({"svc", "cluster", "local"})
 # 1767607200 in seconds, 1767607200123456789 in nanoseconds
 _LONG = re.compile(r"[0-9]{10,19}")
+_FLAGS = frozenset({"-n", "--namespace"})
 _IMAGES = frozenset({"nicolaka/netshoot"})
 _DOCUMENTATION = (
     "https://kubernetes.io/",
@@ -199,6 +200,8 @@ class Texts:
                 elif is_number(word) and is_kind(earlier) and self._tokens.known(word):
                     # "AdminNetworkPolicy tenant 7": a rule's name behind its policy's
                     place = Place.BEHIND_KIND
+            if not sort and before in _FLAGS and not is_number(word) and self._tokens.known(word) is None:
+                place = Place.OPEN  # advice names namespaces that are the same everywhere: -n calico-system
             if sort and before.rstrip(":") in CALLED and is_number(word) and text[start - 1] == " ":
                 place = Place.BEHIND_KIND
             if not sort and before in PROBES and word not in _OWN_HOSTS:
