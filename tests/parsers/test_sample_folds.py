@@ -31,6 +31,7 @@ TRACE = (
     b"            curl-5288    [000] ..s2.  3055.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED proto 6 "
     b"src 10.0.1.5:56042 dest 192.0.2.12:80"
 )
+QUIET = b'time=2026-03-17T14:09:46.120Z level=info source=/go/log.go:112 msg="Rewrote endpoint BPF program" module=agent.datapath'
 NODE = b"2026-03-02 10:00:00.077 [INFO][83] felix/summary.go 100: Summarising 11 dataplane reconciliation loops over 1m4.5s"
 AGENT = (
     b'{"level":"info","ts":"2026-01-05T10:00:01.562Z","caller":"runtime/asm_arm64.s:1223","msg":"Flow Info: Src IP: 10.0.2.50 '
@@ -80,6 +81,7 @@ CHANGED = [
             ("antrea-flows", ROW, b",44752,", b",99999,"),
             ("calico-bpf", TRACE, b":56042", b":99999"),
             ("calico-bpf", TRACE, b"..s2.", b"..s\x1c2."),
+            ("cilium-agent-log", QUIET, b"time=2026", b'time="2026'),
             ("calico-log", NODE, b"summary.go", b"sum\x1fmary.go"),
             ("calico-log", NODE, b"[INFO]", b"[INAFO]"),
             ("aws-network-policy-agent", AGENT, b"asm_arm64", b"asm_\x0crm64"),

@@ -52,14 +52,20 @@ _QUEUE = re.compile(r"(\d{1,12}) (?:messages|events)")
 # A record without an error of its own; groups as `flowdiag.parserkit.quiet_lines` has them.
 # time=2026-03-17T14:09:46.120Z level=info source=/go/src/... msg="Rewrote endpoint BPF program" module=agent.datapath
 # level=info msg="Rewrote endpoint BPF program" endpointID=2013 subsys=endpoint                       logrus, to 1.17
+_QUOTE = rb'(?:"(?=[0-9T:.-]{19,30}Z" )|(?=[0-9T:.-]{19,30}Z ))'
+"""Before a stamp: quoted on both sides, or on none."""
 _FORM = re.compile(
-    rb'(?:(?:time="?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z"? )?(level=[a-z]{4,7}) (?:source=[^ \n]{1,300} )?'
+    rb"(?:(?:time="
+    + _QUOTE
+    + rb'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z"? )?(level=[a-z]{4,7}) (?:source=[^ \n]{1,300} )?'
     rb'msg="([^"\\\n]{0,1000})"([^\n]*)'
     rb"|([^\n]*))\n"
 )
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
 _QUICK = re.compile(
-    rb'^time="?(\d.{9}T.{8}(?:\.\d{1,9}|))Z"? level=[a-z]{4,7} (?:source=[^ ]{1,300} |)msg="([^"]{0,1000})".*\n',
+    rb"^time="
+    + _QUOTE
+    + rb'(\d.{9}T.{8}(?:\.\d{1,9}|))Z"? level=[a-z]{4,7} (?:source=[^ ]{1,300} |)msg="([^"]{0,1000})".*\n',
     re.MULTILINE,
 )
 _MAX_KNOWN = 20_000
