@@ -1,7 +1,7 @@
 """``flowdiag watch`` under load: does it keep up on one core, and does its memory stay where it is?
 
-Run ``python benchmarks/watch.py [--pace 20000] [--seconds 120] [--window 30s]``.  A generated cluster's flows are
-written into the command's pipe at their times; the command and its worker are bound to one core, the writer
+Run ``python benchmarks/watch.py [--pace 20000] [--seconds 120] [--window 30s]``.  A generated cluster's flows, made
+before it, are written into the command's pipe at their times; the command and its worker are bound to one core, the writer
 runs on another.  Printed are records a second, how late the last record was taken, processor time as a share
 of the core, and the memory of all its processes in each third of the run.
 """
@@ -21,38 +21,53 @@ from world import World
 LIFE_S = 10
 """How long connections live: as many end as begin from then on, and the pace is what was asked for."""
 WARM_S = 1.0
-"""The stream's first second is written at once: the generator holds records back that long."""
+"""The stream's first second is written at once."""
 
 
-def feed(stream, writer, pace, seconds, sample):
-    """Write records at their times; returns (records, seconds, how late the last was)."""
-    begin = time.time_ns() - int(WARM_S * NS)
+def recorded(path, writer, pace, seconds):
+    """Write the stream to a file ahead of its time: making a record takes longer than reading one.
+
+    Returns bytes and due second of each piece of it; how many records it has is counted by `writer`.
+    """
+    begin = time.time_ns()
+    pieces, buffer = [], []
+    with path.open("wb") as out:
+        for at, texts in lines(writer, pace, begin):
+            buffer.extend(texts)
+            if len(buffer) < 256:
+                continue
+            due = (at - begin) / NS - WARM_S
+            pieces.append((out.write("".join(buffer).encode()), due))
+            buffer.clear()
+            if due >= seconds:
+                return pieces
+    raise AssertionError("lines never end")
+
+
+def feed(source, stream, pieces, sample):
+    """Write the pieces at their times; returns (seconds, how late the last was)."""
     started = time.monotonic()
-    buffer, sampled = [], 0.0
-    late = 0.0
-    for at, texts in lines(writer, pace, begin):
-        buffer.extend(texts)
-        if len(buffer) < 256:
-            continue
-        wait = (at - begin) / NS - WARM_S - (time.monotonic() - started)
+    sampled = now = 0.0
+    for size, due in pieces:
+        data = source.read(size)
+        wait = due - (time.monotonic() - started)
         if wait > 0:
             time.sleep(wait)
-        stream.write("".join(buffer).encode())
-        buffer.clear()
+        stream.write(data)
         now = time.monotonic() - started
-        late = now - ((at - begin) / NS - WARM_S)
         if now - sampled >= 1:
             sampled = now
             sample(now)
-        if now >= seconds:
-            return writer.counts["records"], now, late
-    raise AssertionError("lines never end")
+    return now, now - pieces[-1][1]
 
 
 def run(pace, seconds, window, folder, pods=2000):
     """One run; returns its figures."""
     world = World(pods, 1)
     write_state(folder / "state", world)
+    writer = Writer(world, LIFE_S * NS)
+    pieces = recorded(folder / "flows.jsonl", writer, pace, seconds)
+    records = writer.counts["records"]
     cores = sorted(os.sched_getaffinity(0))
     bound = ["taskset", "-c", str(cores[0])] if len(cores) > 1 else []
     command = [
@@ -65,18 +80,18 @@ def run(pace, seconds, window, folder, pods=2000):
         "5s",
     ]
     command += ["--state", str(folder / "state"), "-o", f"json={folder / 'report.json'}", "-o", "json"]
-    with (folder / "out.json").open("wb") as out, (folder / "said.txt").open("wb") as said:
+    with (
+        (folder / "flows.jsonl").open("rb") as source,
+        (folder / "out.json").open("wb") as out,
+        (folder / "said.txt").open("wb") as said,
+    ):
         process = subprocess.Popen([*bound, *command], stdin=subprocess.PIPE, stdout=out, stderr=said)
         if len(cores) > 1:
             os.sched_setaffinity(0, set(cores[1:]))
         sizes = []
         try:
-            records, took, late = feed(
-                process.stdin,
-                Writer(world, LIFE_S * NS),
-                pace,
-                seconds,
-                lambda now: sizes.append((now, resident_mb(process.pid))),
+            took, late = feed(
+                source, process.stdin, pieces, lambda now: sizes.append((now, resident_mb(process.pid)))
             )
             process.stdin.close()
             _, status, usage = os.wait4(process.pid, 0)

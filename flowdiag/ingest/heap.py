@@ -8,8 +8,9 @@ comes back: half of a worker's memory on 4 GB of flows was such holes (392 MB, o
 from __future__ import annotations
 
 import sys
+from typing import Any
 
-__all__ = ["return_freed_memory"]
+__all__ = ["return_freed_memory", "trim"]
 
 # malloc.h of glibc 2.1 and later; setting it also ends its growth (mallopt(3)).
 _M_MMAP_THRESHOLD = -3
@@ -21,13 +22,25 @@ def return_freed_memory() -> None:
 
     For commands and worker processes: the allocator of a program that uses flowdiag as a library is its own affair.
     """
+    mallopt = _function("mallopt")
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _MAPPED)
+
+
+def trim() -> None:
+    """Give pages that are free by now back: what a parser remembered, before its tally is packed for sending."""
+    malloc_trim = _function("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _function(name: str) -> Any:
     if sys.platform != "linux":
-        return
+        return None
     try:
         import ctypes
 
-        mallopt = ctypes.CDLL(None).mallopt
+        return getattr(ctypes.CDLL(None), name)
     except (ImportError, OSError, AttributeError):
         # A Python built without libffi, one that is linked statically, or musl, which has no such function.
-        return
-    mallopt(_M_MMAP_THRESHOLD, _MAPPED)
+        return None

@@ -25,7 +25,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.ingest.fold import fold_into, fold_loose
-from flowdiag.ingest.heap import return_freed_memory
+from flowdiag.ingest.heap import return_freed_memory, trim
 from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.errors import PluginError
@@ -276,6 +276,7 @@ def _next(taken: Any, number: int, tally: Tally, *, is_last: bool) -> Iterator[i
 def _send(path: Path, tally: Tally, facts: ShareFacts) -> None:
     """Through a file: a pipe's ends hold all of it, twice."""
     tally.rest()
+    trim()
     data = msgspec.msgpack.encode(facts)
     with path.open("wb") as out:
         out.write(len(data).to_bytes(8, "little"))

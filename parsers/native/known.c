@@ -6,7 +6,8 @@
 enum {
     FORMS = 4,            /* objects kept per address, the newest: with and without what only its own node knows */
     MAX_PROBES = 32,      /* a table is not searched further, so that chosen names cost no more */
-    MAX_BYTES = 32 << 20, /* of rests, addresses and ends' objects */
+    MAX_TEXT = 8 << 20,   /* bytes of rests and addresses: past it nothing is learnt, and what is known stays */
+    MAX_OBJECTS = 24 << 20, /* bytes of ends' objects: past it it is time to begin again */
     CHUNK = 1 << 18,
     MAX_ENTRIES = 1 << 16,
 };
@@ -125,10 +126,8 @@ static void *grown(struct known *self, struct table *table, void *entries, uint3
 static char *room_for(struct known *self, size_t size)
 {
     struct chunk *chunk = self->chunks;
-    if (self->bytes + size > MAX_BYTES) {
-        self->full = 1;
+    if (self->text_bytes + size > MAX_TEXT)
         return NULL;
-    }
     if (!chunk || chunk->room - chunk->used < size) {
         size_t room = size > CHUNK ? size : CHUNK;
         chunk = malloc(sizeof *chunk + room);
@@ -141,7 +140,7 @@ static char *room_for(struct known *self, size_t size)
     }
     char *at = chunk->text + chunk->used;
     chunk->used += size;
-    self->bytes += size;
+    self->text_bytes += size;
     return at;
 }
 
@@ -270,11 +269,11 @@ int learn_end(struct known *self, struct span ip, struct end end, void **gone)
         placed(&self->by_ip, self->by_ip.used++, fresh.hash);
     }
     *gone = NULL;
-    self->bytes += end.object.size;
-    if (self->bytes > MAX_BYTES)
+    self->object_bytes += end.object.size;
+    if (self->object_bytes > MAX_OBJECTS)
         self->full = 1;
     if (address->count == FORMS) {
-        self->bytes -= address->forms[0].object.size;
+        self->object_bytes -= address->forms[0].object.size;
         *gone = address->forms[0].owner;
         memmove(address->forms, address->forms + 1, (FORMS - 1) * sizeof *address->forms);
         address->count--;

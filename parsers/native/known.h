@@ -35,7 +35,7 @@ struct table {
 
 struct known {
     struct chunk *chunks; /* of text, the newest first */
-    size_t bytes;
+    size_t text_bytes, object_bytes;
     struct address *addresses;
     struct kind *kinds;
     struct served *servings;
