@@ -11,6 +11,7 @@ from flowdiag.ingest.detect import DOCUMENT_BYTES, HEAD_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.marks import marked
+from flowdiag.ingest.nuls import without_nuls
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, open_source
@@ -129,14 +130,12 @@ def _rows(
     read_bytes: int | None,
     counted: Callable[[int], None] | None,
 ) -> Iterator[Rows]:
-    name = part.source.name
     if parser.document or is_document(part.stack):
         yield from _document(part, context, stream, problems, whole=parser.document)
         return
 
     def too_long(line: int) -> None:
-        message = f"a line over {MAX_LINE_BYTES} bytes was cut off there"
-        problems.append(InputProblem(name, "line-too-long", message, line))
+        problems.append(_too_long(part, line))
 
     length = None if part.end is None else part.end - part.start
     by_line = getattr(parser, "record_start", None) is None or getattr(parser, "marks_whole_records", False)
@@ -146,19 +145,22 @@ def _rows(
     found = runs(stream, first_line=part.first_line, length=length, too_long=too_long, read_bytes=size)
     if counted is not None:
         found = _told(found, counted)
+    rows: Iterable[Rows] = map(_rows_of, found)
     if part.stack:
-        peeler = Peeler(part.stack, context)
-        peeled = (peeler.peel(run.data, run.first_line) for run in found)
-        rows: Iterable[Rows] = _followed(peeled, peeler)
-    else:
-        rows = (
-            Rows(data=run.data, lines=range(run.first_line, run.first_line + _lines(run))) for run in found
-        )
+        peeler = Peeler(part.stack, context, too_long)
+        rows = _followed(map(peeler.peel_rows, rows), peeler)
     yield from _skimmed(rows, parser) if skim else rows
 
 
-def _lines(run: Run) -> int:
-    return run.newlines + (not run.data.endswith(b"\n"))
+def _too_long(part: Part, line: int) -> InputProblem:
+    message = f"a line over {MAX_LINE_BYTES} bytes was cut off there"
+    return InputProblem(part.source.name, "line-too-long", message, line)
+
+
+def _rows_of(run: Run) -> Rows:
+    lines = run.newlines + (not run.data.endswith(b"\n"))
+    rows = Rows(data=run.data, lines=range(run.first_line, run.first_line + lines))
+    return without_nuls(rows) if b"\0" in run.data else rows
 
 
 def _told(found: Iterable[Run], counted: Callable[[int], None]) -> Iterator[Run]:
@@ -174,13 +176,25 @@ def _followed(peeled: Iterable[Rows], peeler: Peeler) -> Iterator[Rows]:
 
 def _skimmed(rows: Iterable[Rows], parser: Any) -> Iterator[Rows]:
     marks: Sequence[bytes] | None = None
+    denied_marks = getattr(parser, "denied_marks", None)
     asked = False
     for run in rows:
-        if not asked:
-            denied_marks = getattr(parser, "denied_marks", None)
-            marks = denied_marks(run.data[:HEAD_BYTES]) if denied_marks is not None else None
-            asked = True
+        if not asked and denied_marks is not None and (head := _short_lines(run.data)):
+            marks, asked = denied_marks(head), True
         yield run if marks is None else marked(run, marks, getattr(parser, "record_mark", None))
+
+
+def _short_lines(data: bytes) -> bytes:
+    """The first of these lines, without any that is longer than a head: such a one tells nothing of the others."""
+    head = data[:HEAD_BYTES]
+    if len(head) < HEAD_BYTES or b"\n" in head[: HEAD_BYTES // 2]:
+        return head
+    at = 0
+    while (end := data.find(b"\n", at)) >= 0:
+        if end - at < HEAD_BYTES // 2:
+            return data[at : at + HEAD_BYTES]
+        at = end + 1
+    return b""
 
 
 def _document(
@@ -198,7 +212,7 @@ def _document(
     if not part.stack:
         yield Rows(data=data, lines=range(1, 1 + _count(data)))
         return
-    peeler = Peeler(part.stack, context)
+    peeler = Peeler(part.stack, context, lambda line: problems.append(_too_long(part, line)))
     for rows in _followed([peeler.peel(data, 1)], peeler):
         yield from [rows] if whole else _sliced(rows)
 

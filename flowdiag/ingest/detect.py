@@ -37,6 +37,8 @@ __all__ = [
 HEAD_BYTES = 1 << 16
 _LONG_HEAD = 32 << 20
 """So far lines are looked for that somebody knows, behind ones that are longer than a head."""
+_PIECE_BYTES = 1 << 13
+"""Lines from which on one may be a piece of a longer one: runtimes cut at 16 KiB, syslog daemons at 8."""
 DOCUMENT_BYTES = 256 << 20
 """The largest whole document that is read; it is held in memory."""
 _SURE = 0.6
@@ -125,7 +127,7 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
         return _unreadable(source, hint, "unreadable", error.strerror or str(error))
     if hint.role is Role.ERRORS:
         return _refused(source, hint, head)
-    if not head.strip():
+    if not head.strip() and len(head) < HEAD_BYTES:
         code, message = (
             ("corrupt", "nothing could be unpacked") if source.size > 64 else ("empty", "no content")
         )
@@ -133,15 +135,26 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
     if is_binary(head):
         return _unreadable(source, hint, "binary", "not text")
     found = detect_head(source, hint, parsers, options, head)
-    if found.kind is InputKind.UNKNOWN and len(head) == HEAD_BYTES and _long_line(head):
+    if found.kind is InputKind.UNKNOWN and len(head) == HEAD_BYTES:
         # Of a line that long nobody can tell: whose the others are decides.
-        behind = read_head_lines(source, HEAD_BYTES, within=_LONG_HEAD)
+        behind = _behind(source, head, input_context(source, hint, options))
         if behind.strip():
             later = detect_head(source, hint, parsers, options, behind)
             if later.kind is InputKind.EVIDENCE and not is_document(later.stack):
                 reader = next((parser for parser in parsers if parser.name == later.parser), None)
                 return found if reader is None or reader.document else later
     return found
+
+
+def _behind(source: Source, head: bytes, context: ParseContext) -> bytes:
+    """The first lines behind one that fills the head, also where a runtime wrote it in pieces; empty where none does."""
+    longest = HEAD_BYTES
+    if not _long_line(head):
+        stack = _heads(source, head, context)[-1][0]
+        if not stack or is_document(stack) or not _long_line(peeled(head, stack, context).rstrip(b"\n")):
+            return b""
+        longest = _PIECE_BYTES
+    return read_head_lines(source, HEAD_BYTES, within=_LONG_HEAD, longest=longest)
 
 
 def _long_line(head: bytes) -> bool:

@@ -281,6 +281,8 @@ def _in_processes(
     """Share the work out; where a worker dies again at the same part, that one is lost."""
     before = len(problems)
     all_of_them = [*_parts(evidence, options, problems, part_bytes, loose=True)]
+    if not all_of_them:
+        return Tally()
     if len(all_of_them) == 1 and options.processes is None:
         # One stream: another process could only hand over what it read, and not tell how far it is.
         del problems[before:]

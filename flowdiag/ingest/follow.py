@@ -14,11 +14,13 @@ from flowdiag.ingest.compression import Kind, sniff_kind
 from flowdiag.ingest.detect import HEAD_BYTES, InputKind, detect_head, input_context
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
 from flowdiag.ingest.lines import READ_BYTES, count_newlines
+from flowdiag.ingest.nuls import without_nuls
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source
 from flowdiag.ingest.records import RecordCutter
+from flowdiag.ingest.text import ends_lines_with_nul
 from flowdiag.model.errors import InputError
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
@@ -125,6 +127,7 @@ class Follower:
         self._options = options
         self._carry = b""
         self._dropping = False
+        self._ends_with_nul = False
         self._line = 1
         self._peeler: Peeler | None = None
         self._cutter: RecordCutter | None = None
@@ -141,7 +144,7 @@ class Follower:
             if len(self._carry) >= HEAD_BYTES:
                 yield from self.recognise()
             return
-        yield from self._lines(data)
+        yield from self._lines(data.replace(b"\0", b"\n") if self._ends_with_nul else data)
 
     def recognise(self, *, ended: bool = False) -> Iterator[Block]:
         """Say by what came in so far who reads this; called when the stream pauses.
@@ -149,6 +152,9 @@ class Follower:
         Raises:
             InputError: nobody knows; before `HEAD_BYTES` and the end more is waited for instead.
         """
+        if self.parser is None and ends_lines_with_nul(self._carry):
+            self._ends_with_nul = True
+            self._carry = self._carry.replace(b"\0", b"\n")
         head = self._carry
         if self.parser is not None or not head.strip():
             return
@@ -187,7 +193,7 @@ class Follower:
         self.context = input_context(source, Hint(), self._options)
         # Examples show records verbatim.
         self.context.keep_raw = True
-        self._peeler = Peeler(found.stack, self.context) if found.stack else None
+        self._peeler = Peeler(found.stack, self.context, self._too_long) if found.stack else None
         starts = getattr(parser, "record_start", None)
         self._cutter = RecordCutter(starts) if starts is not None else None
         self._carry = b""
@@ -232,22 +238,25 @@ class Follower:
             self._carry += data
             if len(self._carry) > MAX_LINE_BYTES:
                 self._carry, self._dropping = self._carry[:MAX_LINE_BYTES], True
-                message = f"a line over {MAX_LINE_BYTES} bytes was cut off there"
-                if len(self.problems) < _MOST_PROBLEMS:
-                    self.problems.append(InputProblem(self.name, "line-too-long", message, self._line))
+                self._too_long(self._line)
             return
         whole, self._carry = self._carry + data[:end], data[end:]
         yield from self._cut(whole)
+
+    def _too_long(self, line: int) -> None:
+        message = f"a line over {MAX_LINE_BYTES} bytes was cut off there"
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(InputProblem(self.name, "line-too-long", message, line))
 
     def _cut(self, data: bytes) -> Iterator[Block]:
         """Whole lines, peeled."""
         first = self._line
         self._line += count_newlines(data)
-        if self._peeler is not None:
-            yield from self._whole(self._peeler.peel(data, first))
-        else:
-            lines = self._line - first + (not data.endswith(b"\n"))
-            yield from self._whole(Rows(data=data, lines=range(first, first + lines)))
+        lines = self._line - first + (not data.endswith(b"\n"))
+        rows = Rows(data=data, lines=range(first, first + lines))
+        if b"\0" in data:
+            rows = without_nuls(rows)
+        yield from self._whole(rows if self._peeler is None else self._peeler.peel_rows(rows))
 
     def _whole(self, rows: Rows) -> Iterator[Block]:
         if self._cutter is not None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from flowdiag.ingest.compression import Kind, corruptions, decompressed
 from flowdiag.ingest.remote import is_remote, open_raw
-from flowdiag.ingest.text import Transcoder, encoding_of
+from flowdiag.ingest.text import SEPARATOR_HEAD, NulLines, Transcoder, encoding_of, ends_lines_with_nul
 
 __all__ = ["Readable", "Source", "open_source", "read_head", "read_head_lines"]
 
@@ -56,7 +56,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 def open_source(source: Source, *, as_is: bool = False) -> Readable:
-    """Open for reading from the start, decompressed, UTF-16 as UTF-8, byte order mark taken off.
+    """Open for reading from the start, decompressed, UTF-16 as UTF-8, byte order mark taken off, lines that end in NUL as lines.
 
     Args:
         source: what to open.
@@ -99,12 +99,13 @@ def read_head(source: Source, size: int) -> bytes:
     return bytes(head)
 
 
-def read_head_lines(source: Source, size: int, *, within: int) -> bytes:
-    """Up to `size` bytes of whole lines from the start, without those that are longer than `size`.
+def read_head_lines(source: Source, size: int, *, within: int, longest: int) -> bytes:
+    """Up to `size` bytes of whole lines from the start, without long ones.
 
     Args:
         source: the input.
-        size: bytes wanted, and of a line that counts.
+        size: bytes wanted.
+        longest: bytes of a line that is long.
         within: bytes of the input that are looked at.
 
     Raises:
@@ -117,10 +118,10 @@ def read_head_lines(source: Source, size: int, *, within: int) -> bytes:
             seen += len(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                if not skipping and len(line) < size:
+                if not skipping and len(line) < longest:
                     kept += line + b"\n"
                 skipping = False
-            if len(rest) >= size:
+            if len(rest) >= longest:
                 rest, skipping = b"", True
     except corruptions():
         pass
@@ -148,7 +149,7 @@ class _Opened:
 
 
 class _Text:
-    """Takes the byte order mark off, and UTF-16 with it, at the first read: opening alone never fails for damage."""
+    """Takes off the byte order mark, UTF-16, and NUL for newlines, at the first read: to open never fails for damage."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -156,11 +157,14 @@ class _Text:
 
     def read(self, size: int = -1, /) -> bytes:
         if self._front is None:
-            start = self._stream.read(4)
+            start = _first(self._stream, SEPARATOR_HEAD)
             encoding, mark = encoding_of(start)
             self._front = start[mark:]
             if encoding is not None:
                 self._stream = Transcoder(_Front(self._front, self._stream), encoding)
+                self._front = b""
+            elif ends_lines_with_nul(self._front):
+                self._stream = NulLines(_Front(self._front, self._stream))
                 self._front = b""
         if self._front:
             front = self._front
@@ -176,6 +180,14 @@ class _Text:
 
     def close(self) -> None:
         self._stream.close()
+
+
+def _first(stream: Readable, size: int) -> bytes:
+    """The first bytes: with a newline among them, or `size`, or all there are."""
+    start = stream.read(size)
+    while b"\n" not in start and len(start) < size and (more := stream.read(size - len(start))):
+        start += more
+    return start
 
 
 class _Front:

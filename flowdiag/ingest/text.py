@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Protocol
 
-__all__ = ["Encoding", "Transcoder", "encoding_of", "is_binary"]
+__all__ = [
+    "SEPARATOR_HEAD",
+    "Encoding",
+    "NulLines",
+    "Transcoder",
+    "encoding_of",
+    "ends_lines_with_nul",
+    "is_binary",
+]
 
 _BOM8 = codecs.BOM_UTF8
 _CHUNK = 1 << 16
@@ -13,6 +22,9 @@ _MAX_CONTROL_SHARE = 0.02
 # C0 controls that logs do not use: everything but tab, newline, form feed, carriage return, escape,
 # backspace and bell.  Deleting them from a head tells how many there are.
 _CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
+_NULS = re.compile(rb"\0{2,}")
+SEPARATOR_HEAD = 1 << 16
+"""Bytes by which `ends_lines_with_nul` tells."""
 
 Encoding = str | None
 """``utf-16-le``, ``utf-16-be`` (PowerShell's redirection writes them), or ``None`` for bytes as they are."""
@@ -32,12 +44,23 @@ def encoding_of(head: bytes) -> tuple[Encoding, int]:
 def is_binary(head: bytes) -> bool:
     """Whether `head` (after UTF-16 is undone) is no text.
 
-    A stray NUL is tolerated (a log on a crashed node ends in a page of them); one in fifty bytes is not.
+    A stray NUL is tolerated, and a page of them for one (a crashed node leaves it where its last lines were to be, a log
+    that was cut short under its writer begins with one); one in fifty bytes is not.
     """
-    if not head:
-        return False
+    head = _NULS.sub(b"\0", head)
+    if not head or head == b"\0":
+        return bool(head)
     controls = len(head) - len(head.translate(None, _CONTROLS))
     return controls > _MAX_CONTROL_SHARE * len(head)
+
+
+def ends_lines_with_nul(head: bytes) -> bool:
+    """Whether records end in NUL and not in newlines, as ``find -print0``, ``xargs -0`` and some collectors have them.
+
+    Args:
+        head: the first `SEPARATOR_HEAD` bytes, or all there are.
+    """
+    return b"\n" not in head and b"\0" in head.rstrip(b"\0")
 
 
 class _Stream(Protocol):
@@ -46,6 +69,25 @@ class _Stream(Protocol):
     def tell(self) -> int: ...
 
     def close(self) -> None: ...
+
+
+class NulLines:
+    """Reads NUL as a newline."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        """As the stream below."""
+        return self._stream.read(size).replace(b"\0", b"\n")
+
+    def tell(self) -> int:
+        """Where the stream below is."""
+        return self._stream.tell()
+
+    def close(self) -> None:
+        """Close the stream below."""
+        self._stream.close()
 
 
 class Transcoder:

@@ -8,6 +8,7 @@ import pytest
 
 from flowdiag.analysis import EvidenceOptions, analyze
 from flowdiag.cli.main import _run
+from flowdiag.model.errors import InputError
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "incidents"
 FLOWS = (FIXTURES / "default-deny-egress" / "hubble" / "events.jsonl").read_bytes().splitlines(keepends=True)
@@ -122,3 +123,85 @@ def test_events_tell_of_a_cut_wrapper_too(tmp_path, capfd):
         (21, "malformed-line")
     ]
     assert len(events) == 40
+
+
+def cri(lines):
+    """As a container runtime writes lines: what is long in pieces of 16 KiB."""
+    for second, line in enumerate(lines):
+        stamp = b"2026-05-19T14:02:%02d.000000000Z stderr " % (second % 60)
+        pieces = [line[at : at + 16_384] for at in range(0, len(line), 16_384)]
+        yield from (stamp + b"P " + piece for piece in pieces[:-1])
+        yield stamp + b"F " + pieces[-1]
+
+
+def docker(lines):
+    """As Docker's json-file driver does."""
+    for second, line in enumerate(lines):
+        pieces = [line[at : at + 16_384] for at in range(0, len(line), 16_384)]
+        pieces[-1] += b"\n"
+        for piece in pieces:
+            beside = {"stream": "stderr", "time": f"2026-05-19T14:02:{second % 60:02}.000000000Z"}
+            yield json.dumps({"log": piece.decode()} | beside).encode()
+
+
+def table(lines):
+    """As a table with a cell over many lines."""
+    yield b'"@timestamp","@message"'
+    for line in lines:
+        cell = b"\n".join(line[at : at + 16_384] for at in range(0, len(line), 16_384))
+        yield b'"2026-05-19 14:02:00.000","' + cell + b'"'
+
+
+@pytest.mark.parametrize("way", [{}, {"only_denied": True}], ids=["all", "denied"])
+@pytest.mark.parametrize("place", [0, 20, 40])
+@pytest.mark.parametrize("written", [list, cri, docker, table])
+def test_a_line_over_the_bound_is_a_warning_in_whatever_pieces_it_came(tmp_path, written, place, way):
+    """It loses its end, which is said with its number; what stands around it is read."""
+    if written is table and place == 0:
+        pytest.skip("a first cell of many lines tells nobody's format; the file is named then")
+    lines = [line.rstrip() for line in TEXT[:40]]
+    lines[place:place] = [b"X" * 1_500_000]
+    report = report_of(tmp_path, b"\n".join(written(lines)) + b"\n", **way)
+
+    behind_head = written is table
+    assert [(one.code, one.line) for one in report.warnings if one.code == "line-too-long"] == [
+        ("line-too-long", place + 1 + behind_head)
+    ]
+    assert (report.totals.records, report.totals.denied) == (40, 20)
+
+
+def test_a_record_in_pieces_over_the_bound_is_read_up_to_it(tmp_path):
+    """The record itself stood at its beginning."""
+    lines = [line.rstrip() for line in TEXT[:40]]
+    lines[20] += b" " + b"y" * 1_500_000
+    report = report_of(tmp_path, b"\n".join(cri(lines)) + b"\n")
+
+    assert [(one.code, one.line) for one in report.warnings] == [("line-too-long", 21)]
+    assert report.totals.records == 40
+
+
+def test_a_blank_line_that_fills_the_head_is_no_empty_file(tmp_path):
+    """The records behind it are read."""
+    report = report_of(tmp_path, b" " * 1_500_000 + b"\n" + b"".join(TEXT[:40]))
+
+    assert report.totals.records == 40
+    assert [(one.code, one.line) for one in report.warnings] == [("line-too-long", 1)]
+
+
+def test_only_denied_skips_behind_a_first_line_without_records(tmp_path):
+    """What may be skipped is asked of the lines behind it, so that allowed flows stay unread."""
+    plain = report_of(tmp_path, b"".join(FLOWS[600:640]), "a.jsonl", only_denied=True)
+    behind = report_of(
+        tmp_path, b"X" * 3_000_000 + b"\n" + b"".join(FLOWS[600:640]), "b.jsonl", only_denied=True
+    )
+
+    assert behind.totals == plain.totals
+    assert plain.totals.records < 40
+
+
+def test_nothing_usable_is_said_alike_with_several_processes(tmp_path):
+    """And is no internal error."""
+    (tmp_path / "x.log").write_bytes(b"lunch\n" * 10)
+
+    with pytest.raises(InputError, match="nothing usable"):
+        analyze([str(tmp_path / "x.log")], evidence=EvidenceOptions(processes=2))

@@ -30,6 +30,7 @@ class Cri(Header):
     def __init__(self, context: object) -> None:
         super().__init__(context)
         self._parts: dict[bytes, list[Row]] = {}
+        self._size: dict[bytes, int] = {}
 
     def _alike(self, matches: list[re.Match[bytes] | None]) -> bool:
         return not self._parts and all(match is not None and match[3] == b"F" for match in matches)
@@ -42,10 +43,17 @@ class Cri(Header):
                 out.append(row)
                 continue
             inner = row._replace(data=row.data[match.end() :], at=self._instants([match[1]])[0])
-            parts = self._parts.setdefault(match[2], [])
-            parts.append(inner)
-            if match[3] == b"F" or sum(len(part.data) for part in parts) > MAX_LINE_BYTES:
-                out.append(_joined(self._parts.pop(match[2])))
+            stream, parts = match[2], self._parts.setdefault(match[2], [])
+            size = self._size.get(stream, 0)
+            room, size = MAX_LINE_BYTES - size, size + len(inner.data)
+            if room > 0:
+                parts.append(inner._replace(data=inner.data[:room]))
+            if size > MAX_LINE_BYTES and room >= 0:
+                self.too_long(parts[0].line)
+            self._size[stream] = size
+            if match[3] == b"F":
+                out.append(_joined(self._parts.pop(stream)))
+                del self._size[stream]
         return rows_from(out, year_inferred=rows.year_inferred)
 
     def flush(self) -> Rows | None:
@@ -53,7 +61,7 @@ class Cri(Header):
         if not self._parts:
             return None
         left = sorted((_joined(parts) for parts in self._parts.values()), key=lambda row: row.line)
-        self._parts = {}
+        self._parts, self._size = {}, {}
         return rows_from(left)
 
 

@@ -57,11 +57,14 @@ class DockerJson(JsonLines[_Line]):
         stream = record.stream or ""
         row = row._replace(at=instant(record.time))
         first, parts, size = self._parts.pop(stream, (row, [], 0))
-        parts.append(record.log)
-        size += len(record.log)
+        room, size = MAX_LINE_BYTES - size, size + len(record.log)
+        if room > 0:
+            parts.append(record.log[:room])
+        if size > MAX_LINE_BYTES and room >= 0:
+            self.too_long(first.line)
         mark = record.mark or record.tag
         whole = record.log.endswith("\n") if mark is None else mark[:1] != "P"
-        if not whole and size <= MAX_LINE_BYTES:
+        if not whole:
             self._parts[stream] = (first, parts, size)
             return iter(())
         return text_rows("".join(parts), first)

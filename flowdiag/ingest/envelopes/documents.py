@@ -131,6 +131,8 @@ class PrettyObjects(Layer):
                 continue
             self._open.append(line.lstrip())
             self._size += len(line)
+            if self._size > MAX_LINE_BYTES:
+                self.too_long(self._row.line)
             if line == b"}" or self._size > MAX_LINE_BYTES:
                 out.extend(self._closed())
         return rows_from(out, year_inferred=rows.year_inferred)

@@ -75,7 +75,7 @@ class JournalExport(Layer):
         out: list[Row] = []
         for row in rows:
             if self._binary is not None:
-                self._continue_binary(row.data)
+                self._continue_binary(row)
             elif not row.data:
                 out.extend(self._finished())
             elif match := self._FIELD.match(row.data):
@@ -86,16 +86,18 @@ class JournalExport(Layer):
                 self._binary = (row.data, b"")
         return rows_from(out, year_inferred=rows.year_inferred)
 
-    def _continue_binary(self, line: bytes) -> None:
+    def _continue_binary(self, row: Row) -> None:
         """A value with newlines: eight bytes of little-endian length, then the value, cut here at newlines."""
         if self._binary is None:
             return
         name, data = self._binary
-        data += line + b"\n"
+        data += row.data + b"\n"
         size = int.from_bytes(data[:8], "little") if len(data) > 8 else MAX_LINE_BYTES
         if len(data) < 8 + size + 1 and len(data) < MAX_LINE_BYTES:
             self._binary = (name, data)
             return
+        if len(data) < 8 + size:
+            self.too_long(row.line if self._row is None else self._row.line)
         self._fields[name] = data[8 : 8 + size]
         self._binary = None
 

@@ -7,7 +7,7 @@ fills stay ``None``, so a file without wrappers costs nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -127,6 +127,11 @@ def text_rows(message: str | bytes, row: Row) -> Iterator[Row]:
         yield row._replace(data=part)
 
 
+def _unheard(line: int) -> None:
+    """Where nobody asks: heads are looked at before they are read."""
+    del line
+
+
 class Layer(ABC):
     """One kind of wrapper.  An instance belongs to one input: it may hold back unfinished records."""
 
@@ -137,6 +142,8 @@ class Layer(ABC):
 
     def __init__(self, context: ParseContext) -> None:
         self.context = context
+        self.too_long: Callable[[int], None] = _unheard
+        """Told the first line of each record whose pieces are longer together than a line may be: it loses its end."""
 
     @classmethod
     @abstractmethod

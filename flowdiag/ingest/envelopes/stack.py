@@ -6,7 +6,7 @@ all of it, in this process or in a worker.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
@@ -110,15 +110,24 @@ class Peeler:
     Args:
         stack: layer names, outermost first.
         context: of the input; its year, reference time and zone read stamps that lack them.
+        too_long: told the first line of each record that a layer joined and had to cut off.
     """
 
-    def __init__(self, stack: tuple[str, ...], context: ParseContext) -> None:
+    def __init__(
+        self, stack: tuple[str, ...], context: ParseContext, too_long: Callable[[int], None] | None = None
+    ) -> None:
         self._layers = [LAYERS[name](context) for name in stack]
+        if too_long is not None:
+            for layer in self._layers:
+                layer.too_long = too_long
 
     def peel(self, data: bytes, first_line: int) -> Rows:
         """Peel whole lines whose first has the number `first_line`."""
         count = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-        rows = Rows(data=data, lines=range(first_line, first_line + count))
+        return self.peel_rows(Rows(data=data, lines=range(first_line, first_line + count)))
+
+    def peel_rows(self, rows: Rows) -> Rows:
+        """Peel whole lines whose numbers are known."""
         for layer in self._layers:
             rows = layer.peel(rows)
         return rows

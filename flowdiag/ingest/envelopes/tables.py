@@ -52,6 +52,7 @@ class CsvTable(Layer):
         super().__init__(context)  # type: ignore[arg-type]
         self._names: list[str] | None = None
         self._open: list[Row] = []
+        self._quotes = self._size = 0
 
     @classmethod
     def share(cls, lines: Sequence[bytes]) -> float:
@@ -68,19 +69,30 @@ class CsvTable(Layer):
         """See `Layer.peel`."""
         out: list[Row] = []
         for row in rows:
-            self._open.append(row)
-            # A quote inside a cell is doubled, so a row that is whole has an even number of them.
-            quotes = sum(part.data.count(b'"') for part in self._open)
-            if quotes % 2 == 0 or sum(len(part.data) for part in self._open) > MAX_LINE_BYTES:
-                out.extend(self._closed())
+            out.extend(self._pushed(row))
         return rows_from(out, year_inferred=rows.year_inferred)
 
     def flush(self) -> Rows | None:
         """A row that was cut off."""
         return rows_from(self._closed()) if self._open else None
 
+    def _pushed(self, row: Row) -> list[Row]:
+        self._open.append(row)
+        # A quote inside a cell is doubled, so a row that is whole has an even number of them.
+        self._quotes += row.data.count(b'"')
+        self._size += len(row.data)
+        if self._quotes % 2 == 0:
+            return self._closed()
+        if self._size <= MAX_LINE_BYTES:
+            return []
+        # A cell without an end: what stands behind its first line are rows of their own, or text in no form.
+        first, *others = self._open
+        self._open, self._quotes, self._size = [], 0, 0
+        self.too_long(first.line)
+        return [first, *(found for other in others for found in self._pushed(other))]
+
     def _closed(self) -> list[Row]:
-        parts, self._open = self._open, []
+        parts, self._open, self._quotes, self._size = self._open, [], 0, 0
         row = parts[0]._replace(data=b"\n".join(part.data for part in parts))
         cells = _cells(row.data)
         if self._names is None:
