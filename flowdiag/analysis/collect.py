@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,14 +16,18 @@ from flowdiag.analysis.unread import HARMLESS, parse_warnings, said, worth_sayin
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest, read_manifest
 from flowdiag.ingest import Detection, Gathered, InputKind
-from flowdiag.ingest.execute import detect_all, expect, run
+from flowdiag.ingest.execute import run
+from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.remote import is_remote
+from flowdiag.ingest.server import expect_workers
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.words import plural
-from flowdiag.tally import Tally
 from flowdiag.tally.collecting import uncollected
+
+if TYPE_CHECKING:
+    from flowdiag.tally import Tally
 
 __all__ = ["Ahead", "Evidence", "gather"]
 
@@ -92,10 +97,10 @@ def gather(
     Raises:
         ClusterError: the live cluster cannot be read.
     """
+    expect_workers(paths, evidence.processes, evidence.scheduler)
     cluster = live_state(live)
     options = read_options(evidence)
     with Gathered(paths) as sources:
-        expect(sources, options)
         detected, problems = detect_all(sources, options)
         state = list(contents(detected, problems))
         read: dict[str, Manifest] = {}
@@ -126,7 +131,7 @@ def gather(
             sources, options, progress=progress, detected=placed.detected, meanwhile=uncollected()(beside)
         )
         problems = [*worth_saying(problems, detected, lists), *outcome.problems]
-        told = tuple(summaries(detected, outcome.tally, checksum=evidence.checksum))
+        told = tuple(summaries(detected, outcome.tally.inputs, checksum=evidence.checksum))
         if cluster is not None:
             told += (unrecorded(cluster.name, cluster.bytes),)
     # What a forced parser finds nothing in is no evidence.

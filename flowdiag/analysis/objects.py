@@ -15,11 +15,10 @@ from flowdiag.cluster.manifests import Manifest, StateProblem
 from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
 from flowdiag.ingest.compression import corruptions
-from flowdiag.ingest.execute import detect_all
+from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.sources import Source, open_source
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
-from flowdiag.tally import Tally
 
 if TYPE_CHECKING:
     from flowdiag.cluster.live.state import LiveState
@@ -61,7 +60,7 @@ def read_state(
         state = list(contents(detected, problems))
         read = {name for name, _ in state}
         objects = [one for one in detected if one.source.name in read]
-        inputs = tuple(summaries(objects, Tally(), checksum=checksum))
+        inputs = tuple(summaries(objects, {}, checksum=checksum))
     named = {one.source.name for one in detected if one.kind is InputKind.STATE}
     if state:
         # A folder of evidence may hold the state too: what is not state is no fault here.

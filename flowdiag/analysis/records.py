@@ -10,7 +10,8 @@ from flowdiag.analysis.select import selected_event
 from flowdiag.analysis.unread import is_document
 from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Gathered, InputKind, ReadOptions
-from flowdiag.ingest.execute import detect_all, iter_events
+from flowdiag.ingest.events import iter_events
+from flowdiag.ingest.identify import detect_all
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Event, FlowEvent
 from flowdiag.model.words import plural

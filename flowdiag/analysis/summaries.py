@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from flowdiag.ingest import Detection
 from flowdiag.ingest.remote import open_raw
 from flowdiag.ingest.sources import Source
 from flowdiag.model.tally import InputSummary
-from flowdiag.tally import Tally
+from flowdiag.tally.inputs import InputCounts
 
 __all__ = ["summaries", "unrecorded"]
 
 _COPY = 1 << 20
 
 
-def summaries(detected: Sequence[Detection], tally: Tally, *, checksum: bool) -> Iterator[InputSummary]:
-    """Of each input; with the SHA-256 of its bytes on disk where `checksum` asks for it."""
+def summaries(
+    detected: Sequence[Detection], counted: Mapping[str, InputCounts], *, checksum: bool
+) -> Iterator[InputSummary]:
+    """Of each input, `counted` by its name; with the SHA-256 of its bytes on disk where `checksum` asks for it."""
     for one in detected:
-        counts = tally.inputs.get(one.source.name)
+        counts = counted.get(one.source.name)
         yield InputSummary(
             path=one.source.name,
             parser=one.parser,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from flowdiag.ingest import Detection, InputProblem
 from flowdiag.model.report import ReportWarning
-from flowdiag.tally import Tally
+
+if TYPE_CHECKING:
+    from flowdiag.tally import Tally
 
 __all__ = ["HARMLESS", "is_document", "parse_warnings", "said", "worth_saying"]
 

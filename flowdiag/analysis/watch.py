@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from flowdiag.analysis.collect import Evidence
 from flowdiag.analysis.objects import StateInputs, read_state
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions, read_options
-from flowdiag.analysis.run import examined
+from flowdiag.analysis.stages import examined
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.analysis.unread import parse_warnings
 from flowdiag.ingest.fold import take

@@ -47,6 +47,11 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     PATH is a file, a folder, an archive, or - for standard input: CNI logs, flow exports and the cluster's
     objects, in any layout.
     """
+    from flowdiag.ingest.server import expect_workers
+
+    # What workers share is loaded beside what this process needs.
+    expect_workers(paths, given["processes"], given["scheduler"], ("flowdiag.cli.main",))
+
     from flowdiag.analysis import analyze
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.fail_on import check_fail_on, fails

@@ -1,16 +1,23 @@
 """From paths to events: opening, unpacking, peeling wrappers, detecting, cutting into blocks, running.
 
 This room knows nothing of what records mean; parsers say that, and tally keeps it.
-Start with `sources` (what is there), then `detect` (what it is), `blocks` (how a parser gets it) and `execute`
+Start with `sources` (what is there), then `identify` (what it is), `blocks` (how a parser gets it) and `execute`
 (who does the work).
 """
 
-from flowdiag.ingest.bundles import Hint, Role, recognise
-from flowdiag.ingest.detect import Detection, InputKind, Score, detect
-from flowdiag.ingest.execute import Outcome, Progress, detect_all, iter_events, run
-from flowdiag.ingest.options import ReadOptions
-from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.sources import Gathered, Source
+from typing import TYPE_CHECKING
+
+from flowdiag.model.front import front_door
+
+if TYPE_CHECKING:
+    from flowdiag.ingest.bundles import Hint, Role, recognise
+    from flowdiag.ingest.detect import Detection, InputKind, Score
+    from flowdiag.ingest.events import iter_events
+    from flowdiag.ingest.execute import Outcome, Progress, run
+    from flowdiag.ingest.identify import detect_all
+    from flowdiag.ingest.options import ReadOptions
+    from flowdiag.ingest.problems import InputProblem
+    from flowdiag.ingest.sources import Gathered, Source
 
 __all__ = [
     "Detection",
@@ -24,9 +31,22 @@ __all__ = [
     "Role",
     "Score",
     "Source",
-    "detect",
     "detect_all",
     "iter_events",
     "recognise",
     "run",
 ]
+
+__getattr__ = front_door(
+    __name__,
+    {
+        "bundles": ("Hint", "Role", "recognise"),
+        "detect": ("Detection", "InputKind", "Score"),
+        "events": ("iter_events",),
+        "execute": ("Outcome", "Progress", "run"),
+        "identify": ("detect_all",),
+        "options": ("ReadOptions",),
+        "problems": ("InputProblem",),
+        "sources": ("Gathered", "Source"),
+    },
+)

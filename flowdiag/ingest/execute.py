@@ -5,35 +5,27 @@ Merging is free of order, so whoever does the work, the outcome is the same byte
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from flowdiag.ingest.alike import detect_like, name_pattern
-from flowdiag.ingest.bundles import Hint, recognise
-from flowdiag.ingest.compression import Kind
-from flowdiag.ingest.detect import Detection, InputKind, detect
-from flowdiag.ingest.fold import events_of, fold_into
-from flowdiag.ingest.mixed import laid_apart
+from flowdiag.ingest.detect import Detection, InputKind
+from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
-from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.reading import Source
-from flowdiag.ingest.remote import at_once
-from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, expect_shares, fold_shares
+from flowdiag.ingest.server import SERIAL_BYTES, cores
+from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, fold_shares
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import unread_lines
-from flowdiag.ingest.years import with_years
-from flowdiag.model.event import Event
 from flowdiag.model.words import plural
-from flowdiag.tally import Tally
 
-__all__ = ["Outcome", "Progress", "detect_all", "expect", "iter_events", "run"]
+if TYPE_CHECKING:
+    from flowdiag.tally import Tally
 
-SERIAL_BYTES = 200 << 20
-"""Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
+__all__ = ["Outcome", "Progress", "run"]
+
 _UNPACK = 8
 """How many times its size a compressed file is reckoned to hold, for deciding and for progress."""
 
@@ -52,59 +44,6 @@ class Outcome(Struct, kw_only=True):
     """Every input in order, also those that were not read."""
     problems: tuple[InputProblem, ...]
     """Sorted by path, code and line; the same whatever did the work."""
-
-
-def expect(gathered: Gathered, options: ReadOptions) -> None:
-    """Before `detect_all`, where `run` will follow: make ready beside it what only many bytes need."""
-    plain = sum(source.size for source in gathered.sources if source.kind is Kind.PLAIN)
-    if options.scheduler is None and options.processes != 1 and plain >= SERIAL_BYTES and _cores() > 1:
-        expect_shares()
-
-
-def detect_all(
-    gathered: Gathered, options: ReadOptions, *, whole: bool = False
-) -> tuple[list[Detection], list[InputProblem]]:
-    """Say what each source is.
-
-    Args:
-        gathered: the sources.
-        options: how to read.
-        whole: ask every parser about every file, also about one that looks like others of its name.
-
-    Raises:
-        UsageError: the forced format is unknown.
-        PluginError: it is broken.
-    """
-    if options.format is not None:
-        parser_named(options.format)
-    known, problems = parsers()
-    hints = recognise(gathered.sources)
-    first_of = {name_pattern(source): source for source in reversed(gathered.sources)}
-    asked = [source for source in gathered.sources if whole or first_of[name_pattern(source)] is source]
-    paths = [source.path for source in gathered.sources]
-    firsts = at_once(lambda source: detect(source, hints[source.name], known, options), asked, paths)
-    told = {name_pattern(one.source): one for one in firsts}
-    by_name = {one.source.name: one for one in firsts}
-
-    def like(source: Source) -> Detection:
-        if source.name in by_name:
-            return by_name[source.name]
-        hint = hints[source.name]
-        same = detect_like(told[name_pattern(source)], source, hint, known, options)
-        return same or detect(source, hint, known, options)
-
-    whats = [
-        part
-        for one in at_once(like, gathered.sources, paths)
-        for part in laid_apart(one, gathered.spool, lambda source: detect(source, Hint(), known, options))
-    ]
-    found, turned = with_years(whats, known, options)
-    return found, [
-        *gathered.problems,
-        *problems,
-        *turned,
-        *(problem for one in found for problem in one.problems),
-    ]
 
 
 def run(
@@ -134,11 +73,11 @@ def run(
     if detected is None:
         detected, problems = detect_all(gathered, options)
     evidence = [one for one in detected if one.kind is InputKind.EVIDENCE]
-    tally = Tally()
     pace = _Pace(sum(one.source.size for one in evidence), progress)
     workers = _workers(evidence, options)
     if options.scheduler is not None:
         from flowdiag.ingest.distributed import fold_on
+        from flowdiag.ingest.fold import fold_into
 
         # What was unpacked here no other machine can see; it is read here.
         here = [one for one in evidence if one.source.spooled]
@@ -153,50 +92,12 @@ def run(
         part_bytes = min(part_bytes, SHARE_BYTES)
         tally = _in_processes(evidence, options, problems, workers, part_bytes, pace, meanwhile)
     else:
-        _here(evidence, options, problems, tally, pace)
+        tally = _here(evidence, options, problems, pace)
     tally.rest()
     problems += _mostly_unreadable(tally)
     if options.format is not None:
         problems += _not_of_that_format(options.format, evidence, tally)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
-
-
-def iter_events(
-    gathered: Gathered,
-    options: ReadOptions,
-    problems: list[InputProblem] | None = None,
-    *,
-    detected: Sequence[Detection] | None = None,
-) -> Iterator[tuple[str, str, Event]]:
-    """Yield ``(input name, parser name, event)`` for every record, in input order.
-
-    Args:
-        gathered: the sources.
-        options: how to read.
-        problems: grows by what is wrong.
-        detected: as for `run`.
-
-    Raises:
-        UsageError: the forced format is unknown.
-        PluginError: it is broken.
-    """
-    found = problems if problems is not None else []
-    if detected is None:
-        detected, at_first = detect_all(gathered, options)
-        found += at_first
-    for one in detected:
-        if one.kind is not InputKind.EVIDENCE or one.parser is None:
-            continue
-        parser = parser_named(one.parser)
-        any_event = False
-        # One part is the whole input: order matters here, not speed.
-        for part in parts_of(one, options, part_bytes=max(one.source.size, 1)):
-            for event in events_of(part, parser, found):
-                any_event = True
-                yield one.source.name, one.parser, event
-        if options.format is not None and not any_event:
-            for warning in unread_lines(one.source, one.parser):
-                yield one.source.name, one.parser, warning
 
 
 class _Pace:
@@ -226,16 +127,11 @@ class _Pace:
 
 
 def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
-    wanted = options.processes if options.processes is not None else _cores()
+    wanted = options.processes if options.processes is not None else cores()
     size = sum(one.source.size * (_UNPACK if one.source.kind != "plain" else 1) for one in evidence)
     if options.processes is None and size < SERIAL_BYTES:
         return 1
     return max(1, wanted)
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
 
 
 def _parts(
@@ -258,15 +154,20 @@ def _here(
     evidence: Sequence[Detection],
     options: ReadOptions,
     problems: list[InputProblem],
-    tally: Tally,
     pace: _Pace,
-) -> None:
+) -> Tally:
     """Read all in this process."""
+    # Where workers read, this is loaded while they do.
+    from flowdiag.ingest.fold import fold_into
+    from flowdiag.tally import Tally
+
+    tally = Tally()
     for one in evidence:
         # One reading is enough: nothing is cut.
         for part in _parts([one], options, problems, max(one.source.size, 1)):
             fold_into(tally, part, problems, pace.inside(part))
             pace.done(part)
+    return tally
 
 
 def _in_processes(
@@ -286,9 +187,7 @@ def _in_processes(
     if len(all_of_them) == 1 and options.processes is None:
         # One stream: another process could only hand over what it read, and not tell how far it is.
         del problems[before:]
-        tally = Tally()
-        _here(evidence, options, problems, tally, pace)
-        return tally
+        return _here(evidence, options, problems, pace)
     tally, found, lost = fold_shares(all_of_them, workers, pace.told, meanwhile)
     problems += found
     problems += [_unread(one.part, one.why) for one in lost]

@@ -12,40 +12,34 @@ be what it died of.
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.ingest.fold import fold_into, fold_loose
-from flowdiag.ingest.heap import return_freed_memory, trim
 from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.model.errors import PluginError
-from flowdiag.tally import Tally
+from flowdiag.ingest.server import worker_context
 
-__all__ = ["SHARE_BYTES", "Meanwhile", "expect_shares", "fold_shares"]
+if TYPE_CHECKING:
+    from flowdiag.tally import Tally
+
+__all__ = ["LINE_BITS", "SHARE_BYTES", "Meanwhile", "ShareFacts", "beside", "fold_shares"]
 
 SHARE_BYTES = 16 << 20
 """About the size of parts: what one worker can still be at while the others are done."""
 
-_PART = 40
+LINE_BITS = 40
 """Bits for lines; those above are the part's number, so that lines stay in order."""
-_LINE = (1 << _PART) - 1
+_LINE = (1 << LINE_BITS) - 1
 _NONE = -1
 _TOLD_S = 0.2
-_MERGE_S = 4e-6
-"""What merging takes for each lane, about."""
-_PATIENCE_S = 10.0
-"""How long a worker waits for the number of the next part: whoever holds it may have died with it."""
-
 Told = Callable[[int, str], None]
 """Called now and then with the bytes on disk that are done, and the name of an input at hand."""
 
@@ -67,15 +61,6 @@ class Lost(Struct, frozen=True):
 
     part: Part
     why: str
-
-
-def expect_shares() -> None:
-    """Have the server that workers fork from load what they share, while the caller still looks at its inputs."""
-    if os.name == "posix":
-        from multiprocessing.forkserver import ensure_running
-
-        _server_context()
-        ensure_running()
 
 
 def fold_shares(
@@ -108,11 +93,10 @@ class _Team:
     """Workers, and what came back of them so far."""
 
     def __init__(self, parts: Sequence[Part], folder: Path, told: Told | None) -> None:
-        self._context = _server_context()
+        self._context = worker_context()
         self._parts = parts
         self._folder = folder
         self._told = told
-        self._tally = Tally()
         self._problems: list[InputProblem] = []
         self._files = count()
         self._bytes = 0
@@ -120,6 +104,13 @@ class _Team:
         """Why the last worker that died did."""
         self.lines: dict[int, int] = {}
         """Lines of each part that was folded, by its number."""
+
+    @cached_property
+    def _tally(self) -> Tally:
+        # Loaded, and numpy with it, once workers are at work.
+        from flowdiag.tally import Tally
+
+        return Tally()
 
     def work(self, jobs: Sequence[Sequence[int] | None], meanwhile: Meanwhile | None = None) -> list[int]:
         """Let a worker do each job: some parts, or for ``None`` the next that nobody has taken; and this process `meanwhile`.
@@ -138,7 +129,7 @@ class _Team:
             for place, job in enumerate(jobs):
                 path = self._folder / str(next(self._files))
                 given = (dict(os.environ), path, list(self._parts), job, place, taken, at, done)
-                process = context.Process(target=_work, args=given, daemon=True)
+                process = context.Process(target=_begin, args=given, daemon=True)
                 process.start()
                 running[process.sentinel] = (process, place, path)
             if meanwhile is not None:
@@ -172,7 +163,7 @@ class _Team:
             before[part.source.name] = shifts[-1] + lines.get(number, 0)
 
         def placed(line: int) -> int:
-            return shifts[line >> _PART] + (line & _LINE)
+            return shifts[line >> LINE_BITS] + (line & _LINE)
 
         self._tally.move_lines(placed)
         found = [one if one.line is None else replace(one, line=placed(one.line)) for one in self._problems]
@@ -193,14 +184,11 @@ class _Team:
         self._bytes += sum(self._parts[number].size for number in facts.lines)
 
 
-def _server_context() -> Any:
-    import multiprocessing
+def _begin(*given: Any) -> None:
+    """A worker, whose module the server has loaded and this process does without."""
+    from flowdiag.ingest.worker import work
 
-    # Workers start clean: the caller may have threads, which a fork would not survive.
-    context: Any = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    # What the server has loaded its workers share.
-    context.set_forkserver_preload([__name__])
-    return context
+    work(*given)
 
 
 def _lines_of(part: Part) -> int:
@@ -214,80 +202,11 @@ def _lines_of(part: Part) -> int:
 
 def _reason(path: Path, exit_code: int | None) -> str:
     try:
-        return _beside(path).read_text("utf-8")
+        return beside(path).read_text("utf-8")
     except FileNotFoundError:
         return f"its worker process died ({'signal' if (exit_code or 0) < 0 else 'status'} {abs(exit_code or 0)})"
 
 
-def _beside(path: Path) -> Path:
+def beside(path: Path) -> Path:
+    """Where a worker says why it could not do what was to be written to `path`."""
     return path.with_suffix(".why")
-
-
-def _work(
-    environment: dict[str, str],
-    path: Path,
-    parts: Sequence[Part],
-    job: Sequence[int] | None,
-    place: int,
-    taken: Any,
-    at: Any,
-    done: Any,
-) -> None:
-    """In a worker: fold a share, write it, and leave without taking it apart, which takes longer than writing it."""
-    # Whoever stops the command stops it: the parent ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The server that workers fork from has the environment of its own first day; keys to a store may be newer.
-    os.environ.update(environment)
-    return_freed_memory()
-    tally = Tally()
-    facts = ShareFacts([], {})
-    numbers = iter(job) if job is not None else _next(taken, len(parts), tally, is_last=not place)
-    try:
-        for number in numbers:
-            at[place] = number
-            _fold(parts[number], number, tally, facts)
-            done[place] += parts[number].size
-        _send(path, tally, facts)
-    except (OSError, PluginError) as error:
-        _beside(path).write_text(f"{type(error).__name__}: {error}", "utf-8")
-        os._exit(1)
-    os._exit(0)
-
-
-def _next(taken: Any, number: int, tally: Tally, *, is_last: bool) -> Iterator[int]:
-    """The next part that nobody has taken, again and again."""
-    begun = perf_counter()
-    for folded in count():
-        lock = taken.get_lock()
-        if not lock.acquire(timeout=_PATIENCE_S):
-            return
-        try:
-            part = taken.value
-            left = number - part
-            merging = _MERGE_S * (len(tally.table.lanes) + len(tally.table.columns))
-            if not left or (folded and not is_last and left * (perf_counter() - begun) / folded < merging):
-                return
-            taken.value = part + 1
-        finally:
-            lock.release()
-        yield part
-
-
-def _send(path: Path, tally: Tally, facts: ShareFacts) -> None:
-    """Through a file: a pipe's ends hold all of it, twice."""
-    tally.rest()
-    trim()
-    data = msgspec.msgpack.encode(facts)
-    with path.open("wb") as out:
-        out.write(len(data).to_bytes(8, "little"))
-        out.write(data)
-        tally.write(out)
-
-
-def _fold(part: Part, number: int, tally: Tally, facts: ShareFacts) -> None:
-    numbered = replace(part, first_line=(number << _PART) + part.first_line)
-    if part.loose:
-        facts.lines[number] = fold_loose(tally, numbered, facts.problems)
-    else:
-        fold_into(tally, numbered, facts.problems)
-        facts.lines[number] = 0

@@ -4,10 +4,26 @@
 Tallies of parts merge in any order to the tally of the whole.
 """
 
-from flowdiag.tally.inputs import InputCounts
-from flowdiag.tally.kept import Sighting
-from flowdiag.tally.limits import Limits
-from flowdiag.tally.tally import Tally
-from flowdiag.tally.view import FlowView
+from typing import TYPE_CHECKING
+
+from flowdiag.model.front import front_door
+
+if TYPE_CHECKING:
+    from flowdiag.tally.inputs import InputCounts
+    from flowdiag.tally.kept import Sighting
+    from flowdiag.tally.limits import Limits
+    from flowdiag.tally.tally import Tally
+    from flowdiag.tally.view import FlowView
 
 __all__ = ["FlowView", "InputCounts", "Limits", "Sighting", "Tally"]
+
+__getattr__ = front_door(
+    __name__,
+    {
+        "inputs": ("InputCounts",),
+        "kept": ("Sighting",),
+        "limits": ("Limits",),
+        "tally": ("Tally",),
+        "view": ("FlowView",),
+    },
+)

@@ -9,7 +9,7 @@ import pytest
 from small_cluster import OBJECTS, listed, policy, refused, write
 from test_past_versions import CLOSED, audit, deny
 
-from flowdiag.analysis import analyze, run
+from flowdiag.analysis import analyze, state
 from flowdiag.analysis.options import EvidenceOptions
 
 DENY = policy("shop", "deny", CLOSED, created="2026-03-01T10:00:00Z")
@@ -24,8 +24,8 @@ def told(folder, monkeypatch, processes):
         compiled.append(found)
         return found
 
-    run_compile = run.compile_state
-    monkeypatch.setattr(run, "compile_state", counted)
+    run_compile = state.compile_state
+    monkeypatch.setattr(state, "compile_state", counted)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
     try:
         return analyze([folder], evidence=EvidenceOptions(processes=processes)), compiled

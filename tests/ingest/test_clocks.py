@@ -5,7 +5,9 @@ from datetime import timedelta, timezone
 import pytest
 
 from flowdiag.ingest import Gathered, ReadOptions
-from flowdiag.ingest.execute import detect_all, iter_events, run
+from flowdiag.ingest.events import iter_events
+from flowdiag.ingest.execute import run
+from flowdiag.ingest.identify import detect_all
 from flowdiag.model.time import parse_rfc3339
 
 BLOCKED = "TCP connection from 10.32.0.17:43912 to 10.32.0.5:8080 blocked by Weave NPC."

@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import pytest
 
-from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, Role, detect, recognise
-from flowdiag.ingest.execute import detect_all
+from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, Role, recognise
+from flowdiag.ingest.detect import detect
+from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.plugins import parsers
 from flowdiag.parserkit import Block, Event, ParseContext, parse_rfc3339
 

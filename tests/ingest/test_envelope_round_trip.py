@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from flowdiag.ingest import Gathered, ReadOptions
-from flowdiag.ingest.execute import detect_all, iter_events
+from flowdiag.ingest.events import iter_events
+from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.plugins import parsers
 from flowdiag.model.event import TimeSource
 from flowdiag.model.time import NS, parse_rfc3339, rfc3339

@@ -10,7 +10,8 @@ from typing import ClassVar
 import pytest
 
 from flowdiag.ingest import Gathered, InputKind, ReadOptions, execute
-from flowdiag.ingest.execute import Outcome, iter_events, run
+from flowdiag.ingest.events import iter_events
+from flowdiag.ingest.execute import Outcome, run
 from flowdiag.model.errors import UsageError
 from flowdiag.parserkit import Block, Event, FlowEvent, ParseContext, TimeSource, registry
 from flowdiag.parserkit.registry import Registered

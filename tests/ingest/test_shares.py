@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, shares
+from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, shares, worker
 from flowdiag.ingest.execute import run
 from flowdiag.ingest.fold import fold_into
 from flowdiag.ingest.parts import Part, parts_of, settled
@@ -88,22 +88,22 @@ def killed(monkeypatch, *deaths: int) -> list[list]:
         return died
 
     monkeypatch.setattr(shares._Team, "work", watched)
-    monkeypatch.setattr(shares, "_work", dying_worker)
+    monkeypatch.setattr(shares, "_begin", dying_worker)
     return jobs
 
 
 def dying_worker(environment, path, parts, *rest):
-    """As `_work`, in a process that is killed where it begins with one of some parts."""
+    """As `work`, in a process that is killed where it begins with one of some parts."""
     deadly = {int(number) for number in environment["FLOWDIAG_TEST_DIES_AT"].split(",") if number}
-    fold = shares._fold
+    fold = worker._fold
 
     def folded(part, number, *more):
         if number in deadly:
             os.kill(os.getpid(), signal.SIGKILL)
         fold(part, number, *more)
 
-    shares._fold = folded
-    shares._work(environment, path, parts, *rest)
+    worker._fold = folded
+    worker.work(environment, path, parts, *rest)
 
 
 def test_a_killed_worker_costs_no_record(tmp_path, monkeypatch):
@@ -136,7 +136,7 @@ def test_a_part_that_kills_whoever_reads_it_is_the_only_one_lost(tmp_path, monke
 def test_workers_that_never_start_are_said(tmp_path, monkeypatch):
     """Nothing is read, each part says so, and it ends."""
     path = export(tmp_path / "flows.jsonl")
-    monkeypatch.setattr(shares, "_work", never_begins)
+    monkeypatch.setattr(shares, "_begin", never_begins)
     flows, _, _, problems = said(path, 2)
 
     assert flows == ()
@@ -227,13 +227,13 @@ def test_shares_are_one_reading(data, tmp_path_factory):
     workers = data.draw(st.integers(1, 4))
     owners = [data.draw(st.integers(0, workers - 1)) for _ in parts]
     folded = []
-    for worker in range(workers):
+    for owner in range(workers):
         tally, facts = Tally(), shares.ShareFacts([], {})
         for number, part in enumerate(parts):
-            if owners[number] == worker:
-                shares._fold(part, number, tally, facts)
-        folded.append(folder / str(worker))
-        shares._send(folded[-1], tally, facts)
+            if owners[number] == owner:
+                worker._fold(part, number, tally, facts)
+        folded.append(folder / str(owner))
+        worker._send(folded[-1], tally, facts)
     team = shares._Team(parts, folder, None)
     for path in data.draw(st.permutations(folded)):
         team._take(path)

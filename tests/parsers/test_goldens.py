@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from flowdiag.ingest import Gathered, InputProblem, ReadOptions, detect, recognise
+from flowdiag.ingest import Gathered, InputProblem, ReadOptions, recognise
 from flowdiag.ingest.blocks import blocks
+from flowdiag.ingest.detect import detect
 from flowdiag.ingest.parts import parts_of
 from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.parserkit import parse_rfc3339, registry

@@ -1,0 +1,56 @@
+"""Every record of all inputs as one event, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flowdiag.ingest.detect import Detection, InputKind
+from flowdiag.ingest.fold import events_of
+from flowdiag.ingest.identify import detect_all
+from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.parts import parts_of
+from flowdiag.ingest.plugins import parser_named
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.sources import Gathered
+from flowdiag.ingest.unread import unread_lines
+from flowdiag.model.event import Event
+
+__all__ = ["iter_events"]
+
+
+def iter_events(
+    gathered: Gathered,
+    options: ReadOptions,
+    problems: list[InputProblem] | None = None,
+    *,
+    detected: Sequence[Detection] | None = None,
+) -> Iterator[tuple[str, str, Event]]:
+    """Yield ``(input name, parser name, event)`` for every record, in input order.
+
+    Args:
+        gathered: the sources.
+        options: how to read.
+        problems: grows by what is wrong.
+        detected: what `detect_all` said, if it was asked before; its problems are then the caller's.
+
+    Raises:
+        UsageError: the forced format is unknown.
+        PluginError: it is broken.
+    """
+    found = problems if problems is not None else []
+    if detected is None:
+        detected, at_first = detect_all(gathered, options)
+        found += at_first
+    for one in detected:
+        if one.kind is not InputKind.EVIDENCE or one.parser is None:
+            continue
+        parser = parser_named(one.parser)
+        any_event = False
+        # One part is the whole input: order matters here, not speed.
+        for part in parts_of(one, options, part_bytes=max(one.source.size, 1)):
+            for event in events_of(part, parser, found):
+                any_event = True
+                yield one.source.name, one.parser, event
+        if options.format is not None and not any_event:
+            for warning in unread_lines(one.source, one.parser):
+                yield one.source.name, one.parser, warning

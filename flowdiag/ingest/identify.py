@@ -1,0 +1,63 @@
+"""What each of all inputs is."""
+
+from __future__ import annotations
+
+from flowdiag.ingest.alike import detect_like, name_pattern
+from flowdiag.ingest.bundles import Hint, recognise
+from flowdiag.ingest.detect import Detection, detect
+from flowdiag.ingest.mixed import laid_apart
+from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.plugins import parser_named, parsers
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.reading import Source
+from flowdiag.ingest.remote import at_once
+from flowdiag.ingest.sources import Gathered
+from flowdiag.ingest.years import with_years
+
+__all__ = ["detect_all"]
+
+
+def detect_all(
+    gathered: Gathered, options: ReadOptions, *, whole: bool = False
+) -> tuple[list[Detection], list[InputProblem]]:
+    """Say what each source is.
+
+    Args:
+        gathered: the sources.
+        options: how to read.
+        whole: ask every parser about every file, also about one that looks like others of its name.
+
+    Raises:
+        UsageError: the forced format is unknown.
+        PluginError: it is broken.
+    """
+    if options.format is not None:
+        parser_named(options.format)
+    known, problems = parsers()
+    hints = recognise(gathered.sources)
+    first_of = {name_pattern(source): source for source in reversed(gathered.sources)}
+    asked = [source for source in gathered.sources if whole or first_of[name_pattern(source)] is source]
+    paths = [source.path for source in gathered.sources]
+    firsts = at_once(lambda source: detect(source, hints[source.name], known, options), asked, paths)
+    told = {name_pattern(one.source): one for one in firsts}
+    by_name = {one.source.name: one for one in firsts}
+
+    def like(source: Source) -> Detection:
+        if source.name in by_name:
+            return by_name[source.name]
+        hint = hints[source.name]
+        same = detect_like(told[name_pattern(source)], source, hint, known, options)
+        return same or detect(source, hint, known, options)
+
+    whats = [
+        part
+        for one in at_once(like, gathered.sources, paths)
+        for part in laid_apart(one, gathered.spool, lambda source: detect(source, Hint(), known, options))
+    ]
+    found, turned = with_years(whats, known, options)
+    return found, [
+        *gathered.problems,
+        *problems,
+        *turned,
+        *(problem for one in found for problem in one.problems),
+    ]

@@ -1,0 +1,74 @@
+"""The server that worker processes fork from.
+
+It loads what they share, which takes it as long as its caller takes to look at the inputs: it is started as soon as
+these seem to be worth workers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+__all__ = ["SERIAL_BYTES", "cores", "expect_workers", "worker_context"]
+
+SERIAL_BYTES = 200 << 20
+"""Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
+
+_SHARED = "flowdiag.ingest.worker"
+"""The module that workers share, with all that it needs."""
+_PACKED = (".bz2", ".gz", ".tar", ".tgz", ".xz", ".zip", ".zst")
+"""Names of files that one process has to unpack, as far as names tell."""
+
+
+def expect_workers(
+    paths: Iterable[str], processes: int | None, scheduler: str | None, program: Sequence[str] = ()
+) -> None:
+    """Start the server where workers will be wanted, as far as sizes tell; it may have been started before.
+
+    Args:
+        paths: files and folders, which are not looked into.
+        processes: how many are asked for, if that is said.
+        scheduler: of another machine's workers.
+        program: modules of the caller's program, which workers would each load anew.
+    """
+    if os.name != "posix" or scheduler is not None or processes == 1 or cores() == 1:
+        return
+    seen = 0
+    for size in _sizes(paths):
+        seen += size
+        if seen >= SERIAL_BYTES:
+            from multiprocessing.forkserver import ensure_running
+
+            worker_context(program)
+            ensure_running()
+            return
+
+
+def worker_context(program: Sequence[str] = ()) -> Any:
+    """Where processes come from; what they share is settled when the first asks."""
+    import multiprocessing
+
+    # Workers start clean: the caller may have threads, which a fork would not survive.
+    context: Any = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    context.set_forkserver_preload([*program, _SHARED])
+    return context
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+
+
+def _sizes(paths: Iterable[str]) -> Iterator[int]:
+    """Bytes of each file that may be cut; what is no file here has none."""
+    for path in paths:
+        if os.path.isdir(path):  # noqa: PTH112 - pathlib costs start-up
+            for folder, _, names in os.walk(path):
+                yield from _sizes(f"{folder}/{name}" for name in names)
+        elif not path.endswith(_PACKED):
+            try:
+                yield os.stat(path).st_size  # noqa: PTH116 - as above
+            except (OSError, ValueError):
+                continue
