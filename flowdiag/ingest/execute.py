@@ -183,7 +183,7 @@ def _in_processes(
     before = len(problems)
     all_of_them = [*_parts(evidence, options, problems, part_bytes, loose=True)]
     if not all_of_them:
-        return Tally()
+        return _here((), options, problems, pace)
     if len(all_of_them) == 1 and options.processes is None:
         # One stream: another process could only hand over what it read, and not tell how far it is.
         del problems[before:]
