@@ -6,6 +6,7 @@ that make them stand beside this one.
 
 from __future__ import annotations
 
+import copy
 import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -225,6 +226,17 @@ class Context:
     def egress_by_name(self) -> frozenset[PolicyRef]:
         """Policies some egress rule of which goes by DNS names, or sends lookups through the proxy."""
         return frozenset(policy.ref for policy in self.snapshot.policies if _by_name(policy))
+
+    def edited(self, snapshot: Snapshot) -> Context:
+        """The same run with policies, or labels of namespaces, changed: pods and all that was seen stay."""
+        found = copy.copy(self)
+        found.snapshot = snapshot
+        if snapshot.namespaces is not self.snapshot.namespaces:
+            found.index = SnapshotIndex(snapshot)
+        found.texts, found.admitting = {}, {}
+        for name in ("_policies", "text_since", "egress_by_name", "namespaces_labelled"):
+            found.__dict__.pop(name, None)
+        return found
 
     def policy(self, ref: PolicyRef) -> tuple[PolicyObject, ...]:
         """Every object (spec, or version in time) of a policy."""

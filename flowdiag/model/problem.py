@@ -132,9 +132,9 @@ class Counterfactual(Struct, frozen=True, kw_only=True):
     manifests: tuple[str, ...]
     patch: str | None
     proved: bool
-    """Whether the first connection passes with it, and nothing that is open closes."""
+    """Whether, by replay, every connection of the problem passes with it and nothing that is open closes."""
     allows_denied: bool
-    """Whether every connection of the problem passes with it."""
+    """Whether every connection of the problem passes with it; a change that is not proved may mend the first alone."""
     also_allows: tuple[BlastRadius, ...]
 
 

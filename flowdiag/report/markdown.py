@@ -29,6 +29,7 @@ from flowdiag.report.phrases import (
     evidence_text,
     headline,
     proof_text,
+    radius_known,
     state_text,
     what_text,
 )
@@ -195,7 +196,7 @@ def _others(problem: Problem) -> str:
 def _radius(problem: Problem, fix: Counterfactual) -> str:
     proof = proof_text(problem, fix)
     if not fix.also_allows:
-        return f"{proof}; newly allows nothing else that is known" if fix.proved else proof
+        return f"{proof}; newly allows nothing else that is known" if radius_known(fix) else proof
     pairs = ", ".join(
         markdown_code(f"{pair.src} → {pair.dst} {','.join(pair.ports)}/{pair.protocol}", 160)
         for pair in fix.also_allows[:_PAIRS]

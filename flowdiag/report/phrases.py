@@ -31,6 +31,7 @@ __all__ = [
     "gap_text",
     "headline",
     "proof_text",
+    "radius_known",
     "state_text",
     "what_text",
 ]
@@ -202,12 +203,17 @@ def cut_off(report: Report, clock: Clock) -> list[str]:
     return sentences
 
 
+def radius_known(change: Counterfactual) -> bool:
+    """Whether what else a change opens is known: by its proof, or as it was replayed and found to mend a part."""
+    return change.proved or not change.allows_denied
+
+
 def proof_text(problem: Problem, change: Counterfactual) -> str:
-    """``proved by replay``, and of several connections whether for all: a change is made for the first."""
-    if not change.proved:
-        return "not proved"
+    """``proved by replay``, and of several connections that it is for all, or that it mends the first alone."""
     number = len(problem.connections)
     if not change.allows_denied:
         first = f"the first of {number:,} connections" if number > 1 else "a part"
-        return f"proved for {first} only"
+        return f"mends {first} only"
+    if not change.proved:
+        return "not proved"
     return f"proved for all {number:,} connections" if number > 1 else "proved by replay"

@@ -18,7 +18,7 @@ from flowdiag.report.names import (
     reason_word,
     recorded_text,
 )
-from flowdiag.report.phrases import change_text, proof_text, state_text, what_text
+from flowdiag.report.phrases import change_text, proof_text, radius_known, state_text, what_text
 from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_problem import UNKNOWN_POLICIES, title
 from flowdiag.report.terminal_spark import spark
@@ -176,7 +176,7 @@ def _proof(problem: Problem, fix: Counterfactual) -> str:
         more = f" and {plural(len(fix.also_allows) - 1, 'more pair')}" if len(fix.also_allows) > 1 else ""
         opens = f"also allows {pair.src} → {pair.dst} {','.join(pair.ports)}/{pair.protocol}{more}"
     else:
-        opens = "opens nothing else known" if fix.proved else "what else it opens is not known"
+        opens = "opens nothing else known" if radius_known(fix) else "what else it opens is not known"
     return f"{proof_text(problem, fix)}; {opens}"
 
 

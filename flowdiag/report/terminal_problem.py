@@ -26,6 +26,7 @@ from flowdiag.report.phrases import (
     SEVERITY_WORD,
     change_text,
     proof_text,
+    radius_known,
     state_text,
     what_text,
 )
@@ -186,12 +187,16 @@ def _revert(screen: Screen, problem: Problem) -> None:
     back = problem.revert
     if back is not None:
         text = screen.name(back.summary.rstrip(". "), 300)
-        _field(screen, "or", [f"{text} (proved by replay)", _radius(screen, back)])
+        _field(screen, "or", [f"{text} ({proof_text(problem, back)})", _radius(screen, back)])
 
 
 def _radius(screen: Screen, fix: Counterfactual) -> str:
     if not fix.also_allows:
-        return "newly allows nothing else that is known" if fix.proved else "what else it allows is not known"
+        return (
+            "newly allows nothing else that is known"
+            if radius_known(fix)
+            else "what else it allows is not known"
+        )
     pairs = [
         f"{screen.name(r.src, 48)} {screen.own('→')} {screen.name(r.dst, 48)} "
         f"{screen.name(','.join(r.ports), 24)}/{screen.name(r.protocol, 12)}"

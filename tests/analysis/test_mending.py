@@ -25,12 +25,14 @@ def test_a_broken_rule_is_mended(problems, code, destination):
     assert change.patch.startswith("--- a/payments/")
 
 
-def test_a_change_for_one_of_two_callers_does_not_claim_to_help_both():
-    """It adds a policy for the first, and the other stays refused."""
+def test_a_policy_that_is_added_for_one_of_two_callers_lets_both_in():
+    """They are of two namespaces, each with an entry of its own; neither is named as what else it opens."""
     (logs,) = (p for p in analyze([str(INCIDENT.parent / "calico-log-lines")]).problems if p.code == "FD103")
 
     assert len(logs.connections) == 2
-    assert (logs.counterfactual.proved, logs.counterfactual.allows_denied) == (True, False)
+    change = logs.counterfactual
+    assert (change.proved, change.allows_denied, change.also_allows) == (True, True, ())
+    assert [text.count("namespaceSelector") for text in change.manifests] == [2]
 
 
 def test_a_scan_is_not_let_in(problems):

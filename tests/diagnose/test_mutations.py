@@ -272,7 +272,7 @@ def test_incident(name):
     ends = Ends.of(case.context.snapshot, [case.flow.src, case.flow.dst])
     findings = diagnose(case)
     proved = propose(case, policies, ends)
-    proposal = proved and proved.change
+    proposal = proved and proved.for_all(())
 
     assert case.decision.allowed is False
     assert incident.code == findings[0].code, [(one.code, one.summary) for one in findings]

@@ -16,6 +16,7 @@ from flowdiag.cluster.snapshot import build_snapshot
 from flowdiag.diagnose import diagnose
 from flowdiag.diagnose.proposals import attach, propose
 from flowdiag.diagnose.proposals.proof import Ends
+from flowdiag.diagnose.wording import end_text
 from flowdiag.model.policy import Dialect, IpBlockPods
 from flowdiag.policy import compile_policies
 
@@ -64,7 +65,7 @@ def proposal_of(spec):
     )
     ends = Ends.of(case.context.snapshot, [case.flow.src, case.flow.dst])
     proved = propose(case, policies, ends)
-    return case, policies, ends, proved and proved.change
+    return case, policies, ends, proved and proved.for_all(())
 
 
 @pytest.mark.parametrize("name", sorted(PROPOSED))
@@ -83,16 +84,21 @@ def test_a_proposal_holds_when_applied(name):
     case, policies, ends, found = proposal_of(spec)
     if found is None:
         return
+    applied = _applied(spec, found, policies)
+
+    assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
+    assert opened(case, policies, applied, ends) == listed(found, policies, applied)
+
+
+def _applied(spec, found, policies):
+    """The policies with a proposal's manifests applied."""
     manifests = [yaml.safe_load(text) for text in found.manifests]
     items = [one for one in objects(spec["state"]) if _key(one) not in {_key(m) for m in manifests}]
     snapshot, problems = build_snapshot(
         [("state.json", json.dumps({"kind": "List", "items": items + manifests}).encode())]
     )
-    applied = compile_policies(snapshot, dialect=policies.dialect)
-
     assert problems == []
-    assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
-    assert opened(case, policies, applied, ends) == listed(found, policies, applied)
+    return compile_policies(snapshot, dialect=policies.dialect)
 
 
 def _key(one):
@@ -160,16 +166,20 @@ def test_no_policy_is_proposed_where_no_policy_is_wrong():
 
 
 @pytest.mark.parametrize(
-    ("denied", "source", "port", "allowed"),
+    ("denied", "source", "port", "closed", "change"),
     [
-        # The rule opens the port to every pod of the namespace, or it is made for those of one workload.
-        ("data/api", "shop/web-2", 8080, True),
-        ("data/api", "shop/web-2", 9090, False),
-        ("data/api", "ops/probe-1", 8080, False),
+        # The rule opens the port to every pod of the namespace.
+        ("data/api", "shop/web-2", 8080, (), ""),
+        # Another port and another caller go into the same rule, and the rule may not serve both at once.
+        ("data/api", "shop/web-2", 9090, (), "; Allow 9090/TCP in NetworkPolicy data/api ingress[0]"),
+        ("data/api", "ops/probe-1", 8080, (), "; Admit ops/probe in NetworkPolicy data/api ingress[0]"),
+        # What another object refuses as well, no edit of this one mends.
+        ("data/api", "ops/probe-1", 8080, ("ops",), None),
     ],
 )
-def test_a_change_allows_what_was_denied_only_where_every_connection_passes(denied, source, port, allowed):
-    """It is made for the first connection of a problem, and held against all of them."""
+def test_a_change_serves_every_connection_where_its_object_can(denied, source, port, closed, change):
+    """And is called proved only where every one passes; the problem's own connections are not what else it opens."""
+    allowed = change is not None
     policies = {
         denied: {
             "podSelector": {},
@@ -180,7 +190,8 @@ def test_a_change_allows_what_was_denied_only_where_every_connection_passes(deni
                     "ports": [{"port": 80, "protocol": "TCP"}],
                 }
             ],
-        }
+        },
+        **{f"{name}/deny": {"podSelector": {}, "policyTypes": ["Egress"]} for name in closed},
     }
     spec = {
         "state": {
@@ -195,13 +206,19 @@ def test_a_change_allows_what_was_denied_only_where_every_connection_passes(deni
         },
         "flow": {"from": "shop/web-1", "to": "data/api-0", "port": "8080/TCP", "direction": "ingress"},
     }
-    case, compiled, _, found = proposal_of(spec)
+    case, compiled, ends, _ = proposal_of(spec)
     other = build_case({**spec, "flow": {**spec["flow"], "from": source, "port": f"{port}/TCP"}})
     (finding,) = attach([(case, diagnose(case)[0])], compiled, others=[[other]])
 
-    assert found.summary == "Allow 8080/TCP in NetworkPolicy data/api ingress[0]."
-    assert finding.counterfactual.proved
-    assert finding.counterfactual.allows_denied is allowed
+    found = finding.counterfactual
+    assert found.summary == f"Allow 8080/TCP in NetworkPolicy data/api ingress[0]{change or ''}."
+    assert (found.proved, found.allows_denied) == (allowed, allowed)
+    assert len(found.manifests) == 1
+    applied = _applied(spec, found, compiled)
+    for one in [case, other][: 1 + allowed]:
+        assert applied.evaluate(one.flow.src, one.flow.dst, one.protocol, one.port).allowed is True
+    own = {(end_text(one.flow.src), end_text(one.flow.dst), one.protocol, one.port) for one in (case, other)}
+    assert listed(found, compiled, applied) == opened(case, compiled, applied, ends) - own
 
 
 def test_proposals_are_attached_in_order():

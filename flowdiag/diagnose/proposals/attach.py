@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
-from flowdiag.diagnose.proposals.proof import Ends, Proposal
+from flowdiag.diagnose.proposals.proof import Ends
+from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import propose
 from flowdiag.diagnose.proposals.revert import Revert, reverting
+from flowdiag.diagnose.proposals.together import for_every
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import IpBlockPods
@@ -70,7 +72,9 @@ def attach(
         proposal = propose(case, policies, ends, ip_block_pods=ip_block_pods, lead=lead)
         back = reverting(case, policies, ends, ip_block_pods=ip_block_pods)
         for index in alike[key]:
-            mended[index] = _mended(mended[index], proposal, back, others[index] if others else ())
+            rest = others[index] if others else ()
+            change = proposal and for_every(proposal, rest, policies, ends, ip_block_pods=ip_block_pods)
+            mended[index] = _mended(mended[index], change, back, rest)
     return mended
 
 
@@ -82,7 +86,8 @@ def _mended(
     if back is None:
         return finding
     revert = back.proposal and back.proposal.for_all(others)
-    return replace(finding, advice=f"{finding.advice} {back.sentence}".strip(), revert=revert)
+    advice = f"{finding.advice} {back.sentence(others)}".strip()
+    return replace(finding, advice=advice, revert=revert)
 
 
 def _key(case: Case) -> tuple[object, ...]:

@@ -39,10 +39,17 @@ _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)\[(\d{1,4})\]
 # "egress[0].to[1]": the path of a NetworkPolicy's rule.
 _NAME = re.compile(r"[^a-z0-9-]+")
 _MAX_NAME = 63
+_WHO = {Condition.NAMESPACE, Condition.POD}
+"""What a rule misses that means another workload."""
 
 
 def candidates(
-    case: Case, direction: Direction, decision: EndDecision, lead: NearestRule | None = None
+    case: Case,
+    direction: Direction,
+    decision: EndDecision,
+    lead: NearestRule | None = None,
+    *,
+    widening: bool = False,
 ) -> Iterator[AnyEdit]:
     """Yield edits for one end, those of the diagnosed rule first, then by how near the rules come.
 
@@ -51,6 +58,7 @@ def candidates(
         direction: the end.
         decision: what the policies of now say of that end.
         lead: the rule that the diagnosis is about.
+        widening: another peer may be let in by a rule that means none of the kind.
     """
     if not decision.isolated_by:
         return
@@ -62,6 +70,8 @@ def candidates(
     led = (lead.policy, lead.rule) if lead is not None else None
     for rule in sorted(decision.nearest, key=lambda each: (each.policy, each.rule) != led):
         conditions = {miss.condition for miss in rule.misses}
+        if widening and conditions == _WHO:
+            conditions = {Condition.POD}
         if len(conditions) == 1 and not rule.unknown:
             edits = _editor(rule.policy)
             label = labelling(case, direction, rule)

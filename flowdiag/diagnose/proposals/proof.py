@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.concerned import Cut, Groups, concerned, selected_by
@@ -19,12 +18,15 @@ from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
-from flowdiag.model.report import BlastRadius, Counterfactual
+from flowdiag.model.report import BlastRadius
 from flowdiag.policy import PolicySet, connections
 from flowdiag.policy.ports import NO_PORTS, PortSet
 from flowdiag.policy.reach import Ports
 
-__all__ = ["Ends", "Proposal", "Steps", "blast_radius"]
+__all__ = ["Ends", "Opened", "Steps", "blast_radius", "listed", "without"]
+
+Opened = dict[tuple[str, str, str], PortSet]
+"""Ports that open, by source, destination and protocol."""
 
 _MAX_PAIRS = 20_000
 """Distinct pairs asked per proposal; where there are more, there is no proof and so no proposal."""
@@ -91,34 +93,16 @@ class Steps(Struct, frozen=True):
         return all(end is None or end.allowed is True for end in ends)
 
 
-class Proposal(Struct, frozen=True):
-    """A change that is proved for one connection."""
-
-    change: Counterfactual
-    steps: Steps
-
-    def for_all(self, cases: Iterable[Case]) -> Counterfactual:
-        """The change, which allows what was denied only where the problem's other connections pass with it as well.
-
-        Args:
-            cases: those of the other connections.
-        """
-        return replace(self.change, allows_denied=all(map(self.steps.passes, cases)))
-
-
-def blast_radius(
-    case: Case, steps: Steps, edits: Sequence[AnyEdit], ends: Ends
-) -> tuple[BlastRadius, ...] | None:
-    """Say what opens besides the refused connection.
+def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened | None:
+    """Say all that opens.
 
     Args:
-        case: the refused flow.
         steps: the policies without and with the edits.
         edits: the edits, one for each step.
         ends: what the answer ranges over.
 
     Returns:
-        Pairs and ports, sorted; ``None`` where something would close, or there is too much to ask.
+        Ports by pair and protocol; ``None`` where something would close, or there is too much to ask.
     """
     old, new = steps.sets[0], steps.sets[-1]
     cut = ends.groups.of(steps.sets)
@@ -132,7 +116,7 @@ def blast_radius(
     }
     if len(pairs) > _MAX_PAIRS:
         return None
-    opened: dict[tuple[str, str, str], PortSet] = {}
+    opened: Opened = {}
     for src, dst in pairs:
         if len(src.names) == 1 and src.names == dst.names:
             continue
@@ -146,9 +130,21 @@ def blast_radius(
             for name in ((one, other) for one in src.names for other in dst.names if one != other):
                 pair = (*name, protocol)
                 opened[pair] = opened.get(pair, NO_PORTS) | (now - was)
-    asked_for = (end_text(case.flow.src), end_text(case.flow.dst), case.protocol or "")
-    if asked_for in opened and case.port is not None:
-        opened[asked_for] -= PortSet.of(case.port)
+    return opened
+
+
+def without(opened: Opened, cases: Iterable[Case]) -> Opened:
+    """What opens besides the connections of `cases`."""
+    left = dict(opened)
+    for case in cases:
+        asked_for = (end_text(case.flow.src), end_text(case.flow.dst), case.protocol or "")
+        if asked_for in left and case.port is not None:
+            left[asked_for] -= PortSet.of(case.port)
+    return left
+
+
+def listed(opened: Opened) -> tuple[BlastRadius, ...]:
+    """As a report has it, sorted."""
     return tuple(
         BlastRadius(src=src, dst=dst, protocol=protocol, ports=tuple(ports.texts()))
         for (src, dst, protocol), ports in sorted(opened.items())

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.managed import manager
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
-from flowdiag.diagnose.proposals.patch import manifest_of, patch
-from flowdiag.diagnose.proposals.proof import Ends, Proposal, Steps, blast_radius
-from flowdiag.diagnose.wording import policy_text
+from flowdiag.diagnose.proposals.proof import Ends, Steps, blast_radius
+from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule
-from flowdiag.model.report import BlastRadius, Counterfactual
+from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule, PolicyRef
 from flowdiag.policy import PolicySet, compile_policies
 
-__all__ = ["compiled_steps", "propose"]
-
-_BROAD = 10
-"""Pairs that a change opens besides, from which on it is called broad."""
+__all__ = ["compiled", "compiled_steps", "propose"]
 
 
 def propose(
@@ -32,6 +27,7 @@ def propose(
     *,
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
     lead: NearestRule | None = None,
+    within: AbstractSet[PolicyRef] | None = None,
 ) -> Proposal | None:
     """Find the smallest change that lets the refused connection pass on both ends.
 
@@ -44,6 +40,7 @@ def propose(
         ends: what the blast radius ranges over.
         ip_block_pods: as `policies` was compiled.
         lead: the rule that the diagnosis is about, which is to be mended before others that come as near.
+        within: the objects that may be edited; any, and new ones, where not given.
 
     Returns:
         A proposal whose proof held, or ``None``.
@@ -55,42 +52,16 @@ def propose(
     now = _ask(case, policies, nearest=True)
     if now.allowed is not False:
         return None
-    for edits in _plans(case, policies, now, ip_block_pods, lead):
+    for edits in _plans(case, policies, now, ip_block_pods, lead, within):
         steps = compiled_steps(case, policies, edits, ip_block_pods)
         if _ask(case, steps.sets[-1]).allowed is not True:
             continue
-        opened = blast_radius(case, steps, edits, ends)
+        opened = blast_radius(steps, edits, ends)
         if opened is None:
             continue
-        change = Counterfactual(
-            summary="; ".join(edit.summary for edit in edits) + "." + _breadth(opened) + _kept(edits),
-            manifests=tuple(manifest_of(edit) for edit in edits),
-            patch=patch(edits),
-            proved=True,
-            allows_denied=True,
-            also_allows=opened,
-        )
-        return Proposal(change, steps)
+        summary = "; ".join(edit.summary for edit in edits) + "."
+        return Proposal(summary=summary, edits=edits, case=case, steps=steps, opened=opened)
     return None
-
-
-def _breadth(opened: tuple[BlastRadius, ...]) -> str:
-    """Name a change as broad that opens many pairs besides the one that was asked for."""
-    pairs = len({(one.src, one.dst) for one in opened})
-    return f" This is broad: {pairs} other pairs would open." if pairs >= _BROAD else ""
-
-
-def _kept(edits: Sequence[AnyEdit]) -> str:
-    """Say where an edited object comes from, if a tool keeps it: an edit on the cluster would be undone."""
-    sources = {
-        policy_text(edit.old.ref): source
-        for edit in edits
-        if isinstance(edit, Edit) and edit.old is not None and (source := manager(edit.old)) is not None
-    }
-    return "".join(
-        f" {name} comes from {source}: change it there, an edit with kubectl would be undone."
-        for name, source in sources.items()
-    )
 
 
 def _plans(
@@ -99,6 +70,7 @@ def _plans(
     now: ConnectionDecision,
     ip_block_pods: IpBlockPods,
     lead: NearestRule | None,
+    within: AbstractSet[PolicyRef] | None,
 ) -> Iterator[tuple[AnyEdit, ...]]:
     """Combinations of one edit for each end that refuses, smallest first; each is tried as it is asked for."""
     choices: list[_Again[AnyEdit]] = []
@@ -112,7 +84,7 @@ def _plans(
             continue
         if end.allowed is None or (end.decided_by is not None and end.decided_by.action.lower() == "deny"):
             return
-        working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces, lead))
+        working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces, lead, within))
         if not any(True for _ in working):
             return
         choices.append(working)
@@ -128,10 +100,13 @@ def _working(
     ip_block_pods: IpBlockPods,
     spaces: set[str | None],
     lead: NearestRule | None,
+    within: AbstractSet[PolicyRef] | None,
 ) -> Iterator[AnyEdit]:
     """Edits that open the connection at one end."""
-    for edit in candidates(case, direction, end, lead):
-        if _opens(case, direction, _compiled(policies, (edit,), ip_block_pods, near=spaces)):
+    for edit in candidates(case, direction, end, lead, widening=within is not None):
+        if within is not None and not (isinstance(edit, Edit) and edit.new.ref in within):
+            continue
+        if _opens(case, direction, compiled(policies, (edit,), ip_block_pods, near=spaces)):
             yield edit
 
 
@@ -185,7 +160,7 @@ def compiled_steps(
     else:
         spaces = _spaces(case) | {ref.namespace for ref in refs}
     edited = (
-        _compiled(policies, edits[:number], ip_block_pods, near=spaces) for number in range(1, len(edits) + 1)
+        compiled(policies, edits[:number], ip_block_pods, near=spaces) for number in range(1, len(edits) + 1)
     )
     return Steps((policies, *edited), None if spaces is None else frozenset(filter(None, spaces)))
 
@@ -198,12 +173,13 @@ def _spaces(case: Case) -> set[str | None]:
     return found
 
 
-def _compiled(
+def compiled(
     policies: PolicySet,
     edits: Sequence[AnyEdit],
     ip_block_pods: IpBlockPods,
     near: set[str | None] | None = None,
 ) -> PolicySet:
+    """Compile the policies with the edits; only those of the namespaces `near`, where given."""
     snapshot = apply_edits(policies.snapshot, tuple(edits))
     if near is not None:
         kept = tuple(policy for policy in snapshot.policies if policy.ref.namespace in near)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit
-from flowdiag.diagnose.proposals.patch import manifest_of, patch
-from flowdiag.diagnose.proposals.proof import Ends, Proposal, blast_radius
+from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled_steps
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import IpBlockPods
-from flowdiag.model.report import Counterfactual
 from flowdiag.model.time import NS, moment_text
 from flowdiag.policy import PolicySet
 
@@ -29,10 +30,21 @@ _MOST = 4
 class Revert(Struct, frozen=True):
     """A change that may be taken back."""
 
-    sentence: str
-    """Who did what and when, and what the old object would do now."""
+    done: str
+    """Who did what and when."""
     proposal: Proposal | None
     """The old object, ready to be applied; ``None`` where it would close something that is open now."""
+
+    def sentence(self, others: Sequence[Case]) -> str:
+        """What taking it back would do now, beside letting the problem's connections pass."""
+        if self.proposal is None:
+            effect = "but is not proved to keep everything open that is open now"
+        elif opened := self.proposal.also_allows(others):
+            pairs = len({(pair.src, pair.dst) for pair in opened})
+            effect = f"and opens other ports or pairs too ({pairs})"
+        else:
+            effect = "and opens nothing else"
+        return f"Or take back {self.done}, and as it was before it lets this pass, {effect}."
 
 
 def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpBlockPods) -> Revert | None:
@@ -64,30 +76,14 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         )
         if answer.allowed is not True:
             continue
-        opened = blast_radius(case, steps, (edit,), ends)
-        if opened is None:
-            effect = "but is not proved to keep everything open that is open now"
-        elif opened:
-            pairs = len({(pair.src, pair.dst) for pair in opened})
-            effect = f"and opens other ports or pairs too ({pairs})"
-        else:
-            effect = "and opens nothing else"
+        opened = blast_radius(steps, (edit,), ends)
         who = f" by {one.by}" if one.by else ""
         done = f"what was done at {moment_text(one.until)}: {policy_text(ref)} was {one.change}{who}"
-        return Revert(
-            f"Or take back {done}, and as it was before it lets this pass, {effect}.",
-            None
-            if opened is None
-            else Proposal(
-                Counterfactual(
-                    summary=f"Take back {done}.",
-                    manifests=(manifest_of(edit),),
-                    patch=patch((edit,)),
-                    proved=True,
-                    allows_denied=True,
-                    also_allows=opened,
-                ),
-                steps,
-            ),
+        summary = f"Take back {done}."
+        proposal = (
+            Proposal(summary=summary, edits=(edit,), case=case, steps=steps, opened=opened)
+            if opened is not None
+            else None
         )
+        return Revert(done, proposal)
     return None

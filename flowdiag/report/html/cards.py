@@ -36,6 +36,7 @@ from flowdiag.report.phrases import (
     SEVERITY_WORD,
     change_text,
     proof_text,
+    radius_known,
     state_text,
     what_text,
 )
@@ -143,6 +144,7 @@ def _mend(problem: Problem, word: str, mend: Counterfactual) -> dict[str, Any]:
         "word": word,
         "change": mend,
         "proof": proof_text(problem, mend),
+        "known": radius_known(mend),
         "patch": _diff(mend.patch) if mend.patch else [],
         "also": pairs,
         "also_left": len(mend.also_allows) - len(pairs),

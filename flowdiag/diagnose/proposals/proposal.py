@@ -1,0 +1,72 @@
+"""A change that is proved, and what it comes to for all the connections of a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.managed import manager
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.diagnose.proposals.patch import manifest_of, patch
+from flowdiag.diagnose.proposals.proof import Opened, Steps, listed, without
+from flowdiag.diagnose.wording import policy_text
+from flowdiag.model.report import BlastRadius, Counterfactual
+
+__all__ = ["Proposal"]
+
+_BROAD = 10
+"""Pairs that a change opens besides, from which on it is called broad."""
+
+
+class Proposal(Struct, frozen=True, kw_only=True):
+    """Edits with which one refused connection passes, and nothing that is open closes."""
+
+    summary: str
+    edits: tuple[AnyEdit, ...]
+    case: Case
+    """The connection."""
+    steps: Steps
+    opened: Opened
+    """All that opens, the connection among it."""
+
+    def also_allows(self, others: Sequence[Case]) -> tuple[BlastRadius, ...]:
+        """What opens besides the connection and `others`, which are the same problem's: sorted pairs and ports."""
+        return listed(without(self.opened, [self.case, *others]))
+
+    def for_all(self, others: Sequence[Case]) -> Counterfactual:
+        """The change for a report; it is called proved where the problem's other connections pass with it as well.
+
+        Args:
+            others: their cases.
+        """
+        every = all(map(self.steps.passes, others))
+        also = self.also_allows(others)
+        return Counterfactual(
+            summary=self.summary + _breadth(also) + _kept(self.edits),
+            manifests=tuple(manifest_of(edit) for edit in self.edits),
+            patch=patch(self.edits),
+            proved=every,
+            allows_denied=every,
+            also_allows=also,
+        )
+
+
+def _breadth(opened: Sequence[BlastRadius]) -> str:
+    """Name a change as broad that opens many pairs besides those that were asked for."""
+    pairs = len({(one.src, one.dst) for one in opened})
+    return f" This is broad: {pairs} other pairs would open." if pairs >= _BROAD else ""
+
+
+def _kept(edits: Sequence[AnyEdit]) -> str:
+    """Say where an edited object comes from, if a tool keeps it: an edit on the cluster would be undone."""
+    sources = {
+        policy_text(edit.old.ref): source
+        for edit in edits
+        if isinstance(edit, Edit) and edit.old is not None and (source := manager(edit.old)) is not None
+    }
+    return "".join(
+        f" {name} comes from {source}: change it there, an edit with kubectl would be undone."
+        for name, source in sources.items()
+    )

@@ -1,0 +1,85 @@
+"""One change for all the connections of a problem, where the objects that mend the first can be made to serve the rest.
+
+The first connection's edits are taken as made, and what is still refused is mended in the same objects; the sum is
+then proved as any proposal is, against the policies as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import workload_id
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.proposals.proposal import Proposal
+from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose
+from flowdiag.model.policy import IpBlockPods
+from flowdiag.policy import PolicySet
+
+__all__ = ["for_every"]
+
+_MOST = 8
+"""Kinds of connections that are mended beside the first; each is a proof of its own."""
+
+
+def for_every(
+    first: Proposal,
+    others: Sequence[Case],
+    policies: PolicySet,
+    ends: Ends,
+    *,
+    ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
+) -> Proposal:
+    """Widen a proposal until the problem's other connections pass as well; as it is where that cannot be proved.
+
+    Args:
+        first: what mends the problem's first connection.
+        others: the cases of its other connections.
+        policies: the compiled policies as they are.
+        ends: what the blast radius ranges over.
+        ip_block_pods: as `policies` was compiled.
+    """
+    failing = {_kind(case): case for case in others if not first.steps.passes(case)}
+    touched = frozenset(edit.new.ref for edit in first.edits if isinstance(edit, Edit))
+    if not failing or len(failing) > _MOST or not touched:
+        return first
+    edits = first.edits
+    for case in failing.values():
+        now = compiled(policies, edits, ip_block_pods)
+        if now.evaluate(
+            case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False
+        ).allowed:  # an edit for one before serves it too
+            continue
+        seen = Case(case.context.edited(now.snapshot), case.flow, case.decision, case.at)
+        more = propose(seen, now, ends, ip_block_pods=ip_block_pods, within=touched)
+        if more is None:
+            return first
+        edits = _summed(edits, more.edits)
+    steps = compiled_steps(first.case, policies, edits, ip_block_pods)
+    if not all(map(steps.passes, [first.case, *others])):
+        return first
+    opened = blast_radius(steps, edits, ends)
+    if opened is None:
+        return first
+    summary = "; ".join(edit.summary for edit in edits) + "."
+    return Proposal(summary=summary, edits=edits, case=first.case, steps=steps, opened=opened)
+
+
+def _summed(edits: Sequence[AnyEdit], more: Sequence[AnyEdit]) -> tuple[AnyEdit, ...]:
+    """Edits after which others were made, as one for each object."""
+    found = list(edits)
+    for edit in more:
+        for place, before in enumerate(found):
+            if isinstance(edit, Edit) and isinstance(before, Edit) and edit.old is before.new:
+                found[place] = replace(before, new=edit.new, summary=f"{before.summary}; {edit.summary}")
+                break
+        else:
+            found.append(edit)
+    return tuple(found)
+
+
+def _kind(case: Case) -> tuple[object, ...]:
+    return (workload_id(case.flow.src), workload_id(case.flow.dst), case.protocol, case.port)
