@@ -35,86 +35,77 @@ class _Bounds:
 
     def compacted(self) -> Table | None:
         """See the module."""
-        table = self._table
-        limits = table.limits
+        table, limits = self._table, self._table.limits
         keys = [key for key in table.lanes if key[0] == EXACT]
         lanes = exact(keys, table.columns)
-        number = len(lanes.srcs)
-        looked_at = self._worth_looking(lanes)
-        if len(looked_at) < number:
-            lanes = lanes.some(looked_at)
-        first, of_lanes = alike(lanes.shapes, lanes.ports, lanes.dsts, lanes.srcs)
-        cells = lanes.some(first)
-        # Of a large table these columns are what most memory is needed for.
-        del lanes, first
-        groups = self._groups.of_cells(cells)
-        dropped = self._over_group(cells, groups)
-        refused = self._refused()[cells.shapes]
-        table.refused_bits = self._over_all(cells, dropped, refused, limits.flows, table.refused_bits)
-        table.allowed_bits = self._over_all(
-            cells, dropped, ~refused, limits.allowed_flows, table.allowed_bits
-        )
-        pooling = self._bound_remainders(groups.some(np.flatnonzero(dropped)))
-        gone = np.zeros(number, bool)
-        gone[looked_at] = dropped[of_lanes]
+        gone = self._over_group(lanes)
+        refused = self._refused()[lanes.shapes]
+        table.refused_bits = self._over_all(lanes, gone, refused, limits.flows, table.refused_bits)
+        table.allowed_bits = self._over_all(lanes, gone, ~refused, limits.allowed_flows, table.allowed_bits)
+        del refused
+        lost = np.flatnonzero(gone)
+        pooling = self._bound_remainders(self._groups.of_cells(lanes.some(lost)))
         of_columns, of_keys = gone[: len(table.columns)], gone[len(table.columns) :].tolist()
-        self._strip_texts({key[1:5] for key, lost in zip(keys, of_keys, strict=True) if not lost})
-        if not dropped.any() and not pooling:
+        # Of a large table these columns are what most memory is needed for.
+        del lanes
+        self._strip_texts({key[1:5] for key, is_lost in zip(keys, of_keys, strict=True) if not is_lost})
+        if not len(lost) and not pooling:
             return None
-        lost_keys = {key for key, lost in zip(keys, of_keys, strict=True) if lost}
+        lost_keys = {key for key, is_lost in zip(keys, of_keys, strict=True) if is_lost}
         return rebuilt(self._groups, lost_keys, np.flatnonzero(of_columns))
-
-    def _worth_looking(self, lanes: Exact) -> I64:
-        """Lanes among which some may be too many: all, or those of crowded pairs and of ends that are folded together."""
-        table = self._table
-        allowed = int((~self._refused()[lanes.shapes]).sum())
-        refused = len(lanes.shapes) - allowed
-        limits = table.limits
-        if (
-            refused > limits.flows
-            or allowed > limits.allowed_flows
-            or table.refused_bits < BITS
-            or table.allowed_bits < BITS
-        ):
-            return np.arange(len(lanes.srcs))
-        looked_at = _crowded(lanes, min(limits.refused_per_group, limits.allowed_per_group))
-        for ends in (lanes.srcs, lanes.dsts):
-            folded = mapped(ends, self._groups.fold)
-            looked_at |= folded != ends
-        for ends in (lanes.srcs, lanes.dsts):
-            looked_at |= mapped(ends, self._groups.takes_others).astype(bool)
-        return np.flatnonzero(looked_at)
 
     def _refused(self) -> Mask:
         return np.array([one.shape.verdict in REFUSED for one in self._table.shapes], bool)
 
-    def _over_all(self, cells: Exact, dropped: Mask, among: Mask, most: int, bits: int) -> int:
-        """Drop what is past the threshold that lets `most` of some cells stay; returns the threshold's bits."""
-        left = np.flatnonzero(among & ~dropped)
-        if len(left) <= most and bits == BITS:
-            return bits
-        hashes = self._groups.cell_hashes(cells, left)
-        bits = _bits(np.sort(hashes), most, bits)
-        if bits < BITS:
-            dropped[left] = hashes >> np.uint64(bits) > 0
-        return bits
-
-    def _over_group(self, cells: Exact, groups: Exact) -> Mask:
+    def _over_group(self, lanes: Exact) -> Mask:
+        """Which lanes are of flows that their groups have too many of."""
         limits = self._table.limits
+        gone = np.zeros(len(lanes.srcs), bool)
+        looked_at = self._worth_looking(lanes)
+        near = lanes.some(looked_at)
+        first, of_lanes = alike(near.shapes, near.ports, near.dsts, near.srcs)
+        cells = near.some(first)
+        groups = self._groups.of_cells(cells)
         first, number = alike(groups.shapes, groups.dsts, groups.srcs)
         most = np.where(
             self._refused()[groups.shapes[first]], limits.refused_per_group, limits.allowed_per_group
         ).astype(np.int64)
-        dropped = np.zeros(len(number), bool)
         members = np.flatnonzero((np.bincount(number, minlength=len(first)) > most)[number])
         if not len(members):
-            return dropped
+            return gone
+        dropped = np.zeros(len(number), bool)
         order = np.lexsort((self._groups.cell_hashes(cells, members), number[members]))
         of_group = number[members][order]
         begin = first_of_runs(of_group)
         rank = np.arange(len(order)) - np.repeat(begin, np.diff(begin, append=len(order)))
         dropped[members[order]] = rank >= most[of_group]
-        return dropped
+        gone[looked_at] = dropped[of_lanes]
+        return gone
+
+    def _worth_looking(self, lanes: Exact) -> I64:
+        """Lanes among which groups may have too many: those of crowded pairs and of ends that are folded together."""
+        limits = self._table.limits
+        looked_at = _crowded(lanes, min(limits.refused_per_group, limits.allowed_per_group))
+        for ends in (lanes.srcs, lanes.dsts):
+            looked_at |= mapped(ends, self._groups.fold, np.int32) != ends
+        for ends in (lanes.srcs, lanes.dsts):
+            looked_at |= mapped(ends, self._groups.takes_others, bool)
+        return np.flatnonzero(looked_at)
+
+    def _over_all(self, lanes: Exact, gone: Mask, among: Mask, most: int, bits: int) -> int:
+        """Drop what is past the threshold that lets `most` of some flows stay; returns the threshold's bits."""
+        left = np.flatnonzero(among & ~gone)
+        if len(left) <= most and bits == BITS:
+            return bits
+        # Lanes of one flow have one hash, and flows of one hash would go and stay together.
+        hashes = np.empty(len(left), np.uint64)
+        for start in range(0, len(left), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            hashes[some] = self._groups.cell_hashes(lanes, left[some])
+        bits = _bits(np.unique(hashes), most, bits)
+        if bits < BITS:
+            gone[left[hashes >> np.uint64(bits) > 0]] = True
+        return bits
 
     def _bound_remainders(self, fresh: Exact) -> bool:
         """Set how many groups' remainders are kept apart, with those of `fresh`; says whether one there has to go."""
@@ -162,6 +153,8 @@ def _crowded(lanes: Exact, most: int) -> Mask:
     return crowded
 
 
+_AT_ONCE = 1 << 16
+"""Lanes whose flows are hashed together, which takes a dozen columns of as many."""
 _DRAWERS = 1 << 18
 _STRIDE = 40_503
 """Odd, so that pairs of neighbours come into drawers of their own."""

@@ -1,7 +1,7 @@
 """Lanes of allowed flows as columns of numbers: most lanes of a large input, of which little but counts is asked.
 
 A parser appends six numbers a record (`Waiting`); now and then they are sorted into lanes and buckets.  Per lane
-that takes 56 bytes and per bucket 16, where an object with a dictionary takes many hundred, and a record costs no
+that takes 39 bytes and per bucket 5, where an object with a dictionary takes many hundred, and a record costs no
 search in memory that is long out of the cache.
 
 Counts are per `UNIT` seconds, and wider for a lane with more than `Limits.allowed_buckets` of them (`Rows`).
@@ -15,9 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowdiag.model.time import NS
-from flowdiag.tally.grouping import I32, I64, U64, Ints, Mask, first_of_runs, none, padded
+from flowdiag.tally.grouping import I32, I64, U8, U16, U64, Ints, Mask, first_of_runs, none, padded
 from flowdiag.tally.lane import NEVER, FlowLane
 from flowdiag.tally.limits import Limits
+from flowdiag.tally.narrow import narrowed
 from flowdiag.tally.notes import Note, Notes
 from flowdiag.tally.packing import (
     END_BITS,
@@ -35,8 +36,11 @@ __all__ = ["PENDING", "UNIT", "LaneColumns", "Repeats", "Waiting"]
 
 UNIT = 60
 """Seconds of a base bucket."""
-PENDING = 1 << 17
-"""Records that may wait before they are sorted in."""
+PENDING = 30_000
+"""Records that may wait before they are sorted in: that takes a dozen columns of as many, of less than 256 KiB each
+(`flowdiag.ingest.heap`)."""
+_AT_ONCE = 1 << 16
+"""Lanes of another table that are taken in together: that takes a dozen columns too."""
 
 
 class Waiting:
@@ -122,10 +126,10 @@ class LaneColumns:
         self.keys: U64 = none(np.uint64)
         self.firsts: I64 = none(np.int64)
         self.lasts: I64 = none(np.int64)
-        self.flags: I64 = none(np.int64)
-        self.shifts: I64 = none(np.int64)
+        self.flags: U16 = none(np.uint16)
+        self.shifts: U8 = none(np.uint8)
         self._sorted: U64 = none(np.uint64)
-        self._numbers: I64 = none(np.int64)
+        self._numbers: I32 = none(np.int32)
         self.rows = Rows(limits.allowed_buckets)
 
     def __len__(self) -> int:
@@ -169,7 +173,7 @@ class LaneColumns:
         starts = first_of_runs(keys)
         lanes = self._lanes(keys[starts])
         ats = np.array(waiting.ats, np.int64)[order]
-        flags = np.array(waiting.flags, np.int64)[order]
+        flags = np.array(waiting.flags, np.uint16)[order]
         self.firsts[lanes] = np.minimum(self.firsts[lanes], np.minimum.reduceat(ats, starts))
         self.lasts[lanes] = np.maximum(self.lasts[lanes], np.maximum.reduceat(ats, starts))
         self.flags[lanes] |= np.bitwise_or.reduceat(flags, starts)
@@ -205,8 +209,20 @@ class LaneColumns:
             My number of each of them.
         """
         chosen = np.arange(len(other)) if only is None else only
-        if not len(chosen):
-            return none(np.int64)
+        lanes = none(np.int64)
+        for start in range(0, len(chosen), _AT_ONCE):
+            some = chosen[start : start + _AT_ONCE]
+            lanes = np.concatenate((lanes, self._taken(other, some, peers, shapes, ports=ports)))
+        renumbered = np.full(len(other), -1, np.int64)
+        renumbered[chosen] = lanes
+        self.rows.absorb(other.rows, renumbered, self.shifts)
+        self.notes.absorb(other.notes, renumbered)
+        return lanes
+
+    def _taken(
+        self, other: LaneColumns, chosen: I64, peers: Sequence[int], shapes: Sequence[int], *, ports: bool
+    ) -> I64:
+        """My numbers of some lanes of `other`, of which all but rows and notes is added."""
         srcs, dsts, places = parts_of(other.keys[chosen])
         ends = np.array(peers, np.int64)
         used, back = np.unique(places, return_inverse=True)
@@ -218,10 +234,6 @@ class LaneColumns:
         np.maximum.at(self.lasts, lanes, other.lasts[chosen])
         np.bitwise_or.at(self.flags, lanes, other.flags[chosen])
         np.maximum.at(self.shifts, lanes, other.shifts[chosen])
-        renumbered = np.full(len(other), -1, np.int64)
-        renumbered[chosen] = lanes
-        self.rows.absorb(other.rows, renumbered, self.shifts)
-        self.notes.absorb(other.notes, renumbered)
         return lanes
 
     def remove(self, lanes: I64) -> None:
@@ -232,7 +244,8 @@ class LaneColumns:
         self.keys, self.firsts, self.lasts = self.keys[kept], self.firsts[kept], self.lasts[kept]
         self.flags, self.shifts = self.flags[kept], self.shifts[kept]
         there = kept[self._numbers]
-        self._sorted, self._numbers = self._sorted[there], renumbered[self._numbers[there]]
+        self._sorted = self._sorted[there]
+        self._numbers = renumbered[self._numbers[there]].astype(np.int32)
         self.rows.move(renumbered)
         self.notes.move(renumbered)
 
@@ -246,7 +259,7 @@ class LaneColumns:
         self.repeats = Repeats()
         ends = np.array(peers, np.int64)
         self.keys = keys_of(ends[srcs], ends[dsts], self._adopted(used, of_places, ways, shapes)[back])
-        self._numbers = np.argsort(self.keys)
+        self._numbers = np.argsort(self.keys).astype(np.int32)
         self._sorted = self.keys[self._numbers]
 
     def forget(self, before: int) -> None:
@@ -254,15 +267,16 @@ class LaneColumns:
         if not len(self):
             return
         pieces = self.rows.pieces
-        ends = before // NS - (UNIT << self.shifts)
+        ends = before // NS - (UNIT << self.shifts.astype(np.int64))
         old = np.zeros(len(self), bool)
         gone = np.ones(len(self), bool)
         oldest = np.zeros(len(self), np.int64)
-        for at, (keys, counts) in enumerate(pieces):
-            lanes, minutes = halves(keys)
+        for at, piece in enumerate(pieces):
+            rows = piece.rows()
+            lanes, minutes = halves(rows)
             left = (minutes * UNIT > ends[lanes]) & (self.lasts >= before)[lanes]
             old[lanes[~left]] = True
-            pieces[at] = keys[left], counts[left]
+            pieces[at] = narrowed(rows[left], piece.counted()[left])
             lanes, minutes = lanes[left], minutes[left]
             begin = first_of_runs(lanes)
             gone[lanes[begin]] = False
@@ -376,7 +390,7 @@ class LaneColumns:
         if not len(self._sorted):
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
         at = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
-        return self._numbers[at], self._sorted[at] == keys
+        return self._numbers[at].astype(np.int64), self._sorted[at] == keys
 
     def _lanes(self, keys: U64) -> I64:
         """Numbers of lanes by sorted, distinct keys; new ones are opened."""

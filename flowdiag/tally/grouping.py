@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 __all__ = [
     "I32",
     "I64",
+    "U8",
+    "U16",
     "U64",
     "Ints",
     "Mask",
@@ -27,9 +29,12 @@ __all__ = [
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
+U16 = NDArray[np.uint16]
+U8 = NDArray[np.uint8]
 Ints = NDArray[np.signedinteger[Any]]
 """Of either width."""
 Mask = NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.integer[Any])
 
 
 def none(kind: DTypeLike) -> NDArray[Any]:
@@ -37,9 +42,9 @@ def none(kind: DTypeLike) -> NDArray[Any]:
     return np.empty(0, kind)
 
 
-def padded(column: I64, more: int, value: int) -> I64:
+def padded(column: NDArray[Number], more: int, value: int) -> NDArray[Number]:
     """`column` with `more` times `value` behind it."""
-    return np.concatenate((column, np.full(more, value, np.int64)))
+    return np.concatenate((column, np.full(more, value, column.dtype)))
 
 
 def first_of_runs(column: NDArray[Any]) -> I64:

@@ -1,7 +1,7 @@
 """Counts of lanes by the minute: lane and minute in one number, and how many records.
 
 Rows stand in pieces, each of a span of lanes: what brings new rows into order, or takes some out, needs memory for
-one piece beside what is there.  What is added waits in runs.  A lane with more rows than its share gets wider ones,
+one piece beside what is there.  What is added waits in runs.  Both are narrow (`narrow.py`).  A lane with more rows than its share gets wider ones,
 by the rule of `FlowLane.widen`: the least width at which they fit, which hangs on the set of starts alone.
 """
 
@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from flowdiag.tally.grouping import I64, U64, Mask, collapsed, none, ranges
+from flowdiag.tally.grouping import I64, U8, U64, Mask, collapsed, none, ranges
+from flowdiag.tally.narrow import NarrowRows, narrowed
 from flowdiag.tally.packing import halves, moved_pieces, rows_of
 
-__all__ = ["Piece", "Rows"]
+__all__ = ["Rows"]
 
 _ROOM = 1 << 19
 """Rows that may wait before all are brought into order."""
@@ -38,50 +39,57 @@ class Rows:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.pieces: list[Piece] = []
+        self.pieces: list[NarrowRows] = []
         """After `settle` in order, and each row there once."""
-        self._late: list[Piece] = []
+        self._late: list[NarrowRows] = []
         self._late_rows = 0
 
     def __len__(self) -> int:
         """Rows, but for what waits."""
-        return sum(len(keys) for keys, _ in self.pieces)
+        return sum(map(len, self.pieces))
 
-    def add(self, keys: U64, counts: I64, shifts: I64) -> None:
+    def add(self, keys: U64, counts: I64, shifts: U8) -> None:
         """Rows in order, perhaps some of them twice."""
-        self._late.append((keys, counts))
+        self._late.append(narrowed(keys, counts))
         self._late_rows += len(keys)
         if self._late_rows > max(_ROOM, len(self) // 2):
             self.settle(shifts)
 
-    def absorb(self, other: Rows, renumbered: I64, shifts: I64) -> None:
+    def absorb(self, other: Rows, renumbered: I64, shifts: U8) -> None:
         """Add the rows of another's lanes at their new numbers; lanes at -1 are left out."""
-        for keys, counts in other._moved(renumbered):
+        for keys, counts in _moved(other.pieces, renumbered):
             order = np.argsort(keys)
             self.add(keys[order], counts[order], shifts)
 
     def move(self, renumbered: I64) -> None:
         """Bring rows to their lanes' new numbers, whose order is the old; lanes at -1 are left out."""
-        self.pieces = _cut(self._moved(renumbered))
+        pieces, self.pieces = self.pieces, []
+        self.pieces = _cut(_moved(_let_go(pieces), renumbered))
 
-    def settle(self, shifts: I64) -> None:
+    def settle(self, shifts: U8) -> None:
         """Bring all rows into order, no lane with more than its share of them."""
         late, self._late, self._late_rows = self._late, [], 0
         if not late:
             return
         edges = np.arange(0, len(shifts) + _SPAN, _SPAN, dtype=np.int64)
-        cuts = [np.searchsorted(keys, _begin(edges)).tolist() for keys, _ in late]
+        cuts = [run.begin(edges).tolist() for run in late]
         self.pieces += [_NOTHING] * (len(edges) - 1 - len(self.pieces))
         for at in range(len(edges) - 1):
             new = [
-                (keys[ends[at] : ends[at + 1]], counts[ends[at] : ends[at + 1]])
-                for (keys, counts), ends in zip(late, cuts, strict=True)
+                (run, slice(ends[at], ends[at + 1]))
+                for run, ends in zip(late, cuts, strict=True)
+                if ends[at] < ends[at + 1]
             ]
+            if not new:
+                # What is there is in order; the widths of its lanes were set then.
+                continue
             first = at * _SPAN
-            keys, counts = _joined([self.pieces[at], *new])
+            keys, counts = _joined(
+                [(run.rows(some), run.counted(some)) for run, some in [(self.pieces[at], slice(None)), *new]]
+            )
             order = np.argsort(keys, kind="stable")
-            self.pieces[at] = self._widened(
-                first, shifts[first : first + _SPAN], *collapsed(keys[order], counts[order])
+            self.pieces[at] = narrowed(
+                *self._widened(first, shifts[first : first + _SPAN], *collapsed(keys[order], counts[order]))
             )
 
     def of(self, lanes: I64) -> tuple[I64, I64, I64]:
@@ -90,12 +98,12 @@ class Rows:
         cuts = np.searchsorted(lanes[order], np.arange(len(self.pieces) + 1) * _SPAN).tolist()
         sizes = np.zeros(len(lanes), np.int64)
         found = []
-        for at, (keys, counts) in enumerate(self.pieces):
+        for at, piece in enumerate(self.pieces):
             asked = order[cuts[at] : cuts[at + 1]]
-            begin, end = (np.searchsorted(keys, _begin(lanes[asked] + more)) for more in (0, 1))
+            begin, end = (piece.begin(lanes[asked] + more) for more in (0, 1))
             sizes[asked] = end - begin
             chosen = ranges(begin, end)
-            found.append((keys[chosen], counts[chosen]))
+            found.append((piece.rows(chosen), piece.counted(chosen)))
         keys, counts = _joined(found)
         begin = np.zeros(len(lanes), np.int64)
         begin[order] = np.cumsum(sizes[order]) - sizes[order]
@@ -105,20 +113,15 @@ class Rows:
     def by_minute(self, lanes: Mask) -> tuple[I64, I64]:
         """Minutes, and what all of some lanes counted in each."""
         found = []
-        for keys, counts in self.pieces:
-            of_rows, minutes = halves(keys)
+        for piece in self.pieces:
+            of_rows, minutes = halves(piece.rows())
             chosen = lanes[of_rows]
-            found.append(_by_number(minutes[chosen], counts[chosen]))
+            found.append(_by_number(minutes[chosen], piece.counted()[chosen]))
         return (
             _by_number(*(np.concatenate(columns) for columns in zip(*found, strict=True))) if found else _NONE
         )
 
-    def _moved(self, renumbered: I64) -> Iterator[Piece]:
-        for keys, counts in self.pieces:
-            for piece, some, kept in moved_pieces(keys, renumbered):
-                yield some, counts[piece][kept]
-
-    def _widened(self, first: int, shifts: I64, keys: U64, counts: I64) -> Piece:
+    def _widened(self, first: int, shifts: U8, keys: U64, counts: I64) -> Piece:
         """All rows of the lanes from `first` on at widths at which none has more than its share."""
         while True:
             if shifts.any():
@@ -130,6 +133,20 @@ class Rows:
             if not many.any():
                 return keys, counts
             shifts[many] += 1
+
+
+def _let_go(pieces: list[NarrowRows]) -> Iterator[NarrowRows]:
+    """Each of them, which nobody but the caller has any more."""
+    pieces.reverse()
+    while pieces:
+        yield pieces.pop()
+
+
+def _moved(pieces: Iterable[NarrowRows], renumbered: I64) -> Iterator[Piece]:
+    """Rows at their lanes' new numbers; lanes at -1 are left out."""
+    for piece in pieces:
+        for which, some, kept in moved_pieces(piece.rows(), renumbered):
+            yield some, piece.counted(which)[kept]
 
 
 def _by_number(numbers: I64, counts: I64) -> tuple[I64, I64]:
@@ -148,28 +165,32 @@ def _by_number(numbers: I64, counts: I64) -> tuple[I64, I64]:
 
 
 _NONE: tuple[I64, I64] = none(np.int64), none(np.int64)
-_NOTHING: Piece = none(np.uint64), none(np.int64)
+_NOTHING = narrowed(none(np.uint64), none(np.int64))
 
 
 def _joined(pieces: list[Piece]) -> Piece:
     """All of them, one behind the other."""
     if not pieces:
-        return _NOTHING
+        return none(np.uint64), none(np.int64)
     return np.concatenate([keys for keys, _ in pieces]), np.concatenate([counts for _, counts in pieces])
 
 
-def _cut(runs: Iterable[Piece]) -> list[Piece]:
+def _cut(runs: Iterable[Piece]) -> list[NarrowRows]:
     """Rows in order, cut into the spans of their lanes."""
-    pieces: list[list[Piece]] = []
+    pieces: list[NarrowRows] = []
+    open_: list[Piece] = []
+    at = 0
     for keys, counts in runs:
         if not len(keys):
             continue
-        first, last = (int(keys[at] >> np.uint64(32)) // _SPAN for at in (0, -1))
-        pieces += [[] for _ in range(last + 1 - len(pieces))]
+        first, last = (int(keys[end] >> np.uint64(32)) // _SPAN for end in (0, -1))
         cuts = np.searchsorted(keys, _begin(np.arange(first, last + 2) * _SPAN)).tolist()
-        for at, begin, end in zip(range(first, last + 1), cuts, cuts[1:], strict=False):
-            pieces[at].append((keys[begin:end], counts[begin:end]))
-    return [_joined(parts) for parts in pieces]
+        for span, begin, end in zip(range(first, last + 1), cuts, cuts[1:], strict=False):
+            if span > at:
+                pieces += [narrowed(*_joined(open_)), *[_NOTHING] * (span - at - 1)]
+                open_, at = [], span
+            open_.append((keys[begin:end], counts[begin:end]))
+    return [*pieces, narrowed(*_joined(open_))] if open_ else pieces
 
 
 def _begin(lanes: I64) -> U64:

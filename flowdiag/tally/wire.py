@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer
 from flowdiag.model.tally import DnsAnswer
@@ -20,11 +21,11 @@ from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import LaneColumns
 from flowdiag.tally.exact import LaneKey
 from flowdiag.tally.examples import NO_TEXT, Shelf, Text
-from flowdiag.tally.grouping import I64, U64
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import KeptState
 from flowdiag.tally.lane import FlowLane, LaneFacts
 from flowdiag.tally.limits import Limits
+from flowdiag.tally.narrow import Form, received
 from flowdiag.tally.notes import Note
 from flowdiag.tally.table import ParserShape, Table
 
@@ -60,6 +61,8 @@ class ColumnsState(Struct, frozen=True, array_like=True):
     notes: list[Note]
     ways: list[tuple[int, int]]
     places: list[int]
+    rows: list[Form]
+    """The form of each piece; its keys and counts follow the other columns."""
 
 
 class TableState(Struct, frozen=True, array_like=True):
@@ -85,10 +88,8 @@ class TallyState(Struct, frozen=True, array_like=True):
     answers: tuple[DnsAnswer, ...]
 
 
-_U8: np.dtype[Any] = np.dtype("<u8")
-_I8: np.dtype[Any] = np.dtype("<i8")
-_KINDS = (_U8, _I8, _I8, _I8, _I8, _U8, _I8, _U8)
-"""Of the columns: keys, first and last times, flags and shifts by lane; rows, their counts, notes."""
+_KINDS: tuple[str, ...] = ("<u8", "<i8", "<i8", "<u2", "u1", "<u8")
+"""Of the columns: keys, first and last times, flags and shifts by lane; notes."""
 CHUNK = 2_000
 _SIZE = 8
 _encoder = msgspec.msgpack.Encoder()
@@ -247,18 +248,16 @@ def _absorb(
 
 
 def _put_columns(out: IO[bytes], columns: LaneColumns) -> None:
-    _put(out, ColumnsState(columns.notes.all, columns.ways, columns.places))
     pieces = columns.rows.pieces
-    whole: tuple[Sequence[U64 | I64], ...] = (
-        *([one] for one in (columns.keys, columns.firsts, columns.lasts, columns.flags, columns.shifts)),
-        [keys for keys, _ in pieces],
-        [counts for _, counts in pieces],
-        [columns.notes.told],
-    )
-    for parts, kind in zip(whole, _KINDS, strict=True):
-        out.write(sum(part.nbytes for part in parts).to_bytes(_SIZE, "little"))
-        for part in parts:
-            out.write(part.astype(kind, copy=False).data.cast("B"))
+    forms = [piece.form() for piece in pieces]
+    _put(out, ColumnsState(columns.notes.all, columns.ways, columns.places, forms))
+    whole: list[NDArray[Any]] = [
+        *(columns.keys, columns.firsts, columns.lasts, columns.flags, columns.shifts, columns.notes.told),
+        *(column for piece in pieces for column in (piece.keys, piece.counts)),
+    ]
+    for column in whole:
+        out.write(column.nbytes.to_bytes(_SIZE, "little"))
+        out.write(column.astype(column.dtype.newbyteorder("<"), copy=False).data.cast("B"))
 
 
 def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
@@ -266,10 +265,8 @@ def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
     read = LaneColumns(limits)
     state = _take(stream, _columns)
     read.notes.all, read.ways, read.places = state.notes, state.ways, state.places
-    keys, firsts, lasts, flags, shifts, rows, counts, told = (
+    read.keys, read.firsts, read.lasts, read.flags, read.shifts, read.notes.told = (
         np.frombuffer(_take_bytes(stream), dtype=kind) for kind in _KINDS
     )
-    read.keys, read.firsts, read.lasts, read.flags, read.shifts = keys, firsts, lasts, flags, shifts
-    # All rows as one piece, which is good for being absorbed.
-    read.rows.pieces, read.notes.told = [(rows, counts)], told
+    read.rows.pieces = [received(form, _take_bytes(stream), _take_bytes(stream)) for form in state.rows]
     return read
