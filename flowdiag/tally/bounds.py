@@ -94,17 +94,21 @@ class _Bounds:
 
     def _over_all(self, lanes: Exact, gone: Mask, among: Mask, most: int, bits: int) -> int:
         """Drop what is past the threshold that lets `most` of some flows stay; returns the threshold's bits."""
-        left = np.flatnonzero(among & ~gone)
-        if len(left) <= most and bits == BITS:
+        left = np.flatnonzero(among & ~gone).astype(np.int32)
+        if not len(left) or (len(left) <= most and bits == BITS):
             return bits
         # Lanes of one flow have one hash, and flows of one hash would go and stay together.
         hashes = np.empty(len(left), np.uint64)
         for start in range(0, len(left), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
             hashes[some] = self._groups.cell_hashes(lanes, left[some])
-        bits = _bits(np.unique(hashes), most, bits)
+        distinct = np.sort(hashes)
+        distinct = distinct[np.concatenate(([True], distinct[1:] != distinct[:-1]))]
+        bits = _bits(distinct, most, bits)
+        del distinct
         if bits < BITS:
-            gone[left[hashes >> np.uint64(bits) > 0]] = True
+            hashes >>= np.uint64(bits)
+            gone[left[hashes > 0]] = True
         return bits
 
     def _bound_remainders(self, fresh: Exact) -> bool:
@@ -148,12 +152,13 @@ class _Bounds:
 
 def _crowded(lanes: Exact, most: int) -> Mask:
     """Lanes of pairs of ends with more than `most` of them, and perhaps a few others."""
-    pairs = (lanes.srcs.astype(np.int64) * _STRIDE + lanes.dsts) & (_DRAWERS - 1)
+    # Numbers of 32 bits may wrap round: any drawer will do, as long as it is the pair's.
+    pairs = (lanes.srcs * np.int32(_STRIDE) + lanes.dsts) & np.int32(_DRAWERS - 1)
     crowded: Mask = (np.bincount(pairs, minlength=_DRAWERS) > most)[pairs]
     return crowded
 
 
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 15
 """Lanes whose flows are hashed together, which takes a dozen columns of as many."""
 _DRAWERS = 1 << 18
 _STRIDE = 40_503

@@ -33,19 +33,20 @@ class Exact(Struct, frozen=True):
 
     def and_these(self, flows: Sequence[tuple[int, int, int | None, int]]) -> Exact:
         """These rows, and behind them those of `flows` as (source, destination, port, shape)."""
-        more = np.array(
-            [(src, dst, -1 if port is None else port & _PORT, shape) for src, dst, port, shape in flows],
-            np.int64,
-        ).reshape(-1, 4)
-        return Exact(
-            np.concatenate((self.srcs, more[:, 0].astype(np.int32))),
-            np.concatenate((self.dsts, more[:, 1].astype(np.int32))),
-            np.concatenate((self.ports, more[:, 2])),
-            np.concatenate((self.shapes, more[:, 3].astype(np.int32))),
-        )
+        return _joined([self.srcs, self.dsts, self.ports, self.shapes], flows)
 
 
 def exact(keys: Sequence[LaneKey], columns: LaneColumns) -> Exact:
     """The flows of lanes in `columns`, and behind them of those with these keys."""
-    srcs, dsts, ports, shapes, _ = columns.parts()
-    return Exact(srcs, dsts, ports, shapes).and_these([key[1:5] for key in keys])
+    return _joined([*columns.parts()[:4]], [key[1:5] for key in keys])
+
+
+def _joined(columns: list[Ints], flows: Sequence[tuple[int, int, int | None, int]]) -> Exact:
+    """Four columns, which nobody else needs, and `flows` behind them: one column after the other, as they are long."""
+    more = np.array(
+        [(src, dst, -1 if port is None else port & _PORT, shape) for src, dst, port, shape in flows], np.int64
+    ).reshape(-1, 4)
+    narrow = np.int32 if not len(more) or more.max() <= np.iinfo(np.int32).max else np.int64
+    for at in range(4):
+        columns[at] = np.concatenate((columns[at], more[:, at].astype(narrow)))
+    return Exact(*columns)

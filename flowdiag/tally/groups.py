@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from flowdiag.parserkit.sink import FlowShape
 from flowdiag.tally.exact import Exact
-from flowdiag.tally.grouping import I64, U64, mapped
+from flowdiag.tally.grouping import U64, Ints, mapped
 from flowdiag.tally.hashing import folded_peer, mix, mix_columns, stable_hash
 from flowdiag.tally.table import Table
 
@@ -100,7 +100,7 @@ class Groups:
             mapped(cells.shapes, shape, np.int32),
         )
 
-    def cell_hashes(self, cells: Exact, chosen: I64) -> U64:
+    def cell_hashes(self, cells: Exact, chosen: Ints) -> U64:
         """`cell_hash` of some cells."""
         ports = cells.ports[chosen]
         return mix_columns(
