@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer
@@ -30,6 +31,9 @@ from flowdiag.tally.notes import Note
 from flowdiag.tally.table import ParserShape, Table
 
 __all__ = ["TableState", "TallyState", "absorb_lanes", "read_state", "table_state", "write_tally"]
+
+
+Labels = tuple[tuple[str, str], ...]
 
 
 class Columns(Struct, array_like=True):
@@ -69,6 +73,11 @@ class TableState(Struct, frozen=True, array_like=True):
     """A `Table` without its lanes."""
 
     peers: list[Peer]
+    """Without their labels."""
+    labels: list[Labels]
+    """Each once: pods of a workload share them, and they are most of what is known of an end."""
+    labelled: list[int]
+    """Which of `labels` each end has; -1 for none."""
     shapes: list[ParserShape]
     bits: tuple[int, int, int, int, int]
     lanes: int
@@ -123,8 +132,14 @@ def read_state(stream: IO[bytes]) -> TallyState:
 
 def table_state(table: Table) -> TableState:
     """All of a table but its lanes."""
+    numbers: dict[Labels, int] = {}
+    labelled = [
+        -1 if peer.labels is None else numbers.setdefault(peer.labels, len(numbers)) for peer in table.peers
+    ]
     return TableState(
-        table.peers,
+        [peer if peer.labels is None else replace(peer, labels=None) for peer in table.peers],
+        list(numbers),
+        labelled,
         table.shapes,
         (
             table.refused_bits,
@@ -149,7 +164,10 @@ def absorb_lanes(table: Table, state: TableState, stream: IO[bytes]) -> int:
     table.folded_bits = min(table.folded_bits, folded)
     table.allowed_folded_bits = min(table.allowed_folded_bits, allowed_folded)
     table.text_bits = min(table.text_bits, text)
-    peers = [table.peer(peer) for peer in state.peers]
+    peers = [
+        table.peer(peer if number < 0 else replace(peer, labels=state.labels[number]))
+        for peer, number in zip(state.peers, state.labelled, strict=True)
+    ]
     shapes = [table.shape(whole.parser, whole.shape) for whole in state.shapes]
     told = 0
     shelves: list[Shelf] = []
