@@ -19,13 +19,24 @@ typedef struct {
 
 /* -- scan -------------------------------------------------------------------------------------------------------- */
 
+/* What is said of a line: where it begins, where it ends without its newline, and its number. */
+enum { PLACE = 3 };
+/* And of one that is counted in a lane: source, destination, port, the other port, kind, time. */
+enum { LANED = PLACE + 6 };
+
+struct rows {
+    int64_t *numbers;
+    Py_ssize_t used, room;
+};
+
 struct columns {
     int32_t *sources, *destinations, *ports, *kinds;
     int64_t *times;
     uint16_t *flags;
     PyObject *answers; /* of DNS: name, addresses, seconds, time */
-    int64_t *left; /* begin, end without its newline, number of the line */
-    Py_ssize_t taken, left_over, room, left_room;
+    Py_ssize_t taken, room;
+    struct rows left, laned;
+    int64_t first, last;
 };
 
 static void freed(struct columns *c)
@@ -36,7 +47,8 @@ static void freed(struct columns *c)
     free(c->kinds);
     free(c->times);
     free(c->flags);
-    free(c->left);
+    free(c->left.numbers);
+    free(c->laned.numbers);
     Py_CLEAR(c->answers);
 }
 
@@ -46,6 +58,21 @@ static void freed(struct columns *c)
 static void *resized(void *column, size_t size, Py_ssize_t room)
 {
     return realloc(column, size * (size_t)room);
+}
+
+/* Room for a row of so many numbers; NULL where there is no memory. */
+static int64_t *row_of(struct rows *rows, Py_ssize_t width)
+{
+    if (rows->used + width > rows->room) {
+        Py_ssize_t room = rows->room ? rows->room * 2 : 32 * width;
+        int64_t *numbers = RESIZED(rows->numbers, room);
+        if (!numbers)
+            return NULL;
+        rows->numbers = numbers;
+        rows->room = room;
+    }
+    rows->used += width;
+    return rows->numbers + rows->used - width;
 }
 
 static int room_for_one(struct columns *c)
@@ -67,14 +94,6 @@ static int room_for_one(struct columns *c)
         if (!sources || !destinations || !ports || !kinds || !times || !flags)
             return 0;
         c->room = room;
-    }
-    if (c->left_over == c->left_room) {
-        Py_ssize_t room = c->left_room ? c->left_room * 2 : 32;
-        int64_t *left = RESIZED(c->left, 3 * room);
-        if (!left)
-            return 0;
-        c->left = left;
-        c->left_room = room;
     }
     return 1;
 }
@@ -115,8 +134,9 @@ static int answered(PyObject *answers, const struct line *line)
     return result;
 }
 
-/* Count a line; 0 for one that has to be read in full, -1 with an exception set. */
-static int taken(struct known *known, const char *begin, const char *end, int bare, struct columns *c)
+/* Count a line; 0 for one that has to be read in full, -1 with an exception set.  `place` is what is said of it. */
+static int taken(struct known *known, const char *begin, const char *end, int bare, const int64_t place[PLACE],
+                 struct columns *c)
 {
     struct line line;
     struct asking asking = {known, NULL};
@@ -130,12 +150,13 @@ static int taken(struct known *known, const char *begin, const char *end, int ba
     struct kind *kind = asking.kind;
     source &= ~BARE_BIT;
     destination &= ~BARE_BIT;
-    int32_t port = line.destination_port;
+    int32_t port = line.destination_port, other_port = line.source_port;
     if (kind->turned) {
         int32_t other = source;
         source = destination;
         destination = other;
         port = line.source_port;
+        other_port = line.destination_port;
     }
     source = find_served(known, source, kind->source_service);
     destination = find_served(known, destination, kind->destination_service);
@@ -143,6 +164,23 @@ static int taken(struct known *known, const char *begin, const char *end, int ba
         return 0;
     if (line.answer_count && line.query.size && !answered(c->answers, &line))
         return -1;
+    c->first = line.time < c->first ? line.time : c->first;
+    c->last = line.time > c->last ? line.time : c->last;
+    if (kind->number < 0) {
+        int64_t *row = row_of(&c->laned, LANED);
+        if (!row) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memcpy(row, place, PLACE * sizeof *place);
+        const int64_t said[] = {source, destination, port, other_port, ~kind->number, line.time};
+        memcpy(row + PLACE, said, sizeof said);
+        return 1;
+    }
+    if (!room_for_one(c)) {
+        PyErr_NoMemory();
+        return -1;
+    }
     c->sources[c->taken] = source;
     c->destinations[c->taken] = destination;
     c->ports[c->taken] = port ? port : -1;
@@ -153,12 +191,18 @@ static int taken(struct known *known, const char *begin, const char *end, int ba
     return 1;
 }
 
+/* A column that may have no room yet; of NULL None would be made. */
+#define BYTES(column) ((column) ? (const char *)(column) : "")
+
 PyDoc_STRVAR(scan_doc,
-             "scan(data, bare) -> (sources, destinations, ports, kinds, times, flags, first, last, left, lines, answers)\n\n"
+             "scan(data, bare)\n"
+             "-> (sources, destinations, ports, kinds, times, flags, laned, first, last, left, lines, answers)\n\n"
              "Take the lines of `data` that are all known.  Columns are bytes: of 32-bit numbers, times of 64 bits\n"
-             "in nanoseconds, flags of 16; first and last are those of the times, 0 where there is none.  `left`\n"
-             "holds three 64-bit numbers for each other line: where it begins, where it ends without its newline,\n"
-             "and which line of `data` it is.  A last line without a newline is always left.\n"
+             "in nanoseconds, flags of 16.  `laned` has nine 64-bit numbers for each line whose kind was taught as a\n"
+             "negative number: its place as in `left`, source, destination, port, the other port, the number's\n"
+             "complement and the time; ports are 0 for none.  First and last are those of all times, 0 where there\n"
+             "is none.  `left` holds three 64-bit numbers for each other line: where it begins, where it ends without\n"
+             "its newline, and which line of `data` it is.  A last line without a newline is always left.\n"
              "`answers` has (name, addresses, seconds or -1, time) of each DNS answer taken.");
 
 static PyObject *scan(PyObject *object, PyObject *args)
@@ -172,44 +216,35 @@ static PyObject *scan(PyObject *object, PyObject *args)
         return NULL;
     struct columns c;
     memset(&c, 0, sizeof c);
-    int64_t first = INT64_MAX, last = 0;
+    c.first = INT64_MAX;
     Py_ssize_t lines = 0;
     c.answers = PyList_New(0);
     if (!c.answers)
         return NULL;
-    if (!room_for_one(&c)) {
-        freed(&c);
-        return PyErr_NoMemory();
-    }
     for (const char *at = data, *stop = data + size; at < stop; lines++) {
         const char *end = memchr(at, '\n', (size_t)(stop - at));
-        if (!room_for_one(&c)) {
-            freed(&c);
-            return PyErr_NoMemory();
+        const int64_t place[PLACE] = {at - data, (end ? end : stop) - data, lines};
+        int result = end ? taken(&self->known, at, end, bare, place, &c) : 0;
+        if (!result) {
+            int64_t *row = row_of(&c.left, PLACE);
+            if (row)
+                memcpy(row, place, sizeof place);
+            else {
+                PyErr_NoMemory();
+                result = -1;
+            }
         }
-        int result = end ? taken(&self->known, at, end, bare, &c) : 0;
         if (result < 0) {
             freed(&c);
             return NULL;
         }
-        if (result) {
-            int64_t time = c.times[c.taken - 1];
-            if (time < first)
-                first = time;
-            if (time > last)
-                last = time;
-        } else {
-            int64_t *left = c.left + 3 * c.left_over++;
-            left[0] = at - data;
-            left[1] = (end ? end : stop) - data;
-            left[2] = lines;
-        }
         at = end ? end + 1 : stop;
     }
     PyObject *result = Py_BuildValue(
-        "(y#y#y#y#y#y#LLy#nO)", (char *)c.sources, c.taken * 4, (char *)c.destinations, c.taken * 4, (char *)c.ports,
-        c.taken * 4, (char *)c.kinds, c.taken * 4, (char *)c.times, c.taken * 8, (char *)c.flags, c.taken * 2,
-        (long long)(c.taken ? first : 0), (long long)last, (char *)c.left, c.left_over * 24, lines, c.answers);
+        "(y#y#y#y#y#y#y#LLy#nO)", BYTES(c.sources), c.taken * 4, BYTES(c.destinations), c.taken * 4, BYTES(c.ports),
+        c.taken * 4, BYTES(c.kinds), c.taken * 4, BYTES(c.times), c.taken * 8, BYTES(c.flags), c.taken * 2,
+        BYTES(c.laned.numbers), c.laned.used * 8, (long long)(c.first == INT64_MAX ? 0 : c.first), (long long)c.last,
+        BYTES(c.left.numbers), c.left.used * 8, lines, c.answers);
     freed(&c);
     return result;
 }
@@ -247,8 +282,8 @@ PyDoc_STRVAR(learn_doc,
              "-> bool\n\n"
              "Remember what a line came to that was read in full; false where it is of a form that is not taken, or\n"
              "where it was taken apart otherwise than by whoever read it.  `source` and `destination` are kept, not\n"
-             "copied.  Ports are 0 for none; the services' numbers\n"
-             "are of the ends as they stand after a reply was turned round, -1 for none.");
+             "copied.  Ports are 0 for none; a negative kind is of lines that are given one by one, without flags; the\n"
+             "services' numbers are of the ends as they stand after a reply was turned round, -1 for none.");
 
 static PyObject *learn(PyObject *object, PyObject *args)
 {
@@ -269,7 +304,7 @@ static PyObject *learn(PyObject *object, PyObject *args)
     struct known *known = &self->known;
     if (known->full || !size || data[size - 1] != '\n' || memchr(data, '\n', (size_t)size) != data + size - 1 ||
         source_number < 0 || destination_number < 0 || ((source_number | destination_number) & BARE_BIT) ||
-        number < 0 || flags < 0 || flags > 0xFFFF ||
+        flags < 0 || flags > 0xFFFF ||
         !walk(data, data + size - 1, bare, find_end, NULL, known, &line) || line.time != time ||
         line.source_port != source_port || line.destination_port != destination_port ||
         !same(line.source, source) || !same(line.destination, destination))
@@ -392,7 +427,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddIntConstant(made, "INTERFACE", 4) < 0) {
+        PyModule_AddIntConstant(made, "INTERFACE", 5) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

@@ -62,7 +62,7 @@ def flows(chance: random.Random):
         yield {
             "time": f"2026-04-01T10:00:{number:02d}.123456789Z",
             "uuid": f"7b1a0c9e-0000-4000-8000-{number:012x}",
-            "verdict": chance.choice(["FORWARDED", "REDIRECTED"]),
+            "verdict": chance.choice(["FORWARDED", "REDIRECTED", "DROPPED"]),
             "ethernet": {"source": "0a:58:0a:00:00:01", "destination": "0a:58:0a:00:00:02"},
             "IP": {
                 "source": chance.choice(["10.0.0.1", "2001:db8::1"]),
@@ -150,7 +150,8 @@ def main(seed, wanted):
             ]
             at = 1775037600 * 10**9 + int(flow["time"][17:19]) * 10**9 + 123456789
             arguments = [line, bare, at, *ends, ports.get("source_port", 0), ports.get("destination_port", 0)]
-            arguments += [1, False, 2, False, 3, flow["is_reply"], 2, -1, -1]
+            kind = -3 if flow["verdict"] == "DROPPED" else 3
+            arguments += [1, False, 2, False, kind, flow["is_reply"], 2, -1, -1]
             if scanner.learn(*arguments):
                 known |= taken_apart(line, [], bare=bare)
             # What is said of a line that it does not say is not learnt.
@@ -166,17 +167,23 @@ def main(seed, wanted):
             )
             data = data[: chance.randrange(1, len(data) + 1)]
             columns = scanner.scan(data, bare)
-            places = memoryview(columns[8]).cast("q").tolist()
-            left = set(places[2::3])
+            left = set(memoryview(columns[9]).cast("q").tolist()[2::3])
+            laned = memoryview(columns[6]).cast("q").tolist()
             rows = data.split(b"\n")
-            assert columns[9] == len(rows) - (rows[-1] == b"")
-            assert len(left) + len(columns[4]) // 8 == columns[9]
+            assert columns[10] == len(rows) - (rows[-1] == b"")
+            assert len(left) + len(columns[4]) // 8 + len(laned) // 9 == columns[10]
+            assert set(memoryview(columns[3]).cast("i")) <= {3}
+            for begin, end, number, *said in zip(*(laned[place::9] for place in range(9)), strict=True):
+                assert data[begin:end] == rows[number]
+                assert b'"verdict":"DROPPED"' in rows[number]
+                assert number not in left
+                assert said[4] == 2  # what it was taught as, counted from -1 downwards
             answers = []
-            for number, row in enumerate(rows[: columns[9]]):
+            for number, row in enumerate(rows[: columns[10]]):
                 if number not in left:
                     assert taken_apart(row, answers, bare=bare) <= known, row
                     taken += 1
-            assert [answer[:3] for answer in columns[10]] == [one for one in answers if one[0]]
+            assert [answer[:3] for answer in columns[11]] == [one for one in answers if one[0]]
             scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
     print(taken)  # noqa: T201
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from flowdiag.parserkit import Block, ParseContext, parse_rfc3339
 from flowdiag.tally import Tally
 from flowdiag_parsers.hubble import json_memory
-from flowdiag_parsers.hubble.json_native import new_scanner
+from flowdiag_parsers.hubble.json_native import new_scanner, scanned
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -50,9 +50,15 @@ def folded(blocks):
         scanner = tally._memos.get(PARSER.name, {}).get("hubble", {}).get("memory")
         if scanner is not None and scanner._scanner is not None:
             bare = data.find(b'"flow"', 0, 4096) < 0
-            columns = scanner._scanner.scan(data, bare)
-            taken += len(columns[4]) // 8
-            numbers = [number for column in columns[:2] for number in memoryview(column).cast("i")]
+            found = scanned(scanner._scanner, data, bare=bare)
+            laned = found.laned_of()
+            taken += len(found.times) // 8 + len(laned[0])
+            numbers = [
+                number
+                for column in (found.sources, found.destinations)
+                for number in memoryview(column).cast("i")
+            ]
+            numbers += laned[3] + laned[4]
             assert all(0 <= number < len(tally.table.peers) for number in numbers)
     return tally, taken
 
@@ -156,10 +162,56 @@ def test_services_and_bare_addresses():
     assert compared(block, block) == 6
 
 
+def test_refusals_are_counted_one_by_one():
+    """Refused, audited and failed ones: seconds, ports, flags, examples with their lines, services, names, policies."""
+    drop = {
+        "drop_reason": 133,
+        "drop_reason_desc": "POLICY_DENIED",
+        "event_type": {"type": 1, "sub_type": 133},
+    }
+    kinds = [
+        flow(verdict="DROPPED", **drop),
+        flow(verdict="AUDIT", event_type={"type": 5}),
+        flow(verdict="ERROR", is_reply=None, traffic_direction="INGRESS"),
+        # No word of whether it is a reply: the ports say.
+        flow(verdict="DROPPED", is_reply=None, **drop)
+        | {"l4": {"TCP": {"source_port": 443, "destination_port": 50_000, "flags": {"ACK": True}}}},
+        flow(verdict="DROPPED", is_reply=True, source_service={"name": "q", "namespace": "b"}, **drop),
+        flow(verdict="DROPPED", destination_names=["q.example.com"], destination={}, **drop),
+        flow(
+            verdict="DROPPED",
+            egress_denied_by=[{"name": "deny", "namespace": "a", "labels": ["k8s:x=y"], "revision": "3"}],
+            **drop,
+        ),
+        flow(verdict="DROPPED", l4={"ICMPv4": {"type": 8}}, **drop),
+        # Housekeeping, which only the addresses tell.
+        flow(verdict="DROPPED", **drop | {"drop_reason": 139, "drop_reason_desc": "UNSUPPORTED_L2_PROTOCOL"})
+        | {"IP": {"source": "10.0.0.1", "destination": "ff02::2", "ipVersion": "IPv6"}},
+    ]
+    later = [
+        one
+        | {
+            "time": f"2026-04-01T10:00:{second:02d}.5Z",
+            "l4": {
+                protocol: said
+                | ({"source_port": said["source_port"] + second} if said.get("source_port", 0) > 999 else {})
+                for protocol, said in one["l4"].items()
+            },
+        }
+        for second in range(9, -1, -1)
+        for one in kinds
+    ]
+    first, second = (b"".join(map(written, flows)) for flows in (kinds, later))
+    assert compared(first, second) >= 9 + 90
+    assert compared(first, second.replace(b"\n", b"\r\n"), b"\n\n" + second) >= 9 + 90 + 90
+    bare = b"".join(written(one, bare=True) for one in kinds + later)
+    assert compared(bare, bare) == 2 * 99
+
+
 @pytest.mark.parametrize(
     "left",
     [
-        flow(verdict="DROPPED", drop_reason=133),
+        flow(verdict="DROPPED", drop_reason=133, event_type=None),
         flow(verdict="DROPPED", l7={"type": "REQUEST", "http": {"method": "GET", "url": "http://q/1"}}),
         flow(l7={"type": "REQUEST", "http": {"method": "GET", "url": "http://q/ä"}}),
         flow(l7={"type": "RESPONSE", "dns": {"query": "q.", "ips": ["nonsense"], "ttl": 3}}),
@@ -173,7 +225,7 @@ def test_services_and_bare_addresses():
     ],
 )
 def test_what_is_never_taken(left):
-    """Refusals, requests, answers, other times, ends before their addresses, aggregates."""
+    """Refused requests, odd ones, answers, other times, ends before their addresses, aggregates."""
     block = written(left)
     assert compared(block, block, block) == 0
 

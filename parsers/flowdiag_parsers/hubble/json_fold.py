@@ -18,8 +18,8 @@ from flowdiag.parserkit import Block, FlowSink, ParseContext, looks_like_reply
 from flowdiag_parsers.hubble.json_fields import canonical_ip
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
-from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Memory
-from flowdiag_parsers.hubble.json_native import Scanner
+from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Laned, Memory
+from flowdiag_parsers.hubble.json_native import Scanner, scanned
 from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
 
 __all__ = ["fold_lines"]
@@ -27,6 +27,8 @@ __all__ = ["fold_lines"]
 _RUN = 1 << 16
 _NS = 1_000_000_000
 _MAX_NAME = 1_024
+_Record = tuple[int, int, int, int, int, int, Laned]
+"""Position among the lines, nanoseconds, source, destination, port, the other port (0 for none), what it is."""
 
 
 def fold_lines(block: Block, context: ParseContext, sink: FlowSink) -> None:
@@ -83,22 +85,33 @@ class _Folding:
 
     def _scanned(self, scanner: Scanner, run: bytes, index: int, *, bare: bool) -> tuple[Lines, int]:
         """Count the lines of a run that the scanner knows; returns the others, and how many there were in all."""
-        srcs, dsts, ports, kinds, ats, flags, first, last, left, count, answers = scanner.scan(run, bare)
-        if ats:
+        found = scanned(scanner, run, bare=bare)
+        memory = self._memory
+        if found.times or found.laned:
             waiting = self._sink.waiting
-            waiting.srcs.frombytes(srcs)
-            waiting.dsts.frombytes(dsts)
-            waiting.ports.frombytes(ports)
-            waiting.kinds.frombytes(kinds)
-            waiting.ats.frombytes(ats)
-            waiting.flags.frombytes(flags)
-            self._first, self._last = min(self._first, first), max(self._last, last)
-            self._records += len(ats) // 8
-            self._memory.took(len(ats))
-            for name, ips, ttl, at in answers:
+            waiting.srcs.frombytes(found.sources)
+            waiting.dsts.frombytes(found.destinations)
+            waiting.ports.frombytes(found.ports)
+            waiting.kinds.frombytes(found.kinds)
+            waiting.ats.frombytes(found.times)
+            waiting.flags.frombytes(found.flags)
+            self._first, self._last = min(self._first, found.first), max(self._last, found.last)
+            self._records += len(found.times) // 8
+            memory.took()
+            for name, ips, ttl, at in found.answers:
                 self._answer(name, ips, None if ttl < 0 else ttl, at)
-        places = memoryview(left).cast("q").tolist()
-        return Lines(run, places[0::3], places[1::3], [index + place for place in places[2::3]]), count
+        if found.laned:
+            begins, ends, places, *said = found.laned_of()
+            self._records += len(begins)
+            self._count(
+                [
+                    (position, at, src, dst, port, other, memory.laned[number])
+                    for position, (src, dst, port, other, number, at) in enumerate(zip(*said, strict=True))
+                ],
+                Lines(run, begins, ends, [index + place for place in places]),
+            )
+        begins, ends, places = found.left_of()
+        return Lines(run, begins, ends, [index + place for place in places]), found.lines
 
     def _read(self, run: bytes, lines: Lines, *, bare: bool) -> None:
         """Count the records of some lines, which stand in `run` one behind the other."""
@@ -152,7 +165,8 @@ class _Folding:
         kinds: list[int] = []
         ats: list[int] = []
         bits_of: list[int] = []
-        ends, lanes, seconds, known_flags = memory.ends, memory.lanes, memory.seconds, memory.flags
+        laned: list[_Record] = []
+        ends, seconds, known_flags = memory.ends, memory.seconds, memory.flags
         first, last, records = self._first, self._last, 0
         node: str | None = None
         codes: Codes = {}
@@ -177,16 +191,15 @@ class _Folding:
                 codes = known
             # When.
             try:
-                base, minute = seconds[time[:20]]
                 fraction = time[20:-1]
                 # Go leaves out zeroes at the end: one record in ten has fewer digits.
-                at = base + int(fraction) * SCALES[len(time)]
+                at = seconds[time[:20]] + int(fraction) * SCALES[len(time)]
                 if time[-1] != "Z" or not (fraction.isdigit() and time.isascii()):
                     at = -1
             except (KeyError, ValueError):
                 at = -1
             if at < 0:
-                at, minute = memory.instant(time)
+                at = memory.instant(time)
                 if at < 0:
                     self._slowly(lines, position)
                     continue
@@ -288,13 +301,11 @@ class _Folding:
                     way = memory.way(code, node, sink, turned=False)
             # Count.
             number = way.number
+            if number >= 0 and way.has_services:
+                src, dst = memory.served(src, dst, way, sink)
+            if teaching:
+                memory.teach(flow, lines.whole(position), at, straight, code, way, flags, bare=bare)
             if number >= 0:
-                if way.has_services:
-                    src, dst = memory.served(src, dst, way, sink)
-                if teaching:
-                    memory.teach(
-                        flow, lines.whole(position), at, straight, way, flags, turned=bool(turned), bare=bare
-                    )
                 srcs.append(src)
                 dsts.append(dst)
                 ports.append(port or -1)
@@ -302,28 +313,9 @@ class _Folding:
                 ats.append(at)
                 bits_of.append(flags)
             else:
-                key = (src, dst, port, way.key)
-                lane = lanes.get(key)
-                if lane is None:
-                    lane = memory.lane(key, code, way, sink)
-                buckets = lane.buckets
-                if refused:
-                    minute = at // _NS
-                if minute in buckets:
-                    buckets[minute] += 1
-                else:
-                    buckets[minute] = 1
-                    if len(buckets) > lane.limit:
-                        lane.widen()
-                if at > lane.last:  # noqa: PLR1730 - a call of max costs ten times as much
-                    lane.last = at
-                if at < lane.first:  # noqa: PLR1730 - as above
-                    lane.first = at
-                if flags:
-                    lane.flags |= flags
-                if refused:
-                    line = self._block.of_line(lines.numbers[position]).line
-                    sink.keep(lane, at, sport or None, line, lines[position])
+                laned.append(
+                    (position, at, src, dst, port or 0, sport or 0, Laned(code, way, flags, refused))
+                )
             if l7 is not None and not refused and (dns := l7.dns) is not None and dns.ips and dns.query:
                 self._answer(dns.query, dns.ips, dns.ttl, at)
             if at > last:  # noqa: PLR1730 - as above
@@ -340,6 +332,36 @@ class _Folding:
         waiting.kinds.fromlist(kinds)
         waiting.ats.fromlist(ats)
         waiting.flags.fromlist(bits_of)
+        self._count(laned, lines)
+
+    def _count(self, records: list[_Record], lines: Lines) -> None:
+        """Count records in their lanes: what was refused, audited or failed."""
+        memory, sink = self._memory, self._sink
+        lanes, of_line, keep = memory.lanes, self._block.of_line, sink.keep
+        numbers = lines.numbers
+        for position, at, src, dst, port, other_port, kind in records:
+            way = kind.way
+            key = (src, dst, port, way.key)
+            lane = lanes.get(key)
+            if lane is None:
+                lane = memory.lane(key, kind.code, way, sink)
+            buckets = lane.buckets
+            second = at // _NS
+            moment = second if kind.refused else second - second % 60
+            if moment in buckets:
+                buckets[moment] += 1
+            else:
+                buckets[moment] = 1
+                if len(buckets) > lane.limit:
+                    lane.widen()
+            if at > lane.last:  # noqa: PLR1730 - a call of max costs ten times as much
+                lane.last = at
+            if at < lane.first:  # noqa: PLR1730 - as above
+                lane.first = at
+            if kind.flags:
+                lane.flags |= kind.flags
+            if kind.refused:
+                keep(lane, at, other_port or None, of_line(numbers[position]).line, lines[position])
 
     def _answer(self, query: str, ips: tuple[str, ...], ttl: int | None, at: int) -> None:
         name = query[:-1] if len(query) > 1 and query.endswith(".") else query

@@ -26,10 +26,10 @@ from flowdiag.parserkit import (
 from flowdiag_parsers.hubble.json_ends import read_end
 from flowdiag_parsers.hubble.json_flow import read_l4
 from flowdiag_parsers.hubble.json_hot import Flow
-from flowdiag_parsers.hubble.json_kinds import Kind, protocol_of, read_kind
+from flowdiag_parsers.hubble.json_kinds import REFUSED, Kind, protocol_of, read_kind
 from flowdiag_parsers.hubble.json_native import Scanner, new_scanner
 
-__all__ = ["BARE", "NO_END", "SCALES", "SLOW", "Code", "Codes", "LaneKey", "Memory", "Way"]
+__all__ = ["BARE", "NO_END", "SCALES", "SLOW", "Code", "Codes", "LaneKey", "Laned", "Memory", "Way"]
 
 _NS = 1_000_000_000
 SCALES = {21 + digits: 10 ** (9 - digits) for digits in range(1, 10)}
@@ -51,8 +51,8 @@ NO_END = -1
 BARE = -2
 """An end of which nothing but the address is known is this minus its number."""
 
-LaneKey = tuple[int, int, int | None, int]
-"""Source, destination and port, turned round for a reply; `Way.key`."""
+LaneKey = tuple[int, int, int, int]
+"""Source, destination and port (0 for none), turned round for a reply; `Way.key`."""
 
 _decoder = msgspec.json.Decoder()
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
@@ -82,6 +82,15 @@ class Code(msgspec.Struct, gc=False):
     turned: Way | None = None
 
 
+class Laned(msgspec.Struct, gc=False, frozen=True):
+    """Records of one way and one set of TCP flags, which go to lanes one by one."""
+
+    code: Code
+    way: Way
+    flags: int
+    refused: bool
+
+
 SLOW = Code(kind=None, protocol=-1)  # type: ignore[arg-type]
 """Of records that are read the slow way."""
 Codes = dict[tuple[Any, ...], Code]
@@ -96,6 +105,7 @@ class Memory:
         "_end_bytes",
         "_forms",
         "_known",
+        "_laned",
         "_minutes",
         "_peers",
         "_scanner",
@@ -106,6 +116,7 @@ class Memory:
         "codes",
         "ends",
         "flags",
+        "laned",
         "lanes",
         "seconds",
         "teaching",
@@ -117,8 +128,11 @@ class Memory:
         self.lanes: dict[LaneKey, Lane] = {}
         self.codes: dict[str, Codes] = {}
         """By node: a code is of one node."""
-        self.seconds: dict[str, tuple[int, int]] = {}
-        """``2026-04-01T10:00:07.`` -> its nanoseconds, and the second at which its minute starts."""
+        self.laned: list[Laned] = []
+        """By number: what the scanner was taught of records that go to lanes."""
+        self._laned: dict[tuple[int, int], int] = {}
+        self.seconds: dict[str, int] = {}
+        """``2026-04-01T10:00:07.`` -> its nanoseconds."""
         self.flags: list[tuple[Raw, int]] = []
         """The few forms of ``flags``; comparing bytes is cheaper than making them hashable."""
         self._forms: dict[tuple[str, bytes], tuple[bytes, int]] = {}
@@ -146,10 +160,9 @@ class Memory:
                 self.teaching = self._scanner is not None
         return self._scanner
 
-    def took(self, records: int) -> None:
-        """The scanner took so many."""
-        if records:
-            self._untaught = 0
+    def took(self) -> None:
+        """The scanner took a line."""
+        self._untaught = 0
 
     def teach(
         self,
@@ -157,10 +170,10 @@ class Memory:
         line: bytes,
         at: int,
         ends: tuple[int, int],
+        code: Code,
         way: Way,
         flags: int,
         *,
-        turned: bool,
         bare: bool,
     ) -> None:
         """Have the scanner take lines like this one, which was read in full.
@@ -170,20 +183,28 @@ class Memory:
             line: with its newline.
             at: its time, nanoseconds.
             ends: source and destination as recorded, as `end` gave them.
-            way: how it is counted.
+            code: its kind and protocol.
+            way: one of the code's two.
             flags: bits.
-            turned: whether source and destination were turned round.
             bare: whether it has no wrapper.
         """
         scanner, ip = self._scanner, flow.IP
         if scanner is None or ip is None:
             return
         numbers = tuple(BARE - end if end < 0 else end for end in ends)
-        services = tuple(self._service_number(service) for service in way.services)
-        turned_ends = numbers[::-1] if turned else numbers
-        for number, service, place in zip(turned_ends, way.services, services, strict=True):
-            if service is not None:
-                scanner.serve(number, place, self._served[number, service])
+        turned = way is code.turned
+        services = [-1, -1]
+        kind = way.number
+        if kind < 0:
+            # Of a lane the ends' services are asked when it is opened.
+            kind = ~self._laned_number(code, way, flags)
+        else:
+            services = [self._service_number(service) for service in way.services]
+            for number, service, place in zip(
+                numbers[::-1] if turned else numbers, way.services, services, strict=True
+            ):
+                if service is not None:
+                    scanner.serve(number, place, self._served[number, service])
         l4 = flow.l4
         ports = None if l4 is None else l4.TCP or l4.UDP or l4.SCTP
         taught = scanner.learn(
@@ -198,7 +219,7 @@ class Memory:
             ends[0] < 0,
             numbers[1],
             ends[1] < 0,
-            way.number,
+            kind,
             turned,
             flags,
             *services,
@@ -212,6 +233,14 @@ class Memory:
         whole = bytes(raw)
         known = self._forms.get((address or "", whole))
         return whole if known is None else known[0]
+
+    def _laned_number(self, code: Code, way: Way, flags: int) -> int:
+        number = self._laned.setdefault((way.key, flags), len(self.laned))
+        if number == len(self.laned):
+            self.laned.append(
+                Laned(code=code, way=way, flags=flags, refused=code.kind.verdict_raw in REFUSED)
+            )
+        return number
 
     def _service_number(self, service: str | None) -> int:
         return self._services.setdefault(service, len(self._services))
@@ -227,8 +256,8 @@ class Memory:
             or (self._scanner is not None and self._scanner.is_full)
         )
 
-    def instant(self, time: str) -> tuple[int, int]:
-        """Nanoseconds and the second at which the minute starts; -1 where it is no usable time."""
+    def instant(self, time: str) -> int:
+        """Nanoseconds; -1 where it is no usable time."""
         minute = self._minutes.get(time[:17])
         scale = SCALES.get(len(time))
         plain = scale is not None and time[-1] == "Z" and time[19] == "." and time.isascii()
@@ -240,21 +269,20 @@ class Memory:
             and (time[17:19] + time[20:-1]).isdigit()
         ):
             second = minute + int(time[17:19])
-            at = second * _NS + int(time[20:-1]) * scale
+            at: int = second * _NS + int(time[20:-1]) * scale
         else:
             try:
                 at = parse_rfc3339(time)
             except ValueError:
-                return -1, 0
+                return -1
             if at >= _NEVER:
-                return -1, 0
+                return -1
             second = at // _NS
-            minute = second - second % 60
             if plain:
-                _remember(self._minutes, time[:17], minute)
+                _remember(self._minutes, time[:17], second - second % 60)
         if plain:
-            _remember(self.seconds, time[:20], (second * _NS, minute))
-        return at, minute
+            _remember(self.seconds, time[:20], second * _NS)
+        return at
 
     def end(self, address: str, raw: Raw, sink: FlowSink) -> int:
         """Number of an endpoint at an address: see `NO_END` and `BARE`."""

@@ -9,18 +9,50 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from os import urandom
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from flowdiag.parserkit import port_kind
 
-__all__ = ["Scanner", "new_scanner"]
+__all__ = ["Scanner", "new_scanner", "scanned"]
 
-_INTERFACE = 4
+_INTERFACE = 5
 """Of `flowdiag_native`; another one is not ours."""
 
 
 Answer = tuple[str, tuple[str, ...], int, int]
 """Of DNS: name, addresses, seconds that it is good for or -1, nanoseconds."""
+Rows = list[list[int]]
+"""Numbers of lines by column."""
+_PLACE, _LANED = 3, 9
+
+
+class Found(NamedTuple):
+    """What a scan took, and what it left."""
+
+    sources: bytes
+    """This and the next ones are columns, as `FlowSink.waiting` has them."""
+    destinations: bytes
+    ports: bytes
+    kinds: bytes
+    times: bytes
+    flags: bytes
+    laned: bytes
+    """Rows of what goes to lanes one by one; `laned_of`."""
+    first: int
+    """Nanoseconds; of everything taken, as is the last."""
+    last: int
+    left: bytes
+    """Rows of what is to be read in full; `left_of`."""
+    lines: int
+    answers: list[Answer]
+
+    def left_of(self) -> Rows:
+        """Where each line that is left begins and ends, and its number in the data."""
+        return _by_column(self.left, _PLACE)
+
+    def laned_of(self) -> Rows:
+        """As `left_of`, and source, destination, port, the other port (0 for none), `Memory.laned`'s number, time."""
+        return _by_column(self.laned, _LANED)
 
 
 class Scanner(Protocol):
@@ -32,8 +64,8 @@ class Scanner(Protocol):
 
     def scan(
         self, data: bytes, bare: bool, /
-    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, int, list[Answer]]:
-        """Sources, destinations, ports, kinds, times, flags, first, last, what is left, number of lines, answers."""
+    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, int, list[Answer]]:
+        """What `Found` has, in its order."""
 
     def learn(
         self,
@@ -59,6 +91,16 @@ class Scanner(Protocol):
 
     def serve(self, number: int, service: int, result: int, /) -> None:
         """Remember an end with its service."""
+
+
+def scanned(scanner: Scanner, data: bytes, *, bare: bool) -> Found:
+    """Take the lines of `data` that are known; `bare` ones have no wrapper."""
+    return Found(*scanner.scan(data, bare))
+
+
+def _by_column(rows: bytes, width: int) -> Rows:
+    numbers = memoryview(rows).cast("q").tolist()
+    return [numbers[place::width] for place in range(width)]
 
 
 def new_scanner() -> Scanner | None:
