@@ -10,6 +10,9 @@ enum {
     MAX_OBJECTS = 24 << 20, /* bytes of ends' objects: past it it is time to begin again */
     CHUNK = 1 << 18,
     MAX_ENTRIES = 1 << 16,
+    MAX_RESTS = 1 << 20,  /* parts of all rests */
+    SLOT_BITS = 4,
+    CUT = (1 << SLOT_BITS) - 1, /* where no slot stands behind a part, but more of the same piece */
 };
 
 struct chunk {
@@ -23,6 +26,12 @@ struct address {
     struct span ip;
     struct end forms[FORMS];
     uint32_t count;
+};
+
+/* A text that stands in many rests: a node's name and labels, what stands at all nodes behind them. */
+struct part {
+    uint64_t hash;
+    struct span text;
 };
 
 struct served {
@@ -93,6 +102,7 @@ static int table_grown(struct table *table, uint64_t (*hash_of)(struct known *, 
 }
 
 static uint64_t address_hash(struct known *self, uint32_t entry) { return self->addresses[entry].hash; }
+static uint64_t part_hash(struct known *self, uint32_t entry) { return self->parts[entry].hash; }
 static uint64_t kind_hash(struct known *self, uint32_t entry) { return self->kinds[entry].hash; }
 static uint64_t pair_hash(int32_t number, int32_t service)
 {
@@ -167,19 +177,26 @@ static uint64_t rest_hash(uint64_t seed, const struct line *line, const uint8_t 
     return hash;
 }
 
-/* Pieces stand one behind the other, each with its slot in a byte behind it. */
-static int same_rest(const char *at, size_t size, const struct line *line)
+static int same_rest(const struct known *self, const struct kind *kind, const struct line *line)
 {
-    const char *end = at + size;
+    const uint32_t *at = self->rests + kind->rest, *stop = at + kind->parts;
     for (int i = 0; i < line->count; i++) {
-        const struct piece *piece = &line->pieces[i];
-        if ((size_t)(end - at) < piece->text.size + 1 || memcmp(at, piece->text.at, piece->text.size) != 0)
-            return 0;
-        at += piece->text.size;
-        if (*at++ != (char)piece->slot)
+        struct span left = line->pieces[i].text;
+        uint32_t behind;
+        do {
+            if (at == stop)
+                return 0;
+            struct span text = self->parts[*at >> SLOT_BITS].text;
+            behind = *at++ & CUT;
+            if (text.size > left.size || memcmp(text.at, left.at, text.size) != 0)
+                return 0;
+            left.at += text.size;
+            left.size -= text.size;
+        } while (behind == CUT);
+        if (left.size || behind != line->pieces[i].slot)
             return 0;
     }
-    return at == end;
+    return at == stop;
 }
 
 static struct kind *kind_of(struct known *self, const struct line *line, uint64_t *hash, uint8_t ports[2])
@@ -194,7 +211,7 @@ static struct kind *kind_of(struct known *self, const struct line *line, uint64_
     for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
         struct kind *one = &self->kinds[table->slots[at] - 1];
         if (one->hash == *hash && one->ports[0] == ports[0] && one->ports[1] == ports[1] &&
-            same_rest(one->rest.at, one->rest.size, line))
+            same_rest(self, one, line))
             return one;
     }
     return NULL;
@@ -282,6 +299,58 @@ int learn_end(struct known *self, struct span ip, struct end end, void **gone)
     return 1;
 }
 
+/* How much of a text belongs to a node or to all of them, whichever comes first: so cut, its parts stand in many rests. */
+static size_t cut(struct span text)
+{
+    static const char *const BEFORE[] = {",\"event_type\":", ",\"node_name\":"};
+    for (size_t i = 1; i < text.size; i++)
+        for (size_t j = 0; text.at[i] == ',' && j < sizeof BEFORE / sizeof *BEFORE; j++) {
+            size_t size = strlen(BEFORE[j]);
+            if (text.size - i >= size && memcmp(text.at + i, BEFORE[j], size) == 0)
+                return i;
+        }
+    return text.size;
+}
+
+/* Take in one more part of the rest at hand; 0 where there is no room. */
+static int learn_part(struct known *self, struct span text, uint32_t behind)
+{
+    uint64_t hash = hashed(self->seed, text.at, text.size);
+    struct table *table = &self->by_text;
+    uint32_t entry = table->used, at = (uint32_t)hash & table->mask;
+    for (int probe = 0; table->slots && probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
+        struct part *one = &self->parts[table->slots[at] - 1];
+        if (one->hash == hash && one->text.size == text.size && memcmp(one->text.at, text.at, text.size) == 0) {
+            entry = table->slots[at] - 1;
+            break;
+        }
+    }
+    if (entry == table->used) {
+        struct part part = {.hash = hash};
+        void *moved = grown(self, table, self->parts, &self->part_room, sizeof part, part_hash);
+        if (!moved)
+            return 0;
+        self->parts = moved;
+        char *copy = room_for(self, text.size);
+        if (!copy)
+            return 0;
+        part.text.at = memcpy(copy, text.at, text.size);
+        part.text.size = text.size;
+        self->parts[entry] = part;
+        placed(table, table->used++, hash);
+    }
+    if (self->rests_used == self->rests_room) {
+        uint32_t more = self->rests_room ? self->rests_room * 2 : 1024;
+        uint32_t *moved = more > MAX_RESTS ? NULL : realloc(self->rests, more * sizeof *moved);
+        if (!moved)
+            return 0;
+        self->rests = moved;
+        self->rests_room = more;
+    }
+    self->rests[self->rests_used++] = entry << SLOT_BITS | behind;
+    return 1;
+}
+
 int learn_kind(struct known *self, const struct line *line, struct kind kind)
 {
     if (kind_of(self, line, &kind.hash, kind.ports))
@@ -290,19 +359,22 @@ int learn_kind(struct known *self, const struct line *line, struct kind kind)
     if (!moved)
         return 0;
     self->kinds = moved;
-    size_t size = 0;
-    for (int i = 0; i < line->count; i++)
-        size += line->pieces[i].text.size + 1;
-    char *text = room_for(self, size);
-    if (!text)
-        return 0;
-    kind.rest.at = text;
-    kind.rest.size = size;
+    kind.rest = self->rests_used;
     for (int i = 0; i < line->count; i++) {
-        memcpy(text, line->pieces[i].text.at, line->pieces[i].text.size);
-        text += line->pieces[i].text.size;
-        *text++ = (char)line->pieces[i].slot;
+        struct span text = line->pieces[i].text;
+        uint32_t behind;
+        do {
+            size_t size = cut(text);
+            behind = size < text.size ? CUT : line->pieces[i].slot;
+            if (!learn_part(self, (struct span){text.at, size}, behind)) {
+                self->rests_used = kind.rest;
+                return 0;
+            }
+            text.at += size;
+            text.size -= size;
+        } while (behind == CUT);
     }
+    kind.parts = self->rests_used - kind.rest;
     self->kinds[self->by_rest.used] = kind;
     placed(&self->by_rest, self->by_rest.used++, kind.hash);
     return 1;
@@ -332,9 +404,12 @@ void forgotten(struct known *self, void (*release)(void *owner))
         for (uint32_t j = 0; j < self->addresses[i].count; j++)
             release(self->addresses[i].forms[j].owner);
     free(self->addresses);
+    free(self->parts);
     free(self->kinds);
     free(self->servings);
+    free(self->rests);
     free(self->by_ip.slots);
+    free(self->by_text.slots);
     free(self->by_rest.slots);
     free(self->by_service.slots);
 }

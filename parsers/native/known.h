@@ -19,7 +19,7 @@ struct end {
 /* What the rest of a line comes to. */
 struct kind {
     uint64_t hash;
-    struct span rest;
+    uint32_t rest, parts; /* where in `rests` it begins, and of how many parts it is */
     int32_t number;
     int32_t source_service, destination_service; /* -1 for none */
     uint16_t flags;
@@ -37,10 +37,12 @@ struct known {
     struct chunk *chunks; /* of text, the newest first */
     size_t text_bytes, object_bytes;
     struct address *addresses;
+    struct part *parts;
     struct kind *kinds;
     struct served *servings;
-    uint32_t address_room, kind_room, serving_room;
-    struct table by_ip, by_rest, by_service;
+    uint32_t *rests; /* parts with what stands behind each */
+    uint32_t address_room, part_room, kind_room, serving_room, rests_used, rests_room;
+    struct table by_ip, by_text, by_rest, by_service;
     uint8_t port_class[65536];
     uint64_t seed; /* so that names stand in one another's way by chance; by choice they cost MAX_PROBES at most */
     int full;      /* there is no room for more */
