@@ -195,9 +195,10 @@ static int taken(struct known *known, const char *begin, const char *end, int ba
 #define BYTES(column) ((column) ? (const char *)(column) : "")
 
 PyDoc_STRVAR(scan_doc,
-             "scan(data, bare)\n"
-             "-> (sources, destinations, ports, kinds, times, flags, laned, first, last, left, lines, answers)\n\n"
-             "Take the lines of `data` that are all known.  Columns are bytes: of 32-bit numbers, times of 64 bits\n"
+             "scan(data, start, stop, bare)\n"
+             "-> (sources, destinations, ports, kinds, times, flags, laned, first, last, left, lines, end, answers)\n\n"
+             "Take those lines of `data` that are all known, of the ones that begin from `start`, where a line begins,\n"
+             "up to `stop`; `end` is where the next one begins.  Columns are bytes: of 32-bit numbers, times of 64 bits\n"
              "in nanoseconds, flags of 16.  `laned` has nine 64-bit numbers for each line whose kind was taught as a\n"
              "negative number: its place as in `left`, source, destination, port, the other port, the number's\n"
              "complement and the time; ports are 0 for none.  First and last are those of all times, 0 where there\n"
@@ -211,8 +212,8 @@ static PyObject *scan(PyObject *object, PyObject *args)
     PyObject *given;
     int bare;
     char *data;
-    Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "Sp", &given, &bare) || PyBytes_AsStringAndSize(given, &data, &size) < 0)
+    Py_ssize_t size, start, stop;
+    if (!PyArg_ParseTuple(args, "Snnp", &given, &start, &stop, &bare) || PyBytes_AsStringAndSize(given, &data, &size) < 0)
         return NULL;
     struct columns c;
     memset(&c, 0, sizeof c);
@@ -221,9 +222,12 @@ static PyObject *scan(PyObject *object, PyObject *args)
     c.answers = PyList_New(0);
     if (!c.answers)
         return NULL;
-    for (const char *at = data, *stop = data + size; at < stop; lines++) {
-        const char *end = memchr(at, '\n', (size_t)(stop - at));
-        const int64_t place[PLACE] = {at - data, (end ? end : stop) - data, lines};
+    if (start < 0 || start > size)
+        start = size;
+    const char *at = data + start, *behind = data + size;
+    for (; at < behind && at - data < stop; lines++) {
+        const char *end = memchr(at, '\n', (size_t)(behind - at));
+        const int64_t place[PLACE] = {at - data, (end ? end : behind) - data, lines};
         int result = end ? taken(&self->known, at, end, bare, place, &c) : 0;
         if (!result) {
             int64_t *row = row_of(&c.left, PLACE);
@@ -238,91 +242,101 @@ static PyObject *scan(PyObject *object, PyObject *args)
             freed(&c);
             return NULL;
         }
-        at = end ? end + 1 : stop;
+        at = end ? end + 1 : behind;
     }
     PyObject *result = Py_BuildValue(
-        "(y#y#y#y#y#y#y#LLy#nO)", BYTES(c.sources), c.taken * 4, BYTES(c.destinations), c.taken * 4, BYTES(c.ports),
+        "(y#y#y#y#y#y#y#LLy#nnO)", BYTES(c.sources), c.taken * 4, BYTES(c.destinations), c.taken * 4, BYTES(c.ports),
         c.taken * 4, BYTES(c.kinds), c.taken * 4, BYTES(c.times), c.taken * 8, BYTES(c.flags), c.taken * 2,
         BYTES(c.laned.numbers), c.laned.used * 8, (long long)(c.first == INT64_MAX ? 0 : c.first), (long long)c.last,
-        BYTES(c.left.numbers), c.left.used * 8, lines, c.answers);
+        BYTES(c.left.numbers), c.left.used * 8, lines, (Py_ssize_t)(at - data), c.answers);
     freed(&c);
     return result;
 }
 
 /* -- teaching ---------------------------------------------------------------------------------------------------- */
 
-/* Whether this is what a bytes object holds. */
-static int same(struct span span, PyObject *bytes)
+/* Whether this is what an object holds that has bytes; -1 with an exception set. */
+static int same(struct span span, PyObject *object)
 {
-    char *at;
-    Py_ssize_t size;
-    return PyBytes_AsStringAndSize(bytes, &at, &size) == 0 && span.at && span.size == (size_t)size &&
-           memcmp(span.at, at, span.size) == 0;
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0)
+        return -1;
+    int result = span.at && span.size == (size_t)view.len && memcmp(span.at, view.buf, span.size) == 0;
+    PyBuffer_Release(&view);
+    return result;
 }
 
-/* Take in an end; the scanner shares its bytes with whoever teaches. */
-static int taught(struct known *known, struct span ip, PyObject *bytes, int32_t number, int bare)
+PyDoc_STRVAR(meet_doc, "meet(address, object, number, bare)\n\n"
+                       "Remember the number of the end whose object, as bytes, stands for an address; `bare` says that\n"
+                       "nothing but the address is known of it.  The bytes are kept, not copied.");
+
+static PyObject *meet(PyObject *self, PyObject *args)
 {
+    struct known *known = &((Scanner *)self)->known;
+    PyObject *object;
+    struct span ip;
+    Py_ssize_t ip_size, size;
     char *at;
-    Py_ssize_t size;
+    int number, bare;
+    if (!PyArg_ParseTuple(args, "s#Sip", &ip.at, &ip_size, &object, &number, &bare) ||
+        PyBytes_AsStringAndSize(object, &at, &size) < 0)
+        return NULL;
+    ip.size = (size_t)ip_size;
+    if (number < 0 || (number & BARE_BIT)) {
+        PyErr_SetString(PyExc_ValueError, "an end's number is of 30 bits");
+        return NULL;
+    }
     void *gone = NULL;
-    if (PyBytes_AsStringAndSize(bytes, &at, &size) < 0)
-        return 0;
-    struct end end = {{at, (size_t)size}, bytes, number, bare};
-    if (!learn_end(known, ip, end, &gone))
-        return 0;
-    Py_INCREF(bytes);
-    Py_XDECREF((PyObject *)gone);
-    return 1;
+    struct end end = {{at, (size_t)size}, object, number, bare};
+    int known_as;
+    if (!known->full && !find_end(known, ip, at, (size_t)size, &known_as) && learn_end(known, ip, end, &gone)) {
+        Py_INCREF(object);
+        Py_XDECREF((PyObject *)gone);
+    }
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(learn_doc,
-             "learn(line, bare, time, source, destination, source_port, destination_port, source_number, source_bare,\n"
-             "      destination_number, destination_bare, kind, turned, flags, source_service, destination_service)\n"
-             "-> bool\n\n"
-             "Remember what a line came to that was read in full; false where it is of a form that is not taken, or\n"
-             "where it was taken apart otherwise than by whoever read it.  `source` and `destination` are kept, not\n"
-             "copied.  Ports are 0 for none; a negative kind is of lines that are given one by one, without flags; the\n"
-             "services' numbers are of the ends as they stand after a reply was turned round, -1 for none.");
+             "learn(line, bare, time, source, destination, source_port, destination_port, kind, turned, flags,\n"
+             "      source_service, destination_service) -> int\n\n"
+             "Remember what a line came to that was read in full: 0.  -1 where it is of a form that is not taken, or\n"
+             "where it was taken apart otherwise than by whoever read it, and 1, 2 or 3 where its source, its\n"
+             "destination or both have not been met.  `source` and `destination` are the bytes of its ends.  Ports are\n"
+             "0 for none; a negative kind is of lines that are given one by one, without flags; the services' numbers\n"
+             "are of the ends as they stand after a reply was turned round, -1 for none.");
 
 static PyObject *learn(PyObject *object, PyObject *args)
 {
     Scanner *self = (Scanner *)object;
-    PyObject *given;
-    int bare, source_port, destination_port, turned;
-    int source_number, source_bare, destination_number, destination_bare, number, flags, services[2];
-    PyObject *source, *destination;
+    PyObject *given, *source, *destination;
+    int bare, source_port, destination_port, number, turned, flags, services[2];
     long long time;
     char *data;
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "SpLSSiiipipipiii", &given, &bare, &time, &source, &destination, &source_port, &destination_port, &source_number, &source_bare,
-                          &destination_number, &destination_bare, &number, &turned, &flags, &services[0],
-                          &services[1]) ||
+    if (!PyArg_ParseTuple(args, "SpLOOiiipiii", &given, &bare, &time, &source, &destination, &source_port,
+                          &destination_port, &number, &turned, &flags, &services[0], &services[1]) ||
         PyBytes_AsStringAndSize(given, &data, &size) < 0)
         return NULL;
     struct line line;
     struct known *known = &self->known;
     if (known->full || !size || data[size - 1] != '\n' || memchr(data, '\n', (size_t)size) != data + size - 1 ||
-        source_number < 0 || destination_number < 0 || ((source_number | destination_number) & BARE_BIT) ||
-        flags < 0 || flags > 0xFFFF ||
-        !walk(data, data + size - 1, bare, find_end, NULL, known, &line) || line.time != time ||
-        line.source_port != source_port || line.destination_port != destination_port ||
-        !same(line.source, source) || !same(line.destination, destination))
-        Py_RETURN_FALSE;
-    if (line.source_number == UNKNOWN && !taught(known, line.source_ip, source, source_number, source_bare))
-        Py_RETURN_FALSE;
-    /* The first may have taught the second. */
-    int end;
-    if (line.destination_number == UNKNOWN &&
-        !find_end(known, line.destination_ip, line.destination.at, line.destination.size, &end) &&
-        !taught(known, line.destination_ip, destination, destination_number, destination_bare))
-        Py_RETURN_FALSE;
+        flags < 0 || flags > 0xFFFF || !walk(data, data + size - 1, bare, find_end, NULL, known, &line) ||
+        line.time != time || line.source_port != source_port || line.destination_port != destination_port)
+        return PyLong_FromLong(-1);
+    int first = same(line.source, source), second = same(line.destination, destination);
+    if (first < 0 || second < 0)
+        return NULL;
+    if (!first || !second)
+        return PyLong_FromLong(-1);
+    int unmet = (line.source_number == UNKNOWN) | (line.destination_number == UNKNOWN) << 1;
+    if (unmet)
+        return PyLong_FromLong(unmet);
     struct kind kind = {.number = number,
                         .source_service = services[0],
                         .destination_service = services[1],
                         .flags = (uint16_t)flags,
                         .turned = (uint8_t)turned};
-    return PyBool_FromLong(learn_kind(known, &line, kind));
+    return PyLong_FromLong(learn_kind(known, &line, kind) ? 0 : -1);
 }
 
 PyDoc_STRVAR(serve_doc, "serve(number, service, result)\n\n"
@@ -387,6 +401,7 @@ static PyObject *is_full(PyObject *object, void *closure)
 
 static PyMethodDef methods[] = {
     {"scan", scan, METH_VARARGS, scan_doc},
+    {"meet", meet, METH_VARARGS, meet_doc},
     {"learn", learn, METH_VARARGS, learn_doc},
     {"serve", serve, METH_VARARGS, serve_doc},
     {NULL, NULL, 0, NULL},

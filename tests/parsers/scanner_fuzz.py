@@ -151,14 +151,16 @@ def main(seed, wanted):
             at = 1775037600 * 10**9 + int(flow["time"][17:19]) * 10**9 + 123456789
             arguments = [line, bare, at, *ends, ports.get("source_port", 0), ports.get("destination_port", 0)]
             kind = -3 if flow["verdict"] == "DROPPED" else 3
-            arguments += [1, False, 2, False, kind, flow["is_reply"], 2, -1, -1]
-            if scanner.learn(*arguments):
+            arguments += [kind, flow["is_reply"], 2, -1, -1]
+            for number, end in enumerate(("source", "destination")):
+                scanner.meet(flow["IP"][end], ends[number], number, False)
+            if scanner.learn(*arguments) == 0:
                 known |= taken_apart(line, [], bare=bare)
             # What is said of a line that it does not say is not learnt.
             for behind in (b" \n", b"{}\n", b"\r\n" + line, line):
-                assert not scanner.learn(line[:-1] + behind, *arguments[1:])
+                assert scanner.learn(line[:-1] + behind, *arguments[1:]) == -1
             for place, other in ((2, at + 1), (3, ends[0] + b" "), (5, 1), (6, 2)):
-                assert not scanner.learn(*arguments[:place], other, *arguments[place + 1 :])
+                assert scanner.learn(*arguments[:place], other, *arguments[place + 1 :]) == -1
         assert known
         for _ in range(wanted // 100):
             data = b"".join(
@@ -166,11 +168,12 @@ def main(seed, wanted):
                 for _ in range(50)
             )
             data = data[: chance.randrange(1, len(data) + 1)]
-            columns = scanner.scan(data, bare)
+            columns = scanner.scan(data, 0, len(data), bare)
             left = set(memoryview(columns[9]).cast("q").tolist()[2::3])
             laned = memoryview(columns[6]).cast("q").tolist()
             rows = data.split(b"\n")
             assert columns[10] == len(rows) - (rows[-1] == b"")
+            assert columns[11] == len(data)
             assert len(left) + len(columns[4]) // 8 + len(laned) // 9 == columns[10]
             assert set(memoryview(columns[3]).cast("i")) <= {3}
             for begin, end, number, *said in zip(*(laned[place::9] for place in range(9)), strict=True):
@@ -183,7 +186,7 @@ def main(seed, wanted):
                 if number not in left:
                     assert taken_apart(row, answers, bare=bare) <= known, row
                     taken += 1
-            assert [answer[:3] for answer in columns[11]] == [one for one in answers if one[0]]
+            assert [answer[:3] for answer in columns[12]] == [one for one in answers if one[0]]
             scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
     print(taken)  # noqa: T201
 

@@ -50,7 +50,7 @@ def folded(blocks):
         scanner = tally._memos.get(PARSER.name, {}).get("hubble", {}).get("memory")
         if scanner is not None and scanner._scanner is not None:
             bare = data.find(b'"flow"', 0, 4096) < 0
-            found = scanned(scanner._scanner, data, bare=bare)
+            found = scanned(scanner._scanner, data, 0, len(data), bare=bare)
             laned = found.laned_of()
             taken += len(found.times) // 8 + len(laned[0])
             numbers = [
@@ -400,16 +400,14 @@ def taught():
     """A scanner that knows one line."""
     scanner = new_scanner()
     known = flow()
-    assert scanner.learn(
-        written(known),
-        False,
-        parse_rfc3339(known["time"]),
-        json.dumps(known["source"], separators=(",", ":")).encode(),
-        json.dumps(known["destination"], separators=(",", ":")).encode(),
-        40_000,
-        8080,
-        *(1, False, 2, False, 0, False, 2, -1, -1),
-    )
+    ends = [json.dumps(known[end], separators=(",", ":")).encode() for end in ("source", "destination")]
+    line = written(known)
+    arguments = (line, False, parse_rfc3339(known["time"]), *ends, 40_000, 8080, 0, False, 2, -1, -1)
+    assert scanner.learn(*arguments) == 3
+    scanner.meet("10.0.0.2", ends[1], 2, False)
+    assert scanner.learn(*arguments) == 1
+    scanner.meet("10.0.0.1", ends[0], 1, False)
+    assert scanner.learn(*arguments) == 0
     return scanner
 
 
@@ -425,7 +423,8 @@ def test_times_are_those_of_rfc_3339(taught, year, rest, fraction):
     """Every date and time that is taken is the one that the slow way reads, to the nanosecond."""
     month, day, hour, minute, second = rest
     time = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{fraction}Z"
-    columns = taught.scan(written(flow(time=time)), False)
+    line = written(flow(time=time))
+    columns = taught.scan(line, 0, len(line), False)
     ats = memoryview(columns[4]).cast("q").tolist()
     try:
         wanted = parse_rfc3339(time)

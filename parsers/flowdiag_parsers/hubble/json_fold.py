@@ -19,12 +19,14 @@ from flowdiag_parsers.hubble.json_fields import canonical_ip
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Laned, Memory
-from flowdiag_parsers.hubble.json_native import Scanner, scanned
+from flowdiag_parsers.hubble.json_native import Found, Scanner, scanned
 from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
 
 __all__ = ["fold_lines"]
 
 _RUN = 1 << 16
+_OFTEN = 16
+"""Lines of which one left to be read is many."""
 _NS = 1_000_000_000
 _MAX_NAME = 1_024
 _Record = tuple[int, int, int, int, int, int, Laned]
@@ -63,29 +65,42 @@ class _Folding:
         data = self._block.data
         bare = data.find(b'"flow"', 0, 4096) < 0
         scanner = self._memory.scanner(len(data))
+        if scanner is None:
+            self._read_all(data, bare=bare)
+        else:
+            self._scan_all(scanner, data, bare=bare)
+        if self._records:
+            timed = self._last >= 0
+            self._sink.seen(self._records, self._first if timed else None, self._last if timed else None)
+
+    def _read_all(self, data: bytes, *, bare: bool) -> None:
         start, index, size = 0, 0, len(data)
         while start < size:
             end = data.rfind(b"\n", start, start + _RUN) + 1
             if not end:
                 end = data.find(b"\n", start + _RUN - 1) + 1 or size
             run = data[start:end]
-            if scanner is None:
-                lines = Lines.all_of(run, index)
-                index += len(lines)
-                self._read(run, lines, bare=bare)
-            else:
-                lines, count = self._scanned(scanner, run, index, bare=bare)
-                index += count
-                if len(lines):
-                    self._read(lines.joined(), lines, bare=bare)
+            lines = Lines.all_of(run, index)
+            index += len(lines)
+            self._read(run, lines, bare=bare)
             start = end
-        if self._records:
-            timed = self._last >= 0
-            self._sink.seen(self._records, self._first if timed else None, self._last if timed else None)
 
-    def _scanned(self, scanner: Scanner, run: bytes, index: int, *, bare: bool) -> tuple[Lines, int]:
-        """Count the lines of a run that the scanner knows; returns the others, and how many there were in all."""
-        found = scanned(scanner, run, bare=bare)
+    def _scan_all(self, scanner: Scanner, data: bytes, *, bare: bool) -> None:
+        start, index, window = 0, 0, _RUN
+        while start < len(data):
+            found = scanned(scanner, data, start, start + window, bare=bare)
+            self._take(found, data, index)
+            begins, ends, places = found.left_of()
+            if begins:
+                lines = Lines(data, begins, ends, [index + place for place in places])
+                self._read(lines.joined(), lines, bare=bare)
+            # What was just learnt is of use to the next run only; where little is, few runs are quicker.
+            window = _RUN if len(begins) * _OFTEN > found.lines else window * 2
+            index += found.lines
+            start = found.end
+
+    def _take(self, found: Found, data: bytes, index: int) -> None:
+        """Count the lines that the scanner knows, the first of those that it saw being the block's line `index`."""
         memory = self._memory
         if found.times or found.laned:
             waiting = self._sink.waiting
@@ -108,10 +123,8 @@ class _Folding:
                     (position, at, src, dst, port, other, memory.laned[number])
                     for position, (src, dst, port, other, number, at) in enumerate(zip(*said, strict=True))
                 ],
-                Lines(run, begins, ends, [index + place for place in places]),
+                Lines(data, begins, ends, [index + place for place in places]),
             )
-        begins, ends, places = found.left_of()
-        return Lines(run, begins, ends, [index + place for place in places]), found.lines
 
     def _read(self, run: bytes, lines: Lines, *, bare: bool) -> None:
         """Count the records of some lines, which stand in `run` one behind the other."""

@@ -70,6 +70,8 @@ class Way(msgspec.Struct, gc=False):
     direction: Direction | None
     names: tuple[tuple[str, ...] | None, ...]
     services: tuple[str | None, ...]
+    service_numbers: tuple[int, int]
+    """What the scanner calls the services; -1 for none."""
     has_services: bool
 
 
@@ -104,6 +106,7 @@ class Memory:
         "_bytes",
         "_end_bytes",
         "_forms",
+        "_kinds",
         "_known",
         "_laned",
         "_minutes",
@@ -140,6 +143,8 @@ class Memory:
         self._peers: dict[int, Peer] = {}
         """By the sink's number: an end without what stands beside it in the record."""
         self._served: dict[tuple[int, str], int] = {}
+        self._kinds: dict[tuple[Any, ...], Kind] = {}
+        """By the keys of `codes`, for all nodes."""
         self._known: dict[tuple[str, int, Kind], Code] = {}
         self._minutes: dict[str, int] = {}
         self._ways = 0
@@ -191,48 +196,51 @@ class Memory:
         scanner, ip = self._scanner, flow.IP
         if scanner is None or ip is None:
             return
-        numbers = tuple(BARE - end if end < 0 else end for end in ends)
         turned = way is code.turned
-        services = [-1, -1]
         kind = way.number
+        services = way.service_numbers
         if kind < 0:
             # Of a lane the ends' services are asked when it is opened.
-            kind = ~self._laned_number(code, way, flags)
-        else:
-            services = [self._service_number(service) for service in way.services]
-            for number, service, place in zip(
-                numbers[::-1] if turned else numbers, way.services, services, strict=True
-            ):
-                if service is not None:
-                    scanner.serve(number, place, self._served[number, service])
+            kind, services = ~self._laned_number(code, way, flags), (-1, -1)
+        elif way.has_services:
+            self._serve(scanner, ends[::-1] if turned else ends, way)
         l4 = flow.l4
         ports = None if l4 is None else l4.TCP or l4.UDP or l4.SCTP
-        taught = scanner.learn(
+        arguments = (
             line,
             bare,
             at,
-            self._whole(ip.source, flow.source),
-            self._whole(ip.destination, flow.destination),
+            flow.source,
+            flow.destination,
             (ports and ports.source_port) or 0,
             (ports and ports.destination_port) or 0,
-            numbers[0],
-            ends[0] < 0,
-            numbers[1],
-            ends[1] < 0,
             kind,
             turned,
             flags,
             *services,
         )
-        self._untaught += not taught
-        if self._untaught > _MAX_UNTAUGHT:
-            self._scanner, self.teaching = None, False
+        unmet = scanner.learn(*arguments)
+        if unmet > 0:
+            if unmet & 1:
+                self._meet(scanner, ip.source or "", flow.source, ends[0])
+            if unmet & 2:
+                self._meet(scanner, ip.destination or "", flow.destination, ends[1])
+            unmet = scanner.learn(*arguments)
+        if unmet:
+            self._untaught += 1
+            if self._untaught > _MAX_UNTAUGHT:
+                self._scanner, self.teaching = None, False
 
-    def _whole(self, address: str | None, raw: Raw) -> bytes:
-        """The one copy of an end's bytes."""
-        whole = bytes(raw)
-        known = self._forms.get((address or "", whole))
-        return whole if known is None else known[0]
+    def _meet(self, scanner: Scanner, address: str, raw: Raw, end: int) -> None:
+        # Everybody has the one copy of an end's bytes.
+        whole, _ = self._forms[address, bytes(raw)]
+        scanner.meet(address, whole, BARE - end if end < 0 else end, end < 0)
+
+    def _serve(self, scanner: Scanner, ends: tuple[int, int], way: Way) -> None:
+        for end, service, place in zip(ends, way.services, way.service_numbers, strict=True):
+            if service is not None:
+                number = BARE - end if end < 0 else end
+                scanner.serve(number, place, self._served[number, service])
 
     def _laned_number(self, code: Code, way: Way, flags: int) -> int:
         number = self._laned.setdefault((way.key, flags), len(self.laned))
@@ -320,10 +328,14 @@ class Memory:
 
     def code(self, codes: Codes, key: tuple[Any, ...], protocol: int, flow: Flow) -> Code:
         """The code of a kind of record with its protocol, kept under `key`; `SLOW` for what is read the slow way."""
-        kind = read_kind(flow)
+        # What a record says is the same at every node.
+        kind = self._kinds.get(key)
         if kind is None:
-            codes[key] = SLOW
-            return SLOW
+            kind = read_kind(flow)
+            if kind is None:
+                codes[key] = SLOW
+                return SLOW
+            self._kinds[key] = kind
         # The same kind may be written in many ways: policies carry their revision.
         own = (flow.node_name or "", protocol, kind)
         code = self._known.get(own)
@@ -375,6 +387,7 @@ class Memory:
             direction=direction,
             names=names,
             services=services,
+            service_numbers=(self._service_number(services[0]), self._service_number(services[1])),
             has_services=any(service is not None for service in services),
         )
         if turned:

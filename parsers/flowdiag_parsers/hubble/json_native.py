@@ -11,9 +11,11 @@ from importlib import import_module
 from os import urandom
 from typing import NamedTuple, Protocol, cast
 
+from msgspec import Raw
+
 from flowdiag.parserkit import port_kind
 
-__all__ = ["Scanner", "new_scanner", "scanned"]
+__all__ = ["Found", "Scanner", "new_scanner", "scanned"]
 
 _INTERFACE = 5
 """Of `flowdiag_native`; another one is not ours."""
@@ -44,10 +46,12 @@ class Found(NamedTuple):
     left: bytes
     """Rows of what is to be read in full; `left_of`."""
     lines: int
+    end: int
+    """Where the next line begins."""
     answers: list[Answer]
 
     def left_of(self) -> Rows:
-        """Where each line that is left begins and ends, and its number in the data."""
+        """Where each line that is left begins and ends, and which it is of those seen, from 0 on."""
         return _by_column(self.left, _PLACE)
 
     def laned_of(self) -> Rows:
@@ -63,39 +67,38 @@ class Scanner(Protocol):
         """Whether it takes in no more."""
 
     def scan(
-        self, data: bytes, bare: bool, /
-    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, int, list[Answer]]:
+        self, data: bytes, start: int, stop: int, bare: bool, /
+    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, int, int, list[Answer]]:
         """What `Found` has, in its order."""
+
+    def meet(self, address: str, whole: bytes, number: int, bare: bool, /) -> None:
+        """Remember an end."""
 
     def learn(
         self,
         line: bytes,
         bare: bool,
         time: int,
-        source: bytes,
-        destination: bytes,
+        source: Raw,
+        destination: Raw,
         source_port: int,
         destination_port: int,
-        source_number: int,
-        source_bare: bool,
-        destination_number: int,
-        destination_bare: bool,
         kind: int,
         turned: bool,
         flags: int,
         source_service: int,
         destination_service: int,
         /,
-    ) -> bool:
-        """Remember what a line came to."""
+    ) -> int:
+        """Remember what a line came to, if its ends were met."""
 
     def serve(self, number: int, service: int, result: int, /) -> None:
         """Remember an end with its service."""
 
 
-def scanned(scanner: Scanner, data: bytes, *, bare: bool) -> Found:
-    """Take the lines of `data` that are known; `bare` ones have no wrapper."""
-    return Found(*scanner.scan(data, bare))
+def scanned(scanner: Scanner, data: bytes, start: int, stop: int, *, bare: bool) -> Found:
+    """Take the lines that are known of those that begin in a part of `data`; `bare` ones have no wrapper."""
+    return Found(*scanner.scan(data, start, stop, bare))
 
 
 def _by_column(rows: bytes, width: int) -> Rows:
