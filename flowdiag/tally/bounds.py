@@ -32,6 +32,7 @@ class _Bounds:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._groups = Groups(table)
+        self._cutoffs = dict(table.cutoffs)
 
     def compacted(self) -> Table | None:
         """See the module."""
@@ -52,7 +53,7 @@ class _Bounds:
         if not len(lost) and not pooling:
             return None
         lost_keys = {key for key, is_lost in zip(keys, of_keys, strict=True) if is_lost}
-        return rebuilt(self._groups, lost_keys, np.flatnonzero(of_columns))
+        return rebuilt(self._groups, lost_keys, np.flatnonzero(of_columns), self._cutoffs)
 
     def _refused(self) -> Mask:
         return np.array([one.shape.verdict in REFUSED for one in self._table.shapes], bool)
@@ -79,6 +80,10 @@ class _Bounds:
         begin = first_of_runs(of_group)
         rank = np.arange(len(order)) - np.repeat(begin, np.diff(begin, append=len(order)))
         dropped[members[order]] = rank >= most[of_group]
+        # Who is the last to stay: whatever has a greater hash never will.
+        for last in members[order][rank == most[of_group] - 1].tolist():
+            group = int(groups.srcs[last]), int(groups.dsts[last]), int(groups.shapes[last])
+            self._cutoffs[group] = int(self._groups.cell_hashes(cells, np.array([last]))[0])
         gone[looked_at] = dropped[of_lanes]
         return gone
 

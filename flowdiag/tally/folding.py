@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowdiag.model.event import Peer
 from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.exact import Exact, LaneKey
 from flowdiag.tally.grouping import I64, Mask, mapped, mapping
@@ -20,13 +19,13 @@ from flowdiag.tally.table import BITS, EXACT, FOLDED, POOLED, Table
 
 __all__ = ["rebuilt"]
 
-_BLANK = Peer()
-
 Renumber = Callable[[int], int]
 
 
-def rebuilt(groups: Groups, dropped: Collection[LaneKey], of_columns: I64) -> Table:
-    """The table of `groups` without the `dropped` lanes and those `of_columns`."""
+def rebuilt(
+    groups: Groups, dropped: Collection[LaneKey], of_columns: I64, cutoffs: Mapping[Group, int]
+) -> Table:
+    """The table of `groups` without the `dropped` lanes and those `of_columns`; `cutoffs` as in `Table`."""
     old = groups.table
     new = Table(old.limits)
     new.refused_bits, new.allowed_bits = old.refused_bits, old.allowed_bits
@@ -56,7 +55,7 @@ def rebuilt(groups: Groups, dropped: Collection[LaneKey], of_columns: I64) -> Ta
         pool(lane, groups.pool_shape(group[2]), code)
 
     def pool(lane: FlowLane, kind: int, code: int) -> None:
-        blank = new.peer(_BLANK)
+        blank = peer(groups.blank())
         new.lane(POOLED, blank, blank, None, shape(kind), code).absorb(lane)
 
     for key, lane in old.lanes.items():
@@ -87,18 +86,19 @@ def rebuilt(groups: Groups, dropped: Collection[LaneKey], of_columns: I64) -> Ta
     srcs, dsts, _, kinds, _ = columns.parts()
     columns.renumber(mapping(old.peers, peer, srcs, dsts), mapping(old.shapes, shape, kinds))
     new.columns = columns
+    folded = {(src, dst, kind) for level, src, dst, _, kind, _ in new.lanes if level == FOLDED}
+    renumbered = (
+        ((peer(src), peer(dst), shape(kind)), most)
+        for (src, dst, kind), most in cutoffs.items()
+        if src in peers and dst in peers and kind in shapes
+    )
+    new.cutoffs = {group: most for group, most in renumbered if group in folded}
     return new
 
 
 def _sketch(groups: Groups, cell: Cell, group: Group) -> Sketch:
-    src, dst, port, _ = cell
-    end = None
-    if group[0] != src:
-        end = groups.peer_hash(src)
-    elif group[1] != dst:
-        end = groups.peer_hash(dst)
     sketch = Sketch()
-    sketch.note(port, end)
+    sketch.note(cell[2], groups.folded_hash(cell[0], cell[1], group))
     return sketch
 
 
@@ -115,7 +115,7 @@ def _folded(groups: Groups, chosen: I64) -> Iterator[tuple[int, FlowLane, Group,
     hashes = groups.group_hashes(group)
     bits = table.allowed_folded_bits
     past = np.zeros(len(chosen), bool) if bits == BITS else hashes >> np.uint64(bits) > 0
-    blank = table.peer(_BLANK)
+    blank = groups.blank()
     ways: tuple[tuple[int, Mask, Renumber, Renumber], ...] = (
         (FOLDED, ~past, groups.fold, groups.group_shape),
         (POOLED, past, lambda _: blank, lambda number: groups.pool_shape(groups.group_shape(number))),

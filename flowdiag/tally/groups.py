@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from msgspec.structs import replace
 
+from flowdiag.model.event import Peer
 from flowdiag.parserkit.sink import FlowShape
 from flowdiag.tally.exact import Exact
 from flowdiag.tally.grouping import U64, Ints, mapped
@@ -15,6 +16,7 @@ __all__ = ["Cell", "Group", "Groups"]
 
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6"})
 _NO_PORT = 1 << 16
+_BLANK = Peer()
 
 Cell = tuple[int, int, int | None, int]
 """Source, destination, port, shape."""
@@ -49,12 +51,15 @@ class Groups:
     def cell_hash(self, cell: Cell) -> int:
         """Stable hash of a distinct flow (all its lanes)."""
         src, dst, port, shape = cell
-        return mix(
-            self.peer_hash(src),
-            self.peer_hash(dst),
-            _NO_PORT if port is None else port & 0xFFFF_FFFF,
-            self._shape_hash(shape),
-        )
+        return self.hash_behind(self.ends_hash(src, dst), port, shape)
+
+    def ends_hash(self, src: int, dst: int) -> int:
+        """Hash of both ends, for `hash_behind`."""
+        return mix(self.peer_hash(src), self.peer_hash(dst))
+
+    def hash_behind(self, ends: int, port: int | None, shape: int) -> int:
+        """`cell_hash` of a flow between ends of which `ends_hash` was asked."""
+        return mix(_NO_PORT if port is None else port & 0xFFFF_FFFF, self._shape_hash(shape), after=ends)
 
     def fold(self, number: int) -> int:
         """The end that an end is folded into; itself, but for outside addresses."""
@@ -89,6 +94,16 @@ class Groups:
         """What a flow is folded into when there are too many like it."""
         src, dst, _, shape = cell
         return self.fold(src), self.fold(dst), self.group_shape(shape)
+
+    def folded_hash(self, src: int, dst: int, group: Group) -> int | None:
+        """Hash of the end that a flow has and its group does not name."""
+        if group[0] != src:
+            return self.peer_hash(src)
+        return self.peer_hash(dst) if group[1] != dst else None
+
+    def blank(self) -> int:
+        """The end that stands for all in pools."""
+        return self.table.peer(_BLANK)
 
     def of_cells(self, cells: Exact) -> Exact:
         """What each distinct flow is folded into when there are too many like it."""

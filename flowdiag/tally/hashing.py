@@ -26,9 +26,9 @@ def stable_hash(value: Any) -> int:
     return int.from_bytes(blake2b(_encoder.encode(value), digest_size=8).digest(), "big")
 
 
-def mix(*numbers: int) -> int:
-    """One 64-bit hash of several numbers below 2**64, order counting."""
-    mixed = 0
+def mix(*numbers: int, after: int = 0) -> int:
+    """One 64-bit hash of several numbers below 2**64, order counting; `after` is that of those before them."""
+    mixed = after
     for number in numbers:
         mixed = (mixed + number + _STEP) & _MASK
         mixed = (mixed ^ mixed >> 30) * _FIRST & _MASK

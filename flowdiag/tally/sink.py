@@ -10,7 +10,7 @@ from flowdiag.parserkit.sink import FlowShape, Lane, Settled
 from flowdiag.tally.columns import Repeats, Waiting
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.notes import Note
-from flowdiag.tally.table import EXACT, lane_code
+from flowdiag.tally.table import lane_code
 
 if TYPE_CHECKING:
     from flowdiag.tally.tally import Tally
@@ -54,7 +54,7 @@ class BoundSink:
         witness: Witness | None,
     ) -> FlowLane:
         """The lane of such records."""
-        return self._table.lane(EXACT, src, dst, port, shape, lane_code(direction, witness))
+        return self._tally.lane(src, dst, port, shape, lane_code(direction, witness))
 
     @property
     def waiting(self) -> Waiting:

@@ -81,6 +81,8 @@ class Table:
         self.folded_bits = BITS
         self.allowed_folded_bits = BITS
         self.text_bits = BITS
+        self.cutoffs: dict[tuple[int, int, int], int] = {}
+        """Of groups with a remainder (source, destination, shape): the greatest hash that one of their flows may have."""
         self._peer_numbers: dict[Peer, int] = {}
         self._shape_numbers: dict[ParserShape, int] = {}
         self._units: list[int] = []
@@ -118,15 +120,23 @@ class Table:
         Text printers spell the two records of one refused packet differently (``DENIED`` and
         ``DROPPED``): both are counted in one shape, and the words stay with the lanes.
         """
-        plain = shape if lane_witness(code) is None else self._plain[shape]
+        plain = self.counted_shape(shape, code)
         key = (level, src, dst, port, plain, code)
         lane = self.lanes.get(key)
         if lane is None:
             lane = self.lanes[key] = FlowLane(self._units[plain], self.limits)
+        self.note_words(lane, shape, plain)
+        return lane
+
+    def counted_shape(self, shape: int, code: int) -> int:
+        """The shape that lanes of this code have for records of `shape`."""
+        return shape if lane_witness(code) is None else self._plain[shape]
+
+    def note_words(self, lane: FlowLane, shape: int, plain: int) -> None:
+        """Keep how records of `shape` spell what `plain`, which they are counted in, says in normal words."""
         if plain != shape:
             words = self.shapes[shape].shape
             lane.note_words(words.verdict_raw, words.reason_raw)
-        return lane
 
     def kind(self, shape: int, code: int, note: Note) -> int | None:
         """What to append to `columns` for allowed records of this shape; ``None`` where they need a lane."""

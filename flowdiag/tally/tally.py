@@ -30,6 +30,7 @@ from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Kept, Sighting
 from flowdiag.tally.lane import TIME_RANKS, FlowLane
 from flowdiag.tally.limits import Limits
+from flowdiag.tally.overflow import Overflow
 from flowdiag.tally.sink import BoundSink
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
 from flowdiag.tally.view import FlowView
@@ -64,6 +65,7 @@ class Tally:
         self._gaps: Kept[GapEvent] = Kept(self.limits.gaps)
         self._warnings: Kept[ParseWarning] = Kept(self.limits.warnings)
         self._memos: dict[str, dict[str, dict[Any, Any]]] = {}
+        self._overflow: Overflow | None = None
         self._look_at = _ROOM
         self._texts = 0
         self._shelves = Shelves()
@@ -137,8 +139,7 @@ class Tally:
     def _flow(self, event: FlowEvent, parser: str, name: str) -> None:
         placed = place_event(event)
         table = self.table
-        lane = table.lane(
-            EXACT,
+        lane = self.lane(
             table.peer(placed.src),
             table.peer(placed.dst),
             placed.port,
@@ -159,6 +160,11 @@ class Tally:
             for ip in l7.ips:
                 self.answers.add(DnsAnswer(name=l7.query, ip=ip, first=event.at, last=event.at, ttl=l7.ttl))
 
+    def lane(self, src: int, dst: int, port: int | None, shape: int, code: int) -> FlowLane:
+        """Where to count records between these ends, numbers of the table."""
+        lane = self._overflow and self._overflow.lane(src, dst, port, shape, code)
+        return lane or self.table.lane(EXACT, src, dst, port, shape, code)
+
     def keep(
         self,
         lane: FlowLane,
@@ -172,13 +178,16 @@ class Tally:
         if source_port is not None:
             lane.note_port(source_port)
         if lane.wants_example(at if at is not None else -1):
+            time = at if at is not None else -1
+            if lane.sketch is not None:
+                # What is folded keeps no texts.
+                lane.note_example(StoredExample(time, name, line, NO_TEXT))
+                return
             text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""
             most = self.limits.example_chars
             if len(text) > most:
                 text = text[: most - 1] + "…"
-            lane.note_example(
-                StoredExample(at if at is not None else -1, name, line, self._shelves.put(text))
-            )
+            lane.note_example(StoredExample(time, name, line, self._shelves.put(text)))
             self._texts += 1
 
     def count_flows(
@@ -234,6 +243,7 @@ class Tally:
         if smaller is not None:
             # The numbers that parsers remember belong to the old table.
             self.table = smaller
+            self._overflow = Overflow(smaller)
             self._memos.clear()
         lanes = len(self.table.lanes) + len(self.table.columns)
         self._look_at = lanes + max(_ROOM, lanes // 2)
@@ -260,6 +270,7 @@ class Tally:
         """Let go of what is older than `before`, nanoseconds; what is counted per input stays whole."""
         with uncollected():
             self.table = recent(self.table, before)
+            self._overflow = None
         self._memos.clear()
         self._look_at = len(self.table.lanes) + len(self.table.columns) + _ROOM
         self.answers.forget(before)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import tracemalloc
 
-from flowdiag.parserkit import Block, ParseContext
+import pytest
+
+from flowdiag.model.event import Direction, Peer, Verdict, Witness
+from flowdiag.parserkit import Block, FlowShape, ParseContext
 from flowdiag.tally import Limits, Tally
 from flowdiag_parsers.hubble.flow_json import HubbleJson
 
@@ -42,6 +45,85 @@ def test_a_port_scan_is_folded_as_it_comes():
     assert sum(flow.count for flow in flows) == ports
     (rest,) = [flow for flow in flows if flow.folded_ports]
     assert rest.folded_ports + len(flows) - 1 == ports
+
+
+@pytest.mark.parametrize("limits", [Limits(flows=400, refused_per_group=50), Limits(flows=40, folded=1)])
+def test_what_comes_after_a_look_at_the_bounds_is_folded_at_once(limits):
+    """A flow that would not stay gets no lane of its own, and all is told as if it had: ports, ends, words, names."""
+    spelt = [REFUSED, '"destination_names":["db.example.com"],"drop_reason":133,']
+    lines = [
+        LINE
+        % (
+            n,
+            ("DROPPED", "AUDIT")[n % 7 == 0],
+            address if end is OTHER else f"11.0.{n >> 8}.{n & 255}",
+            port,
+            POD,
+            end,
+            spelt[n % 5 == 0],
+        )
+        for n, (port, (address, end)) in enumerate(
+            (port, end) for port in range(1, 700) for end in (("10.2.0.1", OTHER), ("", WORLD))
+        )
+    ]
+    whole, looked = Tally(limits), Tally(limits)
+    most = 0
+    for start in range(0, len(lines), 100):
+        block = Block(data="".join(lines[start : start + 100]).encode(), first_line=start + 1)
+        for tally in (whole, looked):
+            tally.take(PARSER, block, ParseContext(input="f"))
+        if start == 600:
+            looked.compact()
+        elif start > 600:
+            most = max(most, len(looked.table.lanes))
+            # What refused records of ports that are known by now get to see is no other.
+            looked.take(PARSER, block, ParseContext(input="f"))
+            whole.take(PARSER, block, ParseContext(input="f"))
+
+    assert most < 500
+    assert len(whole.table.lanes) > 1_000
+    assert looked.flows() == whole.flows()
+
+
+def test_words_of_what_is_folded_at_once():
+    """How records spell their verdict stays, the smallest word, also of those that get no lane."""
+
+    def lanes(tally, word, ports):
+        sink = tally.sink("p", "f")
+        shape = FlowShape(
+            node=None,
+            protocol="TCP",
+            icmp=None,
+            verdict=Verdict.DENIED,
+            verdict_raw=word,
+            cause=None,
+            reason="policy",
+            reason_code=133,
+            reason_raw=None,
+            l7=None,
+            turned=False,
+        )
+        ends = [sink.peer(Peer(namespace="shop", pod=pod)) for pod in ("web", "db")]
+        return {
+            port: sink.lane(*ends, port, sink.shape(shape), Direction.EGRESS, Witness.DROP) for port in ports
+        }
+
+    def begun(*, look):
+        tally = Tally(Limits(flows=10, refused_per_group=5))
+        for lane in lanes(tally, "DROPPED", range(1, 60)).values():
+            lane.hit(1)
+        if look:
+            tally.compact()
+        return tally
+
+    tried = lanes(begun(look=True), "DROPPED", range(60, 120)).items()
+    port = next(port for port, lane in tried if lane.sketch)
+    looked, whole = begun(look=True), begun(look=False)
+    for tally in (looked, whole):
+        lanes(tally, "DENIED", [port])[port].hit(2)
+
+    assert looked.flows() == whole.flows()
+    assert [flow.verdict_raw for flow in looked.flows() if flow.folded_ports] == ["DENIED"]
 
 
 def test_folding_a_port_scan_takes_no_memory_for_each_port():

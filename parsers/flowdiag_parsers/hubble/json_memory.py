@@ -37,7 +37,7 @@ SCALES = {21 + digits: 10 ** (9 - digits) for digits in range(1, 10)}
 _NEVER = 1 << 63
 """Nanoseconds past which a time is no 64-bit number: the year 2262."""
 _MAX_ENDS = 50_000
-_MAX_LANES = 300_000
+_MAX_LANES = 65_536
 _MAX_SECONDS = 65_536
 _MAX_KINDS = 50_000
 _MAX_FLAGS = 32
@@ -256,8 +256,7 @@ class Memory:
     def is_full(self) -> bool:
         """Whether it is time to forget; never within a block."""
         return (
-            len(self.lanes) > _MAX_LANES
-            or len(self._forms) > _MAX_ENDS
+            len(self._forms) > _MAX_ENDS
             or self._end_bytes > _MAX_END_BYTES
             or len(self._served) > _MAX_ENDS
             or sum(map(len, self.codes.values())) > _MAX_KINDS
@@ -408,6 +407,8 @@ class Memory:
         names = way.names
         if names[0] or names[1] or kind.policies:
             sink.note(lane, src_names=names[0], dst_names=names[1], policies=kind.policies)
+        if len(self.lanes) >= _MAX_LANES:
+            self.lanes.clear()
         self.lanes[key] = lane
         return lane
 
