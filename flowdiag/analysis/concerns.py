@@ -13,13 +13,12 @@ from flowdiag.diagnose.fd9_audit.unused_rules import UnusedRules
 from flowdiag.diagnose.rule import sections
 from flowdiag.history import Acceptance
 from flowdiag.model.policy import PolicyRef
-from flowdiag.model.report import Confidence, Problem, Reason, ReportEndpoint
+from flowdiag.model.problem import problem_without_refusals
+from flowdiag.model.report import Confidence, Problem, ReportEndpoint
 from flowdiag.model.time import rfc3339
 from flowdiag.model.words import plural
 
 __all__ = ["acceptance_problems", "check_problems", "unused_rule_problems"]
-
-_NOBODY = ReportEndpoint(kind="unknown")
 
 
 def check_problems(scene: Scene) -> Iterator[Problem]:
@@ -62,7 +61,13 @@ def _problem(check: Check, concern: Concern) -> Problem:
     """A problem without connections: it has no refused record, so its count is 0."""
     mark = hashlib.sha256(repr((check.code, concern.key)).encode()).hexdigest()[:16]
     references = sections(type(check)).get("References", "").split()
-    return Problem(
+    ends = {
+        name: end
+        for name, end in (("source", concern.source), ("destination", concern.destination))
+        if end is not None
+    }
+    return problem_without_refusals(
+        **ends,
         id=f"p-{mark[:8]}",
         fingerprint=mark,
         code=check.code,
@@ -70,30 +75,13 @@ def _problem(check: Check, concern: Concern) -> Problem:
         title=concern.title,
         severity=concern.severity or check.severity,
         confidence=Confidence.DERIVED,
-        status=None,
         first=None if concern.first is None else rfc3339(concern.first),
         last=None if concern.last is None else rfc3339(concern.last),
-        ongoing=None,
-        count=0,
         direction="ingress" if concern.source is not None else None,
         verdict="allowed" if concern.source is not None else "unknown",
-        reason=Reason(None, None, None),
-        source=concern.source or _NOBODY,
-        destination=concern.destination or _NOBODY,
         protocol=concern.protocol,
         port=concern.port,
-        icmp=None,
-        connections=(),
-        recorded=(),
-        isolating=(),
-        nearest=(),
-        counterfactual=None,
-        changes=(),
-        explains=(),
-        explained_by=None,
-        evidence=(),
         advice=concern.advice,
-        verify=(),
         references=tuple(one for one in references if one.startswith("https://")),
         summary=concern.summary,
         notes=concern.notes,

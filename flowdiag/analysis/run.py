@@ -67,6 +67,7 @@ def examine(
     )
 
 
+@uncollected()
 def _run(
     paths: Sequence[str],
     evidence: EvidenceOptions | None,
@@ -107,20 +108,19 @@ def _run(
     if stage is not None:
         stage("reading the cluster's objects")
     logged = [(seen.input, seen.event) for seen in read.tally.changes]
-    with uncollected():
-        known = (
-            compile_state(
-                read.state,
-                options,
-                read.cnis,
-                read.manifests,
-                changes=logged,
-                taken=read.taken,
-                draft=drafts[0] if drafts else None,
-            )
-            if read.state
-            else None
+    known = (
+        compile_state(
+            read.state,
+            options,
+            read.cnis,
+            read.manifests,
+            changes=logged,
+            taken=read.taken,
+            draft=drafts[0] if drafts else None,
         )
+        if read.state
+        else None
+    )
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from flowdiag.history.database import UnreadableError
-from flowdiag.model.report import Confidence, Problem, Reason, Report, ReportEndpoint, Severity
+from flowdiag.model.problem import problem_without_refusals
+from flowdiag.model.report import Confidence, Problem, Report, Severity
 
 __all__ = ["inflated", "met_last", "packed", "warned"]
 
@@ -57,28 +58,7 @@ def met_last(blob: bytes) -> Problem:
         told = msgspec.json.decode(text, type=_Told)
     except msgspec.DecodeError as error:
         raise UnreadableError(f"damaged ({error})") from error
-    nobody = ReportEndpoint(kind="unknown")
-    return Problem(
-        **msgspec.structs.asdict(told),
-        status=None,
-        ongoing=None,
-        count=0,
-        reason=Reason(None, None, None),
-        source=nobody,
-        destination=nobody,
-        icmp=None,
-        connections=(),
-        recorded=(),
-        isolating=(),
-        nearest=(),
-        counterfactual=None,
-        changes=(),
-        explains=(),
-        explained_by=None,
-        evidence=(),
-        verify=(),
-        references=(),
-    )
+    return problem_without_refusals(**msgspec.structs.asdict(told))
 
 
 def packed(value: Report | Problem) -> bytes:

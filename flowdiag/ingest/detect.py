@@ -14,7 +14,7 @@ from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.reading import Source, read_head, read_head_lines
+from flowdiag.ingest.reading import Source, is_whole, read_head, read_head_lines
 from flowdiag.ingest.rotation import name_time
 from flowdiag.ingest.text import is_binary
 from flowdiag.parserkit import ParseContext, Parser
@@ -128,10 +128,9 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
     if hint.role is Role.ERRORS:
         return _refused(source, hint, head)
     if not head.strip() and len(head) < HEAD_BYTES:
-        code, message = (
-            ("corrupt", "nothing could be unpacked") if source.size > 64 else ("empty", "no content")
-        )
-        return _unreadable(source, hint, code if source.kind != "plain" else "empty", message)
+        if is_whole(source):
+            return _unreadable(source, hint, "empty", "no content")
+        return _unreadable(source, hint, "corrupt", "nothing could be unpacked")
     if is_binary(head):
         return _unreadable(source, hint, "binary", "not text")
     found = detect_head(source, hint, parsers, options, head)

@@ -10,7 +10,7 @@ from flowdiag.ingest.compression import Kind, corruptions, decompressed
 from flowdiag.ingest.remote import is_remote, open_raw
 from flowdiag.ingest.text import SEPARATOR_HEAD, NulLines, Transcoder, encoding_of, ends_lines_with_nul
 
-__all__ = ["Readable", "Source", "open_source", "read_head", "read_head_lines"]
+__all__ = ["Readable", "Source", "is_whole", "open_source", "read_head", "read_head_lines"]
 
 
 class Readable(Protocol):
@@ -97,6 +97,23 @@ def read_head(source: Source, size: int) -> bytes:
     finally:
         stream.close()
     return bytes(head)
+
+
+def is_whole(source: Source) -> bool:
+    """Whether a source that holds next to nothing is whole: a packed one that was cut off gives nothing either.
+
+    Raises:
+        OSError, MissingReaderError: as `open_source`.
+    """
+    stream = open_source(source)
+    try:
+        while stream.read(1 << 16):
+            pass
+    except corruptions():
+        return False
+    finally:
+        stream.close()
+    return source.size > 0 or source.kind is Kind.PLAIN
 
 
 def read_head_lines(source: Source, size: int, *, within: int, longest: int) -> bytes:

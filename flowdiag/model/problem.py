@@ -6,6 +6,7 @@ Part of the schema ``flowdiag.report/1``; reporters take these names from `flowd
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -26,6 +27,7 @@ __all__ = [
     "ReportEndpoint",
     "Severity",
     "Status",
+    "problem_without_refusals",
 ]
 
 
@@ -202,3 +204,23 @@ class Problem(Struct, frozen=True, kw_only=True):
     """Ages of pods at their first refusals in seconds, ascending, where the diagnosis is about them (FD601)."""
     revert: Counterfactual | None = None
     """Beside `counterfactual`: the policy change that came before taken back, where a log holds the old object."""
+
+
+def problem_without_refusals(**told: Any) -> Problem:
+    """A problem that no connection, policy or record stands behind: of all that is not `told` it says nothing.
+
+    Args:
+        told: fields of `Problem`; its identity, code, words and severity must be among them.
+    """
+    nobody = ReportEndpoint(kind="unknown")
+    blank: dict[str, Any] = {
+        **dict.fromkeys(("status", "first", "last", "ongoing", "direction", "protocol", "port", "icmp")),
+        **dict.fromkeys(("counterfactual", "explained_by")),
+        **dict.fromkeys(("connections", "recorded", "isolating", "nearest", "changes"), ()),
+        **dict.fromkeys(("explains", "evidence", "verify", "references"), ()),
+        "count": 0,
+        "reason": Reason(None, None, None),
+        "source": nobody,
+        "destination": nobody,
+    }
+    return Problem(**(blank | told))

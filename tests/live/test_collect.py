@@ -419,6 +419,31 @@ def test_an_interrupt_does_not_wait_for_a_silent_command(tmp_path, cluster, kube
     assert answer(flowdiag("analyze", bundle, "-o", "json"))["totals"]["denied"] == 3
 
 
+@pytest.mark.parametrize(
+    "silent", ["/pods/cilium-abcde/log", "/networkpolicies", "/namespaces/kube-system/configmaps", "/exec"]
+)
+def test_an_interrupt_does_not_wait_for_a_silent_server(tmp_path, cluster, kubeconfig, silent):
+    """A log, a list, what comes after the lists, a command's handshake: the connection is broken off."""
+    hanging = Fault(silent, "hang", seconds=300)
+    cluster.faults = [hanging]
+    words = [*COMMAND, "collect", "-o", str(tmp_path / "bundle.tar.gz"), "--request-timeout", "5m"]
+    with subprocess.Popen(
+        words, env=environment(KUBECONFIG=kubeconfig), stderr=subprocess.PIPE, text=True
+    ) as run:
+        while hanging.times and run.poll() is None:
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        try:
+            # Not a measure of speed: without it the command ends with the request, minutes later.
+            said = run.communicate(timeout=60)[1]
+        finally:
+            hanging.over = True
+            run.kill()
+
+    assert run.returncode == 130
+    assert "Traceback" not in said
+
+
 def test_a_job_that_is_told_to_end_leaves_nothing_of_the_cluster_behind(tmp_path, cluster, kubeconfig):
     """SIGTERM: neither the bundle of an audit nor certificates of the kubeconfig stay in the folder for such things."""
     aside = tmp_path / "aside"

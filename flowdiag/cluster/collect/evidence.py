@@ -73,7 +73,7 @@ class EvidenceItems:
             except BaseException:
                 # An interrupt, or the cluster is lost: nobody is to wait for the others.
                 self._stop.set()
-                self._api.deadline = 0.0
+                self._api.break_off()
                 for future in futures:
                     future.cancel()
                 raise

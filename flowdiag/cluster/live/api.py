@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError, ReadTime
 from urllib3.util.retry import Retry
 from urllib3.util.timeout import Timeout
 
+from flowdiag.cluster.live.breaking import Breaker
 from flowdiag.cluster.live.errors import CutShortError, TimedOutError, UnreachableError, answered
 from flowdiag.model.errors import ClusterError
 
@@ -75,6 +76,8 @@ class Api:
         self.timeout_s = timeout_s
         self.deadline = math.inf
         """Of the monotonic clock; nothing is asked or read after it.  It may be moved up at any time."""
+        self.breaker = Breaker()
+        self.breaker.watch(client.rest_client.pool_manager)
         self._impersonate = tuple(impersonate)
         self._credentials = Lock()
 
@@ -82,6 +85,11 @@ class Api:
     def host(self) -> str:
         """The server's URL."""
         return str(self.client.configuration.host)
+
+    def break_off(self) -> None:
+        """End what is being asked and ask nothing more: whoever waits for an answer gets an error at once."""
+        self.deadline = 0.0
+        self.breaker.break_off()
 
     def headers(self, accept: str = "application/json") -> HTTPHeaderDict:
         """Credentials and impersonation, fresh: a token may be renewed between two requests."""

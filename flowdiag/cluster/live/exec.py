@@ -128,6 +128,7 @@ def _open(api: Api, path: str, query: Sequence[tuple[str, str]]) -> Any:
     else:
         options["http_no_proxy"] = ["*"]
     socket = websocket.WebSocket(sslopt=_trust(configuration), skip_utf8_validation=True)
+    api.breaker.add(socket)
     socket.connect(f"ws{api.host.removeprefix('http')}{path}?{urlencode(query)}", **options)
     return socket
 

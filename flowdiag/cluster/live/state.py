@@ -153,7 +153,7 @@ def read_objects(
                 yield reading
         except BaseException:
             # An interrupt, or the cluster is lost: the other requests are not to be waited for.
-            api.deadline = 0.0
+            api.break_off()
             for future in futures.values():
                 future.cancel()
             raise
