@@ -59,7 +59,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.output import check_outputs, display_options, formats, write_report
     from flowdiag.cli.progress import progress
     from flowdiag.cli.told import told_command
-    from flowdiag.ingest.heap import return_freed_memory
+    from flowdiag.ingest.heap import MERGING, return_freed_memory
     from flowdiag.model.errors import UsageError
     from flowdiag.tally.collecting import uncollected
 
@@ -76,7 +76,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     )
     check_outputs(stdout, files, display, (*paths, *given["state"]))
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
-    return_freed_memory()
+    return_freed_memory(MERGING)
     # One search for cycles between the stages, and one before writing, would each go through all that was made.
     with uncollected(), progress() as show:
         report = analyze(

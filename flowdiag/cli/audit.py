@@ -126,7 +126,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.progress import progress
     from flowdiag.cli.told import told_command
     from flowdiag.history import History
-    from flowdiag.ingest.heap import return_freed_memory
+    from flowdiag.ingest.heap import MERGING, return_freed_memory
     from flowdiag.model.errors import UsageError
     from flowdiag.model.time import NS
     from flowdiag.report import Options
@@ -138,7 +138,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     )
     check_outputs(stdout, files, display, (*paths, *given["state"], given["history"]))
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
-    return_freed_memory()
+    return_freed_memory(MERGING)
     if not paths and state.live is None:
         raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")
     acceptances, accepted_in = _acceptances(given["config"])

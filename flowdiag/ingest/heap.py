@@ -10,21 +10,25 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-__all__ = ["return_freed_memory", "trim"]
+__all__ = ["MERGING", "return_freed_memory", "trim"]
 
 # malloc.h of glibc 2.1 and later; setting it also ends its growth (mallopt(3)).
 _M_MMAP_THRESHOLD = -3
 _MAPPED = 1 << 18
 
+MERGING = 1 << 21
+"""For a process that merges and reports: columns of some hundred thousand lanes come and go there by the hundred, and each would
+be mapped and cleared anew.  They leave holes of some megabytes, where blocks of records would leave many."""
 
-def return_freed_memory() -> None:
-    """Have this process map every block of 256 KiB or more on its own; nothing where that cannot be set.
+
+def return_freed_memory(least: int = _MAPPED) -> None:
+    """Have this process map every block of `least` bytes or more on its own; nothing where that cannot be set.
 
     For commands and worker processes: the allocator of a program that uses flowdiag as a library is its own affair.
     """
     mallopt = _function("mallopt")
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _MAPPED)
+        mallopt(_M_MMAP_THRESHOLD, least)
 
 
 def trim() -> None:

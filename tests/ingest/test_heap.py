@@ -44,3 +44,36 @@ def test_a_python_without_ctypes_does_without(monkeypatch):
     monkeypatch.setitem(sys.modules, "ctypes", None)
 
     return_freed_memory()
+
+
+FAULTS = """
+import resource, sys
+from flowdiag.ingest.heap import MERGING, return_freed_memory
+
+return_freed_memory(*([MERGING] if sys.argv[1] == "merging" else []))
+column = bytearray(b"x") * 1_900_000
+# What is held above keeps the room where it was.
+pin = [bytes(100_000) for _ in range(2)]
+del column
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(100):
+    bytearray(b"x") * 1_900_000
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_columns_of_a_merge_are_not_mapped_anew():
+    """A quarter of a million lanes make a column of two megabytes: of a hundred such, one after another, each page is cleared once."""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("only glibc is asked")
+    merging, mapped = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for how in ("merging", "mapped")
+    )
+
+    assert mapped > 100 * 400
+    assert merging < 4 * 500
