@@ -241,7 +241,7 @@ class Case:
             return ()
         return tuple(rule for _, rule, condition in self.singles if condition in conditions)
 
-    @property
+    @cached_property
     def involved(self) -> tuple[PolicyRef, ...]:
         """Policies that the replay's answer for the refusing end rests on."""
         refs = dict.fromkeys(self.isolating)

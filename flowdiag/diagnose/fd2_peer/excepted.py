@@ -51,7 +51,7 @@ class Excepted(Rule):
         ip = case.peer.ip
         for rule in case.missing_one(Condition.IP):
             for block in ip_blocks(case, rule):
-                exception = block.excepting(ip) if block.holds(ip) else None
+                exception = block.excepting(ip) if block.exceptions and block.holds(ip) else None
                 if exception is None:
                     continue
                 yield self.finding(

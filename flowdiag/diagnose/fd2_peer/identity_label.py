@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import selected_labels
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
-from flowdiag.model.objects import Pod
 from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.model.report import Confidence, Severity
 
@@ -49,17 +51,9 @@ class IdentityLabel(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        pod, recorded = case.peer_pod, case.peer.identity_labels
-        if case.context.dialect is not Dialect.CILIUM or pod is None or not recorded or case.end is None:
+        if case.context.dialect is not Dialect.CILIUM or case.end is None:
             return
-        if pod.labels_before:
-            return
-        # Of most pods few labels are left out, the same for all that their identity refuses.
-        key = (IdentityLabel, recorded, id(pod))
-        known = case.context.texts
-        if key not in known:
-            known[key] = _left_out(pod, {key for key, _ in recorded})
-        left_out: frozenset[tuple[str, str]] = known[key]
+        left_out = _left_out(case.context, case.peer)
         if not left_out:
             return
         rules: dict[tuple[PolicyRef, str], None] = {(rule.policy, rule.rule): None for rule in case.nearest}
@@ -85,8 +79,14 @@ class IdentityLabel(Rule):
             return
 
 
-def _left_out(pod: Pod, identity: set[str]) -> frozenset[tuple[str, str]]:
+@once
+def _left_out(context: Context, end: Endpoint) -> frozenset[tuple[str, str]]:
     """Labels of a pod that its identity does not hold; none where the record has no labels of Kubernetes."""
+    del context
+    pod = end.pod
+    if pod is None or pod.host_network or pod.labels_before:
+        return frozenset()
+    identity = {key for key, _ in end.identity_labels or ()}
     if not any(key.startswith(_PREFIX) for key in identity):
         return frozenset()
     return frozenset(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import rule_at
 from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect, NearestRule
 from flowdiag.model.report import Confidence, Severity
@@ -56,9 +58,9 @@ class OtherCluster(Rule):
         """See `Rule.diagnose`."""
         if case.context.dialect is not Dialect.CILIUM or not case.default_denied:
             return
-        theirs = _cluster(case.peer.identity_labels)
+        theirs = _cluster(case.context, case.peer)
         ours = case.context.snapshot.config.get("cilium.cluster-name") or _cluster(
-            case.enforcer.identity_labels
+            case.context, case.enforcer
         )
         if theirs is None or ours is None or theirs == ours:
             return
@@ -88,9 +90,10 @@ class OtherCluster(Rule):
         )
 
 
-@lru_cache(maxsize=65536)
-def _cluster(labels: tuple[tuple[str, str], ...] | None) -> str | None:
-    for key, value in labels or ():
+@once
+def _cluster(context: Context, end: Endpoint) -> str | None:
+    del context
+    for key, value in end.identity_labels or ():
         if key.removeprefix("k8s:") == _LABEL:
             return value
     return None

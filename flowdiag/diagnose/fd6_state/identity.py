@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Peer
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod
@@ -63,20 +66,10 @@ class WrongIdentity(Rule):
             return
         pairs = ((case.flow.distinct.src, case.flow.src), (case.flow.distinct.dst, case.flow.dst))
         for peer, end in pairs:
-            # A number alone is resolved through CiliumIdentity and CiliumEndpoint objects.
-            carried = peer.labels or end.identity_labels
-            pod = self._owner(case, peer, carried)
-            if pod is None:
+            mistaken = _mistaken_pod(case.context, end, peer)
+            if mistaken is None or not _was_there(case, mistaken[0]):
                 continue
-            # Records have few identities of a pod; which of them are its own is looked at once.
-            key = (WrongIdentity, peer.entity, carried, id(pod))
-            known = case.context.texts
-            if key not in known:
-                known[key] = _mistaken(peer.entity, dict(carried or ()), pod)
-            mistaken: tuple[str, Confidence] | None = known[key]
-            if mistaken is None:
-                continue
-            taken, most = mistaken
+            pod, taken, most = mistaken
             name = f"{pod.namespace}/{pod.name}"
             agent = heard(case, *_SAID)
             yield self.finding(
@@ -93,19 +86,28 @@ class WrongIdentity(Rule):
             )
             return
 
-    @staticmethod
-    def _owner(case: Case, peer: Peer, labels: tuple[tuple[str, str], ...] | None) -> Pod | None:
-        if peer.pod is not None and not labels:
-            return None
-        first = case.flow.first
-        if first is None or case.flow.ambiguous:
-            return None
-        owners = case.context.pods_at(peer.ip)
-        if len(owners) != 1:
-            return None
-        pod = owners[0]
-        begun = pod.started if pod.started is not None else pod.created
-        return pod if begun is not None and begun <= first else None
+
+@once
+def _mistaken_pod(context: Context, end: Endpoint, peer: Peer) -> tuple[Pod, str, Confidence] | None:
+    """The one pod that has the end's address now, for whom the record has it, and how sure that is at most."""
+    # A number alone is resolved through CiliumIdentity and CiliumEndpoint objects.
+    carried = peer.labels or end.identity_labels
+    if peer.pod is not None and not carried:
+        return None
+    owners = context.pods_at(peer.ip)
+    if len(owners) != 1:
+        return None
+    mistaken = _mistaken(peer.entity, dict(carried or ()), owners[0])
+    return None if mistaken is None else (owners[0], *mistaken)
+
+
+def _was_there(case: Case, pod: Pod) -> bool:
+    """Whether the address was the pod's already when it was refused."""
+    first = case.flow.first
+    if first is None or case.flow.ambiguous:
+        return False
+    begun = pod.started if pod.started is not None else pod.created
+    return begun is not None and begun <= first
 
 
 def _mistaken(entity: str | None, labels: dict[str, str], pod: Pod) -> tuple[str, Confidence] | None:
