@@ -31,6 +31,7 @@ from flowdiag.ingest.fold import take
 from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
 from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.server import worker_context
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import Report, ReportWarning
 from flowdiag.model.tally import InputSummary
@@ -244,10 +245,7 @@ class Watch:
             return
         self._reported = self._tally.records
         if self._pool is None:
-            import multiprocessing
-
-            context = multiprocessing.get_context("forkserver")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_in_the_background)
+            self._pool = ProcessPoolExecutor(1, mp_context=worker_context(), initializer=_in_the_background)
         try:
             copy = self._copied()
         except OSError as error:

@@ -13,6 +13,7 @@ import importlib
 import os
 import signal
 import sys
+from types import FrameType
 from typing import Any
 
 import click
@@ -44,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("schema", "Print a JSON Schema of what flowdiag writes."),
 }
 """Command name to (module in `flowdiag.cli`, one-line help)."""
+
+
+_WRITE_AS_THEY_GO = frozenset({"audit", "collect", "events", "probe", "watch"})
+"""Commands that may have printed or kept something, or changed a cluster, before their report is made."""
 
 
 class _LazyGroup(click.Group):
@@ -95,10 +100,17 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with the contract's codes."""
     program = os.path.basename(sys.argv[0]) if sys.argv else "flowdiag"  # noqa: PTH119 - pathlib costs start-up
     name = "kubectl flowdiag" if program.startswith("kubectl-") else "flowdiag"
-    # A job that is stopped leaves no bundle and no key of a kubeconfig behind, no more than an interrupt does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _open_standard_streams()
-    code = _run(args, name)
+    try:
+        # A job that is stopped leaves no bundle and no key of a kubeconfig behind, no more than an interrupt does.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
+        _open_standard_streams()
+        code = _run(args, name)
+    except KeyboardInterrupt as error:
+        code = _interrupted(error, args)
+    # What is left is to give standard output to a reader that may not read.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     # All of it ends here: to look for cycles among some million objects first takes a quarter of a second.
     gc.freeze()
     sys.exit(code)
@@ -113,9 +125,8 @@ def _run(args: list[str] | None, name: str) -> int:
     except click.ClickException as error:
         error.show()
         return exit_codes.USAGE
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return exit_codes.INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _interrupted(error, args)
     except BrokenPipeError:
         return _reader_gone()
     except SystemExit:
@@ -126,6 +137,23 @@ def _run(args: list[str] | None, name: str) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever is left is an internal error
         return _failed(error)
     return result if isinstance(result, int) else exit_codes.DONE
+
+
+def _interrupted(error: BaseException, args: list[str] | None) -> int:
+    """Say so, and what was written by then: an interrupt within writing knows it, before it nothing was but by a few commands."""
+    cause = error.__cause__ if isinstance(error, click.Abort) else error
+    words = sys.argv[1:] if args is None else args
+    told = "; ".join(str(one) for one in cause.args) if cause is not None else ""
+    if not told and not _WRITE_AS_THEY_GO.intersection(words[:1]):
+        told = "nothing was written"
+    click.echo(f"interrupted; {told}" if told else "interrupted", err=True)
+    return exit_codes.INTERRUPTED
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """All is done but for the last bytes."""
+    del number, frame
+    os._exit(exit_codes.INTERRUPTED)
 
 
 def _open_standard_streams() -> None:

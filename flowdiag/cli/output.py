@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -167,23 +168,36 @@ def write_report(
         tell(f"writing {name}")
         return reporter(name).render(report, options)
 
-    failed = write_each(files, rendered, [one.path for one in report.inputs])
-    try:
-        text = rendered(stdout)
-        if isinstance(text, bytes) and sys.stdout.isatty():
-            raise _not_for_terminals(stdout)
-    except FlowdiagError as error:
-        tell(None)
-        failed.append(error)
-    else:
-        tell(None)
-        if isinstance(text, bytes):
-            sys.stdout.buffer.write(text)
-        elif pager and stdout == "terminal":
-            click.echo_via_pager(text)
+    written: list[str] = []
+    with _telling(written):
+        failed = write_each(files, rendered, [one.path for one in report.inputs], written)
+        try:
+            text = rendered(stdout)
+            if isinstance(text, bytes) and sys.stdout.isatty():
+                raise _not_for_terminals(stdout)
+        except FlowdiagError as error:
+            tell(None)
+            failed.append(error)
         else:
-            click.echo(text, nl=not text.endswith("\n"), color=True)
+            tell(None)
+            written.append("a part of standard output")
+            if isinstance(text, bytes):
+                sys.stdout.buffer.write(text)
+            elif pager and stdout == "terminal":
+                click.echo_via_pager(text)
+            else:
+                click.echo(text, nl=not text.endswith("\n"), color=True)
     raise_failed(failed)
+
+
+@contextmanager
+def _telling(written: list[str]) -> Iterator[None]:
+    """Let an interrupt know what was written by then."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        told = [f"written by then: {', '.join(written)}"] if written else []
+        raise KeyboardInterrupt(*told) from error
 
 
 def write_files(report: Report, files: dict[str, list[str]], options: Options) -> None:
@@ -197,7 +211,10 @@ def write_files(report: Report, files: dict[str, list[str]], options: Options) -
 
 
 def write_each(
-    files: dict[str, list[str]], rendered: Callable[[str], str | bytes], inputs: Sequence[str] = ()
+    files: dict[str, list[str]],
+    rendered: Callable[[str], str | bytes],
+    inputs: Sequence[str] = (),
+    written: list[str] | None = None,
 ) -> list[FlowdiagError]:
     """Write all files that can be written, and return what kept the others from it.
 
@@ -205,6 +222,7 @@ def write_each(
         files: the files of each format.
         rendered: makes a format.
         inputs: what was read, found in folders too.
+        written: grows by each file that is there.
     """
     failed: list[FlowdiagError] = []
     for name, paths in files.items():
@@ -217,6 +235,8 @@ def write_each(
             try:
                 check_no_input(path, inputs)
                 write_file(path, content)
+                if written is not None:
+                    written.append(path)
             except FlowdiagError as error:
                 failed.append(error)
     return failed

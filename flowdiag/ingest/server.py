@@ -7,16 +7,20 @@ these seem to be worth workers.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["SERIAL_BYTES", "cores", "expect_workers", "worker_context"]
+__all__ = ["SERIAL_BYTES", "cores", "expect_workers", "uninterrupted", "worker_context"]
 
 SERIAL_BYTES = 200 << 20
 """Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
 
 _SHARED = "flowdiag.ingest.worker"
 """The module that workers share, with all that it needs."""
+_LONGEST_FOLDER = 70
+"""Bytes: of 107 that Linux and 103 that macOS let a socket's path have, multiprocessing takes 32."""
 _PACKED = (".bz2", ".gz", ".tar", ".tgz", ".xz", ".zip", ".zst")
 """Names of files that one process has to unpack, as far as names tell."""
 
@@ -38,19 +42,36 @@ def expect_workers(
     for size in _sizes(paths):
         seen += size
         if seen >= SERIAL_BYTES:
-            from multiprocessing.forkserver import ensure_running
+            if worker_context(program).get_start_method() == "forkserver":
+                from multiprocessing.forkserver import ensure_running
 
-            worker_context(program)
-            ensure_running()
+                with uninterrupted():
+                    ensure_running()
             return
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold interrupts back; processes that are begun here are never interrupted, whoever ends this one ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def worker_context(program: Sequence[str] = ()) -> Any:
     """Where processes come from; what they share is settled when the first asks."""
     import multiprocessing
+    from tempfile import gettempdir
 
-    # Workers start clean: the caller may have threads, which a fork would not survive.
-    context: Any = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    # Workers start clean: the caller may have threads, which a fork would not survive.  The server is asked by a socket
+    # in the folder for temporary files, and a socket's path is short.
+    served = os.name == "posix" and len(os.fsencode(gettempdir())) <= _LONGEST_FOLDER
+    context: Any = multiprocessing.get_context("forkserver" if served else "spawn")
     context.set_forkserver_preload([*program, _SHARED])
     return context
 

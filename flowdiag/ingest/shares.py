@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.server import worker_context
+from flowdiag.ingest.server import uninterrupted, worker_context
 
 if TYPE_CHECKING:
     from flowdiag.tally import Tally
@@ -130,8 +130,9 @@ class _Team:
                 path = self._folder / str(next(self._files))
                 given = (dict(os.environ), path, list(self._parts), job, place, taken, at, done)
                 process = context.Process(target=_begin, args=given, daemon=True)
-                process.start()
-                running[process.sentinel] = (process, place, path)
+                with uninterrupted():
+                    process.start()
+                    running[process.sentinel] = (process, place, path)
             if meanwhile is not None:
                 meanwhile()
             while running:
