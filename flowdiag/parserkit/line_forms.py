@@ -246,9 +246,8 @@ class _Folding:
                         settled.ports.add(port)
                 if wanted:
                     raw = self.raw(place, head) if more_lines else self.lines[place]
-                    kept.settled = sink.keep(
-                        lane, at if at >= 0 else None, port if client else None, line, raw
-                    )
+                    sink.keep(lane, at if at >= 0 else None, port if client else None, line, raw)
+                    kept.settled = sink.settled(lane)
         if not joined and (waiting >= 0 or not data.endswith(b"\n")):
             behind = index if more_places else matches
             self.read(waiting if waiting >= 0 else behind, len(self.lines))

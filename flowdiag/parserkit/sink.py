@@ -249,14 +249,12 @@ class FlowSink(Protocol):
         """Add DNS names of the ends and policies that records of this lane carried."""
         ...
 
-    def keep(
-        self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes
-    ) -> Settled | None:
-        """Note the client's port and perhaps an example of a refused record that was counted.
+    def keep(self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
+        """Note the client's port and perhaps an example of a refused record that was counted."""
+        ...
 
-        Returns:
-            Which records of this lane need not be kept from now on; ``None`` while all are to be.
-        """
+    def settled(self, lane: Lane) -> Settled | None:
+        """Which refused records of a lane need not be kept from now on; ``None`` while all are to be."""
         ...
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:

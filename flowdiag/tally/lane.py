@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
+from sys import intern
 
 from msgspec import Struct
 
@@ -88,7 +90,8 @@ class FlowLane:
         self.extra = 0
         """Weights beyond one a record."""
         self.time_rank = 0
-        self.source_ports: set[int] | None = None
+        self.source_ports: array[int] | set[int] | None = None
+        """A set where `settled` lent it, or one is no port; else as few bytes as they are."""
         self.examples: list[StoredExample] | None = None
         self.src_names: set[str] | None = None
         self.dst_names: set[str] | None = None
@@ -120,11 +123,17 @@ class FlowLane:
         """Remember a client's port: the smallest stay."""
         ports = self.source_ports
         if ports is None:
-            self.source_ports = {port}
+            ports = self.source_ports = array("H")
+        if port in ports:
             return
-        ports.add(port)
+        if isinstance(ports, set):
+            ports.add(port)
+        elif 0 <= port < _ABOVE_PORTS:
+            ports.append(port)
+        else:
+            ports = self.source_ports = {*ports, port}
         if len(ports) > 4 * self._limits.source_ports:
-            ports.intersection_update(sorted(ports)[: self._limits.source_ports])
+            self._bound_ports(ports)
 
     def wants_example(self, at: int) -> bool:
         """Whether a record of this time may be among the smallest."""
@@ -147,8 +156,8 @@ class FlowLane:
         if examples is None or len(examples) < self._limits.examples:
             return None
         last, most = examples[-1], self._limits.source_ports
-        if ports is None:
-            ports = self.source_ports = set()
+        if not isinstance(ports, set):
+            ports = self.source_ports = set(ports or ())
         # A record without a client's port has one above all of them.
         highest = sorted(ports)[most - 1] if len(ports) >= most else _ABOVE_PORTS
         # The record that fills them up is kept, as from then on the highest counts.
@@ -315,7 +324,8 @@ class FlowLane:
             self._add_ports(facts.source_ports)
         for at, name, line, shelf, place in facts.examples:
             text = Text(shelves[shelf], place) if shelf >= 0 else NO_TEXT
-            self.note_example(StoredExample(at, name, line, text))
+            # One string for all: it comes with every example.
+            self.note_example(StoredExample(at, intern(name), line, text))
         if facts.src_names or facts.dst_names:
             self.note_names(tuple(facts.src_names), tuple(facts.dst_names))
         if facts.policies:
@@ -326,13 +336,20 @@ class FlowLane:
             self.sketch.absorb(Sketch.of(facts.ports, facts.peers or []))
 
     def _add_ports(self, ports: Iterable[int]) -> None:
+        for port in ports:
+            self.note_port(port)
         mine = self.source_ports
-        if mine is None:
-            mine = self.source_ports = set()
-        # In place, as `settled` lends it.
-        mine.update(ports)
-        if len(mine) > self._limits.source_ports:
-            mine.intersection_update(sorted(mine)[: self._limits.source_ports])
+        if mine is not None and len(mine) > self._limits.source_ports:
+            self._bound_ports(mine)
+
+    def _bound_ports(self, ports: array[int] | set[int]) -> None:
+        """Keep the smallest."""
+        least = sorted(ports)[: self._limits.source_ports]
+        if isinstance(ports, set):
+            # In place, as `settled` lends it.
+            ports.intersection_update(least)
+        else:
+            self.source_ports = array("H", least)
 
 
 def smallest(names: set[str], most: int) -> set[str]:

@@ -95,14 +95,14 @@ class BoundSink:
             if policies:
                 lane.note_policies(policies)
 
-    def keep(
-        self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes
-    ) -> Settled | None:
+    def keep(self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
         """Source port and example of a refused record."""
-        if not isinstance(lane, FlowLane):
-            return None
-        self._tally.keep(lane, at, source_port, self._input, line, raw)
-        return lane.settled()
+        if isinstance(lane, FlowLane):
+            self._tally.keep(lane, at, source_port, self._input, line, raw)
+
+    def settled(self, lane: Lane) -> Settled | None:
+        """What of refused records need not be kept."""
+        return lane.settled() if isinstance(lane, FlowLane) else None
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
         """A DNS answer."""

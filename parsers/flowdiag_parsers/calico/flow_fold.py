@@ -227,7 +227,8 @@ def _fold_whisker(block: Block, context: ParseContext, sink: FlowSink, read: _Re
                 or (at == settled.at and (line < settled.line or settled.input != name))
             ):
                 lines = lines or cut_lines(block.data)
-                kept.settled = sink.keep(lane, at, None, line, lines[index])
+                sink.keep(lane, at, None, line, lines[index])
+                kept.settled = sink.settled(lane)
     if records:
         sink.seen(records, first, last)
     return True
