@@ -246,7 +246,8 @@ class Tally:
             self._overflow = Overflow(smaller)
             self._memos.clear()
         lanes = len(self.table.lanes) + len(self.table.columns)
-        self._look_at = lanes + max(_ROOM, lanes // 2)
+        # Few are looked at as often as they double: what comes for sorting is small, and most tables are never full.
+        self._look_at = lanes + max(_ROOM, min(lanes, 4 * _ROOM), lanes // 2)
         self._restock()
 
     def _restock(self) -> None:
