@@ -12,6 +12,7 @@ import multiprocessing
 import resource
 import sys
 import time
+from functools import lru_cache
 
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.tally import Tally
@@ -34,8 +35,12 @@ RECORDS = {"scan": 65_535 * 1_000, "spread": SPREAD * 350, "outside": 1_000_000,
 
 def stamp(number):
     """A hundred records a second."""
-    at = time.gmtime(START + number // 100)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", at), number % 100 * 10_000_000
+    return second(number // 100), number % 100 * 10_000_000
+
+
+@lru_cache(maxsize=2)
+def second(number):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(START + number))
 
 
 def tcp(port):
@@ -56,9 +61,16 @@ def spread(number):
 
 def probe(pod, port, number):
     """A refused SYN of a pod to one address."""
+    return probes(pod) % (*stamp(number), port + 1)
+
+
+@lru_cache(maxsize=2)
+def probes(pod):
+    """All but time and port."""
     more = '"drop_reason_desc":"POLICY_DENIED",'
     ends = (f"10.1.{pod // 250}.{pod % 250 + 1}", "10.2.0.1")
-    return LINE % (*stamp(number), "DROPPED", *ends, tcp(port + 1), POD % pod, POD % 9999, "L3_L4", 1, more)
+    line = LINE.replace("%s.%09dZ", "%%s.%%09dZ", 1)
+    return line % ("DROPPED", *ends, tcp("%d"), POD % pod, POD % 9999, "L3_L4", 1, more)
 
 
 def outside(number):
