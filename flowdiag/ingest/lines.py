@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from flowdiag.ingest.reading import Readable
+from flowdiag.parserkit import native
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["READ_BYTES", "Run", "count_newlines", "runs"]
@@ -28,6 +29,9 @@ class Run(NamedTuple):
 def count_newlines(data: bytes, start: int = 0, end: int | None = None) -> int:
     """Newlines in `data` or a part of it; for long lines searching is faster than counting byte by byte."""
     stop = len(data) if end is None else end
+    compiled = native()
+    if compiled is not None:
+        return compiled.newlines(data, start, stop)
     at = data.find(b"\n", start, stop)
     if at - start < _LONG_LINE:
         return data.count(b"\n", start, stop)

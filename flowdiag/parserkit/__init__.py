@@ -34,6 +34,7 @@ from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
 from flowdiag.parserkit.line_form import GROUPS, NOTHING, LineForm, Reading, Record
 from flowdiag.parserkit.line_forms import fold_forms
 from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
+from flowdiag.parserkit.native import native
 from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protocol_name
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
 from flowdiag.parserkit.protocol import Parser
@@ -120,6 +121,7 @@ __all__ = [
     "lane_of",
     "looks_like_reply",
     "named_peer",
+    "native",
     "object_of",
     "parse_rfc3339",
     "part_of",

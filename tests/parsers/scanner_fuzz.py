@@ -135,6 +135,36 @@ def changed(line, chance):
     return bytes(new)
 
 
+def search(chance, wanted):
+    """Lines by marks, and newlines, as Python finds them; marks at all places, the ends of the data too."""
+    for _ in range(wanted):
+        letters = chance.choice([b"ab_\n", b'"DROPE_x\n', b"a"])
+        data = bytes(chance.choice(letters) for _ in range(chance.choice((0, 1, 9, 255, 300, 1_100))))
+        marks = tuple(
+            bytes(chance.choice(letters) for _ in range(chance.choice((1, 2, 3, 9, 256))))
+            for _ in range(chance.choice((0, 1, 5, 32)))
+        )
+        if marks and chance.random() < 0.3:
+            at = chance.randrange(len(data) + 1)
+            data = data[:at] + marks[0] + chance.choice((b"", b"\n", data[at:]))
+        wanted_rows, begin = [], 0
+        for number, line in enumerate(data.splitlines(keepends=True)):
+            # A mark may hold a newline: then it counts for the line that it begins in.
+            if any(data.find(mark, begin, begin + len(line) + len(mark) - 1) >= 0 for mark in marks):
+                wanted_rows += (begin, begin + len(line), number)
+            begin += len(line)
+        found = memoryview(flowdiag_native.lines_with(data, marks)).cast("q").tolist()
+        assert found == wanted_rows, (data, marks)
+        start, stop = (chance.randrange(-2, len(data) + 3) for _ in range(2))
+        assert flowdiag_native.newlines(data, start, stop) == data[max(start, 0) : max(stop, 0)].count(b"\n")
+    for marks in ((b"",), (b"x" * 257,), (b"x",) * 33):
+        try:
+            flowdiag_native.lines_with(b"x", marks)
+        except ValueError:
+            continue
+        raise AssertionError(marks)
+
+
 def main(seed, wanted):
     chance = random.Random(seed)  # noqa: S311 - bytes to change, not secrets
     taken = 0
@@ -188,6 +218,7 @@ def main(seed, wanted):
                     taken += 1
             assert [answer[:3] for answer in columns[12]] == [one for one in answers if one[0]]
             scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
+    search(chance, wanted // 20)
     print(taken)  # noqa: T201
 
 

@@ -485,7 +485,8 @@ def test_no_byte_is_touched_that_is_not_there(tmp_path):
     if not library or not Path(library).is_absolute():
         pytest.skip("gcc with its address sanitizer is not installed here")
     sources = [
-        str(ROOT / "parsers" / "native" / name) for name in ("scanner.c", "known.c", "walk.c", "requests.c")
+        str(ROOT / "parsers" / "native" / name)
+        for name in ("scanner.c", "known.c", "walk.c", "requests.c", "search.c")
     ]
     flags = [
         "-shared",

@@ -7,18 +7,14 @@ Without it all lines are read in full.
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from os import urandom
 from typing import NamedTuple, Protocol, cast
 
 from msgspec import Raw
 
-from flowdiag.parserkit import port_kind
+from flowdiag.parserkit import native, port_kind
 
 __all__ = ["Found", "Scanner", "new_scanner", "scanned"]
-
-_INTERFACE = 5
-"""Of `flowdiag_native`; another one is not ours."""
 
 
 Answer = tuple[str, tuple[str, ...], int, int]
@@ -108,13 +104,10 @@ def _by_column(rows: bytes, width: int) -> Rows:
 
 def new_scanner() -> Scanner | None:
     """One that knows nothing yet; ``None`` where none is installed."""
-    try:
-        native = import_module("flowdiag_native")
-    except ImportError:
+    module = native()
+    if module is None:
         return None
-    if getattr(native, "INTERFACE", None) != _INTERFACE:
-        return None
-    return cast("Scanner", native.Scanner(_port_classes(), int.from_bytes(urandom(8), "little")))
+    return cast("Scanner", module.Scanner(_port_classes(), int.from_bytes(urandom(8), "little")))
 
 
 @cache
