@@ -17,7 +17,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule, PolicyRef
 from flowdiag.policy import PolicySet, compile_policies
 
-__all__ = ["compiled", "compiled_steps", "propose"]
+__all__ = ["compiled", "compiled_steps", "opening", "propose", "spaces_near"]
 
 
 def propose(
@@ -45,23 +45,37 @@ def propose(
     Returns:
         A proposal whose proof held, or ``None``.
     """
-    if case.port is None or case.protocol not in ("TCP", "UDP", "SCTP") or case.not_policy or case.audited:
-        return None
-    if case.decision is None or case.decision.allowed is not False:
-        return None
-    now = _ask(case, policies, nearest=True)
-    if now.allowed is not False:
-        return None
-    for edits in _plans(case, policies, now, ip_block_pods, lead, within):
-        steps = compiled_steps(case, policies, edits, ip_block_pods)
-        if _ask(case, steps.sets[-1]).allowed is not True:
-            continue
+    for edits, steps in opening(case, policies, ip_block_pods, lead, within):
         opened = blast_radius(steps, edits, ends)
         if opened is None:
             continue
         summary = "; ".join(edit.summary for edit in edits) + "."
         return Proposal(summary=summary, edits=edits, case=case, steps=steps, opened=opened)
     return None
+
+
+def opening(
+    case: Case,
+    policies: PolicySet,
+    ip_block_pods: IpBlockPods,
+    lead: NearestRule | None = None,
+    within: AbstractSet[PolicyRef] | None = None,
+) -> Iterator[tuple[tuple[AnyEdit, ...], Steps]]:
+    """Give changes after which the refused connection passes, smallest first, whatever else they do; as `propose`.
+
+    Of `policies` only those of the namespaces that the edits and the case's ends are in are asked.
+    """
+    if case.port is None or case.protocol not in ("TCP", "UDP", "SCTP") or case.not_policy or case.audited:
+        return
+    if case.decision is None or case.decision.allowed is not False:
+        return
+    now = _ask(case, policies, nearest=True)
+    if now.allowed is not False:
+        return
+    for edits in _plans(case, policies, now, ip_block_pods, lead, within):
+        steps = compiled_steps(case, policies, edits, ip_block_pods)
+        if _ask(case, steps.sets[-1]).allowed is True:
+            yield edits, steps
 
 
 def _plans(
@@ -152,17 +166,20 @@ def compiled_steps(
     case: Case, policies: PolicySet, edits: Sequence[AnyEdit], ip_block_pods: IpBlockPods
 ) -> Steps:
     """Compile the policies with the edits: of the namespaces that these and the case's ends are of, if that will do."""
-    spaces: set[str | None] | None
-    refs = [edit.new.ref for edit in edits if isinstance(edit, Edit)]
-    if len(refs) < len(edits) or policies.beyond.crosses or any(ref.namespace is None for ref in refs):
-        # What is no namespace's own may change what any end meets.
-        spaces = None
-    else:
-        spaces = _spaces(case) | {ref.namespace for ref in refs}
+    spaces = spaces_near(case, policies, edits)
     edited = (
         compiled(policies, edits[:number], ip_block_pods, near=spaces) for number in range(1, len(edits) + 1)
     )
     return Steps((policies, *edited), None if spaces is None else frozenset(filter(None, spaces)))
+
+
+def spaces_near(case: Case, policies: PolicySet, edits: Sequence[AnyEdit]) -> set[str | None] | None:
+    """The namespaces of which policies can decide at the case's ends once the edits are made; ``None`` for all."""
+    refs = [edit.new.ref for edit in edits if isinstance(edit, Edit)]
+    if len(refs) < len(edits) or policies.beyond.crosses or any(ref.namespace is None for ref in refs):
+        # What is no namespace's own may change what any end meets.
+        return None
+    return _spaces(case) | {ref.namespace for ref in refs}
 
 
 def _spaces(case: Case) -> set[str | None]:

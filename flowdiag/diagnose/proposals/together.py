@@ -15,7 +15,7 @@ from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.proposals.proof import Ends, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
-from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose
+from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, opening, propose, spaces_near
 from flowdiag.model.policy import IpBlockPods
 from flowdiag.policy import PolicySet
 
@@ -48,13 +48,17 @@ def for_every(
         return first
     edits = first.edits
     for case in failing.values():
-        now = compiled(policies, edits, ip_block_pods)
-        if now.evaluate(
+        near = spaces_near(case, policies, edits)
+        around = compiled(policies, edits, ip_block_pods, near)
+        if around.evaluate(
             case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False
         ).allowed:  # an edit for one before serves it too
             continue
-        seen = Case(case.context.edited(now.snapshot), case.flow, case.decision, case.at)
-        more = propose(seen, now, ends, ip_block_pods=ip_block_pods, within=touched)
+        # Most need objects of their own, as the policies around them show; all are compiled only for a proof.
+        if not any(True for _ in opening(_after(case, around), around, ip_block_pods, within=touched)):
+            return first
+        now = compiled(policies, edits, ip_block_pods) if near is not None else around
+        more = propose(_after(case, now), now, ends, ip_block_pods=ip_block_pods, within=touched)
         if more is None:
             return first
         edits = _summed(edits, more.edits)
@@ -66,6 +70,11 @@ def for_every(
         return first
     summary = "; ".join(edit.summary for edit in edits) + "."
     return Proposal(summary=summary, edits=edits, case=first.case, steps=steps, opened=opened)
+
+
+def _after(case: Case, now: PolicySet) -> Case:
+    """The case as it would be met by edited policies."""
+    return Case(case.context.edited(now.snapshot), case.flow, case.decision, case.at)
 
 
 def _summed(edits: Sequence[AnyEdit], more: Sequence[AnyEdit]) -> tuple[AnyEdit, ...]:
