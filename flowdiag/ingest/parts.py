@@ -149,7 +149,12 @@ def settled(part: Part) -> Part | None:
     parser = parser_named(part.parser)
     with open_raw(part.source.path) as stream:
         _, mark = encoding_of(stream.read(4))
-        start = part.start if part.start <= mark else _record_boundary(stream, part.start, part, parser)
+        start = part.start
+        if start > mark:
+            start = _record_boundary(stream, start, part, parser, until=part.end)
+        if part.end is not None and start >= part.end:
+            # Of a line through many parts all but its own would look for its end, each through all of it.
+            return None
         end = None if part.end is None else _record_boundary(stream, part.end, part, parser)
     if start >= (part.source.size if end is None else end):
         return None
@@ -174,27 +179,33 @@ def _open_end(end: int | None, source: Source) -> int | None:
     return None if end is None or end >= source.size else end
 
 
-def _record_boundary(stream: BinaryIO, target: int, whole: Part, parser: Any) -> int:
-    """The first byte from `target` on at which a record starts."""
+def _record_boundary(
+    stream: BinaryIO, target: int, whole: Part, parser: Any, *, until: int | None = None
+) -> int:
+    """The first byte from `target` on at which a record starts; some place from `until` on where none does before."""
     stream.seek(target - 1)
-    _skip_line(stream)
+    _skip_line(stream, until)
     starts = getattr(parser, "record_start", None)
     if starts is None:
         return stream.tell()
     peeler = Peeler(whole.stack, whole.context())
     for _ in range(_MAX_RECORD_LINES):
         at = stream.tell()
+        if until is not None and at >= until:
+            return at
         line = stream.readline(MAX_LINE_BYTES)
         if not line or starts(peeler.peel(line, 1).data.rstrip(b"\r\n")):
             return at
         if not line.endswith(b"\n"):
-            _skip_line(stream)
+            _skip_line(stream, until)
     return stream.tell()
 
 
-def _skip_line(stream: BinaryIO) -> None:
+def _skip_line(stream: BinaryIO, until: int | None) -> None:
+    """Behind the line's end, or `until` if that comes first."""
     while (piece := stream.readline(MAX_LINE_BYTES)) and not piece.endswith(b"\n"):
-        pass
+        if until is not None and stream.tell() >= until:
+            return
 
 
 def lines_in(part: Part) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, shares, worker
+from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, parts, shares, worker
 from flowdiag.ingest.execute import run
 from flowdiag.ingest.fold import fold_into
 from flowdiag.ingest.parts import Part, parts_of, settled
@@ -215,6 +216,30 @@ def test_loose_parts_share_out_every_byte_once(one, part_bytes, tmp_path_factory
         assert all(data[start:].lstrip().startswith(b"TIMESTAMP: ") for start in starts[1:])
     else:
         assert all(data[start - 1 : start] == b"\n" for start in starts[1:])
+
+
+def test_a_line_through_many_parts_is_looked_through_once(tmp_path, monkeypatch):
+    """Only the part that it begins in looks for its end; the others see at their own end that nothing begins in them."""
+    long = 64 << 20
+    data = b"a\n" + b"x" * long + b"\nb\n"
+    (tmp_path / "0.log").write_bytes(data)
+    with Gathered([str(tmp_path / "0.log")]) as gathered:
+        (source,) = gathered.sources
+    one = Detection(source=source, kind=InputKind.EVIDENCE, parser="hubble-compact")
+    cut = list(parts_of(one, ReadOptions(year=2026), 4 << 20, loose=True))
+    read = []
+
+    class Counting(io.BufferedReader):
+        def readline(self, size=-1, /):
+            line = super().readline(size)
+            read.append(len(line))
+            return line
+
+    monkeypatch.setattr(parts, "open_raw", lambda path: Counting(io.FileIO(path)))
+    found = [part for part in map(settled, cut) if part is not None]
+
+    assert [(part.start, part.end) for part in found] == [(0, len(data) - 2), (len(data) - 2, None)]
+    assert sum(read) < 3 * long
 
 
 @given(data=st.data())
