@@ -6,7 +6,7 @@ unknown is ``None``, and the JSON Schema is generated from these types.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from flowdiag.model.event import ObjectRef
 from flowdiag.model.problem import (
@@ -43,7 +43,9 @@ __all__ = [
     "Input",
     "NearestRuleView",
     "NotPolicy",
+    "Outside",
     "ParserInfo",
+    "Plot",
     "PolicyView",
     "Problem",
     "ProblemChange",
@@ -191,6 +193,23 @@ class Buckets(Struct, frozen=True):
     counts: BucketCounts
 
 
+class Outside(Struct, frozen=True, kw_only=True):
+    """Records that lie far from all others: when the first and the last of them begin, and how many there are."""
+
+    first: str
+    last: str
+    count: int
+
+
+class Plot(Struct, frozen=True, kw_only=True):
+    """What plots show where stray records would leave an incident one bar of `Report.buckets`."""
+
+    buckets: Buckets
+    """The part where the denials are."""
+    outside: tuple[Outside, ...]
+    """What is refused or allowed outside of it."""
+
+
 class Change(Struct, frozen=True, kw_only=True):
     """Something that changed in the cluster."""
 
@@ -255,3 +274,5 @@ class Report(Struct, frozen=True, kw_only=True):
     policies: tuple[PolicyView, ...]
     not_policy: tuple[NotPolicy, ...]
     warnings: tuple[ReportWarning, ...]
+    plot: Plot | UnsetType = UNSET
+    """Left out where `buckets` is what plots show."""

@@ -18,6 +18,7 @@ from flowdiag.model.report import (
 from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.names import object_text
+from flowdiag.report.plotted import outside_text
 from flowdiag.report.times import Clock, delta_text
 
 __all__ = [
@@ -194,6 +195,7 @@ def cut_off(report: Report, clock: Clock) -> list[str]:
         sentences.append("no cluster objects were read: policies could not be replayed")
     if report.totals.allowed is None:
         sentences.append("allowed traffic was not read: whether a connection worked before is unknown")
+    sentences.extend(outside_text(report, clock))
     years = [item.path for item in report.inputs if item.year_inferred]
     if years:
         more = f" and {plural(len(years) - 1, 'other')}" if len(years) > 1 else ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from flowdiag.model.report import Problem, Report
-from flowdiag.model.time import NS
+from flowdiag.model.time import NS, rfc3339
 from flowdiag.report.escape import cells, middle, visible
 from flowdiag.report.names import object_text
+from flowdiag.report.plotted import plotted
 from flowdiag.report.screen import Screen
 from flowdiag.report.sparkline import axis_of, column_of, gap_columns, narrowed, sparkline
 from flowdiag.report.times import MONTHS_S, day_and_clock, ticks
@@ -23,13 +24,15 @@ def spark(screen: Screen, report: Report, problem: Problem) -> None:
 
     Nothing where no record has a time, or where all of it is one bar of whole days: the line above says when it was.
     """
-    buckets = report.buckets
+    part = plotted(report)
+    buckets = part.buckets
     row = buckets.counts.by_problem.get(problem.id)
     if not row or buckets.start is None or not any(row):
         return
     long = len(row) * (buckets.width_s or 0) >= MONTHS_S
     start = _axis_label(screen, buckets.start, long=long)
-    end = _axis_label(screen, report.window.until, long=long) if report.window.until else ""
+    until = report.window.until if part is report else _end(part)
+    end = _axis_label(screen, until, long=long) if until else ""
     lead = f"{' ' * _INDENT}{visible(start, 12)}  "
     narrow, step = narrowed(row, min(screen.width - cells(lead) - 8, 80))
     axis = axis_of(buckets.start, buckets.width_s, len(narrow), step)
@@ -56,6 +59,15 @@ def spark(screen: Screen, report: Report, problem: Problem) -> None:
         unknown = "" if beside else unknown
     if unknown:
         screen.literal(f"{' ' * cells(lead)}{unknown.strip()}", "dim")
+
+
+def _end(report: Report) -> str | None:
+    """The end of the bars, or of the evidence where that ends before them."""
+    until, start = ticks(report.window.until), ticks(report.buckets.start)
+    if until is None or start is None:
+        return report.window.until
+    bars = start + int((report.buckets.width_s or 0) * NS) * len(report.buckets.counts.denied)
+    return rfc3339(min(until, bars))
 
 
 def _axis_label(screen: Screen, moment: str, *, long: bool) -> str:

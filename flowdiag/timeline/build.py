@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from flowdiag.model.event import Verdict
@@ -13,6 +15,7 @@ from flowdiag.model.report import (
     Evidence,
     EvidenceGap,
     Input,
+    Plot,
     Problem,
     Report,
     ReportWarning,
@@ -27,6 +30,7 @@ from flowdiag.timeline.allowed import AllowedIndex
 from flowdiag.timeline.buckets import bucketize
 from flowdiag.timeline.clocks import clock_doubt
 from flowdiag.timeline.ends import EndViews
+from flowdiag.timeline.focus import focus
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.folded import Folded
 from flowdiag.timeline.group import group
@@ -104,6 +108,8 @@ def build_report(material: Material) -> Report:
             for said in connection.finding.said:
                 explained.setdefault((said.at, said.text), problems[index].id)
     denied = sum(p.count for p in ranked if p.verdict not in NOT_DENIED)
+    others = [bucket for flow in material.unattributed for bucket in flow.buckets]
+    by_node = _by_node(material)
     unattributed = sum(flow.count for flow in material.unattributed)
     return Report(
         generator=material.generator,
@@ -147,13 +153,9 @@ def build_report(material: Material) -> Report:
             explained,
         ),
         buckets=bucketize(
-            material.since,
-            material.until,
-            by_problem,
-            [bucket for flow in material.unattributed for bucket in flow.buckets],
-            material.allowed_buckets,
-            _by_node(material),
+            material.since, material.until, by_problem, others, material.allowed_buckets, by_node
         ),
+        plot=_plot(material, by_problem, others, by_node),
         changes=tuple(
             Change(at=rfc3339(c.at), kind=c.kind, object=c.object, by=c.by, text=c.text)
             for c in sorted(material.changes, key=lambda c: (c.at, c.kind, repr(c.object)))
@@ -223,6 +225,35 @@ def _unique_ids(problems: list[Problem]) -> list[Problem]:
         number = seen[problem.id]
         unique.append(problem if number == 1 else replace(problem, id=f"{problem.id}-{number}"))
     return unique
+
+
+def _plot(
+    material: Material,
+    by_problem: Mapping[str, Sequence[Bucket]],
+    others: Sequence[Bucket],
+    by_node: Mapping[str, Sequence[Bucket]],
+) -> Plot | UnsetType:
+    """The part of the time that plots are of, where that is not all of it."""
+    if material.since is None or material.until is None:
+        return UNSET
+    allowed = material.allowed_buckets
+    part = focus(
+        material.since,
+        material.until,
+        chain(*by_problem.values(), others),
+        allowed if allowed is not None else (),
+    )
+    if part is None:
+        return UNSET
+    buckets = bucketize(
+        part.since,
+        part.until,
+        {problem: list(part.of(row)) for problem, row in by_problem.items()},
+        part.of(others),
+        None if allowed is None else part.of(allowed),
+        {node: list(part.of(row)) for node, row in by_node.items()},
+    )
+    return Plot(buckets=buckets, outside=part.outside)
 
 
 def _by_node(material: Material) -> dict[str, list[Bucket]]:

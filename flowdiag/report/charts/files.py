@@ -17,6 +17,7 @@ from flowdiag.report.charts.layers import data
 from flowdiag.report.charts.timeline import timeline, timeline_text
 from flowdiag.report.escape import middle, visible
 from flowdiag.report.phrases import headline
+from flowdiag.report.plotted import outside_text, plotted
 from flowdiag.report.protocol import Options
 from flowdiag.report.spoken import spoken_report
 from flowdiag.report.times import Clock, span_text, zone_text
@@ -31,7 +32,9 @@ def _whole(report: Report, zone: tzinfo) -> dict[str, Any]:
     """Legend, timeline and lanes under each other, with a title."""
     import altair as alt
 
-    report = spoken_report(report, Clock.of(report, zone))
+    clock = Clock.of(report, zone)
+    outside = outside_text(report, clock)
+    report = spoken_report(plotted(report), clock)
     axis = time_axis(report, zone)
     if axis is None:
         raise UsageError(
@@ -42,7 +45,7 @@ def _whole(report: Report, zone: tzinfo) -> dict[str, Any]:
     when = f"{span_text(window.since, window.until, zone)} {zone_text(zone, window.since)}"
     title = alt.TitleParams(
         text=visible(f"Denied traffic: {report.cluster.name or 'cluster name unknown'}", 120),
-        subtitle=[f"{headline(report)}.", visible(when)],
+        subtitle=[f"{headline(report)}.", visible(when), *outside],
         anchor="start",
         subtitleColor=INK,
         subtitlePadding=6,
@@ -100,6 +103,7 @@ class SvgReporter:
         with unchecked():
             spec = _whole(report, options.timezone)
         svg = svg_text(spec)
+        report = plotted(report)
         axis = time_axis(report, options.timezone)
         title = escape(visible(f"Denied traffic: {headline(report)}"))
         words = escape(timeline_text(report, axis, options.timezone)) if axis is not None else ""

@@ -46,9 +46,16 @@ def lanes(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
     color = alt.Color("problem:N", scale=alt.Scale(domain=names, range=colors), legend=None)
     layers = []
     spans = [
-        {"at": axis.shown(first // 1_000_000), "until": axis.shown(last // 1_000_000), "problem": name}
+        {
+            "at": axis.shown(max(first // 1_000_000, axis.start)),
+            "until": axis.shown(min(last // 1_000_000, axis.at(axis.number))),
+            "problem": name,
+        }
         for problem, name in zip(problems, names, strict=True)
-        if (first := ticks(problem.first)) is not None and (last := ticks(problem.last)) is not None
+        if (first := ticks(problem.first)) is not None
+        and (last := ticks(problem.last)) is not None
+        and first // 1_000_000 <= axis.at(axis.number)
+        and last // 1_000_000 >= axis.start
     ]
     layers.append(
         alt.Chart(data(spans))

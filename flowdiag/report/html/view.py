@@ -23,6 +23,7 @@ from flowdiag.report.html.tables import (
 )
 from flowdiag.report.html.values import time_value
 from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off
+from flowdiag.report.plotted import plotted
 from flowdiag.report.protocol import Options
 from flowdiag.report.spoken import foreign, spoken_report
 from flowdiag.report.times import Clock, day_and_clock, duration_text, span_text, zone_text
@@ -64,7 +65,8 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         whole: the headline of the report that it was cut from, or its own.
         read: whether all of the evidence was read; ``None`` if unknown.
     """
-    report = told_once(report)
+    limits = cut_off(report, SAID)
+    report = plotted(told_once(report))
     zone = options.timezone
     window = report.window
     # Pictures are drawn once: their words stay in the zone that was asked for.
@@ -92,7 +94,7 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         "cni": ", ".join(report.cluster.cni) or "CNI unknown",
         "clock": clock,
         "foreign": foreign(report),
-        "limits": cut_off(report, SAID),
+        "limits": limits,
         "totals": _totals(report, cut=bool(cut)),
         "problems": problems,
         "lead": lead[:_LEAD],
