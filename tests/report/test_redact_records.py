@@ -105,11 +105,35 @@ def test_ports_sizes_times_and_ids_of_a_record_stay(line: str, left: str) -> Non
     assert shown(line, WORDS) == left
 
 
-def test_a_number_before_a_clock_is_no_day() -> None:
-    assert (
-        shown("{a} {b} 14:03:13 2026-03-17 14:03:13", {"a": "7", "b": "8"})
-        == "# # 14:03:13 2026-03-17 14:03:13"
-    )
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        # A stamp begins a line, perhaps behind a container runtime's; any other day may be what somebody is called.
+        (
+            "2026-03-02 10:00:00.077 [INFO][83] {a} 14:03:13 2026-03-17 14:03:13",
+            "2026-03-02 10:00:00.077 [INFO][83] # 14:03:13 # 14:03:13",
+        ),
+        (
+            "2026-03-17T14:03:13.85Z stdout F 2026-03-02 10:00:00.077 [INFO][83] {a} 10:00:00",
+            "2026-03-17T14:03:13.85Z # # 2026-03-02 10:00:00.077 [INFO][83] # 10:00:00",
+        ),
+        (
+            'time="2026-03-02 10:00:00" level=info msg="{a} 10:00:00 {b}:{c}"',
+            'time="2026-03-02 10:00:00" level=info msg="# 10:00:00 #:#"',
+        ),
+        # A port follows an address, a host, or a pod with its namespace; behind any other word it may be a name.
+        (
+            "10.0.0.1:8080 [2001:db8::1]:443 shop/web:8080 content.example.net:443 a.go:195 Port:80",
+            "#:8080 [#]:443 #/#:8080 #:443 #:195 Port:80",
+        ),
+        ("denied on x:{a} web:{b} :{c} at {d}:{e}", "denied on #:# #:# :# at #:#"),
+    ],
+)
+@settings(max_examples=40, deadline=None)
+@given(st.lists(a_number, min_size=len(NAMES), max_size=len(NAMES), unique=True))
+def test_days_and_ports_stay_only_where_a_format_has_them(line: str, left: str, numbers: list[str]) -> None:
+    """A name that is a day before a clock, or a number behind a word and a colon, goes."""
+    assert shown(line, dict(zip(NAMES, numbers, strict=False))) == left
 
 
 def with_rule(rule: str, group: str, kind: str, *, readers: tuple[str, ...] = ("antrea-np-log",)) -> Report:

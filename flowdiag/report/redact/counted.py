@@ -25,8 +25,12 @@ _PROTOCOL = "(?:TCP|UDP|SCTP|ICMP|ICMPv4|ICMPv6|IPv6-ICMP|IGMP)"
 # "Src Port: 41022; Proto: TCP" (AWS network policy agent, v1.2), "Trace ID: 7" (hubble observe, v1.18), and of JSON that
 # is written over many lines "src_port": 45084
 _SAID = re.compile(r'([A-Za-z_]{2,40})"? ?: ?$')
-# 2026-03-02 10:00:00.077
+# 2026-03-02 10:00:00.077 begins a line (Calico, v3.30), perhaps behind what kubectl or a container runtime wrote before
+# it, or stands in quotes behind a key: time="2026-03-02 10:00:00" (logrus)
 _DAY = re.compile(rf"\d{{4}}-\d\d-\d\d {_CLOCK}")
+_DAY_BEGINS = re.compile(
+    r"(?:\S{20,36} (?:stdout|stderr) [FP] |\[\S{3,120}\] |\d{4}-\d\d-\d\dT\S{8,24} )?(?:(?:time|ts|at)=\"?)?"
+)
 # TOS=0x00 PREC=0x00 (netfilter), and with braces dport={5432} (calico-node -bpf policy dump, v3.32)
 _KEYED = re.compile(r"([A-Za-z_]{2,40})=(\{?)$")
 
@@ -112,7 +116,9 @@ def is_counted(text: str, start: int, end: int) -> bool:
     near = before[-2:]
     said = _SAID.search(before) if ":" in near else None
     keyed = _KEYED.search(before) if "=" in near else None
-    if _DAY.match(text, start) or (said is not None and is_count_key(said[1])):
+    if (_DAY.match(text, start) and _DAY_BEGINS.fullmatch(text, 0, start)) or (
+        said is not None and is_count_key(said[1])
+    ):
         return True
     if keyed is not None:
         return is_count_key(keyed[1]) if keyed[2] else is_enum_key(keyed[1])

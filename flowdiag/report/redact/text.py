@@ -29,6 +29,7 @@ from flowdiag.report.redact.forms import (
 from flowdiag.report.redact.keys import (
     is_common_group,
     is_common_key,
+    is_count_key,
     is_enum_key,
     is_message_key,
     is_name_key,
@@ -50,6 +51,8 @@ __all__ = ["Texts"]
 _CHUNK = re.compile(CHUNK)
 # As Python writes them: 'app == \'web\' && team == "a"'; what has no end goes on to the text's
 _QUOTED = re.compile(r"(?<!\w)(['\"])((?:\\.|[^\\])*?)(\1(?!\w)|\\?\Z)", re.DOTALL)
+_CLOSES = ("]", ")", ">")
+"""What a port's colon follows where it does not follow a word."""
 _ENDS = ".-_+~^$:@#%/"
 _SEPARATORS = ("://", "/", "|", ":", "@", "#", "%")
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "ANY"})
@@ -208,6 +211,12 @@ class Texts:
                 shown = self.value(word, "host")
             elif sort is _Sort.RECORD and place is Place.OPEN and _counts(text, word, start):
                 shown = word
+            elif (
+                sort is _Sort.RECORD
+                and PORT_BEHIND.fullmatch(word)
+                and text[start - 1 : start] not in _CLOSES
+            ):
+                shown = f":{self._word(word[1:], Place.OPEN, sort, kind)}"
             else:
                 shown = self._word(word, place, sort, kind)
             pieces += (text[done:start], shown)
@@ -337,13 +346,19 @@ class Texts:
             return "/".join(self._beside(part, at > 0, named, kind) for at, part in enumerate(parts))
         *_, before, last = parts
         if separator == ":" and re.fullmatch("[0-9]{1,5}", last):
-            # shop/web:8080, file.go:195; Namespace:1234 is none
             parts.pop()
-            last = self._part(
-                last, Place.NAME if is_name_key(before) or is_kind(before) else Place.COUNT, sort, kind
-            )
+            last = self._part(last, self._behind_colon(before, sort), sort, kind)
             return separator.join((*(self._part(part, place, sort, kind) for part in parts), last))
         return separator.join(self._part(part, place, sort, kind) for part in parts)
+
+    def _behind_colon(self, before: str, sort: _Sort) -> Place:
+        """Where a number stands that follows a word and a colon: Namespace:1234, content.example.net:443, file.go:195, x:7."""
+        if is_name_key(before) or is_kind(before):
+            return Place.NAME
+        host = "." in before and not is_number(before)
+        counted = not sort or host or is_count_key(before) or self._tokens.made(before)
+        # A port follows a host, an address or, with a namespace, a pod; any other word says nothing.
+        return Place.COUNT if counted else Place.OPEN
 
     def _has_name(self, word: str, parts: list[str], place: Place) -> bool:
         """Whether ``a/b`` in a sentence is a name and not "and/or" or an image."""
