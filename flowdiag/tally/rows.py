@@ -21,6 +21,8 @@ _ROOM = 1 << 19
 """Rows that may wait before all are brought into order."""
 _DENSE = 8
 """Numbers of a span for each that is there, up to which a column for all of them costs less than sorting."""
+_RUN = 1 << 16
+"""Rows of another's lanes that are sorted, and wait, together."""
 _SPAN = 1 << 11
 """Lanes of a piece: those that were seen first have most rows, up to their whole share."""
 
@@ -57,7 +59,7 @@ class Rows:
 
     def absorb(self, other: Rows, renumbered: I64, shifts: U8) -> None:
         """Add the rows of another's lanes at their new numbers; lanes at -1 are left out."""
-        for keys, counts in _moved(other.pieces, renumbered):
+        for keys, counts in _in_runs(_moved(other.pieces, renumbered)):
             order = np.argsort(keys)
             self.add(keys[order], counts[order], shifts)
 
@@ -147,6 +149,18 @@ def _moved(pieces: Iterable[NarrowRows], renumbered: I64) -> Iterator[Piece]:
     for piece in pieces:
         for which, some, kept in moved_pieces(piece.rows(), renumbered):
             yield some, piece.counted(which)[kept]
+
+
+def _in_runs(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Pieces together, many rows at a time: when all are brought into order, each run is looked at for every span of lanes."""
+    waiting: list[Piece] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if sum(len(keys) for keys, _ in waiting) >= _RUN:
+            yield _joined(waiting)
+            waiting.clear()
+    if waiting:
+        yield _joined(waiting)
 
 
 def _by_number(numbers: I64, counts: I64) -> tuple[I64, I64]:
