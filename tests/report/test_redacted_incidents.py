@@ -154,7 +154,7 @@ def test_a_report_that_only_says_that_it_is_redacted_is_redacted(incident: str) 
 
 
 def test_what_was_left_in_a_report_goes_when_it_is_redacted_again() -> None:
-    """Some of its names were put back; the other tokens stay."""
+    """Some of its names were put back: then it is redacted no more, and what is spelt as a token may be a name too."""
     once = redacted("default-deny-egress")
     problem = once.problems[0]
     back = replace(problem, source=replace(problem.source, name="web-r2", namespace="shop-prod"))
@@ -163,7 +163,30 @@ def test_what_was_left_in_a_report_goes_when_it_is_redacted_again() -> None:
 
     assert "web-r2" not in text
     assert "shop-prod" not in text
-    assert again.problems[1:] == once.problems[1:]
+    tokens = re.compile(r"\b(?:ns|name|pod|node|host|ip4)-r+\d+\b")
+    before, after = (
+        tokens.findall(msgspec.json.encode(one.problems[1].connections).decode()) for one in (once, again)
+    )
+    assert len(before) == len(after) > 3
+    assert not set(before) & set(after)
+    # One for one.
+    assert len(set(before)) == len(set(after)) == len(set(zip(before, after, strict=True)))
+
+
+@pytest.mark.parametrize("name", ["ns-r1", "name-r2", "pod-rr3"])
+def test_a_name_that_is_spelt_as_a_token_goes_though_the_report_says_that_it_is_redacted(name: str) -> None:
+    """Where any other name is left, nothing that it says of itself is believed."""
+    original = report_of("default-deny-egress")
+    mark = redacted("default-deny-egress").warnings[0]
+    text = msgspec.json.encode(original).decode().replace("promo-banner", name)
+    forged = msgspec.json.decode(text, type=Report)
+    hidden = redact(replace(forged, warnings=(mark, *forged.warnings)))
+    left = msgspec.json.encode(hidden).decode()
+
+    assert name in text
+    assert not re.search(rf"(?<![\w-]){name}(?![\w-])", left)
+    assert hidden == redact(forged)
+    assert redact(hidden) == hidden
 
 
 OF_INCIDENTS = {

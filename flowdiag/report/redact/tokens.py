@@ -71,6 +71,11 @@ class Tokens:
             self._odd_start = None
         return token
 
+    @property
+    def has_names(self) -> bool:
+        """Whether some name was met that is no token."""
+        return bool(self._by_name)
+
     def bare(self, name: str) -> None:
         """Note that flowdiag's sentences have this name without a namespace."""
         self._bare.add(name)

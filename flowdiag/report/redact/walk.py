@@ -81,19 +81,28 @@ _MARK_TEXT = "names, addresses, labels and paths are tokens here (--redact): one
 def redact(report: Report) -> Report:
     """The report with names, addresses and labels as tokens; schema, numbers and times as they were.
 
-    The tokens of a report that says it was redacted already stay; in any other one they are somebody's names.
-    Nothing else is believed of it: anybody may have written that warning, so that all other names go.
+    The tokens of a report that says it was redacted already stay, if all its names are tokens; in any other one they are
+    somebody's names.  Anybody may have written that warning: where another name is left in it, it is not true.
     """
     again = any(warning.code == _REDACTED for warning in report.warnings)
     if again:
         report = replace(report, warnings=tuple(one for one in report.warnings if one.code != _REDACTED))
     tree = msgspec.to_builtins(without_owners(report))
-    walk = _Walk(Tokens("\n".join(_strings(tree)), again=again), unnamed=only_calico(report), again=again)
-    for stage in _Stage:
-        shown = walk.through(tree, stage)
+    everything = "\n".join(_strings(tree))
+    tokens = Tokens(everything, again=again)
+    shown = _hidden(tree, tokens, unnamed=only_calico(report), again=again)
+    if again and tokens.has_names:
+        shown = _hidden(tree, Tokens(everything), unnamed=only_calico(report), again=False)
     hidden: Report = msgspec.convert(shown, Report)
     mark = ReportWarning(code=_REDACTED, message=_MARK_TEXT, input=None, line=None)
     return replace(hidden, warnings=(mark, *hidden.warnings))
+
+
+def _hidden(tree: Any, tokens: Tokens, *, unnamed: bool, again: bool) -> Any:
+    walk = _Walk(tokens, unnamed=unnamed, again=again)
+    for stage in _Stage:
+        shown = walk.through(tree, stage)
+    return shown
 
 
 def _strings(value: Any) -> Iterator[str]:
