@@ -21,8 +21,12 @@ from flowdiag.tally.table import BITS, EXACT, FOLDED, REFUSED, Table
 __all__ = ["compacted"]
 
 
+_IDLE = 25_000
+"""Ends and shapes without a lane that are not worth a new table."""
+
+
 def compacted(table: Table) -> Table | None:
-    """`table` within its limits, as a new one; ``None`` where it is within them already."""
+    """`table` within its limits, as a new one; ``None`` where it is within them already and has little to leave out."""
     return _Bounds(table).compacted()
 
 
@@ -47,13 +51,23 @@ class _Bounds:
         lost = np.flatnonzero(gone)
         pooling = self._bound_remainders(self._groups.of_cells(lanes.some(lost)))
         of_columns, of_keys = gone[: len(table.columns)], gone[len(table.columns) :].tolist()
+        idle = table.numbered - self._numbered_of(lanes) if table.numbered > _IDLE else 0
         # Of a large table these columns are what most memory is needed for.
         del lanes
         self._strip_texts({key[1:5] for key, is_lost in zip(keys, of_keys, strict=True) if not is_lost})
-        if not len(lost) and not pooling:
+        if not len(lost) and not pooling and idle <= _IDLE:
             return None
         lost_keys = {key for key, is_lost in zip(keys, of_keys, strict=True) if is_lost}
         return rebuilt(self._groups, lost_keys, np.flatnonzero(of_columns), self._cutoffs)
+
+    def _numbered_of(self, lanes: Exact) -> int:
+        """How many ends and shapes these lanes have, and the remainders and pools."""
+        ends, shapes = np.zeros(len(self._table.peers), bool), np.zeros(len(self._table.shapes), bool)
+        ends[lanes.srcs] = ends[lanes.dsts] = shapes[lanes.shapes] = True
+        for level, src, dst, _, shape, _ in self._table.lanes:
+            if level != EXACT:
+                ends[src] = ends[dst] = shapes[shape] = True
+        return int(np.count_nonzero(ends)) + int(np.count_nonzero(shapes))
 
     def _refused(self) -> Mask:
         return np.array([one.shape.verdict in REFUSED for one in self._table.shapes], bool)

@@ -23,7 +23,7 @@ __all__ = [
 
 # A lane's key: source, destination, and the number of its place (shape, code, port) in 64 bits.  `Tally` sees to it
 # that a table has fewer than two million ends: at most two of each of 450,000 lanes, half as many again before they
-# are looked at, and what waits.
+# are looked at, whether lanes have them or not, and what waits.
 END_BITS = 21
 PLACE_BITS = 22
 PORT_BITS = 17

@@ -110,6 +110,11 @@ class Table:
                 self._plain[number] = self.shape(parser, plain)
         return number
 
+    @property
+    def numbered(self) -> int:
+        """How many ends and shapes have a number, also those that no lane has any more."""
+        return len(self.peers) + len(self.shapes)
+
     def unit(self, shape: int) -> int:
         """Base width of the buckets of a shape's lanes, seconds."""
         return self._units[shape]

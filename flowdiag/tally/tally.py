@@ -44,6 +44,8 @@ _FEW_TEXTS = 1_000
 """Of texts that nobody wants; fewer are not worth a look."""
 _ROOM = 25_000
 """Lanes that may be added before it is looked whether there are too many."""
+_ROOM_FOR_ENDS = 100_000
+"""As `_ROOM`, of ends and shapes: what is counted in a remainder at once has its own, and no lane."""
 
 
 class Tally:
@@ -67,6 +69,7 @@ class Tally:
         self._memos: dict[str, dict[str, dict[Any, Any]]] = {}
         self._overflow: Overflow | None = None
         self._look_at = _ROOM
+        self._look_at_numbered = _ROOM_FOR_ENDS
         self._texts = 0
         self._shelves = Shelves()
         self._shelved = 0
@@ -231,6 +234,7 @@ class Tally:
             columns.sort_in()
         if (
             len(self.table.lanes) + len(columns) > self._look_at
+            or self.table.numbered > self._look_at_numbered
             or self._texts > 10 * self.limits.example_texts
         ):
             self.compact()
@@ -248,6 +252,7 @@ class Tally:
         lanes = len(self.table.lanes) + len(self.table.columns)
         # Few are looked at as often as they double: what comes for sorting is small, and most tables are never full.
         self._look_at = lanes + max(_ROOM, min(lanes, 4 * _ROOM), lanes // 2)
+        self._look_at_numbered = self.table.numbered + max(_ROOM_FOR_ENDS, self.table.numbered // 2)
         self._restock()
 
     def _restock(self) -> None:
@@ -274,6 +279,7 @@ class Tally:
             self._overflow = None
         self._memos.clear()
         self._look_at = len(self.table.lanes) + len(self.table.columns) + _ROOM
+        self._look_at_numbered = self.table.numbered + _ROOM_FOR_ENDS
         self.answers.forget(before)
         for kept in (self._logs, self._changes, self._gaps):
             kept.forget(before)

@@ -6,9 +6,10 @@ import tracemalloc
 
 import pytest
 
-from flowdiag.model.event import Direction, Peer, Verdict, Witness
+from flowdiag.model.event import L7, Direction, Peer, Verdict, Witness
 from flowdiag.parserkit import Block, FlowShape, ParseContext
-from flowdiag.tally import Limits, Tally
+from flowdiag.tally import Limits, Tally, bounds
+from flowdiag.tally import tally as tally_module
 from flowdiag_parsers.hubble.flow_json import HubbleJson
 
 PARSER = HubbleJson()
@@ -160,6 +161,57 @@ def test_ever_new_outside_addresses_are_folded_as_they_come():
     assert sum(flow.count for flow in flows) == addresses
     (rest,) = [flow for flow in flows if flow.folded_peers]
     assert abs(rest.folded_peers + len(flows) - 1 - addresses) < addresses * 0.2
+
+
+@pytest.mark.parametrize("new", ["ends", "shapes"])
+def test_ends_and_shapes_of_what_is_folded_at_once_are_forgotten(new, monkeypatch):
+    """Their numbers are bounded, which keys of lanes hang on, and all is told as if every flow had its lane."""
+
+    def counted(limits, blocks):
+        tally, most = Tally(limits), 0
+        for block in range(blocks):
+            sink = tally.sink("p", "f")
+            web = sink.peer(Peer(namespace="shop", pod="web"))
+            for number in range(100 * block, 100 * block + 100):
+                request = L7(kind="http", url=f"/{number}") if new == "shapes" else None
+                outside = Peer(
+                    ip=f"11.0.{number >> 8}.{number & 255}" if new == "ends" else None, entity="world"
+                )
+                shape = FlowShape(
+                    node=None,
+                    protocol="TCP",
+                    icmp=None,
+                    verdict=Verdict.DENIED,
+                    verdict_raw=None,
+                    cause=None,
+                    reason="policy",
+                    reason_code=133,
+                    reason_raw=None,
+                    l7=request,
+                    turned=False,
+                )
+                ends = sink.peer(outside), web
+                lane = sink.lane(*ends, 80, sink.shape(shape), Direction.INGRESS, Witness.DROP)
+                lane.hit(number)
+                sink.keep(lane, number, 40_000, number, b"text")
+            tally._bound()
+            most = max(most, tally.table.numbered)
+        return tally, most
+
+    limits = Limits(flows=20, refused_per_group=10)
+    whole, all_of_them = counted(limits, 60)
+    monkeypatch.setattr(tally_module, "_ROOM", 100)
+    monkeypatch.setattr(tally_module, "_ROOM_FOR_ENDS", 500)
+    monkeypatch.setattr(bounds, "_IDLE", 100)
+    looked, most = counted(limits, 60)
+
+    assert all_of_them > 6_000
+    assert most < 1_000
+    assert looked.flows() == whole.flows()
+    # Remainders have ends too: a table with nothing to leave out stays.
+    monkeypatch.setattr(bounds, "_IDLE", 0)
+    looked.compact()
+    assert bounds.compacted(looked.table) is None
 
 
 def test_ever_new_names_are_forgotten_past_the_bound():
