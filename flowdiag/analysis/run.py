@@ -85,7 +85,7 @@ def _run(
     selection = selection or Selection()
     drafts: list[State] = []
 
-    # The stages and what they need take a third of a second to load: where workers read, they do it meanwhile.
+    # The stages, and what is registered for them, take as long to load as a small run: where workers read, that is done meanwhile.
     def compile_ahead(known: Ahead) -> None:
         from flowdiag.analysis.stages import make_ready
         from flowdiag.analysis.state import compile_state

@@ -31,7 +31,7 @@ def expect_workers(
     """Start the server where workers will be wanted, as far as sizes tell; it may have been started before.
 
     Args:
-        paths: files and folders, which are not looked into.
+        paths: files and folders, of which only sizes are looked at.
         processes: how many are asked for, if that is said.
         scheduler: of another machine's workers.
         program: modules of the caller's program, which workers would each load anew.
