@@ -12,7 +12,7 @@ from flowdiag.tally.columns import UNIT
 from flowdiag.tally.groups import Group, Groups
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.sketch import Sketch
-from flowdiag.tally.table import BITS, EXACT, FOLDED, Table
+from flowdiag.tally.table import BITS, FOLDED, Table
 
 __all__ = ["Overflow"]
 
@@ -49,8 +49,6 @@ class Overflow:
         if way is None:
             way = self._way(src, dst, shape, code)
         if way.most == _MOST or self._groups.hash_behind(way.ends, port, way.shape) <= way.most:
-            return None
-        if (EXACT, src, dst, port, way.shape, code) in self._table.lanes:
             return None
         if way.lane is None:
             way.lane = self._remainder(src, dst, shape, code, way)
