@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 __all__ = ["canonical_ip", "is_ip", "port_number", "protocol_name"]
 
@@ -35,6 +37,16 @@ _WORDS = {
 @lru_cache(maxsize=65536)
 def canonical_ip(text: str) -> str:
     """Short form of an address, IPv4-mapped IPv6 as IPv4; verbatim if it is none (redacted, a name)."""
+    # The C library's takes a tenth of the time that `ipaddress` does.
+    if ":" not in text:
+        with suppress(OSError, ValueError):
+            inet_pton(AF_INET, text)
+            return text
+    elif "." not in text:
+        with suppress(OSError, ValueError):
+            short = inet_ntop(AF_INET6, inet_pton(AF_INET6, text))
+            if "." not in short:
+                return short
     try:
         address = ip_address(text)
     except ValueError:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from flowdiag.parserkit import Peer, WorkloadRef
-from flowdiag_parsers.hubble.json_fields import canonical_ip, integer, objects, text, texts
+from flowdiag.parserkit import Peer, WorkloadRef, canonical_ip
+from flowdiag_parsers.hubble.json_fields import integer, objects, text, texts
 
 __all__ = ["read_end", "read_labels", "service_name"]
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-__all__ = ["camel", "canonical_ip", "integer", "mapping", "objects", "pick", "port_number", "text", "texts"]
+__all__ = ["camel", "integer", "mapping", "objects", "pick", "port_number", "text", "texts"]
 
 _WORD = re.compile(r"_([a-z0-9])")
 _MAX_DIGITS = 20
@@ -78,15 +77,3 @@ def port_number(record: dict[str, Any], name: str) -> int | None:
     """The port `name`; zero is left out by encoders, and is no port."""
     value = integer(record, name)
     return value if value is not None and 0 < value <= 65_535 else None
-
-
-@lru_cache(maxsize=65_536)
-def canonical_ip(address: str) -> str:
-    """Canonical text of an address, IPv4-mapped IPv6 as IPv4; verbatim where it is no address."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(ip)

@@ -15,12 +15,13 @@ from flowdiag.parserkit import (
     TimeSource,
     Verdict,
     Witness,
+    canonical_ip,
     is_housekeeping,
     reason_by_code,
     reason_by_text,
 )
 from flowdiag_parsers.hubble.json_ends import read_end, service_name
-from flowdiag_parsers.hubble.json_fields import canonical_ip, integer, mapping, pick, port_number, text, texts
+from flowdiag_parsers.hubble.json_fields import integer, mapping, pick, port_number, text, texts
 from flowdiag_parsers.hubble.json_policies import read_policies
 
 __all__ = [

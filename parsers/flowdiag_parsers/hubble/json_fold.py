@@ -14,8 +14,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from flowdiag.parserkit import Block, FlowSink, ParseContext, looks_like_reply
-from flowdiag_parsers.hubble.json_fields import canonical_ip
+from flowdiag.parserkit import Block, FlowSink, ParseContext, canonical_ip, looks_like_reply
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Laned, Memory

@@ -104,6 +104,7 @@ class Memory:
 
     __slots__ = (
         "_bytes",
+        "_code_count",
         "_end_bytes",
         "_forms",
         "_kinds",
@@ -147,6 +148,8 @@ class Memory:
         """By the keys of `codes`, for all nodes."""
         self._known: dict[tuple[str, int, Kind], Code] = {}
         self._minutes: dict[str, int] = {}
+        self._code_count = 0
+        """Of all nodes; asked for each block."""
         self._ways = 0
         self.teaching = False
         """Whether there is a scanner to `teach`."""
@@ -259,7 +262,7 @@ class Memory:
             len(self._forms) > _MAX_ENDS
             or self._end_bytes > _MAX_END_BYTES
             or len(self._served) > _MAX_ENDS
-            or sum(map(len, self.codes.values())) > _MAX_KINDS
+            or self._code_count > _MAX_KINDS
             or (self._scanner is not None and self._scanner.is_full)
         )
 
@@ -327,6 +330,7 @@ class Memory:
 
     def code(self, codes: Codes, key: tuple[Any, ...], protocol: int, flow: Flow) -> Code:
         """The code of a kind of record with its protocol, kept under `key`; `SLOW` for what is read the slow way."""
+        self._code_count += 1
         # What a record says is the same at every node.
         kind = self._kinds.get(key)
         if kind is None:
