@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "known.h"
-#include "search.h"
+#include "marks.h"
+#include "rows.h"
 
 typedef struct {
     PyObject_HEAD
@@ -20,15 +21,8 @@ typedef struct {
 
 /* -- scan -------------------------------------------------------------------------------------------------------- */
 
-/* What is said of a line: where it begins, where it ends without its newline, and its number. */
-enum { PLACE = 3 };
 /* And of one that is counted in a lane: source, destination, port, the other port, kind, time. */
 enum { LANED = PLACE + 6 };
-
-struct rows {
-    int64_t *numbers;
-    Py_ssize_t used, room;
-};
 
 struct columns {
     int32_t *sources, *destinations, *ports, *kinds;
@@ -59,21 +53,6 @@ static void freed(struct columns *c)
 static void *resized(void *column, size_t size, Py_ssize_t room)
 {
     return realloc(column, size * (size_t)room);
-}
-
-/* Room for a row of so many numbers; NULL where there is no memory. */
-static int64_t *row_of(struct rows *rows, Py_ssize_t width)
-{
-    if (rows->used + width > rows->room) {
-        Py_ssize_t room = rows->room ? rows->room * 2 : 32 * width;
-        int64_t *numbers = RESIZED(rows->numbers, room);
-        if (!numbers)
-            return NULL;
-        rows->numbers = numbers;
-        rows->room = room;
-    }
-    rows->used += width;
-    return rows->numbers + rows->used - width;
 }
 
 static int room_for_one(struct columns *c)
@@ -430,94 +409,12 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-/* -- lines by marks ---------------------------------------------------------------------------------------------- */
-
-PyDoc_STRVAR(lines_with_doc,
-             "lines_with(data, marks) -> bytes\n\n"
-             "Lines of `data` that hold one of `marks`, a tuple of up to 32 bytes objects of 1 to 256 bytes: three\n"
-             "64-bit numbers for each, where it begins, where it ends with its newline, and which line it is from 0\n"
-             "on.");
-
-static PyObject *lines_with(PyObject *self, PyObject *args)
-{
-    (void)self;
-    PyObject *given, *names;
-    char *data;
-    Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "SO!", &given, &PyTuple_Type, &names) ||
-        PyBytes_AsStringAndSize(given, &data, &size) < 0)
-        return NULL;
-    struct mark marks[MAX_MARKS];
-    Py_ssize_t count = PyTuple_Size(names);
-    size_t longest = 0;
-    for (Py_ssize_t i = 0; i < count && i < MAX_MARKS; i++) {
-        char *text;
-        Py_ssize_t length;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(names, i), &text, &length) < 0)
-            return NULL;
-        if (!length || length > MAX_MARK)
-            longest = MAX_MARK + 1;
-        else {
-            prepared(&marks[i], text, (size_t)length);
-            longest = longest < (size_t)length ? (size_t)length : longest;
-        }
-    }
-    if (count > MAX_MARKS || longest > MAX_MARK) {
-        PyErr_SetString(PyExc_ValueError, "up to 32 marks of 1 to 256 bytes are looked for");
-        return NULL;
-    }
-    struct rows rows = {NULL, 0, 0};
-    int64_t line = 0;
-    const char *stop = data + size, *counted = data;
-    for (const char *at = data; count && (at = found(at, stop, marks, (int)count, longest)) != NULL;) {
-        const char *begin = at, *end = memchr(at, '\n', (size_t)(stop - at));
-        while (begin > counted && begin[-1] != '\n')
-            begin--;
-        end = end ? end + 1 : stop;
-        line += (int64_t)newlines(counted, begin);
-        int64_t *row = row_of(&rows, PLACE);
-        if (!row) {
-            free(rows.numbers);
-            return PyErr_NoMemory();
-        }
-        row[0] = begin - data;
-        row[1] = end - data;
-        row[2] = line++;
-        at = counted = end;
-    }
-    PyObject *result = PyBytes_FromStringAndSize((char *)rows.numbers, rows.used * 8);
-    free(rows.numbers);
-    return result;
-}
-
-PyDoc_STRVAR(newlines_doc, "newlines(data, start, stop) -> int\n\n"
-                           "How many newlines there are in a part of `data`.");
-
-static PyObject *counted_newlines(PyObject *self, PyObject *args)
-{
-    (void)self;
-    PyObject *given;
-    char *data;
-    Py_ssize_t size, start, stop;
-    if (!PyArg_ParseTuple(args, "Snn", &given, &start, &stop) || PyBytes_AsStringAndSize(given, &data, &size) < 0)
-        return NULL;
-    stop = stop > size ? size : stop;
-    start = start < 0 ? 0 : start;
-    return PyLong_FromSize_t(start < stop ? newlines(data + start, data + stop) : 0);
-}
-
-static PyMethodDef functions[] = {
-    {"newlines", counted_newlines, METH_VARARGS, newlines_doc},
-    {"lines_with", lines_with, METH_VARARGS, lines_with_doc},
-    {NULL, NULL, 0, NULL},
-};
-
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "flowdiag_native",
     .m_doc = "Counting Hubble records that are like ones already read, and looking for marked lines.",
     .m_size = -1,
-    .m_methods = functions,
+    .m_methods = mark_functions,
 };
 
 PyMODINIT_FUNC PyInit_flowdiag_native(void)

@@ -523,7 +523,7 @@ def test_no_byte_is_touched_that_is_not_there(tmp_path):
         pytest.skip("gcc with its address sanitizer is not installed here")
     sources = [
         str(ROOT / "parsers" / "native" / name)
-        for name in ("scanner.c", "known.c", "walk.c", "requests.c", "search.c")
+        for name in ("scanner.c", "known.c", "walk.c", "requests.c", "search.c", "marks.c")
     ]
     flags = [
         "-shared",
