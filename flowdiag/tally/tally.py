@@ -180,8 +180,8 @@ class Tally:
         """Note source port and example of a refused record."""
         if source_port is not None:
             lane.note_port(source_port)
-        if lane.wants_example(at if at is not None else -1):
-            time = at if at is not None else -1
+        time = at if at is not None else -1
+        if lane.wants_example(time):
             if lane.sketch is not None:
                 # What is folded keeps no texts.
                 lane.note_example(StoredExample(time, name, line, NO_TEXT))

@@ -8,8 +8,9 @@ import pytest
 
 from flowdiag.model.event import L7, Direction, Peer, Verdict, Witness
 from flowdiag.parserkit import Block, FlowShape, ParseContext
-from flowdiag.tally import Limits, Tally, bounds
+from flowdiag.tally import Limits, Tally, bounds, overflow
 from flowdiag.tally import tally as tally_module
+from flowdiag.tally.examples import NO_TEXT
 from flowdiag_parsers.hubble.flow_json import HubbleJson
 
 PARSER = HubbleJson()
@@ -49,8 +50,13 @@ def test_a_port_scan_is_folded_as_it_comes():
 
 
 @pytest.mark.parametrize("limits", [Limits(flows=400, refused_per_group=50), Limits(flows=40, folded=1)])
-def test_what_comes_after_a_look_at_the_bounds_is_folded_at_once(limits):
-    """A flow that would not stay gets no lane of its own, and all is told as if it had: ports, ends, words, names."""
+@pytest.mark.parametrize("ways", [1, 65_536])
+def test_what_comes_after_a_look_at_the_bounds_is_folded_at_once(monkeypatch, limits, ways):
+    """A flow that would not stay gets no lane of its own, and all is told as if it had: ports, ends, words, names.
+
+    Also where no more than one way is remembered at a time.
+    """
+    monkeypatch.setattr(overflow, "_MAX_WAYS", ways)
     spelt = [REFUSED, '"destination_names":["db.example.com"],"drop_reason":133,']
     lines = [
         LINE
@@ -77,6 +83,8 @@ def test_what_comes_after_a_look_at_the_bounds_is_folded_at_once(limits):
             looked.compact()
         elif start > 600:
             most = max(most, len(looked.table.lanes))
+            assert looked._overflow is not None
+            assert 0 < len(looked._overflow._ways) <= ways
             # What refused records of ports that are known by now get to see is no other.
             looked.take(PARSER, block, ParseContext(input="f"))
             whole.take(PARSER, block, ParseContext(input="f"))
@@ -86,8 +94,8 @@ def test_what_comes_after_a_look_at_the_bounds_is_folded_at_once(limits):
     assert looked.flows() == whole.flows()
 
 
-def test_words_of_what_is_folded_at_once():
-    """How records spell their verdict stays, the smallest word, also of those that get no lane."""
+def test_words_and_examples_of_what_is_folded_at_once():
+    """The smallest word of a verdict stays, also of flows that get no lane; an example of them is a place, no text."""
 
     def lanes(tally, word, ports):
         sink = tally.sink("p", "f")
@@ -121,9 +129,13 @@ def test_words_of_what_is_folded_at_once():
     port = next(port for port, lane in tried if lane.sketch)
     looked, whole = begun(look=True), begun(look=False)
     for tally in (looked, whole):
-        lanes(tally, "DENIED", [port])[port].hit(2)
+        lane = lanes(tally, "DENIED", [port])[port]
+        lane.hit(2)
+        tally.keep(lane, 2, None, "f", 7, b"a record")
 
     assert looked.flows() == whole.flows()
+    (rest,) = [lane for lane in looked.table.lanes.values() if lane.sketch]
+    assert [(one.line, one.text) for one in rest.examples] == [(7, NO_TEXT)]
     assert [flow.verdict_raw for flow in looked.flows() if flow.folded_ports] == ["DENIED"]
 
 
