@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowdiag.analysis.collect import Ahead, gather
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
+from flowdiag.model.ending import keep
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import Report
 from flowdiag.tally.collecting import uncollected
@@ -124,7 +125,7 @@ def _run(
     if not read.inputs and known is None:
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
-    return examined(
+    found = examined(
         read,
         known,
         evidence,
@@ -135,3 +136,5 @@ def _run(
         stage=stage,
         command=command,
     )
+    keep(read, known, found)
+    return found

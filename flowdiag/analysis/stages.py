@@ -37,6 +37,7 @@ from flowdiag.diagnose import Context, broken_rules
 from flowdiag.diagnose import rules as catalogue
 from flowdiag.diagnose.before import old_policies
 from flowdiag.diagnose.check import Scene
+from flowdiag.model.ending import keep
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
@@ -119,6 +120,7 @@ def examined(
     attributed = attribute(
         flows.refused, state, context, options.ip_block_pods, [*logged.refused, *logged.unknown]
     )
+    keep(flows, logged, attributed)
     since, until = _window(read, selection)
     unenforced = nobody_enforces(read.cnis, state)
     counted = counted_refusals(tally.logs, InterfaceIndex(snapshot or Snapshot(), _pod_names(read)))

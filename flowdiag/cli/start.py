@@ -26,8 +26,14 @@ def main() -> None:
     for number in (SIGINT, SIGTERM):
         signal(number, _leave)
     from flowdiag.cli.main import main as run
+    from flowdiag.model.ending import ends_with_its_command, leave
 
-    run()
+    ends_with_its_command()
+    try:
+        run()
+    except SystemExit as ended:
+        leave(ended.code)
+        raise
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
