@@ -63,7 +63,7 @@ def fold(path, form, known={}):  # noqa: B006 - what one round learns the next o
     mine = known.setdefault(form, Tally())
     for data in blocks(path, form):
         mine.take(parser, Block(data=data), context)
-    mine.table.columns.sort_in()
+    mine.table.sort_in()
 
 
 def single(path, form, known={}):  # noqa: B006 - as for `fold`

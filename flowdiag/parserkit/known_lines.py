@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from flowdiag.model.event import FlowEvent, TimeSource
 from flowdiag.parserkit.placing import REFUSED, Placed
-from flowdiag.parserkit.sink import FlowSink, Lane, Settled
+from flowdiag.parserkit.sink import FlowSink, Lane
 
-__all__ = ["RANKS", "Entry", "Kept", "Key", "Kind", "Memory", "Scope"]
+__all__ = ["PLAIN", "RANKS", "Entry", "Key", "Kind", "Memory", "Scope"]
 
 RANKS = {source: rank for rank, source in enumerate(TimeSource)}
 """How sure a time is, surest first: as `Lane.time_rank` has it."""
@@ -18,16 +16,8 @@ Key = bytes
 Scope = tuple[str | None, str | None]
 
 
-class Kept(Struct, gc=False):
-    """A lane, and what the loop wants to know of it without looking at it: it lies cold in memory."""
-
-    lane: Lane
-    buckets: dict[int, int]
-    refused: bool
-    by_left: bool
-    """The client's port is the left one."""
-    settled: Settled | None = None
-    """What a refused record of this lane must come before to be worth keeping; ``None`` while all are."""
+PLAIN = -(1 << 32)
+"""See `Memory.lanes`."""
 
 
 class Entry:
@@ -61,7 +51,15 @@ class Entry:
         )
         return None if kind is None else sink.repeats.add(src, dst, int(server) if server else -1, kind)
 
-    def open(self, server: bytes, sink: FlowSink) -> Kept:
+    def number(self, server: bytes, sink: FlowSink) -> int:
+        """Where records of a server's port are counted, as `Memory.lanes` has it."""
+        repeated = self.repeated(server, sink)
+        if repeated is not None:
+            return repeated
+        number = sink.number(self.open(server, sink))
+        return ~number if self.refused else PLAIN - 1 - number
+
+    def open(self, server: bytes, sink: FlowSink) -> Lane:
         """The lane of a server's port."""
         placed, src, dst, shape = self.place
         port = int(server) if server else None
@@ -71,7 +69,7 @@ class Entry:
                 lane, src_names=placed.src_names, dst_names=placed.dst_names, policies=self.event.policies
             )
         lane.time_rank = max(lane.time_rank, self.rank)
-        return Kept(lane, lane.buckets, self.refused, self.by_left)
+        return lane
 
 
 class Memory:
@@ -80,9 +78,10 @@ class Memory:
     __slots__ = ("entries", "flags", "heavy", "lanes", "size")
 
     def __init__(self) -> None:
-        self.lanes: dict[Scope, dict[Key, Kept | int]] = {}
-        """By node and scope: where records are counted, a lane or a number of `FlowSink.repeats`."""
-        self.heavy: dict[Scope, dict[Key, Kept]] = {}
+        self.lanes: dict[Scope, dict[Key, int]] = {}
+        """By node and scope, where records are counted: a number of `FlowSink.repeats`; of a refused record's lane
+        -1 less its number; of another lane, of which neither port nor example is kept, `PLAIN` and -1 less it."""
+        self.heavy: dict[Scope, dict[Key, Lane]] = {}
         """The same for records that stand for several."""
         self.entries: dict[Scope, dict[Kind, Entry]] = {}
         self.size = 0

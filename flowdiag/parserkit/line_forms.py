@@ -17,9 +17,8 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from flowdiag.model.event import FlowEvent, TimeSource
-from flowdiag.model.time import NS
 from flowdiag.parserkit.block import Block, ParseContext, part_of
-from flowdiag.parserkit.known_lines import RANKS, Entry, Kept, Kind, Memory
+from flowdiag.parserkit.known_lines import PLAIN, RANKS, Entry, Kind, Memory
 from flowdiag.parserkit.line_form import NOTHING, LineForm, Record
 from flowdiag.parserkit.lines import cut_lines
 from flowdiag.parserkit.placing import place_event
@@ -41,8 +40,6 @@ _CLIENTS, _LAST = b"32768", b"65535"
 
 _FEW_DIGITS = 4
 """Fractions of fewer are remembered."""
-_NOWHERE = 1 << 17
-"""Above every port: a record has none."""
 
 _BETWEEN = b"\xff"
 """Stands in no part: the patterns leave bytes that are not ASCII to reading."""
@@ -93,6 +90,10 @@ class _Folding:
         self.times = TimesOfDay(form.clock, block)
         self.out: list[tuple[int, Record]] = []
         """Records as `LineForm.joined` and `LineForm.whole` give them, by their line."""
+        self.heads: dict[int, bytes] = {}
+        """Of refused records of several lines, by the first."""
+        self.by_left = False
+        """Of the record that `meet` saw last, the client's port is the left one."""
 
     @cached_property
     def lines(self) -> list[bytes]:
@@ -106,22 +107,28 @@ class _Folding:
         columns = block.envelope
         times = columns.at if columns is not None else None
         nodes = columns.node if columns is not None else None
-        numbers = columns.lines if columns is not None else None
         column_rank = _INFERRED if columns is not None and columns.year_inferred else 1
         column_marks, guessed, year_inferred = _MARKS[column_rank], _MARKS[_INFERRED], False
-        first_line, more_lines = block.first_line, form.lines - 1
-        node, name = self.context.node, self.context.input
+        more_lines = form.lines - 1
+        node = self.context.node
         known = memory.lanes.setdefault((node, form.scope), {})
         flags, join = memory.flags, _BETWEEN.join
-        seconds: dict[bytes, tuple[int, int, int, _Marks]] = {}
+        seconds: dict[bytes, tuple[int, _Marks]] = {}
         # Without a time of its own or an envelope's.
-        at, start, minute, marks = _NO_TIME, 0, 0, _MARKS[3]
+        at, marks = _NO_TIME, _MARKS[3]
         index, matches, waiting = 0, 0, -1
         more_places = more_lines > 0
-        records, first, last = 0, 1 << 63, -1
         rows: list[int] = []
         ats: list[int] = []
         flags_of: list[int] = []
+        plain: list[int] = []
+        plain_ats: list[int] = []
+        plain_flags: list[int] = []
+        refused: list[int] = []
+        refused_ats: list[int] = []
+        clients: list[int] = []
+        refused_flags: list[int] = []
+        places: list[int] = []
         second_look: _Match | None = None
         joined = form.joined is not None
         placed: Iterable[tuple[int, Record]] = self.out
@@ -155,7 +162,7 @@ class _Folding:
                 known = memory.lanes.setdefault((node, form.scope), {})
             # When.
             if second:
-                at, start, minute, marks = seconds.get(second) or self.instant(second, seconds)
+                at, marks = seconds.get(second) or self.instant(second, seconds)
                 digits = len(fraction)
                 at += fractions[fraction] if digits < _FEW_DIGITS else int(fraction) * SCALES[digits]
             elif times is not None:
@@ -163,9 +170,7 @@ class _Folding:
                 if moment is None:
                     at, marks = _NO_TIME, _MARKS[3]
                 else:
-                    at, start = moment, moment // NS
-                    minute = start - start % 60
-                    marks = column_marks
+                    at, marks = moment, column_marks
             elif at != _NO_TIME:
                 at, marks = _NO_TIME, _MARKS[3]
             # What.
@@ -189,79 +194,47 @@ class _Folding:
                 kept = self.meet(place, until, node, parts, (left, right), rank, bits, at, record)
                 if kept is None:
                     continue
-            if isinstance(kept, int):
+                by_left = self.by_left
+            # Count.
+            if marks is guessed:
+                year_inferred = True
+            if kept >= 0:
                 rows.append(kept)
                 ats.append(at)
                 flags_of.append(bits)
-                if marks is guessed:
-                    year_inferred = True
-                continue
-            # Count: what `hit` does, without a call a record.
-            records += 1
-            lane = kept.lane
-            if at < 0:
-                lane.untimed += 1
+            elif kept < PLAIN:
+                plain.append(PLAIN - 1 - kept)
+                plain_ats.append(at)
+                plain_flags.append(bits)
             else:
-                buckets = kept.buckets
-                if not kept.refused:
-                    start = minute
-                if start in buckets:
-                    buckets[start] += 1
-                else:
-                    buckets[start] = 1
-                    if len(buckets) > lane.limit:
-                        lane.widen()
-                latest = lane.last
-                if at > latest:
-                    lane.last = at
-                    if latest < 0:
-                        lane.first = at
-                elif at < lane.first:
-                    lane.first = at
-                if marks is guessed:
-                    year_inferred = True
-                if at > last:
-                    if last < 0:
-                        first = at
-                    last = at
-                elif at < first:
-                    first = at
-            if bits:
-                lane.flags |= bits
-            if kept.refused:
-                client = left if kept.by_left else right
-                port = int(client) if client else _NOWHERE
-                line = numbers[place] if numbers else first_line + place
-                settled = kept.settled
-                wanted = False
-                if (
-                    settled is None
-                    or at < settled.at
-                    or (at == settled.at and (line < settled.line or settled.input != name))
-                ):
-                    wanted = True
-                elif port < settled.port and port not in settled.ports:
-                    wanted = len(settled.ports) >= settled.room
-                    if not wanted:
-                        settled.ports.add(port)
-                if wanted:
-                    raw = self.raw(place, head) if more_lines else self.lines[place]
-                    sink.keep(lane, at if at >= 0 else None, port if client else None, line, raw)
-                    kept.settled = sink.settled(lane)
+                refused.append(~kept)
+                refused_ats.append(at)
+                clients.append(int((left if by_left else right) or b"-1"))
+                refused_flags.append(bits)
+                places.append(place)
+                if more_lines:
+                    self.heads[place] = head
         if not joined and (waiting >= 0 or not data.endswith(b"\n")):
             behind = index if more_places else matches
             self.read(waiting if waiting >= 0 else behind, len(self.lines))
         if rows:
-            records += len(rows)
-            earliest, latest = min(ats), max(ats)
-            first, last = min(first, earliest), max(last, latest)
             repeats = sink.repeats
             repeats.numbers.fromlist(rows)
             repeats.ats.fromlist(ats)
             repeats.flags.fromlist(flags_of)
-        if records:
-            ends = (first, last) if last >= 0 else (None, None)
-            sink.seen(records, *ends, year_inferred=year_inferred)
+        if plain:
+            none = [_NO_TIME] * len(plain)
+            sink.hits(block, plain, plain_ats, none, plain_flags, none, self.raw)
+        if refused:
+            sink.hits(block, refused, refused_ats, clients, refused_flags, places, self.raw)
+        if rows or plain or refused:
+            moments = [found for found in (ats, plain_ats, refused_ats) if found]
+            last = max(map(max, moments))
+            first: int | None = min(map(min, moments))
+            if first == _NO_TIME:
+                first = min((at for found in moments for at in found if at >= 0), default=None)
+            records = sum(map(len, moments))
+            sink.seen(records, first, last if first is not None else None, year_inferred=year_inferred)
 
     def cut(self, data: bytes) -> tuple[list[tuple[bytes, ...]], _Match | None]:
         """Records and other lines, and what still may find a record in one of those."""
@@ -310,20 +283,20 @@ class _Folding:
         """See `Reading.amend`."""
         self.out.append((place, record))
 
-    def instant(
-        self, second: bytes, seconds: dict[bytes, tuple[int, int, int, _Marks]]
-    ) -> tuple[int, int, int, _Marks]:
-        """A stamp's nanoseconds, second and start of its minute; far before everything where it must be read."""
+    def instant(self, second: bytes, seconds: dict[bytes, tuple[int, _Marks]]) -> tuple[int, _Marks]:
+        """A stamp's nanoseconds; far before everything where it must be read."""
         at = self.times.at(second)
         if at is None or at < 0:
-            seconds[second] = known = _UNREADABLE, 0, 0, _TO_BE_READ
+            seconds[second] = known = _UNREADABLE, _TO_BE_READ
             return known
-        start = at // NS
-        seconds[second] = known = at, start, start - start % 60, _MARKS[_rank_of(second)]
+        seconds[second] = known = at, _MARKS[_rank_of(second)]
         return known
 
-    def raw(self, place: int, head: bytes) -> bytes:
-        """The text of a record of several lines."""
+    def raw(self, place: int) -> bytes:
+        """The text of a record."""
+        head = self.heads.get(place)
+        if head is None:
+            return self.lines[place]
         return b"\n".join(self.lines[place : place + self.form.raw_lines + head.count(b"\n")])
 
     def flags(self, text: bytes) -> tuple[int, bytes]:
@@ -347,11 +320,11 @@ class _Folding:
         bits: int,
         at: int,
         record: Record,
-    ) -> Kept | int | None:
+    ) -> int | None:
         """Find the lane of a record by its kind, or read it, and remember what it is.
 
         Returns:
-            Where the caller is to count the record: a lane, or the number of a column; ``None`` where it is counted.
+            Where the caller is to count the record, as `Memory.lanes` has it; ``None`` where it is counted.
         """
         memory, scope = self.memory, (node, self.form.scope)
         entries = memory.entries.setdefault(scope, {})
@@ -376,26 +349,26 @@ class _Folding:
                 for one in events:
                     self.sink.add(one)
                 return None
+        self.by_left = entry.by_left
         server = ports[entry.by_left]
         place_key = _BETWEEN.join((*parts[:-1], server, parts[-1], _MARKS[rank][entry.by_left]))
         if entry.weight == 1:
             lanes = memory.lanes.setdefault(scope, {})
             known = lanes.get(place_key)
             if known is None:
-                number = entry.repeated(server, self.sink)
-                known = lanes[place_key] = entry.open(server, self.sink) if number is None else number
+                known = lanes[place_key] = entry.number(server, self.sink)
                 memory.size += 1
             return known
         # The loop counts each record once, so it does not see what stands for several.
         heavy = memory.heavy.setdefault(scope, {})
-        kept = heavy.get(place_key)
-        if kept is None:
-            kept = heavy[place_key] = entry.open(server, self.sink)
+        lane = heavy.get(place_key)
+        if lane is None:
+            lane = heavy[place_key] = entry.open(server, self.sink)
             memory.size += 1
-        lane, moment, client = kept.lane, at if at >= 0 else None, ports[not entry.by_left]
+        moment, client = at if at >= 0 else None, ports[not entry.by_left]
         lane.hit(moment, entry.weight)
         lane.flags |= bits
-        if kept.refused:
+        if entry.refused:
             line = self.block.of_line(place).line
             self.sink.keep(lane, moment, int(client) if client else None, line, self.lines[place])
         self.sink.seen(1, moment, moment, year_inferred=entry.rank == _INFERRED)

@@ -136,6 +136,11 @@ class LaneColumns:
         """Lanes, but for what waits."""
         return len(self.keys)
 
+    @property
+    def pending(self) -> int:
+        """Records that wait."""
+        return len(self.waiting.srcs) + len(self.repeats.numbers)
+
     # -- adding ------------------------------------------------------------------------------------
 
     def kind(self, shape: int, code: int, note: Note) -> int | None:

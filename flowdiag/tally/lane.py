@@ -335,6 +335,13 @@ class FlowLane:
             self.sketch = self.sketch or Sketch()
             self.sketch.absorb(Sketch.of(facts.ports, facts.peers or []))
 
+    def note_ports(self, ports: list[int]) -> None:
+        """As `note_port` of each: what they are is below 65,536, each is there once, and they are sorted."""
+        if self.source_ports:
+            self._add_ports(ports)
+        else:
+            self.source_ports = array("H", ports[: self._limits.source_ports])
+
     def _add_ports(self, ports: Iterable[int]) -> None:
         for port in ports:
             self.note_port(port)

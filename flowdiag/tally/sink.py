@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from flowdiag.model.event import ChangeEvent, Direction, Event, LogEvent, Peer, PolicyHit, Witness
 from flowdiag.model.tally import DnsAnswer
+from flowdiag.parserkit.block import Block
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
 from flowdiag.tally.columns import Repeats, Waiting
+from flowdiag.tally.grouping import I64
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.notes import Note
 from flowdiag.tally.table import lane_code
@@ -99,6 +104,34 @@ class BoundSink:
         """Source port and example of a refused record."""
         if isinstance(lane, FlowLane):
             self._tally.keep(lane, at, source_port, self._input, line, raw)
+
+    def number(self, lane: Lane) -> int:
+        """The number of a lane."""
+        return self._table.batches.number(cast("FlowLane", lane))
+
+    def hits(
+        self,
+        block: Block,
+        numbers: Sequence[int],
+        ats: Sequence[int],
+        ports: Sequence[int],
+        flags: Sequence[int],
+        places: Sequence[int],
+        raw: Callable[[int], bytes],
+    ) -> None:
+        """Records of lanes."""
+        columns, first, tally = block.envelope, block.first_line, self._tally
+        of_places = columns.lines if columns is not None else None
+
+        def lines(rows: I64) -> I64:
+            if of_places:
+                return np.array([of_places[places[row]] for row in rows.tolist()], np.int64)
+            return np.array([first + places[row] for row in rows.tolist()], np.int64)
+
+        def keep(lane: FlowLane, at: int, line: int, row: int) -> None:
+            tally.keep(lane, at if at >= 0 else None, None, self._input, line, raw(places[row]))
+
+        self._table.batches.take(self._input, numbers, ats, ports, flags, lines, keep)
 
     def settled(self, lane: Lane) -> Settled | None:
         """What of refused records need not be kept."""

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from flowdiag.model.event import Direction, Peer, Witness
 from flowdiag.parserkit.placing import REFUSED
 from flowdiag.parserkit.sink import FlowShape
+from flowdiag.tally.batches import Batches
 from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.limits import Limits
@@ -66,7 +67,7 @@ class Table:
     """Ends, shapes and lanes.
 
     `lanes` is keyed by (level, source, destination, port, shape, code of direction and witness).  Lanes of allowed
-    flows may stand in `columns`, and for a while in both: `join` ends that.
+    flows may stand in `columns`, and for a while in both, and what lanes count may wait in `batches`: `join` ends that.
     Refused flows with a hash of ``2 ** refused_bits`` and more are not kept exactly, and so on (see `bounds`).
     """
 
@@ -76,6 +77,7 @@ class Table:
         self.shapes: list[ParserShape] = []
         self.lanes: dict[tuple[int, int, int, int | None, int, int], FlowLane] = {}
         self.columns = LaneColumns(limits)
+        self.batches = Batches(limits)
         self.refused_bits = BITS
         self.allowed_bits = BITS
         self.folded_bits = BITS
@@ -147,10 +149,18 @@ class Table:
         """What to append to `columns` for allowed records of this shape; ``None`` where they need a lane."""
         return None if self._units[shape] != UNIT else self.columns.kind(shape, code, note)
 
+    def sort_in(self, pending: int = 0) -> None:
+        """Bring what waits into order, where more than `pending` records do."""
+        if self.columns.pending > pending:
+            self.columns.sort_in()
+        if len(self.batches) > pending:
+            self.batches.sort_in()
+
     def join(self) -> None:
         """Bring every lane to one place, and what waits into order."""
         columns = self.columns
         columns.settle()
+        self.batches.pour()
         if not len(columns):
             return
         keys = [key for key in self.lanes if key[0] == EXACT and self._units[key[4]] == UNIT]
@@ -172,6 +182,7 @@ class Table:
         self.text_bits = min(self.text_bits, other.text_bits)
         peers = [self.peer(peer) for peer in other.peers]
         shapes = [self.shape(whole.parser, whole.shape) for whole in other.shapes]
+        other.batches.pour()
         for (level, src, dst, port, shape, code), lane in other.lanes.items():
             self.lane(level, peers[src], peers[dst], port, shapes[shape], code).absorb(lane)
         other.columns.settle()

@@ -229,11 +229,9 @@ class Tally:
     # -- bounds ------------------------------------------------------------------------------------
 
     def _bound(self) -> None:
-        columns = self.table.columns
-        if len(columns.waiting.srcs) + len(columns.repeats.numbers) >= PENDING:
-            columns.sort_in()
+        self.table.sort_in(PENDING)
         if (
-            len(self.table.lanes) + len(columns) > self._look_at
+            len(self.table.lanes) + len(self.table.columns) > self._look_at
             or self.table.numbered > self._look_at_numbered
             or self._texts > 10 * self.limits.example_texts
         ):
@@ -290,6 +288,7 @@ class Tally:
 
     def move_lines(self, placed: Callable[[int], int]) -> None:
         """Give every line number the one that `placed` says; the order of lines must stay."""
+        self.table.batches.forget_bounds()
         for lane in self.table.lanes.values():
             if lane.examples:
                 lane.examples = [structs.replace(one, line=placed(one.line)) for one in lane.examples]
