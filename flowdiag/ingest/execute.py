@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from flowdiag.ingest.ahead import has_core_to_spare
 from flowdiag.ingest.detect import Detection, InputKind
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
+from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.server import SERIAL_BYTES, cores
 from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, fold_shares
@@ -29,6 +31,8 @@ __all__ = ["Outcome", "Progress", "run"]
 _UNPACK = 8
 """How many times its size a compressed file is reckoned to hold, for deciding and for progress."""
 
+_BOTH = 2
+"""Cores, which one process may use."""
 _FEW = 20
 """Warnings up to which a file that is mostly unreadable is not worth a problem of its own."""
 
@@ -129,9 +133,20 @@ class _Pace:
 def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
     wanted = options.processes if options.processes is not None else cores()
     size = sum(one.source.size * (_UNPACK if one.source.kind != "plain" else 1) for one in evidence)
-    if options.processes is None and size < SERIAL_BYTES:
+    if options.processes is None and (size < SERIAL_BYTES or (wanted <= _BOTH and _take_two_cores(evidence))):
         return 1
     return max(1, wanted)
+
+
+def _take_two_cores(evidence: Sequence[Detection]) -> bool:
+    """Whether one process uses two cores for all of it: then it learns what is in it once, and nothing is merged."""
+    return all(
+        one.source.kind == "plain"
+        and not one.stack
+        and getattr(parser_named(one.parser), "takes_two_cores", False)
+        for one in evidence
+        if one.parser is not None
+    )
 
 
 def _parts(
@@ -165,7 +180,7 @@ def _here(
     for one in evidence:
         # One reading is enough: nothing is cut.
         for part in _parts([one], options, problems, max(one.source.size, 1)):
-            fold_into(tally, part, problems, pace.inside(part))
+            fold_into(tally, part, problems, pace.inside(part), ahead=has_core_to_spare())
             pace.done(part)
     return tally
 

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -33,6 +35,11 @@ __all__ = [
     "read_outcome",
     "take",
 ]
+
+_AHEAD = 2
+"""Blocks that a parser may have begun with beside the one it folds."""
+_AHEAD_BYTES = 1 << 19
+"""About the size of such a block: each costs some calls, and what is learnt of one serves the next but two."""
 
 
 class PartOutcome(Struct, frozen=True, kw_only=True):
@@ -124,10 +131,11 @@ def fold_into(
     progress: Callable[[int], None] | None = None,
     *,
     counted: Callable[[int], None] | None = None,
+    ahead: bool = False,
 ) -> bool:
     """Add one part to `tally`; a parser that raises costs the rest of its part, and is named in `problems`.
 
-    `progress` and `counted` are as for `blocks`.
+    `progress` and `counted` are as for `blocks`; `ahead` lets a parser use a second core, if it can.
 
     Returns:
         Whether it was read to its end.
@@ -136,6 +144,7 @@ def fold_into(
         PluginError: the part's parser does not load here.
     """
     parser = parser_named(part.parser)
+    ahead = ahead and hasattr(parser, "expect")
     context = part.context()
     # Examples show records verbatim; what a parser's `fold` hands over event by event must carry them too.
     context.keep_raw = True
@@ -143,11 +152,12 @@ def fold_into(
     # Nothing folded is cyclic; looking for cycles among millions of live counters costs 3 to 8 %.
     gc.disable()
     try:
-        for block in blocks(part, parser, context, problems, progress=progress, counted=counted):
-            try:
-                take(tally, parser, block, context)
-            except Exception as error:  # noqa: BLE001 - a stranger's parser may raise anything; it costs its part.
-                problems.append(_failed(part, block, error))
+        size = _AHEAD_BYTES if ahead else None
+        found = blocks(part, parser, context, problems, read_bytes=size, progress=progress, counted=counted)
+        for block, error in _begun(found, tally, parser, context) if ahead else zip(found, repeat(None)):
+            raised = error or _raised_by(take, tally, parser, block, context)
+            if raised is not None:
+                problems.append(_failed(part, block, raised))
                 return False
     finally:
         if was_enabled:
@@ -155,15 +165,43 @@ def fold_into(
     return True
 
 
+def _begun(
+    found: Iterator[Block], tally: Tally, parser: Any, context: ParseContext
+) -> Iterator[tuple[Block, Exception | None]]:
+    """Blocks in order, of each of which `parser` was told while it had others to do, and what it raised then."""
+    waiting: deque[tuple[Block, Exception | None]] = deque()
+    for block in found:
+        error = None
+        if _is_folded(block, parser):
+            error = _raised_by(Tally.expect, tally, parser, block, context)
+        waiting.append((block, error))
+        if len(waiting) > _AHEAD:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _raised_by(act: Callable[..., None], *given: Any) -> Exception | None:
+    try:
+        act(*given)
+    except Exception as error:  # noqa: BLE001 - a stranger's parser may raise anything; it costs its part.
+        return error
+    return None
+
+
 def take(tally: Tally, parser: Any, block: Block, context: ParseContext) -> None:
     """Add what `parser` finds in one block."""
-    if block.envelope is None or not block.envelope.year_inferred or _tells(parser):
+    if _is_folded(block, parser):
         tally.take(parser, block, context)
     else:
         for event in parser.parse(block, context):
             tally.add(dated(event, block), parser.name, context.input)
     for warning in cut_objects(parser, block, context):
         tally.add(warning, parser.name, context.input)
+
+
+def _is_folded(block: Block, parser: Any) -> bool:
+    """Whether the tally asks for all of a block at once, rather than for events to be dated."""
+    return block.envelope is None or not block.envelope.year_inferred or _tells(parser)
 
 
 def _tells(parser: Any) -> bool:

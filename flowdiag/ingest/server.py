@@ -17,6 +17,7 @@ __all__ = ["SERIAL_BYTES", "cores", "expect_workers", "uninterrupted", "worker_c
 SERIAL_BYTES = 200 << 20
 """Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
 
+_FEW = 2
 _SHARED = "flowdiag.ingest.worker"
 """The module that workers share, with all that it needs."""
 _LONGEST_FOLDER = 70
@@ -36,7 +37,10 @@ def expect_workers(
         scheduler: of another machine's workers.
         program: modules of the caller's program, which workers would each load anew.
     """
-    if os.name != "posix" or scheduler is not None or processes == 1 or cores() == 1:
+    if os.name != "posix" or scheduler is not None or processes == 1:
+        return
+    # Of two cores one process may have use for both, which its parser tells later.
+    if cores() == 1 or (cores() == _FEW and processes is None):
         return
     seen = 0
     for size in _sizes(paths):

@@ -26,6 +26,8 @@ class Parser(Protocol):
     ``marks_state = True``: every line that changes what later denials say holds a mark too.
     ``fold(block, context, sink)`` stands beside `parse` where an object per record is too slow
     (`flowdiag.parserkit.sink`).
+    ``expect(block, sink)`` is told of blocks that `fold` gets later, some blocks ahead and in order, so that they can be begun
+    with in a thread; ``takes_two_cores = True`` says that this is worth a second process.
     ``tells_inferred_years = True`` says that events whose time is their envelope's call it what the envelope
     does (`LineEnvelope.time_source`); without it blocks with stamps without a year are not folded.
     """

@@ -91,6 +91,10 @@ class Tally:
                 self.count(event, parser.name, context.input)
         self._bound()
 
+    def expect(self, parser: Any, block: Block, context: ParseContext) -> None:
+        """Let `parser` begin with a block that `take` gets later, after others of the same input."""
+        parser.expect(block, self.sink(parser.name, context.input))
+
     def add(self, event: Event, parser: str, input: str) -> None:  # noqa: A002 - the contract's word
         """Add one event that `parser` found in `input`; its `raw`, if any, is what examples show."""
         self.count(event, parser, input)

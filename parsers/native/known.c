@@ -76,10 +76,16 @@ static uint64_t hashed(uint64_t hash, const char *at, size_t size)
 
 /* -- tables ------------------------------------------------------------------------------------------------------ */
 
+/* Where to begin.  The upper bits of a product hang on all of what was multiplied. */
+static uint32_t slot_of(const struct table *table, uint64_t hash)
+{
+    return (uint32_t)(hash >> 40) & table->mask;
+}
+
 /* Give an entry a slot near its hash; one that would be searched for too long gets none, and is not found. */
 static void placed(struct table *table, uint32_t entry, uint64_t hash)
 {
-    uint32_t at = (uint32_t)hash & table->mask;
+    uint32_t at = slot_of(table, hash);
     for (int probe = 0; probe < MAX_PROBES; probe++, at = (at + 1) & table->mask)
         if (!table->slots[at]) {
             table->slots[at] = entry + 1;
@@ -121,7 +127,8 @@ static void *grown(struct known *self, struct table *table, void *entries, uint3
         self->full = 1;
         return NULL;
     }
-    if ((!table->slots || table->used * 2 >= table->mask) && !table_grown(table, hash_of, self))
+    /* A quarter full: of a table that is half full some entries find no slot, and lines like theirs are left for ever. */
+    if ((!table->slots || table->used * 4 >= table->mask) && !table_grown(table, hash_of, self))
         return NULL;
     if (table->used < *room)
         return entries;
@@ -160,7 +167,7 @@ static struct address *address_of(struct known *self, struct span ip)
     if (!table->slots)
         return NULL;
     uint64_t hash = hashed(self->seed, ip.at, ip.size);
-    uint32_t at = (uint32_t)hash & table->mask;
+    uint32_t at = slot_of(table, hash);
     for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
         struct address *one = &self->addresses[table->slots[at] - 1];
         if (one->hash == hash && one->ip.size == ip.size && memcmp(one->ip.at, ip.at, ip.size) == 0)
@@ -207,7 +214,7 @@ static struct kind *kind_of(struct known *self, const struct line *line, uint64_
     *hash = rest_hash(self->seed, line, ports);
     if (!table->slots)
         return NULL;
-    uint32_t at = (uint32_t)*hash & table->mask;
+    uint32_t at = slot_of(table, *hash);
     for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
         struct kind *one = &self->kinds[table->slots[at] - 1];
         if (one->hash == *hash && one->ports[0] == ports[0] && one->ports[1] == ports[1] &&
@@ -222,7 +229,7 @@ static struct served *serving_of(struct known *self, int32_t number, int32_t ser
     struct table *table = &self->by_service;
     if (!table->slots)
         return NULL;
-    uint32_t at = (uint32_t)pair_hash(number, service) & table->mask;
+    uint32_t at = slot_of(table, pair_hash(number, service));
     for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
         struct served *one = &self->servings[table->slots[at] - 1];
         if (one->number == number && one->service == service)
@@ -317,7 +324,7 @@ static int learn_part(struct known *self, struct span text, uint32_t behind)
 {
     uint64_t hash = hashed(self->seed, text.at, text.size);
     struct table *table = &self->by_text;
-    uint32_t entry = table->used, at = (uint32_t)hash & table->mask;
+    uint32_t entry = table->used, at = slot_of(table, hash);
     for (int probe = 0; table->slots && probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
         struct part *one = &self->parts[table->slots[at] - 1];
         if (one->hash == hash && one->text.size == text.size && memcmp(one->text.at, text.at, text.size) == 0) {

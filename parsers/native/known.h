@@ -3,6 +3,7 @@
 #ifndef FLOWDIAG_KNOWN_H
 #define FLOWDIAG_KNOWN_H
 
+#include "guard.h"
 #include "walk.h"
 
 /* Numbers of ends: those of which nothing but the address is known have the bit. */
@@ -46,6 +47,7 @@ struct known {
     uint8_t port_class[65536];
     uint64_t seed; /* so that names stand in one another's way by chance; by choice they cost MAX_PROBES at most */
     int full;      /* there is no room for more */
+    struct guard guard;
 };
 
 /* Begin with all zeroes but the seed and the classes.  `release` is called for the owner of each end's object. */

@@ -10,175 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "known.h"
+#include "ahead.h"
 #include "marks.h"
-#include "rows.h"
 
 typedef struct {
     PyObject_HEAD
     struct known known;
+    struct ahead *ahead;
 } Scanner;
 
 /* -- scan -------------------------------------------------------------------------------------------------------- */
 
-/* And of one that is counted in a lane: source, destination, port, the other port, kind, time. */
-enum { LANED = PLACE + 6 };
-
-struct columns {
-    int32_t *sources, *destinations, *ports, *kinds;
-    int64_t *times;
-    uint16_t *flags;
-    PyObject *answers; /* of DNS: name, addresses, seconds, time */
-    Py_ssize_t taken, room;
-    struct rows left, laned;
-    int64_t first, last;
-};
-
-static void freed(struct columns *c)
-{
-    free(c->sources);
-    free(c->destinations);
-    free(c->ports);
-    free(c->kinds);
-    free(c->times);
-    free(c->flags);
-    free(c->left.numbers);
-    free(c->laned.numbers);
-    Py_CLEAR(c->answers);
-}
-
-/* A column with room for so many; NULL, and the column as it was, where there is no memory. */
-#define RESIZED(column, room) resized((void *)(column), sizeof *(column), (room))
-
-static void *resized(void *column, size_t size, Py_ssize_t room)
-{
-    return realloc(column, size * (size_t)room);
-}
-
-static int room_for_one(struct columns *c)
-{
-    if (c->taken == c->room) {
-        Py_ssize_t room = c->room ? c->room * 2 : 128;
-        int32_t *sources = RESIZED(c->sources, room);
-        c->sources = sources ? sources : c->sources;
-        int32_t *destinations = RESIZED(c->destinations, room);
-        c->destinations = destinations ? destinations : c->destinations;
-        int32_t *ports = RESIZED(c->ports, room);
-        c->ports = ports ? ports : c->ports;
-        int32_t *kinds = RESIZED(c->kinds, room);
-        c->kinds = kinds ? kinds : c->kinds;
-        int64_t *times = RESIZED(c->times, room);
-        c->times = times ? times : c->times;
-        uint16_t *flags = RESIZED(c->flags, room);
-        c->flags = flags ? flags : c->flags;
-        if (!sources || !destinations || !ports || !kinds || !times || !flags)
-            return 0;
-        c->room = room;
-    }
-    return 1;
-}
-
-/* What `walk` asks, and what was found. */
-struct asking {
-    struct known *known;
-    struct kind *kind;
-};
-
-static size_t asked_end(void *who, struct span ip, const char *at, size_t room, int *number)
-{
-    return find_end(((struct asking *)who)->known, ip, at, room, number);
-}
-
-static int asked_rest(void *who, struct line *line)
-{
-    struct asking *asking = who;
-    asking->kind = find_kind(asking->known, line);
-    return asking->kind != NULL;
-}
-
-/* Tell of the addresses of a name; 0 with an exception set. */
-static int answered(PyObject *answers, const struct line *line)
-{
-    PyObject *ips = PyTuple_New(line->answer_count);
-    for (int i = 0; ips && i < line->answer_count; i++) {
-        PyObject *ip = PyUnicode_FromStringAndSize(line->answers[i].at, (Py_ssize_t)line->answers[i].size);
-        if (!ip || PyTuple_SetItem(ips, i, ip) < 0)
-            Py_CLEAR(ips);
-    }
-    if (!ips)
-        return 0;
-    PyObject *answer = Py_BuildValue("(s#NLL)", line->query.at, (Py_ssize_t)line->query.size, ips, (long long)line->ttl,
-                                     (long long)line->time);
-    int result = answer && PyList_Append(answers, answer) == 0;
-    Py_XDECREF(answer);
-    return result;
-}
-
-/* Count a line; 0 for one that has to be read in full, -1 with an exception set.  `place` is what is said of it. */
-static int taken(struct known *known, const char *begin, const char *end, int bare, const int64_t place[PLACE],
-                 struct columns *c)
-{
-    struct line line;
-    struct asking asking = {known, NULL};
-    if (!walk(begin, end, bare, asked_end, asked_rest, &asking, &line))
-        return 0;
-    int32_t source = line.source_number, destination = line.destination_number;
-    if (source == UNKNOWN || destination == UNKNOWN || (source & destination & BARE_BIT))
-        return 0;
-    if (!asking.kind && !asked_rest(&asking, &line))
-        return 0;
-    struct kind *kind = asking.kind;
-    source &= ~BARE_BIT;
-    destination &= ~BARE_BIT;
-    int32_t port = line.destination_port, other_port = line.source_port;
-    if (kind->turned) {
-        int32_t other = source;
-        source = destination;
-        destination = other;
-        port = line.source_port;
-        other_port = line.destination_port;
-    }
-    source = find_served(known, source, kind->source_service);
-    destination = find_served(known, destination, kind->destination_service);
-    if (source < 0 || destination < 0)
-        return 0;
-    if (line.answer_count && line.query.size && !answered(c->answers, &line))
-        return -1;
-    c->first = line.time < c->first ? line.time : c->first;
-    c->last = line.time > c->last ? line.time : c->last;
-    if (kind->number < 0) {
-        int64_t *row = row_of(&c->laned, LANED);
-        if (!row) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        memcpy(row, place, PLACE * sizeof *place);
-        const int64_t said[] = {source, destination, port, other_port, ~kind->number, line.time};
-        memcpy(row + PLACE, said, sizeof said);
-        return 1;
-    }
-    if (!room_for_one(c)) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    c->sources[c->taken] = source;
-    c->destinations[c->taken] = destination;
-    c->ports[c->taken] = port ? port : -1;
-    c->kinds[c->taken] = kind->number;
-    c->times[c->taken] = line.time;
-    c->flags[c->taken] = kind->flags;
-    c->taken++;
-    return 1;
-}
-
-/* A column that may have no room yet; of NULL None would be made. */
-#define BYTES(column) ((column) ? (const char *)(column) : "")
-
 PyDoc_STRVAR(scan_doc,
-             "scan(data, start, stop, bare)\n"
-             "-> (sources, destinations, ports, kinds, times, flags, laned, first, last, left, lines, end, answers)\n\n"
-             "Take those lines of `data` that are all known, of the ones that begin from `start`, where a line begins,\n"
-             "up to `stop`; `end` is where the next one begins.  Columns are bytes: of 32-bit numbers, times of 64 bits\n"
+             "scan(data, bare)\n"
+             "-> (sources, destinations, ports, kinds, times, flags, laned, first, last, left, answers)\n\n"
+             "Take those lines of `data` that are all known.  Columns are bytes: of 32-bit numbers, times of 64 bits\n"
              "in nanoseconds, flags of 16.  `laned` has nine 64-bit numbers for each line whose kind was taught as a\n"
              "negative number: its place as in `left`, source, destination, port, the other port, the number's\n"
              "complement and the time; ports are 0 for none.  First and last are those of all times, 0 where there\n"
@@ -188,48 +34,88 @@ PyDoc_STRVAR(scan_doc,
 
 static PyObject *scan(PyObject *object, PyObject *args)
 {
+    PyObject *given;
+    int bare;
+    char *data;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "Sp", &given, &bare) || PyBytes_AsStringAndSize(given, &data, &size) < 0)
+        return NULL;
+    struct counted c;
+    fresh(&c);
+    PyObject *result = count_lines(&((Scanner *)object)->known, data, size, bare, &c) ? told(&c, data) : PyErr_NoMemory();
+    freed(&c);
+    return result;
+}
+
+PyDoc_STRVAR(again_doc,
+             "again(data, places, bare) -> as scan\n\n"
+             "Take those lines that are known by now of some that were left.  `places` are rows of `left`.");
+
+static PyObject *again(PyObject *object, PyObject *args)
+{
+    Scanner *self = (Scanner *)object;
+    PyObject *given, *result = NULL;
+    int bare;
+    char *data;
+    Py_ssize_t size;
+    Py_buffer places;
+    if (!PyArg_ParseTuple(args, "Sy*p", &given, &places, &bare))
+        return NULL;
+    struct counted c;
+    fresh(&c);
+    if (PyBytes_AsStringAndSize(given, &data, &size) == 0) {
+        Py_ssize_t lines = places.len / (PLACE * (Py_ssize_t)sizeof(int64_t)), line = 0;
+        for (; line < lines; line++) {
+            int64_t place[PLACE];
+            memcpy(place, (const char *)places.buf + line * (Py_ssize_t)sizeof place, sizeof place);
+            int64_t begin = place[0], end = place[1];
+            if (begin < 0 || begin > end || end > size) {
+                PyErr_SetString(PyExc_ValueError, "a line is not where it is said to be");
+                break;
+            }
+            /* A last line without a newline is left as it was. */
+            if (end == size || data[end] != '\n' ? !leave_line(place, &c)
+                                                 : count_line(&self->known, data, bare, place, &c) < 0) {
+                PyErr_NoMemory();
+                break;
+            }
+        }
+        if (line == lines)
+            result = told(&c, data);
+    }
+    freed(&c);
+    PyBuffer_Release(&places);
+    return result;
+}
+
+PyDoc_STRVAR(begin_doc, "begin(data, bare) -> bool\n\n"
+                        "Have a thread scan all of `data` after what it was given before; `finish` says what it took.  False\n"
+                        "where there is no thread.");
+
+static PyObject *begin(PyObject *object, PyObject *args)
+{
     Scanner *self = (Scanner *)object;
     PyObject *given;
     int bare;
     char *data;
-    Py_ssize_t size, start, stop;
-    if (!PyArg_ParseTuple(args, "Snnp", &given, &start, &stop, &bare) || PyBytes_AsStringAndSize(given, &data, &size) < 0)
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "Sp", &given, &bare) || PyBytes_AsStringAndSize(given, &data, &size) < 0)
         return NULL;
-    struct columns c;
-    memset(&c, 0, sizeof c);
-    c.first = INT64_MAX;
-    Py_ssize_t lines = 0;
-    c.answers = PyList_New(0);
-    if (!c.answers)
-        return NULL;
-    if (start < 0 || start > size)
-        start = size;
-    const char *at = data + start, *behind = data + size;
-    for (; at < behind && at - data < stop; lines++) {
-        const char *end = memchr(at, '\n', (size_t)(behind - at));
-        const int64_t place[PLACE] = {at - data, (end ? end : behind) - data, lines};
-        int result = end ? taken(&self->known, at, end, bare, place, &c) : 0;
-        if (!result) {
-            int64_t *row = row_of(&c.left, PLACE);
-            if (row)
-                memcpy(row, place, sizeof place);
-            else {
-                PyErr_NoMemory();
-                result = -1;
-            }
-        }
-        if (result < 0) {
-            freed(&c);
-            return NULL;
-        }
-        at = end ? end + 1 : behind;
-    }
-    PyObject *result = Py_BuildValue(
-        "(y#y#y#y#y#y#y#LLy#nnO)", BYTES(c.sources), c.taken * 4, BYTES(c.destinations), c.taken * 4, BYTES(c.ports),
-        c.taken * 4, BYTES(c.kinds), c.taken * 4, BYTES(c.times), c.taken * 8, BYTES(c.flags), c.taken * 2,
-        BYTES(c.laned.numbers), c.laned.used * 8, (long long)(c.first == INT64_MAX ? 0 : c.first), (long long)c.last,
-        BYTES(c.left.numbers), c.left.used * 8, lines, (Py_ssize_t)(at - data), c.answers);
-    freed(&c);
+    return PyBool_FromLong(ahead_begin(&self->ahead, &self->known, given, data, size, bare));
+}
+
+PyDoc_STRVAR(finish_doc, "finish() -> as scan\n\n"
+                         "Wait for the first of what `begin` was given and was not asked for yet; None where there is none,\n"
+                         "and in a fork of the process that began it.");
+
+static PyObject *finish(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    struct job *job = ahead_first(((Scanner *)object)->ahead);
+    if (!job)
+        Py_RETURN_NONE;
+    PyObject *result = job->out_of_memory ? PyErr_NoMemory() : told(&job->counted, job->text);
+    job_freed(job);
     return result;
 }
 
@@ -269,10 +155,11 @@ static PyObject *meet(PyObject *self, PyObject *args)
     void *gone = NULL;
     struct end end = {{at, (size_t)size}, object, number, bare};
     int known_as;
-    if (!known->full && !find_end(known, ip, at, (size_t)size, &known_as) && learn_end(known, ip, end, &gone)) {
+    begin_teaching(&known->guard);
+    if (!known->full && !find_end(known, ip, at, (size_t)size, &known_as) && learn_end(known, ip, end, &gone))
         Py_INCREF(object);
-        Py_XDECREF((PyObject *)gone);
-    }
+    end_teaching(&known->guard);
+    Py_XDECREF((PyObject *)gone);
     Py_RETURN_NONE;
 }
 
@@ -316,7 +203,10 @@ static PyObject *learn(PyObject *object, PyObject *args)
                         .destination_service = services[1],
                         .flags = (uint16_t)flags,
                         .turned = (uint8_t)turned};
-    return PyLong_FromLong(learn_kind(known, &line, kind) ? 0 : -1);
+    begin_teaching(&known->guard);
+    int learnt = learn_kind(known, &line, kind);
+    end_teaching(&known->guard);
+    return PyLong_FromLong(learnt ? 0 : -1);
 }
 
 PyDoc_STRVAR(serve_doc, "serve(number, service, result)\n\n"
@@ -328,7 +218,9 @@ static PyObject *serve(PyObject *object, PyObject *args)
     int number, service, result;
     if (!PyArg_ParseTuple(args, "iii", &number, &service, &result))
         return NULL;
+    begin_teaching(&self->known.guard);
     learn_served(&self->known, number, service, result);
+    end_teaching(&self->known.guard);
     Py_RETURN_NONE;
 }
 
@@ -367,6 +259,7 @@ static void scanner_dealloc(PyObject *object)
 {
     Scanner *self = (Scanner *)object;
     PyTypeObject *type = Py_TYPE(object);
+    ahead_ended(self->ahead);
     forgotten(&self->known, released);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
@@ -381,6 +274,9 @@ static PyObject *is_full(PyObject *object, void *closure)
 
 static PyMethodDef methods[] = {
     {"scan", scan, METH_VARARGS, scan_doc},
+    {"again", again, METH_VARARGS, again_doc},
+    {"begin", begin, METH_VARARGS, begin_doc},
+    {"finish", finish, METH_NOARGS, finish_doc},
     {"meet", meet, METH_VARARGS, meet_doc},
     {"learn", learn, METH_VARARGS, learn_doc},
     {"serve", serve, METH_VARARGS, serve_doc},
@@ -423,7 +319,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddIntConstant(made, "INTERFACE", 5) < 0) {
+        PyModule_AddIntConstant(made, "INTERFACE", 6) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

@@ -30,8 +30,8 @@ void prepared(struct mark *mark, const char *text, size_t size)
     mark->places[1] = next;
 }
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__)
-/* The loader takes the one that the processor can do. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && !defined(__SANITIZE_THREAD__)
+/* The loader takes the one that the processor can do; it asks before that sanitizer is there. */
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDE

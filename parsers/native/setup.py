@@ -1,4 +1,4 @@
-"""How to compile it: six files, Python's stable interface of 3.11, no other library."""
+"""How to compile it: eight files, Python's stable interface of 3.11, no other library."""
 
 from setuptools import Extension, setup
 
@@ -8,8 +8,18 @@ setup(
     ext_modules=[
         Extension(
             "flowdiag_native",
-            ["scanner.c", "known.c", "walk.c", "requests.c", "search.c", "marks.c"],
-            depends=["known.h", "walk.h", "cursor.h", "search.h", "marks.h", "rows.h"],
+            ["scanner.c", "counted.c", "ahead.c", "known.c", "walk.c", "requests.c", "search.c", "marks.c"],
+            depends=[
+                "known.h",
+                "walk.h",
+                "cursor.h",
+                "search.h",
+                "marks.h",
+                "rows.h",
+                "counted.h",
+                "ahead.h",
+                "guard.h",
+            ],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
         )

@@ -13,7 +13,7 @@ from flowdiag.ingest import Gathered, InputKind, ReadOptions, execute
 from flowdiag.ingest.events import iter_events
 from flowdiag.ingest.execute import Outcome, run
 from flowdiag.model.errors import UsageError
-from flowdiag.parserkit import Block, Event, FlowEvent, ParseContext, TimeSource, registry
+from flowdiag.parserkit import Block, Event, FlowEvent, LogEvent, ParseContext, TimeSource, registry
 from flowdiag.parserkit.registry import Registered
 
 
@@ -103,6 +103,41 @@ def test_one_packed_stream_is_read_here_and_tells_how_far_it_is(folder, monkeypa
     assert len(calls) > 3
 
 
+@pytest.mark.parametrize(
+    ("cores", "processes", "packed", "compiled", "shared"),
+    [
+        (2, None, False, True, False),
+        (2, 2, False, True, True),
+        (3, None, False, True, True),
+        (2, None, True, True, True),
+        (2, None, False, False, True),
+    ],
+)
+def test_of_two_cores_a_parser_that_uses_both_gets_one_process(
+    cores, processes, packed, compiled, shared, tmp_path, monkeypatch
+):
+    """Not where more is asked for, where there are more cores, where it has to be unpacked, or without the extension."""
+    flow = b'{"flow":{"verdict":"DROPPED","IP":{"source":"10.0.0.1","destination":"10.0.0.2"}},"node_name":"n"}\n'
+    names = ("a.jsonl", "b.jsonl")
+    for name in names:
+        (tmp_path / (name + ".gz" * packed)).write_bytes(gzip.compress(flow * 9) if packed else flow * 9)
+    asked: list[int] = []
+    real = execute.fold_shares
+    monkeypatch.setattr(execute, "SERIAL_BYTES", 1)
+    monkeypatch.setattr(execute, "cores", lambda: cores)
+    monkeypatch.setattr("flowdiag_parsers.hubble.flow_json.native", lambda: compiled or None)
+    monkeypatch.setattr(
+        execute,
+        "fold_shares",
+        lambda parts, workers, *more: (asked.append(workers), real(parts, 1, *more))[1],
+    )
+    with Gathered([str(tmp_path)]) as gathered:
+        outcome = run(gathered, ReadOptions(processes=processes))
+
+    assert outcome.tally.records == 18
+    assert asked == ([cores] if shared else [])
+
+
 def test_events_come_in_input_order_with_their_lines(folder):
     """Every record of every input, in order, whatever its packing; the year is marked as inferred."""
     with Gathered([str(folder)]) as gathered:
@@ -143,17 +178,47 @@ class Fragile:
         raise ValueError("cannot stand it")
 
 
+class Eager(Fragile):
+    """Raises on the second block that it is told of."""
+
+    def expect(self, block: Block, sink: object) -> None:  # noqa: ARG002
+        if block.first_line > 1:
+            raise ValueError("too early")
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:  # noqa: ARG002
+        for index, _ in enumerate(block.data.splitlines()):
+            yield LogEvent(line=block.of_line(index).line, message="x", signal="s")
+
+
+def with_parser(parser, monkeypatch):
+    """It and the kernel's parser are all there are."""
+    mine = Registered(name="fragile", distribution="x", version="1", plugin=parser)
+    real = registry.load("flowdiag.parsers", "netfilter")
+    monkeypatch.setattr(registry, "load_all", lambda group: ([mine, real], []))  # noqa: ARG005
+    for place in ("fold", "parts", "execute"):
+        monkeypatch.setattr(
+            f"flowdiag.ingest.{place}.parser_named",
+            lambda name: parser if name == "fragile" else real.plugin,
+        )
+
+
+def test_a_parser_that_raises_ahead_is_given_what_came_before(tmp_path, monkeypatch):
+    with_parser(Eager(), monkeypatch)
+    monkeypatch.setattr(execute, "has_core_to_spare", lambda: True)
+    monkeypatch.setattr("flowdiag.ingest.fold._AHEAD_BYTES", 100)
+    (tmp_path / "0.log").write_text("fragile line\n" * 20)
+
+    outcome = read(tmp_path, processes=1)
+
+    assert outcome.tally.records == 7
+    assert [(problem.line, problem.message) for problem in outcome.problems] == [
+        (8, "parser fragile raised ValueError: too early; the rest of this part was not read")
+    ]
+
+
 def test_a_parser_that_raises_costs_its_input_only(folder, monkeypatch):
     """The message names the parser and the line; the other inputs are read."""
-    fragile = Registered(name="fragile", distribution="x", version="1", plugin=Fragile())
-    real = registry.load("flowdiag.parsers", "netfilter")
-    monkeypatch.setattr(registry, "load_all", lambda group: ([fragile, real], []))  # noqa: ARG005
-    monkeypatch.setattr(
-        "flowdiag.ingest.fold.parser_named", lambda name: Fragile() if name == "fragile" else real.plugin
-    )
-    monkeypatch.setattr(
-        "flowdiag.ingest.parts.parser_named", lambda name: Fragile() if name == "fragile" else real.plugin
-    )
+    with_parser(Fragile(), monkeypatch)
     (folder / "0.log").write_text("fragile\n")
     outcome = read(folder, processes=1)
 

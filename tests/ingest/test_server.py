@@ -37,7 +37,7 @@ def started(monkeypatch):
     """Every start of the server, of which none is really one."""
     starts = []
     monkeypatch.setattr(server, "SERIAL_BYTES", 1000)
-    monkeypatch.setattr(server, "cores", lambda: 2)
+    monkeypatch.setattr(server, "cores", lambda: 4)
     monkeypatch.setattr("multiprocessing.forkserver.ensure_running", lambda: starts.append("started"))
     return starts
 
@@ -62,6 +62,18 @@ def test_the_server_is_started_where_there_is_enough_to_cut(
         path.write_bytes(b"x" * size)
 
     server.expect_workers([str(tmp_path)], processes, scheduler)
+
+    assert bool(started) is wanted
+
+
+@pytest.mark.parametrize(("processes", "wanted"), [(None, False), (2, True), (1, False)])
+def test_of_two_cores_none_is_spent_before_it_is_known_who_reads(
+    processes, wanted, started, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(server, "cores", lambda: 2)
+    (tmp_path / "a.log").write_bytes(b"x" * 5000)
+
+    server.expect_workers([str(tmp_path)], processes, None)
 
     assert bool(started) is wanted
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import random
 import sys
+from array import array
+from collections import deque
 
 import flowdiag_native
 
@@ -165,6 +167,46 @@ def search(chance, wanted):
         raise AssertionError(marks)
 
 
+def places(data):
+    """Rows of all lines: where each begins and ends, and its number."""
+    rows, begin = array("q"), 0
+    for number, line in enumerate(data.split(b"\n")):
+        if begin < len(data):
+            rows.extend((begin, begin + len(line), number))
+        begin += len(line) + 1
+    return rows.tobytes()
+
+
+def together(seed, wanted):
+    """A thread scans while ends, lines and services are taught: it takes some of those, and no others."""
+    scanner = flowdiag_native.Scanner(bytes(65_536), seed)
+    ends = [b'{"identity":%d,"labels":["k8s:app=p"]}' % number for number in range(wanted)]
+    lines = [
+        b'{"time":"2026-04-01T10:00:00.1Z","IP":{"source":"10.0.%d.%d","destination":"10.1.0.0"},'
+        b'"source":%b,"destination":{},"node_name":"n%d"}\n' % (*divmod(number, 256), end, number % 50)
+        for number, end in enumerate(ends)
+    ]
+    data = b"".join(lines)
+    scanner.meet("10.1.0.0", b"{}", 0, True)
+    at = 1775037600 * 10**9 + 10**8
+    known_at_first = deque()
+    for number, line in enumerate(lines):
+        if number % 100 == 0 and scanner.begin(data, True):
+            known_at_first.append(number)
+        high, low = divmod(number, 256)
+        scanner.meet(f"10.0.{high}.{low}", ends[number], number + 1, False)
+        scanner.serve(number + 1, 0, number + 2)
+        assert scanner.learn(line, True, at, ends[number], b"{}", 0, 0, number % 50, False, 0, 0, -1) == 0
+        if len(known_at_first) == 3:
+            found = scanner.finish()
+            sources = [source - 2 for source in memoryview(found[0]).cast("i")]
+            left = memoryview(found[9]).cast("q").tolist()[2::3]
+            assert sorted(sources + left) == [*range(wanted)]
+            assert {*range(known_at_first.popleft())} <= {*sources} <= {*range(number + 1)}
+            assert memoryview(found[3]).cast("i").tolist() == [source % 50 for source in sources]
+    # The last ones are let go with the scanner, at work or not.
+
+
 def main(seed, wanted):
     chance = random.Random(seed)  # noqa: S311 - bytes to change, not secrets
     taken = 0
@@ -198,13 +240,16 @@ def main(seed, wanted):
                 for _ in range(50)
             )
             data = data[: chance.randrange(1, len(data) + 1)]
-            columns = scanner.scan(data, 0, len(data), bare)
+            columns = scanner.scan(data, bare)
+            assert not scanner.begin(data, bare) or scanner.finish() == columns
+            assert scanner.finish() is None
+            assert scanner.again(data, columns[9], bare)[9] == columns[9]
+            assert scanner.again(data, places(data), bare) == columns
             left = set(memoryview(columns[9]).cast("q").tolist()[2::3])
             laned = memoryview(columns[6]).cast("q").tolist()
             rows = data.split(b"\n")
-            assert columns[10] == len(rows) - (rows[-1] == b"")
-            assert columns[11] == len(data)
-            assert len(left) + len(columns[4]) // 8 + len(laned) // 9 == columns[10]
+            count = len(rows) - (rows[-1] == b"")
+            assert len(left) + len(columns[4]) // 8 + len(laned) // 9 == count
             assert set(memoryview(columns[3]).cast("i")) <= {3}
             for begin, end, number, *said in zip(*(laned[place::9] for place in range(9)), strict=True):
                 assert data[begin:end] == rows[number]
@@ -212,13 +257,14 @@ def main(seed, wanted):
                 assert number not in left
                 assert said[4] == 2  # what it was taught as, counted from -1 downwards
             answers = []
-            for number, row in enumerate(rows[: columns[10]]):
+            for number, row in enumerate(rows[:count]):
                 if number not in left:
                     assert taken_apart(row, answers, bare=bare) <= known, row
                     taken += 1
-            assert [answer[:3] for answer in columns[12]] == [one for one in answers if one[0]]
+            assert [answer[:3] for answer in columns[10]] == [one for one in answers if one[0]]
             scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
     search(chance, wanted // 20)
+    together(seed, min(wanted // 10, 2_000))
     print(taken)  # noqa: T201
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,8 @@ from hypothesis import strategies as st
 
 from flowdiag.parserkit import Block, ParseContext, parse_rfc3339
 from flowdiag.tally import Tally
-from flowdiag_parsers.hubble import json_memory
-from flowdiag_parsers.hubble.json_native import new_scanner, scanned
+from flowdiag_parsers.hubble import json_memory, json_teaching
+from flowdiag_parsers.hubble.json_native import Found, new_scanner
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -39,18 +40,26 @@ def _from_the_first_block(monkeypatch):
     monkeypatch.setattr(json_memory, "_WORTH_SCANNING", 0)
 
 
-def folded(blocks):
-    """Folded block by block with what earlier blocks taught; the tally, and how many lines the scanner took."""
+def folded(blocks, ahead=0):
+    """Folded block by block with what earlier blocks taught; the tally, and how many lines the scanner took.
+
+    The parser is told of each block when so many before it are still to be folded.
+    """
     tally = Tally()
-    line, taken = 1, 0
+    line, taken, all_of_them = 1, 0, []
     for at, data in enumerate(blocks):
-        block = Block(data=data, first_line=line, last=at == len(blocks) - 1)
-        tally.take(PARSER, block, ParseContext(input=NAME))
+        all_of_them.append(Block(data=data, first_line=line, last=at == len(blocks) - 1))
         line += data.count(b"\n") + (not data.endswith(b"\n"))
-        scanner = tally._memos.get(PARSER.name, {}).get("hubble", {}).get("memory")
-        if scanner is not None and scanner._scanner is not None:
-            bare = data.find(b'"flow"', 0, 4096) < 0
-            found = scanned(scanner._scanner, data, 0, len(data), bare=bare)
+    context = ParseContext(input=NAME)
+    for at, block in enumerate(all_of_them):
+        if ahead:
+            for one in all_of_them[at + ahead if at else 0 : at + ahead + 1]:
+                tally.expect(PARSER, one, context)
+        tally.take(PARSER, block, context)
+        data = block.data
+        memory = tally._memos.get(PARSER.name, {}).get("hubble", {}).get("memory")
+        if memory is not None and memory.teaching is not None:
+            found = memory.teaching.scan(data, bare=data.find(b'"flow"', 0, 4096) < 0)
             laned = found.laned_of()
             taken += len(found.times) // 8 + len(laned[0])
             numbers = [
@@ -89,9 +98,13 @@ def written(one, *, bare=False):
 
 
 def compared(*blocks):
-    """Fold, compare with parsing, and say how many lines were taken."""
+    """Fold, alone and with a thread, compare with parsing, and say how many lines were taken."""
     tally, taken = folded(blocks)
-    assert results(tally) == results(whole(b"".join(blocks)))
+    wanted = results(whole(b"".join(blocks)))
+    assert results(tally) == wanted
+    for ahead in (1, 2):
+        tally, _ = folded(blocks, ahead)
+        assert results(tally) == wanted
     return taken
 
 
@@ -381,7 +394,7 @@ def test_numbers_and_names_over_all_bounds():
 
 def test_some_lines_that_cannot_be_taught_do_not_end_it(monkeypatch):
     """Only where nothing is taken between them is another encoder at work."""
-    monkeypatch.setattr(json_memory, "_MAX_UNTAUGHT", 5)
+    monkeypatch.setattr(json_teaching, "_MAX_UNTAUGHT", 5)
     line, odd = written(flow()), written(flow(time="2026-04-01T10:00:00Z"))
     spaced = (json.dumps({"flow": flow(), "node_name": "c/n1"}) + "\n").encode()
     assert compared(line, *[line + odd] * 20) == 21
@@ -439,7 +452,7 @@ def test_rests_of_one_hash_are_told_apart():
         return scanner.learn(one, False, at, *ends, 40_000, 8080, kind, False, 2, -1, -1)
 
     def kinds():
-        return memoryview(scanned(scanner, both, 0, len(both), bare=False).kinds).cast("i").tolist()
+        return memoryview(Found(*scanner.scan(both, False)).kinds).cast("i").tolist()
 
     both = line + bytes(other)
     assert taught(line, 3) == 0
@@ -461,7 +474,7 @@ def test_times_are_those_of_rfc_3339(taught, year, rest, fraction):
     month, day, hour, minute, second = rest
     time = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{fraction}Z"
     line = written(flow(time=time))
-    columns = taught.scan(line, 0, len(line), False)
+    columns = taught.scan(line, False)
     ats = memoryview(columns[4]).cast("q").tolist()
     try:
         wanted = parse_rfc3339(time)
@@ -510,39 +523,38 @@ def test_what_is_taken_is_json_like_a_taught_line():
     assert int(done.stdout) > 1000
 
 
-def test_no_byte_is_touched_that_is_not_there(tmp_path):
-    """The same, compiled with the address and undefined-behaviour sanitizers, which end it at the first such access."""
+@pytest.mark.parametrize(
+    ("library_name", "checks"),
+    [
+        pytest.param("libasan.so", "address,undefined", id="bytes that are not there"),
+        pytest.param("libtsan.so", "thread", id="what two threads do at once"),
+    ],
+)
+def test_sanitizers_find_nothing(library_name, checks, tmp_path):
+    """The same, compiled with gcc's sanitizers, which end it at the first access that is wrong."""
     compiler = shutil.which("gcc")
     library = (
         compiler
         and subprocess.run(
-            [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+            [compiler, f"-print-file-name={library_name}"], capture_output=True, text=True, check=True
         ).stdout.strip()
     )
     if not library or not Path(library).is_absolute():
-        pytest.skip("gcc with its address sanitizer is not installed here")
-    sources = [
-        str(ROOT / "parsers" / "native" / name)
-        for name in ("scanner.c", "known.c", "walk.c", "requests.c", "search.c", "marks.c")
-    ]
-    flags = [
-        "-shared",
-        "-fPIC",
-        "-g",
-        "-O1",
-        "-fsanitize=address,undefined",
-        "-fno-sanitize-recover",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-    ]
+        pytest.skip(f"gcc with {library_name} is not installed here")
+    native = ROOT / "parsers" / "native"
+    sources = re.findall(r"\w+\.c\b", (native / "setup.py").read_text())
+    assert "scanner.c" in sources
+    flags = ["-shared", "-fPIC", "-g", "-O1", f"-fsanitize={checks}", "-fno-sanitize-recover"]
+    flags += ["-Wall", "-Wextra", "-Werror"]
     include = [f"-I{sysconfig.get_path('include')}", "-DPy_LIMITED_API=0x030B0000"]
     built = tmp_path / "flowdiag_native.so"
-    subprocess.run([compiler, *flags, *include, *sources, "-o", str(built)], check=True)
+    files = [str(native / name) for name in sources]
+    subprocess.run([compiler, *flags, *include, *files, "-o", str(built)], check=True)
     environment = os.environ | {
         "PYTHONPATH": str(tmp_path),
         "LD_PRELOAD": library,
         "ASAN_OPTIONS": "detect_leaks=0",
+        "TSAN_OPTIONS": "halt_on_error=1",
         # Python's own arena would hide where a bytes object ends.
         "PYTHONMALLOC": "malloc",
     }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from flowdiag.parserkit import Block, Event, FlowSink, LineEnvelope, ParseContext, cut_lines, decode
+from flowdiag.parserkit import Block, Event, FlowSink, LineEnvelope, ParseContext, cut_lines, decode, native
 from flowdiag_parsers.hubble.json_lines import Piece, is_document, pieces_of_document, pieces_of_line
 from flowdiag_parsers.hubble.json_record import read_record, warning
 
@@ -56,6 +56,11 @@ class HubbleJson:
     cni: ClassVar[str | None] = "cilium"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+
+    @property
+    def takes_two_cores(self) -> bool:
+        """Whether lines are taken in a thread, by the extension in C."""
+        return native() is not None
 
     def sniff(self, head: bytes) -> float:
         """A wrapper around a flow, or a Hubble verdict beside fields that only flows have, is a mark."""
@@ -117,6 +122,13 @@ class HubbleJson:
                 sink.add(event)
         else:
             fold_lines(block, context, sink)
+
+    def expect(self, block: Block, sink: FlowSink) -> None:
+        """Begin with a block that `fold` gets later."""
+        from flowdiag_parsers.hubble.json_fold import expect_lines
+
+        if not is_document(block):
+            expect_lines(block, sink)
 
 
 def parse_line(line: bytes, around: LineEnvelope, context: ParseContext, *, last: bool) -> Iterator[Event]:

@@ -15,17 +15,19 @@ import msgspec
 from msgspec.structs import replace
 
 from flowdiag.parserkit import Block, FlowSink, ParseContext, canonical_ip, looks_like_reply
+from flowdiag_parsers.hubble.json_codes import BARE, NO_END, SLOW, Codes, Laned
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
-from flowdiag_parsers.hubble.json_memory import BARE, NO_END, SCALES, SLOW, Codes, Laned, Memory
-from flowdiag_parsers.hubble.json_native import Found, Scanner, scanned
+from flowdiag_parsers.hubble.json_memory import SCALES, Memory
+from flowdiag_parsers.hubble.json_native import Found, groups_of, places_of
 from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
+from flowdiag_parsers.hubble.json_teaching import Teaching
 
-__all__ = ["fold_lines"]
+__all__ = ["expect_lines", "fold_lines"]
 
 _RUN = 1 << 16
-_OFTEN = 16
-"""Lines of which one left to be read is many."""
+_GROUP = 16
+"""Lines that are read together before others are looked at again."""
 _NS = 1_000_000_000
 _MAX_NAME = 1_024
 _Record = tuple[int, int, int, int, int, int, Laned]
@@ -41,6 +43,13 @@ def fold_lines(block: Block, context: ParseContext, sink: FlowSink) -> None:
     finally:
         if collecting:
             gc.enable()
+
+
+def expect_lines(block: Block, sink: FlowSink) -> None:
+    """Begin with a block that is to be folded after others."""
+    memory: Memory | None = sink.memo.get("hubble", {}).get("memory")
+    if memory is not None and memory.teaching is not None and not memory.is_full():
+        memory.teaching.begin(block.data, bare=_are_bare(block.data))
 
 
 class _Folding:
@@ -62,12 +71,12 @@ class _Folding:
 
     def run(self) -> None:
         data = self._block.data
-        bare = data.find(b'"flow"', 0, 4096) < 0
-        scanner = self._memory.scanner(len(data))
-        if scanner is None:
+        bare = _are_bare(data)
+        teaching = self._memory.taught(len(data))
+        if teaching is None:
             self._read_all(data, bare=bare)
         else:
-            self._scan_all(scanner, data, bare=bare)
+            self._scan_all(teaching, data, bare=bare)
         if self._records:
             timed = self._last >= 0
             self._sink.seen(self._records, self._first if timed else None, self._last if timed else None)
@@ -84,23 +93,20 @@ class _Folding:
             self._read(run, lines, bare=bare)
             start = end
 
-    def _scan_all(self, scanner: Scanner, data: bytes, *, bare: bool) -> None:
-        start, index, window = 0, 0, _RUN
-        while start < len(data):
-            found = scanned(scanner, data, start, start + window, bare=bare)
-            self._take(found, data, index)
-            begins, ends, places = found.left_of()
+    def _scan_all(self, teaching: Teaching, data: bytes, *, bare: bool) -> None:
+        found = teaching.scan(data, bare=bare)
+        self._take(teaching, found, data)
+        for left in groups_of(found.left, _GROUP):
+            # What was just learnt of others may be all that is to be known of these.
+            found = teaching.again(data, left, bare=bare)
+            self._take(teaching, found, data)
+            begins, ends, numbers = places_of(found.left)
             if begins:
-                lines = Lines(data, begins, ends, [index + place for place in places])
+                lines = Lines(data, begins, ends, numbers)
                 self._read(lines.joined(), lines, bare=bare)
-            # What was just learnt is of use to the next run only; where little is, few runs are quicker.
-            window = _RUN if len(begins) * _OFTEN > found.lines else window * 2
-            index += found.lines
-            start = found.end
 
-    def _take(self, found: Found, data: bytes, index: int) -> None:
-        """Count the lines that the scanner knows, the first of those that it saw being the block's line `index`."""
-        memory = self._memory
+    def _take(self, teaching: Teaching, found: Found, data: bytes) -> None:
+        """Count the lines that the scanner knows."""
         if found.times or found.laned:
             waiting = self._sink.waiting
             waiting.srcs.frombytes(found.sources)
@@ -111,18 +117,17 @@ class _Folding:
             waiting.flags.frombytes(found.flags)
             self._first, self._last = min(self._first, found.first), max(self._last, found.last)
             self._records += len(found.times) // 8
-            memory.took()
             for name, ips, ttl, at in found.answers:
                 self._answer(name, ips, None if ttl < 0 else ttl, at)
         if found.laned:
-            begins, ends, places, *said = found.laned_of()
+            begins, ends, numbers, *said = found.laned_of()
             self._records += len(begins)
             self._count(
                 [
-                    (position, at, src, dst, port, other, memory.laned[number])
+                    (position, at, src, dst, port, other, teaching.laned[number])
                     for position, (src, dst, port, other, number, at) in enumerate(zip(*said, strict=True))
                 ],
-                Lines(data, begins, ends, [index + place for place in places]),
+                Lines(data, begins, ends, numbers),
             )
 
     def _read(self, run: bytes, lines: Lines, *, bare: bool) -> None:
@@ -315,8 +320,8 @@ class _Folding:
             number = way.number
             if number >= 0 and way.has_services:
                 src, dst = memory.served(src, dst, way, sink)
-            if teaching:
-                memory.teach(flow, lines.whole(position), at, straight, code, way, flags, bare=bare)
+            if teaching is not None:
+                teaching.teach(memory, flow, lines.whole(position), at, straight, code, way, flags, bare=bare)
             if number >= 0:
                 srcs.append(src)
                 dsts.append(dst)
@@ -430,3 +435,8 @@ def _kind_of(flow: Flow) -> tuple[object, ...]:
         bytes(flow.egress_denied_by) if flow.egress_denied_by is not ABSENT else None,
         bytes(flow.ingress_denied_by) if flow.ingress_denied_by is not ABSENT else None,
     )
+
+
+def _are_bare(data: bytes) -> bool:
+    """Whether lines are flows without a wrapper."""
+    return data.find(b'"flow"', 0, 4096) < 0

@@ -23,13 +23,15 @@ from flowdiag.parserkit import (
     named_peer,
     parse_rfc3339,
 )
+from flowdiag_parsers.hubble.json_codes import BARE, NO_END, SLOW, Code, Codes, LaneKey, Way
 from flowdiag_parsers.hubble.json_ends import read_end
 from flowdiag_parsers.hubble.json_flow import read_l4
 from flowdiag_parsers.hubble.json_hot import Flow
-from flowdiag_parsers.hubble.json_kinds import REFUSED, Kind, protocol_of, read_kind
-from flowdiag_parsers.hubble.json_native import Scanner, new_scanner
+from flowdiag_parsers.hubble.json_kinds import Kind, protocol_of, read_kind
+from flowdiag_parsers.hubble.json_native import new_scanner
+from flowdiag_parsers.hubble.json_teaching import Teaching
 
-__all__ = ["BARE", "NO_END", "SCALES", "SLOW", "Code", "Codes", "LaneKey", "Laned", "Memory", "Way"]
+__all__ = ["SCALES", "Memory"]
 
 _NS = 1_000_000_000
 SCALES = {21 + digits: 10 ** (9 - digits) for digits in range(1, 10)}
@@ -43,60 +45,9 @@ _MAX_KINDS = 50_000
 _MAX_FLAGS = 32
 _WORTH_SCANNING = 1 << 20
 """Bytes after which a scanner is worth its own start."""
-_MAX_UNTAUGHT = 1_000
-"""Lines that a scanner could not be taught since it last took one: another encoder's, with spaces between."""
 _MAX_END_BYTES = 64 << 20
-NO_END = -1
-"""For bytes that are no endpoint."""
-BARE = -2
-"""An end of which nothing but the address is known is this minus its number."""
-
-LaneKey = tuple[int, int, int, int]
-"""Source, destination and port (0 for none), turned round for a reply; `Way.key`."""
-
 _decoder = msgspec.json.Decoder()
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
-
-
-class Way(msgspec.Struct, gc=False):
-    """Records of one code, turned round or not: how they are counted."""
-
-    key: int
-    """Tells ways apart."""
-    number: int
-    """As `FlowSink.kind` gives; -1 for those that are counted in lanes."""
-    shapes: tuple[int, int]
-    """Of ordinary refusals and of housekeeping, which is told by the ends."""
-    direction: Direction | None
-    names: tuple[tuple[str, ...] | None, ...]
-    services: tuple[str | None, ...]
-    service_numbers: tuple[int, int]
-    """What the scanner calls the services; -1 for none."""
-    has_services: bool
-
-
-class Code(msgspec.Struct, gc=False):
-    """A kind of record with its protocol, of one node."""
-
-    kind: Kind
-    protocol: int
-    straight: Way | None = None
-    turned: Way | None = None
-
-
-class Laned(msgspec.Struct, gc=False, frozen=True):
-    """Records of one way and one set of TCP flags, which go to lanes one by one."""
-
-    code: Code
-    way: Way
-    flags: int
-    refused: bool
-
-
-SLOW = Code(kind=None, protocol=-1)  # type: ignore[arg-type]
-"""Of records that are read the slow way."""
-Codes = dict[tuple[Any, ...], Code]
-"""Protocol and kind fields -> their code."""
 
 
 class Memory:
@@ -109,18 +60,13 @@ class Memory:
         "_forms",
         "_kinds",
         "_known",
-        "_laned",
         "_minutes",
         "_peers",
-        "_scanner",
         "_served",
-        "_services",
-        "_untaught",
         "_ways",
         "codes",
         "ends",
         "flags",
-        "laned",
         "lanes",
         "seconds",
         "teaching",
@@ -132,9 +78,6 @@ class Memory:
         self.lanes: dict[LaneKey, Lane] = {}
         self.codes: dict[str, Codes] = {}
         """By node: a code is of one node."""
-        self.laned: list[Laned] = []
-        """By number: what the scanner was taught of records that go to lanes."""
-        self._laned: dict[tuple[int, int], int] = {}
         self.seconds: dict[str, int] = {}
         """``2026-04-01T10:00:07.`` -> its nanoseconds."""
         self.flags: list[tuple[Raw, int]] = []
@@ -151,110 +94,29 @@ class Memory:
         self._code_count = 0
         """Of all nodes; asked for each block."""
         self._ways = 0
-        self.teaching = False
-        """Whether there is a scanner to `teach`."""
-        self._scanner: Scanner | None = None
-        self._services: dict[str | None, int] = {None: -1}
-        self._untaught = 0
+        self.teaching: Teaching | None = None
+        """Who is taught, where there is a scanner."""
         self._bytes = 0
         self._end_bytes = 0
 
-    def scanner(self, size: int) -> Scanner | None:
+    def taught(self, size: int) -> Teaching | None:
         """Who takes the lines that are known of a block of `size` bytes; ``None`` where all are to be read in full."""
         if self._bytes <= _WORTH_SCANNING:
             self._bytes += size
             if self._bytes > _WORTH_SCANNING:
-                self._scanner = new_scanner()
-                self.teaching = self._scanner is not None
-        return self._scanner
+                scanner = new_scanner()
+                self.teaching = None if scanner is None else Teaching(scanner)
+        elif self.teaching is not None and self.teaching.is_in_vain:
+            self.teaching = None
+        return self.teaching
 
-    def took(self) -> None:
-        """The scanner took a line."""
-        self._untaught = 0
+    def form_of(self, address: str, raw: Raw) -> bytes:
+        """The one copy that everybody has of an end's bytes, which `end` was asked about."""
+        return self._forms[address, bytes(raw)][0]
 
-    def teach(
-        self,
-        flow: Flow,
-        line: bytes,
-        at: int,
-        ends: tuple[int, int],
-        code: Code,
-        way: Way,
-        flags: int,
-        *,
-        bare: bool,
-    ) -> None:
-        """Have the scanner take lines like this one, which was read in full.
-
-        Args:
-            flow: what it says.
-            line: with its newline.
-            at: its time, nanoseconds.
-            ends: source and destination as recorded, as `end` gave them.
-            code: its kind and protocol.
-            way: one of the code's two.
-            flags: bits.
-            bare: whether it has no wrapper.
-        """
-        scanner, ip = self._scanner, flow.IP
-        if scanner is None or ip is None:
-            return
-        turned = way is code.turned
-        kind = way.number
-        services = way.service_numbers
-        if kind < 0:
-            # Of a lane the ends' services are asked when it is opened.
-            kind, services = ~self._laned_number(code, way, flags), (-1, -1)
-        elif way.has_services:
-            self._serve(scanner, ends[::-1] if turned else ends, way)
-        l4 = flow.l4
-        ports = None if l4 is None else l4.TCP or l4.UDP or l4.SCTP
-        arguments = (
-            line,
-            bare,
-            at,
-            flow.source,
-            flow.destination,
-            (ports and ports.source_port) or 0,
-            (ports and ports.destination_port) or 0,
-            kind,
-            turned,
-            flags,
-            *services,
-        )
-        unmet = scanner.learn(*arguments)
-        if unmet > 0:
-            if unmet & 1:
-                self._meet(scanner, ip.source or "", flow.source, ends[0])
-            if unmet & 2:
-                self._meet(scanner, ip.destination or "", flow.destination, ends[1])
-            unmet = scanner.learn(*arguments)
-        if unmet:
-            self._untaught += 1
-            if self._untaught > _MAX_UNTAUGHT:
-                self._scanner, self.teaching = None, False
-
-    def _meet(self, scanner: Scanner, address: str, raw: Raw, end: int) -> None:
-        # Everybody has the one copy of an end's bytes.
-        whole, _ = self._forms[address, bytes(raw)]
-        scanner.meet(address, whole, BARE - end if end < 0 else end, end < 0)
-
-    def _serve(self, scanner: Scanner, ends: tuple[int, int], way: Way) -> None:
-        for end, service, place in zip(ends, way.services, way.service_numbers, strict=True):
-            if service is not None:
-                number = BARE - end if end < 0 else end
-                scanner.serve(number, place, self._served[number, service])
-
-    def _laned_number(self, code: Code, way: Way, flags: int) -> int:
-        number = self._laned.setdefault((way.key, flags), len(self.laned))
-        if number == len(self.laned):
-            self.laned.append(
-                Laned(code=code, way=way, flags=flags, refused=code.kind.verdict_raw in REFUSED)
-            )
-        return number
-
-    def _service_number(self, service: str | None) -> int:
-        return self._services.setdefault(service, len(self._services))
+    def served_as(self, number: int, service: str) -> int:
+        """The number of an end with the service beside it, which `served` was asked about."""
+        return self._served[number, service]
 
     def is_full(self) -> bool:
         """Whether it is time to forget; never within a block."""
@@ -263,7 +125,7 @@ class Memory:
             or self._end_bytes > _MAX_END_BYTES
             or len(self._served) > _MAX_ENDS
             or self._code_count > _MAX_KINDS
-            or (self._scanner is not None and self._scanner.is_full)
+            or (self.teaching is not None and self.teaching.is_full)
         )
 
     def instant(self, time: str) -> int:
@@ -390,7 +252,6 @@ class Memory:
             direction=direction,
             names=names,
             services=services,
-            service_numbers=(self._service_number(services[0]), self._service_number(services[1])),
             has_services=any(service is not None for service in services),
         )
         if turned:

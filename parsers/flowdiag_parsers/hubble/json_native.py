@@ -6,6 +6,7 @@ Without it all lines are read in full.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from os import urandom
 from typing import NamedTuple, Protocol, cast
@@ -14,14 +15,15 @@ from msgspec import Raw
 
 from flowdiag.parserkit import native, port_kind
 
-__all__ = ["Found", "Scanner", "new_scanner", "scanned"]
+__all__ = ["Found", "Scanner", "groups_of", "new_scanner", "places_of"]
 
 
 Answer = tuple[str, tuple[str, ...], int, int]
 """Of DNS: name, addresses, seconds that it is good for or -1, nanoseconds."""
 Rows = list[list[int]]
 """Numbers of lines by column."""
-_PLACE, _LANED = 3, 9
+_PLACE, _LANED, _NUMBER = 3, 9, 8
+_Told = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, list[Answer]]
 
 
 class Found(NamedTuple):
@@ -40,18 +42,11 @@ class Found(NamedTuple):
     """Nanoseconds; of everything taken, as is the last."""
     last: int
     left: bytes
-    """Rows of what is to be read in full; `left_of`."""
-    lines: int
-    end: int
-    """Where the next line begins."""
+    """Rows of what is to be read in full; `places_of`."""
     answers: list[Answer]
 
-    def left_of(self) -> Rows:
-        """Where each line that is left begins and ends, and which it is of those seen, from 0 on."""
-        return _by_column(self.left, _PLACE)
-
     def laned_of(self) -> Rows:
-        """As `left_of`, and source, destination, port, the other port (0 for none), `Memory.laned`'s number, time."""
+        """As `places_of`, and source, destination, port, the other port (0 for none), `Memory.laned`'s number, time."""
         return _by_column(self.laned, _LANED)
 
 
@@ -62,10 +57,17 @@ class Scanner(Protocol):
     def is_full(self) -> bool:
         """Whether it takes in no more."""
 
-    def scan(
-        self, data: bytes, start: int, stop: int, bare: bool, /
-    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, int, int, list[Answer]]:
+    def scan(self, data: bytes, bare: bool, /) -> _Told:
         """What `Found` has, in its order."""
+
+    def again(self, data: bytes, places: memoryview, bare: bool, /) -> _Told:
+        """The same of some lines that were left."""
+
+    def begin(self, data: bytes, bare: bool, /) -> bool:
+        """Scan in a thread; whether there is one."""
+
+    def finish(self) -> _Told | None:
+        """What `begin` began; ``None`` in a fork of the process that did."""
 
     def meet(self, address: str, whole: bytes, number: int, bare: bool, /) -> None:
         """Remember an end."""
@@ -92,12 +94,19 @@ class Scanner(Protocol):
         """Remember an end with its service."""
 
 
-def scanned(scanner: Scanner, data: bytes, start: int, stop: int, *, bare: bool) -> Found:
-    """Take the lines that are known of those that begin in a part of `data`; `bare` ones have no wrapper."""
-    return Found(*scanner.scan(data, start, stop, bare))
+def groups_of(left: bytes, size: int) -> Iterator[memoryview]:
+    """Rows of lines that are left, some at a time."""
+    rows, step = memoryview(left), size * _PLACE * _NUMBER
+    for start in range(0, len(left), step):
+        yield rows[start : start + step]
 
 
-def _by_column(rows: bytes, width: int) -> Rows:
+def places_of(left: bytes | memoryview) -> Rows:
+    """Where each line that is left begins and ends, and which it is of its block, from 0 on."""
+    return _by_column(left, _PLACE)
+
+
+def _by_column(rows: bytes | memoryview, width: int) -> Rows:
     numbers = memoryview(rows).cast("q").tolist()
     return [numbers[place::width] for place in range(width)]
 

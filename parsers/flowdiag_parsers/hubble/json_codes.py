@@ -1,0 +1,59 @@
+"""Kinds of records as they are counted: by node, protocol and way, and what numbers stand for ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flowdiag.parserkit import Direction
+from flowdiag_parsers.hubble.json_kinds import Kind
+
+__all__ = ["BARE", "NO_END", "SLOW", "Code", "Codes", "LaneKey", "Laned", "Way"]
+
+NO_END = -1
+"""For bytes that are no endpoint."""
+BARE = -2
+"""An end of which nothing but the address is known is this minus its number."""
+
+LaneKey = tuple[int, int, int, int]
+"""Source, destination and port (0 for none), turned round for a reply; `Way.key`."""
+
+
+class Way(msgspec.Struct, gc=False):
+    """Records of one code, turned round or not: how they are counted."""
+
+    key: int
+    """Tells ways apart."""
+    number: int
+    """As `FlowSink.kind` gives; -1 for those that are counted in lanes."""
+    shapes: tuple[int, int]
+    """Of ordinary refusals and of housekeeping, which is told by the ends."""
+    direction: Direction | None
+    names: tuple[tuple[str, ...] | None, ...]
+    services: tuple[str | None, ...]
+    has_services: bool
+
+
+class Code(msgspec.Struct, gc=False):
+    """A kind of record with its protocol, of one node."""
+
+    kind: Kind
+    protocol: int
+    straight: Way | None = None
+    turned: Way | None = None
+
+
+class Laned(msgspec.Struct, gc=False, frozen=True):
+    """Records of one way and one set of TCP flags, which go to lanes one by one."""
+
+    code: Code
+    way: Way
+    flags: int
+    refused: bool
+
+
+SLOW = Code(kind=None, protocol=-1)  # type: ignore[arg-type]
+"""Of records that are read the slow way."""
+Codes = dict[tuple[Any, ...], Code]
+"""Protocol and kind fields -> their code."""

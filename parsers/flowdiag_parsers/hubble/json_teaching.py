@@ -1,0 +1,164 @@
+"""How the scanner (`json_native`) is taught what `json_fold` found a line to be, and how it scans ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from flowdiag_parsers.hubble.json_codes import BARE, Code, Laned, Way
+from flowdiag_parsers.hubble.json_hot import Flow
+from flowdiag_parsers.hubble.json_kinds import REFUSED
+from flowdiag_parsers.hubble.json_native import Found, Scanner
+
+if TYPE_CHECKING:
+    from flowdiag_parsers.hubble.json_memory import Memory
+
+__all__ = ["Teaching"]
+
+_MAX_UNTAUGHT = 1_000
+"""Lines that a scanner could not be taught since it last took one: another encoder's, with spaces between."""
+_MAX_AHEAD = 4
+"""Blocks that are scanned before they are asked for."""
+
+
+class Teaching:
+    """A scanner, and what its numbers stand for; good for as long as its `Memory`, which gave it the others."""
+
+    def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._services: dict[str | None, int] = {None: -1}
+        self._untaught = 0
+        self._ahead: deque[bytes] = deque()
+        self.laned: list[Laned] = []
+        """By number: records that go to lanes."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes in no more."""
+        return self._scanner.is_full
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether lines are of a form that it does not take."""
+        return self._untaught > _MAX_UNTAUGHT
+
+    # -- scanning ----------------------------------------------------------------------------------
+
+    def begin(self, data: bytes, *, bare: bool) -> None:
+        """Scan what `scan` will be asked for, in a thread; what was learnt meanwhile `again` knows."""
+        if len(self._ahead) < _MAX_AHEAD and self._scanner.begin(data, bare):
+            self._ahead.append(data)
+
+    def scan(self, data: bytes, *, bare: bool) -> Found:
+        """Take the lines that are known of a block; `bare` ones have no wrapper."""
+        while any(one is data for one in self._ahead):
+            found = self._scanner.finish()
+            if found is None:
+                # This is a fork of the process that began it.
+                self._ahead.clear()
+            elif self._ahead.popleft() is data:
+                return self._taken(Found(*found))
+        return self._taken(Found(*self._scanner.scan(data, bare)))
+
+    def again(self, data: bytes, places: memoryview, *, bare: bool) -> Found:
+        """Take those that are known by now of some lines that were left."""
+        return self._taken(Found(*self._scanner.again(data, places, bare)))
+
+    def _taken(self, found: Found) -> Found:
+        if found.times or found.laned:
+            self._untaught = 0
+        return found
+
+    # -- teaching ----------------------------------------------------------------------------------
+
+    def teach(
+        self,
+        memory: Memory,
+        flow: Flow,
+        line: bytes,
+        at: int,
+        ends: tuple[int, int],
+        code: Code,
+        way: Way,
+        flags: int,
+        *,
+        bare: bool,
+    ) -> None:
+        """Have the scanner take lines like this one, which was read in full.
+
+        Args:
+            memory: what was asked about it.
+            flow: what it says.
+            line: with its newline.
+            at: its time, nanoseconds.
+            ends: source and destination as recorded, as `Memory.end` gave them.
+            code: its kind and protocol.
+            way: one of the code's two.
+            flags: bits.
+            bare: whether it has no wrapper.
+        """
+        ip = flow.IP
+        if ip is None:
+            return
+        turned = way is code.turned
+        kind, services = way.number, (-1, -1)
+        if kind < 0:
+            # Of a lane the ends' services are asked when it is opened.
+            kind = ~self._laned_number(code, way, flags)
+        elif way.has_services:
+            services = self._serve(memory, ends[::-1] if turned else ends, way)
+        l4 = flow.l4
+        ports = None if l4 is None else l4.TCP or l4.UDP or l4.SCTP
+        arguments = (
+            line,
+            bare,
+            at,
+            flow.source,
+            flow.destination,
+            (ports and ports.source_port) or 0,
+            (ports and ports.destination_port) or 0,
+            kind,
+            turned,
+            flags,
+            *services,
+        )
+        unmet = self._scanner.learn(*arguments)
+        if unmet > 0:
+            if unmet & 1:
+                self._meet(memory, ip.source or "", flow.source, ends[0])
+            if unmet & 2:
+                self._meet(memory, ip.destination or "", flow.destination, ends[1])
+            unmet = self._scanner.learn(*arguments)
+        if unmet:
+            self._untaught += 1
+
+    def _meet(self, memory: Memory, address: str, raw: Raw, end: int) -> None:
+        self._scanner.meet(address, memory.form_of(address, raw), _number(end), end < 0)
+
+    def _serve(self, memory: Memory, ends: tuple[int, int], way: Way) -> tuple[int, int]:
+        """What the scanner calls the services of two ends, -1 for none."""
+        first, second = (
+            self._serve_one(memory, _number(end), service)
+            for end, service in zip(ends, way.services, strict=True)
+        )
+        return first, second
+
+    def _serve_one(self, memory: Memory, number: int, service: str | None) -> int:
+        place = self._services.setdefault(service, len(self._services))
+        if service is not None:
+            self._scanner.serve(number, place, memory.served_as(number, service))
+        return place
+
+    def _laned_number(self, code: Code, way: Way, flags: int) -> int:
+        number = self._numbers.setdefault((way.key, flags), len(self.laned))
+        if number == len(self.laned):
+            refused = code.kind.verdict_raw in REFUSED
+            self.laned.append(Laned(code=code, way=way, flags=flags, refused=refused))
+        return number
+
+
+def _number(end: int) -> int:
+    return BARE - end if end < 0 else end

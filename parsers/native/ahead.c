@@ -1,0 +1,143 @@
+#define PY_SSIZE_T_CLEAN
+#include "ahead.h"
+
+void job_freed(struct job *job)
+{
+    freed(&job->counted);
+    Py_DECREF(job->given);
+    free(job);
+}
+
+#ifdef _WIN32 /* which has other threads */
+
+int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare)
+{
+    return 0;
+}
+struct job *ahead_first(struct ahead *ahead) { return NULL; }
+void ahead_ended(struct ahead *ahead) {}
+
+#else
+
+#include <pthread.h>
+#include <unistd.h>
+
+struct ahead {
+    struct known *known;
+    struct job *first, *at, **last; /* `at` is the first that is not counted, `last` where the next one is put */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t more, done;
+    pid_t of; /* whose the thread is: a fork has none, and perhaps a lock that nobody opens */
+    int stopping;
+};
+
+static void *in_thread(void *given)
+{
+    struct ahead *ahead = given;
+    pthread_mutex_lock(&ahead->lock);
+    for (;;) {
+        while (!ahead->at && !ahead->stopping)
+            pthread_cond_wait(&ahead->more, &ahead->lock);
+        if (ahead->stopping)
+            break;
+        struct job *job = ahead->at;
+        pthread_mutex_unlock(&ahead->lock);
+        job->out_of_memory = !count_lines(ahead->known, job->text, job->size, job->bare, &job->counted);
+        pthread_mutex_lock(&ahead->lock);
+        ahead->at = job->next;
+        pthread_cond_signal(&ahead->done);
+    }
+    pthread_mutex_unlock(&ahead->lock);
+    return NULL;
+}
+
+static struct ahead *started(struct known *known)
+{
+    struct ahead *ahead = calloc(1, sizeof *ahead);
+    if (!ahead)
+        return NULL;
+    ahead->known = known;
+    ahead->last = &ahead->first;
+    ahead->of = getpid();
+    if (pthread_mutex_init(&ahead->lock, NULL) == 0) {
+        if (pthread_cond_init(&ahead->more, NULL) == 0) {
+            if (pthread_cond_init(&ahead->done, NULL) == 0) {
+                if (pthread_create(&ahead->thread, NULL, in_thread, ahead) == 0)
+                    return ahead;
+                pthread_cond_destroy(&ahead->done);
+            }
+            pthread_cond_destroy(&ahead->more);
+        }
+        pthread_mutex_destroy(&ahead->lock);
+    }
+    free(ahead);
+    return NULL;
+}
+
+int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare)
+{
+    if (!*ahead)
+        *ahead = started(known);
+    struct ahead *self = *ahead;
+    struct job *job = self && self->of == getpid() ? malloc(sizeof *job) : NULL;
+    if (!job)
+        return 0;
+    *job = (struct job){.given = given, .text = text, .size = size, .bare = bare};
+    fresh(&job->counted);
+    Py_INCREF(given);
+    pthread_mutex_lock(&self->lock);
+    *self->last = job;
+    self->last = &job->next;
+    if (!self->at)
+        self->at = job;
+    pthread_cond_signal(&self->more);
+    pthread_mutex_unlock(&self->lock);
+    return 1;
+}
+
+struct job *ahead_first(struct ahead *self)
+{
+    if (!self || !self->first || self->of != getpid())
+        return NULL;
+    struct job *job = self->first;
+    pthread_mutex_lock(&self->lock);
+    if (self->at == job) {
+        PyThreadState *state = PyEval_SaveThread();
+        while (self->at == job)
+            pthread_cond_wait(&self->done, &self->lock);
+        pthread_mutex_unlock(&self->lock);
+        PyEval_RestoreThread(state);
+        pthread_mutex_lock(&self->lock);
+    }
+    self->first = job->next;
+    if (!self->first)
+        self->last = &self->first;
+    pthread_mutex_unlock(&self->lock);
+    return job;
+}
+
+void ahead_ended(struct ahead *self)
+{
+    if (!self)
+        return;
+    /* In a fork nothing of it runs, and what the thread was at is left as it is. */
+    if (self->of == getpid()) {
+        pthread_mutex_lock(&self->lock);
+        self->stopping = 1;
+        pthread_cond_signal(&self->more);
+        pthread_mutex_unlock(&self->lock);
+        pthread_join(self->thread, NULL);
+        while (self->first) {
+            struct job *job = self->first;
+            self->first = job->next;
+            job_freed(job);
+        }
+        pthread_cond_destroy(&self->done);
+        pthread_cond_destroy(&self->more);
+        pthread_mutex_destroy(&self->lock);
+        free(self);
+    }
+}
+
+#endif

@@ -1,0 +1,206 @@
+#define PY_SSIZE_T_CLEAN
+#include "counted.h"
+
+#include <string.h>
+
+enum { ANSWER = 5 }; /* numbers of an answer before those of its addresses */
+
+void fresh(struct counted *c)
+{
+    memset(c, 0, sizeof *c);
+    c->first = INT64_MAX;
+}
+
+void freed(struct counted *c)
+{
+    free(c->sources);
+    free(c->destinations);
+    free(c->ports);
+    free(c->kinds);
+    free(c->times);
+    free(c->flags);
+    free(c->left.numbers);
+    free(c->laned.numbers);
+    free(c->answers.numbers);
+}
+
+/* A column with room for so many; NULL, and the column as it was, where there is no memory. */
+#define RESIZED(column, room) resized((void *)(column), sizeof *(column), (room))
+
+static void *resized(void *column, size_t size, Py_ssize_t room)
+{
+    return realloc(column, size * (size_t)room);
+}
+
+static int room_for_one(struct counted *c)
+{
+    if (c->taken == c->room) {
+        Py_ssize_t room = c->room ? c->room * 2 : 128;
+        int32_t *sources = RESIZED(c->sources, room);
+        c->sources = sources ? sources : c->sources;
+        int32_t *destinations = RESIZED(c->destinations, room);
+        c->destinations = destinations ? destinations : c->destinations;
+        int32_t *ports = RESIZED(c->ports, room);
+        c->ports = ports ? ports : c->ports;
+        int32_t *kinds = RESIZED(c->kinds, room);
+        c->kinds = kinds ? kinds : c->kinds;
+        int64_t *times = RESIZED(c->times, room);
+        c->times = times ? times : c->times;
+        uint16_t *flags = RESIZED(c->flags, room);
+        c->flags = flags ? flags : c->flags;
+        if (!sources || !destinations || !ports || !kinds || !times || !flags)
+            return 0;
+        c->room = room;
+    }
+    return 1;
+}
+
+/* What `walk` asks, and what was found. */
+struct asking {
+    struct known *known;
+    struct kind *kind;
+};
+
+static size_t asked_end(void *who, struct span ip, const char *at, size_t room, int *number)
+{
+    return find_end(((struct asking *)who)->known, ip, at, room, number);
+}
+
+static int asked_rest(void *who, struct line *line)
+{
+    struct asking *asking = who;
+    asking->kind = find_kind(asking->known, line);
+    return asking->kind != NULL;
+}
+
+static int answered(struct rows *answers, const char *text, const struct line *line)
+{
+    int64_t *row = row_of(answers, ANSWER + 2 * line->answer_count);
+    if (!row)
+        return 0;
+    const int64_t said[ANSWER] = {line->time, line->ttl, line->query.at - text, (int64_t)line->query.size,
+                                  line->answer_count};
+    memcpy(row, said, sizeof said);
+    for (int i = 0; i < line->answer_count; i++) {
+        row[ANSWER + 2 * i] = line->answers[i].at - text;
+        row[ANSWER + 2 * i + 1] = (int64_t)line->answers[i].size;
+    }
+    return 1;
+}
+
+int leave_line(const int64_t place[PLACE], struct counted *c)
+{
+    int64_t *row = row_of(&c->left, PLACE);
+    if (row)
+        memcpy(row, place, PLACE * sizeof *place);
+    return row != NULL;
+}
+
+int count_line(struct known *known, const char *text, int bare, const int64_t place[PLACE], struct counted *c)
+{
+    struct line line;
+    struct asking asking = {known, NULL};
+    if (!walk(text + place[0], text + place[1], bare, asked_end, asked_rest, &asking, &line))
+        return leave_line(place, c) - 1;
+    int32_t source = line.source_number, destination = line.destination_number;
+    if (source == UNKNOWN || destination == UNKNOWN || (source & destination & BARE_BIT))
+        return leave_line(place, c) - 1;
+    if (!asking.kind && !asked_rest(&asking, &line))
+        return leave_line(place, c) - 1;
+    struct kind *kind = asking.kind;
+    source &= ~BARE_BIT;
+    destination &= ~BARE_BIT;
+    int32_t port = line.destination_port, other_port = line.source_port;
+    if (kind->turned) {
+        int32_t other = source;
+        source = destination;
+        destination = other;
+        port = line.source_port;
+        other_port = line.destination_port;
+    }
+    source = find_served(known, source, kind->source_service);
+    destination = find_served(known, destination, kind->destination_service);
+    if (source < 0 || destination < 0)
+        return leave_line(place, c) - 1;
+    if (line.answer_count && line.query.size && !answered(&c->answers, text, &line))
+        return -1;
+    c->first = line.time < c->first ? line.time : c->first;
+    c->last = line.time > c->last ? line.time : c->last;
+    if (kind->number < 0) {
+        int64_t *row = row_of(&c->laned, LANED);
+        if (!row)
+            return -1;
+        memcpy(row, place, PLACE * sizeof *place);
+        const int64_t said[] = {source, destination, port, other_port, ~kind->number, line.time};
+        memcpy(row + PLACE, said, sizeof said);
+        return 1;
+    }
+    if (!room_for_one(c))
+        return -1;
+    c->sources[c->taken] = source;
+    c->destinations[c->taken] = destination;
+    c->ports[c->taken] = port ? port : -1;
+    c->kinds[c->taken] = kind->number;
+    c->times[c->taken] = line.time;
+    c->flags[c->taken] = kind->flags;
+    c->taken++;
+    return 1;
+}
+
+int count_lines(struct known *known, const char *text, Py_ssize_t size, int bare, struct counted *c)
+{
+    int64_t lines = 0;
+    for (const char *at = text, *behind = text + size; at < behind; lines++) {
+        const char *newline = memchr(at, '\n', (size_t)(behind - at));
+        const int64_t place[PLACE] = {at - text, (newline ? newline : behind) - text, lines};
+        int result;
+        if (newline) {
+            begin_scanning(&known->guard);
+            result = count_line(known, text, bare, place, c);
+            end_scanning(&known->guard);
+        } else
+            result = leave_line(place, c) - 1;
+        if (result < 0)
+            return 0;
+        at = newline ? newline + 1 : behind;
+    }
+    return 1;
+}
+
+/* The answers as a list; NULL with an exception set. */
+static PyObject *answers_of(const struct rows *rows, const char *text)
+{
+    PyObject *answers = PyList_New(0);
+    const int64_t *row = rows->numbers, *behind = row + rows->used;
+    for (; answers && row < behind; row += ANSWER + 2 * row[4]) {
+        PyObject *ips = PyTuple_New((Py_ssize_t)row[4]);
+        for (int64_t i = 0; ips && i < row[4]; i++) {
+            const int64_t *span = row + ANSWER + 2 * i;
+            PyObject *ip = PyUnicode_FromStringAndSize(text + span[0], (Py_ssize_t)span[1]);
+            if (!ip || PyTuple_SetItem(ips, (Py_ssize_t)i, ip) < 0)
+                Py_CLEAR(ips);
+        }
+        PyObject *answer = ips ? Py_BuildValue("(s#NLL)", text + row[2], (Py_ssize_t)row[3], ips, (long long)row[1],
+                                               (long long)row[0])
+                               : NULL;
+        if (!answer || PyList_Append(answers, answer) < 0)
+            Py_CLEAR(answers);
+        Py_XDECREF(answer);
+    }
+    return answers;
+}
+
+/* A column that may have no room yet; of NULL None would be made. */
+#define BYTES(column) ((column) ? (const char *)(column) : "")
+
+PyObject *told(const struct counted *c, const char *text)
+{
+    PyObject *answers = answers_of(&c->answers, text);
+    if (!answers)
+        return NULL;
+    return Py_BuildValue("(y#y#y#y#y#y#y#LLy#N)", BYTES(c->sources), c->taken * 4, BYTES(c->destinations),
+                         c->taken * 4, BYTES(c->ports), c->taken * 4, BYTES(c->kinds), c->taken * 4, BYTES(c->times),
+                         c->taken * 8, BYTES(c->flags), c->taken * 2, BYTES(c->laned.numbers), c->laned.used * 8,
+                         (long long)(c->first == INT64_MAX ? 0 : c->first), (long long)c->last,
+                         BYTES(c->left.numbers), c->left.used * 8, answers);
+}

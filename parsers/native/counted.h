@@ -1,0 +1,39 @@
+/* What a scan counted and what it left, before anything of it is a Python object. */
+
+#ifndef FLOWDIAG_COUNTED_H
+#define FLOWDIAG_COUNTED_H
+
+#include "known.h"
+#include "rows.h"
+
+/* Of a line that is counted in a lane: its place, source, destination, port, the other port, kind, time. */
+enum { LANED = PLACE + 6 };
+
+/* Begin with `fresh`.  Offsets are from where the text begins. */
+struct counted {
+    int32_t *sources, *destinations, *ports, *kinds;
+    int64_t *times;
+    uint16_t *flags;
+    Py_ssize_t taken, room;
+    struct rows left, laned;
+    struct rows answers; /* of DNS: time, seconds, where the name begins and its size, how many addresses, and theirs */
+    int64_t first, last;
+};
+
+void fresh(struct counted *counted);
+void freed(struct counted *counted);
+
+/* Count a line of `text` that has a newline: 1; or put it among those that are left: 0.  -1 where there is no memory.
+   For the thread that teaches; any other asks between `begin_scanning` and `end_scanning`. */
+int count_line(struct known *known, const char *text, int bare, const int64_t place[PLACE], struct counted *counted);
+
+/* Put a line among those that are left; 0 where there is no memory. */
+int leave_line(const int64_t place[PLACE], struct counted *counted);
+
+/* Count the lines of a text, in any thread; 0 where there is no memory.  Wants nothing of Python's. */
+int count_lines(struct known *known, const char *text, Py_ssize_t size, int bare, struct counted *counted);
+
+/* All of it as `scan` gives it. */
+PyObject *told(const struct counted *counted, const char *text);
+
+#endif
