@@ -39,7 +39,7 @@ from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protoco
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.quiet_lines import QuietForm, fold_quiet
-from flowdiag.parserkit.search import holds
+from flowdiag.parserkit.search import holds, lines_holding
 from flowdiag.parserkit.seconds import utc_second, zoned_second
 from flowdiag.parserkit.sink import (
     TCP_FLAGS,
@@ -119,6 +119,7 @@ __all__ = [
     "iter_lines",
     "json_object",
     "lane_of",
+    "lines_holding",
     "looks_like_reply",
     "named_peer",
     "native",

@@ -20,7 +20,7 @@ from flowdiag.model.event import FlowEvent, TimeSource
 from flowdiag.parserkit.block import Block, ParseContext, part_of
 from flowdiag.parserkit.known_lines import PLAIN, RANKS, Entry, Kind, Memory
 from flowdiag.parserkit.line_form import NOTHING, LineForm, Record
-from flowdiag.parserkit.lines import cut_lines
+from flowdiag.parserkit.lines import count_lines, cut_lines
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import SCALES, TimesOfDay, fractions
@@ -242,7 +242,7 @@ class _Folding:
         if form.quick is not None and data.isascii() and b"\x1b" not in data:
             found = form.quick.findall(data)
             # Where that is a newline, every match has one at least: none has run over one if there are as many.
-            if len(found) == data.count(form.mark):
+            if len(found) == (count_lines(data) if form.mark == b"\n" else data.count(form.mark)):
                 return found, form.pattern.fullmatch
         return form.pattern.findall(data), None
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flowdiag.parserkit.block import Block
+from flowdiag.parserkit.native import native
 
-__all__ = ["MAX_LINE_BYTES", "cut_lines", "decode", "iter_lines"]
+__all__ = ["MAX_LINE_BYTES", "count_lines", "cut_lines", "decode", "iter_lines", "lines_at"]
 
 MAX_LINE_BYTES = 1 << 20
 """Longer lines are cut off at the reader, with a warning."""
+_NEWLINE = ord("\n")
 
 
 def cut_lines(data: bytes) -> list[bytes]:
@@ -20,6 +22,26 @@ def cut_lines(data: bytes) -> list[bytes]:
     if b"\r" in data:
         return [line[:-1] if line.endswith(b"\r") else line for line in lines]
     return lines
+
+
+def lines_at(data: bytes, places: Sequence[int]) -> list[bytes]:
+    """Some of `cut_lines`, by their index: where they are few, the others are not made."""
+    if not places:
+        return []
+    import numpy as np
+
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
+    begins = np.concatenate(([0], ends + 1))
+    wanted = np.array(places, np.int64)
+    stops = np.append(ends, len(data))[wanted].tolist()
+    lines = [data[begin:end] for begin, end in zip(begins[wanted].tolist(), stops, strict=True)]
+    return [line.removesuffix(b"\r") for line in lines]
+
+
+def count_lines(data: bytes) -> int:
+    """How many newlines there are."""
+    compiled = native()
+    return data.count(b"\n") if compiled is None else compiled.newlines(data, 0, len(data))
 
 
 def iter_lines(block: Block) -> Iterator[tuple[int, bytes]]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from flowdiag.model.event import ChangeEvent, Event, LogEvent
 from flowdiag.parserkit.block import Block, LineEnvelope, ParseContext, part_of
-from flowdiag.parserkit.lines import cut_lines, decode
+from flowdiag.parserkit.lines import count_lines, cut_lines, decode, lines_at
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import TimesOfDay, fractions
 from flowdiag.parserkit.sink import FlowSink
@@ -28,7 +28,11 @@ _SECOND, _FRACTION = itemgetter(slice(_STAMP)), itemgetter(slice(_STAMP + 1, Non
 _MOST = 4096
 """Sayings that are remembered; past it they are forgotten."""
 
-_Saying = tuple[bytes | bool | str | None, ...]
+_MOST_AROUND = 64
+"""Places with sayings of their own (a pod's container) that are remembered."""
+
+_Around = tuple[bool | str | None, ...]
+_Said = dict[bytes, tuple[LogEvent | ChangeEvent, ...]]
 
 
 class QuietForm(Struct, frozen=True, kw_only=True):
@@ -70,7 +74,7 @@ def fold_quiet(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
     if form.quick is not None and whole:
         found: list[tuple[bytes, bytes]] = form.quick.findall(data)
         # A match has one newline at least: as many matches as newlines, and each is one line.
-        if len(found) == data.count(b"\n") and reading.all_at_once(found, data):
+        if len(found) == count_lines(data) and reading.all_at_once(found, data):
             return
     reading.one_by_one(form.pattern.findall(data), whole=whole)
 
@@ -82,7 +86,7 @@ class _Reading:
         self, parser: Parser, block: Block, context: ParseContext, sink: FlowSink, form: QuietForm
     ) -> None:
         self._form = form
-        self._said: dict[_Saying, tuple[LogEvent | ChangeEvent, ...]] = sink.memo.setdefault("told", {})
+        self._said: dict[_Around, _Said] = sink.memo.setdefault("told", {})
         self._times = TimesOfDay(form.clock, block)
         self._parser = parser
         self._block = block
@@ -109,9 +113,7 @@ class _Reading:
         def instant(stamp: bytes) -> int:
             return ats[_SECOND(stamp)] + fractions[_FRACTION(stamp)]
 
-        for index in loud:
-            stamp = stamps[index]
-            self.told(index, instant(stamp), _SECOND(stamp), _FRACTION(stamp))
+        self._all_told(loud, [stamps[index] for index in loud], instant)
         if len(found) > len(loud):
             # Those that were read count among the ends by themselves.
             self._sink.quiet(len(found) - len(loud), instant(min(stamps)), instant(max(stamps)))
@@ -149,7 +151,7 @@ class _Reading:
                 self.read(waiting, index - 1)
                 waiting = -1
             if not is_quiet(kind, message, rest):
-                self.told(index - 1, at, second, fraction)
+                self.told(index - 1, self._lines[index - 1], at, second, fraction)
                 continue
             records += 1
             if at > last:
@@ -173,9 +175,50 @@ class _Reading:
         for event in self._parser.parse(part_of(self._block, lines, start, end), self._context):
             self._sink.add(event)
 
-    def told(self, index: int, at: int, second: bytes, fraction: bytes) -> None:
+    def _all_told(self, loud: list[int], stamps: list[bytes], instant: Callable[[bytes], int]) -> None:
+        """Lines that are not quiet, by their index, and their stamps: what is known of is counted together."""
+        lines, first_line = lines_at(self._block.data, loud), self._block.first_line
+        # What stands around a line tells too: without an envelope it is the same for all.
+        known = self._said_around(None, timed=True, stamped=True) if self._block.envelope is None else {}
+        again: dict[str | bool | None, list[tuple[LogEvent | ChangeEvent, int, int]]] = {}
+        for number, (index, stamp, line) in enumerate(zip(loud, stamps, lines, strict=True)):
+            at = instant(stamp)
+            events = known.get(line[line.find(stamp) + len(stamp) :])
+            if events is None:
+                self.told(index, line, at, _SECOND(stamp), _FRACTION(stamp))
+                continue
+            for event in events:
+                kind = event.signal if isinstance(event, LogEvent) else True
+                again.setdefault(kind, []).append((event, at, number))
+        for some in again.values():
+            events, ats, numbers = zip(*some, strict=True)
+
+            def raw(place: int, numbers: Sequence[int] = numbers) -> bytes:
+                return lines[numbers[place]]
+
+            self._sink.add_all_again(events, ats, [first_line + loud[number] for number in numbers], raw)
+
+    def _said_around(self, around: LineEnvelope | None, *, timed: bool, stamped: bool) -> _Said:
+        """What lines say, by what stands behind their time, beside all that reading takes from around it."""
+        context = self._context
+        where = (
+            timed,
+            stamped,
+            (around and around.node) or context.node,
+            (around and around.namespace) or context.namespace,
+            (around and around.pod) or context.pod,
+            (around and around.container) or context.container,
+        )
+        said = self._said.get(where)
+        if said is None:
+            if len(self._said) >= _MOST_AROUND:
+                self._said.clear()
+            said = self._said[where] = {}
+        return said
+
+    def told(self, index: int, line: bytes, at: int, second: bytes, fraction: bytes) -> None:
         """A line of the form that is not quiet: one that says the same as an earlier one is not read again."""
-        line, sink = self._lines[index], self._sink
+        sink = self._sink
         moment = at if at >= 0 else None
         block = self._block
         number = block.first_line + index
@@ -183,19 +226,10 @@ class _Reading:
         if block.envelope is not None:
             around = block.of_line(index)
             number = around.line
-        # What stands behind its time, and all that reading takes from around it.
         begin = line.find(second) + len(second) + bool(fraction) + len(fraction) if second else 0
-        context = self._context
-        saying = (
-            line[begin:],
-            bool(second),
-            moment is None,
-            (around and around.node) or context.node,
-            (around and around.namespace) or context.namespace,
-            (around and around.pod) or context.pod,
-            (around and around.container) or context.container,
-        )
-        known = self._said.get(saying)
+        saying = line[begin:]
+        said = self._said_around(around, timed=moment is not None, stamped=bool(second))
+        known = said.get(saying)
         if known is None:
             events = tuple(self._form.read(line, around or block.of_line(index)))
             for event in events:
@@ -208,9 +242,9 @@ class _Reading:
                 and (event.at, event.line, event.raw) == (moment, number, raw)
             )
             if len(told) == len(events):
-                if len(self._said) >= _MOST:
-                    self._said.clear()
-                self._said[saying] = tuple(replace(event, raw=None) for event in told)
+                if len(said) >= _MOST:
+                    said.clear()
+                said[saying] = tuple(replace(event, raw=None) for event in told)
             return
         for event in known:
             sink.add_again(event, moment, number, line)

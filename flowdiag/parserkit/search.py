@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-__all__ = ["holds"]
+from flowdiag.parserkit.native import native
+
+__all__ = ["holds", "lines_holding"]
 
 
 def _searcher() -> Callable[[bytes, bytes], bool]:
@@ -37,3 +39,14 @@ def holds(data: bytes, mark: bytes) -> bool:
     if not _found:
         _found.append(_searcher())
     return _found[0](data, mark)
+
+
+def lines_holding(data: bytes, marks: Sequence[bytes]) -> list[int]:
+    """Which lines hold one of at most 32 marks, by their index."""
+    compiled = native()
+    if compiled is not None:
+        return memoryview(compiled.lines_with(data, tuple(marks))).cast("q").tolist()[2::3]
+    there = [mark for mark in marks if holds(data, mark)]
+    if not there:
+        return []
+    return [index for index, line in enumerate(data.split(b"\n")) if any(mark in line for mark in there)]

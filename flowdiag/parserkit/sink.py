@@ -193,6 +193,16 @@ class FlowSink(Protocol):
         """Count an event that is `event` but for its time, line and text; mostly it need not be made for that."""
         ...
 
+    def add_all_again(
+        self,
+        events: Sequence[LogEvent | ChangeEvent],
+        ats: Sequence[int],
+        lines: Sequence[int],
+        raw: Callable[[int], bytes],
+    ) -> None:
+        """`add_again` of many that are changes all, or logs with one signal; `raw` gives the text of one by its index."""
+        ...
+
     def peer(self, peer: Peer) -> int:
         """Number of an end; call `named_peer` first, which leaves out what does not tell ends apart."""
         ...

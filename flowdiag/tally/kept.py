@@ -60,6 +60,11 @@ class Kept(Generic[E]):
         last = self._last.get(group)
         return last is not None and (at if at is not None else -1, name, line) > last
 
+    def is_past(self, group: str, at: int) -> bool:
+        """Whether nothing from this time on may stay of a group."""
+        last = self._last.get(group)
+        return last is not None and at > last[0]
+
     def absorb(self, state: KeptState[E]) -> None:
         """Add another part's."""
         for group, sightings in state.groups.items():

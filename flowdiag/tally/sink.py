@@ -41,6 +41,16 @@ class BoundSink:
         """Count an event that is like one before."""
         self._tally.count_again(event, at, line, raw, self._parser, self._input)
 
+    def add_all_again(
+        self,
+        events: Sequence[LogEvent | ChangeEvent],
+        ats: Sequence[int],
+        lines: Sequence[int],
+        raw: Callable[[int], bytes],
+    ) -> None:
+        """Count events of one kind that are like ones before."""
+        self._tally.count_all_again(events, ats, lines, raw, self._parser, self._input)
+
     def peer(self, peer: Peer) -> int:
         """Number of an end."""
         return self._table.peer(peer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import IO, Any
 
@@ -142,6 +142,32 @@ class Tally:
         counts.year_inferred |= event.time_source is TimeSource.INFERRED_YEAR
         if group is not None:
             kept.counts[group] += 1
+
+    def count_all_again(
+        self,
+        events: Sequence[LogEvent | ChangeEvent],
+        ats: Sequence[int],
+        lines: Sequence[int],
+        raw: Callable[[int], bytes],
+        parser: str,
+        name: str,
+    ) -> None:
+        """As `count_again` of many of one kind, each with a time: together where none can stay."""
+        like = events[0]
+        group = "" if isinstance(like, ChangeEvent) else like.signal
+        kept: Kept[Any] = self._changes if isinstance(like, ChangeEvent) else self._logs
+        earliest = min(ats)
+        if group is not None and not kept.is_past(group, earliest):
+            for number, event in enumerate(events):
+                self.count_again(event, ats[number], lines[number], raw(number), parser, name)
+            return
+        counts = self._counts(parser, name)
+        counts.records += len(events)
+        counts.seen(earliest)
+        counts.seen(max(ats))
+        counts.year_inferred |= any(event.time_source is TimeSource.INFERRED_YEAR for event in events)
+        if group is not None:
+            kept.counts[group] += len(events)
 
     def _flow(self, event: FlowEvent, parser: str, name: str) -> None:
         placed = place_event(event)

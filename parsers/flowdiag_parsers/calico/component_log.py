@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import compress
 from operator import attrgetter
 from typing import ClassVar
@@ -20,6 +21,7 @@ from flowdiag.parserkit import (
     decode,
     fold_quiet,
     holds,
+    lines_holding,
     parse_rfc3339,
     seek,
 )
@@ -33,7 +35,8 @@ __all__ = ["CalicoLog"]
 _KLOG_BYTES = re.compile(rb"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w.-]+:\d+\] ")
 _BIRD_BYTES = re.compile(rb"(?:^|\n)bird6?: (?:Mesh|Node|Global|Local_Workload)_")
 
-_TEXT_BYTES = tuple(words.encode() for words, _, _ in TEXTS if words != "is not ready:")
+_QUOTED = tuple(words.encode() for words, _, _ in TEXTS)
+_TEXT_BYTES = tuple(words for words in _QUOTED if words != b"is not ready:")
 
 # A record on one line, with another record behind it; groups as `flowdiag.parserkit.quiet_lines` has them.  What text counts as
 # blanks beside those of bytes, reading may not take for a file's name.
@@ -119,24 +122,22 @@ class CalicoLog:
             for event in self.parse(block, structs.replace(context, keep_raw=True)):
                 sink.add(event)
             return
-        texts = [words for words, _, _ in TEXTS]
-        quoted = [mark for words in texts if holds(block.data, mark := words.encode())]
+
+        @cache
+        def quoted() -> list[bytes]:
+            return [words for words in _QUOTED if holds(block.data, words)]
 
         def is_quiet(kind: bytes, message: bytes, rest: bytes) -> bool:  # noqa: ARG001 - all is in the message
             starts = _STARTS.get(kind)
             if starts is not None and message.startswith(starts):
                 return False
-            return not quoted or not any(mark in message for mark in quoted)
+            return not any(mark in message for mark in quoted())
 
         def loud(heads: Sequence[bytes], data: bytes) -> list[int]:
             # Few of the others begin like one of these.
             telling = list(compress(range(len(heads)), map(_HEADS.__contains__, heads)))
-            if not quoted:
-                return telling
-            lines = enumerate(data.split(b"\n"))
-            return sorted(
-                {*telling, *(index for index, line in lines if any(mark in line for mark in quoted))}
-            )
+            quoting = lines_holding(data, _QUOTED)
+            return sorted({*telling, *quoting}) if quoting else telling
 
         def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001 - as `LineForm.clock` is called
             try:

@@ -23,8 +23,8 @@ from flowdiag.parserkit import (
     TimeSource,
     decode,
     fold_quiet,
-    holds,
     iter_lines,
+    lines_holding,
     parse_rfc3339,
     seek,
     yearless_instant,
@@ -130,13 +130,8 @@ class CiliumAgentLog:
                 [index for index, message in enumerate(messages) if message in speaking] if speaking else []
             )
             # Both keys of errors end so.
-            marks = [mark for mark in (b"rror=", b"err=") if holds(data, mark)]
-            if not marks:
-                return telling
-            lines = enumerate(data.split(b"\n"))
-            return sorted(
-                {*telling, *(index for index, line in lines if any(mark in line for mark in marks))}
-            )
+            failing = lines_holding(data, (b"rror=", b"err="))
+            return sorted({*telling, *failing}) if failing else telling
 
         def clock(second: bytes, enveloped: bool) -> int | None:  # noqa: ARG001 - as `LineForm.clock` is called
             try:
