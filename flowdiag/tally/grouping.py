@@ -18,6 +18,7 @@ __all__ = [
     "Mask",
     "alike",
     "collapsed",
+    "distinct",
     "first_of_runs",
     "mapped",
     "mapping",
@@ -54,6 +55,12 @@ def first_of_runs(column: NDArray[Any]) -> I64:
     return np.flatnonzero(np.concatenate(([True], column[1:] != column[:-1])))
 
 
+def distinct(column: NDArray[Number]) -> NDArray[Number]:
+    """Each number of a column once, in order; `numpy.unique` loads masked arrays to ask whether it is one, which takes 10 ms."""
+    in_order = np.sort(column, kind="stable")
+    return in_order[first_of_runs(in_order)]
+
+
 def ranges(begin: I64, end: I64) -> I64:
     """The numbers from each of `begin` to before its `end`, one range behind the other."""
     sizes = end - begin
@@ -75,7 +82,7 @@ def mapped(column: Ints, given: Callable[[int], int], kind: DTypeLike = np.int64
 def mapping(whole: Sequence[object], given: Callable[[int], int], *used: Ints) -> list[int]:
     """`given` of the places of `whole` that are used, -1 for the others."""
     found = [-1] * len(whole)
-    for number in np.unique(np.concatenate(used)).tolist():
+    for number in distinct(np.concatenate(used)).tolist():
         found[number] = given(number)
     return found
 

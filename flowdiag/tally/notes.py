@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from flowdiag.model.event import PolicyHit
-from flowdiag.tally.grouping import I64, U64, none
+from flowdiag.tally.grouping import I64, U64, distinct, none
 from flowdiag.tally.packing import halves, moved, rows_of
 
 __all__ = ["Note", "Notes"]
@@ -53,7 +53,7 @@ class Notes:
 
     def tell(self, told: U64) -> None:
         """Add notes of lanes."""
-        self.told = np.unique(np.concatenate((self.told, told)))
+        self.told = distinct(np.concatenate((self.told, told)))
 
     def absorb(self, other: Notes, renumbered: I64) -> None:
         """Add the notes of another's lanes at their new numbers; lanes at -1 are left out."""

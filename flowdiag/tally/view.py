@@ -21,7 +21,7 @@ from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import UNIT, LaneColumns
 from flowdiag.tally.distinct import buckets_of, make_flow
 from flowdiag.tally.exact import Exact, LaneKey, exact
-from flowdiag.tally.grouping import I64, Ints, Mask, alike, first_of_runs
+from flowdiag.tally.grouping import I64, Ints, Mask, alike, distinct, first_of_runs
 from flowdiag.tally.groups import Groups
 from flowdiag.tally.halves import Cells, Place, whole_cells
 from flowdiag.tally.lane import FlowLane, smallest
@@ -85,7 +85,7 @@ class FlowView:
         # Most lanes have one note, and few notes are told of many lanes: each is looked at once for an end.
         single = begin[sizes == 1]
         for ends, of_note in ((self._columns[0], _src_names), (self._columns[1], _dst_names)):
-            pairs = np.unique(ends[lanes[single]].astype(np.int64) << 32 | told[single])
+            pairs = distinct(ends[lanes[single]].astype(np.int64) << 32 | told[single])
             for end, note in zip((pairs >> 32).tolist(), (pairs & 0xFFFF_FFFF).tolist(), strict=True):
                 self._note(found, end, of_note(notes.all[note]))
             for start, size in zip(begin[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
@@ -323,9 +323,9 @@ class _OtherWays:
             return set()
         ours = self._keys(exact([(*place, 0) for place in asked], LaneColumns(self._limits)), 1)
         # Few records are of the ends, ports and ways that are asked for, one by one; only those are sorted.
-        near = np.ones(len(self._all[0]), bool)
+        near = np.arange(len(self._all[0]))
         for mine, column in zip(ours, self._all, strict=True):
-            near &= np.isin(column, mine)
+            near = near[np.isin(column[near], mine)]
         theirs = [column[near] for column in self._all]
         _, number = alike(*(np.concatenate(both) for both in zip(ours, theirs, strict=True)))
         answered = np.zeros(len(number), bool)
