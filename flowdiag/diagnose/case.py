@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
+from msgspec import Struct
+
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.signs import DNS_PORTS, MISSING, Sign
+from flowdiag.diagnose.once import once
+from flowdiag.diagnose.signs import MISSING, OF_PORT, Sign
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Cause, Direction, Peer, PolicyHit, Verdict
 from flowdiag.model.flow import Flow
@@ -15,13 +18,12 @@ from flowdiag.model.objects import Pod
 from flowdiag.model.policy import (
     Condition,
     ConnectionDecision,
-    Dialect,
     EndDecision,
     NearestRule,
     PolicyRef,
 )
 
-__all__ = ["Case"]
+__all__ = ["CALICO_GROUPS", "UNMANAGED_IDENTITY", "Case"]
 
 
 _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
@@ -31,7 +33,9 @@ _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
 _OTHER_POLICIES = ("UNENCRYPTED_TRAFFIC", "FORBIDDEN_ICMPV6_MESSAGE")
 _NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
 _PLAIN_REASON = "POLICY_DENIED"
-_BY_IDENTITY = (Dialect.CILIUM, Dialect.GKE)
+CALICO_GROUPS = ("projectcalico.org", "crd.projectcalico.org")
+UNMANAGED_IDENTITY = 3
+"""Cilium's reserved identity of what ran before it."""
 _PODS = (EndpointKind.POD, EndpointKind.WORKLOAD)
 _ON_HOST = (EndpointKind.NODE, EndpointKind.POD)
 _OUTSIDE = (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN)
@@ -105,8 +109,7 @@ class Case:
         """
         self.has: Needs = self._has()
         """What is known for this flow."""
-        self.singles: tuple[tuple[int, NearestRule, Condition], ...] = _singles(self.nearest)
-        """(rank, rule, condition) of the nearest rules that miss in one condition only and know the rest."""
+        self._answer: _Answer | None = _answer(context, end) if end is not None else None
         self.said_of_times: list[str] | None = None
         """What `flowdiag.diagnose.confidence.policy_times` says, once asked."""
 
@@ -152,14 +155,24 @@ class Case:
     @property
     def signs(self) -> int:
         """What the case looks like, as bits of `Sign`."""
-        flow, distinct = self.flow, self.flow.distinct
-        found = Sign.NOT_POLICY if self.not_policy else Sign.POLICY
-        if self.direction is not None:
-            found |= Sign.EGRESS if self.direction is Direction.EGRESS else Sign.INGRESS
+        distinct, context = self.flow.distinct, self.context
+        found = context.signs | (OF_PORT.get(self.port, 0) if self.port is not None else 0)
+        found |= Sign.NOT_POLICY if self.not_policy else Sign.POLICY
+        src, dst = _shown(context, self.flow.src), _shown(context, self.flow.dst)
+        found |= src & _OF_SOURCE | dst & _OF_DESTINATION
+        found |= _told(context, distinct.src) | _told(context, distinct.dst)
+        if self.direction is Direction.INGRESS:
+            found |= Sign.INGRESS | dst & _OF_ENFORCER | src & _OF_PEER
+        else:
+            found |= src & _OF_ENFORCER | dst & _OF_PEER
+            if self.direction is not None:
+                found |= Sign.EGRESS
+        if self._answer is not None:
+            found |= self._answer.isolation
         if self.default_denied:
             found |= Sign.DEFAULT
-            for _, _, condition in self.singles:
-                found |= MISSING.get(condition, 0)
+            if self._answer is not None:
+                found |= self._answer.missing
         if self.denied_by_rule:
             found |= Sign.RULE
         if not self.replay_agrees:
@@ -174,26 +187,10 @@ class Case:
             found |= Sign.NO_SYN
         if distinct.l7 is not None:
             found |= Sign.L7
-        if _identified(distinct.src, flow.src) or _identified(distinct.dst, flow.dst):
-            found |= Sign.IDENTITY
-        if self.pod_peer:
-            found |= Sign.POD_PEER
-        if self.port in DNS_PORTS:
-            found |= Sign.LOOKUP
-        if _of_host(flow.src):
-            found |= Sign.FROM_HOST
-        if _of_host(self.enforcer):
-            found |= Sign.BY_HOST
-        if self.peer.kind in _ON_HOST and self.peer_pod is None:
-            found |= Sign.HOST_PEER
-        if flow.dst.kind in _OUTSIDE:
-            found |= Sign.OUTWARD
-        if self.context.is_proxy(self.enforcer) or self.context.is_proxy(self.peer):
-            found |= Sign.PROXY
+        if distinct.icmp is not None:
+            found |= Sign.ICMP
         if distinct.verdict is not Verdict.DENIED:
             found |= Sign.UNDECIDED
-        if self.context.dialect in _BY_IDENTITY:
-            found |= Sign.CILIUM
         return found
 
     @property
@@ -235,6 +232,11 @@ class Case:
         """Nothing was dropped; it would have been."""
         return self.flow.distinct.verdict is Verdict.AUDITED
 
+    @property
+    def singles(self) -> tuple[tuple[int, NearestRule, Condition], ...]:
+        """(rank, rule, condition) of the nearest rules that miss in one condition only and know the rest."""
+        return self._answer.singles if self._answer is not None else ()
+
     def missing_one(self, *conditions: Condition) -> tuple[NearestRule, ...]:
         """Nearest rules that miss in exactly one condition, one of these."""
         if not self.default_denied:
@@ -255,7 +257,7 @@ class Case:
     def loose(self) -> tuple[PolicyRef, ...]:
         """Those of `involved` whose text at the time of the flow is not certain: no spec is known to be as old."""
         at = self.at
-        if at is None:
+        if at is None or at >= self.context.newest_text:
             return ()
         since = self.context.text_since
         return tuple([ref for ref in self.involved if since.get(ref, at) > at])
@@ -278,22 +280,71 @@ def _node(end: Endpoint) -> str | None:
     return end.pod.node if end.pod is not None else None
 
 
-def _singles(nearest: tuple[NearestRule, ...]) -> tuple[tuple[int, NearestRule, Condition], ...]:
-    found = []
-    for rank, rule in enumerate(nearest):
+class _Answer(Struct, frozen=True):
+    """What hangs on the replay's answer for one end alone, which many cases share."""
+
+    singles: tuple[tuple[int, NearestRule, Condition], ...]
+    missing: int
+    """Signs of conditions that rules miss in alone."""
+    isolation: int
+    """Signs of the isolating policies."""
+
+
+@once
+def _answer(context: Context, end: EndDecision) -> _Answer:
+    del context
+    singles = []
+    for rank, rule in enumerate(end.nearest if end.allowed is not True else ()):
         if rule.misses and not rule.unknown:
             condition = rule.misses[0].condition
             if all(miss.condition is condition for miss in rule.misses):
-                found.append((rank, rule, condition))
-    return tuple(found)
+                singles.append((rank, rule, condition))
+    missing = 0
+    for _, _, condition in singles:
+        missing |= MISSING.get(condition, 0)
+    calico = end.isolated_by and all(ref.group in CALICO_GROUPS for ref in end.isolated_by)
+    return _Answer(tuple(singles), missing, Sign.CALICO if calico else 0)
+
+
+@once
+def _shown(context: Context, end: Endpoint) -> int:
+    """Signs of an end, whichever part it has; flows share their ends."""
+    found = Sign.PROXY if context.is_proxy(end) else 0
+    if end.identity_labels:
+        found |= Sign.IDENTITY
+    if end.kind in _PODS:
+        found |= Sign.POD_PEER
+    if _of_host(end):
+        found |= Sign.FROM_HOST | Sign.BY_HOST | Sign.NODE_PEER
+    if end.kind in _OUTSIDE:
+        found |= Sign.OUTWARD
+    if end.pod is not None and not end.pod.host_network:
+        found |= Sign.OWN_POD
+    elif end.kind in _ON_HOST:
+        found |= Sign.HOST_PEER
+    return found
+
+
+# Which signs of an end are those of a case, by the end's part in it.
+_OF_SOURCE = Sign.IDENTITY | Sign.PROXY | Sign.FROM_HOST
+_OF_DESTINATION = Sign.IDENTITY | Sign.PROXY | Sign.OUTWARD
+_OF_ENFORCER = Sign.BY_HOST
+_OF_PEER = Sign.POD_PEER | Sign.HOST_PEER | Sign.OWN_POD | Sign.NODE_PEER
+
+
+@once
+def _told(context: Context, peer: Peer) -> int:
+    """Signs of an end as the record has it."""
+    del context
+    identified = peer.labels or peer.entity is not None or peer.identity is not None
+    found = Sign.IDENTITY if identified else 0
+    if peer.entity == "unmanaged" or peer.identity == UNMANAGED_IDENTITY:
+        found |= Sign.UNMANAGED
+    return found
 
 
 def _of_host(end: Endpoint) -> bool:
     return end.kind is EndpointKind.NODE or end.entity is not None
-
-
-def _identified(peer: Peer, end: Endpoint) -> bool:
-    return bool(peer.labels or peer.entity is not None or peer.identity is not None or end.identity_labels)
 
 
 def _by_default(hit: PolicyHit) -> bool:

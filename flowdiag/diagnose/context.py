@@ -18,6 +18,7 @@ from flowdiag.cluster.addresses import canonical_ip
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.diagnose.before import OldPolicy
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.signs import Sign
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import ObjectRef
 from flowdiag.model.flow import Flow
@@ -42,6 +43,8 @@ __all__ = [
 _PROXY = "ingress"
 _PROXY_IDENTITY = 8
 PROXY_LABEL = "reserved:ingress"
+
+_BY_IDENTITY = (Dialect.CILIUM, Dialect.GKE)
 
 EndId = tuple[str, str, str]
 """(kind, namespace, name) of an end."""
@@ -153,8 +156,6 @@ class Context:
         self.texts: dict[object, Any] = {}
         """What rules of policies read, by policy and path, once asked (`flowdiag.diagnose.spec`); and what else
         hangs on objects alone and many refusals ask for, by whoever asks and the objects' identities."""
-        self._proxies: dict[int, tuple[Endpoint, bool]] = {}
-        """By the end's identity; the end is kept so that it stays its own."""
         self.admitting: dict[tuple[str | None, object], bool] = {}
         """Whether a peer of a policy's rule admits any pod, by the policy's namespace and the peer, once asked."""
         self._allowed: dict[tuple[EndId, EndId], list[Flow]] = defaultdict(list)
@@ -223,6 +224,21 @@ class Context:
         }
 
     @cached_property
+    def newest_text(self) -> float:
+        """From when on a text of every policy is known to have held."""
+        return max(self.text_since.values(), default=-math.inf)
+
+    @cached_property
+    def signs(self) -> int:
+        """What every case of the run looks like, as bits of `Sign`."""
+        found = Sign.CILIUM if self.dialect in _BY_IDENTITY else 0
+        if self.egress_by_name:
+            found |= Sign.BY_NAME
+        if self.snapshot.config.get("cilium.enable-policy", "").lower() == "always":
+            found |= Sign.ALWAYS
+        return found
+
+    @cached_property
     def egress_by_name(self) -> frozenset[PolicyRef]:
         """Policies some egress rule of which goes by DNS names, or sends lookups through the proxy."""
         return frozenset(policy.ref for policy in self.snapshot.policies if _by_name(policy))
@@ -234,7 +250,14 @@ class Context:
         if snapshot.namespaces is not self.snapshot.namespaces:
             found.index = SnapshotIndex(snapshot)
         found.texts, found.admitting = {}, {}
-        for name in ("_policies", "text_since", "egress_by_name", "namespaces_labelled"):
+        for name in (
+            "_policies",
+            "text_since",
+            "newest_text",
+            "signs",
+            "egress_by_name",
+            "namespaces_labelled",
+        ):
             found.__dict__.pop(name, None)
         return found
 
@@ -258,10 +281,11 @@ class Context:
 
     def is_proxy(self, end: Endpoint) -> bool:
         """Whether an end is Cilium's Ingress or Gateway proxy."""
-        known = self._proxies.get(id(end))
-        if known is None:
-            known = self._proxies[id(end)] = (end, _is_proxy(end))
-        return known[1]
+        return (
+            end.entity == _PROXY
+            or end.identity == _PROXY_IDENTITY
+            or any(key == PROXY_LABEL for key, _ in end.identity_labels or ())
+        )
 
     @cached_property
     def pod_label_pairs(self) -> frozenset[tuple[str, str]]:
@@ -358,14 +382,6 @@ class Context:
     def names_of(self, ip: str | None) -> tuple[DnsAnswer, ...]:
         """DNS answers that gave this address."""
         return tuple(self._names.get(ip or "", ()))
-
-
-def _is_proxy(end: Endpoint) -> bool:
-    return (
-        end.entity == _PROXY
-        or end.identity == _PROXY_IDENTITY
-        or any(key == PROXY_LABEL for key, _ in end.identity_labels or ())
-    )
 
 
 def _by_name(policy: PolicyObject) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.once import once
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.finding import Finding
@@ -66,6 +68,12 @@ def manager(policy: PolicyObject) -> str | None:
     return None
 
 
+@once
+def _manager(context: Context, policy: PolicyObject) -> str | None:
+    del context
+    return manager(policy)
+
+
 def with_manager(case: Case, finding: Finding) -> Finding:
     """Say in the advice where the policy that would be changed comes from, if a tool keeps it."""
     refs = [rule.policy for rule in finding.nearest[:1]]
@@ -73,7 +81,7 @@ def with_manager(case: Case, finding: Finding) -> Finding:
         refs.append(finding.decided_by.policy)
     for ref in dict.fromkeys(refs or finding.isolating[:1]):
         policy = policy_at(case, ref)
-        source = manager(policy) if policy is not None else None
+        source = _manager(case.context, policy) if policy is not None else None
         if source is not None:
             text = f"{policy_text(ref)} comes from {source}: change it there, an edit with kubectl would be undone."
             return replace(finding, advice=f"{finding.advice} {text}".strip())

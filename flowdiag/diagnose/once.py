@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from flowdiag.diagnose.context import Context
 
@@ -17,14 +17,29 @@ Ts = TypeVarTuple("Ts")
 def once(read: Callable[[Context, *Ts], T]) -> Callable[[Context, *Ts], T]:
     """Remember what `read` says of objects in a run, by their identities: flows share their ends, and to hash one takes longer."""
 
+    # The objects are kept, so that their identities stay their own.
     @wraps(read)
     def known(context: Context, *of: *Ts) -> T:
-        key = (read, *map(id, of))
-        found = context.texts.get(key)
+        own = context.texts.get(read)
+        if own is None:
+            own = context.texts[read] = {}
+        key = tuple(map(id, of))
+        found = own.get(key)
         if found is None:
-            # The objects are kept, so that their identities stay their own.
-            found = context.texts[key] = (of, read(context, *of))
+            found = own[key] = (of, read(context, *of))
         said: T = found[1]
         return said
 
-    return known
+    # Asked some ten times a refusal, and nearly always about one object: then a key needs no tuple.
+    @wraps(read)
+    def known_of_one(context: Context, one: object) -> T:
+        own = context.texts.get(read)
+        if own is None:
+            own = context.texts[read] = {}
+        found = own.get(id(one))
+        if found is None:
+            found = own[id(one)] = (one, cast("Any", read)(context, one))
+        said: T = found[1]
+        return said
+
+    return cast("Any", known_of_one) if read.__code__.co_argcount == 2 else known

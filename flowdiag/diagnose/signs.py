@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from flowdiag.model.policy import Condition
 
-__all__ = ["DNS_PORTS", "MISSING", "Sign"]
+__all__ = ["API_PORTS", "DNS_PORTS", "MESH_PORT", "MISSING", "OF_PORT", "Sign"]
 
 DNS_PORTS = frozenset({53, 5353, 1053})
 """The Service's port, and the pod ports of OpenShift's dns-default (5353) and some CoreDNS charts (1053)."""
+API_PORTS = (443, 6443)
+"""Of the Service of the Kubernetes API, and of most API servers behind it."""
+MESH_PORT = 15008
+"""Where Istio's ambient mesh takes what it tunnels (HBONE)."""
 
 
 class Sign:
@@ -68,6 +72,24 @@ class Sign:
     MISSES_PROTOCOL = 1 << 25
     PROXY = 1 << 26
     """The refusing or the refused end is Cilium's Ingress or Gateway proxy."""
+    OWN_POD = 1 << 27
+    """`Case.peer_pod`: the refused end is a pod with an address of its own."""
+    NODE_PEER = 1 << 28
+    """The refused end is a node, or is known by a reserved word."""
+    CALICO = 1 << 29
+    """Policies isolate the refusing end, and all of them are Calico's."""
+    BY_NAME = 1 << 30
+    """Some policy's egress goes by DNS names, or sends lookups through the proxy."""
+    ALWAYS = 1 << 31
+    """The agents are told to enforce on every endpoint, with or without a policy."""
+    UNMANAGED = 1 << 32
+    """The record says of an end that Cilium does not manage it."""
+    ICMP = 1 << 33
+    """It is a message of ICMP."""
+    API_PORT = 1 << 34
+    """The port is one of the Kubernetes API's."""
+    MESH_PORT = 1 << 35
+    """The port is that of Istio's tunnels."""
 
 
 MISSING = {
@@ -78,3 +100,10 @@ MISSING = {
     Condition.PROTOCOL: Sign.MISSES_PROTOCOL,
 }
 """Conditions that rules ask for by themselves."""
+
+OF_PORT = {
+    **dict.fromkeys(DNS_PORTS, Sign.LOOKUP),
+    **dict.fromkeys(API_PORTS, Sign.API_PORT),
+    MESH_PORT: Sign.MESH_PORT,
+}
+"""What a port says."""

@@ -26,6 +26,7 @@ __all__ = [
     "admits_a_pod",
     "directions_without_rules",
     "ip_blocks",
+    "labels_asked_for",
     "peers",
     "policy_at",
     "port_texts",
@@ -341,6 +342,22 @@ def directions_without_rules(policy: PolicyObject) -> dict[str, str]:
 def selected_labels(case: Case, ref: PolicyRef, path: str) -> tuple[tuple[str, str], ...]:
     """Read ``key=value`` pairs that a rule's peer selectors ask pods for (NetworkPolicy and Cilium kinds)."""
     return _selected(case, NearestRule(policy=ref, rule=path, misses=()))
+
+
+def labels_asked_for(case: Case, policy: PolicyObject) -> frozenset[tuple[str, str]]:
+    """All that `selected_labels` reads of any rule of a policy."""
+    texts = case.context.texts
+    key = (labels_asked_for, id(policy))
+    if key not in texts:
+        texts[key] = frozenset(
+            pair
+            for word, rules in policy.spec.items()
+            if isinstance(rules, list)
+            for index in range(len(rules))
+            for pair in selected_labels(case, policy.ref, f"{word}[{index}]")
+        )
+    found: frozenset[tuple[str, str]] = texts[key]
+    return found
 
 
 @_once

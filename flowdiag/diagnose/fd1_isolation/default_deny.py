@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, miss_text, policies_text, port_text, rule_text
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, PolicyRef
+from flowdiag.model.policy import Condition, EndDecision, PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["DefaultDeny"]
@@ -75,39 +79,34 @@ class DefaultDeny(Rule):
             # Neither the record nor the replay says that a policy refused: nobody is accused.
             if case.end.allowed is None and case.unexplained:
                 return
-            yield self._replayed(case)
+            yield self._replayed(case, case.end)
 
-    def _replayed(self, case: Case) -> Finding:
+    def _replayed(self, case: Case, end: EndDecision) -> Finding:
         who, peer, port = end_text(case.enforcer), end_text(case.peer), port_text(case)
-        isolated = policies_text(case.isolating)
+        missed = _missed(case.context, end)
         verb = "isolates" if len(case.isolating) == 1 else "isolate"
-        limits: list[str] = []
-        if not case.nearest:
-            summary = f"{isolated} {verb} {who} for {case.direction}, and no rule there could admit {peer}."
-            key = "no-rule"
+        limits = missed.limits
+        if missed.text is None:
+            rest = f", and no rule there could admit {peer}."
         else:
-            nearest = case.nearest[0]
-            missed = a_list([miss_text(miss) for miss in nearest.misses]) or "what is not known"
-            summary = (
-                f"{isolated} {verb} {who} for {case.direction}; the nearest rule, {rule_text(nearest)}, "
-                f"misses on {missed}."
+            rest = missed.text
+            limits += tuple(
+                f"The state holds no {need.words[0]}, so {what} cannot be told."
+                for condition, need, what in _NEEDED
+                if missed.conditions == {condition} and need not in case.has
             )
-            conditions = {miss.condition for miss in nearest.misses}
-            key = "+".join(sorted(conditions)) or "unknown"
-            limits.extend(
-                f"{rule_text(rule)} may match: {a_list(rule.unknown, most=2)}."
-                for rule in case.nearest[:3]
-                if rule.unknown
-            )
-            for condition, need, what in _NEEDED:
-                if conditions == {condition} and need not in case.has:
-                    limits.append(f"The state holds no {need.words[0]}, so {what} cannot be told.")
         way = "to" if case.direction == "egress" else "from"
         advice = (
             f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port}; "
             "if it is not, the policies work as written."
         )
-        return self.finding(case, summary=summary, advice=advice, cause_key=key, limits=tuple(limits))
+        return self.finding(
+            case,
+            summary=f"{missed.isolating} {verb} {who} for {case.direction}{rest}",
+            advice=advice,
+            cause_key=missed.key,
+            limits=limits,
+        )
 
     def _recorded(self, case: Case) -> Iterator[Finding]:
         named = tuple(
@@ -148,6 +147,39 @@ class DefaultDeny(Rule):
             cause_key="recorded",
             limits=(_why_unknown(case),),
         )
+
+
+class _Missed(Struct, frozen=True):
+    """What the replay's answer for the refusing end says, whoever meets it."""
+
+    isolating: str
+    text: str | None
+    """What the nearest rule misses, where there is one."""
+    key: str
+    conditions: frozenset[Condition]
+    limits: tuple[str, ...]
+
+
+@once
+def _missed(context: Context, end: EndDecision) -> _Missed:
+    del context
+    isolating = policies_text(end.isolated_by)
+    if not end.nearest:
+        return _Missed(isolating, None, "no-rule", frozenset(), ())
+    nearest = end.nearest[0]
+    missed = a_list([miss_text(miss) for miss in nearest.misses]) or "what is not known"
+    conditions = frozenset(miss.condition for miss in nearest.misses)
+    return _Missed(
+        isolating,
+        f"; the nearest rule, {rule_text(nearest)}, misses on {missed}.",
+        "+".join(sorted(conditions)) or "unknown",
+        conditions,
+        tuple(
+            f"{rule_text(rule)} may match: {a_list(rule.unknown, most=2)}."
+            for rule in end.nearest[:3]
+            if rule.unknown
+        ),
+    )
 
 
 def _why_unknown(case: Case) -> str:

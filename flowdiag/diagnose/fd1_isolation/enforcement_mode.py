@@ -40,7 +40,7 @@ class EnforcementMode(Rule):
     title = "{source} cannot reach {destination} on {port}: enforcement is on without a policy"
     severity = Severity.HIGH
     needs = Needs.POLICIES
-    signs = (Sign.POLICY,)
+    signs = (Sign.POLICY | Sign.ALWAYS,)
     specificity = 62
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.case import CALICO_GROUPS, Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -16,8 +16,6 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["LogOnlyPolicy"]
-
-_CALICO = ("projectcalico.org", "crd.projectcalico.org")
 
 
 class LogOnlyPolicy(Rule):
@@ -46,14 +44,14 @@ class LogOnlyPolicy(Rule):
     title = "A policy that only logs blocks {source} from {destination} on {port}"
     severity = Severity.HIGH
     needs = Needs.POLICIES
-    signs = (Sign.DEFAULT,)
+    signs = (Sign.DEFAULT | Sign.CALICO,)
     specificity = 82
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         if not case.default_denied or not case.isolating:
             return
-        if any(ref.group not in _CALICO for ref in case.isolating):
+        if any(ref.group not in CALICO_GROUPS for ref in case.isolating):
             return
         if any(self._actions(case, ref) != {"Log"} for ref in case.isolating):
             return

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.signs import API_PORTS, Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.event import Direction
@@ -16,8 +16,6 @@ from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["ApiServerEgress"]
-
-_PORTS = (443, 6443)
 
 
 class ApiServerEgress(Rule):
@@ -45,12 +43,12 @@ class ApiServerEgress(Rule):
     title = "{source} cannot reach the Kubernetes API ({destination} on {port})"
     severity = Severity.HIGH
     needs = Needs.POLICIES
-    signs = (Sign.DEFAULT | Sign.EGRESS,)
+    signs = (Sign.DEFAULT | Sign.EGRESS | Sign.API_PORT,)
     specificity = 78
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.direction is not Direction.EGRESS or not case.default_denied or case.port not in _PORTS:
+        if case.direction is not Direction.EGRESS or not case.default_denied or case.port not in API_PORTS:
             return
         if not self._is_apiserver(case):
             return

@@ -44,7 +44,7 @@ class CidrForNode(Rule):
     title = "{source} cannot reach {destination} on {port}: an address range does not match nodes here"
     severity = Severity.HIGH
     needs = Needs.POLICIES
-    signs = (Sign.CILIUM | Sign.MISSES_IP,)
+    signs = (Sign.CILIUM | Sign.NODE_PEER | Sign.MISSES_IP,)
     specificity = 72
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ class CidrForPod(Rule):
     title = "{source} cannot reach {destination} on {port}: an address range does not match pods here"
     severity = Severity.HIGH
     needs = Needs.POLICIES
-    signs = (Sign.CILIUM | Sign.MISSES_IP,)
+    signs = (Sign.CILIUM | Sign.OWN_POD | Sign.MISSES_IP,)
     specificity = 72
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

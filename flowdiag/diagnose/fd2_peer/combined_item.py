@@ -42,7 +42,7 @@ class CombinedListItem(Rule):
     title = "{source} cannot reach {destination} on {port}: a list item asks for two selectors at once"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.PODS | Needs.NAMESPACES
-    signs = (Sign.MISSES_POD, Sign.MISSES_NAMESPACE)
+    signs = (Sign.OWN_POD | Sign.MISSES_POD, Sign.OWN_POD | Sign.MISSES_NAMESPACE)
     specificity = 74
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import selected_labels
+from flowdiag.diagnose.spec import labels_asked_for, policy_at, selected_labels
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
@@ -56,10 +56,19 @@ class IdentityLabel(Rule):
         left_out = _left_out(case.context, case.peer)
         if not left_out:
             return
+        refs = {rule.policy for rule in case.nearest}
+        decided = case.end.decided_by if case.end.allowed is True else None
+        if decided is not None:
+            refs.add(decided.policy)
+        refs = {ref for ref in refs if _may_ask(case, ref, left_out)}
+        if not refs:
+            return
         rules: dict[tuple[PolicyRef, str], None] = {(rule.policy, rule.rule): None for rule in case.nearest}
-        if case.end.decided_by is not None and case.end.allowed is True:
-            rules.setdefault((case.end.decided_by.policy, case.end.decided_by.rule))
+        if decided is not None:
+            rules.setdefault((decided.policy, decided.rule))
         for policy, path in rules:
+            if policy not in refs:
+                continue
             wanted = selected_labels(case, policy, path)
             if left_out.isdisjoint(wanted):
                 continue
@@ -94,3 +103,9 @@ def _left_out(context: Context, end: Endpoint) -> frozenset[tuple[str, str]]:
         for key, value in pod.labels.items()
         if key not in identity and _PREFIX + key not in identity
     )
+
+
+def _may_ask(case: Case, ref: PolicyRef, labels: frozenset[tuple[str, str]]) -> bool:
+    """Whether some rule of a policy selects by one of these labels; most policies have none that does."""
+    policy = policy_at(case, ref)
+    return policy is None or not labels.isdisjoint(labels_asked_for(case, policy))

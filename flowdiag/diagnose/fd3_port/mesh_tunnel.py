@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.signs import MESH_PORT, Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
@@ -16,7 +16,6 @@ from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["MeshTunnel"]
 
-_HBONE = 15008
 # "ambient.istio.io/redirection: enabled" on pods that istio-cni took in (Istio v1.21 and later), and
 # "istio.io/dataplane-mode: ambient" on namespaces or pods.
 _ANNOTATION = ("ambient.istio.io/redirection", "enabled")
@@ -46,12 +45,12 @@ class MeshTunnel(Rule):
     title = "The mesh's tunnel from {source} to {destination} (15008/TCP) is refused"
     severity = Severity.HIGH
     needs = Needs.PODS
-    signs = (Sign.POLICY,)
+    signs = (Sign.POLICY | Sign.MESH_PORT,)
     specificity = 76
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.port != _HBONE or case.protocol != "TCP" or case.not_policy:
+        if case.port != MESH_PORT or case.protocol != "TCP" or case.not_policy:
             return
         ends = [end for end in (case.flow.dst, case.flow.src) if self._ambient(case, end)]
         if not ends or (case.end is not None and case.end.allowed is True):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
@@ -54,7 +56,7 @@ class MetricsPort(Rule):
         pod = case.flow.dst.pod
         if not case.default_denied or pod is None or case.protocol != "TCP":
             return
-        if not self._scraper(case.flow.src) or case.port not in self._metrics_ports(pod):
+        if not _is_scraper(case.context, case.flow.src) or case.port not in self._metrics_ports(pod):
             return
         steady = case.flow.distinct.interval_s
         rhythm = f" every {steady:.0f} s" if steady is not None else ""
@@ -74,13 +76,6 @@ class MetricsPort(Rule):
         )
 
     @staticmethod
-    def _scraper(end: Endpoint) -> bool:
-        names = [end.workload.name if end.workload is not None else end.name or ""]
-        if end.pod is not None:
-            names.extend(end.pod.labels.get(key, "") for key in ("app", "app.kubernetes.io/name"))
-        return any(name.startswith(_SCRAPERS) for name in names if name)
-
-    @staticmethod
     def _metrics_ports(pod: Pod) -> set[int]:
         ports = {one.port for one in pod.ports if one.name in _METRICS_NAMES}
         for note in _PORT_NOTES:
@@ -88,3 +83,12 @@ class MetricsPort(Rule):
             if value.isascii() and value.isdigit() and len(value) <= 5:
                 ports.add(int(value))
         return ports
+
+
+@once
+def _is_scraper(context: Context, end: Endpoint) -> bool:
+    del context
+    names = [end.workload.name if end.workload is not None else end.name or ""]
+    if end.pod is not None:
+        names.extend(end.pod.labels.get(key, "") for key in ("app", "app.kubernetes.io/name"))
+    return any(name.startswith(_SCRAPERS) for name in names if name)

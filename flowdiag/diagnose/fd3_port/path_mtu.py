@@ -40,7 +40,7 @@ class PathMtu(Rule):
     slug = "path-mtu"
     title = "Path MTU messages from {source} to {destination} are refused"
     severity = Severity.HIGH
-    signs = (Sign.POLICY,)
+    signs = (Sign.POLICY | Sign.ICMP,)
     specificity = 93
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policies_text
@@ -75,7 +77,7 @@ class AdmissionWebhook(Rule):
         pod = case.flow.dst.pod
         if case.direction is not Direction.INGRESS or not case.default_denied or pod is None:
             return
-        sure = _api_server(case, case.flow.src)
+        sure = _api_server(case.context, case.flow.src)
         if sure is None:
             return
         behind = {(one.namespace, one.name): one for one in case.context.services_of(pod)}
@@ -153,9 +155,10 @@ def _service(raw: Any, name: str, *, ignored: bool, timeout_s: int | None) -> _C
     return _Called(name, namespace, service, port, ignored, timeout_s)
 
 
-def _api_server(case: Case, src: Endpoint) -> bool | None:
+@once
+def _api_server(context: Context, src: Endpoint) -> bool | None:
     """Whether the end is the API server: surely, perhaps (a node), or not (``None``)."""
-    if src.entity == "kube-apiserver" or (src.ip is not None and src.ip in case.context.api_addresses):
+    if src.entity == "kube-apiserver" or (src.ip is not None and src.ip in context.api_addresses):
         return True
     if src.kind is EndpointKind.NODE or src.entity in _SERVER_ENTITIES:
         return False

@@ -49,7 +49,7 @@ class FqdnNotInSet(Rule):
     title = "{source} cannot reach {destination} on {port}, though its name is allowed"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.NAMES
-    signs = (Sign.POLICY | Sign.EGRESS | Sign.OUTWARD,)
+    signs = (Sign.POLICY | Sign.EGRESS | Sign.OUTWARD | Sign.BY_NAME,)
     specificity = 81
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

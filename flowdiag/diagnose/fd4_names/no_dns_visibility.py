@@ -47,7 +47,7 @@ class NoDnsVisibility(Rule):
     title = "{source} cannot reach {destination} on {port}: names are allowed, but lookups are not seen"
     severity = Severity.HIGH
     needs = Needs.POLICIES
-    signs = (Sign.POLICY | Sign.EGRESS | Sign.OUTWARD,)
+    signs = (Sign.POLICY | Sign.EGRESS | Sign.OUTWARD | Sign.BY_NAME,)
     specificity = 82
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.case import UNMANAGED_IDENTITY, Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
@@ -15,7 +15,6 @@ from flowdiag.model.report import Severity
 
 __all__ = ["UnmanagedPod"]
 
-_UNMANAGED = 3
 _SAID = ("agent-started", "endpoint-labels-missing", "endpoint-regeneration-failed")
 """The start that the pod was older than, or the trouble of taking it over."""
 _BEFORE_S = 86_400
@@ -43,7 +42,7 @@ class UnmanagedPod(Rule):
     slug = "unmanaged-pod"
     title = "{source} is refused by {destination}: a pod is not managed by the CNI"
     severity = Severity.HIGH
-    signs = (Sign.IDENTITY,)
+    signs = (Sign.UNMANAGED,)
     specificity = 93
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -51,7 +50,7 @@ class UnmanagedPod(Rule):
         distinct = case.flow.distinct
         pairs = ((distinct.src, case.flow.src), (distinct.dst, case.flow.dst))
         for peer, end in pairs:
-            if peer.entity != "unmanaged" and peer.identity != _UNMANAGED:
+            if peer.entity != "unmanaged" and peer.identity != UNMANAGED_IDENTITY:
                 continue
             agent = heard(case, *_SAID, before_s=_BEFORE_S)
             yield self.finding(
