@@ -78,8 +78,13 @@ def _packed_6(text: str) -> bytes | None:
 
 def canonical_ips(texts: Iterable[object]) -> tuple[str, ...]:
     """The addresses among `texts` (``a.b.c.d/32`` too), each once, in order; the rest is left out."""
-    found = (canonical_ip(text.partition("/")[0]) for text in texts if isinstance(text, str))
-    return tuple(dict.fromkeys(ip for ip in found if ip is not None))
+    found: dict[str, None] = {}
+    for text in texts:
+        if isinstance(text, str):
+            ip = canonical_ip(text.partition("/")[0])
+            if ip is not None:
+                found[ip] = None
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)

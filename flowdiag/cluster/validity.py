@@ -46,17 +46,21 @@ def _selectors(value: Any, path: str, depth: int) -> Iterator[str]:
         return
     if isinstance(value, dict):
         for key, child in value.items():
+            if key == "matchLabels" and child is not None and not isinstance(child, dict):
+                yield f"{path}.{key}: not a map of labels" if path else f"{key}: not a map of labels"
+                continue
+            if not isinstance(child, dict | list):
+                continue
             here = f"{path}.{key}" if path else key
             if key == "matchExpressions":
                 for index, one in enumerate(as_list(child)):
                     yield from _expression(as_map(one), f"{here}[{index}]")
-            elif key == "matchLabels" and child is not None and not isinstance(child, dict):
-                yield f"{here}: not a map of labels"
             else:
                 yield from _selectors(child, here, depth + 1)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _selectors(child, f"{path}[{index}]", depth + 1)
+            if isinstance(child, dict | list):
+                yield from _selectors(child, f"{path}[{index}]", depth + 1)
 
 
 def _expression(one: dict[str, Any], path: str) -> Iterator[str]:

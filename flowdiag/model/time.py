@@ -60,12 +60,16 @@ def parse_rfc3339(text: str, zone: tzinfo | None = None) -> int:
     Raises:
         ValueError: not a stamp, not a day of the calendar, a year before 1900 or after 2199, or no offset and no `zone`.
     """
-    # Exports hold thousands of records a second: the part up to the seconds is worth remembering.
-    if len(text) > 19 and text[-1] == "Z" and text[19] == ".":
+    # Exports hold thousands of records a second, and objects that were made together: the part up to the seconds is worth
+    # remembering.
+    if len(text) > 19 and text[-1] == "Z":
         seconds = _seconds_by_prefix.get(text[:19])
-        digits = text[20:-1]
-        if seconds is not None and digits.isascii() and digits.isdigit():
-            return seconds * NS + int(digits[:9].ljust(9, "0"))
+        if seconds is not None:
+            digits = text[20:-1]
+            if text[19] == "." and digits.isascii() and digits.isdigit():
+                return seconds * NS + int(digits[:9].ljust(9, "0"))
+            if len(text) == 20:
+                return seconds * NS
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError(f"not an RFC 3339 time: {text[:40]!r}")

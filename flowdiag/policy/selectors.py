@@ -106,6 +106,7 @@ class LabelSelector(Struct, frozen=True):
         return all_of(checks)
 
 
+_FIELDS = frozenset({"matchLabels", "matchExpressions"})
 _OPERATORS = {"In": True, "NotIn": True, "Exists": False, "DoesNotExist": False}
 
 
@@ -119,9 +120,9 @@ def read_selector(raw: Any) -> LabelSelector:
         return LabelSelector(())
     if not isinstance(raw, dict):
         raise SelectorError("a selector is not an object")
-    strange = sorted(str(key) for key in raw if key not in ("matchLabels", "matchExpressions"))
-    if strange:
-        raise SelectorError(f"selector field {strange[0]} is not known")
+    if not raw.keys() <= _FIELDS:
+        strange = min(str(key) for key in raw if key not in _FIELDS)
+        raise SelectorError(f"selector field {strange} is not known")
     found = []
     labels = raw.get("matchLabels") or {}
     if not isinstance(labels, dict):
@@ -134,7 +135,8 @@ def read_selector(raw: Any) -> LabelSelector:
     if not isinstance(expressions, list):
         raise SelectorError("matchExpressions is not a list")
     found.extend(_expression(each) for each in expressions)
-    return LabelSelector(tuple(dict.fromkeys(sorted(found, key=_sort_key))))
+    # Most name one label.
+    return LabelSelector(tuple(dict.fromkeys(sorted(found, key=_sort_key)) if len(found) > 1 else found))
 
 
 def _expression(raw: Any) -> Requirement:
@@ -159,6 +161,8 @@ def _sort_key(each: Requirement) -> tuple[str, str, tuple[str, ...]]:
 
 def _text(value: Any) -> str:
     """A label value as the API holds it: files may hold YAML numbers, booleans or null instead."""
+    if isinstance(value, str):
+        return str(value)
     if value is None:
         return ""
     if isinstance(value, bool):

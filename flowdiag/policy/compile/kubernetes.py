@@ -38,6 +38,7 @@ GROUPS = ("networking.k8s.io", "extensions")
 
 _FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
+_OF_PEER = frozenset({"podSelector", "namespaceSelector", "ipBlock"})
 _PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 
 
@@ -143,9 +144,9 @@ def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple
         raise PolicyError(f"{path} is not an object")
     # A YAML null is an absent field, so `podSelector:` with nothing after it selects nothing by itself.
     given = {str(key): value for key, value in raw.items() if value is not None}
-    strange = sorted(key for key in given if key not in ("podSelector", "namespaceSelector", "ipBlock"))
-    if strange:
-        return (Undecidable(f"the field {path}.{strange[0]} is not supported"),)
+    if not given.keys() <= _OF_PEER:
+        strange = min(given.keys() - _OF_PEER)
+        return (Undecidable(f"the field {path}.{strange} is not supported"),)
     if not given:
         raise PolicyError(f"{path} names no peer")
     if "ipBlock" in given:
