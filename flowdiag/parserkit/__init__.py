@@ -31,9 +31,18 @@ from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.json_records import integer_of, json_object, object_of, text_of
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
-from flowdiag.parserkit.line_form import GROUPS, NOTHING, LineForm, Reading, Record
+from flowdiag.parserkit.line_form import (
+    CLIENTS,
+    GROUPS,
+    LAST_PORT,
+    NOTHING,
+    Counted,
+    LineForm,
+    Reading,
+    Record,
+)
 from flowdiag.parserkit.line_forms import fold_forms
-from flowdiag.parserkit.lines import cut_lines, decode, iter_lines
+from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines, decode, iter_lines
 from flowdiag.parserkit.native import native
 from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protocol_name
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
@@ -56,9 +65,11 @@ from flowdiag.parserkit.sniffing import seek
 from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 
 __all__ = [
+    "CLIENTS",
     "GROUPS",
     "KLOG_BYTES",
     "L7",
+    "LAST_PORT",
     "MONTHS",
     "NOTHING",
     "NS",
@@ -69,6 +80,7 @@ __all__ = [
     "Block",
     "Cause",
     "ChangeEvent",
+    "Counted",
     "Direction",
     "Envelope",
     "Event",
@@ -82,6 +94,7 @@ __all__ = [
     "Lane",
     "LineEnvelope",
     "LineForm",
+    "LinesOf",
     "LogEvent",
     "ObjectRef",
     "ParseContext",
@@ -99,6 +112,7 @@ __all__ = [
     "Witness",
     "WorkloadRef",
     "canonical_ip",
+    "count_lines",
     "cut_lines",
     "decode",
     "flag_bits",

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
 from flowdiag.model.event import Event
 from flowdiag.parserkit.block import Block, LineEnvelope
 
-__all__ = ["GROUPS", "NOTHING", "LineForm", "Reading", "Record"]
+__all__ = [
+    "CLIENTS",
+    "GROUPS",
+    "LAST_PORT",
+    "NOTHING",
+    "Counted",
+    "LineForm",
+    "Reading",
+    "Record",
+]
 
 GROUPS = (
     "second",
@@ -42,10 +51,50 @@ Record = tuple[bytes, ...]
 """What a form's pattern captured of a record: `GROUPS`, each empty where it has none."""
 
 
+CLIENTS, LAST_PORT = b"32768", b"65535"
+"""First port that Linux gives to clients, and the last there is, as digits: five of them compare as numbers do."""
+
+
+class Counted(NamedTuple):
+    """How records are counted that are alike but for their time and their client's port."""
+
+    number: int
+    """In `FlowSink.repeats`, or of a lane."""
+    flags: int
+    refused: bool
+
+
 class Reading(Protocol):
     """One block on its way, as `LineForm.joined` gets it."""
 
     block: Block
+
+    def known(self, place: int, record: Record) -> Counted | None:
+        """How a record of the line with this index is counted, if one like it was read before.
+
+        It is good for as long as what is put into `FlowSink.memo`.  Of the ports just one is to be of those that clients
+        get: the other one is the server's.
+        """
+        ...
+
+    def moment(self, second: bytes) -> int:
+        """Nanoseconds of a ``second``; negative where its records must be read."""
+        ...
+
+    def repeat(self, numbers: Sequence[int], ats: Sequence[int], flags: Sequence[int]) -> None:
+        """Count records that are known and not refused, by columns; none of them has a year of its own."""
+        ...
+
+    def refuse(
+        self,
+        lanes: Sequence[int],
+        ats: Sequence[int],
+        flags: Sequence[int],
+        clients: Sequence[int],
+        places: Sequence[int],
+    ) -> None:
+        """As `repeat` for refused ones, with their clients' ports and the indexes of their lines."""
+        ...
 
     @property
     def lines(self) -> list[bytes]:
@@ -60,8 +109,8 @@ class Reading(Protocol):
         """Count this for the line with this index, of which `NOTHING` was given."""
         ...
 
-    def look_at(self, start: int, until: int) -> None:
-        """Have these lines looked at by the form's patterns, as if there were no `LineForm.whole`."""
+    def look_at(self, start: int, until: int, lines: Sequence[bytes] | None = None) -> None:
+        """Have these lines looked at by the form's patterns, as if there were no `LineForm.whole`; quicker where given."""
         ...
 
 

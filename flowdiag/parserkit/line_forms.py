@@ -11,7 +11,7 @@ Folding so must give what reading and adding gives: a property test of each pars
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 from msgspec.structs import replace
@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from flowdiag.model.event import FlowEvent, TimeSource
 from flowdiag.parserkit.block import Block, ParseContext, part_of
 from flowdiag.parserkit.known_lines import PLAIN, RANKS, Entry, Kind, Memory
-from flowdiag.parserkit.line_form import NOTHING, LineForm, Record
-from flowdiag.parserkit.lines import count_lines, cut_lines
+from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, NOTHING, Counted, LineForm, Record
+from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import SCALES, TimesOfDay, fractions
@@ -35,9 +35,6 @@ _SYN_ACK = flag_bits(("SYN", "ACK"))
 
 _INFERRED = RANKS[TimeSource.INFERRED_YEAR]
 _NO_TIME, _UNREADABLE = -1, -(1 << 62)
-_CLIENTS, _LAST = b"32768", b"65535"
-"""First port that Linux gives to clients, and the last there is, as digits: five of them compare as numbers do."""
-
 _FEW_DIGITS = 4
 """Fractions of fewer are remembered."""
 
@@ -87,7 +84,9 @@ class _Folding:
         self.sink = sink
         self.form = form
         self.memory = memory
+        self.some = LinesOf(block.data)
         self.times = TimesOfDay(form.clock, block)
+        self.seconds: dict[bytes, tuple[int, _Marks]] = {}
         self.out: list[tuple[int, Record]] = []
         """Records as `LineForm.joined` and `LineForm.whole` give them, by their line."""
         self.heads: dict[int, bytes] = {}
@@ -112,8 +111,7 @@ class _Folding:
         more_lines = form.lines - 1
         node = self.context.node
         known = memory.lanes.setdefault((node, form.scope), {})
-        flags, join = memory.flags, _BETWEEN.join
-        seconds: dict[bytes, tuple[int, _Marks]] = {}
+        flags, join, seconds = memory.flags, _BETWEEN.join, self.seconds
         # Without a time of its own or an envelope's.
         at, marks = _NO_TIME, _MARKS[3]
         index, matches, waiting = 0, 0, -1
@@ -162,7 +160,7 @@ class _Folding:
                 known = memory.lanes.setdefault((node, form.scope), {})
             # When.
             if second:
-                at, marks = seconds.get(second) or self.instant(second, seconds)
+                at, marks = seconds.get(second) or self.instant(second)
                 digits = len(fraction)
                 at += fractions[fraction] if digits < _FEW_DIGITS else int(fraction) * SCALES[digits]
             elif times is not None:
@@ -179,9 +177,9 @@ class _Folding:
             else:
                 bits, handshake = 0, b"0"
             # Nearly always one port is of those that clients get; the other one is then the server's.
-            by_left = len(left) == 5 and _CLIENTS <= left <= _LAST
+            by_left = len(left) == 5 and CLIENTS <= left <= LAST_PORT
             kept = None
-            if by_left is not (len(right) == 5 and _CLIENTS <= right <= _LAST):
+            if by_left is not (len(right) == 5 and CLIENTS <= right <= LAST_PORT):
                 server = right if by_left else left
                 # One string is compared in one place; a tuple's parts lie all over the memory.
                 kept = known.get(
@@ -253,9 +251,9 @@ class _Folding:
         if not self.block.data.endswith(b"\n"):
             self.read(len(found), len(self.lines))
 
-    def look_at(self, start: int, until: int) -> None:
+    def look_at(self, start: int, until: int, lines: Sequence[bytes] | None = None) -> None:
         """See `Reading.look_at`."""
-        text = b"\n".join(self.lines[start:until]) + b"\n"
+        text = b"\n".join(self.some.at(range(start, until)) if lines is None else lines) + b"\n"
         self.join(self.form.pattern.findall(text), start, None)
 
     def join(self, found: list[Record], start: int, second_look: _Match | None) -> None:
@@ -283,14 +281,58 @@ class _Folding:
         """See `Reading.amend`."""
         self.out.append((place, record))
 
-    def instant(self, second: bytes, seconds: dict[bytes, tuple[int, _Marks]]) -> tuple[int, _Marks]:
+    def instant(self, second: bytes) -> tuple[int, _Marks]:
         """A stamp's nanoseconds; far before everything where it must be read."""
+        seconds = self.seconds
         at = self.times.at(second)
         if at is None or at < 0:
             seconds[second] = known = _UNREADABLE, _TO_BE_READ
             return known
         seconds[second] = known = at, _MARKS[_rank_of(second)]
         return known
+
+    def known(self, place: int, record: Record) -> Counted | None:
+        """See `Reading.known`."""
+        second, _, head, more, left, middle, right, what, verdict, words, rest, _ = record
+        columns = self.block.envelope
+        node = (columns.node[place] if columns is not None and columns.node else None) or self.context.node
+        by_left = len(left) == 5 and CLIENTS <= left <= LAST_PORT
+        if by_left is (len(right) == 5 and CLIENTS <= right <= LAST_PORT):
+            return None
+        bits, handshake = self.flags(words) if words else (0, b"0")
+        marks, server = _MARKS[_rank_of(second)], right if by_left else left
+        number = self.memory.lanes.get((node, self.form.scope), {}).get(
+            _BETWEEN.join((head, more, middle, what, verdict, rest, server, handshake, marks[by_left]))
+        )
+        if number is None or number < PLAIN:
+            return None
+        return Counted(number, bits, refused=False) if number >= 0 else Counted(~number, bits, refused=True)
+
+    def moment(self, second: bytes) -> int:
+        """See `Reading.moment`."""
+        return (self.seconds.get(second) or self.instant(second))[0]
+
+    def repeat(self, numbers: Sequence[int], ats: Sequence[int], flags: Sequence[int]) -> None:
+        """See `Reading.repeat`."""
+        if numbers:
+            repeats = self.sink.repeats
+            repeats.numbers.extend(numbers)
+            repeats.ats.extend(ats)
+            repeats.flags.extend(flags)
+            self.sink.seen(len(numbers), min(ats), max(ats), year_inferred=True)
+
+    def refuse(
+        self,
+        lanes: Sequence[int],
+        ats: Sequence[int],
+        flags: Sequence[int],
+        clients: Sequence[int],
+        places: Sequence[int],
+    ) -> None:
+        """See `Reading.refuse`."""
+        if lanes:
+            self.sink.hits(self.block, lanes, ats, clients, flags, places, self.raw)
+            self.sink.seen(len(lanes), min(ats), max(ats), year_inferred=True)
 
     def raw(self, place: int) -> bytes:
         """The text of a record."""

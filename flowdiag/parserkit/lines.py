@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from flowdiag.parserkit.block import Block
 from flowdiag.parserkit.native import native
 
-__all__ = ["MAX_LINE_BYTES", "count_lines", "cut_lines", "decode", "iter_lines", "lines_at"]
+__all__ = ["MAX_LINE_BYTES", "LinesOf", "count_lines", "cut_lines", "decode", "iter_lines"]
 
 MAX_LINE_BYTES = 1 << 20
 """Longer lines are cut off at the reader, with a warning."""
@@ -24,18 +28,25 @@ def cut_lines(data: bytes) -> list[bytes]:
     return lines
 
 
-def lines_at(data: bytes, places: Sequence[int]) -> list[bytes]:
-    """Some of `cut_lines`, by their index: where they are few, the others are not made."""
-    if not places:
-        return []
-    import numpy as np
+class LinesOf:
+    """Lines of a block by their index, as `cut_lines` gives them: where few are wanted, the others are not made."""
 
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
-    begins = np.concatenate(([0], ends + 1))
-    wanted = np.array(places, np.int64)
-    stops = np.append(ends, len(data))[wanted].tolist()
-    lines = [data[begin:end] for begin, end in zip(begins[wanted].tolist(), stops, strict=True)]
-    return [line.removesuffix(b"\r") for line in lines]
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @cached_property
+    def _edges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where lines begin, and where they end."""
+        ends = np.flatnonzero(np.frombuffer(self._data, np.uint8) == _NEWLINE)
+        return np.concatenate(([0], ends + 1)), np.append(ends, len(self._data))
+
+    def at(self, places: Sequence[int]) -> list[bytes]:
+        """Some of them."""
+        if not places:
+            return []
+        wanted = np.array(places, np.int64)
+        spans = zip(*(edges[wanted].tolist() for edges in self._edges), strict=True)
+        return [self._data[begin:end].removesuffix(b"\r") for begin, end in spans]
 
 
 def count_lines(data: bytes) -> int:

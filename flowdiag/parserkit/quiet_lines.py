@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from flowdiag.model.event import ChangeEvent, Event, LogEvent
 from flowdiag.parserkit.block import Block, LineEnvelope, ParseContext, part_of
-from flowdiag.parserkit.lines import count_lines, cut_lines, decode, lines_at
+from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines, decode
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import TimesOfDay, fractions
 from flowdiag.parserkit.sink import FlowSink
@@ -177,7 +177,7 @@ class _Reading:
 
     def _all_told(self, loud: list[int], stamps: list[bytes], instant: Callable[[bytes], int]) -> None:
         """Lines that are not quiet, by their index, and their stamps: what is known of is counted together."""
-        lines, first_line = lines_at(self._block.data, loud), self._block.first_line
+        lines, first_line = LinesOf(self._block.data).at(loud), self._block.first_line
         # What stands around a line tells too: without an envelope it is the same for all.
         known = self._said_around(None, timed=True, stamped=True) if self._block.envelope is None else {}
         again: dict[str | bool | None, list[tuple[LogEvent | ChangeEvent, int, int]]] = {}

@@ -51,6 +51,8 @@ class Batches:
         self._known: dict[int, int] = {}
         """Number by the lane's identity: what is folded together has one lane for many ways to it."""
         self._inputs: dict[str, int] = {}
+        self._allowed = False
+        """A lane of what was allowed is among them."""
         # What a record must come before to be kept.
         self._ats: I64 = none(np.int64)
         self._lines: I64 = none(np.int64)
@@ -86,6 +88,7 @@ class Batches:
             if lane.unit > 1:
                 # Of what was allowed neither is kept.
                 self._ats[number], self._ports[number] = _BEFORE_ALL, 0
+                self._allowed = True
         return number
 
     def take(
@@ -115,8 +118,8 @@ class Batches:
         clients, bits = _column("q", ports, np.int64), _column("H", flags, np.uint16)
         self._keep(name, of_lanes, moments, lines, keep)
         bounds = self._ports[of_lanes]
-        odd = (moments >= _FAR) | (clients > _LAST_PORT) | ((bounds == 0) & (moments >= 0))
-        if odd.any():
+        if self._allowed or moments.max() >= _FAR or clients.max() > _LAST_PORT:
+            odd = (moments >= _FAR) | (clients > _LAST_PORT) | ((bounds == 0) & (moments >= 0))
             for row in np.flatnonzero(odd).tolist():
                 self._take_one(int(of_lanes[row]), int(moments[row]), int(clients[row]), int(bits[row]))
             usual = ~odd

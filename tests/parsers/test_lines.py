@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowdiag.parserkit import lines, lines_holding, native, search
-from flowdiag.parserkit.lines import count_lines, cut_lines, lines_at
+from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines
 
 texts = st.text("ab\r\n", max_size=30).map(str.encode)
 compiled = [None, pytest.param(native(), marks=pytest.mark.skipif(native() is None, reason="not compiled"))]
@@ -21,7 +21,7 @@ def test_some_lines_are_those_of_all(data, choices):
     every = cut_lines(data)
     places = [choice for choice in choices if choice < len(every)]
 
-    assert lines_at(data, places) == [every[place] for place in places]
+    assert LinesOf(data).at(places) == [every[place] for place in places]
 
 
 @pytest.mark.parametrize("extension", compiled)

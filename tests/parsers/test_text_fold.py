@@ -1186,3 +1186,32 @@ def test_two_inputs_share_shapes_and_keep_their_own_counts():
         "a.txt": (3, True),
         "b.txt": (3, True),
     }
+
+
+@pytest.mark.parametrize("parser", [UlogdPackets(), KubeNetworkPolicies()], ids=lambda one: one.name)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_was_learnt_of_lines_that_stand_together_holds_in_later_blocks(parser, data):
+    """The same lines again and again, by one node or several, with the year known or not."""
+    seed, times = data.draw(st.integers(0, 1 << 32)), data.draw(st.integers(2, 4))
+    nodes = data.draw(st.sampled_from([None, ["n1"], ["n1", "n2"]]))
+    blocks, first = [], 1
+    for turn in range(times):
+        rows = [line for piece in busy(parser, seed + turn // 2) for line in piece.split("\n")]
+        envelope = None
+        if nodes is not None:
+            envelope = Envelope(
+                lines=list(range(first, first + len(rows))),
+                node=[nodes[number % len(nodes)] for number in range(len(rows))],
+            )
+        text = "\n".join(rows) + "\n"
+        blocks.append(Block(data=text.encode(), first_line=first, envelope=envelope, last=turn == times - 1))
+        first += len(rows)
+    context = ParseContext(
+        input="in",
+        year=data.draw(st.sampled_from([2026, None])),
+        node=data.draw(st.sampled_from([None, "k8s9"])),
+    )
+    folded, added = both(parser, blocks, context)
+
+    assert said(folded) == said(added)

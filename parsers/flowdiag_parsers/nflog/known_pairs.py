@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from flowdiag.parserkit import MONTHS, NOTHING, FlowSink, Reading, Record
+from flowdiag.parserkit import (
+    CLIENTS,
+    LAST_PORT,
+    MONTHS,
+    NOTHING,
+    FlowSink,
+    Reading,
+    Record,
+    count_lines,
+)
 from flowdiag_parsers.nflog.packet_line import PAIR, packet_key
 from flowdiag_parsers.nflog.waiting import BETWEEN, DROP, VERDICT, WAIT, Known, State, ready, taken
 
 __all__ = ["Taking"]
 
+_MOST = 100_000
+"""Kinds of pairs that are remembered; past it they are forgotten."""
+_APART = b"\xff"
+"""Stands in no part of a line that `PAIR` finds."""
+_NO_STAMP = 1 << 63
+"""No time: in place of one where there is no pair, or its stamp is none."""
+_Pair = tuple[int, int, int]
+"""Lanes of a policy's line and of the last rule's, and the flags of both."""
+_Pairs = dict[bytes, _Pair]
 _MONTHS = frozenset(name.encode() for name in MONTHS)
 
 
 class Taking:
-    """Takes lines that are only counted."""
+    """Takes lines that are only counted.
 
-    def __init__(self, state: State, sink: FlowSink) -> None:
+    Args:
+        state: what waits.
+        sink: where they are counted.
+        node: of lines without one.
+    """
+
+    def __init__(self, state: State, sink: FlowSink, node: str | None) -> None:
         self._state = state
         self._sink = sink
+        self._known: dict[str | None, tuple[_Pairs, _Pairs]] = sink.memo.setdefault("pairs", {}).setdefault(
+            node, {}
+        )
 
     def joined(self, place: int, record: Record, reading: Reading) -> Record:
         """See `LineForm.joined`."""
@@ -42,59 +69,91 @@ class Taking:
     def whole(self, data: bytes, reading: Reading) -> bool:
         """See `LineForm.whole`: pairs of lines that settle each other at once."""
         found = PAIR.findall(data)
-        lines = data.count(b"\n")
-        if len(found) * 4 > lines * 3:
+        if len(found) * 4 > count_lines(data) * 3:
             # Less than half of the lines stand in pairs.
             return False
         state = self._state
-        state.amend = give = reading.amend
-        join = BETWEEN.join
-        place, waiting = 0, -1
-        for (
-            second,
-            _,
-            host,
-            prefix,
-            _,
-            entered,
-            left,
-            src,
-            dst,
-            number,
-            proto,
-            sport,
-            dport,
-            flags,
-            _,
-        ) in found:
+        state.amend = reading.amend
+        # What stands in its lines tells a pair; of several nodes it does not.
+        columns = reading.block.envelope
+        nodes = set(columns.node) if columns is not None and columns.node else {None}
+        mixed = len(nodes) > 1
+        by_left, by_right = ({}, {}) if mixed else self._pairs(nodes.pop())
+        join, moments = _APART.join, {b"": _NO_STAMP}
+        told: list[_Pair] = []
+        ats: list[int] = []
+        ports: list[bytes] = []
+        places: list[int] = []
+        loose: list[bytes] = []
+        place, waiting, lines = 0, -1, state.number
+        for record in found:
+            second, host, prefix, _, interfaces, ends, _, proto, sport, dport, flags, _ = record
             start = place
+            at = moments.get(second)
+            if at is None:
+                at = moments[second] = reading.moment(second) if second[:3] in _MONTHS else _NO_STAMP
             place += 2 if second else 1
-            if not second or second[:3] not in _MONTHS:
+            if at == _NO_STAMP:
                 if waiting < 0:
                     waiting = start
+                loose.append(record[-1])
                 continue
             if waiting >= 0:
-                reading.look_at(waiting, start)
+                state.number = lines
+                # A pair takes two lines, and is not among these.
+                reading.look_at(waiting, start, loose if len(loose) == start - waiting else None)
+                lines = state.number
+                loose.clear()
                 waiting = -1
-            if (
-                state.open
-                and packet_key((host, entered, src, sport, dst, dport, proto, number)) in state.open
-            ):
+            if state.open and _key(record) in state.open:
                 # Other policies of the packet were told before.
                 waiting = start
                 continue
-            state.number += 2
-            told = join((VERDICT, proto, prefix))
-            give(start, (second, b"", host, entered, sport, src, dport, dst, left, flags, told, b""))
-            told = join((DROP, proto))
-            give(start + 1, (second, b"", host, entered, sport, src, dport, dst, left, flags, told, b""))
+            lines += 2
             if state.queue:
+                state.number = lines
                 self._tell()
+            # Nearly always one port is of those that clients get; the other one is then the server's.
+            client, server, pairs = sport, dport, by_left
+            if len(sport) == 5 and CLIENTS <= sport <= LAST_PORT:
+                sure = not (len(dport) == 5 and CLIENTS <= dport <= LAST_PORT)
+            else:
+                sure = len(dport) == 5 and CLIENTS <= dport <= LAST_PORT
+                client, server, pairs = dport, sport, by_right
+            kind = join((host, prefix, interfaces, ends, proto, server, flags))
+            pair = pairs.get(kind) if sure else None
+            if pair is None or at < 0:
+                one, other = _records(record)
+                pair = _known(start, one, other, reading) if sure and at >= 0 else None
+                if pair is None:
+                    reading.amend(start, one)
+                    reading.amend(start + 1, other)
+                    continue
+                if not mixed:
+                    pairs[kind] = pair
+            told.append(pair)
+            ats.append(at)
+            ports.append(client)
+            places.append(start)
+        state.number = lines
+        if told:
+            first, then, bits = zip(*told, strict=True)
+            clients = list(map(int, ports))
+            places += [start + 1 for start in places]
+            reading.refuse(first + then, ats * 2, bits * 2, clients * 2, places)
         if waiting >= 0:
-            reading.look_at(waiting, place)
+            reading.look_at(waiting, place, loose if len(loose) == place - waiting else None)
         if not data.endswith(b"\n"):
             reading.read(place, place + 1)
         return True
+
+    def _pairs(self, node: str | None) -> tuple[_Pairs, _Pairs]:
+        """Pairs of a node that are known: those whose client's port is the left one, and the others."""
+        known = self._known.setdefault(node, ({}, {}))
+        for pairs in known:
+            if len(pairs) > _MOST:
+                pairs.clear()
+        return known
 
     def _tell(self) -> None:
         """Tell what waits no longer."""
@@ -102,3 +161,35 @@ class Taking:
         if queue and (queue[0].events is not None or queue[0].number < state.number - WAIT):
             for event in ready(state, state.number - WAIT):
                 self._sink.add(event)
+
+
+def _parts(record: Record) -> tuple[bytes, bytes, bytes, bytes]:
+    """Both interfaces and both addresses of a pair."""
+    _, _, _, _, interfaces, ends, *_ = record
+    entered, _, left = interfaces.partition(b" OUT=")
+    src, _, dst = ends.partition(b" DST=")
+    return entered, left, src, dst
+
+
+def _key(record: Record) -> bytes:
+    _, host, _, _, _, _, number, proto, sport, dport, _, _ = record
+    entered, _, src, dst = _parts(record)
+    return packet_key((host, entered, src, sport, dst, dport, proto, number))
+
+
+def _records(record: Record) -> tuple[Record, Record]:
+    """The two lines of a pair, as what they are to be counted."""
+    second, host, prefix, _, _, _, _, proto, sport, dport, flags, _ = record
+    entered, left, src, dst = _parts(record)
+    one, other = (
+        (second, b"", host, entered, sport, src, dport, dst, left, flags, BETWEEN.join(told), b"")
+        for told in ((VERDICT, proto, prefix), (DROP, proto))
+    )
+    return one, other
+
+
+def _known(place: int, one: Record, other: Record, reading: Reading) -> _Pair | None:
+    first, then = reading.known(place, one), reading.known(place + 1, other)
+    if first is None or then is None or not (first.refused and then.refused):
+        return None
+    return first.number, then.number, first.flags

@@ -65,15 +65,15 @@ def _whole(flags: bytes) -> re.Pattern[bytes]:
 FORM = _whole(rb"(?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)){0,8}")
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 QUICK = _whole(rb" SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|")
-# A policy's line and the last rule's of the same packet behind it, to the letter: groups as `FORM` has them, with the text of
-# the packet before its interfaces; or one other line.
+# A policy's line and the last rule's of the same packet behind it, to the letter: second, host, prefix, the text of the packet,
+# both interfaces, both addresses, identification, protocol, both ports, flags; or one other line.
 PAIR = re.compile(
-    rb"(?:([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)() ([A-Za-z0-9][A-Za-z0-9_.-]{0,252})"
+    rb"(?:([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) ([A-Za-z0-9][A-Za-z0-9_.-]{0,252})"
     rb" (DROP by policy [!-.0-~]{1,63}(?:/[!-~]{0,60}|))"
-    rb" (?=(IN=.*\n))IN=([!-~]{0,64}) OUT=([!-~]{0,64})(?: MAC=[0-9a-f:]{0,80}|) {1,2}SRC=([0-9.]{7,15}) DST=([0-9.]{7,15})"
+    rb" (?=(IN=.*\n))IN=([!-~]{0,64} OUT=[!-~]{0,64})(?: MAC=[0-9a-f:]{0,80}|) {1,2}SRC=([0-9.]{7,15} DST=[0-9.]{7,15})"
     rb" LEN=\d{1,6} TOS=[0-9A-F]{2} PREC=0x[0-9A-F]{2} TTL=\d{1,3} ID=(\d{1,5})(?: DF|)"
     rb" PROTO=(TCP|UDP) SPT=(\d{1,5}) DPT=(\d{1,5})(?: SEQ=\d{1,10} ACK=\d{1,10} WINDOW=\d{1,5}( SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|)"
-    rb" URGP=\d{1,5}| LEN=\d{1,6})(?: MARK=[0-9a-fx]{1,10}|) ?\n\1 \3  \5|(.*)\n)"
+    rb" URGP=\d{1,5}| LEN=\d{1,6})(?: MARK=[0-9a-fx]{1,10}|) ?\n\1 \2  \4|(.*)\n)"
 )
 
 _SHORTENED = 47

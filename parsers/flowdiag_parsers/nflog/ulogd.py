@@ -21,10 +21,10 @@ from flowdiag.parserkit import (
     FlowSink,
     LineEnvelope,
     LineForm,
+    LinesOf,
     ParseContext,
     ParseWarning,
     Record,
-    cut_lines,
     decode,
     fold_forms,
     frame,
@@ -96,7 +96,7 @@ class UlogdPackets:
             if packet is not None:
                 yield told_as(packet, packet_frame(packet, around, with_raw, text), record[REST])
 
-        taking = Taking(state, sink)
+        taking = Taking(state, sink, context.node)
         form = LineForm(
             pattern=FORM,
             quick=QUICK,
@@ -108,15 +108,15 @@ class UlogdPackets:
         )
         fold_forms(self, block, context, sink, form)
         state.amend = None
-        lines = cut_lines(block.data) if any(slot.known is not None for slot in state.queue) else []
+        # What is open still may be settled by the next block.
+        waiting = [slot for slot in state.queue if slot.known is not None and slot.events is None]
+        places = [slot.known.place for slot in waiting if slot.known is not None]
+        for slot, place, line in zip(waiting, places, LinesOf(block.data).at(places), strict=True):
+            text = decode(line)
+            packet = read_packet_line(text, with_raw)
+            if packet is not None:
+                slot.line = packet, packet_frame(packet, block.of_line(place), with_raw, text)
         for slot in state.queue:
-            # What is open still may be settled by the next block.
-            if slot.known is not None and slot.events is None:
-                text = decode(lines[slot.known.place])
-                packet = read_packet_line(text, with_raw)
-                if packet is not None:
-                    around = block.of_line(slot.known.place)
-                    slot.line = packet, packet_frame(packet, around, with_raw, text)
             slot.known = None
         if block.last:
             for event in ready(state, state.number):
