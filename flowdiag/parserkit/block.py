@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -103,7 +104,7 @@ class ParseContext(Struct, kw_only=True):
     memory: dict[str, Any] = field(default_factory=dict)
 
 
-def part_of(block: Block, lines: list[bytes], start: int, until: int) -> Block:
+def part_of(block: Block, lines: Sequence[bytes], start: int, until: int) -> Block:
     """Some of a block's lines as a block; the input's last line stays as it ended.
 
     Args:

@@ -97,8 +97,8 @@ class Reading(Protocol):
         ...
 
     @property
-    def lines(self) -> list[bytes]:
-        """All lines of the block."""
+    def lines(self) -> Sequence[bytes]:
+        """All lines of the block, made as they are asked for."""
         ...
 
     def read(self, start: int, until: int) -> None:

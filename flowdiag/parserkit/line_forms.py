@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -20,7 +19,7 @@ from flowdiag.model.event import FlowEvent, TimeSource
 from flowdiag.parserkit.block import Block, ParseContext, part_of
 from flowdiag.parserkit.known_lines import PLAIN, RANKS, Entry, Kind, Memory
 from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, NOTHING, Counted, LineForm, Record
-from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines
+from flowdiag.parserkit.lines import LinesOf, count_lines
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import SCALES, TimesOfDay, fractions
@@ -84,7 +83,7 @@ class _Folding:
         self.sink = sink
         self.form = form
         self.memory = memory
-        self.some = LinesOf(block.data)
+        self.lines: Sequence[bytes] = LinesOf(block.data)
         self.times = TimesOfDay(form.clock, block)
         self.seconds: dict[bytes, tuple[int, _Marks]] = {}
         self.out: list[tuple[int, Record]] = []
@@ -93,11 +92,6 @@ class _Folding:
         """Of refused records of several lines, by the first."""
         self.by_left = False
         """Of the record that `meet` saw last, the client's port is the left one."""
-
-    @cached_property
-    def lines(self) -> list[bytes]:
-        """All lines; most blocks of known records need none."""
-        return cut_lines(self.block.data)
 
     def run(self) -> None:
         """The loop that every record goes through; locals, and as little as can be."""
@@ -253,7 +247,7 @@ class _Folding:
 
     def look_at(self, start: int, until: int, lines: Sequence[bytes] | None = None) -> None:
         """See `Reading.look_at`."""
-        text = b"\n".join(self.some.at(range(start, until)) if lines is None else lines) + b"\n"
+        text = b"\n".join(self.lines[start:until] if lines is None else lines) + b"\n"
         self.join(self.form.pattern.findall(text), start, None)
 
     def join(self, found: list[Record], start: int, second_look: _Match | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ __all__ = ["MAX_LINE_BYTES", "LinesOf", "count_lines", "cut_lines", "decode", "i
 MAX_LINE_BYTES = 1 << 20
 """Longer lines are cut off at the reader, with a warning."""
 _NEWLINE = ord("\n")
+_FEW = 64
+"""Lines that are asked for one by one; past it all are made."""
+_FIRST, _NONE = np.zeros(1, np.int64), np.empty(0, np.int64)
 
 
 def cut_lines(data: bytes) -> list[bytes]:
@@ -28,17 +32,29 @@ def cut_lines(data: bytes) -> list[bytes]:
     return lines
 
 
-class LinesOf:
-    """Lines of a block by their index, as `cut_lines` gives them: where few are wanted, the others are not made."""
+class LinesOf(Sequence[bytes]):
+    """`cut_lines`, but a line is made where it is asked for: of most blocks few are."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._asked = 0
 
-    @cached_property
-    def _edges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where lines begin, and where they end."""
-        ends = np.flatnonzero(np.frombuffer(self._data, np.uint8) == _NEWLINE)
-        return np.concatenate(([0], ends + 1)), np.append(ends, len(self._data))
+    def __len__(self) -> int:
+        return len(self._edges[0])
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[bytes]: ...
+
+    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
+        if isinstance(place, slice):
+            return self.at(range(len(self))[place])
+        self._asked += 1
+        if self._asked > _FEW:
+            return self._all[place]
+        return self.at([place])[0]
 
     def at(self, places: Sequence[int]) -> list[bytes]:
         """Some of them."""
@@ -47,6 +63,21 @@ class LinesOf:
         wanted = np.array(places, np.int64)
         spans = zip(*(edges[wanted].tolist() for edges in self._edges), strict=True)
         return [self._data[begin:end].removesuffix(b"\r") for begin, end in spans]
+
+    @cached_property
+    def _edges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where lines begin, and where they end."""
+        ends = np.flatnonzero(np.frombuffer(self._data, np.uint8) == _NEWLINE) if self._data else _NONE
+        begins = np.concatenate((_FIRST, ends + 1))
+        return (
+            (begins[:-1], ends)
+            if begins[-1] == len(self._data)
+            else (begins, np.append(ends, len(self._data)))
+        )
+
+    @cached_property
+    def _all(self) -> list[bytes]:
+        return cut_lines(self._data)
 
 
 def count_lines(data: bytes) -> int:

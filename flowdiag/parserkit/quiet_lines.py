@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from operator import itemgetter
 
 from msgspec import Struct
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 
 from flowdiag.model.event import ChangeEvent, Event, LogEvent
 from flowdiag.parserkit.block import Block, LineEnvelope, ParseContext, part_of
-from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines, decode
+from flowdiag.parserkit.lines import LinesOf, count_lines, decode
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import TimesOfDay, fractions
 from flowdiag.parserkit.sink import FlowSink
@@ -92,10 +91,7 @@ class _Reading:
         self._block = block
         self._context = context
         self._sink = sink
-
-    @cached_property
-    def _lines(self) -> list[bytes]:
-        return cut_lines(self._block.data)
+        self._lines = LinesOf(block.data)
 
     def all_at_once(self, found: list[tuple[bytes, bytes]], data: bytes) -> bool:
         """Count lines that are records all, and read those that are not quiet; whether it could."""
@@ -177,7 +173,7 @@ class _Reading:
 
     def _all_told(self, loud: list[int], stamps: list[bytes], instant: Callable[[bytes], int]) -> None:
         """Lines that are not quiet, by their index, and their stamps: what is known of is counted together."""
-        lines, first_line = LinesOf(self._block.data).at(loud), self._block.first_line
+        lines, first_line = self._lines.at(loud), self._block.first_line
         # What stands around a line tells too: without an envelope it is the same for all.
         known = self._said_around(None, timed=True, stamped=True) if self._block.envelope is None else {}
         again: dict[str | bool | None, list[tuple[LogEvent | ChangeEvent, int, int]]] = {}

@@ -21,7 +21,13 @@ def test_some_lines_are_those_of_all(data, choices):
     every = cut_lines(data)
     places = [choice for choice in choices if choice < len(every)]
 
-    assert LinesOf(data).at(places) == [every[place] for place in places]
+    some = LinesOf(data)
+
+    assert len(some) == len(every)
+    assert some.at(places) == [every[place] for place in places]
+    assert [some[place] for place in places * 20] == [every[place] for place in places * 20]
+    assert some[: len(places)] == every[: len(places)]
+    assert some[len(places) :] == every[len(places) :]
 
 
 @pytest.mark.parametrize("extension", compiled)

@@ -9,15 +9,15 @@ its own state as if they had never been held.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from flowdiag.parserkit import NOTHING, Block, Reading, Record
+from flowdiag.parserkit import CLIENTS, LAST_PORT, NOTHING, Block, Counted, Reading, Record, count_lines
 
-__all__ = ["FORM", "MOST_HELD", "Joining", "Stream", "is_one_stream", "words_of"]
+__all__ = ["FORM", "MOST_HELD", "Joining", "PacketMemory", "Stream", "is_one_stream", "words_of"]
 
 MOST_HELD = 4096
 """Packets without a verdict that are remembered."""
@@ -74,6 +74,7 @@ _SAID = re.compile(
 )
 _MOST_SAID = 100_000
 """Of what packets say, so many are remembered; past it they are forgotten."""
+_MICROSECOND = 1_000
 
 _PACKET = 10
 """The group that a line of addresses has, and no other line."""
@@ -106,24 +107,38 @@ class _Held(Struct):
         return [*earlier, self.place] if self.ends is None else [*earlier, self.place, self.place + 1]
 
 
+class PacketMemory(Struct):
+    """What is known of packets of earlier blocks."""
+
+    said: dict[bytes, bool] = field(default_factory=dict)
+    """What packets said and is known to be whole."""
+    known: dict[str | None, tuple[dict[bytes, Counted], dict[bytes, Counted]]] = field(default_factory=dict)
+    """By node, how packets are counted: those whose client's port is the left one, and the others."""
+
+
 class Joining:
     """One container's lines of one block.
 
     Args:
         stream: what the parser knows of it; packets in it are the parser's to judge.
-        said: what packets said and is known to be whole, for as long as the sink's numbers are good.
+        memory: for as long as the sink's numbers are good.
+        node: where the container runs.
     """
 
-    def __init__(self, stream: Stream, said: dict[bytes, bool]) -> None:
+    def __init__(self, stream: Stream, memory: PacketMemory, node: str | None) -> None:
         self._stream = stream
-        self._said = said
+        self._said = memory.said
+        self._known = memory.known.setdefault(node, ({}, {}))
+        for known in self._known:
+            if len(known) > _MOST_SAID:
+                known.clear()
         self._held: dict[bytes, _Held] = {}
         self._latest: tuple[int, _Held] | None = None
         """The packet whose addresses must be on the line with this index."""
         self._reading: Reading | None = None
 
     @contextmanager
-    def held(self) -> Iterator[tuple[list[int], list[bytes]]]:
+    def held(self) -> Iterator[tuple[list[int], Sequence[bytes]]]:
         """Of what waits for its verdict, where its lines stand among all, to be read in this context."""
         stream = self._stream
         places = [place for one in self._held.values() for place in one.lines()]
@@ -140,17 +155,18 @@ class Joining:
         if _LOOKED_AT not in data:
             return False
         found = WHOLE.findall(data)
-        if len(found) * 2 > data.count(b"\n"):
+        if len(found) * 2 > count_lines(data):
             # Lines of several packets stand among each other, nearly everywhere.
             return False
-        stream, held, said_before, give, join = (
-            self._stream,
-            self._held,
-            self._said,
-            reading.amend,
-            _BETWEEN.join,
-        )
-        packets = stream.packets
+        stream, held, said_before, join = self._stream, self._held, self._said, _BETWEEN.join
+        packets, moments = stream.packets, dict[bytes, int]()
+        by_left, by_right = self._known
+        passed: list[int] = []
+        passed_ats: list[int] = []
+        refused: list[int] = []
+        refused_ats: list[int] = []
+        clients: list[int] = []
+        places: list[int] = []
         place, waiting = 0, -1
         for record in found:
             start = place
@@ -159,28 +175,24 @@ class Joining:
                 if waiting < 0:
                     waiting = start
                 continue
-            (
-                number,
-                pods,
-                src,
-                sport,
-                dst,
-                dport,
-                protocol,
-                dump,
-                second,
-                fraction,
-                words,
-                done,
-                _,
-            ) = record
+            number, pods, src, sport, dst, dport, protocol, dump, second, fraction, words, done, _ = record
             verdict = start + 2 + dump.count(b"\n")
             place = verdict + (2 if done else 1)
-            said = join((pods, src, dst, protocol))
-            if not (said in said_before or self._is_whole(said)):
-                if waiting < 0:
-                    waiting = start
-                continue
+            # Nearly always one port is of those that clients get; the other one is then the server's.
+            client, server, known = sport, dport, by_left
+            if len(sport) == 5 and CLIENTS <= sport <= LAST_PORT:
+                sure = not (len(dport) == 5 and CLIENTS <= dport <= LAST_PORT)
+            else:
+                sure = len(dport) == 5 and CLIENTS <= dport <= LAST_PORT
+                client, server, known = dport, sport, by_right
+            kind = join((pods, src, dst, protocol, words, server))
+            how = known.get(kind) if sure else None
+            if how is None:
+                said = join((pods, src, dst, protocol))
+                if not (said in said_before or self._is_whole(said)):
+                    if waiting < 0:
+                        waiting = start
+                    continue
             if waiting >= 0:
                 reading.look_at(waiting, start)
                 waiting = -1
@@ -190,7 +202,26 @@ class Joining:
                 waiting = start
                 continue
             stream.latest = self._latest = None
-            give(verdict, (second, fraction, words, said, sport, b"", dport, b"", b"", b"", b"", b""))
+            at = moments.get(second)
+            if at is None:
+                at = moments[second] = reading.moment(second)
+            if how is None or at < 0:
+                one = (second, fraction, words, said, sport, b"", dport, b"", b"", b"", b"", b"")
+                how = reading.known(verdict, one) if sure and at >= 0 else None
+                if how is None:
+                    reading.amend(verdict, one)
+                    continue
+                known[kind] = how
+            if how.refused:
+                refused.append(how.number)
+                refused_ats.append(at + int(fraction) * _MICROSECOND)
+                clients.append(int(client))
+                places.append(verdict)
+            else:
+                passed.append(how.number)
+                passed_ats.append(at + int(fraction) * _MICROSECOND)
+        reading.repeat(passed, passed_ats, [0] * len(passed))
+        reading.refuse(refused, refused_ats, [0] * len(refused), clients, places)
         if waiting >= 0:
             reading.look_at(waiting, place)
         if not data.endswith(b"\n"):

@@ -26,7 +26,7 @@ from flowdiag.parserkit import (
     yearless_instant,
 )
 from flowdiag_parsers.kindnet.judged import Streams, read_known, read_line, stream_of, unjudged
-from flowdiag_parsers.kindnet.known_packets import FORM, Joining, is_one_stream, words_of
+from flowdiag_parsers.kindnet.known_packets import FORM, Joining, PacketMemory, is_one_stream, words_of
 
 __all__ = ["KubeNetworkPolicies"]
 
@@ -71,7 +71,9 @@ class KubeNetworkPolicies:
                 sink.add(event)
             return
         streams: Streams = context.memory.setdefault("knp", {})
-        joining = Joining(stream_of(streams, block.of_line(0)), sink.memo.setdefault("packets", {}))
+        around, memory = block.of_line(0), sink.memo.setdefault("packets", {})
+        known = memory.setdefault("known", PacketMemory())
+        joining = Joining(stream_of(streams, around), known, around.node or context.node)
         through = _Through(self, block, joining)
         form = LineForm(
             pattern=FORM,

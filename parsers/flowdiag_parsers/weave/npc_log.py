@@ -33,6 +33,7 @@ from flowdiag.parserkit import (
     Verdict,
     Witness,
     canonical_ip,
+    cut_lines,
     decode,
     fold_forms,
     frame,
@@ -207,7 +208,7 @@ class _Telling:
         if not data.isascii() or not data.endswith(b"\n"):
             return False
         found = _QUICK.findall(data)
-        lines = reading.lines
+        lines = cut_lines(data)
         if len(found) != len(lines):
             return False
         seen, instants, give = self._seen, self._instants, reading.amend
