@@ -7,7 +7,7 @@ from typing import Any
 
 from flowdiag.model.objects import PolicyObject
 
-__all__ = ["manifest", "yaml_text"]
+__all__ = ["manifest", "plain_dumper", "yaml_text"]
 
 _SPEC_ORDER = (
     *("tier", "priority", "order", "subject", "endpointSelector", "nodeSelector"),
@@ -39,13 +39,13 @@ def yaml_text(body: dict[str, Any]) -> str:
     import yaml
 
     text: str = yaml.dump(
-        body, Dumper=_plain_dumper(), sort_keys=False, default_flow_style=False, width=_WIDTH
+        body, Dumper=plain_dumper(), sort_keys=False, default_flow_style=False, width=_WIDTH
     )
     return text
 
 
 @functools.cache
-def _plain_dumper() -> Any:
+def plain_dumper() -> Any:
     """A safe dumper, libyaml's where it is there, that never writes anchors: nobody expects them in a policy."""
     import yaml
 
@@ -71,7 +71,11 @@ def _plain_dumper() -> Any:
             return super().represent_data(data)
 
         def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-            if kind is not yaml.ScalarNode or len(value) > _SHORT:
+            if kind is yaml.MappingNode:
+                return _MAP
+            if kind is yaml.SequenceNode:
+                return _SEQ
+            if len(value) > _SHORT:
                 return super().resolve(kind, value, implicit)
             known = tags.get((value, implicit))
             if known is None:

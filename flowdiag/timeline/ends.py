@@ -84,10 +84,9 @@ def fold_addresses(addresses: Iterable[str]) -> dict[str, str]:
     """
     parsed: list[tuple[str, IPv4Address | IPv6Address]] = []
     for text in sorted(set(addresses)):
-        try:
-            parsed.append((text, ip_address(text)))
-        except ValueError:
-            continue
+        address = _address(text)
+        if address is not None:
+            parsed.append((text, address))
     folded: dict[str, str] = {}
     for version, near, wider in ((4, (24,), (16, 8, 0)), (6, (64, 48), (32, 0))):
         family = [(text, address) for text, address in parsed if address.version == version]
@@ -103,10 +102,15 @@ def fold_addresses(addresses: Iterable[str]) -> dict[str, str]:
 
 
 def _together(family: list[tuple[str, IPv4Address | IPv6Address]], width: int) -> dict[str, str]:
-    groups: dict[str, list[str]] = {}
+    groups: dict[int, list[tuple[str, IPv4Address | IPv6Address]]] = {}
     for text, address in family:
-        groups.setdefault(str(ip_network((address, width), strict=False)), []).append(text)
-    return {text: cidr for cidr, members in groups.items() if len(members) >= _FOLD_FROM for text in members}
+        groups.setdefault(int(address) >> address.max_prefixlen - width, []).append((text, address))
+    folded: dict[str, str] = {}
+    for members in groups.values():
+        if len(members) >= _FOLD_FROM:
+            cidr = str(ip_network((members[0][1], width), strict=False))
+            folded.update((text, cidr) for text, _ in members)
+    return folded
 
 
 class EndViews:
@@ -180,10 +184,14 @@ def _common(known: dict[str, str] | None, more: dict[str, str]) -> dict[str, str
     return {key: value for key, value in known.items() if more.get(key) == value}
 
 
-@lru_cache(maxsize=65536)
 def _address_order(text: str) -> tuple[int, int, str]:
+    address = _address(text)
+    return (9, 0, text) if address is None else (address.version, int(address), text)
+
+
+@lru_cache(maxsize=65536)
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(text)
+        return ip_address(text)
     except ValueError:
-        return (9, 0, text)
-    return (address.version, int(address), text)
+        return None

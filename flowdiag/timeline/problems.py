@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
 from flowdiag.model.event import Cause, ObjectRef, PolicyHit
 from flowdiag.model.policy import NearestRule, PolicyRef
@@ -269,8 +269,9 @@ def _evidence(draft: ProblemDraft) -> tuple[EvidenceLine, ...]:
         for example in refusal.flow.distinct.examples
     ]
     # Of many flows only some keep their records' texts: those are what a reader wants.
-    examples.sort(key=lambda one: (not one.text, one))
-    chosen = sorted(one for one, _ in islice(groupby(examples), _MAX_EVIDENCE))
+    texts = sorted([one for one in examples if one.text])
+    places = () if len(texts) == len(examples) else sorted([one for one in examples if not one.text])
+    chosen = sorted(one for one, _ in islice(groupby(chain(texts, places)), _MAX_EVIDENCE))
     return tuple(EvidenceLine(one.input, one.line, one.raw) for one in chosen)
 
 

@@ -72,8 +72,9 @@ def opening(
     now = _ask(case, policies, nearest=True)
     if now.allowed is not False:
         return
-    for edits in _plans(case, policies, now, ip_block_pods, lead, within):
-        steps = compiled_steps(case, policies, edits, ip_block_pods)
+    for options in _plans(case, policies, now, ip_block_pods, lead, within):
+        edits = tuple(edit for edit, _ in options)
+        steps = compiled_steps(case, policies, edits, ip_block_pods, first=options[0][1])
         if _ask(case, steps.sets[-1]).allowed is True:
             yield edits, steps
 
@@ -85,9 +86,9 @@ def _plans(
     ip_block_pods: IpBlockPods,
     lead: NearestRule | None,
     within: AbstractSet[PolicyRef] | None,
-) -> Iterator[tuple[AnyEdit, ...]]:
+) -> Iterator[tuple[_Working, ...]]:
     """Combinations of one edit for each end that refuses, smallest first; each is tried as it is asked for."""
-    choices: list[_Again[AnyEdit]] = []
+    choices: list[_Again[_Working]] = []
     ends: tuple[tuple[Direction, EndDecision | None], ...] = (
         (Direction.EGRESS, now.egress),
         (Direction.INGRESS, now.ingress),
@@ -115,14 +116,17 @@ def _working(
     spaces: set[str | None],
     lead: NearestRule | None,
     within: AbstractSet[PolicyRef] | None,
-) -> Iterator[AnyEdit]:
-    """Edits that open the connection at one end."""
+) -> Iterator[_Working]:
+    """Edits that open the connection at one end, each with the policies of the case's namespaces and it."""
     for edit in candidates(case, direction, end, lead, widening=within is not None):
         if within is not None and not (isinstance(edit, Edit) and edit.new.ref in within):
             continue
-        if _opens(case, direction, compiled(policies, (edit,), ip_block_pods, near=spaces)):
-            yield edit
+        edited = compiled(policies, (edit,), ip_block_pods, near=spaces)
+        if _opens(case, direction, edited):
+            yield edit, edited
 
+
+_Working = tuple[AnyEdit, PolicySet]
 
 _One = TypeVar("_One")
 
@@ -163,13 +167,28 @@ def _opens(case: Case, direction: Direction, policies: PolicySet) -> bool:
 
 
 def compiled_steps(
-    case: Case, policies: PolicySet, edits: Sequence[AnyEdit], ip_block_pods: IpBlockPods
+    case: Case,
+    policies: PolicySet,
+    edits: Sequence[AnyEdit],
+    ip_block_pods: IpBlockPods,
+    first: PolicySet | None = None,
 ) -> Steps:
-    """Compile the policies with the edits: of the namespaces that these and the case's ends are of, if that will do."""
+    """Compile the policies with the edits: of the namespaces that these and the case's ends are of, if that will do.
+
+    Args:
+        case: what is to pass.
+        policies: as they are.
+        edits: one after the other.
+        ip_block_pods: as `policies` was compiled.
+        first: the policies of the namespaces of the case's ends with the first edit, where somebody has compiled them.
+    """
     spaces = spaces_near(case, policies, edits)
-    edited = (
-        compiled(policies, edits[:number], ip_block_pods, near=spaces) for number in range(1, len(edits) + 1)
-    )
+    edited = [
+        first
+        if first is not None and number == 1 and spaces == _spaces(case)
+        else compiled(policies, edits[:number], ip_block_pods, near=spaces)
+        for number in range(1, len(edits) + 1)
+    ]
     return Steps((policies, *edited), None if spaces is None else frozenset(filter(None, spaces)))
 
 
