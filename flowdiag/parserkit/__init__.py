@@ -31,6 +31,7 @@ from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.json_records import integer_of, json_object, object_of, text_of
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
+from flowdiag.parserkit.known_lines import PLAIN, Entry
 from flowdiag.parserkit.line_form import (
     CLIENTS,
     GROUPS,
@@ -73,6 +74,7 @@ __all__ = [
     "MONTHS",
     "NOTHING",
     "NS",
+    "PLAIN",
     "REASONS",
     "REFUSED",
     "TCP_FLAGS",
@@ -82,6 +84,7 @@ __all__ = [
     "ChangeEvent",
     "Counted",
     "Direction",
+    "Entry",
     "Envelope",
     "Event",
     "FlowEvent",

@@ -1215,3 +1215,46 @@ def test_what_was_learnt_of_lines_that_stand_together_holds_in_later_blocks(pars
     folded, added = both(parser, blocks, context)
 
     assert said(folded) == said(added)
+
+
+WHISKER = (
+    '{{"start_time":"{at}","end_time":"{at}","action":"{action}","source_name":"c-*","source_namespace":"shop","source_labels":"a=b",'
+    '"dest_name":"w-*","dest_namespace":"shop","dest_labels":"","protocol":"tcp","dest_port":80,"reporter":"Dst",'
+    '"policies":{{}}{more},"packets_in":{count},"packets_out":0,"bytes_in":{count},"bytes_out":0}}{end}'
+)
+ODD = {
+    "twice": {"more": ',"start_time":"2026-03-02T11:00:00Z"'},
+    "spelt": {"more": ',"start\\u005ftime":"2026-03-02T11:00:00Z"'},
+    "counted twice": {"more": ',"packets_in":0'},
+    "unknown": {"more": ',"num_flows":3'},
+    "nested": {"more": ',"policies":{"enforced":[{"start_time":"x"}]}'},
+    "no JSON": {"more": ',"policies"'},
+    "not a number": {"count": "007"},
+    "none": {"count": "0"},
+    "behind": {"end": " "},
+    "two": {"end": "{}"},
+    "not a time": {"at": "2026-02-30T10:00:00Z"},
+    "wide": {"at": "2026-03-02T10:00:00Z \\u0041"},
+    "other": {"action": "D\udcffny"},
+}
+
+
+@pytest.mark.parametrize("odd", [None, *ODD])
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_whisker_lines_that_only_look_usual_are_read(odd, end):
+    """Whatever a line holds beside what is usual, it is told as reading tells it, and so are those after it."""
+    usual = {"action": "Deny", "count": 3, "more": "", "end": ""}
+    rows = []
+    for second in range(0, 60, 10):
+        for action in ("Deny", "Allow"):
+            words = {**usual, "at": f"2026-03-02T10:00:{second:02d}Z", "action": action}
+            rows.append(WHISKER.format(**words))
+            if odd is not None:
+                rows.append(WHISKER.format(**{**words, **ODD[odd]}))
+    text = (end or "\n").join(rows) + end
+    data = text.encode("utf-8", "surrogateescape")
+    blocks = [Block(data=data, first_line=1), Block(data=data, first_line=len(rows) + 1, last=True)]
+
+    folded, added = both(CalicoFlowLog(), blocks, ParseContext(input="in"))
+
+    assert said(folded) == said(added)

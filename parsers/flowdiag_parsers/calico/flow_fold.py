@@ -13,7 +13,6 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, field
 
 from flowdiag.parserkit import (
-    NS,
     REFUSED,
     Block,
     Event,
@@ -21,14 +20,14 @@ from flowdiag.parserkit import (
     FlowSink,
     Lane,
     LineEnvelope,
+    LinesOf,
     ParseContext,
-    Settled,
-    cut_lines,
     lane_of,
     place_event,
     port_kind,
 )
 from flowdiag_parsers.calico.flow_record import instant, integer
+from flowdiag_parsers.calico.whisker_lines import fold_lines
 
 __all__ = ["decoder", "fold_records"]
 
@@ -87,35 +86,9 @@ decoder = msgspec.json.Decoder(_Hot)
 """Of one record, or of lines of them."""
 
 
-class _Whisker(Struct, gc=False, forbid_unknown_fields=True):
-    """A record of Whisker's API as it is, no field more and none less: nothing can wrap it."""
-
-    start_time: str
-    end_time: str
-    action: str
-    source_name: str
-    source_namespace: str
-    source_labels: Raw
-    dest_name: str
-    dest_namespace: str
-    dest_labels: Raw
-    protocol: str
-    dest_port: int
-    reporter: str
-    policies: Raw
-    packets_in: int
-    packets_out: int
-    bytes_in: Raw
-    bytes_out: Raw
-
-
-_whisker = msgspec.json.Decoder(_Whisker)
-
-
 class _Kept(Struct, gc=False):
     lane: Lane
     refused: bool
-    settled: Settled | None = None
 
 
 def fold_records(block: Block, context: ParseContext, sink: FlowSink, read: _Read) -> None:
@@ -131,14 +104,14 @@ def fold_records(block: Block, context: ParseContext, sink: FlowSink, read: _Rea
     known: dict[tuple[Any, ...], _Kept] = sink.memo.setdefault("calico-flows", {})
     if len(known) > _MOST:
         known.clear()
-    if block.envelope is None and _fold_whisker(block, context, sink, read):
-        return
     columns = block.envelope
+    lines = LinesOf(block.data)
+    places = fold_lines(block, context, sink, read) if columns is None else range(len(lines))
+    others = lines.at(places)
     nodes = columns.node if columns is not None else None
-    lines = cut_lines(block.data)
     instants: dict[Any, int | None] = {}
     records, first, last = 0, 1 << 63, -1
-    for index, (line, hot) in enumerate(zip(lines, _decoded(lines), strict=True)):
+    for index, line, hot in zip(places, others, _decoded(others), strict=True):
         node = (nodes[index] if nodes is not None else None) or context.node
         key, at = _key(hot, node) if hot is not None else None, None
         if key is not None and hot is not None:
@@ -162,81 +135,6 @@ def fold_records(block: Block, context: ParseContext, sink: FlowSink, read: _Rea
             _remember(known, key, integer(hot.source_port) or None, _weight(hot), at, events[0], sink)
     if records:
         sink.seen(records, first, last)
-
-
-def _fold_whisker(block: Block, context: ParseContext, sink: FlowSink, read: _Read) -> bool:
-    """As `fold_records`, where every line is a record of `_Whisker`; else nothing, and ``False``."""
-    try:
-        found = _whisker.decode_lines(block.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    # Two objects on a line, or a line of blanks: places would slip.
-    if len(found) != block.data.count(b"\n") + (not block.data.endswith(b"\n")):
-        return False
-    known: dict[tuple[Any, ...], _Kept] = sink.memo.setdefault("calico-whisker", {})
-    if len(known) > _MOST:
-        known.clear()
-    lines: list[bytes] | None = None
-    instants: dict[str, tuple[int, int, int] | None] = {}
-    records, first, last, name = 0, 1 << 63, -1, context.input
-    for index, hot in enumerate(found):
-        start = hot.start_time
-        when = instants[start] if start in instants else instants.setdefault(start, _when(start, context))
-        key = (
-            context.node,
-            hot.action,
-            hot.reporter,
-            hot.source_name,
-            hot.source_namespace,
-            bytes(hot.source_labels),
-            hot.dest_name,
-            hot.dest_namespace,
-            bytes(hot.dest_labels),
-            hot.dest_port,
-            hot.protocol,
-            bytes(hot.policies),
-            hot.packets_in + hot.packets_out == 0,
-        )
-        kept = known.get(key)
-        if kept is None or when is None:
-            lines = lines or cut_lines(block.data)
-            events = list(read(lines[index], block.of_line(index), context))
-            for event in events:
-                sink.add(event)
-            if len(events) == 1 and when is not None:
-                _remember(known, key, None, 1, when[0], events[0], sink)
-            continue
-        at, second, minute = when
-        lane = kept.lane
-        place = second if kept.refused else minute
-        buckets = lane.buckets
-        if place in buckets:
-            buckets[place] += 1
-        else:
-            buckets[place] = 1
-            if len(buckets) > lane.limit:
-                lane.widen()
-        lane.last, lane.first = max(lane.last, at), min(lane.first, at)
-        records += 1
-        last, first = max(last, at), min(first, at)
-        if kept.refused:
-            line, settled = block.first_line + index, kept.settled
-            if (
-                settled is None
-                or at < settled.at
-                or (at == settled.at and (line < settled.line or settled.input != name))
-            ):
-                lines = lines or cut_lines(block.data)
-                sink.keep(lane, at, None, line, lines[index])
-                kept.settled = sink.settled(lane)
-    if records:
-        sink.seen(records, first, last)
-    return True
-
-
-def _when(start: str, context: ParseContext) -> tuple[int, int, int] | None:
-    at = instant(start, context)
-    return None if at is None or at < 0 else (at, at // NS, at // NS // 60 * 60)
 
 
 def _decoded(lines: list[bytes]) -> Iterable[_Hot | None]:
