@@ -171,9 +171,9 @@ _OUTSIDE = (EndpointKind.EXTERNAL, EndpointKind.UNKNOWN)
 
 def _replayable(flow: Flow) -> bool:
     """Policies decide where at least one end is a known pod or node."""
-    if all(_outside(end) for end in (flow.src, flow.dst)):
+    if flow.distinct.protocol is None:
         return False
-    return flow.distinct.protocol is not None
+    return not (_outside(flow.src) and _outside(flow.dst))
 
 
 def _nowhere(end: Endpoint) -> bool:

@@ -50,7 +50,8 @@ class Beside:
         self._parents: dict[Mark, Mark] = {}
         called = [_called(peer, names.get(number, ()), resolver) for number, peer in enumerate(peers)]
         for marks in called:
-            self._join(marks)
+            if marks:
+                self._join(marks)
         # Flows share their ends: each is looked at once.
         ends: dict[tuple[int, int], set[Mark]] = {}
         pairs: set[tuple[tuple[int, int], tuple[int, int], bool]] = set()
@@ -88,26 +89,32 @@ class Beside:
         by_name = resolver.index.by_name
         self._several: dict[int, frozenset[int]] = {}
         """Groups of ends that are of more than one."""
-        group = np.full(len(peers), _NONE, np.int64)
-        placed = np.zeros(len(peers), bool)
+        group: list[int] = []
+        placed: list[bool] = []
         asks = np.zeros(len(peers), bool)
         for number, peer in enumerate(peers):
             marks = _named(peer) | called[number]
-            workloads = {pod.workload for pod in by_name.get((peer.namespace or "", peer.pod or ""), ())}
-            marks.update((peer.namespace or "", one.name) for one in workloads if one is not None)
-            placed[number] = (
-                resolver.is_outside(peer) or peer.workload is not None or bool(workloads - {None})
-            )
+            known = resolver.is_outside(peer) or peer.workload is not None
+            for pod in by_name.get((peer.namespace or "", peer.pod or ""), ()):
+                if pod.workload is not None:
+                    known = True
+                    marks.add((peer.namespace or "", pod.workload.name))
+            placed.append(known)
             if peer.ip is not None:
                 marks.add(("", peer.ip))
-            roots = {self._root(mark) for mark in marks if mark in self._parents}
-            near = frozenset(numbers[root] for root in roots if root in numbers)
-            if near:
+            near = {
+                numbers[root]
+                for mark in marks
+                if mark in self._parents and (root := self._root(mark)) in numbers
+            }
+            group.append(_NONE if not near else next(iter(near)) if len(near) == 1 else _SEVERAL)
+            if len(near) > 1:
+                self._several[number] = frozenset(near)
+            if near and asking:
                 asks[number] = not asking.isdisjoint(near)
-                group[number] = next(iter(near)) if len(near) == 1 else _SEVERAL
-                if len(near) > 1:
-                    self._several[number] = near
-        self._group_of, self._placed, self._asks = group, placed, asks
+        self._group_of: I64 = np.array(group, np.int64)
+        self._placed: Mask = np.array(placed, bool)
+        self._asks = asks
 
     def is_near(self, srcs: Ints, dsts: Ints) -> Mask:
         """Whether one end of flows, by its number, is one of a refused flow."""

@@ -129,8 +129,8 @@ def _only_epoch(flow: Flow, boundaries: Sequence[int]) -> int | None:
     if not flow.buckets or flow.buckets[0].start is None:
         return None
     # Buckets are in order of time, and so are their ends.
-    first, last = (bisect_right(boundaries, _end(flow.buckets[at], flow)) for at in (0, -1))
-    return last if first == last else None
+    last = bisect_right(boundaries, _end(flow.buckets[-1], flow))
+    return last if bisect_right(boundaries, _end(flow.buckets[0], flow)) == last else None
 
 
 def _latest(buckets: Sequence[Bucket], flow: Flow) -> int:

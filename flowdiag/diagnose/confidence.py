@@ -35,6 +35,8 @@ class Basis(Enum):
 
 def lower(one: Confidence, other: Confidence) -> Confidence:
     """Give the less sure of the two."""
+    if other is CONFIDENCES[0]:
+        return one
     return max(one, other, key=CONFIDENCES.index)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.policy import Condition, Miss, NearestRule, PolicyRef
 
@@ -12,6 +14,7 @@ __all__ = [
     "a_list",
     "condition_word",
     "end_text",
+    "known_end_text",
     "miss_text",
     "policies_text",
     "policy_text",
@@ -52,6 +55,13 @@ def end_text(end: Endpoint) -> str:
     if end.dns_names and end.ip:
         return f"{end.dns_names[0]} ({end.ip})"
     return end.ip or end.cidr or end.name or "an unknown end"
+
+
+@once
+def known_end_text(context: Context, end: Endpoint) -> str:
+    """`end_text`, written once a run."""
+    del context
+    return end_text(end)
 
 
 def policy_text(ref: PolicyRef) -> str:

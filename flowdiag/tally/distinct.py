@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby, pairwise
-from statistics import median
 
 from msgspec.structs import replace
 
@@ -115,7 +114,14 @@ def _interval(starts: list[int], width: int) -> float | None:
     gaps = [later - earlier for earlier, later in pairwise(bursts)]
     if len(gaps) < _STEADY_GAPS:
         return None
-    typical = median(gaps)
+    typical = _median(gaps)
     far = max(width, typical / 10)
     near = sum([abs(gap - typical) <= far for gap in gaps])
     return float(typical) if near >= _STEADY_SHARE * len(gaps) else None
+
+
+def _median(numbers: list[int]) -> float:
+    """As in module statistics, which loads fractions and decimals."""
+    in_order = sorted(numbers)
+    middle = len(in_order) // 2
+    return in_order[middle] if len(in_order) % 2 else (in_order[middle - 1] + in_order[middle]) / 2

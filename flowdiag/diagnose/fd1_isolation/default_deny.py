@@ -13,7 +13,15 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, miss_text, policies_text, port_text, rule_text
+from flowdiag.diagnose.wording import (
+    a_list,
+    end_text,
+    known_end_text,
+    miss_text,
+    policies_text,
+    port_text,
+    rule_text,
+)
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, EndDecision, PolicyRef
 from flowdiag.model.report import Severity
@@ -82,7 +90,7 @@ class DefaultDeny(Rule):
             yield self._replayed(case, case.end)
 
     def _replayed(self, case: Case, end: EndDecision) -> Finding:
-        who, peer, port = end_text(case.enforcer), end_text(case.peer), port_text(case)
+        who, peer = (known_end_text(case.context, one) for one in (case.enforcer, case.peer))
         missed = _missed(case.context, end)
         verb = "isolates" if len(case.isolating) == 1 else "isolate"
         limits = missed.limits
@@ -97,7 +105,7 @@ class DefaultDeny(Rule):
             )
         way = "to" if case.direction == "egress" else "from"
         advice = (
-            f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port}; "
+            f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "
             "if it is not, the policies work as written."
         )
         return self.finding(

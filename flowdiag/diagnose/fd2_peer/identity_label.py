@@ -11,7 +11,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import labels_asked_for, policy_at, selected_labels
+from flowdiag.diagnose.spec import labels_asked_for, selected_labels
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
@@ -56,19 +56,14 @@ class IdentityLabel(Rule):
         left_out = _left_out(case.context, case.peer)
         if not left_out:
             return
-        refs = {rule.policy for rule in case.nearest}
-        decided = case.end.decided_by if case.end.allowed is True else None
-        if decided is not None:
-            refs.add(decided.policy)
-        refs = {ref for ref in refs if _may_ask(case, ref, left_out)}
-        if not refs:
+        # Most policies have no rule that selects by one of these labels.
+        wanted_anywhere = _asked_for(case)
+        if wanted_anywhere is not None and left_out.isdisjoint(wanted_anywhere):
             return
         rules: dict[tuple[PolicyRef, str], None] = {(rule.policy, rule.rule): None for rule in case.nearest}
-        if decided is not None:
-            rules.setdefault((decided.policy, decided.rule))
+        if case.end.decided_by is not None and case.end.allowed is True:
+            rules.setdefault((case.end.decided_by.policy, case.end.decided_by.rule))
         for policy, path in rules:
-            if policy not in refs:
-                continue
             wanted = selected_labels(case, policy, path)
             if left_out.isdisjoint(wanted):
                 continue
@@ -105,7 +100,20 @@ def _left_out(context: Context, end: Endpoint) -> frozenset[tuple[str, str]]:
     )
 
 
-def _may_ask(case: Case, ref: PolicyRef, labels: frozenset[tuple[str, str]]) -> bool:
-    """Whether some rule of a policy selects by one of these labels; most policies have none that does."""
-    policy = policy_at(case, ref)
-    return policy is None or not labels.isdisjoint(labels_asked_for(case, policy))
+def _asked_for(case: Case) -> frozenset[tuple[str, str]] | None:
+    """Labels that any rule of the policies near the case asks for; ``None`` where one of them was another at another time."""
+    end, texts = case.end, case.context.texts
+    key = (IdentityLabel, id(end))
+    known = texts.get(key)
+    if known is None:
+        refs = {rule.policy for rule in end.nearest} if end is not None else set()
+        if end is not None and end.decided_by is not None:
+            refs.add(end.decided_by.policy)
+        versions = [case.context.policy(ref) for ref in refs]
+        asked = None
+        if all(len(each) == 1 for each in versions):
+            asked = frozenset(pair for (policy,) in versions for pair in labels_asked_for(case, policy))
+        # The answer is kept, so that its identity stays its own.
+        known = texts[key] = (end, asked)
+    found: frozenset[tuple[str, str]] | None = known[1]
+    return found

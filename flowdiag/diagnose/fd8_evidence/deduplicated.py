@@ -41,7 +41,7 @@ class Deduplicated(Rule):
     def annotate(self, case: Case, finding: Finding) -> Finding:
         """See `Rule.annotate`."""
         folding = case.flow.distinct.parser.startswith(_FOLDING)
-        if not folding and not self._limited(case):
+        if not folding and not (case.context.gaps and self._limited(case)):
             return finding
         text = (
             "The log folds repeats within a second into a line at its end: counts are lower bounds, and the first "

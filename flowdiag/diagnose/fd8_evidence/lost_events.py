@@ -43,6 +43,8 @@ class LostEvents(Rule):
 
     def annotate(self, case: Case, finding: Finding) -> Finding:
         """See `Rule.annotate`."""
+        if not case.context.gaps:
+            return finding
         first, last, node = case.flow.first, case.flow.last, case.flow.distinct.node
         if first is None or last is None:
             return finding

@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import lower
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import a_list
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
 
@@ -38,13 +39,11 @@ class ReusedAddress(Rule):
 
     def annotate(self, case: Case, finding: Finding) -> Finding:
         """See `Rule.annotate`."""
-        several = [
-            end for end in (case.flow.src, case.flow.dst) if end.pod is None and len(end.candidates) > 1
-        ]
-        if not case.flow.ambiguous and not several:
+        flow = case.flow
+        end = flow.src if _several(flow.src) else flow.dst if _several(flow.dst) else None
+        if end is None and not flow.ambiguous:
             return finding
-        if several:
-            end = several[0]
+        if end is not None:
             text = f"{end.ip or 'An address'} may be any of {a_list(end.candidates)} (FD808)."
         else:
             text = "An address changed its owner while these records were written (FD808)."
@@ -52,3 +51,7 @@ class ReusedAddress(Rule):
         if word is Confidence.DERIVED:
             word = lower(word, Confidence.LIKELY)
         return replace(finding, confidence=word, limits=(*finding.limits, text))
+
+
+def _several(end: Endpoint) -> bool:
+    return end.pod is None and len(end.candidates) > 1
