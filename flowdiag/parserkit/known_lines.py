@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowdiag.model.event import FlowEvent, TimeSource
+from flowdiag.parserkit.brief_lines import BriefMemory
 from flowdiag.parserkit.placing import REFUSED, Placed
 from flowdiag.parserkit.sink import FlowSink, Lane
 
@@ -75,7 +76,7 @@ class Entry:
 class Memory:
     """What is known of earlier blocks, for as long as the sink's numbers are good."""
 
-    __slots__ = ("entries", "flags", "heavy", "lanes", "size")
+    __slots__ = ("brief", "entries", "flags", "heavy", "lanes", "size")
 
     def __init__(self) -> None:
         self.lanes: dict[Scope, dict[Key, int]] = {}
@@ -83,6 +84,8 @@ class Memory:
         -1 less its number; of another lane, of which neither port nor example is kept, `PLAIN` and -1 less it."""
         self.heavy: dict[Scope, dict[Key, Lane]] = {}
         """The same for records that stand for several."""
+        self.brief: dict[tuple[str | None, str | None, int], BriefMemory] = {}
+        """By node, scope and sureness of times, what `flowdiag.parserkit.brief_lines` knows."""
         self.entries: dict[Scope, dict[Kind, Entry]] = {}
         self.size = 0
         self.flags: dict[bytes, tuple[int, bytes]] = {b"": (0, b"0")}

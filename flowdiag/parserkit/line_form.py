@@ -16,6 +16,7 @@ __all__ = [
     "GROUPS",
     "LAST_PORT",
     "NOTHING",
+    "Brief",
     "Counted",
     "LineForm",
     "Reading",
@@ -59,9 +60,8 @@ class Counted(NamedTuple):
     """How records are counted that are alike but for their time and their client's port."""
 
     number: int
-    """In `FlowSink.repeats`, or of a lane."""
+    """As `flowdiag.parserkit.known_lines.Memory.lanes` has it: of a refused record's lane it is negative."""
     flags: int
-    refused: bool
 
 
 class Reading(Protocol):
@@ -114,6 +114,16 @@ class Reading(Protocol):
         ...
 
 
+class Brief(Struct, frozen=True):
+    """The most usual lines of a form whose lines have no time of their own, in few pieces."""
+
+    pattern: re.Pattern[bytes]
+    """Groups: both ports, what else `LineForm.pattern` captures of such a line, in pieces of any size, and last a line that is
+    looked at by that.  Every match is a line; what is not captured must be as narrow as there."""
+    ports: tuple[int, int]
+    """Places of the left and the right one among the groups, from 0."""
+
+
 class LineForm(Struct, frozen=True, kw_only=True):
     """How a parser's usual records look."""
 
@@ -128,6 +138,8 @@ class LineForm(Struct, frozen=True, kw_only=True):
     there."""
     mark: bytes = b"\n"
     """What every record has once; of records of several lines no other line has it."""
+    brief: Brief | None = None
+    """Tried before all, where the lines' wrappers say of all of them when and where, or of none."""
     clock: Clock | None = None
     """Nanoseconds of a ``second``, ``None`` where the record must be read; asked with whether envelopes give times
     as well.  A ``second`` that begins with a digit has its year.  Of one that ends in digits below 60 behind a colon

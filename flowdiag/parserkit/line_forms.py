@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from operator import invert
 
 from msgspec.structs import replace
 
 from flowdiag.model.event import FlowEvent, TimeSource
 from flowdiag.parserkit.block import Block, ParseContext, part_of
+from flowdiag.parserkit.brief_lines import count_briefly
 from flowdiag.parserkit.known_lines import PLAIN, RANKS, Entry, Kind, Memory
-from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, NOTHING, Counted, LineForm, Record
+from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, NOTHING, Brief, Counted, LineForm, Record
 from flowdiag.parserkit.lines import LinesOf, count_lines
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
@@ -124,7 +127,9 @@ class _Folding:
         second_look: _Match | None = None
         joined = form.joined is not None
         placed: Iterable[tuple[int, Record]] = self.out
-        if not joined:
+        if form.brief is not None and self.count_briefly(form.brief, data):
+            joined = True
+        elif not joined:
             found, second_look = self.cut(data)
             placed = enumerate(found)
             matches = len(found)
@@ -294,13 +299,74 @@ class _Folding:
         if by_left is (len(right) == 5 and CLIENTS <= right <= LAST_PORT):
             return None
         bits, handshake = self.flags(words) if words else (0, b"0")
-        marks, server = _MARKS[_rank_of(second)], right if by_left else left
+        marks = _MARKS[_rank_of(second) if second else self.rank_at(place)]
+        server = right if by_left else left
         number = self.memory.lanes.get((node, self.form.scope), {}).get(
             _BETWEEN.join((head, more, middle, what, verdict, rest, server, handshake, marks[by_left]))
         )
-        if number is None or number < PLAIN:
-            return None
-        return Counted(number, bits, refused=False) if number >= 0 else Counted(~number, bits, refused=True)
+        return None if number is None else Counted(number, bits)
+
+    def count_briefly(self, brief: Brief, data: bytes) -> bool:
+        """Count what is known by a few pieces of a line, and give the rest; whether anything was done."""
+        columns = self.block.envelope
+        nodes = set(columns.node) if columns is not None and columns.node else {None}
+        times = columns.at if columns is not None else None
+        if len(nodes) > 1 or (times and None in times):
+            return False
+        around = (nodes.pop() or self.context.node, self.form.scope, self.rank_at(0))
+        memory = self.memory.brief.setdefault(around, ({}, {}))
+        found = count_briefly(brief, self.form.pattern.fullmatch, data, self, memory)
+        if found is None:
+            return False
+        if not found.how:
+            return True
+        numbers, flags = zip(*found.how, strict=True)
+        ats = [times[place] or 0 for place in found.places] if times else [_NO_TIME] * len(numbers)
+        rows = numbers, ats, flags, found.clients, found.places
+        least, most = min(numbers), max(numbers)
+        if most < PLAIN or PLAIN < least <= most < 0 or least >= 0:
+            self.hand_over(*rows)
+        else:
+            for among in (
+                [number < PLAIN for number in numbers],
+                [PLAIN < number < 0 for number in numbers],
+                [number >= 0 for number in numbers],
+            ):
+                self.hand_over(*(list(compress(column, among)) for column in rows))
+        ends = (min(ats), max(ats)) if times else (None, None)
+        inferred = times is not None and self.rank_at(0) == _INFERRED
+        self.sink.seen(len(numbers), *ends, year_inferred=inferred)
+        return True
+
+    def hand_over(
+        self,
+        numbers: Sequence[int],
+        ats: Sequence[int],
+        flags: Sequence[int],
+        clients: Sequence[bytes],
+        places: Sequence[int],
+    ) -> None:
+        """Give the sink records whose numbers, as `Memory.lanes` has them, are of one sort all."""
+        if not numbers:
+            return
+        sink, block = self.sink, self.block
+        if numbers[0] >= 0:
+            sink.repeats.numbers.extend(numbers)
+            sink.repeats.ats.extend(ats)
+            sink.repeats.flags.extend(flags)
+        elif numbers[0] < PLAIN:
+            none = [_NO_TIME] * len(numbers)
+            sink.hits(block, [PLAIN - 1 - number for number in numbers], ats, none, flags, none, self.raw)
+        else:
+            lanes, ports = list(map(invert, numbers)), list(map(int, clients))
+            sink.hits(block, lanes, ats, ports, flags, places, self.raw)
+
+    def rank_at(self, place: int) -> int:
+        """How sure the time is that is around a line."""
+        columns = self.block.envelope
+        if columns is None or not columns.at or columns.at[place] is None:
+            return RANKS[TimeSource.NONE]
+        return _INFERRED if columns.year_inferred else 1
 
     def moment(self, second: bytes) -> int:
         """See `Reading.moment`."""

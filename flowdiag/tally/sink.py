@@ -134,9 +134,8 @@ class BoundSink:
         of_places = columns.lines if columns is not None else None
 
         def lines(rows: I64) -> I64:
-            if of_places:
-                return np.array([of_places[places[row]] for row in rows.tolist()], np.int64)
-            return np.array([first + places[row] for row in rows.tolist()], np.int64)
+            chosen = np.array(places, np.int64)[rows]
+            return np.array(of_places, np.int64)[chosen] if of_places else chosen + first
 
         def keep(lane: FlowLane, at: int, line: int, row: int) -> None:
             tally.keep(lane, at if at >= 0 else None, None, self._input, line, raw(places[row]))

@@ -15,7 +15,17 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from flowdiag.parserkit import CLIENTS, LAST_PORT, NOTHING, Block, Counted, Reading, Record, count_lines
+from flowdiag.parserkit import (
+    CLIENTS,
+    LAST_PORT,
+    NOTHING,
+    PLAIN,
+    Block,
+    Counted,
+    Reading,
+    Record,
+    count_lines,
+)
 
 __all__ = ["FORM", "MOST_HELD", "Joining", "PacketMemory", "Stream", "is_one_stream", "words_of"]
 
@@ -208,12 +218,12 @@ class Joining:
             if how is None or at < 0:
                 one = (second, fraction, words, said, sport, b"", dport, b"", b"", b"", b"", b"")
                 how = reading.known(verdict, one) if sure and at >= 0 else None
-                if how is None:
+                if how is None or how.number < PLAIN:
                     reading.amend(verdict, one)
                     continue
                 known[kind] = how
-            if how.refused:
-                refused.append(how.number)
+            if how.number < 0:
+                refused.append(~how.number)
                 refused_ats.append(at + int(fraction) * _MICROSECOND)
                 clients.append(int(client))
                 places.append(verdict)

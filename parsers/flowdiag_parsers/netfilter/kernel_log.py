@@ -11,6 +11,7 @@ import msgspec
 
 from flowdiag.parserkit import (
     Block,
+    Brief,
     Direction,
     Event,
     FlowEvent,
@@ -72,6 +73,19 @@ _QUICK = re.compile(
     rb"(?: MARK=0x[0-9a-f]{1,8}|)() ?"
     rb"|(.*))\n"
 )
+# The same in few pieces: see `flowdiag.parserkit.Brief`.
+_BRIEF = Brief(
+    re.compile(
+        rb"(?:(?:\[ {0,12}\d{1,12}\.\d{1,9}\] |)((?![<\dk]|\[[ \d]|\[?[A-Z][a-z])[^=]{0,128}(?<=IN)=[^ ]{0,64} OUT=[^ ]{0,64}"
+        rb"(?: MAC=[^ ]{0,80}|) SRC=[^ ]{1,45} DST=[^ ]{1,45}) LEN=\d{1,6} "
+        rb"TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF |)"
+        rb"PROTO=(TCP|UDP) SPT=(\d{1,5}) DPT=(\d{1,5})"
+        rb"(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2}( SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|) URGP=\d{1,5}| LEN=\d{1,6})"
+        rb"(?: MARK=0x[0-9a-f]{1,8}|) ?"
+        rb"|(.*))\n"
+    ),
+    ports=(2, 3),
+)
 
 
 class NetfilterLog:
@@ -122,7 +136,7 @@ class NetfilterLog:
             text = decode(line)
             yield _packet_event(text, text, read_header(text, context), around, with_raw, last=False)
 
-        form = LineForm(pattern=_FORM, quick=_QUICK, read=read, flags_between=b" ")
+        form = LineForm(pattern=_FORM, quick=_QUICK, brief=_BRIEF, read=read, flags_between=b" ")
         fold_forms(self, block, context, sink, form)
 
 

@@ -7,6 +7,7 @@ from flowdiag.parserkit import (
     LAST_PORT,
     MONTHS,
     NOTHING,
+    PLAIN,
     FlowSink,
     Reading,
     Record,
@@ -190,6 +191,6 @@ def _records(record: Record) -> tuple[Record, Record]:
 
 def _known(place: int, one: Record, other: Record, reading: Reading) -> _Pair | None:
     first, then = reading.known(place, one), reading.known(place + 1, other)
-    if first is None or then is None or not (first.refused and then.refused):
+    if first is None or then is None or not (PLAIN < first.number < 0 and PLAIN < then.number < 0):
         return None
-    return first.number, then.number, first.flags
+    return ~first.number, ~then.number, first.flags

@@ -1,0 +1,110 @@
+"""Counting lines without a time of their own by what tells their kinds apart, cut out in as few pieces as can be.
+
+A form's pattern has a dozen groups, and each costs: the piece itself, and what is done with it.  `Brief` has what a
+line needs where its kind is known; another line is looked at by the form's pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+
+from msgspec import Struct
+
+from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, Brief, Counted, Reading, Record
+from flowdiag.parserkit.lines import count_lines
+
+__all__ = ["BriefMemory", "Rows", "count_briefly"]
+
+_MOST = 100_000
+"""Kinds that are remembered; past it they are forgotten."""
+_BETWEEN = b"\xff"
+"""Stands in no line of plain ASCII."""
+
+
+class Rows(Struct):
+    """Records that are known: how each is counted, its client's port, and the index of its line."""
+
+    how: list[Counted]
+    clients: list[bytes]
+    places: Sequence[int]
+
+
+BriefMemory = tuple[dict[bytes, Counted], dict[bytes, Counted]]
+"""Kinds that are known: those whose client's port is the left one, and the others."""
+
+
+def count_briefly(
+    brief: Brief,
+    look: Callable[[bytes], re.Match[bytes] | None],
+    data: bytes,
+    reading: Reading,
+    memory: BriefMemory,
+) -> Rows | None:
+    """Find what is known; other lines are read, or given by `Reading.amend`.
+
+    Args:
+        brief: how usual lines are cut.
+        look: the form's pattern, tried on a whole line.
+        data: the block's.
+        reading: the block.
+        memory: what earlier blocks taught, of this node and this sureness of times.
+
+    Returns:
+        What is to be counted; ``None`` where nothing was done.
+    """
+    found: list[tuple[bytes, ...]] = brief.pattern.findall(data) if data.isascii() else []
+    # Every match has a newline: none has run over one if there are as many.
+    if not found or len(found) != count_lines(data):
+        return None
+    for kinds in memory:
+        if len(kinds) > _MOST:
+            kinds.clear()
+    by_left, by_right = memory
+    groups = [group for group in range(brief.pattern.groups - 1) if group not in brief.ports]
+    ports, rest, join = itemgetter(*brief.ports), itemgetter(*groups), _BETWEEN.join
+    told: list[Counted] = []
+    clients: list[bytes] = []
+    others: list[int] = []
+    waiting = -1
+    for place, pieces in enumerate(found):
+        left, right = ports(pieces)
+        # Nearly always one port is of those that clients get; the other one is then the server's.
+        if len(left) == 5 and CLIENTS <= left <= LAST_PORT:
+            sure = not (len(right) == 5 and CLIENTS <= right <= LAST_PORT)
+            client, server, known = left, right, by_left
+        else:
+            sure = len(right) == 5 and CLIENTS <= right <= LAST_PORT
+            client, server, known = right, left, by_right
+        kind = join((server, *rest(pieces)))
+        how = known.get(kind) if sure else None
+        if how is None:
+            match = look(reading.lines[place] + b"\n")
+            record: Record = () if match is None else match.groups(b"")
+            if not record or not record[2]:
+                others.append(place)
+                if waiting < 0:
+                    waiting = place
+                continue
+            how = reading.known(place, record) if sure and left else None
+            if how is None:
+                if waiting >= 0:
+                    reading.read(waiting, place)
+                    waiting = -1
+                others.append(place)
+                reading.amend(place, record)
+                continue
+            known[kind] = how
+        if waiting >= 0:
+            reading.read(waiting, place)
+            waiting = -1
+        told.append(how)
+        clients.append(client)
+    if waiting >= 0 or not data.endswith(b"\n"):
+        reading.read(waiting if waiting >= 0 else len(found), len(reading.lines))
+    places: Sequence[int] = range(len(found))
+    if others:
+        apart = set(others)
+        places = [place for place in places if place not in apart]
+    return Rows(told, clients, places)
