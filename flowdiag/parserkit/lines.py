@@ -40,7 +40,7 @@ class LinesOf(Sequence[bytes]):
         self._asked = 0
 
     def __len__(self) -> int:
-        return len(self._edges[0])
+        return self._size
 
     @overload
     def __getitem__(self, place: int) -> bytes: ...
@@ -60,9 +60,28 @@ class LinesOf(Sequence[bytes]):
         """Some of them."""
         if not places:
             return []
+        # Mostly it is those that the block's edges cut off from their record.
+        if max(places) < _FEW:
+            return [self._front[place].removesuffix(b"\r") for place in places]
+        last = self._size - len(self._back)
+        if min(places) >= last:
+            return [self._back[place - last].removesuffix(b"\r") for place in places]
         wanted = np.array(places, np.int64)
         spans = zip(*(edges[wanted].tolist() for edges in self._edges), strict=True)
         return [self._data[begin:end].removesuffix(b"\r") for begin, end in spans]
+
+    @cached_property
+    def _size(self) -> int:
+        return count_lines(self._data) + bool(self._data and not self._data.endswith(b"\n"))
+
+    @cached_property
+    def _front(self) -> list[bytes]:
+        return self._data.split(b"\n", _FEW)[:_FEW]
+
+    @cached_property
+    def _back(self) -> list[bytes]:
+        _, *found = self._data.rsplit(b"\n", _FEW)
+        return found[:-1] if found and not found[-1] else found
 
     @cached_property
     def _edges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -15,19 +15,22 @@ texts = st.text("ab\r\n", max_size=30).map(str.encode)
 compiled = [None, pytest.param(native(), marks=pytest.mark.skipif(native() is None, reason="not compiled"))]
 
 
+@pytest.mark.parametrize("few", [1, 2, 64])
 @given(data=texts, choices=st.lists(st.integers(0, 30), max_size=5))
-def test_some_lines_are_those_of_all(data, choices):
+def test_some_lines_are_those_of_all(few, data, choices):
     """In any order, and with the last one that has no newline."""
     every = cut_lines(data)
     places = [choice for choice in choices if choice < len(every)]
 
     some = LinesOf(data)
 
-    assert len(some) == len(every)
-    assert some.at(places) == [every[place] for place in places]
-    assert [some[place] for place in places * 20] == [every[place] for place in places * 20]
-    assert some[: len(places)] == every[: len(places)]
-    assert some[len(places) :] == every[len(places) :]
+    with mock.patch.object(lines, "_FEW", few):
+        assert len(some) == len(every)
+        assert some.at(places) == [every[place] for place in places]
+        assert [some[place] for place in places * 20] == [every[place] for place in places * 20]
+        assert some[: len(places)] == every[: len(places)]
+        assert some[len(places) :] == every[len(places) :]
+        assert [LinesOf(data).at([place]) for place in places] == [[every[place]] for place in places]
 
 
 @pytest.mark.parametrize("extension", compiled)

@@ -21,7 +21,6 @@ from flowdiag.parserkit import (
     NOTHING,
     PLAIN,
     Block,
-    Counted,
     Reading,
     Record,
     count_lines,
@@ -122,7 +121,7 @@ class PacketMemory(Struct):
 
     said: dict[bytes, bool] = field(default_factory=dict)
     """What packets said and is known to be whole."""
-    known: dict[str | None, tuple[dict[bytes, Counted], dict[bytes, Counted]]] = field(default_factory=dict)
+    known: dict[str | None, tuple[dict[bytes, int], dict[bytes, int]]] = field(default_factory=dict)
     """By node, how packets are counted: those whose client's port is the left one, and the others."""
 
 
@@ -177,7 +176,7 @@ class Joining:
         refused_ats: list[int] = []
         clients: list[int] = []
         places: list[int] = []
-        place, waiting = 0, -1
+        place, waiting, counted = 0, -1, False
         for record in found:
             start = place
             if not record[0]:
@@ -204,6 +203,9 @@ class Joining:
                         waiting = start
                     continue
             if waiting >= 0:
+                if counted:
+                    stream.latest = self._latest = None
+                    counted = False
                 reading.look_at(waiting, start)
                 waiting = -1
             if (packets or held) and (
@@ -211,27 +213,30 @@ class Joining:
             ):
                 waiting = start
                 continue
-            stream.latest = self._latest = None
+            counted = True
             at = moments.get(second)
             if at is None:
                 at = moments[second] = reading.moment(second)
             if how is None or at < 0:
+                said = join((pods, src, dst, protocol))
                 one = (second, fraction, words, said, sport, b"", dport, b"", b"", b"", b"", b"")
-                how = reading.known(verdict, one) if sure and at >= 0 else None
-                if how is None or how.number < PLAIN:
+                met = reading.known(verdict, one) if sure and at >= 0 else None
+                if met is None or met.number < PLAIN:
                     reading.amend(verdict, one)
                     continue
-                known[kind] = how
-            if how.number < 0:
-                refused.append(~how.number)
+                how = known[kind] = met.number
+            if how < 0:
+                refused.append(~how)
                 refused_ats.append(at + int(fraction) * _MICROSECOND)
                 clients.append(int(client))
                 places.append(verdict)
             else:
-                passed.append(how.number)
+                passed.append(how)
                 passed_ats.append(at + int(fraction) * _MICROSECOND)
         reading.repeat(passed, passed_ats, [0] * len(passed))
         reading.refuse(refused, refused_ats, [0] * len(refused), clients, places)
+        if counted:
+            stream.latest = self._latest = None
         if waiting >= 0:
             reading.look_at(waiting, place)
         if not data.endswith(b"\n"):
