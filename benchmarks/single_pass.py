@@ -1,7 +1,7 @@
 """The best single pass over text records that we could write by hand: a yardstick for `benchmarks/text.py`.
 
 Per format one pattern for the lines that the generator writes, and nothing else: no other form, no damaged line,
-no envelope, no reply turned round, no example kept.  What it gives is what counting needs: of every record its
+no envelope, no reply turned round, no example kept (but `KEEPING`).  What it gives is what counting needs: of every record its
 time to the nanosecond, both ends, the server's port, verdict and reason as the key of a count, in buckets of a
 minute, with the first and last time of each key.  Lines of a log of no interest are counted by their message, and
 of those that tell of a policy its name is kept.
@@ -18,9 +18,9 @@ from operator import itemgetter
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-__all__ = ["PASSES"]
+__all__ = ["KEEPING", "PASSES"]
 
-MINUTE = 60_000_000_000
+MINUTE, SECOND = 60_000_000_000, 1_000_000_000
 BETWEEN = b"\xff"
 CLIENTS = b"32768"
 
@@ -177,6 +177,140 @@ class Untimed:
         return len(found)
 
 
+class Kept:
+    """What a report needs of a key all of whose records are refused: beside the count, as below."""
+
+    __slots__ = ("buckets", "examples", "first", "last", "ports")
+
+    def __init__(self, at):
+        self.first = self.last = at
+        self.buckets = {}
+        """By the second, as refusals are rare and their moments tell what caused them."""
+        self.ports = set()
+        """Of clients; the 16 smallest count, and digits compare as numbers do."""
+        self.examples = []
+        """The first two."""
+
+    def add(self, port):
+        """A port more; called where there are too many."""
+        self.ports.add(port)
+        self.ports = set(sorted(self.ports)[:16])
+
+
+class KeepingUntimed(Untimed):
+    """As `Untimed`, with `Kept`."""
+
+    def take(self, data):
+        """Count the records of `data`; returns how many."""
+        lanes, ports, rest, join = self.lanes, self._ports, self._key, BETWEEN.join
+        found = self._findall(data)
+        for record in found:
+            left, right = ports(record)
+            if left >= CLIENTS and len(left) == 5:
+                client, server = left, right
+            else:
+                client, server = right, left
+            key = join((server, *rest(record)))
+            lane = lanes.get(key)
+            if lane is None:
+                lane = lanes[key] = Kept(0)
+            lane.last += 1
+            known = lane.ports
+            if client not in known:
+                if len(known) < 64:
+                    known.add(client)
+                else:
+                    lane.add(client)
+            if len(lane.examples) < 2:
+                lane.examples.append(record)
+        return len(found)
+
+
+class KeepingPairs(Timed):
+    """As `Pairs`, with `Kept`."""
+
+    def take(self, data):
+        """Count the pairs of `data`; returns how many."""
+        seconds, lanes, join = self._seconds, self.lanes, BETWEEN.join
+        found = self._findall(data)
+        for record in found:
+            second, host, policy, entered, src, dst, proto, left, right, flags, _ = record
+            at = seconds.get(second)
+            if at is None:
+                at = seconds[second] = self._clock(second)
+            if left >= CLIENTS and len(left) == 5:
+                client, server = left, right
+            else:
+                client, server = right, left
+            key = join((server, host, policy, entered, src, dst, proto, flags))
+            lane = lanes.get(key)
+            if lane is None:
+                lane = lanes[key] = Kept(at)
+            buckets, start = lane.buckets, at // SECOND
+            buckets[start] = buckets.get(start, 0) + 1
+            if at > lane.last:
+                lane.last = at
+            elif at < lane.first:
+                lane.first = at
+            known = lane.ports
+            if client not in known:
+                if len(known) < 64:
+                    known.add(client)
+                else:
+                    lane.add(client)
+            if len(lane.examples) < 2:
+                lane.examples.append(record)
+        return len(found)
+
+
+class KeepingRepeated(Repeated):
+    """As `Repeated`, with `Kept`."""
+
+    def take(self, data):
+        """Count the records of `data`; returns how many."""
+        seconds, lanes, ports, rest, join = self._seconds, self.lanes, self._ports, self._key, BETWEEN.join
+        seen = self._seen
+        found = self._findall(data)
+        for record in found:
+            second = record[0]
+            at = seconds.get(second)
+            if at is None:
+                at = seconds[second] = self._clock(second)
+            at += int(record[1]) * 1_000
+            words = record[2:]
+            again = at - seen.get(words, -1) <= 1_000_000
+            if again:
+                del seen[words]
+            else:
+                if len(seen) > 256:
+                    seen.clear()
+                seen[words] = at
+            left, right = ports(record)
+            if left >= CLIENTS and len(left) == 5:
+                client, server = left, right
+            else:
+                client, server = right, left
+            key = join((server, b"again" if again else b"", *rest(record)))
+            lane = lanes.get(key)
+            if lane is None:
+                lane = lanes[key] = Kept(at)
+            buckets, start = lane.buckets, at // SECOND
+            buckets[start] = buckets.get(start, 0) + 1
+            if at > lane.last:
+                lane.last = at
+            elif at < lane.first:
+                lane.first = at
+            known = lane.ports
+            if client not in known:
+                if len(known) < 64:
+                    known.add(client)
+                else:
+                    lane.add(client)
+            if len(lane.examples) < 2:
+                lane.examples.append(record)
+        return len(found)
+
+
 class Messages:
     """A log: messages are counted, and of those that begin with `told` the name that `name` finds is kept.
 
@@ -270,6 +404,29 @@ class Flows:
         return len(found)
 
 
+_NFLOG = (
+    (
+        rb"(.{15}) ([^ ]+) DROP by policy ([^ ]+) (?=(IN=[^ ]* OUT=[^ ]*) MAC=[^ ]* SRC=([^ ]+) DST=([^ ]+) .+? PROTO=([^ ]+) "
+        rb"SPT=(\d+) DPT=(\d+) SEQ=\d+ ACK=\d+ WINDOW=\d+ (.+) URGP)(.+)\n\1 \2  \11\n"
+    ),
+    _syslog,
+    (7, 8),
+    (1, 2),
+)
+_WEAVE = (
+    rb"WARN: (.{19})\.(\d+) (.+ from [^:]+):(\d+) to ([^:]+):(\d+) blocked by Weave NPC\.\n",
+    _iso,
+    (3, 5),
+    (2, 4),
+)
+_NETFILTER = (
+    (
+        rb"(?:\[[^\]]+\] )?([^=]*=[^ ]* OUT=[^ ]* MAC=[^ ]* SRC=[^ ]+ DST=[^ ]+) .*PROTO=([^ ]+) SPT=(\d+) DPT=(\d+) "
+        rb"WINDOW=\d+ RES=[^ ]+ (.*) URGP=0 \n"
+    ),
+    (2, 3),
+    (0, 1),
+)
 PASSES = {
     "aws-network-policy-agent": lambda: Timed(
         rb'..level":"\w+","ts":"(.{19})\.(\d+)Z","caller":"[^"]+","msg":"Flow Info: Src IP: ([^ ]+) Src Port: (\d+) '
@@ -340,24 +497,15 @@ PASSES = {
         1_000,
         when=(8, 9),
     ),
-    "nflog": lambda: Pairs(
-        rb"(.{15}) ([^ ]+) DROP by policy ([^ ]+) (?=(IN=[^ ]* OUT=[^ ]*) MAC=[^ ]* SRC=([^ ]+) DST=([^ ]+) .+? PROTO=([^ ]+) "
-        rb"SPT=(\d+) DPT=(\d+) SEQ=\d+ ACK=\d+ WINDOW=\d+ (.+) URGP)(.+)\n\1 \2  \11\n",
-        _syslog,
-        (7, 8),
-        (1, 2),
-    ),
-    "weave-npc": lambda: Repeated(
-        rb"WARN: (.{19})\.(\d+) (.+ from [^:]+):(\d+) to ([^:]+):(\d+) blocked by Weave NPC\.\n",
-        _iso,
-        (3, 5),
-        (2, 4),
-    ),
-    "netfilter": lambda: Untimed(
-        rb"(?:\[[^\]]+\] )?([^=]*=[^ ]* OUT=[^ ]* MAC=[^ ]* SRC=[^ ]+ DST=[^ ]+) .*PROTO=([^ ]+) SPT=(\d+) DPT=(\d+) "
-        rb"WINDOW=\d+ RES=[^ ]+ (.*) URGP=0 \n",
-        (2, 3),
-        (0, 1),
-    ),
+    "nflog": lambda: Pairs(*_NFLOG),
+    "weave-npc": lambda: Repeated(*_WEAVE),
+    "netfilter": lambda: Untimed(*_NETFILTER),
 }
 """Parser -> a new pass over blocks of what the generator writes for it."""
+
+KEEPING = {
+    "nflog": lambda: KeepingPairs(*_NFLOG),
+    "weave-npc": lambda: KeepingRepeated(*_WEAVE),
+    "netfilter": lambda: KeepingUntimed(*_NETFILTER),
+}
+"""The same for formats of which every line is kept for its ports and as an example, and which keep these too."""

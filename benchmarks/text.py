@@ -5,7 +5,8 @@ file is generated (`benchmarks/text_records.py`) and read four ways: ``parse`` m
 is what a worker does with a file that it has seen the like of, what waits in columns sorted in at the end, ``tally`` is
 what ``flowdiag analyze`` does up to distinct flows, ``denied`` is the same with ``--only denied``, which skips lines that cannot be refused traffic.  The yardsticks
 are ``grep -c``, and ``single``: the best single pass by hand that counts the same (`benchmarks/single_pass.py`).
-``fold`` and ``single`` both know the records' kinds from the round before.  Rounds take turns and the least
+``keeping`` is ``single`` where every line is refused
+and its client's port and an example are kept.  ``fold`` and both of these know the records' kinds from the round before.  Rounds take turns and the least
 processor time counts; read the ratios, as the machine's noise is in all alike.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from single_pass import PASSES
+from single_pass import KEEPING, PASSES
 from text_records import FORMS, write
 
 from flowdiag.ingest import Gathered, ReadOptions, run
@@ -74,6 +75,13 @@ def single(path, form, known={}):  # noqa: B006 - as for `fold`
     return sum(mine.take(data) for data in blocks(path, form))
 
 
+def keeping(path, form, known={}):  # noqa: B006 - as for `fold`
+    """As `single`, and ports and examples are kept as a report needs them; of forms that keep every line."""
+    if form not in known:
+        known[form] = KEEPING[form]()
+    return sum(known[form].take(data) for data in blocks(path, form))
+
+
 def tally(path, form, *, only_denied):
     """As `flowdiag analyze` reads; how many records, and of how many distinct flows."""
     with Gathered([str(path)]) as gathered:
@@ -100,6 +108,7 @@ WAYS = {
     "tally": lambda path, form: tally(path, form, only_denied=False),
     "denied": lambda path, form: tally(path, form, only_denied=True),
     "single": single,
+    "keeping": keeping,
     "grep -c": grep,
 }
 
@@ -111,14 +120,16 @@ def main():
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--only", choices=sorted(FORMS), action="append")
     options.add_argument(
-        "--way", choices=WAYS, action="append", help="these only; fold and single are always there"
+        "--way", choices=WAYS, action="append", help="these only; fold, single and keeping are always there"
     )
     given = options.parse_args()
-    wanted = {*given.way, "fold", "single"} if given.way else set(WAYS)
+    wanted = {*given.way, "fold", "single", "keeping"} if given.way else set(WAYS)
     ways = {name: way for name, way in WAYS.items() if name in wanted}
     if not shutil.which("grep"):
         ways.pop("grep -c", None)
-    print(f"{'MB/s':18}" + "".join(f"{name:>12}" for name in ways) + f"{'fold/single':>12}")
+    print(
+        f"{'MB/s':18}" + "".join(f"{name:>12}" for name in ways) + f"{'fold/single':>12}{'fold/keeping':>13}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for form in given.only or FORMS:
             path = Path(folder, f"{form}.txt")
@@ -127,10 +138,13 @@ def main():
             best = dict.fromkeys(ways, 0.0)
             for _ in range(given.rounds):
                 for name, way in ways.items():
+                    if name == "keeping" and form not in KEEPING:
+                        continue
                     begun = spent()
                     way(path, form)
                     best[name] = max(best[name], size / (spent() - begun))
             ratio = f"{best['single'] / best['fold']:12.2f}"
+            ratio += f"{best['keeping'] / best['fold']:13.2f}" if form in KEEPING else ""
             print(f"{form:18}" + "".join(f"{value:12.1f}" for value in best.values()) + ratio, flush=True)
             path.unlink()
 
