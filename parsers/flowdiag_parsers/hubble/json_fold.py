@@ -28,7 +28,6 @@ __all__ = ["expect_lines", "fold_lines"]
 _RUN = 1 << 16
 _GROUP = 16
 """Lines that are read together before others are looked at again."""
-_NS = 1_000_000_000
 _MAX_NAME = 1_024
 _Record = tuple[int, int, int, int, int, int, Laned]
 """Position among the lines, nanoseconds, source, destination, port, the other port (0 for none), what it is."""
@@ -52,6 +51,25 @@ def expect_lines(block: Block, sink: FlowSink) -> None:
         memory.teaching.begin(block.data, bare=_are_bare(block.data))
 
 
+class _Refusals:
+    """Records of a block that are counted in lanes."""
+
+    def __init__(self) -> None:
+        self.lanes: list[int] = []
+        """This and the next ones are columns, as `FlowSink.hits` has them."""
+        self.ats: list[int] = []
+        self.ports: list[int] = []
+        self.flags: list[int] = []
+        self.places: list[int] = []
+        self.texts: dict[int, tuple[Lines, int]] = {}
+        """By the place: whose line it is there."""
+
+    def text(self, place: int) -> bytes:
+        """A record's line."""
+        lines, position = self.texts[place]
+        return lines[position]
+
+
 class _Folding:
     """One block's way through."""
 
@@ -65,6 +83,7 @@ class _Folding:
         if memory is None or memory.is_full():
             memory = kept["memory"] = Memory()
         self._memory: Memory = memory
+        self._refusals = _Refusals()
         self._records = 0
         self._first = 1 << 63
         self._last = -1
@@ -77,6 +96,9 @@ class _Folding:
             self._read_all(data, bare=bare)
         else:
             self._scan_all(teaching, data, bare=bare)
+        refused = self._refusals
+        columns = refused.lanes, refused.ats, refused.ports, refused.flags, refused.places
+        self._sink.hits(self._block, *columns, refused.text)
         if self._records:
             timed = self._last >= 0
             self._sink.seen(self._records, self._first if timed else None, self._last if timed else None)
@@ -352,33 +374,21 @@ class _Folding:
         self._count(laned, lines)
 
     def _count(self, records: list[_Record], lines: Lines) -> None:
-        """Count records in their lanes: what was refused, audited or failed."""
-        memory, sink = self._memory, self._sink
-        lanes, of_line, keep = memory.lanes, self._block.of_line, sink.keep
-        numbers = lines.numbers
+        """Put records with those that are counted in lanes: what was refused, audited or failed."""
+        memory, sink, refusals = self._memory, self._sink, self._refusals
+        lanes, numbers = memory.lanes, lines.numbers
         for position, at, src, dst, port, other_port, kind in records:
-            way = kind.way
-            key = (src, dst, port, way.key)
+            key = (src, dst, port, kind.way.key)
             lane = lanes.get(key)
             if lane is None:
-                lane = memory.lane(key, kind.code, way, sink)
-            buckets = lane.buckets
-            second = at // _NS
-            moment = second if kind.refused else second - second % 60
-            if moment in buckets:
-                buckets[moment] += 1
-            else:
-                buckets[moment] = 1
-                if len(buckets) > lane.limit:
-                    lane.widen()
-            if at > lane.last:  # noqa: PLR1730 - a call of max costs ten times as much
-                lane.last = at
-            if at < lane.first:  # noqa: PLR1730 - as above
-                lane.first = at
-            if kind.flags:
-                lane.flags |= kind.flags
-            if kind.refused:
-                keep(lane, at, other_port or None, of_line(numbers[position]).line, lines[position])
+                lane = memory.lane(key, kind.code, kind.way, sink)
+            place = numbers[position]
+            refusals.lanes.append(lane)
+            refusals.ats.append(at)
+            refusals.ports.append(other_port or -1)
+            refusals.flags.append(kind.flags)
+            refusals.places.append(place)
+            refusals.texts[place] = lines, position
 
     def _answer(self, query: str, ips: tuple[str, ...], ttl: int | None, at: int) -> None:
         name = query[:-1] if len(query) > 1 and query.endswith(".") else query

@@ -16,7 +16,6 @@ from flowdiag.parserkit import (
     Direction,
     FlowShape,
     FlowSink,
-    Lane,
     Peer,
     flag_bits,
     is_housekeeping,
@@ -75,7 +74,7 @@ class Memory:
     def __init__(self) -> None:
         self.ends: dict[str, list[Any]] = {}
         """Address -> the two forms of its endpoint last seen: bytes, number, bytes, number."""
-        self.lanes: dict[LaneKey, Lane] = {}
+        self.lanes: dict[LaneKey, int] = {}
         self.codes: dict[str, Codes] = {}
         """By node: a code is of one node."""
         self.seconds: dict[str, int] = {}
@@ -260,8 +259,8 @@ class Memory:
             code.straight = way
         return way
 
-    def lane(self, key: LaneKey, code: Code, way: Way, sink: FlowSink) -> Lane:
-        """Open the lane of records like this one."""
+    def lane(self, key: LaneKey, code: Code, way: Way, sink: FlowSink) -> int:
+        """Open the lane of records like this one; its number."""
         src, dst, port, _ = key
         kind = code.kind
         noise = kind.reason_code is not None and is_housekeeping(
@@ -274,8 +273,8 @@ class Memory:
             sink.note(lane, src_names=names[0], dst_names=names[1], policies=kind.policies)
         if len(self.lanes) >= _MAX_LANES:
             self.lanes.clear()
-        self.lanes[key] = lane
-        return lane
+        number = self.lanes[key] = sink.number(lane)
+        return number
 
     def served(self, src: int, dst: int, way: Way, sink: FlowSink) -> tuple[int, int]:
         """The ends with the services that the record names beside them."""
