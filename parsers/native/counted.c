@@ -21,6 +21,7 @@ void freed(struct counted *c)
     free(c->flags);
     free(c->left.numbers);
     free(c->laned.numbers);
+    free(c->akin.numbers);
     free(c->answers.numbers);
 }
 
@@ -105,9 +106,15 @@ int count_line(struct known *known, const char *text, int bare, const int64_t pl
     int32_t source = line.source_number, destination = line.destination_number;
     if (source == UNKNOWN || destination == UNKNOWN || (source & destination & BARE_BIT))
         return leave_line(place, c) - 1;
-    if (!asking.kind && !asked_rest(&asking, &line))
+    struct kind *kind = asking.kind || asked_rest(&asking, &line) ? asking.kind : NULL;
+    struct span node = {NULL, 0};
+    struct line apart;
+    if (!kind && node_apart(&line, &apart, &node))
+        kind = find_kind(known, &apart);
+    else
+        node.at = NULL;
+    if (!kind)
         return leave_line(place, c) - 1;
-    struct kind *kind = asking.kind;
     source &= ~BARE_BIT;
     destination &= ~BARE_BIT;
     int32_t port = line.destination_port, other_port = line.source_port;
@@ -126,13 +133,17 @@ int count_line(struct known *known, const char *text, int bare, const int64_t pl
         return -1;
     c->first = line.time < c->first ? line.time : c->first;
     c->last = line.time > c->last ? line.time : c->last;
-    if (kind->number < 0) {
-        int64_t *row = row_of(&c->laned, LANED);
+    if (kind->number < 0 || node.at) {
+        int64_t *row = node.at ? row_of(&c->akin, AKIN) : row_of(&c->laned, LANED);
         if (!row)
             return -1;
         memcpy(row, place, PLACE * sizeof *place);
-        const int64_t said[] = {source, destination, port, other_port, ~kind->number, line.time};
+        const int64_t said[] = {source, destination, port, other_port, node.at ? kind->number : ~kind->number, line.time};
         memcpy(row + PLACE, said, sizeof said);
+        if (node.at) {
+            row[LANED] = node.at - text;
+            row[LANED + 1] = (int64_t)node.size;
+        }
         return 1;
     }
     if (!room_for_one(c))
@@ -198,9 +209,9 @@ PyObject *told(const struct counted *c, const char *text)
     PyObject *answers = answers_of(&c->answers, text);
     if (!answers)
         return NULL;
-    return Py_BuildValue("(y#y#y#y#y#y#y#LLy#N)", BYTES(c->sources), c->taken * 4, BYTES(c->destinations),
+    return Py_BuildValue("(y#y#y#y#y#y#y#y#LLy#N)", BYTES(c->sources), c->taken * 4, BYTES(c->destinations),
                          c->taken * 4, BYTES(c->ports), c->taken * 4, BYTES(c->kinds), c->taken * 4, BYTES(c->times),
-                         c->taken * 8, BYTES(c->flags), c->taken * 2, BYTES(c->laned.numbers), c->laned.used * 8,
+                         c->taken * 8, BYTES(c->flags), c->taken * 2, BYTES(c->laned.numbers), c->laned.used * 8, BYTES(c->akin.numbers), c->akin.used * 8,
                          (long long)(c->first == INT64_MAX ? 0 : c->first), (long long)c->last,
                          BYTES(c->left.numbers), c->left.used * 8, answers);
 }

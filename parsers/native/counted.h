@@ -9,13 +9,17 @@
 /* Of a line that is counted in a lane: its place, source, destination, port, the other port, kind, time. */
 enum { LANED = PLACE + 6 };
 
+/* And of one that is known of other nodes: the same with its family as the kind, and where the node's name begins and
+   its size. */
+enum { AKIN = LANED + 2 };
+
 /* Begin with `fresh`.  Offsets are from where the text begins. */
 struct counted {
     int32_t *sources, *destinations, *ports, *kinds;
     int64_t *times;
     uint16_t *flags;
     Py_ssize_t taken, room;
-    struct rows left, laned;
+    struct rows left, laned, akin;
     struct rows answers; /* of DNS: time, seconds, where the name begins and its size, how many addresses, and theirs */
     int64_t first, last;
 };

@@ -11,7 +11,7 @@ enum {
     CHUNK = 1 << 18,
     MAX_ENTRIES = 1 << 16,
     MAX_RESTS = 1 << 20,  /* parts of all rests */
-    SLOT_BITS = 4,
+    SLOT_BITS = 5,
     CUT = (1 << SLOT_BITS) - 1, /* where no slot stands behind a part, but more of the same piece */
 };
 

@@ -23,11 +23,13 @@ typedef struct {
 
 PyDoc_STRVAR(scan_doc,
              "scan(data, bare)\n"
-             "-> (sources, destinations, ports, kinds, times, flags, laned, first, last, left, answers)\n\n"
+             "-> (sources, destinations, ports, kinds, times, flags, laned, akin, first, last, left, answers)\n\n"
              "Take those lines of `data` that are all known.  Columns are bytes: of 32-bit numbers, times of 64 bits\n"
              "in nanoseconds, flags of 16.  `laned` has nine 64-bit numbers for each line whose kind was taught as a\n"
              "negative number: its place as in `left`, source, destination, port, the other port, the number's\n"
-             "complement and the time; ports are 0 for none.  First and last are those of all times, 0 where there\n"
+             "complement and the time; ports are 0 for none.  `akin` has eleven for each line that is like a taught one but for\n"
+             "its node: the same with the family for the number, and where the node's name begins and its size.\n"
+             "`adopt` has it counted by its own number from then on.  First and last are those of all times, 0 where there\n"
              "is none.  `left` holds three 64-bit numbers for each other line: where it begins, where it ends without\n"
              "its newline, and which line of `data` it is.  A last line without a newline is always left.\n"
              "`answers` has (name, addresses, seconds or -1, time) of each DNS answer taken.");
@@ -48,40 +50,42 @@ static PyObject *scan(PyObject *object, PyObject *args)
 }
 
 PyDoc_STRVAR(again_doc,
-             "again(data, places, bare) -> as scan\n\n"
-             "Take those lines that are known by now of some that were left.  `places` are rows of `left`.");
+             "again(data, places, at, bare) -> (seen, as scan)\n\n"
+             "Take those lines that are known by now of some that were left, up to the first that is left again.\n"
+             "`places` are rows of `left`, of which those from the row `at` on are looked at, and `seen` how many were.");
 
 static PyObject *again(PyObject *object, PyObject *args)
 {
-    Scanner *self = (Scanner *)object;
     PyObject *given, *result = NULL;
     int bare;
     char *data;
-    Py_ssize_t size;
+    Py_ssize_t size, at;
     Py_buffer places;
-    if (!PyArg_ParseTuple(args, "Sy*p", &given, &places, &bare))
+    if (!PyArg_ParseTuple(args, "Sy*np", &given, &places, &at, &bare))
         return NULL;
     struct counted c;
     fresh(&c);
     if (PyBytes_AsStringAndSize(given, &data, &size) == 0) {
-        Py_ssize_t lines = places.len / (PLACE * (Py_ssize_t)sizeof(int64_t)), line = 0;
-        for (; line < lines; line++) {
-            int64_t place[PLACE];
-            memcpy(place, (const char *)places.buf + line * (Py_ssize_t)sizeof place, sizeof place);
+        int64_t place[PLACE];
+        Py_ssize_t rows = places.len / (Py_ssize_t)sizeof place, row = at < 0 ? rows : at;
+        at = row;
+        int taken = 1;
+        while (row < rows && taken > 0) {
+            memcpy(place, (const char *)places.buf + row++ * (Py_ssize_t)sizeof place, sizeof place);
             int64_t begin = place[0], end = place[1];
             if (begin < 0 || begin > end || end > size) {
                 PyErr_SetString(PyExc_ValueError, "a line is not where it is said to be");
-                break;
-            }
-            /* A last line without a newline is left as it was. */
-            if (end == size || data[end] != '\n' ? !leave_line(place, &c)
-                                                 : count_line(&self->known, data, bare, place, &c) < 0) {
-                PyErr_NoMemory();
-                break;
-            }
+                taken = -1;
+            } else if (end < size && data[end] == '\n')
+                taken = count_line(&((Scanner *)object)->known, data, bare, place, &c);
+            else
+                /* A last line without a newline is left as it was. */
+                taken = leave_line(place, &c) - 1;
         }
-        if (line == lines)
-            result = told(&c, data);
+        if (taken >= 0)
+            result = Py_BuildValue("(nN)", row - at, told(&c, data));
+        else if (!PyErr_Occurred())
+            PyErr_NoMemory();
     }
     freed(&c);
     PyBuffer_Release(&places);
@@ -165,23 +169,25 @@ static PyObject *meet(PyObject *self, PyObject *args)
 
 PyDoc_STRVAR(learn_doc,
              "learn(line, bare, time, source, destination, source_port, destination_port, kind, turned, flags,\n"
-             "      source_service, destination_service) -> int\n\n"
+             "      source_service, destination_service, family) -> int\n\n"
              "Remember what a line came to that was read in full: 0.  -1 where it is of a form that is not taken, or\n"
              "where it was taken apart otherwise than by whoever read it, and 1, 2 or 3 where its source, its\n"
              "destination or both have not been met.  `source` and `destination` are the bytes of its ends.  Ports are\n"
              "0 for none; a negative kind is of lines that are given one by one, without flags; the services' numbers\n"
-             "are of the ends as they stand after a reply was turned round, -1 for none.");
+             "are of the ends as they stand after a reply was turned round, -1 for none; lines like it of other nodes are\n"
+             "of its `family`.");
 
 static PyObject *learn(PyObject *object, PyObject *args)
 {
     Scanner *self = (Scanner *)object;
     PyObject *given, *source, *destination;
-    int bare, source_port, destination_port, number, turned, flags, services[2];
+    int bare, source_port, destination_port, number, turned, flags, services[2], family;
     long long time;
     char *data;
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "SpLOOiiipiii", &given, &bare, &time, &source, &destination, &source_port,
-                          &destination_port, &number, &turned, &flags, &services[0], &services[1]) ||
+    if (!PyArg_ParseTuple(args, "SpLOOiiipiiii", &given, &bare, &time, &source, &destination, &source_port,
+                          &destination_port, &number, &turned, &flags, &services[0], &services[1],
+                          &family) ||
         PyBytes_AsStringAndSize(given, &data, &size) < 0)
         return NULL;
     struct line line;
@@ -203,10 +209,47 @@ static PyObject *learn(PyObject *object, PyObject *args)
                         .destination_service = services[1],
                         .flags = (uint16_t)flags,
                         .turned = (uint8_t)turned};
+    struct line apart;
+    struct span node;
+    int has_node = node_apart(&line, &apart, &node);
     begin_teaching(&known->guard);
     int learnt = learn_kind(known, &line, kind);
+    kind.number = family;
+    if (learnt && has_node)
+        learn_kind(known, &apart, kind);
     end_teaching(&known->guard);
     return PyLong_FromLong(learnt ? 0 : -1);
+}
+
+PyDoc_STRVAR(adopt_doc, "adopt(data, begin, end, bare, kind)\n\n"
+                        "Have lines like this one of `akin` counted as of this kind, a number as for `learn`.");
+
+static PyObject *adopt(PyObject *object, PyObject *args)
+{
+    struct known *known = &((Scanner *)object)->known;
+    PyObject *given;
+    Py_ssize_t begin, end, size;
+    int bare, number;
+    char *data;
+    if (!PyArg_ParseTuple(args, "Snnpi", &given, &begin, &end, &bare, &number) ||
+        PyBytes_AsStringAndSize(given, &data, &size) < 0)
+        return NULL;
+    struct line line, apart;
+    struct span node;
+    struct kind *family;
+    if (begin < 0 || begin > end || end >= size || data[end] != '\n') {
+        PyErr_SetString(PyExc_ValueError, "a line is not where it is said to be");
+        return NULL;
+    }
+    if (!known->full && walk(data + begin, data + end, bare, find_end, NULL, known, &line) &&
+        node_apart(&line, &apart, &node) && (family = find_kind(known, &apart))) {
+        struct kind kind = *family;
+        kind.number = number;
+        begin_teaching(&known->guard);
+        learn_kind(known, &line, kind);
+        end_teaching(&known->guard);
+    }
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(serve_doc, "serve(number, service, result)\n\n"
@@ -279,6 +322,7 @@ static PyMethodDef methods[] = {
     {"finish", finish, METH_NOARGS, finish_doc},
     {"meet", meet, METH_VARARGS, meet_doc},
     {"learn", learn, METH_VARARGS, learn_doc},
+    {"adopt", adopt, METH_VARARGS, adopt_doc},
     {"serve", serve, METH_VARARGS, serve_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -319,7 +363,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddIntConstant(made, "INTERFACE", 6) < 0) {
+        PyModule_AddIntConstant(made, "INTERFACE", 7) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

@@ -191,6 +191,56 @@ static int endpoint(struct cursor *c, enum slot slot, known_end known, void *who
     return 1;
 }
 
+enum { MAX_NODE_NAME = 512 }; /* a cluster's name, a slash, and a name of up to 253 */
+
+/* A string of characters that need no escape, whose opening quote is at hand. */
+static int plain_string(struct cursor *c, struct span *out)
+{
+    if (*c->at != '"')
+        return 0;
+    const char *begin = ++c->at;
+    while (*c->at >= ' ' && *c->at <= '~' && *c->at != '"' && *c->at != '\\')
+        c->at++;
+    out->at = begin;
+    out->size = (size_t)(c->at - begin);
+    return IS(c, "\"");
+}
+
+/* ["kubernetes.io/os=linux","..."] */
+static int plain_strings(struct cursor *c, struct span *out)
+{
+    struct span one;
+    out->at = c->at;
+    if (!IS(c, "["))
+        return 0;
+    do {
+        if (!plain_string(c, &one))
+            return 0;
+    } while (IS(c, ","));
+    if (!IS(c, "]"))
+        return 0;
+    out->size = (size_t)(c->at - out->at);
+    return 1;
+}
+
+/* Past a value that tells the node, which is noted. */
+static int of_node(struct cursor *c, enum slot slot)
+{
+    struct line *out = c->out;
+    struct cursor here = *c;
+    struct span value;
+    int plain = slot == SLOT_NODE_LABELS ? plain_strings(&here, &value) : plain_string(&here, &value) && value.size && value.size <= MAX_NODE_NAME;
+    for (int i = 0; i < out->node_count; i++)
+        plain &= out->nodes[i].slot != slot;
+    if (!plain || out->node_count < 0) {
+        out->node_count = -1;
+        return skip_value(c);
+    }
+    out->nodes[out->node_count++] = (struct piece){value, slot};
+    c->at = here.at;
+    return 1;
+}
+
 static int flow_field(struct cursor *c, struct span key, known_end known, void *who, struct span *time)
 {
     struct line *out = c->out;
@@ -223,7 +273,13 @@ static int flow_field(struct cursor *c, struct span key, known_end known, void *
         if (key_is(key, "ethernet"))
             return macs(c);
         break;
+    case 9:
+        if (key_is(key, "node_name"))
+            return of_node(c, SLOT_NODE);
+        break;
     case 11:
+        if (key_is(key, "node_labels"))
+            return of_node(c, SLOT_NODE_LABELS);
         if (key_is(key, "destination"))
             return endpoint(c, SLOT_DESTINATION, known, who, out->destination_ip, &out->destination,
                             &out->destination_number);
@@ -278,6 +334,7 @@ int walk(const char *begin, const char *end, int bare, known_end known, known_re
     out->source_ip.at = out->destination_ip.at = out->source.at = out->destination.at = NULL;
     out->source_port = out->destination_port = 0;
     out->has_transport = 0;
+    out->node_count = 0;
     out->query.at = NULL;
     out->query.size = 0;
     out->answer_count = 0;
@@ -302,7 +359,9 @@ int walk(const char *begin, const char *end, int bare, known_end known, known_re
     while (!bare && !IS(&c, "}")) {
         if (!IS(&c, ",\"") || !key_of(&c, &key) || key_is(key, "flow"))
             return 0;
-        if (!(key_is(key, "time") ? time_slot(&c, SLOT_OUTER_TIME, &outer) : skip_value(&c)))
+        if (!(key_is(key, "time")        ? time_slot(&c, SLOT_OUTER_TIME, &outer)
+              : key_is(key, "node_name") ? of_node(&c, SLOT_OUTER_NODE)
+                                         : skip_value(&c)))
             return 0;
     }
     /* A wrapper repeats the time of its flow. */
@@ -312,4 +371,29 @@ int walk(const char *begin, const char *end, int bare, known_end known, known_re
         return 0;
     /* Nothing stands behind it but the end of a line of Windows. */
     return (c.at == end || (c.at == end - 1 && *c.at == '\r')) && closed(&c, end);
+}
+
+int node_apart(const struct line *line, struct line *out, struct span *node)
+{
+    const struct piece *next = line->nodes, *behind = next + line->node_count;
+    node->at = NULL;
+    if (line->node_count < 1 || line->count + line->node_count > MAX_PIECES)
+        return 0;
+    *out = *line;
+    out->count = 0;
+    for (int i = 0; i < line->count; i++) {
+        struct piece piece = line->pieces[i];
+        while (next < behind && next->text.at >= piece.text.at && next->text.at < piece.text.at + piece.text.size) {
+            const char *value_end = next->text.at + next->text.size;
+            size_t left = (size_t)(piece.text.at + piece.text.size - value_end);
+            piece.text.size = (size_t)(next->text.at - piece.text.at);
+            out->pieces[out->count++] = (struct piece){piece.text, next->slot};
+            piece.text = (struct span){value_end, left};
+            if (next->slot == SLOT_NODE)
+                *node = next->text;
+            next++;
+        }
+        out->pieces[out->count++] = piece;
+    }
+    return next == behind && node->at;
 }

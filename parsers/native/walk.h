@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_PIECES = 24, MAX_ANSWERS = 16 };
+enum { MAX_PIECES = 24, MAX_ANSWERS = 16, MAX_NODES = 3 };
 
 /* What stands behind a piece of the rest. */
 enum slot {
@@ -37,6 +37,10 @@ enum slot {
     SLOT_DESTINATION,
     SLOT_L7,
     SLOT_SUMMARY,
+    /* Of `node_apart` only: a rest that is known of one node is known of another but for what it counts as there. */
+    SLOT_NODE,
+    SLOT_NODE_LABELS,
+    SLOT_OUTER_NODE,
 };
 
 struct span {
@@ -62,6 +66,8 @@ struct line {
     int64_t ttl; /* seconds, -1 for none */
     struct piece pieces[MAX_PIECES];
     int count;
+    struct piece nodes[MAX_NODES]; /* what tells the node, in order: values and which they are; each lies in one piece */
+    int node_count;                /* -1 where they are of no form that is taken */
 };
 
 /* Says how long the known object is that stands here for an address, and its number; 0 where none is known. */
@@ -75,5 +81,9 @@ typedef int (*known_rest)(void *who, struct line *line);
    that goes on like this one, this one goes on like that. */
 int walk(const char *begin, const char *end, int bare, known_end known, known_rest rest, void *who,
          struct line *out);
+
+/* The same line with slots for what tells the node, and the node's name; 0 where it tells none, or two.  For lines that
+   were walked to their end. */
+int node_apart(const struct line *line, struct line *out, struct span *node);
 
 #endif

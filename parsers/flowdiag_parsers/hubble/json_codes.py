@@ -9,7 +9,7 @@ import msgspec
 from flowdiag.parserkit import Direction
 from flowdiag_parsers.hubble.json_kinds import Kind
 
-__all__ = ["BARE", "NO_END", "SLOW", "Code", "Codes", "LaneKey", "Laned", "Way"]
+__all__ = ["BARE", "NO_END", "SLOW", "Code", "Codes", "Family", "LaneKey", "Laned", "Way"]
 
 NO_END = -1
 """For bytes that are no endpoint."""
@@ -40,8 +40,19 @@ class Code(msgspec.Struct, gc=False):
 
     kind: Kind
     protocol: int
+    number: int
+    """The same at every node."""
     straight: Way | None = None
     turned: Way | None = None
+
+
+class Family(msgspec.Struct, gc=False, frozen=True):
+    """Records of one kind at any node, turned round or not, with one set of TCP flags."""
+
+    code: Code
+    """Of one of the nodes."""
+    turned: bool
+    flags: int
 
 
 class Laned(msgspec.Struct, gc=False, frozen=True):
@@ -53,7 +64,7 @@ class Laned(msgspec.Struct, gc=False, frozen=True):
     refused: bool
 
 
-SLOW = Code(kind=None, protocol=-1)  # type: ignore[arg-type]
+SLOW = Code(kind=None, protocol=-1, number=-1)  # type: ignore[arg-type]
 """Of records that are read the slow way."""
 Codes = dict[tuple[Any, ...], Code]
 """Protocol and kind fields -> their code."""

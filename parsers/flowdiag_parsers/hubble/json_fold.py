@@ -19,15 +19,13 @@ from flowdiag_parsers.hubble.json_codes import BARE, NO_END, SLOW, Codes, Laned
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import SCALES, Memory
-from flowdiag_parsers.hubble.json_native import Found, groups_of, places_of
+from flowdiag_parsers.hubble.json_native import Found
 from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
 from flowdiag_parsers.hubble.json_teaching import Teaching
 
 __all__ = ["expect_lines", "fold_lines"]
 
 _RUN = 1 << 16
-_GROUP = 16
-"""Lines that are read together before others are looked at again."""
 _MAX_NAME = 1_024
 _Record = tuple[int, int, int, int, int, int, Laned]
 """Position among the lines, nanoseconds, source, destination, port, the other port (0 for none), what it is."""
@@ -117,19 +115,20 @@ class _Folding:
 
     def _scan_all(self, teaching: Teaching, data: bytes, *, bare: bool) -> None:
         found = teaching.scan(data, bare=bare)
-        self._take(teaching, found, data)
-        for left in groups_of(found.left, _GROUP):
-            # What was just learnt of others may be all that is to be known of these.
-            found = teaching.again(data, left, bare=bare)
-            self._take(teaching, found, data)
-            begins, ends, numbers = places_of(found.left)
-            if begins:
-                lines = Lines(data, begins, ends, numbers)
+        self._take(teaching, found, data, bare=bare)
+        # What was learnt since, of others, may be all that is to be known of those that were left.
+        for again in teaching.again(data, found.left, bare=bare):
+            self._take(teaching, again, data, bare=bare)
+            if again.left:
+                lines = Lines(data, *again.left_of())
                 self._read(lines.joined(), lines, bare=bare)
 
-    def _take(self, teaching: Teaching, found: Found, data: bytes) -> None:
+    def _take(self, teaching: Teaching, found: Found, data: bytes, *, bare: bool) -> None:
         """Count the lines that the scanner knows."""
-        if found.times or found.laned:
+        if found.is_empty:
+            return
+        self._first, self._last = min(self._first, found.first), max(self._last, found.last)
+        if found.times:
             waiting = self._sink.waiting
             waiting.srcs.frombytes(found.sources)
             waiting.dsts.frombytes(found.destinations)
@@ -137,13 +136,9 @@ class _Folding:
             waiting.kinds.frombytes(found.kinds)
             waiting.ats.frombytes(found.times)
             waiting.flags.frombytes(found.flags)
-            self._first, self._last = min(self._first, found.first), max(self._last, found.last)
             self._records += len(found.times) // 8
-            for name, ips, ttl, at in found.answers:
-                self._answer(name, ips, None if ttl < 0 else ttl, at)
         if found.laned:
             begins, ends, numbers, *said = found.laned_of()
-            self._records += len(begins)
             self._count(
                 [
                     (position, at, src, dst, port, other, teaching.laned[number])
@@ -151,6 +146,36 @@ class _Folding:
                 ],
                 Lines(data, begins, ends, numbers),
             )
+            self._records += len(begins)
+        if found.akin:
+            self._adopt(teaching, found, data, bare=bare)
+        for name, ips, ttl, at in found.answers:
+            self._answer(name, ips, None if ttl < 0 else ttl, at)
+
+    def _adopt(self, teaching: Teaching, found: Found, data: bytes, *, bare: bool) -> None:
+        """Count lines that are known but for their node, so that the scanner knows others like them."""
+        memory, sink, waiting = self._memory, self._sink, self._sink.waiting
+        begins, ends, numbers, *columns = found.akin_of()
+        laned: list[_Record] = []
+        for position, (src, dst, port, other, number, at, start, size) in enumerate(
+            zip(*columns, strict=True)
+        ):
+            family = teaching.families[number]
+            node = data[start : start + size].decode()
+            code = memory.code_at(node, family.code)
+            way = memory.way_of(code, node, sink, turned=family.turned)
+            kind = teaching.adopt(data, begins[position], ends[position], code, way, family.flags, bare=bare)
+            if kind is not None:
+                laned.append((position, at, src, dst, port, other, kind))
+                continue
+            waiting.srcs.append(src)
+            waiting.dsts.append(dst)
+            waiting.ports.append(port or -1)
+            waiting.kinds.append(way.number)
+            waiting.ats.append(at)
+            waiting.flags.append(family.flags)
+        self._count(laned, Lines(data, begins, ends, numbers))
+        self._records += len(begins)
 
     def _read(self, run: bytes, lines: Lines, *, bare: bool) -> None:
         """Count the records of some lines, which stand in `run` one behind the other."""

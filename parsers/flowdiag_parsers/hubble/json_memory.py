@@ -60,6 +60,7 @@ class Memory:
         "_kinds",
         "_known",
         "_minutes",
+        "_numbers",
         "_peers",
         "_served",
         "_ways",
@@ -88,7 +89,10 @@ class Memory:
         self._served: dict[tuple[int, str], int] = {}
         self._kinds: dict[tuple[Any, ...], Kind] = {}
         """By the keys of `codes`, for all nodes."""
-        self._known: dict[tuple[str, int, Kind], Code] = {}
+        self._numbers: dict[tuple[int, Kind], int] = {}
+        """By protocol and kind: `Code.number`."""
+        self._known: dict[tuple[str, int], Code] = {}
+        """By node and number."""
         self._minutes: dict[str, int] = {}
         self._code_count = 0
         """Of all nodes; asked for each block."""
@@ -201,12 +205,24 @@ class Memory:
                 return SLOW
             self._kinds[key] = kind
         # The same kind may be written in many ways: policies carry their revision.
-        own = (flow.node_name or "", protocol, kind)
+        number = self._numbers.setdefault((protocol, kind), len(self._numbers))
+        code = codes[key] = self.code_at(
+            flow.node_name or "", Code(kind=kind, protocol=protocol, number=number)
+        )
+        return code
+
+    def code_at(self, node: str, other: Code) -> Code:
+        """The code of the same kind at a node as the other is at some node."""
+        own = node, other.number
         code = self._known.get(own)
         if code is None:
-            code = self._known[own] = Code(kind=kind, protocol=protocol)
-        codes[key] = code
+            code = self._known[own] = Code(kind=other.kind, protocol=other.protocol, number=other.number)
         return code
+
+    def way_of(self, code: Code, node: str, sink: FlowSink, *, turned: bool) -> Way:
+        """How records of this code are counted, turned round or not."""
+        way = code.turned if turned else code.straight
+        return self.way(code, node, sink, turned=turned) if way is None else way
 
     def way(self, code: Code, node: str, sink: FlowSink, *, turned: bool) -> Way:
         """How records of this code are counted, kept in `code`."""

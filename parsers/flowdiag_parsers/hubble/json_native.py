@@ -6,7 +6,6 @@ Without it all lines are read in full.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from os import urandom
 from typing import NamedTuple, Protocol, cast
@@ -15,15 +14,17 @@ from msgspec import Raw
 
 from flowdiag.parserkit import native, port_kind
 
-__all__ = ["Found", "Scanner", "groups_of", "new_scanner", "places_of"]
+__all__ = ["ROW_BYTES", "Found", "Scanner", "new_scanner"]
 
 
 Answer = tuple[str, tuple[str, ...], int, int]
 """Of DNS: name, addresses, seconds that it is good for or -1, nanoseconds."""
 Rows = list[list[int]]
 """Numbers of lines by column."""
-_PLACE, _LANED, _NUMBER = 3, 9, 8
-_Told = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, list[Answer]]
+_PLACE, _LANED, _AKIN = 3, 9, 11
+ROW_BYTES = _PLACE * 8
+"""Of `Found.left`."""
+_Told = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, list[Answer]]
 
 
 class Found(NamedTuple):
@@ -38,16 +39,31 @@ class Found(NamedTuple):
     flags: bytes
     laned: bytes
     """Rows of what goes to lanes one by one; `laned_of`."""
+    akin: bytes
+    """Rows of what is known but for its node; `akin_of`."""
     first: int
     """Nanoseconds; of everything taken, as is the last."""
     last: int
     left: bytes
-    """Rows of what is to be read in full; `places_of`."""
+    """Rows of what is to be read in full; `left_of`."""
     answers: list[Answer]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was taken."""
+        return not (self.times or self.laned or self.akin)
+
+    def left_of(self) -> Rows:
+        """Where each line that is left begins and ends, and which it is of its block, from 0 on."""
+        return _by_column(self.left, _PLACE)
+
     def laned_of(self) -> Rows:
-        """As `places_of`, and source, destination, port, the other port (0 for none), `Memory.laned`'s number, time."""
+        """As `left_of`, and source, destination, port, the other port (0 for none), a number of `Teaching.laned`, time."""
         return _by_column(self.laned, _LANED)
+
+    def akin_of(self) -> Rows:
+        """As `laned_of`, with a number of `Teaching.families`, and where the node's name begins and its size."""
+        return _by_column(self.akin, _AKIN)
 
 
 class Scanner(Protocol):
@@ -60,8 +76,8 @@ class Scanner(Protocol):
     def scan(self, data: bytes, bare: bool, /) -> _Told:
         """What `Found` has, in its order."""
 
-    def again(self, data: bytes, places: memoryview, bare: bool, /) -> _Told:
-        """The same of some lines that were left."""
+    def again(self, data: bytes, places: bytes, at: int, bare: bool, /) -> tuple[int, _Told]:
+        """The same of some lines that were left, up to the first that is left again; and how many these are."""
 
     def begin(self, data: bytes, bare: bool, /) -> bool:
         """Scan in a thread; whether there is one."""
@@ -86,27 +102,19 @@ class Scanner(Protocol):
         flags: int,
         source_service: int,
         destination_service: int,
+        family: int,
         /,
     ) -> int:
         """Remember what a line came to, if its ends were met."""
+
+    def adopt(self, data: bytes, begin: int, end: int, bare: bool, kind: int, /) -> None:
+        """Remember what a line came to that was known of other nodes."""
 
     def serve(self, number: int, service: int, result: int, /) -> None:
         """Remember an end with its service."""
 
 
-def groups_of(left: bytes, size: int) -> Iterator[memoryview]:
-    """Rows of lines that are left, some at a time."""
-    rows, step = memoryview(left), size * _PLACE * _NUMBER
-    for start in range(0, len(left), step):
-        yield rows[start : start + step]
-
-
-def places_of(left: bytes | memoryview) -> Rows:
-    """Where each line that is left begins and ends, and which it is of its block, from 0 on."""
-    return _by_column(left, _PLACE)
-
-
-def _by_column(rows: bytes | memoryview, width: int) -> Rows:
+def _by_column(rows: bytes, width: int) -> Rows:
     numbers = memoryview(rows).cast("q").tolist()
     return [numbers[place::width] for place in range(width)]
 

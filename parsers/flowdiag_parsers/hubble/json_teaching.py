@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
-from flowdiag_parsers.hubble.json_codes import BARE, Code, Laned, Way
+from flowdiag_parsers.hubble.json_codes import BARE, Code, Family, Laned, Way
 from flowdiag_parsers.hubble.json_hot import Flow
 from flowdiag_parsers.hubble.json_kinds import REFUSED
-from flowdiag_parsers.hubble.json_native import Found, Scanner
+from flowdiag_parsers.hubble.json_native import ROW_BYTES, Found, Scanner
 
 if TYPE_CHECKING:
     from flowdiag_parsers.hubble.json_memory import Memory
@@ -29,11 +30,14 @@ class Teaching:
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
         self._numbers: dict[tuple[int, int], int] = {}
+        self._family_numbers: dict[tuple[int, bool, int], int] = {}
         self._services: dict[str | None, int] = {None: -1}
         self._untaught = 0
         self._ahead: deque[bytes] = deque()
         self.laned: list[Laned] = []
         """By number: records that go to lanes."""
+        self.families: list[Family] = []
+        """By number: records that are alike but for their node."""
 
     @property
     def is_full(self) -> bool:
@@ -63,12 +67,19 @@ class Teaching:
                 return self._taken(Found(*found))
         return self._taken(Found(*self._scanner.scan(data, bare)))
 
-    def again(self, data: bytes, places: memoryview, *, bare: bool) -> Found:
-        """Take those that are known by now of some lines that were left."""
-        return self._taken(Found(*self._scanner.again(data, places, bare)))
+    def again(self, data: bytes, left: bytes, *, bare: bool) -> Iterator[Found]:
+        """Take those that are known by now of some lines that were left.
+
+        Each time one is left again, so that what it teaches serves the next ones.
+        """
+        at, size = 0, len(left) // ROW_BYTES
+        while at < size:
+            seen, told = self._scanner.again(data, left, at, bare)
+            at += seen
+            yield self._taken(Found(*told))
 
     def _taken(self, found: Found) -> Found:
-        if found.times or found.laned:
+        if not found.is_empty:
             self._untaught = 0
         return found
 
@@ -124,6 +135,7 @@ class Teaching:
             turned,
             flags,
             *services,
+            self._family_number(code, flags, turned=turned),
         )
         unmet = self._scanner.learn(*arguments)
         if unmet > 0:
@@ -134,6 +146,17 @@ class Teaching:
             unmet = self._scanner.learn(*arguments)
         if unmet:
             self._untaught += 1
+
+    def adopt(
+        self, data: bytes, begin: int, end: int, code: Code, way: Way, flags: int, *, bare: bool
+    ) -> Laned | None:
+        """Have the scanner take lines like this one, which it had seen at other nodes only; what it is if it goes to a lane."""
+        if way.number >= 0:
+            self._scanner.adopt(data, begin, end, bare, way.number)
+            return None
+        number = self._laned_number(code, way, flags)
+        self._scanner.adopt(data, begin, end, bare, ~number)
+        return self.laned[number]
 
     def _meet(self, memory: Memory, address: str, raw: Raw, end: int) -> None:
         self._scanner.meet(address, memory.form_of(address, raw), _number(end), end < 0)
@@ -157,6 +180,13 @@ class Teaching:
         if number == len(self.laned):
             refused = code.kind.verdict_raw in REFUSED
             self.laned.append(Laned(code=code, way=way, flags=flags, refused=refused))
+        return number
+
+    def _family_number(self, code: Code, flags: int, *, turned: bool) -> int:
+        key = code.number, turned, flags
+        number = self._family_numbers.setdefault(key, len(self.families))
+        if number == len(self.families):
+            self.families.append(Family(code=code, turned=turned, flags=flags))
         return number
 
 
