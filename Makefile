@@ -52,6 +52,7 @@ native: $(NATIVE)
 # Hubble exports are read in about half the time with it.  Without a C compiler or Python's headers all works, slower;
 # it is tried again the next time, and an older one does not stay.
 $(NATIVE): $(STAMP) $(wildcard parsers/native/*.[ch]) parsers/native/setup.py parsers/native/pyproject.toml
+	@rm -rf parsers/native/build
 	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps ./parsers/native \
 		>$(VENV)/native.log 2>&1; then touch $(NATIVE); else \
 		$(BIN)/python -m pip uninstall --quiet --yes flowdiag-native >>$(VENV)/native.log 2>&1; \

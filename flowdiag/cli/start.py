@@ -25,6 +25,9 @@ def main() -> None:
     """Run the command line."""
     for number in (SIGINT, SIGTERM):
         signal(number, _leave)
+    # numpy's library for matrices, of which there are none here, begins with a thread a core that waits for work by
+    # spinning: a tenth of a second of another core, which workers and their thread have use for.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from flowdiag.cli.main import main as run
     from flowdiag.model.ending import ends_with_its_command, leave
 

@@ -1,4 +1,6 @@
-"""How to compile it: eight files, Python's stable interface of 3.11, no other library."""
+"""How to compile it: Python's stable interface of 3.11, no other library."""
+
+import os
 
 from setuptools import Extension, setup
 
@@ -8,19 +10,30 @@ setup(
     ext_modules=[
         Extension(
             "flowdiag_native",
-            ["scanner.c", "counted.c", "ahead.c", "known.c", "walk.c", "requests.c", "search.c", "marks.c"],
+            [
+                "scanner.c",
+                "counted.c",
+                "ahead.c",
+                "known.c",
+                "walk.c",
+                "requests.c",
+                "search.c",
+                "marks.c",
+            ],
             depends=[
-                "known.h",
-                "walk.h",
+                "ahead.h",
+                "counted.h",
                 "cursor.h",
-                "search.h",
+                "guard.h",
+                "known.h",
                 "marks.h",
                 "rows.h",
-                "counted.h",
-                "ahead.h",
-                "guard.h",
+                "search.h",
+                "walk.h",
             ],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            # Short names are nobody else's, whatever else the process has loaded.
+            extra_compile_args=["-fvisibility=hidden"] if os.name == "posix" else [],
             py_limited_api=True,
         )
     ],
