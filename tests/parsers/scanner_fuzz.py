@@ -80,7 +80,8 @@ def flows(chance: random.Random):
             ),
             "source": chance.choice(ENDS),
             "destination": chance.choice(ENDS),
-            "node_name": "c/n1",
+            "node_name": chance.choice(["c/n1", "c/n2"]),
+            **chance.choice([{}, {"node_labels": ["os=linux", "zone=a"]}]),
             "is_reply": chance.choice([True, False]),
             **chance.choice([{}, *L7]),
             "Summary": 'a "quoted" \\ word',
@@ -88,17 +89,23 @@ def flows(chance: random.Random):
 
 
 def written(flow, *, bare):
-    record = flow if bare else {"flow": flow, "node_name": "c/n1", "time": flow["time"]}
+    record = flow if bare else {"flow": flow, "node_name": flow["node_name"], "time": flow["time"]}
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
-def taken_apart(line, answers, *, bare):
+def taken_apart(line, answers, *, bare, akin=False):
     """The rest of a line, and its ends with their addresses, each of which is known by itself; no JSON fails.
 
-    What DNS answered is added to `answers`.
+    What DNS answered is added to `answers`.  `akin` lines are the same at any node.
     """
     rest = json.loads(line)
     flow = rest if bare else rest["flow"]
+    if akin:
+        assert flow["node_name"]
+        assert flow.get("node_labels", [""])
+        for one, field in ((flow, "node_name"), (flow, "node_labels"), (rest, "node_name")):
+            if field in one:
+                one[field] = None
     if not bare and "time" in rest:
         assert rest.pop("time") == flow["time"]
     for field in ("time", "uuid", "ethernet"):
@@ -177,6 +184,19 @@ def places(data):
     return rows.tobytes()
 
 
+def one_by_one(scanner, data, left, bare):
+    """What `again` says of lines, one left at a time, without the first and last time."""
+    columns, at, size = [b""] * 9 + [[]], 0, len(left) // 24
+    while at < size:
+        seen, found = scanner.again(data, left, at, bare)
+        assert seen > 0
+        at += seen
+        assert len(found[10]) <= 24
+        assert at == size or len(found[10]) == 24
+        columns = [before + more for before, more in zip(columns, (*found[:8], *found[10:]), strict=True)]
+    return columns
+
+
 def together(seed, wanted):
     """A thread scans while ends, lines and services are taught: it takes some of those, and no others."""
     scanner = flowdiag_native.Scanner(bytes(65_536), seed)
@@ -196,24 +216,27 @@ def together(seed, wanted):
         high, low = divmod(number, 256)
         scanner.meet(f"10.0.{high}.{low}", ends[number], number + 1, False)
         scanner.serve(number + 1, 0, number + 2)
-        assert scanner.learn(line, True, at, ends[number], b"{}", 0, 0, number % 50, False, 0, 0, -1) == 0
+        assert scanner.learn(line, True, at, ends[number], b"{}", 0, 0, number % 50, False, 0, 0, -1, 0) == 0
         if len(known_at_first) == 3:
             found = scanner.finish()
             sources = [source - 2 for source in memoryview(found[0]).cast("i")]
-            left = memoryview(found[9]).cast("q").tolist()[2::3]
-            assert sorted(sources + left) == [*range(wanted)]
+            akin, left = (memoryview(found[place]).cast("q").tolist() for place in (7, 10))
+            # The first of a node are known of others.
+            sources += [source - 2 for source in akin[3::11]]
+            assert sorted(sources + left[2::3]) == [*range(wanted)]
             assert {*range(known_at_first.popleft())} <= {*sources} <= {*range(number + 1)}
-            assert memoryview(found[3]).cast("i").tolist() == [source % 50 for source in sources]
+            numbers = [source - 2 for source in memoryview(found[0]).cast("i")]
+            assert memoryview(found[3]).cast("i").tolist() == [number % 50 for number in numbers]
     # The last ones are let go with the scanner, at work or not.
 
 
 def main(seed, wanted):
     chance = random.Random(seed)  # noqa: S311 - bytes to change, not secrets
-    taken = 0
+    taken = adopted = 0
     for bare in (False, True):
         scanner = flowdiag_native.Scanner(bytes(65_536), seed)
         lines = [written(flow, bare=bare) for flow in flows(chance)]
-        known = set()
+        known, families = set(), set()
         for line in lines:
             flow = json.loads(line) if bare else json.loads(line)["flow"]
             ports = flow["l4"].get("TCP") or flow["l4"].get("UDP") or {}
@@ -223,11 +246,12 @@ def main(seed, wanted):
             at = 1775037600 * 10**9 + int(flow["time"][17:19]) * 10**9 + 123456789
             arguments = [line, bare, at, *ends, ports.get("source_port", 0), ports.get("destination_port", 0)]
             kind = -3 if flow["verdict"] == "DROPPED" else 3
-            arguments += [kind, flow["is_reply"], 2, -1, -1]
+            arguments += [kind, flow["is_reply"], 2, -1, -1, 7]
             for number, end in enumerate(("source", "destination")):
                 scanner.meet(flow["IP"][end], ends[number], number, False)
             if scanner.learn(*arguments) == 0:
                 known |= taken_apart(line, [], bare=bare)
+                families |= taken_apart(line, [], bare=bare, akin=True)
             # What is said of a line that it does not say is not learnt.
             for behind in (b" \n", b"{}\n", b"\r\n" + line, line):
                 assert scanner.learn(line[:-1] + behind, *arguments[1:]) == -1
@@ -243,28 +267,48 @@ def main(seed, wanted):
             columns = scanner.scan(data, bare)
             assert not scanner.begin(data, bare) or scanner.finish() == columns
             assert scanner.finish() is None
-            assert scanner.again(data, columns[9], bare)[9] == columns[9]
-            assert scanner.again(data, places(data), bare) == columns
-            left = set(memoryview(columns[9]).cast("q").tolist()[2::3])
-            laned = memoryview(columns[6]).cast("q").tolist()
+            assert one_by_one(scanner, data, columns[10], bare) == [b""] * 8 + [columns[10], []]
+            assert one_by_one(scanner, data, places(data), bare) == [*columns[:8], *columns[10:]]
+            left = set(memoryview(columns[10]).cast("q").tolist()[2::3])
+            laned, akin = (memoryview(columns[place]).cast("q").tolist() for place in (6, 7))
             rows = data.split(b"\n")
             count = len(rows) - (rows[-1] == b"")
-            assert len(left) + len(columns[4]) // 8 + len(laned) // 9 == count
+            assert len(left) + len(columns[4]) // 8 + len(laned) // 9 + len(akin) // 11 == count
             assert set(memoryview(columns[3]).cast("i")) <= {3}
             for begin, end, number, *said in zip(*(laned[place::9] for place in range(9)), strict=True):
                 assert data[begin:end] == rows[number]
                 assert b'"verdict":"DROPPED"' in rows[number]
                 assert number not in left
                 assert said[4] == 2  # what it was taught as, counted from -1 downwards
+            of_families = set()
+            for begin, end, number, *said in zip(*(akin[place::11] for place in range(11)), strict=True):
+                assert data[begin:end] == rows[number]
+                assert number not in left
+                assert said[4] == 7
+                of_families.add(number)
+                node = data[said[6] : said[6] + said[7]].decode()
+                flow = json.loads(rows[number]) if bare else json.loads(rows[number])["flow"]
+                assert flow["node_name"] == node
             answers = []
             for number, row in enumerate(rows[:count]):
-                if number not in left:
+                if number in of_families:
+                    assert taken_apart(row, answers, bare=bare, akin=True) <= families, row
+                    assert not taken_apart(row, [], bare=bare) <= known
+                elif number not in left:
                     assert taken_apart(row, answers, bare=bare) <= known, row
                     taken += 1
-            assert [answer[:3] for answer in columns[10]] == [one for one in answers if one[0]]
+            assert [answer[:3] for answer in columns[11]] == [one for one in answers if one[0]]
+            if akin:
+                # It is counted as what it is from then on.
+                row = rows[akin[2]]
+                kind = -3 if b'"verdict":"DROPPED"' in row else 3
+                scanner.adopt(data, akin[0], akin[1], bare, kind)
+                known |= taken_apart(row, [], bare=bare)
+                adopted += 1
             scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
     search(chance, wanted // 20)
     together(seed, min(wanted // 10, 2_000))
+    assert adopted
     print(taken)  # noqa: T201
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from flowdiag.parserkit import Block, ParseContext, parse_rfc3339
 from flowdiag.tally import Tally
-from flowdiag_parsers.hubble import json_memory, json_teaching
+from flowdiag_parsers.hubble import json_fold, json_memory, json_teaching
 from flowdiag_parsers.hubble.json_native import Found, new_scanner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -62,6 +62,7 @@ def folded(blocks, ahead=0):
             found = memory.teaching.scan(data, bare=data.find(b'"flow"', 0, 4096) < 0)
             laned = found.laned_of()
             taken += len(found.times) // 8 + len(laned[0])
+            assert not found.akin
             numbers = [
                 number
                 for column in (found.sources, found.destinations)
@@ -415,7 +416,7 @@ def taught():
     known = flow()
     ends = [json.dumps(known[end], separators=(",", ":")).encode() for end in ("source", "destination")]
     line = written(known)
-    arguments = (line, False, parse_rfc3339(known["time"]), *ends, 40_000, 8080, 0, False, 2, -1, -1)
+    arguments = (line, False, parse_rfc3339(known["time"]), *ends, 40_000, 8080, 0, False, 2, -1, -1, 0)
     assert scanner.learn(*arguments) == 3
     scanner.meet("10.0.0.2", ends[1], 2, False)
     assert scanner.learn(*arguments) == 1
@@ -449,7 +450,7 @@ def test_rests_of_one_hash_are_told_apart():
 
     def taught(one, kind):
         at = parse_rfc3339(known["time"])
-        return scanner.learn(one, False, at, *ends, 40_000, 8080, kind, False, 2, -1, -1)
+        return scanner.learn(one, False, at, *ends, 40_000, 8080, kind, False, 2, -1, -1, 0)
 
     def kinds():
         return memoryview(Found(*scanner.scan(both, False)).kinds).cast("i").tolist()
@@ -521,6 +522,62 @@ def test_what_is_taken_is_json_like_a_taught_line():
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 1000
+
+
+def test_lines_of_other_nodes_are_not_read_in_full(monkeypatch):
+    """What is known of one node is known of all: allowed, refused, replies, with labels of nodes; once each it is adopted."""
+    read: list[int] = []
+    decoded = json_fold._flows
+    monkeypatch.setattr(
+        json_fold, "_flows", lambda run, **how: read.append(run.count(b"\n")) or decoded(run, **how)
+    )
+    kinds = [
+        {},
+        {"verdict": "DROPPED", "drop_reason_desc": "POLICY_DENIED", "drop_reason": 133, "Summary": "x"},
+        {"is_reply": True, "node_labels": ["os=linux"]},
+        {"destination_service": {"name": "s", "namespace": "b"}},
+    ]
+    blocks = [
+        b"".join(written(flow(node_name=f"c/n{node}", **kind)) for kind in kinds for node in nodes)
+        for nodes in ([1], [2, 3], [2, 3], range(1, 9))
+    ]
+
+    assert compared(blocks[0]) == 4
+    assert sum(read) == 3 * 4
+    read.clear()
+    assert compared(*blocks) == 4 + 8 + 8 + 32
+    # Each of three foldings reads the first block's.
+    assert sum(read) == 3 * 4
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"node_name": "c/\u00e9"},
+        {"node_name": 'c/"n2'},
+        {"node_name": "n" * 513},
+        {"node_labels": ["b\\", "c"]},
+        {"node_labels": []},
+        {"node_labels": "text"},
+        {"node_labels": [1]},
+    ],
+)
+def test_nodes_of_other_forms_are_read_in_full(node):
+    """A name or labels with escapes, none, over all bounds: counted as parsing counts them."""
+    odd = flow(node_name="c/n1", node_labels=["a"]) | node
+    usual = flow(node_name="c/n2", node_labels=["a"])
+    compared(written(usual), written(odd), written(odd) + written(usual))
+
+
+def test_two_names_of_a_node_are_read_in_full():
+    """The last one counts, in the flow and in its wrapper."""
+    line = written(flow())
+    twice = line.replace(b'"node_name":"c/n1"', b'"node_name":"c/n2","node_name":"c/n3"')
+    assert twice.count(b"node_name") == 4
+    inner = line.replace(b'"node_name":"c/n1"', b'"node_name":"c/n2","node_name":"c/n3"', 1)
+    outer = line.replace(b'},"node_name":"c/n1"', b'},"node_name":"c/n8"')
+    none = line.replace(b'"node_name":"c/n1",', b"", 1)
+    compared(line, twice, inner, outer, none, twice + inner + outer + none + line)
 
 
 @pytest.mark.parametrize(
