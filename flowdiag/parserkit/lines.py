@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, overload
 
 from flowdiag.parserkit.block import Block
 from flowdiag.parserkit.native import native
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["MAX_LINE_BYTES", "LinesOf", "count_lines", "cut_lines", "decode", "iter_lines"]
 
@@ -19,7 +20,6 @@ MAX_LINE_BYTES = 1 << 20
 _NEWLINE = ord("\n")
 _FEW = 64
 """Lines that are asked for one by one; past it all are made."""
-_FIRST, _NONE = np.zeros(1, np.int64), np.empty(0, np.int64)
 
 
 def cut_lines(data: bytes) -> list[bytes]:
@@ -66,8 +66,7 @@ class LinesOf(Sequence[bytes]):
         last = self._size - len(self._back)
         if min(places) >= last:
             return [self._back[place - last].removesuffix(b"\r") for place in places]
-        wanted = np.array(places, np.int64)
-        spans = zip(*(edges[wanted].tolist() for edges in self._edges), strict=True)
+        spans = zip(*(edges[list(places)].tolist() for edges in self._edges), strict=True)
         return [self._data[begin:end].removesuffix(b"\r") for begin, end in spans]
 
     @cached_property
@@ -86,8 +85,11 @@ class LinesOf(Sequence[bytes]):
     @cached_property
     def _edges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where lines begin, and where they end."""
-        ends = np.flatnonzero(np.frombuffer(self._data, np.uint8) == _NEWLINE) if self._data else _NONE
-        begins = np.concatenate((_FIRST, ends + 1))
+        # Loaded with the tally, which whoever looks at inputs only does without.
+        import numpy as np
+
+        ends = np.flatnonzero(np.frombuffer(self._data, np.uint8) == _NEWLINE)
+        begins = np.append(0, ends + 1)
         return (
             (begins[:-1], ends)
             if begins[-1] == len(self._data)
