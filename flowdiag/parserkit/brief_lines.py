@@ -87,16 +87,19 @@ def count_briefly(
                 if waiting < 0:
                     waiting = place
                 continue
-            how = reading.known(place, record) if sure and left else None
-            if how is None:
-                if waiting >= 0:
-                    reading.read(waiting, place)
-                    waiting = -1
+            if waiting >= 0:
+                reading.read(waiting, place)
+                waiting = -1
+            if not (sure and left):
                 others.append(place)
                 reading.amend(place, record)
                 continue
+            how = reading.known(place, record)
+            if how is None:
+                others.append(place)
+                continue
             known[kind] = how
-        if waiting >= 0:
+        elif waiting >= 0:
             reading.read(waiting, place)
             waiting = -1
         told.append(how)

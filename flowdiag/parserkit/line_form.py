@@ -70,10 +70,10 @@ class Reading(Protocol):
     block: Block
 
     def known(self, place: int, record: Record) -> Counted | None:
-        """How a record of the line with this index is counted, if one like it was read before.
+        """How a record of the line with this index is counted; ``None`` where it has been seen to.
 
-        It is good for as long as what is put into `FlowSink.memo`.  Of the ports just one is to be of those that clients
-        get: the other one is the server's.
+        The first of its kind is read for that.  It is good for as long as what is put into `FlowSink.memo`, and tells how
+        all are counted of which the same port is one of those that clients get, and the other one is not, and the same.
         """
         ...
 

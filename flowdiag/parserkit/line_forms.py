@@ -289,19 +289,34 @@ class _Folding:
 
     def known(self, place: int, record: Record) -> Counted | None:
         """See `Reading.known`."""
-        second, _, head, more, left, middle, right, what, verdict, words, rest, _ = record
+        second, fraction, head, more, left, middle, right, what, verdict, words, rest, _ = record
         columns = self.block.envelope
         node = (columns.node[place] if columns is not None and columns.node else None) or self.context.node
         by_left = len(left) == 5 and CLIENTS <= left <= LAST_PORT
         if by_left is (len(right) == 5 and CLIENTS <= right <= LAST_PORT):
+            self.out.append((place, record))
             return None
         bits, handshake = self.flags(words) if words else (0, b"0")
-        marks = _MARKS[_rank_of(second) if second else self.rank_at(place)]
-        server = right if by_left else left
-        number = self.memory.lanes.get((node, self.form.scope), {}).get(
-            _BETWEEN.join((head, more, middle, what, verdict, rest, server, handshake, marks[by_left]))
-        )
+        rank = _rank_of(second) if second else self.rank_at(place)
+        parts = (head, more, middle, what, verdict, rest, handshake)
+        key = _BETWEEN.join((*parts[:-1], right if by_left else left, handshake, _MARKS[rank][by_left]))
+        number = self.memory.lanes.get((node, self.form.scope), {}).get(key)
+        if number is None:
+            at = self.times_at(place)
+            if second:
+                at = self.moment(second) + fractions[fraction]
+            number = self.meet(place, place + 1, node, parts, (left, right), rank, bits, at, record)
+            if number is not None and self.by_left is not by_left:
+                # The server's port is one that clients get: not to be told by the ports alone.
+                self.out.append((place, record))
+                return None
         return None if number is None else Counted(number, bits)
+
+    def times_at(self, place: int) -> int:
+        """The time that is around a line."""
+        columns = self.block.envelope
+        at = columns.at[place] if columns is not None and columns.at else None
+        return _NO_TIME if at is None else at
 
     def count_briefly(self, brief: Brief, data: bytes) -> bool:
         """Count what is known by a few pieces of a line, and give the rest; whether anything was done."""

@@ -220,9 +220,13 @@ class Joining:
             if how is None or at < 0:
                 said = join((pods, src, dst, protocol))
                 one = (second, fraction, words, said, sport, b"", dport, b"", b"", b"", b"", b"")
-                met = reading.known(verdict, one) if sure and at >= 0 else None
-                if met is None or met.number < PLAIN:
+                if not sure or at < 0:
                     reading.amend(verdict, one)
+                    continue
+                met = reading.known(verdict, one)
+                if met is None or met.number < PLAIN:
+                    if met is not None:
+                        reading.amend(verdict, one)
                     continue
                 how = known[kind] = met.number
             if how < 0:

@@ -125,10 +125,12 @@ class Taking:
             pair = pairs.get(kind) if sure else None
             if pair is None or at < 0:
                 one, other = _records(record)
-                pair = _known(start, one, other, reading) if sure and at >= 0 else None
-                if pair is None:
+                if not sure or at < 0:
                     reading.amend(start, one)
                     reading.amend(start + 1, other)
+                    continue
+                pair = _known(start, one, other, reading)
+                if pair is None:
                     continue
                 if not mixed:
                     pairs[kind] = pair
@@ -190,7 +192,12 @@ def _records(record: Record) -> tuple[Record, Record]:
 
 
 def _known(place: int, one: Record, other: Record, reading: Reading) -> _Pair | None:
+    """How a pair is counted; ``None`` where its lines have been seen to."""
     first, then = reading.known(place, one), reading.known(place + 1, other)
-    if first is None or then is None or not (PLAIN < first.number < 0 and PLAIN < then.number < 0):
-        return None
-    return ~first.number, ~then.number, first.flags
+    if first is not None and then is not None and PLAIN < first.number < 0 and PLAIN < then.number < 0:
+        return ~first.number, ~then.number, first.flags
+    if first is not None:
+        reading.amend(place, one)
+    if then is not None:
+        reading.amend(place + 1, other)
+    return None
