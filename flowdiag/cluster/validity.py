@@ -35,9 +35,25 @@ def policy_problems(group: str, kind: str, spec: Any) -> tuple[str, ...]:
 
 
 def _all(group: str, kind: str, spec: dict[str, Any]) -> Iterator[str]:
-    yield from _selectors(spec, "", 0)
+    if _may_err(spec):
+        yield from _selectors(spec, "", 0)
     if kind == "NetworkPolicy" and group == "networking.k8s.io":
         yield from _network_policy(spec)
+
+
+def _may_err(spec: dict[str, Any]) -> bool:
+    """Whether `_selectors` has anything to look at: most selectors are plain labels, and to write all their paths takes long."""
+    left: list[Any] = [spec]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            labels = value.get("matchLabels")
+            if "matchExpressions" in value or (labels is not None and not isinstance(labels, dict)):
+                return True
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return False
 
 
 def _selectors(value: Any, path: str, depth: int) -> Iterator[str]:

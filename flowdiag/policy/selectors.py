@@ -8,6 +8,7 @@ Source: Kubernetes API reference, LabelSelector (meta/v1): requirements are AND-
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -120,6 +121,10 @@ def read_selector(raw: Any) -> LabelSelector:
         return LabelSelector(())
     if not isinstance(raw, dict):
         raise SelectorError("a selector is not an object")
+    if len(raw) == 1 and isinstance(raw.get("matchLabels"), dict) and len(raw["matchLabels"]) == 1:
+        ((label, wanted),) = raw["matchLabels"].items()
+        if isinstance(label, str) and isinstance(wanted, str):
+            return _of_one_label(label, wanted)
     if not raw.keys() <= _FIELDS:
         strange = min(str(key) for key in raw if key not in _FIELDS)
         raise SelectorError(f"selector field {strange} is not known")
@@ -137,6 +142,12 @@ def read_selector(raw: Any) -> LabelSelector:
     found.extend(_expression(each) for each in expressions)
     # Most name one label.
     return LabelSelector(tuple(dict.fromkeys(sorted(found, key=_sort_key)) if len(found) > 1 else found))
+
+
+@lru_cache(maxsize=4096)
+def _of_one_label(key: str, value: str) -> LabelSelector:
+    """As most selectors are: a cluster's policies name the same namespaces and workloads again and again."""
+    return LabelSelector((Requirement(key, "In", (value,)),))
 
 
 def _expression(raw: Any) -> Requirement:

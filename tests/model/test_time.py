@@ -17,6 +17,16 @@ def test_text_and_back(at):
     assert at == parse_rfc3339(rfc3339(at))
 
 
+@given(INSTANTS.map(lambda at: at // NS * NS), st.booleans())
+def test_a_stamp_of_whole_seconds_is_the_same_whenever_it_is_read(at, after_a_fraction):
+    """The part up to the seconds is remembered, of stamps with and without a fraction."""
+    text = rfc3339(at)
+    if after_a_fraction:
+        parse_rfc3339(f"{text[:19]}.5Z")
+
+    assert [parse_rfc3339(f"{text[:19]}Z") for _ in range(2)] == [at, at]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
