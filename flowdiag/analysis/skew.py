@@ -28,13 +28,19 @@ _AGREEING = 0.75
 
 def clock_skew(flows: Iterable[Flow]) -> tuple[ClockSkew, ...]:
     """Offsets between pairs of nodes, largest first; only where at least three connections agree."""
-    sides: dict[tuple[object, ...], dict[str, Flow]] = defaultdict(dict)
+    seen: dict[tuple[object, ...], Flow] = {}
+    sides: dict[tuple[object, ...], dict[str, Flow]] = {}
     for flow in flows:
         distinct = flow.distinct
         if distinct.node is None or distinct.turned or distinct.first is None or distinct.last is None:
             continue
         key = (distinct.src.ip, distinct.dst.ip, distinct.protocol, distinct.port, distinct.source_ports)
-        sides[key].setdefault(distinct.node, flow)
+        # Most were seen on one node alone.
+        known = seen.setdefault(key, flow)
+        if key in sides:
+            sides[key].setdefault(distinct.node, flow)
+        elif known.distinct.node is not None and known.distinct.node != distinct.node:
+            sides[key] = {known.distinct.node: known, distinct.node: flow}
     offsets: dict[tuple[str, str], list[float]] = defaultdict(list)
     connections: dict[tuple[str, str], int] = defaultdict(int)
     for by_node in sides.values():

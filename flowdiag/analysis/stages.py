@@ -117,6 +117,7 @@ def examined(
         allowed_read=not evidence.only_denied,
         before=old_policies((seen.input, seen.event) for seen in tally.changes),
         nodes=view.nodes,
+        index=resolver.index,
     )
     tell(f"explaining {plural(len(flows.refused), 'refused flow')}")
     attributed = attribute(

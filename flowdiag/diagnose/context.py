@@ -129,6 +129,7 @@ class Context:
         allowed_read: false where allowed traffic was left unread.
         before: policies as they were before a change, latest change first.
         nodes: nodes that have written any of the records, as these name them.
+        index: tables over `snapshot`, where the caller has them.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class Context:
         allowed_read: bool = True,
         before: Iterable[OldPolicy] = (),
         nodes: Iterable[str] = (),
+        index: SnapshotIndex | None = None,
     ) -> None:
         self.snapshot = snapshot if snapshot is not None else Snapshot()
         self.has_snapshot = snapshot is not None
@@ -151,7 +153,7 @@ class Context:
         self.allowed_read = allowed_read
         self.before: tuple[OldPolicy, ...] = tuple(before)
         self.recording: frozenset[str] = frozenset(node.rpartition("/")[2] for node in nodes)
-        self.index = SnapshotIndex(self.snapshot)
+        self.index = index if index is not None else SnapshotIndex(self.snapshot)
         self.gaps: tuple[SeenGap, ...] = tuple(gaps)
         self.texts: dict[object, Any] = {}
         """What rules of policies read, by policy and path, once asked (`flowdiag.diagnose.spec`); and what else
