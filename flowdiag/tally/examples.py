@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
+from importlib import import_module
+from typing import Any
 
 from flowdiag.model.tally import Example
 
@@ -17,6 +19,17 @@ _ON_A_SHELF = 32
 """Texts packed together; as long as one of them is wanted all are kept."""
 _LEVEL = 1
 """Of zlib: more takes twice the time for a tenth of the bytes."""
+
+
+def _packer() -> Any:
+    """What packs: isal does it in a fifth of zlib's time, and a little smaller; each reads what the other packed."""
+    try:
+        return import_module("isal.isal_zlib")
+    except ImportError:
+        return zlib
+
+
+_PACKER = _packer()
 
 
 class Shelf:
@@ -43,7 +56,7 @@ class Shelf:
         if self._packed is None:
             # Text of a stranger's parser may hold what is no character.
             encoded = [text.encode("utf-8", "surrogatepass") for text in self._open]
-            self._packed = zlib.compress(b"".join(encoded), _LEVEL)
+            self._packed = _PACKER.compress(b"".join(encoded), _LEVEL)
             self._sizes = tuple(map(len, encoded))
             self._open = []
         return self._packed, self._sizes
@@ -59,7 +72,8 @@ class Shelf:
 @lru_cache(maxsize=64)
 def _unpacked(shelf: Shelf) -> bytes:
     """All of a shelf: a report shows records of some dozen shelves, one here and one there."""
-    return zlib.decompress(shelf.packed()[0])
+    unpacked: bytes = _PACKER.decompress(shelf.packed()[0])
+    return unpacked
 
 
 class Text:

@@ -66,6 +66,8 @@ class Tally:
         self._changes: Kept[ChangeEvent] = Kept(self.limits.changes)
         self._gaps: Kept[GapEvent] = Kept(self.limits.gaps)
         self._warnings: Kept[ParseWarning] = Kept(self.limits.warnings)
+        self.pending = PENDING
+        """Records that may wait before they are sorted in, which changes nothing but time and memory."""
         self._memos: dict[str, dict[str, dict[Any, Any]]] = {}
         self._overflow: Overflow | None = None
         self._look_at = _ROOM
@@ -259,7 +261,7 @@ class Tally:
     # -- bounds ------------------------------------------------------------------------------------
 
     def _bound(self) -> None:
-        self.table.sort_in(PENDING)
+        self.table.sort_in(self.pending)
         if (
             len(self.table.lanes) + len(self.table.columns) > self._look_at
             or self.table.numbered > self._look_at_numbered
