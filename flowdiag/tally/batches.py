@@ -9,7 +9,9 @@ known here as columns of bounds, held against all records of a block at once.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,14 @@ _ROOM = 1_024
 _MOST_PORTS = 1 << 18
 """Ports that may wait before all but the smallest of each lane are left out."""
 
+_FEW = 128
+"""Records that are not worth a look at columns; the texts that they stand in are held with them."""
+
 Numbers = Sequence[int]
+_Lines = Callable[[I64], I64]
+_Keep = Callable[[FlowLane, int, int, int], None]
+_Call = tuple[int, _Lines, _Keep]
+"""Of one `take`: how many records, and whom to ask about them."""
 
 
 class Batches:
@@ -65,6 +74,11 @@ class Batches:
         self._flags: U16 = none(np.uint16)
         self._shifts: U8 = none(np.uint8)
         self._rows = Rows(limits.refused_buckets)
+        # What is held, since there is little of it.
+        self._held: list[tuple[I32, I64, I64, U16]] = []
+        self._held_of = ""
+        self._held_records = 0
+        self._asked: list[_Call] = []
         # What waits.
         self._waiting: list[tuple[I32, I64, U16]] = []
         self._records = 0
@@ -98,8 +112,8 @@ class Batches:
         ats: Numbers,
         ports: Numbers,
         flags: Numbers,
-        lines: Callable[[I64], I64],
-        keep: Callable[[FlowLane, int, int, int], None],
+        lines: _Lines,
+        keep: _Keep,
     ) -> None:
         """Count records of one input.
 
@@ -114,9 +128,32 @@ class Batches:
         """
         if not len(numbers):
             return
-        of_lanes, moments = _column("i", numbers, np.int32), _column("q", ats, np.int64)
-        clients, bits = _column("q", ports, np.int64), _column("H", flags, np.uint16)
-        self._keep(name, of_lanes, moments, lines, keep)
+        few = (
+            _column("i", numbers, np.int32),
+            _column("q", ats, np.int64),
+            _column("q", ports, np.int64),
+            _column("H", flags, np.uint16),
+        )
+        if self._held and name != self._held_of:
+            self._let_go()
+        self._held.append(few)
+        self._held_of = name
+        self._asked.append((len(numbers), lines, keep))
+        self._held_records += len(numbers)
+        if self._held_records >= _FEW:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Count what was held until it was worth it."""
+        if not self._held:
+            return
+        of_lanes, moments, clients, bits = (
+            column[0] if len(column) == 1 else np.concatenate(column)
+            for column in zip(*self._held, strict=True)
+        )
+        asked = _Asked(self._asked)
+        self._held, self._asked, self._held_records = [], [], 0
+        self._keep(self._held_of, of_lanes, moments, asked.lines, asked.keep)
         bounds = self._ports[of_lanes]
         if self._allowed or moments.max() >= _FAR or clients.max() > _LAST_PORT:
             odd = (moments >= _FAR) | (clients > _LAST_PORT) | ((bounds == 0) & (moments >= 0))
@@ -153,6 +190,7 @@ class Batches:
 
     def pour(self) -> None:
         """Give the lanes all that was counted; they say no more than what they were given."""
+        self._let_go()
         self.sort_in()
         self._pour_ports()
         touched = np.flatnonzero((self._lasts >= 0) | (self._untimed > 0))
@@ -183,7 +221,8 @@ class Batches:
             column[:] = 0
 
     def forget_bounds(self) -> None:
-        """Look at the next records of all lanes: the lines of what they keep have moved."""
+        """Look at the next records of all lanes: the lines of what they keep are about to move."""
+        self._let_go()
         self._ats[self._ats != _BEFORE_ALL] = _LAST_TIME
 
     # -- inside ------------------------------------------------------------------------------------
@@ -204,8 +243,8 @@ class Batches:
         name: str,
         numbers: I32,
         ats: I64,
-        lines: Callable[[I64], I64],
-        keep: Callable[[FlowLane, int, int, int], None],
+        lines: _Lines,
+        keep: _Keep,
     ) -> None:
         """Have kept what comes before the last that its lane keeps."""
         of_input = self._inputs.setdefault(name, len(self._inputs))
@@ -270,6 +309,29 @@ class Batches:
             self._lanes[number].note_ports(ports[start:end])
         self._clients.clear()
         self._noted = self._noted_before = 0
+
+
+class _Asked:
+    """Who is asked about records of several takes, by their index among all of them."""
+
+    def __init__(self, calls: Sequence[_Call]) -> None:
+        self._calls = calls
+        self._starts = [0, *accumulate(size for size, _, _ in calls)]
+
+    def lines(self, rows: I64) -> I64:
+        """The lines of some of them, which are in order."""
+        ends = np.searchsorted(rows, self._starts[1:]).tolist()
+        pieces, begin = [], 0
+        for (_, lines, _), start, end in zip(self._calls, self._starts, ends, strict=False):
+            if end > begin:
+                pieces.append(lines(rows[begin:end] - start))
+            begin = end
+        return np.concatenate([none(np.int64), *pieces])
+
+    def keep(self, lane: FlowLane, at: int, line: int, row: int) -> None:
+        """Have one kept."""
+        place = bisect_right(self._starts, row) - 1
+        self._calls[place][2](lane, at, line, row - self._starts[place])
 
 
 def _column(code: str, values: Numbers, kind: type[Any]) -> NDArray[Any]:
