@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from msgspec import Struct
 
-from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, Brief, Counted, Reading, Record
+from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, Brief, Reading, Record
 from flowdiag.parserkit.lines import count_lines
 
 __all__ = ["BriefMemory", "Rows", "count_briefly"]
@@ -24,15 +24,18 @@ _BETWEEN = b"\xff"
 
 
 class Rows(Struct):
-    """Records that are known: how each is counted, its client's port, and the index of its line."""
+    """Records that are known, by columns."""
 
-    how: list[Counted]
+    numbers: list[int]
+    """Where each is counted, as `Counted.number`."""
+    flags: dict[int, int]
+    """Of the first of each kind, by its place among these: flags are the same for all of a kind, and one tells them."""
     clients: list[bytes]
     places: Sequence[int]
 
 
-BriefMemory = tuple[dict[bytes, Counted], dict[bytes, Counted]]
-"""Kinds that are known: those whose client's port is the left one, and the others."""
+BriefMemory = tuple[dict[bytes, int], dict[bytes, int]]
+"""Where kinds are counted that are known: those whose client's port is the left one, and the others."""
 
 
 def count_briefly(
@@ -64,7 +67,8 @@ def count_briefly(
     by_left, by_right = memory
     groups = [group for group in range(brief.pattern.groups - 1) if group not in brief.ports]
     ports, rest, join = itemgetter(*brief.ports), itemgetter(*groups), _BETWEEN.join
-    told: list[Counted] = []
+    told: list[int] = []
+    flags: dict[int, int] = {}
     clients: list[bytes] = []
     others: list[int] = []
     waiting = -1
@@ -77,9 +81,9 @@ def count_briefly(
         else:
             sure = len(right) == 5 and CLIENTS <= right <= LAST_PORT
             client, server, known = right, left, by_right
-        kind = join((server, *rest(pieces)))
-        how = known.get(kind) if sure else None
-        if how is None:
+        kind = join([server, *rest(pieces)])
+        number = known.get(kind) if sure else None
+        if number is None:
             match = look(reading.lines[place] + b"\n")
             record: Record = () if match is None else match.groups(b"")
             if not record or not record[2]:
@@ -98,11 +102,12 @@ def count_briefly(
             if how is None:
                 others.append(place)
                 continue
-            known[kind] = how
+            number = known[kind] = how.number
+            flags[len(told)] = how.flags
         elif waiting >= 0:
             reading.read(waiting, place)
             waiting = -1
-        told.append(how)
+        told.append(number)
         clients.append(client)
     if waiting >= 0 or not data.endswith(b"\n"):
         reading.read(waiting if waiting >= 0 else len(found), len(reading.lines))
@@ -110,4 +115,4 @@ def count_briefly(
     if others:
         apart = set(others)
         places = [place for place in places if place not in apart]
-    return Rows(told, clients, places)
+    return Rows(told, flags, clients, places)

@@ -11,6 +11,7 @@ Folding so must give what reading and adding gives: a property test of each pars
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from operator import invert
@@ -330,21 +331,32 @@ class _Folding:
         found = count_briefly(brief, self.form.pattern.fullmatch, data, self, memory)
         if found is None:
             return False
-        if not found.how:
+        numbers = found.numbers
+        if not numbers:
             return True
-        numbers, flags = zip(*found.how, strict=True)
-        ats = [times[place] or 0 for place in found.places] if times else [_NO_TIME] * len(numbers)
-        rows = numbers, ats, flags, found.clients, found.places
+        if times:
+            ats = array("q", [times[place] or 0 for place in found.places])
+        else:
+            ats = array("q", [_NO_TIME]) * len(numbers)
+        flags = array("H", bytes(2 * len(numbers)))
+        for place, bits in found.flags.items():
+            flags[place] = bits
         least, most = min(numbers), max(numbers)
         if most < PLAIN or PLAIN < least <= most < 0 or least >= 0:
-            self.hand_over(*rows)
+            self.hand_over(numbers, ats, flags, found.clients, found.places)
         else:
             for among in (
                 [number < PLAIN for number in numbers],
                 [PLAIN < number < 0 for number in numbers],
                 [number >= 0 for number in numbers],
             ):
-                self.hand_over(*(list(compress(column, among)) for column in rows))
+                self.hand_over(
+                    list(compress(numbers, among)),
+                    list(compress(ats, among)),
+                    list(compress(flags, among)),
+                    list(compress(found.clients, among)),
+                    list(compress(found.places, among)),
+                )
         ends = (min(ats), max(ats)) if times else (None, None)
         inferred = times is not None and self.rank_at(0) == _INFERRED
         self.sink.seen(len(numbers), *ends, year_inferred=inferred)

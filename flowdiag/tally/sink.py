@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -134,7 +135,8 @@ class BoundSink:
         of_places = columns.lines if columns is not None else None
 
         def lines(rows: I64) -> I64:
-            chosen = np.array(places, np.int64)[rows]
+            # Numpy asks each number of a list what it is.
+            chosen = np.frombuffer(array("q", places), np.int64)[rows]
             return np.array(of_places, np.int64)[chosen] if of_places else chosen + first
 
         def keep(lane: FlowLane, at: int, line: int, row: int) -> None:

@@ -1258,3 +1258,47 @@ def test_whisker_lines_that_only_look_usual_are_read(odd, end):
     folded, added = both(CalicoFlowLog(), blocks, ParseContext(input="in"))
 
     assert said(folded) == said(added)
+
+
+TAILS = [
+    "WINDOW=64240 RES=0x00 SYN URGP=0",
+    "WINDOW=64240 RES=0x00 ACK PSH URGP=0",
+    "WINDOW=64240 RES=0x00 URGP=0",
+    "SEQ=1 ACK=2 WINDOW=64240 RES=0x00 SYN URGP=0",
+    "LEN=40",
+    "LEN=40 MARK=0x1",
+    "",
+]
+
+
+@pytest.mark.parametrize("enveloped", [False, True])
+def test_packets_are_told_by_their_protocol_whatever_stands_behind_their_ports(enveloped):
+    """What is usual of one protocol stands behind the other one's ports too, and all come again and again."""
+    shape = "[  1.{n:06d}] calico-drop: IN=cali1 OUT=eth0 SRC=10.0.1.5 DST=10.0.1.6 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID={n} "
+    rows = [
+        shape.format(n=number) + f"PROTO={protocol} SPT={sport} DPT={dport} {tail}".rstrip()
+        for number, (tail, protocol, (sport, dport)) in enumerate(
+            (tail, protocol, ports)
+            for _ in range(3)
+            for tail in TAILS
+            for protocol in ("TCP", "UDP")
+            for ports in ((40_001, 80), (80, 40_001), (40_002, 40_001), (53, 80), (6, 32_768))
+        )
+    ]
+    blocks, size = [], len(rows) // 5
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        lines = list(range(start + 1, start + 1 + len(some)))
+        envelope = Envelope(lines=lines, at=[line * NS for line in lines]) if enveloped else None
+        text = "\n".join(some) + "\n"
+        blocks.append(
+            Block(
+                data=text.encode(),
+                first_line=start + 1,
+                envelope=envelope,
+                last=start + size >= len(rows),
+            )
+        )
+    folded, added = both(NetfilterLog(), blocks, ParseContext(input="in"))
+
+    assert said(folded) == said(added)

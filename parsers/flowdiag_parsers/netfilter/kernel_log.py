@@ -58,7 +58,7 @@ _FORM = re.compile(
     rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] )?((?!\[[ \d]|\[[A-Z][a-z]{2} |[<\d]|kern|[A-Z][a-z]{2} {1,2}\d)[^\n=\x80-\xff]{0,128}IN=\S{0,64} OUT=\S{0,64}"
     rb"(?: MAC=[0-9a-f:]{0,80})? SRC=[0-9a-f.:]{1,45} DST=[0-9a-f.:]{1,45}) LEN=\d{1,6} "
     rb"(?:TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF )?|TC=\d{1,3} HOPLIMIT=\d{1,3} FLOWLBL=\d{1,7} )"
-    rb"(PROTO=(?:TCP|UDP|ICMP(?:v6)? TYPE=\d{1,3} CODE=\d{1,3}))(?: SPT=(\d{1,5}))?( DPT=|)(\d{1,5}|)"
+    rb"(PROTO=(?:TCP|UDP|ICMP(?:v6)? TYPE=\d{1,3} CODE=\d{1,3}))(?: SPT=(\d{1,5}))?( DPT=(?=\d{1,5} )|)(\d{1,5}|)"
     rb"(?: SEQ=\d{1,10} ACK=\d{1,10})?(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2})?()()((?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)){0,8})"
     rb"(?: URGP=\d{1,5}| LEN=\d{1,6}| ID=\d{1,5} SEQ=\d{1,5}|)(?: MARK=0x[0-9a-f]{1,8})?() ?"
     rb"|([^\n]*))\n"
@@ -73,18 +73,19 @@ _QUICK = re.compile(
     rb"(?: MARK=0x[0-9a-f]{1,8}|)() ?"
     rb"|(.*))\n"
 )
-# The same in few pieces: see `flowdiag.parserkit.Brief`.
+# The same in few pieces: see `flowdiag.parserkit.Brief`.  The window, or the length of a datagram, tells the protocol: no W
+# stands behind one, and no L behind the other.
 _BRIEF = Brief(
     re.compile(
         rb"(?:(?:\[ {0,12}\d{1,12}\.\d{1,9}\] |)((?![<\dk]|\[[ \d]|\[?[A-Z][a-z])[^=]{0,128}(?<=IN)=[^ ]{0,64} OUT=[^ ]{0,64}"
         rb"(?: MAC=[^ ]{0,80}|) SRC=[^ ]{1,45} DST=[^ ]{1,45}) LEN=\d{1,6} "
         rb"TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF |)"
-        rb"PROTO=(TCP|UDP) SPT=(\d{1,5}) DPT=(\d{1,5})"
-        rb"(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2}( SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|) URGP=\d{1,5}| LEN=\d{1,6})"
+        rb"PROTO=(?:TCP(?=.{13,21}W)|UDP(?=.{13,21}L)) SPT=(\d{1,5}) DPT=(\d{1,5})"
+        rb"(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2}((?: SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|) URGP)=\d{1,5}| LEN=\d{1,6})"
         rb"(?: MARK=0x[0-9a-f]{1,8}|) ?"
         rb"|(.*))\n"
     ),
-    ports=(2, 3),
+    ports=(1, 2),
 )
 
 
