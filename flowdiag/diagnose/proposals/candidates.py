@@ -175,10 +175,12 @@ def _corrected(selector: Any, rule: NearestRule) -> dict[str, Any] | None:
 
 
 def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    spec = copy.deepcopy(policy.spec)
-    rules = spec[direction.value]
-    rules[index] = rules[index] or {}
-    return spec, rules[index]
+    """A spec, and the rule in it that is to be changed: its lists are its own, and what stands in them is as it was."""
+    rules = list(policy.spec[direction.value])
+    rule = rules[index] = {
+        key: list(value) if isinstance(value, list) else value for key, value in (rules[index] or {}).items()
+    }
+    return {**policy.spec, direction.value: rules}, rule
 
 
 def _own_policy(
