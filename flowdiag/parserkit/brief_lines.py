@@ -57,7 +57,9 @@ def count_briefly(
     Returns:
         What is to be counted; ``None`` where nothing was done.
     """
-    found: list[tuple[bytes, ...]] = brief.pattern.findall(data) if data.isascii() else []
+    found: list[tuple[bytes, ...]] = []
+    if data.isascii() and b"\x1b" not in data:
+        found = brief.pattern.findall(data)
     # Every match has a newline: none has run over one if there are as many.
     if not found or len(found) != count_lines(data):
         return None
