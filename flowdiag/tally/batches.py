@@ -155,7 +155,8 @@ class Batches:
         self._held, self._asked, self._held_records = [], [], 0
         self._keep(self._held_of, of_lanes, moments, asked.lines, asked.keep)
         bounds = self._ports[of_lanes]
-        if self._allowed or moments.max() >= _FAR or clients.max() > _LAST_PORT:
+        latest = int(moments.max())
+        if latest >= (0 if self._allowed else _FAR) or clients.max() > _LAST_PORT:
             odd = (moments >= _FAR) | (clients > _LAST_PORT) | ((bounds == 0) & (moments >= 0))
             for row in np.flatnonzero(odd).tolist():
                 self._take_one(int(of_lanes[row]), int(moments[row]), int(clients[row]), int(bits[row]))
