@@ -218,7 +218,7 @@ class _Folding:
         if rows:
             self.append(rows, ats, flags_of)
         if plain:
-            none = [_NO_TIME] * len(plain)
+            none = array("q", [_NO_TIME]) * len(plain)
             sink.hits(block, plain, plain_ats, none, plain_flags, none, self.raw)
         if refused:
             sink.hits(block, refused, refused_ats, clients, refused_flags, places, self.raw)
@@ -377,7 +377,7 @@ class _Folding:
         if numbers[0] >= 0:
             self.append(numbers, ats, flags)
         elif numbers[0] < PLAIN:
-            none = [_NO_TIME] * len(numbers)
+            none = array("q", [_NO_TIME]) * len(numbers)
             sink.hits(block, [PLAIN - 1 - number for number in numbers], ats, none, flags, none, self.raw)
         else:
             lanes, ports = list(map(invert, numbers)), list(map(int, clients))
