@@ -25,9 +25,7 @@ def owned_twice(pods: Iterable[Pod]) -> Iterator[StateProblem]:
         if pod.live and not pod.host_network and not pod.template and pod.deleted is None:
             for ip in dict.fromkeys(pod.ips):
                 owners[ip].append(pod)
-    for ip, claimants in sorted(owners.items()):
-        if len(claimants) < 2:
-            continue
+    for ip, claimants in sorted((ip, own) for ip, own in owners.items() if len(own) > 1):
         origin = claimants[-1].origin
         names = [
             f"{pod.namespace}/{pod.name}{f' at {pod.origin.input}:{pod.origin.line}' if pod.origin else ''}"

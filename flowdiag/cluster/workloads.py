@@ -94,6 +94,8 @@ def _probes(container: dict[str, Any]) -> list[Probe]:
     found = []
     for kind in ("liveness", "readiness", "startup"):
         probe = as_map(container.get(f"{kind}Probe"))
+        if not probe:
+            continue
         for way in ("httpGet", "tcpSocket", "grpc"):
             port = as_map(probe.get(way)).get("port")
             if isinstance(port, (int, str)) and not isinstance(port, bool):

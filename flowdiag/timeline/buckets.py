@@ -72,9 +72,10 @@ def _row(buckets: Iterable[Bucket], start: int, width: int, number: int, since: 
         if at is None:
             continue
         span = bucket.width
-        if at >= since and at + span <= until and (at - start) % width + span <= width:
+        place, within = divmod(at - start, width)
+        if at >= since and at + span <= until and within + span <= width:
             # Most lie within one span, and inside of what is shown.
-            row[(at - start) // width] += bucket.count
+            row[place] += bucket.count
         else:
             wide[at, span] = wide.get((at, span), 0) + bucket.count
     for (at, span), count in sorted(wide.items()):
