@@ -145,7 +145,12 @@ def main():
                     best[name] = max(best[name], size / (spent() - begun))
             ratio = f"{best['single'] / best['fold']:12.2f}"
             ratio += f"{best['keeping'] / best['fold']:13.2f}" if form in KEEPING else ""
-            print(f"{form:18}" + "".join(f"{value:12.1f}" for value in best.values()) + ratio, flush=True)
+            print(
+                f"{form:18}"
+                + "".join(f"{value:12.1f}" if value else " " * 12 for value in best.values())
+                + ratio,
+                flush=True,
+            )
             path.unlink()
 
 

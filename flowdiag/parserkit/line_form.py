@@ -109,6 +109,10 @@ class Reading(Protocol):
         """Count this for the line with this index, of which `NOTHING` was given."""
         ...
 
+    def amend_all(self, records: Sequence[Record]) -> None:
+        """`amend` for every line of the block."""
+        ...
+
     def look_at(self, start: int, until: int, lines: Sequence[bytes] | None = None) -> None:
         """Have these lines looked at by the form's patterns, as if there were no `LineForm.whole`; quicker where given."""
         ...

@@ -160,7 +160,11 @@ class _Folding:
                 known = memory.lanes.setdefault((node, form.scope), {})
             # When.
             if second:
-                at, marks = seconds.get(second) or self.instant(second)
+                # Nothing is spent on what does not happen here, where asking by `get` is a call.
+                try:
+                    at, marks = seconds[second]
+                except KeyError:
+                    at, marks = self.instant(second)
                 digits = len(fraction)
                 at += fractions[fraction] if digits < _FEW_DIGITS else int(fraction) * SCALES[digits]
             elif times is not None:
@@ -173,7 +177,10 @@ class _Folding:
                 at, marks = _NO_TIME, _MARKS[3]
             # What.
             if words:
-                bits, handshake = flags.get(words) or self.flags(words)
+                try:
+                    bits, handshake = flags[words]
+                except KeyError:
+                    bits, handshake = self.flags(words)
             else:
                 bits, handshake = 0, b"0"
             # Nearly always one port is of those that clients get; the other one is then the server's.
@@ -277,6 +284,10 @@ class _Folding:
     def amend(self, place: int, record: Record) -> None:
         """See `Reading.amend`."""
         self.out.append((place, record))
+
+    def amend_all(self, records: Sequence[Record]) -> None:
+        """See `Reading.amend_all`."""
+        self.out.extend(enumerate(records))
 
     def instant(self, second: bytes) -> tuple[int, _Marks]:
         """A stamp's nanoseconds; far before everything where it must be read."""

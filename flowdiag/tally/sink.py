@@ -135,8 +135,11 @@ class BoundSink:
         of_places = columns.lines if columns is not None else None
 
         def lines(rows: I64) -> I64:
-            # Numpy asks each number of a list what it is.
-            chosen = np.frombuffer(array("q", places), np.int64)[rows]
+            if isinstance(places, range):
+                chosen = rows + places.start
+            else:
+                # Numpy asks each number of a list what it is.
+                chosen = np.frombuffer(array("q", places), np.int64)[rows]
             return np.array(of_places, np.int64)[chosen] if of_places else chosen + first
 
         def keep(lane: FlowLane, at: int, line: int, row: int) -> None:

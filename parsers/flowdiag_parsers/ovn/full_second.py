@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from flowdiag.parserkit import NOTHING, NS, Event, Frame, GapEvent, Reading, Record, utc_second
+from flowdiag.parserkit import NOTHING, NS, Event, Frame, GapEvent, Reading, Record, count_lines, utc_second
 
 __all__ = ["Counting", "Seconds", "full", "full_second"]
 
@@ -83,9 +83,10 @@ class Counting:
         if (columns is not None and columns.node is not None) or not data.isascii() or b"\x1b" in data:
             return False
         found = self._quick.findall(data)
-        if len(found) != data.count(b"\n") or not data.endswith(b"\n"):
+        if len(found) != count_lines(data) or not data.endswith(b"\n"):
             return False
-        seconds, node, give = self._seconds, self._node, reading.amend
+        seconds, node = self._seconds, self._node
+        apart: set[int] = set()
         latest, count = b"", [0, 0]
         for place, record in enumerate(found):
             stamp = record[0]
@@ -93,6 +94,7 @@ class Counting:
                 second = self._second(stamp) if record[2] else None
                 if second is None:
                     reading.look_at(place, place + 1)
+                    apart.add(place)
                     latest = b""
                     continue
                 latest = stamp
@@ -102,11 +104,17 @@ class Counting:
                 count = before
             elif not stamp:
                 reading.look_at(place, place + 1)
+                apart.add(place)
                 continue
             count[1] += 1
             if count[1] == _RATE:
                 self._told(place, reading, count[0])
-            give(place, record)
+        if not apart:
+            reading.amend_all(found)
+            return True
+        for place, record in enumerate(found):
+            if place not in apart:
+                reading.amend(place, record)
         return True
 
     def _second(self, stamp: bytes) -> int | None:
