@@ -22,7 +22,7 @@ from flowdiag.tally import Tally
 
 __all__ = ["work"]
 
-_MERGE_S = 4e-6
+_MERGE_S = 1e-6
 """What merging takes for each lane, about."""
 _PATIENCE_S = 10.0
 """How long a worker waits for the number of the next part: whoever holds it may have died with it."""
