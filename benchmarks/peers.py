@@ -97,7 +97,9 @@ def peers(folder, limit):
             "flowdiag_native",
             does="whole report, all records in Python",
         ),
-        Peer("flowdiag analyze --processes 1", [*analyze, "--processes", "1"], does="whole report"),
+        Peer(
+            "flowdiag analyze --processes 2", [*analyze, "--processes", "2"], does="whole report, two workers"
+        ),
         Peer("**flowdiag analyze --only denied**", [*analyze, "--only", "denied"], does="report of refusals"),
         Peer(
             "flowdiag analyze, gz", [part.replace(path, path + ".gz") for part in analyze], does="one stream"

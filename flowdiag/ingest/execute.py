@@ -135,14 +135,19 @@ class _Pace:
 def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
     wanted = options.processes if options.processes is not None else cores()
     size = sum(one.source.size * (_UNPACK if one.source.kind != "plain" else 1) for one in evidence)
-    if options.processes is None and (size < SERIAL_BYTES or (wanted <= _BOTH and _take_two_cores(evidence))):
+    if options.processes is None and size < SERIAL_BYTES:
+        return 1
+    if options.processes is None and wanted <= _BOTH and _take_two_cores(evidence, options):
         return 1
     return max(1, wanted)
 
 
-def _take_two_cores(evidence: Sequence[Detection]) -> bool:
-    """Whether one process uses two cores for all of it: then it learns what is in it once, and nothing is merged."""
-    return all(
+def _take_two_cores(evidence: Sequence[Detection], options: ReadOptions) -> bool:
+    """Whether one process uses two cores for all of it: then it learns what is in it once, and nothing is merged.
+
+    Where only refusals are wanted most of the time goes into looking for them, which is Python's and one core's.
+    """
+    return not options.only_denied and all(
         one.source.kind == "plain"
         and not one.stack
         and getattr(parser_named(one.parser), "takes_two_cores", False)

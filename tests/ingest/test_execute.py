@@ -104,19 +104,20 @@ def test_one_packed_stream_is_read_here_and_tells_how_far_it_is(folder, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("cores", "processes", "packed", "compiled", "shared"),
+    ("cores", "settings", "packed", "compiled", "shared"),
     [
-        (2, None, False, True, False),
-        (2, 2, False, True, True),
-        (3, None, False, True, True),
-        (2, None, True, True, True),
-        (2, None, False, False, True),
+        (2, {}, False, True, False),
+        (2, {"processes": 2}, False, True, True),
+        (3, {}, False, True, True),
+        (2, {}, True, True, True),
+        (2, {}, False, False, True),
+        (2, {"only_denied": True}, False, True, True),
     ],
 )
 def test_of_two_cores_a_parser_that_uses_both_gets_one_process(
-    cores, processes, packed, compiled, shared, tmp_path, monkeypatch
+    cores, settings, packed, compiled, shared, tmp_path, monkeypatch
 ):
-    """Not where more is asked for, where there are more cores, where it has to be unpacked, or without the extension."""
+    """Not where more is asked for, where there are more cores, for refusals only, where it has to be unpacked, or without the extension."""
     flow = b'{"flow":{"verdict":"DROPPED","IP":{"source":"10.0.0.1","destination":"10.0.0.2"}},"node_name":"n"}\n'
     names = ("a.jsonl", "b.jsonl")
     for name in names:
@@ -132,7 +133,7 @@ def test_of_two_cores_a_parser_that_uses_both_gets_one_process(
         lambda parts, workers, *more: (asked.append(workers), real(parts, 1, *more))[1],
     )
     with Gathered([str(tmp_path)]) as gathered:
-        outcome = run(gathered, ReadOptions(processes=processes))
+        outcome = run(gathered, ReadOptions(**settings))
 
     assert outcome.tally.records == 18
     assert asked == ([cores] if shared else [])
