@@ -67,7 +67,7 @@ def evidence_options(function: F) -> F:
         click.option(
             "--processes",
             type=click.IntRange(1, 1024),
-            help="Worker processes; by default as many as cores for large inputs, else none.",
+            help="Worker processes; by default as many as cores for large inputs where that is faster, else none.",
         ),
         click.option("--checksum", is_flag=True, help="Note the SHA-256 of every input in the report."),
     )(function)

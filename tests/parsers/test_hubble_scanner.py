@@ -109,6 +109,21 @@ def compared(*blocks):
     return taken
 
 
+def test_blocks_that_never_come_are_let_go():
+    """A parser that was told of blocks, more than it begins with, is given others, then two of them out of order."""
+    first = written(flow()) + written(flow(verdict="DROPPED", drop_reason_desc="POLICY_DENIED"))
+    told = [Block(data=first * number, first_line=1, last=False) for number in range(2, 9)]
+    tally, context = Tally(), ParseContext(input=NAME)
+    given = [Block(data=first * 9, first_line=1, last=False), told[2], told[1], told[6]]
+    tally.take(PARSER, Block(data=first, first_line=1, last=False), context)
+    for block in told:
+        tally.expect(PARSER, block, context)
+    for block in given:
+        tally.take(PARSER, block, context)
+
+    assert tally.records == 2 * (1 + 9 + 4 + 3 + 8)
+
+
 @settings(max_examples=150, deadline=None)
 @given(data=exports.filter(starts_like_lines))
 def test_what_was_read_once_is_counted_alike(data):
