@@ -1302,3 +1302,26 @@ def test_packets_are_told_by_their_protocol_whatever_stands_behind_their_ports(e
     folded, added = both(NetfilterLog(), blocks, ParseContext(input="in"))
 
     assert said(folded) == said(added)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_full_seconds_are_told_wherever_blocks_are_cut(seed):
+    """Some more than the limit of lines in a second, or fewer, among each other here and there."""
+    dice = random.Random(seed)  # noqa: S311 - test data
+    shape, _ = OTHERS["ovn-acl"]
+    seconds = [second for second in range(6) for _ in range(dice.choice([3, 12, 19, 20, 25]))]
+    for _ in range(dice.choice([0, 0, 3])):
+        seconds.insert(dice.randrange(len(seconds)), dice.randrange(6))
+    rows = [
+        shape.format(f"2026-04-21T09:10:{second:02d}.{number:03d}", 40_000 + number % 7, 80, "drop")
+        for number, second in enumerate(seconds)
+    ]
+    blocks, first = [], 0
+    while first < len(rows):
+        some = rows[first : first + dice.randrange(1, 40)]
+        last = first + len(some) == len(rows)
+        blocks.append(Block(data=("\n".join(some) + "\n").encode(), first_line=first + 1, last=last))
+        first += len(some)
+    folded, added = both(OvnAcl(), blocks, ParseContext(input="in"))
+
+    assert said(folded) == said(added)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 
 from flowdiag.parserkit import NOTHING, NS, Event, Frame, GapEvent, Reading, Record, count_lines, utc_second
 
@@ -11,6 +13,8 @@ __all__ = ["Counting", "Seconds", "full", "full_second"]
 
 _RATE = 20
 """ovnkube's default ``acl-logging-rate-limit``, messages a second and node."""
+
+_STAMP = itemgetter(0)
 
 Seconds = dict[str | None, list[int]]
 """By node the second of its latest line, and how many of that second stand together."""
@@ -86,6 +90,9 @@ class Counting:
         if len(found) != count_lines(data) or not data.endswith(b"\n"):
             return False
         seconds, node = self._seconds, self._node
+        if self._fill_none(list(map(_STAMP, found)), node):
+            reading.amend_all(found)
+            return True
         apart: set[int] = set()
         latest, count = b"", [0, 0]
         for place, record in enumerate(found):
@@ -109,12 +116,25 @@ class Counting:
             count[1] += 1
             if count[1] == _RATE:
                 self._told(place, reading, count[0])
-        if not apart:
-            reading.amend_all(found)
-            return True
         for place, record in enumerate(found):
             if place not in apart:
                 reading.amend(place, record)
+        return True
+
+    def _fill_none(self, stamps: list[bytes], node: str | None) -> bool:
+        """Count the lines of a block, where none of its seconds can be full."""
+        lines = Counter(stamps)
+        starts = {stamp: self._second(stamp) if stamp else None for stamp in lines}
+        before = self._seconds.get(node) or [0, 0]
+        if None in starts.values() or len(set(starts.values())) < len(starts):
+            return False
+        if not stamps or max(lines.values()) + before[1] >= _RATE:
+            return False
+        last = stamps[-1]
+        run = next((back for back, stamp in enumerate(reversed(stamps)) if stamp != last), len(stamps))
+        if run == len(stamps) and before[0] == starts[last]:
+            run += before[1]
+        self._seconds[node] = [starts[last] or 0, run]
         return True
 
     def _second(self, stamp: bytes) -> int | None:
