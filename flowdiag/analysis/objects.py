@@ -102,13 +102,12 @@ def live_state(options: ClusterOptions | None) -> LiveState | None:
 
 def contents(detected: Sequence[Detection], problems: list[InputProblem]) -> Iterator[tuple[str, bytes]]:
     """Name and content of each input of cluster objects; `problems` grows by those that cannot be read."""
-    damaged = corruptions()
     for one in detected:
         if one.kind is not InputKind.STATE:
             continue
         try:
             data = _whole(one.source)
-        except damaged as error:
+        except corruptions() as error:
             problems.append(InputProblem(one.source.name, "corrupt", str(error) or type(error).__name__))
             continue
         if len(data) > _STATE_BYTES:

@@ -18,26 +18,15 @@ from typing import IO, BinaryIO, cast
 
 from msgspec import Struct
 
+from flowdiag.ingest.bounds import Limits
 from flowdiag.ingest.compression import Kind, corruptions, decompressed
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.time import NS, from_datetime
 
-__all__ = ["Limits", "Member", "Unpacker"]
+__all__ = ["Member", "Unpacker"]
 
 _COPY_BYTES = 1 << 16
 """What a cut archive loses with its error: a read that meets the end gives nothing at all."""
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """Bounds on what one command line's archives may unfold to."""
-
-    members: int = 200_000
-    ratio: int = 400
-    """Unpacked to packed size of an archive; text logs stay below 60, DEFLATE ends at 1,032."""
-    ratio_from: int = 256 << 20
-    """Bytes below which the ratio is not looked at: small things cannot hurt."""
-    total: int = 64 << 30
-    """Bytes on disk over all archives."""
 
 
 class Member(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,6 @@ another name are somebody's intention (a copy for a second node), and so are two
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +49,8 @@ def _file_name(source: Source) -> str:
 
 
 def _digest(source: Source) -> bytes | None:
+    import hashlib
+
     try:
         with Path(source.path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").digest()

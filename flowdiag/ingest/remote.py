@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -114,6 +113,9 @@ def at_once(ask: Callable[[T], R], things: Sequence[T], paths: Iterable[str]) ->
     """``[ask(thing) for thing in things]``, several at a time where any of `paths` is behind a network."""
     if len(things) < 2 or not any(is_remote(path) for path in paths):
         return [ask(thing) for thing in things]
+    # It brings logging with it, which nobody else of a run has use for.
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         return list(threads.map(ask, things))
 

@@ -8,24 +8,27 @@ or an object, can be opened by a worker process and read by byte range.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from msgspec.structs import replace
 
-from flowdiag.ingest.archives import Limits, Member, Unpacker
+from flowdiag.ingest.bounds import Limits
 from flowdiag.ingest.compression import Kind, MissingReaderError, corruptions, sniff_kind
 from flowdiag.ingest.copies import without_copies
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, Source, open_source, read_head
 from flowdiag.ingest.remote import RemoteError, RemoteObject, at_once, is_remote, listing, open_raw
 from flowdiag.ingest.rotation import order_key
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
+    from flowdiag.ingest.archives import Member, Unpacker
 
 __all__ = ["STDIN", "Gathered", "Readable", "Source", "open_source", "read_head"]
 
@@ -51,7 +54,7 @@ class Gathered:
     ) -> None:
         self._limits = limits or Limits()
         self._stdin = stdin
-        self._spool: tempfile.TemporaryDirectory[str] | None = None
+        self._spool: TemporaryDirectory[str] | None = None
         self._unpacker: Unpacker | None = None
         self._seen: set[tuple[int, int]] = set()
         self._urls: set[str] = set()
@@ -89,7 +92,9 @@ class Gathered:
     def spool(self) -> Path:
         """A folder for what does not lie in a file of its own."""
         if self._spool is None:
-            self._spool = tempfile.TemporaryDirectory(prefix="flowdiag-")
+            from tempfile import TemporaryDirectory
+
+            self._spool = TemporaryDirectory(prefix="flowdiag-")
         return Path(self._spool.name)
 
     def _given(self, given: str) -> Iterator[Source]:
@@ -189,7 +194,8 @@ class Gathered:
         target = self.spool() / f"object-{self._streams}"
         self._streams += 1
         with open_raw(source.path) as stream, target.open("wb") as out:
-            shutil.copyfileobj(stream, out, 1 << 20)
+            while chunk := stream.read(1 << 20):
+                out.write(chunk)
         return replace(source, path=str(target), spooled=True)
 
     def _opened(self, source: Source, depth: int) -> Iterator[Source]:
@@ -220,6 +226,9 @@ class Gathered:
             yield from self._opened(inner, depth + 1)
 
     def _unpack(self, path: Path, kind: Kind, display: str) -> Iterator[Member]:
+        # What reads archives is loaded for them alone, and so is the spool's library: most inputs are plain files.
+        from flowdiag.ingest.archives import Unpacker
+
         if self._unpacker is None:
             self._unpacker = Unpacker(self.spool(), self._limits)
         yield from self._unpacker.unpack(path, kind, display)

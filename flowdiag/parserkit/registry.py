@@ -11,7 +11,7 @@ import os
 import sys
 from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, EntryPoints, entry_points
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -47,7 +47,7 @@ def available(group: str) -> dict[str, EntryPoint]:
     """
     wanted = os.environ.get("FLOWDIAG_PLUGINS", "all")
     found: dict[str, EntryPoint] = {}
-    named = [(_dist(point)[0], point) for point in _installed(tuple(sys.path), group)]
+    named = [(_dist(point)[0], point) for point in _installed(tuple(sys.path)).select(group=group)]
     for distribution, point in sorted(named, key=lambda one: (one[0] != _OWN, one[0] or "")):
         if distribution != _OWN and wanted != "all" and distribution not in wanted.split(","):
             continue
@@ -55,13 +55,14 @@ def available(group: str) -> dict[str, EntryPoint]:
     return dict(sorted(found.items()))
 
 
-@lru_cache(maxsize=16)
-def _installed(_search_path: tuple[str, ...], group: str) -> EntryPoints:
-    """Entry points of what is installed there: each look goes through every distribution, and a run asks ten times.
+@lru_cache(maxsize=4)
+def _installed(_search_path: tuple[str, ...]) -> EntryPoints:
+    """Entry points of what is installed there: each look goes through every distribution, and a run asks for four groups.
 
     What is installed while a process runs is not its own: modules that it has loaded stay as they were, too.
     """
-    return entry_points(group=group)
+    # What Python 3.11 gives has another name, and is asked alike.
+    return cast("EntryPoints", entry_points())
 
 
 def load(group: str, name: str) -> Registered:

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from flowdiag.ingest import Gathered
-from flowdiag.ingest.archives import Limits
+from flowdiag.ingest.bounds import Limits
 from flowdiag.ingest.compression import Kind, sniff_kind
 from flowdiag.ingest.rotation import name_time, order_key
 from flowdiag.ingest.sources import open_source, read_head
