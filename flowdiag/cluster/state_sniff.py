@@ -73,6 +73,8 @@ def _sniff_json(text: str) -> float:
         if mark in "{[":
             if depth == base and key is not None:
                 top.setdefault(key, None)
+                if _is_settled(top):
+                    return 0.95
             depth += 1
             colon = False
         elif mark in "}]":
@@ -87,12 +89,12 @@ def _sniff_json(text: str) -> float:
         elif depth == base:
             if colon and key is not None:
                 top.setdefault(key, token[1])
+                if _is_settled(top):
+                    return 0.95
             else:
                 key = token[1]
     api, kind = top.get("apiVersion"), top.get("kind")
-    if api is not None and _API.fullmatch(api) and not api.startswith("audit."):
-        if kind is not None or "items" in top:
-            return 0.95
+    if _is_api(api):
         return 0.8 if "metadata" in top else 0.2
     if api is None and "items" in top and (kind or "").endswith("List"):
         return 0.8  # a list that somebody put together by hand; its items say what they are
@@ -103,3 +105,12 @@ def _sniff_json(text: str) -> float:
     ):
         return 0.7
     return 0.0
+
+
+def _is_settled(top: dict[str, str | None]) -> bool:
+    """Whether these keys are a cluster object's, whatever comes behind them: mostly the first two tell, and a list's items are long."""
+    return _is_api(top.get("apiVersion")) and (top.get("kind") is not None or "items" in top)
+
+
+def _is_api(text: str | None) -> bool:
+    return text is not None and _API.fullmatch(text) is not None and not text.startswith("audit.")

@@ -36,6 +36,7 @@ from flowdiag.parserkit import (
     parse_rfc3339,
     port_number,
     protocol_name,
+    seek,
 )
 
 __all__ = ["AntreaFlows"]
@@ -119,7 +120,7 @@ class AntreaFlows:
         """Two epochs, two addresses, two ports and a protocol, then many columns: rarely anything else."""
         if _JSON_SNIFF.search(head) is not None:
             return 0.95
-        return 0.85 if _SNIFF.search(head) is not None else 0.0
+        return 0.85 if seek(_SNIFF, head, b",1") is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """The action's word, or its number as a cell; a quote stands in every JSON record, and around odd cells."""

@@ -43,6 +43,7 @@ from flowdiag.parserkit import (
     parse_rfc3339,
     port_number,
     protocol_name,
+    seek,
     zoned_second,
 )
 
@@ -107,7 +108,7 @@ class AntreaNpLog:
 
     def sniff(self, head: bytes) -> float:
         """Date with slashes, a table's name and a kind of policy."""
-        return 0.96 if _SNIFF.search(head) is not None else 0.0
+        return 0.96 if seek(_SNIFF, head, b"Rule ") is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """The action is a word of its own."""

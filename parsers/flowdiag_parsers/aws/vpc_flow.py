@@ -28,6 +28,7 @@ from flowdiag.parserkit import (
     iter_lines,
     port_number,
     protocol_name,
+    seek,
 )
 
 __all__ = ["AwsVpcFlow"]
@@ -71,7 +72,7 @@ class AwsVpcFlow:
 
     def sniff(self, head: bytes) -> float:
         """Version, account and interface at the start of a line, or a header with `srcaddr`."""
-        return 0.93 if _SNIFF.search(head) is not None else 0.0
+        return 0.93 if seek(_SNIFF, head, b" eni-", b"srcaddr") is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """Refusals by their word; SKIPDATA are records that AWS itself lost; a header has the source's column."""

@@ -89,7 +89,7 @@ class CalicoLog:
             return 0.95
         if seek(_BIRD_BYTES, head, b"bird") is not None:
             return 0.85
-        if _KLOG_BYTES.search(head) is None:
+        if seek(_KLOG_BYTES, head, b"] ") is None:
             return 0.0
         # The kubelet quotes what the CNI plugin told it.
         if any(words in head for words in _TEXT_BYTES):

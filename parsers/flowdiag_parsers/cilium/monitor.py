@@ -103,7 +103,7 @@ class CiliumMonitor:
             b">> ",
         )
         if seek(_SNIFF, head[:65_536], *words) is None:
-            return 0.7 if _HEADER.search(head) else 0.0
+            return 0.7 if seek(_HEADER, head, b"Listening for events on ") else 0.0
         return 0.6 if re.search(rb'^\{[^\n]{0,400}"type":"', head[:65_536], re.MULTILINE) else 0.97
 
     def record_start(self, line: bytes) -> bool:

@@ -26,6 +26,7 @@ from flowdiag.parserkit import (
     icmp_from_name,
     iter_lines,
     port_number,
+    seek,
 )
 from flowdiag_parsers.cilium.agent_notices import notice
 from flowdiag_parsers.cilium.carrier import Carrier, carrier, warning
@@ -70,7 +71,15 @@ class CiliumMonitorJson:
 
     def sniff(self, head: bytes) -> float:
         """An object with a monitor type and one of the monitor's own keys is a mark."""
-        return 0.95 if _SNIFF.search(head[:65_536]) else 0.0
+        words = (
+            b'"mark":',
+            b'"srcLabel":',
+            b'"observationPoint":',
+            b'"subtype":',
+            b'"cpu":',
+            b'"l7Proto":',
+        )
+        return 0.95 if seek(_SNIFF, head[:65_536], *words) else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:  # noqa: ARG002 - the protocol's signature
         """The type of a drop, the refusing words of L7 and of plain verdict lines, losses; escapes hide words."""

@@ -19,6 +19,7 @@ from flowdiag.parserkit import (
     frame,
     iter_lines,
     read_klog,
+    seek,
 )
 
 __all__ = ["Flanneld"]
@@ -57,7 +58,7 @@ class Flanneld:
 
     def sniff(self, head: bytes) -> float:
         """Klog alone is anybody's; the words are flanneld's."""
-        if KLOG_BYTES.search(head) is None:
+        if seek(KLOG_BYTES, head, b"] ") is None:
             return 0.0
         return 0.92 if _MARKS.search(head) is not None else 0.2
 

@@ -10,7 +10,17 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from flowdiag.parserkit import Block, Event, FlowSink, LineEnvelope, ParseContext, cut_lines, decode, native
+from flowdiag.parserkit import (
+    Block,
+    Event,
+    FlowSink,
+    LineEnvelope,
+    ParseContext,
+    cut_lines,
+    decode,
+    native,
+    seek,
+)
 from flowdiag_parsers.hubble.json_lines import Piece, is_document, pieces_of_document, pieces_of_line
 from flowdiag_parsers.hubble.json_record import read_record, warning
 
@@ -72,7 +82,7 @@ class HubbleJson:
             if start < 0:
                 return 0.0
             head = head[start:]
-        if _AGENT.search(head) is not None:
+        if seek(_AGENT, head, b"level=", b'"level":') is not None:
             ceiling = _AMONG_OTHERS
         return min(self._sure(head), ceiling)
 

@@ -96,8 +96,10 @@ class HubbleTable:
 
     def sniff(self, head: bytes) -> float:
         """The header is a mark, and so is a row with a verdict column where the header was cut away."""
-        row = seek(_SNIFF_ROW, head[:65_536], *(word.encode() for word in VERDICTS)) is not None
-        if _SNIFF_HEADER.search(head):
+        # JSON has the words, but no columns.
+        words = [word.encode() for word in VERDICTS] if b"  " in head else []
+        row = seek(_SNIFF_ROW, head[:65_536], *words) is not None
+        if seek(_SNIFF_HEADER, head, b"TIMESTAMP "):
             return 0.97 if row else 0.9
         return 0.8 if row else 0.0
 

@@ -29,6 +29,7 @@ from flowdiag.parserkit import (
     fold_forms,
     frame,
     iter_lines,
+    seek,
 )
 from flowdiag_parsers.nflog.known_pairs import Taking
 from flowdiag_parsers.nflog.packet_line import (
@@ -62,7 +63,7 @@ class UlogdPackets:
         """k3s' prefix before a packet, or a packet in ulogd's spelling (``TOS=00``)."""
         if _POLICY_SNIFF.search(head) is not None:
             return 0.98
-        return 0.92 if _SNIFF.search(head) is not None else 0.0
+        return 0.92 if seek(_SNIFF, head, b" OUT=") is not None else 0.0
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per line in input order; further policies of a refused packet stand in its first line's event."""
