@@ -61,7 +61,6 @@ class Laned(msgspec.Struct, gc=False, frozen=True):
     code: Code
     way: Way
     flags: int
-    refused: bool
 
 
 SLOW = Code(kind=None, protocol=-1, number=-1)  # type: ignore[arg-type]

@@ -377,9 +377,7 @@ class _Folding:
                 ats.append(at)
                 bits_of.append(flags)
             else:
-                laned.append(
-                    (position, at, src, dst, port or 0, sport or 0, Laned(code, way, flags, refused))
-                )
+                laned.append((position, at, src, dst, port or 0, sport or 0, Laned(code, way, flags)))
             if l7 is not None and not refused and (dns := l7.dns) is not None and dns.ips and dns.query:
                 self._answer(dns.query, dns.ips, dns.ttl, at)
             if at > last:  # noqa: PLR1730 - as above

@@ -10,7 +10,6 @@ from msgspec import Raw
 
 from flowdiag_parsers.hubble.json_codes import BARE, Code, Family, Laned, Way
 from flowdiag_parsers.hubble.json_hot import Flow
-from flowdiag_parsers.hubble.json_kinds import REFUSED
 from flowdiag_parsers.hubble.json_native import ROW_BYTES, Found, Scanner
 
 if TYPE_CHECKING:
@@ -178,8 +177,7 @@ class Teaching:
     def _laned_number(self, code: Code, way: Way, flags: int) -> int:
         number = self._numbers.setdefault((way.key, flags), len(self.laned))
         if number == len(self.laned):
-            refused = code.kind.verdict_raw in REFUSED
-            self.laned.append(Laned(code=code, way=way, flags=flags, refused=refused))
+            self.laned.append(Laned(code=code, way=way, flags=flags))
         return number
 
     def _family_number(self, code: Code, flags: int, *, turned: bool) -> int:
