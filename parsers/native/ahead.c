@@ -10,16 +10,30 @@ void job_freed(struct job *job)
 
 #ifdef _WIN32 /* which has other threads */
 
-int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare)
+int ahead_is_elsewhere(const struct ahead *ahead)
 {
+    (void)ahead;
     return 0;
 }
-struct job *ahead_first(struct ahead *ahead) { return NULL; }
-void ahead_ended(struct ahead *ahead) {}
+
+int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare)
+{
+    (void)ahead, (void)known, (void)given, (void)text, (void)size, (void)bare;
+    return 0;
+}
+
+struct job *ahead_first(struct ahead *ahead)
+{
+    (void)ahead;
+    return NULL;
+}
+
+void ahead_ended(struct ahead *ahead) { (void)ahead; }
 
 #else
 
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 struct ahead {
@@ -31,6 +45,8 @@ struct ahead {
     pid_t of; /* whose the thread is: a fork has none, and perhaps a lock that nobody opens */
     int stopping;
 };
+
+int ahead_is_elsewhere(const struct ahead *ahead) { return ahead && ahead->of != getpid(); }
 
 static void *in_thread(void *given)
 {
@@ -52,6 +68,17 @@ static void *in_thread(void *given)
     return NULL;
 }
 
+/* Signals go to Python's threads: they may wait for one, as for input that ends with an interrupt. */
+static int thread_begun(struct ahead *ahead)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&ahead->thread, NULL, in_thread, ahead);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
+
 static struct ahead *started(struct known *known)
 {
     struct ahead *ahead = calloc(1, sizeof *ahead);
@@ -63,7 +90,7 @@ static struct ahead *started(struct known *known)
     if (pthread_mutex_init(&ahead->lock, NULL) == 0) {
         if (pthread_cond_init(&ahead->more, NULL) == 0) {
             if (pthread_cond_init(&ahead->done, NULL) == 0) {
-                if (pthread_create(&ahead->thread, NULL, in_thread, ahead) == 0)
+                if (thread_begun(ahead))
                     return ahead;
                 pthread_cond_destroy(&ahead->done);
             }
@@ -80,7 +107,7 @@ int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, cons
     if (!*ahead)
         *ahead = started(known);
     struct ahead *self = *ahead;
-    struct job *job = self && self->of == getpid() ? malloc(sizeof *job) : NULL;
+    struct job *job = self && !ahead_is_elsewhere(self) ? malloc(sizeof *job) : NULL;
     if (!job)
         return 0;
     *job = (struct job){.given = given, .text = text, .size = size, .bare = bare};
@@ -98,7 +125,7 @@ int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, cons
 
 struct job *ahead_first(struct ahead *self)
 {
-    if (!self || !self->first || self->of != getpid())
+    if (!self || !self->first || ahead_is_elsewhere(self))
         return NULL;
     struct job *job = self->first;
     pthread_mutex_lock(&self->lock);
@@ -122,7 +149,7 @@ void ahead_ended(struct ahead *self)
     if (!self)
         return;
     /* In a fork nothing of it runs, and what the thread was at is left as it is. */
-    if (self->of == getpid()) {
+    if (!ahead_is_elsewhere(self)) {
         pthread_mutex_lock(&self->lock);
         self->stopping = 1;
         pthread_cond_signal(&self->more);

@@ -18,6 +18,9 @@ struct job {
 
 struct ahead;
 
+/* Whether this is a fork of the process that has the thread. */
+int ahead_is_elsewhere(const struct ahead *ahead);
+
 /* Put a text behind those that are to be counted, and begin `*ahead` if there is none; 0 where it cannot be, for want of
    memory or of threads. */
 int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare);

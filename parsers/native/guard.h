@@ -13,6 +13,7 @@ static inline void begin_scanning(struct guard *guard) { (void)guard; }
 static inline void end_scanning(struct guard *guard) { (void)guard; }
 static inline void begin_teaching(struct guard *guard) { (void)guard; }
 static inline void end_teaching(struct guard *guard) { (void)guard; }
+static inline void let_go(struct guard *guard) { (void)guard; }
 
 #else
 
@@ -57,6 +58,12 @@ static inline void end_teaching(struct guard *guard)
 {
     atomic_store_explicit(&guard->wanted, 0, memory_order_relaxed);
     end_scanning(guard);
+}
+
+/* For a fork, which has no thread that could. */
+static inline void let_go(struct guard *guard)
+{
+    end_teaching(guard);
 }
 
 #endif

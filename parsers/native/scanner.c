@@ -19,6 +19,15 @@ typedef struct {
     struct ahead *ahead;
 } Scanner;
 
+/* What it knows, for whoever takes turns with its thread. */
+static struct known *known_of(PyObject *object)
+{
+    Scanner *self = (Scanner *)object;
+    if (ahead_is_elsewhere(self->ahead))
+        let_go(&self->known.guard);
+    return &self->known;
+}
+
 /* -- scan -------------------------------------------------------------------------------------------------------- */
 
 PyDoc_STRVAR(scan_doc,
@@ -44,7 +53,7 @@ static PyObject *scan(PyObject *object, PyObject *args)
         return NULL;
     struct counted c;
     fresh(&c);
-    PyObject *result = count_lines(&((Scanner *)object)->known, data, size, bare, &c) ? told(&c, data) : PyErr_NoMemory();
+    PyObject *result = count_lines(known_of(object), data, size, bare, &c) ? told(&c, data) : PyErr_NoMemory();
     freed(&c);
     return result;
 }
@@ -142,7 +151,7 @@ PyDoc_STRVAR(meet_doc, "meet(address, object, number, bare)\n\n"
 
 static PyObject *meet(PyObject *self, PyObject *args)
 {
-    struct known *known = &((Scanner *)self)->known;
+    struct known *known = known_of(self);
     PyObject *object;
     struct span ip;
     Py_ssize_t ip_size, size;
@@ -179,7 +188,6 @@ PyDoc_STRVAR(learn_doc,
 
 static PyObject *learn(PyObject *object, PyObject *args)
 {
-    Scanner *self = (Scanner *)object;
     PyObject *given, *source, *destination;
     int bare, source_port, destination_port, number, turned, flags, services[2], family;
     long long time;
@@ -191,7 +199,7 @@ static PyObject *learn(PyObject *object, PyObject *args)
         PyBytes_AsStringAndSize(given, &data, &size) < 0)
         return NULL;
     struct line line;
-    struct known *known = &self->known;
+    struct known *known = known_of(object);
     if (known->full || !size || data[size - 1] != '\n' || memchr(data, '\n', (size_t)size) != data + size - 1 ||
         flags < 0 || flags > 0xFFFF || !walk(data, data + size - 1, bare, find_end, NULL, known, &line) ||
         line.time != time || line.source_port != source_port || line.destination_port != destination_port)
@@ -226,7 +234,7 @@ PyDoc_STRVAR(adopt_doc, "adopt(data, begin, end, bare, kind)\n\n"
 
 static PyObject *adopt(PyObject *object, PyObject *args)
 {
-    struct known *known = &((Scanner *)object)->known;
+    struct known *known = known_of(object);
     PyObject *given;
     Py_ssize_t begin, end, size;
     int bare, number;
@@ -257,13 +265,13 @@ PyDoc_STRVAR(serve_doc, "serve(number, service, result)\n\n"
 
 static PyObject *serve(PyObject *object, PyObject *args)
 {
-    Scanner *self = (Scanner *)object;
+    struct known *known = known_of(object);
     int number, service, result;
     if (!PyArg_ParseTuple(args, "iii", &number, &service, &result))
         return NULL;
-    begin_teaching(&self->known.guard);
-    learn_served(&self->known, number, service, result);
-    end_teaching(&self->known.guard);
+    begin_teaching(&known->guard);
+    learn_served(known, number, service, result);
+    end_teaching(&known->guard);
     Py_RETURN_NONE;
 }
 

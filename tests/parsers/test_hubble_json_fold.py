@@ -92,7 +92,7 @@ flows = st.fixed_dictionaries(
     {},
     optional={
         "time": times,
-        "node_name": st.sampled_from(["n1", "c/n2"]),
+        "node_name": st.sampled_from(["n1", "c/n2", ""]),
         "verdict": st.sampled_from(
             ["FORWARDED", "DROPPED", "DROPPED", "AUDIT", "ERROR", "REDIRECTED", "NEW", 2, 1, None]
         ),
@@ -134,7 +134,7 @@ good = st.fixed_dictionaries(
         "time": st.sampled_from(
             [f"2026-04-01T10:0{m}:0{s}.{f:09d}Z" for m in (0, 3) for s in (0, 1) for f in (0, 7)]
         ),
-        "node_name": st.sampled_from(["n1", "n2"]),
+        "node_name": st.sampled_from(["n1", "n2", ""]),
         "verdict": st.sampled_from(["FORWARDED", "DROPPED", "AUDIT", "REDIRECTED"]),
         "IP": st.sampled_from(
             [{"source": a, "destination": b} for a in ("10.0.0.1", "fe80::1") for b in ("10.0.0.2",)]
@@ -169,7 +169,7 @@ def lines(draw):
     record = flow
     if draw(st.integers(0, 4)):
         record = {"flow": flow} | draw(
-            st.fixed_dictionaries({}, optional={"node_name": st.just("n1"), "time": times})
+            st.fixed_dictionaries({}, optional={"node_name": st.sampled_from(["n1", ""]), "time": times})
         )
     how = draw(st.integers(0, 20))
     if how == 20:

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -565,11 +566,30 @@ def test_lines_of_other_nodes_are_not_read_in_full(monkeypatch):
     assert sum(read) == 3 * 4
 
 
+def test_many_nodes_are_forgotten_in_time(monkeypatch):
+    """Of kinds at nodes that are never read in full there is a bound too, and blocks in flight are counted alike."""
+    monkeypatch.setattr(json_memory, "_MAX_KINDS", 20)
+    blocks = [
+        written(flow()),
+        *(
+            b"".join(written(flow(node_name=f"c/n{node}")) for node in range(start, start + 15))
+            for start in (2, 17, 32, 47)
+        ),
+    ]
+    tally, taken = folded(blocks)
+    memory = tally._memos[PARSER.name]["hubble"]["memory"]
+
+    assert taken == 1 + 15 * 4
+    assert len(memory._known) <= 20 + 15
+    compared(*blocks)
+
+
 @pytest.mark.parametrize(
     "node",
     [
         {"node_name": "c/\u00e9"},
         {"node_name": 'c/"n2'},
+        {"node_name": ""},
         {"node_name": "n" * 513},
         {"node_labels": ["b\\", "c"]},
         {"node_labels": []},
@@ -593,6 +613,23 @@ def test_two_names_of_a_node_are_read_in_full():
     outer = line.replace(b'},"node_name":"c/n1"', b'},"node_name":"c/n8"')
     none = line.replace(b'"node_name":"c/n1",', b"", 1)
     compared(line, twice, inner, outer, none, twice + inner + outer + none + line)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_waits_for_no_thread(taught):
+    """It has none, and what the thread of its parent held nobody lets go of."""
+    data = written(flow()) * 20_000
+    wanted = taught.scan(data, False)
+    for _ in range(20):
+        assert taught.begin(data, False)
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            taught.meet("10.0.0.3", b"{}", 3, True)
+            same = taught.finish() is None and not taught.begin(data, False)
+            os._exit(0 if same and taught.scan(data, False) == wanted else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert taught.finish() == wanted
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,9 @@ class _Folding:
                 continue
             if flow.node_name != node or node is None:
                 node = flow.node_name
-                if node is None:
+                if not node:
+                    # Where a flow has an empty name its wrapper may have another.
+                    node = None
                     self._slowly(lines, position)
                     continue
                 known = memory.codes.get(node)

@@ -92,7 +92,7 @@ class Memory:
         self._numbers: dict[tuple[int, Kind], int] = {}
         """By protocol and kind: `Code.number`."""
         self._known: dict[tuple[str, int], Code] = {}
-        """By node and number."""
+        """By node and number; also those of nodes that only the scanner met."""
         self._minutes: dict[str, int] = {}
         self._code_count = 0
         """Of all nodes; asked for each block."""
@@ -128,6 +128,7 @@ class Memory:
             or self._end_bytes > _MAX_END_BYTES
             or len(self._served) > _MAX_ENDS
             or self._code_count > _MAX_KINDS
+            or len(self._known) > _MAX_KINDS
             or (self.teaching is not None and self.teaching.is_full)
         )
 
