@@ -39,6 +39,8 @@ _MOST_PORTS = 1 << 18
 
 _FEW = 128
 """Records that are not worth a look at columns; the texts that they stand in are held with them."""
+_MOST_TEXTS = 16
+"""Blocks that are held at most, each some 500 kB: where one in each is refused all of them would double the memory."""
 
 Numbers = Sequence[int]
 _Lines = Callable[[I64], I64]
@@ -140,7 +142,7 @@ class Batches:
         self._held_of = name
         self._asked.append((len(numbers), lines, keep))
         self._held_records += len(numbers)
-        if self._held_records >= _FEW:
+        if self._held_records >= _FEW or len(self._asked) >= _MOST_TEXTS:
             self._let_go()
 
     def _let_go(self) -> None:

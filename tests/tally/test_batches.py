@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from unittest import mock
+from weakref import ref
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +143,26 @@ def test_what_was_allowed_keeps_no_example_and_no_port():
     )
 
     assert many == one
+
+
+def test_of_few_records_a_block_few_blocks_are_held():
+    """Texts are let go of long before there are many records."""
+    tally = Tally()
+    sink = tally.sink("p", "f")
+    placed = place_event(refused(1, NS))
+    ends = sink.peer(placed.src), sink.peer(placed.dst)
+    number = sink.number(sink.lane(*ends, placed.port, sink.shape(placed.shape), None, None))
+    texts = []
+    for line in range(1, 100):
+        raw = {0: b"%d" % line}.__getitem__
+        held = partial(raw)
+        texts.append(ref(held))
+        sink.hits(Block(data=b"", first_line=line), [number], [line * NS], [-1], [0], [0], held)
+        sink.seen(1, line * NS, line * NS)
+        del raw, held
+
+    assert sum(text() is not None for text in texts) < 20
+    assert [kept.raw for kept in tally.flows()[0].examples][:2] == ["1", "2"]
 
 
 def test_a_lane_that_was_widened_is_not_widened_twice():
