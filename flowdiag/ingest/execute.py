@@ -14,7 +14,7 @@ from flowdiag.ingest.ahead import has_core_to_spare
 from flowdiag.ingest.detect import Detection, InputKind
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.options import ReadOptions
-from flowdiag.ingest.parts import PART_BYTES, Part, parts_of
+from flowdiag.ingest.parts import PART_BYTES, Part, parts_of, shared_part_bytes
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.server import SERIAL_BYTES, cores
@@ -58,7 +58,7 @@ def run(
     progress: Progress | None = None,
     *,
     detected: Sequence[Detection] | None = None,
-    part_bytes: int = PART_BYTES,
+    part_bytes: int | None = None,
     meanwhile: Meanwhile | None = None,
 ) -> Outcome:
     """Read all evidence among the sources.
@@ -68,7 +68,7 @@ def run(
         options: how to read; ``processes`` 1 stays in this process, ``None`` decides by size.
         progress: called now and then, from this thread.
         detected: what `detect_all` said, if it was asked before; its problems are then the caller's.
-        part_bytes: about the size of the byte ranges that plain files are cut into.
+        part_bytes: about the size of the byte ranges that plain files are cut into; by default what is quick.
         meanwhile: what the caller has to do beside; called where worker processes read, and nowhere else.
 
     Raises:
@@ -88,15 +88,16 @@ def run(
         # What was unpacked here no other machine can see; it is read here.
         here = [one for one in evidence if one.source.spooled]
         there = [one for one in evidence if not one.source.spooled]
-        parts = _parts(there, options, problems, part_bytes, loose=True)
+        size = part_bytes or shared_part_bytes(sum(one.source.size for one in there))
+        parts = _parts(there, options, problems, size, loose=True)
         tally, found = fold_on(options.scheduler, parts, pace.done, _unread)
         problems += found
-        for part in _parts(here, options, problems, part_bytes):
+        for part in _parts(here, options, problems, part_bytes or PART_BYTES):
             fold_into(tally, part, problems, pace.inside(part))
             pace.done(part)
     elif workers > 1:
-        part_bytes = min(part_bytes, SHARE_BYTES)
-        tally = _in_processes(evidence, options, problems, workers, part_bytes, pace, meanwhile)
+        size = min(part_bytes or SHARE_BYTES, SHARE_BYTES)
+        tally = _in_processes(evidence, options, problems, workers, size, pace, meanwhile)
     else:
         tally = _here(evidence, options, problems, pace)
     tally.rest()

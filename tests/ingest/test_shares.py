@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, parts, shares, worker
 from flowdiag.ingest.execute import run
 from flowdiag.ingest.fold import fold_into
-from flowdiag.ingest.parts import Part, parts_of, settled
+from flowdiag.ingest.parts import Part, parts_of, settled, shared_part_bytes
 from flowdiag.tally import Tally
 
 LINE = (
@@ -292,3 +292,14 @@ def test_a_journal_of_no_clock_costs_nothing_but_the_time(tmp_path, micros):
 
         assert outcome.tally.records == 2
         assert {problem.code for problem in outcome.problems} <= {"ambiguous-format"}
+
+
+def test_parts_for_other_machines_grow_with_the_whole():
+    """Small ones are not cut finer than a worker's start is worth, large ones not so coarse that one is lost dearly."""
+    gigabyte = 1 << 30
+    assert [shared_part_bytes(total) >> 20 for total in (0, gigabyte, 64 * gigabyte, 1024 * gigabyte)] == [
+        64,
+        64,
+        256,
+        512,
+    ]
