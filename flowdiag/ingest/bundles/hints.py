@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -41,15 +42,20 @@ class Hint(Struct, frozen=True, kw_only=True):
     """When the bundle was collected, nanoseconds, from its name."""
 
 
-class Rule(Struct, frozen=True):
-    """Files whose path below the layout's top matches `pattern` (from its start) have this role.
+class Rule(Struct, frozen=True, dict=True):
+    """Files whose path below the layout's top matches `path` (from its start) have this role.
 
     Named groups ``node``, ``namespace``, ``pod`` and ``container`` give the context.
     """
 
-    pattern: re.Pattern[str]
+    path: str
     role: Role
     prefer: str | None = None
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Of `path`, made when it is asked for: only files of a recognised bundle are held to rules, and only its own."""
+        return re.compile(self.path)
 
 
 class Layout(Struct, frozen=True, kw_only=True):

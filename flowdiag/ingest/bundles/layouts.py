@@ -21,10 +21,6 @@ _NODE = r"(?P<node>[A-Za-z0-9][A-Za-z0-9.-]{0,252})"
 _TOP = r"^(?P<top>(?:.{0,1000}/)?)"
 
 
-def _rule(pattern: str, role: Role, prefer: str | None = None) -> Rule:
-    return Rule(re.compile(pattern), role, prefer)
-
-
 _SYSDUMP = Layout(
     name="cilium-sysdump",
     # "cilium-sysdump-20240501-101112/k8s-pods-20240501-101112.yaml"  cilium-cli 0.16
@@ -35,27 +31,27 @@ _SYSDUMP = Layout(
         ),
     ),
     rules=(
-        _rule(rf"hubble-flows-{_POD}-{_TS}\.json(?:\.gz)?$", Role.EVIDENCE, "hubble-json"),
-        _rule(
+        Rule(rf"hubble-flows-{_POD}-{_TS}\.json(?:\.gz)?$", Role.EVIDENCE, "hubble-json"),
+        Rule(
             # The pod is matched as short as possible: container names hold dashes too.
             r"logs-(?P<pod>[a-z0-9][a-z0-9.-]{0,252}?)-(?P<container>cilium-agent|cilium-envoy|cilium-operator|clustermesh-apiserver|etcd|kvstoremesh"
             r"|hubble-relay|hubble-ui|frontend|backend|mount-cgroup|mount-bpf-fs|clean-cilium-state|apply-sysctl-overwrites"
             r"|install-cni-binaries|config|aws-node|aws-eks-nodeagent|[a-z0-9]{1,63})-\d{8}-\d{6}(?:-prev)?\.log(?:-prev)?$",
             Role.EVIDENCE,
         ),
-        _rule(
+        Rule(
             # "cilium-bugtool-cilium-x7k2p-20240501-101112/cmd/cilium-endpoint-list.md", in a tarball below a
             # folder of its own; 1.15 and later call the command cilium-dbg
             r"cilium-bugtool-(?P<pod>[a-z0-9][a-z0-9.-]{0,252}?)-\d{8}-\d{6}(?:\.tar)?/(?:[^/]{1,200}/)?"
             r"cmd/cilium(?:-dbg)?-endpoint-list[^/]{0,60}\.(?:md|json|txt)$",
             Role.ENDPOINTS,
         ),
-        _rule(r"cilium-helm-(?:values|metadata)-", Role.NOISE),
-        _rule(
+        Rule(r"cilium-helm-(?:values|metadata)-", Role.NOISE),
+        Rule(
             r"(?:hubble-observe|metrics|gops|cniconf|cilium-bugtool|hubble-bugtool|pprof|trace)-", Role.NOISE
         ),
-        _rule(r"cilium-sysdump\.log$|.*\.(?:html|txt|md|prom|png|pb\.gz)$", Role.NOISE),
-        _rule(rf"[a-z0-9-]{{1,100}}-{_TS}\.(?:yaml|json)$", Role.STATE),
+        Rule(r"cilium-sysdump\.log$|.*\.(?:html|txt|md|prom|png|pb\.gz)$", Role.NOISE),
+        Rule(rf"[a-z0-9-]{{1,100}}-{_TS}\.(?:yaml|json)$", Role.STATE),
     ),
 )
 
@@ -64,15 +60,15 @@ _CALICO_CLUSTER = Layout(
     # "calico-diagnostics-20240501_101112/cluster/pods.yaml"  calicoctl v3.29
     marks=(re.compile(r"^(?P<top>(?:.{0,1000}/)?calico-diagnostics-(?P<stamp>\d{8}_\d{6})/)"),),
     rules=(
-        _rule(r"links/", Role.NOISE),
-        _rule(r"cluster/[^/]{1,200}\.yaml$", Role.STATE),
-        _rule(rf"nodes/{_NODE}/{_NS}/{_POD}\.{_CONTAINER}\.previous\.log$", Role.EVIDENCE),
-        _rule(rf"nodes/{_NODE}/{_NS}/{_POD}\.log$", Role.EVIDENCE),
-        _rule(
+        Rule(r"links/", Role.NOISE),
+        Rule(r"cluster/[^/]{1,200}\.yaml$", Role.STATE),
+        Rule(rf"nodes/{_NODE}/{_NS}/{_POD}\.{_CONTAINER}\.previous\.log$", Role.EVIDENCE),
+        Rule(rf"nodes/{_NODE}/{_NS}/{_POD}\.log$", Role.EVIDENCE),
+        Rule(
             rf"nodes/{_NODE}/(?:iptables-(?:legacy|nft)-save|nft-ruleset|bpf-[a-z-]{{1,40}})\.txt$",
             Role.EVIDENCE,
         ),
-        _rule(r".*\.txt$", Role.NOISE),
+        Rule(r".*\.txt$", Role.NOISE),
     ),
 )
 
@@ -86,8 +82,8 @@ _CALICO_NODE = Layout(
         ),
     ),
     rules=(
-        _rule(r"logs/|(?:journalctl_calico_node|ipv[46]_tables|nft_ruleset)$", Role.EVIDENCE),
-        _rule(r"[a-z0-9_]{1,60}$", Role.NOISE),
+        Rule(r"logs/|(?:journalctl_calico_node|ipv[46]_tables|nft_ruleset)$", Role.EVIDENCE),
+        Rule(r"[a-z0-9_]{1,60}$", Role.NOISE),
     ),
 )
 
@@ -101,19 +97,17 @@ _MUST_GATHER = Layout(
         ),
     ),
     rules=(
-        _rule(
+        Rule(
             rf"namespaces/{_NS}/pods/{_POD}/{_CONTAINER}/[^/]{{1,63}}/logs/"
             rf"(?:rotated/[^/]{{1,255}}|(?:current|previous|previous\.insecure)\.log)$",
             Role.EVIDENCE,
         ),
-        _rule(
-            r"audit_logs/[^/]{1,100}/(?P<node>[^/]{1,253}?)-audit[^/]{0,100}\.log(?:\.gz)?$", Role.EVIDENCE
-        ),
-        _rule(
+        Rule(r"audit_logs/[^/]{1,100}/(?P<node>[^/]{1,253}?)-audit[^/]{0,100}\.log(?:\.gz)?$", Role.EVIDENCE),
+        Rule(
             r".*audit_logs_listing$|.*\.html$|(?:.*/)?(?:version|timestamp|gather-debug\.log|gather\.logs)$",
             Role.NOISE,
         ),
-        _rule(r"(?:namespaces|cluster-scoped-resources)/.{1,600}\.ya?ml$", Role.STATE),
+        Rule(r"(?:namespaces|cluster-scoped-resources)/.{1,600}\.ya?ml$", Role.STATE),
     ),
 )
 
@@ -121,7 +115,7 @@ _MUST_GATHER_ROOT = Layout(
     name="must-gather",
     # "must-gather.local.5531/timestamp", "inspect.local.88/event-filter.html"   oc 4.16: beside the folder of each image
     marks=(re.compile(r"^(?P<top>(?:.{0,1000}/)?(?:must-gather|inspect)\.local\.\d{1,20}/)"),),
-    rules=(_rule(r"(?:timestamp|version|must-gather\.logs?|event-filter\.html)$", Role.NOISE),),
+    rules=(Rule(r"(?:timestamp|version|must-gather\.logs?|event-filter\.html)$", Role.NOISE),),
 )
 
 _TROUBLESHOOT = Layout(
@@ -129,14 +123,14 @@ _TROUBLESHOOT = Layout(
     # "support-bundle-2024-05-01T10_11_12/cluster-resources/network-policy/shop.json"  troubleshoot v0.95
     marks=(re.compile(_TOP + r"cluster-resources/(?:namespaces\.json|nodes\.json|pods/|resources\.json)"),),
     rules=(
-        _rule(r"cluster-resources/.{1,400}-errors\.json$", Role.ERRORS),
-        _rule(
+        Rule(r"cluster-resources/.{1,400}-errors\.json$", Role.ERRORS),
+        Rule(
             rf"cluster-resources/pods/logs/{_NS}/{_POD}/(?P<container>[a-z0-9][a-z0-9-]{{0,62}}?)(?:-previous)?\.log$",
             Role.EVIDENCE,
         ),
-        _rule(r"cluster-resources/(?:groups|resources)\.json$", Role.NOISE),
-        _rule(r"cluster-resources/.{1,400}\.(?:json|ya?ml)$", Role.STATE),
-        _rule(r"(?:analysis|version|execution-data)[^/]{0,60}(?:/|\.json$|\.ya?ml$)|.*\.html$", Role.NOISE),
+        Rule(r"cluster-resources/(?:groups|resources)\.json$", Role.NOISE),
+        Rule(r"cluster-resources/.{1,400}\.(?:json|ya?ml)$", Role.STATE),
+        Rule(r"(?:analysis|version|execution-data)[^/]{0,60}(?:/|\.json$|\.ya?ml$)|.*\.html$", Role.NOISE),
     ),
 )
 
@@ -148,8 +142,8 @@ _CLUSTER_INFO = Layout(
         re.compile(_TOP + r"[a-z0-9-]{1,63}/pods\.(?:json|yaml)$"),
     ),
     rules=(
-        _rule(rf"{_NS}/{_POD}/logs\.txt$", Role.EVIDENCE),
-        _rule(r"(?:[a-z0-9-]{1,63}/)?[a-z-]{1,63}\.(?:json|yaml)$", Role.STATE),
+        Rule(rf"{_NS}/{_POD}/logs\.txt$", Role.EVIDENCE),
+        Rule(r"(?:[a-z0-9-]{1,63}/)?[a-z-]{1,63}\.(?:json|yaml)$", Role.STATE),
     ),
 )
 
@@ -158,12 +152,12 @@ _EKS = Layout(
     # "eks_i-0123456789abcdef0_2024-05-01_1011-UTC_0.7.6/var_log/aws-routed-eni/network-policy-agent.log"
     marks=(re.compile(_TOP + r"var_log/(?:aws-routed-eni|messages|syslog|containers|pods)"),),
     rules=(
-        _rule(r"var_log/aws-routed-eni/", Role.EVIDENCE),
-        _rule(r"var_log/(?:messages|syslog|kern\.log)", Role.EVIDENCE),
-        _rule(
+        Rule(r"var_log/aws-routed-eni/", Role.EVIDENCE),
+        Rule(r"var_log/(?:messages|syslog|kern\.log)", Role.EVIDENCE),
+        Rule(
             r"(?:kernel|kubelet|containerd|docker|ipamd|nodeadm|sandbox-image)/.{0,200}\.log$", Role.EVIDENCE
         ),
-        _rule(
+        Rule(
             r"(?:networking|cni|storage|system|modinfo|sysctls|gpu|throttles|cfn|bottlerocket|soci)/",
             Role.NOISE,
         ),
@@ -177,10 +171,10 @@ _ANTREA = Layout(
         re.compile(_TOP + r"agent_[A-Za-z0-9.-]{1,253}/(?:logs|agentinfo|flows|iptables|networkpolicies)"),
     ),
     rules=(
-        _rule(rf"agent_{_NODE}/logs/", Role.EVIDENCE),
-        _rule(r"controller_[^/]{1,253}/logs/", Role.EVIDENCE),
-        _rule(r"(?:agent|controller)_[^/]{1,253}/", Role.NOISE),
-        _rule(r"clusterinfo$", Role.STATE),
+        Rule(rf"agent_{_NODE}/logs/", Role.EVIDENCE),
+        Rule(r"controller_[^/]{1,253}/logs/", Role.EVIDENCE),
+        Rule(r"(?:agent|controller)_[^/]{1,253}/", Role.NOISE),
+        Rule(r"clusterinfo$", Role.STATE),
     ),
 )
 
@@ -189,16 +183,16 @@ _OWN = Layout(
     # "flowdiag-bundle-20261103-120000/state/pods.json"  flowdiag collect (flowdiag/cluster/collect)
     marks=(re.compile(rf"^(?P<top>(?:.{{0,1000}}/)?flowdiag-bundle-(?P<stamp>{_TS})/)"),),
     rules=(
-        _rule(r"manifest\.json$", Role.NOISE),
-        _rule(r"state/[^/]{1,253}\.json$", Role.STATE),
-        _rule(r"events/[^/]{1,253}\.jsonl$", Role.EVIDENCE, "kubernetes-events"),
-        _rule(rf"flows/hubble/{_NODE}/{_POD}\.json$", Role.EVIDENCE, "hubble-json"),
-        _rule(r"flows/whisker/", Role.EVIDENCE),
-        _rule(
+        Rule(r"manifest\.json$", Role.NOISE),
+        Rule(r"state/[^/]{1,253}\.json$", Role.STATE),
+        Rule(r"events/[^/]{1,253}\.jsonl$", Role.EVIDENCE, "kubernetes-events"),
+        Rule(rf"flows/hubble/{_NODE}/{_POD}\.json$", Role.EVIDENCE, "hubble-json"),
+        Rule(r"flows/whisker/", Role.EVIDENCE),
+        Rule(
             rf"logs/{_NS}/{_POD}/(?P<container>[a-z0-9][a-z0-9-]{{0,62}}?)(?:\.previous)?\.log$",
             Role.EVIDENCE,
         ),
-        _rule(rf"nodes/{_NODE}/", Role.EVIDENCE),
+        Rule(rf"nodes/{_NODE}/", Role.EVIDENCE),
     ),
 )
 
