@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, ClassVar
 
 from flowdiag.parserkit import (
@@ -47,19 +48,29 @@ _SNIFF = re.compile(
     re.MULTILINE,
 )
 _JSON_SNIFF = re.compile(rb'"ingressNetworkPolicyRuleAction"')
+
+
 # The same as whole lines of 28 or 30 columns, with the groups of `flowdiag.parserkit.line_form.GROUPS`; when a record's
 # window ended tells nothing, and a port that is 0 is none.
-_FORM = re.compile(
-    rb"(?:(1\d{9})(),\d{1,11},([0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
-    rb"([^\s\"\x80-\xff]{1,3000})()()()"
-    rb"|([^\n]*))\n"
-)
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(1\d{9})(),\d{1,11},([0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
+        rb"([^\s\"\x80-\xff]{1,3000})()()()"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first where nothing is quoted: see `flowdiag.parserkit.LineForm`.
-_QUICK = re.compile(
-    rb"(?:(1\d{9})(),\d{1,11},([^,]{2,45},[^,]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
-    rb"(.{1,3000})()()()"
-    rb"|(.*))\n"
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(1\d{9})(),\d{1,11},([^,]{2,45},[^,]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
+        rb"(.{1,3000})()()()"
+        rb"|(.*))\n"
+    )
+
+
 _COLUMNS = [
     "flowStartSeconds",
     "flowEndSeconds",
@@ -144,8 +155,8 @@ class AntreaFlows:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first row of each kind."""
-        quick = None if b'"' in block.data else _QUICK
-        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, quick=quick, clock=_second))
+        quick = None if b'"' in block.data else _quick()
+        fold_forms(self, block, context, sink, LineForm(pattern=_form(), quick=quick, clock=_second))
 
 
 def _second(text: bytes, enveloped: bool) -> int | None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from flowdiag.parserkit import (
@@ -59,23 +60,33 @@ _SNIFF = re.compile(
 )
 # "[3 packets in 1.011379442s]"   v1.2 and later, drops and rejects
 _PACKETS = re.compile(r" \[(?P<count>\d{1,9}) packets in (?P<window>[\d.]{1,20}[a-zµ]{1,2}s?)\]\s*$")
+
+
 # The same as whole lines since v1.13, with the groups of `flowdiag.parserkit.line_form.GROUPS`: a packet's length, the
 # rule's label and the window of a count tell nothing; a label with a dot at its beginning or a colon could be an address.
-_FORM = re.compile(
-    rb"(?:(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)\.(\d{6}) ([!-~]{1,64} [!-~]{0,40}NetworkPolicy[!-~]{0,320} [!-~]{1,300} (?:In|E)gress"
-    rb" (?:Allow|Drop|Reject|Redirect) (?:-?\d{1,8}|<nil>) [!-~]{1,400} [0-9a-fA-F.:]{2,45})() (?:(\d{1,5})|<nil>)"
-    rb" ([0-9a-fA-F.:]{2,45}) (?:(\d{1,5})|<nil>) ([!-~]{1,16})()() \d{1,6} (?:<nil>|[A-Za-z][\w.-]{0,62})"
-    rb"(?: \[(\d{1,9}) packets in [\d.]{1,20}[a-z]{1,2}s?\])?"
-    rb"|([^\n]*))\n"
-)
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)\.(\d{6}) ([!-~]{1,64} [!-~]{0,40}NetworkPolicy[!-~]{0,320} [!-~]{1,300} (?:In|E)gress"
+        rb" (?:Allow|Drop|Reject|Redirect) (?:-?\d{1,8}|<nil>) [!-~]{1,400} [0-9a-fA-F.:]{2,45})() (?:(\d{1,5})|<nil>)"
+        rb" ([0-9a-fA-F.:]{2,45}) (?:(\d{1,5})|<nil>) ([!-~]{1,16})()() \d{1,6} (?:<nil>|[A-Za-z][\w.-]{0,62})"
+        rb"(?: \[(\d{1,9}) packets in [\d.]{1,20}[a-z]{1,2}s?\])?"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
-_QUICK = re.compile(
-    rb"(?:(\d{4}/\d\d/\d\d .{8})\.(\d{6}) ([^ ]{1,64} [^ ]{1,360} [^ ]{1,300} (?:In|E)gress"
-    rb" (?:Allow|Drop|Reject) [^ ]{1,8} [^ ]{1,400} [^ ]{2,45})() (?:(\d{1,5})|<nil>)"
-    rb" ([^ ]{2,45}) (?:(\d{1,5})|<nil>) ([^ ]{1,16})()() \d{1,6} (?:<nil>|[A-Za-z][\w-]{0,62})"
-    rb"(?: \[(\d{1,9}) packets in [\d.]{1,20}[a-z]{1,2}s?\]|)"
-    rb"|(.*))\n"
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(\d{4}/\d\d/\d\d .{8})\.(\d{6}) ([^ ]{1,64} [^ ]{1,360} [^ ]{1,300} (?:In|E)gress"
+        rb" (?:Allow|Drop|Reject) [^ ]{1,8} [^ ]{1,400} [^ ]{2,45})() (?:(\d{1,5})|<nil>)"
+        rb" ([^ ]{2,45}) (?:(\d{1,5})|<nil>) ([^ ]{1,16})()() \d{1,6} (?:<nil>|[A-Za-z][\w-]{0,62})"
+        rb"(?: \[(\d{1,9}) packets in [\d.]{1,20}[a-z]{1,2}s?\]|)"
+        rb"|(.*))\n"
+    )
+
+
 _VERDICTS = {
     "Allow": Verdict.ALLOWED,
     "Drop": Verdict.DENIED,
@@ -127,7 +138,7 @@ class AntreaNpLog:
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first line of each kind."""
         clock = zoned_second(context.zone)
-        form = LineForm(pattern=_FORM, quick=_QUICK, clock=clock, weighs=True)
+        form = LineForm(pattern=_form(), quick=_quick(), clock=clock, weighs=True)
         fold_forms(self, block, context, sink, form)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -67,27 +68,48 @@ _START = (
     rb'(?:\{"level":"[a-z]{4,5}","ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})Z"(?:,"logger":"[\w.-]{1,40}")?'
     rb'(?:,"caller":"[\w./:-]{1,80}")?,"msg":"Flow Info: +'
 )
-_MESSAGE_FORM = re.compile(
-    _START
-    + rb"Src IP: ([0-9a-fA-F.:]{2,45})() Src Port: (\d{1,5}) Dest IP: ([0-9a-fA-F.:]{2,45}) Dest Port: (\d{1,5})"
-    rb" Proto:? ([A-Z]{1,10}) Verdict:? ([A-Z/]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32})?)\"\}"
-    rb"|([^\n]*))\n"
-)
+
+
+@cache
+def _message_form() -> re.Pattern[bytes]:
+    return re.compile(
+        _START
+        + rb"Src IP: ([0-9a-fA-F.:]{2,45})() Src Port: (\d{1,5}) Dest IP: ([0-9a-fA-F.:]{2,45}) Dest Port: (\d{1,5})"
+        rb" Proto:? ([A-Z]{1,10}) Verdict:? ([A-Z/]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32})?)\"\}"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.  Who called is captured, since only
 # reading sees whether it is a string of JSON.
-_MESSAGE_QUICK = re.compile(
-    rb'(?:\{"level":"[a-z]{4,5}","ts":"(.{19})\.(\d{1,9})Z"((?:,"logger":"[^"]{1,40}"|)(?:,"caller":"[^"]{1,80}"|),)"msg":"Flow Info: +'
-    rb"Src IP: ([^ ]{2,45}) Src Port: (\d{1,5}) Dest IP: ([^ ]{2,45}) Dest Port: (\d{1,5})"
-    rb' Proto:? ([^ ]{1,10}) Verdict:? ([^ ]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32}|))"\}'
-    rb"|(.*))\n"
-)
+@cache
+def _message_quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb'(?:\{"level":"[a-z]{4,5}","ts":"(.{19})\.(\d{1,9})Z"((?:,"logger":"[^"]{1,40}"|)(?:,"caller":"[^"]{1,80}"|),)"msg":"Flow Info: +'
+        rb"Src IP: ([^ ]{2,45}) Src Port: (\d{1,5}) Dest IP: ([^ ]{2,45}) Dest Port: (\d{1,5})"
+        rb' Proto:? ([^ ]{1,10}) Verdict:? ([^ ]{1,20})() Direction:? ([a-z]{1,10}(?:,? Tier:? [A-Z_]{1,32}|))"\}'
+        rb"|(.*))\n"
+    )
+
+
 # {...,"logger":"ebpf-client","caller":"events/events.go:193","msg":"Flow Info: ","Src IP":"10.0.141.167","Src Port":39197,
 #  "Dest IP":"172.20.0.10","Dest Port":53,"Proto":"TCP","Verdict":"ACCEPT"}   v1.0.4 to v1.2.1
-_FIELDS_FORM = re.compile(
-    _START + rb'","Src IP":"([0-9a-fA-F.:]{2,45})()","Src Port":(\d{1,5}),"Dest IP":"([0-9a-fA-F.:]{2,45})"'
-    rb',"Dest Port":(\d{1,5}),"Proto":"([A-Z]{1,10})","Verdict":"([A-Z/]{1,20})()()"\}|([^\n]*))\n'
-)
-_FORMS = ((b'"Src IP":', _FIELDS_FORM, None), (b"Flow Info:", _MESSAGE_FORM, _MESSAGE_QUICK))
+@cache
+def _fields_form() -> re.Pattern[bytes]:
+    return re.compile(
+        _START
+        + rb'","Src IP":"([0-9a-fA-F.:]{2,45})()","Src Port":(\d{1,5}),"Dest IP":"([0-9a-fA-F.:]{2,45})"'
+        rb',"Dest Port":(\d{1,5}),"Proto":"([A-Z]{1,10})","Verdict":"([A-Z/]{1,20})()()"\}|([^\n]*))\n'
+    )
+
+
+def _forms(data: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes] | None] | None:
+    """Of one agent's lines: it writes one shape."""
+    if b'"Src IP":' in data:
+        return _fields_form(), None
+    return (_message_form(), _message_quick()) if b"Flow Info:" in data else None
+
+
 _SNIFF = re.compile(
     rb'"msg"\s{0,4}:\s{0,4}"Flow Info: |SIP: \S{1,64};SPORT: \d{1,5};DIP: |"caller"\s{0,4}:\s{0,4}"(?:ebpf/bpf_client|rpc/rpc_handler)\.go'
     rb'|"logger"\s{0,4}:\s{0,4}"controllers\.policyEndpoints"'
@@ -151,8 +173,8 @@ class AwsPolicyAgent:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first flow of each kind."""
-        # One agent writes one shape; lines of another one in the same block are read.
-        patterns = next(((form, quick) for mark, form, quick in _FORMS if mark in block.data), None)
+        # Lines of another shape in the same block are read.
+        patterns = _forms(block.data)
         if patterns is None:
             for event in self.parse(block, msgspec.structs.replace(context, keep_raw=True)):
                 sink.add(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, ClassVar
 
 from msgspec import structs
@@ -38,22 +39,29 @@ from flowdiag_parsers.calico.bpf_trace import (
 
 __all__ = ["CalicoBpf"]
 
+
 # A Log rule's line; groups as `flowdiag.parserkit.line_form.GROUPS` has them.  Program, processor and uptime tell nothing.
 #             curl-5288    [000] ..s2.  3055.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED proto 6
 # src 10.0.1.5:56042 dest 192.0.2.12:80                                                             v3.29.1 and later
-_FORM = re.compile(
-    rb"(?:()()[ \t]{0,24}[^\n\x80-\xff]{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] [^\s\x1c-\x1f\x80-\xff]{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
-    rb"([^\s:\x80-\xff]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([0-9.]{7,15}):(\d{1,5})"
-    rb"( dest [0-9.]{7,15}):(\d{1,5})()()()()"
-    rb"|([^\n]*))\n"
-)
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:()()[ \t]{0,24}[^\n\x80-\xff]{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] [^\s\x1c-\x1f\x80-\xff]{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
+        rb"([^\s:\x80-\xff]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([0-9.]{7,15}):(\d{1,5})"
+        rb"( dest [0-9.]{7,15}):(\d{1,5})()()()()"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
-_QUICK = re.compile(
-    rb"(?:()()[ \t]{0,24}.{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] [^\s\x1c-\x1f]{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
-    rb"([^:]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([^:]{7,15}):(\d{1,5})"
-    rb"( dest [^:]{7,15}):(\d{1,5})()()()()"
-    rb"|(.*))\n"
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:()()[ \t]{0,24}.{1,16}?-\d{1,10}[ \t]{1,8}\[\d{1,4}\] [^\s\x1c-\x1f]{1,8}[ \t]{1,12}\d{1,10}\.\d{6}: (?:bpf_trace_printk|0): "
+        rb"([^:]{1,24}-[IEX]: policy (?:ALLOWED|DENIED) {1,4}proto (?:6|17) src )([^:]{7,15}):(\d{1,5})"
+        rb"( dest [^:]{7,15}):(\d{1,5})()()()()"
+        rb"|(.*))\n"
+    )
 
 
 class CalicoBpf:
@@ -108,7 +116,7 @@ class CalicoBpf:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first line of each kind that a Log rule printed."""
-        fold_forms(self, block, context, sink, LineForm(pattern=_FORM, quick=_QUICK))
+        fold_forms(self, block, context, sink, LineForm(pattern=_form(), quick=_quick()))
         if block.last:
             # A dump that goes on to the end is told where the input ends, whatever stands in its last line.
             for event in self.parse(Block(data=b"", last=True), structs.replace(context, keep_raw=True)):

@@ -25,7 +25,6 @@ from flowdiag.parserkit import (
     parse_rfc3339,
     seek,
 )
-from flowdiag_parsers.calico.component_reader import OpenRecord, RecordReader, record_events
 from flowdiag_parsers.calico.operator_log import OPERATOR_SNIFF
 from flowdiag_parsers.calico.record import HEADER_BYTES, LEVELS, read_header
 from flowdiag_parsers.calico.signals import SIGNALS, TEXTS
@@ -45,26 +44,36 @@ _HEAD = (
     rb"[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[(?:" + LEVELS.encode() + rb")\]\[\d{1,10}\] "
     rb"(?:[a-z][a-z0-9-]{0,40}/)?[^\s/\x1c-\x1f\x80-\xff]{1,80} (?:-?\d{1,7}|<nil>):[ \n]"
 )
-_FORM = re.compile(
-    rb"(?:([12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
-    rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/\x1c-\x1f\x80-\xff]{1,80}) (?:-?\d{1,7}|<nil>):(?: ([^\n]*)|(?=\n))()(?=\n(?:"
-    + _HEAD
-    + rb"|\Z))"
-    rb"|([^\n]*))\n"
-)
+
+
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:([12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
+        rb"(?:[a-z][a-z0-9-]{0,40}/)?([^\s/\x1c-\x1f\x80-\xff]{1,80}) (?:-?\d{1,7}|<nil>):(?: ([^\n]*)|(?=\n))()(?=\n(?:"
+        + _HEAD
+        + rb"|\Z))"
+        rb"|([^\n]*))\n"
+    )
+
+
 _STARTS: dict[bytes, tuple[bytes, ...]] = {
     file.encode(): tuple(entry.starts.encode() for entry in SIGNALS if entry.file == file)
     for file in {entry.file for entry in SIGNALS}
 }
 _HEAD_BYTES = min(len(start) for starts in _STARTS.values() for start in starts)
 _HEADS = frozenset(start[:_HEAD_BYTES] for starts in _STARTS.values() for start in starts)
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
-_QUICK = re.compile(
-    rb"^([12]\d{3}-.{5} .{8}\.\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
-    rb"(?:[a-z][a-z0-9-]{0,40}/|)[^ /\t\n\v\f\r\x1c-\x1f\x80-\xff]{1,80} (?:-?\d{1,7}|<nil>):(?: (.{%d}).*| .*|)\n"
-    % _HEAD_BYTES,
-    re.MULTILINE,
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"^([12]\d{3}-.{5} .{8}\.\d{3}) \[(?:ERROR|WARNING|INFO|DEBUG|TRACE)\]\[\d{1,10}\] "
+        rb"(?:[a-z][a-z0-9-]{0,40}/|)[^ /\t\n\v\f\r\x1c-\x1f\x80-\xff]{1,80} (?:-?\d{1,7}|<nil>):(?: (.{%d}).*| .*|)\n"
+        % _HEAD_BYTES,
+        re.MULTILINE,
+    )
 
 
 class CalicoLog:
@@ -111,6 +120,9 @@ class CalicoLog:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a `LogEvent` per record, and a `ChangeEvent` where it names an updated policy."""
+        # Loaded where there is such a log: every parser is asked about every file.
+        from flowdiag_parsers.calico.component_reader import RecordReader
+
         events = RecordReader(context).read(block)
         events.sort(key=attrgetter("line"))
         yield from events
@@ -122,6 +134,8 @@ class CalicoLog:
             for event in self.parse(block, structs.replace(context, keep_raw=True)):
                 sink.add(event)
             return
+
+        from flowdiag_parsers.calico.component_reader import OpenRecord, record_events
 
         @cache
         def quoted() -> list[bytes]:
@@ -157,7 +171,9 @@ class CalicoLog:
                 else record_events(OpenRecord(header, text, around, None), with_raw)
             )
 
-        form = QuietForm(pattern=_FORM, quick=_QUICK, is_quiet=is_quiet, loud=loud, clock=clock, read=read)
+        form = QuietForm(
+            pattern=_form(), quick=_quick(), is_quiet=is_quiet, loud=loud, clock=clock, read=read
+        )
         fold_quiet(self, block, context, sink, form)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import ClassVar
 
 from msgspec import structs
@@ -54,20 +55,30 @@ _QUEUE = re.compile(r"(\d{1,12}) (?:messages|events)")
 # level=info msg="Rewrote endpoint BPF program" endpointID=2013 subsys=endpoint                       logrus, to 1.17
 _QUOTE = rb'(?:"(?=[0-9T:.-]{19,30}Z" )|(?=[0-9T:.-]{19,30}Z ))'
 """Before a stamp: quoted on both sides, or on none."""
-_FORM = re.compile(
-    rb"(?:(?:time="
-    + _QUOTE
-    + rb'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z"? )?(level=[a-z]{4,7}) (?:source=[^ \n]{1,300} )?'
-    rb'msg="([^"\\\n]{0,1000})"([^\n]*)'
-    rb"|([^\n]*))\n"
-)
+
+
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(?:time="
+        + _QUOTE
+        + rb'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z"? )?(level=[a-z]{4,7}) (?:source=[^ \n]{1,300} )?'
+        rb'msg="([^"\\\n]{0,1000})"([^\n]*)'
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.QuietForm`.
-_QUICK = re.compile(
-    rb"^time="
-    + _QUOTE
-    + rb'(\d.{9}T.{8}(?:\.\d{1,9}|))Z"? level=[a-z]{4,7} (?:source=[^ ]{1,300} |)msg="([^"]{0,1000})".*\n',
-    re.MULTILINE,
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"^time="
+        + _QUOTE
+        + rb'(\d.{9}T.{8}(?:\.\d{1,9}|))Z"? level=[a-z]{4,7} (?:source=[^ ]{1,300} |)msg="([^"]{0,1000})".*\n',
+        re.MULTILINE,
+    )
+
+
 _MAX_KNOWN = 20_000
 
 _DELETED = "deleted"
@@ -144,7 +155,9 @@ class CiliumAgentLog:
         def read(line: bytes, around: LineEnvelope) -> Iterator[Event]:
             return _line(line, around, with_raw, last=False)
 
-        form = QuietForm(pattern=_FORM, quick=_QUICK, is_quiet=is_quiet, loud=loud, clock=clock, read=read)
+        form = QuietForm(
+            pattern=_form(), quick=_quick(), is_quiet=is_quiet, loud=loud, clock=clock, read=read
+        )
         fold_quiet(self, block, context, sink, form)
 
 

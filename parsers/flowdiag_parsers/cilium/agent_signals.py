@@ -8,7 +8,7 @@ seen in source and are kept because a wrong label on a log line accuses nobody.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from msgspec import Struct
 
@@ -175,18 +175,23 @@ SIGNALS: tuple[Signal, ...] = (
 )
 """In the order in which they are tried."""
 
-_MESSAGE = [(signal.code, re.compile(signal.pattern)) for signal in SIGNALS]
-_ERROR = [(signal.code, re.compile(signal.pattern)) for signal in SIGNALS if signal.in_error]
+
+@cache
+def _patterns(*, in_error: bool = False) -> list[tuple[str, re.Pattern[str]]]:
+    """Codes with what they are known by, in a message or in its ``error`` field."""
+    return [
+        (signal.code, re.compile(signal.pattern)) for signal in SIGNALS if signal.in_error or not in_error
+    ]
 
 
 @lru_cache(maxsize=4096)
 def signal_of(message: str, error: str | None) -> str | None:
     """The signal of a message, or of its ``error`` field; ``None`` for everything else."""
     if error:
-        for code, pattern in _ERROR:
+        for code, pattern in _patterns(in_error=True):
             if pattern.search(error):
                 return code
-    for code, pattern in _MESSAGE:
+    for code, pattern in _patterns():
         if pattern.search(message):
             return code
     return None

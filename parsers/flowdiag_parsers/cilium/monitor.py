@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from msgspec import structs
@@ -26,7 +27,6 @@ from flowdiag.parserkit import (
     seek,
 )
 from flowdiag_parsers.cilium.carrier import carrier, warning
-from flowdiag_parsers.cilium.monitor_lines import read_line
 from flowdiag_parsers.cilium.monitor_verbose import Verbose, is_dump, is_layer, start
 
 __all__ = ["CHATTER", "CiliumMonitor"]
@@ -59,19 +59,29 @@ _SNIFF = re.compile(
 # e.g. "xx drop (Policy denied) flow 0x9bdd31c4 to endpoint 61, ifindex 14, file bpf_lxc.c:2067, , identity 1000->2000:
 #  10.0.1.7:45002 -> 10.0.2.9:8080 tcp SYN"
 _IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
-_FORM = re.compile(
-    rb"(?:()()((?:xx|->|<-|Policy verdict log:)[^\n\x80-\xff]{0,150}? )flow 0x[0-9a-f]{1,16}"
-    rb"([^\n\x80-\xff]{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
-    rb" (tcp |)()((?<=p )[A-Z, ]{1,59}[A-Z]|)(udp|sctp|)"
-    rb"|([^\n]*))\n"
-)
+
+
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:()()((?:xx|->|<-|Policy verdict log:)[^\n\x80-\xff]{0,150}? )flow 0x[0-9a-f]{1,16}"
+        rb"([^\n\x80-\xff]{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
+        rb" (tcp |)()((?<=p )[A-Z, ]{1,59}[A-Z]|)(udp|sctp|)"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.  The hash has the line's first x.
-_QUICK = re.compile(
-    rb"(?:()()((?:xx|->|<-|Policy verdict log:)[^x]{0,150} )flow 0x[0-9a-f]{1,16}"
-    rb"(.{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
-    rb" (tcp |)()((?<=p )[A-Z, ]{1,59}[A-Z]|)(udp|sctp|)"
-    rb"|(.*))\n"
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:()()((?:xx|->|<-|Policy verdict log:)[^x]{0,150} )flow 0x[0-9a-f]{1,16}"
+        rb"(.{1,400} " + _IP + rb"):(\d{1,5})( -> " + _IP + rb"):(\d{1,5})"
+        rb" (tcp |)()((?<=p )[A-Z, ]{1,59}[A-Z]|)(udp|sctp|)"
+        rb"|(.*))\n"
+    )
+
+
 _FOREIGN = "not a line of cilium monitor"
 _VERBOSE = (b" MARK 0x", b"{Contents=")
 _HEADER = re.compile(rb"^Listening for events on \d+ CPUs", re.MULTILINE)
@@ -125,6 +135,9 @@ class CiliumMonitor:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield one event a record, in order."""
+        # Loaded where there are such lines: every parser is asked about every file.
+        from flowdiag_parsers.cilium.monitor_lines import read_line
+
         final = block.data.count(b"\n") if block.last else -1
         pending: Verbose | None = None
         last = -1
@@ -169,6 +182,8 @@ class CiliumMonitor:
             for event in self.parse(block, structs.replace(context, keep_raw=True)):
                 sink.add(event)
             return
+        from flowdiag_parsers.cilium.monitor_lines import read_line
+
         # Endpoint numbers mean other pods elsewhere.
         scope = context.input if context.endpoint_ids else None
         with_raw = structs.replace(context, keep_raw=True)
@@ -181,7 +196,7 @@ class CiliumMonitor:
             else:
                 yield warning("foreign-line", _FOREIGN, around, with_raw, original)
 
-        form = LineForm(pattern=_FORM, quick=_QUICK, read=read, scope=scope)
+        form = LineForm(pattern=_form(), quick=_quick(), read=read, scope=scope)
         fold_forms(self, block, context, sink, form)
 
 

@@ -32,7 +32,6 @@ from flowdiag_parsers.cilium.agent_notices import notice
 from flowdiag_parsers.cilium.carrier import Carrier, carrier, warning
 from flowdiag_parsers.cilium.connection import Packet, local_pod, peer_of
 from flowdiag_parsers.cilium.monitor import CHATTER
-from flowdiag_parsers.cilium.monitor_lines import read_line
 from flowdiag_parsers.cilium.monitor_verbose import layer_fields, packet_of
 from flowdiag_parsers.cilium.verdicts import L7_VERDICTS, NO_REASON, between, read_reason, reply_of
 
@@ -96,6 +95,9 @@ class CiliumMonitorJson:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield one event a line."""
+        # What reads the text form's lines is loaded where there are records: every parser is asked about every file.
+        from flowdiag_parsers.cilium.monitor_lines import read_line
+
         final = block.data.count(b"\n") if block.last else -1
         for index, line in iter_lines(block):
             original = decode(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from msgspec import structs
@@ -67,30 +68,42 @@ _SNIFF = re.compile(
 # e.g. "Feb  7 13:43:46.791: shop/web-1:54842 (ID:22654) <> shop/api-1:80 (ID:16530) Policy denied DROPPED (TCP Flags: SYN)"
 _END = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
 _ID = rb"(?: \([\w:-]{1,41}\))?"
-_FORM = re.compile(
-    rb"(?:"
-    + STAMP_BYTES
-    + rb"((?:Z?(?: ?\[[^\] \n\x1b\x80-\xff]{1,300}\])?: )?"
-    + _END
-    + rb")()(?::(\d{1,5}))?"
-    rb"(" + _ID + rb" (?:->|<-|<>) " + _END + rb")(?::(\d{1,5}))?"
-    rb"("
-    + _ID
-    + rb" [^\n\x1b\x80-\xff]{1,400}\()()(?:TCP Flags: ([A-Z, ]{2,59}[A-Z]))?([^\n(\x1b\x80-\xff]{0,2000}\))"
-    rb"|([^\n]*))\n"
-)
+
+
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:"
+        + STAMP_BYTES
+        + rb"((?:Z?(?: ?\[[^\] \n\x1b\x80-\xff]{1,300}\])?: )?"
+        + _END
+        + rb")()(?::(\d{1,5}))?"
+        rb"(" + _ID + rb" (?:->|<-|<>) " + _END + rb")(?::(\d{1,5}))?"
+        rb"("
+        + _ID
+        + rb" [^\n\x1b\x80-\xff]{1,400}\()()(?:TCP Flags: ([A-Z, ]{2,59}[A-Z]))?([^\n(\x1b\x80-\xff]{0,2000}\))"
+        rb"|([^\n]*))\n"
+    )
+
+
 _QUICK_END = rb"(?:\[[^\]]{2,45}\]|[^:]{1,500})"
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
-_QUICK = re.compile(
-    rb"(?:"
-    + QUICK_STAMP
-    + rb"(Z?[^:]{0,300}: "
-    + _QUICK_END
-    + rb")():(\d{1,5})((?: \([^)]{1,41}\)|) [-<>]{2} "
-    + _QUICK_END
-    + rb"):(\d{1,5})( .{1,400}\()()(?:TCP Flags: ([A-Z, ]{2,59}[A-Z])|)(.{0,2000}\))"
-    rb"|(.*))\n"
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:"
+        + QUICK_STAMP
+        + rb"(Z?[^:]{0,300}: "
+        + _QUICK_END
+        + rb")():(\d{1,5})((?: \([^)]{1,41}\)|) [-<>]{2} "
+        + _QUICK_END
+        + rb"):(\d{1,5})( .{1,400}\()()(?:TCP Flags: ([A-Z, ]{2,59}[A-Z])|)(.{0,2000}\))"
+        rb"|(.*))\n"
+    )
+
+
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _LOST_MARK = re.compile(rb"^[^\n]{0,340}?:? EVENTS LOST: \w+ ", re.MULTILINE)
 
@@ -147,7 +160,7 @@ class HubbleCompact:
         def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             return _line(decode(line), around, with_raw, clock, cut=False)
 
-        form = LineForm(pattern=_FORM, quick=_QUICK, clock=clock.start, read=read)
+        form = LineForm(pattern=_form(), quick=_quick(), clock=clock.start, read=read)
         fold_forms(self, block, context, sink, form)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from flowdiag.parserkit import (
@@ -45,24 +46,32 @@ _SNIFF = re.compile(rb"^ {2}TIMESTAMP: [^\n]+\r?\n(?: {7}NODE: [^\n]+\r?\n)? {5}
 _NOTICE = re.compile(rb"^ {2}TIMESTAMP: [^\n]+\r?\n(?: {7}NODE: [^\n]+\r?\n)? {7}TYPE:", re.MULTILINE)
 # A whole record with its separator; groups as `flowdiag.parserkit.line_forms.GROUPS` has them.
 _CELL = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
-_FORM = re.compile(
-    rb"(?:  TIMESTAMP: "
-    + STAMP_BYTES
-    + rb"(?<=\d)Z?(\n(?:       NODE: [^\n\x1b\x80-\xff]{1,300}\n)?     SOURCE: "
-    + _CELL
-    + rb")()"
-    rb"(?::(\d{1,5}))?(\nDESTINATION: " + _CELL + rb")(?::(\d{1,5}))?"
-    rb"\n       TYPE: ([^\n\x1b\x80-\xff]{1,200})\n    VERDICT: ([^\n\x1b\x80-\xff]{1,1000})"
-    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{2,59}[A-Z]))?([^\n\x1b\x80-\xff]{0,2000})\n-{12}"
-    rb"|([^\n]*))\n"
-)
+
+
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:  TIMESTAMP: "
+        + STAMP_BYTES
+        + rb"(?<=\d)Z?(\n(?:       NODE: [^\n\x1b\x80-\xff]{1,300}\n)?     SOURCE: "
+        + _CELL
+        + rb")()"
+        rb"(?::(\d{1,5}))?(\nDESTINATION: " + _CELL + rb")(?::(\d{1,5}))?"
+        rb"\n       TYPE: ([^\n\x1b\x80-\xff]{1,200})\n    VERDICT: ([^\n\x1b\x80-\xff]{1,1000})"
+        rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{2,59}[A-Z]))?([^\n\x1b\x80-\xff]{0,2000})\n-{12}"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.  An end is its line up to the last colon.
-_QUICK = re.compile(
-    rb"(?:  TIMESTAMP: (.{15}(?:.{4}|))\.(\d{1,9})Z?(\n(?:       NODE: .{1,300}\n|)     SOURCE: .{1,500})():(\d{1,5})"
-    rb"(\nDESTINATION: .{1,500}):(\d{1,5})\n       TYPE: (.{1,200})\n    VERDICT: (.{1,1000})"
-    rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{2,59}[A-Z])|)(.{0,2000})\n-{12}"
-    rb"|(.*))\n"
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:  TIMESTAMP: (.{15}(?:.{4}|))\.(\d{1,9})Z?(\n(?:       NODE: .{1,300}\n|)     SOURCE: .{1,500})():(\d{1,5})"
+        rb"(\nDESTINATION: .{1,500}):(\d{1,5})\n       TYPE: (.{1,200})\n    VERDICT: (.{1,1000})"
+        rb"\n    SUMMARY: (?:TCP Flags: ([A-Z, ]{2,59}[A-Z])|)(.{0,2000})\n-{12}"
+        rb"|(.*))\n"
+    )
 
 
 class HubbleDict:
@@ -129,7 +138,9 @@ class HubbleDict:
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first record of each kind."""
         clock = Clock(context).start
-        form = LineForm(pattern=_FORM, quick=_QUICK, mark=self.record_mark, clock=clock, lines=6, raw_lines=5)
+        form = LineForm(
+            pattern=_form(), quick=_quick(), mark=self.record_mark, clock=clock, lines=6, raw_lines=5
+        )
         fold_forms(self, block, context, sink, form)
 
 

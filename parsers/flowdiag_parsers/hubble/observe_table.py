@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from msgspec import structs
@@ -52,6 +53,7 @@ _SNIFF_ROW = re.compile(
 _CELL = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
 
 
+@cache
 def _form(node: bytes) -> re.Pattern[bytes]:
     return re.compile(
         rb"(?:" + STAMP_BYTES + rb"(?<=\d)Z? {2,80}(" + node + _CELL + rb")()(?::(\d{1,5}))?"
@@ -63,6 +65,7 @@ def _form(node: bytes) -> re.Pattern[bytes]:
     )
 
 
+@cache
 def _quick(node: bytes) -> re.Pattern[bytes]:
     end = rb"(?:\[[^\]]{2,45}\]|[^:]{1,500})"
     return re.compile(
@@ -80,8 +83,7 @@ def _quick(node: bytes) -> re.Pattern[bytes]:
     )
 
 
-_FORM, _NODE_FORM = _form(b""), _form(rb"[^ \n\x1b\x80-\xff]{1,300} {2,80}")
-_QUICK, _NODE_QUICK = _quick(b""), _quick(rb"[^ ]{1,300} {2,80}")
+_NODE, _QUICK_NODE = rb"[^ \n\x1b\x80-\xff]{1,300} {2,80}", rb"[^ ]{1,300} {2,80}"
 
 
 class HubbleTable:
@@ -123,7 +125,8 @@ class HubbleTable:
         def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             return _row(decode(line), around, with_raw, clock, cut=False)
 
-        pattern, quick = (_NODE_FORM, _NODE_QUICK) if _has_nodes(block.data) else (_FORM, _QUICK)
+        nodes = _has_nodes(block.data)
+        pattern, quick = _form(_NODE if nodes else b""), _quick(_QUICK_NODE if nodes else b"")
         form = LineForm(pattern=pattern, quick=quick, clock=clock.start, read=read)
         fold_forms(self, block, context, sink, form)
 

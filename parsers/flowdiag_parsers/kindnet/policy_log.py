@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import structs
 
@@ -25,8 +25,10 @@ from flowdiag.parserkit import (
     seek,
     yearless_instant,
 )
-from flowdiag_parsers.kindnet.judged import Streams, read_known, read_line, stream_of, unjudged
-from flowdiag_parsers.kindnet.known_packets import FORM, Joining, PacketMemory, is_one_stream, words_of
+
+if TYPE_CHECKING:
+    from flowdiag_parsers.kindnet.judged import Streams
+    from flowdiag_parsers.kindnet.known_packets import Joining
 
 __all__ = ["KubeNetworkPolicies"]
 
@@ -55,6 +57,9 @@ class KubeNetworkPolicies:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per verdict, and one without for a packet whose verdict is not there."""
+        # What reads is loaded where there is such a log: every parser is asked about every file.
+        from flowdiag_parsers.kindnet.judged import read_line, stream_of, unjudged
+
         streams: Streams = context.memory.setdefault("knp", {})
         for index, line in iter_lines(block):
             if line.strip():
@@ -65,6 +70,9 @@ class KubeNetworkPolicies:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first verdict of each kind, and what is odd."""
+        from flowdiag_parsers.kindnet.judged import stream_of
+        from flowdiag_parsers.kindnet.known_packets import FORM, Joining, PacketMemory, is_one_stream
+
         with_raw = structs.replace(context, keep_raw=True)
         if not is_one_stream(block):
             for event in self.parse(block, with_raw):
@@ -114,6 +122,8 @@ def _second_of(context: ParseContext) -> Callable[[bytes, bool], int | None]:
 
 def _reader(context: ParseContext) -> Callable[[bytes, LineEnvelope, Record], Iterator[Event]]:
     """Reads a verdict's line that `Joining` joined."""
+    from flowdiag_parsers.kindnet.judged import read_known
+    from flowdiag_parsers.kindnet.known_packets import words_of
 
     def read(line: bytes, around: LineEnvelope, record: Record) -> Iterator[Event]:
         way, src_pod, dst_pod, src, dst, protocol = words_of(record[_SAID])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -49,44 +49,55 @@ _GAP = re.compile(
     r"|Suppressed (?P<c>\d{1,12}) messages|(?P<d>\d{1,12}) messages lost"
 )
 
+
 # Groups as `flowdiag.parserkit.line_form.GROUPS` has them.  What differs from packet to packet of one connection
 # (uptime, length, TTL, identification, window) tells nothing.
 # e.g. "[307753.360525] calico-packet: IN=cali527b0801ecb OUT=eth0 MAC=ee:ee:ee:ee:ee:ee:02:42:0a:00:01:05:08:00
 #  SRC=10.0.1.5 DST=192.0.2.10 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1001 DF PROTO=TCP SPT=40001 DPT=443 WINDOW=64240
 #  RES=0x00 SYN URGP=0"
-_FORM = re.compile(
-    rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] )?((?!\[[ \d]|\[[A-Z][a-z]{2} |[<\d]|kern|[A-Z][a-z]{2} {1,2}\d)[^\n=\x80-\xff]{0,128}IN=\S{0,64} OUT=\S{0,64}"
-    rb"(?: MAC=[0-9a-f:]{0,80})? SRC=[0-9a-f.:]{1,45} DST=[0-9a-f.:]{1,45}) LEN=\d{1,6} "
-    rb"(?:TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF )?|TC=\d{1,3} HOPLIMIT=\d{1,3} FLOWLBL=\d{1,7} )"
-    rb"(PROTO=(?:TCP|UDP|ICMP(?:v6)? TYPE=\d{1,3} CODE=\d{1,3}))(?: SPT=(\d{1,5}))?( DPT=(?=\d{1,5} )|)(\d{1,5}|)"
-    rb"(?: SEQ=\d{1,10} ACK=\d{1,10})?(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2})?()()((?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)){0,8})"
-    rb"(?: URGP=\d{1,5}| LEN=\d{1,6}| ID=\d{1,5} SEQ=\d{1,5}|)(?: MARK=0x[0-9a-f]{1,8})?() ?"
-    rb"|([^\n]*))\n"
-)
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] )?((?!\[[ \d]|\[[A-Z][a-z]{2} |[<\d]|kern|[A-Z][a-z]{2} {1,2}\d)[^\n=\x80-\xff]{0,128}IN=\S{0,64} OUT=\S{0,64}"
+        rb"(?: MAC=[0-9a-f:]{0,80})? SRC=[0-9a-f.:]{1,45} DST=[0-9a-f.:]{1,45}) LEN=\d{1,6} "
+        rb"(?:TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF )?|TC=\d{1,3} HOPLIMIT=\d{1,3} FLOWLBL=\d{1,7} )"
+        rb"(PROTO=(?:TCP|UDP|ICMP(?:v6)? TYPE=\d{1,3} CODE=\d{1,3}))(?: SPT=(\d{1,5}))?( DPT=(?=\d{1,5} )|)(\d{1,5}|)"
+        rb"(?: SEQ=\d{1,10} ACK=\d{1,10})?(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2})?()()((?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)){0,8})"
+        rb"(?: URGP=\d{1,5}| LEN=\d{1,6}| ID=\d{1,5} SEQ=\d{1,5}|)(?: MARK=0x[0-9a-f]{1,8})?() ?"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
-_QUICK = re.compile(
-    rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] |)((?![<\dk]|\[[ \d]|\[?[A-Z][a-z])[^=]{0,128}(?<=IN)=[^ ]{0,64} OUT=[^ ]{0,64}"
-    rb"(?: MAC=[^ ]{0,80}|) SRC=[^ ]{1,45} DST=[^ ]{1,45}) LEN=\d{1,6} "
-    rb"TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF |)"
-    rb"(PROTO=(?:TCP|UDP)) SPT=(\d{1,5})( DPT=)(\d{1,5})"
-    rb"(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2}()()( SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|) URGP=\d{1,5}| LEN=\d{1,6})"
-    rb"(?: MARK=0x[0-9a-f]{1,8}|)() ?"
-    rb"|(.*))\n"
-)
-# The same in few pieces: see `flowdiag.parserkit.Brief`.  The window, or the length of a datagram, tells the protocol: no W
-# stands behind one, and no L behind the other.
-_BRIEF = Brief(
-    re.compile(
-        rb"(?:(?:\[ {0,12}\d{1,12}\.\d{1,9}\] |)((?![<\dk]|\[[ \d]|\[?[A-Z][a-z])[^=]{0,128}(?<=IN)=[^ ]{0,64} OUT=[^ ]{0,64}"
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:()()(?:\[ {0,12}\d{1,12}\.\d{1,9}\] |)((?![<\dk]|\[[ \d]|\[?[A-Z][a-z])[^=]{0,128}(?<=IN)=[^ ]{0,64} OUT=[^ ]{0,64}"
         rb"(?: MAC=[^ ]{0,80}|) SRC=[^ ]{1,45} DST=[^ ]{1,45}) LEN=\d{1,6} "
         rb"TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF |)"
-        rb"PROTO=(?:TCP(?=.{13,21}W)|UDP(?=.{13,21}L)) SPT=(\d{1,5}) DPT=(\d{1,5})"
-        rb"(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2}((?: SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|) URGP)=\d{1,5}| LEN=\d{1,6})"
-        rb"(?: MARK=0x[0-9a-f]{1,8}|) ?"
+        rb"(PROTO=(?:TCP|UDP)) SPT=(\d{1,5})( DPT=)(\d{1,5})"
+        rb"(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2}()()( SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|) URGP=\d{1,5}| LEN=\d{1,6})"
+        rb"(?: MARK=0x[0-9a-f]{1,8}|)() ?"
         rb"|(.*))\n"
-    ),
-    ports=(1, 2),
-)
+    )
+
+
+# The same in few pieces: see `flowdiag.parserkit.Brief`.  The window, or the length of a datagram, tells the protocol: no W
+# stands behind one, and no L behind the other.
+@cache
+def _brief() -> Brief:
+    return Brief(
+        re.compile(
+            rb"(?:(?:\[ {0,12}\d{1,12}\.\d{1,9}\] |)((?![<\dk]|\[[ \d]|\[?[A-Z][a-z])[^=]{0,128}(?<=IN)=[^ ]{0,64} OUT=[^ ]{0,64}"
+            rb"(?: MAC=[^ ]{0,80}|) SRC=[^ ]{1,45} DST=[^ ]{1,45}) LEN=\d{1,6} "
+            rb"TOS=0x\w\w PREC=0x\w\w TTL=\d{1,3} ID=\d{1,5} (?:DF |)"
+            rb"PROTO=(?:TCP(?=.{13,21}W)|UDP(?=.{13,21}L)) SPT=(\d{1,5}) DPT=(\d{1,5})"
+            rb"(?: WINDOW=\d{1,5} RES=0x[0-9a-f]{2}((?: SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|) URGP)=\d{1,5}| LEN=\d{1,6})"
+            rb"(?: MARK=0x[0-9a-f]{1,8}|) ?"
+            rb"|(.*))\n"
+        ),
+        ports=(1, 2),
+    )
 
 
 class NetfilterLog:
@@ -137,7 +148,7 @@ class NetfilterLog:
             text = decode(line)
             yield _packet_event(text, text, read_header(text, context), around, with_raw, last=False)
 
-        form = LineForm(pattern=_FORM, quick=_QUICK, brief=_BRIEF, read=read, flags_between=b" ")
+        form = LineForm(pattern=_form(), quick=_quick(), brief=_brief(), read=read, flags_between=b" ")
         fold_forms(self, block, context, sink, form)
 
 

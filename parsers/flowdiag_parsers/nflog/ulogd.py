@@ -31,14 +31,6 @@ from flowdiag.parserkit import (
     iter_lines,
     seek,
 )
-from flowdiag_parsers.nflog.known_pairs import Taking
-from flowdiag_parsers.nflog.packet_line import (
-    FORM,
-    QUICK,
-    read_packet_line,
-    second_of,
-)
-from flowdiag_parsers.nflog.waiting import REST, WAIT, Slot, State, packet_frame, place_line, ready, told_as
 
 __all__ = ["UlogdPackets"]
 
@@ -67,6 +59,10 @@ class UlogdPackets:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per line in input order; further policies of a refused packet stand in its first line's event."""
+        # What reads packets is loaded where there are some: every parser is asked about every file.
+        from flowdiag_parsers.nflog.packet_line import read_packet_line
+        from flowdiag_parsers.nflog.waiting import WAIT, Slot, State, packet_frame, place_line, ready
+
         state: State = context.memory.setdefault("nflog", State(deque(), {}))
         for index, line in iter_lines(block):
             if b"OUT=" not in line and b"DROP by policy" not in line:
@@ -88,6 +84,10 @@ class UlogdPackets:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first line of each kind."""
+        from flowdiag_parsers.nflog.known_pairs import Taking
+        from flowdiag_parsers.nflog.packet_line import FORM, QUICK, read_packet_line, second_of
+        from flowdiag_parsers.nflog.waiting import REST, State, packet_frame, ready, told_as
+
         with_raw = structs.replace(context, keep_raw=True)
         state: State = context.memory.setdefault("nflog", State(deque(), {}))
 

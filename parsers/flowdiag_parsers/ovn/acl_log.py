@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from msgspec import structs
@@ -59,26 +60,36 @@ _ACL = re.compile(
     r"name=(?P<quote>\"?)(?P<name><unnamed>|[^\",\n]{0,256})(?P=quote), verdict=(?P<verdict>[a-z]{3,10})"
     r"(?:, severity=(?P<severity>[a-z]{1,10}))?(?:, direction=(?P<direction>from-lport|to-lport))?(?:: ?(?P<flow>.*))?"
 )
+
+
 # The same as whole lines, with the groups of `flowdiag.parserkit.line_form.GROUPS`; link addresses, lifetimes and the
 # line's own number tell nothing.
-_FORM = re.compile(
-    rb"(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z\|\d{1,10}\|acl_log\([\w-]{1,60}\)\|[A-Z]{3,5}\|"
-    rb'(name="[!#-+\--~]{0,256}", verdict=[a-z]{3,10}(?:, severity=[a-z]{1,10})?(?:, direction=(?:from|to)-lport)?: ?[a-z]{2,8}[46]?)'
-    rb",vlan_tci=0x[0-9a-f]{1,4},dl_src=[0-9a-f:]{17},dl_dst=[0-9a-f:]{17},"
-    rb"(nw_src=[0-9.]{7,15},nw_dst=[0-9.]{7,15}|ipv6_src=[0-9a-f.:]{2,45},ipv6_dst=[0-9a-f.:]{2,45})"
-    rb"(?:,ipv6_label=0x[0-9a-f]{1,8})?(?:,nw_(?:tos|ecn|ttl|frag)=[a-z0-9_]{1,10}){0,6}"
-    rb"(?:,tp_src=(\d{1,5})(),tp_dst=(\d{1,5})()()(?:,tcp_flags=(0|[a-z|]{1,40}))?)?(?:,(icmp_type=\d{1,3},icmp_code=\d{1,3}))?"
-    rb"|([^\n]*))\n"
-)
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z\|\d{1,10}\|acl_log\([\w-]{1,60}\)\|[A-Z]{3,5}\|"
+        rb'(name="[!#-+\--~]{0,256}", verdict=[a-z]{3,10}(?:, severity=[a-z]{1,10})?(?:, direction=(?:from|to)-lport)?: ?[a-z]{2,8}[46]?)'
+        rb",vlan_tci=0x[0-9a-f]{1,4},dl_src=[0-9a-f:]{17},dl_dst=[0-9a-f:]{17},"
+        rb"(nw_src=[0-9.]{7,15},nw_dst=[0-9.]{7,15}|ipv6_src=[0-9a-f.:]{2,45},ipv6_dst=[0-9a-f.:]{2,45})"
+        rb"(?:,ipv6_label=0x[0-9a-f]{1,8})?(?:,nw_(?:tos|ecn|ttl|frag)=[a-z0-9_]{1,10}){0,6}"
+        rb"(?:,tp_src=(\d{1,5})(),tp_dst=(\d{1,5})()()(?:,tcp_flags=(0|[a-z|]{1,40}))?)?(?:,(icmp_type=\d{1,3},icmp_code=\d{1,3}))?"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
-_QUICK = re.compile(
-    rb"(?:(.{10}T.{8})\.(\d{1,9})Z\|\d{1,10}\|acl_log\([A-Za-z0-9_-]{1,60}\)\|[A-Z]{3,5}\|"
-    rb'(name="[^", \n]{0,256}", verdict=[a-z]{3,10}(?:, severity=[a-z]{1,10}|)(?:, direction=(?:from|to)-lport|): ?[^,]{2,8})'
-    rb",vlan_tci=[^,]{3,6},dl_src=[^,]{17},dl_dst=[^,]{17},"
-    rb"(nw_src=[^,]{7,15},nw_dst=[^,]{7,15}),nw_tos=\d{1,3},nw_ecn=\d,nw_ttl=\d{1,3}(?:,nw_frag=[a-z]{2,10}|)"
-    rb"(?:,tp_src=(\d{1,5})(),tp_dst=(\d{1,5})()()(?:,tcp_flags=(0|[a-z|]{1,40})|)|)(?:,(icmp_type=\d{1,3},icmp_code=\d{1,3})|)"
-    rb"|(.*))\n"
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(.{10}T.{8})\.(\d{1,9})Z\|\d{1,10}\|acl_log\([A-Za-z0-9_-]{1,60}\)\|[A-Z]{3,5}\|"
+        rb'(name="[^", \n]{0,256}", verdict=[a-z]{3,10}(?:, severity=[a-z]{1,10}|)(?:, direction=(?:from|to)-lport|): ?[^,]{2,8})'
+        rb",vlan_tci=[^,]{3,6},dl_src=[^,]{17},dl_dst=[^,]{17},"
+        rb"(nw_src=[^,]{7,15},nw_dst=[^,]{7,15}),nw_tos=\d{1,3},nw_ecn=\d,nw_ttl=\d{1,3}(?:,nw_frag=[a-z]{2,10}|)"
+        rb"(?:,tp_src=(\d{1,5})(),tp_dst=(\d{1,5})()()(?:,tcp_flags=(0|[a-z|]{1,40})|)|)(?:,(icmp_type=\d{1,3},icmp_code=\d{1,3})|)"
+        rb"|(.*))\n"
+    )
+
+
 _PAIR = re.compile(r"(?:^|,)([a-z][a-z0-9_]{1,20})=([^,\s]{0,80})")
 _SNIFF = re.compile(rb"\|acl_log\(|\|(?:binding|lflow|pinctrl)\|(?:INFO|WARN|ERR)\|")
 # "acl_log(ovn_pinctrl0)|WARN|Dropped 47 log messages in last 12 seconds (most recently, 1 seconds ago) due to excessive rate"   OVS vlog
@@ -170,10 +181,10 @@ class OvnAcl:
             around = reading.block.of_line(place)
             sink.add(full(frame(around, with_raw, decode(reading.lines[place]), second * NS), second))
 
-        counting = Counting(seconds, context.node, _QUICK, told)
+        counting = Counting(seconds, context.node, _quick(), told)
         form = LineForm(
-            pattern=_FORM,
-            quick=_QUICK,
+            pattern=_form(),
+            quick=_quick(),
             clock=utc_second,
             read=read,
             joined=counting.joined,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import ClassVar
 
 from msgspec import structs
@@ -57,20 +58,30 @@ _BLOCKED = re.compile(
     r"(?P<proto>TCP|UDP) connection from (?P<src>\S{1,80}|<unknown IP>:\d{1,5}) to"
     r" (?P<dst>\S{1,80}|<unknown IP>:\d{1,5}) blocked by Weave NPC\."
 )
+
+
 # The same as whole lines since 1.9, with the groups of `flowdiag.parserkit.line_form.GROUPS`: but for DHCP's, whose ports
 # make them what they are.
-_FORM = re.compile(
-    rb"(?:WARN: (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)\.(\d{6}) ((?:TCP|UDP) connection from (?!0\.0\.0\.0:)[0-9.]{7,15}|"
-    rb"(?:TCP|UDP) connection from \[[0-9a-f:.]{2,45}\])():(\d{1,5}) to ([0-9.]{7,15}|\[[0-9a-f:.]{2,45}\]):(\d{1,5})"
-    rb" blocked by Weave NPC\.()()()()"
-    rb"|([^\n]*))\n"
-)
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:WARN: (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)\.(\d{6}) ((?:TCP|UDP) connection from (?!0\.0\.0\.0:)[0-9.]{7,15}|"
+        rb"(?:TCP|UDP) connection from \[[0-9a-f:.]{2,45}\])():(\d{1,5}) to ([0-9.]{7,15}|\[[0-9a-f:.]{2,45}\]):(\d{1,5})"
+        rb" blocked by Weave NPC\.()()()()"
+        rb"|([^\n]*))\n"
+    )
+
+
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
-_QUICK = re.compile(
-    rb"(?:WARN: (\d{4}/\d\d/\d\d .{8})\.(\d{6}) ((?:TCP|UDP) connection from (?!0\.0\.0\.0:)[0-9.]{7,15})():(\d{1,5})"
-    rb" to ([0-9.]{7,15}):(\d{1,5}) blocked by Weave NPC\.()()()()"
-    rb"|(.*))\n"
-)
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:WARN: (\d{4}/\d\d/\d\d .{8})\.(\d{6}) ((?:TCP|UDP) connection from (?!0\.0\.0\.0:)[0-9.]{7,15})():(\d{1,5})"
+        rb" to ([0-9.]{7,15}):(\d{1,5}) blocked by Weave NPC\.()()()()"
+        rb"|(.*))\n"
+    )
+
+
 _STAMP_BYTES = len("WARN: 2020/09/09 13:43:06.963438 ")
 _REST = GROUPS.index("rest")
 _AGAIN = b"again"
@@ -150,7 +161,12 @@ class WeaveNpc:
         clock = zoned_second(context.zone)
         telling = _Telling(seen, clock)
         form = LineForm(
-            pattern=_FORM, quick=_QUICK, clock=clock, read=read, joined=telling.joined, whole=telling.whole
+            pattern=_form(),
+            quick=_quick(),
+            clock=clock,
+            read=read,
+            joined=telling.joined,
+            whole=telling.whole,
         )
         fold_forms(self, block, context, sink, form)
 
@@ -207,7 +223,7 @@ class _Telling:
         """See `LineForm.whole`: as `joined` for blocks in which nearly all lines are refusals since 1.9."""
         if not data.isascii() or not data.endswith(b"\n"):
             return False
-        found = _QUICK.findall(data)
+        found = _quick().findall(data)
         lines = cut_lines(data)
         if len(found) != len(lines):
             return False
