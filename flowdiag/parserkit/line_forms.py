@@ -14,40 +14,25 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
-from operator import invert
 
 from msgspec.structs import replace
 
-from flowdiag.model.event import FlowEvent, TimeSource
-from flowdiag.parserkit.block import Block, ParseContext, part_of
+from flowdiag.parserkit.block import Block, ParseContext
 from flowdiag.parserkit.brief_lines import count_briefly
-from flowdiag.parserkit.known_lines import PLAIN, RANKS, Entry, Kind, Memory
+from flowdiag.parserkit.known_lines import PLAIN, Memory
 from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, NOTHING, Brief, Counted, LineForm, Record
-from flowdiag.parserkit.lines import LinesOf, count_lines
-from flowdiag.parserkit.placing import place_event
+from flowdiag.parserkit.line_reading import BETWEEN, INFERRED, MARKS, NO_TIME, LineReading, rank_of
+from flowdiag.parserkit.lines import count_lines
 from flowdiag.parserkit.protocol import Parser
-from flowdiag.parserkit.seconds import SCALES, TimesOfDay, fractions
-from flowdiag.parserkit.sink import FlowSink, flag_bits, port_kind
+from flowdiag.parserkit.seconds import SCALES, fractions
+from flowdiag.parserkit.sink import FlowSink
 
 __all__ = ["fold_forms"]
 
 _MOST = 200_000
 """Lanes that are remembered; past it they are forgotten, and their next records are read again."""
-_MOST_FLAGS = 512
-_SYN_ACK = flag_bits(("SYN", "ACK"))
-
-_INFERRED = RANKS[TimeSource.INFERRED_YEAR]
-_NO_TIME, _UNREADABLE = -1, -(1 << 62)
 _FEW_DIGITS = 4
 """Fractions of fewer are remembered."""
-
-_BETWEEN = b"\xff"
-"""Stands in no part: the patterns leave bytes that are not ASCII to reading."""
-_Marks = tuple[bytes, bytes]
-_MARKS: tuple[_Marks, ...] = tuple((b"%dr" % rank, b"%dl" % rank) for rank in range(len(TimeSource)))
-"""How sure the time is and whether the client's port is the left one, in a kind's key."""
-_TO_BE_READ: _Marks = (b"?", b"?")
-"""In no key: the record is read, whatever is known."""
 
 _Match = Callable[[bytes], re.Match[bytes] | None]
 
@@ -69,33 +54,8 @@ def fold_forms(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
     _Folding(parser, block, replace(context, keep_raw=True), sink, form, memory).run()
 
 
-class _Folding:
+class _Folding(LineReading):
     """One block's way through."""
-
-    def __init__(
-        self,
-        parser: Parser,
-        block: Block,
-        context: ParseContext,
-        sink: FlowSink,
-        form: LineForm,
-        memory: Memory,
-    ) -> None:
-        self.parser = parser
-        self.block = block
-        self.context = context
-        self.sink = sink
-        self.form = form
-        self.memory = memory
-        self.lines: Sequence[bytes] = LinesOf(block.data)
-        self.times = TimesOfDay(form.clock, block)
-        self.seconds: dict[bytes, tuple[int, _Marks]] = {}
-        self.out: list[tuple[int, Record]] = []
-        """Records as `LineForm.joined` and `LineForm.whole` give them, by their line."""
-        self.heads: dict[int, bytes] = {}
-        """Of refused records of several lines, by the first."""
-        self.by_left = False
-        """Of the record that `meet` saw last, the client's port is the left one."""
 
     def run(self) -> None:
         """The loop that every record goes through; locals, and as little as can be."""
@@ -104,14 +64,14 @@ class _Folding:
         columns = block.envelope
         times = columns.at if columns is not None else None
         nodes = columns.node if columns is not None else None
-        column_rank = _INFERRED if columns is not None and columns.year_inferred else 1
-        column_marks, guessed, year_inferred = _MARKS[column_rank], _MARKS[_INFERRED], False
+        column_rank = INFERRED if columns is not None and columns.year_inferred else 1
+        column_marks, guessed, year_inferred = MARKS[column_rank], MARKS[INFERRED], False
         more_lines = form.lines - 1
         node = self.context.node
         known = memory.lanes.setdefault((node, form.scope), {})
-        flags, join, seconds = memory.flags, _BETWEEN.join, self.seconds
+        flags, join, seconds = memory.flags, BETWEEN.join, self.seconds
         # Without a time of its own or an envelope's.
-        at, marks = _NO_TIME, _MARKS[3]
+        at, marks = NO_TIME, MARKS[3]
         index, matches, waiting = 0, 0, -1
         more_places = more_lines > 0
         rows: list[int] = []
@@ -170,11 +130,11 @@ class _Folding:
             elif times is not None:
                 moment = times[place]
                 if moment is None:
-                    at, marks = _NO_TIME, _MARKS[3]
+                    at, marks = NO_TIME, MARKS[3]
                 else:
                     at, marks = moment, column_marks
-            elif at != _NO_TIME:
-                at, marks = _NO_TIME, _MARKS[3]
+            elif at != NO_TIME:
+                at, marks = NO_TIME, MARKS[3]
             # What.
             if words:
                 try:
@@ -193,7 +153,7 @@ class _Folding:
                     join((head, more, middle, what, verdict, rest, server, handshake, marks[by_left]))
                 )
             if kept is None:
-                rank = _rank_of(second) if second else column_rank if at >= 0 else 3
+                rank = rank_of(second) if second else column_rank if at >= 0 else 3
                 parts = (head, more, middle, what, verdict, rest, handshake)
                 until = index if more_places else place + 1
                 kept = self.meet(place, until, node, parts, (left, right), rank, bits, at, record)
@@ -225,7 +185,7 @@ class _Folding:
         if rows:
             self.append(rows, ats, flags_of)
         if plain:
-            none = array("q", [_NO_TIME]) * len(plain)
+            none = array("q", [NO_TIME]) * len(plain)
             sink.hits(block, plain, plain_ats, none, plain_flags, none, self.raw)
         if refused:
             sink.hits(block, refused, refused_ats, clients, refused_flags, places, self.raw)
@@ -233,7 +193,7 @@ class _Folding:
             moments = [found for found in (ats, plain_ats, refused_ats) if found]
             last = max(map(max, moments))
             first: int | None = min(map(min, moments))
-            if first == _NO_TIME:
+            if first == NO_TIME:
                 first = min((at for found in moments for at in found if at >= 0), default=None)
             records = sum(map(len, moments))
             sink.seen(records, first, last if first is not None else None, year_inferred=year_inferred)
@@ -289,16 +249,6 @@ class _Folding:
         """See `Reading.amend_all`."""
         self.out.extend(enumerate(records))
 
-    def instant(self, second: bytes) -> tuple[int, _Marks]:
-        """A stamp's nanoseconds; far before everything where it must be read."""
-        seconds = self.seconds
-        at = self.times.at(second)
-        if at is None or at < 0:
-            seconds[second] = known = _UNREADABLE, _TO_BE_READ
-            return known
-        seconds[second] = known = at, _MARKS[_rank_of(second)]
-        return known
-
     def known(self, place: int, record: Record) -> Counted | None:
         """See `Reading.known`."""
         second, fraction, head, more, left, middle, right, what, verdict, words, rest, _ = record
@@ -309,9 +259,9 @@ class _Folding:
             self.out.append((place, record))
             return None
         bits, handshake = self.flags(words) if words else (0, b"0")
-        rank = _rank_of(second) if second else self.rank_at(place)
+        rank = rank_of(second) if second else self.rank_at(place)
         parts = (head, more, middle, what, verdict, rest, handshake)
-        key = _BETWEEN.join((*parts[:-1], right if by_left else left, handshake, _MARKS[rank][by_left]))
+        key = BETWEEN.join((*parts[:-1], right if by_left else left, handshake, MARKS[rank][by_left]))
         number = self.memory.lanes.get((node, self.form.scope), {}).get(key)
         if number is None:
             at = self.times_at(place)
@@ -323,12 +273,6 @@ class _Folding:
                 self.out.append((place, record))
                 return None
         return None if number is None else Counted(number, bits)
-
-    def times_at(self, place: int) -> int:
-        """The time that is around a line."""
-        columns = self.block.envelope
-        at = columns.at[place] if columns is not None and columns.at else None
-        return _NO_TIME if at is None else at
 
     def count_briefly(self, brief: Brief, data: bytes) -> bool:
         """Count what is known by a few pieces of a line, and give the rest; whether anything was done."""
@@ -348,7 +292,7 @@ class _Folding:
         if times:
             ats = array("q", [times[place] or 0 for place in found.places])
         else:
-            ats = array("q", [_NO_TIME]) * len(numbers)
+            ats = array("q", [NO_TIME]) * len(numbers)
         flags = array("H", bytes(2 * len(numbers)))
         for place, bits in found.flags.items():
             flags[place] = bits
@@ -369,169 +313,6 @@ class _Folding:
                     list(compress(found.places, among)),
                 )
         ends = (min(ats), max(ats)) if times else (None, None)
-        inferred = times is not None and self.rank_at(0) == _INFERRED
+        inferred = times is not None and self.rank_at(0) == INFERRED
         self.sink.seen(len(numbers), *ends, year_inferred=inferred)
         return True
-
-    def hand_over(
-        self,
-        numbers: Sequence[int],
-        ats: Sequence[int],
-        flags: Sequence[int],
-        clients: Sequence[bytes],
-        places: Sequence[int],
-    ) -> None:
-        """Give the sink records whose numbers, as `Memory.lanes` has them, are of one sort all."""
-        if not numbers:
-            return
-        sink, block = self.sink, self.block
-        if numbers[0] >= 0:
-            self.append(numbers, ats, flags)
-        elif numbers[0] < PLAIN:
-            none = array("q", [_NO_TIME]) * len(numbers)
-            sink.hits(block, [PLAIN - 1 - number for number in numbers], ats, none, flags, none, self.raw)
-        else:
-            lanes, ports = list(map(invert, numbers)), list(map(int, clients))
-            sink.hits(block, lanes, ats, ports, flags, places, self.raw)
-
-    def rank_at(self, place: int) -> int:
-        """How sure the time is that is around a line."""
-        columns = self.block.envelope
-        if columns is None or not columns.at or columns.at[place] is None:
-            return RANKS[TimeSource.NONE]
-        return _INFERRED if columns.year_inferred else 1
-
-    def moment(self, second: bytes) -> int:
-        """See `Reading.moment`."""
-        return (self.seconds.get(second) or self.instant(second))[0]
-
-    def repeat(self, numbers: Sequence[int], ats: Sequence[int], flags: Sequence[int]) -> None:
-        """See `Reading.repeat`."""
-        if numbers:
-            self.append(numbers, ats, flags)
-            self.sink.seen(len(numbers), min(ats), max(ats), year_inferred=True)
-
-    def append(self, numbers: Sequence[int], ats: Sequence[int], flags: Sequence[int]) -> None:
-        """Append to the columns of what was allowed."""
-        repeats = self.sink.repeats
-        # Lists are taken in a third of the time that other sequences are.
-        repeats.numbers.fromlist(list(numbers))
-        repeats.ats.fromlist(list(ats))
-        repeats.flags.fromlist(list(flags))
-
-    def refuse(
-        self,
-        lanes: Sequence[int],
-        ats: Sequence[int],
-        flags: Sequence[int],
-        clients: Sequence[int],
-        places: Sequence[int],
-    ) -> None:
-        """See `Reading.refuse`."""
-        if lanes:
-            self.sink.hits(self.block, lanes, ats, clients, flags, places, self.raw)
-            self.sink.seen(len(lanes), min(ats), max(ats), year_inferred=True)
-
-    def raw(self, place: int) -> bytes:
-        """The text of a record."""
-        head = self.heads.get(place)
-        if head is None:
-            return self.lines[place]
-        return b"\n".join(self.lines[place : place + self.form.raw_lines + head.count(b"\n")])
-
-    def flags(self, text: bytes) -> tuple[int, bytes]:
-        """Bits of flags, and those that `looks_like_reply` asks for."""
-        known = self.memory.flags.get(text)
-        if known is None:
-            bits = flag_bits(tuple(word.decode("ascii") for word in text.split(self.form.flags_between)))
-            known = bits, b"%d" % (bits & _SYN_ACK)
-            if len(self.memory.flags) < _MOST_FLAGS:
-                self.memory.flags[text] = known
-        return known
-
-    def meet(
-        self,
-        place: int,
-        until: int,
-        node: str | None,
-        parts: tuple[bytes, ...],
-        ports: tuple[bytes, bytes],
-        rank: int,
-        bits: int,
-        at: int,
-        record: Record,
-    ) -> int | None:
-        """Find the lane of a record by its kind, or read it, and remember what it is.
-
-        Returns:
-            Where the caller is to count the record, as `Memory.lanes` has it; ``None`` where it is counted.
-        """
-        memory, scope = self.memory, (node, self.form.scope)
-        entries = memory.entries.setdefault(scope, {})
-        left, right = (int(port) if port else None for port in ports)
-        key: Kind = (*parts, _kind(left), _kind(right), rank)
-        entry = entries.get(key)
-        if entry is None or at < _NO_TIME:
-            read = self.form.read
-            if read is not None:
-                events = list(read(self.lines[place], self.block.of_line(place), record))
-            else:
-                events = list(self.parser.parse(part_of(self.block, self.lines, place, until), self.context))
-            event = events[0] if len(events) == 1 else None
-            if entry is None and isinstance(event, FlowEvent) and self.varies_as_told(event, bits, at):
-                placed = place_event(event)
-                found = (placed.source_port, placed.port)
-                if found in ((left, right), (right, left)) and (left != right or left is None):
-                    by_left = found == (left, right)
-                    entry = entries[key] = Entry(event, placed, self.sink, by_left=by_left)
-                    memory.size += 1
-            if entry is None or at < _NO_TIME:
-                for one in events:
-                    self.sink.add(one)
-                return None
-        self.by_left = entry.by_left
-        server = ports[entry.by_left]
-        place_key = _BETWEEN.join((*parts[:-1], server, parts[-1], _MARKS[rank][entry.by_left]))
-        if entry.weight == 1:
-            lanes = memory.lanes.setdefault(scope, {})
-            known = lanes.get(place_key)
-            if known is None:
-                known = lanes[place_key] = entry.number(server, self.sink)
-                memory.size += 1
-            return known
-        # The loop counts each record once, so it does not see what stands for several.
-        heavy = memory.heavy.setdefault(scope, {})
-        lane = heavy.get(place_key)
-        if lane is None:
-            lane = heavy[place_key] = entry.open(server, self.sink)
-            memory.size += 1
-        moment, client = at if at >= 0 else None, ports[not entry.by_left]
-        lane.hit(moment, entry.weight)
-        lane.flags |= bits
-        if entry.refused:
-            line = self.block.of_line(place).line
-            self.sink.keep(lane, moment, int(client) if client else None, line, self.lines[place])
-        self.sink.seen(1, moment, moment, year_inferred=entry.rank == _INFERRED)
-        return None
-
-    def varies_as_told(self, event: FlowEvent, bits: int, at: int) -> bool:
-        """Whether the pattern saw what reading sees, and a lane holds all of it."""
-        if event.l7 is not None or at < _NO_TIME or (event.count != 1 and not self.form.weighs):
-            return False
-        if event.at is None and event.time_source is not TimeSource.NONE:
-            return False
-        return event.at == (at if at >= 0 else None) and flag_bits(event.tcp_flags) == bits
-
-    def read(self, start: int, until: int) -> None:
-        """Read lines in no form."""
-        if any(line and not line.isspace() for line in self.lines[start:until]):
-            for event in self.parser.parse(part_of(self.block, self.lines, start, until), self.context):
-                self.sink.add(event)
-
-
-def _rank_of(second: bytes) -> int:
-    return 0 if second[:1].isdigit() else _INFERRED
-
-
-def _kind(port: int | None) -> int:
-    return -1 if port is None else port_kind(port)
