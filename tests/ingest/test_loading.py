@@ -52,6 +52,8 @@ def test_what_parsers_read_with_is_not_loaded_to_ask_whose_a_file_is(tmp_path):
     assert {"flowdiag_parsers.nflog.ulogd", "flowdiag_parsers.kindnet.policy_log"} <= loaded
     assert not loaded & {
         "flowdiag_parsers.calico.component_reader",
+        "flowdiag_parsers.calico.flow_fold",
+        "flowdiag_parsers.calico.outer",
         "flowdiag_parsers.cilium.monitor_lines",
         "flowdiag_parsers.hubble.json_fold",
         "flowdiag_parsers.kindnet.judged",

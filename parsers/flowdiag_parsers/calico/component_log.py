@@ -25,13 +25,22 @@ from flowdiag.parserkit import (
     parse_rfc3339,
     seek,
 )
-from flowdiag_parsers.calico.operator_log import OPERATOR_SNIFF
 from flowdiag_parsers.calico.record import HEADER_BYTES, LEVELS, read_header
 from flowdiag_parsers.calico.signals import SIGNALS, TEXTS
 
 __all__ = ["CalicoLog"]
 
 _KLOG_BYTES = re.compile(rb"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w.-]+:\d+\] ")
+# {"level":"info","ts":"2026-02-23T16:31:05Z","logger":"controller_installation","msg":"Patching nftables mode",
+#  "Request.Namespace":"","Request.Name":"default","nftablesMode":"Disabled"}                           v1.36 and later
+# {"level":"error","ts":1687590015.4100752,"logger":"controller_apiserver","msg":"Waiting for Installation to be ready",
+#  "Request.Namespace":"tigera-operator","Request.Name":"tigera-ca-private","reason":"ResourceNotReady"}  v1.29
+_OPERATOR_BYTES = re.compile(
+    rb'(?:^|\n|[FP] )\{"level":"[a-z]{1,7}","ts":"?[\d.TZ:+-]{10,40}"?,"logger":'
+    rb'"(?:controller_(?:installation|apiserver|core|ippool|tiers|csr|windows|gatewayapi|logcollector|manager)'
+    rb"|(?:goldmane|whisker|tigera-installation|tigera-[a-z-]{1,30}|apiserver|ippool|tiers|csr|secrets)-controller"
+    rb'|kubeproxy_monitor|status_manager|typha_autoscaler)"'
+)
 _BIRD_BYTES = re.compile(rb"(?:^|\n)bird6?: (?:Mesh|Node|Global|Local_Workload)_")
 
 _QUOTED = tuple(words.encode() for words, _, _ in TEXTS)
@@ -94,7 +103,7 @@ class CalicoLog:
             return 0.95
         if b"calico/node is not ready: " in head or b"calico-felix[" in head:
             return 0.9
-        if seek(OPERATOR_SNIFF, head, b'"logger":') is not None:
+        if seek(_OPERATOR_BYTES, head, b'"logger":') is not None:
             return 0.95
         if seek(_BIRD_BYTES, head, b"bird") is not None:
             return 0.85

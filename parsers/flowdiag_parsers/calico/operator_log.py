@@ -6,7 +6,6 @@ v1.30 and RFC 3339 after; errors carry ``error`` and a ``stacktrace`` in one str
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -14,18 +13,8 @@ import msgspec
 from flowdiag.parserkit import NS, ParseContext, TimeSource, parse_rfc3339
 from flowdiag_parsers.calico.outer import Foreign
 
-__all__ = ["OPERATOR_SNIFF", "read_operator"]
+__all__ = ["read_operator"]
 
-# {"level":"info","ts":"2026-02-23T16:31:05Z","logger":"controller_installation","msg":"Patching nftables mode",
-#  "Request.Namespace":"","Request.Name":"default","nftablesMode":"Disabled"}                           v1.36 and later
-# {"level":"error","ts":1687590015.4100752,"logger":"controller_apiserver","msg":"Waiting for Installation to be ready",
-#  "Request.Namespace":"tigera-operator","Request.Name":"tigera-ca-private","reason":"ResourceNotReady"}  v1.29
-OPERATOR_SNIFF = re.compile(
-    rb'(?:^|\n|[FP] )\{"level":"[a-z]{1,7}","ts":"?[\d.TZ:+-]{10,40}"?,"logger":'
-    rb'"(?:controller_(?:installation|apiserver|core|ippool|tiers|csr|windows|gatewayapi|logcollector|manager)'
-    rb"|(?:goldmane|whisker|tigera-installation|tigera-[a-z-]{1,30}|apiserver|ippool|tiers|csr|secrets)-controller"
-    rb'|kubeproxy_monitor|status_manager|typha_autoscaler)"'
-)
 _HOUSEKEEPING = ("level", "ts", "msg", "logger", "stacktrace")
 _MAX_FIELDS = 40
 _MAX_VALUE = 4000
