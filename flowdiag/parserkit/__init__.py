@@ -62,6 +62,7 @@ from flowdiag.parserkit.sink import (
     looks_like_reply,
     named_peer,
     port_kind,
+    port_kinds,
 )
 from flowdiag.parserkit.sniffing import seek
 from flowdiag.parserkit.yearless import MONTHS, yearless_instant
@@ -147,6 +148,7 @@ __all__ = [
     "part_of",
     "place_event",
     "port_kind",
+    "port_kinds",
     "port_number",
     "protocol_name",
     "read_klog",

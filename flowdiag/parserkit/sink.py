@@ -54,6 +54,7 @@ __all__ = [
     "looks_like_reply",
     "named_peer",
     "port_kind",
+    "port_kinds",
 ]
 
 TCP_FLAGS: tuple[str, ...] = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
@@ -352,6 +353,16 @@ def port_kind(port: int) -> int:
     if port == 0:
         return 0
     return 1 if port < 1024 or port in _SERVICE_PORTS else 2
+
+
+def port_kinds() -> bytes:
+    """`port_kind` of every port, by its number.  Only spans and servers' ports are asked for: all of them take 5 ms."""
+    kinds = bytearray(65_536)
+    for begin, end in ((0, 1), (1, 1024), (1024, _EPHEMERAL), (_EPHEMERAL, 65_536)):
+        kinds[begin:end] = bytes([port_kind(begin)]) * (end - begin)
+    for port in _SERVICE_PORTS:
+        kinds[port] = port_kind(port)
+    return bytes(kinds)
 
 
 def named_peer(peer: Peer) -> Peer:

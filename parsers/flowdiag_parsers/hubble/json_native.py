@@ -6,13 +6,12 @@ Without it all lines are read in full.
 
 from __future__ import annotations
 
-from functools import cache
 from os import urandom
 from typing import NamedTuple, Protocol, cast
 
 from msgspec import Raw
 
-from flowdiag.parserkit import native, port_kind
+from flowdiag.parserkit import native, port_kinds
 
 __all__ = ["ROW_BYTES", "Found", "Scanner", "new_scanner"]
 
@@ -124,9 +123,4 @@ def new_scanner() -> Scanner | None:
     module = native()
     if module is None:
         return None
-    return cast("Scanner", module.Scanner(_port_classes(), int.from_bytes(urandom(8), "little")))
-
-
-@cache
-def _port_classes() -> bytes:
-    return bytes(map(port_kind, range(65_536)))
+    return cast("Scanner", module.Scanner(port_kinds(), int.from_bytes(urandom(8), "little")))
