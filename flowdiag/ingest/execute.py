@@ -6,17 +6,18 @@ Merging is free of order, so whoever does the work, the outcome is the same byte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from flowdiag.ingest.ahead import has_core_to_spare
-from flowdiag.ingest.detect import Detection, InputKind
+from flowdiag.ingest.detect import HEAD_BYTES, Detection, InputKind
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import PART_BYTES, Part, parts_of, shared_part_bytes
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.reading import read_head
 from flowdiag.ingest.server import SERIAL_BYTES, cores
 from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, fold_shares
 from flowdiag.ingest.sources import Gathered
@@ -148,13 +149,20 @@ def _take_two_cores(evidence: Sequence[Detection], options: ReadOptions) -> bool
 
     Where only refusals are wanted most of the time goes into looking for them, which is Python's and one core's.
     """
-    return not options.only_denied and all(
-        one.source.kind == "plain"
-        and not one.stack
-        and getattr(parser_named(one.parser), "takes_two_cores", False)
-        for one in evidence
-        if one.parser is not None
-    )
+    if options.only_denied or not evidence:
+        return False
+    if any(one.source.kind != "plain" or one.stack for one in evidence):
+        return False
+    parsers = {one.parser: parser_named(one.parser or "") for one in evidence}
+    if not all(hasattr(parser, "takes_two_cores") for parser in parsers.values()):
+        return False
+    largest = max(evidence, key=lambda one: one.source.size)
+    try:
+        head = read_head(largest.source, HEAD_BYTES)
+    except OSError:
+        return False
+    parser: Any = parsers[largest.parser]
+    return bool(parser.takes_two_cores(head))
 
 
 def _parts(

@@ -27,7 +27,7 @@ class Parser(Protocol):
     ``fold(block, context, sink)`` stands beside `parse` where an object per record is too slow
     (`flowdiag.parserkit.sink`).
     ``expect(block, sink)`` is told of blocks that `fold` gets later, some blocks ahead and in order, so that they can be begun
-    with in a thread; ``takes_two_cores = True`` says that this is worth a second process.
+    with in a thread; ``takes_two_cores(head: bytes) -> bool`` says whether for such an input that is worth a second process.
     ``tells_inferred_years = True`` says that events whose time is their envelope's call it what the envelope
     does (`LineEnvelope.time_source`); without it blocks with stamps without a year are not folded.
     """

@@ -104,24 +104,26 @@ def test_one_packed_stream_is_read_here_and_tells_how_far_it_is(folder, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("cores", "settings", "packed", "compiled", "shared"),
+    ("cores", "settings", "form", "compiled", "shared"),
     [
-        (2, {}, False, True, False),
-        (2, {"processes": 2}, False, True, True),
-        (3, {}, False, True, True),
-        (2, {}, True, True, True),
-        (2, {}, False, False, True),
-        (2, {"only_denied": True}, False, True, True),
+        (2, {}, "plain", True, False),
+        (2, {"processes": 2}, "plain", True, True),
+        (3, {}, "plain", True, True),
+        (2, {}, "packed", True, True),
+        (2, {}, "spaced", True, True),
+        (2, {}, "plain", False, True),
+        (2, {"only_denied": True}, "plain", True, True),
     ],
 )
 def test_of_two_cores_a_parser_that_uses_both_gets_one_process(
-    cores, settings, packed, compiled, shared, tmp_path, monkeypatch
+    cores, settings, form, compiled, shared, tmp_path, monkeypatch
 ):
-    """Not where more is asked for, where there are more cores, for refusals only, where it has to be unpacked, or without the extension."""
+    """Not where more is asked for, where there are more cores, for refusals only, unpacking, an encoder's spaces, without the extension."""
     flow = b'{"flow":{"verdict":"DROPPED","IP":{"source":"10.0.0.1","destination":"10.0.0.2"}},"node_name":"n"}\n'
-    names = ("a.jsonl", "b.jsonl")
-    for name in names:
-        (tmp_path / (name + ".gz" * packed)).write_bytes(gzip.compress(flow * 9) if packed else flow * 9)
+    flow = flow.replace(b":", b": ") if form == "spaced" else flow
+    for name in ("a.jsonl", "b.jsonl"):
+        path = tmp_path / (name + ".gz" * (form == "packed"))
+        path.write_bytes(gzip.compress(flow * 9) if form == "packed" else flow * 9)
     asked: list[int] = []
     real = execute.fold_shares
     monkeypatch.setattr(execute, "SERIAL_BYTES", 1)

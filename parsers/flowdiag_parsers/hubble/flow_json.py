@@ -37,6 +37,8 @@ _OTHER = re.compile(
 _VERDICT = re.compile(
     rb'"verdict"\s{0,99}:\s{0,99}(?:"(?:FORWARDED|DROPPED|ERROR|AUDIT|REDIRECTED|TRACED|TRANSLATED)"|[1-7]\b)'
 )
+# Go's encoder writes a space behind each colon or nowhere, which hangs on how the program was built
+_COMPACT = re.compile(rb'"verdict":"')
 _OF_FLOWS = re.compile(
     rb'"(?:IP|l4|source|destination|event_?[tT]ype|traffic_?[dD]irection|drop_?[rR]eason_?[dD]esc|node_?[nN]ame)"'
     rb"\s{0,99}:"
@@ -67,10 +69,10 @@ class HubbleJson:
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
 
-    @property
-    def takes_two_cores(self) -> bool:
-        """Whether lines are taken in a thread, by the extension in C."""
-        return native() is not None
+    @staticmethod
+    def takes_two_cores(head: bytes) -> bool:
+        """Whether lines are taken in a thread, by the extension in C, which knows those without white space."""
+        return native() is not None and _COMPACT.search(head) is not None
 
     def sniff(self, head: bytes) -> float:
         """A wrapper around a flow, or a Hubble verdict beside fields that only flows have, is a mark."""
