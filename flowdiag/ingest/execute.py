@@ -34,6 +34,7 @@ _UNPACK = 8
 
 _TOGETHER = 4
 """Times the records that a worker's tally lets wait."""
+_NEARLY_ALL = 0.9
 _BOTH = 2
 """Cores, which one process may use."""
 _FEW = 20
@@ -145,24 +146,27 @@ def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
 
 
 def _take_two_cores(evidence: Sequence[Detection], options: ReadOptions) -> bool:
-    """Whether one process uses two cores for all of it: then it learns what is in it once, and nothing is merged.
+    """Whether one process uses two cores for nearly all of it: then it learns what is in it once, and nothing is merged.
 
     Where only refusals are wanted most of the time goes into looking for them, which is Python's and one core's.
     """
-    if options.only_denied or not evidence:
+    able = [] if options.only_denied else [one for one in evidence if _may_take_two_cores(one)]
+    if sum(one.source.size for one in able) < _NEARLY_ALL * sum(one.source.size for one in evidence):
         return False
-    if any(one.source.kind != "plain" or one.stack for one in evidence):
-        return False
-    parsers = {one.parser: parser_named(one.parser or "") for one in evidence}
-    if not all(hasattr(parser, "takes_two_cores") for parser in parsers.values()):
-        return False
-    largest = max(evidence, key=lambda one: one.source.size)
+    largest = max(able, key=lambda one: one.source.size)
     try:
         head = read_head(largest.source, HEAD_BYTES)
     except OSError:
         return False
-    parser: Any = parsers[largest.parser]
+    parser: Any = parser_named(largest.parser or "")
     return bool(parser.takes_two_cores(head))
+
+
+def _may_take_two_cores(one: Detection) -> bool:
+    """As far as its packing and its parser go."""
+    if one.source.kind != "plain" or one.source.remote or one.stack or one.parser is None:
+        return False
+    return hasattr(parser_named(one.parser), "takes_two_cores")
 
 
 def _parts(
