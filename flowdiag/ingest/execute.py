@@ -151,7 +151,9 @@ def _take_two_cores(evidence: Sequence[Detection], options: ReadOptions) -> bool
     Where only refusals are wanted most of the time goes into looking for them, which is Python's and one core's.
     """
     able = [] if options.only_denied else [one for one in evidence if _may_take_two_cores(one)]
-    if sum(one.source.size for one in able) < _NEARLY_ALL * sum(one.source.size for one in evidence):
+    if not able or sum(one.source.size for one in able) < _NEARLY_ALL * sum(
+        one.source.size for one in evidence
+    ):
         return False
     largest = max(able, key=lambda one: one.source.size)
     try:
