@@ -137,16 +137,16 @@ class Batches:
             _column("H", flags, np.uint16),
         )
         if self._held and name != self._held_of:
-            self._let_go()
+            self.let_go()
         self._held.append(few)
         self._held_of = name
         self._asked.append((len(numbers), lines, keep))
         self._held_records += len(numbers)
         if self._held_records >= _FEW or len(self._asked) >= _MOST_TEXTS:
-            self._let_go()
+            self.let_go()
 
-    def _let_go(self) -> None:
-        """Count what was held until it was worth it."""
+    def let_go(self) -> None:
+        """Count what was held until it was worth it, and with it the texts and whoever gave them."""
         if not self._held:
             return
         of_lanes, moments, clients, bits = (
@@ -193,7 +193,7 @@ class Batches:
 
     def pour(self) -> None:
         """Give the lanes all that was counted; they say no more than what they were given."""
-        self._let_go()
+        self.let_go()
         self.sort_in()
         self._pour_ports()
         touched = np.flatnonzero((self._lasts >= 0) | (self._untimed > 0))
@@ -225,7 +225,7 @@ class Batches:
 
     def forget_bounds(self) -> None:
         """Look at the next records of all lanes: the lines of what they keep are about to move."""
-        self._let_go()
+        self.let_go()
         self._ats[self._ats != _BEFORE_ALL] = _LAST_TIME
 
     # -- inside ------------------------------------------------------------------------------------

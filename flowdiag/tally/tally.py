@@ -299,7 +299,8 @@ class Tally:
             lane.examples = [self._shelves.moved(one) for one in lane.examples or ()]
 
     def rest(self) -> None:
-        """Let go of what parsers remember: nothing more comes."""
+        """Let go of what parsers remember, and of what they gave but for counts: nothing more comes."""
+        self.table.batches.let_go()
         self._memos.clear()
 
     def forget(self, before: int) -> None:

@@ -17,6 +17,7 @@ from flowdiag.parserkit import REFUSED, Block
 from flowdiag.parserkit.block import Envelope
 from flowdiag.parserkit.placing import place_event
 from flowdiag.tally import Limits, Tally, batches, rows
+from flowdiag.tally.collecting import uncollected
 from tests.tally.test_folded_at_once import again
 from tests.tally.test_folded_at_once import limits as tight
 from tests.tally.test_tally_laws import results
@@ -163,6 +164,20 @@ def test_of_few_records_a_block_few_blocks_are_held():
 
     assert sum(text() is not None for text in texts) < 20
     assert [kept.raw for kept in tally.flows()[0].examples][:2] == ["1", "2"]
+
+
+def test_nothing_of_a_parser_is_held_when_nothing_more_comes():
+    """Not its memory either, which may have a thread; nobody has to look for cycles first."""
+    tally = Tally()
+    sink = tally.sink("p", "f")
+    sink.memo["memory"] = memory = set()
+    remembered = ref(memory)
+    number = sink.number(sink.lane(0, 0, 80, sink.shape(place_event(refused(1, NS)).shape), None, None))
+    sink.hits(Block(data=b"", first_line=1), [number], [NS], [-1], [0], [0], {0: b"1"}.__getitem__)
+    with uncollected():
+        del sink, memory
+        tally.rest()
+        assert remembered() is None
 
 
 def test_a_lane_that_was_widened_is_not_widened_twice():
