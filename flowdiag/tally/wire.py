@@ -7,8 +7,9 @@ side has to hold the whole tally twice.  Each message is MessagePack behind its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import islice
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -102,11 +103,6 @@ _KINDS: tuple[str, ...] = ("<u8", "<i8", "<i8", "<u2", "u1", "<u8")
 CHUNK = 2_000
 _SIZE = 8
 _encoder = msgspec.msgpack.Encoder()
-_state = msgspec.msgpack.Decoder(TallyState)
-_lanes = msgspec.msgpack.Decoder(Columns)
-_columns = msgspec.msgpack.Decoder(ColumnsState)
-
-Message = TypeVar("Message")
 
 
 def write_tally(state: TallyState, table: Table, out: IO[bytes]) -> None:
@@ -127,7 +123,8 @@ def read_state(stream: IO[bytes]) -> TallyState:
         msgspec.DecodeError: other bytes, or a stream that was cut.
     """
     with uncollected():
-        return _take(stream, _state)
+        state: TallyState = _take(stream, TallyState)
+    return state
 
 
 def table_state(table: Table) -> TableState:
@@ -173,7 +170,7 @@ def absorb_lanes(table: Table, state: TableState, stream: IO[bytes]) -> int:
     shelves: list[Shelf] = []
     with uncollected():
         for _ in range(0, state.lanes, CHUNK):
-            columns = _take(stream, _lanes)
+            columns: Columns = _take(stream, Columns)
             told += len(columns.facts)
             shelves += [Shelf(*packed) for packed in columns.shelves]
             _absorb(table, columns, peers, shapes, shelves)
@@ -187,8 +184,14 @@ def _put(out: IO[bytes], message: Struct) -> None:
     out.write(data)
 
 
-def _take(stream: IO[bytes], decoder: msgspec.msgpack.Decoder[Message]) -> Message:
-    return decoder.decode(_take_bytes(stream))
+def _take(stream: IO[bytes], kind: type[Any]) -> Any:
+    return _decoder(kind).decode(_take_bytes(stream))  # type: ignore[arg-type]
+
+
+@cache
+def _decoder(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
+    """Made for who gets a tally: that takes longer than all else in loading this module, and who reads alone gets none."""
+    return msgspec.msgpack.Decoder(kind)
 
 
 def _take_bytes(stream: IO[bytes]) -> bytes:
@@ -281,7 +284,7 @@ def _put_columns(out: IO[bytes], columns: LaneColumns) -> None:
 def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
     """Columns to be absorbed, which nothing is to be added to."""
     read = LaneColumns(limits)
-    state = _take(stream, _columns)
+    state: ColumnsState = _take(stream, ColumnsState)
     read.notes.all, read.ways, read.places = state.notes, state.ways, state.places
     read.keys, read.firsts, read.lasts, read.flags, read.shifts, read.notes.told = (
         np.frombuffer(_take_bytes(stream), dtype=kind) for kind in _KINDS
