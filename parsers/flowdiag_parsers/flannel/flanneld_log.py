@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from flowdiag.parserkit import (
@@ -40,11 +41,15 @@ _SIGNALS: tuple[tuple[str, str], ...] = (
     ("CLI flags config: ", "agent-started"),
     ("shutdownHandler sent cancel signal", "agent-shutdown"),
 )
-_MARKS = re.compile(
-    rb"\] (?:failed to (?:register network|acquire lease|read net conf)|Error registering network|Failed to create SubnetManager"
-    rb"|Found network config - Backend type|CLI flags config: \{etcdEndpoints|Running backend\.|Wrote subnet file to|Using interface with name \S{1,64} and address"
-    rb"|Created subnet manager: |Determining IP address of default interface|Lease acquired|Waiting for \d+m\S{1,12} to renew lease)"
-)
+
+
+@cache
+def _marks() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"\] (?:failed to (?:register network|acquire lease|read net conf)|Error registering network|Failed to create SubnetManager"
+        rb"|Found network config - Backend type|CLI flags config: \{etcdEndpoints|Running backend\.|Wrote subnet file to|Using interface with name \S{1,64} and address"
+        rb"|Created subnet manager: |Determining IP address of default interface|Lease acquired|Waiting for \d+m\S{1,12} to renew lease)"
+    )
 
 
 class Flanneld:
@@ -60,7 +65,7 @@ class Flanneld:
         """Klog alone is anybody's; the words are flanneld's."""
         if seek(KLOG_BYTES, head, b"] ") is None:
             return 0.0
-        return 0.92 if _MARKS.search(head) is not None else 0.2
+        return 0.92 if _marks().search(head) is not None else 0.2
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield one message per klog line; other lines are nobody's record."""

@@ -33,6 +33,7 @@ _VERDICT_WORDS = "|".join(VERDICTS)
 # e.g. "Jan  1 00:20:34.567 [k8s1]: ", "2021-06-22T14:24:00.345Z: "; "[k8s1]: " where an envelope took the stamp
 _PREFIX = rf"(?:(?P<stamp>{STAMP})?(?: ?\[(?P<node>[^\]\s]{{1,300}})\])?: )?"
 
+
 # e.g. "Jan  1 00:20:34.567 [k8s1]: 1.1.1.1:31793 (health) -> 2.2.2.2:8080 (ID:12345) Policy denied DROPPED (TCP Flags: SYN)"
 #                                                                                             1.20, --print-node-name
 # "Feb  7 13:43:46.791: default/xwing:54842 (ID:22654) <> default/deathstar-6fb5694d48-5hmds:80 (ID:16530)
@@ -41,21 +42,32 @@ _PREFIX = rf"(?:(?P<stamp>{STAMP})?(?: ?\[(?P<node>[^\]\s]{{1,300}})\])?: )?"
 # "May 14 22:45:49.857 [minikube]: kube-system/hubble-gnjtk:34850 -> kube-system/coredns-66bff467f8-tzfv9:53(domain)
 #  dns-request FORWARDED (DNS Query google.com. AAAA)"                                        hubble 0.5
 # The type is free text, so it is bounded; what follows the verdict never starts over.
-_FLOW = re.compile(
-    rf"{_PREFIX}"
-    r"(?P<left>\S{1,1000})(?: \((?P<left_id>ID:\d{1,10}|[a-z][a-z0-9-]{0,40})\))?"
-    r" (?P<arrow>->|<-|<>) "
-    r"(?P<right>\S{1,1000})(?: \((?P<right_id>ID:\d{1,10}|[a-z][a-z0-9-]{0,40})\))?"
-    rf" (?P<type>.{{1,200}}?) (?P<verdict>{_VERDICT_WORDS})"
-    r"(?: BY (?P<by>[^\s(),]{1,253}(?: \([A-Z][A-Za-z]{0,50}Policy\))?"
-    r"(?:, [^\s(),]{1,253}(?: \([A-Z][A-Za-z]{0,50}Policy\))?){0,15}))?"
-    r"(?: \((?P<summary>.*)\))?\s*"
-)
+@cache
+def _flow() -> re.Pattern[str]:
+    return re.compile(
+        rf"{_PREFIX}"
+        r"(?P<left>\S{1,1000})(?: \((?P<left_id>ID:\d{1,10}|[a-z][a-z0-9-]{0,40})\))?"
+        r" (?P<arrow>->|<-|<>) "
+        r"(?P<right>\S{1,1000})(?: \((?P<right_id>ID:\d{1,10}|[a-z][a-z0-9-]{0,40})\))?"
+        rf" (?P<type>.{{1,200}}?) (?P<verdict>{_VERDICT_WORDS})"
+        r"(?: BY (?P<by>[^\s(),]{1,253}(?: \([A-Z][A-Za-z]{0,50}Policy\))?"
+        r"(?:, [^\s(),]{1,253}(?: \([A-Z][A-Za-z]{0,50}Policy\))?){0,15}))?"
+        r"(?: \((?P<summary>.*)\))?\s*"
+    )
+
+
 # e.g. "Jan  1 00:20:34.567 [k8s1]: EVENTS LOST: HUBBLE_RING_BUFFER CPU(3) 12"   "... EVENTS LOST: PERF_EVENT_RING_BUFFER CPU(0) 7"
 # "Jan  1 00:20:34.567 EVENTS LOST: HUBBLE_RING_BUFFER CPU(3) 12": no colon behind the stamp     1.19
-_LOST = re.compile(rf"(?:{_PREFIX}|(?P<bare>{STAMP}) )EVENTS LOST: (?P<source>\w{{1,60}})(?P<rest> .*)?")
+@cache
+def _lost() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_PREFIX}|(?P<bare>{STAMP}) )EVENTS LOST: (?P<source>\w{{1,60}})(?P<rest> .*)?")
+
+
 # e.g. "Jan  1 00:20:34.567 [k8s1]: POLICY_UPDATED (labels: [key1=val1], revision: 123, count: 2)"
-_NOTICE = re.compile(rf"{_PREFIX}(?P<kind>[A-Z][A-Z_]{{2,40}})(?: \((?P<details>.*)\))?\s*")
+@cache
+def _notice() -> re.Pattern[str]:
+    return re.compile(rf"{_PREFIX}(?P<kind>[A-Z][A-Z_]{{2,40}})(?: \((?P<details>.*)\))?\s*")
+
 
 _SNIFF = re.compile(
     rb"^(?:[\x80-\xff]{1,16} {1,2}\[\d{1,9}\] )?(?P<stamp>(?:[A-Z][a-z]{2}[ ,]|\d{4}-)[^\n]{10,340}?: )?\S{1,300}(?: \([\w:-]{1,40}\))?"
@@ -169,7 +181,7 @@ def _line(
 ) -> Iterator[Event]:
     raw = original if context.keep_raw else None
     text = clean(original)
-    match = _FLOW.fullmatch(text)
+    match = _flow().fullmatch(text)
     if match is not None and not (cut and not text.rstrip().endswith(")")):
         (stamp, node, left, left_id, arrow, right, right_id, kind, verdict, by, summary) = match.groups()
         left_end, right_end = (left, left_id), (right, right_id)
@@ -190,10 +202,10 @@ def _line(
             raw=raw,
         )
         return
-    if match := _LOST.fullmatch(text):
+    if match := _lost().fullmatch(text):
         rest, stamp = match["rest"] or "", match["stamp"] or match["bare"]
         yield lost_event(rest, match["source"], around, context, clock, stamp, match["node"], raw)
-    elif (match := _NOTICE.fullmatch(text)) and (match["stamp"] or match["node"]):
+    elif (match := _notice().fullmatch(text)) and (match["stamp"] or match["node"]):
         yield notice_event(
             match["kind"],
             match["details"] or "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from msgspec import Struct
 
@@ -40,11 +40,15 @@ _KINDS: dict[str, tuple[str, str]] = {
     "pro": ("Profile", "projectcalico.org"),
 }
 
+
 # "calico-packet np:app/foo:admin: "  logPrefix "calico-packet %k:%p:%t" (Calico v3.30.6, v3.31.4, v3.32)
-_TEMPLATED = re.compile(
-    r"(?:^|[ |:\[(])(?P<kind>s?knp|kcnp|s?gnp|s?np|pro):(?:(?P<ns>[a-z0-9-]{1,63})/)?"
-    r"(?P<name>[a-z0-9.-]{1,253})(?P<mark>[:\])|](?P<tier>[a-z0-9.-]{1,253}(?=:? ?$))?)?"
-)
+@cache
+def _template() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:^|[ |:\[(])(?P<kind>s?knp|kcnp|s?gnp|s?np|pro):(?:(?P<ns>[a-z0-9-]{1,63})/)?"
+        r"(?P<name>[a-z0-9.-]{1,253})(?P<mark>[:\])|](?P<tier>[a-z0-9.-]{1,253}(?=:? ?$))?)?"
+    )
+
 
 # "calico-packet admin/np app/foo: "  logPrefix "calico-packet %t/%k %p"; "[knp] shop/web: "  "[%k] %p"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
@@ -57,10 +61,13 @@ _FIREWALLD = re.compile(
     r"(?:FINAL|STATE_INVALID|rpfilter|(?:filter|mangle|raw)_[A-Za-z]+_\S{1,64})_(DROP|REJECT)\b"
 )
 
+
 # "IPTables-Dropped: ", "iptables denied: ", "DROP:", "nft-reject "   rules that people write themselves
-_REFUSING_WORD = re.compile(
-    r"(?<![A-Za-z])(?:drop(?:ped|s)?|den(?:y|ied)|reject(?:ed)?|block(?:ed)?)(?![A-Za-z])", re.IGNORECASE
-)
+@cache
+def _refusing_word() -> re.Pattern[str]:
+    return re.compile(
+        r"(?<![A-Za-z])(?:drop(?:ped|s)?|den(?:y|ied)|reject(?:ed)?|block(?:ed)?)(?![A-Za-z])", re.IGNORECASE
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -90,7 +97,7 @@ def read_prefix(prefix: str, forwarded: bool) -> Reading:
     if policies or "calico" in text:
         # "calico-packet-deny: " is a FelixConfiguration's one prefix for every Log rule, whatever follows.
         return Reading(Verdict.LOGGED, policies=policies)
-    if _REFUSING_WORD.search(text):
+    if _refusing_word().search(text):
         return Reading(Verdict.DENIED, None, "log-prefix-says-refused")
     return Reading(Verdict.LOGGED)
 
@@ -107,7 +114,7 @@ def _ufw(words: str, forwarded: bool) -> Reading:
 
 def _templated(prefix: str) -> tuple[PolicyHit, ...]:
     """The policy that a template wrote into the prefix; a part that may be cut off is left out."""
-    match = _TEMPLATED.search(prefix)
+    match = _template().search(prefix)
     if match is None:
         return ()
     kind, group = _KINDS[match["kind"]]
