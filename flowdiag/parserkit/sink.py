@@ -292,7 +292,8 @@ class FlowSink(Protocol):
             ports: of clients; -1 for none.
             flags: by `TCP_FLAGS`.
             places: their lines in the block, by index.
-            raw: gives the text of a record by its place; asked for those that are kept only.
+            raw: gives the text of a record by its place; asked for those that are kept only, and perhaps later, as are the
+                others: none of them is to change any more.
         """
         ...
 

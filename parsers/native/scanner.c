@@ -59,18 +59,18 @@ static PyObject *scan(PyObject *object, PyObject *args)
 }
 
 PyDoc_STRVAR(again_doc,
-             "again(data, places, at, bare) -> (seen, as scan)\n\n"
-             "Take those lines that are known by now of some that were left, up to the first that is left again.\n"
-             "`places` are rows of `left`, of which those from the row `at` on are looked at, and `seen` how many were.");
+             "again(data, places, at, most, bare) -> (seen, as scan)\n\n"
+             "Take those lines that are known by now of some that were left, until so many are left again.  `places` are\n"
+             "rows of `left`, of which those from the row `at` on are looked at, and `seen` how many were.");
 
 static PyObject *again(PyObject *object, PyObject *args)
 {
     PyObject *given, *result = NULL;
     int bare;
     char *data;
-    Py_ssize_t size, at;
+    Py_ssize_t size, at, most;
     Py_buffer places;
-    if (!PyArg_ParseTuple(args, "Sy*np", &given, &places, &at, &bare))
+    if (!PyArg_ParseTuple(args, "Sy*nnp", &given, &places, &at, &most, &bare))
         return NULL;
     struct counted c;
     fresh(&c);
@@ -78,8 +78,8 @@ static PyObject *again(PyObject *object, PyObject *args)
         int64_t place[PLACE];
         Py_ssize_t rows = places.len / (Py_ssize_t)sizeof place, row = at < 0 ? rows : at;
         at = row;
-        int taken = 1;
-        while (row < rows && taken > 0) {
+        int taken = 0;
+        while (row < rows && taken >= 0 && most > 0) {
             memcpy(place, (const char *)places.buf + row++ * (Py_ssize_t)sizeof place, sizeof place);
             int64_t begin = place[0], end = place[1];
             if (begin < 0 || begin > end || end > size) {
@@ -90,6 +90,7 @@ static PyObject *again(PyObject *object, PyObject *args)
             else
                 /* A last line without a newline is left as it was. */
                 taken = leave_line(place, &c) - 1;
+            most -= taken == 0;
         }
         if (taken >= 0)
             result = Py_BuildValue("(nN)", row - at, told(&c, data));
@@ -371,7 +372,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddIntConstant(made, "INTERFACE", 7) < 0) {
+        PyModule_AddIntConstant(made, "INTERFACE", 8) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

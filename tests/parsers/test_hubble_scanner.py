@@ -566,6 +566,22 @@ def test_lines_of_other_nodes_are_not_read_in_full(monkeypatch):
     assert sum(read) == 3 * 4
 
 
+def test_lines_that_are_new_all_are_read_together(monkeypatch):
+    """One by one only as long as what they teach serves others behind them."""
+    runs: list[int] = []
+    decoded = json_fold._flows
+    monkeypatch.setattr(
+        json_fold, "_flows", lambda run, **how: runs.append(run.count(b"\n")) or decoded(run, **how)
+    )
+    new = [written(flow(socket_cookie=f"{number}")) for number in range(200)]
+    compared(b"".join(new))
+    assert sum(runs) == 3 * 200
+    assert len(runs) <= 3 * (4 + 200 // 32 + 1)
+    runs.clear()
+    compared(b"".join(line * 2 for line in new[:20]))
+    assert sum(runs) == 3 * 20
+
+
 def test_many_nodes_are_forgotten_in_time(monkeypatch):
     """Of kinds at nodes that are never read in full there is a bound too, and blocks in flight are counted alike."""
     monkeypatch.setattr(json_memory, "_MAX_KINDS", 20)

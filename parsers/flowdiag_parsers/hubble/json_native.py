@@ -75,8 +75,8 @@ class Scanner(Protocol):
     def scan(self, data: bytes, bare: bool, /) -> _Told:
         """What `Found` has, in its order."""
 
-    def again(self, data: bytes, places: bytes, at: int, bare: bool, /) -> tuple[int, _Told]:
-        """The same of some lines that were left, up to the first that is left again; and how many these are."""
+    def again(self, data: bytes, places: bytes, at: int, most: int, bare: bool, /) -> tuple[int, _Told]:
+        """The same of some lines that were left, until so many are left again; and how many were looked at."""
 
     def begin(self, data: bytes, bare: bool, /) -> bool:
         """Scan in a thread; whether there is one."""

@@ -19,6 +19,8 @@ __all__ = ["Teaching"]
 
 _MAX_UNTAUGHT = 1_000
 """Lines that a scanner could not be taught since it last took one: another encoder's, with spaces between."""
+_IN_VAIN, _MOST_LEFT = 4, 32
+"""After so many lines that taught nothing of the ones behind them so many are read together."""
 _MAX_AHEAD = 4
 """Blocks that are scanned before they are asked for."""
 
@@ -69,13 +71,15 @@ class Teaching:
     def again(self, data: bytes, left: bytes, *, bare: bool) -> Iterator[Found]:
         """Take those that are known by now of some lines that were left.
 
-        Each time one is left again, so that what it teaches serves the next ones.
+        Each time one is left again, so that what it teaches serves the next ones; many where it seems to serve none of them.
         """
-        at, size = 0, len(left) // ROW_BYTES
+        at, size, vain = 0, len(left) // ROW_BYTES, 0
         while at < size:
-            seen, told = self._scanner.again(data, left, at, bare)
+            seen, told = self._scanner.again(data, left, at, 1 if vain < _IN_VAIN else _MOST_LEFT, bare)
             at += seen
-            yield self._taken(Found(*told))
+            found = self._taken(Found(*told))
+            vain = vain + 1 if found.is_empty else 0
+            yield found
 
     def _taken(self, found: Found) -> Found:
         if not found.is_empty:
