@@ -138,7 +138,8 @@ int count_line(struct known *known, const char *text, int bare, const int64_t pl
         if (!row)
             return -1;
         memcpy(row, place, PLACE * sizeof *place);
-        const int64_t said[] = {source, destination, port, other_port, node.at ? kind->number : ~kind->number, line.time};
+        const int64_t number = node.at ? kind->number : ~kind->number;
+        const int64_t said[] = {source, destination, port, other_port, number, line.time};
         memcpy(row + PLACE, said, sizeof said);
         if (node.at) {
             row[LANED] = node.at - text;
@@ -211,7 +212,8 @@ PyObject *told(const struct counted *c, const char *text)
         return NULL;
     return Py_BuildValue("(y#y#y#y#y#y#y#y#LLy#N)", BYTES(c->sources), c->taken * 4, BYTES(c->destinations),
                          c->taken * 4, BYTES(c->ports), c->taken * 4, BYTES(c->kinds), c->taken * 4, BYTES(c->times),
-                         c->taken * 8, BYTES(c->flags), c->taken * 2, BYTES(c->laned.numbers), c->laned.used * 8, BYTES(c->akin.numbers), c->akin.used * 8,
+                         c->taken * 8, BYTES(c->flags), c->taken * 2, BYTES(c->laned.numbers), c->laned.used * 8,
+                         BYTES(c->akin.numbers), c->akin.used * 8,
                          (long long)(c->first == INT64_MAX ? 0 : c->first), (long long)c->last,
                          BYTES(c->left.numbers), c->left.used * 8, answers);
 }

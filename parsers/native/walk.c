@@ -229,7 +229,9 @@ static int of_node(struct cursor *c, enum slot slot)
     struct line *out = c->out;
     struct cursor here = *c;
     struct span value;
-    int plain = slot == SLOT_NODE_LABELS ? plain_strings(&here, &value) : plain_string(&here, &value) && value.size && value.size <= MAX_NODE_NAME;
+    int plain = slot == SLOT_NODE_LABELS
+                    ? plain_strings(&here, &value)
+                    : plain_string(&here, &value) && value.size && value.size <= MAX_NODE_NAME;
     for (int i = 0; i < out->node_count; i++)
         plain &= out->nodes[i].slot != slot;
     if (!plain || out->node_count < 0) {

@@ -107,6 +107,29 @@ def test_batches_of_any_size_and_order_give_what_single_records_do(found, bounds
         assert results(first) == wanted
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    found=again().map(distinct), bounds_of=st.one_of(tight, st.just(Limits())), seed=st.integers(0, 1 << 32)
+)
+def test_what_waits_is_forgotten_as_what_was_counted(found, bounds_of, seed):
+    """Between any two records: what is held until there are more is as old as it is."""
+    chance = Random(seed)  # noqa: S311 - test data
+    whole, many = Tally(bounds_of), Tally(bounds_of)
+    moments = [event.at for event, *_ in found if event.at is not None] or [0]
+    for event, parser, name in chance.sample(found, len(found)):
+        whole.count(event, parser, name)
+        if event.count == 1 and event.verdict in REFUSED:
+            batched(many, [event], parser, name, numbered=chance.random() < 0.5)
+        else:
+            many.count(event, parser, name)
+        if chance.random() < 0.1:
+            before = chance.choice(moments)
+            whole.forget(before)
+            many.forget(before)
+
+    assert results(many) == results(whole)
+
+
 def refused(line, at, port=40_000, verdict=Verdict.DENIED):
     """A record of one pair."""
     return FlowEvent(
