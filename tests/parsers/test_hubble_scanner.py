@@ -416,6 +416,9 @@ def test_some_lines_that_cannot_be_taught_do_not_end_it(monkeypatch):
     spaced = (json.dumps({"flow": flow(), "node_name": "c/n1"}) + "\n").encode()
     assert compared(line, *[line + odd] * 20) == 21
     assert compared(*[spaced] * 20, line, line) == 0
+    # Behind enough of the one encoder's lines another's are tried again.
+    monkeypatch.setattr(json_memory, "_AFTER_VAIN", 10 * len(spaced))
+    assert compared(*[spaced] * 18, line, line, line) >= 2
 
 
 def test_windows_line_ends_and_a_cut_end():

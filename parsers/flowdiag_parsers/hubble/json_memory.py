@@ -44,6 +44,8 @@ _MAX_KINDS = 50_000
 _MAX_FLAGS = 32
 _WORTH_SCANNING = 1 << 20
 """Bytes after which a scanner is worth its own start."""
+_AFTER_VAIN = 32 << 20
+"""Bytes after which it is tried again where it took none, each time twice as many: the next input may be of another encoder."""
 _MAX_END_BYTES = 64 << 20
 _decoder = msgspec.json.Decoder()
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
@@ -53,6 +55,7 @@ class Memory:
     """Good for as long as the sink's numbers are."""
 
     __slots__ = (
+        "_after_vain",
         "_bytes",
         "_code_count",
         "_end_bytes",
@@ -100,6 +103,7 @@ class Memory:
         self.teaching: Teaching | None = None
         """Who is taught, where there is a scanner."""
         self._bytes = 0
+        self._after_vain = _AFTER_VAIN
         self._end_bytes = 0
 
     def taught(self, size: int) -> Teaching | None:
@@ -111,6 +115,8 @@ class Memory:
                 self.teaching = None if scanner is None else Teaching(scanner)
         elif self.teaching is not None and self.teaching.is_in_vain:
             self.teaching = None
+            self._bytes = -self._after_vain
+            self._after_vain *= 2
         return self.teaching
 
     def form_of(self, address: str, raw: Raw) -> bytes:
