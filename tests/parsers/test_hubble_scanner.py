@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from flowdiag.parserkit import Block, ParseContext, parse_rfc3339
 from flowdiag.tally import Tally
-from flowdiag_parsers.hubble import json_fold, json_memory, json_teaching
+from flowdiag_parsers.hubble import json_full, json_memory, json_teaching
 from flowdiag_parsers.hubble.json_native import Found, new_scanner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -546,9 +546,9 @@ def test_what_is_taken_is_json_like_a_taught_line():
 def test_lines_of_other_nodes_are_not_read_in_full(monkeypatch):
     """What is known of one node is known of all: allowed, refused, replies, with labels of nodes; once each it is adopted."""
     read: list[int] = []
-    decoded = json_fold._flows
+    decoded = json_full._flows
     monkeypatch.setattr(
-        json_fold, "_flows", lambda run, **how: read.append(run.count(b"\n")) or decoded(run, **how)
+        json_full, "_flows", lambda run, **how: read.append(run.count(b"\n")) or decoded(run, **how)
     )
     kinds = [
         {},
@@ -572,9 +572,9 @@ def test_lines_of_other_nodes_are_not_read_in_full(monkeypatch):
 def test_lines_that_are_new_all_are_read_together(monkeypatch):
     """One by one only as long as what they teach serves others behind them."""
     runs: list[int] = []
-    decoded = json_fold._flows
+    decoded = json_full._flows
     monkeypatch.setattr(
-        json_fold, "_flows", lambda run, **how: runs.append(run.count(b"\n")) or decoded(run, **how)
+        json_full, "_flows", lambda run, **how: runs.append(run.count(b"\n")) or decoded(run, **how)
     )
     new = [written(flow(socket_cookie=f"{number}")) for number in range(200)]
     compared(b"".join(new))

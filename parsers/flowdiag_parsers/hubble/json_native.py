@@ -1,6 +1,6 @@
 """The scanner in C, where it is installed (`parsers/native`): takes the lines that are like ones already read.
 
-It decides nothing: whatever it counts, `json_fold` had read a line like it in full and taught it what that comes to.
+It decides nothing: whatever it counts, `json_full` had read a line like it in full and taught it what that comes to.
 Without it all lines are read in full.
 """
 

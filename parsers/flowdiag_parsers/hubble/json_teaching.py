@@ -1,4 +1,4 @@
-"""How the scanner (`json_native`) is taught what `json_fold` found a line to be, and how it scans ahead."""
+"""How the scanner (`json_native`) is taught what `json_full` found a line to be, and how it scans ahead."""
 
 from __future__ import annotations
 
