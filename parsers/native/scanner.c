@@ -36,11 +36,11 @@ PyDoc_STRVAR(scan_doc,
              "Take those lines of `data` that are all known.  Columns are bytes: of 32-bit numbers, times of 64 bits\n"
              "in nanoseconds, flags of 16.  `laned` has nine 64-bit numbers for each line whose kind was taught as a\n"
              "negative number: its place as in `left`, source, destination, port, the other port, the number's\n"
-             "complement and the time; ports are 0 for none.  `akin` has eleven for each line that is like a taught one but for\n"
-             "its node: the same with the family for the number, and where the node's name begins and its size.\n"
-             "`adopt` has it counted by its own number from then on.  First and last are those of all times, 0 where there\n"
-             "is none.  `left` holds three 64-bit numbers for each other line: where it begins, where it ends without\n"
-             "its newline, and which line of `data` it is.  A last line without a newline is always left.\n"
+             "complement and the time; ports are 0 for none.  `akin` has eleven for each line that is like a taught\n"
+             "one but for its node: the same with the family for the number, and where the node's name begins and its\n"
+             "size.  `adopt` has it counted by its own number from then on.  First and last are those of all times, 0\n"
+             "where there is none.  `left` holds three 64-bit numbers for each other line: where it begins, where it\n"
+             "ends without its newline, and which line of `data` it is.  A last line without a newline is always left.\n"
              "`answers` has (name, addresses, seconds or -1, time) of each DNS answer taken.");
 
 static PyObject *scan(PyObject *object, PyObject *args)
@@ -53,7 +53,8 @@ static PyObject *scan(PyObject *object, PyObject *args)
         return NULL;
     struct counted c;
     fresh(&c);
-    PyObject *result = count_lines(known_of(object), data, size, bare, &c) ? told(&c, data) : PyErr_NoMemory();
+    int counted = count_lines(known_of(object), data, size, bare, &c);
+    PyObject *result = counted ? told(&c, data) : PyErr_NoMemory();
     freed(&c);
     return result;
 }
@@ -103,8 +104,8 @@ static PyObject *again(PyObject *object, PyObject *args)
 }
 
 PyDoc_STRVAR(begin_doc, "begin(data, bare) -> bool\n\n"
-                        "Have a thread scan all of `data` after what it was given before; `finish` says what it took.  False\n"
-                        "where there is no thread.");
+                        "Have a thread scan all of `data` after what it was given before; `finish` says what it\n"
+                        "took.  False where there is no thread, as in a fork of the process that has it.");
 
 static PyObject *begin(PyObject *object, PyObject *args)
 {

@@ -634,6 +634,21 @@ def test_two_names_of_a_node_are_read_in_full():
     compared(line, twice, inner, outer, none, twice + inner + outer + none + line)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are not told of here")
+def test_the_thread_takes_no_signals():
+    """An interrupt goes to who may be waiting for input."""
+    scanner = new_scanner()
+    before = set(Path("/proc/self/task").iterdir())
+    assert scanner.begin(b"", False)
+    # It has begun by then: the system's library blocks all signals until it has.
+    assert scanner.finish() is not None
+    (thread,) = set(Path("/proc/self/task").iterdir()) - before
+    blocked = re.search(r"^SigBlk:\s*(\w+)$", (thread / "status").read_text(), re.MULTILINE)
+
+    assert blocked is not None
+    assert int(blocked[1], 16) >> signal.SIGINT - 1 & 1
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 def test_a_fork_waits_for_no_thread(taught):
     """It has none, and what the thread of its parent held nobody lets go of."""
