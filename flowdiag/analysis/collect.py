@@ -97,7 +97,7 @@ def gather(
     Raises:
         ClusterError: the live cluster cannot be read.
     """
-    expect_workers(paths, evidence.processes, evidence.scheduler)
+    expect_workers(paths, evidence.processes, evidence.scheduler, only_denied=evidence.only_denied)
     cluster = live_state(live)
     options = read_options(evidence)
     with Gathered(paths) as sources:

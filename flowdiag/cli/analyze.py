@@ -50,7 +50,10 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.ingest.server import expect_workers
 
     # What workers share is loaded beside what this process needs.
-    expect_workers(paths, given["processes"], given["scheduler"], ("flowdiag.cli.main",))
+    program = ("flowdiag.cli.main",)
+    expect_workers(
+        paths, given["processes"], given["scheduler"], program, only_denied=given["only"] == "denied"
+    )
 
     from flowdiag.analysis import analyze
     from flowdiag.cli.build import evidence_of, selection_of, state_of

@@ -27,7 +27,12 @@ _PACKED = (".bz2", ".gz", ".tar", ".tgz", ".xz", ".zip", ".zst")
 
 
 def expect_workers(
-    paths: Iterable[str], processes: int | None, scheduler: str | None, program: Sequence[str] = ()
+    paths: Iterable[str],
+    processes: int | None,
+    scheduler: str | None,
+    program: Sequence[str] = (),
+    *,
+    only_denied: bool = False,
 ) -> None:
     """Start the server where workers will be wanted, as far as sizes tell; it may have been started before.
 
@@ -36,11 +41,12 @@ def expect_workers(
         processes: how many are asked for, if that is said.
         scheduler: of another machine's workers.
         program: modules of the caller's program, which workers would each load anew.
+        only_denied: whether refusals alone are looked for, which one process uses one core for.
     """
     if os.name != "posix" or scheduler is not None or processes == 1:
         return
     # Of two cores one process may have use for both, which its parser tells later.
-    if cores() == 1 or (cores() == _FEW and processes is None):
+    if cores() == 1 or (cores() == _FEW and processes is None and not only_denied):
         return
     seen = 0
     for size in _sizes(paths):
