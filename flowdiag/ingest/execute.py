@@ -18,7 +18,7 @@ from flowdiag.ingest.parts import PART_BYTES, Part, parts_of, shared_part_bytes
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import read_head
-from flowdiag.ingest.server import SERIAL_BYTES, cores
+from flowdiag.ingest.server import SERIAL_BYTES, TWO_CORES, cores
 from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, fold_shares
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import unread_lines
@@ -35,8 +35,7 @@ _UNPACK = 8
 _TOGETHER = 4
 """Times the records that a worker's tally lets wait."""
 _NEARLY_ALL = 0.9
-_BOTH = 2
-"""Cores, which one process may use."""
+"""Of the bytes of all evidence."""
 _FEW = 20
 """Warnings up to which a file that is mostly unreadable is not worth a problem of its own."""
 
@@ -140,7 +139,7 @@ def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
     size = sum(one.source.size * (_UNPACK if one.source.kind != "plain" else 1) for one in evidence)
     if options.processes is None and size < SERIAL_BYTES:
         return 1
-    if options.processes is None and wanted <= _BOTH and _take_two_cores(evidence, options):
+    if options.processes is None and wanted <= TWO_CORES and _take_two_cores(evidence, options):
         return 1
     return max(1, wanted)
 

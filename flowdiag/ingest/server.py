@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["SERIAL_BYTES", "cores", "expect_workers", "uninterrupted", "worker_context"]
+__all__ = ["SERIAL_BYTES", "TWO_CORES", "cores", "expect_workers", "uninterrupted", "worker_context"]
 
 SERIAL_BYTES = 200 << 20
 """Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
 
-_FEW = 2
+TWO_CORES = 2
+"""Of which one process may have use for both."""
 _SHARED = "flowdiag.ingest.worker"
 """The module that workers share, with all that it needs."""
 _LONGEST_FOLDER = 70
@@ -45,8 +46,8 @@ def expect_workers(
     """
     if os.name != "posix" or scheduler is not None or processes == 1:
         return
-    # Of two cores one process may have use for both, which its parser tells later.
-    if cores() == 1 or (cores() == _FEW and processes is None and not only_denied):
+    # Of two cores whoever parses may want both, which is told later.
+    if cores() == 1 or (cores() == TWO_CORES and processes is None and not only_denied):
         return
     seen = 0
     for size in _sizes(paths):
