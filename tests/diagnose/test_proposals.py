@@ -17,6 +17,7 @@ from flowdiag.diagnose import diagnose
 from flowdiag.diagnose.proposals import attach, propose
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.wording import end_text
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.policy import Dialect, IpBlockPods
 from flowdiag.policy import compile_policies
 
@@ -135,6 +136,63 @@ def test_a_written_selector_that_admits_somebody_stays():
 
     assert found.summary.startswith("Admit shop/web in NetworkPolicy data/redis")
     assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
+
+
+_PEERS = {
+    "kubernetes": {
+        "data/redis": {
+            "podSelector": {"matchLabels": {"app": "redis"}},
+            "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "redis"}}}]}],
+        }
+    },
+    "cilium": {
+        "CiliumNetworkPolicy data/redis": {
+            "endpointSelector": {"matchLabels": {"app": "redis"}},
+            "ingress": [{"fromEndpoints": [{"matchLabels": {"app": "redis"}}]}],
+        }
+    },
+    "calico": {
+        "CalicoNetworkPolicy data/redis": {
+            "selector": "app == 'redis'",
+            "types": ["Ingress"],
+            "ingress": [{"action": "Allow", "source": {"selector": "app == 'redis'"}}],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("dialect", sorted(_PEERS))
+def test_a_workload_keeps_reaching_its_own_replicas(dialect, replicas):
+    """A rule for the workload's own pods is not rewritten for the caller: its replicas need it, now or when they come."""
+    pods = {f"data/redis-{number}": {"ip": f"10.0.2.{number}"} for number in range(replicas)}
+    spec = _spec(policies=_PEERS[dialect], pods={"data/cli-0": {"ip": "10.0.1.1"}, **pods})
+    spec |= {"dialect": dialect, "flow": {**spec["flow"], "from": "data/cli-0", "direction": "ingress"}}
+    _, _, _, found = proposal_of(spec)
+
+    assert found.summary.startswith("Admit data/cli in ")
+    assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
+
+
+def test_a_selector_that_means_a_network_set_stays():
+    """Its addresses stand in no proof, so the caller gets a rule of its own and the set keeps the one it has."""
+    partners = {
+        "apiVersion": "projectcalico.org/v3",
+        "kind": "GlobalNetworkSet",
+        "metadata": {"name": "partners", "labels": {"role": "partner"}},
+        "spec": {"nets": ["203.0.113.0/24"]},
+    }
+    allow = {"action": "Allow", "source": {"selector": "role == 'partner'"}}
+    policy = {"selector": "app == 'redis'", "types": ["Ingress"], "ingress": [allow]}
+    spec = _spec(policies={"GlobalNetworkPolicy redis": policy}, objects=[partners])
+    spec |= {"dialect": "calico", "flow": {**spec["flow"], "direction": "ingress"}}
+    case, policies, _, found = proposal_of(spec)
+    applied = _applied(spec, found, policies)
+    partner = Endpoint(kind=EndpointKind.EXTERNAL, ip="203.0.113.9")
+
+    for before_and_after in (policies, applied):
+        assert before_and_after.evaluate(partner, case.flow.dst, "TCP", 6379).allowed is True
+    assert found.summary == "Admit shop/web in GlobalNetworkPolicy redis behind ingress[0]."
 
 
 def test_nothing_is_proposed_for_what_is_mended_already():

@@ -20,6 +20,8 @@ from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import Condition, NearestRule
+from flowdiag.policy.calico_labels import labels_of
+from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
 
 __all__ = ["GROUPS", "calico_edits", "calico_peer", "calico_selector"]
 
@@ -36,6 +38,8 @@ _PEER_FIELDS = (
     "notNets",
     "services",
 )
+_NO_PODS = frozenset({"NetworkSet", "GlobalNetworkSet", "HostEndpoint"})
+"""What selectors mean besides pods."""
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,316}")
 # Keys and values of labels, which need no quoting beyond single quotes in Calico's selectors.
 
@@ -69,6 +73,17 @@ def calico_peer(end: Endpoint, namespace: str | None) -> dict[str, Any] | None:
     return peer
 
 
+def _means_more(case: Case, selector: Any) -> bool:
+    """Whether a rule's selector also means network sets or host endpoints, in whatever scope."""
+    try:
+        parsed = parse_selector(selector or "")
+    except (SelectorSyntaxError, TypeError):
+        return True
+    return any(
+        each.kind in _NO_PODS and parsed.matches(labels_of(each)) for each in case.context.snapshot.others
+    )
+
+
 def calico_edits(
     case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
 ) -> Iterator[Edit]:
@@ -99,7 +114,8 @@ def calico_edits(
     side = _SIDES[direction]
     spec = copy.deepcopy(policy.spec)
     entity = spec[direction.value][index].get(side) or {}
-    for key, entry in written.items():
+    # What is no pod has no place in the proof, so a selector that means such a thing stays as it is.
+    for key, entry in () if _means_more(case, entity.get("selector")) else written.items():
         if condition is Condition.POD and key == "selector" and "notSelector" not in entity:
             was = entity.get(key)
             if was is not None and len(rule.misses) == 1:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.proposals.concerned import Cut, Groups, concerned, selected_by
+from flowdiag.diagnose.proposals.concerned import Cut, Group, Groups, concerned, selected_by
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
@@ -118,7 +118,7 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
         return None
     opened: Opened = {}
     for src, dst in pairs:
-        if len(src.names) == 1 and src.names == dst.names:
+        if _bare_pod(src) and src.names == dst.names:
             continue
         before, after = (steps.connections(each, src.end, dst.end) for each in (old, new))
         for protocol in sorted({*before, *after}):
@@ -131,6 +131,12 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
                 pair = (*name, protocol)
                 opened[pair] = opened.get(pair, NO_PORTS) | (now - was)
     return opened
+
+
+def _bare_pod(group: Group) -> bool:
+    """One pod that nobody makes more of, and which policy leaves to itself; a workload's pods may call each other."""
+    workload = group.end.workload
+    return len(group.names) == 1 and (workload is None or workload.kind == "Pod")
 
 
 def without(opened: Opened, cases: Iterable[Case]) -> Opened:
