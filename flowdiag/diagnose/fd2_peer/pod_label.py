@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
@@ -14,8 +15,17 @@ from flowdiag.diagnose.wording import a_list, end_text, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, NearestRule
 from flowdiag.model.report import Severity
+from flowdiag.policy.calico_labels import labels_of
 
 __all__ = ["PodLabelNearMiss"]
+
+# "app=front", "has(tier)", "tier", "app in {front,back}", "app starts with front": one label that is to be there.
+_ONE_LABEL = re.compile(
+    r"(?:has\()?([A-Za-z0-9][A-Za-z0-9._/-]*)(?:\)|=[A-Za-z0-9._-]*| (?:in|contains|starts with|ends with) [^|&]+)?"
+)
+_ADDED = ("projectcalico.org/", "pcns.", "pcsa.", "io.cilium.", "io.kubernetes.pod.")
+"""Keys of labels that Calico and Cilium give pods: of their namespaces and service accounts."""
+_SETS = frozenset({"NetworkSet", "GlobalNetworkSet"})
 
 
 class PodLabelNearMiss(Rule):
@@ -29,9 +39,10 @@ class PodLabelNearMiss(Rule):
         Correct the label on the pod template or the selector in the rule, whichever is the mistake.
 
     Guard:
-        A rule that admits another existing workload (`app=api` exists, the caller is `app=web`) was
-        written for that one: the caller is simply not admitted (FD101).  A hostNetwork peer has no labels
-        that count (FD205).
+        A rule that admits another existing workload (`app=api` exists, the caller is `app=web`) or a network
+        set was written for that one: the caller is simply not admitted (FD101).  So it is with a selector that
+        excludes, or gives a choice, and with labels that the enforcer adds itself (a pod's namespace or service
+        account), which nobody sets on a pod.  A hostNetwork peer has no labels that count (FD205).
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/#behavior-of-to-and-from-selectors
@@ -83,12 +94,24 @@ class PodLabelNearMiss(Rule):
         if not texts:
             # Selectors of other policy languages are not read here: a label that no pod carries, or a key
             # that the peer lacks, tells enough.
+            if not all(_of_a_pod(case, miss.wanted) for miss in rule.misses):
+                return None
             if all(_nowhere(case, miss.wanted) for miss in rule.misses):
                 return plain
             return plain if not has and not keys & IDENTITY_KEYS else None
         if not any(admits_a_pod(case, rule, peer) for peer in texts):
             return plain
         return plain if not has and not keys & IDENTITY_KEYS else None
+
+
+def _of_a_pod(case: Case, wanted: str) -> bool:
+    """Whether a miss is about one label that people set, and on pods."""
+    found = _ONE_LABEL.fullmatch(wanted)
+    if found is None or found[1].startswith(_ADDED):
+        return False
+    return not any(
+        each.kind in _SETS and found[1] in labels_of(each) for each in case.context.snapshot.others
+    )
 
 
 def _nowhere(case: Case, wanted: str) -> bool:
