@@ -182,7 +182,7 @@ def _change(shape: _Shape, members: Sequence[_Member]) -> FlowChange:
 
 def _isolating(members: Sequence[_Member]) -> tuple[PolicyRef, ...]:
     end = _speaker(members).end
-    return end.isolated_by if end is not None and end.decided_by is None else ()
+    return end.closed_by or end.isolated_by if end is not None and end.decided_by is None else ()
 
 
 def _speaker(members: Sequence[_Member]) -> _Member:

@@ -89,8 +89,8 @@ class Case:
         """What the replay says of the side that refused."""
         self.other_end: EndDecision | None = other
         """What the replay says of the other side."""
-        self.isolating: tuple[PolicyRef, ...] = end.isolated_by if end is not None else ()
-        """Policies that isolate the refusing end in that direction."""
+        self.isolating: tuple[PolicyRef, ...] = _closing(end)
+        """Policies that isolate the refusing end in that direction; by default deny only those that it may be put down to."""
         self.nearest: tuple[NearestRule, ...] = (
             end.nearest if end is not None and end.allowed is not True else ()
         )
@@ -280,6 +280,10 @@ def _node(end: Endpoint) -> str | None:
     return end.pod.node if end.pod is not None else None
 
 
+def _closing(end: EndDecision | None) -> tuple[PolicyRef, ...]:
+    return () if end is None else end.closed_by or end.isolated_by
+
+
 class _Answer(Struct, frozen=True):
     """What hangs on the replay's answer for one end alone, which many cases share."""
 
@@ -302,7 +306,8 @@ def _answer(context: Context, end: EndDecision) -> _Answer:
     missing = 0
     for _, _, condition in singles:
         missing |= MISSING.get(condition, 0)
-    calico = end.isolated_by and all(ref.group in CALICO_GROUPS for ref in end.isolated_by)
+    isolating = _closing(end)
+    calico = isolating and all(ref.group in CALICO_GROUPS for ref in isolating)
     return _Answer(tuple(singles), missing, Sign.CALICO if calico else 0)
 
 

@@ -118,6 +118,9 @@ class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     allowed: bool | None
     isolated_by: tuple[PolicyRef, ...] = ()
     """Every policy that isolates the endpoint in this direction, sorted."""
+    closed_by: tuple[PolicyRef, ...] = ()
+    """Those of them that default deny may be put down to: where there are tiers, of a tier that may have ended so.
+    A tier that passed the connection on, or was never asked, refused nothing.  Empty where a rule decided."""
     decided_by: DecidedBy | None = None
     """``None`` when nothing isolates, or when isolation denies by default."""
     nearest: tuple[NearestRule, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import DecidedBy, EndDecision, NearestRule, PolicyRef
-from flowdiag.policy.decide import Verdict, decide
+from flowdiag.policy.decide import End, Verdict, decide
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Order, Traffic
@@ -55,6 +55,7 @@ def explained(
     return EndDecision(
         allowed=verdict.allowed,
         isolated_by=view.isolated_by,
+        closed_by=_closing(plan, view, verdict),
         decided_by=decided_by,
         nearest=near,
         unknown=_doubts(plan, verdict, subject, peer, traffic, view) if verdict.allowed is None else (),
@@ -62,6 +63,17 @@ def explained(
         uncertain=_uncertain(view, at),
         notes=_notes(plan, verdict, sure),
     )
+
+
+def _closing(plan: Plan, view: View, verdict: Verdict) -> tuple[PolicyRef, ...]:
+    """Policies at the end of whose tier the connection was refused, or may have been."""
+    if verdict.allowed is True or verdict.rule is not None:
+        return ()
+    closing = {step.tier for step in verdict.steps if step.ends & End.DENY and step.rule is None}
+    if all(tier in closing for tier, places in enumerate(view.isolating) if places):
+        return view.isolated_by
+    policies = [plan.policies[place] for tier in closing for place in view.isolating[tier]]
+    return tuple(sorted({policy.ref for policy in policies if not policy.implicit}))
 
 
 def _doubts(

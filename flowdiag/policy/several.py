@@ -195,6 +195,7 @@ def _one_of(ends: list[EndDecision], why: str) -> EndDecision:
     return EndDecision(
         allowed=None,
         isolated_by=told.isolated_by,
+        closed_by=told.closed_by,
         nearest=told.nearest,
         unknown=(why, *told.unknown),
         walk=told.walk,

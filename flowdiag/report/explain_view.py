@@ -124,7 +124,10 @@ def _end(screen: Screen, direction: str, title: str, end: EndDecision | None) ->
             [f"{screen.name(policy_text(by.policy), 160)} {screen.name(by.rule, 60)}: {by.action}"],
         )
     elif end.allowed is False:
-        _field(screen, "decided by", ["no rule allows it: isolation denies by default"])
+        closing = end.closed_by if end.closed_by != end.isolated_by else ()
+        names = ", ".join(screen.name(policy_text(ref), 160) for ref in closing[:_POLICIES])
+        text = f"the end of the tier of {names}" if names else "isolation"
+        _field(screen, "decided by", [f"no rule allows it: {text} denies by default"])
     if end.notes:
         _field(screen, "but", [screen.sentence(text, 300) for text in end.notes])
     if end.unknown:

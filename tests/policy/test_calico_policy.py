@@ -112,6 +112,24 @@ class TestTiers:
         soft = compiled([policy], [tier("soft", 10, "Pass")])
         assert soft.isolating(pod_end(WEB), Direction.INGRESS) == ()
 
+    @pytest.mark.parametrize(
+        ("early", "closing"),
+        [
+            (ingress({"action": "Pass"}), ["late"]),
+            (ingress(allow(protocol="TCP", destination={"ports": [80]})), ["x.early"]),
+            (ingress(allow(protocol="TCP", destination={"ports": [8080]})), []),
+            (ingress(deny()), []),
+        ],
+    )
+    def test_a_default_deny_is_put_down_to_the_tier_that_ended_with_it(self, early, closing):
+        """A tier that passed the packet on refused nothing, and one behind the end was never asked."""
+        late = net_policy("shop", "late", {"podSelector": {}})
+        policies = [gnp("x.early", {**early, "tier": "early"}), late]
+        end = ask(policies, others=[tier("early", 10)]).ingress
+
+        assert [ref.name for ref in end.isolated_by] == ["x.early", "late"]
+        assert [ref.name for ref in end.closed_by] == closing
+
     def test_a_kubernetes_policy_stands_at_order_1000_of_the_default_tier(self):
         """Before it a Calico policy decides, behind it only what it leaves open."""
         closed = net_policy("shop", "closed", {"podSelector": {}})

@@ -171,7 +171,7 @@ class _Missed(Struct, frozen=True):
 @once
 def _missed(context: Context, end: EndDecision) -> _Missed:
     del context
-    isolating = policies_text(end.isolated_by)
+    isolating = policies_text(end.closed_by or end.isolated_by)
     if not end.nearest:
         return _Missed(isolating, None, "no-rule", frozenset(), ())
     nearest = end.nearest[0]

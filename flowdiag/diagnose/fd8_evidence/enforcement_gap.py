@@ -85,7 +85,7 @@ class EnforcementGap(Rule):
         if end.decided_by is not None:
             why = f"{policy_text(end.decided_by.policy)} {end.decided_by.rule} denies it"
         else:
-            why = f"{policies_text(end.isolated_by)} isolates it and no rule admits this"
+            why = f"{policies_text(case.isolating)} isolates it and no rule admits this"
         limits = policy_times(case)
         if context.dialect is Dialect.KUBERNETES:
             limits.append("Which CNI enforces the policies here is not known from the inputs.")

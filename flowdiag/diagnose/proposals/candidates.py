@@ -250,8 +250,9 @@ class _Opening(Struct, frozen=True, kw_only=True):
 
 def _spoken(decision: EndDecision) -> PolicyRef | None:
     """The isolating policy whose language a new one is written in."""
-    plain = next((ref for ref in decision.isolated_by if ref.group == _GROUP), None)
-    others = [ref for ref in decision.isolated_by if ref.group == "cilium.io" or ref.group in CALICO_GROUPS]
+    closing = decision.closed_by or decision.isolated_by
+    plain = next((ref for ref in closing if ref.group == _GROUP), None)
+    others = [ref for ref in closing if ref.group == "cilium.io" or ref.group in CALICO_GROUPS]
     # A namespace's own policy first: those of the platform stand in tiers that only pass on.
     own = next((ref for ref in others if ref.namespace is not None), None)
     return plain or own or next(iter(others), None)
