@@ -23,7 +23,7 @@ from pathlib import Path
 
 import watch
 from generate import generate
-from peers import FLOWDIAG, built, peers
+from peers import FLOWDIAG, peers
 from tree import resident_mb
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -99,15 +99,13 @@ def prepare(folder, megabytes):
 
 def side_by_side(folder, rounds, only):
     """The large table as Markdown lines."""
-    limit, lacks = built(folder)
-    wanted, skipped = [], [f"C++ with simdjson ({lacks} is not installed)"] if lacks else []
-    for one in peers(folder, limit):
+    wanted, skipped = [], []
+    for one in peers(folder):
         missing = one.missing()
-        reads = next((part for part in one.command if part.endswith((".gz", ".zst"))), None)
-        if isinstance(one.command, list) and reads is not None and not Path(reads).exists():
-            missing = "zstandard"
+        if missing is None and any(part.endswith(".zst") and not Path(part).exists() for part in one.command):
+            missing = "zstandard is not installed"
         if missing is not None:
-            skipped.append(f"{one.name} ({missing} is not installed)")
+            skipped.append(f"{one.name} ({missing})")
         elif not only or any(word in one.name for word in only):
             wanted.append(one)
     found = medians(wanted, rounds)

@@ -1,12 +1,12 @@
 """The commands that are measured side by side: flowdiag's own, and what else reads such an export."""
 
 import shutil
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from programs import aggregate, hubble_path
+
 FLOWDIAG = str(Path(sys.executable).with_name("flowdiag"))
 
 DECODE = """
@@ -50,25 +50,15 @@ RG_JQ = f"""rg -F '"DROPPED"' "$1" | jq -c '{DROPS}'"""
 class Peer:
     """A command, what must be installed for it, and what it reads."""
 
-    def __init__(self, name, command, needs=None, does=""):
-        self.name, self.command, self.needs, self.does = name, command, needs, does
+    def __init__(self, name, command, needs=None, does="", lacks=None):
+        self.name, self.command, self.needs, self.does, self._lacks = name, command, needs, does, lacks
 
     def missing(self):
-        """What is not installed, or None."""
+        """Why it cannot be run, or None."""
         for need in (self.needs or "").split():
             if shutil.which(need) is None and find_spec(need) is None:
-                return need
-        return None
-
-
-def built(folder):
-    """The C++ program's path, or what it lacks."""
-    if shutil.which("g++") is None:
-        return None, "g++"
-    target = folder / "aggregate"
-    command = ["g++", "-O3", "-march=native", "-o", target, HERE / "aggregate.cpp", "-lsimdjson"]
-    done = subprocess.run(command, capture_output=True, check=False)
-    return (str(target), None) if done.returncode == 0 else (None, "simdjson (Debian: libsimdjson-dev)")
+                return f"{need} is not installed"
+        return self._lacks
 
 
 def _without_native(folder):
@@ -79,15 +69,16 @@ def _without_native(folder):
     return hiding
 
 
-def peers(folder, limit):
+def peers(folder):
     """Everything that is run on the export in `folder`, in the order of the table."""
     path, state = str(folder / "flows.jsonl"), str(folder / "state")
+    (counting, no_counting), (reading, no_reading) = aggregate(folder), hubble_path(folder)
     python, report = sys.executable, str(folder / "report.json")
     analyze = [FLOWDIAG, "analyze", path, "--state", state, "-o", f"json={report}", "-o", "jsonl"]
-    found = [
+    return [
         Peer("wc -l", ["wc", "-l", path], "wc", does="counts lines"),
         Peer("rg -c DROPPED", ["rg", "-c", '"DROPPED"', path], "rg", does="finds lines"),
-        Peer("C++ with simdjson", [limit or "", path], does="the same counting, one thread"),
+        Peer("C++ with simdjson", [counting, path], does="the same counting, one thread", lacks=no_counting),
         Peer("DuckDB, 2 threads", [python, "-c", DUCKDB, path, "2"], "duckdb", does="the same counting"),
         Peer("DuckDB, 1 thread", [python, "-c", DUCKDB, path, "1"], "duckdb", does="the same counting"),
         Peer("**flowdiag analyze**", analyze, does="whole report, as many processes as it likes"),
@@ -124,5 +115,10 @@ def peers(folder, limit):
             "hubble",
             does="filters drops",
         ),
+        Peer(
+            "stand-in for hubble observe (our Go)",
+            [reading, path],
+            does="filters drops as the CLI does",
+            lacks=no_reading,
+        ),
     ]
-    return [one for one in found if one.name != "C++ with simdjson" or limit]
