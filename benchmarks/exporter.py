@@ -84,7 +84,10 @@ class Exporter:
         if second != self._second:
             self._second = second
             self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        moment = f"{self._text}.{rest:09d}".rstrip("0") + "Z" if rest else self._text + "Z"
+        moment = f"{self._text}.{rest:09d}"
+        while moment.endswith("000", len(self._text)):
+            moment = moment[:-3]
+        moment = moment.rstrip(".") + "Z"
         bits = f"{self.rng.getrandbits(128):032x}"
         v6 = ":" in src[0]
         counts = self.counts
