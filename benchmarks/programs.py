@@ -42,5 +42,6 @@ def hubble_path(folder):
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode != 0:
-            return None, f"{command[0]}: {done.stderr.strip().splitlines()[0]}"
+            said = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
+            return None, f"{command[0]}: {said[0]}"
     return str(target), None
