@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from msgspec import Struct
@@ -10,23 +10,23 @@ from msgspec.structs import replace
 
 from flowdiag.analysis.logged import Judged, Replayed, judge_logged
 from flowdiag.analysis.options import Selection
-from flowdiag.analysis.replay import epochs, replay
+from flowdiag.analysis.replay import changes_of, epochs, replay, replay_undated
 from flowdiag.analysis.select import selected_verdict
 from flowdiag.analysis.state import State
 from flowdiag.diagnose import Case, Context, leading
 from flowdiag.diagnose.fd6_state.stale_record import STALE, STALE_MEANING
+from flowdiag.diagnose.mended import mended_since
 from flowdiag.diagnose.proposals import attach
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Verdict
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
-from flowdiag.model.policy import ConnectionDecision, IpBlockPods
+from flowdiag.model.policy import ConnectionDecision, IpBlockPods, PolicyRef
 from flowdiag.model.reasons import meaning_of
+from flowdiag.policy import PolicySet
 from flowdiag.timeline import Mend, Refusal
 
 __all__ = ["Attributed", "attribute", "judged", "meaning"]
-
-MENDED = "It was changed since: the policies and labels of now let this pass."
 
 
 class Attributed(Struct, frozen=True, kw_only=True):
@@ -74,11 +74,12 @@ def attribute(
         replayed: flows that were held against the policies before (those that were only logged).
     """
     boundaries = epochs(state.snapshot.policies) if state is not None else ()
-    changed = state if state is not None and _changed_since(state) else None
+    changed = state is not None and _changed_since(state)
     refusals: list[Refusal] = []
     cases: dict[int, Case] = {}
     unattributed: list[Flow] = []
-    parts = chain.from_iterable(_parts(flow, state, boundaries) for flow in flows)
+    made = changes_of(state.snapshot.policies) if state is not None else {}
+    parts = chain.from_iterable(_parts(flow, state, boundaries, made) for flow in flows)
     for part, decision, at in chain(parts, replayed):
         if _nowhere(part.src) and _nowhere(part.dst):
             # Neither address nor name: nobody is accused, and nobody can act on it.
@@ -87,7 +88,9 @@ def attribute(
         case = Case(context, part, decision, at)
         finding = leading(case)
         if finding is not None:
-            refusals.append(Refusal(part, _mended(finding, part, decision, changed)))
+            if state is not None and (changed or _before(at, boundaries)):
+                finding = _mended(finding, case, state)
+            refusals.append(Refusal(part, finding))
             cases[id(part)] = case
         else:
             unattributed.append(part)
@@ -110,13 +113,12 @@ def attribute(
 
 
 def _parts(
-    flow: Flow, state: State | None, boundaries: Sequence[int]
+    flow: Flow, state: State | None, boundaries: Sequence[int], made: Mapping[PolicyRef, Sequence[int]]
 ) -> Sequence[tuple[Flow, ConnectionDecision | None, int | None]]:
     if state is None or not state.knows_policies or not _replayable(flow):
         return [(flow, None, None)]
     shape = flow.distinct
-    # What a staged policy would deny is held against the policies with the staged ones in force.
-    policies = state.staged if shape.verdict is Verdict.AUDITED and state.staged else state.policies
+    policies = _policies(flow, state)
 
     # What came near at the other end explains nothing.
     nearest = flow.direction or True
@@ -133,20 +135,31 @@ def _parts(
             nearest=nearest,
         )
 
+    if flow.first is None:
+        return [replay_undated(flow, made, evaluate)]
     return replay(flow, boundaries, evaluate)
 
 
-def _mended(
-    finding: Finding, flow: Flow, decision: ConnectionDecision | None, state: State | None
-) -> Finding:
-    """Say so where what refused it was changed or deleted since, as far as policies tell."""
-    if state is None or decision is None or decision.allowed is not False:
+def _policies(flow: Flow, state: State) -> PolicySet:
+    """What a staged policy would deny is held against the policies with the staged ones in force."""
+    staged = state.staged if flow.distinct.verdict is Verdict.AUDITED else None
+    return staged or state.policies
+
+
+def _before(at: int | None, boundaries: Sequence[int]) -> bool:
+    """Whether policies changed after the moment of those that a flow was held against."""
+    return at is not None and bool(boundaries) and at < boundaries[-1]
+
+
+def _mended(finding: Finding, case: Case, state: State) -> Finding:
+    """Say so where what refused it was changed or opened since, as far as policies tell."""
+    if case.decision is None or case.decision.allowed is not False:
         return finding
-    shape = flow.distinct
-    now = state.policies.evaluate(
+    flow, shape = case.flow, case.flow.distinct
+    now = _policies(flow, state).evaluate(
         flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, l7=shape.l7, nearest=False
     )
-    return replace(finding, limits=(*finding.limits, MENDED)) if now.allowed is True else finding
+    return replace(finding, mended=mended_since(case, now))
 
 
 def _changed_since(state: State) -> bool:

@@ -7,17 +7,18 @@ evaluated once, never once per record.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import ConnectionDecision
+from flowdiag.model.policy import ConnectionDecision, PolicyRef
 from flowdiag.model.tally import Bucket
 from flowdiag.model.time import NS
 
-__all__ = ["cut", "epochs", "replay"]
+__all__ = ["changes_of", "cut", "epochs", "replay", "replay_undated"]
 
 _LAG_S = 15
 """Dataplanes apply a change some time after it is stored: so long may a refusal follow the old policies."""
@@ -27,18 +28,20 @@ Evaluate = Callable[[int | None], ConnectionDecision]
 
 def epochs(policies: Iterable[PolicyObject]) -> tuple[int, ...]:
     """Instants at which the set of valid policies changes, sorted."""
-    moments: set[int] = set()
+    return tuple(sorted({moment for policy in policies for moment in _moments(policy)}))
+
+
+def _moments(policy: PolicyObject) -> list[int]:
+    moments = (policy.created, policy.since, policy.valid_from, policy.valid_until, policy.deleted)
+    return [moment for moment in moments if moment is not None]
+
+
+def changes_of(policies: Iterable[PolicyObject]) -> dict[PolicyRef, list[int]]:
+    """Instants at which each policy was made or changed."""
+    found: dict[PolicyRef, list[int]] = defaultdict(list)
     for policy in policies:
-        for moment in (
-            policy.created,
-            policy.since,
-            policy.valid_from,
-            policy.valid_until,
-            policy.deleted,
-        ):
-            if moment is not None:
-                moments.add(moment)
-    return tuple(sorted(moments))
+        found[policy.ref].extend(_moments(policy))
+    return found
 
 
 def replay(
@@ -79,6 +82,34 @@ def replay(
         else:
             results.append((part, decision, moment))
     return results
+
+
+def replay_undated(
+    flow: Flow, made: Mapping[PolicyRef, Sequence[int]], evaluate: Evaluate
+) -> tuple[Flow, ConnectionDecision, int | None]:
+    """Evaluate a refused flow of which no record has a time.
+
+    It was refused at some moment before the policies were read.  Where those of now allow it, the last ones that
+    refused are those before an isolating policy was made, as an allow policy isolates too.
+
+    Args:
+        flow: a refused flow.
+        made: when policies were made or changed.
+        evaluate: the decision on the flow's two ends at an instant.
+
+    Returns:
+        The flow with its decision, and the instant of the policies it was held against if that is not now.
+    """
+    now = evaluate(None)
+    if now.allowed is not True:
+        return flow, now, None
+    ends = [end for end in (now.egress, now.ingress) if end is not None]
+    moments = {moment for end in ends for ref in end.isolated_by for moment in made.get(ref, ())}
+    for moment in sorted(moments, reverse=True):
+        before = evaluate(moment - 1)
+        if before.allowed is False:
+            return flow, before, moment - 1
+    return flow, now, None
 
 
 def cut(flow: Flow, boundaries: Sequence[int]) -> list[tuple[Flow, int | None, int | None]]:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Counterfactual, Severity
 
-__all__ = ["Finding", "Said"]
+__all__ = ["Finding", "Mended", "Said"]
 
 
 class Said(Struct, frozen=True):
@@ -17,6 +17,15 @@ class Said(Struct, frozen=True):
     """Nanoseconds."""
     text: str
     """As the time axis shows it."""
+
+
+class Mended(Struct, frozen=True):
+    """What lets a refused connection pass by the policies and labels that hold at the end."""
+
+    text: str
+    """A clause: ``NetworkPolicy shop/allow-db egress[0] (created at 2026-03-01 12:00:40 UTC)``."""
+    at: int | None
+    """When that was made, in nanoseconds, if known."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -52,3 +61,5 @@ class Finding(Struct, frozen=True, kw_only=True):
     """Seconds between the start of the pod that the finding speaks of and the first refusal."""
     limits: tuple[str, ...] = ()
     """What kept the confidence down and what evidence would raise it, in words."""
+    mended: Mended | None = None
+    """What lets it pass since, where the policies of the end do."""

@@ -12,6 +12,7 @@ from typing import ClassVar
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report
 from flowdiag.model.words import plural
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
+from flowdiag.report.isolating import leading_change
 from flowdiag.report.names import (
     end_text,
     miss_text,
@@ -148,9 +149,9 @@ def problem_markdown(
         lines.append(
             f"- Nearest rule {markdown_code(policy_text(rule), 160)} {markdown_code(rule.rule, 60)} misses: {misses or '-'}"
         )
-    lines.extend(
-        f"- Changed: {markdown_phrase(change_text(change, clock), 300)}" for change in problem.changes[:1]
-    )
+    lead = leading_change(problem)
+    if lead is not None:
+        lines.append(f"- Changed: {markdown_phrase(change_text(lead, clock), 300)}")
     fix = problem.counterfactual
     if fix is not None:
         lines.append(f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), 400)}; {_radius(problem, fix)}")

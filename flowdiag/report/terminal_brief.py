@@ -9,6 +9,7 @@ from flowdiag.model.policy import Miss
 from flowdiag.model.report import Counterfactual, Problem, Report
 from flowdiag.model.words import plural
 from flowdiag.report.escape import cells
+from flowdiag.report.isolating import oldest_first
 from flowdiag.report.names import (
     end_text,
     miss_text,
@@ -42,7 +43,7 @@ def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None
     if problem.explained_by is not None:
         cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
         _row(screen, "explained by", f"problem {cause}" if cause else problem.explained_by)
-    _policies(screen, problem)
+    _policies(screen, report, problem)
     _fix(screen, problem)
     _changed(screen, problem)
     _consequences(screen, report, problem)
@@ -93,7 +94,7 @@ def _ends(screen: Screen, problem: Problem) -> None:
     screen.put((told + screen.name(parts[2], 40), "bold"), tail, indent=_INDENT, hang=2)
 
 
-def _policies(screen: Screen, problem: Problem) -> None:
+def _policies(screen: Screen, report: Report, problem: Problem) -> None:
     isolating = {(ref.namespace, ref.name) for ref in problem.isolating}
     # What a record names says nothing new where the replay names it too.
     recorded = [policy for policy in problem.recorded if (policy.namespace, policy.name) not in isolating]
@@ -101,7 +102,7 @@ def _policies(screen: Screen, problem: Problem) -> None:
         more = f" and {len(recorded) - 1} more" if len(recorded) > 1 else ""
         _row(screen, "recorded", screen.name(recorded_text(recorded[0]), 160), more)
     if problem.isolating:
-        lead = problem.isolating[0]
+        lead = oldest_first(report, problem)[0]
         change = next(
             (
                 c
@@ -165,7 +166,7 @@ def _fix(screen: Screen, problem: Problem) -> None:
         _row(screen, "", _proof(problem, fix), " (patch: -v)")
     elif problem.advice:
         # Where a rule came near, what it misses says more.
-        _row(screen, "advice", screen.name(problem.advice, 500), rows=1 if problem.nearest else 2)
+        _row(screen, "advice", screen.name(problem.advice, 500), rows=2)
     if problem.revert is not None:
         _row(screen, "or", screen.name(problem.revert.summary.rstrip(". "), 300))
 

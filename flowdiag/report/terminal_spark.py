@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowdiag.model.report import Problem, Report
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.report.escape import cells, middle, visible
+from flowdiag.report.isolating import leading_change
 from flowdiag.report.names import object_text
 from flowdiag.report.plotted import plotted
 from flowdiag.report.screen import Screen
@@ -42,7 +43,9 @@ def spark(screen: Screen, report: Report, problem: Problem) -> None:
     bars = sparkline(narrow, missing, ascii_only=screen.options.ascii)
     screen.literal(f"{lead}{bars}  {visible(end, 12)}")
     unknown = "   ? evidence is missing" if "?" in bars else ""
-    marks = [(column_of(axis, ticks(c.at)), c) for c in problem.changes]
+    marked = leading_change(problem)
+    changes = problem.changes if marked is None else (marked, *problem.changes)
+    marks = [(column_of(axis, ticks(c.at)), c) for c in changes]
     column, change = next(((c, item) for c, item in marks if c is not None), (None, None))
     if column is not None and change is not None:
         text = f"{object_text(change.object).partition(' ')[2]} {change.kind} {screen.clock.text(change.at)}"

@@ -202,6 +202,8 @@ def _ended(problem: Problem) -> Problem:
     first = min(ended, key=lambda change: change.at)
     ref = first.object
     name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+    if f"{name} " in problem.advice:
+        return problem
     notes = tuple(
         f"{note}; {name} was {first.kind} at {moment_text(parse_rfc3339(first.at))}"
         if note.startswith("seen allowed")

@@ -26,6 +26,7 @@ from flowdiag.timeline.commands import confirm_commands
 from flowdiag.timeline.ends import EndKey, EndViews, end_name, end_namespace
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft, Refusal
 from flowdiag.timeline.marks import ChangeMark, in_time, near_changes
+from flowdiag.timeline.mended import ended
 from flowdiag.timeline.ports import count_ports
 
 __all__ = ["fingerprint", "make_problem"]
@@ -81,6 +82,7 @@ def make_problem(
     first, last = draft.span
     flows = draft.flows
     lead = draft.connections[0]
+    since = ended(draft, seen=allowed_since is not None)
     views = [_connection(connection, known) for connection in draft.connections]
     source, destination = views[0].source, views[0].destination
     return Problem(
@@ -94,7 +96,7 @@ def make_problem(
         status=None,
         first=None if first is None else rfc3339(first),
         last=None if last is None else rfc3339(last),
-        ongoing=_ongoing(last, until, allowed_since),
+        ongoing=False if since.over and until is not None else _ongoing(last, until, allowed_since),
         count=draft.count,
         direction=finding.direction,
         verdict=str(lead.refusals[0].flow.distinct.verdict),
@@ -116,10 +118,17 @@ def make_problem(
         evidence=_evidence(draft),
         pod_ages_s=_ages(draft),
         summary=finding.summary,
-        advice=finding.advice,
+        advice=since.advice or finding.advice,
         verify=confirm_commands(source, destination, lead.protocol, lead.port, finding.isolating),
         references=finding.references,
-        notes=(*notes, *_otherwise(draft), *_attempts(draft), *_scan(draft), *_distinct_limits(draft)),
+        notes=(
+            *notes,
+            *since.notes,
+            *_otherwise(draft),
+            *_attempts(draft),
+            *_scan(draft),
+            *_distinct_limits(draft),
+        ),
     )
 
 

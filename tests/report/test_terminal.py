@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
 
 import pytest
 from msgspec.structs import replace
@@ -23,7 +24,9 @@ from flowdiag.report.escape import cells
 from flowdiag.report.explain_view import render_explain
 from flowdiag.report.query_types import Observed, explain_result
 from flowdiag.report.sparkline import narrowed, sparkline
+from flowdiag.report.spoken import spoken_report
 from flowdiag.report.terminal import TerminalReporter
+from flowdiag.report.times import Clock
 from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story, empty, hostile, mixed
 from tests.report.test_whole_incidents import INCIDENTS, report_of
 
@@ -325,7 +328,7 @@ def test_what_is_cut_shows_that_it_is_and_how_to_see_it(incident: str) -> None:
     whole = " ".join(render(report, width=80, verbose=True).split())
 
     assert "-v: patches, " in page
-    for problem in report.problems:
+    for problem in spoken_report(report, Clock.of(report, UTC)).problems:
         if problem.severity not in (Severity.HIGH, Severity.MEDIUM):
             continue
         if problem.counterfactual is not None:

@@ -58,7 +58,7 @@ class RecordedAgainstReplay(Rule):
 
     code = "FD806"
     slug = "recorded-against-replay"
-    title = "{source} was refused by {destination} on {port}, which the known policies allow"
+    title = "{source} to {destination} on {port} was refused, which the known policies allow"
     severity = Severity.MEDIUM
     needs = Needs.POLICIES
     signs = (Sign.POLICY | Sign.OPEN,)

@@ -1,0 +1,51 @@
+"""What lets a refused connection pass since: a policy that was made later, or one that is gone."""
+
+from __future__ import annotations
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.wording import end_text, policy_text
+from flowdiag.model.event import Direction
+from flowdiag.model.finding import Mended
+from flowdiag.model.policy import ConnectionDecision, EndDecision
+from flowdiag.model.time import moment_text
+
+__all__ = ["mended_since"]
+
+
+def mended_since(case: Case, now: ConnectionDecision) -> Mended | None:
+    """Say what changed for a connection that the policies of its time refuse; ``None`` where it is refused still.
+
+    Args:
+        case: the refused flow, held against the policies of its time.
+        now: what the policies and labels of the end say of the same connection.
+    """
+    if case.decision is None or case.decision.allowed is not False or now.allowed is not True:
+        return None
+    sides = (
+        (Direction.EGRESS, case.decision.egress, now.egress),
+        (Direction.INGRESS, case.decision.ingress, now.ingress),
+    )
+    told = [
+        _side(case, direction, after)
+        for direction, before, after in sides
+        if before is not None and before.allowed is False and after is not None
+    ]
+    moments = [one.at for one in told]
+    known = [at for at in moments if at is not None]
+    return Mended(
+        " and ".join(one.text for one in told), max(known) if known and len(known) == len(moments) else None
+    )
+
+
+def _side(case: Case, direction: Direction, after: EndDecision) -> Mended:
+    if after.decided_by is None:
+        who = end_text(case.flow.src if direction is Direction.EGRESS else case.flow.dst)
+        if not after.isolated_by:
+            return Mended(f"no policy isolates {who} for {direction} any more", None)
+        return Mended(f"what isolates {who} for {direction} was changed", None)
+    ref = after.decided_by.policy
+    name = f"{policy_text(ref)} {after.decided_by.rule}"
+    created = max((version.created or 0 for version in case.context.policy(ref)), default=0)
+    if case.at is None or created <= case.at:
+        return Mended(name, None)
+    return Mended(f"{name} (created at {moment_text(created)})", created)

@@ -1,0 +1,37 @@
+"""Which of the policies that isolate an end closed it: the oldest, as those that came later found it closed.
+
+An allow policy isolates as well as a default-deny, so it stands among them, and is nobody's cause.
+"""
+
+from __future__ import annotations
+
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import Problem, ProblemChange, Report
+
+__all__ = ["leading_change", "oldest_first"]
+
+
+def oldest_first(report: Report, problem: Problem) -> list[PolicyRef]:
+    """The policies that isolate, those whose age is not known last."""
+    created = {(p.kind, p.group, p.namespace, p.name): p.created for p in report.policies}
+
+    def age(ref: PolicyRef) -> tuple[bool, str]:
+        moment = created.get((ref.kind, ref.group, ref.namespace, ref.name))
+        return (moment is None, moment or "")
+
+    return sorted(problem.isolating, key=age)
+
+
+def leading_change(problem: Problem) -> ProblemChange | None:
+    """The change that stands for the problem where one is shown: the nearest, but none that found the end closed."""
+    if not problem.changes:
+        return None
+    closing = {(ref.kind, ref.group, ref.namespace, ref.name) for ref in problem.isolating}
+    made = [
+        change
+        for change in problem.changes
+        if change.kind == "created"
+        and (change.object.kind, change.object.group, change.object.namespace, change.object.name) in closing
+    ]
+    nearest = problem.changes[0]
+    return min(made, key=lambda change: change.at) if nearest in made else nearest

@@ -1,0 +1,116 @@
+"""Refusals that the policies of a later moment let pass: nothing is proposed, and what mended them is named.
+
+Most sources record refusals alone, so that the traffic that passes since is not seen.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from small_cluster import OBJECTS, WEB, end, listed, pod, policy, record, refused, write
+
+from flowdiag.analysis import analyze
+
+LONG_AGO = "2026-02-01T00:00:00Z"
+CLOSED = {"podSelector": {}, "policyTypes": ["Egress"]}
+DENY = policy("shop", "default-deny", CLOSED, created=LONG_AGO)
+CACHE = end("data", "cache-6c5b4d7f8-p9q8r", "10.0.1.8", "cache", 1002)
+CACHE_POD = pod("data", "cache-6c5b4d7f8-p9q8r", "10.0.1.8", "cache", port=6379)
+
+
+def opened(created, app="db"):
+    """The policy that lets `web` reach the pods of `app`."""
+    to = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": app}}}]
+    return policy("shop", "allow-web", {**CLOSED, "egress": [{"to": to}]}, created=created)
+
+
+def report(folder, *objects, records=None):
+    """The small incident (refused from 12:00:01 to 12:00:19) with these policies."""
+    return analyze(
+        [write(folder, state_json=listed(*OBJECTS[:-1], *objects), flows_jsonl=records or refused())]
+    )
+
+
+def test_what_lets_it_pass_since_is_named_and_nothing_is_proposed(tmp_path):
+    """Only refusals were recorded, and the policy that ended them was made after the last of them."""
+    (problem,) = report(tmp_path, DENY, opened("2026-03-01T12:00:40Z")).problems
+
+    assert (problem.code, problem.ongoing) == ("FD101", False)
+    assert [ref.name for ref in problem.isolating] == ["default-deny"]
+    assert problem.counterfactual is None
+    assert problem.advice == (
+        "Mended since, by the policies that were read: NetworkPolicy shop/allow-web egress[0] (created at "
+        "2026-03-01 12:00:40 UTC). If it is refused still, look for an agent that lags behind."
+    )
+
+
+def test_a_policy_that_came_while_it_was_refused_does_not_end_it(tmp_path):
+    """Refused ten seconds after it was made: whether the agent has it by now is not known."""
+    (problem,) = report(tmp_path, DENY, opened("2026-03-01T12:00:09Z")).problems
+
+    assert problem.ongoing is True
+
+
+def test_one_of_two_connections_that_passes_is_a_note(tmp_path):
+    """What mends the other one is still proposed."""
+    records = refused() + "".join(record(second, WEB, CACHE, 6379) for second in range(2, 20, 3))
+    found = report(tmp_path, DENY, CACHE_POD, opened("2026-03-01T12:00:40Z", app="cache"), records=records)
+    (problem,) = found.problems
+
+    assert [one.destination.name for one in problem.connections] == ["db", "cache"]
+    assert problem.counterfactual is not None
+    assert problem.advice.startswith("If the call is meant")
+    assert (
+        "shop/web -> data/cache 6379/TCP passes since, by the policies that were read: NetworkPolicy "
+        "shop/allow-web egress[0] (created at 2026-03-01 12:00:40 UTC)." in problem.notes
+    )
+
+
+@pytest.mark.parametrize("others", [[], [policy("shop", "other", CLOSED, created=LONG_AGO)]])
+def test_what_is_refused_still_is_not_called_mended(tmp_path, others):
+    """A policy that came later and does not let it pass changes nothing."""
+    (problem,) = report(tmp_path, DENY, opened("2026-03-01T12:00:40Z", app="elsewhere"), *others).problems
+
+    assert "Mended" not in problem.advice
+    assert problem.counterfactual is not None
+
+
+UNDATED = (
+    "Policy verdict log: flow 0x51a2 local EP ID 41, remote ID 1001, proto 6, egress, action deny, auth: disabled, "
+    "match none, 10.0.0.5:40000 -> 10.0.1.7:8080 tcp SYN\n"
+)
+
+
+def undated(folder, *objects):
+    """The same refusal as `cilium monitor` prints it, without any time."""
+    (problem,) = analyze(
+        [write(folder, state_json=listed(*OBJECTS[:-1], *objects), monitor_txt=UNDATED)]
+    ).problems
+    return problem
+
+
+def test_a_refusal_without_a_time_was_refused_by_the_policies_before(tmp_path):
+    """It passes by the policies of now: those before the last of them explain it, and no CNI is doubted."""
+    problem = undated(tmp_path, DENY, opened("2026-03-01T12:00:40Z"))
+
+    assert (problem.code, problem.confidence, problem.ongoing) == ("FD101", "likely", None)
+    assert [ref.name for ref in problem.isolating] == ["default-deny"]
+    assert problem.advice.startswith(
+        "Mended since, by the policies that were read: NetworkPolicy shop/allow-web"
+    )
+    assert "The records have no time, so the policies may be of another one. (FD804)" in problem.notes
+
+
+@pytest.mark.parametrize("created", [LONG_AGO, None], ids=["made at once", "of unknown age"])
+def test_a_refusal_without_a_time_that_policies_always_allowed_disagrees(tmp_path, created):
+    """No policy is known to have come later than another, so nothing but the record speaks of a refusal."""
+    allow = opened(created)
+    if created is None:
+        del allow["metadata"]["creationTimestamp"]
+    problem = undated(tmp_path, DENY, allow)
+
+    assert problem.code == "FD806"
+    assert problem.title == ("shop/web to data/db on 8080/TCP was refused, which the known policies allow")
