@@ -28,6 +28,12 @@ __all__ = ["Resolver"]
 
 _MAX_NAMES = 8
 
+_Backend = tuple[Endpoint, int]
+"""A pod and its port."""
+
+_BEFORE_TRANSLATION = frozenset({"aws-network-policy-agent"})
+"""Parsers of enforcers that hold the Service's address and port against policies, before either is translated."""
+
 
 class Resolver:
     """Resolves distinct flows against one snapshot; remembers ends, so that each is worked out once.
@@ -61,7 +67,7 @@ class Resolver:
         """The same by the peer's identity, for those that any node names alike: flows share them, and hashing costs."""
         self._owners: dict[tuple[int, Peer, tuple[str, ...]], tuple[Endpoint, Endpoint]] = {}
         """The same of owners, with a flow's own names of them, by the identity of these, which are kept so that it stays theirs."""
-        self._backends: dict[tuple[int, int, str | None], tuple[Endpoint, Endpoint | None]] = {}
+        self._backends: dict[tuple[int, int, str | None], tuple[Endpoint, _Backend | None]] = {}
         """The one pod behind a Service's end, by that end's identity, port and protocol; the end is kept likewise."""
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
@@ -238,27 +244,30 @@ class Resolver:
         *,
         ambiguous: bool = False,
     ) -> Flow:
-        dst, via = self._behind(dst, distinct)
+        dst, via, port = self._behind(dst, distinct)
+        if port != distinct.port and distinct.parser not in _BEFORE_TRANSLATION:
+            distinct = structs.replace(distinct, port=port)
         return flow_of(distinct, src, dst, via, buckets, ambiguous=ambiguous)
 
-    def _behind(self, dst: Endpoint, distinct: DistinctFlow) -> tuple[Endpoint, Endpoint | None]:
-        """The one pod behind a Service's address, and the Service; a Service with several stays itself."""
+    def _behind(self, dst: Endpoint, distinct: DistinctFlow) -> tuple[Endpoint, Endpoint | None, int | None]:
+        """The one pod behind a Service's address, the Service, and the pod's port; a Service with several stays itself."""
         peer = distinct.dst
         if dst.kind is not EndpointKind.SERVICE:
             if peer.service is not None and dst.kind in (EndpointKind.POD, EndpointKind.WORKLOAD):
                 namespace, _, name = peer.service.partition("/")
                 service = self.index.services.get((namespace, name))
                 # The record gives the Service by name beside the translated pod: the port is the pod's.
-                return dst, Endpoint(
+                via = Endpoint(
                     kind=EndpointKind.SERVICE,
                     namespace=namespace,
                     name=name,
                     service=service,
                     known_by=KnownBy.RECORD,
                 )
-            return dst, None
+                return dst, via, distinct.port
+            return dst, None, distinct.port
         if dst.service is None or distinct.port is None:
-            return dst, None
+            return dst, None, distinct.port
         key = (id(dst), distinct.port, distinct.protocol)
         known = self._backends.get(key)
         if known is None:
@@ -266,15 +275,15 @@ class Resolver:
                 dst,
                 self._backend(dst, dst.service, distinct.port, distinct.protocol),
             )
-        pod = known[1]
-        return (dst, None) if pod is None else (pod, dst)
+        found = known[1]
+        return (dst, None, distinct.port) if found is None else (found[0], dst, found[1])
 
-    def _backend(self, dst: Endpoint, service: Service, port: int, protocol: str | None) -> Endpoint | None:
+    def _backend(self, dst: Endpoint, service: Service, port: int, protocol: str | None) -> _Backend | None:
         backends = self.index.backends(service, port, protocol)
         if len(backends) != 1 or backends[0].port is None:
             return None
         pod = backends[0].pod
-        return Endpoint(
+        end = Endpoint(
             kind=EndpointKind.POD,
             namespace=pod.namespace,
             name=pod.name,
@@ -285,6 +294,7 @@ class Resolver:
             known_by=dst.known_by,
             note=f"behind Service {dst.namespace}/{dst.name}",
         )
+        return end, backends[0].port
 
 
 def _service_port(distinct: DistinctFlow) -> int | None:

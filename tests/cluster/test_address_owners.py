@@ -179,7 +179,7 @@ def flow(src, dst, *, buckets=(), port=80, direction=None, node=None, first=None
     buckets = tuple(Bucket(start, width, count) for start, width, count in buckets) or (Bucket(None, 0, 1),)
     timed = [bucket for bucket in buckets if bucket.start is not None]
     return DistinctFlow(
-        parser="test", node=node, src=src, dst=dst, protocol="TCP", port=port, icmp=None, direction=direction, verdict=Verdict.DENIED,
+        parser=more.pop("parser", "test"), node=node, src=src, dst=dst, protocol="TCP", port=port, icmp=None, direction=direction, verdict=Verdict.DENIED,
         verdict_raw=None, cause=None, reason=None, reason_code=None, reason_raw=None, policies=(), l7=None, turned=False,
         count=sum(bucket.count for bucket in buckets), records=1,
         first=first if first is not None else (timed[0].start if timed else None),
@@ -339,6 +339,19 @@ def test_service_with_one_pod_behind_it_gives_the_pod_via_the_service():
         Peer(ip="10.96.0.10"),
     )
     assert (several.dst.kind, several.via) == (EndpointKind.SERVICE, None)
+
+
+@pytest.mark.parametrize(
+    ("parser", "target", "port"),
+    [("netfilter", 8080, 8080), ("netfilter", "http", 8080), ("aws-network-policy-agent", 8080, 80)],
+)
+def test_a_services_port_is_the_pods_behind_it(parser, target, port):
+    """Policy sees the pod's port, where it is not held against the Service's address before translation."""
+    ports = [{"port": 80, "targetPort": target}]
+    service = {**SERVICE, "spec": {**SERVICE["spec"], "ports": ports}}
+    found = one(state(service, pod("web", "10.1.0.5")), OUT, Peer(ip="10.96.0.10"), port=80, parser=parser)
+
+    assert (found.dst.name, found.distinct.port) == ("web", port)
 
 
 def test_direction_from_the_one_local_pod():
