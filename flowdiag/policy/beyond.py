@@ -63,7 +63,7 @@ class Beyond:
         ):
             text = f"a node always reaches the pods that run on it ({peer.node})"
             step = WalkStep(tier=None, policy=None, rule=None, outcome="allow", text=text)
-            return EndDecision(allowed=True, walk=(step,))
+            return EndDecision(allowed=True, walk=(step,), notes=(text,))
         return None
 
     def _unseen(self, direction: Direction, subject: Facts, peer: Facts) -> str | None:

@@ -236,9 +236,12 @@ class PolicySet:
         if subject.kind in OUTSIDE:
             return None
         settled = self.beyond.settled(direction, subject, peer)
-        if settled is not None:
-            return settled
         plan = self._plans[direction]
+        if settled is not None:
+            if not settled.notes:
+                return settled
+            # Policies may isolate it all the same: they are not what is asked here.
+            return replace(settled, isolated_by=self._epochs.view(plan, subject, at).isolated_by)
         epoch = self._epochs.of(at)
         key = (direction, epoch, subject.class_id, peer.class_id, traffic, nearest)
         known = None if walk else self._memory.get(key)

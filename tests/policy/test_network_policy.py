@@ -237,6 +237,15 @@ def test_a_node_always_reaches_its_own_pods_and_not_those_of_others():
     assert verdict({"podSelector": {}}, other, WEB) is False
 
 
+def test_what_isolates_is_told_where_the_own_node_passes_all_the_same():
+    """The policy is there, and is not asked; the note says why."""
+    own = Endpoint(kind=EndpointKind.NODE, name="n1", node=Node(name="n1", addresses=("192.168.0.7",)))
+    end = ask([net_policy("shop", "closed", {"podSelector": {}})], own, WEB).ingress
+
+    assert (end.allowed, [ref.name for ref in end.isolated_by]) == (True, ["closed"])
+    assert end.notes == ("a node always reaches the pods that run on it (n1)",)
+
+
 def test_icmp_is_outside_the_api():
     """Unknown for an isolated pod, allowed by a rule without ports, closed where the enforcer closes it."""
     echo = Icmp(8, 0)

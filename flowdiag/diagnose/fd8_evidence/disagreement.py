@@ -83,6 +83,8 @@ class RecordedAgainstReplay(Rule):
         side = f"the {case.direction} side of {who}" if case.direction else "both sides"
         if known is not None and known.decided_by is not None:
             why = f"{policy_text(known.decided_by.policy)} {known.decided_by.rule} allows it"
+        elif known is not None and known.notes:
+            why = known.notes[0]
         elif known is not None and known.isolated_by:
             why = f"{policies_text(known.isolated_by)} admits it"
         else:
