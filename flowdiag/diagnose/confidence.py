@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.replies import answering_port
 from flowdiag.diagnose.wording import a_list, policies_text
 from flowdiag.model.report import Confidence
 from flowdiag.model.time import moment_text
@@ -75,6 +76,12 @@ def judge(
             limits.append(
                 "The record does not say that a policy refused: the replay alone does, and something else may have "
                 "dropped it."
+            )
+        answers = answering_port(case)
+        if answers is not None:
+            limits.append(
+                f"These packets have no SYN and all come from port {answers}: they may be answers of a connection that "
+                "the CNI had lost, and then no rule is wrong (FD602)."
             )
     if candidates > 1:
         limits.append(f"{candidates} rules come equally near; any of them may be the one that was meant.")

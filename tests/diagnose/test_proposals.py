@@ -21,10 +21,11 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.policy import Dialect, IpBlockPods
 from flowdiag.policy import compile_policies
 
+SPECS = {f"{code}-{name}": spec for code, name, spec in load_cases()}
 CASES = {
-    f"{code}-{name}": spec
-    for code, name, spec in load_cases()
-    if name.startswith("fires_") and not {"decision", "no_state", "no_replay"} & set(spec)
+    name: spec
+    for name, spec in SPECS.items()
+    if "-fires_" in name and not {"decision", "no_state", "no_replay"} & set(spec)
 }
 
 PROPOSED = {
@@ -211,6 +212,13 @@ def test_nothing_is_proposed_for_ends_without_lasting_labels():
     """A peer that no selector can mean is not admitted by a wider one."""
     pods = {"shop/web-1": {"ip": "10.0.1.1"}, "data/redis-0": {"ip": "10.0.2.1", "labels": {}}}
     _, _, _, found = proposal_of(_spec(pods=pods, policies={"shop/deny": DENY}))
+
+    assert found is None
+
+
+def test_nothing_is_proposed_for_packets_that_may_be_answers():
+    """A rule for a client's port would outlive the connection, and open nothing that anybody asked for."""
+    _, _, _, found = proposal_of(SPECS["FD602-unknown_answer_of_a_server"])
 
     assert found is None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.heard import heard
+from flowdiag.diagnose.replies import EPHEMERAL_FROM
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, port_text
@@ -18,8 +19,6 @@ from flowdiag.model.time import NS
 __all__ = ["ReplyAsNew"]
 
 _SAID = ("conntrack-full", "map-pressure", "agent-started", "agent-crashed")
-_EPHEMERAL_FROM = 32768
-"""Linux's ``ip_local_port_range`` starts here."""
 _TRACKED_S = 21600
 """Cilium keeps an established TCP connection for six hours (``bpf-ct-timeout-regular-tcp``)."""
 
@@ -70,7 +69,7 @@ class ReplyAsNew(Rule):
                 sure=bool(before),
             )
             return
-        if case.port is None or case.port < _EPHEMERAL_FROM:
+        if case.port is None or case.port < EPHEMERAL_FROM:
             return
         for flow in case.context.allowed_between(case.flow.dst, case.flow.src):
             if flow.distinct.port in distinct.source_ports and self._before(flow, case):

@@ -13,6 +13,7 @@ from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.proof import Ends, Steps, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
+from flowdiag.diagnose.replies import answering_port
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule, PolicyRef
 from flowdiag.policy import PolicySet, compile_policies
@@ -68,6 +69,9 @@ def opening(
     if case.port is None or case.protocol not in ("TCP", "UDP", "SCTP") or case.not_policy or case.audited:
         return
     if case.decision is None or case.decision.allowed is not False:
+        return
+    if answering_port(case) is not None:
+        # A rule for a client's port would be one for a single connection that is over.
         return
     now = _ask(case, policies, nearest=True)
     if now.allowed is not False:
