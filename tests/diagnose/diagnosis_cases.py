@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import yaml
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.cluster.snapshot import build_snapshot
@@ -26,6 +26,7 @@ from flowdiag.model.event import (
     TimeSource,
     Verdict,
 )
+from flowdiag.model.objects import LabelChange
 from flowdiag.model.policy import (
     Condition,
     ConnectionDecision,
@@ -211,7 +212,18 @@ def snapshot_of(state):
     taken = state.get("taken")
     snapshot, problems = build_snapshot(documents, None if taken is None else START + taken * NS)
     assert not [one for one in problems if one.code.startswith("not")], problems
-    return snapshot
+    return _relabelled(snapshot, state.get("relabelled", {}))
+
+
+def _relabelled(snapshot, changes):
+    """The same with pods that had other labels until a second of the case, as audit logs tell."""
+    pods = tuple(
+        structs.replace(pod, labels_before=(LabelChange(START + change["at"] * NS, change["was"]),))
+        if (change := changes.get(f"{pod.namespace}/{pod.name}"))
+        else pod
+        for pod in snapshot.pods
+    )
+    return structs.replace(snapshot, pods=pods)
 
 
 # --- flows -------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from flowdiag.model.report import Severity
 
 __all__ = ["CidrForNode"]
 
+_ENTITY = {True: "host", False: "remote-node", None: "host or remote-node"}
+"""What a node is to a pod, by whether the pod runs on it."""
 _NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
 
 
@@ -58,7 +60,7 @@ class CidrForNode(Rule):
             block = next((one for one in ip_blocks(case, rule) if one.holds(peer.ip)), None)
             if block is None or block.excepting(peer.ip) is not None:
                 continue
-            entity = peer.entity or "remote-node"
+            entity = peer.entity or _ENTITY[case.same_node]
             yield self.finding(
                 case,
                 first=rule,

@@ -10,6 +10,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect
 from flowdiag.model.report import Severity
@@ -28,7 +29,8 @@ class Excepted(Rule):
         Narrow the exception, or admit the peer by a rule of its own.
 
     Guard:
-        Under Cilium a range never matches a pod, exception or not: there FD206 is the answer for pods.
+        Under Cilium a range never matches a pod or a node, exception or not: there FD206 and FD207 are the
+        answer, unless `policy-cidr-match-mode` lets ranges match them.
 
     References:
         https://github.com/kubernetes/kubernetes/issues/55406
@@ -45,8 +47,7 @@ class Excepted(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        identity_based = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
-        if identity_based and case.pod_peer:
+        if case.context.dialect in (Dialect.CILIUM, Dialect.GKE) and not _ranges_match(case):
             return
         ip = case.peer.ip
         for rule in case.missing_one(Condition.IP):
@@ -67,3 +68,13 @@ class Excepted(Rule):
                     cause_key=f"except:{exception}",
                 )
                 return
+
+
+def _ranges_match(case: Case) -> bool:
+    """Whether Cilium holds the peer against ranges at all."""
+    modes = case.context.snapshot.config.get("cilium.policy-cidr-match-mode", "").replace(",", " ").split()
+    if case.pod_peer:
+        return "pods" in modes
+    if case.peer.kind is EndpointKind.NODE or case.peer.entity in ("host", "remote-node", "kube-apiserver"):
+        return "nodes" in modes
+    return True

@@ -9,7 +9,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import ip_blocks
+from flowdiag.diagnose.spec import IpBlock, ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
@@ -34,7 +34,8 @@ class TranslatedSource(Rule):
 
     Guard:
         Silent where the Service keeps the client's address (`Local`), and where the range holds the node's
-        address (then it is FD207).
+        address (then it is FD207).  A range that holds pods is not for clients outside, and the node's own
+        processes call too.
 
     References:
         https://github.com/cilium/cilium/issues/23603
@@ -60,12 +61,15 @@ class TranslatedSource(Rule):
             blocks = ip_blocks(case, rule)
             if not blocks or any(block.holds(case.flow.src.ip) for block in blocks):
                 continue
+            outside = next((block for block in blocks if not _holds_pods(case, block)), None)
+            if outside is None:
+                continue
             name = f"{service.namespace}/{service.name}"
             yield self.finding(
                 case,
                 first=rule,
                 summary=(
-                    f"{rule_text(rule)} allows {blocks[0].cidr}, but Service {name} ({service.type}, "
+                    f"{rule_text(rule)} allows {outside.cidr}, but Service {name} ({service.type}, "
                     f"externalTrafficPolicy Cluster) hands clients on with the address of {end_text(case.flow.src)}."
                 ),
                 advice=(
@@ -89,3 +93,18 @@ class TranslatedSource(Rule):
             if any(target_port(pod, port) == case.port for port in service.ports):
                 return service
         return None
+
+
+def _holds_pods(case: Case, block: IpBlock) -> bool:
+    """Whether pods of the cluster have addresses in a range, now or by the ranges of its nodes."""
+    texts = case.context.texts
+    key = (TranslatedSource, block.cidr)
+    if key not in texts:
+        snapshot = case.context.snapshot
+        texts[key] = any(
+            block.holds(ip) for pod in snapshot.pods if not pod.host_network for ip in pod.ips
+        ) or any(
+            block.holds(cidr.partition("/")[0]) for node in snapshot.nodes.values() for cidr in node.pod_cidrs
+        )
+    found: bool = texts[key]
+    return found

@@ -101,6 +101,20 @@ class DnsBlocked(Rule):
                 cause_key=f"dns:{condition}:{a_list([miss.wanted for miss in rule.misses])}",
                 most=most,
             )
+        doubtful = next((rule for rule in case.nearest if not rule.misses and rule.unknown), None)
+        if doubtful is not None:
+            # Whether that rule allows it hangs on what nobody knows here.
+            return self.finding(
+                case,
+                first=doubtful,
+                summary=(
+                    f"{isolated} {verb} {who} for egress; whether {rule_text(doubtful)} allows DNS is not known: "
+                    f"{a_list(doubtful.unknown, most=2)}."
+                ),
+                advice=f"Look whether that rule is meant to allow lookups. {_RULE}.",
+                cause_key="dns:unknown",
+                most=Confidence.POSSIBLE,
+            )
         return self.finding(
             case,
             summary=f"{isolated} {verb} {who} for egress, and no rule there allows DNS.",

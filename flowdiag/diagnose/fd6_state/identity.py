@@ -45,7 +45,7 @@ class WrongIdentity(Rule):
 
     Guard:
         An address whose pod is younger than the records, or that several pods claim, proves nothing; nor
-        does a pod in its node's network.
+        does a pod in its node's network, or a label that the pod is known to have carried before.
 
     References:
         https://github.com/cilium/cilium/issues/14284
@@ -83,6 +83,9 @@ class WrongIdentity(Rule):
                 basis=Basis.STATE,
                 most=most,
                 cause_key=f"identity:{taken}",
+                limits=()
+                if most is Confidence.DERIVED
+                else ("A label that was changed on the pod after the refusals would look the same.",),
             )
             return
 
@@ -125,6 +128,8 @@ def _other_label(labels: dict[str, str], pod: Pod) -> str | None:
     """A label of the identity that the pod carries with another value; absent ones are filtered by agents."""
     for key, value in sorted(labels.items()):
         bare = key.removeprefix("k8s:")
+        if any(change.labels.get(bare) == value for change in pod.labels_before):
+            continue
         if key.startswith("k8s:") and bare in pod.labels and pod.labels[bare] != value:
             return f"{bare}={value}, while the pod has {bare}={pod.labels[bare]}"
     return None
