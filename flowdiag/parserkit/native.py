@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 __all__ = ["Native", "native"]
 
-_INTERFACE = 8
+_INTERFACE = 9
 """Of `flowdiag_native`; another one is not ours."""
 
 

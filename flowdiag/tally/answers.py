@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
+
+from msgspec import Struct
 
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.hashing import stable_hash
@@ -10,38 +13,40 @@ from flowdiag.tally.hashing import stable_hash
 __all__ = ["Answers"]
 
 
+class _Span(Struct, gc=False):
+    """When a name had an address, and how long it is good for."""
+
+    first: int | None
+    last: int | None
+    ttl: int | None
+
+
 class Answers:
     """Pairs of name and address with the span of their answers; past the bound those of smallest hash stay."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._found: dict[tuple[str, str], DnsAnswer] = {}
+        self._found: dict[tuple[str, str], _Span] = {}
 
-    def add(self, answer: DnsAnswer) -> None:
-        """Join `answer` with those of the same name and address."""
-        key = (answer.name, answer.ip)
-        old = self._found.get(key)
-        if old is None:
-            self._found[key] = answer
+    def note(self, name: str, ip: str, first: int | None, last: int | None, ttl: int | None) -> None:
+        """Join an answer with those of the same name and address."""
+        span = self._found.get((name, ip))
+        if span is None:
+            self._found[name, ip] = _Span(first, last, ttl)
             if len(self._found) > 2 * self._most + 1024:
                 self._trim()
             return
-        if old.first is not None and answer.first is not None and answer.last is not None:
-            inside = old.first <= answer.first and (old.last or old.first) >= answer.last
-            if inside and (answer.ttl is None or (old.ttl is not None and old.ttl >= answer.ttl)):
-                return
-        self._found[key] = DnsAnswer(
-            name=answer.name,
-            ip=answer.ip,
-            first=_least(old.first, answer.first),
-            last=_most(old.last, answer.last),
-            ttl=_most(old.ttl, answer.ttl),
-        )
+        if first is not None and (span.first is None or first < span.first):
+            span.first = first
+        if last is not None and (span.last is None or last > span.last):
+            span.last = last
+        if ttl is not None and (span.ttl is None or ttl > span.ttl):
+            span.ttl = ttl
 
     def absorb(self, answers: Iterable[DnsAnswer]) -> None:
         """Add another part's."""
-        for answer in answers:
-            self.add(answer)
+        for one in answers:
+            self.note(one.name, one.ip, one.first, one.last, one.ttl)
 
     def forget(self, before: int) -> None:
         """Let go of what was last answered before then."""
@@ -50,17 +55,12 @@ class Answers:
     def sorted(self) -> tuple[DnsAnswer, ...]:
         """By name and address."""
         self._trim()
-        return tuple(self._found[key] for key in sorted(self._found))
+        return tuple(
+            DnsAnswer(name=name, ip=ip, first=span.first, last=span.last, ttl=span.ttl)
+            for (name, ip), span in sorted(self._found.items(), key=itemgetter(0))
+        )
 
     def _trim(self) -> None:
         if len(self._found) > self._most:
             kept = sorted(self._found, key=stable_hash)[: self._most]
             self._found = {key: self._found[key] for key in kept}
-
-
-def _least(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else min(a, b)
-
-
-def _most(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else max(a, b)

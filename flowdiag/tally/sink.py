@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from flowdiag.model.event import ChangeEvent, Direction, Event, LogEvent, Peer, PolicyHit, Witness
-from flowdiag.model.tally import DnsAnswer
 from flowdiag.parserkit.block import Block
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
 from flowdiag.tally.columns import Repeats, Waiting
@@ -153,8 +152,9 @@ class BoundSink:
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
         """A DNS answer."""
+        note = self._tally.answers.note
         for ip in ips:
-            self._tally.answers.add(DnsAnswer(name=name, ip=ip, first=at, last=at, ttl=ttl))
+            note(name, ip, at, at, ttl)
 
     def seen(self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False) -> None:
         """Flow records that went to lanes directly; the end of a block."""

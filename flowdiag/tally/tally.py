@@ -24,15 +24,17 @@ from flowdiag.tally.answers import Answers
 from flowdiag.tally.bounds import compacted
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import PENDING
-from flowdiag.tally.examples import NO_TEXT, Shelves, StoredExample
+from flowdiag.tally.examples import NO_TEXT, StoredExample
 from flowdiag.tally.forgetting import recent
 from flowdiag.tally.inputs import InputCounts
 from flowdiag.tally.kept import Kept, Sighting
 from flowdiag.tally.lane import TIME_RANKS, FlowLane
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.overflow import Overflow
+from flowdiag.tally.room import Room
 from flowdiag.tally.sink import BoundSink
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
+from flowdiag.tally.texts import Texts
 from flowdiag.tally.view import FlowView
 from flowdiag.tally.wire import TallyState, absorb_lanes, read_state, table_state, write_tally
 
@@ -40,12 +42,6 @@ __all__ = ["Tally"]
 
 _RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
 _MANY_ENDS = 1 << 19
-_FEW_TEXTS = 1_000
-"""Of texts that nobody wants; fewer are not worth a look."""
-_ROOM = 25_000
-"""Lanes that may be added before it is looked whether there are too many."""
-_ROOM_FOR_ENDS = 100_000
-"""As `_ROOM`, of ends and shapes: what is counted in a remainder at once has its own, and no lane."""
 
 
 class Tally:
@@ -70,12 +66,8 @@ class Tally:
         """Records that may wait before they are sorted in, which changes nothing but time and memory."""
         self._memos: dict[str, dict[str, dict[Any, Any]]] = {}
         self._overflow: Overflow | None = None
-        self._look_at = _ROOM
-        self._look_at_numbered = _ROOM_FOR_ENDS
-        self._texts = 0
-        self._shelves = Shelves()
-        self._shelved = 0
-        """Texts on the shelves, wanted or not, but for the newest `_texts`."""
+        self._room = Room()
+        self._texts = Texts(self.limits)
 
     # -- adding ------------------------------------------------------------------------------------
 
@@ -193,7 +185,7 @@ class Tally:
         l7 = event.l7
         if l7 is not None and l7.ips and l7.query is not None:
             for ip in l7.ips:
-                self.answers.add(DnsAnswer(name=l7.query, ip=ip, first=event.at, last=event.at, ttl=l7.ttl))
+                self.answers.note(l7.query, ip, event.at, event.at, l7.ttl)
 
     def lane(self, src: int, dst: int, port: int | None, shape: int, code: int) -> FlowLane:
         """Where to count records between these ends, numbers of the table."""
@@ -218,12 +210,7 @@ class Tally:
                 # What is folded keeps no texts.
                 lane.note_example(StoredExample(time, name, line, NO_TEXT))
                 return
-            text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""
-            most = self.limits.example_chars
-            if len(text) > most:
-                text = text[: most - 1] + "…"
-            lane.note_example(StoredExample(time, name, line, self._shelves.put(text)))
-            self._texts += 1
+            lane.note_example(self._texts.example(time, name, line, raw))
 
     def count_flows(
         self,
@@ -262,11 +249,7 @@ class Tally:
 
     def _bound(self) -> None:
         self.table.sort_in(self.pending)
-        if (
-            len(self.table.lanes) + len(self.table.columns) > self._look_at
-            or self.table.numbered > self._look_at_numbered
-            or self._texts > 10 * self.limits.example_texts
-        ):
+        if self._room.is_used(self.table) or self._texts.are_many():
             self.compact()
 
     def compact(self) -> None:
@@ -279,24 +262,8 @@ class Tally:
             self.table = smaller
             self._overflow = Overflow(smaller)
             self._memos.clear()
-        lanes = len(self.table.lanes) + len(self.table.columns)
-        # Few are looked at as often as they double: what comes for sorting is small, and most tables are never full.
-        self._look_at = lanes + max(_ROOM, min(lanes, 4 * _ROOM), lanes // 2)
-        self._look_at_numbered = self.table.numbered + max(_ROOM_FOR_ENDS, self.table.numbered // 2)
-        self._restock()
-
-    def _restock(self) -> None:
-        """Put texts on new shelves where most of the old are not wanted any more."""
-        self._shelved += self._texts
-        self._texts = 0
-        kept = [lane for lane in self.table.lanes.values() if lane.examples]
-        wanted = sum(one.text is not NO_TEXT for lane in kept for one in lane.examples or ())
-        if self._shelved <= 2 * wanted + _FEW_TEXTS:
-            return
-        self._shelves = Shelves()
-        self._shelved = wanted
-        for lane in kept:
-            lane.examples = [self._shelves.moved(one) for one in lane.examples or ()]
+        self._room.looked(self.table)
+        self._texts.restock(self.table.lanes.values())
 
     def rest(self) -> None:
         """Let go of what parsers remember, and of what they gave but for counts: nothing more comes."""
@@ -309,8 +276,7 @@ class Tally:
             self.table = recent(self.table, before)
             self._overflow = None
         self._memos.clear()
-        self._look_at = len(self.table.lanes) + len(self.table.columns) + _ROOM
-        self._look_at_numbered = self.table.numbered + _ROOM_FOR_ENDS
+        self._room.emptied(self.table)
         self.answers.forget(before)
         for kept in (self._logs, self._changes, self._gaps):
             kept.forget(before)
@@ -345,7 +311,7 @@ class Tally:
         self._changes.absorb(other._changes.state())
         self._gaps.absorb(other._gaps.state())
         self._warnings.absorb(other._warnings.state())
-        self._texts += other._texts
+        self._texts.absorbed(other._texts.fresh)
         self._bound()
 
     def write(self, out: IO[bytes]) -> None:
@@ -398,7 +364,7 @@ class Tally:
 
     def _absorb(self, state: TallyState, stream: IO[bytes]) -> None:
         self._make_room()
-        self._texts += absorb_lanes(self.table, state.table, stream)
+        self._texts.absorbed(absorb_lanes(self.table, state.table, stream))
         self.answers.absorb(state.answers)
         for name, counts in state.inputs.items():
             mine = self._inputs.get(name)

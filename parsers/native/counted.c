@@ -20,6 +20,7 @@ void freed(struct counted *c)
     free(c->times);
     free(c->flags);
     free(c->left.numbers);
+    free(c->hits.numbers);
     free(c->laned.numbers);
     free(c->akin.numbers);
     free(c->answers.numbers);
@@ -133,6 +134,16 @@ int count_line(struct known *known, const char *text, int bare, const int64_t pl
         return -1;
     c->first = line.time < c->first ? line.time : c->first;
     c->last = line.time > c->last ? line.time : c->last;
+    int32_t lane = kind->number < 0 && !node.at ? find_lane(known, source, destination, port, ~kind->number) : UNKNOWN;
+    if (lane >= 0) {
+        int64_t *row = row_of(&c->hits, HIT);
+        if (!row)
+            return -1;
+        memcpy(row, place, PLACE * sizeof *place);
+        const int64_t said[] = {lane, line.time, other_port ? other_port : -1, kind->flags};
+        memcpy(row + PLACE, said, sizeof said);
+        return 1;
+    }
     if (kind->number < 0 || node.at) {
         int64_t *row = node.at ? row_of(&c->akin, AKIN) : row_of(&c->laned, LANED);
         if (!row)
@@ -210,9 +221,10 @@ PyObject *told(const struct counted *c, const char *text)
     PyObject *answers = answers_of(&c->answers, text);
     if (!answers)
         return NULL;
-    return Py_BuildValue("(y#y#y#y#y#y#y#y#LLy#N)", BYTES(c->sources), c->taken * 4, BYTES(c->destinations),
+    return Py_BuildValue("(y#y#y#y#y#y#y#y#y#LLy#N)", BYTES(c->sources), c->taken * 4, BYTES(c->destinations),
                          c->taken * 4, BYTES(c->ports), c->taken * 4, BYTES(c->kinds), c->taken * 4, BYTES(c->times),
-                         c->taken * 8, BYTES(c->flags), c->taken * 2, BYTES(c->laned.numbers), c->laned.used * 8,
+                         c->taken * 8, BYTES(c->flags), c->taken * 2, BYTES(c->hits.numbers),
+                         c->hits.used * 8, BYTES(c->laned.numbers), c->laned.used * 8,
                          BYTES(c->akin.numbers), c->akin.used * 8,
                          (long long)(c->first == INT64_MAX ? 0 : c->first), (long long)c->last,
                          BYTES(c->left.numbers), c->left.used * 8, answers);

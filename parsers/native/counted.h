@@ -9,6 +9,9 @@
 /* Of a line that is counted in a lane: its place, source, destination, port, the other port, kind, time. */
 enum { LANED = PLACE + 6 };
 
+/* Of one whose lane is known: its place, lane, time, the other port or -1, flags. */
+enum { HIT = PLACE + 4 };
+
 /* And of one that is known of other nodes: the same with its family as the kind, and where the node's name begins and
    its size. */
 enum { AKIN = LANED + 2 };
@@ -19,7 +22,7 @@ struct counted {
     int64_t *times;
     uint16_t *flags;
     Py_ssize_t taken, room;
-    struct rows left, laned, akin;
+    struct rows left, hits, laned, akin;
     struct rows answers; /* of DNS: time, seconds, where the name begins and its size, how many addresses, and theirs */
     int64_t first, last;
 };

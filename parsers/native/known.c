@@ -119,6 +119,16 @@ static uint64_t serving_hash(struct known *self, uint32_t entry)
     return pair_hash(self->servings[entry].number, self->servings[entry].service);
 }
 
+static uint64_t place_hash(int32_t source, int32_t destination, int32_t port, int32_t kind)
+{
+    return mixed(mixed(pair_hash(source, destination), (uint32_t)port), (uint32_t)kind);
+}
+static uint64_t lane_hash(struct known *self, uint32_t entry)
+{
+    struct lane *one = &self->lanes[entry];
+    return place_hash(one->source, one->destination, one->port, one->kind);
+}
+
 /* The entries, moved perhaps, with room for one more; NULL where there is none, and then they stay. */
 static void *grown(struct known *self, struct table *table, void *entries, uint32_t *room, size_t size,
                    uint64_t (*hash_of)(struct known *, uint32_t))
@@ -248,6 +258,20 @@ int32_t find_served(struct known *self, int32_t number, int32_t service)
     return one ? one->result : UNKNOWN;
 }
 
+int32_t find_lane(struct known *self, int32_t source, int32_t destination, int32_t port, int32_t kind)
+{
+    struct table *table = &self->by_lane;
+    if (!table->slots)
+        return UNKNOWN;
+    uint32_t at = slot_of(table, place_hash(source, destination, port, kind));
+    for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
+        struct lane *one = &self->lanes[table->slots[at] - 1];
+        if (one->source == source && one->destination == destination && one->port == port && one->kind == kind)
+            return one->number;
+    }
+    return UNKNOWN;
+}
+
 struct kind *find_kind(struct known *self, const struct line *line)
 {
     uint64_t hash;
@@ -310,11 +334,12 @@ int learn_end(struct known *self, struct span ip, struct end end, void **gone)
 static size_t cut(struct span text)
 {
     static const char *const BEFORE[] = {",\"event_type\":", ",\"node_name\":"};
-    for (size_t i = 1; i < text.size; i++)
-        for (size_t j = 0; text.at[i] == ',' && j < sizeof BEFORE / sizeof *BEFORE; j++) {
+    const char *end = text.at + text.size, *at = text.at;
+    while (end - at > 1 && (at = memchr(at + 1, ',', (size_t)(end - at - 1))))
+        for (size_t j = 0; j < sizeof BEFORE / sizeof *BEFORE; j++) {
             size_t size = strlen(BEFORE[j]);
-            if (text.size - i >= size && memcmp(text.at + i, BEFORE[j], size) == 0)
-                return i;
+            if ((size_t)(end - at) >= size && memcmp(at, BEFORE[j], size) == 0)
+                return (size_t)(at - text.at);
         }
     return text.size;
 }
@@ -400,6 +425,20 @@ void learn_served(struct known *self, int32_t number, int32_t service, int32_t r
     placed(&self->by_service, self->by_service.used++, pair_hash(number, service));
 }
 
+void learn_lane(struct known *self, struct lane lane)
+{
+    /* A scan of ports has more of them than anything else here, and without them lines are taken as well. */
+    if (self->by_lane.used == MAX_ENTRIES ||
+        find_lane(self, lane.source, lane.destination, lane.port, lane.kind) != UNKNOWN)
+        return;
+    void *moved = grown(self, &self->by_lane, self->lanes, &self->lane_room, sizeof lane, lane_hash);
+    if (!moved)
+        return;
+    self->lanes = moved;
+    self->lanes[self->by_lane.used] = lane;
+    placed(&self->by_lane, self->by_lane.used++, place_hash(lane.source, lane.destination, lane.port, lane.kind));
+}
+
 void forgotten(struct known *self, void (*release)(void *owner))
 {
     while (self->chunks) {
@@ -414,9 +453,11 @@ void forgotten(struct known *self, void (*release)(void *owner))
     free(self->parts);
     free(self->kinds);
     free(self->servings);
+    free(self->lanes);
     free(self->rests);
     free(self->by_ip.slots);
     free(self->by_text.slots);
     free(self->by_rest.slots);
     free(self->by_service.slots);
+    free(self->by_lane.slots);
 }

@@ -28,6 +28,11 @@ struct kind {
     uint8_t ports[2]; /* their classes */
 };
 
+/* Where records are counted one by one; numbers as whoever counts them has them, 0 for no port. */
+struct lane {
+    int32_t source, destination, port, kind, number;
+};
+
 /* Open addressing: a slot holds the place of an entry and one, 0 for none. */
 struct table {
     uint32_t *slots;
@@ -41,9 +46,10 @@ struct known {
     struct part *parts;
     struct kind *kinds;
     struct served *servings;
+    struct lane *lanes;
     uint32_t *rests; /* parts with what stands behind each */
-    uint32_t address_room, part_room, kind_room, serving_room, rests_used, rests_room;
-    struct table by_ip, by_text, by_rest, by_service;
+    uint32_t address_room, part_room, kind_room, serving_room, lane_room, rests_used, rests_room;
+    struct table by_ip, by_text, by_rest, by_service, by_lane;
     uint8_t port_class[65536];
     uint64_t seed; /* so that names stand in one another's way by chance; by choice they cost MAX_PROBES at most */
     int full;      /* there is no room for more */
@@ -62,9 +68,13 @@ struct kind *find_kind(struct known *known, const struct line *line);
 /* The number of an end with a service, the end's own where `service` is -1; -1 where it was not taught. */
 int32_t find_served(struct known *known, int32_t number, int32_t service);
 
+/* The lane of such records; -1 where it was not taught. */
+int32_t find_lane(struct known *known, int32_t source, int32_t destination, int32_t port, int32_t kind);
+
 /* Take in what was not known; 0 where there is no room.  `gone` is the owner of what made room, to be released. */
 int learn_end(struct known *known, struct span ip, struct end end, void **gone);
 int learn_kind(struct known *known, const struct line *line, struct kind kind);
 void learn_served(struct known *known, int32_t number, int32_t service, int32_t result);
+void learn_lane(struct known *known, struct lane lane);
 
 #endif

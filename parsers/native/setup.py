@@ -12,6 +12,7 @@ setup(
             "flowdiag_native",
             [
                 "scanner.c",
+                "teaching.c",
                 "counted.c",
                 "ahead.c",
                 "known.c",
@@ -28,6 +29,7 @@ setup(
                 "known.h",
                 "marks.h",
                 "rows.h",
+                "scanner.h",
                 "search.h",
                 "walk.h",
             ],

@@ -186,15 +186,52 @@ def places(data):
 
 def few_by_few(scanner, data, left, bare, most):
     """What `again` says of lines, so many left at a time, without the first and last time."""
-    columns, at, size = [b""] * 9 + [[]], 0, len(left) // 24
+    columns, at, size = [b""] * 10 + [[]], 0, len(left) // 24
     while at < size:
         seen, found = scanner.again(data, left, at, most, bare)
         assert seen > 0
         at += seen
-        assert len(found[10]) <= 24 * most
-        assert at == size or len(found[10]) == 24 * most
-        columns = [before + more for before, more in zip(columns, (*found[:8], *found[10:]), strict=True)]
+        assert len(found[11]) <= 24 * most
+        assert at == size or len(found[11]) == 24 * most
+        columns = [before + more for before, more in zip(columns, (*found[:9], *found[11:]), strict=True)]
     return columns
+
+
+def lane_ends(lane):
+    """Source and destination of a lane, which its number tells here."""
+    return lane % 16 // 4, lane % 4
+
+
+def ends_met(scanner, data, row, service, bare):
+    """Have the ends met that are all that a line lacks, which is taken then; those that were new, as in `taken_apart`."""
+    begin, end, _ = memoryview(row).cast("q")
+    if data[end : end + 1] != b"\n":
+        return set()
+    unmet = scanner.unmet(data, begin, end, bare)
+    if unmet is None:
+        return set()
+    found = {}
+    *ends, turned, first, second = unmet
+    assert (first, second) == (-1, -1)
+    flow_ends = []
+    for address, whole, number in ends:
+        assert (whole is None) == (number >= 0)
+        if whole is not None:
+            try:
+                found[json.dumps([address, json.loads(whole)])] = address, whole
+            except ValueError:
+                return set()
+        flow_ends.append(address)
+    flow = json.loads(data[begin:end])
+    flow = flow if bare else flow["flow"]
+    assert flow_ends == [flow["IP"][end] for end in ("source", "destination")]
+    assert turned == flow["is_reply"]
+    assert found
+    for number, (address, whole) in enumerate(found.values()):
+        scanner.meet(address, whole, number + 2 * service, False)
+    seen, told = scanner.again(data, row, 0, 1, bare)
+    assert (seen, told[11]) == (1, b"")
+    return {*found}
 
 
 def together(seed, wanted):
@@ -220,7 +257,7 @@ def together(seed, wanted):
         if len(known_at_first) == 3:
             found = scanner.finish()
             sources = [source - 2 for source in memoryview(found[0]).cast("i")]
-            akin, left = (memoryview(found[place]).cast("q").tolist() for place in (7, 10))
+            akin, left = (memoryview(found[place]).cast("q").tolist() for place in (8, 11))
             # The first of a node are known of others.
             sources += [source - 2 for source in akin[3::11]]
             assert sorted(sources + left[2::3]) == [*range(wanted)]
@@ -232,11 +269,11 @@ def together(seed, wanted):
 
 def main(seed, wanted):
     chance = random.Random(seed)  # noqa: S311 - bytes to change, not secrets
-    taken = adopted = 0
+    taken = adopted = introduced = in_lanes = 0
     for bare in (False, True):
         scanner = flowdiag_native.Scanner(bytes(65_536), seed)
         lines = [written(flow, bare=bare) for flow in flows(chance)]
-        known, families = set(), set()
+        known, families, lanes = set(), set(), {}
         for line in lines:
             flow = json.loads(line) if bare else json.loads(line)["flow"]
             ports = flow["l4"].get("TCP") or flow["l4"].get("UDP") or {}
@@ -268,19 +305,36 @@ def main(seed, wanted):
             assert not scanner.begin(data, bare) or scanner.finish() == columns
             assert scanner.finish() is None
             most = chance.choice((1, 1, 2, 9))
-            assert few_by_few(scanner, data, columns[10], bare, most) == [b""] * 8 + [columns[10], []]
-            assert few_by_few(scanner, data, places(data), bare, most) == [*columns[:8], *columns[10:]]
-            left = set(memoryview(columns[10]).cast("q").tolist()[2::3])
-            laned, akin = (memoryview(columns[place]).cast("q").tolist() for place in (6, 7))
+            assert few_by_few(scanner, data, columns[11], bare, most) == [b""] * 9 + [columns[11], []]
+            assert few_by_few(scanner, data, places(data), bare, most) == [*columns[:9], *columns[11:]]
+            left = set(memoryview(columns[11]).cast("q").tolist()[2::3])
+            hits, laned, akin = (memoryview(columns[place]).cast("q").tolist() for place in (6, 7, 8))
             rows = data.split(b"\n")
             count = len(rows) - (rows[-1] == b"")
-            assert len(left) + len(columns[4]) // 8 + len(laned) // 9 + len(akin) // 11 == count
+            in_lanes += len(hits) // 7
+            assert (
+                len(left) + len(columns[4]) // 8 + len(hits) // 7 + len(laned) // 9 + len(akin) // 11 == count
+            )
             assert set(memoryview(columns[3]).cast("i")) <= {3}
             for begin, end, number, *said in zip(*(laned[place::9] for place in range(9)), strict=True):
                 assert data[begin:end] == rows[number]
                 assert b'"verdict":"DROPPED"' in rows[number]
                 assert number not in left
                 assert said[4] == 2  # what it was taught as, counted from -1 downwards
+                assert (*said[:3], said[4]) not in lanes
+            for begin, end, number, lane, _, client, flags in zip(
+                *(hits[place::7] for place in range(7)), strict=True
+            ):
+                assert data[begin:end] == rows[number]
+                assert number not in left
+                flow = json.loads(rows[number]) if bare else json.loads(rows[number])["flow"]
+                said = flow["l4"].get("TCP") or flow["l4"].get("UDP") or {}
+                ports = said.get("destination_port", 0), said.get("source_port", -1)
+                if flow["is_reply"] and said:
+                    ports = ports[::-1]
+                assert flow["verdict"] == "DROPPED"
+                assert lanes[*lane_ends(lane), ports[0], 2] == lane
+                assert (client, flags) == (ports[1], 2)
             of_families = set()
             for begin, end, number, *said in zip(*(akin[place::11] for place in range(11)), strict=True):
                 assert data[begin:end] == rows[number]
@@ -298,7 +352,7 @@ def main(seed, wanted):
                 elif number not in left:
                     assert taken_apart(row, answers, bare=bare) <= known, row
                     taken += 1
-            assert [answer[:3] for answer in columns[11]] == [one for one in answers if one[0]]
+            assert [answer[:3] for answer in columns[12]] == [one for one in answers if one[0]]
             if akin:
                 # It is counted as what it is from then on.
                 row = rows[akin[2]]
@@ -306,10 +360,21 @@ def main(seed, wanted):
                 scanner.adopt(data, akin[0], akin[1], bare, kind)
                 known |= taken_apart(row, [], bare=bare)
                 adopted += 1
+            if laned and chance.random() < 0.1:
+                key = (*laned[3:6], laned[7])
+                lanes[key] = len(lanes) * 16 + laned[3] * 4 + laned[4]
+                scanner.lane(*key, lanes[key])
+            if columns[11]:
+                met = ends_met(scanner, data, columns[11][:24], chance.choice((True, False)), bare)
+                introduced += len(met)
+                known |= met
+                families |= met
             scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
     search(chance, wanted // 20)
     together(seed, min(wanted // 10, 2_000))
     assert adopted
+    assert introduced
+    assert in_lanes
     print(taken)  # noqa: T201
 
 

@@ -62,7 +62,7 @@ def folded(blocks, ahead=0):
         if memory is not None and memory.teaching is not None:
             found = memory.teaching.scan(data, bare=data.find(b'"flow"', 0, 4096) < 0)
             laned = found.laned_of()
-            taken += len(found.times) // 8 + len(laned[0])
+            taken += len(found.times) // 8 + len(laned[0]) + len(found.hits_of()[0])
             assert not found.akin
             numbers = [
                 number
@@ -567,6 +567,49 @@ def test_lines_of_other_nodes_are_not_read_in_full(monkeypatch):
     assert compared(*blocks) == 4 + 8 + 8 + 32
     # Each of three foldings reads the first block's.
     assert sum(read) == 3 * 4
+
+
+def test_of_lines_with_new_ends_only_the_ends_are_read(monkeypatch):
+    """Of known kinds, allowed and refused, replies, with services, at other nodes; two bare addresses are read in full."""
+    read: list[int] = []
+    decoded = json_full._flows
+    monkeypatch.setattr(
+        json_full, "_flows", lambda run, **how: read.append(run.count(b"\n")) or decoded(run, **how)
+    )
+    kinds = [
+        {},
+        {"verdict": "DROPPED", "drop_reason_desc": "POLICY_DENIED", "drop_reason": 133},
+        {"is_reply": True, "source_service": {"name": "s", "namespace": "b"}},
+        {"destination_service": {"name": "s", "namespace": "b"}, "destination_names": ["q.example.com"]},
+    ]
+
+    def pod(number):
+        return {
+            "IP": {"source": "10.0.0.1", "destination": f"10.1.0.{number}", "ipVersion": "IPv4"},
+            "destination": {"identity": 1_000 + number, "namespace": "b", "pod_name": f"p{number}"},
+        }
+
+    blocks = [
+        b"".join(written(flow(**kind)) for kind in kinds),
+        b"".join(written(flow(**kind, **pod(number))) for number in range(9) for kind in kinds),
+        b"".join(
+            written(flow(**kind, **pod(number) | {"node_name": "c/n2"}))
+            for number in (3, 20)
+            for kind in kinds
+        ),
+    ]
+    assert compared(*blocks) == 4 + 36 + 8
+    assert sum(read) == 3 * 4
+    read.clear()
+    bare = [written(flow(**pod(1) | {"source": {}, "destination": {}})) for _ in range(3)]
+    assert compared(blocks[0], b"".join(bare)) == 4
+    assert sum(read) == 3 * (4 + 3)
+    read.clear()
+    # No end: what stands for it is no JSON, or no text.
+    for wrong in (b'{"identity":01}', b'{"identity":1,}', b'{"pod_name":"\xff"}', b'{"a":"\x01"}'):
+        line = written(flow(**pod(1))).replace(b'{"identity":1001,"namespace":"b","pod_name":"p1"}', wrong)
+        assert wrong in line
+        assert compared(blocks[0], line * 3) == 4
 
 
 def test_lines_that_are_new_all_are_read_together(monkeypatch):

@@ -8,8 +8,7 @@ import pytest
 
 from flowdiag.model.event import L7, Direction, Peer, Verdict, Witness
 from flowdiag.parserkit import Block, FlowShape, ParseContext
-from flowdiag.tally import Limits, Tally, bounds, overflow
-from flowdiag.tally import tally as tally_module
+from flowdiag.tally import Limits, Tally, bounds, overflow, room
 from flowdiag.tally.examples import NO_TEXT
 from flowdiag_parsers.hubble.flow_json import HubbleJson
 
@@ -212,8 +211,8 @@ def test_ends_and_shapes_of_what_is_folded_at_once_are_forgotten(new, monkeypatc
 
     limits = Limits(flows=20, refused_per_group=10)
     whole, all_of_them = counted(limits, 60)
-    monkeypatch.setattr(tally_module, "_ROOM", 100)
-    monkeypatch.setattr(tally_module, "_ROOM_FOR_ENDS", 500)
+    monkeypatch.setattr(room, "_ROOM", 100)
+    monkeypatch.setattr(room, "_ROOM_FOR_ENDS", 500)
     monkeypatch.setattr(bounds, "_IDLE", 100)
     looked, most = counted(limits, 60)
 

@@ -9,7 +9,7 @@ import msgspec
 from flowdiag.parserkit import Direction
 from flowdiag_parsers.hubble.json_kinds import Kind
 
-__all__ = ["BARE", "NO_END", "SLOW", "Code", "Codes", "Family", "LaneKey", "Laned", "Way"]
+__all__ = ["BARE", "NO_END", "SLOW", "Code", "Codes", "Family", "LaneKey", "Laned", "Refused", "Way"]
 
 NO_END = -1
 """For bytes that are no endpoint."""
@@ -62,6 +62,9 @@ class Laned(msgspec.Struct, gc=False, frozen=True):
     way: Way
     flags: int
 
+
+Refused = tuple[int, int, int, int, int, int, Laned]
+"""Position among the lines, nanoseconds, source, destination, port, the other port (0 for none), what it is."""
 
 SLOW = Code(kind=None, protocol=-1, number=-1)  # type: ignore[arg-type]
 """Of records that are read the slow way."""

@@ -13,7 +13,7 @@ from typing import Any
 from flowdiag.parserkit import Peer, WorkloadRef, canonical_ip
 from flowdiag_parsers.hubble.json_fields import integer, objects, text, texts
 
-__all__ = ["read_end", "read_labels", "service_name"]
+__all__ = ["read_end", "service_name"]
 
 _MAX_LABELS = 256
 
@@ -47,23 +47,21 @@ _BY_MEANING = (
 
 
 @lru_cache(maxsize=4096)
-def read_labels(found: tuple[str, ...] | None) -> tuple[tuple[str, str], ...] | None:
-    """``k8s:app=web`` as ``("k8s:app", "web")``, sorted; ``reserved:world`` has the value ``""``.
+def _read_labels(
+    found: tuple[str, ...] | None,
+) -> tuple[tuple[tuple[str, str], ...] | None, str | None]:
+    """``k8s:app=web`` as ``("k8s:app", "web")``, sorted, and the reserved word among them that says most.
 
-    Remembered: the pods of a workload share their labels, which are most of what is known of an end.
+    ``reserved:world`` has the value ``""``.  Remembered: the pods of a workload share their labels, which are most of
+    what is known of an end.
     """
     if not found:
-        return None
-    pairs = {(key, value) for key, _, value in (label.partition("=") for label in found[:_MAX_LABELS])}
-    return tuple(sorted(pairs))
-
-
-def _entity(labels: tuple[tuple[str, str], ...] | None, identity: int | None) -> str | None:
-    words = {key[9:] for key, _ in labels or () if key.startswith("reserved:")}
-    for word in _BY_MEANING:
-        if word in words:
-            return word
-    return _RESERVED.get(identity) if identity is not None else None
+        return None, None
+    labels = tuple(
+        sorted({(key, value) for key, _, value in (label.partition("=") for label in found[:_MAX_LABELS])})
+    )
+    words = {key[9:] for key, _ in labels if key.startswith("reserved:")}
+    return labels, next((word for word in _BY_MEANING if word in words), None)
 
 
 def service_name(service: dict[str, Any] | None) -> str | None:
@@ -86,7 +84,7 @@ def read_end(
     names: tuple[str, ...] | None = None,
 ) -> Peer:
     """One end of a flow; `end` may be empty (field masks, frames without IP)."""
-    labels = read_labels(texts(end, "labels"))
+    labels, word = _read_labels(texts(end, "labels"))
     identity = integer(end, "identity") or None
     workload = next(
         (
@@ -104,7 +102,7 @@ def read_end(
         pod=text(end, "pod_name"),
         service=service,
         workload=workload,
-        entity=_entity(labels, identity),
+        entity=word if word is not None or identity is None else _RESERVED.get(identity),
         identity=identity,
         labels=labels,
         dns_names=tuple(name.rstrip(".") or name for name in names) if names else None,

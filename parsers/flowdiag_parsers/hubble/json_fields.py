@@ -53,7 +53,7 @@ def texts(record: dict[str, Any], name: str) -> tuple[str, ...] | None:
     """The non-empty strings of the list `name`; ``None`` where there are none."""
     value = pick(record, name)
     found = (
-        tuple(item for item in value if isinstance(item, str) and item)
+        tuple([item for item in value if isinstance(item, str) and item])
         if isinstance(value, list | tuple)
         else ()
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 
 from flowdiag.parserkit import Block, FlowSink, ParseContext
-from flowdiag_parsers.hubble.json_full import FullReading, Refused
+from flowdiag_parsers.hubble.json_codes import Refused
+from flowdiag_parsers.hubble.json_full import FullReading
 from flowdiag_parsers.hubble.json_memory import Memory
 from flowdiag_parsers.hubble.json_native import Found
 from flowdiag_parsers.hubble.json_run import Lines
@@ -72,7 +73,7 @@ class _Folding(FullReading):
         found = teaching.scan(data, bare=bare)
         self._take(teaching, found, data, bare=bare)
         # What was learnt since, of others, may be all that is to be known of those that were left.
-        for again in teaching.again(data, found.left, bare=bare):
+        for again in teaching.again(self._memory, data, found.left, self._sink, bare=bare):
             self._take(teaching, again, data, bare=bare)
             if again.left:
                 lines = Lines(data, *again.left_of())
@@ -92,15 +93,20 @@ class _Folding(FullReading):
             waiting.ats.frombytes(found.times)
             waiting.flags.frombytes(found.flags)
             self._records += len(found.times) // 8
+        if found.hits:
+            begins, ends, numbers, *said = found.hits_of()
+            self._refusals.add(Lines(data, begins, ends, numbers), *said)
+            self._records += len(begins)
         if found.laned:
             begins, ends, numbers, *said = found.laned_of()
-            self._count(
-                [
-                    (position, at, src, dst, port, other, teaching.laned[number])
-                    for position, (src, dst, port, other, number, at) in enumerate(zip(*said, strict=True))
-                ],
-                Lines(data, begins, ends, numbers),
-            )
+            kinds = said[4]
+            records: list[Refused] = [
+                (position, at, src, dst, port, other, teaching.laned[kind])
+                for position, (src, dst, port, other, kind, at) in enumerate(zip(*said, strict=True))
+            ]
+            lanes = self._count(records, Lines(data, begins, ends, numbers))
+            for record, kind, lane in zip(records, kinds, lanes, strict=True):
+                teaching.lane(record, kind, lane)
             self._records += len(begins)
         if found.akin:
             self._adopt(teaching, found, data, bare=bare)

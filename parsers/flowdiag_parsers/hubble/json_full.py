@@ -12,17 +12,15 @@ import msgspec
 from msgspec.structs import replace
 
 from flowdiag.parserkit import Block, FlowSink, ParseContext, canonical_ip, looks_like_reply
-from flowdiag_parsers.hubble.json_codes import BARE, NO_END, SLOW, Codes, Laned
+from flowdiag_parsers.hubble.json_codes import BARE, NO_END, SLOW, Codes, Laned, Refused
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import SCALES, Memory
 from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
 
-__all__ = ["FullReading", "Refused"]
+__all__ = ["FullReading"]
 
 _MAX_NAME = 1_024
-Refused = tuple[int, int, int, int, int, int, Laned]
-"""Position among the lines, nanoseconds, source, destination, port, the other port (0 for none), what it is."""
 
 
 class _Refusals:
@@ -37,6 +35,15 @@ class _Refusals:
         self.places: list[int] = []
         self.texts: dict[int, tuple[Lines, int]] = {}
         """By the place: whose line it is there."""
+
+    def add(self, lines: Lines, lanes: list[int], ats: list[int], ports: list[int], flags: list[int]) -> None:
+        """Take in records of known lanes, one of each line."""
+        self.lanes += lanes
+        self.ats += ats
+        self.ports += ports
+        self.flags += flags
+        self.places += lines.numbers
+        self.texts |= {place: (lines, position) for position, place in enumerate(lines.numbers)}
 
     def text(self, place: int) -> bytes:
         """A record's line."""
@@ -162,23 +169,23 @@ class FullReading:
                 continue
             forms = ends.get(address)
             if forms is None:
-                src = memory.end(address, source, sink)
+                src = memory.end(address, bytes(source), sink)
             elif forms[0] == source:
                 src = forms[1]
             elif forms[2] == source:
                 src = forms[3]
             else:
-                src = memory.end(address, source, sink)
+                src = memory.end(address, bytes(source), sink)
             address = ip.destination
             forms = ends.get(address)
             if forms is None:
-                dst = memory.end(address, destination, sink)
+                dst = memory.end(address, bytes(destination), sink)
             elif forms[0] == destination:
                 dst = forms[1]
             elif forms[2] == destination:
                 dst = forms[3]
             else:
-                dst = memory.end(address, destination, sink)
+                dst = memory.end(address, bytes(destination), sink)
             straight = src, dst
             if src < 0 or dst < 0:
                 # A bare address; two of them are told apart by interfaces, which are not decoded here.
@@ -283,26 +290,29 @@ class FullReading:
         waiting.flags.fromlist(bits_of)
         self._count(laned, lines)
 
-    def _count(self, records: list[Refused], lines: Lines) -> None:
-        """Put records with those that are counted in lanes: what was refused, audited or failed."""
+    def _count(self, records: list[Refused], lines: Lines) -> list[int]:
+        """Put records with those that are counted in lanes, what was refused, audited or failed; the lane of each."""
         memory, sink, refusals = self._memory, self._sink, self._refusals
         lanes, numbers = memory.lanes, lines.numbers
+        found = []
         for position, at, src, dst, port, other_port, kind in records:
             key = (src, dst, port, kind.way.key)
             lane = lanes.get(key)
             if lane is None:
                 lane = memory.lane(key, kind.code, kind.way, sink)
             place = numbers[position]
-            refusals.lanes.append(lane)
+            found.append(lane)
             refusals.ats.append(at)
             refusals.ports.append(other_port or -1)
             refusals.flags.append(kind.flags)
             refusals.places.append(place)
             refusals.texts[place] = lines, position
+        refusals.lanes += found
+        return found
 
     def _answer(self, query: str, ips: tuple[str, ...], ttl: int | None, at: int) -> None:
         name = query[:-1] if len(query) > 1 and query.endswith(".") else query
-        self._sink.answer(name, tuple(canonical_ip(ip) for ip in ips if ip), at, ttl)
+        self._sink.answer(name, tuple([canonical_ip(ip) for ip in ips if ip]), at, ttl)
 
 
 def _is_long(dns: Dns | None) -> bool:

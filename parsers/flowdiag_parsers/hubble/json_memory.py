@@ -119,9 +119,9 @@ class Memory:
             self._after_vain *= 2
         return self.teaching
 
-    def form_of(self, address: str, raw: Raw) -> bytes:
+    def form_of(self, address: str, whole: bytes) -> bytes:
         """The one copy that everybody has of an end's bytes, which `end` was asked about."""
-        return self._forms[address, bytes(raw)][0]
+        return self._forms[address, whole][0]
 
     def served_as(self, number: int, service: str) -> int:
         """The number of an end with the service beside it, which `served` was asked about."""
@@ -166,9 +166,8 @@ class Memory:
             _remember(self.seconds, time[:20], second * _NS)
         return at
 
-    def end(self, address: str, raw: Raw, sink: FlowSink) -> int:
-        """Number of an endpoint at an address: see `NO_END` and `BARE`."""
-        whole = bytes(raw)
+    def end(self, address: str, whole: bytes, sink: FlowSink) -> int:
+        """Number of an endpoint at an address, which is text in these bytes: see `NO_END` and `BARE`."""
         known = self._forms.get((address, whole))
         if known is None:
             try:
@@ -302,9 +301,10 @@ class Memory:
     def served(self, src: int, dst: int, way: Way, sink: FlowSink) -> tuple[int, int]:
         """The ends with the services that the record names beside them."""
         services = way.services
-        return self._served_end(src, services[0], sink), self._served_end(dst, services[1], sink)
+        return self.served_end(src, services[0], sink), self.served_end(dst, services[1], sink)
 
-    def _served_end(self, number: int, service: str | None, sink: FlowSink) -> int:
+    def served_end(self, number: int, service: str | None, sink: FlowSink) -> int:
+        """The number of an end with the service beside it."""
         if service is None:
             return number
         found = self._served.get((number, service))

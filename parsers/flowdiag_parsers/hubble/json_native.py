@@ -20,10 +20,15 @@ Answer = tuple[str, tuple[str, ...], int, int]
 """Of DNS: name, addresses, seconds that it is good for or -1, nanoseconds."""
 Rows = list[list[int]]
 """Numbers of lines by column."""
-_PLACE, _LANED, _AKIN = 3, 9, 11
+_PLACE, _HIT, _LANED, _AKIN = 3, 7, 9, 11
 ROW_BYTES = _PLACE * 8
 """Of `Found.left`."""
-_Told = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, list[Answer]]
+_Told = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, int, bytes, list[Answer]]
+
+
+Unmet = tuple[tuple[str, bytes | None, int], tuple[str, bytes | None, int], bool, int, int]
+"""Source and destination as recorded: address, the bytes of one that was not met, the number of one that was.  Whether
+they are turned round, and the numbers of the services beside them then, -1 for none."""
 
 
 class Found(NamedTuple):
@@ -36,8 +41,10 @@ class Found(NamedTuple):
     kinds: bytes
     times: bytes
     flags: bytes
+    hits: bytes
+    """Rows of what goes to known lanes one by one; `hits_of`."""
     laned: bytes
-    """Rows of what goes to lanes one by one; `laned_of`."""
+    """Rows of what goes to other lanes; `laned_of`."""
     akin: bytes
     """Rows of what is known but for its node; `akin_of`."""
     first: int
@@ -50,11 +57,15 @@ class Found(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether nothing was taken."""
-        return not (self.times or self.laned or self.akin)
+        return not (self.times or self.hits or self.laned or self.akin)
 
     def left_of(self) -> Rows:
         """Where each line that is left begins and ends, and which it is of its block, from 0 on."""
         return _by_column(self.left, _PLACE)
+
+    def hits_of(self) -> Rows:
+        """As `left_of`, and lane, time, the other port (-1 for none) and flags."""
+        return _by_column(self.hits, _HIT)
 
     def laned_of(self) -> Rows:
         """As `left_of`, and source, destination, port, the other port (0 for none), a number of `Teaching.laned`, time."""
@@ -108,6 +119,12 @@ class Scanner(Protocol):
 
     def adopt(self, data: bytes, begin: int, end: int, bare: bool, kind: int, /) -> None:
         """Remember what a line came to that was known of other nodes."""
+
+    def lane(self, source: int, destination: int, port: int, kind: int, lane: int, /) -> None:
+        """Remember the lane of records of `Found.laned`."""
+
+    def unmet(self, data: bytes, begin: int, end: int, bare: bool, /) -> Unmet | None:
+        """What it was to be told of before it takes a line, where that is all that it lacks."""
 
     def serve(self, number: int, service: int, result: int, /) -> None:
         """Remember an end with its service."""

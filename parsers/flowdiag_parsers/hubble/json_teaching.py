@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from msgspec import Raw
-
-from flowdiag_parsers.hubble.json_codes import BARE, Code, Family, Laned, Way
+from flowdiag_parsers.hubble.json_codes import BARE, NO_END, Code, Family, Laned, Refused, Way
 from flowdiag_parsers.hubble.json_hot import Flow
 from flowdiag_parsers.hubble.json_native import ROW_BYTES, Found, Scanner
+from flowdiag_parsers.hubble.json_run import is_utf8
 
 if TYPE_CHECKING:
+    from flowdiag.parserkit import FlowSink
     from flowdiag_parsers.hubble.json_memory import Memory
 
 __all__ = ["Teaching"]
@@ -33,6 +33,7 @@ class Teaching:
         self._numbers: dict[tuple[int, int], int] = {}
         self._family_numbers: dict[tuple[int, bool, int], int] = {}
         self._services: dict[str | None, int] = {None: -1}
+        self._service_names: list[str] = []
         self._untaught = 0
         self._ahead: deque[bytes] = deque()
         self.laned: list[Laned] = []
@@ -68,17 +69,29 @@ class Teaching:
                 return self._taken(Found(*found))
         return self._taken(Found(*self._scanner.scan(data, bare)))
 
-    def again(self, data: bytes, left: bytes, *, bare: bool) -> Iterator[Found]:
+    def again(
+        self, memory: Memory, data: bytes, left: bytes, sink: FlowSink, *, bare: bool
+    ) -> Iterator[Found]:
         """Take those that are known by now of some lines that were left.
 
         Each time one is left again, so that what it teaches serves the next ones; many where it seems to serve none of them.
+        Where only its ends are new they are looked at, and not the rest of it.
         """
-        at, size, vain = 0, len(left) // ROW_BYTES, 0
+        at, size, vain, introduced = 0, len(left) // ROW_BYTES, 0, -1
         while at < size:
-            seen, told = self._scanner.again(data, left, at, 1 if vain < _IN_VAIN else _MOST_LEFT, bare)
+            most = 1 if vain < _IN_VAIN else _MOST_LEFT
+            seen, told = self._scanner.again(data, left, at, most, bare)
             at += seen
             found = self._taken(Found(*told))
             vain = vain + 1 if found.is_empty else 0
+            if found.left and most == 1 and introduced != at:
+                (begin,), (end,), _ = found.left_of()
+                if self._introduce(memory, data, begin, end, sink, bare=bare):
+                    # It is asked about once more.
+                    introduced = at
+                    at -= 1
+                    vain = 0
+                    found = found._replace(left=b"")
             yield found
 
     def _taken(self, found: Found) -> Found:
@@ -143,9 +156,9 @@ class Teaching:
         unmet = self._scanner.learn(*arguments)
         if unmet > 0:
             if unmet & 1:
-                self._meet(memory, ip.source or "", flow.source, ends[0])
+                self._meet(memory, ip.source or "", bytes(flow.source), ends[0])
             if unmet & 2:
-                self._meet(memory, ip.destination or "", flow.destination, ends[1])
+                self._meet(memory, ip.destination or "", bytes(flow.destination), ends[1])
             unmet = self._scanner.learn(*arguments)
         if unmet:
             self._untaught += 1
@@ -161,8 +174,37 @@ class Teaching:
         self._scanner.adopt(data, begin, end, bare, ~number)
         return self.laned[number]
 
-    def _meet(self, memory: Memory, address: str, raw: Raw, end: int) -> None:
-        self._scanner.meet(address, memory.form_of(address, raw), _number(end), end < 0)
+    def _introduce(
+        self, memory: Memory, data: bytes, begin: int, end: int, sink: FlowSink, *, bare: bool
+    ) -> bool:
+        """Have the scanner meet the ends of a line where they are all that it lacks."""
+        unmet = self._scanner.unmet(data, begin, end, bare)
+        if unmet is None:
+            return False
+        *ends, turned, first, second = unmet
+        numbers = []
+        for address, whole, known in ends:
+            number = known
+            if whole is not None:
+                met = memory.end(address, whole, sink) if is_utf8(whole) else NO_END
+                if met == NO_END:
+                    return False
+                self._meet(memory, address, whole, met)
+                number = _number(met)
+            numbers.append(number)
+        for number, place in zip(reversed(numbers) if turned else numbers, (first, second), strict=True):
+            if place >= 0:
+                served = memory.served_end(number, self._service_names[place], sink)
+                self._scanner.serve(number, place, served)
+        return True
+
+    def lane(self, record: Refused, number: int, lane: int) -> None:
+        """Have records like this one of `laned` given with their lane."""
+        _, _, src, dst, port, _, _ = record
+        self._scanner.lane(src, dst, port, number, lane)
+
+    def _meet(self, memory: Memory, address: str, whole: bytes, end: int) -> None:
+        self._scanner.meet(address, memory.form_of(address, whole), _number(end), end < 0)
 
     def _serve(self, memory: Memory, ends: tuple[int, int], way: Way) -> tuple[int, int]:
         """What the scanner calls the services of two ends, -1 for none."""
@@ -173,7 +215,10 @@ class Teaching:
         return first, second
 
     def _serve_one(self, memory: Memory, number: int, service: str | None) -> int:
-        place = self._services.setdefault(service, len(self._services))
+        place = self._services.get(service)
+        if place is None:
+            place = self._services[service] = len(self._service_names)
+            self._service_names.append(service or "")
         if service is not None:
             self._scanner.serve(number, place, memory.served_as(number, service))
         return place

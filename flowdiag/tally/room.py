@@ -1,0 +1,42 @@
+"""When to look whether a table holds too much: looking costs, and changes no result."""
+
+from __future__ import annotations
+
+from flowdiag.tally.table import Table
+
+__all__ = ["Room"]
+
+_ROOM = 100_000
+"""What may be added, by weight, before it is looked whether there are too many lanes."""
+_LANE = 4
+"""Weight of a lane of its own; in columns, where it takes a thirtieth of the memory, it weighs 1."""
+_ROOM_FOR_ENDS = 100_000
+"""Of ends and shapes: what is counted in a remainder at once has its own, and no lane."""
+
+
+class Room:
+    """What may be added to one table until its bounds are looked at again."""
+
+    def __init__(self) -> None:
+        self._weight = _ROOM
+        self._numbered = _ROOM_FOR_ENDS
+
+    def is_used(self, table: Table) -> bool:
+        """Whether as much was added."""
+        return _weight(table) > self._weight or table.numbered > self._numbered
+
+    def looked(self, table: Table) -> None:
+        """Begin again after a look: few are looked at as often as they double."""
+        weight, numbered = _weight(table), table.numbered
+        # What comes for sorting is small, and most tables are never full.
+        self._weight = weight + max(_ROOM, min(weight, 4 * _ROOM), weight // 2)
+        self._numbered = numbered + max(_ROOM_FOR_ENDS, numbered // 2)
+
+    def emptied(self, table: Table) -> None:
+        """Begin again with a table from which much was taken."""
+        self._weight = _weight(table) + _ROOM
+        self._numbered = table.numbered + _ROOM_FOR_ENDS
+
+
+def _weight(table: Table) -> int:
+    return _LANE * len(table.lanes) + len(table.columns)
