@@ -257,6 +257,11 @@ def test_golden_inputs_behind_every_wrapper(folder, parser, wrapper):
     check(folder, parser, lines, wrapper)
 
 
+def test_a_crash_behind_a_stream_s_name_is_the_stream_s(folder):
+    """``panic:`` is what Go's runtime writes, and no program's tag."""
+    check(folder, "cilium-agent-log", ["panic: runtime error: invalid memory address"], "cloudwatch-tail")
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_lines_behind_any_wrapper(folder, data):

@@ -21,8 +21,10 @@ _HOST = rb" (?P<node>[A-Za-z0-9_.-]{1,253})"
 _LEVEL = rb"(?!(?:DEBUG?|INFO|WARN(?:ING)?|ERRO?R?|FATAL?|PANIC?):)"
 # Nor is "Node" one: "2026-01-05T10:00:00.123456+00:00 agent-1f0c Node: ip-10-0-1-2;SIP: 10.0.0.1;SPORT: ..." is a
 # stream of CloudWatch's too, with a verdict of the AWS network policy agent behind it.
+# Nor what Go's runtime writes first of a crash: "2026-01-05T10:00:00.123456+00:00 agent-1f0c panic: runtime error: ...".
+_CRASH = rb"(?!panic: )"
 _AGENT = rb"(?!Node: [^;\s]{1,253};SIP: )"
-_TAG = rb" " + _LEVEL + _AGENT + rb"[A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
+_TAG = rb" " + _LEVEL + _CRASH + _AGENT + rb"[A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
 
 
 class Syslog3164(Header):
