@@ -293,3 +293,9 @@ def test_a_reply_without_flows_is_known_for_what_it_is(reply):
 
     assert parser.sniff(reply) > 0.5
     assert list(parser.parse(Block(data=reply, last=True), ParseContext(input="flows.json"))) == []
+
+
+def test_a_record_cut_off_inside_a_collector_s_whole_json_is_said():
+    line = b'{"logName":"stdout","jsonPayload":{"message":"{\\"reporter\\":\\"dst\\",\\"action\\":\\"deny\\",\\"pol"}}\n'
+    (warning,) = CalicoFlowLog().parse(Block(data=line), ParseContext(input="x"))
+    assert (warning.code, warning.line) == ("malformed-json", 1)

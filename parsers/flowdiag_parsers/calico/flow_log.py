@@ -131,8 +131,14 @@ def _line(line: bytes, around: LineEnvelope, context: ParseContext) -> Iterator[
             yield _warning("malformed-json", "not a whole JSON object", around, context, line)
         return
     raw = decode(line) if context.keep_raw else None
+    told = False
     for record in unwrap(value):
-        yield from _events(record, around, context, raw)
+        for event in _events(record, around, context, raw):
+            told = True
+            yield event
+    if not told and _QUOTED_MARK in body:
+        # A collector's JSON is whole, and what it holds was cut off.
+        yield _warning("malformed-json", "not a whole JSON object", around, context, line)
 
 
 def _events(
