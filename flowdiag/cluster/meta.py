@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +12,8 @@ from flowdiag.model.objects import ManagedWrite
 from flowdiag.model.time import parse_rfc3339
 
 __all__ = ["Meta", "as_bool", "as_int", "as_list", "as_map", "as_text", "as_time", "read_meta", "string_map"]
+
+_ONLY_TEXT = frozenset({str})
 
 
 def as_map(value: Any) -> dict[str, Any]:
@@ -25,6 +28,8 @@ def as_list(value: Any) -> list[Any]:
 
 def as_text(value: Any) -> str | None:
     """A non-empty scalar as the string a user sees."""
+    if type(value) is str:
+        return value or None
     if value is None or isinstance(value, (dict, list)):
         return None
     return text_of(value) or None
@@ -60,11 +65,11 @@ def as_time(value: Any) -> int | None:
 
 def string_map(value: Any) -> dict[str, str]:
     """Labels, annotations and selectors: values as the strings a user sees, null as the empty one."""
-    return {
-        text_of(key): text_of(part)
-        for key, part in as_map(value).items()
-        if not isinstance(part, (dict, list))
-    }
+    if not isinstance(value, dict):
+        return {}
+    if _ONLY_TEXT.issuperset(map(type, chain(value, value.values()))):
+        return dict(value)
+    return {text_of(key): text_of(part) for key, part in value.items() if not isinstance(part, (dict, list))}
 
 
 class Meta(Struct, frozen=True, kw_only=True):

@@ -74,6 +74,8 @@ def plain_text(text: str, *, null: str | None) -> str | None:
 
 def text_of(value: Any) -> str:
     """The string a user sees for a decoded scalar (JSON, or an alias into another place)."""
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if value is True:

@@ -13,6 +13,7 @@ from typing import Any
 
 from flowdiag.cluster.addresses import parse_network
 from flowdiag.cluster.meta import as_int, as_list, as_map
+from flowdiag.cluster.sound import is_plainly_sound
 
 __all__ = ["policy_problems"]
 
@@ -35,9 +36,12 @@ def policy_problems(group: str, kind: str, spec: Any) -> tuple[str, ...]:
 
 
 def _all(group: str, kind: str, spec: dict[str, Any]) -> Iterator[str]:
+    of_kubernetes = kind == "NetworkPolicy" and group == "networking.k8s.io"
+    if of_kubernetes and is_plainly_sound(spec):
+        return
     if _may_err(spec):
         yield from _selectors(spec, "", 0)
-    if kind == "NetworkPolicy" and group == "networking.k8s.io":
+    if of_kubernetes:
         yield from _network_policy(spec)
 
 
