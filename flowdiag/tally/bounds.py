@@ -42,7 +42,7 @@ class _Bounds:
         """See the module."""
         table, limits = self._table, self._table.limits
         keys = [key for key in table.lanes if key[0] == EXACT]
-        lanes = exact(keys, table.columns)
+        lanes = exact(keys, table.columns.parts())
         gone = self._over_group(lanes)
         refused = self._refused()[lanes.shapes]
         table.refused_bits = self._over_all(lanes, gone, refused, limits.flows, table.refused_bits)

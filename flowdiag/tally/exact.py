@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from flowdiag.tally.columns import LaneColumns
-from flowdiag.tally.grouping import I64, Ints
+from flowdiag.tally.grouping import I64, Ints, none
 
 __all__ = ["Exact", "LaneKey", "exact"]
 
@@ -36,17 +35,20 @@ class Exact(Struct, frozen=True):
         return _joined([self.srcs, self.dsts, self.ports, self.shapes], flows)
 
 
-def exact(keys: Sequence[LaneKey], columns: LaneColumns) -> Exact:
-    """The flows of lanes in `columns`, and behind them of those with these keys."""
-    return _joined([*columns.parts()[:4]], [key[1:5] for key in keys])
+def exact(keys: Sequence[LaneKey], columns: Sequence[Ints] = ()) -> Exact:
+    """The flows of lanes in `columns` (as `LaneColumns.parts`), and behind them of those with these keys."""
+    return _joined(columns or [none(np.int32)] * 4, [key[1:5] for key in keys])
 
 
-def _joined(columns: list[Ints], flows: Sequence[tuple[int, int, int | None, int]]) -> Exact:
-    """Four columns, which nobody else needs, and `flows` behind them: one column after the other, as they are long."""
-    more = np.array(
-        [(src, dst, -1 if port is None else port & _PORT, shape) for src, dst, port, shape in flows], np.int64
-    ).reshape(-1, 4)
-    narrow = np.int32 if not len(more) or more.max() <= np.iinfo(np.int32).max else np.int64
-    for at in range(4):
-        columns[at] = np.concatenate((columns[at], more[:, at].astype(narrow)))
-    return Exact(*columns)
+def _joined(columns: Sequence[Ints], flows: Sequence[tuple[int, int, int | None, int]]) -> Exact:
+    """Four columns, and `flows` behind them: one column after the other, as they are long."""
+    srcs, dsts, ports, shapes = zip(*flows, strict=True) if flows else ((), (), (), ())
+    known = [-1 if port is None else port & _PORT for port in ports]
+    return Exact(*map(_longer, columns, (srcs, dsts, known, shapes)))
+
+
+def _longer(column: Ints, more: Sequence[int]) -> Ints:
+    if not more:
+        return column
+    wide = np.array(more, np.int64)
+    return np.concatenate((column, wide.astype(np.int32) if wide.max() <= np.iinfo(np.int32).max else wide))

@@ -18,7 +18,7 @@ from flowdiag.model.event import Peer, Verdict
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.model.time import NS
 from flowdiag.tally.collecting import uncollected
-from flowdiag.tally.columns import UNIT, LaneColumns
+from flowdiag.tally.columns import UNIT
 from flowdiag.tally.distinct import buckets_of, make_flow
 from flowdiag.tally.exact import Exact, LaneKey, exact
 from flowdiag.tally.grouping import I64, Ints, Mask, alike, distinct, first_of_runs
@@ -187,7 +187,7 @@ class FlowView:
     @cached_property
     def _exact(self) -> Exact:
         """All flows within the bounds, as often as they have lanes."""
-        return exact([key for key in self._table.lanes if key[0] == EXACT], self._table.columns)
+        return exact([key for key in self._table.lanes if key[0] == EXACT], self._columns)
 
     @cached_property
     def _other_ways(self) -> _OtherWays:
@@ -300,7 +300,6 @@ class _OtherWays:
     """
 
     def __init__(self, table: Table, flows: Exact) -> None:
-        self._limits = table.limits
         numbers: dict[tuple[str | None, ...], int] = {}
         self._ends = np.array(
             [numbers.setdefault(_end(peer), len(numbers)) for peer in table.peers], np.int64
@@ -321,7 +320,7 @@ class _OtherWays:
         asked = [place for place in cells if place[0] == EXACT]
         if not asked:
             return set()
-        ours = self._keys(exact([(*place, 0) for place in asked], LaneColumns(self._limits)), 1)
+        ours = self._keys(exact([(*place, 0) for place in asked]), 1)
         # Few records are of the ends, ports and ways that are asked for, one by one; only those are sorted.
         near = np.arange(len(self._all[0]))
         for mine, column in zip(ours, self._all, strict=True):
