@@ -13,6 +13,8 @@ from flowdiag.policy.facts import Facts, class_key, values_of
 __all__ = ["EndsBook", "labels_at", "pod_endpoint"]
 
 _SAME = 1 << 17
+_INDIVIDUAL = frozenset({"name", "on-node"})
+"""Keys that tell pods apart which are alike otherwise."""
 _NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
 _OUTSIDE_ENTITIES = frozenset({"world", "world-ipv4", "world-ipv6"})
 _IDENTITY_PREFIX = "k8s:"
@@ -69,6 +71,8 @@ class EndsBook:
         self._extra = extra
         self._relational = relational
         self._classes: dict[tuple[object, ...], int] = {}
+        self._twins: dict[tuple[object, ...], Facts] | None = {} if keys.isdisjoint(_INDIVIDUAL) else None
+        """One of the pods of which what a dialect adds and the class are the same."""
         self.members: list[Facts] = []
         """One member of each class."""
         self._known: dict[object, tuple[Endpoint, Facts]] = {}
@@ -165,6 +169,16 @@ class EndsBook:
         facts.identity = endpoint.identity
         facts.identity_labels = endpoint.identity_labels
         facts.dns_names = endpoint.dns_names
+        twin = self._twin(facts) if facts.kind == "pod" else None
+        if twin is not None:
+            facts.extra, facts.class_id = twin.extra, twin.class_id
+        else:
+            self._classify(facts)
+        # The endpoint is kept so that the pod's id stays its own.
+        self._known[key] = (endpoint, facts)
+        return facts
+
+    def _classify(self, facts: Facts) -> None:
         if self._extra is not None:
             facts.extra = self._extra(facts)
         marks = class_key(facts, self._keys)
@@ -173,9 +187,32 @@ class EndsBook:
             class_id = self._classes[marks] = len(self.members)
             self.members.append(facts)
         facts.class_id = class_id
-        # The endpoint is kept so that the pod's id stays its own.
-        self._known[key] = (endpoint, facts)
-        return facts
+
+    def _twin(self, facts: Facts) -> Facts | None:
+        """A pod that is this one but for its name, its node and where in the same ranges its addresses lie.
+
+        The replicas of a workload are: to add a dialect's labels and look through them takes as long as all the rest.
+        """
+        if self._twins is None:
+            return None
+        marks = (
+            facts.namespace,
+            tuple(facts.labels.items()) if facts.labels is not None else None,
+            facts.labels_complete,
+            # One value for a namespace and a span between changes of labels.
+            id(facts.namespace_labels),
+            facts.ports,
+            facts.service_account,
+            facts.profiles,
+            facts.hits,
+            tuple([":" in address for address in facts.addresses]),
+            facts.identity,
+            facts.identity_labels,
+            facts.dns_names,
+            facts.local,
+        )
+        twin = self._twins.setdefault(marks, facts)
+        return None if twin is facts else twin
 
     def _label_epoch(self, at: int | None) -> int | None:
         """Number the span of a moment between two changes of any label."""

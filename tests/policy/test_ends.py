@@ -8,6 +8,7 @@ from flowdiag.model.objects import Node
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies, connections
 from flowdiag.policy.addresses import RangeTable, parse_address, parse_network
+from flowdiag.policy.ends import EndsBook
 from tests.policy.scenes import net_policy, outside, pod, pod_end, snapshot
 
 WEB = pod("shop", "web-1", {"app": "web"}, ip="10.0.0.1", ports=[("http", 8080, "TCP"), ("http", 80, "UDP")])
@@ -189,3 +190,33 @@ def test_the_range_table_answers_for_addresses_and_ranges():
     assert (wide, wide | narrow) == (hits.sure, hits.maybe)
     assert table.of_range(parse_network("2001:db8::/64")).maybe == 0
     assert {10 << 24, 11 << 24, (10 << 24) + (1 << 16), (10 << 24) + (2 << 16)} == table.cuts(4)
+
+
+def test_replicas_share_what_a_dialect_adds_and_their_class():
+    """Pods that differ in name, node and address are classified once; a range between their addresses parts them."""
+    replicas = [pod("shop", f"web-{n}", {"app": "web"}, ip=f"10.0.0.{n}", node=f"n{n}") for n in (1, 2, 9)]
+    table = RangeTable()
+    asked = []
+
+    def extra(facts):
+        asked.append(facts.name)
+        return {"k8s:app": (facts.labels or {})["app"]}
+
+    table.bit(parse_network("10.0.0.0/29"))
+    book = EndsBook(snapshot(replicas, []), table, frozenset({"extra/k8s:app"}), extra=extra)
+    near, other, far = (book.of(pod_end(one), None) for one in replicas)
+
+    assert near.class_id == other.class_id != far.class_id
+    assert asked == ["web-1", "web-9"]
+    assert [near.extra, other.extra, far.extra] == [{"k8s:app": "web"}] * 3
+    assert other.addresses == ("10.0.0.2",)
+
+
+@pytest.mark.parametrize("key", ["name", "on-node"])
+def test_where_a_condition_asks_for_the_pod_itself_replicas_are_apart(key):
+    """A policy that names a pod or its node tells replicas apart, so none stands for another."""
+    replicas = [pod("shop", f"web-{n}", {"app": "web"}, ip=f"10.0.0.{n}", node=f"n{n}") for n in (1, 2)]
+    book = EndsBook(snapshot(replicas, []), RangeTable(), frozenset({key}))
+    one, other = (book.of(pod_end(each), None) for each in replicas)
+
+    assert one.class_id != other.class_id
