@@ -19,6 +19,7 @@ __all__ = [
     "policies_text",
     "policy_text",
     "port_text",
+    "refused_text",
     "rule_text",
     "seconds",
 ]
@@ -62,6 +63,13 @@ def known_end_text(context: Context, end: Endpoint) -> str:
     """`end_text`, written once a run."""
     del context
     return end_text(end)
+
+
+def refused_text(case: Case) -> str:
+    """Whom a rule denied, and at which end where that is known: ``shop/web at data/redis``."""
+    if case.direction is None:
+        return f"{end_text(case.flow.src)} to {end_text(case.flow.dst)}"
+    return f"{end_text(case.peer)} at {end_text(case.enforcer)}"
 
 
 def policy_text(ref: PolicyRef) -> str:

@@ -9,6 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import MESH_PORT, Sign
+from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
@@ -33,7 +34,8 @@ class MeshTunnel(Rule):
 
     Guard:
         15008 without a sign of ambient mode is an ordinary port; a pod that opted out
-        (`istio.io/dataplane-mode: none`) is not in the mesh whatever its namespace says.
+        (`istio.io/dataplane-mode: none`) is not in the mesh whatever its namespace says.  Where the nearest rule
+        lists the port, its peers are what kept the call out.
 
     References:
         https://github.com/istio/istio/issues/52742
@@ -53,7 +55,7 @@ class MeshTunnel(Rule):
         if case.port != MESH_PORT or case.protocol != "TCP" or case.not_policy:
             return
         ends = [end for end in (case.flow.dst, case.flow.src) if self._ambient(case, end)]
-        if not ends or (case.end is not None and case.end.allowed is True):
+        if not ends or (case.end is not None and case.end.allowed is True) or _allows_tunnels(case):
             return
         yield self.finding(
             case,
@@ -79,3 +81,9 @@ class MeshTunnel(Rule):
             return True
         namespace = case.context.snapshot.namespaces.get(pod.namespace)
         return namespace is not None and namespace.labels.get(_LABEL[0]) == _LABEL[1]
+
+
+def _allows_tunnels(case: Case) -> bool:
+    """Whether the rule that came nearest names the port, for others."""
+    texts = port_texts(case, case.nearest[0]) if case.nearest else None
+    return any(one.port is not None and one.protocol == "TCP" and one.has(MESH_PORT) for one in texts or ())

@@ -18,7 +18,7 @@ from flowdiag.diagnose.wording import a_list, end_text, policies_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.objects import RawObject
+from flowdiag.model.objects import Pod, RawObject
 from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
 
@@ -57,7 +57,8 @@ class AdmissionWebhook(Rule):
 
     Guard:
         Other pods that call the webhook's port are not the API server, and another port of the same pod is
-        not the webhook.  A node is not surely the API server: where its endpoints are not known, likely.
+        not the webhook.  A node is not surely the API server: where its endpoints are not known, likely; where
+        they are, and none is the node's, only a konnectivity agent there may speak for it.
 
     References:
         https://github.com/kubernetes/kubernetes/issues/128162
@@ -160,9 +161,17 @@ def _api_server(context: Context, src: Endpoint) -> bool | None:
     """Whether the end is the API server: surely, perhaps (a node), or not (``None``)."""
     if src.entity == "kube-apiserver" or (src.ip is not None and src.ip in context.api_addresses):
         return True
+    if src.kind is EndpointKind.NODE and context.api_addresses and src.name is not None:
+        own = {ip for ip, name in context.node_ips.items() if name == src.name}
+        agents = any(_tunnels(pod) for pod in context.host_pods(src.name, src.ip))
+        return False if agents or own & context.api_addresses else None
     if src.kind is EndpointKind.NODE or src.entity in _SERVER_ENTITIES:
         return False
-    labels = src.pod.labels if src.pod is not None else {}
-    if src.pod is not None and src.pod.host_network:
+    if src.pod is not None and (src.pod.host_network or _tunnels(src.pod)):
         return False
-    return False if labels.get("k8s-app") in _TUNNELS or labels.get("app") in _TUNNELS else None
+    return None
+
+
+def _tunnels(pod: Pod) -> bool:
+    """Whether a managed control plane reaches in through the pod."""
+    return pod.labels.get("k8s-app") in _TUNNELS or pod.labels.get("app") in _TUNNELS

@@ -13,7 +13,7 @@ from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Dialect
+from flowdiag.model.policy import Condition, Dialect
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["NodeLocalCache"]
@@ -30,7 +30,8 @@ class NodeLocalCache(Rule):
         policy, or the host entity).
 
     Guard:
-        Other link-local addresses are not a DNS cache; the cloud's metadata server is FD309.
+        Other link-local addresses are not a DNS cache; the cloud's metadata server is FD309.  A rule that admits
+        the cache for another protocol is FD303.
 
     References:
         https://github.com/projectcalico/calico/issues/3795
@@ -58,6 +59,8 @@ class NodeLocalCache(Rule):
             return
         if case.end is not None and case.end.allowed is True:
             return
+        if case.missing_one(Condition.PORT, Condition.PROTOCOL):
+            return  # A rule does mean the cache: FD304 or FD303.
         services = sorted(
             ip
             for service in case.context.snapshot.services

@@ -9,7 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
-from flowdiag.diagnose.wording import end_text, policy_text
+from flowdiag.diagnose.wording import end_text, policy_text, refused_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
@@ -50,7 +50,7 @@ class AdminPolicy(Rule):
         """See `Rule.diagnose`."""
         if case.not_policy:
             return
-        who, peer = end_text(case.enforcer), end_text(case.peer)
+        whom = refused_text(case)
         named = [hit for hit in case.recorded_denies if hit.group == _GROUP and hit.name is not None]
         decided = case.end.decided_by if case.end is not None else None
         if case.denied_by_rule and decided is not None and decided.policy.group == _GROUP:
@@ -59,11 +59,9 @@ class AdminPolicy(Rule):
             name = f"{policy_text(decided.policy)} {decided.rule}"
             baseline = _is_baseline(decided.policy.kind, policy)
             if baseline:
-                summary = f"{name} denies {peer} at {who}, as no NetworkPolicy selects it."
+                summary = f"{name} denies {whom}, as no NetworkPolicy selects it."
             else:
-                summary = (
-                    f"{name}{self._rank(policy)} denies {peer} at {who} before any NetworkPolicy is asked."
-                )
+                summary = f"{name}{self._rank(policy)} denies {whom} before any NetworkPolicy is asked."
             yield self.finding(
                 case,
                 summary=summary,
@@ -79,7 +77,7 @@ class AdminPolicy(Rule):
             name = f"{hit.kind} {hit.name}{f' {hit.rule}' if hit.rule else ''}"
             yield self.finding(
                 case,
-                summary=f"The record says that {name} denied {peer} at {who}.",
+                summary=f"The record says that {name} denied {whom}.",
                 advice=_advice(case, baseline=_is_baseline(hit.kind or "", policy)),
                 basis=Basis.RECORD,
                 cause_key=f"deny:{name}",

@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, policies_text, policy_text
+from flowdiag.diagnose.wording import a_list, policies_text, policy_text, refused_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import PolicyRef
@@ -48,7 +48,7 @@ class CalicoOrder(Rule):
         """See `Rule.diagnose`."""
         if case.not_policy:
             return
-        who, peer = end_text(case.enforcer), end_text(case.peer)
+        whom = refused_text(case)
         advice = "Give the allowing policy a lower order or an earlier tier, or let the earlier tier Pass it."
         decided = case.end.decided_by if case.end is not None else None
         named = [hit for hit in case.recorded_denies if hit.group in _CALICO and hit.name is not None]
@@ -57,7 +57,7 @@ class CalicoOrder(Rule):
             later = f" {a_list(behind)} also selects it and is not asked any more." if behind else ""
             yield self.finding(
                 case,
-                summary=f"{policy_text(decided.policy)} {decided.rule} denies {peer} at {who}; first match wins.{later}",
+                summary=f"{policy_text(decided.policy)} {decided.rule} denies {whom}; first match wins.{later}",
                 advice=advice,
                 basis=Basis.RECORD if any(_is_named(decided.policy, hit) for hit in named) else Basis.REPLAY,
                 cause_key=f"deny:{policy_text(decided.policy)} {decided.rule}",
@@ -68,7 +68,7 @@ class CalicoOrder(Rule):
             tier = f" of tier {hit.tier}" if hit.tier else ""
             yield self.finding(
                 case,
-                summary=f"The record says that {hit.kind} {place}{tier} (rule {hit.rule or '?'}) denied {peer} at {who}.",
+                summary=f"The record says that {hit.kind} {place}{tier} (rule {hit.rule or '?'}) denied {whom}.",
                 advice=advice,
                 basis=Basis.RECORD,
                 cause_key=f"deny:{hit.kind} {place} {hit.rule}",

@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text
+from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text, refused_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -68,13 +68,16 @@ class ExplicitDeny(Rule):
             for hit in case.recorded_denies
             if (hit.name is not None or hit.kind == _ONE_EACH) and hit.group != _ORDERED
         ]
-        who, peer = end_text(case.enforcer), end_text(case.peer)
-        advice = f"If {peer} is meant to get through on {port_text(case)}, narrow the deny rule; no allow overrides it."
+        peer, whom = end_text(case.flow.dst if case.direction is None else case.peer), refused_text(case)
+        way = "be reached" if case.direction is None else "get through"
+        advice = (
+            f"If {peer} is meant to {way} on {port_text(case)}, narrow the deny rule; no allow overrides it."
+        )
         if recorded:
             names = a_list([_text(hit) for hit in recorded])
             yield self.finding(
                 case,
-                summary=f"The record says that {names} denied {peer} at {who}.",
+                summary=f"The record says that {names} denied {whom}.",
                 advice=advice,
                 basis=Basis.RECORD,
                 cause_key="deny:" + names,
@@ -84,7 +87,7 @@ class ExplicitDeny(Rule):
         if case.denied_by_rule and decided is not None:
             yield self.finding(
                 case,
-                summary=f"{policy_text(decided.policy)} {decided.rule} denies {peer} at {who}.",
+                summary=f"{policy_text(decided.policy)} {decided.rule} denies {whom}.",
                 advice=advice,
                 cause_key=f"deny:{policy_text(decided.policy)} {decided.rule}",
             )
@@ -92,7 +95,7 @@ class ExplicitDeny(Rule):
             rule, where = _UNNAMED[case.reason]
             yield self.finding(
                 case,
-                summary=f"The record says that {rule} matched {peer} at {who}, without naming it.",
+                summary=f"The record says that {rule} matched {whom}, without naming it.",
                 advice=f"Look for {where} that select it; the policies at hand show none.",
                 basis=Basis.STATE,
                 most=Confidence.LIKELY,
