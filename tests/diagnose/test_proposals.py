@@ -175,6 +175,44 @@ def test_a_workload_keeps_reaching_its_own_replicas(dialect, replicas):
     assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
 
 
+_ELSEWHERE = {
+    "kubernetes": {
+        "data/redis": {
+            "podSelector": {"matchLabels": {"app": "redis"}},
+            "ingress": [
+                {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "batch"}}}]}
+            ],
+        }
+    },
+    "cilium": {
+        "CiliumNetworkPolicy data/redis": {
+            "endpointSelector": {"matchLabels": {"app": "redis"}},
+            "ingress": [{"fromEndpoints": [{"matchLabels": {"k8s:io.kubernetes.pod.namespace": "batch"}}]}],
+        }
+    },
+    "calico": {
+        "GlobalNetworkPolicy redis": {
+            "selector": "app == 'redis'",
+            "types": ["Ingress"],
+            "ingress": [
+                {"action": "Allow", "source": {"namespaceSelector": "projectcalico.org/name == 'batch'"}}
+            ],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("dialect", sorted(_ELSEWHERE))
+def test_a_namespace_that_a_rule_names_keeps_its_access(dialect):
+    """Nothing runs in it today, so that nothing would close; it is there and named, and stays."""
+    spec = _spec(policies=_ELSEWHERE[dialect], namespaces={"shop": {}, "data": {}, "batch": {}})
+    spec |= {"dialect": dialect, "flow": {**spec["flow"], "direction": "ingress"}}
+    _, _, _, found = proposal_of(spec)
+
+    assert found.summary.startswith("Admit shop/web in ")
+    assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
+
+
 def test_a_selector_that_means_a_network_set_stays():
     """Its addresses stand in no proof, so the caller gets a rule of its own and the set keeps the one it has."""
     partners = {

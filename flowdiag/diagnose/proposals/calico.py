@@ -14,6 +14,7 @@ from typing import Any
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
+from flowdiag.diagnose.proposals.namespaces import means_a_namespace
 from flowdiag.diagnose.proposals.selectors import pod_labels
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
@@ -115,7 +116,10 @@ def calico_edits(
     spec = copy.deepcopy(policy.spec)
     entity = spec[direction.value][index].get(side) or {}
     # What is no pod has no place in the proof, so a selector that means such a thing stays as it is.
-    for key, entry in () if _means_more(case, entity.get("selector")) else written.items():
+    meant = _means_more(case, entity.get("selector")) or (
+        "namespaceSelector" in entity and means_a_namespace(case, rule)
+    )
+    for key, entry in () if meant else written.items():
         if condition is Condition.POD and key == "selector" and "notSelector" not in entity:
             was = entity.get(key)
             if was is not None and len(rule.misses) == 1:

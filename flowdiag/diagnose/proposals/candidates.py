@@ -22,7 +22,7 @@ from flowdiag.diagnose.proposals.calico import calico_edits, calico_peer, calico
 from flowdiag.diagnose.proposals.cilium import KINDS as CILIUM_KINDS
 from flowdiag.diagnose.proposals.cilium import cilium_edits, cilium_peer
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, changed_policy
-from flowdiag.diagnose.proposals.namespaces import labelling
+from flowdiag.diagnose.proposals.namespaces import labelling, means_a_namespace
 from flowdiag.diagnose.proposals.selectors import peer_of, pod_labels
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
@@ -128,9 +128,10 @@ def _in_rule(
     entry = peer_of(peer, rule.policy.namespace)
     if entry is None:
         return
-    if item is not None and condition in (Condition.NAMESPACE, Condition.POD):
-        spec, target = _copied(policy, direction, index)
-        old = target[word][item]
+    spec, target = _copied(policy, direction, index)
+    old = target[word][item] if item is not None else {}
+    meant = "namespaceSelector" in old and means_a_namespace(case, rule)
+    if item is not None and condition in (Condition.NAMESPACE, Condition.POD) and not meant:
         if condition is Condition.NAMESPACE and "podSelector" in old and "namespaceSelector" in entry:
             entry = {"namespaceSelector": entry["namespaceSelector"], "podSelector": old["podSelector"]}
         elif condition is Condition.NAMESPACE and "namespaceSelector" in entry and "namespaceSelector" in old:

@@ -14,6 +14,7 @@ from typing import Any
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
+from flowdiag.diagnose.proposals.namespaces import means_a_namespace
 from flowdiag.diagnose.proposals.selectors import pod_labels
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
@@ -85,7 +86,7 @@ def cilium_edits(
     if kind == "Endpoints" and written[0] == "Endpoints" and item is not None:
         spec = copy.deepcopy(policy.spec)
         entries = spec[direction.value][index][f"{word}Endpoints"]
-        corrected = _corrected(entries[item], rule)
+        corrected = None if means_a_namespace(case, rule) else _corrected(entries[item], rule)
         if corrected is not None:
             entries[item] = corrected
             wanted = ", ".join(miss.wanted for miss in rule.misses)

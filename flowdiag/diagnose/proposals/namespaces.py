@@ -10,7 +10,7 @@ from flowdiag.diagnose.wording import rule_text
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import Condition, NearestRule
 
-__all__ = ["labelling"]
+__all__ = ["labelling", "means_a_namespace"]
 
 # Keys that Kubernetes, Cilium and Calico set themselves.
 _GIVEN = frozenset({NAME_LABEL, "io.kubernetes.pod.namespace", "projectcalico.org/name"})
@@ -40,3 +40,9 @@ def labelling(case: Case, direction: Direction, rule: NearestRule) -> tuple[Labe
     text = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
     summary = f"Label namespace {namespace.name} with {text}, which {rule_text(rule)} selects"
     return Labelling(summary, direction, namespace, labels), group
+
+
+def means_a_namespace(case: Case, rule: NearestRule) -> bool:
+    """Whether a rule names a namespace that is there: it is meant, even where no pod of it runs today."""
+    named = (split_label(miss.wanted) for miss in rule.misses if miss.condition is Condition.NAMESPACE)
+    return any(key in _GIVEN and value in case.context.snapshot.namespaces for key, value in named)
