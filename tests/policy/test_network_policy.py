@@ -455,6 +455,30 @@ def test_a_kind_that_is_not_supported_leaves_its_namespace_without_a_verdict():
     assert ask([strange], OTHER, INTERNET).allowed is True
 
 
+DROP = {"appliedTo": [{"podSelector": {}}], "ingress": [{"action": "Drop"}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "spec", "egress_inside", "egress_outside", "ingress"),
+    [
+        ("EgressFirewall", "k8s.ovn.org", {"egress": [{"type": "Deny"}]}, True, None, False),
+        ("FQDNNetworkPolicy", "networking.gke.io", {"podSelector": {}, "egress": [{}]}, None, None, False),
+        ("NetworkPolicy", "crd.antrea.io", DROP, True, True, None),
+        ("TrafficPolicy", "example.org", {}, None, None, None),
+    ],
+)
+def test_a_kind_that_is_not_supported_leaves_open_what_it_may_concern_and_no_more(
+    kind, group, spec, egress_inside, egress_outside, ingress
+):
+    """A firewall for what leaves the cluster says nothing of calls inside, nor one for egress of ingress."""
+    closed = net_policy("shop", "closed", {"podSelector": {}})
+    policies = [closed, net_policy("shop", "p", spec, kind=kind, group=group)]
+
+    assert ask(policies, WEB, OTHER).egress.allowed is egress_inside
+    assert ask(policies, WEB, INTERNET).egress.allowed is egress_outside
+    assert ask(policies, OTHER, WEB).ingress.allowed is ingress
+
+
 def test_cilium_reads_rules_whatever_the_policy_types_say():
     """``policyTypes: [Ingress]`` beside an egress list isolates egress too there."""
     spec = {

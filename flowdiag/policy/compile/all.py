@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from msgspec import Struct, field, structs
 
 from flowdiag.cluster.wanted import POLICY_KINDS
-from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
 from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
-from flowdiag.policy.compile.context import CompileContext, validity_of
+from flowdiag.policy.compile.context import CompileContext
+from flowdiag.policy.compile.unsupported import unsupported
 from flowdiag.policy.dialect import Traits, traits_of
 from flowdiag.policy.evaluate import PolicySet
-from flowdiag.policy.matchers import PodSelected
-from flowdiag.policy.model import Matcher, Order, Policy, Tier
-from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
+from flowdiag.policy.model import Order, Policy, Tier
 
 __all__ = ["compile_policies"]
 
@@ -139,7 +136,7 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
             if ref.group == "crd.projectcalico.org" and not policy.spec.get("types"):
                 notes.append((ref, "has no types: Felix takes both directions"))
         else:
-            tiers.unsupported(_unsupported(policy))
+            tiers.unsupported(unsupported(policy))
     built = tiers.build(context, *calico_hosts.host_tiers(snapshot, labels, context))
     return PolicySet(
         snapshot,
@@ -245,7 +242,7 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
         tier = found.baseline if admin.is_baseline(policy) else found.admin
         tier.append(admin.compile_admin(policy, context))
     else:
-        found.network.append(_unsupported(policy))
+        found.network.append(unsupported(policy))
 
 
 def _not_in_force(policy: PolicyObject, context: CompileContext) -> str | None:
@@ -258,40 +255,3 @@ def _not_in_force(policy: PolicyObject, context: CompileContext) -> str | None:
     if context.snapshot.config.get("cilium.enable-k8s-cluster-network-policy") == "true":
         return None
     return "Cilium does not enforce it unless enable-k8s-cluster-network-policy is set"
-
-
-def _unsupported(policy: PolicyObject) -> Policy:
-    """A kind that nothing here can evaluate: whatever it may select has no verdict."""
-    return Policy(
-        ref=policy.ref,
-        namespace=policy.ref.namespace,
-        applies_to=_subject(policy.spec),
-        directions=frozenset(Direction),
-        isolates=frozenset(),
-        rules={},
-        validity=validity_of(policy),
-        broken=f"{policy.ref.kind} ({policy.ref.group}) is not supported",
-    )
-
-
-def _subject(spec: dict[str, Any]) -> tuple[Matcher, ...]:
-    """Whom it selects, where its field is one of those that mean the same everywhere."""
-    raw = spec.get("endpointSelector") or spec.get("podSelector")
-    try:
-        selector = read_selector(raw)
-    except SelectorError:
-        return ()
-    own = tuple(_own_label(each) for each in selector.requirements)
-    if any(each is None for each in own):
-        return ()
-    return (PodSelected(LabelSelector(tuple(each for each in own if each is not None))),)
-
-
-def _own_label(each: Requirement) -> Requirement | None:
-    """A requirement on a pod's own label, without Cilium's source; ``None`` for what is no pod label."""
-    source, colon, key = each.key.partition(":")
-    if not colon:
-        source, key = "k8s", each.key
-    if source not in ("k8s", "any") or key.startswith("io."):
-        return None
-    return Requirement(key, each.operator, each.values)

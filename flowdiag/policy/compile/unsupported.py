@@ -1,0 +1,101 @@
+"""Kinds of policy that nothing here can evaluate: what they may concern has no verdict, and nothing else is touched.
+
+Sources: OpenShift's documentation of EgressFirewall (it limits which external hosts pods reach), GKE's of
+FQDNNetworkPolicy (egress alone), Antrea's ``crd.antrea.io`` types (nothing is isolated without a rule).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import Condition, Miss
+from flowdiag.policy.compile.context import validity_of
+from flowdiag.policy.facts import Facts
+from flowdiag.policy.matchers import PodSelected
+from flowdiag.policy.model import MATCH, Action, Check, Matcher, Peer, Policy, Rule, miss
+from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
+from flowdiag.policy.traffic import UndecidableTraffic
+
+__all__ = ["unsupported"]
+
+_FIREWALL = ("k8s.ovn.org", "EgressFirewall")
+_EGRESS_ALONE = frozenset({_FIREWALL, ("networking.gke.io", "FQDNNetworkPolicy")})
+_ANTREA = ("crd.antrea.io", "security.antrea.tanzu.vmware.com")
+
+
+class NoPod(Struct, frozen=True):
+    """The end is no pod with an address of its own."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """See `Matcher.keys`; the kind of an end is part of every class."""
+        return frozenset()
+
+    def check(self, facts: Facts, /) -> Check:
+        """See `Matcher.check`."""
+        return (
+            miss(Miss(Condition.IP, "an address outside the pods' networks", None))
+            if facts.kind == "pod"
+            else MATCH
+        )
+
+
+def unsupported(policy: PolicyObject) -> Policy:
+    """Compile a kind that nothing here can evaluate."""
+    ref = policy.ref
+    why = f"{ref.kind} ({ref.group}) is not supported"
+    rules: dict[Direction, tuple[Rule, ...]] = {}
+    if (ref.group, ref.kind) == _FIREWALL:
+        # It decides of what leaves the cluster, so that pods reach each other whatever it says.
+        rule = Rule(
+            path="egress",
+            action=Action.DENY,
+            peers=(Peer("", (NoPod(),)),),
+            traffic=(UndecidableTraffic(why),),
+        )
+        rules, why = {Direction.EGRESS: (rule,)}, ""
+    return Policy(
+        ref=ref,
+        namespace=ref.namespace,
+        applies_to=_subject(policy.spec),
+        directions=_directions(policy),
+        isolates=frozenset(),
+        rules=rules,
+        validity=validity_of(policy),
+        broken=why,
+    )
+
+
+def _directions(policy: PolicyObject) -> frozenset[Direction]:
+    if (policy.ref.group, policy.ref.kind) in _EGRESS_ALONE:
+        return frozenset({Direction.EGRESS})
+    if policy.ref.group in _ANTREA:
+        return frozenset(direction for direction in Direction if policy.spec.get(direction.value))
+    return frozenset(Direction)
+
+
+def _subject(spec: dict[str, Any]) -> tuple[Matcher, ...]:
+    """Whom it selects, where its field is one of those that mean the same everywhere."""
+    raw = spec.get("endpointSelector") or spec.get("podSelector")
+    try:
+        selector = read_selector(raw)
+    except SelectorError:
+        return ()
+    own = tuple(_own_label(each) for each in selector.requirements)
+    if any(each is None for each in own):
+        return ()
+    return (PodSelected(LabelSelector(tuple(each for each in own if each is not None))),)
+
+
+def _own_label(each: Requirement) -> Requirement | None:
+    """A requirement on a pod's own label, without Cilium's source; ``None`` for what is no pod label."""
+    source, colon, key = each.key.partition(":")
+    if not colon:
+        source, key = "k8s", each.key
+    if source not in ("k8s", "any") or key.startswith("io."):
+        return None
+    return Requirement(key, each.operator, each.values)
