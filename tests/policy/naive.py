@@ -6,7 +6,8 @@ It shares nothing with the evaluator but the objects.  Addresses in ipBlocks mat
 import ipaddress
 
 
-def _selects(selector, labels):
+def selector_holds(selector, labels):
+    """Whether labels meet a selector."""
     selector = selector or {}
     for key, value in (selector.get("matchLabels") or {}).items():
         if labels.get(key) != value:
@@ -25,6 +26,10 @@ def _selects(selector, labels):
     return True
 
 
+def _labels(namespace):
+    return namespace if isinstance(namespace, dict) else namespace.labels
+
+
 def _peer(peer, policy, other, address, namespaces):
     block = peer.get("ipBlock")
     if block is not None:
@@ -37,9 +42,9 @@ def _peer(peer, policy, other, address, namespaces):
     if peer.get("namespaceSelector") is None:
         if other.namespace != policy.ref.namespace:
             return False
-    elif not _selects(peer["namespaceSelector"], namespaces[other.namespace].labels):
+    elif not selector_holds(peer["namespaceSelector"], _labels(namespaces[other.namespace])):
         return False
-    return _selects(peer.get("podSelector"), other.labels)
+    return selector_holds(peer.get("podSelector"), other.labels)
 
 
 def _port(item, protocol, port, destination):
@@ -56,26 +61,33 @@ def _port(item, protocol, port, destination):
     return wanted <= port <= item.get("endPort", wanted)
 
 
+def selects(policy, direction, own):
+    """Whether a NetworkPolicy selects a pod in a direction."""
+    spec = policy.spec
+    types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
+    if direction.capitalize() not in types or policy.ref.namespace != own.namespace:
+        return False
+    return selector_holds(spec.get("podSelector"), own.labels)
+
+
+def admitted(policy, namespaces, direction, own, other, address, protocol, port):
+    """Whether one of a policy's rules admits; `other` is the peer's pod or None."""
+    destination = own if direction == "ingress" else other
+    for rule in policy.spec.get(direction) or ():
+        peers = rule.get("from" if direction == "ingress" else "to") or []
+        ports = rule.get("ports") or []
+        if peers and not any(_peer(each, policy, other, address, namespaces) for each in peers):
+            continue
+        if not ports or any(_port(each, protocol, port, destination) for each in ports):
+            return True
+    return False
+
+
 def end_allows(policies, namespaces, direction, own, other, address, protocol, port):
     """Whether one end allows: `own` is the policed pod, `other` the peer's pod or None, by its address."""
-    isolated = False
-    destination = own if direction == "ingress" else other
-    for policy in policies:
-        spec = policy.spec
-        types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
-        if direction.capitalize() not in types or policy.ref.namespace != own.namespace:
-            continue
-        if not _selects(spec.get("podSelector"), own.labels):
-            continue
-        isolated = True
-        for rule in spec.get(direction) or ():
-            peers = rule.get("from" if direction == "ingress" else "to") or []
-            ports = rule.get("ports") or []
-            if peers and not any(_peer(each, policy, other, address, namespaces) for each in peers):
-                continue
-            if not ports or any(_port(each, protocol, port, destination) for each in ports):
-                return True
-    return not isolated
+    found = [policy for policy in policies if selects(policy, direction, own)]
+    ask = (namespaces, direction, own, other, address, protocol, port)
+    return not found or any(admitted(policy, *ask) for policy in found)
 
 
 def allows(policies, namespaces, src, dst, protocol, port):
