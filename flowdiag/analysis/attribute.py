@@ -17,6 +17,7 @@ from flowdiag.diagnose import Case, Context, leading
 from flowdiag.diagnose.fd6_state.stale_record import STALE, STALE_MEANING
 from flowdiag.diagnose.mended import mended_since
 from flowdiag.diagnose.proposals import attach
+from flowdiag.diagnose.relabelled import as_now
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Verdict
 from flowdiag.model.finding import Finding
@@ -88,8 +89,9 @@ def attribute(
         case = Case(context, part, decision, at)
         finding = leading(case)
         if finding is not None:
-            if state is not None and (changed or _before(at, boundaries)):
-                finding = _mended(finding, case, state)
+            now = as_now(case)
+            if state is not None and (changed or now is not case or _before(at, boundaries)):
+                finding = _mended(finding, now, state)
             refusals.append(Refusal(part, finding))
             cases[id(part)] = case
         else:

@@ -114,3 +114,28 @@ def test_a_refusal_without_a_time_that_policies_always_allowed_disagrees(tmp_pat
 
     assert problem.code == "FD806"
     assert problem.title == ("shop/web to data/db on 8080/TCP was refused, which the known policies allow")
+
+
+def test_labels_that_were_written_since_let_it_pass(tmp_path):
+    """The record carries the labels of then; nothing is proposed for a pod that is labelled otherwise by now."""
+    policies = [DENY, opened(LONG_AGO, app="store")]
+    moved = pod("data", "db-7f6b5c4d6-k8m2n", "10.0.1.7", "db")
+    moved["metadata"]["labels"]["app"] = "store"
+    moved["metadata"]["managedFields"] = [
+        {
+            "manager": "kubectl-label",
+            "operation": "Update",
+            "time": "2026-03-01T12:00:40Z",
+            "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:metadata": {"f:labels": {"f:app": {}}}},
+        }
+    ]
+    objects = [one for one in OBJECTS[:-1] if one["metadata"]["name"] != moved["metadata"]["name"]]
+    (problem,) = analyze(
+        [write(tmp_path, state_json=listed(*objects, moved, *policies), flows_jsonl=refused())]
+    ).problems
+
+    assert problem.counterfactual is None
+    assert problem.advice.startswith(
+        "Mended since, by the policies that were read: NetworkPolicy shop/allow-web egress[0]."
+    )

@@ -92,6 +92,16 @@ def _meta(name, spec, namespace=None):
                 "fieldsV1": {"f:spec": {}},
             }
         ]
+    if spec.get("labelled") is not None:
+        meta.setdefault("managedFields", []).append(
+            {
+                "manager": "kubectl-label",
+                "operation": "Update",
+                "time": moment(spec["labelled"]),
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {"f:metadata": {"f:labels": {}}},
+            }
+        )
     return meta
 
 

@@ -9,6 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
+from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import labels_asked_for, selected_labels
@@ -54,7 +55,7 @@ class IdentityLabel(Rule):
         if case.context.dialect is not Dialect.CILIUM or case.end is None:
             return
         left_out = _left_out(case.context, case.peer)
-        if not left_out:
+        if not left_out or written_since(case, case.peer):
             return
         # Most policies have no rule that selects by one of these labels.
         wanted_anywhere = _asked_for(case)

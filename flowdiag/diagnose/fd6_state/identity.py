@@ -10,6 +10,7 @@ from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
+from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.model.endpoint import Endpoint
@@ -45,7 +46,8 @@ class WrongIdentity(Rule):
 
     Guard:
         An address whose pod is younger than the records, or that several pods claim, proves nothing; nor
-        does a pod in its node's network, or a label that the pod is known to have carried before.
+        does a pod in its node's network, a label that the pod is known to have carried before, or labels that
+        were written since.
 
     References:
         https://github.com/cilium/cilium/issues/14284
@@ -70,6 +72,8 @@ class WrongIdentity(Rule):
             if mistaken is None or not _was_there(case, mistaken[0]):
                 continue
             pod, taken, most = mistaken
+            if most is not Confidence.DERIVED and written_since(case, end):
+                continue
             name = f"{pod.namespace}/{pod.name}"
             agent = heard(case, *_SAID)
             yield self.finding(

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import policy_times
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.relabelled import label_times
 from flowdiag.diagnose.rule import Rule
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -15,11 +16,12 @@ __all__ = ["PolicySnapshotAge"]
 
 
 class PolicySnapshotAge(Rule):
-    """The policies at hand may not be those of the time of the refusals.
+    """The policies or labels at hand may not be those of the time of the refusals.
 
     Signature:
         The snapshot was taken before the refusals, or a policy that the replay rests on was last changed
-        after them or at a time that nothing tells (no generation, no managedFields).
+        after them or at a time that nothing tells (no generation, no managedFields); or labels of an end's pod
+        or namespace were written after them, and no audit log tells what they were.
 
     Advice:
         Bring a dump from the time, or an audit log; `kubectl get -o yaml --show-managed-fields` tells when
@@ -27,7 +29,7 @@ class PolicySnapshotAge(Rule):
 
     Guard:
         A later snapshot of a policy whose spec was not written since (generation 1, or managedFields that
-        say so) is as good as one from the time.
+        say so) is as good as one from the time; so are labels that Cilium's record carries.
 
     References:
         https://kubernetes.io/docs/reference/using-api/server-side-apply/#managedfields
@@ -44,7 +46,7 @@ class PolicySnapshotAge(Rule):
         """Mark findings that rest on the replay."""
         if finding.confidence is Confidence.RECORDED:
             return finding
-        texts = policy_times(case)
+        texts = [*policy_times(case), *label_times(case)]
         if not texts:
             return finding
         limits = tuple(limit for limit in finding.limits if limit not in texts)

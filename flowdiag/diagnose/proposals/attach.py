@@ -13,6 +13,7 @@ from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import propose
 from flowdiag.diagnose.proposals.revert import Revert, reverting
 from flowdiag.diagnose.proposals.together import for_every
+from flowdiag.diagnose.relabelled import as_now
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import IpBlockPods
@@ -54,6 +55,8 @@ def attach(
         others: the cases of the other connections that each of `found` speaks for; none where not given.
         beside: ends of other flows, which a change may open too.
     """
+    found = [(as_now(case), finding) for case, finding in found]
+    others = [[as_now(case) for case in each] for each in others]
     ends = Ends.of(
         policies.snapshot, [*beside, *(end for case, _ in found for end in (case.flow.src, case.flow.dst))]
     )
