@@ -257,9 +257,10 @@ def test_golden_inputs_behind_every_wrapper(folder, parser, wrapper):
     check(folder, parser, lines, wrapper)
 
 
-def test_a_crash_behind_a_stream_s_name_is_the_stream_s(folder):
-    """``panic:`` is what Go's runtime writes, and no program's tag."""
+def test_words_before_a_colon_that_are_no_program_s_tag(folder):
+    """What Go's runtime writes of a crash, and fields of hubble's dictionaries, behind a stream's name."""
     check(folder, "cilium-agent-log", ["panic: runtime error: invalid memory address"], "cloudwatch-tail")
+    check(folder, "hubble-dict", ["DESTINATION: 192.0.2.7:8080"], "cloudwatch-tail")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -24,7 +24,9 @@ _LEVEL = rb"(?!(?:DEBUG?|INFO|WARN(?:ING)?|ERRO?R?|FATAL?|PANIC?):)"
 # Nor what Go's runtime writes first of a crash: "2026-01-05T10:00:00.123456+00:00 agent-1f0c panic: runtime error: ...".
 _CRASH = rb"(?!panic: )"
 _AGENT = rb"(?!Node: [^;\s]{1,253};SIP: )"
-_TAG = rb" " + _LEVEL + _CRASH + _AGENT + rb"[A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
+# Nor a field of `hubble observe -o dict`: "2026-01-05T10:00:00.123456+00:00 agent-1f0c DESTINATION: 10.0.0.2:8080".
+_FIELD = rb"(?!(?:TIMESTAMP|NODE|SOURCE|DESTINATION|TYPE|VERDICT|SUMMARY): )"
+_TAG = rb" " + _LEVEL + _CRASH + _FIELD + _AGENT + rb"[A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
 
 
 class Syslog3164(Header):
