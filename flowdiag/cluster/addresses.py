@@ -10,6 +10,7 @@ from functools import lru_cache
 from socket import AF_INET6, inet_ntop, inet_pton
 
 __all__ = [
+    "INSIDE",
     "Network",
     "canonical_ip",
     "canonical_ips",
@@ -21,6 +22,15 @@ __all__ = [
 ]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+INSIDE: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
+        *("fc00::/7", "fe80::/10"),
+    )
+)
+"""Ranges that clusters take addresses of pods and nodes from (RFC 1918, 3927, 4193, 4291, 6598)."""
 
 
 @lru_cache(maxsize=65536)

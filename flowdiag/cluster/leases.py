@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from flowdiag.cluster.addresses import Network, canonical_ip, canonical_ips, in_any, parse_network
+from flowdiag.cluster.addresses import INSIDE, Network, canonical_ip, canonical_ips, in_any, parse_network
 from flowdiag.cluster.meta import as_list, as_map, as_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Node, Pod, Service, Snapshot
@@ -84,6 +84,7 @@ class Leases:
         self._known: dict[tuple[str, int | None, tuple[str, int] | None], Endpoint] = {}
         self._boundaries: dict[str, tuple[int, ...]] = {}
         self._knows_pods = bool(snapshot.pods) or ("", "Pod") in snapshot.kinds_seen
+        self._whole = not _of_one_namespace(snapshot)
         self._read_nodes(snapshot)
         for pod in snapshot.pods:
             if pod.template:
@@ -261,6 +262,10 @@ class Leases:
             return Endpoint(
                 kind=EndpointKind.UNKNOWN, ip=address, note="no pods in the state to tell whose it is"
             )
+        if not self._whole and not parsed.is_link_local and in_any(address, INSIDE) is not None:
+            return Endpoint(
+                kind=EndpointKind.UNKNOWN, ip=address, note="the state holds the pods of one namespace alone"
+            )
         return Endpoint(kind=EndpointKind.EXTERNAL, ip=address, known_by=KnownBy.ADDRESS)
 
     def addresses_in(self, network: Network) -> list[tuple[int, str]]:
@@ -322,6 +327,13 @@ class Leases:
             else:
                 found.append(Span(start, end, owner))
         return tuple(found)
+
+
+def _of_one_namespace(snapshot: Snapshot) -> bool:
+    """Whether the objects are those that one namespace's Role may read: a whole cluster has nodes and system pods."""
+    spaces = {pod.namespace for pod in snapshot.pods}
+    others = {name for name, one in snapshot.namespaces.items() if one.declared and name not in spaces}
+    return len(spaces) == 1 and not others and not snapshot.nodes
 
 
 def _service(service: Service, address: str, note: str | None) -> Endpoint:

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from flowdiag.cluster.cut_names import CutNames
 from flowdiag.cluster.flow_parts import flow_of, parts_between
-from flowdiag.cluster.index import SnapshotIndex
+from flowdiag.cluster.index import Backend, SnapshotIndex
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.cluster.leases import Leases, Span
 from flowdiag.cluster.recorded_ends import WORLD, RecordedEnds
@@ -29,7 +29,7 @@ __all__ = ["Resolver"]
 _MAX_NAMES = 8
 
 _Backend = tuple[Endpoint, int]
-"""A pod and its port."""
+"""A pod, or the workload of several, and its port."""
 
 _BEFORE_TRANSLATION = frozenset({"aws-network-policy-agent"})
 """Parsers of enforcers that hold the Service's address and port against policies, before either is translated."""
@@ -68,7 +68,7 @@ class Resolver:
         self._owners: dict[tuple[int, Peer, tuple[str, ...]], tuple[Endpoint, Endpoint]] = {}
         """The same of owners, with a flow's own names of them, by the identity of these, which are kept so that it stays theirs."""
         self._backends: dict[tuple[int, int, str | None], tuple[Endpoint, _Backend | None]] = {}
-        """The one pod behind a Service's end, by that end's identity, port and protocol; the end is kept likewise."""
+        """What is behind a Service's end, by that end's identity, port and protocol; the end is kept likewise."""
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
             self._names[answer.ip].add(answer.name.rstrip("."))
@@ -250,7 +250,10 @@ class Resolver:
         return flow_of(distinct, src, dst, via, buckets, ambiguous=ambiguous)
 
     def _behind(self, dst: Endpoint, distinct: DistinctFlow) -> tuple[Endpoint, Endpoint | None, int | None]:
-        """The one pod behind a Service's address, the Service, and the pod's port; a Service with several stays itself."""
+        """What is behind a Service's address, the Service, and the port there.
+
+        That is its one pod, or the workload of all its pods; a Service of several workloads stays itself.
+        """
         peer = distinct.dst
         if dst.kind is not EndpointKind.SERVICE:
             if peer.service is not None and dst.kind in (EndpointKind.POD, EndpointKind.WORKLOAD):
@@ -280,7 +283,9 @@ class Resolver:
 
     def _backend(self, dst: Endpoint, service: Service, port: int, protocol: str | None) -> _Backend | None:
         backends = self.index.backends(service, port, protocol)
-        if len(backends) != 1 or backends[0].port is None:
+        if len(backends) > 1:
+            return _alike(dst, backends)
+        if not backends or backends[0].port is None:
             return None
         pod = backends[0].pod
         end = Endpoint(
@@ -295,6 +300,26 @@ class Resolver:
             note=f"behind Service {dst.namespace}/{dst.name}",
         )
         return end, backends[0].port
+
+
+def _alike(dst: Endpoint, backends: Sequence[Backend]) -> _Backend | None:
+    """The workload of all pods behind a Service; which pod it was is not known, nor its address."""
+    pod, port = backends[0].pod, backends[0].port
+    if pod.workload is None or port is None:
+        return None
+    owner = (pod.namespace, pod.workload)
+    for one in backends:
+        if one.port != port or one.pod.host_network or (one.pod.namespace, one.pod.workload) != owner:
+            return None
+    end = Endpoint(
+        kind=EndpointKind.WORKLOAD,
+        namespace=pod.namespace,
+        workload=pod.workload,
+        workload_inferred=pod.workload_inferred,
+        known_by=dst.known_by,
+        note=f"behind Service {dst.namespace}/{dst.name}",
+    )
+    return end, port
 
 
 def _service_port(distinct: DistinctFlow) -> int | None:

@@ -38,10 +38,21 @@ def confirm_commands(
     protocol: str | None,
     port: int | None,
     policies: Sequence[PolicyRef],
+    *,
+    address: str | None = None,
 ) -> tuple[str, ...]:
-    """What to run: the connection from inside the source, then the policies that isolate."""
+    """What to run: the connection from inside the source, then the policies that isolate.
+
+    Args:
+        source: who was refused.
+        destination: what was asked for.
+        protocol: the transport.
+        port: the port.
+        policies: that isolate.
+        address: what the records have for the destination, where its own addresses are not known (a Service's).
+    """
     commands = []
-    target = _target(destination)
+    target = _target(destination) or address
     pod = _exec_target(source)
     if pod is not None and target is not None:
         probe = _probe(target, destination, protocol, port)

@@ -119,7 +119,9 @@ def make_problem(
         pod_ages_s=_ages(draft),
         summary=finding.summary,
         advice=since.advice or finding.advice,
-        verify=confirm_commands(source, destination, lead.protocol, lead.port, finding.isolating),
+        verify=confirm_commands(
+            source, destination, lead.protocol, lead.port, finding.isolating, address=_asked(lead)
+        ),
         references=finding.references,
         notes=(
             *notes,
@@ -130,6 +132,12 @@ def make_problem(
             *_distinct_limits(draft),
         ),
     )
+
+
+def _asked(lead: ConnectionDraft) -> str | None:
+    """An address that the records have for the destination: of a Service, which pod stood behind it is not known."""
+    known = {refusal.flow.via.ip for refusal in lead.refusals if refusal.flow.via is not None}
+    return min((ip for ip in known if ip is not None), default=None)
 
 
 def _ages(draft: ProblemDraft) -> tuple[float, ...]:

@@ -99,6 +99,27 @@ def test_finished_pods_stand_behind_a_running_owner():
     assert owner(unsure, "10.1.0.5", "11:00:00").name == "web"
 
 
+OTHER_NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}}
+
+
+@pytest.mark.parametrize(
+    ("ip", "more", "kind"),
+    [
+        ("10.1.7.9", [], EndpointKind.UNKNOWN),
+        ("fd00:1::9", [], EndpointKind.UNKNOWN),
+        ("203.0.113.9", [], EndpointKind.EXTERNAL),
+        ("169.254.169.254", [], EndpointKind.EXTERNAL),
+        ("10.1.7.9", [NODE], EndpointKind.EXTERNAL),
+        ("10.1.7.9", [OTHER_NAMESPACE], EndpointKind.EXTERNAL),
+        ("10.1.7.9", [pod("db", "10.1.0.6", namespace="data")], EndpointKind.EXTERNAL),
+    ],
+    ids=["a pod's", "of IPv6", "public", "link-local", "nodes read", "namespaces read", "two namespaces"],
+)
+def test_what_one_namespaces_objects_leave_open_is_not_outside(ip, more, kind):
+    """Who may read one namespace alone has no pods of the others: an address of their range may be such a pod's."""
+    assert owner(state(pod("web", "10.1.0.5"), *more), ip, "11:00:00").kind is kind
+
+
 def test_two_owners_are_ambiguous():
     found = owner(state(pod("a", "10.1.0.5"), pod("b", "10.1.0.5")), "10.1.0.5", "11:00:00")
     assert (found.kind, found.candidates) == (EndpointKind.UNKNOWN, ("shop/a", "shop/b"))
@@ -352,6 +373,37 @@ def test_a_services_port_is_the_pods_behind_it(parser, target, port):
     found = one(state(service, pod("web", "10.1.0.5")), OUT, Peer(ip="10.96.0.10"), port=80, parser=parser)
 
     assert (found.dst.name, found.distinct.port) == ("web", port)
+
+
+def owned_by(name):
+    """Metadata of a StatefulSet's pod."""
+    return {"ownerReferences": [{"kind": "StatefulSet", "name": name, "controller": True}]}
+
+
+@pytest.mark.parametrize(
+    ("target", "workloads", "kind"),
+    [
+        (80, ("web", "web"), EndpointKind.WORKLOAD),
+        (8080, ("web", "web"), EndpointKind.WORKLOAD),
+        ("metrics", ("web", "web"), EndpointKind.SERVICE),
+        (80, ("web", "canary"), EndpointKind.SERVICE),
+    ],
+    ids=["one workload", "another port on the pods", "a port that no pod declares", "two workloads"],
+)
+def test_service_of_one_workload_gives_the_workload_via_the_service(target, workloads, kind):
+    """Which of its pods answered is not known, and what their address is neither; what policies ask of it is."""
+    service = json.loads(json.dumps(SERVICE))
+    service["spec"]["ports"] = [{"name": "http", "port": 80, "targetPort": target, "protocol": "TCP"}]
+    pods = [
+        pod(f"{name}-{number}", f"10.1.0.{number + 5}", labels={"app": "web"}, meta=owned_by(name))
+        for number, name in enumerate(workloads)
+    ]
+    found = one(state(service, *pods), OUT, Peer(ip="10.96.0.10"), port=80)
+
+    assert found.dst.kind is kind
+    if kind is EndpointKind.WORKLOAD:
+        assert (found.dst.workload, found.dst.ip) == (WorkloadRef("StatefulSet", "web"), None)
+        assert (found.via.name, found.distinct.port) == ("web", target)
 
 
 def test_direction_from_the_one_local_pod():

@@ -2,6 +2,7 @@
 
 import shlex
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,14 @@ def test_a_name_that_is_shell_stays_a_name():
         "10.0.0.5",
         "5432",
     ]
+
+
+@pytest.mark.parametrize(("shape", "asked"), [(("TCP", 80), "nc -zvw3 10.96.0.10 80"), (("UDP", 53), "nslookup kubernetes.default.svc.cluster.local 10.96.0.10")])  # fmt: skip
+def test_the_recorded_address_stands_in_for_unknown_ones(shape, asked):
+    """Of the pods behind a Service nobody knows which was meant; the Service's address can be tried."""
+    source, destination = end("web", "shop"), end("db", "data", ips=())
+
+    commands = confirm_commands(source, destination, *shape, (), address="10.96.0.10")
+
+    assert commands[0] == f"kubectl -n shop exec deploy/web -- {asked}"
+    assert confirm_commands(source, destination, *shape, ()) == ()

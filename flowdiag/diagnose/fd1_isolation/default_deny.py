@@ -23,7 +23,7 @@ from flowdiag.diagnose.wording import (
     rule_text,
 )
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, EndDecision, PolicyRef
+from flowdiag.model.policy import Condition, EndDecision, NearestRule, PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["DefaultDeny"]
@@ -40,6 +40,9 @@ _NEEDED = (
     (Condition.POD, Needs.PODS, "which pods the rule means"),
     (Condition.NAMESPACE, Needs.NAMESPACES, "which labels the namespaces have"),
 )
+
+
+_OBJECTS = (Needs.POLICIES, Needs.PODS, Needs.NAMESPACES, Needs.SERVICES)
 
 
 class DefaultDeny(Rule):
@@ -143,14 +146,10 @@ class DefaultDeny(Rule):
         summary = (
             f"{side} refused by default ({case.reason}): no rule matched, and the record names no policy."
         )
-        advice = (
-            "Add the cluster's policies, pods, namespaces and Services (kubectl get ... -A -o yaml) "
-            "to see which policies isolate it."
-        )
         yield self.finding(
             case,
             summary=summary,
-            advice=advice,
+            advice=_to_bring(case.context),
             basis=Basis.PATTERN,
             cause_key="recorded",
             limits=(_why_unknown(case),),
@@ -182,11 +181,23 @@ def _missed(context: Context, end: EndDecision) -> _Missed:
         f"; the nearest rule, {rule_text(nearest)}, misses on {missed}.",
         "+".join(sorted(conditions)) or "unknown",
         conditions,
-        tuple(
-            f"{rule_text(rule)} may match: {a_list(rule.unknown, most=2)}."
-            for rule in end.nearest[:3]
-            if rule.unknown
-        ),
+        tuple(_doubt(rule) for rule in end.nearest[:3] if rule.unknown),
+    )
+
+
+def _doubt(rule: NearestRule) -> str:
+    """What is not known of a rule: one condition that surely misses is enough for it not to match."""
+    verdict = "misses, in more than that or not" if rule.misses else "may match"
+    return f"{rule_text(rule)} {verdict}: {a_list(rule.unknown, most=2)}."
+
+
+def _to_bring(context: Context) -> str:
+    """What to add to the input: the kinds of objects that were not read, else those of the time."""
+    missing = [need.words[0] for need in _OBJECTS if need not in context.has]
+    if not missing:
+        return "Bring the objects of that time: those that were read do not tell which policies isolate it."
+    return (
+        f"Add the cluster's {a_list(missing)} (kubectl get ... -A -o yaml) to see which policies isolate it."
     )
 
 

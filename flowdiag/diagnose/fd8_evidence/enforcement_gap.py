@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.cluster.addresses import INSIDE, in_any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import policy_times
 from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
@@ -16,7 +17,7 @@ from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import NS
-from flowdiag.policy.addresses import parse_address, parse_network
+from flowdiag.policy.addresses import parse_address
 
 __all__ = ["EnforcementGap"]
 
@@ -25,14 +26,6 @@ _SETTLED_S = 3600
 _SYN_SETTLED_S = 30
 """After so long a dataplane has a policy, and a connection that begins then meets it."""
 _START_UP_S = 60
-_INSIDE = tuple(
-    parse_network(text)
-    for text in (
-        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
-        *("fc00::/7", "fe80::/10"),
-    )
-)
-"""Ranges that clusters take addresses of pods and nodes from (RFC 1918, 3927, 4193, 4291, 6598)."""
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
@@ -121,9 +114,7 @@ def _known(end: Endpoint) -> bool:
         return False
     address = parse_address(end.ip or "")
     # A pod that is gone from the state looks like any other address of its range.
-    return address is not None and not any(
-        address.version == network.version and address in network for network in _INSIDE
-    )
+    return address is not None and in_any(str(address), INSIDE) is None
 
 
 def _settled(case: Case) -> bool:
