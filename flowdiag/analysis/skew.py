@@ -2,7 +2,8 @@
 
 A packet leaves its source's node before it reaches its destination's.  Where the destination's record of
 the same connections is the earlier one by more than a network's delay, or later by more than any, a clock is
-wrong.  Allowed flows are folded without their client ports, so both sides must have the same number of
+wrong.  Records without addresses may be of anybody, and those of intervals have each node's own beginning.
+Allowed flows are folded without their client ports, so both sides must have the same number of
 records, the first of them as far apart as the last, and most flows of two nodes must agree.
 """
 
@@ -22,6 +23,8 @@ _MIN_SKEW_S = 0.5
 _MIN_CONNECTIONS = 3
 _SPREAD_S = 0.25
 """So far offsets of one pair of clocks may differ, by delay and batching."""
+_INTERVALS = ("calico-flowlog", "aws-vpc-flow")
+"""Formats whose times are those of an interval."""
 _AGREEING = 0.75
 """Share of the flows between two nodes that must tell the same offset."""
 
@@ -33,6 +36,8 @@ def clock_skew(flows: Iterable[Flow]) -> tuple[ClockSkew, ...]:
     for flow in flows:
         distinct = flow.distinct
         if distinct.node is None or distinct.turned or distinct.first is None or distinct.last is None:
+            continue
+        if distinct.src.ip is None or distinct.dst.ip is None or distinct.parser.startswith(_INTERVALS):
             continue
         key = (distinct.src.ip, distinct.dst.ip, distinct.protocol, distinct.port, distinct.source_ports)
         # Most were seen on one node alone.

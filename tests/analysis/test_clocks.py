@@ -59,3 +59,44 @@ def test_clocks_that_disagree_are_found_and_an_order_across_them_is_not_claimed(
 def test_no_doubt_where_clocks_agree_or_the_change_is_further_away(tmp_path, offset, created):
     """Nothing is said of what the difference cannot turn round."""
     assert _doubts(_analyzed(tmp_path, offset, created)) == []
+
+
+def _interval(start, node, reporter, **addresses):
+    """A Calico flow log's record of fifteen seconds, of one aggregated source."""
+    ends = {"source_name": "-", "source_name_aggr": "web-5d9c7b6f4-*", "source_namespace": "shop"}
+    ends |= {"dest_name": "-", "dest_name_aggr": "db-7f6b5c4d6-*", "dest_namespace": "data"}
+    record = {
+        "start_time": 1_772_366_400 + start,
+        "end_time": 1_772_366_415 + start,
+        **ends,
+        "source_type": "wep",
+        "dest_type": "wep",
+        "dest_port": 8080,
+        "proto": "tcp",
+        "action": "deny",
+        "reporter": reporter,
+        "num_flows": 1,
+        "host": node,
+        **addresses,
+    }
+    return json.dumps(record) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "reporter"),
+    [({}, "src"), ({"source_ip": "10.0.0.5", "dest_ip": "10.0.1.7"}, "dst")],
+    ids=["two pods of a workload", "both ends of one"],
+)
+def test_intervals_of_two_nodes_tell_nothing_of_their_clocks(tmp_path, addresses, reporter):
+    """Records without addresses are of anybody, and nodes begin their intervals when they like."""
+    lines = [
+        line
+        for start in (0, 60, 120, 180)
+        for line in (
+            _interval(start, "node-a", "src", **addresses),
+            _interval(start + 15, "node-b", reporter, **addresses),
+        )
+    ]
+    (tmp_path / "flows.log").write_text("".join(lines))
+
+    assert analyze([str(tmp_path)]).evidence.clock_skew == ()
