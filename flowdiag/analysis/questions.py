@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from flowdiag.analysis.ask import Answer, Asker, Pair
+from flowdiag.analysis.ask import Answer, Asker
 from flowdiag.analysis.asked import diagnose_answer
 from flowdiag.analysis.attribute import judged
 from flowdiag.analysis.collect import gather
 from flowdiag.analysis.objects import read_state
+from flowdiag.analysis.observed import observed_between
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver
-from flowdiag.cluster.addresses import Network, in_any, parse_network
-from flowdiag.cluster.passing import got_past
 from flowdiag.diagnose.fd6_state.stale_record import STALE
-from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.errors import InputError
-from flowdiag.model.event import Direction, Verdict
 from flowdiag.model.finding import Finding
-from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, PolicyRef
 from flowdiag.model.report import ReportWarning
-from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
-from flowdiag.model.words import plural
-from flowdiag.report.query_types import ExplainResult, Observed, explain_result
+from flowdiag.report.query_types import ExplainResult, explain_result
 
 __all__ = ["explain", "load_asker"]
 
@@ -97,7 +91,8 @@ def explain(
         # A record that a flow log repeats without a packet is no refusal at its time (FD609).
         other = [flow for flow in flows.not_policy if flow.distinct.reason != STALE]
         if records:
-            observed = _observed(
+            observed = observed_between(
+                asker,
                 answer,
                 (src, dst),
                 protocol,
@@ -161,123 +156,3 @@ def _need(state: Sequence[object], warnings: Sequence[ReportWarning]) -> None:
 def _line(warning: ReportWarning) -> str:
     where = f"{warning.input}{f':{warning.line}' if warning.line else ''}: " if warning.input else ""
     return f"{where}{warning.message}"
-
-
-def _observed(
-    answer: Answer,
-    asked: tuple[str, str],
-    protocol: str | None,
-    refused: Sequence[Flow],
-    allowed: Sequence[Flow] | None,
-    logged: Sequence[Flow],
-) -> Observed:
-    source, destination = (_range(text) for text in asked)
-
-    def between(flow: Flow) -> bool:
-        if protocol is not None and flow.distinct.protocol != protocol:
-            return False
-        return any(
-            (_in(source, flow.src) or _same(pair.src, flow.src))
-            and (
-                _in(destination, flow.dst)
-                or _same(pair.dst, flow.dst)
-                or (flow.via is not None and _same(pair.dst, flow.via))
-            )
-            and _at(pair, flow.distinct.port)
-            for pair in answer.pairs
-        )
-
-    denied = [f for f in refused if f.distinct.verdict is Verdict.DENIED and between(f)]
-    audited = [f for f in refused if f.distinct.verdict is Verdict.AUDITED and between(f)]
-    passed = None if allowed is None else [flow for flow in allowed if between(flow)]
-    if passed is not None and any(flow.direction is Direction.INGRESS for flow in denied):
-        # What left its source and was refused where it arrived did not get through.
-        passed = [flow for flow in passed if got_past(flow, Direction.INGRESS)]
-    no, first_no, last_no = _sum(denied)
-    yes, first_yes, last_yes = _sum(passed or [])
-    return Observed(
-        denied=no,
-        denied_first=first_no,
-        denied_last=last_no,
-        allowed=None if passed is None else yes,
-        allowed_first=first_yes,
-        allowed_last=last_yes,
-        audited=sum(flow.count for flow in audited),
-        text=_sentence(
-            no,
-            (first_no, last_no),
-            None if passed is None else yes,
-            (first_yes, last_yes),
-            sum(flow.count for flow in logged if between(flow)),
-        ),
-    )
-
-
-def _sum(flows: Sequence[Flow]) -> tuple[int, str | None, str | None]:
-    firsts = [flow.first for flow in flows if flow.first is not None]
-    lasts = [flow.last for flow in flows if flow.last is not None]
-    return (
-        sum(flow.count for flow in flows),
-        rfc3339(min(firsts)) if firsts else None,
-        rfc3339(max(lasts)) if lasts else None,
-    )
-
-
-def _sentence(
-    denied: int,
-    denied_span: tuple[str | None, str | None],
-    allowed: int | None,
-    allowed_span: tuple[str | None, str | None],
-    logged: int,
-) -> str:
-    parts = []
-    if allowed:
-        parts.append(f"allowed {plural(allowed, 'time')} ({_span(allowed_span)})")
-    if denied:
-        parts.append(f"refused {plural(denied, 'time')} ({_span(denied_span)})")
-    if logged:
-        parts.append(f"logged {plural(logged, 'time')} without a verdict")
-    if allowed is None:
-        parts.append("allowed traffic was not read")
-    if not parts:
-        return "nothing was seen between the two in the evidence"
-    return ", ".join(parts)
-
-
-def _span(span: tuple[str | None, str | None]) -> str:
-    first, last = span
-    if first is None or last is None:
-        return "time unknown"
-    begin, end = (moment_text(parse_rfc3339(moment)) for moment in (first, last))
-    return begin if begin == end else f"{begin} to {end}"
-
-
-def _same(asked: Endpoint, seen: Endpoint) -> bool:
-    if asked.namespace and asked.name:
-        return (asked.namespace, asked.name) == (seen.namespace, seen.name)
-    if asked.ip is not None and seen.ip is not None:
-        return asked.ip == seen.ip
-    if asked.entity is not None:
-        return asked.entity == seen.entity or (asked.entity == "world" and seen.kind == "external")
-    return asked.name is not None and asked.name == seen.name
-
-
-def _range(text: str) -> Network | None:
-    """The range that an end names; one address is whoever has it."""
-    network = parse_network(text) if "/" in text else None
-    return None if network is None or network.num_addresses == 1 else network
-
-
-def _in(network: Network | None, seen: Endpoint) -> bool:
-    """Whether a flow's end lies in the range asked for; the whole of the addresses is what is outside."""
-    if network is None or seen.ip is None or in_any(seen.ip, (network,)) is None:
-        return False
-    return network.prefixlen > 0 or seen.kind is EndpointKind.EXTERNAL
-
-
-def _at(pair: Pair, port: int | None) -> bool:
-    """Whether a flow's port is the one asked for; a name that nothing declares is no port's."""
-    if isinstance(pair.port, str):
-        ports = pair.dst.pod.ports if pair.dst.pod is not None else None
-        return any(one.name == pair.port and one.port == port for one in ports or ())
-    return pair.port is None or pair.port == port

@@ -178,7 +178,7 @@ def _observed(screen: Screen, allowed: bool | None, observed: Observed | None) -
         )
     elif allowed and observed.allowed:
         screen.put("Policy may be cleared as the cause.", indent=3)
-    elif not observed.denied and not observed.allowed:
+    elif not (observed.denied or observed.allowed or observed.unnamed):
         screen.put(
             "Nothing was seen between the two: it was not tried, its name was not found, or it was not recorded.",
             indent=3,

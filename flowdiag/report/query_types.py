@@ -100,6 +100,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     audited: int
     text: str
     """In a sentence: ``allowed 4,012 times until 12:01:05, refused 38 times since 12:01:07 (UTC)``."""
+    unnamed: int = 0
+    """Records between the workloads of two pods that do not say which of their pods they are of."""
 
 
 class ExplainResult(Struct, frozen=True, kw_only=True):
