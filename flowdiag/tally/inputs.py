@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
-__all__ = ["InputCounts"]
+__all__ = ["InputCounts", "Inputs"]
 
 
 class InputCounts(Struct, kw_only=True):
@@ -37,3 +39,32 @@ class InputCounts(Struct, kw_only=True):
         self.seen(other.first)
         self.seen(other.last)
         self.year_inferred |= other.year_inferred
+
+
+class Inputs:
+    """Counters of all inputs by name."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, InputCounts] = {}
+
+    def of(self, name: str, parser: str) -> InputCounts:
+        """The counters of an input that a parser reads."""
+        counts = self._found.get(name)
+        if counts is None:
+            counts = self._found[name] = InputCounts(parser=parser)
+        elif counts.parser is None or parser < counts.parser:
+            counts.parser = parser
+        return counts
+
+    def absorb(self, others: Mapping[str, InputCounts]) -> None:
+        """Add another part's, which is not to be used any more."""
+        for name, counts in others.items():
+            mine = self._found.get(name)
+            if mine is None:
+                self._found[name] = counts
+            else:
+                mine.absorb(counts)
+
+    def sorted(self) -> dict[str, InputCounts]:
+        """By name."""
+        return dict(sorted(self._found.items()))

@@ -11,11 +11,11 @@ import numpy as np
 from flowdiag.model.event import ChangeEvent, Direction, Event, LogEvent, Peer, PolicyHit, Witness
 from flowdiag.parserkit.block import Block
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
-from flowdiag.tally.columns import Repeats, Waiting
 from flowdiag.tally.grouping import I64
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.notes import Note
 from flowdiag.tally.table import lane_code
+from flowdiag.tally.waiting import Repeats, Waiting
 
 if TYPE_CHECKING:
     from flowdiag.tally.tally import Tally

@@ -26,12 +26,13 @@ from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import PENDING
 from flowdiag.tally.examples import NO_TEXT, StoredExample
 from flowdiag.tally.forgetting import recent
-from flowdiag.tally.inputs import InputCounts
-from flowdiag.tally.kept import Kept, Sighting
+from flowdiag.tally.inputs import InputCounts, Inputs
+from flowdiag.tally.kept import Sighting
 from flowdiag.tally.lane import TIME_RANKS, FlowLane
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.overflow import Overflow
 from flowdiag.tally.room import Room
+from flowdiag.tally.sightings import Sightings
 from flowdiag.tally.sink import BoundSink
 from flowdiag.tally.table import EXACT, REFUSED, Table, lane_code
 from flowdiag.tally.texts import Texts
@@ -57,11 +58,8 @@ class Tally:
         self.limits = limits or Limits()
         self.table = Table(self.limits)
         self.answers = Answers(self.limits.answers)
-        self._inputs: dict[str, InputCounts] = {}
-        self._logs: Kept[LogEvent] = Kept(self.limits.logs)
-        self._changes: Kept[ChangeEvent] = Kept(self.limits.changes)
-        self._gaps: Kept[GapEvent] = Kept(self.limits.gaps)
-        self._warnings: Kept[ParseWarning] = Kept(self.limits.warnings)
+        self._inputs = Inputs()
+        self._sightings = Sightings(self.limits)
         self.pending = PENDING
         """Records that may wait before they are sorted in, which changes nothing but time and memory."""
         self._memos: dict[str, dict[str, dict[Any, Any]]] = {}
@@ -100,11 +98,10 @@ class Tally:
 
     def count(self, event: Event, parser: str, name: str) -> None:
         """As `add`, without looking at the bounds: numbers that a sink gave stay good."""
-        counts = self._counts(parser, name)
+        counts = self._inputs.of(name, parser)
         if isinstance(event, ParseWarning):
             counts.warnings += 1
-            counted = f"{name}\0{parser}\0{event.code}"
-            self._warnings.add(f"{parser}\0{event.code}", Sighting(name, parser, event), counted=counted)
+            self._sightings.add(event, parser, name)
             return
         counts.records += 1
         counts.seen(event.at)
@@ -112,30 +109,18 @@ class Tally:
         if isinstance(event, FlowEvent):
             counts.flows += 1
             self._flow(event, parser, name)
-        elif isinstance(event, LogEvent):
-            if event.signal is not None:
-                self._logs.add(event.signal, Sighting(name, parser, event))
-        elif isinstance(event, ChangeEvent):
-            self._changes.add("", Sighting(name, parser, event))
         else:
-            self._gaps.add(event.kind, Sighting(name, parser, event))
+            self._sightings.add(event, parser, name)
 
     def count_again(
         self, event: LogEvent | ChangeEvent, at: int | None, line: int, raw: bytes, parser: str, name: str
     ) -> None:
-        """As `count` of a like event that stands elsewhere; it is only made where it may be kept."""
-        group = "" if isinstance(event, ChangeEvent) else event.signal
-        kept: Kept[Any] = self._changes if isinstance(event, ChangeEvent) else self._logs
-        if group is not None and not kept.is_behind(group, at, name, line):
-            text = raw.decode("utf-8", "replace")
-            self.count(structs.replace(event, at=at, line=line, raw=text), parser, name)
-            return
-        counts = self._counts(parser, name)
+        """As `count` of a like event that stands elsewhere."""
+        counts = self._inputs.of(name, parser)
         counts.records += 1
         counts.seen(at)
         counts.year_inferred |= event.time_source is TimeSource.INFERRED_YEAR
-        if group is not None:
-            kept.counts[group] += 1
+        self._sightings.add_again(event, at, line, raw, parser, name)
 
     def count_all_again(
         self,
@@ -146,22 +131,13 @@ class Tally:
         parser: str,
         name: str,
     ) -> None:
-        """As `count_again` of many of one kind, each with a time: together where none can stay."""
-        like = events[0]
-        group = "" if isinstance(like, ChangeEvent) else like.signal
-        kept: Kept[Any] = self._changes if isinstance(like, ChangeEvent) else self._logs
-        earliest = min(ats)
-        if group is not None and not kept.is_past(group, earliest):
-            for number, event in enumerate(events):
-                self.count_again(event, ats[number], lines[number], raw(number), parser, name)
-            return
-        counts = self._counts(parser, name)
+        """As `count_again` of many of one kind, each with a time."""
+        counts = self._inputs.of(name, parser)
         counts.records += len(events)
-        counts.seen(earliest)
+        counts.seen(min(ats))
         counts.seen(max(ats))
         counts.year_inferred |= any(event.time_source is TimeSource.INFERRED_YEAR for event in events)
-        if group is not None:
-            kept.counts[group] += len(events)
+        self._sightings.add_all_again(events, ats, lines, raw, parser, name)
 
     def _flow(self, event: FlowEvent, parser: str, name: str) -> None:
         placed = place_event(event)
@@ -223,7 +199,7 @@ class Tally:
         year_inferred: bool = False,
     ) -> None:
         """Flow records that were counted in lanes directly."""
-        counts = self._counts(parser, name)
+        counts = self._inputs.of(name, parser)
         counts.year_inferred |= year_inferred
         counts.records += records
         counts.flows += records
@@ -232,18 +208,10 @@ class Tally:
 
     def count_quiet(self, parser: str, name: str, records: int, first: int | None, last: int | None) -> None:
         """Log records without a signal."""
-        counts = self._counts(parser, name)
+        counts = self._inputs.of(name, parser)
         counts.records += records
         counts.seen(first)
         counts.seen(last)
-
-    def _counts(self, parser: str, name: str) -> InputCounts:
-        counts = self._inputs.get(name)
-        if counts is None:
-            counts = self._inputs[name] = InputCounts(parser=parser)
-        elif counts.parser is None or parser < counts.parser:
-            counts.parser = parser
-        return counts
 
     # -- bounds ------------------------------------------------------------------------------------
 
@@ -278,8 +246,7 @@ class Tally:
         self._memos.clear()
         self._room.emptied(self.table)
         self.answers.forget(before)
-        for kept in (self._logs, self._changes, self._gaps):
-            kept.forget(before)
+        self._sightings.forget(before)
 
     def shift_lines(self, by: int) -> None:
         """Move every line number: what was counted stands `by` lines further down in its one input."""
@@ -291,8 +258,7 @@ class Tally:
         for lane in self.table.lanes.values():
             if lane.examples:
                 lane.examples = [structs.replace(one, line=placed(one.line)) for one in lane.examples]
-        for kept in (self._logs, self._changes, self._gaps, self._warnings):
-            kept.move_lines(placed)
+        self._sightings.move_lines(placed)
 
     def merge(self, other: Tally) -> None:
         """Add all that `other` holds; `other` is not to be used any more."""
@@ -301,16 +267,8 @@ class Tally:
         with uncollected():
             self.table.absorb(other.table)
         self.answers.absorb(other.answers.sorted())
-        for name, counts in other._inputs.items():
-            mine = self._inputs.get(name)
-            if mine is None:
-                self._inputs[name] = counts
-            else:
-                mine.absorb(counts)
-        self._logs.absorb(other._logs.state())
-        self._changes.absorb(other._changes.state())
-        self._gaps.absorb(other._gaps.state())
-        self._warnings.absorb(other._warnings.state())
+        self._inputs.absorb(other._inputs.sorted())
+        self._sightings.absorb(other._sightings.state())
         self._texts.absorbed(other._texts.fresh)
         self._bound()
 
@@ -320,11 +278,8 @@ class Tally:
         state = TallyState(
             self.limits,
             table_state(self.table),
-            self._inputs,
-            self._logs.state(),
-            self._changes.state(),
-            self._gaps.state(),
-            self._warnings.state(),
+            self._inputs.sorted(),
+            self._sightings.state(),
             self.answers.sorted(),
         )
         write_tally(state, self.table, out)
@@ -366,16 +321,8 @@ class Tally:
         self._make_room()
         self._texts.absorbed(absorb_lanes(self.table, state.table, stream))
         self.answers.absorb(state.answers)
-        for name, counts in state.inputs.items():
-            mine = self._inputs.get(name)
-            if mine is None:
-                self._inputs[name] = counts
-            else:
-                mine.absorb(counts)
-        self._logs.absorb(state.logs)
-        self._changes.absorb(state.changes)
-        self._gaps.absorb(state.gaps)
-        self._warnings.absorb(state.warnings)
+        self._inputs.absorb(state.inputs)
+        self._sightings.absorb(state.sightings)
 
     # -- results -----------------------------------------------------------------------------------
 
@@ -391,43 +338,43 @@ class Tally:
     @property
     def logs(self) -> tuple[Sighting[LogEvent], ...]:
         """Log messages with a signal, by time; the first of each signal past the bound."""
-        return self._logs.sorted()
+        return self._sightings.logs.sorted()
 
     @property
     def log_counts(self) -> Mapping[str, int]:
         """Exact number of messages by signal."""
-        return self._logs.counts
+        return self._sightings.logs.counts
 
     @property
     def changes(self) -> tuple[Sighting[ChangeEvent], ...]:
         """Changes, by time, bounded."""
-        return self._changes.sorted()
+        return self._sightings.changes.sorted()
 
     @property
     def change_count(self) -> int:
         """How many changes there were."""
-        return self._changes.counts.total()
+        return self._sightings.changes.counts.total()
 
     @property
     def gaps(self) -> tuple[Sighting[GapEvent], ...]:
         """Missing evidence, by time, bounded per kind."""
-        return self._gaps.sorted()
+        return self._sightings.gaps.sorted()
 
     @property
     def gap_counts(self) -> Mapping[str, int]:
         """Exact number of gap records by kind."""
-        return self._gaps.counts
+        return self._sightings.gaps.counts
 
     @property
     def warnings(self) -> tuple[Sighting[ParseWarning], ...]:
         """What could not be read: a bounded number per parser and code."""
-        return self._warnings.sorted()
+        return self._sightings.warnings.sorted()
 
     @property
     def warning_counts(self) -> dict[tuple[str, str, str], int]:
         """Exact number of warnings by (input, parser, code)."""
         found = {}
-        for key, count in sorted(self._warnings.counts.items()):
+        for key, count in sorted(self._sightings.warnings.counts.items()):
             name, parser, code = key.split("\0")
             found[name, parser, code] = count
         return found
@@ -440,14 +387,14 @@ class Tally:
     @property
     def inputs(self) -> dict[str, InputCounts]:
         """Counters by input, sorted by name."""
-        return {name: self._inputs[name] for name in sorted(self._inputs)}
+        return self._inputs.sorted()
 
     @property
     def records(self) -> int:
         """Events of all inputs but for warnings."""
-        return sum(counts.records for counts in self._inputs.values())
+        return sum(counts.records for counts in self.inputs.values())
 
     @property
     def flow_records(self) -> int:
         """Flow records of all inputs."""
-        return sum(counts.flows for counts in self._inputs.values())
+        return sum(counts.flows for counts in self.inputs.values())

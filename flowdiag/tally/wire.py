@@ -17,18 +17,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from flowdiag.model.event import ChangeEvent, GapEvent, LogEvent, ParseWarning, Peer
+from flowdiag.model.event import Peer
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.tally.collecting import uncollected
 from flowdiag.tally.columns import LaneColumns
 from flowdiag.tally.exact import LaneKey
 from flowdiag.tally.examples import NO_TEXT, Shelf, Text
 from flowdiag.tally.inputs import InputCounts
-from flowdiag.tally.kept import KeptState
 from flowdiag.tally.lane import FlowLane, LaneFacts
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.narrow import Form, received
 from flowdiag.tally.notes import Note
+from flowdiag.tally.sightings import SightingsState
 from flowdiag.tally.table import ParserShape, Table
 
 __all__ = ["TableState", "TallyState", "absorb_lanes", "read_state", "table_state", "write_tally"]
@@ -91,10 +91,7 @@ class TallyState(Struct, frozen=True, array_like=True):
     limits: Limits
     table: TableState
     inputs: dict[str, InputCounts]
-    logs: KeptState[LogEvent]
-    changes: KeptState[ChangeEvent]
-    gaps: KeptState[GapEvent]
-    warnings: KeptState[ParseWarning]
+    sightings: SightingsState
     answers: tuple[DnsAnswer, ...]
 
 
