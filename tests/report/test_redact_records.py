@@ -6,7 +6,7 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -131,6 +131,7 @@ def test_ports_sizes_times_and_ids_of_a_record_stay(line: str, left: str) -> Non
 )
 @settings(max_examples=40, deadline=None)
 @given(st.lists(a_number, min_size=len(NAMES), max_size=len(NAMES), unique=True))
+@example(["0", "1", "2", "10", "12"])
 def test_days_and_ports_stay_only_where_a_format_has_them(line: str, left: str, numbers: list[str]) -> None:
     """A name that is a day before a clock, or a number behind a word and a colon, goes."""
     assert shown(line, dict(zip(NAMES, numbers, strict=False))) == left

@@ -42,6 +42,7 @@ from flowdiag.report.redact.words import (
     is_format_word,
     is_kind,
     is_number,
+    is_pair,
     is_sentence_word,
     may_be_called,
 )
@@ -234,7 +235,7 @@ class Texts:
     def _replaced(self, word: str, place: Place, sort: _Sort, kind: str) -> str:
         if self._tokens.made(word) or PORT_BEHIND.fullmatch(word):
             return word
-        if is_number(word):
+        if is_number(word) and not (sort is _Sort.RECORD and is_pair(word)):
             return self._number(word, place, sort, kind)
         if place is Place.COUNT:
             if _LONG.fullmatch(word):

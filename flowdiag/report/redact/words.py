@@ -14,6 +14,7 @@ __all__ = [
     "is_format_word",
     "is_kind",
     "is_number",
+    "is_pair",
     "is_sentence_word",
     "may_be_called",
 ]
@@ -173,6 +174,8 @@ _NUMBER = re.compile(r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?|0x[0-9a-f]{1,8}|[^0-9A-Z
 _TIME = re.compile(
     r"(?:\d{4}-\d\d-\d\d[T ]?)?(?:\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?(?:Z|[+-]\d\d:?\d\d)?|\d{4}/\d\d/\d\d"
 )
+# 10:12
+_PAIR = re.compile(r"\d\d:\d\d")
 # What no namespace, object or label may be called (RFC 1123 names, label values): 14:03:13, 2026/01/05, -1
 _NO_NAME = re.compile(r"[^0-9A-Za-z]*|.*[:/].*|[-+].*", re.DOTALL)
 
@@ -188,6 +191,11 @@ _KIND = re.compile(
 def is_number(word: str) -> bool:
     """A number, a time, or nothing that has letters."""
     return _NUMBER.fullmatch(word) is not None or _TIME.fullmatch(word) is not None
+
+
+def is_pair(word: str) -> bool:
+    """Two numbers that may be two names, as the clocks of logs have seconds."""
+    return _PAIR.fullmatch(word) is not None
 
 
 def may_be_called(number: str) -> bool:
