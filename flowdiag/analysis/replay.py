@@ -63,24 +63,19 @@ def replay(
     """
     if flow.first is None or not boundaries:
         return [(flow, evaluate(flow.first), flow.first)]
-    parts: dict[int, list[Bucket]] = {}
     only = _only_epoch(flow, boundaries)
     if only is not None:
-        parts[only] = list(flow.buckets)
-    else:
-        for bucket in flow.buckets:
-            # Records without a time go with the last part: what is known is what holds now.
-            moment = _end(bucket, flow) if bucket.start is not None else flow.last or flow.first
-            parts.setdefault(bisect_right(boundaries, moment), []).append(bucket)
+        # As with nearly all.
+        return _judged(flow, flow.buckets, *only, boundaries, evaluate)
+    parts: dict[int, list[Bucket]] = {}
+    for bucket in flow.buckets:
+        # Records without a time go with the last part: what is known is what holds now.
+        moment = _end(bucket, flow) if bucket.start is not None else flow.last or flow.first
+        parts.setdefault(bisect_right(boundaries, moment), []).append(bucket)
     results = []
     for epoch, buckets in sorted(parts.items()):
-        moment = _latest(buckets, flow)
         part = _part(flow, buckets) if len(parts) > 1 else flow
-        decision = evaluate(moment)
-        if decision.allowed is True and epoch > 0:
-            results.extend(_lagging(part, buckets, boundaries[epoch - 1], decision, moment, evaluate))
-        else:
-            results.append((part, decision, moment))
+        results += _judged(part, buckets, epoch, _latest(buckets, flow), boundaries, evaluate)
     return results
 
 
@@ -136,9 +131,23 @@ def cut(flow: Flow, boundaries: Sequence[int]) -> list[tuple[Flow, int | None, i
     return found
 
 
+def _judged(
+    part: Flow,
+    buckets: Sequence[Bucket],
+    epoch: int,
+    moment: int,
+    boundaries: Sequence[int],
+    evaluate: Evaluate,
+) -> list[tuple[Flow, ConnectionDecision, int | None]]:
+    decision = evaluate(moment)
+    if decision.allowed is True and epoch > 0:
+        return _lagging(part, buckets, boundaries[epoch - 1], decision, moment, evaluate)
+    return [(part, decision, moment)]
+
+
 def _lagging(
     part: Flow,
-    buckets: list[Bucket],
+    buckets: Sequence[Bucket],
     boundary: int,
     decision: ConnectionDecision,
     moment: int,
@@ -155,13 +164,14 @@ def _lagging(
     return [(_part(part, early), before, boundary - 1), (_part(part, rest), decision, moment)]
 
 
-def _only_epoch(flow: Flow, boundaries: Sequence[int]) -> int | None:
-    """The epoch in which all of a flow's buckets end; ``None`` where that is to be asked of each."""
+def _only_epoch(flow: Flow, boundaries: Sequence[int]) -> tuple[int, int] | None:
+    """The epoch in which all of a flow's buckets end, and the last end; ``None`` where that is to be asked of each."""
     if not flow.buckets or flow.buckets[0].start is None:
         return None
     # Buckets are in order of time, and so are their ends.
-    last = bisect_right(boundaries, _end(flow.buckets[-1], flow))
-    return last if bisect_right(boundaries, _end(flow.buckets[0], flow)) == last else None
+    first, last = _end(flow.buckets[0], flow), _end(flow.buckets[-1], flow)
+    epoch = bisect_right(boundaries, last)
+    return (epoch, last) if bisect_right(boundaries, first) == epoch else None
 
 
 def _latest(buckets: Sequence[Bucket], flow: Flow) -> int:

@@ -149,27 +149,21 @@ def _with_names(names: dict[str, set[str]], *groups: list[Flow]) -> list[list[Fl
         names: by address, as records of any flow have them; those of `groups` are added.
         groups: flows.
     """
-    for flow in chain(*groups):
-        for end in (flow.src, flow.dst):
-            if end.ip is not None and end.dns_names:
-                names[end.ip].update(end.dns_names)
-
+    # Flows share their ends, and go on to: what is known of an end is known by its identity.
+    ends = {id(end): end for flow in chain(*groups) for end in (flow.src, flow.dst)}
+    for end in ends.values():
+        if end.ip is not None and end.dns_names:
+            names[end.ip].update(end.dns_names)
     renamed: dict[int, Endpoint] = {}
-
-    def named(end: Endpoint) -> Endpoint:
+    for number, end in ends.items():
         own = names.get(end.ip or "")
-        if not own or end.kind not in _CALLED or len(own) == len(end.dns_names):
-            return end
-        # Flows share their ends, and go on to: what is known of an end is known by its identity.
-        found = renamed.get(id(end))
-        if found is None:
-            found = renamed[id(end)] = replace(end, dns_names=tuple(sorted(own)))
-        return found
+        if own and end.kind in _CALLED and len(own) != len(end.dns_names):
+            renamed[number] = replace(end, dns_names=tuple(sorted(own)))
 
     def with_names(flow: Flow) -> Flow:
-        src, dst = named(flow.src), named(flow.dst)
+        src, dst = renamed.get(id(flow.src), flow.src), renamed.get(id(flow.dst), flow.dst)
         return flow if src is flow.src and dst is flow.dst else replace(flow, src=src, dst=dst)
 
-    if not names:
+    if not renamed:
         return list(groups)
     return [[with_names(flow) for flow in group] for group in groups]

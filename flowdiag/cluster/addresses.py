@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from socket import AF_INET6, inet_ntop, inet_pton
+from socket import AF_INET6, inet_aton, inet_ntop, inet_pton
 
 __all__ = [
     "INSIDE",
@@ -58,7 +58,7 @@ def canonical_ip(text: str | None) -> str | None:
 def packed_ip(text: str) -> bytes | None:
     """An address as its 4 or 16 bytes, IPv4-mapped IPv6 as IPv4; None if it is none."""
     if _PLAIN_4(text):
-        return bytes(map(int, text.split(".")))
+        return inet_aton(text)
     packed = _packed_6(text)
     if packed is None:
         try:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.finding import Finding
@@ -68,20 +67,30 @@ def manager(policy: PolicyObject) -> str | None:
     return None
 
 
-@once
-def _manager(context: Context, policy: PolicyObject) -> str | None:
-    del context
-    return manager(policy)
+def _managers(context: Context) -> dict[int, str]:
+    """What keeps each policy of the snapshot that something keeps, by the policy's identity."""
+    texts = context.texts
+    if _managers not in texts:
+        texts[_managers] = {
+            id(policy): source
+            for policy in context.snapshot.policies
+            if (source := manager(policy)) is not None
+        }
+    found: dict[int, str] = texts[_managers]
+    return found
 
 
 def with_manager(case: Case, finding: Finding) -> Finding:
     """Say in the advice where the policy that would be changed comes from, if a tool keeps it."""
+    managers = _managers(case.context)
+    if not managers:
+        return finding
     refs = [rule.policy for rule in finding.nearest[:1]]
     if finding.decided_by is not None:
         refs.append(finding.decided_by.policy)
     for ref in dict.fromkeys(refs or finding.isolating[:1]):
         policy = policy_at(case, ref)
-        source = _manager(case.context, policy) if policy is not None else None
+        source = managers.get(id(policy))
         if source is not None:
             text = f"{policy_text(ref)} comes from {source}: change it there, an edit with kubectl would be undone."
             return replace(finding, advice=f"{finding.advice} {text}".strip())

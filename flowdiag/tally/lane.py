@@ -343,7 +343,8 @@ class FlowLane:
             self.source_ports = array("H", ports[: self._limits.source_ports])
 
     def _add_ports(self, ports: Iterable[int]) -> None:
-        for port in ports:
+        # The two records of a packet have one.
+        for port in {*ports}.difference(self.source_ports or ()):
             self.note_port(port)
         mine = self.source_ports
         if mine is not None and len(mine) > self._limits.source_ports:

@@ -134,9 +134,11 @@ class FlowView:
         flows: list[DistinctFlow] = []
         for _, same in groupby(found, key=itemgetter(0)):
             alike = list(same)
-            if len(alike) > 1:
-                # Hashing costs: only what begins together is put in order by it.
-                alike.sort(key=lambda item: self._groups.cell_hash(item[1][1:]))
+            if len(alike) == 1:
+                flows.append(alike[0][2])
+                continue
+            # Hashing costs: only what begins together is put in order by it.
+            alike.sort(key=lambda item: self._groups.cell_hash(item[1][1:]))
             flows.extend(flow for _, _, flow in alike)
         return tuple(flows)
 

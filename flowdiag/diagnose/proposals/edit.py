@@ -42,7 +42,7 @@ def changed_policy(policy: PolicyObject, spec: dict[str, Any]) -> PolicyObject:
 def apply_edits(snapshot: Snapshot, edits: tuple[AnyEdit, ...]) -> Snapshot:
     """Give the snapshot as it would be; policies keep their order and new ones come last."""
     swapped = {id(edit.old): edit.new for edit in edits if isinstance(edit, Edit) and edit.old is not None}
-    kept = tuple(swapped.get(id(policy), policy) for policy in snapshot.policies)
+    kept = tuple(map(swapped.get, map(id, snapshot.policies), snapshot.policies))
     added = tuple(edit.new for edit in edits if isinstance(edit, Edit) and edit.old is None)
     # What stays is the very same object, so that it need not be compiled again.
     namespaces = snapshot.namespaces
