@@ -8,6 +8,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.first_sight import METADATA, api_client, is_scraper
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.signs import MISSING, OF_PORT, Sign
@@ -158,7 +159,10 @@ class Case:
         distinct, context = self.flow.distinct, self.context
         found = context.signs | (OF_PORT.get(self.port, 0) if self.port is not None else 0)
         found |= Sign.NOT_POLICY if self.not_policy else Sign.POLICY
-        src, dst = _shown(context, self.flow.src), _shown(context, self.flow.dst)
+        ends = self.flow.src, self.flow.dst
+        if ends[0].name == ends[1].name and ends[0].namespace == ends[1].namespace:
+            found |= Sign.SELF
+        src, dst = _shown(context, ends[0]), _shown(context, ends[1])
         found |= src & _OF_SOURCE | dst & _OF_DESTINATION
         found |= _told(context, distinct.src) | _told(context, distinct.dst)
         if self.direction is Direction.INGRESS:
@@ -327,12 +331,18 @@ def _shown(context: Context, end: Endpoint) -> int:
         found |= Sign.OWN_POD
     elif end.kind in _ON_HOST:
         found |= Sign.HOST_PEER
+    if is_scraper(end):
+        found |= Sign.SCRAPER
+    if end.ip in METADATA:
+        found |= Sign.METADATA
+    if api_client(context, end) is not None:
+        found |= Sign.API_CLIENT
     return found
 
 
 # Which signs of an end are those of a case, by the end's part in it.
-_OF_SOURCE = Sign.IDENTITY | Sign.PROXY | Sign.FROM_HOST
-_OF_DESTINATION = Sign.IDENTITY | Sign.PROXY | Sign.OUTWARD
+_OF_SOURCE = Sign.IDENTITY | Sign.PROXY | Sign.FROM_HOST | Sign.SCRAPER | Sign.API_CLIENT
+_OF_DESTINATION = Sign.IDENTITY | Sign.PROXY | Sign.OUTWARD | Sign.METADATA
 _OF_ENFORCER = Sign.BY_HOST
 _OF_PEER = Sign.POD_PEER | Sign.HOST_PEER | Sign.OWN_POD | Sign.NODE_PEER
 

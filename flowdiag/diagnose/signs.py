@@ -90,6 +90,14 @@ class Sign:
     """The port is one of the Kubernetes API's."""
     MESH_PORT = 1 << 35
     """The port is that of Istio's tunnels."""
+    SELF = 1 << 36
+    """Both ends have one name in one namespace."""
+    SCRAPER = 1 << 37
+    """The client collects metrics, by its labels or name."""
+    METADATA = 1 << 38
+    """The server's address is one at which clouds give metadata and credentials."""
+    API_CLIENT = 1 << 39
+    """The client is, or may be, the API server."""
 
 
 MISSING = {

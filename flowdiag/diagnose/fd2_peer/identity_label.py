@@ -104,17 +104,17 @@ def _left_out(context: Context, end: Endpoint) -> frozenset[tuple[str, str]]:
 def _asked_for(case: Case) -> frozenset[tuple[str, str]] | None:
     """Labels that any rule of the policies near the case asks for; ``None`` where one of them was another at another time."""
     end, texts = case.end, case.context.texts
-    key = (IdentityLabel, id(end))
+    refs = [rule.policy for rule in end.nearest] if end is not None else []
+    if end is not None and end.decided_by is not None:
+        refs.append(end.decided_by.policy)
+    # The same policies are near many ends; they are kept, so that their identities stay their own.
+    key = (IdentityLabel, *map(id, refs))
     known = texts.get(key)
     if known is None:
-        refs = {rule.policy for rule in end.nearest} if end is not None else set()
-        if end is not None and end.decided_by is not None:
-            refs.add(end.decided_by.policy)
-        versions = [case.context.policy(ref) for ref in refs]
+        versions = [case.context.policy(ref) for ref in dict.fromkeys(refs)]
         asked = None
         if all(len(each) == 1 for each in versions):
             asked = frozenset(pair for (policy,) in versions for pair in labels_asked_for(case, policy))
-        # The answer is kept, so that its identity stays its own.
-        known = texts[key] = (end, asked)
+        known = texts[key] = (refs, asked)
     found: frozenset[tuple[str, str]] | None = known[1]
     return found

@@ -39,7 +39,7 @@ class Hairpin(Rule):
     slug = "hairpin"
     title = "{source} cannot reach itself on {port}"
     severity = Severity.MEDIUM
-    signs = (Sign.POLICY | Sign.POD_PEER,)
+    signs = (Sign.POLICY | Sign.POD_PEER | Sign.SELF,)
     specificity = 94
 
     def diagnose(self, case: Case) -> Iterator[Finding]:

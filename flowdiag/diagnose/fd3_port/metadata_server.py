@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.first_sight import METADATA
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
@@ -14,15 +15,6 @@ from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["MetadataServer"]
-
-_ADDRESSES = {
-    "169.254.169.254": "the cloud's instance metadata",
-    "fd00:ec2::254": "the cloud's instance metadata",
-    "169.254.170.2": "the ECS task credentials",
-    "169.254.170.23": "the EKS pod identity agent",
-    "fd00:ec2::23": "the EKS pod identity agent",
-    "169.254.169.252": "the GKE metadata server",
-}
 
 
 class MetadataServer(Rule):
@@ -47,12 +39,12 @@ class MetadataServer(Rule):
     slug = "metadata-server"
     title = "{source} may not ask the cloud's metadata server ({destination})"
     severity = Severity.MEDIUM
-    signs = (Sign.POLICY,)
+    signs = (Sign.POLICY | Sign.METADATA,)
     specificity = 79
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        what = _ADDRESSES.get(case.flow.dst.ip or "")
+        what = METADATA.get(case.flow.dst.ip or "")
         if what is None or case.not_policy or case.direction is Direction.INGRESS:
             return
         replayed = case.end is not None and case.end.allowed is False

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.first_sight import is_scraper
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
-from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["MetricsPort"]
 
-_SCRAPERS = ("prometheus", "vmagent", "grafana-agent", "alloy", "otel-collector", "opentelemetry-collector")
 _METRICS_NAMES = frozenset({"metrics", "http-metrics", "https-metrics", "prometheus", "prom", "http-prom"})
 _PORT_NOTES = ("prometheus.io/port", "prometheus.io/scrape-port")
 
@@ -48,7 +45,7 @@ class MetricsPort(Rule):
     title = "{source} cannot scrape {destination} on {port}"
     severity = Severity.MEDIUM
     needs = Needs.POLICIES | Needs.PODS
-    signs = (Sign.DEFAULT,)
+    signs = (Sign.DEFAULT | Sign.SCRAPER,)
     specificity = 69
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -56,7 +53,7 @@ class MetricsPort(Rule):
         pod = case.flow.dst.pod
         if not case.default_denied or pod is None or case.protocol != "TCP":
             return
-        if not _is_scraper(case.context, case.flow.src) or case.port not in self._metrics_ports(pod):
+        if not is_scraper(case.flow.src) or case.port not in self._metrics_ports(pod):
             return
         steady = case.flow.distinct.interval_s
         rhythm = f" every {steady:.0f} s" if steady is not None else ""
@@ -83,12 +80,3 @@ class MetricsPort(Rule):
             if value.isascii() and value.isdigit() and len(value) <= 5:
                 ports.add(int(value))
         return ports
-
-
-@once
-def _is_scraper(context: Context, end: Endpoint) -> bool:
-    del context
-    names = [end.workload.name if end.workload is not None else end.name or ""]
-    if end.pod is not None:
-        names.extend(end.pod.labels.get(key, "") for key in ("app", "app.kubernetes.io/name"))
-    return any(name.startswith(_SCRAPERS) for name in names if name)

@@ -9,16 +9,14 @@ from msgspec import Struct
 
 from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.first_sight import api_client
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policies_text
-from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.objects import Pod, RawObject
+from flowdiag.model.objects import RawObject
 from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
 
@@ -27,9 +25,6 @@ __all__ = ["AdmissionWebhook"]
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 _DEFAULT_PORT = 443
 _DEFAULT_TIMEOUT_S = 10
-_TUNNELS = ("konnectivity-agent",)
-"""Pods through which a managed control plane reaches into the cluster (GKE, AKS)."""
-_SERVER_ENTITIES = ("kube-apiserver", "host", "remote-node")
 
 
 class _Called(Struct, frozen=True):
@@ -70,7 +65,7 @@ class AdmissionWebhook(Rule):
     title = "The API server cannot call {destination} on {port}"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.SERVICES | Needs.PODS
-    signs = (Sign.DEFAULT | Sign.INGRESS,)
+    signs = (Sign.DEFAULT | Sign.INGRESS | Sign.API_CLIENT,)
     specificity = 83
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -78,7 +73,7 @@ class AdmissionWebhook(Rule):
         pod = case.flow.dst.pod
         if case.direction is not Direction.INGRESS or not case.default_denied or pod is None:
             return
-        sure = _api_server(case.context, case.flow.src)
+        sure = api_client(case.context, case.flow.src)
         if sure is None:
             return
         behind = {(one.namespace, one.name): one for one in case.context.services_of(pod)}
@@ -154,24 +149,3 @@ def _service(raw: Any, name: str, *, ignored: bool, timeout_s: int | None) -> _C
     if not isinstance(namespace, str) or not isinstance(service, str) or not isinstance(port, int):
         return None
     return _Called(name, namespace, service, port, ignored, timeout_s)
-
-
-@once
-def _api_server(context: Context, src: Endpoint) -> bool | None:
-    """Whether the end is the API server: surely, perhaps (a node), or not (``None``)."""
-    if src.entity == "kube-apiserver" or (src.ip is not None and src.ip in context.api_addresses):
-        return True
-    if src.kind is EndpointKind.NODE and context.api_addresses and src.name is not None:
-        own = {ip for ip, name in context.node_ips.items() if name == src.name}
-        agents = any(_tunnels(pod) for pod in context.host_pods(src.name, src.ip))
-        return False if agents or own & context.api_addresses else None
-    if src.kind is EndpointKind.NODE or src.entity in _SERVER_ENTITIES:
-        return False
-    if src.pod is not None and (src.pod.host_network or _tunnels(src.pod)):
-        return False
-    return None
-
-
-def _tunnels(pod: Pod) -> bool:
-    """Whether a managed control plane reaches in through the pod."""
-    return pod.labels.get("k8s-app") in _TUNNELS or pod.labels.get("app") in _TUNNELS
