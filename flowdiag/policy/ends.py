@@ -95,23 +95,24 @@ class EndsBook:
         self._by_workload: dict[tuple[str, str | None, str], list[Pod]] | None = None
         self._by_name: dict[tuple[str, str], Pod] | None = None
 
-    def of(self, endpoint: Endpoint, at: int | None, near: str | None = None) -> Facts:
+    def of(self, endpoint: Endpoint, at: int | None, other: Endpoint | None = None) -> Facts:
         """Give the facts of an end.
 
         Args:
             endpoint: the end.
             at: when, in nanoseconds; ``None`` is now.
-            near: the other end's node, where conditions tell the own node from others.
+            other: the other end, where conditions tell its node from others.
         """
         if at is not None and self._label_times:
-            return self._keyed(endpoint, at, near)
-        # Callers ask with the same endpoint values again and again.
+            return self._keyed(endpoint, at, _policed_on(other))
+        # Callers ask with the same endpoint values again and again, and few of them are of a node.
         same = self._same.get(id(endpoint))
-        if same is not None and (near is None or not same[2]):
+        if same is not None and (other is None or not same[2]):
             return same[1]
         of_node = self._relational and _node_of(endpoint) is not None
-        facts = self._keyed(endpoint, at, near if of_node else None)
-        if near is None or not of_node:
+        near = _policed_on(other) if of_node else None
+        facts = self._keyed(endpoint, at, near)
+        if near is None:
             if len(self._same) >= _SAME:
                 self._same.clear()
             self._same[id(endpoint)] = (endpoint, facts, of_node)
@@ -414,6 +415,17 @@ class EndsBook:
 
 def _texts(text: str | None) -> tuple[str, ...]:
     return () if text is None else (text,)
+
+
+def _policed_on(endpoint: Endpoint | None) -> str | None:
+    """The node on which an end is policed; ``None`` where it is not known, or there is none."""
+    if endpoint is None:
+        return None
+    if endpoint.pod is not None:
+        return endpoint.pod.node
+    if endpoint.kind is EndpointKind.NODE:
+        return endpoint.node.name if endpoint.node is not None else endpoint.name
+    return None
 
 
 def _node_of(endpoint: Endpoint) -> str | None:

@@ -201,8 +201,7 @@ class PolicySet:
         """What conditions see of both ends."""
         if not self._relational:
             return self.ends.of(src, at), self.ends.of(dst, at)
-        source_node, destination_node = _place(src), _place(dst)
-        return self.ends.of(src, at, destination_node), self.ends.of(dst, at, source_node)
+        return self.ends.of(src, at, dst), self.ends.of(dst, at, src)
 
     def isolating(
         self, endpoint: Endpoint, direction: Direction, at: int | None = None
@@ -269,15 +268,6 @@ class PolicySet:
         if not addressed:
             return decision
         return replace(decision, nearest=named(decision.nearest, subject, peer))
-
-
-def _place(endpoint: Endpoint) -> str | None:
-    """The node on which an end is policed; ``None`` where it is not known, or there is none."""
-    if endpoint.pod is not None:
-        return endpoint.pod.node
-    if endpoint.kind is EndpointKind.NODE:
-        return endpoint.node.name if endpoint.node is not None else endpoint.name
-    return None
 
 
 def _same_pod(src: Endpoint, dst: Endpoint) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 
 from flowdiag.model.endpoint import Endpoint
-from flowdiag.model.objects import Pod, Snapshot
+from flowdiag.model.objects import Pod, PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.ends import EndsBook, pod_endpoint
 from flowdiag.policy.model import Outcome, Policy, Tier
@@ -65,6 +66,19 @@ class Register:
     def named(self, ref: PolicyRef) -> Sequence[tuple[str, Policy]]:
         """Give the compiled policies of that name, each with its tier's; a Cilium object may hold several."""
         return self._by_ref.get(ref, ())
+
+    def objects_of(self, namespaces: AbstractSet[str | None]) -> tuple[PolicyObject, ...]:
+        """Give the policy objects of some namespaces, and of none where that is among them, in the snapshot's order."""
+        found = [placed for space in namespaces for placed in self._objects.get(space, ())]
+        found.sort(key=itemgetter(0))
+        return tuple(policy for _, policy in found)
+
+    @cached_property
+    def _objects(self) -> dict[str | None, list[tuple[int, PolicyObject]]]:
+        found: dict[str | None, list[tuple[int, PolicyObject]]] = {}
+        for placed in enumerate(self._snapshot.policies):
+            found.setdefault(placed[1].ref.namespace, []).append(placed)
+        return found
 
     @cached_property
     def _by_ref(self) -> dict[PolicyRef, list[tuple[str, Policy]]]:

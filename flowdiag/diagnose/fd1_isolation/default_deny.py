@@ -93,7 +93,7 @@ class DefaultDeny(Rule):
             yield self._replayed(case, case.end)
 
     def _replayed(self, case: Case, end: EndDecision) -> Finding:
-        who, peer = (known_end_text(case.context, one) for one in (case.enforcer, case.peer))
+        who, peer = known_end_text(case.context, case.enforcer), known_end_text(case.context, case.peer)
         missed = _missed(case.context, end)
         verb = "isolates" if len(case.isolating) == 1 else "isolate"
         limits = missed.limits
@@ -101,11 +101,12 @@ class DefaultDeny(Rule):
             rest = f", and no rule there could admit {peer}."
         else:
             rest = missed.text
-            limits += tuple(
-                f"The state holds no {need.words[0]}, so {what} cannot be told."
-                for condition, need, what in _NEEDED
-                if missed.conditions == {condition} and need not in case.has
-            )
+            if len(missed.conditions) == 1:
+                limits += tuple(
+                    f"The state holds no {need.words[0]}, so {what} cannot be told."
+                    for condition, need, what in _NEEDED
+                    if condition in missed.conditions and need not in case.has
+                )
         way = "to" if case.direction == "egress" else "from"
         advice = (
             f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "

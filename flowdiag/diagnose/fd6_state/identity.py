@@ -130,10 +130,12 @@ def _mistaken(entity: str | None, labels: dict[str, str], pod: Pod) -> tuple[str
 
 def _other_label(labels: dict[str, str], pod: Pod) -> str | None:
     """A label of the identity that the pod carries with another value; absent ones are filtered by agents."""
-    for key, value in sorted(labels.items()):
-        bare = key.removeprefix("k8s:")
-        if any(change.labels.get(bare) == value for change in pod.labels_before):
-            continue
-        if key.startswith("k8s:") and bare in pod.labels and pod.labels[bare] != value:
+    others = [
+        (bare, value)
+        for key, value in labels.items()
+        if key.startswith("k8s:") and pod.labels.get(bare := key.removeprefix("k8s:"), value) != value
+    ]
+    for bare, value in sorted(others):
+        if not any(change.labels.get(bare) == value for change in pod.labels_before):
             return f"{bare}={value}, while the pod has {bare}={pod.labels[bare]}"
     return None

@@ -220,10 +220,10 @@ def compiled(
     near: set[str | None] | None = None,
 ) -> PolicySet:
     """Compile the policies with the edits; only those of the namespaces `near`, where given."""
-    snapshot = apply_edits(policies.snapshot, tuple(edits))
+    snapshot = policies.snapshot
     if near is not None:
-        kept = tuple(policy for policy in snapshot.policies if policy.ref.namespace in near)
-        snapshot = replace(snapshot, policies=kept)
+        snapshot = replace(snapshot, policies=policies.register.objects_of(near))
+    snapshot = apply_edits(snapshot, tuple(edits))
     return compile_policies(snapshot, dialect=policies.dialect, ip_block_pods=ip_block_pods, base=policies)
 
 
