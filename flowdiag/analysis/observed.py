@@ -85,7 +85,26 @@ def observed_between(
             unnamed,
         ),
         unnamed=unnamed,
+        mended=_made_after(asker, answer, last_no),
     )
+
+
+def _made_after(asker: Asker, answer: Answer, last: str | None) -> str | None:
+    """What allows the connection and was made after it was refused last, in words."""
+    if last is None or answer.allowed is not True:
+        return None
+    ends = [end for end in (answer.egress, answer.ingress) if end is not None]
+    deciding = {end.decided_by.policy for end in ends if end.decided_by is not None}
+    made = [
+        (policy.created, policy.ref)
+        for policy in asker.snapshot.policies
+        if policy.ref in deciding and policy.created is not None and policy.created > parse_rfc3339(last)
+    ]
+    if not made:
+        return None
+    created, ref = max(made, key=lambda one: one[0])
+    name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+    return f"{name} was created at {moment_text(created)}"
 
 
 class _Asked:

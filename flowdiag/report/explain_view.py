@@ -165,6 +165,10 @@ def _observed(screen: Screen, allowed: bool | None, observed: Observed | None) -
     screen.put(("observed", "bold"), f"  {screen.sentence(observed.text, 400)}", indent=1, hang=2)
     if allowed and observed.denied and (observed.allowed_last or "") > (observed.denied_last or "~"):
         screen.put("It passed after the last refusal, as the policies say now.", indent=3)
+    elif allowed and observed.denied and observed.mended:
+        screen.put(
+            screen.sentence(f"Mended since: {observed.mended}, after the last refusal.", 400), indent=3
+        )
     elif allowed and observed.denied:
         screen.put(
             "The policies allow it and yet it was refused: they have changed since, the state is of "

@@ -74,3 +74,15 @@ def test_pods_of_two_workloads_leave_the_service(tmp_path):
     assert {miss.condition for miss in problem.nearest[0].misses} == {"namespace", "port"}
     assert not [note for note in problem.notes if "may match" in note]
     assert [note for note in problem.notes if "misses, in more than that or not" in note]
+
+
+def test_a_ports_name_is_looked_up_on_the_workload(tmp_path):
+    """All pods of it declare the same: that the rule's name is none of theirs can be said without knowing which."""
+    to = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "db"}}}]
+    spec = {**CLOSED, "egress": [{"to": to, "ports": [{"port": "web", "protocol": "TCP"}]}]}
+    second = pod("data", "db-7f6b5c4d6-zz9pl", "10.0.1.8", "db")
+    state = listed(*OBJECTS[:-1], second, SERVICE, policy("shop", "to-db", spec, created=LONG_AGO))
+    (problem,) = analyze([write(tmp_path, state_json=state, agent_log=REFUSED)]).problems
+
+    assert problem.code == "FD302"
+    assert problem.summary.endswith("calls port 8080 http.")

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_cluster import DB, OBJECTS, end, listed, pod, record, write
+from small_cluster import DB, OBJECTS, end, listed, pod, policy, record, refused, write
 from test_behind_services import REFUSED, SERVICE
 
 from flowdiag.analysis import explain
@@ -80,3 +80,17 @@ def test_a_services_port_is_the_port_behind_it(tmp_path, asked, port):
     lines = REFUSED.replace("Dest Port: 8080", "Dest Port: 80")
 
     assert seen(tmp_path, "shop/web", asked, service, port=port, agent_log=lines).denied == 4
+
+
+@pytest.mark.parametrize(
+    ("created", "mended"), [("2026-03-01T12:00:40Z", True), ("2026-03-01T11:00:00Z", False)]
+)
+def test_a_policy_that_came_after_the_refusals_is_named(tmp_path, created, mended):
+    """The policies allow it now, and the one that does was made later: nothing disagrees."""
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}
+    found = seen(
+        tmp_path, "shop/web", "data/db", policy("shop", "open", spec, created=created), flows_jsonl=refused()
+    )
+
+    told = "NetworkPolicy shop/open was created at 2026-03-01 12:00:40 UTC"
+    assert found.mended == (told if mended else None)

@@ -280,6 +280,29 @@ def test_explain_does_not_hide_that_records_and_policies_disagree() -> None:
     assert "and yet it was refused" in page
 
 
+def test_explain_says_what_was_made_after_the_last_refusal() -> None:
+    seen = Observed(
+        denied=3,
+        denied_first="2026-03-17T14:09:41Z",
+        denied_last="2026-03-17T14:14:55Z",
+        allowed=0,
+        allowed_first=None,
+        allowed_last=None,
+        audited=0,
+        text="refused 3 times",
+        mended="NetworkPolicy a/open was created at 2026-03-17 14:15:05 UTC",
+    )
+    page = render_explain(
+        explain_result("a/b", "c/d", "TCP", 80, decision(True), observed=seen), decision(True), Options()
+    )
+
+    told = (
+        "Mended since: NetworkPolicy a/open was created at 2026-03-17 14:15:05 UTC, after the last refusal."
+    )
+    assert told in " ".join(page.split())
+    assert "and yet it was refused" not in page
+
+
 def test_explain_does_not_accuse_policies_of_refusals_that_have_ended() -> None:
     seen = Observed(
         denied=102,
