@@ -213,6 +213,39 @@ def test_a_namespace_that_a_rule_names_keeps_its_access(dialect):
     assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
 
 
+_EVERYBODY = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": 80}]}]}
+
+
+def test_what_opens_to_everybody_outside_is_listed():
+    """A port that is added to a rule without peers opens it for addresses that nobody has seen, too."""
+    _, _, _, found = proposal_of(_spec(policies={"shop/web": _EVERYBODY}))
+
+    assert found.summary == "Allow 6379/TCP in NetworkPolicy shop/web egress[0]."
+    assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
+        ("shop/web", "any address outside", ("6379",))
+    ]
+
+
+def test_a_rule_for_everybody_is_not_widened_for_one_pod():
+    """No rule is mistaken, so the pod gets one of its own; a rule with a mistake is corrected where it stands."""
+    case, policies, _, _ = proposal_of(_spec(policies={"shop/web": _EVERYBODY}))
+    (finding,) = attach([(case, diagnose(case)[0])], policies)
+
+    assert finding.code == "FD101"
+    assert finding.counterfactual.summary == (
+        "Add NetworkPolicy shop/allow-web-to-redis to let shop/web reach data/redis."
+    )
+    assert finding.counterfactual.also_allows == ()
+
+    http = {"ip": "10.96.0.7", "selector": {"app": "redis"}, "ports": [{"port": 80, "targetPort": 6379}]}
+    spec = _spec(policies={"shop/web": _EVERYBODY}, services={"data/redis": http})
+    case, policies, _, _ = proposal_of(spec)
+    (finding,) = attach([(case, diagnose(case)[0])], policies)
+
+    assert finding.code == "FD301"
+    assert finding.counterfactual.summary == "Allow 6379/TCP in NetworkPolicy shop/web egress[0]."
+
+
 def test_a_selector_that_means_a_network_set_stays():
     """Its addresses stand in no proof, so the caller gets a rule of its own and the set keeps the one it has."""
     partners = {

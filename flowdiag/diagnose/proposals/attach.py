@@ -36,6 +36,10 @@ _MENDED = frozenset(
 only hide what is wrong, or open what is better closed."""
 
 
+_NO_MISTAKE = frozenset({"FD101", "FD102"})
+"""Diagnoses that find no rule mistaken: somebody more is to be let in."""
+
+
 def attach(
     found: Sequence[tuple[Case, Finding]],
     policies: PolicySet,
@@ -72,7 +76,8 @@ def attach(
     for key in sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]:
         case, finding = max((found[index] for index in alike[key]), key=lambda one: one[0].flow.last or -1)
         lead = next(iter(finding.nearest), None)
-        proposal = propose(case, policies, ends, ip_block_pods=ip_block_pods, lead=lead)
+        narrow = finding.code in _NO_MISTAKE
+        proposal = propose(case, policies, ends, ip_block_pods=ip_block_pods, lead=lead, narrow=narrow)
         back = reverting(case, policies, ends, ip_block_pods=ip_block_pods)
         for index in alike[key]:
             rest = others[index] if others else ()

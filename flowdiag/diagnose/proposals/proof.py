@@ -1,7 +1,7 @@
 """The proof of a proposal: evaluated again, nothing closed, and everything that it opens besides, listed.
 
-Exact over the workloads of the snapshot and the outside ends seen in the flows, by the policy room's port
-algebra; which pairs an edit can concern at all is said by `flowdiag.diagnose.proposals.concerned`.
+Exact over the workloads of the snapshot, the outside ends seen in the flows and any other outside address, by the
+policy room's port algebra; which pairs an edit can concern at all is said by `flowdiag.diagnose.proposals.concerned`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from flowdiag.policy import PolicySet, connections
 from flowdiag.policy.ports import NO_PORTS, PortSet
 from flowdiag.policy.reach import Ports
 
-__all__ = ["Ends", "Opened", "Steps", "blast_radius", "listed", "without"]
+__all__ = ["Ends", "Opened", "Steps", "blast_radius", "listed", "opens_to_anybody", "without"]
 
 Opened = dict[tuple[str, str, str], PortSet]
 """Ports that open, by source, destination and protocol."""
@@ -32,8 +32,12 @@ _MAX_PAIRS = 20_000
 """Distinct pairs asked per proposal; where there are more, there is no proof and so no proposal."""
 
 
+_ANYBODY = Endpoint(kind=EndpointKind.EXTERNAL, name="any address outside")
+"""Whoever is outside and in no record: open to it is what is open whatever the address."""
+
+
 class Ends(Struct, frozen=True):
-    """What a blast radius ranges over: the pods of every workload, and outside addresses."""
+    """What a blast radius ranges over: the pods of every workload, and outside addresses, seen and any."""
 
     pods: tuple[Endpoint, ...]
     outside: tuple[Endpoint, ...]
@@ -55,7 +59,7 @@ class Ends(Struct, frozen=True):
             if pod.live and not pod.host_network
         )
         seen = {end.ip: end for end in flows if end.kind is EndpointKind.EXTERNAL and end.ip is not None}
-        outside = tuple(seen[ip] for ip in sorted(seen))
+        outside = (*(seen[ip] for ip in sorted(seen)), _ANYBODY)
         return cls(pods, outside, Groups((*pods, *outside)))
 
 
@@ -137,6 +141,11 @@ def _bare_pod(group: Group) -> bool:
     """One pod that nobody makes more of, and which policy leaves to itself; a workload's pods may call each other."""
     workload = group.end.workload
     return len(group.names) == 1 and (workload is None or workload.kind == "Pod")
+
+
+def opens_to_anybody(opened: Opened) -> bool:
+    """Whether a change opens a port from or to every address outside."""
+    return any(_ANYBODY.name in (src, dst) for src, dst, _ in opened)
 
 
 def without(opened: Opened, cases: Iterable[Case]) -> Opened:

@@ -11,14 +11,19 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
-from flowdiag.diagnose.proposals.proof import Ends, Steps, blast_radius
+from flowdiag.diagnose.proposals.proof import Ends, Steps, blast_radius, opens_to_anybody
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.replies import answering_port
+from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule, PolicyRef
 from flowdiag.policy import PolicySet, compile_policies
 
 __all__ = ["compiled", "compiled_steps", "opening", "propose", "spaces_near"]
+
+
+_NARROWER = 12
+"""So many changes are tried where the smallest opens a port to everybody outside."""
 
 
 def propose(
@@ -29,6 +34,7 @@ def propose(
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
     lead: NearestRule | None = None,
     within: AbstractSet[PolicyRef] | None = None,
+    narrow: bool = False,
 ) -> Proposal | None:
     """Find the smallest change that lets the refused connection pass on both ends.
 
@@ -42,17 +48,26 @@ def propose(
         ip_block_pods: as `policies` was compiled.
         lead: the rule that the diagnosis is about, which is to be mended before others that come as near.
         within: the objects that may be edited; any, and new ones, where not given.
+        narrow: no rule was found to be mistaken, so that one for everybody is not widened for a pod where a
+            rule for that pod will do.
 
     Returns:
         A proposal whose proof held, or ``None``.
     """
-    for edits, steps in opening(case, policies, ip_block_pods, lead, within):
+    wide: Proposal | None = None
+    outside = EndpointKind.EXTERNAL in (case.flow.src.kind, case.flow.dst.kind)
+    for number, (edits, steps) in enumerate(opening(case, policies, ip_block_pods, lead, within)):
+        if wide is not None and number >= _NARROWER:
+            break
         opened = blast_radius(steps, edits, ends)
         if opened is None:
             continue
         summary = "; ".join(edit.summary for edit in edits) + "."
-        return Proposal(summary=summary, edits=edits, case=case, steps=steps, opened=opened)
-    return None
+        found = Proposal(summary=summary, edits=edits, case=case, steps=steps, opened=opened)
+        if not narrow or outside or not opens_to_anybody(opened):
+            return found
+        wide = wide or found
+    return wide
 
 
 def opening(
