@@ -5,8 +5,10 @@ What does not fit its line ends in an ellipsis or says how much more there is; `
 
 from __future__ import annotations
 
-from flowdiag.model.policy import Miss
-from flowdiag.model.report import Counterfactual, Problem, Report
+from collections.abc import Sequence
+
+from flowdiag.model.policy import Miss, PolicyRef
+from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
 from flowdiag.model.words import plural
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import oldest_first
@@ -94,33 +96,55 @@ def _ends(screen: Screen, problem: Problem) -> None:
     screen.put((told + screen.name(parts[2], 40), "bold"), tail, indent=_INDENT, hang=2)
 
 
+_BY_RULE = frozenset({"FD501", "FD502", "FD503"})
+"""Diagnoses of a rule that denies, which the summary names."""
+
+
+def _denied_by(screen: Screen, problem: Problem) -> None:
+    """The policy whose rule denied; what isolates the end beside it refused nothing."""
+    named = [(problem.summary.find(policy_text(ref)), ref) for ref in problem.isolating]
+    denying = min(((place, ref) for place, ref in named if place >= 0), default=None)
+    recorded = [policy for policy in problem.recorded if policy.effect == "deny"]
+    if denying is not None:
+        _policy(screen, problem, "denied by", denying[1], "")
+    elif recorded:
+        _recorded(screen, recorded)
+    else:
+        _row(screen, "denied by", screen.sentence(problem.summary, 300), rows=2)
+
+
+def _recorded(screen: Screen, recorded: Sequence[RecordedPolicy]) -> None:
+    more = f" and {len(recorded) - 1} more" if len(recorded) > 1 else ""
+    _row(screen, "recorded", screen.name(recorded_text(recorded[0]), 160), more)
+
+
+def _policy(screen: Screen, problem: Problem, label: str, ref: PolicyRef, more: str) -> None:
+    """A policy with the change of it that matters."""
+    change = next(
+        (
+            c
+            for c in problem.changes
+            if (c.object.kind, c.object.namespace, c.object.name) == (ref.kind, ref.namespace, ref.name)
+        ),
+        None,
+    )
+    tail = (f" ({screen.name(change.kind, 40)} {delta_text(change.delta_s)})" if change else "") + more
+    name = policy_text(ref)
+    if cells(name) + cells(tail) > _room(screen):
+        name = policy_name(ref)
+    _row(screen, label, screen.name(name, max(_room(screen) - cells(tail), 20)), tail)
+
+
 def _policies(screen: Screen, report: Report, problem: Problem) -> None:
-    isolating = {(ref.namespace, ref.name) for ref in problem.isolating}
-    # What a record names says nothing new where the replay names it too.
-    recorded = [policy for policy in problem.recorded if (policy.namespace, policy.name) not in isolating]
-    if recorded and not problem.isolating:
-        more = f" and {len(recorded) - 1} more" if len(recorded) > 1 else ""
-        _row(screen, "recorded", screen.name(recorded_text(recorded[0]), 160), more)
-    if problem.isolating:
+    if problem.code in _BY_RULE:
+        _denied_by(screen, problem)
+    elif problem.isolating:
         lead = oldest_first(report, problem)[0]
-        change = next(
-            (
-                c
-                for c in problem.changes
-                if (c.object.kind, c.object.namespace, c.object.name)
-                == (lead.kind, lead.namespace, lead.name)
-            ),
-            None,
-        )
-        when = f" ({screen.name(change.kind, 40)} {delta_text(change.delta_s)})" if change else ""
         more = f" and {len(problem.isolating) - 1} more" if len(problem.isolating) > 1 else ""
-        name = policy_text(lead)
-        if cells(name) + cells(when + more) > _room(screen):
-            name = policy_name(lead)
-        _row(
-            screen, "isolated by", screen.name(name, max(_room(screen) - cells(when + more), 20)), when + more
-        )
-    elif not problem.recorded and problem.reason.name == "POLICY_DENIED":
+        _policy(screen, problem, "isolated by", lead, more)
+    elif problem.recorded:
+        _recorded(screen, problem.recorded)
+    elif problem.reason.name == "POLICY_DENIED":
         _row(screen, "isolated by", UNKNOWN_POLICIES)
     for rule in problem.nearest[:1]:
         where = f" {screen.name(rule.rule, 60)}"

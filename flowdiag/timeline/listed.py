@@ -20,6 +20,10 @@ NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED, Verdict.ALLOWED, Verdict.REDIRECT
 """Verdicts of problems that are no denials: let through, or known only to have been logged."""
 
 
+_BY_RULE = frozenset({"FD501", "FD502", "FD503"})
+"""Diagnoses of a rule that denies: what isolates the end beside it refused nothing then."""
+
+
 def policy_views(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[PolicyView, ...]:
     """The policies that stand in problems, those of most denials first."""
     denials: Counter[PolicyRef] = Counter()
@@ -27,12 +31,14 @@ def policy_views(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[Po
         for connection in draft.connections:
             other = connection.refusals[0].flow.distinct.verdict in NOT_DENIED
             for refusal in connection.refusals:
-                refs = set(refusal.finding.isolating)
-                if refusal.finding.decided_by is not None:
-                    refs.add(refusal.finding.decided_by.policy)
+                finding = refusal.finding
+                refs = set(finding.isolating)
+                took_part = set() if finding.code in _BY_RULE else refs
+                if finding.decided_by is not None:
+                    took_part = took_part | {finding.decided_by.policy}
                 # A connection may be refused by other policies at other times.
-                for ref in refs:
-                    denials[ref] += 0 if other else refusal.flow.count
+                for ref in refs | took_part:
+                    denials[ref] += 0 if other or ref not in took_part else refusal.flow.count
             for rule in connection.finding.nearest:
                 denials[rule.policy] += 0
     ordered = sorted(denials.items(), key=lambda item: (-item[1], repr(item[0])))

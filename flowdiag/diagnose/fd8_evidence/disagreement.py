@@ -86,7 +86,8 @@ class RecordedAgainstReplay(Rule):
         elif known is not None and known.notes:
             why = known.notes[0]
         elif known is not None and known.isolated_by:
-            why = f"{policies_text(known.isolated_by)} admits it"
+            verb = "isolates" if len(known.isolated_by) == 1 else "isolate"
+            why = f"{policies_text(known.isolated_by)}, which {verb} it, lets this pass"
         else:
             why = "no policy that was read isolates it"
         limits: list[str] = []

@@ -224,7 +224,10 @@ class CiliumSet:
         ]
         if self._state.localhost:
             rule = Rule(
-                path="allow-localhost", action=Action.ALLOW, peers=(Peer("", (EntitySelected("host"),)),)
+                path="allow-localhost",
+                action=Action.ALLOW,
+                peers=(Peer("", (EntitySelected("host"),)),),
+                note="a node always reaches the pods that run on it (allow-localhost)",
             )
             found.append(
                 Policy(
