@@ -72,6 +72,17 @@ def test_a_policy_that_concerns_no_forwarded_traffic_changes_nothing(selected, f
     assert asker(selected, forward).ask("shop/far", "shop/web", "TCP", 80).allowed is True
 
 
+@pytest.mark.parametrize("spec", ["namespaceSelector: all(), types: [Ingress]", "egress: [{action: Deny}]"])
+def test_pods_alone_and_the_other_direction_are_no_forwarded_traffic(spec):
+    """A namespaceSelector leaves host endpoints out; without types a policy is for what it has rules for."""
+    text = STATE.replace("SELECTED", "edge").replace("FORWARD", "true")
+    text = text.replace("types: [Ingress]", spec).replace("ingress: [{action: Deny}]", "performanceHints: []")
+    snapshot, _ = build_snapshot([("state.yaml", text.encode())])
+    known = Asker(snapshot, compile_policies(snapshot, dialect=Dialect.CALICO))
+
+    assert known.ask("shop/far", "shop/web", "TCP", 80).allowed is True
+
+
 def test_the_matrix_does_not_call_it_open():
     """Ports that may be refused on the way are not counted as open; others are."""
     known = asker()

@@ -25,7 +25,15 @@ from flowdiag.policy.compile.calico_scopes import account_part, read_calico_sele
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, validity_of
 from flowdiag.policy.model import Matcher, Order, Policy, Rule, Tier
 
-__all__ = ["GROUPS", "CalicoTiers", "compile_calico_policy", "is_calico", "staged_note", "with_staged"]
+__all__ = [
+    "GROUPS",
+    "CalicoTiers",
+    "compile_calico_policy",
+    "directions_of",
+    "is_calico",
+    "staged_note",
+    "with_staged",
+]
 
 GROUPS = ("projectcalico.org", "crd.projectcalico.org")
 _KINDS = frozenset({"NetworkPolicy", "GlobalNetworkPolicy"})
@@ -146,7 +154,7 @@ def compile_calico_policy(policy: PolicyObject, context: CompileContext, *, old_
         if strange:
             broken = f"the field spec.{strange[0]} is not supported"
         rank = (_order(spec), _tie_name(policy, old_names=old_names))
-        directions = _types(policy)
+        directions = directions_of(policy)
         rules = {
             direction: compile_rules(spec.get(direction.value), direction, namespace, context)
             for direction in Direction
@@ -206,7 +214,12 @@ def _tie_name(policy: PolicyObject, *, old_names: bool) -> str:
     return f"{ref.namespace}/{name}" if ref.namespace is not None else name
 
 
-def _types(policy: PolicyObject) -> frozenset[Direction]:
+def directions_of(policy: PolicyObject) -> frozenset[Direction]:
+    """The directions that a policy is for.
+
+    Raises:
+        PolicyError: a type is neither Ingress nor Egress.
+    """
     spec = policy.spec
     types = [str(each).lower() for each in entries(spec.get("types"), "spec.types")]
     strange = [each for each in types if each not in _DIRECTIONS]

@@ -13,12 +13,13 @@ from typing import Any
 from msgspec import Struct
 
 from flowdiag.model.event import Direction
-from flowdiag.model.objects import Snapshot
+from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Condition, Miss, PolicyRef
 from flowdiag.policy.addresses import parse_network
 from flowdiag.policy.calico_labels import HOST_MARK, CalicoLabels, labels_of, spec_of
 from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
-from flowdiag.policy.compile.context import CompileContext
+from flowdiag.policy.compile.calico import directions_of
+from flowdiag.policy.compile.context import CompileContext, PolicyError
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.matchers import AddressRange
 from flowdiag.policy.model import (
@@ -137,16 +138,15 @@ def crossing(
         spec = policy.spec
         if policy.ref.kind != "GlobalNetworkPolicy" or not spec.get("applyOnForward"):
             continue
-        if spec.get("preDNAT") or spec.get("doNotTrack"):
+        # A namespaceSelector means pods alone.
+        if spec.get("preDNAT") or spec.get("doNotTrack") or spec.get("namespaceSelector"):
             continue
         for each in labels.host_endpoints:
             node = spec_of(each).get("node")
             if not isinstance(node, str) or not _selects(spec.get("selector"), labels_of(each)):
                 continue
-            for direction in Direction:
-                types = spec.get("types") or ["Ingress", "Egress"]
-                if direction.value.title() in types:
-                    found.setdefault((direction, node), policy.ref)
+            for direction in _directions(policy):
+                found.setdefault((direction, node), policy.ref)
     if not found:
         return None
 
@@ -165,6 +165,13 @@ def crossing(
         )
 
     return why
+
+
+def _directions(policy: PolicyObject) -> frozenset[Direction]:
+    try:
+        return directions_of(policy)
+    except PolicyError:
+        return frozenset(Direction)  # the policy comes out as broken elsewhere; nothing is ruled out here
 
 
 def _selects(selector: Any, labels: dict[str, str]) -> bool:
