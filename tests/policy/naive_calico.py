@@ -198,7 +198,12 @@ def _decided(world, decide, direction, own, peer, traffic):
 
 
 def end_allows(world, direction, own, peer, traffic):
-    """Whether one end allows, by ends with `pod`, `node` and `address`; None where nothing is policed.
+    """Whether one end allows; None where nothing is policed.  See `end_told`."""
+    return end_told(world, direction, own, peer, traffic)[0]
+
+
+def end_told(world, direction, own, peer, traffic):
+    """Whether one end allows, by ends with `pod`, `node` and `address`, and whose tier's end refused by default.
 
     Args:
         world: a `World`.
@@ -208,14 +213,14 @@ def end_allows(world, direction, own, peer, traffic):
         traffic: (protocol, port, ICMP type).
     """
     if own.pod is None and own.node is None:
-        return None
+        return None, set()
     allows_last = True
     if own.pod is not None:
         if direction == "ingress" and peer.pod is None and peer.node == own.pod.node:
-            return True
+            return True, set()
         labels = world.labels(own.pod)
     elif own.node not in world.hosts or traffic[:2] in FAILSAFE[direction]:
-        return True
+        return True, set()
     else:
         labels, _, allows_last = world.hosts[own.node]
     rows = list(_rows(world, direction, own, labels))
@@ -224,7 +229,7 @@ def end_allows(world, direction, own, peer, traffic):
         decided = (_decided(world, row[3], direction, own, peer, traffic) for row in here)
         action = next((each for each in decided if each is not None), None)
         if action in ("Allow", "Deny"):
-            return action == "Allow"
+            return action == "Allow", set()
         if here and action is None and world.tiers.get(tier, {}).get("defaultAction") != "Pass":
-            return False
-    return allows_last
+            return False, {row[2].partition("/")[0] for row in here}
+    return allows_last, set()

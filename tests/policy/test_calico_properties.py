@@ -12,7 +12,7 @@ from flowdiag.model.event import Icmp
 from flowdiag.model.objects import ContainerPort, EndpointSlice, Node, Pod, Service, ServicePort
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
-from tests.policy.naive_calico import World, end_allows
+from tests.policy.naive_calico import World, end_allows, end_told
 from tests.policy.scenes import net_policy, outside, pod, raw, snapshot
 
 SPACES = {"a": {"team": "x"}, "b": {"team": "y", "env": "p"}}
@@ -290,10 +290,15 @@ def pairs(made):
                 yield source, target
 
 
+def closing(end):
+    """Names of the policies that a default deny is put down to; a host's missing profile is no policy."""
+    return {ref.name for ref in end.closed_by if ref.kind != "HostEndpoint"}
+
+
 @settings(max_examples=120, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_evaluator_agrees_with_a_slow_reading(dice):
-    """Of every end, by tiers, order, selectors, addresses, ports by name, services, network sets and hosts."""
+    """Of every end, by tiers, order, selectors, addresses, ports by name, services, sets and hosts; and who refused by default."""
     made = world(dice)
     found = compiled(made)
     for (src, source), (dst, target) in pairs(made):
@@ -302,17 +307,15 @@ def test_the_evaluator_agrees_with_a_slow_reading(dice):
                 continue
             icmp = None if kind is None else Icmp(kind, 0)
             decision = found.evaluate(src, dst, protocol, port, icmp=icmp, nearest=False)
-            told = [None if end is None else (end.allowed,) for end in (decision.egress, decision.ingress)]
+            told = [
+                (None, set()) if end is None else (end.allowed, closing(end))
+                for end in (decision.egress, decision.ingress)
+            ]
             wanted = [
-                end_allows(made, direction, own, peer, (protocol, port, kind))
+                end_told(made, direction, own, peer, (protocol, port, kind))
                 for direction, own, peer in (("egress", source, target), ("ingress", target, source))
             ]
-            assert told == [None if each is None else (each,) for each in wanted], (
-                source,
-                target,
-                protocol,
-                port,
-            )
+            assert told == wanted, (source, target, protocol, port)
 
 
 def test_the_worlds_have_something_to_say():
