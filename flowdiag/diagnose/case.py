@@ -249,9 +249,10 @@ class Case:
 
     @cached_property
     def involved(self) -> tuple[PolicyRef, ...]:
-        """Policies that the replay's answer for the refusing end rests on."""
+        """Policies that the replay's answer for the refusing end rests on, those of tiers that passed it on too."""
         refs = dict.fromkeys(self.isolating)
         if self.end is not None:
+            refs.update(dict.fromkeys(self.end.isolated_by))
             refs.update(dict.fromkeys(rule.policy for rule in self.nearest))
             if self.end.decided_by is not None:
                 refs.setdefault(self.end.decided_by.policy)
