@@ -93,6 +93,11 @@ class NumberedPorts(Struct, frozen=True):
         return ALL_PORTS if self.low is None else PortSet([(self.low, self.high or self.low)])
 
 
+def _named_miss(wanted: str, ports: PortSet, traffic: Traffic) -> Miss:
+    numbers = f" ({','.join(ports.texts())})" if ports else " (no such name)"
+    return Miss(Condition.PORT, wanted + numbers, f"{traffic.port}/{traffic.protocol}")
+
+
 class NamedPort(Struct, frozen=True):
     """A port by its name on the destination pod; `protocol` ``None`` is whatever that port has."""
 
@@ -106,18 +111,21 @@ class NamedPort(Struct, frozen=True):
 
     def check(self, traffic: Traffic, destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""
-        if self.protocol is not None and traffic.protocol != self.protocol:
-            return miss(Miss(Condition.PROTOCOL, self.protocol, traffic.protocol))
-        ports = declared(destination, self.name, traffic.protocol)
         wanted = f"{self.name}/{self.protocol or traffic.protocol}"
+        if self.protocol is not None and traffic.protocol != self.protocol:
+            misses = [Miss(Condition.PROTOCOL, self.protocol, traffic.protocol)]
+            own = declared(destination, self.name, self.protocol)
+            if own is not None and traffic.port is not None and traffic.port not in own:
+                misses.append(_named_miss(wanted, own, traffic))
+            return miss(*misses)
+        ports = declared(destination, self.name, traffic.protocol)
         if ports is None:
             return unknown(f"the ports of the destination are not known ({wanted})")
         if traffic.port is None:
             return unknown("the port is not known") if ports else miss(Miss(Condition.PORT, wanted, None))
         if traffic.port in ports:
             return MATCH
-        numbers = f" ({','.join(ports.texts())})" if ports else " (no such name)"
-        return miss(Miss(Condition.PORT, wanted + numbers, f"{traffic.port}/{traffic.protocol}"))
+        return miss(_named_miss(wanted, ports, traffic))
 
     def ports(self, protocol: str, destination: Facts, /) -> PortSet:
         """See `TrafficMatcher.ports`."""

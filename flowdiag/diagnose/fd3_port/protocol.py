@@ -28,8 +28,9 @@ class ProtocolMismatch(Rule):
         Add the port a second time with the protocol that is used.
 
     Guard:
-        A rule for the right protocol on another port misses the port, not the protocol.  ICMP has no
-        ports and cannot be written in a NetworkPolicy at all (FD308).
+        A rule for the right protocol on another port misses the port, not the protocol.  A rule for every port of
+        a protocol was written for that protocol.  ICMP has no ports and cannot be written in a NetworkPolicy at
+        all (FD308).
 
     References:
         https://github.com/ahmetb/kubernetes-network-policy-recipes/issues/15
@@ -48,7 +49,7 @@ class ProtocolMismatch(Rule):
         """See `Rule.diagnose`."""
         if case.port is None:
             return
-        found = case.missing_one(Condition.PROTOCOL)
+        found = [rule for rule in case.missing_one(Condition.PROTOCOL) if _lists_ports(case, rule)]
         for rule in found[:1]:
             wanted = a_list(sorted({miss.wanted for miss in rule.misses}))
             unsaid = " (no protocol is written, which means TCP)" if self._unsaid(case, rule) else ""
@@ -75,3 +76,9 @@ class ProtocolMismatch(Rule):
             isinstance(raw, dict) and raw.get("protocol") is None and text.has(case.port)
             for raw, text in zip(ports, texts, strict=False)
         )
+
+
+def _lists_ports(case: Case, rule: NearestRule) -> bool:
+    """Whether a rule names ports at all, as far as its language is read here."""
+    texts = port_texts(case, rule)
+    return texts is None or any(one.port is not None for one in texts if one.protocol != case.protocol)

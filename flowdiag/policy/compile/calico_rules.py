@@ -112,7 +112,9 @@ class _Reader:
             UndecidableTraffic(f"the field spec.{self.path}.{key} is not supported")
             for key in sorted(str(key) for key in raw if key not in _RULE_FIELDS)
         ]
-        if protocol is not None:
+        source, destination = self._entity("source"), self._entity("destination")
+        # Ports are of the protocol, and miss it themselves.
+        if protocol is not None and not destination.get("ports"):
             traffic.append(ProtocolIs(protocol))
         if raw.get("notProtocol") is not None:
             refused = protocol_name(raw["notProtocol"]) or ""
@@ -120,7 +122,6 @@ class _Reader:
         traffic.extend(self._icmp(key) for key in ("icmp", "notICMP") if raw.get(key) is not None)
         if raw.get("http") is not None:
             traffic.append(UndecidableTraffic(f"spec.{self.path}.http is decided by the application layer"))
-        source, destination = self._entity("source"), self._entity("destination")
         traffic.extend(self._ports(destination, "destination", protocol))
         traffic.extend(
             UndecidableTraffic(f"spec.{self.path}.source.{key}: source ports are not known")

@@ -100,7 +100,12 @@ class PortsByName(Struct, frozen=True):
         """See `TrafficMatcher.check`."""
         wanted = f"{self.name}/{_protocols(self.protocols)}"
         if traffic.protocol not in self.protocols:
-            return miss(Miss(Condition.PROTOCOL, _protocols(self.protocols), traffic.protocol))
+            misses = [Miss(Condition.PROTOCOL, _protocols(self.protocols), traffic.protocol)]
+            meant = self._meant(destination)
+            if meant is not None and traffic.port is not None and traffic.port not in meant:
+                numbers = f" ({','.join(meant.texts())})" if meant else " (no such name)"
+                misses.append(Miss(Condition.PORT, wanted + numbers, f"{traffic.port}/{traffic.protocol}"))
+            return miss(*misses)
         own = declared(destination, self.name, traffic.protocol)
         if own is None:
             return unknown(f"the ports of the destination are not known ({wanted})")
@@ -114,6 +119,16 @@ class PortsByName(Struct, frozen=True):
         known = own or others
         numbers = f" ({','.join(known.texts())})" if known else " (no such name)"
         return miss(Miss(Condition.PORT, wanted + numbers, f"{traffic.port}/{traffic.protocol}"))
+
+    def _meant(self, destination: Facts) -> PortSet | None:
+        """Every port that the name may stand for, in any of its protocols; ``None`` where that is not known."""
+        found = NO_PORTS
+        for protocol in self.protocols:
+            own = declared(destination, self.name, protocol)
+            if own is None:
+                return None
+            found |= own | dict(self.elsewhere).get(protocol, NO_PORTS)
+        return found
 
     def ports(self, protocol: str, destination: Facts, /) -> PortSet:
         """See `TrafficMatcher.ports`."""
