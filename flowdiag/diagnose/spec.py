@@ -78,6 +78,10 @@ class IpBlock(Struct, frozen=True):
         """Whether the address is in the range, exceptions aside."""
         return _within(ip, self.cidr)
 
+    def admits(self, ip: str | None) -> bool:
+        """Whether the address is in the range, and in none of its exceptions."""
+        return self.holds(ip) and self.excepting(ip) is None
+
     def excepting(self, ip: str | None) -> str | None:
         """Give the exception that covers the address."""
         return next((each for each in self.exceptions if _within(ip, each)), None)

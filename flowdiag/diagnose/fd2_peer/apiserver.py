@@ -58,7 +58,7 @@ class ApiServerEgress(Rule):
             (
                 rule
                 for rule in case.nearest
-                if any(block.holds(vip) for block in ip_blocks(case, rule) for vip in vips)
+                if any(block.admits(vip) for block in ip_blocks(case, rule) for vip in vips)
                 and not any(block.holds(dst.ip) for block in ip_blocks(case, rule))
             ),
             None,

@@ -55,7 +55,7 @@ class ServiceRange(Rule):
             for block in ip_blocks(case, rule):
                 if any(block.holds(ip) for ip in (case.flow.dst.ip, *pod.ips)):
                     continue
-                found = next(((service, ip) for service, ip in services if block.holds(ip)), None)
+                found = next(((service, ip) for service, ip in services if block.admits(ip)), None)
                 if found is None:
                     continue
                 service, ip = found

@@ -10,6 +10,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
+from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod
 from flowdiag.model.report import Confidence, Severity
@@ -28,7 +29,8 @@ class MetricsPort(Rule):
         for scraping: an annotation, or a container port called metrics; records come at scrape interval.
 
     Advice:
-        Allow the monitoring namespace on the metrics port.  `kubectl port-forward` bypasses policy, so it
+        Allow the monitoring namespace on the metrics port, or, where the monitoring itself is isolated for
+        egress, the metrics port in its own policy.  `kubectl port-forward` bypasses policy, so it
         proves nothing.
 
     Guard:
@@ -58,16 +60,18 @@ class MetricsPort(Rule):
         steady = case.flow.distinct.interval_s
         rhythm = f" every {steady:.0f} s" if steady is not None else ""
         source, destination = end_text(case.flow.src), end_text(case.flow.dst)
+        allow = (
+            f"Let {source} reach {destination} on {case.port}/TCP."
+            if case.direction is Direction.EGRESS
+            else f"Allow namespace {case.flow.src.namespace} on {case.port}/TCP."
+        )
         yield self.finding(
             case,
             summary=(
                 f"{source} asks {destination}{rhythm} on {case.port}, its metrics port, and no "
                 f"{case.direction} rule admits that."
             ),
-            advice=(
-                f"Allow namespace {case.flow.src.namespace} on {case.port}/TCP. A test with kubectl "
-                "port-forward bypasses policy and proves nothing."
-            ),
+            advice=f"{allow} A test with kubectl port-forward bypasses policy and proves nothing.",
             most=Confidence.DERIVED if steady is not None else Confidence.LIKELY,
             cause_key="metrics",
         )
