@@ -81,6 +81,10 @@ class Screen:
         mark = "..." if self.options.ascii else "…"
         return beginning(shown, max(width - cells(mark), 1)).rstrip(" ,;:") + mark
 
+    def rows(self, text: str, room: int) -> int:
+        """How many lines a value takes in a column of so many cells."""
+        return len(Text(harmless(text)).wrap(self._console, room))
+
     def blank(self) -> None:
         """An empty line."""
         self._line(Text())

@@ -7,6 +7,7 @@ from typing import ClassVar
 from flowdiag.model.report import Report, Severity, Status
 from flowdiag.model.words import plural
 from flowdiag.report.cut import held
+from flowdiag.report.escape import cells
 from flowdiag.report.phrases import STANDING, count, cut_off, headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
@@ -70,14 +71,15 @@ def _head(screen: Screen, report: Report) -> None:
     window = report.window
     when = screen.own(span_text(window.since, window.until, zone))
     stated = zone_text(zone, window.since or window.until)
-    screen.put(
-        (screen.name(made), "bold"),
-        "  ",
-        screen.name(f"{cluster} ({cni})" if cni else cluster, 400 if screen.options.verbose else 48),
-        "  ",
-        screen.name(f"{when} {stated}" if window.since or window.until else when),
-        hang=2,
-    )
+    made = screen.name(made)
+    where = screen.name(f"{cluster} ({cni})" if cni else cluster, 400 if screen.options.verbose else 48)
+    span = screen.name(f"{when} {stated}" if window.since or window.until else when)
+    if cells(f"{made}  {where}  {span}") <= screen.width:
+        screen.put((made, "bold"), "  ", where, "  ", span)
+    else:
+        # Two moments and their zone are read together.
+        screen.put((made, "bold"), "  ", where, hang=2)
+        screen.put(span, indent=2, hang=2)
     totals = report.totals
     snapshot = report.evidence.snapshot
     parts = [

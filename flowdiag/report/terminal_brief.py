@@ -63,6 +63,9 @@ def _row(screen: Screen, label: str, text: str, tail: str = "", rows: int = 1) -
     if cells(shown) + cells(tail) > room:
         # A wrapped line is left before its end, on average by half a word.
         shown = screen.ended(shown, room * rows - cells(tail) - (rows - 1) * _RAGGED)
+        # A long name leaves more of a line empty.
+        while rows > 1 and screen.rows(shown + tail, room) > rows and cells(shown) > room:
+            shown = screen.ended(shown, cells(shown) - _RAGGED)
     screen.field(label, [f"{shown}{tail}"], indent=_INDENT, labels=_LABELS)
 
 

@@ -39,12 +39,12 @@ def ended(draft: ProblemDraft, *, seen: bool) -> Ended:
         told = [(draft.connections[index], text) for index, text in mended.items()][:_MOST]
         return Ended(
             notes=tuple(
-                f"{_called(one)} passes since, by the policies that were read: {text}." for one, text in told
+                f"{_called(one)} passes since, as far as the policies tell: {text}." for one, text in told
             )
         )
     texts = list(dict.fromkeys(mended.values()))
     more = f"; and {len(texts) - _MOST} more" if len(texts) > _MOST else ""
-    advice = f"Mended since, by the policies that were read: {'; '.join(texts[:_MOST])}{more}."
+    advice = f"Mended since: {'; '.join(texts[:_MOST])}{more}."
     if not seen:
         advice += " If it is refused still, look for an agent that lags behind."
     return Ended(advice, over=all(_over(one) for one in draft.connections))

@@ -322,6 +322,14 @@ def test_explain_does_not_accuse_policies_of_refusals_that_have_ended() -> None:
     assert "and yet it was refused" not in page
 
 
+@pytest.mark.parametrize("incident", INCIDENTS)
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_window_and_its_zone_stand_on_one_line(incident: str, width: int) -> None:
+    head = render(report_of(incident), width=width).splitlines()[:2]
+
+    assert [re.findall(r"\d\d:\d\d:\d\d → .*UTC$", line) != [] for line in head].count(True) == 1
+
+
 def test_three_weighty_problems_fit_a_screen() -> None:
     """What is broken, since when, what isolates, what was nearly met and the fix; the rest is behind -v."""
     page = render(dns_story(), width=100)
