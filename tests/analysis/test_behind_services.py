@@ -1,11 +1,14 @@
 """Refusals of a Service's address, as they are recorded before the packet is translated (AWS, Weave)."""
 
+import json
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_cluster import OBJECTS, listed, pod, policy, write
+from small_cluster import OBJECTS, listed, namespace, pod, policy, write
 
 from flowdiag.analysis import analyze
 
@@ -86,3 +89,47 @@ def test_a_ports_name_is_looked_up_on_the_workload(tmp_path):
 
     assert problem.code == "FD302"
     assert problem.summary.endswith("calls port 8080 http.")
+
+
+def by_workload(source, destination, port):
+    """A refused connection in a Calico flow log, which names pods by what those of a workload share."""
+    (space, name), (there, other) = source, destination
+    ends = {"source_name": "-", "source_name_aggr": f"{name}-*", "source_namespace": space}
+    ends |= {"dest_name": "-", "dest_name_aggr": f"{other}-*", "dest_namespace": there, "dest_port": port}
+    rest = {"source_type": "wep", "dest_type": "wep", "proto": "tcp", "action": "deny", "reporter": "src"}
+    rest |= {"num_flows": 2, "start_time": 1_772_366_400, "end_time": 1_772_366_415}
+    return json.dumps({**ends, **rest}) + "\n"
+
+
+def test_a_services_port_in_a_rule_is_found_for_a_workload(tmp_path):
+    """The rule says 80, the Service's; which pod of the workload was refused is no matter."""
+    to = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "db"}}}]
+    spec = {**CLOSED, "egress": [{"to": to, "ports": [{"port": 80, "protocol": "TCP"}]}]}
+    second = pod("data", "db-7f6b5c4d6-zz9pl", "10.0.1.8", "db")
+    service = json.loads(json.dumps(SERVICE))
+    service["spec"]["ports"] = [{"port": 80, "targetPort": 8080, "protocol": "TCP"}]
+    state = listed(*OBJECTS[:-1], second, service, policy("shop", "to-db", spec, created=LONG_AGO))
+    lines = by_workload(("shop", "web-5d9c7b6f4"), ("data", "db-7f6b5c4d6"), 8080)
+    (problem,) = analyze([write(tmp_path, state_json=state, flows_log=lines)]).problems
+
+    assert problem.code == "FD301"
+    assert problem.advice == "Write port 8080 (the Service's targetPort) instead of 80 in the rule."
+
+
+@pytest.mark.parametrize(("other", "code"), [("metrics", "FD306"), ("http", "FD101")])
+def test_a_workloads_metrics_port_is_its_pods(tmp_path, other, code):
+    """Where all pods of it declare the same; where they differ nobody knows what the one that was asked declares."""
+    scraper = pod("monitoring", "prometheus-6d7c8b9f5-abcde", "10.0.3.3", "prometheus")
+    pods = [
+        pod("data", f"exporter-5f6d7c8b9-{end}", f"10.0.1.{end[-1]}", "exporter", port=9100)
+        for end in ("aaaa7", "aaaa8")
+    ]
+    for each, name in zip(pods, ("metrics", other), strict=True):
+        each["spec"]["containers"][0]["ports"][0]["name"] = name
+    closed = policy("data", "closed", {"podSelector": {}, "policyTypes": ["Ingress"]}, created=LONG_AGO)
+    state = listed(*OBJECTS[:-1], namespace("monitoring"), scraper, *pods, closed)
+    line = by_workload(("monitoring", "prometheus-6d7c8b9f5"), ("data", "exporter-5f6d7c8b9"), 9100)
+    lines = line.replace('"reporter": "src"', '"reporter": "dst"')
+    (problem,) = analyze([write(tmp_path, state_json=state, flows_log=lines)]).problems
+
+    assert problem.code == code

@@ -9,6 +9,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.spec import IpBlock, ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
@@ -84,7 +85,7 @@ class TranslatedSource(Rule):
 
     @staticmethod
     def _service(case: Case) -> Service | None:
-        pod = case.flow.dst.pod
+        pod = some_pod(case.context, case.flow.dst)
         if pod is None:
             return None
         for service in case.context.services_of(pod):

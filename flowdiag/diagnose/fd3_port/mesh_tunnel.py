@@ -9,6 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import MESH_PORT, Sign
+from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint
@@ -71,7 +72,7 @@ class MeshTunnel(Rule):
 
     @staticmethod
     def _ambient(case: Case, end: Endpoint) -> bool:
-        pod = end.pod
+        pod = some_pod(case.context, end)
         if pod is None:
             return False
         own = pod.labels.get(_LABEL[0])

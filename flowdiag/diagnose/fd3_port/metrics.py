@@ -9,6 +9,7 @@ from flowdiag.diagnose.first_sight import is_scraper
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
@@ -52,7 +53,7 @@ class MetricsPort(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        pod = case.flow.dst.pod
+        pod = some_pod(case.context, case.flow.dst)
         if not case.default_denied or pod is None or case.protocol != "TCP":
             return
         if not is_scraper(case.flow.src) or case.port not in self._metrics_ports(pod):

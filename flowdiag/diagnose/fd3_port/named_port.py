@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import a_list, end_text, rule_text
 from flowdiag.model.finding import Finding
@@ -47,7 +48,7 @@ class NamedPort(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        pod = _declaring(case)
+        pod = some_pod(case.context, case.flow.dst)
         if case.port is None or pod is None:
             return
         found = [
@@ -93,14 +94,3 @@ class NamedPort(Rule):
             return name, f"declares {name} for {a_list(others)}, not {case.protocol}"
         own = sorted({one.name for one in pod.ports if one.name and one.port == case.port})
         return name, f"calls port {case.port} {own[0]}" if own else f"declares no port named {name}"
-
-
-def _declaring(case: Case) -> Pod | None:
-    """The destination, or one of the pods of a workload that all declare the same ports."""
-    dst = case.flow.dst
-    if dst.pod is not None or dst.workload is None:
-        return dst.pod
-    pods = [
-        pod for pod in case.context.index.by_workload.get((dst.namespace or "", dst.workload), ()) if pod.live
-    ]
-    return pods[0] if pods and all(pod.ports == pods[0].ports for pod in pods) else None

@@ -9,6 +9,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import rule_text
 from flowdiag.model.finding import Finding
@@ -71,7 +72,7 @@ class ServicePortInPolicy(Rule):
 
     @staticmethod
     def _mapped(case: Case, rule: NearestRule) -> tuple[Service, ServicePort] | None:
-        pod = case.flow.dst.pod
+        pod = some_pod(case.context, case.flow.dst)
         if pod is None:
             return None
         written = port_texts(case, rule)

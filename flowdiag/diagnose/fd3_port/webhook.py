@@ -13,6 +13,7 @@ from flowdiag.diagnose.first_sight import api_client
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.wording import a_list, end_text, policies_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
@@ -70,7 +71,7 @@ class AdmissionWebhook(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        pod = case.flow.dst.pod
+        pod = some_pod(case.context, case.flow.dst)
         if case.direction is not Direction.INGRESS or not case.default_denied or pod is None:
             return
         sure = api_client(case.context, case.flow.src)
