@@ -153,7 +153,9 @@ class ProblemDraft(Struct):
 
 
 def _latest(refusals: Iterable[Refusal]) -> Refusal:
-    return max(refusals, key=lambda refusal: (refusal.flow.last or -1, _refusal_order(refusal)))
+    several = list(refusals)
+    last = max(refusal.flow.last or -1 for refusal in several)
+    return max((each for each in several if (each.flow.last or -1) == last), key=_refusal_order)
 
 
 _Cause = tuple[str, str, tuple[object, ...], str, str]
@@ -228,8 +230,10 @@ def _refusal_order(refusal: Refusal) -> tuple[int, int, str, str]:
 
 
 def _lead(members: Sequence[Refusal]) -> Finding:
-    if len(members) == 1:
-        return members[0].finding
+    spoken = _key(members[0].finding)
+    if all(_key(refusal.finding) == spoken for refusal in members):
+        # As with most: to compare costs less than to look up.
+        return _least_sure(members)
     total = sum(refusal.flow.count for refusal in members)
     weights: dict[tuple[object, ...], tuple[int, int, list[Refusal]]] = {}
     for refusal in members:
@@ -246,6 +250,9 @@ def _lead(members: Sequence[Refusal]) -> Finding:
 
 def _least_sure(alike: Sequence[Refusal]) -> Finding:
     """Of findings that say the same, the one that may speak for all: the least sure of weight, the latest such."""
+    sure = alike[0].finding.confidence
+    if all(refusal.finding.confidence is sure for refusal in alike):
+        return alike[-1].finding
     total = sum(refusal.flow.count for refusal in alike)
     counts = Counter[Confidence]()
     for refusal in alike:
