@@ -13,11 +13,14 @@ from brute_force import listed, opened
 from diagnosis_cases import build_case, load_cases, objects
 
 from flowdiag.cluster.snapshot import build_snapshot
-from flowdiag.diagnose import diagnose
+from flowdiag.diagnose import Case, diagnose
 from flowdiag.diagnose.proposals import attach, propose
-from flowdiag.diagnose.proposals.proof import Ends
+from flowdiag.diagnose.proposals.edit import Edit, changed_policy
+from flowdiag.diagnose.proposals.proof import Elsewhere, Ends
+from flowdiag.diagnose.proposals.propose import compiled
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Direction
 from flowdiag.model.policy import Dialect, IpBlockPods
 from flowdiag.policy import compile_policies
 
@@ -356,6 +359,49 @@ def test_a_change_serves_every_connection_where_its_object_can(denied, source, p
         assert applied.evaluate(one.flow.src, one.flow.dst, one.protocol, one.port).allowed is True
     own = {(end_text(one.flow.src), end_text(one.flow.dst), one.protocol, one.port) for one in (case, other)}
     assert listed(found, compiled, applied) == opened(case, compiled, applied, ends) - own
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_proof_by_the_policies_nearby_is_that_by_all(edited):
+    """Where the policies at hand are those of the ends' namespaces, all of them decide about what opens elsewhere.
+
+    Also between pods that only policies elsewhere tell apart, where an edit before looks at something new.
+    """
+    rule = {"from": [{"namespaceSelector": {}}], "ports": [{"port": 80, "protocol": "TCP"}]}
+    probes = {"podSelector": {"matchLabels": {"role": "probe"}}, "policyTypes": ["Egress"]}
+    spec = {
+        "state": {
+            "namespaces": {"shop": {}, "data": {}, "ops": {}},
+            "pods": {
+                "shop/web-1": {"ip": "10.0.1.1"},
+                "ops/probe-1": {"ip": "10.0.3.1", "labels": {"role": "probe"}},
+                "ops/tool-1": {"ip": "10.0.3.2", "labels": {"role": "tool"}},
+                "data/api-0": {"ip": "10.0.2.1"},
+            },
+            "policies": {
+                "data/api": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [rule]},
+                "ops/deny": probes,
+            },
+        },
+        "flow": {"from": "shop/web-1", "to": "data/api-0", "port": "8080/TCP", "direction": "ingress"},
+    }
+    case, policies, ends, _ = proposal_of(spec)
+    (old,) = (one for one in policies.snapshot.policies if one.ref.namespace == "data")
+    more = {"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}
+    new = changed_policy(old, {**old.spec, "ingress": [*old.spec["ingress"], more]})
+    edits = (Edit("before", Direction.INGRESS, old, new),) if edited else ()
+
+    def proposed(near, elsewhere=None):
+        at_hand = compiled(policies, edits, IpBlockPods.AUTO, near)
+        met = Case(case.context.edited(at_hand.snapshot), case.flow, case.decision, case.at)
+        return propose(met, at_hand, ends, elsewhere=elsewhere)
+
+    whole, alone = proposed(None), proposed({"shop", "data", None})
+    parted = proposed({"shop", "data", None}, Elsewhere(policies, frozenset({"shop", "data"})))
+
+    assert whole.opened == parted.opened
+    assert {src for src, _, _ in parted.opened} == {"shop/web", "ops/tool"}
+    assert {src for src, _, _ in alone.opened} == {"shop/web", "ops/tool", "ops/probe"}
 
 
 def test_proposals_are_attached_in_order():

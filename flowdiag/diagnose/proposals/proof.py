@@ -23,7 +23,7 @@ from flowdiag.policy import PolicySet, connections
 from flowdiag.policy.ports import NO_PORTS, PortSet
 from flowdiag.policy.reach import Ports
 
-__all__ = ["Ends", "Opened", "Steps", "blast_radius", "listed", "opens_to_anybody", "without"]
+__all__ = ["Elsewhere", "Ends", "Opened", "Steps", "blast_radius", "listed", "opens_to_anybody", "without"]
 
 Opened = dict[tuple[str, str, str], PortSet]
 """Ports that open, by source, destination and protocol."""
@@ -63,6 +63,15 @@ class Ends(Struct, frozen=True):
         return cls(pods, outside, Groups((*pods, *outside)))
 
 
+class Elsewhere(Struct, frozen=True):
+    """What decides where the policies at hand are those of some namespaces alone."""
+
+    policies: PolicySet
+    """All of them, which decide at ends of other namespaces."""
+    but: frozenset[str]
+    """The namespaces whose policies are at hand."""
+
+
 class Steps(Struct, frozen=True):
     """The policies as they are, and with the edits of a proposal one after the other."""
 
@@ -73,12 +82,21 @@ class Steps(Struct, frozen=True):
 
     A policy of a namespace selects ends of that one alone, so an edit there changes what no other end meets.
     """
+    elsewhere: Elsewhere | None = None
+    """What decides where the first of the sets does not; ``None`` where it holds all policies."""
+
+    @property
+    def deciding(self) -> tuple[PolicySet, ...]:
+        """All sets that decide anywhere."""
+        return self.sets if self.elsewhere is None else (self.elsewhere.policies, *self.sets)
 
     def at(self, policies: PolicySet, end: Endpoint) -> PolicySet:
         """Which policies decide at an end, for one of the sets."""
         if self.spaces is None or end.namespace in self.spaces:
             return policies
-        return self.sets[0]
+        if self.elsewhere is None or end.namespace in self.elsewhere.but:
+            return self.sets[0]
+        return self.elsewhere.policies
 
     def connections(self, policies: PolicySet, src: Endpoint, dst: Endpoint) -> Ports:
         """Open ports between two ends under one of the sets."""
@@ -109,7 +127,7 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
         Ports by pair and protocol; ``None`` where something would close, or there is too much to ask.
     """
     old, new = steps.sets[0], steps.sets[-1]
-    cut = ends.groups.of(steps.sets)
+    cut = ends.groups.of(steps.deciding)
     if any(_isolates(old, new, edit, cut) for edit in edits):
         return None
     # What all edits do together differs from what is only where one of them changes something.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
-from flowdiag.diagnose.proposals.proof import Ends, Steps, blast_radius, opens_to_anybody
+from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, Steps, blast_radius, opens_to_anybody
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.replies import answering_port
 from flowdiag.model.endpoint import EndpointKind
@@ -35,6 +35,7 @@ def propose(
     lead: NearestRule | None = None,
     within: AbstractSet[PolicyRef] | None = None,
     narrow: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Proposal | None:
     """Find the smallest change that lets the refused connection pass on both ends.
 
@@ -50,13 +51,14 @@ def propose(
         within: the objects that may be edited; any, and new ones, where not given.
         narrow: no rule was found to be mistaken, so that one for everybody is not widened for a pod where a
             rule for that pod will do.
+        elsewhere: what decides where `policies` are those of the namespaces of `within` and of the case's ends alone.
 
     Returns:
         A proposal whose proof held, or ``None``.
     """
     wide: Proposal | None = None
     outside = EndpointKind.EXTERNAL in (case.flow.src.kind, case.flow.dst.kind)
-    for number, (edits, steps) in enumerate(opening(case, policies, ip_block_pods, lead, within)):
+    for number, (edits, steps) in enumerate(opening(case, policies, ip_block_pods, lead, within, elsewhere)):
         if wide is not None and number >= _NARROWER:
             break
         opened = blast_radius(steps, edits, ends)
@@ -76,6 +78,7 @@ def opening(
     ip_block_pods: IpBlockPods,
     lead: NearestRule | None = None,
     within: AbstractSet[PolicyRef] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Iterator[tuple[tuple[AnyEdit, ...], Steps]]:
     """Give changes after which the refused connection passes, smallest first, whatever else they do; as `propose`.
 
@@ -93,7 +96,7 @@ def opening(
         return
     for options in _plans(case, policies, now, ip_block_pods, lead, within):
         edits = tuple(edit for edit, _ in options)
-        steps = compiled_steps(case, policies, edits, ip_block_pods, first=options[0][1])
+        steps = compiled_steps(case, policies, edits, ip_block_pods, options[0][1], elsewhere)
         if _ask(case, steps.sets[-1]).allowed is True:
             yield edits, steps
 
@@ -191,6 +194,7 @@ def compiled_steps(
     edits: Sequence[AnyEdit],
     ip_block_pods: IpBlockPods,
     first: PolicySet | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Steps:
     """Compile the policies with the edits: of the namespaces that these and the case's ends are of, if that will do.
 
@@ -200,6 +204,7 @@ def compiled_steps(
         edits: one after the other.
         ip_block_pods: as `policies` was compiled.
         first: the policies of the namespaces of the case's ends with the first edit, where somebody has compiled them.
+        elsewhere: as for `propose`.
     """
     spaces = spaces_near(case, policies, edits)
     edited = [
@@ -208,7 +213,8 @@ def compiled_steps(
         else compiled(policies, edits[:number], ip_block_pods, near=spaces)
         for number in range(1, len(edits) + 1)
     ]
-    return Steps((policies, *edited), None if spaces is None else frozenset(filter(None, spaces)))
+    near = None if spaces is None else frozenset(filter(None, spaces))
+    return Steps((policies, *edited), near, elsewhere)
 
 
 def spaces_near(case: Case, policies: PolicySet, edits: Sequence[AnyEdit]) -> set[str | None] | None:

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
-from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
-from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, opening, propose, spaces_near
+from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
 from flowdiag.model.policy import IpBlockPods
 from flowdiag.policy import PolicySet
 
@@ -54,11 +54,15 @@ def for_every(
             case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False
         ).allowed:  # an edit for one before serves it too
             continue
-        # Most need objects of their own, as the policies around them show; all are compiled only for a proof.
-        if not any(True for _ in opening(_after(case, around), around, ip_block_pods, within=touched)):
-            return first
-        now = compiled(policies, edits, ip_block_pods) if near is not None else around
-        more = propose(_after(case, now), now, ends, ip_block_pods=ip_block_pods, within=touched)
+        # What is edited is near, so that elsewhere all is decided as it is.
+        more = propose(
+            _after(case, around),
+            around,
+            ends,
+            ip_block_pods=ip_block_pods,
+            within=touched,
+            elsewhere=None if near is None else Elsewhere(policies, frozenset(filter(None, near))),
+        )
         if more is None:
             return first
         edits = _summed(edits, more.edits)
