@@ -235,7 +235,7 @@ def ends_met(scanner, data, row, service, bare):
 
 
 def together(seed, wanted):
-    """A thread scans while ends, lines and services are taught: it takes some of those, and no others."""
+    """A thread scans while ends, lines, services and lanes are taught: it takes some of those, and no others."""
     scanner = flowdiag_native.Scanner(bytes(65_536), seed)
     ends = [b'{"identity":%d,"labels":["k8s:app=p"]}' % number for number in range(wanted)]
     lines = [
@@ -253,13 +253,20 @@ def together(seed, wanted):
         high, low = divmod(number, 256)
         scanner.meet(f"10.0.{high}.{low}", ends[number], number + 1, False)
         scanner.serve(number + 1, 0, number + 2)
-        assert scanner.learn(line, True, at, ends[number], b"{}", 0, 0, number % 50, False, 0, 0, -1, 0) == 0
+        # One node's are counted in lanes.
+        kind = -2 if number % 50 == 7 else number % 50
+        assert scanner.learn(line, True, at, ends[number], b"{}", 0, 0, kind, False, 0, 0, -1, 0) == 0
+        if kind < 0:
+            scanner.lane(number + 2, 0, 0, ~kind, number)
+        begin = sum(map(len, lines[:number]))
+        assert scanner.unmet(data, begin, begin + len(line) - 1, True) is None
         if len(known_at_first) == 3:
             found = scanner.finish()
             sources = [source - 2 for source in memoryview(found[0]).cast("i")]
-            akin, left = (memoryview(found[place]).cast("q").tolist() for place in (8, 11))
-            # The first of a node are known of others.
-            sources += [source - 2 for source in akin[3::11]]
+            hits, laned, akin, left = (memoryview(found[place]).cast("q").tolist() for place in (6, 7, 8, 11))
+            # The first of a node are known of others, and a line is taught before its lane is.
+            sources += [source - 2 for source in akin[3::11] + laned[3::9]]
+            sources += hits[3::7]
             assert sorted(sources + left[2::3]) == [*range(wanted)]
             assert {*range(known_at_first.popleft())} <= {*sources} <= {*range(number + 1)}
             numbers = [source - 2 for source in memoryview(found[0]).cast("i")]
