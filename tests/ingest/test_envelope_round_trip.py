@@ -258,7 +258,13 @@ def test_golden_inputs_behind_every_wrapper(folder, parser, wrapper):
 
 
 def test_words_before_a_colon_that_are_no_program_s_tag(folder):
-    """What Go's runtime writes of a crash, and fields of hubble's dictionaries, behind a stream's name."""
+    """A crash, fields of hubble's dictionaries and a library behind a stream's name; a processor's number behind a time."""
+    monitor = "CPU 03: MARK 0x51c2d3e4 FROM 1904 DROP: 93 bytes, reason Invalid source ip, to ifindex 0, identity 41008->0"
+    for count in (1, 5):
+        check(folder, "cilium-monitor", [monitor] * count, "kubectl-timestamps")
+    check(folder, "calico-log", ["bird: Mesh_192_0_2_7: State changed to down"], "cloudwatch-tail")
+    check(folder, "calico-bpf", ["End Tier: default  (action: deny)"], "kubectl-timestamps")
+    check(folder, "calico-log", ["libbpf: prog 'calico_tc': failed to load: -13"], "cloudwatch-tail")
     check(folder, "cilium-agent-log", ["panic: runtime error: invalid memory address"], "cloudwatch-tail")
     check(folder, "hubble-dict", ["DESTINATION: 192.0.2.7:8080"], "cloudwatch-tail")
 

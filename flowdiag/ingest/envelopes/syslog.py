@@ -16,17 +16,27 @@ __all__ = ["Syslog3164", "Syslog5424", "SyslogIso", "SyslogUnix"]
 
 _PRIORITY = rb"(?:<\d{1,3}>)?"
 _HOST = rb" (?P<node>[A-Za-z0-9_.-]{1,253})"
-# A level is no program: "2026-01-05T10:00:00.123456+00:00 agent-1f0c WARN: 2026/01/05 ..." is a stream of CloudWatch's
-# with a line of Weave's behind it.
-_LEVEL = rb"(?!(?:DEBUG?|INFO|WARN(?:ING)?|ERRO?R?|FATAL?|PANIC?):)"
-# Nor is "Node" one: "2026-01-05T10:00:00.123456+00:00 agent-1f0c Node: ip-10-0-1-2;SIP: 10.0.0.1;SPORT: ..." is a
-# stream of CloudWatch's too, with a verdict of the AWS network policy agent behind it.
-# Nor what Go's runtime writes first of a crash: "2026-01-05T10:00:00.123456+00:00 agent-1f0c panic: runtime error: ...".
-_CRASH = rb"(?!panic: )"
-_AGENT = rb"(?!Node: [^;\s]{1,253};SIP: )"
-# Nor a field of `hubble observe -o dict`: "2026-01-05T10:00:00.123456+00:00 agent-1f0c DESTINATION: 10.0.0.2:8080".
-_FIELD = rb"(?!(?:TIMESTAMP|NODE|SOURCE|DESTINATION|TYPE|VERDICT|SUMMARY): )"
-_TAG = rb" " + _LEVEL + _CRASH + _FIELD + _AGENT + rb"[A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
+# What stands before a colon and is no program's tag: the line begins there, behind a stream's name or kubectl's time.
+_NO_TAG = b"|".join(
+    (
+        # "2026-01-05T10:00:00.123456+00:00 agent-1f0c WARN: 2026/01/05 ..." is a stream of CloudWatch's with a line of
+        # Weave's behind it; so are the next ones.
+        rb"(?:DEBUG?|INFO|WARN(?:ING)?|ERRO?R?|FATAL?|PANIC?):",
+        # "... agent-1f0c Node: ip-10-0-1-2;SIP: 10.0.0.1;SPORT: ...", a verdict of the AWS network policy agent.
+        rb"Node: [^;\s]{1,253};SIP: ",
+        # "... agent-1f0c DESTINATION: 10.0.0.2:8080", a field of `hubble observe -o dict`.
+        rb"(?:TIMESTAMP|NODE|SOURCE|DESTINATION|TYPE|VERDICT|SUMMARY): ",
+        # "... agent-1f0c panic: runtime error: ...", what Go's runtime writes first of a crash.
+        rb"panic: ",
+        # "... agent-1f0c bird: Mesh_192_0_2_7: State changed to down", as calico-node's log has it; and a library there.
+        rb"(?:bird6?|libbpf): ",
+        # "2026-01-05T10:00:00.123456789Z CPU 03: MARK 0x51c2d3e4 FROM 1904 DROP: ..." of cilium monitor -v.
+        rb"\d{1,64}:",
+        # "2026-01-05T10:00:00.123456789Z End Tier: default  (action: deny)" of Calico's dump of eBPF policies.
+        rb"Tier: ",
+    )
+)
+_TAG = rb" (?!" + _NO_TAG + rb")[A-Za-z0-9_./()@-]{1,64}(?:\[\d{1,10}\])?:(?: |$)"
 
 
 class Syslog3164(Header):
