@@ -44,6 +44,7 @@ from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, Report
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.model.words import plural
 from flowdiag.policy.audit import LET_THROUGH, audits_only
+from flowdiag.policy.manifest import plain_dumper
 from flowdiag.tally.collecting import uncollected
 from flowdiag.timeline import Material, build_report
 
@@ -67,8 +68,9 @@ class Examination(Struct, frozen=True, kw_only=True):
 
 
 def make_ready() -> None:
-    """Load what is registered for the stages, which costs as much as many a run."""
+    """Load what is registered for the stages, which costs as much as many a run, and what they write policies with."""
     catalogue()
+    plain_dumper()
 
 
 @uncollected()

@@ -6,9 +6,8 @@ import functools
 from typing import Any
 
 from flowdiag.model.objects import PolicyObject
-from flowdiag.policy.plain_yaml import plain_text
 
-__all__ = ["manifest", "yaml_text"]
+__all__ = ["manifest", "plain_dumper", "yaml_text"]
 
 _SPEC_ORDER = (
     *("tier", "priority", "order", "subject", "endpointSelector", "nodeSelector"),
@@ -37,19 +36,16 @@ def manifest(policy: PolicyObject) -> str:
 
 def yaml_text(body: dict[str, Any]) -> str:
     """An object as a YAML document, keys in the order given."""
-    plain = plain_text(body)
-    if plain is not None:
-        return plain
     import yaml
 
     text: str = yaml.dump(
-        body, Dumper=_plain_dumper(), sort_keys=False, default_flow_style=False, width=_WIDTH
+        body, Dumper=plain_dumper(), sort_keys=False, default_flow_style=False, width=_WIDTH
     )
     return text
 
 
 @functools.cache
-def _plain_dumper() -> Any:
+def plain_dumper() -> Any:
     """A safe dumper, libyaml's where it is there, that never writes anchors: nobody expects them in a policy."""
     import yaml
 
