@@ -51,8 +51,9 @@ from flowdiag_parsers.ovn.full_second import Counting, Seconds, full, full_secon
 __all__ = ["OvnAcl"]
 
 # "2023-11-02T16:28:54.139Z|00004|acl_log(ovn_pinctrl0)|INFO|name="NP:audit:Ingress", verdict=drop, severity=alert, direction=to-lport: tcp,..."
+# "ovs|00004|acl_log(ovn_pinctrl0)|INFO|name="NP:audit:Ingress", ..."   behind syslog's header: OVS lib/vlog.h, OpenShift's destination libc
 _HEADER = re.compile(
-    r"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)\|(?P<seq>\d{1,10})\|(?P<module>[\w-]{1,40})(?:\((?P<thread>[^)|]{1,60})\))?"
+    r"(?:(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)|(?<![^\s>])ovs)\|(?P<seq>\d{1,10})\|(?P<module>[\w-]{1,40})(?:\((?P<thread>[^)|]{1,60})\))?"
     r"\|(?P<level>[A-Z]{3,5})\|"
 )
 # 'name="verify-audit-logging_deny-all", verdict=drop, severity=alert:icmp,vlan_tci=...'   OpenShift 4.6 to 4.12
@@ -91,7 +92,11 @@ def _quick() -> re.Pattern[bytes]:
 
 
 _PAIR = re.compile(r"(?:^|,)([a-z][a-z0-9_]{1,20})=([^,\s]{0,80})")
-_SNIFF = re.compile(rb"\|acl_log\(|\|(?:binding|lflow|pinctrl)\|(?:INFO|WARN|ERR)\|")
+_SNIFF = re.compile(
+    rb"\|acl_log\(|\|(?:binding|lflow|pinctrl)\|(?:INFO|WARN|ERR)\|"
+    rb"|^name=\"?[^\",\n]{1,256}\"?, verdict=[a-z]{4,6}, severity=",
+    re.MULTILINE,
+)
 # "acl_log(ovn_pinctrl0)|WARN|Dropped 47 log messages in last 12 seconds (most recently, 1 seconds ago) due to excessive rate"   OVS vlog
 _DROPPED = re.compile(r"Dropped (?P<lost>\d{1,12}) log messages in last (?P<seconds>\d{1,9}) seconds?")
 # "anp-subject-3625_pod-1: Claiming 0a:58:09:f2:f4:29 fd00:10:244:3::3"   ovn-controller, says which address is a pod's
@@ -131,27 +136,32 @@ class OvnAcl:
         match = _SNIFF.search(head)
         if match is None:
             return 0.0
-        return 0.97 if b"|acl_log(" in head else 0.8
+        return 0.97 if b"|acl_log(" in head or match[0].startswith(b"name=") else 0.8
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """Refusals by their verdict; a full second shows at any line, so all ACL lines are kept."""
         del head
-        return (b"acl_log",)
+        return (b"acl_log", b", verdict=")
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per ACL line, a gap where lines were limited, a message for other modules."""
         seconds: Seconds = context.memory.setdefault("ovn-acl", {})
         for index, line in iter_lines(block):
-            if b"|" not in line:
+            # Of a line for a syslog target (RFC 5424) all but the message stands in the header around it.
+            bare = line.startswith(b"name=")
+            if not bare and b"|" not in line:
                 continue
             text = decode(line)
-            header = _HEADER.search(text, 0, 600)
-            if header is None:
+            header = None if bare else _HEADER.search(text, 0, 600)
+            if header is None and not bare:
+                if "|acl_log(" in text[:600]:
+                    shared = frame(block.of_line(index), context, text)
+                    yield ParseWarning(**shared, code="truncated", message="an ACL record without its head")
                 continue
             around = block.of_line(index)
-            shared = frame(around, context, text, _instant(header["at"]))
-            body = text[header.end() :]
-            if header["module"] != "acl_log":
+            shared = frame(around, context, text, _instant(header["at"]) if header is not None else None)
+            body = text[header.end() :] if header is not None else text
+            if header is not None and header["module"] != "acl_log":
                 yield _message(header, body, shared)
                 continue
             dropped = _DROPPED.search(body, 0, 400)
@@ -194,7 +204,10 @@ class OvnAcl:
         fold_forms(self, block, context, sink, form)
 
 
-def _instant(text: str) -> int | None:
+def _instant(text: str | None) -> int | None:
+    """``None`` where syslog's header has the time, or none has a day of the calendar."""
+    if text is None:
+        return None
     try:
         return parse_rfc3339(text)
     except (ValueError, OverflowError):
@@ -216,7 +229,7 @@ def _flow(match: re.Match[str], shared: Frame) -> FlowEvent:
         **shared,
         src=_end(said, "src"),
         dst=_end(said, "dst"),
-        protocol=protocol_name(word) if word and "=" not in word else None,
+        protocol=_protocol(word, said),
         direction=_DIRECTIONS.get(match["direction"] or ""),
         verdict=verdict,
         verdict_raw=match["verdict"],
@@ -227,6 +240,13 @@ def _flow(match: re.Match[str], shared: Frame) -> FlowEvent:
         icmp=_icmp(said),
         policies=(hit,) if hit is not None else (),
     )
+
+
+def _protocol(word: str, said: dict[str, str]) -> str | None:
+    """``tcp6``; of others the number is beside: ``ip,nw_src=192.0.2.1,nw_dst=192.0.2.2,nw_proto=47``."""
+    if not word or "=" in word:
+        return None
+    return protocol_name(said.get("nw_proto", word) if word in ("ip", "ipv6") else word)
 
 
 def _reason(hit: PolicyHit | None) -> str:
