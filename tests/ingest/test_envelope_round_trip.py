@@ -168,6 +168,32 @@ WRAPPERS: dict[str, Wrap] = {
             "log_type": "infrastructure",
         }
     ),
+    "filebeat": as_json(
+        lambda index, line: {
+            "@timestamp": stamp(index),
+            "message": line,
+            "log": {"file": {"path": "/var/log/x"}, "offset": index},
+            "kubernetes": {"pod": {"name": "agent-x2v4z"}, "namespace": "kube-system"},
+        }
+    ),
+    "fluent-bit": as_json(lambda index, line: {"date": stamp(index), "log": line}),
+    "grafana-json": lambda lines: json.dumps(
+        [
+            {"line": line, "timestamp": str(BEGIN + i * NS), "date": stamp(i), "fields": {"pod": "agent-x2v4z"}}
+            for i, line in enumerate(lines)
+        ],
+        indent=2,
+    ),
+    "grafana-text": each(lambda index, line: f"1767607200123\t{stamp(index)[:23]}Z\t{line}"),
+    "azure": lambda lines: json.dumps(
+        [
+            {"TimeGenerated": stamp(i), "PodName": "agent-x2v4z", "LogMessage": line} for i, line in enumerate(lines)
+        ],
+        indent=2,
+    ),
+    "splunk": as_json(
+        lambda index, line: {"preview": False, "offset": index, "result": {"_time": stamp(index), "_raw": line}}
+    ),
 }  # fmt: skip
 
 IN_PARTS = ("cri-in-parts", "docker-in-parts")

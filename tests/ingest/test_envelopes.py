@@ -190,6 +190,130 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         ).encode(),
         Row(LINE, 1, NS, "n1", "ns", "p", "c"),
     ),
+    # Filebeat: log, host and all under kubernetes are objects
+    (
+        "viaq",
+        json.dumps(
+            {
+                "@timestamp": AT,
+                "message": LINE.decode(),
+                "log": {"file": {"path": "/x"}, "offset": 3},
+                "host": {"name": "agent-host"},
+                "kubernetes": {
+                    "namespace": "ns",
+                    "pod": {"name": "p", "uid": "1"},
+                    "container": {"name": "c"},
+                    "node": {"name": "n1"},
+                },
+            }
+        ).encode(),
+        Row(LINE, 1, NS, "n1", "ns", "p", "c"),
+    ),
+    # Filebeat's journald input
+    (
+        "viaq",
+        json.dumps(
+            {"@timestamp": AT, "message": LINE.decode(), "log": {}, "host": {"hostname": "n1"}}
+        ).encode(),
+        Row(LINE, 1, NS, "n1"),
+    ),
+    # Vector
+    (
+        "viaq",
+        json.dumps(
+            {
+                "file": "/var/log/pods/x/0.log",
+                "kubernetes": {
+                    "container_name": "c",
+                    "pod_name": "p",
+                    "pod_namespace": "ns",
+                    "pod_node_name": "n1",
+                },
+                "message": LINE.decode(),
+                "timestamp": AT,
+            }
+        ).encode(),
+        Row(LINE, 1, NS, "n1", "ns", "p", "c"),
+    ),
+    # Fluent Bit without its Kubernetes filter
+    (
+        "viaq",
+        json.dumps({"date": 1767607200.123456, "log": LINE.decode()}, separators=(",", ":")).encode(),
+        Row(LINE, 1, 1767607200_123456000),
+    ),
+    (
+        "viaq",
+        json.dumps({"@timestamp": AT, "log_processed": {"a": 1}, "kubernetes": {"pod_name": "p"}}).encode(),
+        Row(b'{"a": 1}', 1, NS, pod="p"),
+    ),
+    (
+        "fluentd-file",
+        f"{AT}\tkubernetes.var.log.containers.p\t{JSON_LINE}".encode(),
+        Row(JSON_LINE.encode(), 1, NS),
+    ),
+    # logcli pads labels to the longest that the query gave
+    ("logcli", AT.encode() + b' {pod="p"}       ' + LINE, Row(LINE, 1, NS, None, None, "p")),
+    # Grafana's Explore
+    (
+        "logcli-json",
+        json.dumps(
+            {
+                "line": LINE.decode(),
+                "timestamp": "1767607200123456789",
+                "date": "2026-01-05T10:00:00.123Z",
+                "fields": {"pod": "p", "namespace": "ns", "n": 1},
+            }
+        ).encode(),
+        Row(LINE, 1, 1767607200_123456789, None, "ns", "p"),
+    ),
+    (
+        "grafana-text",
+        b"1767607200123\t2026-01-05T10:00:00.123Z\t" + LINE,
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.123Z")),
+    ),
+    (
+        "azure-row",
+        json.dumps(
+            {
+                "TimeGenerated": AT,
+                "Computer": "n1",
+                "PodNamespace": "ns",
+                "PodName": "p",
+                "ContainerName": "c",
+                "LogMessage": LINE.decode(),
+            }
+        ).encode(),
+        Row(LINE, 1, NS, "n1", "ns", "p", "c"),
+    ),
+    # a line of JSON, which the table keeps as an object
+    (
+        "azure-row",
+        json.dumps({"TimeGenerated": AT, "PodName": "p", "LogMessage": {"a": 1}}).encode(),
+        Row(b'{"a": 1}', 1, NS, pod="p"),
+    ),
+    (
+        "azure-row",
+        json.dumps({"TimeGenerated": AT, "Computer": "n1", "LogEntry": LINE.decode()}).encode(),
+        Row(LINE, 1, NS, "n1"),
+    ),
+    (
+        "splunk-row",
+        json.dumps(
+            {
+                "preview": False,
+                "offset": 0,
+                "result": {"_time": "2026-01-05T10:00:00.123+0000", "host": "n1", "_raw": LINE.decode()},
+            }
+        ).encode(),
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.123Z"), "n1"),
+    ),
+    (
+        "splunk-row",
+        json.dumps(
+            {"time": "1767607200.123", "host": "n1", "sourcetype": "k", "event": LINE.decode()}
+        ).encode(),
+        Row(LINE, 1, 1767607200_123000000, "n1"),
+    ),
 ]
 
 
@@ -340,6 +464,42 @@ DOCUMENTS = [
             Row(b"two", 2, NS + 1, None, "ns", "p"),
             Row(b'{"SrcK8S_Namespace":"a","Bytes":1}', 3, NS),
         ],
+    ),
+    # Loki 3, asked as Grafana asks
+    (
+        "loki",
+        {
+            "data": {
+                "result": [
+                    {
+                        "stream": {"pod": "p"},
+                        "values": [
+                            [str(NS), "one", {"structuredMetadata": {"a": "b"}}],
+                            [str(NS), "two", {}],
+                        ],
+                    }
+                ],
+                "encodingFlags": ["categorize-labels"],
+            }
+        },
+        [Row(b"one", 1, NS, pod="p"), Row(b"two", 2, NS, pod="p")],
+    ),
+    (
+        "azure-tables",
+        {
+            "tables": [
+                {
+                    "name": "PrimaryResult",
+                    "columns": [
+                        {"name": "TimeGenerated", "type": "datetime"},
+                        {"name": "PodName", "type": "string"},
+                        {"name": "LogMessage", "type": "dynamic"},
+                    ],
+                    "rows": [[AT, "p", "one"], [AT, None, '{"a": 1}']],
+                }
+            ]
+        },
+        [Row(b"one", 1, NS, pod="p"), Row(b'{"a": 1}', 2, NS)],
     ),
     (
         "elasticsearch",

@@ -1,6 +1,6 @@
-"""Loki's query API and logcli.
+"""Loki's query API, logcli, and what Grafana saves of Loki's logs.
 
-Source: Loki HTTP API (``/loki/api/v1/query_range``), logcli ``pkg/logcli/output``.  Stream labels tell node,
+Sources: Loki HTTP API (``/loki/api/v1/query_range``), logcli ``pkg/logcli/output``, Grafana's ``logRowsToReadableJson``.  Stream labels tell node,
 namespace, pod and container; NetObserv keeps part of each flow in them, so there they go back into the record.
 """
 
@@ -17,7 +17,7 @@ from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import JsonLines
 from flowdiag.ingest.envelopes.rows import Row, Rows, instant, merged, text_rows
 
-__all__ = ["LogcliJson", "LogcliText", "LokiResponse"]
+__all__ = ["GrafanaText", "LogcliJson", "LogcliText", "LokiResponse"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "node": ("node_name", "node", "kubernetes_host", "k8s_node_name", "nodename", "hostname", "host"),
@@ -49,9 +49,18 @@ def _whole(line: str, labels: dict[str, str]) -> str:
     return fields[:-1] + ("}" if rest == "}" else f",{rest}")
 
 
+class _Value(Struct, array_like=True):
+    """Loki 3 puts an object behind a line's text where it is asked as Grafana asks (``categorize-labels``)."""
+
+    # ["1767607200123456789","level=info ..."]                                        Loki 2.9
+    # ["1767607200123456789","level=info ...",{"structuredMetadata":{"trace_id":"1"}}]  Loki 3.1
+    at: str
+    line: str
+
+
 class _Stream(Struct):
     stream: dict[str, str]
-    values: list[tuple[str, str]] = []
+    values: list[_Value] = []
 
 
 class _Data(Struct):
@@ -77,34 +86,52 @@ class LokiResponse(Document):
         number = 0
         for stream in msgspec.json.decode(document, type=_Response).data.result:
             place = _placed(stream.stream, Row(b"", 0))
-            for stamp, line in stream.values:
+            for value in stream.values:
                 number += 1
-                at = int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) < 20 else None
-                yield from text_rows(_whole(line, stream.stream), place._replace(line=number, at=at))
+                inside = place._replace(line=number, at=_nanoseconds(value.at))
+                yield from text_rows(_whole(value.line, stream.stream), inside)
+
+
+def _nanoseconds(text: str) -> int | None:
+    """Of a count of nanoseconds since the epoch."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 class _Line(Struct):
     # {"labels":{"namespace":"kube-system"},"line":"...","timestamp":"2026-01-05T10:00:00.123456789Z"}  logcli 3.1
+    # {"line":"...","timestamp":"1767607200123456789","date":"2026-01-05T10:00:00.123Z","fields":{"pod":"a"}}  Grafana 11
     labels: dict[str, str] | None = None
+    fields: dict[str, str | int | float | bool | None] | None = None
     line: str | None = None
     timestamp: str | None = None
 
 
 class LogcliJson(JsonLines[_Line]):
-    """``logcli query -o jsonl``."""
+    """``logcli query -o jsonl``, and what Grafana's Explore saves as JSON, which is an array of such objects."""
 
     name = "logcli-json"
-    marks = (b'"labels"', b'"line"', b'"timestamp"')
+    marks = (b'"line"', b'"timestamp"')
+    any_marks = (b'"labels"', b'"fields"')
     shape = _Line
 
     def unwrap(self, record: _Line, row: Row) -> Iterator[Row] | None:
         """See `JsonLines.unwrap`."""
         if record.line is None or record.timestamp is None:
             return None
-        labels = record.labels or {}
-        return text_rows(
-            _whole(record.line, labels), _placed(labels, row)._replace(at=instant(record.timestamp))
-        )
+        labels = record.labels
+        if labels is None:
+            labels = {name: value for name, value in (record.fields or {}).items() if isinstance(value, str)}
+        at = _nanoseconds(record.timestamp)
+        at = instant(record.timestamp) if at is None else at
+        return text_rows(_whole(record.line, labels), _placed(labels, row)._replace(at=at))
+
+
+class GrafanaText(Header):
+    """What Grafana's Explore saves as text: the time twice, tabs between; above it what it says of the query."""
+
+    name = "grafana-text"
+    # "1767607200123\t2026-01-05T10:00:00.123Z\tWARN: 2026/01/05 ..."   Grafana 9 to 12, inspector/utils/download.ts
+    pattern = re.compile(rb"^\d{12,14}\t(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)\t", re.MULTILINE)
 
 
 class LogcliText(Header):
@@ -112,8 +139,9 @@ class LogcliText(Header):
 
     name = "logcli"
     # '2026-01-05T10:00:00Z {container="weave-npc", pod="weave-net-2xkzp"} WARN: 2026/01/05 ...'   logcli 3.1
+    # It takes the blanks around a line away, and pads labels to the longest that the query gave.
     pattern = re.compile(
-        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (\{[a-zA-Z_][^}\n]{0,4096}\}) ",
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (\{[a-zA-Z_][^}\n]{0,4096}\}) {1,4096}",
         re.MULTILINE,
     )
     _LABEL = re.compile(rb'([a-zA-Z_][a-zA-Z0-9_]{0,127})="((?:[^"\\]|\\.){0,512})"')

@@ -27,12 +27,13 @@ from flowdiag.ingest.envelopes.kubectl import (
     NodeLogs,
     Svlogd,
 )
-from flowdiag.ingest.envelopes.loki import LogcliJson, LogcliText, LokiResponse
+from flowdiag.ingest.envelopes.loki import GrafanaText, LogcliJson, LogcliText, LokiResponse
 from flowdiag.ingest.envelopes.rows import Layer, Rows
+from flowdiag.ingest.envelopes.search_rows import AzureRow, AzureTables, SplunkRow
 from flowdiag.ingest.envelopes.stern import Stern, SternJson
 from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogIso, SyslogUnix
 from flowdiag.ingest.envelopes.tables import CsvTable
-from flowdiag.ingest.envelopes.viaq import ViaQ
+from flowdiag.ingest.envelopes.viaq import FluentdFile, ViaQ
 from flowdiag.parserkit import ParseContext
 
 __all__ = ["DEPTH", "LAYERS", "Peeler", "is_document", "is_splittable", "next_layer"]
@@ -49,6 +50,7 @@ _ORDER: tuple[type[Layer], ...] = (
     LokiResponse,
     CloudWatchEvents,
     CloudWatchQuery,
+    AzureTables,
     JsonArray,
     JournalExport,
     DumpSections,
@@ -60,6 +62,8 @@ _ORDER: tuple[type[Layer], ...] = (
     Syslog3164,
     SyslogUnix,
     LogcliText,
+    GrafanaText,
+    FluentdFile,
     KubectlPrefix,
     LogcliJson,
     JournalJson,
@@ -67,6 +71,8 @@ _ORDER: tuple[type[Layer], ...] = (
     CloudLogging,
     CloudWatchLines,
     ElasticHits,
+    AzureRow,
+    SplunkRow,
     ViaQ,
     PrettyObjects,
     CloudWatchTail,

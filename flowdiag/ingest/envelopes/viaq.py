@@ -1,19 +1,31 @@
-"""Collectors' own objects around a line: OpenShift's ViaQ model, fluentd and fluent-bit with Kubernetes metadata.
+"""Collectors' own objects around a line: OpenShift's ViaQ model, fluentd, Fluent Bit, Vector, Filebeat.
 
-Sources: openshift/cluster-logging-operator data model; fluent-plugin-kubernetes_metadata_filter; fluent-bit
-``kubernetes`` filter.
+Sources: openshift/cluster-logging-operator data model; fluent-plugin-kubernetes_metadata_filter; Fluent Bit's
+``kubernetes`` filter and its output ``json_lines`` (``date``); Vector's source ``kubernetes_logs``; Elastic Common
+Schema, where ``log``, ``host`` and what stands under ``kubernetes`` are objects; fluentd's output ``file``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from msgspec import Raw, Struct, field
 
+from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
+from flowdiag.model.time import from_micros
 
-__all__ = ["ViaQ"]
+__all__ = ["FluentdFile", "ViaQ"]
+
+_MILLISECONDS = 100_000_000_000
+"""From here on a number is no count of seconds."""
+
+
+class _Named(Struct):
+    name: str | None = None
+    hostname: str | None = None
 
 
 class _Kubernetes(Struct):
@@ -21,18 +33,48 @@ class _Kubernetes(Struct):
     namespace: str | None = field(default=None, name="namespace_name")
     pod: str | None = field(default=None, name="pod_name")
     container: str | None = field(default=None, name="container_name")
+    # {"pod_name":"a","pod_namespace":"kube-system","pod_node_name":"node-1","container_name":"c"}          Vector 0.40
+    pod_namespace: str | None = None
+    pod_node_name: str | None = None
+    # {"pod":{"name":"a"},"namespace":"kube-system","node":{"name":"node-1"},"container":{"name":"c"}}   Filebeat 8.15
+    ecs_namespace: str | _Named | None = field(default=None, name="namespace")
+    ecs_pod: _Named | str | None = field(default=None, name="pod")
+    ecs_node: _Named | str | None = field(default=None, name="node")
+    ecs_container: _Named | str | None = field(default=None, name="container")
 
 
 class _Record(Struct):
     # {"@timestamp":"2021-07-06T08:26:58.687Z","hostname":"node-1","message":"2021-07-06T08:26:58.687Z|00004|acl_log...",
     #  "kubernetes":{"namespace_name":"openshift-ovn-kubernetes","pod_name":"ovnkube-node-abcde"}}   cluster-logging 5.8
+    # {"@timestamp":"2026-01-05T10:00:00.123Z","message":"...","log":{"file":{"path":"/x"},"offset":3},
+    #  "host":{"name":"node-1"},"kubernetes":{"pod":{"name":"a"}}}                                       Filebeat 8.15
+    # {"date":1767607200.123456,"log":"..."}                           Fluent Bit 3.1, format json_lines, no filter
     message: str | None = None
-    log: str | None = None
+    log: str | _Named | None = None
     structured: Raw = Raw()
+    processed: Raw = field(default=Raw(), name="log_processed")
+    """Fluent Bit's ``Merge_Log_Key`` as the charts of AWS and others have it."""
     hostname: str | None = None
+    host: _Named | str | None = None
     kubernetes: _Kubernetes | None = None
     at: str | int | float | None = field(default=None, name="@timestamp")
     time: str | int | float | None = None
+    timestamp: str | int | float | None = None
+    date: str | int | float | None = None
+
+
+def _name(value: _Named | str | None) -> str | None:
+    return value.name or value.hostname if isinstance(value, _Named) else value
+
+
+def _instant(record: _Record) -> int | None:
+    """Of the stamps the first that is one; Fluent Bit's ``date`` may be seconds since the epoch."""
+    for text in (record.at, record.time, record.timestamp, record.date):
+        if isinstance(text, str) and (found := instant(text)):
+            return found
+    if isinstance(record.date, int | float) and 0 < record.date < _MILLISECONDS:
+        return from_micros(round(record.date * 1_000_000))
+    return None
 
 
 class ViaQ(JsonLines[_Record]):
@@ -42,29 +84,43 @@ class ViaQ(JsonLines[_Record]):
     marks = (b'"',)
     any_marks = (b'"kubernetes"', b'"pipeline_metadata"', b'"viaq_msg_id"', b'"log_type"', b'"@timestamp"')
     shape = _Record
+    _BARE = re.compile(rb'\{"date": ?[\d"][^,]{4,40},(?:[^{}\[\]\\]{0,400}?,)?? ?"log": ?"')
+
+    @classmethod
+    def _marked(cls, line: bytes) -> bool:
+        return super()._marked(line) or cls._BARE.match(line) is not None
 
     def unwrap(self, record: _Record, row: Row) -> Iterator[Row] | None:
         """See `JsonLines.unwrap`."""
         where = record.kubernetes or _Kubernetes()
-        at = next(
-            (
-                found
-                for text in (record.at, record.time)
-                if isinstance(text, str) and (found := instant(text))
-            ),
-            None,
-        )
+        at = _instant(record)
         row = row._replace(
             at=row.at if at is None else at,
-            node=where.host or record.hostname or row.node,
-            namespace=where.namespace or row.namespace,
-            pod=where.pod or row.pod,
-            container=where.container or row.container,
+            node=where.host
+            or where.pod_node_name
+            or _name(where.ecs_node)
+            or record.hostname
+            or _name(record.host)
+            or row.node,
+            namespace=where.namespace or where.pod_namespace or _name(where.ecs_namespace) or row.namespace,
+            pod=where.pod or _name(where.ecs_pod) or row.pod,
+            container=where.container or _name(where.ecs_container) or row.container,
         )
         message = record.message if record.message is not None else record.log
-        if message is not None:
+        if isinstance(message, str):
             return text_rows(message, row)
-        structured = bytes(record.structured)
-        if structured.startswith(b"{"):
-            return iter((row._replace(data=one_line(structured)),))
+        for raw in (record.structured, record.processed):
+            if bytes(raw).startswith(b"{"):
+                return iter((row._replace(data=one_line(bytes(raw))),))
         return None
+
+
+class FluentdFile(Header):
+    """fluentd's output ``file``: time, tag and record with tabs between."""
+
+    name = "fluentd-file"
+    # '2026-01-05T10:00:00+00:00\tkubernetes.var.log.containers.a\t{"log":"...","kubernetes":{...}}'   fluentd 1.16
+    pattern = re.compile(
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))\t[^\t\n]{1,512}\t(?=\{)",
+        re.MULTILINE,
+    )

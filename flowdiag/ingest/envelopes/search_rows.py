@@ -1,0 +1,168 @@
+"""Rows that search tools give as JSON: Azure Log Analytics and Splunk; as CSV they are `CsvTable`'s.
+
+Sources: Azure Monitor's tables ``ContainerLogV2`` and ``ContainerLog``, as ``az monitor log-analytics query`` prints
+them (an array), as data export rules store them (an object a line) and as the query API answers (a table); Splunk's
+search export with ``output_mode=json`` and its HTTP event collector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from flowdiag.ingest.envelopes.documents import Document
+from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
+from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
+from flowdiag.model.time import from_micros
+
+__all__ = ["AzureRow", "AzureTables", "SplunkRow"]
+
+
+def _text(raw: Raw, row: Row) -> Iterator[Row] | None:
+    """A line's text, or the object that the line was: Azure keeps lines of JSON as objects."""
+    value = bytes(raw)
+    if value.startswith(b'"'):
+        return text_rows(msgspec.json.decode(value, type=str), row)
+    return iter((row._replace(data=one_line(value)),)) if value.startswith(b"{") else None
+
+
+class _Azure(Struct):
+    # {"TimeGenerated":"2026-01-05T10:00:00.1234567Z","Computer":"aks-1","PodNamespace":"kube-system","PodName":"a",
+    #  "ContainerName":"c","LogMessage":"level=info ...","LogSource":"stdout"}         ContainerLogV2, az 2.60
+    # {"TimeGenerated":"2026-01-05T10:00:00.12Z","Computer":"aks-1","LogEntry":"..."}  ContainerLog
+    message: Raw = field(default=Raw(), name="LogMessage")
+    entry: Raw = field(default=Raw(), name="LogEntry")
+    at: str | None = field(default=None, name="TimeGenerated")
+    node: str | None = field(default=None, name="Computer")
+    namespace: str | None = field(default=None, name="PodNamespace")
+    pod: str | None = field(default=None, name="PodName")
+    container: str | None = field(default=None, name="ContainerName")
+
+
+def _azure(record: _Azure, row: Row) -> Iterator[Row] | None:
+    at = instant(record.at)
+    row = row._replace(
+        at=row.at if at is None else at,
+        node=record.node or row.node,
+        namespace=record.namespace or row.namespace,
+        pod=record.pod or row.pod,
+        container=record.container or row.container,
+    )
+    return _text(record.message, row) or _text(record.entry, row)
+
+
+class AzureRow(JsonLines[_Azure]):
+    """One row of a table of container logs."""
+
+    name = "azure-row"
+    marks = (b'"TimeGenerated"',)
+    any_marks = (b'"LogMessage"', b'"LogEntry"')
+    shape = _Azure
+
+    def unwrap(self, record: _Azure, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        return _azure(record, row)
+
+
+class _Column(Struct):
+    name: str
+
+
+class _Table(Struct):
+    # Query API v1: "columns":[{"name":"TimeGenerated","type":"datetime"},...],"rows":[["2026-01-05T10:00:00Z",...]]
+    columns: list[_Column]
+    rows: list[list[Raw]] = []
+
+
+class _Answer(Struct):
+    tables: list[_Table]
+
+
+class AzureTables(Document):
+    """What the query API of Log Analytics answers; rows are counted from 1."""
+
+    name = "azure-tables"
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return (
+            head.startswith(b"{")
+            and all(mark in head for mark in (b'"tables"', b'"columns"', b'"TimeGenerated"'))
+            and (b'"LogMessage"' in head or b'"LogEntry"' in head)
+        )
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        number = 0
+        for table in msgspec.json.decode(document, type=_Answer).tables:
+            names = [column.name for column in table.columns]
+            for cells in table.rows:
+                number += 1
+                record = msgspec.convert(_named(names, cells), _Azure, strict=False)
+                yield from _azure(record, Row(b"", number)) or ()
+
+
+def _named(names: list[str], cells: list[Raw]) -> Mapping[str, Any]:
+    """The cells of a row by their columns' names; texts but for the line, which may be an object."""
+    named = dict(zip(names, cells, strict=False))
+    return {
+        name: raw if name in ("LogMessage", "LogEntry") else msgspec.json.decode(raw)
+        for name, raw in named.items()
+    }
+
+
+class _Found(Struct):
+    raw: str | None = field(default=None, name="_raw")
+    time: str | float | None = field(default=None, name="_time")
+    host: str | None = None
+
+
+class _Splunk(Struct):
+    # {"preview":false,"offset":0,"result":{"_time":"2026-01-05T10:00:00.123+0000","host":"node-1","_raw":"..."}}  Splunk 9
+    # {"time":1767607200.123,"host":"node-1","sourcetype":"kube:container","event":"..."}              its HTTP collector
+    result: _Found | None = None
+    event: Raw = Raw()
+    time: str | float | None = None
+    host: str | None = None
+
+
+class SplunkRow(JsonLines[_Splunk]):
+    """A result of a search, or an event for the collector."""
+
+    name = "splunk-row"
+    marks = (b'"',)
+    any_marks = (b'"_raw"', b'"sourcetype"')
+    shape = _Splunk
+
+    def unwrap(self, record: _Splunk, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        found = record.result
+        time, host = (found.time, found.host) if found is not None else (record.time, record.host)
+        at = _moment(time)
+        row = row._replace(at=row.at if at is None else at, node=host or row.node)
+        if found is not None:
+            return None if found.raw is None else text_rows(found.raw, row)
+        return _text(record.event, row)
+
+
+def _moment(time: str | float | None) -> int | None:
+    """RFC 3339, or seconds since the epoch as a number or its text."""
+    if isinstance(time, str):
+        at = instant(time)
+        if at is not None:
+            return at
+        try:
+            time = float(time)
+        except ValueError:
+            return None
+    if time is None or not 0 < time < _MILLISECONDS:
+        return None
+    return from_micros(round(time * 1_000_000))
+
+
+_MILLISECONDS = 100_000_000_000
+"""From here on a number is no count of seconds."""
