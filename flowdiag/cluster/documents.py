@@ -190,6 +190,7 @@ def _items(
     kind_of = re.compile(
         rf"^(?: {{{column + 2}}}| {{{column}}}- )kind: +[\"']?([A-Za-z0-9]+)[\"']? *$", re.MULTILINE
     )
+    items_of = re.compile(rf"^(?: {{{column + 2}}}| {{{column}}}- )items:", re.MULTILINE)
     singular = (list_kind or "").removesuffix("List") or None
     line += body.count("\n", 0, start)
     at = start
@@ -201,6 +202,10 @@ def _items(
         at = end
         own = kind_of.search(chunk)
         kind = own[1] if own else singular
+        if own is not None and own[1].endswith("List") and items_of.search(chunk):
+            # A list in a list: its items are not cut from one another here.
+            yield BadDocument("", here, "whole")
+            return
         if not is_wanted_kind(kind):
             continue
         if len(chunk) > _MAX_OBJECT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from flowdiag.cluster import build_snapshot, read_manifest, sniff_state
 from flowdiag.model.event import WorkloadRef
@@ -74,6 +75,20 @@ def test_typed_list_without_item_kind_in_both_formats():
 def test_one_list_with_mixed_kinds():
     snapshot, _ = build(json.dumps(listed(pod_object("web-1"), NETPOL)))
     assert len(snapshot.pods) == len(snapshot.policies) == 1
+
+
+@pytest.mark.parametrize("as_text", [json.dumps, yaml.safe_dump], ids=["json", "yaml"])
+@pytest.mark.parametrize("kind", ["List", "NetworkPolicyList"])
+def test_lists_in_a_list(as_text, kind):
+    """``kubectl get -f`` of files that hold lists, and lists put into one by hand: none is passed over."""
+    policies = listed(NETPOL, kind=kind, api="v1" if kind == "List" else "networking.k8s.io/v1")
+    snapshot, problems = build(
+        as_text(listed(listed(pod_object("a"), kind="PodList"), policies, pod_object("b")))
+    )
+
+    assert sorted(pod.name for pod in snapshot.pods) == ["a", "b"]
+    assert [policy.ref.name for policy in snapshot.policies] == ["deny"]
+    assert problems == []
 
 
 def test_empty_typed_list_is_knowledge():
