@@ -8,7 +8,7 @@ from flowdiag.cluster import build_snapshot, cluster_changes, merge_changes, wit
 from flowdiag.cluster.differences import difference_text
 from flowdiag.model.event import ChangeEvent, ObjectRef
 from flowdiag.model.time import NS
-from flowdiag.policy.ends import labels_at
+from flowdiag.policy.label_times import labels_at
 
 CREATED = "2026-03-01T10:00:00Z"
 T0 = 1_772_359_200 * NS
