@@ -32,14 +32,27 @@ _MAX_REASONS = 5
 def nothing_selected(
     selection: Selection, covered: tuple[int | None, int | None], flows: Sorted
 ) -> Iterator[ReportWarning]:
-    """Yield a warning where a selection matches no flow: a name misspelt looks like peace otherwise.
+    """Yield a warning where a selection matches no flow, or no refused one of those that were read.
+
+    A name misspelt, or a span of another day, looks like peace otherwise.
 
     Args:
         selection: what was asked for.
         covered: first and last record of all that was read, nanoseconds.
         flows: what the selection left.
     """
-    if selection == Selection() or flows.refused or flows.not_policy or flows.logged or flows.allowed_buckets:
+    if selection == Selection() or flows.refused or flows.not_policy or flows.logged:
+        return
+    asked = ", ".join(_words(selection))
+    if flows.allowed_buckets:
+        if flows.denied_read:
+            records = plural(flows.denied_read, "refused record")
+            yield ReportWarning(
+                code="no-refusal-selected",
+                message=f"none of {records} that {'was' if flows.denied_read == 1 else 'were'} read matches {asked}",
+                input=None,
+                line=None,
+            )
         return
     first, last = covered
     span = (
@@ -49,7 +62,7 @@ def nothing_selected(
     )
     yield ReportWarning(
         code="nothing-selected",
-        message=f"no flow matches {', '.join(_words(selection))}{span}",
+        message=f"no flow matches {asked}{span}",
         input=None,
         line=None,
     )

@@ -48,6 +48,8 @@ class Sorted(Struct, kw_only=True):
     """Counts of every allowed flow."""
     logged: list[Flow]
     """Flows that a rule only logged: `flowdiag.analysis.logged` says what became of them."""
+    denied_read: int
+    """Denied records of all that was read, selected or not."""
 
 
 def sort_flows(
@@ -61,7 +63,9 @@ def sort_flows(
     refused: list[Flow] = []
     not_policy: list[Flow] = []
     logged: list[Flow] = []
-    for distinct in _selected(view.flows((*_REFUSED, Verdict.LOGGED)), selection):
+    found = list(view.flows((*_REFUSED, Verdict.LOGGED)))
+    denied_read = sum(whole.count for whole in found if whole.verdict is Verdict.DENIED)
+    for distinct in _selected(found, selection):
         parts = [flow for flow in resolver.resolve(distinct) if selected_flow(flow, selection)]
         if distinct.verdict is Verdict.LOGGED:
             logged.extend(parts)
@@ -105,7 +109,12 @@ def sort_flows(
             called[ip].update(own)
     refused, not_policy, allowed, logged = _with_names(called, refused, not_policy, allowed, logged)
     return Sorted(
-        refused=refused, not_policy=not_policy, allowed=allowed, allowed_buckets=buckets, logged=logged
+        refused=refused,
+        not_policy=not_policy,
+        allowed=allowed,
+        allowed_buckets=buckets,
+        logged=logged,
+        denied_read=denied_read,
     )
 
 

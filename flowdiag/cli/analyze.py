@@ -28,7 +28,7 @@ __all__ = ["command"]
     "--fail-on",
     default="never",
     metavar="LEVEL",
-    help="Exit 1 at never, low, medium, high, new or a code. [never]",
+    help="Exit 1 at never, low, medium, high, new, new-high or a code. [never]",
 )
 @click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
 @click.option("--redact", is_flag=True, help="Replace addresses, names and labels by stable tokens.")
@@ -58,6 +58,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.analysis import analyze
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.fail_on import check_fail_on, fails
+    from flowdiag.cli.messages import say, say_incomplete
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_outputs, display_options, formats, write_report
     from flowdiag.cli.progress import progress
@@ -97,7 +98,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
             show.stage("redacting")
             report = redact(report)
         write_report(report, stdout, files, display, pager=given["pager"], stage=show.stage)
+    say_incomplete(report, stdout)
     if given["strict"] and not report.complete:
-        click.echo("flowdiag: input was not read whole, and --strict asks for all of it", err=True)
+        say("input was not read whole, and --strict asks for all of it")
         return exit_codes.INPUT
     return exit_codes.FINDINGS if fails(report.problems, fail_on) else exit_codes.DONE

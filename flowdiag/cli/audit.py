@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
-from flowdiag.cli.messages import say
+from flowdiag.cli.messages import say, say_incomplete
 from flowdiag.cli.options import evidence_options, outputs_option, selection_options, state_options
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
             missing = missing or lacks
     report = recorded.report
     write_report(report, stdout, files, display)
+    say_incomplete(report, stdout)
     if given["strict"] and not report.complete:
         say("input was not read whole, and --strict asks for all of it")
         return exit_codes.INPUT

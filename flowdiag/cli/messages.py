@@ -6,9 +6,16 @@ of it may act on the terminal.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-__all__ = ["say"]
+if TYPE_CHECKING:
+    from flowdiag.model.report import Report
+
+__all__ = ["say", "say_incomplete"]
+
+_NAMED = 5
 
 
 def say(text: str, *, start: str = "flowdiag: ") -> None:
@@ -16,3 +23,18 @@ def say(text: str, *, start: str = "flowdiag: ") -> None:
     from flowdiag.report.escape import visible_block
 
     click.echo(f"{start}{visible_block(text)}", err=True)
+
+
+def say_incomplete(report: Report, stdout: str) -> None:
+    """Say what of the input could not be read, where the format on standard output does not tell a person.
+
+    Args:
+        report: the report that is written.
+        stdout: the format of it on standard output.
+    """
+    if report.complete or stdout == "terminal":
+        return
+    places = [one for one in report.warnings if one.input is not None]
+    lines = [f"{one.input}{'' if one.line is None else f':{one.line}'}: {one.message}" for one in places]
+    more = [f"and {len(lines) - _NAMED} more, in the report"] if len(lines) > _NAMED else []
+    say("\n  ".join(["evidence is incomplete", *lines[:_NAMED], *more]))

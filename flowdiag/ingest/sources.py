@@ -59,6 +59,7 @@ class Gathered:
         self._seen: set[tuple[int, int]] = set()
         self._urls: set[str] = set()
         self._streams = 0
+        self._drained = False
         self.problems: list[InputProblem] = []
         self.sources: list[Source] = []
         loose: list[Source] = []
@@ -234,6 +235,9 @@ class Gathered:
         yield from self._unpacker.unpack(path, kind, display)
 
     def _standard_input(self) -> Iterator[Source]:
+        if self._drained:
+            return
+        self._drained = True
         yield from self._stream(self._stdin or cast("BinaryIO", sys.stdin.buffer), STDIN)
 
     def _stream(self, stream: BinaryIO, name: str) -> Iterator[Source]:

@@ -50,6 +50,7 @@ _PAIRS = 3
 _EVIDENCE = 3
 _EXPLAINED = 5
 _EVIDENCE_CHARS = 400
+_WARNINGS = 2
 _LIMITS = 4
 _COMMAND_CHARS = 4000
 
@@ -239,8 +240,11 @@ def _limits(report: Report, clock: Clock) -> str:
     parts = [markdown_phrase(limit, 200) for limit in limits[:_LIMITS]]
     if len(limits) > _LIMITS:
         parts.append(f"{len(limits) - _LIMITS} more")
-    if report.warnings:
-        parts.append(plural(len(report.warnings), "warning"))
+    named = [one for one in report.warnings if one.input is not None][:_WARNINGS]
+    parts.extend(markdown_phrase(f"{one.input}: {one.message}", 300) for one in named)
+    left = len(report.warnings) - len(named)
+    if left:
+        parts.append(plural(left, "more warning" if named else "warning"))
     if report.totals.not_policy:
         parts.append(f"{plural(report.totals.not_policy, 'refusal')} by no policy left out")
     text = "; ".join(parts) or "none known, within what was recorded"

@@ -23,6 +23,7 @@ from flowdiag.report.times import Clock, delta_text
 
 __all__ = [
     "CONFIDENCE_MEANING",
+    "NOTHING_SELECTED",
     "SEVERITY_WORD",
     "STANDING",
     "change_text",
@@ -45,6 +46,10 @@ SEVERITY_WORD = {
 }
 STANDING = {None: 0, Status.NEW: 0, Status.KNOWN: 1, Status.ACCEPTED: 2, Status.GONE: 3}
 """The order in which people are told of statuses: the news first."""
+
+NOTHING_SELECTED = "nothing-selected"
+"""Code of the warning that a selection matches no flow at all."""
+_UNSELECTED = (NOTHING_SELECTED, "no-refusal-selected")
 
 CONFIDENCE_MEANING = {
     Confidence.RECORDED: "the records themselves say so",
@@ -149,7 +154,8 @@ def _explained(report: Report) -> str:
     if not totals.flows and not present:
         return "No record of traffic was found"
     if not totals.denied and not present:
-        return "No denied traffic in what was read"
+        selected = any(one.code in _UNSELECTED for one in report.warnings)
+        return f"No denied traffic in what was {'selected' if selected else 'read'}"
     if not totals.denied:
         return f"No denials; {plural(len(present), 'problem')} to look at"
     explained = totals.denied - totals.unattributed

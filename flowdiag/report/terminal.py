@@ -8,7 +8,7 @@ from flowdiag.model.report import Report, Severity, Status
 from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.escape import cells
-from flowdiag.report.phrases import STANDING, count, cut_off, headline
+from flowdiag.report.phrases import NOTHING_SELECTED, STANDING, count, cut_off, headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
 from flowdiag.report.spoken import spoken_report
@@ -146,7 +146,10 @@ def _nothing(screen: Screen, report: Report) -> None:
     totals = report.totals
     screen.put((f"{headline(report)}.", "bold"), indent=1)
     screen.blank()
-    if totals.records:
+    if totals.records and any(warning.code == NOTHING_SELECTED for warning in report.warnings):
+        looked = f"{plural(totals.records, 'record')} of {plural(len(report.inputs), 'input')}, none of them selected"
+        screen.field("looked at", [looked], indent=1, labels=14)
+    elif totals.records:
         allowed = "allowed traffic not read" if totals.allowed is None else f"{count(totals.allowed)} allowed"
         looked = f"{plural(totals.records, 'record')} ({allowed}) of {plural(len(report.inputs), 'input')}"
         screen.field("looked at", [looked], indent=1, labels=14)

@@ -125,6 +125,17 @@ def test_a_misspelt_name_is_no_peace(tmp_path):
     assert not analyze([folder], selection=Selection(namespaces=("shop",))).warnings
 
 
+def test_refusals_that_a_selection_leaves_out_are_said(tmp_path):
+    """A report of a part speaks of that part: refusals were read, and none of them was asked for."""
+    folder = incident(tmp_path, records=record(0, verdict="FORWARDED") * 3 + refused())
+    (warning,) = analyze([folder], selection=Selection(verdicts=("allowed",))).warnings
+
+    assert warning.code == "no-refusal-selected"
+    assert warning.message == "none of 10 refused records that were read matches --verdict allowed"
+    quiet = incident(tmp_path, records=record(0, verdict="FORWARDED") * 3)
+    assert not analyze([quiet], selection=Selection(verdicts=("allowed",))).warnings
+
+
 def test_only_denied_leaves_allowed_unknown(tmp_path):
     """What was not read is null, the same refusals are found, and no one concludes from its absence."""
     folder = incident(tmp_path, records=record(0, verdict="FORWARDED") * 3 + refused())

@@ -366,6 +366,23 @@ def test_a_forced_format_that_reads_nothing_is_no_usable_input(run, tmp_path):
     assert [one["code"] for one in report["warnings"]] == ["not-that-format"]
 
 
+def test_what_could_not_be_read_is_said_beside_formats_for_programs(run, tmp_path):
+    """The terminal's report holds the warnings; who writes JSON to a file is told on standard error."""
+    (tmp_path / "flows.jsonl").write_text(refused(3))
+    words = ("analyze", tmp_path / "flows.jsonl", tmp_path / "gone.jsonl")
+    code, out, err = run(*words, "-o", "json")
+    assert (code, json.loads(out)["complete"]) == (0, False)
+    assert b"evidence is incomplete" in err
+    assert b"gone.jsonl: no such file or directory" in err
+
+    code, out, err = run(*words)
+    assert (code, err) == (0, b"")
+    assert b"no such file or directory (missing)" in out
+
+    _, out, _ = run(*words, "-o", "markdown")
+    assert b"gone.jsonl`: no such file or directory" in out
+
+
 def test_detecting_a_file_that_is_not_there_is_no_usable_input(run, tmp_path):
     """The exit code says so, as it does of other commands."""
     assert run("parsers", "detect", tmp_path / "nothing.log")[0] == 3

@@ -192,6 +192,12 @@ def test_plain_standard_input():
         assert _content(gathered, "-") == b"line\n"
 
 
+def test_standard_input_named_twice_is_read_once():
+    """``analyze - -`` counts nothing double."""
+    with Gathered(["-", "-"], stdin=io.BytesIO(b"line\n")) as gathered:
+        assert _names(gathered) == ["-"]
+
+
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_archives_are_opened_and_one_inside(tmp_path, mode):
     """Members are named ``archive!member``, members of an inner archive ``archive!inner!member``."""

@@ -18,7 +18,7 @@ from flowdiag.model.policy import (
     PolicyRef,
     WalkStep,
 )
-from flowdiag.model.report import BucketCounts, Buckets, Severity
+from flowdiag.model.report import BucketCounts, Buckets, ReportWarning, Severity
 from flowdiag.report import Options, Reporter
 from flowdiag.report.escape import cells
 from flowdiag.report.explain_view import render_explain
@@ -118,6 +118,25 @@ def test_no_denials_says_what_was_read_and_what_that_cannot_show() -> None:
     assert "No denied traffic in what was read." in page
     assert "900 records (900 allowed) of 1 input" in page
     assert "cannot show" in page
+
+
+@pytest.mark.parametrize("code", ["nothing-selected", "no-refusal-selected"])
+def test_a_part_without_denials_is_called_a_part(code: str) -> None:
+    """Refusals that a selection left out are no peace in all that was read."""
+    warning = ReportWarning(code=code, message="no flow matches --since 1h", input=None, line=None)
+    page = render(replace(empty(), warnings=(warning,)))
+
+    assert "No denied traffic in what was selected." in page
+
+
+def test_nothing_selected_counts_nothing_allowed() -> None:
+    """None was looked at, which is not the same as none that was allowed."""
+    warning = ReportWarning(
+        code="nothing-selected", message="no flow matches --since 1h", input=None, line=None
+    )
+    nothing = replace(empty(), warnings=(warning,), totals=replace(empty().totals, allowed=0))
+
+    assert "900 records of 1 input, none of them selected" in render(nothing)
 
 
 def test_unknown_is_said_and_never_shown_as_none_or_zero() -> None:
