@@ -13,6 +13,7 @@ from flowdiag.analysis.options import Selection
 from flowdiag.analysis.replay import changes_of, epochs, replay, replay_undated
 from flowdiag.analysis.select import selected_verdict
 from flowdiag.analysis.state import State
+from flowdiag.analysis.written_later import WrittenLater
 from flowdiag.diagnose import Case, Context, leading
 from flowdiag.diagnose.fd6_state.stale_record import STALE, STALE_MEANING
 from flowdiag.diagnose.mended import mended_since
@@ -80,7 +81,8 @@ def attribute(
     cases: dict[int, Case] = {}
     unattributed: list[Flow] = []
     made = changes_of(state.snapshot.policies) if state is not None else {}
-    parts = chain.from_iterable(_parts(flow, state, boundaries, made) for flow in flows)
+    later = WrittenLater(state.snapshot, state.policies, ip_block_pods) if state is not None else None
+    parts = chain.from_iterable(_parts(flow, state, boundaries, made, later) for flow in flows)
     for part, decision, at in chain(parts, replayed):
         if _nowhere(part.src) and _nowhere(part.dst):
             # Neither address nor name: nobody is accused, and nobody can act on it.
@@ -115,9 +117,13 @@ def attribute(
 
 
 def _parts(
-    flow: Flow, state: State | None, boundaries: Sequence[int], made: Mapping[PolicyRef, Sequence[int]]
+    flow: Flow,
+    state: State | None,
+    boundaries: Sequence[int],
+    made: Mapping[PolicyRef, Sequence[int]],
+    later: WrittenLater | None,
 ) -> Sequence[tuple[Flow, ConnectionDecision | None, int | None]]:
-    if state is None or not state.knows_policies or not _replayable(flow):
+    if state is None or later is None or not state.knows_policies or not _replayable(flow):
         return [(flow, None, None)]
     shape = flow.distinct
     policies = _policies(flow, state)
@@ -125,7 +131,7 @@ def _parts(
     # What came near at the other end explains nothing.
     nearest = flow.direction or True
 
-    def evaluate(at: int | None) -> ConnectionDecision:
+    def ask(policies: PolicySet, at: int | None) -> ConnectionDecision:
         return policies.evaluate(
             flow.src,
             flow.dst,
@@ -136,6 +142,9 @@ def _parts(
             at=at,
             nearest=nearest,
         )
+
+    def evaluate(at: int | None) -> ConnectionDecision:
+        return later.settled(flow, ask(policies, at), at, ask)
 
     if flow.first is None:
         return [replay_undated(flow, made, evaluate)]

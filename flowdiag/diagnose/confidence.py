@@ -112,9 +112,16 @@ def _policy_times(case: Case) -> list[str]:
         return [f"The policies were read at {moment}, before the refusals; they may have changed since."]
     at = case.at if case.at is not None else first
     loose = case.loose
-    if not loose:
-        return []
-    names = policies_text(loose, most=3)
     moment = moment_text(at)
-    text = f"It is not certain that {names} read the same at {moment}: its last change is later or not known."
-    return [text]
+    texts = []
+    if loose:
+        names = policies_text(loose, most=3)
+        texts.append(
+            f"It is not certain that {names} read the same at {moment}: its last change is later or not known."
+        )
+    if case.end is not None and case.end.left_out:
+        texts.append(
+            f"{policies_text(case.end.left_out)}, which lets this pass as it reads now, was changed after {moment}: "
+            "what it said before is not known, and it is left out."
+        )
+    return texts

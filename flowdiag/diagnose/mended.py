@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.wording import end_text, policy_text
+from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Mended
 from flowdiag.model.policy import ConnectionDecision, EndDecision
@@ -15,21 +15,33 @@ __all__ = ["mended_since"]
 def mended_since(case: Case, now: ConnectionDecision) -> Mended | None:
     """Say what changed for a connection that the policies of its time refuse; ``None`` where it is refused still.
 
+    What they say of the other side may be unknown now as it was then: the side that refused is what is mended.
+
     Args:
         case: the refused flow, held against the policies of its time.
         now: what the policies and labels of the end say of the same connection.
     """
-    if case.decision is None or case.decision.allowed is not False or now.allowed is not True:
+    if case.decision is None or case.decision.allowed is not False or now.allowed is False:
         return None
     sides = (
         (Direction.EGRESS, case.decision.egress, now.egress),
         (Direction.INGRESS, case.decision.ingress, now.ingress),
     )
-    told = [
-        _side(case, direction, after)
-        for direction, before, after in sides
-        if before is not None and before.allowed is False and after is not None
+    closed = [(direction, after) for direction, before, after in sides if before and before.allowed is False]
+    if any(after is None or after.allowed is not True for _, after in closed):
+        return None
+    told = [_side(case, direction, after) for direction, after in closed if after is not None]
+    open_still = [
+        direction
+        for direction, _, after in sides
+        if after is not None and after.allowed is None and direction not in dict(closed)
     ]
+    if open_still:
+        told[-1] = Mended(
+            f"{told[-1].text}, as far as {a_list([str(each) for each, _ in closed])} is concerned: what the "
+            f"policies say of {open_still[0]} is not known",
+            told[-1].at,
+        )
     moments = [one.at for one in told]
     known = [at for at in moments if at is not None]
     return Mended(
@@ -45,7 +57,11 @@ def _side(case: Case, direction: Direction, after: EndDecision) -> Mended:
         return Mended(f"what isolates {who} for {direction} was changed", None)
     ref = after.decided_by.policy
     name = f"{policy_text(ref)} {after.decided_by.rule}"
-    created = max((version.created or 0 for version in case.context.policy(ref)), default=0)
-    if case.at is None or created <= case.at:
-        return Mended(name, None)
-    return Mended(f"{name} (created at {moment_text(created)})", created)
+    versions = case.context.policy(ref)
+    created = max((version.created or 0 for version in versions), default=0)
+    if case.at is not None and created > case.at:
+        return Mended(f"{name} (created at {moment_text(created)})", created)
+    written = max((version.valid_from or 0 for version in versions), default=0)
+    if case.at is not None and written > case.at:
+        return Mended(f"{name} (changed at {moment_text(written)})", written)
+    return Mended(name, None)

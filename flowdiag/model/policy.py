@@ -131,6 +131,8 @@ class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     """Filled only where the caller asks for it."""
     uncertain: tuple[PolicyRef, ...] = ()
     """Policies that select the end and whose spec is not known to have held then (FD804)."""
+    left_out: tuple[PolicyRef, ...] = ()
+    """Policies that were written later and let pass as they read now what was refused then: the decision is without them."""
     notes: tuple[str, ...] = ()
     """What an allowed connection still hangs on (the L7 rules of the proxy that it is redirected to), or why it
     passes though the policies refuse it (audit mode)."""

@@ -63,10 +63,7 @@ def absent_calls(
             for b in f.buckets
             if b.start is not None and b.start < begin
         )
-        after = min(
-            (b.start for f in flows for b in f.buckets if b.start is not None and b.start > end), default=None
-        )
-        again = f", seen again from {moment_text(after)}" if after is not None and until is not None else ""
+        again = _again(_after(flows, end), _after(tried[(source, destination, port)], end)) if until else ""
         sentences.append(
             f"{end_name(source)} -> {end_name(destination)} {port}/{protocol}: seen until about "
             f"{moment_text(min(last_before, begin))}, absent while lookups were refused{again}"
@@ -78,6 +75,20 @@ def absent_calls(
             f"and {plural(rest, 'more call that was', 'more calls that were')} absent meanwhile",
         ]
     return tuple(sentences)
+
+
+def _after(flows: Sequence[Flow], end: int) -> int | None:
+    """When such flows were seen first after a moment."""
+    starts = (b.start for flow in flows for b in flow.buckets if b.start is not None and b.start > end)
+    return min(starts, default=None)
+
+
+def _again(passed: int | None, refused: int | None) -> str:
+    """How it went on: a call that is tried again and refused itself is not seen again as it was."""
+    if refused is not None and (passed is None or refused < passed):
+        let = f", let through from {moment_text(passed)}" if passed is not None else ""
+        return f", refused itself from {moment_text(refused)}{let}"
+    return f", seen again from {moment_text(passed)}" if passed is not None else ""
 
 
 def _seen(flows: Sequence[Flow], begin: int, end: int) -> bool:

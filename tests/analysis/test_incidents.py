@@ -131,3 +131,17 @@ def test_inputs_list_the_cluster_objects_too(tmp_path):
     (only,) = report.inputs
     assert (only.parser, only.records) == (None, 0)
     assert len(only.sha256 or "") == 64
+
+
+def test_a_call_that_is_refused_itself_once_names_resolve_is_not_called_seen_again():
+    """Names came back and the call was refused at once: that it passes from a third policy on is told apart."""
+    report = analyze([str(INCIDENTS / "default-deny-egress")])
+    notes = [note for problem in report.problems for note in problem.notes if "absent while" in note]
+
+    assert any(
+        note.startswith("frontend/web-app -> backend/user-api 8080/TCP")
+        and note.endswith(
+            "refused itself from 2026-03-17 14:09:41 UTC, let through from 2026-03-17 14:15:00 UTC"
+        )
+        for note in notes
+    )

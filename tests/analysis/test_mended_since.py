@@ -14,6 +14,7 @@ from small_cluster import OBJECTS, WEB, end, listed, pod, policy, record, refuse
 
 from flowdiag.analysis import analyze
 
+NAME = "kubernetes.io/metadata.name"
 LONG_AGO = "2026-02-01T00:00:00Z"
 CLOSED = {"podSelector": {}, "policyTypes": ["Egress"]}
 DENY = policy("shop", "default-deny", CLOSED, created=LONG_AGO)
@@ -76,6 +77,21 @@ def test_what_is_refused_still_is_not_called_mended(tmp_path, others):
 
     assert "Mended" not in problem.advice
     assert problem.counterfactual is not None
+
+
+def test_a_side_that_nobody_knows_of_keeps_no_one_from_saying_what_mended_the_other(tmp_path):
+    """Policies of one namespace were brought, and nothing else: what they say of its egress is all that refused."""
+    to = [
+        {"podSelector": {"matchLabels": {"app": "db"}}, "namespaceSelector": {"matchLabels": {NAME: "data"}}}
+    ]
+    allow = policy("shop", "allow-web", {**CLOSED, "egress": [{"to": to}]}, created="2026-03-01T12:00:40Z")
+    (problem,) = analyze([write(tmp_path, state_json=listed(DENY, allow), flows_jsonl=refused())]).problems
+
+    assert (problem.code, problem.ongoing) == ("FD101", False)
+    assert problem.advice.startswith(
+        "Mended since: NetworkPolicy shop/allow-web egress[0] (created at 2026-03-01 12:00:40 UTC), as far as egress "
+        "is concerned: what the policies say of ingress is not known."
+    )
 
 
 UNDATED = (

@@ -16,7 +16,7 @@ CLOSED = {"podSelector": {}, "policyTypes": ["Egress"]}
 OPEN = {**CLOSED, "egress": [{}]}
 
 
-def deny(spec=CLOSED, written=None, **metadata):
+def deny(spec=CLOSED, written=None, name="deny", **metadata):
     """A policy created long ago, its spec written last at `written`."""
     if written is not None:
         fields = {"f:spec": {"f:podSelector": {}}}
@@ -29,7 +29,7 @@ def deny(spec=CLOSED, written=None, **metadata):
             "fieldsV1": fields,
         }
         metadata |= {"generation": 2, "managedFields": [write_of]}
-    return policy("shop", "deny", spec, created=LONG_AGO, **metadata)
+    return policy("shop", name, spec, created=LONG_AGO, **metadata)
 
 
 def problem_of(folder, *policies):
@@ -75,6 +75,33 @@ def test_policies_that_allow_what_was_refused_are_a_disagreement(tmp_path, polic
 
     assert problem.code == "FD806"
     assert problem.counterfactual is None
+
+
+def test_a_rule_that_was_corrected_since_allowed_nothing_then(tmp_path):
+    """The dump has the corrected text alone: what was refused before it is put down to the isolation that held."""
+    problem = problem_of(tmp_path, deny(), deny(OPEN, written="2026-03-01T12:00:40Z", name="allow"))
+
+    assert (problem.code, problem.confidence, problem.ongoing) == ("FD101", "likely", False)
+    assert [ref.name for ref in problem.isolating] == ["deny"]
+    assert problem.counterfactual is None
+    assert problem.advice.startswith(
+        "Mended since: NetworkPolicy shop/allow egress[0] (changed at 2026-03-01 12:00:40 UTC)."
+    )
+    assert [note for note in problem.notes if "what it said before is not known" in note and "FD804" in note]
+
+
+def test_a_rule_that_was_corrected_before_is_a_disagreement(tmp_path):
+    """Its text is older than the refusals: the record stands against it."""
+    problem = problem_of(tmp_path, deny(), deny(OPEN, written="2026-03-01T11:59:00Z", name="allow"))
+
+    assert problem.code == "FD806"
+
+
+def test_what_alone_isolates_and_was_opened_since_is_a_disagreement(tmp_path):
+    """Without it nothing isolates: nobody knows what it said."""
+    problem = problem_of(tmp_path, deny(OPEN, written="2026-03-01T12:00:40Z"))
+
+    assert problem.code == "FD806"
 
 
 def test_a_state_without_policies_says_nothing_of_policies(tmp_path):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.confidence import Basis, policy_times
 from flowdiag.diagnose.dns import is_dns_server, is_dns_traffic
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, miss_text, policies_text, rule_text
+from flowdiag.diagnose.wording import a_list, end_text, miss_text, policies_text, policy_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
@@ -37,7 +37,9 @@ class DnsBlocked(Rule):
     Guard:
         Only the client's side: a refusal at the DNS pods' ingress is a mistake of their policies.  A
         refused public resolver (8.8.8.8) beside working cluster DNS is no outage: not this finding.  A
-        TCP retry while UDP is allowed is FD304.  What the policies allow on both ends was not refused by them.
+        TCP retry while UDP is allowed is FD304.  What the policies allow on both ends was not refused by them,
+        unless the record says that the client's side refused by policy and those that are known are not certain
+        to be the ones of then.
 
     References:
         https://github.com/kubernetes/website/issues/38267
@@ -62,6 +64,8 @@ class DnsBlocked(Rule):
         if case.end is not None:
             if server and case.isolating and case.end.allowed is not True:
                 yield self._replayed(case)
+            elif server and case.end.allowed is True and _of_another_time(case):
+                yield self._recorded(case)
             return
         if case.decision is not None and case.decision.allowed is True:
             return
@@ -79,6 +83,30 @@ class DnsBlocked(Rule):
                 if case.decision is None
                 else "The policies at hand cannot decide it, so the isolating policies are not known.",
             ),
+        )
+
+    def _recorded(self, case: Case) -> Finding:
+        """The record alone says so: policies that allow lookups are known, and when they came is not."""
+        end = case.end
+        allows = end.decided_by if end is not None else None
+        now = (
+            f"{policy_text(allows.policy)} {allows.rule} allows them as it is known"
+            if allows is not None
+            else "no policy that was read isolates it"
+        )
+        return self.finding(
+            case,
+            summary=(
+                f"Lookups of {end_text(case.flow.src)} to {end_text(case.flow.dst)} are refused by policy; {now}, "
+                "and it is not certain that it was so then."
+            ),
+            advice=(
+                f"See whether lookups are refused still. {_RULE}."
+                if allows is None
+                else f"See whether lookups are refused still, or since when {policy_text(allows.policy)} is as it is."
+            ),
+            basis=Basis.PATTERN,
+            cause_key="dns:before",
         )
 
     def _replayed(self, case: Case) -> Finding:
@@ -122,3 +150,10 @@ class DnsBlocked(Rule):
             cause_key="dns",
             most=most,
         )
+
+
+def _of_another_time(case: Case) -> bool:
+    """The client's side refused by policy, and what is known of the policies of that time does not tell which."""
+    if case.flow.direction is not Direction.EGRESS or not case.refused_by_policy or case.end is None:
+        return False
+    return not case.end.isolated_by or bool(policy_times(case))
