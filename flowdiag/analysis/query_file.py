@@ -160,6 +160,9 @@ def _query(index: int, row: Any, places: _Places, unread: Counter[str]) -> Query
         return Query(src="", dst="", problem="not a query: an object with src and dst is wanted")
     src, dst = row.get("src"), row.get("dst")
     protocol, port, allowed = row.get("protocol"), row.get("port"), row.get("allowed")
+    if isinstance(protocol, str):
+        # As explain takes it on the command line: "tcp" can mean nothing else.
+        protocol = next((one for one in _PROTOCOLS if one.lower() == protocol.lower()), protocol)
     problem = _misspelt(index, row, places, unread)
     if problem is not None:
         pass

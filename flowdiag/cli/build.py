@@ -14,6 +14,7 @@ from flowdiag.model.time import NS
 __all__ = ["cluster_of", "evidence_of", "selection_of", "state_of"]
 
 _WINDOW = "5m"
+_PASSED = ("allowed", "redirected")
 _CLUSTER = ("context", "kubeconfig", "as_user", "as_groups", "as_uid")
 
 
@@ -94,6 +95,11 @@ def selection_of(given: dict[str, Any]) -> Selection:
         )
     if since is not None and until is not None and since > until:
         raise UsageError("--since is after --until")
+    verdicts = tuple(verdict.lower() for verdict in given["verdict"])
+    if given.get("only") == "denied" and verdicts and not set(verdicts) - set(_PASSED):
+        raise UsageError(
+            f"--verdict {verdicts[0]}: --only denied reads no allowed traffic", hint="leave one out"
+        )
     return Selection(
         since=since,
         until=until,
@@ -102,5 +108,5 @@ def selection_of(given: dict[str, Any]) -> Selection:
         to_pod=given["to_pod"],
         to_port=given["to_port"],
         protocol=given["protocol"],
-        verdicts=tuple(verdict.lower() for verdict in given["verdict"]),
+        verdicts=verdicts,
     )

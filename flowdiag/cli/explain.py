@@ -14,7 +14,9 @@ from flowdiag.model.errors import UsageError
 __all__ = ["command", "parse_port"]
 
 # "8080", "8080/TCP", "53/udp", "http", "http/TCP", "ICMP", "/SCTP"
-_PORT = re.compile(r"(?P<port>[A-Za-z0-9-]{0,63})(?:/(?P<protocol>[A-Za-z0-9]{1,10}))?")
+_PORT = re.compile(
+    r"(?P<port>(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?)(?:/(?P<protocol>[A-Za-z0-9]{1,10}))?"
+)
 _PROTOCOLS = {"tcp": "TCP", "udp": "UDP", "sctp": "SCTP", "icmp": "ICMP", "icmpv6": "ICMPv6"}
 
 

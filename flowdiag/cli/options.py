@@ -44,6 +44,8 @@ DIALECTS = ("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "g
 F = TypeVar("F", bound=Callable[..., Any])
 
 # "30m", "2h", "1h30m", "45s", "7d"
+# dateutil takes "5" for the fifth of this month, and "-5m" for five minutes past midnight.
+_NO_TIME = re.compile(r"[+-].*|\d{1,7}")
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?")
 
 
@@ -234,12 +236,15 @@ def parse_time(text: str, zone: tzinfo) -> int:
     from dateutil import parser  # what people type has many shapes
 
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    wrong = UsageError(
+        f"{text!r} is not a time", hint="write 2026-11-03T12:00:00Z, '2026-11-03 12:00' or 30m"
+    )
+    if _NO_TIME.fullmatch(text):
+        raise wrong
     try:
         moment = parser.parse(text, default=today.replace(tzinfo=None))
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"{text!r} is not a time", hint="write 2026-11-03T12:00:00Z, '2026-11-03 12:00' or 30m"
-        ) from None
+        raise wrong from None
     return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=zone))
 
 

@@ -13,6 +13,7 @@ from flowdiag.ingest.clocks import clocks_apart, year_from_inside
 from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.printed import printed_by_kubectl
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, is_whole, read_head, read_head_lines
 from flowdiag.ingest.rotation import name_time
@@ -196,7 +197,13 @@ def detect_head(
         return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
     if state > _SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
-    problem = InputProblem(source.name, "unknown-format", _tried(listed, len(parsers), heads[-1][0]))
+    printed = printed_by_kubectl(head) if not listed else None
+    tried = (
+        f"{printed}: bring kubectl get KIND -A -o yaml instead"
+        if printed is not None
+        else _tried(listed, len(parsers), heads[-1][0])
+    )
+    problem = InputProblem(source.name, "unknown-format", tried)
     return _as(detection, InputKind.UNKNOWN, problems=(problem,))
 
 

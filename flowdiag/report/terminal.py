@@ -27,6 +27,8 @@ _LIMITS = 5
 _NO_DENIALS = "FD807"
 """Code of the warnings that say what to collect where no input holds a record of traffic."""
 _ADVICE = 600
+_WARNING = 400
+"""Characters of a warning: most are flowdiag's own sentence on what to do."""
 _UNSEEN = (
     "refusals that nobody recorded: outside the times above, on nodes whose logs are not here, "
     "in flows that were sampled or lost, or by a policy that does not log"
@@ -205,7 +207,7 @@ def _rest(screen: Screen, report: Report) -> None:
             place = "" if warning.input is None else warning.input
             if warning.input is not None and warning.line is not None:
                 place += f":{warning.line}"
-            text = f"{screen.name(warning.message, 160)} ({screen.name(warning.code, 40)})"
+            text = f"{screen.name(warning.message, _WARNING)} ({screen.name(warning.code, 40)})"
             screen.put(f"{screen.name(place, 60)}: {text}" if place else text, indent=3, hang=2)
         if len(shown_warnings) < len(warnings):
             screen.put(f"… and {len(warnings) - len(shown_warnings)} more: --all", indent=3)

@@ -64,3 +64,14 @@ def test_values_of_any_kind_are_a_problem_and_no_crash():
         "protocol ['TCP'] is none of TCP, UDP, SCTP, ICMP, ICMPv6"
     ]
     assert problems("- {src: a/x, dst: a/y, port: [1]}") == ["port [1] is neither a number nor a name"]
+
+
+def test_protocols_are_read_in_any_case():
+    """As ``flowdiag explain A B 53/udp`` takes them; the answer has the usual spelling."""
+    queries, _ = read_queries(
+        "q.yaml",
+        b"- {src: a/x, dst: a/y, protocol: tcp, port: 80}\n- {src: a/x, dst: a/y, protocol: icmpv6}\n",
+    )
+
+    assert [query.protocol for query in queries] == ["TCP", "ICMPv6"]
+    assert [query.problem for query in queries] == [None, None]

@@ -366,6 +366,14 @@ def test_a_forced_format_that_reads_nothing_is_no_usable_input(run, tmp_path):
     assert [one["code"] for one in report["warnings"]] == ["not-that-format"]
 
 
+def test_refused_traffic_alone_holds_nothing_that_was_allowed(run):
+    """Asking for both would look like peace."""
+    code, out, err = run("analyze", EGRESS, "--only", "denied", "--verdict", "allowed")
+
+    assert (code, out) == (2, b"")
+    assert b"--only denied reads no allowed traffic" in err
+
+
 def test_what_could_not_be_read_is_said_beside_formats_for_programs(run, tmp_path):
     """The terminal's report holds the warnings; who writes JSON to a file is told on standard error."""
     (tmp_path / "flows.jsonl").write_text(refused(3))
@@ -377,7 +385,7 @@ def test_what_could_not_be_read_is_said_beside_formats_for_programs(run, tmp_pat
 
     code, out, err = run(*words)
     assert (code, err) == (0, b"")
-    assert b"no such file or directory (missing)" in out
+    assert b"no such file or directory (missing)" in b" ".join(out.split())
 
     _, out, _ = run(*words, "-o", "markdown")
     assert b"gone.jsonl`: no such file or directory" in out

@@ -119,7 +119,7 @@ def test_ports(text, expected):
     assert expected == parse_port(text)
 
 
-@pytest.mark.parametrize("text", ["0", "65536", "80/", "80/XYZ", "a b", "", "80/TCP/UDP"])
+@pytest.mark.parametrize("text", ["0", "65536", "80/", "80/XYZ", "a b", "", "80/TCP/UDP", "-1", "http-"])
 def test_what_is_no_port(text):
     """Nonsense is a usage error with a hint."""
     with pytest.raises(UsageError):
@@ -132,6 +132,9 @@ def test_durations_and_times():
     utc = parse_zone("UTC")
     assert parse_rfc3339("2026-11-03T12:00:00Z") == parse_time("2026-11-03 12:00", utc)
     assert parse_rfc3339("2026-11-03T10:00:00Z") == parse_time("2026-11-03 12:00", parse_zone("+02:00"))
+    for wrong in ("5", "-5m", "1234567"):
+        with pytest.raises(UsageError):
+            parse_time(wrong, utc)
     for wrong in ("", "soon", "5x"):
         with pytest.raises(UsageError):
             parse_time(wrong, utc)

@@ -288,6 +288,23 @@ def test_noise_of_a_bundle_is_not_complained_about(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Name:         default-deny\nNamespace:    frontend\nSpec:\n  PodSelector:     <none>\n", "kubectl describe"),
+        ("NAMESPACE   NAME           POD-SELECTOR   AGE\nfrontend    default-deny   <none>         12m\n", "kubectl get"),
+    ],
+)  # fmt: skip
+def test_what_kubectl_prints_for_people_is_told_from_objects(tmp_path, text, told):
+    """No parser could read it, and what to bring instead is known."""
+    (tmp_path / "policies.txt").write_text(text)
+    with Gathered([str(tmp_path)]) as sources:
+        _, (problem,) = detect_all(sources, ReadOptions())
+
+    assert (problem.code, told in problem.message) == ("unknown-format", True)
+    assert "bring kubectl get KIND -A -o yaml instead" in problem.message
+
+
 def test_unknown_formats_say_what_was_tried_and_what_to_do(tmp_path):
     """How many parsers were asked, behind which wrappers, who came near, and how to have one of one's own."""
     bare, wrapped = tmp_path / "bare.log", tmp_path / "wrapped.log"

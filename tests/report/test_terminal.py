@@ -129,6 +129,14 @@ def test_a_part_without_denials_is_called_a_part(code: str) -> None:
     assert "No denied traffic in what was selected." in page
 
 
+def test_a_warning_is_told_to_its_end() -> None:
+    """What flowdiag says to do about it is worth its lines."""
+    text = "its records have no time that can be placed: " + "take the log with its collector's times; " * 6
+    warning = ReportWarning(code="no-times", message=text + "(end)", input="h.txt", line=None)
+
+    assert "(end)" in render(replace(mixed(), warnings=(warning,)))
+
+
 def test_nothing_selected_counts_nothing_allowed() -> None:
     """None was looked at, which is not the same as none that was allowed."""
     warning = ReportWarning(

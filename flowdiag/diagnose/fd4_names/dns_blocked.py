@@ -101,7 +101,7 @@ class DnsBlocked(Rule):
                 "and it is not certain that it was so then."
             ),
             advice=(
-                f"See whether lookups are refused still. {_RULE}."
+                f"If lookups are refused still, {_RULE[0].lower()}{_RULE[1:]}."
                 if allows is None
                 else f"See whether lookups are refused still, or since when {policy_text(allows.policy)} is as it is."
             ),

@@ -103,6 +103,7 @@ class RecordedAgainstReplay(Rule):
             limits.append(
                 "The AWS agent is known to log egress denials of pods that only ingress policies select: possibly false."
             )
+        changed = known is not None and known.decided_by is not None and known.decided_by.policy in case.loose
         agent = heard(case, *_SAID, before_s=3600)
         yield self.finding(
             case,
@@ -114,6 +115,9 @@ class RecordedAgainstReplay(Rule):
             advice=(
                 "Trust the record: bring all policies of that time (also cluster-wide ones), and look for "
                 "policies or labels that changed since and for an agent that lags behind."
+                if not changed or known is None or known.decided_by is None
+                else f"Trust the record: {policy_text(known.decided_by.policy)} may have come or changed since, "
+                "which its dump does not tell. kubectl get -o yaml --show-managed-fields does, and so does an audit log."
             ),
             basis=Basis.STATE,
             most=Confidence.POSSIBLE if missing else Confidence.LIKELY,
