@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from flowdiag.ingest.bundles import Hint, Role
 from flowdiag.ingest.clocks import clocks_apart, year_from_inside
 from flowdiag.ingest.compression import MissingReaderError
+from flowdiag.ingest.deeper import windows_of_records
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.printed import printed_by_kubectl
@@ -143,7 +144,28 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
             if later.kind is InputKind.EVIDENCE and not is_document(later.stack):
                 reader = next((parser for parser in parsers if parser.name == later.parser), None)
                 return found if reader is None or reader.document else later
+        if not source.remote:
+            return _deeper(source, hint, parsers, options, head) or found
     return found
+
+
+def _deeper(
+    source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions, head: bytes
+) -> Detection | None:
+    """What an input is by records that begin behind its head, if it has any."""
+    known = [parser for parser in parsers if not parser.document]
+    context = input_context(source, hint, options)
+    stack = _heads(source, head, context)[-1][0]
+    if is_document(stack):
+        return None
+    try:
+        for window in windows_of_records(source, known, sniffed, lambda lines: peeled(lines, stack, context)):
+            found = detect_head(source, hint, known, options, window)
+            if found.kind is InputKind.EVIDENCE and not is_document(found.stack):
+                return found
+    except OSError:
+        return None  # reading it will say so
+    return None
 
 
 def _behind(source: Source, head: bytes, context: ParseContext) -> bytes:

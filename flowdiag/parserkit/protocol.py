@@ -24,6 +24,8 @@ class Parser(Protocol):
     every line that such a record is made of holds a mark too; or with ``record_mark: bytes``, with which the first line
     of every record begins: then whole records are left out.  Of a sequential parser it counts only with
     ``marks_state = True``: every line that changes what later denials say holds a mark too.
+    ``record_words: tuple[bytes, ...]`` gives byte strings of which every record holds at least one; by them, else by
+    ``denied_marks``, records are found that begin far behind an input's head (`flowdiag.ingest.deeper`).
     ``fold(block, context, sink)`` stands beside `parse` where an object per record is too slow
     (`flowdiag.parserkit.sink`).
     ``expect(block, sink)`` is told of blocks that `fold` gets later, some blocks ahead and in order, so that they can be begun

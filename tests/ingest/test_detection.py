@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, Role, recognise
+from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, Role, deeper, recognise
 from flowdiag.ingest.detect import detect
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.plugins import parsers
@@ -372,3 +373,66 @@ def test_files_of_one_name_are_asked_one_parser_only(tmp_path, monkeypatch):
 
     assert [one.parser for one in found] == ["hubble-compact"] * 5
     assert asked == [len(line)]
+
+
+JOURNAL = b"".join(b"Jan  5 10:00:%02d node-1 kubelet[4713]: message %d\n" % (i % 60, i) for i in range(4000))
+PACKET = (
+    b"calico-drop: IN=cali43878a68a0a OUT=eth0 MAC= SRC=192.0.2.5 DST=192.0.2.10 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1 DF "
+    b"PROTO=TCP SPT=40001 DPT=443 WINDOW=64240 RES=0x00 SYN URGP=0"
+)
+LATE = {
+    "netfilter": b"Jan  5 10:59:00 node-1 kernel: " + PACKET,
+    "cilium-monitor": b"Jan  5 10:59:00 node-1 agent[7]: xx drop (Policy denied) flow 0x1 to endpoint 0, , identity 2->3: "
+    b"192.0.2.5:1 -> 192.0.2.6:2 tcp SYN",
+    "kube-network-policies": b"Jan  5 10:59:00 node-1 kindnetd[7]: "
+    b'I0105 10:00:01.000100       1 engine.go:67] "Packet denied by egress policy" id=9',
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("parser", LATE)
+def test_records_far_behind_the_head(tmp_path, parser, packed):
+    """A few records among a host's other lines, all of them behind the head."""
+    text = JOURNAL + LATE[parser] + b"\n" + JOURNAL
+    path = tmp_path / "syslog"
+    path.write_bytes(gzip.compress(text) if packed else text)
+    found = look(path, *parsers()[0])
+
+    assert (found.kind, found.parser, found.stack) == (InputKind.EVIDENCE, parser, ("syslog-rfc3164",))
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 3), (3, 0), (1, 1)], ids=["begin", "end", "middle"])
+def test_a_large_log_is_looked_through_from_both_ends(tmp_path, monkeypatch, before, after):
+    """What stands far from either end is not looked for, and the file is said to be unknown."""
+    monkeypatch.setattr(deeper, "_REACH", len(JOURNAL) // 2)
+    path = tmp_path / "syslog"
+    head = JOURNAL[: JOURNAL.index(b"\n", 70_000) + 1]
+    path.write_bytes(head + JOURNAL * before + LATE["netfilter"] + b"\n" + JOURNAL * after)
+    found = look(path, *parsers()[0])
+
+    assert found.kind is (InputKind.UNKNOWN if before and after else InputKind.EVIDENCE)
+
+
+def test_a_packet_far_behind_the_head_of_a_journal_in_json(tmp_path):
+    """``journalctl -o json`` of a whole host."""
+    entries = [
+        {"_HOSTNAME": "node-1", "SYSLOG_IDENTIFIER": "kubelet", "MESSAGE": f"message {n}"}
+        for n in range(1000)
+    ]
+    entries.append({"_HOSTNAME": "node-1", "_TRANSPORT": "kernel", "MESSAGE": PACKET.decode()})
+    path = tmp_path / "journal.json"
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    found = look(path, *parsers()[0])
+
+    assert (found.parser, found.stack) == ("netfilter", ("journal-json",))
+
+
+def test_words_of_records_alone_are_no_records(tmp_path):
+    """An application's log that speaks of denied and dropped things all day belongs to nobody."""
+    path = tmp_path / "app.log"
+    path.write_bytes(
+        b"2026-01-05 10:00:00 DENIED drop SRC=1 REJECT deny DROPPED acl_log Evaluating packet\n" * 5000
+    )
+
+    assert look(path, *parsers()[0]).kind is InputKind.UNKNOWN

@@ -36,6 +36,7 @@ _SNIFF = re.compile(
     rb'"?Evaluating packet"? (?:\[\d|id=|srcPod=)|"Packet (?:denied by (?:egress|ingress) policy|accepted by policy)"'
     rb'|"msg"\s{0,4}:\s{0,4}"Evaluating packet"|Finished syncing packet"? (?:\d|id=)|"msg"\s{0,4}:\s{0,4}"Packet (?:denied|accepted) by'
 )
+_WORDS = (b"Evaluating packet", b"Packet denied by", b"Packet accepted by", b"Finished syncing packet")
 _HEAD, _SAID, _LEFT, _RIGHT = (GROUPS.index(name) for name in ("head", "more", "left", "right"))
 
 
@@ -47,11 +48,12 @@ class KubeNetworkPolicies:
     cni: ClassVar[str | None] = "kindnet"
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
+    # kindnet's log tells of routes for hours before a policy exists and a packet is judged.
+    record_words: ClassVar[tuple[bytes, ...]] = _WORDS
 
     def sniff(self, head: bytes) -> float:
         """The words about packets are a mark."""
-        words = (b"Evaluating packet", b"Packet denied by", b"Packet accepted by", b"Finished syncing packet")
-        if seek(_SNIFF, head, *words) is None:
+        if seek(_SNIFF, head, *_WORDS) is None:
             return 0.0
         return 0.95 if KLOG_BYTES.search(head) is not None or b'"msg":' in head else 0.7
 

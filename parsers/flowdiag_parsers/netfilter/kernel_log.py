@@ -109,6 +109,7 @@ class NetfilterLog:
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
     tells_inferred_years: ClassVar[bool] = True
+    record_words: ClassVar[tuple[bytes, ...]] = (b" SRC=",)
 
     def sniff(self, head: bytes) -> float:
         """A whole packet line is a mark; ulogd writes ``TOS=00`` and belongs to another reader."""

@@ -43,6 +43,7 @@ from flowdiag.parserkit import (
     parse_rfc3339,
     port_number,
     protocol_name,
+    seek,
     utc_second,
 )
 from flowdiag_parsers.ovn.acl_name import policy_of
@@ -92,11 +93,8 @@ def _quick() -> re.Pattern[bytes]:
 
 
 _PAIR = re.compile(r"(?:^|,)([a-z][a-z0-9_]{1,20})=([^,\s]{0,80})")
-_SNIFF = re.compile(
-    rb"\|acl_log\(|\|(?:binding|lflow|pinctrl)\|(?:INFO|WARN|ERR)\|"
-    rb"|^name=\"?[^\",\n]{1,256}\"?, verdict=[a-z]{4,6}, severity=",
-    re.MULTILINE,
-)
+_SNIFF = re.compile(rb"\|(?:binding|lflow|pinctrl)\|(?:INFO|WARN|ERR)\|")
+_BARE_SNIFF = re.compile(rb"^name=\"?[^\",\n]{1,256}\"?, verdict=[a-z]{4,6}, severity=", re.MULTILINE)
 # "acl_log(ovn_pinctrl0)|WARN|Dropped 47 log messages in last 12 seconds (most recently, 1 seconds ago) due to excessive rate"   OVS vlog
 _DROPPED = re.compile(r"Dropped (?P<lost>\d{1,12}) log messages in last (?P<seconds>\d{1,9}) seconds?")
 # "anp-subject-3625_pod-1: Claiming 0a:58:09:f2:f4:29 fd00:10:244:3::3"   ovn-controller, says which address is a pod's
@@ -133,10 +131,9 @@ class OvnAcl:
 
     def sniff(self, head: bytes) -> float:
         """``|acl_log(`` is a mark; other modules of ovn-controller nearly are."""
-        match = _SNIFF.search(head)
-        if match is None:
-            return 0.0
-        return 0.97 if b"|acl_log(" in head or match[0].startswith(b"name=") else 0.8
+        if b"|acl_log(" in head or seek(_BARE_SNIFF, head, b", verdict=") is not None:
+            return 0.97
+        return 0.8 if seek(_SNIFF, head, b"|INFO|", b"|WARN|", b"|ERR|") is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """Refusals by their verdict; a full second shows at any line, so all ACL lines are kept."""

@@ -1,0 +1,91 @@
+"""Records that begin far behind a log's head: in a host's journal a firewall's lines stand among thousands of others.
+
+The head decides what an input is; where nobody knows it, its beginning is looked through for a window in which a
+parser is certain of a record, and of a plain file its end as well, where an incident's records are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
+
+from flowdiag.ingest.compression import Kind, corruptions
+from flowdiag.ingest.reading import Readable, Source, open_source
+from flowdiag.parserkit import Parser, holds
+
+__all__ = ["CERTAIN", "windows_of_records"]
+
+CERTAIN = 0.95
+"""How sure a parser must be of lines in somebody else's log."""
+_WINDOW = 1 << 16
+_REACH = 32 << 20
+"""So far from either end is looked, which takes some tenths of a second."""
+
+
+def windows_of_records(
+    source: Source,
+    parsers: Sequence[Parser],
+    sure: Callable[[Parser, bytes], float],
+    peel: Callable[[bytes], bytes],
+) -> Iterator[bytes]:
+    """Yield each window of whole lines in which a parser is `CERTAIN` of a record.
+
+    Args:
+        source: an input whose head nobody knows.
+        parsers: who is asked: those that promise marks of their records (`record_words`, else `denied_marks`), of the
+            windows where one stands.
+        sure: how sure a parser is of some lines.
+        peel: takes off the wrappers that the head has.
+
+    Raises:
+        OSError, MissingReaderError: as `open_source`; what is damaged is looked through as far as it goes.
+    """
+    for window in _windows(source):
+        asked = [parser for parser in parsers if any(holds(window, mark) for mark in _marks(parser, window))]
+        if not asked:
+            continue
+        inner = peel(window)
+        if any(sure(parser, lines) >= CERTAIN for parser in asked for lines in {window, inner}):
+            yield window
+
+
+def _marks(parser: Parser, window: bytes) -> Sequence[bytes]:
+    """What every record of a parser holds, or every refusal; nothing where it promises neither."""
+    words: Sequence[bytes] | None = getattr(parser, "record_words", None)
+    if words is not None:
+        return words
+    denied_marks = getattr(parser, "denied_marks", None)
+    try:
+        return () if denied_marks is None else denied_marks(window) or ()
+    except Exception:  # noqa: BLE001 - a stranger's parser may raise anything; it then promises nothing.
+        return ()
+
+
+def _windows(source: Source) -> Iterator[bytes]:
+    stream = open_source(source)
+    try:
+        yield from _whole_lines(stream)
+    except corruptions():
+        pass
+    finally:
+        stream.close()
+    if source.kind is not Kind.PLAIN or source.remote or source.size <= _REACH:
+        return
+    with open(source.path, "rb") as file:  # noqa: PTH123 - a path in the spool, or the user's own
+        file.seek(max(source.size - _REACH, _REACH))
+        file.readline(_WINDOW)
+        yield from _whole_lines(file)
+
+
+def _whole_lines(stream: Readable | BinaryIO) -> Iterator[bytes]:
+    """Windows of whole lines; a line that fills one is nobody's."""
+    rest, seen = b"", 0
+    while seen < _REACH and (chunk := stream.read(_WINDOW)):
+        seen += len(chunk)
+        data = rest + chunk
+        end = data.rfind(b"\n") + 1
+        rest = data[end:] if len(data) - end < _WINDOW else b""
+        if end:
+            yield data[:end]
+    if rest:
+        yield rest
