@@ -1,11 +1,14 @@
 """One file in an archive and unpacked beside it, or in two archives: read twice, every count would be double.
 
 Files count as one where their names and their bytes are the same and they came by different ways.  Same bytes under
-another name are somebody's intention (a copy for a second node), and so are two files of one archive or of none.
+another name are somebody's intention (a copy for a second node), and so are two files of one archive or of none; but
+for a node's ``/var/log``, where the kubelet keeps a link to each container's log: whoever packs or copies that folder
+gets the log twice.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +19,12 @@ __all__ = ["without_copies"]
 
 _LABEL = "!"
 """Between an archive's name and its member's in `Source.name`."""
+# "var/log/pods/kube-system_weave-net-2xkzp_0f1e2d3c/weave-npc/0.log"           kubelet 1.14 and later
+# "var/log/containers/weave-net-2xkzp_kube-system_weave-npc-0a1b2c3d4e5f.log"   the link to it
+_LOG = re.compile(
+    r"(?:^|[/!])(?:pods/(?P<ns>[a-z0-9-]{1,63})_(?P<pod>[a-z0-9.-]{1,253})_[a-z0-9-]{1,63}/(?P<container>[a-z0-9-]{1,63})/\d{1,9}\.log"
+    r"|containers/(?P<pod2>[a-z0-9.-]{1,253})_(?P<ns2>[a-z0-9-]{1,63})_(?P<container2>[a-z0-9-]{1,63})-[0-9a-f]{8,64}\.log)$"
+)
 
 
 def without_copies(sources: Sequence[Source]) -> list[Source]:
@@ -24,20 +33,34 @@ def without_copies(sources: Sequence[Source]) -> list[Source]:
     Bytes are compared only where names and sizes agree and one of them came out of an archive.  A file that cannot be
     read stays, so that its reading says why.
     """
-    alike: dict[tuple[str, int], list[Source]] = defaultdict(list)
+    alike: dict[tuple[object, int], list[Source]] = defaultdict(list)
     for source in sources:
         if source.size and not source.remote:
-            alike[_file_name(source), source.size].append(source)
+            alike[_container(source) or _file_name(source), source.size].append(source)
     copies: set[str] = set()
-    for group in alike.values():
-        if len(group) < 2 or not any(source.spooled for source in group):
+    for (what, _), group in alike.items():
+        linked = isinstance(what, tuple)
+        if len(group) < 2 or not (linked or any(source.spooled for source in group)):
             continue
         first: dict[bytes, str] = {}
         for source in group:
             digest = _digest(source)
-            if digest is not None and first.setdefault(digest, _archive(source)) != _archive(source):
+            place = source.name if linked else _archive(source)
+            if digest is not None and first.setdefault(digest, place) != place:
                 copies.add(source.path)
     return [source for source in sources if source.path not in copies]
+
+
+def _container(source: Source) -> tuple[str, str, str] | None:
+    """Whose log it is, by its place below a node's ``/var/log``: namespace, pod, container."""
+    match = _LOG.search(source.name)
+    if match is None:
+        return None
+    return (
+        match["ns"] or match["ns2"],
+        match["pod"] or match["pod2"],
+        match["container"] or match["container2"],
+    )
 
 
 def _archive(source: Source) -> str:

@@ -328,3 +328,28 @@ def test_a_zip_that_is_none(tmp_path):
     with Gathered([str(path)]) as gathered:
         assert gathered.sources == []
         assert _codes(gathered) == [(str(path), "corrupt")]
+
+
+def test_a_container_s_log_and_the_kubelet_s_link_to_it_are_one(tmp_path):
+    """``zip -r`` and ``cp -rL`` of a node's /var/log make a file of the link; another container's equal log stays."""
+    pods, links = tmp_path / "var/log/pods", tmp_path / "var/log/containers"
+    links.mkdir(parents=True)
+    for pod in ("weave-net-2xkzp", "weave-net-7qh4d"):
+        folder = pods / f"kube-system_{pod}_0f1e2d3c-4b5a" / "weave-npc"
+        folder.mkdir(parents=True)
+        for path in (folder / "0.log", links / f"{pod}_kube-system_weave-npc-{'0a' * 32}.log"):
+            path.write_bytes(b"2026-01-05T10:00:00Z stderr F a line\n")
+    (links / f"weave-net-7qh4d_kube-system_weave-npc-{'0a' * 32}.log").write_bytes(b"x" * 37)
+    archive = tmp_path / "log.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted((tmp_path / "var").rglob("*.log")):
+            packed.write(path, path.relative_to(tmp_path))
+
+    for given in (tmp_path / "var", archive):
+        with Gathered([str(given)]) as gathered:
+            names = [source.name.rpartition("/")[2] for source in gathered.sources]
+        assert names == [
+            f"weave-net-2xkzp_kube-system_weave-npc-{'0a' * 32}.log",
+            f"weave-net-7qh4d_kube-system_weave-npc-{'0a' * 32}.log",
+            "0.log",
+        ]
