@@ -274,7 +274,8 @@ def name_owner(
     if match := _OF_SET.fullmatch(pod):
         return WorkloadRef(None, match[1])
     if stem is not None:
-        return WorkloadRef(None, _HASHED.sub(r"\1", stem, count=1))
+        hashed = _HASHED.fullmatch(stem)
+        return WorkloadRef(None, hashed[1] if hashed else stem)
     if match := _NUMBERED.fullmatch(pod):
         return WorkloadRef("StatefulSet", match[1])
     return None

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowdiag.cluster import Leases, Resolver, SnapshotIndex, build_snapshot, resolve_end, service_targets
+from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.endpoint import EndpointKind, KnownBy
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Direction, Peer, TimeSource, Verdict, WorkloadRef
@@ -525,3 +526,20 @@ def test_service_ports_are_translated_per_pod():
     with pytest.raises(InputError) as caught:
         service_targets(service, 8080, "TCP", index, Leases(snapshot))
     assert caught.value.hint == "its ports: 80/TCP"
+
+
+@pytest.mark.parametrize(
+    ("pod", "workload"),
+    [
+        ("web-574f6b9c8d-*", "web"),
+        ("node-exporter-*", "node-exporter"),
+        ("pg-wrkr24-agent-*", "pg-wrkr24-agent"),
+        ("web-5c6d7e-*", "web-5c6d7e"),
+    ],
+)
+def test_a_shortened_name_loses_a_hash_at_its_end_alone(pod, workload):
+    """What looks like a ReplicaSet's hash within a name is part of the name."""
+    owner = name_owner("shop", pod, {}, {})
+
+    assert owner is not None
+    assert owner.name == workload
