@@ -168,6 +168,7 @@ WRAPPERS: dict[str, Wrap] = {
             "log_type": "infrastructure",
         }
     ),
+    "grep": each(lambda index, line: f"/var/log/agent/agent.log:{index + 1}:{line}"),
     "filebeat": as_json(
         lambda index, line: {
             "@timestamp": stamp(index),

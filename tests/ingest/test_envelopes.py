@@ -40,6 +40,14 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         Row(LINE, 1, NS),
     ),
     ("kubectl-timestamps", AT.encode() + b" " + LINE, Row(LINE, 1, NS)),
+    ("grep", b"np.log:" + LINE, Row(LINE, 1)),
+    ("grep", b"./node-1/np-2026-01-05T10-00-00.000.log.1:17:" + LINE, Row(LINE, 1)),
+    ("grep", b"/var/log/syslog.1:" + LINE, Row(LINE, 1)),
+    (
+        "grep",
+        b"/var/log/pods/kube-system_weave-net-2xkzp_0f1e2d3c-4b5a/weave-npc/0.log:" + LINE,
+        Row(LINE, 1, None, None, "kube-system", "weave-net-2xkzp", "weave-npc"),
+    ),
     ("kubectl-prefix", b"[pod/web-1/main] " + LINE, Row(LINE, 1, pod="web-1", container="main")),
     (
         "node-logs",

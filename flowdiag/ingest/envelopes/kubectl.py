@@ -1,4 +1,4 @@
-"""What kubectl, oc and a container's own log daemon put in front of lines.
+"""What kubectl, oc, grep and a container's own log daemon put in front of lines.
 
 Sources: ``kubectl logs --help``; ``oc adm node-logs``; must-gather's ``current.log`` is fetched with time
 stamps; ``svlogd -ttt`` in calico-node; kubectl ``pkg/cmd/clusterinfo/clusterinfo_dump.go``.
@@ -13,7 +13,7 @@ from typing import ClassVar
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from
 
-__all__ = ["DumpSections", "KubectlPrefix", "KubectlTimestamps", "NodeLogs", "Svlogd"]
+__all__ = ["DumpSections", "GrepPrefix", "KubectlPrefix", "KubectlTimestamps", "NodeLogs", "Svlogd"]
 
 
 class KubectlTimestamps(Header):
@@ -33,6 +33,23 @@ class KubectlPrefix(Header):
     # "[pod/cilium-x7k2p/cilium-agent] level=info ..."  kubectl v1.30
     pattern = re.compile(
         rb"^\[pod/(?P<pod>[^/\]\n]{1,253})/(?P<container>[^/\]\n]{1,63})\](?: |$)", re.MULTILINE
+    )
+
+
+class GrepPrefix(Header):
+    """``grep`` over several files: the file's name, the line's number if it was asked for, the line.
+
+    Below a node's ``/var/log/pods`` the name tells whose log it is.
+    """
+
+    name = "grep"
+    # '/var/log/pods/kube-system_weave-net-2xkzp_0f1e2d3c/weave-npc/0.log:2026-01-05T10:00:00.1Z stderr F WARN: ...'   GNU grep 3.8 -r
+    # With -n: "node-1/np.log.1:17:2026/01/05 23:24:38.422233 IngressDefaultRule K8sNetworkPolicy <nil> Ingress Drop ..."
+    pattern = re.compile(
+        rb"^(?:(?:[^\s:]{0,400}/)?pods/(?P<namespace>[a-z0-9-]{1,63})_(?P<pod>[a-z0-9.-]{1,253})_[a-z0-9-]{1,63}"
+        rb"/(?P<container>[a-z0-9-]{1,63})/|[^\s:]{0,400}/)?(?:[A-Za-z0-9_@.+-]{1,200}\.(?:log|jsonl?|txt|out)|syslog|messages)"
+        rb"(?:[.-][0-9A-Za-z.-]{1,60})?:(?:\d{1,9}:)?",
+        re.MULTILINE,
     )
 
 

@@ -22,6 +22,7 @@ from flowdiag.ingest.envelopes.elasticsearch import ElasticHits, ElasticResponse
 from flowdiag.ingest.envelopes.journald import JournalExport, JournalJson
 from flowdiag.ingest.envelopes.kubectl import (
     DumpSections,
+    GrepPrefix,
     KubectlPrefix,
     KubectlTimestamps,
     NodeLogs,
@@ -55,6 +56,7 @@ _ORDER: tuple[type[Layer], ...] = (
     JournalExport,
     DumpSections,
     CsvTable,
+    GrepPrefix,
     Cri,
     DockerJson,
     Syslog5424,
