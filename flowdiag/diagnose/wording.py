@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.policy import Condition, Miss, NearestRule, PolicyRef
+from flowdiag.model.policy import CONDITION_WORDS, Condition, Miss, NearestRule, PolicyRef
 
 __all__ = [
     "a_list",
@@ -25,20 +25,6 @@ __all__ = [
 ]
 
 _LISTED = 4
-
-_CONDITION_WORDS = {
-    Condition.NAMESPACE: "namespace label",
-    Condition.POD: "pod label",
-    Condition.IP: "address",
-    Condition.ENTITY: "entity",
-    Condition.FQDN: "DNS name",
-    Condition.SERVICE: "Service",
-    Condition.NODE: "node",
-    Condition.PORT: "port",
-    Condition.PROTOCOL: "protocol",
-    Condition.ICMP: "ICMP type",
-    Condition.L7: "request",
-}
 
 
 def end_text(end: Endpoint) -> str:
@@ -84,7 +70,7 @@ def rule_text(rule: NearestRule) -> str:
 
 def condition_word(condition: Condition) -> str:
     """The condition as a noun."""
-    return _CONDITION_WORDS[condition]
+    return CONDITION_WORDS[condition]
 
 
 def miss_text(miss: Miss) -> str:

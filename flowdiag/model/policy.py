@@ -12,6 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 __all__ = [
+    "CONDITION_WORDS",
     "Condition",
     "ConnectionDecision",
     "DecidedBy",
@@ -69,6 +70,22 @@ class Condition(StrEnum):
     PROTOCOL = "protocol"
     ICMP = "icmp"
     L7 = "l7"
+
+
+CONDITION_WORDS = {
+    Condition.NAMESPACE: "namespace label",
+    Condition.POD: "pod label",
+    Condition.IP: "address",
+    Condition.ENTITY: "entity",
+    Condition.FQDN: "DNS name",
+    Condition.SERVICE: "Service",
+    Condition.NODE: "node",
+    Condition.PORT: "port",
+    Condition.PROTOCOL: "protocol",
+    Condition.ICMP: "ICMP type",
+    Condition.L7: "request",
+}
+"""What people call them, in findings and in reports."""
 
 
 class Miss(Struct, frozen=True, gc=False):

@@ -6,7 +6,7 @@ Nothing here escapes; the format does that to the whole phrase.
 from __future__ import annotations
 
 from flowdiag.model.event import ObjectRef
-from flowdiag.model.policy import Condition, Miss, PolicyRef
+from flowdiag.model.policy import CONDITION_WORDS, Miss, PolicyRef
 from flowdiag.model.report import (
     Connection,
     EvidenceLine,
@@ -32,20 +32,6 @@ __all__ = [
     "recorded_text",
     "who_to_whom",
 ]
-
-_CONDITION_WORDS = {
-    Condition.NAMESPACE: "namespace label",
-    Condition.POD: "pod label",
-    Condition.IP: "address",
-    Condition.ENTITY: "entity",
-    Condition.FQDN: "DNS name",
-    Condition.SERVICE: "Service",
-    Condition.NODE: "node",
-    Condition.PORT: "port",
-    Condition.PROTOCOL: "protocol",
-    Condition.ICMP: "ICMP type",
-    Condition.L7: "request",
-}
 
 
 def end_text(end: ReportEndpoint) -> str:
@@ -158,6 +144,6 @@ def object_text(ref: ObjectRef) -> str:
 
 def miss_text(miss: Miss) -> str:
     """``namespace label: wants name=kube-system, found none``."""
-    word = _CONDITION_WORDS[miss.condition]
+    word = CONDITION_WORDS[miss.condition]
     found = "found none" if miss.found is None else f"found {miss.found}"
     return f"{word}: wants {miss.wanted}, {found}"
