@@ -21,6 +21,8 @@ _HOST = "host"
 """The recording node itself, where nothing names another."""
 _OPEN = frozenset({"unknown", "unmanaged", "init"})
 """Reserved identities that say the agent did not know: the address may still tell."""
+_NETWORKS = frozenset({"public-network", "private-network"})
+"""Calico's words for an address that is no endpoint's: an address that stands beside them says more."""
 
 
 class RecordedEnds:
@@ -47,7 +49,8 @@ class RecordedEnds:
         if peer.pod is not None and peer.namespace is not None:
             return self._recorded_pod(peer, peer.namespace, peer.pod)
         entity = peer.entity or (RESERVED.get(peer.identity) if peer.identity is not None else None)
-        if entity is not None and entity not in _OPEN:
+        told = entity in _NETWORKS and peer.ip is not None
+        if entity is not None and entity not in _OPEN and not told:
             return self._entity(peer, entity, node)
         if peer.workload is not None and peer.namespace is not None:
             return Endpoint(

@@ -337,6 +337,17 @@ def test_host_is_the_recording_node_and_unknown_is_looked_up():
     assert one(snapshot, Peer(ip="10.1.0.5", entity="unknown"), OUT).src.name == "web"
 
 
+@pytest.mark.parametrize("word", ["public-network", "private-network"])
+def test_an_address_says_more_than_the_network_it_is_of(word):
+    """Calico's `pub` and `pvt` stand beside an address where it does not aggregate; the address is what policies ask."""
+    snapshot = state(NODE, pod("web", "10.1.0.5"))
+    outside = one(snapshot, Peer(ip="198.51.100.7", entity=word), OUT).src
+    assert (outside.kind, outside.ip, outside.entity) == (EndpointKind.EXTERNAL, "198.51.100.7", word)
+    address = NODE["status"]["addresses"][0]["address"]
+    assert one(snapshot, Peer(ip=address, entity=word), OUT).src.kind is EndpointKind.NODE
+    assert one(snapshot, Peer(entity=word), OUT).src.kind is EndpointKind.ENTITY
+
+
 def test_numeric_identities_are_explained_by_the_state():
     identity = {
         "apiVersion": "cilium.io/v2", "kind": "CiliumIdentity", "metadata": {"name": "4711"},
