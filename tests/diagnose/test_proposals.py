@@ -229,6 +229,66 @@ def test_what_opens_to_everybody_outside_is_listed():
     ]
 
 
+_OUT = {"podSelector": {}, "policyTypes": ["Egress"]}
+
+
+@pytest.mark.parametrize(
+    ("block", "listed"),
+    [
+        ({"cidr": "198.51.100.0/24"}, ["198.51.100.0/24"]),
+        (
+            {"cidr": "0.0.0.0/0", "except": ["198.51.0.0/18"]},
+            ["0.0.0.0-198.50.255.255", "198.51.64.0-255.255.255.255"],
+        ),
+        ({"cidr": "198.51.100.9/32"}, []),
+    ],
+)
+def test_what_opens_to_a_range_outside_is_listed(block, listed):
+    """A port that is added to a rule for a range opens it for all of the range, and not for the one address seen."""
+    rule = {"to": [{"ipBlock": block}], "ports": [{"port": 80}]}
+    spec = _spec(policies={"shop/web": {**_OUT, "egress": [rule]}})
+    spec |= {"flow": {"from": "shop/web-1", "to": "198.51.100.9", "port": "443/TCP", "direction": "egress"}}
+    _, _, _, found = proposal_of(spec)
+
+    assert found.summary == "Allow 443/TCP in NetworkPolicy shop/web egress[0]."
+    assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
+        ("shop/web", each, ("443",)) for each in listed
+    ]
+
+
+def test_a_range_that_is_denied_before_does_not_open():
+    """An earlier policy closes part of what the rule opens; the rest is listed, and nobody is called any address."""
+    rules = [
+        {"action": "Deny", "destination": {"nets": ["198.51.0.0/16"]}},
+        {"action": "Allow", "protocol": "TCP", "destination": {"ports": [80]}},
+    ]
+    policy = {"tier": "default", "order": 10, "selector": "all()", "types": ["Egress"], "egress": rules}
+    spec = _spec(policies={"GlobalNetworkPolicy out": policy}) | {"dialect": "calico"}
+    spec |= {"flow": {"from": "shop/web-1", "to": "203.0.113.9", "port": "443/TCP", "direction": "egress"}}
+    _, _, _, found = proposal_of(spec)
+
+    assert found.summary == "Allow 443/TCP in GlobalNetworkPolicy out egress[1]."
+    rows = {(one.src, one.dst) for one in found.also_allows if not one.dst.startswith(("shop/", "data/"))}
+    assert rows == {
+        (name, block)
+        for name in ("shop/web", "data/redis")
+        for block in ("0.0.0.0-198.50.255.255", "198.52.0.0-255.255.255.255")
+    } | {("data/redis", "203.0.113.9")}
+
+
+def test_more_ranges_than_can_be_asked_are_one_line(monkeypatch):
+    """It says that some addresses may open rather than nothing."""
+    monkeypatch.setattr("flowdiag.diagnose.proposals.ranges._MOST", 1)
+    rule = {"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 80}]}
+    spec = _spec(policies={"shop/web": {**_OUT, "egress": [rule]}})
+    spec |= {"flow": {"from": "shop/web-1", "to": "198.51.100.9", "port": "443/TCP", "direction": "egress"}}
+    _, _, _, found = proposal_of(spec)
+
+    assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
+        ("shop/web", "some addresses outside", ("443",))
+    ]
+
+
 def test_a_rule_for_everybody_is_not_widened_for_one_pod():
     """No rule is mistaken, so the pod gets one of its own; a rule with a mistake is corrected where it stands."""
     case, policies, _, _ = proposal_of(_spec(policies={"shop/web": _EVERYBODY}))

@@ -1,7 +1,8 @@
 """The proof of a proposal: evaluated again, nothing closed, and everything that it opens besides, listed.
 
-Exact over the workloads of the snapshot, the outside ends seen in the flows and any other outside address, by the
-policy room's port algebra; which pairs an edit can concern at all is said by `flowdiag.diagnose.proposals.concerned`.
+Exact over the workloads of the snapshot, the outside ends seen in the flows and all other outside addresses (by range
+where policies tell them apart), by the policy room's port algebra; which pairs an edit can concern at all is said by
+`flowdiag.diagnose.proposals.concerned`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from msgspec import Struct
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.concerned import Cut, Group, Groups, concerned, selected_by
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.diagnose.proposals.ranges import Ranges
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.report import BlastRadius
-from flowdiag.policy import PolicySet, connections
+from flowdiag.policy import PolicySet
 from flowdiag.policy.ports import NO_PORTS, PortSet
-from flowdiag.policy.reach import Ports
+from flowdiag.policy.reach import Openness, openness
 
 __all__ = ["Elsewhere", "Ends", "Opened", "Steps", "blast_radius", "listed", "opens_to_anybody", "without"]
 
@@ -98,9 +100,13 @@ class Steps(Struct, frozen=True):
             return self.sets[0]
         return self.elsewhere.policies
 
-    def connections(self, policies: PolicySet, src: Endpoint, dst: Endpoint) -> Ports:
-        """Open ports between two ends under one of the sets."""
-        return connections(self.at(policies, src), src, dst, ingress=self.at(policies, dst))
+    def change(self, src: Endpoint, dst: Endpoint) -> tuple[Openness, Openness]:
+        """Ports between two ends as they are, and with all the edits."""
+        before, after = (
+            openness(self.at(policies, src), src, dst, ingress=self.at(policies, dst))
+            for policies in (self.sets[0], self.sets[-1])
+        )
+        return before, after
 
     def passes(self, case: Case) -> bool:
         """Whether a connection is certainly let through at both ends with all the edits."""
@@ -139,12 +145,18 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
     if len(pairs) > _MAX_PAIRS:
         return None
     opened: Opened = {}
+    ranges = Ranges(steps.deciding, new.snapshot, [end.ip for end in ends.outside])
     for src, dst in pairs:
         if _bare_pod(src) and src.names == dst.names:
             continue
-        before, after = (steps.connections(each, src.end, dst.end) for each in (old, new))
-        for protocol in sorted({*before, *after}):
-            was, now = before.get(protocol, NO_PORTS), after.get(protocol, NO_PORTS)
+        before, after = steps.change(src.end, dst.end)
+        if (before.unknown or after.unknown) and _ANYBODY in (src.end, dst.end):
+            client = dst.end == _ANYBODY
+            inside = src if client else dst
+            if not ranges.hold(inside, (before, after), steps.change, client=client):
+                return None
+        for protocol in sorted({*before.open, *after.open}):
+            was, now = before.open.get(protocol, NO_PORTS), after.open.get(protocol, NO_PORTS)
             if was == now:
                 continue
             if not was <= now:
@@ -152,6 +164,8 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
             for name in ((one, other) for one in src.names for other in dst.names if one != other):
                 pair = (*name, protocol)
                 opened[pair] = opened.get(pair, NO_PORTS) | (now - was)
+    for pair, ports in ranges.rows():
+        opened[pair] = opened.get(pair, NO_PORTS) | ports
     return opened
 
 
