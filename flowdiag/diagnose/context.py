@@ -26,6 +26,7 @@ from flowdiag.model.objects import Pod, PolicyObject, Service, Snapshot
 from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.model.time import NS
+from flowdiag.policy.beyond import inhabited
 
 __all__ = [
     "PROXY_LABEL",
@@ -216,6 +217,12 @@ class Context:
         for policy in self.snapshot.policies:
             found[policy.ref].append(policy)
         return {ref: tuple(versions) for ref, versions in found.items()}
+
+    @cached_property
+    def namespaces_read(self) -> frozenset[str]:
+        """Namespaces of which the state holds any object."""
+        named = {policy.ref.namespace for policy in self.snapshot.policies}
+        return inhabited(self.snapshot) | {name for name in named if name is not None}
 
     @cached_property
     def text_since(self) -> dict[PolicyRef, float]:

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_cluster import DENY, OBJECTS, listed, write
+from small_cluster import DENY, OBJECTS, listed, namespace, pod, policy, refused, write
 
 from flowdiag.analysis import analyze
 
@@ -18,6 +18,20 @@ SERVICE = {
     "metadata": {"name": "db", "namespace": "data"},
     "spec": {"clusterIP": "10.96.0.10", "ports": [{"port": 80}]},
 }
+
+
+def test_a_namespace_of_which_nothing_was_read_is_asked_for(tmp_path):
+    """Objects of other namespaces, or of another cluster: more kinds of them would tell nothing."""
+    elsewhere = [namespace("prod"), pod("prod", "x-7f6b5c4d6-k8m2n", "10.0.8.7", "x")]
+    lock = policy("prod", "lock", {"podSelector": {}, "policyTypes": ["Egress"]})
+    folder = write(tmp_path, state_json=listed(*elsewhere, lock), flows_jsonl=refused())
+    (problem,) = analyze([folder]).problems
+
+    assert (problem.code, problem.confidence) == ("FD101", "possible")
+    assert problem.advice == (
+        "Bring the objects of namespace shop (kubectl get ... -n shop -o yaml): nothing of it was read, and what was "
+        "read may be of another cluster."
+    )
 
 
 @pytest.mark.parametrize(

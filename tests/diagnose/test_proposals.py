@@ -43,7 +43,7 @@ PROPOSED = {
     ),
     "FD204-fires_peer_in_another_namespace": (
         "Correct NetworkPolicy data/redis ingress[0].from[0]: "
-        "kubernetes.io/metadata.name=data becomes kubernetes.io/metadata.name=shop."
+        "add namespaceSelector kubernetes.io/metadata.name=shop."
     ),
     "FD301-fires_service_port": "Allow 8080/TCP in NetworkPolicy data/api ingress[0].",
     "FD303-fires_protocol_left_out": "Allow 8125/UDP in NetworkPolicy ops/statsd ingress[0].",

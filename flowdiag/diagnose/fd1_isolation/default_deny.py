@@ -150,7 +150,7 @@ class DefaultDeny(Rule):
         yield self.finding(
             case,
             summary=summary,
-            advice=_to_bring(case.context),
+            advice=_to_bring(case),
             basis=Basis.PATTERN,
             cause_key="recorded",
             limits=(_why_unknown(case),),
@@ -192,9 +192,15 @@ def _doubt(rule: NearestRule) -> str:
     return f"{rule_text(rule)} {verdict}: {a_list(rule.unknown, most=2)}."
 
 
-def _to_bring(context: Context) -> str:
-    """What to add to the input: the kinds of objects that were not read, else those of the time."""
-    missing = [need.words[0] for need in _OBJECTS if need not in context.has]
+def _to_bring(case: Case) -> str:
+    """What to add to the input: the namespace or the kinds of objects that were not read, else those of the time."""
+    where = case.enforcer.namespace
+    if Needs.POLICIES in case.has and where is not None and where not in case.context.namespaces_read:
+        return (
+            f"Bring the objects of namespace {where} (kubectl get ... -n {where} -o yaml): nothing of it was read, "
+            "and what was read may be of another cluster."
+        )
+    missing = [need.words[0] for need in _OBJECTS if need not in case.context.has]
     if not missing:
         return "Bring the objects of that time: those that were read do not tell which policies isolate it."
     return (

@@ -14,6 +14,7 @@ from flowdiag.diagnose.wording import a_list, end_text, miss_text, policies_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
+from flowdiag.model.policy import EndDecision
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["DnsBlocked"]
@@ -62,17 +63,27 @@ class DnsBlocked(Rule):
             return
         server = is_dns_server(case)
         if case.end is not None:
-            if server and case.isolating and case.end.allowed is not True:
-                yield self._replayed(case)
-            elif server and case.end.allowed is True and _of_another_time(case):
-                yield self._recorded(case)
+            if server:
+                yield from self._judged(case, case.end)
             return
         if case.decision is not None and case.decision.allowed is True:
             return
         unknown = case.flow.dst.kind in (EndpointKind.UNKNOWN, EndpointKind.WORKLOAD)
         if case.reason == "POLICY_DENY" or not (server or (unknown and not Needs.PODS & case.has)):
             return
-        yield self.finding(
+        yield self._undecided(case)
+
+    def _judged(self, case: Case, end: EndDecision) -> Iterator[Finding]:
+        """What the replay says of the client's side, or the record where the replay cannot speak for that time."""
+        if case.isolating and end.allowed is not True:
+            yield self._replayed(case)
+        elif end.allowed is True and _of_another_time(case):
+            yield self._recorded(case)
+        elif end.allowed is None and _client_refused(case):
+            yield self._undecided(case)
+
+    def _undecided(self, case: Case) -> Finding:
+        return self.finding(
             case,
             summary=f"Lookups of {end_text(case.flow.src)} to {end_text(case.flow.dst)} are refused.",
             advice=f"{_RULE}.",
@@ -154,6 +165,11 @@ class DnsBlocked(Rule):
 
 def _of_another_time(case: Case) -> bool:
     """The client's side refused by policy, and what is known of the policies of that time does not tell which."""
-    if case.flow.direction is not Direction.EGRESS or not case.refused_by_policy or case.end is None:
+    if not _client_refused(case) or case.end is None:
         return False
     return not case.end.isolated_by or bool(policy_times(case))
+
+
+def _client_refused(case: Case) -> bool:
+    """The record says that a policy on the client's side did it."""
+    return case.flow.direction is Direction.EGRESS and case.refused_by_policy

@@ -143,7 +143,7 @@ def _in_rule(
         # Where the written selector admits somebody today, the proof finds that taking it away closes
         # something, and the entry is added beside it instead.
         target[word][item] = entry
-        text = f"Correct {rule_text(rule)}: {_becomes(condition, entry, rule)}"
+        text = f"Correct {rule_text(rule)}: {_becomes(condition, entry, old, rule)}"
         yield Edit(text, direction, policy, changed_policy(policy, spec))
     spec, target = _copied(policy, direction, index)
     target[word] = [*(target.get(word) or []), entry]
@@ -151,11 +151,13 @@ def _in_rule(
     yield Edit(text, direction, policy, changed_policy(policy, spec))
 
 
-def _becomes(condition: Condition, entry: dict[str, Any], rule: NearestRule) -> str:
-    """The change in words: ``app=frontend becomes app=front-end``."""
+def _becomes(condition: Condition, entry: dict[str, Any], old: dict[str, Any], rule: NearestRule) -> str:
+    """The change in words: ``app=frontend becomes app=front-end``; nobody finds in a rule what it means unsaid."""
     word = "podSelector" if condition is Condition.POD else "namespaceSelector"
     labels = (entry.get(word) or {}).get("matchLabels") or {}
     now = ", ".join(f"{key}={value}" for key, value in labels.items())
+    if now and word not in old:
+        return f"add {word} {now}"
     wanted = ", ".join(miss.wanted for miss in rule.misses)
     return f"{wanted} becomes {now}" if now else f"{wanted} is dropped"
 
