@@ -1,7 +1,10 @@
 """Documentation names what there is: every command, and every option of an audit."""
 
 import importlib
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -21,6 +24,28 @@ SHARED = {
     for parameter in importlib.import_module("flowdiag.cli.analyze").command.params
     for name in parameter.opts
 }
+
+
+def test_the_readme_shows_what_the_demo_prints():
+    """The first thing that a newcomer compares."""
+    page = (ROOT / "README.md").read_text()
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    incident = re.search(r"^INCIDENT \?= (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert incident is not None
+    command = [sys.executable, "-m", "flowdiag", "analyze", str(ROOT / incident[1])]
+
+    wide = os.environ | {"COLUMNS": "100"}
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=wide).stdout
+
+    assert shown in printed
+
+
+def test_no_question_of_the_readme_stands_there_twice():
+    """Nor does a command."""
+    rows = re.findall(r"^\| (?!---|Question)(.*?) \| `(.*?)`", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    assert len(rows) > 10
+    assert len({question for question, _ in rows}) == len({command for _, command in rows}) == len(rows)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
