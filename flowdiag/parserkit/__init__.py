@@ -29,7 +29,7 @@ from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
 from flowdiag.parserkit.framing import Frame, frame
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
-from flowdiag.parserkit.json_records import integer_of, json_object, object_of, text_of
+from flowdiag.parserkit.json_records import beheaded, integer_of, json_object, object_of, text_of
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
 from flowdiag.parserkit.known_lines import PLAIN, Entry
 from flowdiag.parserkit.line_form import (
@@ -44,7 +44,7 @@ from flowdiag.parserkit.line_form import (
     Record,
 )
 from flowdiag.parserkit.line_forms import fold_forms
-from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines, decode, iter_lines
+from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines, decode, iter_lines, unfinished_line
 from flowdiag.parserkit.native import native
 from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protocol_name
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
@@ -117,6 +117,7 @@ __all__ = [
     "Verdict",
     "Witness",
     "WorkloadRef",
+    "beheaded",
     "canonical_ip",
     "count_lines",
     "cut_lines",
@@ -158,6 +159,7 @@ __all__ = [
     "seek",
     "split_address",
     "text_of",
+    "unfinished_line",
     "utc_second",
     "yearless_instant",
     "zoned_second",

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["integer_of", "json_object", "object_of", "text_of"]
+from flowdiag.parserkit.block import LineEnvelope
+
+__all__ = ["beheaded", "integer_of", "json_object", "object_of", "text_of"]
 
 
 def json_object(line: bytes | str) -> dict[str, Any] | None:
@@ -16,6 +18,12 @@ def json_object(line: bytes | str) -> dict[str, Any] | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def beheaded(line: bytes, around: LineEnvelope) -> bool:
+    """Whether an input's first line is the end of an object whose beginning was cut away, as ``tail -c`` leaves it."""
+    text = line.strip()
+    return around.line == 1 and text[-1:] == b"}" and text[:1] != b"{"
 
 
 def text_of(record: dict[str, Any], *keys: str) -> str | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MAX_LINE_BYTES", "LinesOf", "count_lines", "cut_lines", "decode", "iter_lines"]
+__all__ = ["MAX_LINE_BYTES", "LinesOf", "count_lines", "cut_lines", "decode", "iter_lines", "unfinished_line"]
 
 MAX_LINE_BYTES = 1 << 20
 """Longer lines are cut off at the reader, with a warning."""
@@ -110,6 +110,11 @@ def count_lines(data: bytes) -> int:
 def iter_lines(block: Block) -> Iterator[tuple[int, bytes]]:
     """Yield ``(index in the block, line without its end)``; `Block.of_line` knows the rest."""
     yield from enumerate(cut_lines(block.data))
+
+
+def unfinished_line(block: Block) -> int:
+    """Index of a last line without its end, which may have been cut off: what its last word says is doubtful; else -1."""
+    return block.data.count(b"\n") if block.last and not block.data.endswith(b"\n") else -1
 
 
 def decode(line: bytes) -> str:

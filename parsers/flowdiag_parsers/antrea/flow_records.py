@@ -172,7 +172,10 @@ def _row(text: str) -> dict[str, Any] | None:
     names = _LAYOUTS.get(len(cells))
     if names is None or not (cells[0].isascii() and cells[0].isdigit() and len(cells[0]) < 12):
         return None
-    return dict(zip(names, cells, strict=True))
+    record = dict(zip(names, cells, strict=True))
+    # Of a row of thirty that was cut off as many may be left as an older one has: an address stands for a port then.
+    port = record["destinationServicePort"]
+    return record if not port or port.isdigit() else None
 
 
 def _text(record: dict[str, Any], key: str) -> str | None:

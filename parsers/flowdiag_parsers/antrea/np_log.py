@@ -102,6 +102,8 @@ _GROUPS = {
     "BaselineAdminNetworkPolicy": ("BaselineAdminNetworkPolicy", "policy.networking.k8s.io"),
 }
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
+_PROTOCOLS = frozenset({"TCP", "UDP", "SCTP", "ICMP", "IPv6-ICMP", "IGMP"})
+"""Another word at a line's end is half of one."""
 _NIL = "<nil>"
 _MOST_WORDS = 24
 _ACTION_WITHIN = 3
@@ -183,8 +185,12 @@ def _flow(header: re.Match[str], words: list[str], place: int, shared: Frame, co
     first, second = ends
     ports = second - first == 2 and words[first + 1] != "DEST:"
     tail = words[second + (2 if ports else 1) :]
+    if not words[second + 1 :]:
+        return None
     # With ports the protocol comes before the length, without them after it.
     protocol = (tail[0] if ports else tail[1]) if len(tail) > (0 if ports else 1) else None
+    if protocol is not None and protocol == words[-1] and protocol not in _PROTOCOLS:
+        protocol = None
     action = words[place]
     verdict = _VERDICTS[action]
     direction = _direction(header["table"], words, place)
@@ -205,7 +211,7 @@ def _flow(header: re.Match[str], words: list[str], place: int, shared: Frame, co
         ),
         dst=Peer(
             ip=canonical_ip(words[second]),
-            port=port_number(words[second + 1]) if ports and second + 1 < len(words) else None,
+            port=port_number(words[second + 1]) if ports and tail else None,
             namespace=dst_pod[0],
             pod=dst_pod[1],
         ),

@@ -30,6 +30,7 @@ from flowdiag.parserkit import (
     ParseWarning,
     Peer,
     Verdict,
+    beheaded,
     canonical_ip,
     decode,
     fold_forms,
@@ -170,6 +171,8 @@ class AwsPolicyAgent:
                 yield _json_event(line, block, index, context)
             elif b";DIP: " in line or b"SIP: " in line:
                 yield _cloudwatch_event(decode(line), block, index, context)
+            elif index == 0 and beheaded(line, block.of_line(index)):
+                yield _json_event(line, block, index, context)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first flow of each kind."""

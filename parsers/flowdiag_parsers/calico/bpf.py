@@ -25,6 +25,7 @@ from flowdiag.parserkit import (
     fold_forms,
     iter_lines,
     seek,
+    unfinished_line,
 )
 from flowdiag_parsers.calico.bpf_dump import DUMP_SNIFF, Origin, Statement, finish, read_dump_line
 from flowdiag_parsers.calico.bpf_trace import (
@@ -95,6 +96,7 @@ class CalicoBpf:
         """
         packets: dict[str, Any] = context.memory.setdefault("calico-bpf-packets", {})
         dump: dict[str, Any] = context.memory.setdefault("calico-bpf-dump", {})
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             if not line:
                 continue
@@ -106,6 +108,9 @@ class CalicoBpf:
                     yield _statement_event(statement, context)
                 continue
             packet = packet_of(trace, packets)
+            if packet is not None and index == cut:
+                # The line ends with the destination's port, of which digits may be missing.
+                packet = structs.replace(packet, dport=None, icmp=None)
             if packet is None:
                 yield _trace_event(trace, text, around, context)
             else:

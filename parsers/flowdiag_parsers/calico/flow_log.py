@@ -17,6 +17,7 @@ from flowdiag.parserkit import (
     LogEvent,
     ParseContext,
     ParseWarning,
+    beheaded,
     decode,
     iter_lines,
 )
@@ -122,12 +123,14 @@ def _line(line: bytes, around: LineEnvelope, context: ParseContext) -> Iterator[
     if start < 0:
         if line[:1].isdigit() and _POLICY_STRING.match(line) is not None:
             yield from _strings([decode(line)], around, context)
+        elif beheaded(line, around):
+            yield _warning("malformed-json", "not a whole JSON object", around, context, line)
         return
     body = line if start == 0 else line[start:]
     try:
         value = _decoded(body)
     except (msgspec.DecodeError, RecursionError):
-        if _has_marks(body):
+        if _has_marks(body) or beheaded(line, around):
             yield _warning("malformed-json", "not a whole JSON object", around, context, line)
         return
     raw = decode(line) if context.keep_raw else None

@@ -21,6 +21,7 @@ __all__ = ["Packet", "identity_of", "local_pod", "peer_of", "read_packet"]
 # "5c:aa:fd:a5:5c:05 -> 01:80:c2:00:00:00 LLC"                 no IP layer
 # "10.0.0.1 -> 10.0.0.2", "[unknown]"                          ESP, GRE, fragments; nothing dissected
 _PACKET = re.compile(r"(\S{1,300}) -> (\S{1,300})(?: (.{0,200}))?")
+_WITH_PORTS = frozenset({"TCP", "UDP", "SCTP"})
 _FLAGS = frozenset({"SYN", "ACK", "RST", "FIN", "PSH", "URG", "ECE", "CWR", "NS"})
 
 # pkg/identity/numericidentity.go; 0 and "unknown" are no identity
@@ -53,8 +54,13 @@ class Packet(Struct, frozen=True):
     icmp: Icmp | None = None
 
 
-def read_packet(text: str) -> Packet | None:
-    """Read a connection summary; ``None`` where it is none."""
+def read_packet(text: str, *, ends_alone: bool = False) -> Packet | None:
+    """Read a connection summary; ``None`` where it is none.
+
+    Args:
+        text: the summary.
+        ends_alone: it has no protocol, whatever the packet is.
+    """
     text = text.strip()
     if text == "[unknown]":
         return Packet()
@@ -62,7 +68,11 @@ def read_packet(text: str) -> Packet | None:
     if match is None:
         return None
     (src, sport), (dst, dport) = split_address(match[1]), split_address(match[2])
-    protocol, flags, icmp = _protocol((match[3] or "").strip(), ":" in src)
+    said = (match[3] or "").strip()
+    protocol, flags, icmp = _protocol(said, ":" in src)
+    if sport is not None and protocol not in _WITH_PORTS and not ends_alone:
+        # Behind ports their protocol is always written: the line was cut off, perhaps within a number.
+        return Packet(src, sport, dst if dport is not None else None, dport if said else None, None)
     return Packet(src, sport, dst, dport, protocol, flags, icmp)
 
 

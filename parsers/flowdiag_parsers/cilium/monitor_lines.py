@@ -223,7 +223,7 @@ def _microscope(text: str, c: Carrier) -> list[Event] | None:
     match = _MICROSCOPE.fullmatch(text)
     if match is None:
         return None
-    packet = read_packet(f"{match['src']} -> {match['dst']}") or Packet()
+    packet = read_packet(f"{match['src']} -> {match['dst']}", ends_alone=True) or Packet()
     dropped = match["reason"] is not None
     return [
         _flow(

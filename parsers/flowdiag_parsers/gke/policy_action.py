@@ -23,6 +23,7 @@ from flowdiag.parserkit import (
     PolicyHit,
     Verdict,
     WorkloadRef,
+    beheaded,
     canonical_ip,
     decode,
     frame,
@@ -73,9 +74,9 @@ class GkePolicyAction:
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per line."""
         for index, line in iter_lines(block):
-            if line.lstrip()[:1] != b"{":
-                continue
             around = block.of_line(index)
+            if line.lstrip()[:1] != b"{" and not beheaded(line, around):
+                continue
             text = decode(line)
             record = json_object(line)
             if record is None:

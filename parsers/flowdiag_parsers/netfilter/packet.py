@@ -63,12 +63,18 @@ _PROTOCOLS = {"132": "SCTP", "6": "TCP", "17": "UDP", "1": "ICMP", "58": "ICMPv6
 """Numbers that the kernel's log code has no name for (it has no SCTP case), and the common ones."""
 
 
+_NAMES = frozenset({"TCP", "UDP", "ICMP", "ICMPv6", "UDPLITE", "AH", "ESP"})
+"""All that the kernel calls by a name: another word at a line's end is half of one."""
+
+
 def read_packet(text: str) -> Packet | None:
     """Read the packet of a line; ``None`` where its addresses are missing or cut off."""
     match = _PACKET.search(text)
     if match is None:
         return None
     proto = match["proto"]
+    if proto and match.end("proto") == len(text) and not proto.isdigit() and proto not in _NAMES:
+        proto = None
     tail = match.end()
     icmp = tcp_flags = None
     if proto in ("ICMP", "ICMPv6"):

@@ -100,8 +100,20 @@ class PacketLine(Struct, frozen=True, kw_only=True):
     """The same for every line of one packet: `packet_key`."""
 
 
-def read_packet_line(text: str, context: ParseContext) -> PacketLine | None:
-    """Read one line; ``None`` where the packet is missing or cut off."""
+def _protocol(word: str, *, last: bool) -> str | None:
+    """Where a line was cut off, a last word that is no protocol's may be half of one."""
+    name = protocol_name(word)
+    return name if not last or word.isdigit() or name in ("TCP", "UDP", "ICMP", "ICMPv6", "SCTP") else None
+
+
+def read_packet_line(text: str, context: ParseContext, *, cut: bool = False) -> PacketLine | None:
+    """Read one line; ``None`` where the packet is missing or cut off.
+
+    Args:
+        text: the line.
+        context: of its input.
+        cut: its last word may be half of one.
+    """
     packet = _PACKET.search(text)
     if packet is None:
         return None
@@ -119,6 +131,8 @@ def read_packet_line(text: str, context: ParseContext) -> PacketLine | None:
     identity = _IP_ID.search(ip)
     src, dst = canonical_ip(packet["src"]), canonical_ip(packet["dst"])
     spt, dpt = packet["spt"], packet["dpt"]
+    if cut and dpt and packet.end("dpt") == len(text):
+        dpt = None
     # ulogd prints TOS without 0x and no RES; a test rule of somebody else's may leave both out.
     kernel = kernel or "TOS=0x" in ip or (flags is not None and flags["res"] is not None)
     return PacketLine(
@@ -130,7 +144,7 @@ def read_packet_line(text: str, context: ParseContext) -> PacketLine | None:
         interface_out=packet["out"] or None,
         src=Peer(ip=src, port=port_number(spt)),
         dst=Peer(ip=dst, port=port_number(dpt)),
-        protocol=protocol_name(packet["proto"]),
+        protocol=_protocol(packet["proto"], last=cut and packet.end("proto") == len(text)),
         icmp=Icmp(int(packet["type"]), int(packet["code"])) if packet["type"] else None,
         tcp_flags=tuple(flags["flags"].split()) if flags is not None else None,
         key=packet_key(

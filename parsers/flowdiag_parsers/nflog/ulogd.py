@@ -30,6 +30,7 @@ from flowdiag.parserkit import (
     frame,
     iter_lines,
     seek,
+    unfinished_line,
 )
 
 __all__ = ["UlogdPackets"]
@@ -64,12 +65,13 @@ class UlogdPackets:
         from flowdiag_parsers.nflog.waiting import WAIT, Slot, State, packet_frame, place_line, ready
 
         state: State = context.memory.setdefault("nflog", State(deque(), {}))
+        last = unfinished_line(block)
         for index, line in iter_lines(block):
             if b"OUT=" not in line and b"DROP by policy" not in line:
                 continue
             around = block.of_line(index)
             text = decode(line)
-            packet = read_packet_line(text, context)
+            packet = read_packet_line(text, context, cut=index == last)
             slot = Slot(state.number)
             state.number += 1
             state.queue.append(slot)

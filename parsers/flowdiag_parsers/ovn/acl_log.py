@@ -44,6 +44,7 @@ from flowdiag.parserkit import (
     port_number,
     protocol_name,
     seek,
+    unfinished_line,
     utc_second,
 )
 from flowdiag_parsers.ovn.acl_name import policy_of
@@ -143,6 +144,7 @@ class OvnAcl:
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per ACL line, a gap where lines were limited, a message for other modules."""
         seconds: Seconds = context.memory.setdefault("ovn-acl", {})
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             # Of a line for a syslog target (RFC 5424) all but the message stands in the header around it.
             bare = line.startswith(b"name=")
@@ -169,7 +171,7 @@ class OvnAcl:
             if match is None:
                 yield ParseWarning(**shared, code="truncated", message="not a whole ACL record")
                 continue
-            yield _flow(match, shared)
+            yield _flow(match, shared, cut=index == cut)
             yield from full_second(shared, seconds)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
@@ -211,12 +213,17 @@ def _instant(text: str | None) -> int | None:
         return None
 
 
-def _flow(match: re.Match[str], shared: Frame) -> FlowEvent:
+def _flow(match: re.Match[str], shared: Frame, *, cut: bool = False) -> FlowEvent:
+    """The record as an event; where it may have been `cut` off, without what its last word says."""
     flow = match["flow"] or ""
-    word = flow.partition(",")[0].strip()
+    word, comma, _ = flow.partition(",")
+    word = word.strip() if comma or not cut else ""
     said: dict[str, str] = {}
     for key, value in _PAIR.findall(flow[:2000]):
         said.setdefault(key, value)
+    if cut and said and "=" in flow.rpartition(",")[2]:
+        # A port, an address or a code of which digits may be missing.
+        del said[next(reversed(said))]
     verdict = _VERDICTS.get(match["verdict"], Verdict.UNKNOWN)
     denied = verdict is Verdict.DENIED
     hit = policy_of(match["name"], match["verdict"])

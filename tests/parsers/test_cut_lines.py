@@ -1,0 +1,88 @@
+"""A file's last line may have been cut off anywhere: what is left names no other port, address or protocol than the whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowdiag.parserkit import Block, FlowEvent, ParseContext, ParseWarning, Peer, registry
+
+PACKET = (
+    "IN=cni0 OUT=eth0 MAC=ee:ee:ee:ee:ee:ee:02:42:0a:00:01:05:08:00 SRC=192.0.2.101 DST=192.0.2.210 LEN=60 TOS={}00 "
+    "PREC=0x00 TTL=63 ID=1001 DF PROTO=TCP SPT=40001 DPT=8443 {}WINDOW=64240 {}SYN URGP=0 {}"
+)
+CONNECTION = "192.0.2.101:40001 -> 192.0.2.210:8443 tcp SYN"
+LINES = {
+    "netfilter": "Mar  2 10:00:00 node-1 kernel: calico-drop: " + PACKET.format("0x", "", "RES=0x00 ", ""),
+    "nflog": "Jan  5 16:23:17 node-1  " + PACKET.format("", "SEQ=1 ACK=0 ", "", "MARK=0 "),
+    "cilium-monitor": "xx drop (Policy denied) flow 0x1 to endpoint 0, ifindex 12, file bpf_lxc.c:1531, , identity 19942->20817: "
+    + CONNECTION,
+    "cilium-monitor-json": "Policy verdict log: flow 0x1 local EP ID 12, remote ID 20817, proto 6, egress, action deny, match none, "
+    + CONNECTION,
+    "calico-bpf": "            curl-5288    [000] ..s2.  3055.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED  proto 6 "
+    "src 192.0.2.101:40001 dest 192.0.2.210:8443",
+    "ovn-acl": '2026-01-05T16:28:54.139Z|00004|acl_log(ovn_pinctrl0)|INFO|name="NP:shop:Ingress", verdict=drop, severity=alert, '
+    "direction=to-lport: tcp,vlan_tci=0x0000,nw_src=192.0.2.101,nw_dst=192.0.2.210,nw_ttl=62,tp_src=40001,tp_dst=8443,tcp_flags=syn",
+    "antrea-np-log": "2026/01/05 23:24:38.422233 IngressDefaultRule K8sNetworkPolicy <nil> Ingress Drop <nil> shop/web-1 "
+    "192.0.2.101 40001 192.0.2.210 8443 TCP 60 <nil>",
+    "antrea-flows": "1767607200,1767607260,192.0.2.101,192.0.2.210,40001,8443,TCP,client-1,shop,worker-1,web-1,shop,worker-2,"
+    "192.0.2.50,192.0.2.51,80,shop/web:http,web,shop,rule-1,Drop,K8sNetworkPolicy,,,,Invalid,Invalid,,,",
+    "weave-npc": "WARN: 2026/01/05 10:00:06.963438 TCP connection from 192.0.2.101:40001 to 192.0.2.210:8443 blocked by Weave NPC.",
+    "aws-vpc-flow": "2 123456789010 eni-1235b8ca123456789 192.0.2.101 192.0.2.210 40001 8443 6 4 240 1767607200 1767607260 REJECT OK",
+    "aws-network-policy-agent": "Node: ip-10-0-1-2;SIP: 192.0.2.101;SPORT: 40001;DIP: 192.0.2.210;DPORT: 8443;PROTOCOL: TCP;PolicyVerdict: DENY",
+    "hubble-compact": "Mar 17 14:03:13.850: 192.0.2.101:40001 (ID:19942) <> 192.0.2.210:8443 (ID:7399) Policy denied DROPPED (TCP Flags: SYN)",
+}
+
+
+def flows(parser: str, text: str) -> list[FlowEvent]:
+    plugin = registry.load("flowdiag.parsers", parser).plugin
+    block = Block(data=text.encode(), last=True)
+    context = ParseContext(input="t", year=2026)
+    return [event for event in plugin.parse(block, context) if isinstance(event, FlowEvent)]
+
+
+def names(event: FlowEvent) -> dict[str, object]:
+    """What a line could name wrongly; unknown is not wrong."""
+    said: dict[str, object] = {"protocol": event.protocol, "direction": event.direction}
+    for side in ("src", "dst"):
+        end: Peer = getattr(event, side)
+        said |= {
+            f"{side} {name}": getattr(end, name) for name in ("ip", "port", "namespace", "pod", "identity")
+        }
+    said |= {f"policy {number}": hit.name for number, hit in enumerate(event.policies)}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+@pytest.mark.parametrize("parser", LINES)
+def test_what_is_left_of_a_line_names_nothing_else(parser):
+    """Cut after each character: each field is as in the whole line, or unknown."""
+    (whole,) = flows(parser, LINES[parser] + "\n")
+    known = names(whole)
+    assert (known["src ip"], known["dst ip"], known["dst port"]) == ("192.0.2.101", "192.0.2.210", 8443)
+
+    for end in range(len(LINES[parser])):
+        for left in flows(parser, LINES[parser][:end]):
+            assert names(left).items() <= known.items(), LINES[parser][:end]
+
+
+WHOLE = {
+    "calico-flowlog": '{"start_time":1772445600,"end_time":1772445900,"source_ip":"192.0.2.1","source_name_aggr":"a-*","dest_ip":"192.0.2.2",'
+    '"dest_name_aggr":"b-*","dest_port":80,"proto":"tcp","action":"deny","reporter":"dst","policies":{"all_policies":[]},"num_flows":1}',
+    "gke-policy-action": '{"connection":{"src_ip":"192.0.2.1","dest_ip":"192.0.2.2","src_port":1,"dest_port":2,"protocol":"tcp",'
+    '"direction":"ingress"},"disposition":"deny","count":3,"timestamp":"2026-01-05T10:00:32Z"}',
+    "aws-network-policy-agent": '{"level":"info","ts":"2026-01-05T10:00:01.562Z","msg":"Flow Info: Src IP: 192.0.2.1 Src Port: 1 '
+    'Dest IP: 192.0.2.2 Dest Port: 2 Proto TCP Verdict DENY Direction egress"}',
+    "netobserv-flow": '{"SrcAddr":"192.0.2.1","DstAddr":"192.0.2.2","Proto":6,"TimeFlowStartMs":1767607200660,"PktDropPackets":1}',
+    "hubble-json": '{"flow":{"verdict":"DROPPED","IP":{"source":"192.0.2.1","destination":"192.0.2.2"}},"time":"2026-01-05T10:00:32Z"}',
+}
+
+
+@pytest.mark.parametrize("parser", WHOLE)
+def test_a_record_without_its_beginning_is_said(parser):
+    """``tail -c`` begins in the middle of a record: what is left of it is a warning, and the next one is read."""
+    plugin = registry.load("flowdiag.parsers", parser).plugin
+    whole = WHOLE[parser]
+    # What begins with a brace may be an object of its own.
+    for begin in (place for place in range(1, len(whole) - 1) if whole[place] != "{"):
+        block = Block(data=f"{whole[begin:]}\n{whole}\n".encode(), last=True)
+        told = [(type(event), event.line) for event in plugin.parse(block, ParseContext(input="t"))]
+        assert told == [(ParseWarning, 1), (FlowEvent, 2)], whole[begin:]
