@@ -202,3 +202,20 @@ def test_a_log_service_s_file_name_is_no_prefix(head):
     (event,) = _read(f"{head}[1234.567890] calico-packet: IN=eth0 OUT=cali1 MAC= {TAIL}")
 
     assert (event.node, event.verdict_raw) == ("node3", "calico-packet")
+
+
+@pytest.mark.parametrize(
+    ("head", "node"),
+    [
+        ("[ 1000.123456] node3 kernel: ", "node3"),
+        ("[ 1000.123456][  T123] ", None),
+        ("[ 1000.123456] [   C0] ", None),
+        ("Jan  5 10:00:00 node3 kernel: [T123] ", "node3"),
+    ],
+    ids=["journalctl -o short-monotonic", "task", "processor", "task in syslog"],
+)
+def test_a_kernel_s_own_head_is_no_prefix(head, node):
+    """A host behind the uptime, and who printed (CONFIG_PRINTK_CALLER): a firewall's prefix stays known."""
+    (event,) = _read(f"{head}calico-drop: IN=eth0 OUT=cali1 MAC= {TAIL}")
+
+    assert (event.node, event.verdict, event.verdict_raw) == (node, Verdict.DENIED, "calico-drop")

@@ -43,6 +43,8 @@ class Header(Struct, frozen=True):
 # "[Mon Nov 23 15:37:06 2026] "                           dmesg -T
 # "[307753.360525] ", "kern  :notice: [307753.360525] "   dmesg, dmesg -x
 # "1732047303.023805 c1-control kernel: "                 journalctl -o short-unix
+# "[ 1000.123456] c1-control kernel: "                    journalctl -o short-monotonic
+# "[307753.360525][  T1234] ", "kernel: [    C0] "        a kernel that says who printed (CONFIG_PRINTK_CALLER), dmesg 2.40
 # "node3 kern.log [307753.360525] "                       LogDNA; its export puts "Nov 20 10:59:44 " before it
 _HEADER = re.compile(
     r"(?:<\d{1,3}>)?"
@@ -58,7 +60,8 @@ _HEADER = re.compile(
     r"|(?P<ldhost>\S{1,255}) kern\.log "
     r")?"
     r"(?:kernel(?:\[\d{1,10}\])?: ?|kern\.log )?"
-    r"(?:\[ {0,12}\d{1,12}\.\d{1,9}\] ?)?"
+    r"(?:\[ {0,12}\d{1,12}\.\d{1,9}\] ?(?:(?P<monohost>[A-Za-z0-9][A-Za-z0-9_.-]{0,252}) kernel(?:\[\d{1,10}\])?: ?)?)?"
+    r"(?:\[ {0,8}[TC]\d{1,10}\] ?)?"
 )
 
 
@@ -91,7 +94,7 @@ def read_header(text: str, context: ParseContext) -> Header:
     if match["unix"] is not None:
         at = from_epoch(int(match["unix"]), int(match["unixfrac"]) * 1000)
         return Header(at, TimeSource.NONE if at is None else TimeSource.RECORD, match["unixhost"], end)
-    return Header(None, TimeSource.NONE, match["ldhost"], end)
+    return Header(None, TimeSource.NONE, match["ldhost"] or match["monohost"], end)
 
 
 _minutes: dict[tuple[int | None, int | None, str, int, int, str], int | None] = {}
