@@ -243,6 +243,20 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         ).encode(),
         Row(LINE, 1, NS, "n1", "ns", "p", "c"),
     ),
+    # fields of other shapes than any collector's are passed over
+    (
+        "viaq",
+        json.dumps(
+            {
+                "@timestamp": AT,
+                "message": LINE.decode(),
+                "host": [1],
+                "date": {},
+                "kubernetes": {"pod": 5, "node": []},
+            }
+        ).encode(),
+        Row(LINE, 1, NS),
+    ),
     # Fluent Bit without its Kubernetes filter
     (
         "viaq",

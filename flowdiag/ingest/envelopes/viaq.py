@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
 from msgspec import Raw, Struct, field
 
 from flowdiag.ingest.envelopes.header import Header
-from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
 from flowdiag.model.time import from_micros
 
@@ -37,10 +38,10 @@ class _Kubernetes(Struct):
     pod_namespace: str | None = None
     pod_node_name: str | None = None
     # {"pod":{"name":"a"},"namespace":"kube-system","node":{"name":"node-1"},"container":{"name":"c"}}   Filebeat 8.15
-    ecs_namespace: str | _Named | None = field(default=None, name="namespace")
-    ecs_pod: _Named | str | None = field(default=None, name="pod")
-    ecs_node: _Named | str | None = field(default=None, name="node")
-    ecs_container: _Named | str | None = field(default=None, name="container")
+    ecs_namespace: Raw = field(default=Raw(), name="namespace")
+    ecs_pod: Raw = field(default=Raw(), name="pod")
+    ecs_node: Raw = field(default=Raw(), name="node")
+    ecs_container: Raw = field(default=Raw(), name="container")
 
 
 class _Record(Struct):
@@ -55,25 +56,41 @@ class _Record(Struct):
     processed: Raw = field(default=Raw(), name="log_processed")
     """Fluent Bit's ``Merge_Log_Key`` as the charts of AWS and others have it."""
     hostname: str | None = None
-    host: _Named | str | None = None
+    host: Raw = Raw()
     kubernetes: _Kubernetes | None = None
     at: str | int | float | None = field(default=None, name="@timestamp")
     time: str | int | float | None = None
-    timestamp: str | int | float | None = None
-    date: str | int | float | None = None
+    timestamp: Raw = Raw()
+    date: Raw = Raw()
 
 
-def _name(value: _Named | str | None) -> str | None:
-    return value.name or value.hostname if isinstance(value, _Named) else value
+_names = msgspec.json.Decoder(_Named)
+
+
+def _name(raw: Raw) -> str | None:
+    """A name as text, or in an object; whatever else stands there is none."""
+    text = bytes(raw)
+    try:
+        if text.startswith(b"{"):
+            named = _names.decode(text)
+            return named.name or named.hostname
+        return msgspec.json.decode(text, type=str) if text.startswith(b'"') else None
+    except DAMAGED:
+        return None
 
 
 def _instant(record: _Record) -> int | None:
     """Of the stamps the first that is one; Fluent Bit's ``date`` may be seconds since the epoch."""
-    for text in (record.at, record.time, record.timestamp, record.date):
+    for text in (record.at, record.time):
         if isinstance(text, str) and (found := instant(text)):
             return found
-    if isinstance(record.date, int | float) and 0 < record.date < _MILLISECONDS:
-        return from_micros(round(record.date * 1_000_000))
+    for raw in (record.timestamp, record.date):
+        if bytes(raw).startswith(b'"') and (found := instant(msgspec.json.decode(raw, type=str))):
+            return found
+    seconds = bytes(record.date)
+    if seconds[:1].isdigit():
+        number = float(seconds)
+        return from_micros(round(number * 1_000_000)) if number < _MILLISECONDS else None
     return None
 
 
