@@ -319,6 +319,11 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         Row(LINE, 1, NS, "n1"),
     ),
     (
+        "azure-row",
+        json.dumps({"TimeGenerated": AT, "Category": "kube-audit", "log_s": JSON_LINE}).encode(),
+        Row(JSON_LINE.encode(), 1, NS),
+    ),
+    (
         "splunk-row",
         json.dumps(
             {

@@ -35,6 +35,8 @@ class _Azure(Struct):
     # {"TimeGenerated":"2026-01-05T10:00:00.12Z","Computer":"aks-1","LogEntry":"..."}  ContainerLog
     message: Raw = field(default=Raw(), name="LogMessage")
     entry: Raw = field(default=Raw(), name="LogEntry")
+    # {"TimeGenerated":"2026-01-05T10:00:00.12Z","Category":"kube-audit","log_s":"..."}  AzureDiagnostics, AKS' control plane
+    diagnostics: Raw = field(default=Raw(), name="log_s")
     at: str | None = field(default=None, name="TimeGenerated")
     node: str | None = field(default=None, name="Computer")
     namespace: str | None = field(default=None, name="PodNamespace")
@@ -51,7 +53,7 @@ def _azure(record: _Azure, row: Row) -> Iterator[Row] | None:
         pod=record.pod or row.pod,
         container=record.container or row.container,
     )
-    return _text(record.message, row) or _text(record.entry, row)
+    return _text(record.message, row) or _text(record.entry, row) or _text(record.diagnostics, row)
 
 
 class AzureRow(JsonLines[_Azure]):
@@ -59,7 +61,7 @@ class AzureRow(JsonLines[_Azure]):
 
     name = "azure-row"
     marks = (b'"TimeGenerated"',)
-    any_marks = (b'"LogMessage"', b'"LogEntry"')
+    any_marks = (b'"LogMessage"', b'"LogEntry"', b'"log_s"')
     shape = _Azure
 
     def unwrap(self, record: _Azure, row: Row) -> Iterator[Row] | None:
@@ -92,7 +94,7 @@ class AzureTables(Document):
         return (
             head.startswith(b"{")
             and all(mark in head for mark in (b'"tables"', b'"columns"', b'"TimeGenerated"'))
-            and (b'"LogMessage"' in head or b'"LogEntry"' in head)
+            and any(mark in head for mark in AzureRow.any_marks)
         )
 
     def elements(self, document: bytes) -> Iterator[Row]:
@@ -110,7 +112,7 @@ def _named(names: list[str], cells: list[Raw]) -> Mapping[str, Any]:
     """The cells of a row by their columns' names; texts but for the line, which may be an object."""
     named = dict(zip(names, cells, strict=False))
     return {
-        name: raw if name in ("LogMessage", "LogEntry") else msgspec.json.decode(raw)
+        name: raw if name in ("LogMessage", "LogEntry", "log_s") else msgspec.json.decode(raw)
         for name, raw in named.items()
     }
 

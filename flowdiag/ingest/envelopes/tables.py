@@ -24,7 +24,7 @@ from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["CsvTable"]
 
-_MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry")
+_MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry", "log_s")
 _TIMES = ("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated")
 _FEW = 3
 """Columns that are no record yet."""

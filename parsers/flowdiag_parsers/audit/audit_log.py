@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from msgspec import structs
+
 from flowdiag.parserkit import (
     Block,
     ChangeEvent,
@@ -86,20 +88,23 @@ class KubernetesAudit:
 
 
 def _requests(record: dict[str, Any]) -> Iterator[Request]:
-    """Requests of one line: an event, a list of them, or one inside another's wrapper."""
-    if record.get("kind") == "EventList":
-        items = record.get("items")
-        found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    else:
-        properties = object_of(record, "properties")
-        inner = text_of(properties, "log")
-        quoted = json_object(inner) if inner is not None else None
-        found = [quoted or record]
-    for item in found:
+    """Requests of one line: an event, a list of them, or some inside another's wrapper."""
+    listed = record.get("items" if record.get("kind") == "EventList" else "records")
+    items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else [record]
+    for item in map(_inner, items):
         payload = object_of(item, "protoPayload") or item
-        request = from_gcp(payload) if "methodName" in payload else from_audit(item)
+        if "methodName" not in payload:
+            request = from_audit(item)
+        elif (request := from_gcp(payload)) is not None:
+            request = structs.replace(request, stamp=text_of(item, "timestamp"))
         if request is not None:
             yield request
+
+
+def _inner(record: dict[str, Any]) -> dict[str, Any]:
+    """AKS' diagnostic records hold the event as text: ``{"category":"kube-audit","properties":{"log":"{...}"}}``."""
+    quoted = text_of(object_of(record, "properties"), "log")
+    return (json_object(quoted) if quoted is not None else None) or record
 
 
 def _events(

@@ -164,7 +164,7 @@ def _actor(user: str | None, impersonated: dict[str, Any]) -> str | None:
 def from_gcp(payload: dict[str, Any]) -> Request | None:
     """GCP's audit form: ``methodName`` ``io.k8s.networking.v1.networkpolicies.patch``, ``resourceName`` the path.
 
-    The stamp is outside, in the log entry.
+    The stamp is outside, in the log entry, where the caller or an envelope has it.
     """
     method = (text_of(payload, "methodName") or "").split(".")
     # "io.k8s.core.v1.namespaces.patch", "io.k8s.apps.v1.deployments.update", "io.cilium.v2.ciliumnetworkpolicies.create"
