@@ -84,11 +84,14 @@ def _after(flows: Sequence[Flow], end: int) -> int | None:
 
 
 def _again(passed: int | None, refused: int | None) -> str:
-    """How it went on: a call that is tried again and refused itself is not seen again as it was."""
+    """How it went on: a call that is tried again and refused itself is not seen again as it was.
+
+    Of what passes the minute is known, of what is refused the second.
+    """
     if refused is not None and (passed is None or refused < passed):
-        let = f", let through from {moment_text(passed)}" if passed is not None else ""
+        let = f", let through from about {moment_text(passed)}" if passed is not None else ""
         return f", refused itself from {moment_text(refused)}{let}"
-    return f", seen again from {moment_text(passed)}" if passed is not None else ""
+    return f", seen again from about {moment_text(passed)}" if passed is not None else ""
 
 
 def _seen(flows: Sequence[Flow], begin: int, end: int) -> bool:

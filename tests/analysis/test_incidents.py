@@ -141,7 +141,7 @@ def test_a_call_that_is_refused_itself_once_names_resolve_is_not_called_seen_aga
     assert any(
         note.startswith("frontend/web-app -> backend/user-api 8080/TCP")
         and note.endswith(
-            "refused itself from 2026-03-17 14:09:41 UTC, let through from 2026-03-17 14:15:00 UTC"
+            "refused itself from 2026-03-17 14:09:41 UTC, let through from about 2026-03-17 14:15:00 UTC"
         )
         for note in notes
     )
