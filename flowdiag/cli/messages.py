@@ -34,7 +34,9 @@ def say_incomplete(report: Report, stdout: str) -> None:
     """
     if report.complete or stdout == "terminal":
         return
-    places = [one for one in report.warnings if one.input is not None]
+    from flowdiag.analysis.unread import HARMLESS
+
+    places = [one for one in report.warnings if one.input is not None and one.code not in HARMLESS]
     lines = [f"{one.input}{'' if one.line is None else f':{one.line}'}: {one.message}" for one in places]
     more = [f"and {len(lines) - _NAMED} more, in the report"] if len(lines) > _NAMED else []
     say("\n  ".join(["evidence is incomplete", *lines[:_NAMED], *more]))

@@ -14,6 +14,7 @@ from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.deeper import windows_of_records
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.own_reports import is_own_report
 from flowdiag.ingest.printed import printed_by_kubectl
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, is_whole, read_head, read_head_lines
@@ -219,6 +220,11 @@ def detect_head(
         return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
     if state > _SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
+    if is_own_report(head):
+        own = InputProblem(
+            source.name, "own-report", "flowdiag wrote this itself: it is no evidence, and left out"
+        )
+        return _as(detection, InputKind.NOISE, problems=(own,))
     printed = printed_by_kubectl(head) if not listed else None
     tried = (
         f"{printed}: bring kubectl get KIND -A -o yaml instead"

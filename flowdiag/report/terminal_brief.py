@@ -5,6 +5,7 @@ What does not fit its line ends in an ellipsis or says how much more there is; `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from flowdiag.model.policy import Miss, PolicyRef
@@ -29,6 +30,8 @@ from flowdiag.report.times import delta_text
 
 __all__ = ["brief"]
 
+# A note of `flowdiag.timeline.problems`: "1,150 of them were refused otherwise, the last at 2026-03-01 12:19:09 UTC".
+_REFUSED_OTHERWISE = re.compile(r"[\d,]+ of them (?:was|were) refused otherwise[ ,]")
 _LABELS = 14
 _INDENT = 3
 _RAGGED = 6
@@ -46,6 +49,7 @@ def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None
         cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
         _row(screen, "explained by", f"problem {cause}" if cause else problem.explained_by)
     _policies(screen, report, problem)
+    _otherwise(screen, problem)
     _fix(screen, problem)
     _changed(screen, problem)
     _consequences(screen, report, problem)
@@ -156,6 +160,13 @@ def _policies(screen: Screen, report: Report, problem: Problem) -> None:
             name = policy_name(rule)
         _row(screen, "nearest rule", screen.name(name, max(_room(screen) - cells(where), 20)), where)
         _misses(screen, rule.misses)
+
+
+def _otherwise(screen: Screen, problem: Problem) -> None:
+    """That a part of the count, and its times, are another refusal's."""
+    told = next((note for note in problem.notes if _REFUSED_OTHERWISE.match(note)), None)
+    if told is not None:
+        _row(screen, "also", screen.name(told, 400), rows=2)
 
 
 def _misses(screen: Screen, misses: tuple[Miss, ...]) -> None:

@@ -198,7 +198,7 @@ def _otherwise(draft: ProblemDraft) -> tuple[str, ...]:
         said.append(
             (
                 -count,
-                f"{count:,} of them {'was' if count == 1 else 'were'} refused otherwise ({finding.code}{side}{by}{more}){until}",
+                f"{count:,} of them {'was' if count == 1 else 'were'} refused otherwise{until} ({finding.code}{side}{by}{more})",
             )
         )
     said.sort()

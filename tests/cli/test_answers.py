@@ -391,6 +391,18 @@ def test_what_could_not_be_read_is_said_beside_formats_for_programs(run, tmp_pat
     assert b"gone.jsonl`: no such file or directory" in out
 
 
+def test_a_report_beside_the_evidence_keeps_no_second_run_from_being_whole(run, tmp_path):
+    """Written into the folder that is read, it is met again by the next run, with --strict too."""
+    (tmp_path / "flows.jsonl").write_text(refused(3))
+    written = [f"{name}={tmp_path / name}" for name in ("json", "jsonl", "csv", "markdown", "sarif", "junit")]
+    words = ("analyze", tmp_path, "--strict", *(word for one in written for word in ("-o", one)))
+
+    assert run(*words)[0] == 0
+    assert run(*words)[0] == 0
+    report = json.loads((tmp_path / "json").read_text())
+    assert (report["complete"], report["totals"]["denied"]) == (True, 3)
+
+
 def test_detecting_a_file_that_is_not_there_is_no_usable_input(run, tmp_path):
     """The exit code says so, as it does of other commands."""
     assert run("parsers", "detect", tmp_path / "nothing.log")[0] == 3

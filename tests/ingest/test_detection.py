@@ -306,6 +306,28 @@ def test_what_kubectl_prints_for_people_is_told_from_objects(tmp_path, text, tol
     assert "bring kubectl get KIND -A -o yaml instead" in problem.message
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        '{\n  "schema": "flowdiag.report/1",\n  "generator": {"name": "flowdiag"}\n}\n',
+        '{"at":"2026-03-03T09:05:00.000000000Z","cluster":null,"data_type":"flowdiag:report:event","log":"x"}\n',
+        '{"type":"gap","at":null,"time_source":"none","parser":"hubble-json","input":"f.jsonl"}\n',
+        "problem,code,severity,confidence,status,verdict\np-1,FD101,high,derived,,denied\n",
+        '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flowdiag" tests="1">\n',
+        "# TYPE flowdiag_build_info gauge\n# HELP flowdiag_build_info What made the report.\n",
+        "### Denied traffic: `shop`, 2026-03-03 09:00:00\n\n2 problems explain all 266 denials.\n",
+    ],
+    ids=["json", "jsonl", "events", "csv", "junit", "openmetrics", "markdown"],
+)
+def test_what_flowdiag_wrote_is_no_evidence(tmp_path, head):
+    """Reports beside the evidence, where the folder is read again: told by their text and not by their names."""
+    (tmp_path / "out").write_text(head)
+    with Gathered([str(tmp_path)]) as sources:
+        ((found,), (problem,)) = detect_all(sources, ReadOptions())
+
+    assert (found.kind, problem.code) == (InputKind.NOISE, "own-report")
+
+
 def test_unknown_formats_say_what_was_tried_and_what_to_do(tmp_path):
     """How many parsers were asked, behind which wrappers, who came near, and how to have one of one's own."""
     bare, wrapped = tmp_path / "bare.log", tmp_path / "wrapped.log"

@@ -137,6 +137,19 @@ def test_a_warning_is_told_to_its_end() -> None:
     assert "(end)" in render(replace(mixed(), warnings=(warning,)))
 
 
+def test_what_was_refused_otherwise_is_no_note_for_verbose_readers() -> None:
+    """The count and the first moment of a block are not the diagnosis' own then."""
+    note = (
+        "150 of them were refused otherwise, the last at 2026-03-17 14:05:00 UTC (FD101 on egress by "
+        "NetworkPolicy shop/deny)"
+    )
+    story = dns_story()
+    lead = replace(story.problems[0], notes=(note,))
+    page = " ".join(render(replace(story, problems=(lead, *story.problems[1:]))).split())
+
+    assert "also 150 of them were refused otherwise, the last at 14:05:00 UTC (FD101 on egress by" in page
+
+
 def test_nothing_selected_counts_nothing_allowed() -> None:
     """None was looked at, which is not the same as none that was allowed."""
     warning = ReportWarning(

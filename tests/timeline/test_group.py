@@ -105,8 +105,8 @@ def test_a_connection_that_different_policies_refuse_is_in_one_problem_and_a_not
     assert (problem.code, problem.direction, problem.count) == ("FD102", "ingress", 60)
     assert [connection.count for connection in problem.connections] == [60]
     assert problem.notes == (
-        "50 of them were refused otherwise (FD101 on egress by NetworkPolicy a/default-deny), the last at 1970-01-01 00:01:40 UTC",
-        "1 of them was refused otherwise (FD103 on egress by CiliumClusterwideNetworkPolicy denylist), the last at 1970-01-01 00:01:00 UTC",
+        "50 of them were refused otherwise, the last at 1970-01-01 00:01:40 UTC (FD101 on egress by NetworkPolicy a/default-deny)",
+        "1 of them was refused otherwise, the last at 1970-01-01 00:01:00 UTC (FD103 on egress by CiliumClusterwideNetworkPolicy denylist)",
     )
 
 

@@ -1,0 +1,30 @@
+"""Files that flowdiag itself wrote: people keep the report beside the evidence, and read the folder again.
+
+They are no evidence, and nothing of the input is missing for being left out.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["is_own_report"]
+
+# One of the project's formats each, as its own reporters write them since 0.1.
+_OWN = re.compile(
+    rb"""\s*(?:
+        \{\s*"schema"\s*:\s*"flowdiag\.[a-z]+/\d            # -o json of any command
+        | \{[^{}]*"data_type"\s*:\s*"flowdiag:report:       # -o jsonl
+        | \{[^{}]*"time_source"\s*:\s*"[a-z-]+"             # flowdiag events
+        | problem,code,severity,                            # -o csv
+        | <\?xml[^>]*>\s*<testsuites\ name="flowdiag          # -o junit
+        | \#\ TYPE\ flowdiag_                                # -o openmetrics
+        | \#\#\#\ Denied\ traffic[ :]                        # -o markdown
+    )""",
+    re.VERBOSE,
+)
+_SARIF = (b"sarif-schema-", b'"name": "flowdiag"')
+
+
+def is_own_report(head: bytes) -> bool:
+    """Whether a file begins as flowdiag's reports, events and answers do."""
+    return _OWN.match(head) is not None or all(mark in head for mark in _SARIF)
