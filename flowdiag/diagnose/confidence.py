@@ -116,12 +116,21 @@ def _policy_times(case: Case) -> list[str]:
     texts = []
     if loose:
         names = policies_text(loose, most=3)
+        change = "its last change is" if len(loose) == 1 else "their last changes are"
         texts.append(
-            f"It is not certain that {names} read the same at {moment}: its last change is later or not known."
+            f"It is not certain that {names} read the same at {moment}: {change} later or not known."
         )
     if case.end is not None and case.end.left_out:
-        texts.append(
-            f"{policies_text(case.end.left_out)}, which lets this pass as it reads now, was changed after {moment}: "
-            "what it said before is not known, and it is left out."
-        )
+        names = policies_text(case.end.left_out)
+        if len(case.end.left_out) == 1:
+            now, left = (
+                "which lets this pass as it reads now, was",
+                "what it said before is not known, and it is",
+            )
+        else:
+            now, left = (
+                "which let this pass as they read now, were",
+                "what they said is not known, and they are",
+            )
+        texts.append(f"{names}, {now} changed after {moment}: {left} left out.")
     return texts

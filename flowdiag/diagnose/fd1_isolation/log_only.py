@@ -56,10 +56,11 @@ class LogOnlyPolicy(Rule):
         if any(self._actions(case, ref) != {"Log"} for ref in case.isolating):
             return
         names = policies_text(case.isolating)
+        selects = "selects" if len(case.isolating) == 1 else "select"
         yield self.finding(
             case,
             summary=(
-                f"{names} selects {end_text(case.enforcer)} for {case.direction} with Log rules only, so all "
+                f"{names} {selects} {end_text(case.enforcer)} for {case.direction} with Log rules only, so all "
                 "traffic is logged and then denied at the end of the tier."
             ),
             advice="Add a Pass (or Allow) rule after the Log rule, or delete the policy if it was made to debug.",

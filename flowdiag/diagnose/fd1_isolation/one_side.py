@@ -55,6 +55,7 @@ class OneSideAllowed(Rule):
         who, peer = (known_end_text(case.context, one) for one in (case.enforcer, case.peer))
         opened = f"{policy_text(other.decided_by.policy)} {other.decided_by.rule}"
         isolated = policies_text(case.isolating)
+        verb = "isolates" if len(case.isolating) == 1 else "isolate"
         way = Direction.INGRESS if case.direction is Direction.EGRESS else Direction.EGRESS
         seen = any(
             flow.distinct.port == case.port
@@ -66,7 +67,7 @@ class OneSideAllowed(Rule):
         yield self.finding(
             case,
             summary=(
-                f"{opened} allows the {way} side at {peer}, but {isolated} isolates {who} for "
+                f"{opened} allows the {way} side at {peer}, but {isolated} {verb} {who} for "
                 f"{case.direction} and no rule there admits it."
             ),
             advice=f"Add the other half: an {case.direction} rule for {who}, {peer} on {port_text(case)}.",

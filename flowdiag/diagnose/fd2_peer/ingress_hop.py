@@ -61,6 +61,7 @@ class IngressHop(Rule):
             return
         inward = case.direction is Direction.INGRESS
         isolating = policies_text(case.isolating) or "a policy"
+        verb = "isolates" if len(case.isolating) <= 1 else "isolate"
         near = next(
             (
                 rule
@@ -72,7 +73,7 @@ class IngressHop(Rule):
         if enforcer:
             word, other = ("ingress", "from") if inward else ("egress", "to")
             summary = (
-                f"{isolating} isolates the Ingress and Gateway proxy itself for {word}, and no rule there "
+                f"{isolating} {verb} the Ingress and Gateway proxy itself for {word}, and no rule there "
                 f"admits {end_text(case.peer)}."
             )
             advice = (

@@ -86,8 +86,8 @@ class RecordedAgainstReplay(Rule):
         elif known is not None and known.notes:
             why = known.notes[0]
         elif known is not None and known.isolated_by:
-            verb = "isolates" if len(known.isolated_by) == 1 else "isolate"
-            why = f"{policies_text(known.isolated_by)}, which {verb} it, lets this pass"
+            isolates, lets = ("isolates", "lets") if len(known.isolated_by) == 1 else ("isolate", "let")
+            why = f"{policies_text(known.isolated_by)}, which {isolates} it, {lets} this pass"
         else:
             why = "no policy that was read isolates it"
         limits: list[str] = []

@@ -78,7 +78,8 @@ class EnforcementGap(Rule):
         if end.decided_by is not None:
             why = f"{policy_text(end.decided_by.policy)} {end.decided_by.rule} denies it"
         else:
-            why = f"{policies_text(case.isolating)} isolates it and no rule admits this"
+            verb = "isolates" if len(case.isolating) == 1 else "isolate"
+            why = f"{policies_text(case.isolating)} {verb} it and no rule admits this"
         limits = policy_times(case)
         if context.dialect is Dialect.KUBERNETES:
             limits.append("Which CNI enforces the policies here is not known from the inputs.")
