@@ -22,6 +22,7 @@ from flowdiag.diagnose.proposals.calico import calico_edits, calico_peer, calico
 from flowdiag.diagnose.proposals.cilium import KINDS as CILIUM_KINDS
 from flowdiag.diagnose.proposals.cilium import cilium_edits, cilium_peer
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, changed_policy
+from flowdiag.diagnose.proposals.misplaced import misplaced
 from flowdiag.diagnose.proposals.namespaces import labelling, means_a_namespace
 from flowdiag.diagnose.proposals.selectors import peer_of, pod_labels
 from flowdiag.diagnose.spec import policy_at
@@ -82,6 +83,8 @@ def candidates(
                 yield from edits(case, direction, rule, conditions.pop(), peer)
             if label is not None and not label[1]:
                 yield label[0]
+    if enforcer.pod is not None and not enforcer.pod.host_network:
+        yield from misplaced(case, direction, enforcer.pod)
     new = _own_policy(case, direction, decision, enforcer, peer)
     if new is not None:
         yield new

@@ -1,0 +1,68 @@
+"""Policies that stand in another namespace than the pods that they are written for.
+
+A NetworkPolicy selects pods of its own namespace alone.  One for the caller that somebody applied in the namespace of
+the called workload selects nothing there, and says all that is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.proposals.edit import Edit
+from flowdiag.diagnose.wording import policy_text
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import Pod, PolicyObject
+from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
+
+__all__ = ["misplaced"]
+
+
+def misplaced(case: Case, direction: Direction, pod: Pod) -> Iterator[Edit]:
+    """Yield policies that select no pod where they stand and would select this one, put into its namespace.
+
+    Args:
+        case: the refused flow.
+        direction: the end that refuses.
+        pod: that end's.
+    """
+    snapshot = case.context.snapshot
+    labels: dict[str, list[dict[str, str]]] = {}
+    for one in snapshot.pods:
+        labels.setdefault(one.namespace, []).append(one.labels)
+    taken = {policy.ref.name for policy in snapshot.policies if policy.ref.namespace == pod.namespace}
+    for policy in snapshot.policies:
+        ref, where = policy.ref, policy.ref.namespace
+        # Of a namespace whose pods were not read nobody knows what it selects there.
+        if where is None or where == pod.namespace or where not in labels or ref.name in taken:
+            continue
+        selector = _selector(policy, direction)
+        if selector is None or not _meets(selector, pod.labels):
+            continue
+        if any(_meets(selector, others) for others in labels[where]):
+            continue
+        moved = PolicyObject(
+            ref=replace(ref, namespace=pod.namespace), api_version=policy.api_version, spec=policy.spec
+        )
+        text = f"Put {policy_text(ref)} into namespace {pod.namespace}: it selects no pod of {where}"
+        yield Edit(text, direction, None, moved)
+
+
+def _selector(policy: PolicyObject, direction: Direction) -> LabelSelector | None:
+    """Whom a NetworkPolicy with rules for that direction selects; ``None`` for all pods, which is no one's in particular."""
+    ref, spec = policy.ref, policy.spec
+    if (ref.group, ref.kind) != ("networking.k8s.io", "NetworkPolicy") or policy.valid_until is not None:
+        return None
+    if policy.problems or not spec.get(direction.value):
+        return None
+    try:
+        selector = read_selector(spec.get("podSelector"))
+    except SelectorError:
+        return None
+    return selector if selector.requirements else None
+
+
+def _meets(selector: LabelSelector, labels: dict[str, str]) -> bool:
+    return all(each.holds(labels) for each in selector.requirements)
