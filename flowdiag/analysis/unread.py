@@ -37,6 +37,36 @@ _NO_RECORDS = frozenset(
     }
 )
 
+# How names of pods begin that record traffic: of CNIs, and of what stands beside them.  A bundle holds the logs of all
+# other pods too (kubectl cluster-info dump, must-gather), and those are an application's own words.
+_RECORDERS = (
+    *(
+        "anetd",
+        "antrea",
+        "aws-node",
+        "azure-",
+        "calico",
+        "canal",
+        "cilium",
+        "flannel",
+        "goldmane",
+        "hubble",
+        "istio",
+    ),
+    *(
+        "kindnet",
+        "kube-flannel",
+        "kube-network-policies",
+        "kube-ovn",
+        "kube-router",
+        "netd",
+        "netobserv",
+        "ovn",
+        "ovs",
+    ),
+    *("retina", "terway", "weave", "whisker", "ztunnel"),
+)
+
 # What is said and costs nothing: the input was read whole all the same.
 HARMLESS = frozenset(
     {"ambiguous-format", "clocks-apart", "empty", "broken-plugin", "own-report", "year-turned"}
@@ -46,9 +76,14 @@ HARMLESS = frozenset(
 def worth_saying(
     problems: Sequence[InputProblem], detected: Sequence[Detection], lists: Sequence[Detection]
 ) -> list[InputProblem]:
-    """Problems without those of documents, endpoint lists, and containers that said nothing or never say anything."""
+    """Problems without those of documents, endpoint lists, applications, and containers that say nothing of traffic."""
     silent = {one.source.name for one in detected if one.hint.container is not None}
-    beside = {one.source.name for one in detected if one.hint.container in _NO_RECORDS}
+    beside = {
+        one.source.name
+        for one in detected
+        if one.hint.container in _NO_RECORDS
+        or (one.hint.pod is not None and not one.hint.pod.startswith(_RECORDERS))
+    }
     known = {one.source.name for one in lists}
     return [
         one

@@ -59,6 +59,10 @@ def cluster_info_dump():
                 ("weave-npc", log("weave", node, "weave-npc.log")),
             )
         )
+    # Every other pod's log is in it, too.
+    files["dump/kube-system/etcd-node-a/logs.txt"] = (
+        "==== START logs for container etcd of pod kube-system/etcd-node-a ====\ncompacted revision 7\n"
+    )
     for kind in ("namespaces", "networkpolicies", "endpointslices"):
         files[f"dump/{kind}-apart.json"] = (FOLDER / "cluster" / f"{kind}.json").read_text()
     return files
