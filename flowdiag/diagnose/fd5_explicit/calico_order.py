@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, policies_text, policy_text, refused_text
+from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.wording import policies_text, policy_text, refused_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import PolicyRef
+from flowdiag.model.policy import DecidedBy, PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["CalicoOrder"]
 
 _CALICO = ("projectcalico.org", "crd.projectcalico.org")
+_REORDER = (
+    "If {} is to allow it, give it a lower order or an earlier tier, or let the earlier tier Pass it; if none does, the "
+    "call needs an Allow rule before that Deny."
+)
+_NOTHING_BEFORE = (
+    "If the call is meant, it needs an Allow rule before that Deny (a lower order or an earlier tier); if it is not, the "
+    "policies work as written."
+)
+_KUBERNETES_ORDER = 1000.0
 
 
 class CalicoOrder(Rule):
@@ -49,16 +60,19 @@ class CalicoOrder(Rule):
         if case.not_policy:
             return
         whom = refused_text(case)
-        advice = "Give the allowing policy a lower order or an earlier tier, or let the earlier tier Pass it."
         decided = case.end.decided_by if case.end is not None else None
         named = [hit for hit in case.recorded_denies if hit.group in _CALICO and hit.name is not None]
         if case.denied_by_rule and decided is not None and decided.policy.group in _CALICO:
-            behind = [policy_text(ref) for ref in case.isolating if ref != decided.policy]
-            later = f" {a_list(behind)} also selects it and is not asked any more." if behind else ""
+            behind = [
+                ref for ref in case.isolating if ref != decided.policy and not _asked(case, ref, decided)
+            ]
+            names = policies_text(behind)
+            verbs = ("selects", "is") if len(behind) == 1 else ("select", "are")
+            later = f" {names} also {verbs[0]} it and {verbs[1]} not asked any more." if behind else ""
             yield self.finding(
                 case,
                 summary=f"{policy_text(decided.policy)} {decided.rule} denies {whom}; first match wins.{later}",
-                advice=advice,
+                advice=_REORDER.format(names) if behind else _NOTHING_BEFORE,
                 basis=Basis.RECORD if any(_is_named(decided.policy, hit) for hit in named) else Basis.REPLAY,
                 cause_key=f"deny:{policy_text(decided.policy)} {decided.rule}",
             )
@@ -69,7 +83,7 @@ class CalicoOrder(Rule):
             yield self.finding(
                 case,
                 summary=f"The record says that {hit.kind} {place}{tier} (rule {hit.rule or '?'}) denied {whom}.",
-                advice=advice,
+                advice=_REORDER.format("a policy"),
                 basis=Basis.RECORD,
                 cause_key=f"deny:{hit.kind} {place} {hit.rule}",
                 limits=_against_replay(case, hit),
@@ -94,3 +108,24 @@ def _is_named(ref: PolicyRef, hit: PolicyHit) -> bool:
     prefix = f"{hit.tier or 'default'}."
     same = (ref.name or "").removeprefix(prefix) == (hit.name or "").removeprefix(prefix)
     return same and ref.namespace == hit.namespace and ref.kind == hit.kind
+
+
+def _asked(case: Case, ref: PolicyRef, decided: DecidedBy) -> bool:
+    """Whether a policy was asked before the one that decided: a rule of it came near, or it stands earlier in its tier."""
+    if any(rule.policy == ref for rule in case.nearest):
+        return True
+    place, end = _place(case, ref), _place(case, decided.policy)
+    return place is not None and end is not None and place[0] == end[0] and place[1:] < end[1:]
+
+
+def _place(case: Case, ref: PolicyRef) -> tuple[str, float, str] | None:
+    """Tier, order and name; of one tier policies are asked in this order."""
+    name = f"{ref.namespace or ''}/{ref.name}"
+    if ref.group == "networking.k8s.io":
+        return "default", _KUBERNETES_ORDER, name
+    policy = policy_at(case, ref)
+    if policy is None or ref.group not in _CALICO:
+        return None
+    order = policy.spec.get("order")
+    known = isinstance(order, int | float) and not isinstance(order, bool)
+    return str(policy.spec.get("tier") or "default"), float(order) if known else math.inf, name
