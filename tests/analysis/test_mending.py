@@ -1,8 +1,14 @@
 """Proposals in a report: made for problems, and never to open a door for a stranger who knocks everywhere."""
 
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from small_cluster import OBJECTS, end, listed, pod, policy, record, write
 
 from flowdiag.analysis import analyze
 
@@ -33,6 +39,25 @@ def test_a_policy_that_is_added_for_one_of_two_callers_lets_both_in():
     change = logs.counterfactual
     assert (change.proved, change.allows_denied, change.also_allows) == (True, True, ())
     assert [text.count("namespaceSelector") for text in change.manifests] == [2]
+
+
+def test_a_policy_for_some_pods_of_a_workload_is_mended_for_those(tmp_path):
+    """One for all of it would isolate the others, whom nothing isolates now."""
+    canary = pod("shop", "web-5d9c7b6f4-q7k2p", "10.0.0.6", "web")
+    canary["metadata"]["labels"]["track"] = "canary"
+    lock = policy(
+        "shop", "lock", {"podSelector": {"matchLabels": {"track": "canary"}}, "policyTypes": ["Egress"]}
+    )
+    caller = end("shop", canary["metadata"]["name"], "10.0.0.6", "web", 1009)
+    caller["end"]["labels"].append("k8s:track=canary")
+    records = "".join(record(second, caller) for second in range(1, 20, 2))
+    (problem,) = analyze(
+        [write(tmp_path, state_json=listed(*OBJECTS[:-1], canary, lock), flows_jsonl=records)]
+    ).problems
+    (manifest,) = [yaml.safe_load(text) for text in problem.counterfactual.manifests]
+
+    assert manifest["spec"]["podSelector"] == {"matchLabels": {"app": "web", "track": "canary"}}
+    assert problem.counterfactual.proved
 
 
 def test_a_scan_is_not_let_in(problems):

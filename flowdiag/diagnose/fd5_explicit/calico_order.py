@@ -126,6 +126,7 @@ def _place(case: Case, ref: PolicyRef) -> tuple[str, float, str] | None:
     policy = policy_at(case, ref)
     if policy is None or ref.group not in _CALICO:
         return None
-    order = policy.spec.get("order")
-    known = isinstance(order, int | float) and not isinstance(order, bool)
-    return str(policy.spec.get("tier") or "default"), float(order) if known else math.inf, name
+    tier, order = str(policy.spec.get("tier") or "default"), policy.spec.get("order")
+    if not isinstance(order, int | float) or isinstance(order, bool):
+        return tier, math.inf, name
+    return tier, float(order), name

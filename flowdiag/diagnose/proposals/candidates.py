@@ -29,7 +29,7 @@ from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
-from flowdiag.model.objects import PolicyObject
+from flowdiag.model.objects import Pod, PolicyObject
 from flowdiag.model.policy import Condition, Dialect, EndDecision, NearestRule, PolicyRef
 
 __all__ = ["candidates"]
@@ -85,9 +85,14 @@ def candidates(
                 yield label[0]
     if enforcer.pod is not None and not enforcer.pod.host_network:
         yield from misplaced(case, direction, enforcer.pod)
-    new = _own_policy(case, direction, decision, enforcer, peer)
-    if new is not None:
-        yield new
+    if enforcer.pod is None:
+        return
+    usual, narrow = pod_labels(enforcer.pod), _as_isolated(case, decision, enforcer.pod)
+    # Where a policy means some pods of a workload, one for all of it would isolate the others, too.
+    for labels in [usual] if usual is None or narrow.items() <= usual.items() else [usual, usual | narrow]:
+        new = _own_policy(case, direction, decision, enforcer, peer, labels)
+        if new is not None:
+            yield new
 
 
 def _with_a_pod(case: Case, end: Endpoint) -> Endpoint:
@@ -190,17 +195,19 @@ def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dic
 
 
 def _own_policy(
-    case: Case, direction: Direction, decision: EndDecision, enforcer: Endpoint, peer: Endpoint
+    case: Case,
+    direction: Direction,
+    decision: EndDecision,
+    enforcer: Endpoint,
+    peer: Endpoint,
+    labels: dict[str, str] | None,
 ) -> Edit | None:
     """A small policy that only opens this connection; DNS for everybody whom the isolating policy selects.
 
     In the language of the policies that isolate; NetworkPolicy where one of them is written in it.
     """
     pod = enforcer.pod
-    if pod is None or pod.host_network:
-        return None
-    labels = pod_labels(pod)
-    if labels is None:
+    if pod is None or pod.host_network or not labels:
         return None
     isolating = _spoken(decision)
     opening = _Opening(
@@ -240,6 +247,18 @@ def _own_policy(
     }
     found = replace(found, ref=replace(found.ref, name=_free(found.ref.name, taken)))
     return Edit(f"Add {policy_text(found.ref)} to {opening.what}", direction, None, found)
+
+
+def _as_isolated(case: Case, decision: EndDecision, pod: Pod) -> dict[str, str]:
+    """Labels of the pod by which the policies that isolate it select it."""
+    keys: set[str] = set()
+    for ref in decision.isolated_by:
+        policy = policy_at(case, ref)
+        selector = policy.spec.get("podSelector") if policy is not None and ref.group == _GROUP else None
+        wanted = selector.get("matchLabels") if isinstance(selector, dict) else None
+        if isinstance(wanted, dict):
+            keys.update(map(str, wanted))
+    return {key: value for key, value in sorted(pod.labels.items()) if key in keys}
 
 
 class _Opening(Struct, frozen=True, kw_only=True):
