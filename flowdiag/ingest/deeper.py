@@ -6,6 +6,7 @@ parser is certain of a record, and of a plain file its end as well, where an inc
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
@@ -13,13 +14,15 @@ from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.reading import Readable, Source, open_source
 from flowdiag.parserkit import Parser, holds
 
-__all__ = ["CERTAIN", "windows_of_records"]
+__all__ = ["CERTAIN", "others_inside", "windows_of_records"]
 
 CERTAIN = 0.95
 """How sure a parser must be of lines in somebody else's log."""
 _WINDOW = 1 << 16
 _REACH = 32 << 20
 """So far from either end is looked, which takes some tenths of a second."""
+_NEAR = 4 << 20
+"""So far is looked for records of another format beside those that are known."""
 
 
 def windows_of_records(
@@ -41,12 +44,56 @@ def windows_of_records(
         OSError, MissingReaderError: as `open_source`; what is damaged is looked through as far as it goes.
     """
     for window in _windows(source):
-        asked = [parser for parser in parsers if any(holds(window, mark) for mark in _marks(parser, window))]
+        asked = _asked(parsers, window)
         if not asked:
             continue
         inner = peel(window)
         if any(sure(parser, lines) >= CERTAIN for parser in asked for lines in {window, inner}):
             yield window
+
+
+def others_inside(
+    source: Source | bytes,
+    parsers: Sequence[Parser],
+    sure: Callable[[Parser, bytes], float],
+    peel: Callable[[bytes], bytes],
+) -> list[str]:
+    """Names of the parsers that are `CERTAIN` of a record of theirs among somebody else's.
+
+    Args:
+        source: an input of lines, or the lines of a document without their wrappers.
+        parsers: who is asked, as in `windows_of_records`.
+        sure: how sure a parser is of some lines.
+        peel: takes off the wrappers that the input has; not called for a document's lines.
+
+    Raises:
+        OSError, MissingReaderError: as `open_source`.
+    """
+    found: set[str] = set()
+    stream = io.BytesIO(source) if isinstance(source, bytes) else open_source(source)
+    try:
+        for window in _whole_lines(stream, _NEAR):
+            asked = [parser for parser in _asked(parsers, window) if parser.name not in found]
+            if asked:
+                inner = window if isinstance(source, bytes) else peel(window)
+                found.update(parser.name for parser in asked if sure(parser, inner) >= CERTAIN)
+    except corruptions():
+        pass
+    finally:
+        stream.close()
+    return sorted(found)
+
+
+def _asked(parsers: Sequence[Parser], window: bytes) -> list[Parser]:
+    """Those of whose marks one stands there, perhaps inside a string of JSON."""
+    return [
+        parser
+        for parser in parsers
+        if any(
+            holds(window, mark) or (b'"' in mark and holds(window, mark.replace(b'"', b'\\"')))
+            for mark in _marks(parser, window)
+        )
+    ]
 
 
 def _marks(parser: Parser, window: bytes) -> Sequence[bytes]:
@@ -64,7 +111,7 @@ def _marks(parser: Parser, window: bytes) -> Sequence[bytes]:
 def _windows(source: Source) -> Iterator[bytes]:
     stream = open_source(source)
     try:
-        yield from _whole_lines(stream)
+        yield from _whole_lines(stream, _REACH)
     except corruptions():
         pass
     finally:
@@ -74,13 +121,13 @@ def _windows(source: Source) -> Iterator[bytes]:
     with open(source.path, "rb") as file:  # noqa: PTH123 - a path in the spool, or the user's own
         file.seek(max(source.size - _REACH, _REACH))
         file.readline(_WINDOW)
-        yield from _whole_lines(file)
+        yield from _whole_lines(file, _REACH)
 
 
-def _whole_lines(stream: Readable | BinaryIO) -> Iterator[bytes]:
+def _whole_lines(stream: Readable | BinaryIO, reach: int) -> Iterator[bytes]:
     """Windows of whole lines; a line that fills one is nobody's."""
     rest, seen = b"", 0
-    while seen < _REACH and (chunk := stream.read(_WINDOW)):
+    while seen < reach and (chunk := stream.read(_WINDOW)):
         seen += len(chunk)
         data = rest + chunk
         end = data.rfind(b"\n") + 1

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from flowdiag.ingest.bundles import Hint, Role
 from flowdiag.ingest.clocks import clocks_apart, year_from_inside
 from flowdiag.ingest.compression import MissingReaderError
-from flowdiag.ingest.deeper import windows_of_records
+from flowdiag.ingest.deeper import others_inside, windows_of_records
 from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.own_reports import is_own_report
@@ -52,6 +52,18 @@ parser that searches inside lines likes both alike, and only the peeled form has
 _STATE_MARGIN = 0.1
 _ELEMENTS = frozenset(name for name in LAYERS if is_document((name,)) or name == "json-pretty")
 _NO_ERRORS = (b"", b"null", b"[]", b"{}")
+
+
+_MIXING = frozenset(LAYERS) - {
+    "cri",
+    "docker-json",
+    "kubectl-timestamps",
+    "svlogd",
+    "json-array",
+    "json-pretty",
+    "syslog-rfc5424",
+}
+"""Wrappers that hold what several programs wrote; the others stand around one program's log."""
 
 
 class InputKind(StrEnum):
@@ -147,7 +159,30 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
                 return found if reader is None or reader.document else later
         if not source.remote:
             return _deeper(source, hint, parsers, options, head) or found
+    if found.kind is InputKind.EVIDENCE and options.format is None and _MIXING & {*found.stack}:
+        return _with_others(found, parsers, input_context(source, hint, options))
     return found
+
+
+def _with_others(found: Detection, parsers: Sequence[Parser], context: ParseContext) -> Detection:
+    """Say of a collector's export what other formats it holds records of: one parser reads an input."""
+    if found.source.remote or found.problems:
+        return found
+    known = [parser for parser in parsers if not parser.document and parser.name != found.parser]
+    lines: Source | bytes = found.source
+    try:
+        if is_document(found.stack):
+            lines = peeled(read_head(found.source, DOCUMENT_BYTES), found.stack, context)
+        names = others_inside(lines, known, sniffed, lambda window: peeled(window, found.stack, context))
+    except OSError:
+        return found  # reading it will say so
+    if not names:
+        return found
+    told = (
+        f"read as {found.parser}; it also holds records of {', '.join(names)}, which are not read: "
+        f"give it once more on its own with --format {names[0]}"
+    )
+    return replace(found, problems=(InputProblem(found.source.name, "other-records", told),))
 
 
 def _deeper(

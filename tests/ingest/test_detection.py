@@ -458,3 +458,35 @@ def test_words_of_records_alone_are_no_records(tmp_path):
     )
 
     assert look(path, *parsers()[0]).kind is InputKind.UNKNOWN
+
+
+REVIEW = '{{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"{0}","stage":"ResponseComplete","verb":"delete","requestURI":"{1}"}}'
+REFUSED = (
+    "Node: node-1;SIP: 192.0.2.5;SPORT: 40001;DIP: 192.0.2.10;DPORT: 443;PROTOCOL: TCP;PolicyVerdict: DENY"
+)
+
+
+def exported(messages):
+    """A log group of a whole cluster, as CloudWatch gives it."""
+    events = [{"logStreamName": "s", "timestamp": 1767607200000, "message": message} for message in messages]
+    return json.dumps({"events": events}, indent=4)
+
+
+def tailed(messages):
+    return "".join(f"2026-01-05T10:00:00.123456+00:00 stream-1 {message}\n" for message in messages)
+
+
+@pytest.mark.parametrize("export", [exported, tailed])
+def test_records_of_another_format_in_a_collector_s_export_are_said(tmp_path, export):
+    """One parser reads an input: where a log group holds two kinds of log, what is not read is named."""
+    path = tmp_path / "export"
+    reviews = [REVIEW.format(number, "/x" * 200) for number in range(300)]
+    path.write_text(export([*reviews, REFUSED]))
+    found = look(path, *parsers()[0])
+
+    assert found.parser == "kubernetes-audit"
+    assert [problem.code for problem in found.problems] == ["other-records"]
+    assert "aws-network-policy-agent" in found.problems[0].message
+
+    path.write_text(export(reviews))
+    assert look(path, *parsers()[0]).problems == ()
