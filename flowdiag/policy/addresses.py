@@ -8,6 +8,7 @@ addresses that is only partly inside, or an end whose address is not known).
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from flowdiag.cluster.addresses import packed_ip
 
-__all__ = ["Address", "Hits", "Network", "RangeTable", "parse_address", "parse_network"]
+__all__ = ["Address", "Hits", "Network", "RangeTable", "families", "parse_address", "parse_network"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -31,6 +32,16 @@ def parse_address(text: str) -> Address | None:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+def families(texts: Iterable[str]) -> dict[int, str]:
+    """The first of these addresses of each family, by 4 and 6, in their order."""
+    found: dict[int, str] = {}
+    for text in texts:
+        address = parse_address(text)
+        if address is not None:
+            found.setdefault(address.version, text)
+    return found
 
 
 @lru_cache(maxsize=65536)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from ipaddress import ip_address
 
 from flowdiag.diagnose.wording import end_text
 
@@ -23,6 +24,12 @@ def probes(*sets):
     return sorted({1, 65535, 6379, 8080, 8081, *near})
 
 
+def _of_one_family(end):
+    """4 or 6 for an outside address and for a pod that has both, by the address at hand; else 0."""
+    versions = {ip_address(ip).version for ip in (end.pod.ips if end.pod else [end.ip]) if ip}
+    return ip_address(end.ip).version if end.ip and (end.pod is None or len(versions) > 1) else 0
+
+
 def opened(case, before, after, ends):
     """(source, destination, protocol, port) that are open after and were not before; nothing may close."""
     found = set()
@@ -31,6 +38,8 @@ def opened(case, before, after, ends):
     for src in everybody:
         for dst in everybody:
             if end_text(src) == end_text(dst) or (src in ends.outside and dst in ends.outside):
+                continue
+            if _of_one_family(src) + _of_one_family(dst) == 10:
                 continue
             for protocol in PROTOCOLS:
                 for port in ports:

@@ -232,6 +232,25 @@ def test_what_opens_to_everybody_outside_is_listed():
 _OUT = {"podSelector": {}, "policyTypes": ["Egress"]}
 
 
+def test_both_families_of_a_pod_count():
+    """A range of IPv6 holds a pod's second address: a port that opens for it opens for the pod, and for no other."""
+    rule = {"to": [{"ipBlock": {"cidr": "2001:db8:0:2::/64"}}], "ports": [{"port": 80}]}
+    pods = {
+        "shop/web-1": {"ip": "10.0.1.1,2001:db8:0:1::1"},
+        "data/redis-0": {"ip": "10.0.2.1,2001:db8:0:2::1"},
+        "data/old-0": {"ip": "10.0.2.2,2001:db8:0:3::1"},
+    }
+    spec = _spec(pods=pods, policies={"shop/web": {**_OUT, "egress": [rule]}}) | {"dialect": "calico"}
+    flow = {"from": "shop/web-1", "to": "2001:db8:0:2::9", "port": "443/TCP", "direction": "egress"}
+    _, _, _, found = proposal_of(spec | {"flow": flow})
+
+    assert found.summary == "Allow 443/TCP in NetworkPolicy shop/web egress[0]."
+    assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
+        ("shop/web", "2001:db8:0:2::/64", ("443",)),
+        ("shop/web", "data/redis", ("443",)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("block", "listed"),
     [

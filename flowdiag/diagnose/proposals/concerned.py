@@ -18,6 +18,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import PolicySet
+from flowdiag.policy.addresses import families, parse_address
 from flowdiag.policy.conditions import Alternative
 from flowdiag.policy.demands import Token, shown
 from flowdiag.policy.ends import EndsBook
@@ -36,6 +37,8 @@ class Group(Struct, frozen=True, eq=False):
     end: Endpoint
     names: tuple[str, ...]
     """How a report names them, sorted."""
+    family: int | None = None
+    """4 or 6 where they are ends by an address of that family; ``None`` where it makes no difference."""
 
     @property
     def outside(self) -> bool:
@@ -126,7 +129,7 @@ class Groups:
     """
 
     def __init__(self, ends: Iterable[Endpoint]) -> None:
-        self._ends = tuple((end, end_text(end)) for end in ends)
+        self._ends = tuple((end, end_text(end), _family(end)) for end in ends)
         self._known: dict[tuple[int, ...], tuple[list[EndsBook], Cut]] = {}
         self._looks: dict[int, tuple[EndsBook, list[Facts]]] = {}
 
@@ -135,17 +138,24 @@ class Groups:
         # Sets that ask the same of ends share what they know of them, and most edits ask nothing new.
         asked = {id(policies.ends): policies for policies in sets}
         crosses = any(policies.beyond.crosses for policies in sets)
-        key = (*asked, int(crosses))
+        ranged = any(len(policies.ranges) for policies in sets)
+        key = (*asked, int(crosses), int(ranged))
         known = self._known.get(key)
         if known is None:
             first = next(iter(asked.values()))
             apart = [self._apart(policies, first) for policies in asked.values()]
             members: dict[tuple[object, ...], list[tuple[Endpoint, str]]] = {}
-            for number, (end, name) in enumerate(self._ends):
+            families: list[int | None] = []
+            for number, (end, name, family) in enumerate(self._ends):
                 node = end.pod.node if crosses and end.pod is not None else None
-                marks = (end.kind, node, *(each(number) for each in apart))
+                marks = (end.kind, node, family if ranged else None, *(each(number) for each in apart))
+                if marks not in members:
+                    families.append(family if ranged else None)
                 members.setdefault(marks, []).append((end, name))
-            groups = [Group(own[0][0], tuple(sorted({name for _, name in own}))) for own in members.values()]
+            groups = [
+                Group(own[0][0], tuple(sorted({name for _, name in own})), family)
+                for own, family in zip(members.values(), families, strict=True)
+            ]
             # The books are kept so that their identities stay their own.
             known = self._known[key] = ([policies.ends for policies in asked.values()], Cut(groups))
         return known[1]
@@ -163,7 +173,7 @@ class Groups:
         known = self._looks.get(id(book))
         if known is None:
             # The book is kept so that its identity stays its own.
-            known = self._looks[id(book)] = (book, [_facts(policies, end) for end, _ in self._ends])
+            known = self._looks[id(book)] = (book, [_facts(policies, end) for end, _, _ in self._ends])
         return known[1]
 
 
@@ -186,8 +196,21 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterat
         else:
             found = _by_policy(old, new, direction, chosen, cut)
         for subject, peer in found:
-            if not (subject.outside and peer.outside):
+            if not (subject.outside and peer.outside) and _meet(subject, peer):
                 yield (subject, peer) if direction is Direction.EGRESS else (peer, subject)
+
+
+def _family(end: Endpoint) -> int | None:
+    """The family of an outside address, and of a pod that has addresses of both; else any."""
+    address = parse_address(end.ip) if end.ip is not None else None
+    if address is None or (end.pod is not None and len(families(end.pod.ips)) < 2):
+        return None
+    return address.version
+
+
+def _meet(one: Group, other: Group) -> bool:
+    """Whether there is a family in which the two can talk."""
+    return None in (one.family, other.family) or one.family == other.family
 
 
 def selected_by(policies: PolicySet, ref: PolicyRef, cut: Cut) -> list[Group]:

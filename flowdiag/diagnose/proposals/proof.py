@@ -22,6 +22,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.report import BlastRadius
 from flowdiag.policy import PolicySet
+from flowdiag.policy.addresses import families
 from flowdiag.policy.ports import NO_PORTS, PortSet
 from flowdiag.policy.reach import Openness, openness
 
@@ -39,7 +40,10 @@ _ANYBODY = Endpoint(kind=EndpointKind.EXTERNAL, name="any address outside")
 
 
 class Ends(Struct, frozen=True):
-    """What a blast radius ranges over: the pods of every workload, and outside addresses, seen and any."""
+    """What a blast radius ranges over: the pods of every workload, and outside addresses, seen and any.
+
+    A pod is an end once for each family of addresses that it has.
+    """
 
     pods: tuple[Endpoint, ...]
     outside: tuple[Endpoint, ...]
@@ -53,12 +57,13 @@ class Ends(Struct, frozen=True):
                 kind=EndpointKind.POD,
                 namespace=pod.namespace,
                 name=pod.name,
-                ip=pod.ips[0] if pod.ips else None,
+                ip=ip,
                 pod=pod,
                 workload=pod.workload,
             )
             for pod in sorted(snapshot.pods, key=lambda one: (one.namespace, one.name))
             if pod.live and not pod.host_network
+            for ip in families(pod.ips).values() or (None,)
         )
         seen = {end.ip: end for end in flows if end.kind is EndpointKind.EXTERNAL and end.ip is not None}
         outside = (*(seen[ip] for ip in sorted(seen)), _ANYBODY)

@@ -102,6 +102,8 @@ class Ranges:
             self._hold_some(inside, anybody, client=client)
             return True
         for one in self._ranges:
+            if inside.family not in (None, one.version):
+                continue
             ends = (inside.end, one.endpoint) if client else (one.endpoint, inside.end)
             before, after = ask(*ends)
             for protocol in {*before.open, *after.open}:
