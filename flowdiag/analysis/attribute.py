@@ -16,6 +16,7 @@ from flowdiag.analysis.state import State
 from flowdiag.analysis.written_later import WrittenLater
 from flowdiag.diagnose import Case, Context, leading
 from flowdiag.diagnose.fd6_state.stale_record import STALE, STALE_MEANING
+from flowdiag.diagnose.isolated_later import asks_for_isolation, with_later_isolation
 from flowdiag.diagnose.mended import mended_since
 from flowdiag.diagnose.proposals import attach
 from flowdiag.diagnose.relabelled import as_now
@@ -94,6 +95,9 @@ def attribute(
             now = as_now(case)
             if state is not None and (changed or now is not case or _before(at, boundaries)):
                 finding = _mended(finding, now, state)
+            if state is not None and case.direction is not None and asks_for_isolation(case):
+                isolating = state.policies.isolating(case.enforcer, case.direction)
+                finding = with_later_isolation(case, finding, isolating)
             refusals.append(Refusal(part, finding))
             cases[id(part)] = case
         else:

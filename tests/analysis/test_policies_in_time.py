@@ -104,6 +104,17 @@ def test_what_alone_isolates_and_was_opened_since_is_a_disagreement(tmp_path):
     assert problem.code == "FD806"
 
 
+def test_a_policy_that_came_after_the_refusals_is_named_beside_them(tmp_path):
+    """Deleted and applied again, or refused by the clock of a node that is behind: nobody is accused, and it is said."""
+    problem = problem_of(tmp_path, policy("shop", "deny", CLOSED, created="2026-03-01T12:10:00Z"))
+
+    assert (problem.code, problem.isolating) == ("FD806", ())
+    assert (
+        "NetworkPolicy shop/deny isolates shop/web for egress and was created at 2026-03-01 12:10:00 UTC, after these "
+        "refusals: it was created again then, or a clock is wrong." in problem.notes
+    )
+
+
 def test_a_state_without_policies_says_nothing_of_policies(tmp_path):
     """Pods alone name the ends; that no policy isolates them is not concluded from their dump."""
     problem = problem_of(tmp_path)
