@@ -8,7 +8,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_cluster import OBJECTS, listed, pod, policy, refused, write
+from small_cluster import OBJECTS, listed, namespace, pod, policy, refused, write
 
 from flowdiag.analysis import analyze
 
@@ -39,6 +39,15 @@ def test_it_is_to_be_put_where_it_selects_the_caller(tmp_path):
     assert fix.proved
     assert (manifest["metadata"]["namespace"], manifest["metadata"]["name"]) == ("shop", "allow-db")
     assert manifest["spec"] == SPEC
+
+
+def test_a_namespace_without_pods_is_where_kubectl_puts_what_names_none(tmp_path):
+    """Applied without -n; that its pods were read is not known, and the sentence says so."""
+    fix = fix_of(tmp_path, namespace("default"), policy("default", "allow-db", SPEC))
+
+    assert fix.summary == (
+        "Put NetworkPolicy default/allow-db into namespace shop: it selects no pod of default that was read."
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,18 +35,22 @@ def misplaced(case: Case, direction: Direction, pod: Pod) -> Iterator[Edit]:
     taken = {policy.ref.name for policy in snapshot.policies if policy.ref.namespace == pod.namespace}
     for policy in snapshot.policies:
         ref, where = policy.ref, policy.ref.namespace
-        # Of a namespace whose pods were not read nobody knows what it selects there.
-        if where is None or where == pod.namespace or where not in labels or ref.name in taken:
+        if where is None or where == pod.namespace or ref.name in taken:
+            continue
+        # Of a namespace of which nothing was read nobody knows what it selects there; "default" is often empty.
+        space = snapshot.namespaces.get(where)
+        if where not in labels and (space is None or not space.declared):
             continue
         selector = _selector(policy, direction)
         if selector is None or not _meets(selector, pod.labels):
             continue
-        if any(_meets(selector, others) for others in labels[where]):
+        if any(_meets(selector, others) for others in labels.get(where, ())):
             continue
         moved = PolicyObject(
             ref=replace(ref, namespace=pod.namespace), api_version=policy.api_version, spec=policy.spec
         )
-        text = f"Put {policy_text(ref)} into namespace {pod.namespace}: it selects no pod of {where}"
+        read = "" if where in labels else " that was read"
+        text = f"Put {policy_text(ref)} into namespace {pod.namespace}: it selects no pod of {where}{read}"
         yield Edit(text, direction, None, moved)
 
 
