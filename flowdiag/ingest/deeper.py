@@ -54,14 +54,16 @@ def windows_of_records(
 
 def others_inside(
     source: Source | bytes,
+    reader: Parser,
     parsers: Sequence[Parser],
     sure: Callable[[Parser, bytes], float],
     peel: Callable[[bytes], bytes],
 ) -> list[str]:
-    """Names of the parsers that are `CERTAIN` of a record of theirs among somebody else's.
+    """Names of the parsers that are `CERTAIN` of a record of theirs among those of `reader`.
 
     Args:
         source: an input of lines, or the lines of a document without their wrappers.
+        reader: who reads the input; lines that it knows are its own.
         parsers: who is asked, as in `windows_of_records`.
         sure: how sure a parser is of some lines.
         peel: takes off the wrappers that the input has; not called for a document's lines.
@@ -76,7 +78,11 @@ def others_inside(
             asked = [parser for parser in _asked(parsers, window) if parser.name not in found]
             if asked:
                 inner = window if isinstance(source, bytes) else peel(window)
-                found.update(parser.name for parser in asked if sure(parser, inner) >= CERTAIN)
+                certain = [parser for parser in asked if sure(parser, inner) >= CERTAIN]
+                if certain:
+                    lines = inner.splitlines(keepends=True)
+                    rest = b"".join(line for line in lines if sure(reader, line) < CERTAIN)
+                    found.update(parser.name for parser in certain if sure(parser, rest) >= CERTAIN)
     except corruptions():
         pass
     finally:

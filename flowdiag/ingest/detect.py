@@ -54,6 +54,8 @@ _ELEMENTS = frozenset(name for name in LAYERS if is_document((name,)) or name ==
 _NO_ERRORS = (b"", b"null", b"[]", b"{}")
 
 
+_MIXED_DOCUMENT = 16 << 20
+"""Larger documents are not unpacked once more to look for records of other formats."""
 _MIXING = frozenset(LAYERS) - {
     "cri",
     "docker-json",
@@ -166,14 +168,19 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
 
 def _with_others(found: Detection, parsers: Sequence[Parser], context: ParseContext) -> Detection:
     """Say of a collector's export what other formats it holds records of: one parser reads an input."""
-    if found.source.remote or found.problems:
+    reader = next((parser for parser in parsers if parser.name == found.parser), None)
+    if found.source.remote or reader is None:
         return found
-    known = [parser for parser in parsers if not parser.document and parser.name != found.parser]
+    if is_document(found.stack) and found.source.size > _MIXED_DOCUMENT:
+        return found
+    known = [parser for parser in parsers if not parser.document and parser is not reader]
     lines: Source | bytes = found.source
     try:
         if is_document(found.stack):
             lines = peeled(read_head(found.source, DOCUMENT_BYTES), found.stack, context)
-        names = others_inside(lines, known, sniffed, lambda window: peeled(window, found.stack, context))
+        names = others_inside(
+            lines, reader, known, sniffed, lambda window: peeled(window, found.stack, context)
+        )
     except OSError:
         return found  # reading it will say so
     if not names:
@@ -182,7 +189,8 @@ def _with_others(found: Detection, parsers: Sequence[Parser], context: ParseCont
         f"read as {found.parser}; it also holds records of {', '.join(names)}, which are not read: "
         f"give it once more on its own with --format {names[0]}"
     )
-    return replace(found, problems=(InputProblem(found.source.name, "other-records", told),))
+    others = tuple(problem for problem in found.problems if problem.code != "ambiguous-format")
+    return replace(found, problems=(*others, InputProblem(found.source.name, "other-records", told)))
 
 
 def _deeper(
@@ -248,8 +256,9 @@ def detect_head(
             if score.score > _SURE and best.score - score.score < _TIE
         ]
         preferred = next((score for score in rivals if score.parser == hint.prefer), None)
-        winner = preferred or best
-        problems = () if not rivals or hint.prefer == winner.parser else (_ambiguous(source, winner, rivals),)
+        winner = preferred or _tells_refusals([best, *rivals], parsers) or best
+        others = [score for score in (best, *rivals) if score is not winner]
+        problems = () if not others or hint.prefer == winner.parser else (_ambiguous(source, winner, others),)
         reader = next(parser for parser in parsers if parser.name == winner.parser)
         problems += clocks_around(head, winner.stack, reader, context)
         return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
@@ -268,6 +277,16 @@ def detect_head(
     )
     problem = InputProblem(source.name, "unknown-format", tried)
     return _as(detection, InputKind.UNKNOWN, problems=(problem,))
+
+
+def _tells_refusals(scores: Sequence[Score], parsers: Sequence[Parser]) -> Score | None:
+    """The surest whose parser promises marks of refusals: beside an audit log's records they are what is looked for."""
+    promise = {
+        parser.name
+        for parser in parsers
+        if hasattr(parser, "record_words") or hasattr(parser, "denied_marks")
+    }
+    return next((score for score in scores if score.parser in promise), None)
 
 
 def _heads(source: Source, head: bytes, context: ParseContext) -> list[tuple[tuple[str, ...], bytes]]:

@@ -490,3 +490,13 @@ def test_records_of_another_format_in_a_collector_s_export_are_said(tmp_path, ex
 
     path.write_text(export(reviews))
     assert look(path, *parsers()[0]).problems == ()
+
+
+@pytest.mark.parametrize("export", [exported, tailed])
+def test_of_two_formats_in_the_head_the_one_that_tells_refusals_is_read(tmp_path, export):
+    """An audit log's changes are named as unread, not the refusals beside them."""
+    path = tmp_path / "export"
+    path.write_text(export([REVIEW.format(1, "/x"), REFUSED, REVIEW.format(2, "/x")]))
+    found = look(path, *parsers()[0])
+
+    assert found.parser == "aws-network-policy-agent"

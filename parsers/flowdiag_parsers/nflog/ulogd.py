@@ -51,6 +51,7 @@ class UlogdPackets:
     cni: ClassVar[str | None] = "kube-router"
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
+    record_words: ClassVar[tuple[bytes, ...]] = (b" OUT=", b"DROP by policy ")
 
     def sniff(self, head: bytes) -> float:
         """k3s' prefix before a packet, or a packet in ulogd's spelling (``TOS=00``)."""
