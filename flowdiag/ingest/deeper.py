@@ -23,6 +23,8 @@ _REACH = 32 << 20
 """So far from either end is looked, which takes some tenths of a second."""
 _NEAR = 4 << 20
 """So far is looked for records of another format beside those that are known."""
+_OF_ONE = 1 << 20
+"""So far into the log of a single container, of which a bundle holds hundreds: its head nearly always tells."""
 
 
 def windows_of_records(
@@ -30,6 +32,8 @@ def windows_of_records(
     parsers: Sequence[Parser],
     sure: Callable[[Parser, bytes], float],
     peel: Callable[[bytes], bytes],
+    *,
+    of_one: bool = False,
 ) -> Iterator[bytes]:
     """Yield each window of whole lines in which a parser is `CERTAIN` of a record.
 
@@ -39,11 +43,12 @@ def windows_of_records(
             windows where one stands.
         sure: how sure a parser is of some lines.
         peel: takes off the wrappers that the head has.
+        of_one: a bundle says whose log it is: less of it is looked at.
 
     Raises:
         OSError, MissingReaderError: as `open_source`; what is damaged is looked through as far as it goes.
     """
-    for window in _windows(source):
+    for window in _windows(source, of_one=of_one):
         asked = _asked(parsers, window)
         if not asked:
             continue
@@ -114,15 +119,15 @@ def _marks(parser: Parser, window: bytes) -> Sequence[bytes]:
         return ()
 
 
-def _windows(source: Source) -> Iterator[bytes]:
+def _windows(source: Source, *, of_one: bool) -> Iterator[bytes]:
     stream = open_source(source)
     try:
-        yield from _whole_lines(stream, _REACH)
+        yield from _whole_lines(stream, _OF_ONE if of_one else _REACH)
     except corruptions():
         pass
     finally:
         stream.close()
-    if source.kind is not Kind.PLAIN or source.remote or source.size <= _REACH:
+    if of_one or source.kind is not Kind.PLAIN or source.remote or source.size <= _REACH:
         return
     with open(source.path, "rb") as file:  # noqa: PTH123 - a path in the spool, or the user's own
         file.seek(max(source.size - _REACH, _REACH))

@@ -203,7 +203,13 @@ def _deeper(
     if is_document(stack):
         return None
     try:
-        for window in windows_of_records(source, known, sniffed, lambda lines: peeled(lines, stack, context)):
+        for window in windows_of_records(
+            source,
+            known,
+            sniffed,
+            lambda lines: peeled(lines, stack, context),
+            of_one=hint.container is not None,
+        ):
             found = detect_head(source, hint, known, options, window)
             if found.kind is InputKind.EVIDENCE and not is_document(found.stack):
                 return found
