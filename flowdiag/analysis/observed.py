@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -67,7 +68,8 @@ def observed_between(
         passed = [flow for flow in passed if got_past(flow, Direction.INGRESS)]
     unnamed = sum(flow.count for flow in chain(refused, allowed or ()) if wider(flow))
     no, first_no, last_no = _sum(denied)
-    yes, first_yes, last_yes = _sum(passed or [])
+    _, first_yes, last_yes = _sum(passed or [])
+    yes = _times(passed or [])
     return Observed(
         denied=no,
         denied_first=first_no,
@@ -206,6 +208,19 @@ def _at(pair: Pair, flow: Flow, index: SnapshotIndex) -> bool:
         ports = pair.dst.pod.ports if pair.dst.pod is not None else None
         return any(one.name == pair.port and one.port in found for one in ports or ())
     return pair.port in found
+
+
+def _times(passed: Sequence[Flow]) -> int:
+    """How often it passed: replies aside where requests were recorded, and of both ends' records the more.
+
+    A refused call leaves a record at one end; one that passes leaves one at each, and its answers besides.
+    """
+    sides: dict[tuple[object, ...], Counter[Direction | None]] = defaultdict(Counter)
+    for flow in [each for each in passed if not each.distinct.turned] or passed:
+        shape = flow.distinct
+        pair = (flow.src.name, flow.src.ip, flow.dst.name, flow.dst.ip, shape.protocol, shape.port)
+        sides[pair][flow.direction] += flow.count
+    return sum(max(counts.values()) for counts in sides.values())
 
 
 def _sum(flows: Sequence[Flow]) -> tuple[int, str | None, str | None]:

@@ -202,6 +202,17 @@ def test_explain_counts_what_got_through(tmp_path):
     assert result.observed.allowed == ARRIVED.count("\n")
 
 
+def test_explain_counts_a_call_that_passed_once(tmp_path):
+    """Both nodes tell of it, and of its answer: that is no reason to call it three, beside refusals that one node tells."""
+    ways = ("EGRESS", "INGRESS")
+    calls = "".join(record(second, verdict="FORWARDED", way=way) for second in (30, 31) for way in ways)
+    answers = record(32, DB, WEB, 40000, verdict="FORWARDED", way="INGRESS", source_port=8080, is_reply=True)
+    folder = incident(tmp_path, records=refused() + calls + answers)
+    result, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
+
+    assert (result.observed.allowed, result.observed.denied) == (2, 10)
+
+
 def test_explain_agrees_with_the_report(tmp_path):
     """The same refusals, counted and timed the same."""
     folder = incident(tmp_path, records=refused() + record(3, dst=world(), port=443))
