@@ -25,6 +25,10 @@ _RULE = (
 )
 
 
+_AWS_AGENT = "aws-network-policy-agent"
+"""It logs egress denials of pods that no egress policy selects (aws/aws-network-policy-agent#582)."""
+
+
 class DnsBlocked(Rule):
     """Lookups are refused on the client's side, so nothing that needs a name works.
 
@@ -171,5 +175,7 @@ def _of_another_time(case: Case) -> bool:
 
 
 def _client_refused(case: Case) -> bool:
-    """The record says that a policy on the client's side did it."""
+    """The record says that a policy on the client's side did it, and is to be trusted where no policy is known to."""
+    if case.flow.distinct.parser == _AWS_AGENT:
+        return False
     return case.flow.direction is Direction.EGRESS and case.refused_by_policy
