@@ -168,7 +168,7 @@ def _before(at: int | None, boundaries: Sequence[int]) -> bool:
 
 def _mended(finding: Finding, case: Case, state: State) -> Finding:
     """Say so where what refused it was changed or opened since, as far as policies tell."""
-    if case.decision is None or case.decision.allowed is not False:
+    if case.decision is None or case.decision.allowed is None:
         return finding
     flow, shape = case.flow, case.flow.distinct
     now = _policies(flow, state).evaluate(

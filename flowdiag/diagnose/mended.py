@@ -21,7 +21,12 @@ def mended_since(case: Case, now: ConnectionDecision) -> Mended | None:
         case: the refused flow, held against the policies of its time.
         now: what the policies and labels of the end say of the same connection.
     """
-    if case.decision is None or case.decision.allowed is not False or now.allowed is False:
+    if case.decision is None or now.allowed is False:
+        return None
+    if case.decision.allowed is True and now.allowed is True:
+        # Record and replay disagree: what mended it nobody knows, and the policies of now would not refuse it again.
+        return Mended("", None)
+    if case.decision.allowed is not False:
         return None
     sides = (
         (Direction.EGRESS, case.decision.egress, now.egress),

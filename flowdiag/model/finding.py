@@ -23,7 +23,8 @@ class Mended(Struct, frozen=True):
     """What lets a refused connection pass by the policies and labels that hold at the end."""
 
     text: str
-    """A clause: ``NetworkPolicy shop/allow-db egress[0] (created at 2026-03-01 12:00:40 UTC)``."""
+    """A clause: ``NetworkPolicy shop/allow-db egress[0] (created at 2026-03-01 12:00:40 UTC)``; empty where the policies
+    of then allow it, too, and nobody knows what refused."""
     at: int | None
     """When that was made, in nanoseconds, if known."""
 

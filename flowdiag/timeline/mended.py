@@ -55,7 +55,7 @@ def _text(one: ConnectionDraft) -> str | None:
     mended = [refusal.finding.mended for refusal in one.refusals]
     last = max(one.refusals, key=lambda refusal: (refusal.flow.last or -1, refusal.flow.count))
     found = last.finding.mended
-    return found.text if found is not None and None not in mended else None
+    return found.text or None if found is not None and None not in mended else None
 
 
 def _over(one: ConnectionDraft) -> bool:

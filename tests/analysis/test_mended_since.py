@@ -94,6 +94,16 @@ def test_a_side_that_nobody_knows_of_keeps_no_one_from_saying_what_mended_the_ot
     )
 
 
+def test_a_part_that_nothing_explains_does_not_hide_what_mended_the_rest(tmp_path):
+    """The clock of the node is behind: the first refusals came before the policy was there, and pass by those of now."""
+    deny = policy("shop", "default-deny", CLOSED, created="2026-03-01T12:00:10Z")
+    (problem,) = report(tmp_path, deny, opened("2026-03-01T12:00:40Z")).problems
+
+    assert problem.code == "FD101"
+    assert [note for note in problem.notes if "FD806" in note]
+    assert problem.advice.startswith("Mended since: NetworkPolicy shop/allow-web egress[0]")
+
+
 UNDATED = (
     "Policy verdict log: flow 0x51a2 local EP ID 41, remote ID 1001, proto 6, egress, action deny, auth: disabled, "
     "match none, 10.0.0.5:40000 -> 10.0.1.7:8080 tcp SYN\n"
