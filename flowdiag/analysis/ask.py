@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from itertools import pairwise
@@ -10,6 +11,7 @@ from itertools import pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowdiag.analysis.families import ways
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.query import resolve_end, service_of, service_targets
@@ -155,22 +157,41 @@ class Asker:
             for target, target_port in targets:
                 if _one_pod(source, target) and len(sources) * len(targets) > 1:
                     continue
-                try:
-                    decision = self.policies.evaluate(
-                        source, target, protocol, target_port, icmp=icmp, walk=walk
-                    )
-                except ValueError:
+                asked = self._pairs(source, target, protocol, target_port, icmp=icmp, walk=walk)
+                if not asked:
                     outside = True  # both ends are: nobody polices them
-                    continue
-                if self.audits_only:
-                    decision = let_through(decision)
-                pairs.append(Pair(source, target, target_port, decision))
+                pairs += asked
         if outside and not pairs:
             raise InputError(
                 f"both ends are outside the cluster: {src} and {dst}",
                 hint="policies decide only where one end is a pod or node of the state",
             )
         return _fold(pairs)
+
+    def _pairs(
+        self,
+        source: Endpoint,
+        target: Endpoint,
+        protocol: str | None,
+        port: int | str | None,
+        *,
+        icmp: Icmp | None,
+        walk: bool,
+    ) -> list[Pair]:
+        """The pair with its answer, by another family of addresses besides where that has another answer."""
+        found: list[Pair] = []
+        for one, other in ways(source, target):
+            if found and not len(self.policies.ranges):
+                break
+            try:
+                decision = self.policies.evaluate(one, other, protocol, port, icmp=icmp, walk=walk)
+            except ValueError:
+                return []
+            if self.audits_only:
+                decision = let_through(decision)
+            if not found or decision.allowed is not found[0].decision.allowed:
+                found.append(Pair(one, other, port, decision))
+        return found
 
     def _targets(
         self, dst: str, protocol: str | None, port: int | str | None
@@ -244,7 +265,13 @@ def _fold(pairs: Sequence[Pair]) -> Answer:
 
 
 def _describe(pairs: Sequence[Pair]) -> str:
-    texts = [f"{_name(p.src)} -> {_name(p.dst)} {_WORDS[p.decision.allowed]}" for p in pairs]
+    # A pair that stands twice is one by two families of addresses.
+    often = Counter((_name(pair.src), _name(pair.dst)) for pair in pairs)
+    texts = []
+    for pair in pairs:
+        told = often[_name(pair.src), _name(pair.dst)] > 1
+        src, dst = (_name(end) + (f" ({end.ip})" if told and end.ip else "") for end in (pair.src, pair.dst))
+        texts.append(f"{src} -> {dst} {_WORDS[pair.decision.allowed]}")
     if len(texts) <= _MAX_PAIRS_SHOWN:
         return ", ".join(texts)
     counts = [

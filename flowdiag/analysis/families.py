@@ -1,0 +1,43 @@
+"""Pods with addresses of both families, asked for by name: the families may fare differently.
+
+A range of IPv4 says nothing of IPv6, so that a connection may be let through by one address and refused by the other.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
+from flowdiag.policy.addresses import families, parse_address, parse_network
+
+__all__ = ["ways"]
+
+_ANY = 0
+"""Of an end whose family makes no difference, or is not known."""
+
+
+def ways(source: Endpoint, target: Endpoint) -> list[tuple[Endpoint, Endpoint]]:
+    """The two ends by addresses of one family, first that of the source's first; as they are where none is common."""
+    own, other = _by_family(source), _by_family(target)
+    if _ANY in own and _ANY in other:
+        return [(source, target)]
+    if _ANY in own:
+        return [(source, each) for each in other.values()]
+    if _ANY in other:
+        return [(each, target) for each in own.values()]
+    return [(own[family], other[family]) for family in own if family in other] or [(source, target)]
+
+
+def _by_family(end: Endpoint) -> dict[int, Endpoint]:
+    """An end by each family that it has, ``4`` and ``6``."""
+    pod = end.pod
+    if end.kind is EndpointKind.POD and pod is not None:
+        both = families(pod.ips)
+        if len(both) > 1 and end.known_by is KnownBy.QUERY:
+            return {family: replace(end, ip=ip) for family, ip in both.items()}
+    if end.kind not in (EndpointKind.POD, EndpointKind.EXTERNAL):
+        return {_ANY: end}
+    address = parse_address(end.ip) if end.ip is not None else None
+    if address is not None:
+        return {address.version: end}
+    return {_ANY: end} if end.cidr is None else {parse_network(end.cidr).version: end}
