@@ -26,17 +26,16 @@ from msgspec.structs import replace
 from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.server import uninterrupted, worker_context
+from flowdiag.ingest.share_facts import LINE_BITS, ShareFacts, why_beside
 
 if TYPE_CHECKING:
     from flowdiag.tally import Tally
 
-__all__ = ["LINE_BITS", "SHARE_BYTES", "Meanwhile", "ShareFacts", "beside", "fold_shares"]
+__all__ = ["SHARE_BYTES", "Meanwhile", "fold_shares"]
 
 SHARE_BYTES = 16 << 20
 """About the size of parts: what one worker can still be at while the others are done."""
 
-LINE_BITS = 40
-"""Bits for lines; those above are the part's number, so that lines stay in order."""
 _LINE = (1 << LINE_BITS) - 1
 _NONE = -1
 _TOLD_S = 0.2
@@ -46,14 +45,6 @@ Told = Callable[[int, str], None]
 
 Meanwhile = Callable[[], None]
 """Work that does not need what is being read."""
-
-
-class ShareFacts(Struct, frozen=True, array_like=True):
-    """What a worker says beside its tally."""
-
-    problems: list[InputProblem]
-    lines: dict[int, int]
-    """Lines of each part that it folded, by the part's number; 0 for a part that is not loose."""
 
 
 class Lost(Struct, frozen=True):
@@ -203,11 +194,6 @@ def _lines_of(part: Part) -> int:
 
 def _reason(path: Path, exit_code: int | None) -> str:
     try:
-        return beside(path).read_text("utf-8")
+        return why_beside(path).read_text("utf-8")
     except FileNotFoundError:
         return f"its worker process died ({'signal' if (exit_code or 0) < 0 else 'status'} {abs(exit_code or 0)})"
-
-
-def beside(path: Path) -> Path:
-    """Where a worker says why it could not do what was to be written to `path`."""
-    return path.with_suffix(".why")

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from flowdiag.ingest.fold import fold_into, fold_loose
 from flowdiag.ingest.heap import return_freed_memory, trim
 from flowdiag.ingest.parts import Part
-from flowdiag.ingest.shares import LINE_BITS, ShareFacts, beside
+from flowdiag.ingest.share_facts import LINE_BITS, ShareFacts, why_beside
 from flowdiag.model.errors import PluginError
 from flowdiag.tally import Tally
 
@@ -54,7 +54,7 @@ def work(
             done[place] += parts[number].size
         _send(path, tally, facts)
     except (OSError, PluginError) as error:
-        beside(path).write_text(f"{type(error).__name__}: {error}", "utf-8")
+        why_beside(path).write_text(f"{type(error).__name__}: {error}", "utf-8")
         os._exit(1)
     os._exit(0)
 

@@ -15,6 +15,7 @@ from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, parts, 
 from flowdiag.ingest.execute import run
 from flowdiag.ingest.fold import fold_into
 from flowdiag.ingest.parts import Part, parts_of, settled, shared_part_bytes
+from flowdiag.ingest.share_facts import ShareFacts
 from flowdiag.tally import Tally
 
 LINE = (
@@ -253,7 +254,7 @@ def test_shares_are_one_reading(data, tmp_path_factory):
     owners = [data.draw(st.integers(0, workers - 1)) for _ in parts]
     folded = []
     for owner in range(workers):
-        tally, facts = Tally(), shares.ShareFacts([], {})
+        tally, facts = Tally(), ShareFacts([], {})
         for number, part in enumerate(parts):
             if owners[number] == owner:
                 worker._fold(part, number, tally, facts)

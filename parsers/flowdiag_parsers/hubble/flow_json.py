@@ -17,12 +17,11 @@ from flowdiag.parserkit import (
     LineEnvelope,
     ParseContext,
     cut_lines,
-    decode,
     native,
     seek,
 )
-from flowdiag_parsers.hubble.json_lines import Piece, is_document, pieces_of_document, pieces_of_line
-from flowdiag_parsers.hubble.json_record import read_record, warning
+from flowdiag_parsers.hubble.json_events import line_events, piece_events
+from flowdiag_parsers.hubble.json_lines import is_document, pieces_of_document
 
 __all__ = ["HubbleJson"]
 
@@ -117,13 +116,13 @@ class HubbleJson:
         """Yield what each object says; what cannot be read becomes a warning at its line."""
         if is_document(block):
             for number, piece in enumerate(pieces_of_document(block.data), start=1):
-                yield from _events(piece, LineEnvelope(line=number), context)
+                yield from piece_events(piece, LineEnvelope(line=number), context)
             return
         lines = cut_lines(block.data)
         cut_off = len(lines) - 1 if block.last and not block.data.endswith(b"\n") else -1
         for index, line in enumerate(lines):
             if line and not line.isspace():
-                yield from parse_line(line, block.of_line(index), context, last=index == cut_off)
+                yield from line_events(line, block.of_line(index), context, last=index == cut_off)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count what `parse` would yield, without an object per record."""
@@ -141,23 +140,3 @@ class HubbleJson:
 
         if not is_document(block):
             expect_lines(block, sink)
-
-
-def parse_line(line: bytes, around: LineEnvelope, context: ParseContext, *, last: bool) -> Iterator[Event]:
-    """Events of one line; `last` says that the input ends in it, without its newline."""
-    for piece in pieces_of_line(line):
-        yield from _events(piece, around, context, last=last)
-
-
-def _events(
-    piece: Piece, around: LineEnvelope, context: ParseContext, *, last: bool = False
-) -> Iterator[Event]:
-    raw = decode(piece.raw) if context.keep_raw else None
-    if piece.problem is not None:
-        code, message = piece.problem, piece.message or "not JSON"
-        if last and piece.value is None:
-            code, message = "truncated", "the last line was cut off"
-        yield warning(code, message, around, context, raw)
-        if piece.value is None:
-            return
-    yield from read_record(piece.value, around, context, raw)

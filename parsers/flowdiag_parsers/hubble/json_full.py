@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from flowdiag.parserkit import Block, FlowSink, ParseContext, canonical_ip, looks_like_reply
 from flowdiag_parsers.hubble.json_codes import BARE, NO_END, SLOW, Codes, Laned, Refused
+from flowdiag_parsers.hubble.json_events import line_events
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import SCALES, Memory
@@ -93,15 +94,13 @@ class FullReading:
             self._fold(flows if len(flows) == 1 else [None], lines, offset, bare=bare)
 
     def _slowly(self, lines: Lines, position: int) -> None:
-        from flowdiag_parsers.hubble.flow_json import parse_line
-
         line = lines[position]
         if not line or line.isspace():
             return
         block = self._block
         # Only the last line of the input can lack its newline, and only the last run has it.
         cut_off = block.last and lines.is_cut_off(position)
-        for event in parse_line(line, block.of_line(lines.numbers[position]), self._context, last=cut_off):
+        for event in line_events(line, block.of_line(lines.numbers[position]), self._context, last=cut_off):
             self._sink.add(event)
 
     def _fold(self, flows: Sequence[Flow | None], lines: Lines, offset: int = 0, *, bare: bool) -> None:
