@@ -29,7 +29,14 @@ from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext
 from flowdiag.parserkit.framing import Frame, frame
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
-from flowdiag.parserkit.json_records import beheaded, integer_of, json_object, object_of, text_of
+from flowdiag.parserkit.json_records import (
+    beheaded,
+    integer_of,
+    json_object,
+    object_behind,
+    object_of,
+    text_of,
+)
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
 from flowdiag.parserkit.known_lines import PLAIN, Entry
 from flowdiag.parserkit.line_form import (
@@ -144,6 +151,7 @@ __all__ = [
     "looks_like_reply",
     "named_peer",
     "native",
+    "object_behind",
     "object_of",
     "parse_rfc3339",
     "part_of",

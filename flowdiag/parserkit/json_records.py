@@ -8,7 +8,7 @@ import msgspec
 
 from flowdiag.parserkit.block import LineEnvelope
 
-__all__ = ["beheaded", "integer_of", "json_object", "object_of", "text_of"]
+__all__ = ["beheaded", "integer_of", "json_object", "object_behind", "object_of", "text_of"]
 
 
 def json_object(line: bytes | str) -> dict[str, Any] | None:
@@ -23,7 +23,19 @@ def json_object(line: bytes | str) -> dict[str, Any] | None:
 def beheaded(line: bytes, around: LineEnvelope) -> bool:
     """Whether an input's first line is the end of an object whose beginning was cut away, as ``tail -c`` leaves it."""
     text = line.strip()
-    return around.line == 1 and text[-1:] == b"}" and text[:1] != b"{"
+    return (
+        around.line == 1
+        and text[-1:] == b"}"
+        and text[:1] != b"{"
+        # "Common labels: {}" above what Grafana saved is whole.
+        and text.count(b"}") > text.count(b"{")
+    )
+
+
+def object_behind(line: bytes, mark: bytes) -> bytes:
+    """A line with this mark from its object on: before it may stand what no wrapper is known by (``17:``, ``agent_1 | ``)."""
+    start = line.find(b"{")
+    return line[start:] if start > 0 and mark in line else line
 
 
 def text_of(record: dict[str, Any], *keys: str) -> str | None:

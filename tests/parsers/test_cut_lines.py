@@ -86,3 +86,25 @@ def test_a_record_without_its_beginning_is_said(parser):
         block = Block(data=f"{whole[begin:]}\n{whole}\n".encode(), last=True)
         told = [(type(event), event.line) for event in plugin.parse(block, ParseContext(input="t"))]
         assert told == [(ParseWarning, 1), (FlowEvent, 2)], whole[begin:]
+
+
+@pytest.mark.parametrize("head", ["17:", "agent_1  | ", "[agent-x2v4z] ", "     3\t"])
+@pytest.mark.parametrize(
+    "parser", ["calico-flowlog", "gke-policy-action", "aws-network-policy-agent", "netobserv-flow"]
+)
+def test_a_record_behind_words_that_no_wrapper_is_known_by(parser, head):
+    """``grep -n``, ``docker compose``, kubetail, ``cat -n``: a parser that knows the line reads the record in it."""
+    (bare,) = flows(parser, WHOLE[parser] + "\n")
+    (behind,) = flows(parser, head + WHOLE[parser] + "\n")
+
+    assert (names(behind), behind.verdict, behind.at) == (names(bare), bare.verdict, bare.at)
+
+
+def test_what_grafana_says_above_its_lines_is_no_record_cut_off():
+    """It is a whole object behind words."""
+    plugin = registry.load("flowdiag.parsers", "gke-policy-action").plugin
+    block = Block(
+        data=b'Common labels: {"app":"a"}\n' + WHOLE["gke-policy-action"].encode() + b"\n", last=True
+    )
+
+    assert [type(event) for event in plugin.parse(block, ParseContext(input="t"))] == [FlowEvent]

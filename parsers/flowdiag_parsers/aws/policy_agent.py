@@ -38,6 +38,7 @@ from flowdiag.parserkit import (
     integer_of,
     iter_lines,
     json_object,
+    object_behind,
     parse_rfc3339,
     port_number,
     protocol_name,
@@ -171,6 +172,8 @@ class AwsPolicyAgent:
                 yield _json_event(line, block, index, context)
             elif b";DIP: " in line or b"SIP: " in line:
                 yield _cloudwatch_event(decode(line), block, index, context)
+            elif (body := object_behind(line, b"Flow Info:")) is not line:
+                yield _json_event(body, block, index, context)
             elif index == 0 and beheaded(line, block.of_line(index)):
                 yield _json_event(line, block, index, context)
 

@@ -30,6 +30,7 @@ from flowdiag.parserkit import (
     integer_of,
     iter_lines,
     json_object,
+    object_behind,
     object_of,
     parse_rfc3339,
     port_number,
@@ -75,10 +76,11 @@ class GkePolicyAction:
         """Yield a flow per line."""
         for index, line in iter_lines(block):
             around = block.of_line(index)
-            if line.lstrip()[:1] != b"{" and not beheaded(line, around):
+            body = object_behind(line, b'"disposition"')
+            if body.lstrip()[:1] != b"{" and not beheaded(line, around):
                 continue
             text = decode(line)
-            record = json_object(line)
+            record = json_object(body)
             if record is None:
                 shared = frame(around, context, text)
                 yield ParseWarning(**shared, code="malformed-json", message="not a whole record")

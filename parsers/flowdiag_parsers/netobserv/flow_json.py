@@ -32,6 +32,7 @@ from flowdiag.parserkit import (
     integer_of,
     iter_lines,
     json_object,
+    object_behind,
     protocol_name,
     text_of,
 )
@@ -103,10 +104,11 @@ class NetobservFlow:
         """Yield a flow per record."""
         for index, line in iter_lines(block):
             around = block.of_line(index)
-            if line.lstrip()[:1] != b"{" and not beheaded(line, around):
+            body = object_behind(line, b'"SrcAddr"')
+            if body.lstrip()[:1] != b"{" and not beheaded(line, around):
                 continue
             text = decode(line)
-            record = json_object(line)
+            record = json_object(body)
             if record is None:
                 shared = frame(around, context, text)
                 yield ParseWarning(**shared, code="malformed-json", message="not a whole flow record")
