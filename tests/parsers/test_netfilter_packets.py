@@ -38,6 +38,8 @@ def _read(data, parser=None):
         ("STATE_INVALID_DROP: ", True, Verdict.DENIED, Cause.FAULT),
         ("iptables denied: ", False, Verdict.DENIED, None),
         ("DROP:", False, Verdict.DENIED, None),
+        # k3s writes it for each policy that does not match, whatever another one lets pass
+        ("Jan  5 16:23:17 node-1 DROP by policy shop/web ", True, Verdict.LOGGED, None),
         ("dropbear: ", False, Verdict.LOGGED, None),
         ("unblocked ", False, Verdict.LOGGED, None),
         ("", False, Verdict.LOGGED, None),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from flowdiag.parserkit import Block, FlowEvent, GapEvent, ParseContext, registry
 from flowdiag.tally import Tally
+from flowdiag_parsers.mesh.envoy_rbac import EnvoyRbac
 from flowdiag_parsers.nflog.ulogd import UlogdPackets
 from flowdiag_parsers.ovn.acl_log import OvnAcl
 from flowdiag_parsers.ovn.acl_name import policy_of
@@ -84,6 +85,13 @@ def test_a_policys_line_alone_accuses_nobody():
     assert _denied(UlogdPackets(), data) == 1
 
 
+def test_a_policys_line_behind_an_unknown_head_accuses_nobody():
+    """``grep -n`` over ulogd's log: neither the policy's line nor the last rule's is known for what it is."""
+    data = f"17:{K3S.format('web', 7)}18:{LAST.format(7)}".encode()
+
+    assert _denied(UlogdPackets(), data) == 0
+
+
 def test_a_late_last_rule_is_waited_for_within_bounds():
     """64 lines of other packets are too many; the line is then given out as logged, in its place."""
     near = "".join(LAST.format(1000 + n) for n in range(60))
@@ -154,3 +162,16 @@ def test_weave_puts_no_brackets_around_ipv6():
     (event,) = _events(WeaveNpc(), [Block(data=line, last=True)])
 
     assert [(end.ip, end.port) for end in (event.src, event.dst)] == [("fd00::1", 33702), ("fd00::2", 53)]
+
+
+@pytest.mark.parametrize("upstream", ["-", "127.0.0.6:40001"])
+def test_a_request_that_a_proxy_refused_goes_from_the_caller_to_the_server(upstream):
+    """The proxy's own address towards the server, where one was taken, is no end of the call."""
+    line = (
+        '[2026-01-05T10:00:55.932Z] "GET / HTTP/1.1" 403 - rbac_access_denied_matched_policy[ns[shop]-policy[deny]-rule[0]] - '
+        f'"-" 0 19 0 - "-" "curl/8" "66146f25" "web:8000" "-" inbound|8080|| {upstream} 192.0.2.14:8080 192.0.2.12:54616 '
+        "outbound_.8000_._.web.shop.svc.cluster.local default\n"
+    )
+    (event,) = _events(EnvoyRbac(), [Block(data=line.encode(), last=True)])
+
+    assert (event.src.ip, event.dst.ip, event.dst.port) == ("192.0.2.12", "192.0.2.14", 8080)

@@ -48,7 +48,7 @@ _POLICY = re.compile(
 )
 # The two addresses after the upstream cluster are the server's own and the client's; the client's port may be 0.
 _ENDS = re.compile(
-    r" (?:inbound\|(?P<port>\d{1,5})\|[^|\s]{0,80}\|[^|\s]{0,200}|\S{1,200}) (?P<up>\S{1,64}) (?P<local>\[?[0-9A-Fa-f.:]{2,45}\]?:\d{1,5})"
+    r" (?:inbound\|(?P<port>\d{1,5})\|[^|\s]{0,80}\|[^|\s]{0,200}|\S{1,200}) (?P<up>[^\s|]{1,64}) (?P<local>\[?[0-9A-Fa-f.:]{2,45}\]?:\d{1,5})"
     r" (?P<remote>\[?[0-9A-Fa-f.:]{2,45}\]?:\d{1,5})(?: |$)"
 )
 

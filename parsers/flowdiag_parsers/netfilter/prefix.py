@@ -93,6 +93,10 @@ def read_prefix(prefix: str, forwarded: bool) -> Reading:
         if "rpfilter" in text:
             return Reading(Verdict.DENIED, Cause.CONFIGURATION, "reverse-path-filter")
         return Reading(Verdict.DENIED, Cause.CONFIGURATION, f"host-firewall-{firewalld[1].lower()}")
+    if "DROP by policy " in text:
+        # k3s' policies: each that does not match writes so, whatever another one lets pass (the parser of ulogd's log pairs
+        # such lines; here one stands behind something that neither knows).
+        return Reading(Verdict.LOGGED)
     policies = _templated(prefix) or _freely_templated(prefix)
     if policies or "calico" in text:
         # "calico-packet-deny: " is a FelixConfiguration's one prefix for every Log rule, whatever follows.

@@ -202,7 +202,10 @@ def _unrefused(packet: PacketLine, shared: Frame) -> FlowEvent:
 
 def _other(packet: PacketLine, shared: Frame, policy: PolicyHit | None) -> Event:
     """Another rule's prefix, or k3s' words from a kernel LOG rule: only the words tell."""
-    refuses = policy is not None or _REFUSING.search(packet.prefix) is not None
+    refuses = policy is not None or (
+        # Behind a head that is not known a policy's line is only logged: the last rule's cannot be told from others.
+        "DROP by policy " not in packet.prefix and _REFUSING.search(packet.prefix) is not None
+    )
     return _event(
         packet,
         shared,
