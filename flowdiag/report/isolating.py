@@ -12,12 +12,15 @@ __all__ = ["leading_change", "oldest_first"]
 
 
 def oldest_first(report: Report, problem: Problem) -> list[PolicyRef]:
-    """The policies that isolate, those whose age is not known last."""
-    created = {(p.kind, p.group, p.namespace, p.name): p.created for p in report.policies}
+    """The policies that isolate, those whose age is not known last; of one age those without a rule that admits anybody."""
+    known = {(p.kind, p.group, p.namespace, p.name): p for p in report.policies}
 
-    def age(ref: PolicyRef) -> tuple[bool, str]:
-        moment = created.get((ref.kind, ref.group, ref.namespace, ref.name))
-        return (moment is None, moment or "")
+    def age(ref: PolicyRef) -> tuple[bool, str, bool]:
+        policy = known.get((ref.kind, ref.group, ref.namespace, ref.name))
+        moment = policy.created if policy is not None else None
+        rules = f"\n  {problem.direction}:"
+        text = policy.manifest if policy is not None and policy.manifest is not None else ""
+        return (moment is None, moment or "", rules in text.replace(f"{rules} []", ""))
 
     return sorted(problem.isolating, key=age)
 

@@ -40,6 +40,13 @@ def test_policies_of_unknown_age_come_last(report, problem):
     assert [ref.name for ref in oldest_first(undated, problem)] == ["allow-dns-access", "default-deny"]
 
 
+def test_of_policies_of_one_age_that_without_rules_closed_the_end(report, problem):
+    """A dump without times (a repository's manifests): what admits nobody comes before what admits somebody."""
+    undated = replace(report, policies=tuple(replace(p, created=None) for p in report.policies))
+
+    assert [ref.name for ref in oldest_first(undated, problem)] == ["default-deny", "allow-dns-access"]
+
+
 def test_an_allow_policy_is_not_the_change_that_began_it(problem):
     """It was made seconds before the first refusal, of an end that was closed six minutes before."""
     assert problem.changes[0].object.name == "allow-dns-access"
