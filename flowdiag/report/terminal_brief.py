@@ -30,7 +30,7 @@ from flowdiag.report.times import delta_text
 
 __all__ = ["brief"]
 
-# A note of `flowdiag.timeline.problems`: "1,150 of them were refused otherwise, the last at 2026-03-01 12:19:09 UTC".
+# A note of `flowdiag.timeline.own_notes`: "1,150 of them were refused otherwise, the last at 2026-03-01 12:19:09 UTC".
 _REFUSED_OTHERWISE = re.compile(r"[\d,]+ of them (?:was|were) refused otherwise[ ,]")
 _LABELS = 14
 _INDENT = 3

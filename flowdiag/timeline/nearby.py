@@ -1,0 +1,60 @@
+"""Changes of objects that a problem may come of: those of its policies, namespaces and workloads, near its time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowdiag.model.event import Cause, ObjectRef
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import ProblemChange
+from flowdiag.timeline.ends import end_namespace
+from flowdiag.timeline.group import ProblemDraft
+from flowdiag.timeline.marks import ChangeMark, in_time, near_changes
+
+__all__ = ["changes_of"]
+
+
+def changes_of(
+    draft: ProblemDraft, changes: Sequence[ChangeMark], first: int | None, last: int | None
+) -> tuple[ProblemChange, ...]:
+    """The changes beside a problem that lasted from `first` to `last`, nanoseconds."""
+    timely = in_time(changes, first, last)
+    if not timely:
+        return ()
+    return near_changes(
+        timely, _objects(draft), _namespaces(draft), first, last, isolated=_isolation_known(draft)
+    )
+
+
+def _objects(draft: ProblemDraft) -> set[ObjectRef]:
+    """Objects whose changes matter to the problem: its policies, the ends' namespaces and workloads."""
+    objects: set[ObjectRef] = set()
+    for connection in draft.connections:
+        finding = connection.finding
+        refs: list[PolicyRef] = [*finding.isolating, *(rule.policy for rule in finding.nearest)]
+        if finding.decided_by is not None:
+            refs.append(finding.decided_by.policy)
+        objects.update(ObjectRef(ref.kind, ref.group, ref.namespace, ref.name) for ref in refs)
+        for key in (connection.source, connection.destination):
+            namespace = end_namespace(key)
+            if namespace is not None:
+                objects.add(ObjectRef("Namespace", "", None, namespace))
+            if key[0] == "pod" and key[2]:
+                groups = ("apps", "batch", "")
+                objects.update(ObjectRef(key[2], group, namespace, key[3]) for group in groups)
+    return objects
+
+
+def _isolation_known(draft: ProblemDraft) -> bool:
+    """Whether it is known which policies refused; not the policies' matter counts as known."""
+    return all(
+        connection.finding.isolating
+        or connection.finding.decided_by is not None
+        or connection.refusals[0].flow.distinct.cause is not Cause.POLICY
+        for connection in draft.connections
+    )
+
+
+def _namespaces(draft: ProblemDraft) -> set[str]:
+    ends = [key for c in draft.connections for key in (c.source, c.destination)]
+    return {namespace for key in ends if (namespace := end_namespace(key)) is not None}
