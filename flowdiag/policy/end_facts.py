@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
+from flowdiag.cluster.addresses import INSIDE
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Namespace, Pod, Snapshot
-from flowdiag.policy.addresses import Hits, RangeTable, parse_network
+from flowdiag.policy.addresses import Address, Hits, Network, RangeTable, parse_address, parse_network
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.label_times import LabelTimes, labels_at
 
@@ -14,6 +16,7 @@ __all__ = ["EndFacts"]
 
 _NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
 _OUTSIDE_ENTITIES = frozenset({"world", "world-ipv4", "world-ipv6"})
+_EVERYWHERE = (parse_network("0.0.0.0/0"), parse_network("::/0"))
 _IDENTITY_PREFIX = "k8s:"
 # Labels that Cilium adds to an identity beside the pod's own ("k8s:io.kubernetes.pod.namespace=shop").
 _IDENTITY_OWN = ("io.kubernetes.pod.", "io.cilium.")
@@ -98,7 +101,7 @@ class EndFacts:
             namespace_labels=self._namespace_labels(pod.namespace, at),
             ports=pod.ports,
             addresses=addresses,
-            hits=self._hits_of_either_family(addresses),
+            hits=self._somewhere if any_address else self._hits_of_either_family(addresses),
             node=pod.node,
             service_account=pod.service_account,
             profiles=pod.profiles,
@@ -163,6 +166,27 @@ class EndFacts:
 
     def _anywhere(self) -> Hits:
         return Hits(0, self._table.everything())
+
+    @cached_property
+    def _somewhere(self) -> Hits:
+        """Where one of the cluster's pods may be of which the address is not known.
+
+        Of a family of which all known pods have private addresses, in those: the next one has its own from there too.
+        """
+        pods = [pod for pod in self._snapshot.pods if not pod.host_network]
+        held = [parse_address(ip) for pod in pods for ip in pod.ips]
+        given = [parse_network(text) for node in self._snapshot.nodes.values() for text in node.pod_cidrs]
+        maybe = 0
+        for everywhere in _EVERYWHERE:
+            version = everywhere.version
+            own = {_whole(address) for address in held if address is not None and address.version == version}
+            known = bool(own) and all(
+                map(_private, (*own, *(each for each in given if each.version == version)))
+            )
+            inside = [each for each in INSIDE if each.version == version] if known else [everywhere]
+            for network in inside:
+                maybe |= self._table.of_range(network).maybe
+        return Hits(0, maybe)
 
     def _hits_of_either_family(self, addresses: tuple[str, ...]) -> Hits:
         """A dual-stack pod is inside a range as soon as its address of that family is."""
@@ -229,6 +253,17 @@ class EndFacts:
         if any(pod.ports != pods[0].ports for pod in pods):
             first.ports = None
         return first
+
+
+def _whole(address: Address) -> Network:
+    return parse_network(str(address))
+
+
+def _private(network: Network) -> bool:
+    return any(
+        each.version == network.version and network.subnet_of(each)  # type: ignore[arg-type]
+        for each in INSIDE
+    )
 
 
 def _texts(text: str | None) -> tuple[str, ...]:

@@ -128,6 +128,30 @@ def test_a_workload_stands_for_what_its_pods_share():
     assert ask(net_policy("bank", "p", {"podSelector": {}}), api, pods=pods).allowed is True
 
 
+@pytest.mark.parametrize(
+    ("cidr", "beside", "allowed"),
+    [
+        ("203.0.113.0/24", "10.0.0.9", False),
+        ("203.0.113.0/24", "198.51.100.9", None),
+        ("10.9.0.0/16", "10.0.0.9", None),
+        ("172.16.0.0/16", "10.0.0.9", None),
+        ("2001:db8::/32", "10.0.0.9", None),
+        ("2001:db8::/32", "fd00::9", False),
+        ("0.0.0.0/0", "10.0.0.9", True),
+    ],
+)
+def test_a_workload_is_in_no_range_that_its_cluster_takes_no_addresses_from(cidr, beside, allowed):
+    """Which of its pods it was nobody knows; where all have private addresses it had none of a public range."""
+    pods = (
+        WEB,
+        pod("shop", "api-1", {"app": "api"}, ip="10.0.0.8", workload=WorkloadRef("Deployment", "api")),
+        pod("shop", "other", {"app": "other"}, ip=beside),
+    )
+    api = end("workload", namespace="shop", workload=WorkloadRef("Deployment", "api"))
+
+    assert ask(from_block(cidr), api, pods=pods, dialect=Dialect.CALICO).allowed is allowed
+
+
 def test_a_name_with_two_protocols_is_asked_for_both():
     """Where they differ there is no one verdict."""
     tcp = net_policy("shop", "p", {"podSelector": {}, "ingress": [{"ports": [{"port": 8080}]}]})
