@@ -252,6 +252,11 @@ class EndFacts:
         first.labels = common
         if any(pod.ports != pods[0].ports for pod in pods):
             first.ports = None
+        if any(pod.node != pods[0].node for pod in pods):
+            first.node = None
+        if len({pod.service_account or "default" for pod in pods}) > 1:
+            # An account is one of the labels that dialects give a pod.
+            first.service_account, first.labels_complete = None, False
         return first
 
 

@@ -12,6 +12,7 @@ from flowdiag.policy.ends import EndsBook
 from tests.policy.scenes import net_policy, outside, pod, pod_end, snapshot
 
 WEB = pod("shop", "web-1", {"app": "web"}, ip="10.0.0.1", ports=[("http", 8080, "TCP"), ("http", 80, "UDP")])
+API = WorkloadRef("Deployment", "api")
 NODES = {
     "n1": Node(name="n1", addresses=("192.168.0.1",)),
     "n2": Node(name="n2", addresses=("192.168.0.2", "172.16.0.2")),
@@ -126,6 +127,64 @@ def test_a_workload_stands_for_what_its_pods_share():
     assert ask(from_pods(app="other"), api, pods=pods).allowed is False
     assert ask(from_pods(app="api"), gone, pods=pods).allowed is None
     assert ask(net_policy("bank", "p", {"podSelector": {}}), api, pods=pods).allowed is True
+
+
+@pytest.mark.parametrize(
+    ("dialect", "policy"),
+    [
+        (
+            Dialect.CALICO,
+            net_policy(
+                "shop",
+                "p",
+                {"ingress": [{"action": "Allow", "source": {"serviceAccounts": {"names": ["old"]}}}]},
+                group="projectcalico.org",
+                version="v3",
+            ),
+        ),
+        (
+            Dialect.CILIUM,
+            net_policy(
+                "shop",
+                "p",
+                {
+                    "endpointSelector": {},
+                    "ingress": [
+                        {"fromEndpoints": [{"matchLabels": {"io.cilium.k8s.policy.serviceaccount": "old"}}]}
+                    ],
+                },
+                kind="CiliumNetworkPolicy",
+                group="cilium.io",
+                version="v2",
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize(("accounts", "allowed"), [("old old", True), ("new new", False), ("old new", None)])
+def test_a_workload_in_a_rollout_has_no_one_account(dialect, policy, accounts, allowed):
+    """Pods of the old and of the new template run side by side, and records do not say which of them it was."""
+    replicas = [
+        pod("shop", f"api-{name}", ip=f"10.0.0.{number}", workload=API, service_account=name)
+        for number, name in enumerate(accounts.split(), 8)
+    ]
+    api = end("workload", namespace="shop", workload=API)
+
+    assert ask(policy, api, pods=(WEB, *replicas), dialect=dialect).allowed is allowed
+
+
+def test_a_workload_on_several_nodes_is_on_none():
+    """That a node reaches its own pods lets nothing pass where it may be another node's pod."""
+    deny = net_policy("shop", "p", {"podSelector": {}})
+    api = end("workload", namespace="shop", workload=API)
+
+    def spread(*nodes):
+        return [
+            pod("shop", f"api-{number}", ip=f"10.0.0.{number}", workload=API, node=node)
+            for number, node in enumerate(nodes, 8)
+        ]
+
+    assert ask(deny, end("node", name="n1"), api, pods=spread("n1", "n1")).allowed is True
+    assert ask(deny, end("node", name="n1"), api, pods=spread("n1", "n2")).allowed is not True
 
 
 @pytest.mark.parametrize(
