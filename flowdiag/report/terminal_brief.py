@@ -12,7 +12,7 @@ from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
 from flowdiag.model.words import plural
 from flowdiag.report.escape import cells
-from flowdiag.report.isolating import oldest_first
+from flowdiag.report.isolating import BY_RULE, denied_by, oldest_first
 from flowdiag.report.names import (
     end_text,
     miss_text,
@@ -103,17 +103,12 @@ def _ends(screen: Screen, problem: Problem) -> None:
     screen.put((told + screen.name(parts[2], 40), "bold"), tail, indent=_INDENT, hang=2)
 
 
-_BY_RULE = frozenset({"FD501", "FD502", "FD503"})
-"""Diagnoses of a rule that denies, which the summary names."""
-
-
 def _denied_by(screen: Screen, problem: Problem) -> None:
     """The policy whose rule denied; what isolates the end beside it refused nothing."""
-    named = [(problem.summary.find(policy_text(ref)), ref) for ref in problem.isolating]
-    denying = min(((place, ref) for place, ref in named if place >= 0), default=None)
+    denying = denied_by(problem)
     recorded = [policy for policy in problem.recorded if policy.effect == "deny"]
     if denying is not None:
-        _policy(screen, problem, "denied by", denying[1], "")
+        _policy(screen, problem, "denied by", denying, "")
     elif recorded:
         _recorded(screen, recorded)
     else:
@@ -143,7 +138,7 @@ def _policy(screen: Screen, problem: Problem, label: str, ref: PolicyRef, more: 
 
 
 def _policies(screen: Screen, report: Report, problem: Problem) -> None:
-    if problem.code in _BY_RULE:
+    if problem.code in BY_RULE:
         _denied_by(screen, problem)
     elif problem.isolating:
         lead = oldest_first(report, problem)[0]

@@ -60,6 +60,29 @@ def test_a_policy_for_some_pods_of_a_workload_is_mended_for_those(tmp_path):
     assert problem.counterfactual.proved
 
 
+def test_a_policy_of_all_namespaces_is_not_widened_for_one_call(tmp_path):
+    """No rule of it is mistaken: the caller's namespace gets a policy of its own."""
+    closed = {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumClusterwideNetworkPolicy",
+        "metadata": {"name": "default-deny", "creationTimestamp": "2026-02-01T12:00:00Z", "generation": 1},
+        "spec": {"endpointSelector": {}, "egress": [{"toEntities": ["kube-apiserver"]}]},
+    }
+    (problem,) = analyze(
+        [
+            write(
+                tmp_path,
+                state_json=listed(*OBJECTS[:-1], closed),
+                flows_jsonl="".join(map(record, range(1, 20, 2))),
+            )
+        ]
+    ).problems
+
+    assert problem.code == "FD101"
+    assert problem.counterfactual.summary.startswith("Add CiliumNetworkPolicy shop/allow-web-to-db")
+    assert problem.counterfactual.proved
+
+
 def test_a_scan_is_not_let_in(problems):
     """Many ports or addresses as one connection: opening one of them would mend nothing."""
     scanned = problems["FD101", "gateway"]

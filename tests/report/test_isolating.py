@@ -53,6 +53,15 @@ def test_an_allow_policy_is_not_the_change_that_began_it(problem):
     assert leading_change(problem).object.name == "default-deny"
 
 
+def test_what_a_rule_denied_began_with_that_rule(problem):
+    """A default deny beside it is older, and refused nothing of this."""
+    denied = replace(
+        problem, code="FD501", summary="NetworkPolicy frontend/allow-dns-access egress[0] denies it."
+    )
+
+    assert leading_change(denied).object.name == "allow-dns-access"
+
+
 def test_a_change_alone_stays(problem):
     """Where the older policy's making is not near, the nearest change is shown as it is."""
     alone = replace(problem, changes=problem.changes[:1])

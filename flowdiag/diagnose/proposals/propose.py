@@ -49,8 +49,8 @@ def propose(
         ip_block_pods: as `policies` was compiled.
         lead: the rule that the diagnosis is about, which is to be mended before others that come as near.
         within: the objects that may be edited; any, and new ones, where not given.
-        narrow: no rule was found to be mistaken, so that one for everybody is not widened for a pod where a
-            rule for that pod will do.
+        narrow: no rule was found to be mistaken, so that one for everybody, or of a policy for all namespaces, is
+            not widened for a pod where a rule for that pod will do.
         elsewhere: what decides where `policies` are those of the namespaces of `within` and of the case's ends alone.
 
     Returns:
@@ -66,10 +66,17 @@ def propose(
             continue
         summary = "; ".join(edit.summary for edit in edits) + "."
         found = Proposal(summary=summary, edits=edits, case=case, steps=steps, opened=opened)
-        if not narrow or outside or not opens_to_anybody(opened):
+        if not narrow or not (_of_many(edits) or (not outside and opens_to_anybody(opened))):
             return found
         wide = wide or found
     return wide
+
+
+def _of_many(edits: Iterable[AnyEdit]) -> bool:
+    """Whether a policy is changed that is no namespace's own."""
+    return any(
+        isinstance(edit, Edit) and edit.old is not None and edit.old.ref.namespace is None for edit in edits
+    )
 
 
 def opening(
