@@ -154,7 +154,10 @@ def _policies(screen: Screen, report: Report, problem: Problem) -> None:
         if cells(name) + cells(where) > _room(screen):
             name = policy_name(rule)
         _row(screen, "nearest rule", screen.name(name, max(_room(screen) - cells(where), 20)), where)
-        _misses(screen, rule.misses)
+        if rule.misses:
+            _misses(screen, rule.misses)
+        else:
+            _row(screen, "", "may match: what keeps it from that is not known (-v)")
 
 
 def _otherwise(screen: Screen, problem: Problem) -> None:

@@ -150,6 +150,16 @@ def test_what_was_refused_otherwise_is_no_note_for_verbose_readers() -> None:
     assert "also 150 of them were refused otherwise, the last at 14:05:00 UTC (FD101 on egress by" in page
 
 
+def test_a_nearest_rule_without_a_known_miss_says_so() -> None:
+    """A rule that stands there alone would read as one that matched."""
+    story = dns_story()
+    lead = next(p for p in story.problems if p.nearest)
+    doubtful = replace(lead, nearest=(replace(lead.nearest[0], misses=()),))
+    page = render(replace(story, problems=(doubtful,)))
+
+    assert "may match: what keeps it from that is not known (-v)" in page
+
+
 def test_nothing_selected_counts_nothing_allowed() -> None:
     """None was looked at, which is not the same as none that was allowed."""
     warning = ReportWarning(

@@ -182,8 +182,14 @@ def _missed(context: Context, end: EndDecision) -> _Missed:
         f"; the nearest rule, {rule_text(nearest)}, misses on {missed}.",
         "+".join(sorted(conditions)) or "unknown",
         conditions,
-        tuple(_doubt(rule) for rule in end.nearest[:3] if rule.unknown),
+        tuple(_doubt(rule) for rule in end.nearest[:3] if rule.unknown and not _is_told(rule, end)),
     )
+
+
+def _is_told(rule: NearestRule, end: EndDecision) -> bool:
+    """Whether the sentence on why the replay cannot decide says of a rule all that is to be said of it."""
+    words = {f"{rule_text(rule)}: {word}" for word in rule.unknown}
+    return end.allowed is None and not rule.misses and words <= set(end.unknown[:2])
 
 
 def _doubt(rule: NearestRule) -> str:
