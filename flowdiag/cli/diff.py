@@ -108,6 +108,8 @@ def _counts(entry: DiffEntry) -> str:
         return plural(entry.count_new, "record")
     if entry.id_new is None:
         return f"{plural(entry.count_old, 'record')} before"
+    if entry.count_old == entry.count_new:
+        return f"{plural(entry.count_new, 'record')} as before"
     return f"{count(entry.count_old)} to {plural(entry.count_new, 'record')}"
 
 

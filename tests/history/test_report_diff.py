@@ -153,6 +153,15 @@ def test_formats(files, capsys):
     }
 
 
+def test_a_count_that_did_not_change_is_one_number(files, capsys):
+    """``166 to 166 records`` makes people look for what is different."""
+    _run(["diff", files[0], files[0]], "flowdiag")
+    text = " ".join(capsys.readouterr().out.split())
+
+    assert "192 records as before" in text
+    assert " to 192" not in text
+
+
 def test_what_is_no_report(files, tmp_path, capsys):
     """A missing file and a file of something else are input errors that name the file."""
     other = tmp_path / "other.json"
