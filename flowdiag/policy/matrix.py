@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
+from flowdiag.policy.addresses import families, parse_address
 from flowdiag.policy.ends import pod_endpoint
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.ports import PortSet
@@ -105,7 +106,7 @@ class Matrix:
         self._unknown = unknown
         host_pods = policies.dialect is Dialect.KUBERNETES
         self.workloads = {
-            name: self._distinct(ends)
+            name: self._distinct(self._by_family(ends))
             for name, ends in workloads(snapshot, host_pods=host_pods, inferred=inferred).items()
         }
         self._memory: dict[tuple[int, int], Openness] = {}
@@ -127,6 +128,9 @@ class Matrix:
         surely, possibly = Ports(), Ports()
         for source in sources:
             for target in targets:
+                families_of = {self._family(source), self._family(target)} - {None}
+                if len(families_of) > 1:
+                    continue
                 found = self._pair(source, target)
                 surely, possibly = joined(surely, found.open), joined(possibly, found.unknown)
         doubtful = {name: ports - surely.get(name, PortSet()) for name, ports in possibly.items()}
@@ -146,14 +150,33 @@ class Matrix:
             known = self._memory[key] = openness(self.policies, source, target)
         return known
 
+    def _by_family(self, ends: list[Endpoint]) -> list[Endpoint]:
+        """Pods that have addresses of both families once by each, where ranges may tell these apart."""
+        if not len(self.policies.ranges):
+            return ends
+        found = []
+        for end in ends:
+            both = families(end.pod.ips) if end.pod is not None else {}
+            found += [replace(end, ip=ip) for ip in both.values()] if len(both) > 1 else [end]
+        return found
+
+    def _family(self, end: Endpoint) -> int | None:
+        """Of an outside address, and of a pod that is asked by one of two families; else ``None``."""
+        if end.ip is None or not len(self.policies.ranges):
+            return None
+        if end.pod is not None and len(families(end.pod.ips)) < 2:
+            return None
+        address = parse_address(end.ip)
+        return None if address is None else address.version
+
     def _distinct(self, ends: list[Endpoint]) -> list[Endpoint]:
         """One pod of each class: those of one class have the same ports."""
         if self.policies.beyond.crosses:
             return ends
-        seen: dict[int, Endpoint] = {}
+        seen: dict[tuple[int, int | None], Endpoint] = {}
         for end in ends:
             facts, _ = self.policies.facts(end, end)
-            seen.setdefault(facts.class_id, end)
+            seen.setdefault((facts.class_id, self._family(end)), end)
         return list(seen.values())
 
 

@@ -1,6 +1,7 @@
 """Who can reach a workload: what is open, what is closed, and what the state does not say."""
 
 import msgspec
+import pytest
 
 from flowdiag.analysis import load_asker
 from flowdiag.analysis.options import StateOptions
@@ -70,3 +71,34 @@ def test_what_nobody_can_say_is_neither_open_nor_closed(tmp_path):
     assert "unknown, as the state lacks what decides it:\n    TCP 443\n" in text
     assert "0 workloads cannot be reached from it" in text
     assert b'"unknown":{"TCP":["443"]}' in msgspec.json.encode(result)
+
+
+FAMILIES = """
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: {space}}}
+spec: {{nodeName: n1, containers: [{{name: c}}]}}
+status: {{phase: Running, podIP: {four}, podIPs: [{{ip: {four}}}, {{ip: "{six}"}}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: p, namespace: {space}}}
+spec: {{podSelector: {{}}, policyTypes: [{way}], {rules}}}
+---"""
+
+
+@pytest.mark.parametrize(("admitted", "found"), [("10.0.0.0/8", 1), ("2001:db8::/32", 0)])
+def test_two_ends_meet_in_one_family_of_addresses(tmp_path, admitted, found):
+    """What one side lets out by IPv4 and the other lets in by IPv6 alone gets nowhere."""
+    out = "egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"
+    into = f"ingress: [{{from: [{{ipBlock: {{cidr: '{admitted}'}}}}]}}]"
+    path = tmp_path / "state.yaml"
+    path.write_text(
+        FAMILIES.format(name="web", space="shop", four="10.0.1.1", six="2001:db8::1", way="Egress", rules=out)
+        + FAMILIES.format(
+            name="db", space="data", four="10.0.2.1", six="2001:db8::2", way="Ingress", rules=into
+        )
+    )
+    asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="calico"))
+
+    assert sum(row.peer == "data/db" for row in reach(asker, "shop/web").outbound) == found
