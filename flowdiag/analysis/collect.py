@@ -92,7 +92,7 @@ def gather(
         state_paths: cluster objects kept elsewhere; records among them are left alone.
         live: a cluster whose objects are read, after all others, so that they win.
         progress: told how far the reading is.
-        meanwhile: called while the evidence is read, perhaps by another thread, where there is much of it; else not at all.
+        meanwhile: called while worker processes read the evidence; not at all where none do.
 
     Raises:
         ClusterError: the live cluster cannot be read.

@@ -86,7 +86,7 @@ def _run(
     selection = selection or Selection()
     drafts: list[State] = []
 
-    # The stages, and what is registered for them, take as long to load as a small run: where much is read, that is done meanwhile.
+    # The stages, and what is registered for them, take as long to load as a small run: where workers read, that is done meanwhile.
     def compile_ahead(known: Ahead) -> None:
         from flowdiag.analysis.stages import make_ready
         from flowdiag.analysis.state import compile_state

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from flowdiag.ingest.ahead import has_core_to_spare
-from flowdiag.ingest.alongside import alongside
 from flowdiag.ingest.detect import HEAD_BYTES, Detection, InputKind
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.options import ReadOptions
@@ -71,8 +70,7 @@ def run(
         progress: called now and then, from this thread.
         detected: what `detect_all` said, if it was asked before; its problems are then the caller's.
         part_bytes: about the size of the byte ranges that plain files are cut into; by default what is quick.
-        meanwhile: what the caller has to do beside; called where that saves time, which is where much is to be read and
-            a core is left: while worker processes read, or by a thread.
+        meanwhile: what the caller has to do beside; called where worker processes read, and nowhere else.
 
     Raises:
         UsageError: the forced format is unknown.
@@ -102,8 +100,7 @@ def run(
         size = min(part_bytes or SHARE_BYTES, SHARE_BYTES)
         tally = _in_processes(evidence, options, problems, workers, size, pace, meanwhile)
     else:
-        with alongside(meanwhile if _is_long(evidence) and has_core_to_spare() else None):
-            tally = _here(evidence, options, problems, pace)
+        tally = _here(evidence, options, problems, pace)
     tally.rest()
     problems += _mostly_unreadable(tally)
     if options.format is not None:
@@ -137,15 +134,10 @@ class _Pace:
             self._progress(self._sum, self._total, part.source.name)
 
 
-def _is_long(evidence: Sequence[Detection]) -> bool:
-    """Whether there is so much to read that starting something beside it pays."""
-    size = sum(one.source.size * (_UNPACK if one.source.kind != "plain" else 1) for one in evidence)
-    return size >= SERIAL_BYTES
-
-
 def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
     wanted = options.processes if options.processes is not None else cores()
-    if options.processes is None and not _is_long(evidence):
+    size = sum(one.source.size * (_UNPACK if one.source.kind != "plain" else 1) for one in evidence)
+    if options.processes is None and size < SERIAL_BYTES:
         return 1
     if options.processes is None and wanted <= TWO_CORES and _take_two_cores(evidence, options):
         return 1

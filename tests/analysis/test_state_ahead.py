@@ -1,4 +1,4 @@
-"""Objects that are compiled while the evidence is read: the same report, also where that guessed wrongly."""
+"""Objects that are compiled while worker processes read the evidence: the same report, also where that guessed wrongly."""
 
 import sys
 from pathlib import Path
@@ -11,13 +11,12 @@ from test_past_versions import CLOSED, audit, deny
 
 from flowdiag.analysis import analyze, state
 from flowdiag.analysis.options import EvidenceOptions
-from flowdiag.ingest import execute
 
 DENY = policy("shop", "deny", CLOSED, created="2026-03-01T10:00:00Z")
 
 
-def told(folder, monkeypatch, processes, *, long=False):
-    """The report of a folder, and how often a set of policies was compiled for it; `long` ones have a thread for it."""
+def told(folder, monkeypatch, processes):
+    """The report of a folder, and how often a set of policies was compiled for it."""
     compiled = []
 
     def counted(*given, **named):
@@ -28,9 +27,6 @@ def told(folder, monkeypatch, processes, *, long=False):
     run_compile = state.compile_state
     monkeypatch.setattr(state, "compile_state", counted)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
-    if long:
-        monkeypatch.setattr(execute, "SERIAL_BYTES", 1)
-        monkeypatch.setattr(execute, "has_core_to_spare", lambda: True)
     try:
         return analyze([folder], evidence=EvidenceOptions(processes=processes)), compiled
     finally:
@@ -45,14 +41,11 @@ def told(folder, monkeypatch, processes, *, long=False):
         ([], {"audit_log": audit(25, "delete", responseObject=deny(CLOSED))}, False),
     ],
 )
-@pytest.mark.parametrize(("processes", "long"), [(2, False), (1, True)], ids=["workers", "thread"])
-def test_what_was_compiled_ahead_is_used_as_far_as_it_holds(
-    objects, logs, kept, processes, long, tmp_path, monkeypatch
-):
+def test_what_was_compiled_ahead_is_used_as_far_as_it_holds(objects, logs, kept, tmp_path, monkeypatch):
     """It is compiled once where the evidence adds nothing to it, again where it does, and nobody sees it."""
     folder = write(tmp_path, state_json=listed(*OBJECTS[:4], *objects), flows_log=refused(), **logs)
     alone, once = told(folder, monkeypatch, 1)
-    shared, ahead = told(folder, monkeypatch, processes, long=long)
+    shared, ahead = told(folder, monkeypatch, 2)
 
     assert shared == alone
     assert len(alone.problems) == 1
