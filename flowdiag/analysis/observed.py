@@ -211,16 +211,22 @@ def _at(pair: Pair, flow: Flow, index: SnapshotIndex) -> bool:
 
 
 def _times(passed: Sequence[Flow]) -> int:
-    """How often it passed: replies aside where requests were recorded, and of both ends' records the more.
+    """How often it passed: replies aside where requests of the same two were recorded, and of both ends' records the more.
 
     A refused call leaves a record at one end; one that passes leaves one at each, and its answers besides.
     """
-    sides: dict[tuple[object, ...], Counter[Direction | None]] = defaultdict(Counter)
-    for flow in [each for each in passed if not each.distinct.turned] or passed:
+    requests: dict[tuple[object, ...], Counter[Direction | None]] = defaultdict(Counter)
+    answers: dict[tuple[object, ...], Counter[Direction | None]] = defaultdict(Counter)
+    for flow in passed:
         shape = flow.distinct
-        pair = (flow.src.name, flow.src.ip, flow.dst.name, flow.dst.ip, shape.protocol, shape.port)
-        sides[pair][flow.direction] += flow.count
-    return sum(max(counts.values()) for counts in sides.values())
+        pair = (*_one(flow.src), *_one(flow.dst), shape.protocol, shape.port)
+        (answers if shape.turned else requests)[pair][flow.direction] += flow.count
+    return sum(max(counts.values()) for counts in {**answers, **requests}.values())
+
+
+def _one(end: Endpoint) -> tuple[str | None, str | None]:
+    """An end by its name, else by its address: of two records that tell of one call one may lack the address."""
+    return end.namespace, end.name or end.ip
 
 
 def _sum(flows: Sequence[Flow]) -> tuple[int, str | None, str | None]:

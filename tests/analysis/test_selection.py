@@ -7,7 +7,21 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_cluster import DB, OBJECTS, WEB, at, incident, listed, policy, record, refused, world, write
+from small_cluster import (
+    DB,
+    OBJECTS,
+    WEB,
+    at,
+    end,
+    incident,
+    listed,
+    pod,
+    policy,
+    record,
+    refused,
+    world,
+    write,
+)
 
 from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, analyze, explain
 from flowdiag.model.event import Verdict
@@ -211,6 +225,21 @@ def test_explain_counts_a_call_that_passed_once(tmp_path):
     result, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
 
     assert (result.observed.allowed, result.observed.denied) == (2, 10)
+
+
+def test_explain_counts_answers_where_of_two_pods_nothing_else_was_recorded(tmp_path):
+    """What was recorded of another replica's requests says nothing of this one's."""
+    other = end("shop", "web-5d9c7b6f4-q8r7t", "10.0.0.6", "web")
+    answers = "".join(
+        record(second, DB, src, 40000, verdict="FORWARDED", way="INGRESS", source_port=8080, is_reply=True)
+        for second, src in ((30, WEB), (31, other), (32, other))
+    )
+    call = record(30, verdict="FORWARDED")
+    objects = [pod("shop", "web-5d9c7b6f4-q8r7t", "10.0.0.6", "web")]
+    folder = incident(tmp_path, *objects, records=refused() + call + answers)
+    result, _, _ = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())
+
+    assert result.observed.allowed == 3
 
 
 def test_explain_agrees_with_the_report(tmp_path):
