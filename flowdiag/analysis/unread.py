@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdiag.ingest import Detection, InputProblem
+from flowdiag.ingest import Detection, Hint, InputProblem
 from flowdiag.model.report import ReportWarning
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ _RECORDERS = (
         "canal",
         "cilium",
         "flannel",
+        "flowlogs-pipeline",
         "goldmane",
         "hubble",
         "istio",
@@ -64,8 +65,10 @@ _RECORDERS = (
         "ovn",
         "ovs",
     ),
-    *("retina", "terway", "weave", "whisker", "ztunnel"),
+    *("retina", "rke2-canal", "terway", "weave", "whisker", "ztunnel"),
 )
+# Proxies in the pods of applications: what they refuse stands in their own log, often in a form that somebody chose.
+_SIDECARS = frozenset({"consul-dataplane", "envoy", "istio-proxy", "kuma-sidecar", "linkerd-proxy"})
 
 # What is said and costs nothing: the input was read whole all the same.
 HARMLESS = frozenset(
@@ -79,10 +82,7 @@ def worth_saying(
     """Problems without those of documents, endpoint lists, applications, and containers that say nothing of traffic."""
     silent = {one.source.name for one in detected if one.hint.container is not None}
     beside = {
-        one.source.name
-        for one in detected
-        if one.hint.container in _NO_RECORDS
-        or (one.hint.pod is not None and not one.hint.pod.startswith(_RECORDERS))
+        one.source.name for one in detected if one.hint.container in _NO_RECORDS or _is_application(one.hint)
     }
     known = {one.source.name for one in lists}
     return [
@@ -93,6 +93,13 @@ def worth_saying(
         and not (one.code == "empty" and one.path in silent)
         and not (one.code == "unknown-format" and one.path in beside)
     ]
+
+
+def _is_application(hint: Hint) -> bool:
+    """Whether a bundle says that it is the log of a container that records no traffic of others."""
+    if hint.pod is None or hint.container in _SIDECARS:
+        return False
+    return not hint.pod.startswith(_RECORDERS)
 
 
 def is_document(problem: InputProblem) -> bool:
