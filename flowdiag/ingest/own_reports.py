@@ -14,7 +14,8 @@ _OWN = re.compile(
     rb"""\s*(?:
         \{\s*"schema"\s*:\s*"flowdiag\.[a-z]+/\d            # -o json of any command
         | \{[^{}]*"data_type"\s*:\s*"flowdiag:report:       # -o jsonl
-        | \{[^{}]*"time_source"\s*:\s*"[a-z-]+"             # flowdiag events
+        | \{\s*"type"\s*:\s*"[a-z]+"\s*,\s*"at"\s*:[^,{}]{4,40},\s*"time_source"\s*:\s*"[a-z-]+"\s*,\s*"parser"\s*:    # flowdiag events
+        | type,at,time_source,parser,                       # flowdiag events -o csv
         | problem,code,severity,                            # -o csv
         | <\?xml[^>]*>\s*<testsuites\ name="flowdiag          # -o junit
         | \#\ TYPE\ flowdiag_                                # -o openmetrics

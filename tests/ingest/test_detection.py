@@ -312,12 +312,13 @@ def test_what_kubectl_prints_for_people_is_told_from_objects(tmp_path, text, tol
         '{\n  "schema": "flowdiag.report/1",\n  "generator": {"name": "flowdiag"}\n}\n',
         '{"at":"2026-03-03T09:05:00.000000000Z","cluster":null,"data_type":"flowdiag:report:event","log":"x"}\n',
         '{"type":"gap","at":null,"time_source":"none","parser":"hubble-json","input":"f.jsonl"}\n',
+        "type,at,time_source,parser,input,line,node,verdict\ngap,,none,hubble-json,f.jsonl,1,,\n",
         "problem,code,severity,confidence,status,verdict\np-1,FD101,high,derived,,denied\n",
         '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flowdiag" tests="1">\n',
         "# TYPE flowdiag_build_info gauge\n# HELP flowdiag_build_info What made the report.\n",
         "### Denied traffic: `shop`, 2026-03-03 09:00:00\n\n2 problems explain all 266 denials.\n",
     ],
-    ids=["json", "jsonl", "events", "csv", "junit", "openmetrics", "markdown"],
+    ids=["json", "jsonl", "events", "events-csv", "csv", "junit", "openmetrics", "markdown"],
 )
 def test_what_flowdiag_wrote_is_no_evidence(tmp_path, head):
     """Reports beside the evidence, where the folder is read again: told by their text and not by their names."""
@@ -326,6 +327,15 @@ def test_what_flowdiag_wrote_is_no_evidence(tmp_path, head):
         ((found,), (problem,)) = detect_all(sources, ReadOptions())
 
     assert (found.kind, problem.code) == (InputKind.NOISE, "own-report")
+
+
+def test_a_record_of_somebody_else_is_not_called_flowdiags_own(tmp_path):
+    """Others say where a clock has its time from, too; that nobody knows the format makes the evidence incomplete."""
+    (tmp_path / "out").write_text('{"msg":"synchronised","time_source":"ntp","offset_ms":3}\n')
+    with Gathered([str(tmp_path)]) as sources:
+        ((found,), (problem,)) = detect_all(sources, ReadOptions())
+
+    assert (found.kind, problem.code) == (InputKind.UNKNOWN, "unknown-format")
 
 
 def test_unknown_formats_say_what_was_tried_and_what_to_do(tmp_path):
