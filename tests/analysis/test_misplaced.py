@@ -19,6 +19,12 @@ TO = [
     }
 ]
 SPEC = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"], "egress": [{"to": TO}]}
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web", "namespace": "prod"},
+    "spec": {"clusterIP": "10.96.0.9", "selector": {"app": "web"}, "ports": [{"port": 80}]},
+}
 
 
 def fix_of(folder, *objects):
@@ -57,11 +63,13 @@ def test_a_namespace_without_pods_is_where_kubectl_puts_what_names_none(tmp_path
         [policy("data", "allow-db", SPEC | {"podSelector": {}})],
         [policy("data", "allow-db", SPEC | {"egress": [{"to": TO, "ports": [{"port": 9999}]}]})],
         [policy("prod", "allow-db", SPEC)],
+        [namespace("prod"), policy("prod", "allow-db", SPEC), SERVICE],
     ],
     ids=[
         "it selects a pod there",
         "it is for all pods",
         "it would not help",
+        "nothing of its namespace read",
         "pods of its namespace not read",
     ],
 )

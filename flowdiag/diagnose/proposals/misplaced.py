@@ -14,7 +14,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.event import Direction
-from flowdiag.model.objects import Pod, PolicyObject
+from flowdiag.model.objects import Pod, PolicyObject, Snapshot
 from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
 
 __all__ = ["misplaced"]
@@ -29,29 +29,38 @@ def misplaced(case: Case, direction: Direction, pod: Pod) -> Iterator[Edit]:
         pod: that end's.
     """
     snapshot = case.context.snapshot
-    labels: dict[str, list[dict[str, str]]] = {}
-    for one in snapshot.pods:
-        labels.setdefault(one.namespace, []).append(one.labels)
     taken = {policy.ref.name for policy in snapshot.policies if policy.ref.namespace == pod.namespace}
     for policy in snapshot.policies:
         ref, where = policy.ref, policy.ref.namespace
         if where is None or where == pod.namespace or ref.name in taken:
             continue
-        # Of a namespace of which nothing was read nobody knows what it selects there; "default" is often empty.
-        space = snapshot.namespaces.get(where)
-        if where not in labels and (space is None or not space.declared):
-            continue
         selector = _selector(policy, direction)
         if selector is None or not _meets(selector, pod.labels):
             continue
-        if any(_meets(selector, others) for others in labels.get(where, ())):
+        # Hardly any policy comes as far as this, so that pods are not sorted by namespaces for each problem.
+        there = [one.labels for one in snapshot.pods if one.namespace == where]
+        if any(_meets(selector, others) for others in there) or not (there or _seems_empty(snapshot, where)):
             continue
         moved = PolicyObject(
             ref=replace(ref, namespace=pod.namespace), api_version=policy.api_version, spec=policy.spec
         )
-        read = "" if where in labels else " that was read"
+        read = "" if there else " that was read"
         text = f"Put {policy_text(ref)} into namespace {pod.namespace}: it selects no pod of {where}{read}"
         yield Edit(text, direction, None, moved)
+
+
+def _seems_empty(snapshot: Snapshot, namespace: str) -> bool:
+    """Whether a namespace of which no pod was read may have none; "default" often has none but the API's Service.
+
+    Where nothing of it was read, or where Services show that it has pods, nobody knows what a policy selects there.
+    """
+    known = snapshot.namespaces.get(namespace)
+    return (
+        known is not None
+        and known.declared
+        and not any(one.selector and one.namespace == namespace for one in snapshot.services)
+        and not any(one.namespace == namespace and any(one.pods) for one in snapshot.endpoint_slices)
+    )
 
 
 def _selector(policy: PolicyObject, direction: Direction) -> LabelSelector | None:
