@@ -43,9 +43,9 @@ DIALECTS = ("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "g
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# "30m", "2h", "1h30m", "45s", "7d"
 # dateutil takes "5" for the fifth of this month, and "-5m" for five minutes past midnight.
 _NO_TIME = re.compile(r"[+-].*|\d{1,7}")
+# "30m", "2h", "1h30m", "45s", "7d"
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?")
 
 
