@@ -97,14 +97,23 @@ def others_inside(
 
 def _asked(parsers: Sequence[Parser], window: bytes) -> list[Parser]:
     """Those of whose marks one stands there, perhaps inside a string of JSON."""
-    return [
-        parser
-        for parser in parsers
-        if any(
-            holds(window, mark) or (b'"' in mark and holds(window, mark.replace(b'"', b'\\"')))
-            for mark in _marks(parser, window)
+    plain, inside = b'"' in window, b'\\"' in window
+    there: dict[bytes, bool] = {}
+
+    def stands(mark: bytes) -> bool:
+        quoted = b'"' in mark
+        return (
+            # A log without a quote has none of the marks of JSON, and most logs that nobody knows are text.
+            ((plain or not quoted) and holds(window, mark))
+            or (inside and quoted and holds(window, mark.replace(b'"', b'\\"')))
         )
-    ]
+
+    def known(mark: bytes) -> bool:
+        if mark not in there:
+            there[mark] = stands(mark)
+        return there[mark]
+
+    return [parser for parser in parsers if any(map(known, _marks(parser, window)))]
 
 
 def _marks(parser: Parser, window: bytes) -> Sequence[bytes]:
