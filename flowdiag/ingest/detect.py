@@ -153,14 +153,16 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
     found = detect_head(source, hint, parsers, options, head)
     if found.kind is InputKind.UNKNOWN and len(head) == HEAD_BYTES:
         # Of a line that long nobody can tell: whose the others are decides.
-        behind = _behind(source, head, input_context(source, hint, options))
+        context = input_context(source, hint, options)
+        stack = _heads(source, head, context)[-1][0]
+        behind = _behind(source, head, stack, context)
         if behind.strip():
             later = detect_head(source, hint, parsers, options, behind)
             if later.kind is InputKind.EVIDENCE and not is_document(later.stack):
                 reader = next((parser for parser in parsers if parser.name == later.parser), None)
                 return found if reader is None or reader.document else later
         if not source.remote:
-            return _deeper(source, hint, parsers, options, head) or found
+            return _deeper(source, hint, parsers, options, stack) or found
     if found.kind is InputKind.EVIDENCE and options.format is None and _MIXING & {*found.stack}:
         return _with_others(found, parsers, input_context(source, hint, options))
     return found
@@ -194,12 +196,11 @@ def _with_others(found: Detection, parsers: Sequence[Parser], context: ParseCont
 
 
 def _deeper(
-    source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions, head: bytes
+    source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions, stack: tuple[str, ...]
 ) -> Detection | None:
-    """What an input is by records that begin behind its head, if it has any."""
+    """What an input is by records that begin behind its head, which has the wrappers of `stack`, if it has any."""
     known = [parser for parser in parsers if not parser.document]
     context = input_context(source, hint, options)
-    stack = _heads(source, head, context)[-1][0]
     if is_document(stack):
         return None
     try:
@@ -218,11 +219,10 @@ def _deeper(
     return None
 
 
-def _behind(source: Source, head: bytes, context: ParseContext) -> bytes:
+def _behind(source: Source, head: bytes, stack: tuple[str, ...], context: ParseContext) -> bytes:
     """The first lines behind one that fills the head, also where a runtime wrote it in pieces; empty where none does."""
     longest = HEAD_BYTES
     if not _long_line(head):
-        stack = _heads(source, head, context)[-1][0]
         if not stack or is_document(stack) or not _long_line(peeled(head, stack, context).rstrip(b"\n")):
             return b""
         longest = _PIECE_BYTES
