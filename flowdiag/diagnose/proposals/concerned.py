@@ -130,8 +130,9 @@ class Groups:
 
     def __init__(self, ends: Iterable[Endpoint]) -> None:
         self._ends = tuple((end, end_text(end), _family(end)) for end in ends)
+        self._alike = _by_pod(end for end, _, _ in self._ends)
         self._known: dict[tuple[int, ...], tuple[list[EndsBook], Cut]] = {}
-        self._looks: dict[int, tuple[EndsBook, list[Facts]]] = {}
+        self._looks: dict[int, tuple[EndsBook, dict[int, Facts]]] = {}
 
     def of(self, sets: Sequence[PolicySet]) -> Cut:
         """Put ends together that every one of the sets takes for alike; in the order of the first of each."""
@@ -144,17 +145,19 @@ class Groups:
         if known is None:
             first = next(iter(asked.values()))
             apart = [self._apart(policies, first) for policies in asked.values()]
-            members: dict[tuple[object, ...], list[tuple[Endpoint, str]]] = {}
-            families: list[int | None] = []
-            for number, (end, name, family) in enumerate(self._ends):
+            members: dict[tuple[EndpointKind, str | None, int | None, tuple[object, ...]], list[int]] = {}
+            for numbers in self._alike:
+                end = self._ends[numbers[0]][0]
                 node = end.pod.node if crosses and end.pod is not None else None
-                marks = (end.kind, node, family if ranged else None, *(each(number) for each in apart))
-                if marks not in members:
-                    families.append(family if ranged else None)
-                members.setdefault(marks, []).append((end, name))
+                # Without ranges nobody asks for an address, so that one is as good as another.
+                looks = [tuple(each(number) for each in apart) for number in numbers[: None if ranged else 1]]
+                same = looks.count(looks[0]) == len(looks)
+                for number, look in zip(numbers, looks[:1] if same else looks, strict=False):
+                    family = self._ends[number][2] if ranged and (len(numbers) == 1 or not same) else None
+                    members.setdefault((end.kind, node, family, look), []).append(number)
             groups = [
-                Group(own[0][0], tuple(sorted({name for _, name in own})), family)
-                for own, family in zip(members.values(), families, strict=True)
+                Group(self._ends[own[0]][0], tuple(sorted({self._ends[one][1] for one in own})), marks[2])
+                for marks, own in members.items()
             ]
             # The books are kept so that their identities stay their own.
             known = self._known[key] = ([policies.ends for policies in asked.values()], Cut(groups))
@@ -163,18 +166,23 @@ class Groups:
     def _apart(self, policies: PolicySet, first: PolicySet) -> Callable[[int], object]:
         """What tells the ends apart in one set, by their numbers; in terms of the first where it is made from that."""
         if policies is not first and policies.ends.base is first.ends:
-            looks = self._facts(first)
-            return lambda number: policies.ends.apart(looks[number])
-        looks = self._facts(policies)
-        return lambda number: looks[number].class_id
+            look = self._facts(first)
+            return lambda number: policies.ends.apart(look(number))
+        look = self._facts(policies)
+        return lambda number: look(number).class_id
 
-    def _facts(self, policies: PolicySet) -> list[Facts]:
+    def _facts(self, policies: PolicySet) -> Callable[[int], Facts]:
         book = policies.ends
-        known = self._looks.get(id(book))
-        if known is None:
-            # The book is kept so that its identity stays its own.
-            known = self._looks[id(book)] = (book, [_facts(policies, end) for end, _, _ in self._ends])
-        return known[1]
+        # The book is kept so that its identity stays its own.
+        _, known = self._looks.setdefault(id(book), (book, {}))
+
+        def facts(number: int) -> Facts:
+            found = known.get(number)
+            if found is None:
+                found = known[number] = _facts(policies, self._ends[number][0])
+            return found
+
+        return facts
 
 
 def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterator[Pair]:
@@ -198,6 +206,14 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterat
         for subject, peer in found:
             if not (subject.outside and peer.outside) and _meet(subject, peer):
                 yield (subject, peer) if direction is Direction.EGRESS else (peer, subject)
+
+
+def _by_pod(ends: Iterable[Endpoint]) -> tuple[tuple[int, ...], ...]:
+    """The places of ends, those of one pod by its several addresses together."""
+    found: dict[object, list[int]] = {}
+    for number, end in enumerate(ends):
+        found.setdefault(number if end.pod is None else ("pod", id(end.pod)), []).append(number)
+    return tuple(tuple(numbers) for numbers in found.values())
 
 
 def _family(end: Endpoint) -> int | None:
