@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 _WRITE_AS_THEY_GO = frozenset({"audit", "collect", "events", "probe", "watch"})
+_SOON_S = 0.01
 """Commands that may have printed or kept something, or changed a cluster, before their report is made."""
 
 
@@ -100,20 +101,34 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with the contract's codes."""
     program = os.path.basename(sys.argv[0]) if sys.argv else "flowdiag"  # noqa: PTH119 - pathlib costs start-up
     name = "kubectl flowdiag" if program.startswith("kubectl-") else "flowdiag"
+    before = sys.unraisablehook
     try:
         # A job that is stopped leaves no bundle and no key of a kubeconfig behind, no more than an interrupt does.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.default_int_handler)
+        sys.unraisablehook = _raise_again
         _open_standard_streams()
         code = _run(args, name)
     except KeyboardInterrupt as error:
         code = _interrupted(error, args)
+    sys.unraisablehook = before
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
     # What is left is to give standard output to a reader that may not read.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     # All of it ends here: to look for cycles among some million objects first takes a quarter of a second.
     gc.freeze()
     sys.exit(code)
+
+
+def _raise_again(swallowed: sys.UnraisableHookArgs) -> None:
+    """An interrupt that falls into a finalizer or a callback is told of and forgotten: it comes once more, outside of that."""
+    if not isinstance(swallowed.exc_value, KeyboardInterrupt) or not hasattr(signal, "setitimer"):
+        sys.__unraisablehook__(swallowed)
+        return
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, _SOON_S)
 
 
 def _run(args: list[str] | None, name: str) -> int:

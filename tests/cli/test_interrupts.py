@@ -84,6 +84,37 @@ def test_while_workers_read(tmp_path, seconds):
     assert code in (0, 130, -signal.SIGINT)
 
 
+SWALLOWED = """
+import os, time
+from flowdiag.cli import main as program
+
+class Finalized:
+    def __del__(self):
+        os.write(1, b".")
+        time.sleep(60)
+
+def run(args, name):
+    Finalized()
+    time.sleep(60)
+    return 0
+
+program._run = run
+program.main([])
+"""
+
+
+def test_where_python_would_swallow_it():
+    """In a finalizer Python writes a traceback and goes on: the command ends all the same."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SWALLOWED], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.read(1) == b"."
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=50)
+
+    assert (process.returncode, err.decode()) == (130, "interrupted; nothing was written\n")
+
+
 def test_while_a_report_is_written(tmp_path):
     """A pipe that nobody reads holds the first file back: what was to follow is not there, and that is said."""
     pipe, after = tmp_path / "pipe", tmp_path / "after.md"
