@@ -150,8 +150,17 @@ def _run(args: list[str] | None, name: str) -> int:
             raise
         return _reader_gone()
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever is left is an internal error
-        return _failed(error)
+        interrupt = _interrupt_behind(error)
+        return _failed(error) if interrupt is None else _interrupted(interrupt, args)
     return result if isinstance(result, int) else exit_codes.DONE
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The interrupt that came out as another error: up to 3.11 Python makes a RuntimeError of one in `__set_name__`, which every enum calls."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen
 
 
 def _interrupted(error: BaseException, args: list[str] | None) -> int:
