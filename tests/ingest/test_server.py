@@ -1,5 +1,6 @@
 """What is loaded before workers read, and when their server is started."""
 
+import os
 import subprocess
 import sys
 
@@ -86,3 +87,29 @@ def test_what_is_no_file_here_starts_nothing(started):
     server.expect_workers(["-", "s3://bucket/flows", "no\0file", "not-there"], None, None)
 
     assert started == []
+
+
+BEGUN = """
+import os, signal, sys, time
+from multiprocessing import forkserver
+from flowdiag.ingest import server
+
+server.cores, server.SERIAL_BYTES = lambda: 4, 1
+signal.signal(signal.SIGINT, lambda *_: None)
+server.expect_workers([sys.argv[0]], None, None)
+begun = forkserver._forkserver._forkserver_pid
+for _ in range(20):
+    os.kill(begun, signal.SIGINT)
+    time.sleep(0.02)
+print(os.waitpid(begun, os.WNOHANG)[0])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="workers are forked on POSIX only")
+def test_an_interrupt_does_not_reach_the_server_while_it_loads(tmp_path):
+    """A terminal sends it to all processes; the server would tell of it by a traceback."""
+    script = tmp_path / "begun.py"
+    script.write_text(BEGUN)
+    done = subprocess.run([sys.executable, script], capture_output=True, timeout=50, check=False)
+
+    assert (done.stdout, done.stderr) == (b"0\n", b"")
