@@ -86,8 +86,10 @@ def _joined(first: Rows, second: Rows) -> Rows:
     lines: Sequence[int] = [*first.lines, *second.lines]
     if isinstance(first.lines, range) and isinstance(second.lines, range):
         lines = range(first.lines.start, second.lines.stop)
+    # A line that may be cut off has no newline; what a wrapper held back until the end stands behind it.
+    border = b"" if first.data.endswith(b"\n") or not first.data else b"\n"
     return Rows(
-        data=first.data + second.data,
+        data=first.data + border + second.data,
         lines=lines,
         at=both("at"),
         node=both("node"),

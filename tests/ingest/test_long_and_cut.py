@@ -205,3 +205,75 @@ def test_nothing_usable_is_said_alike_with_several_processes(tmp_path):
 
     with pytest.raises(InputError, match="nothing usable"):
         analyze([str(tmp_path / "x.log")], evidence=EvidenceOptions(processes=2))
+
+
+ACL = (
+    '2026-01-05T16:28:5{}.139Z|00004|acl_log(ovn_pinctrl0)|INFO|name="NP:shop:Ingress", verdict=drop, severity=alert, '
+    "direction=to-lport: tcp,vlan_tci=0x0000,nw_src=10.131.0.39,nw_dst=10.129.2.35,nw_ttl=62,tp_src=58496,tp_dst=8080,"
+    "tcp_flags=syn"
+)
+BPF = (
+    "            curl-5288    [000] ..s2.  305{}.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED proto 6 "
+    "src 10.0.1.5:56042 dest 192.0.2.12:8080 "
+)
+ULOG = (
+    "Jan  5 16:23:1{} worker-1  IN=cni0 OUT=cni0 MAC=a6:7c:4a:a7:8e:7c:06:15:37:ba:07:a9:08:00 SRC=10.42.0.9 "
+    "DST=10.42.0.10 LEN=60 TOS=00 PREC=0x00 TTL=64 ID=18210 DF PROTO=TCP SPT=35218 DPT=8080 WINDOW=62377 SYN URGP=0 "
+)
+STAMP = "2026-01-05T16:28:54.200000000Z"
+
+
+def docker_line(text):
+    return json.dumps({"log": text, "stream": "stdout", "time": STAMP}) + "\n"
+
+
+ENDINGS = {
+    "nothing around": lambda whole, cut: whole + "\n" + cut,
+    "cri": lambda whole, cut: f"{STAMP} stdout F {whole}\n{STAMP} stdout F {cut}",
+    "cri behind a foreign line": lambda whole, cut: (
+        f"no wrapper\n{STAMP} stdout F {whole}\n{STAMP} stdout F {whole}\n{STAMP} stdout F {cut}"
+    ),
+    "cri in parts": lambda whole, cut: f"{STAMP} stdout F {whole}\n{STAMP} stdout P {cut}\n",
+    "docker": lambda whole, cut: docker_line(whole + "\n") + docker_line(cut),
+    "kubectl behind a foreign line": lambda whole, cut: (
+        f"no wrapper\n[pod/a/b] {whole}\n[pod/a/b] {whole}\n[pod/a/b] {cut}"
+    ),
+    "journal": lambda whole, cut: (
+        f"__REALTIME_TIMESTAMP=1767630534000000\nMESSAGE={whole}\n\n__REALTIME_TIMESTAMP=1767630534000000\nMESSAGE={cut}"
+    ),
+    "dump": lambda whole, cut: (
+        f"==== START logs for container a of pod b/c ====\n{whole}\n==== END logs for container a of pod b/c ====\n"
+        f"==== START logs for container d of pod b/c ====\n{whole}\n{cut}"
+    ),
+    "table": lambda whole, cut: (
+        '"@timestamp","@message"\n2026-01-05 16:28:54.200,"{}"\n2026-01-05 16:28:54.200,"{}'.format(
+            whole.replace('"', '""'), cut.replace('"', '""')
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(("line", "behind"), [(ACL, "tp_dst="), (BPF, "192.0.2.12:"), (ULOG, "DPT=")])
+def test_no_port_is_read_of_a_last_line_that_was_cut_in_it(tmp_path, line, behind, ending):
+    """Not inside wrappers either: 80 of 8080 would accuse another port."""
+    cut = line.format(5).partition(behind)[0] + behind + "80"
+    (tmp_path / "in.log").write_text(ENDINGS[ending](line.format(4), cut))
+
+    report = analyze([str(tmp_path / "in.log")], evidence=EvidenceOptions(year=2026))
+
+    ports = {one.port for problem in report.problems for one in problem.connections}
+    assert 8080 in ports
+    assert 80 not in ports
+
+
+@pytest.mark.parametrize("line", [ACL, BPF, ULOG])
+def test_a_last_line_in_an_object_that_closes_is_whole(tmp_path, line):
+    """Though no newline stands behind the object."""
+    lines = docker_line(line.format(4) + "\n") + docker_line(line.format(5) + "\n")
+    (tmp_path / "in.log").write_text(lines.rstrip("\n"))
+
+    report = analyze([str(tmp_path / "in.log")], evidence=EvidenceOptions(year=2026))
+
+    assert {one.port for problem in report.problems for one in problem.connections} == {8080}
+    assert report.totals.denied == 2

@@ -9,7 +9,7 @@ import re
 from typing import ClassVar
 
 from flowdiag.ingest.envelopes.header import Header
-from flowdiag.ingest.envelopes.rows import Row, Rows, rows_from
+from flowdiag.ingest.envelopes.rows import Row, Rows, ends_open, rows_from
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["Cri"]
@@ -37,8 +37,10 @@ class Cri(Header):
 
     def _one_by_one(self, rows: Rows) -> Rows:
         out: list[Row] = []
+        whole = True
         for row in rows:
             match = self.pattern.match(row.data)
+            whole = match is None or match[3] == b"F"
             if match is None:
                 out.append(row)
                 continue
@@ -54,7 +56,7 @@ class Cri(Header):
             if match[3] == b"F":
                 out.append(_joined(self._parts.pop(stream)))
                 del self._size[stream]
-        return rows_from(out, year_inferred=rows.year_inferred)
+        return rows_from(out, year_inferred=rows.year_inferred, open_end=whole and ends_open(rows))
 
     def flush(self) -> Rows | None:
         """A last line whose end was never written."""
@@ -62,7 +64,7 @@ class Cri(Header):
             return None
         left = sorted((_joined(parts) for parts in self._parts.values()), key=lambda row: row.line)
         self._parts, self._size = {}, {}
-        return rows_from(left)
+        return rows_from(left, open_end=True)
 
 
 def _joined(parts: list[Row]) -> Row:

@@ -75,4 +75,5 @@ class DockerJson(JsonLines[_Line]):
             return None
         held = sorted(self._parts.values(), key=lambda part: part[0].line)
         self._parts = {}
-        return rows_from(row for first, parts, _ in held for row in text_rows("".join(parts), first))
+        left = (row for first, parts, _ in held for row in text_rows("".join(parts), first))
+        return rows_from(left, open_end=True)

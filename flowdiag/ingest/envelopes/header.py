@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, merged, rows_from
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, merged, rows_from
 
 __all__ = ["Header"]
 
@@ -97,7 +97,8 @@ class Header(Layer):
                 if value is not None:
                     changed[name] = value
             out.append(row._replace(**changed))  # type: ignore[arg-type]
-        return rows_from(out, year_inferred=rows.year_inferred or self.year_inferred)
+        year_inferred = rows.year_inferred or self.year_inferred
+        return rows_from(out, year_inferred=year_inferred, open_end=ends_open(rows))
 
     def _weaker(self, rows: Rows, dated: bool) -> bool:
         """A run has one mark for all its times: those of this layer where it gave any, else the outer ones'."""

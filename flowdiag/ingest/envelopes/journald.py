@@ -12,7 +12,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from flowdiag.ingest.envelopes.json_lines import JsonLines
-from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from, text_rows
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from, text_rows
 from flowdiag.model.time import from_micros
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -64,6 +64,8 @@ class JournalExport(Layer):
         self._fields: dict[bytes, bytes] = {}
         self._row: Row | None = None
         self._binary: tuple[bytes, bytes] | None = None
+        self._cut = False
+        """The input ended, or ends for now, inside the message."""
 
     @classmethod
     def share(cls, lines: Sequence[bytes]) -> float:
@@ -84,6 +86,8 @@ class JournalExport(Layer):
             elif self._NAME.match(row.data):
                 self._row = self._row or row
                 self._binary = (row.data, b"")
+            self._cut = row.data.startswith(b"MESSAGE=")
+        self._cut = self._cut and ends_open(rows)
         return rows_from(out, year_inferred=rows.year_inferred)
 
     def _continue_binary(self, row: Row) -> None:
@@ -103,7 +107,7 @@ class JournalExport(Layer):
 
     def flush(self) -> Rows | None:
         """The last record, where no blank line follows."""
-        return rows_from(self._finished())
+        return rows_from(self._finished(), open_end=self._cut)
 
     def _finished(self) -> Iterator[Row]:
         row, fields = self._row, self._fields

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from
 
 __all__ = ["DAMAGED", "JsonLines", "one_line"]
 
@@ -51,8 +51,9 @@ class JsonLines(Layer, Generic[_Record]):
     def peel(self, rows: Rows) -> Rows:
         """See `Layer.peel`."""
         out: list[Row] = []
+        inner: Iterator[Row] | None = None
         for row in rows:
-            inner: Iterator[Row] | None = None
+            inner = None
             if row.data.lstrip()[:1] == b"{":
                 try:
                     inner = self.unwrap(self._decoder.decode(row.data), row)
@@ -62,7 +63,8 @@ class JsonLines(Layer, Generic[_Record]):
                 out.append(row)
             else:
                 out.extend(inner)
-        return rows_from(out, year_inferred=rows.year_inferred)
+        # An object that closes is whole without a newline behind it, and so is the line inside.
+        return rows_from(out, year_inferred=rows.year_inferred, open_end=inner is None and ends_open(rows))
 
 
 def one_line(raw: bytes) -> bytes:

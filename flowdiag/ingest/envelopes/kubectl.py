@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from flowdiag.ingest.envelopes.header import Header
-from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from
 
 __all__ = ["DumpSections", "GrepPrefix", "KubectlPrefix", "KubectlTimestamps", "NodeLogs", "Svlogd"]
 
@@ -101,6 +101,7 @@ class DumpSections(Layer):
     def peel(self, rows: Rows) -> Rows:
         """See `Layer.peel`."""
         out: list[Row] = []
+        mark: re.Match[bytes] | None = None
         for row in rows:
             mark = self._MARK.match(row.data)
             if mark is None:
@@ -116,4 +117,4 @@ class DumpSections(Layer):
                 self._inside = (mark[3].decode(), mark[4].decode("utf-8", "replace"), mark[2].decode())
             else:
                 self._inside = (None, None, None)
-        return rows_from(out, year_inferred=rows.year_inferred)
+        return rows_from(out, year_inferred=rows.year_inferred, open_end=mark is None and ends_open(rows))

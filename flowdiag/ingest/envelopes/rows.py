@@ -15,7 +15,7 @@ from msgspec import Struct
 from flowdiag.model.time import parse_rfc3339
 from flowdiag.parserkit import Envelope, ParseContext
 
-__all__ = ["Layer", "Row", "Rows", "instant", "merged", "rows_from", "text_rows"]
+__all__ = ["Layer", "Row", "Rows", "ends_open", "instant", "merged", "rows_from", "text_rows"]
 
 _T = TypeVar("_T")
 
@@ -75,14 +75,20 @@ class Rows(Struct, kw_only=True):
         )
 
 
-def rows_from(rows: Iterable[Row], *, year_inferred: bool = False) -> Rows:
-    """Columns from single rows; a column without any value is ``None``."""
+def rows_from(rows: Iterable[Row], *, year_inferred: bool = False, open_end: bool = False) -> Rows:
+    """Columns from single rows; a column without any value is ``None``.
+
+    Args:
+        rows: the lines.
+        year_inferred: as in `Rows`.
+        open_end: the last line may have been cut off: it gets no newline, by which parsers know such a one.
+    """
     listed = list(rows)
     if not listed:
         return Rows(data=b"", lines=[], year_inferred=year_inferred)
     data, lines, at, node, namespace, pod, container = zip(*listed, strict=True)
     return Rows(
-        data=b"\n".join(data) + b"\n",
+        data=b"\n".join(data) + b"\n" * (not open_end),
         lines=list(lines),
         at=_column(at),
         node=_column(node),
@@ -95,6 +101,11 @@ def rows_from(rows: Iterable[Row], *, year_inferred: bool = False) -> Rows:
 
 def _column(values: tuple[_T | None, ...]) -> list[_T | None] | None:
     return None if all(value is None for value in values) else list(values)
+
+
+def ends_open(rows: Rows) -> bool:
+    """Whether the last line has no newline: it may have been cut off."""
+    return bool(rows.lines) and not rows.data.endswith(b"\n")
 
 
 def merged(outer: list[_T | None] | None, inner: list[_T | None] | None) -> list[_T | None] | None:

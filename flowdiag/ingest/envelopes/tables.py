@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, instant, rows_from, text_rows
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import NS, from_datetime, from_epoch
 from flowdiag.parserkit import MONTHS
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
@@ -70,11 +70,12 @@ class CsvTable(Layer):
         out: list[Row] = []
         for row in rows:
             out.extend(self._pushed(row))
-        return rows_from(out, year_inferred=rows.year_inferred)
+        cut = ends_open(rows) and not rows.data.endswith(b'"')
+        return rows_from(out, year_inferred=rows.year_inferred, open_end=cut)
 
     def flush(self) -> Rows | None:
         """A row that was cut off."""
-        return rows_from(self._closed()) if self._open else None
+        return rows_from(self._closed(), open_end=True) if self._open else None
 
     def _pushed(self, row: Row) -> list[Row]:
         self._open.append(row)
