@@ -9,21 +9,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.analysis.agents import is_endpoint_list, place_agents
-from flowdiag.analysis.objects import contents, live_state, read_state
+from flowdiag.analysis.objects import contents, live_state, read_state, some_objects
 from flowdiag.analysis.options import EvidenceOptions, Progress, read_options
 from flowdiag.analysis.summaries import summaries, unrecorded
-from flowdiag.analysis.unread import HARMLESS, parse_warnings, said, worth_saying
+from flowdiag.analysis.unread import HARMLESS, nothing_usable, parse_warnings, said, worth_saying
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest, read_manifest
 from flowdiag.ingest import Detection, Gathered, InputKind
 from flowdiag.ingest.execute import run
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.plugins import parser_named
-from flowdiag.ingest.remote import is_remote
 from flowdiag.ingest.server import expect_workers
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
-from flowdiag.model.words import plural
 from flowdiag.tally.collecting import uncollected
 
 if TYPE_CHECKING:
@@ -53,16 +51,7 @@ class Evidence(Struct, kw_only=True):
 
     def nothing_usable(self) -> tuple[str, str]:
         """What to say, and what to do, where nothing at all could be read."""
-        first = self.warnings[0] if self.warnings else None
-        if self.looked_at == 0 and first is not None:
-            # What is behind a scheme says itself what to do.
-            hint = "" if is_remote(first.input or "") else "name a file, a folder or an archive of CNI logs"
-            return f"{first.input}: {first.message}", hint
-        where = f"; first: {first.input}: {first.message}" if first is not None else ""
-        return (
-            f"nothing usable in the inputs (looked at {plural(self.looked_at, 'file')}{where})",
-            "see what was tried: flowdiag parsers detect PATH",
-        )
+        return nothing_usable("nothing usable", self.looked_at, self.warnings)
 
 
 class Ahead(Struct, frozen=True, kw_only=True):
@@ -95,6 +84,7 @@ def gather(
         meanwhile: called while worker processes read the evidence; not at all where none do.
 
     Raises:
+        InputError: there are no cluster objects where `state_paths` say.
         ClusterError: the live cluster cannot be read.
     """
     expect_workers(paths, evidence.processes, evidence.scheduler, only_denied=evidence.only_denied)
@@ -107,7 +97,7 @@ def gather(
         extra: tuple[ReportWarning, ...] = ()
         apart: tuple[InputSummary, ...] = ()
         if state_paths:
-            more = read_state(state_paths, checksum=evidence.checksum)
+            more = some_objects(read_state(state_paths, checksum=evidence.checksum), state_paths)
             state += more.state
             extra, apart = more.warnings, more.inputs
             read |= more.manifests

@@ -17,17 +17,25 @@ from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOp
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.sources import Source, open_source
+from flowdiag.model.errors import InputError
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 
 if TYPE_CHECKING:
     from flowdiag.cluster.live.state import LiveState
 
-__all__ = ["StateInputs", "contents", "live_state", "read_state"]
+__all__ = ["HOW_TO_TAKE", "StateInputs", "contents", "live_state", "read_state", "some_objects"]
+
+HOW_TO_TAKE = (
+    "kubectl get pods,namespaces,services,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml"
+)
+"""What to do where there are no cluster objects."""
 
 _STATE_BYTES = 512 << 20
 """The largest file of cluster objects that is read; it is held in memory."""
 _COPY = 1 << 20
+_NAMED = 3
+"""Reasons that are told of why nothing could be read."""
 _LOST = frozenset({"corrupt", "document-too-large", "needs-zstandard", "truncated", "unreadable"})
 """Problems of files after which objects are missing, where a file is one of objects."""
 _NAMED_SO = re.compile(r"\.(?:ya?ml|json)(?:\.[a-z0-9]{1,4})?$", re.IGNORECASE)
@@ -51,12 +59,16 @@ def read_state(
     """Read cluster objects alone; whatever else lies beside them is left unread.
 
     Raises:
+        InputError: one of the paths does not exist: what it was to hold would change every answer.
         ClusterError: the live cluster cannot be read.
     """
     cluster = live_state(live)
     options = ReadOptions(state_sniff=sniff_state)
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
+        for one in problems:
+            if one.code == "missing" and one.path in paths:
+                raise InputError(f"{one.path}: {one.message}", hint="it was to hold cluster objects")
         state = list(contents(detected, problems))
         read = {name for name, _ in state}
         objects = [one for one in detected if one.source.name in read]
@@ -65,6 +77,13 @@ def read_state(
     if state:
         # A folder of evidence may hold the state too: what is not state is no fault here.
         problems = [p for p in problems if p.code not in ("unknown-format", "empty") or p.path in named]
+        told = {problem.path for problem in problems}
+        holding = {one.source.root for one in objects}
+        problems += [
+            InputProblem(path, "no-objects", "no cluster objects in it")
+            for path in dict.fromkeys(paths)
+            if path not in holding and path not in told
+        ]
     manifests = {cluster.name: cluster.manifest} if cluster is not None else {}
     if state or manifests:
         manifests |= {
@@ -78,6 +97,21 @@ def read_state(
         taken=cluster.taken if cluster is not None else None,
         inputs=inputs,
         warnings=said(problems),
+    )
+
+
+def some_objects(read: StateInputs, paths: Sequence[str]) -> StateInputs:
+    """The same, where the paths that were named hold objects at all.
+
+    Raises:
+        InputError: they hold none.
+    """
+    if read.state:
+        return read
+    held = [warning for warning in read.warnings if warning.input is not None][:_NAMED]
+    reasons = "; ".join(f"{one.input}: {one.message}" for one in held)
+    raise InputError(
+        f"no cluster objects in {', '.join(paths)}{f' ({reasons})' if reasons else ''}", hint=HOW_TO_TAKE
     )
 
 

@@ -8,7 +8,7 @@ from flowdiag.analysis.ask import Answer, Asker
 from flowdiag.analysis.asked import diagnose_answer
 from flowdiag.analysis.attribute import judged
 from flowdiag.analysis.collect import gather
-from flowdiag.analysis.objects import read_state
+from flowdiag.analysis.objects import HOW_TO_TAKE, read_state, some_objects
 from flowdiag.analysis.observed import observed_between
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.sorting import sort_flows
@@ -34,8 +34,7 @@ def load_asker(options: StateOptions) -> tuple[Asker, list[str]]:
         InputError: there are no cluster objects in the paths.
         ClusterError: the live cluster cannot be read.
     """
-    read = read_state(options.paths, options.live)
-    _need(read.state, read.warnings)
+    read = some_objects(read_state(options.paths, options.live), options.paths)
     state = compile_state(read.state, options, manifests=read.manifests, taken=read.taken)
     return Asker(state.snapshot, state.policies), _said(read.warnings, state)
 
@@ -149,7 +148,7 @@ def _need(state: Sequence[object], warnings: Sequence[ReportWarning]) -> None:
     detail = f" ({_line(warnings[0])})" if warnings else ""
     raise InputError(
         f"no cluster objects found{detail}",
-        hint="kubectl get pods,namespaces,services,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml",
+        hint=HOW_TO_TAKE,
     )
 
 

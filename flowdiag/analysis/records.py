@@ -7,14 +7,13 @@ from typing import Any
 
 from flowdiag.analysis.options import EvidenceOptions, Selection, read_options
 from flowdiag.analysis.select import selected_event
-from flowdiag.analysis.unread import is_document
+from flowdiag.analysis.unread import is_document, nothing_usable, said
 from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Gathered, InputKind, ReadOptions
 from flowdiag.ingest.events import iter_events
 from flowdiag.ingest.identify import detect_all
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Event, FlowEvent
-from flowdiag.model.words import plural
 
 __all__ = ["detect_inputs", "read_events"]
 
@@ -46,11 +45,8 @@ def read_events(
     with Gathered(paths) as sources:
         detected, found = detect_all(sources, options)
         if not any(one.kind is InputKind.EVIDENCE for one in detected):
-            first = f": {found[0].path}: {found[0].message}" if found else ""
-            raise InputError(
-                f"no evidence in the inputs (looked at {plural(len(detected), 'file')}){first}",
-                hint="see what was tried: flowdiag parsers detect PATH",
-            )
+            message, hint = nothing_usable("no evidence", len(detected), said(found[:1]))
+            raise InputError(message, hint=hint)
         records = (
             (name, parser, event)
             for name, parser, event in iter_events(sources, options, found, detected=detected)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flowdiag.ingest import Detection, Hint, InputProblem
+from flowdiag.ingest.remote import is_remote
 from flowdiag.model.report import ReportWarning
+from flowdiag.model.words import plural
 
 if TYPE_CHECKING:
     from flowdiag.tally import Tally
 
-__all__ = ["HARMLESS", "is_document", "parse_warnings", "said", "worth_saying"]
+__all__ = ["HARMLESS", "is_document", "nothing_usable", "parse_warnings", "said", "worth_saying"]
 
 # Notes that people and generators lay beside evidence; no log and no object is written so.
 _DOCUMENTS = (".md", ".rst", ".adoc", ".toml", ".html", ".pdf", ".png", ".svg")
@@ -72,7 +74,7 @@ _SIDECARS = frozenset({"consul-dataplane", "envoy", "istio-proxy", "kuma-sidecar
 
 # What is said and costs nothing: the input was read whole all the same.
 HARMLESS = frozenset(
-    {"ambiguous-format", "clocks-apart", "empty", "broken-plugin", "own-report", "year-turned"}
+    {"ambiguous-format", "clocks-apart", "empty", "broken-plugin", "own-report", "no-objects", "year-turned"}
 )
 
 
@@ -105,6 +107,26 @@ def _is_application(hint: Hint) -> bool:
 def is_document(problem: InputProblem) -> bool:
     """Whether it is of a file that is no evidence and was never meant to be."""
     return problem.code in ("unknown-format", "binary") and problem.path.lower().endswith(_DOCUMENTS)
+
+
+def nothing_usable(what: str, looked_at: int, warnings: Sequence[ReportWarning]) -> tuple[str, str]:
+    """What to say, and what to do, where inputs hold none of what was looked for.
+
+    Args:
+        what: ``no evidence``, ``nothing usable``.
+        looked_at: how many files there were.
+        warnings: what was wrong with them, the first of which is told.
+    """
+    first = warnings[0] if warnings else None
+    if looked_at == 0 and first is not None:
+        # What is behind a scheme says itself what to do.
+        hint = "" if is_remote(first.input or "") else "name a file, a folder or an archive of CNI logs"
+        return f"{first.input}: {first.message}", hint
+    where = f"; first: {first.input}: {first.message}" if first is not None else ""
+    return (
+        f"{what} in the inputs (looked at {plural(looked_at, 'file')}{where})",
+        "see what was tried: flowdiag parsers detect PATH",
+    )
 
 
 def said(problems: Sequence[InputProblem]) -> tuple[ReportWarning, ...]:

@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.analysis.collect import Evidence
-from flowdiag.analysis.objects import StateInputs, read_state
+from flowdiag.analysis.objects import StateInputs, read_state, some_objects
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions, read_options
 from flowdiag.analysis.stages import examined
 from flowdiag.analysis.state import State, compile_state
@@ -94,7 +94,7 @@ class Watch:
         command: the command line that asks for it, for the report to tell.
 
     Raises:
-        InputError: the file cannot be opened, or no cluster objects are where they should be.
+        InputError: the file cannot be opened, or there are no cluster objects where `state` says.
         ClusterError: the live cluster cannot be read.
     """
 
@@ -109,17 +109,15 @@ class Watch:
         stdin: BinaryIO,
         command: str | None = None,
     ) -> None:
+        objects = _objects(state)
+        if state.paths:
+            some_objects(objects, state.paths)
         try:
             self._tail: Tail = Pipe(stdin) if path == "-" else FileTail(path)
         except OSError as error:
             raise InputError(
                 f"{path}: {error.strerror or error}", hint="name a file that grows, or - for standard input"
             ) from error
-        if not _objects(state).state and state.paths:
-            raise InputError(
-                f"no cluster objects in {', '.join(state.paths)}",
-                hint="see what was tried: flowdiag parsers detect PATH",
-            )
         self._follower = Follower(path, read_options(evidence))
         self._evidence, self._state, self._selection = evidence, state, selection
         self._window = window

@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.impact import impact
-from flowdiag.analysis.objects import read_state
+from flowdiag.analysis.objects import HOW_TO_TAKE, read_state, some_objects
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side
@@ -31,10 +31,7 @@ from flowdiag.report.query_types import ConnectionChange, FlowChange, FlowChange
 
 __all__ = ["Revision", "Whatif", "whatif"]
 
-_HINT = (
-    "kubectl get pods,namespaces,services,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml; "
-    "then name it with --state"
-)
+_HINT = f"{HOW_TO_TAKE}; then name it with --state"
 _UNREADABLE = frozenset(
     {
         "given-up",
@@ -206,7 +203,7 @@ def _states(
 
 
 def _manifests(paths: Sequence[str], said: list[str], live: ClusterOptions | None = None) -> list[Manifest]:
-    inputs = read_state(paths, live)
+    inputs = some_objects(read_state(paths, live), paths)
     said += [_line(warning) for warning in inputs.warnings]
     return [inputs.manifests.get(name) or read_manifest(name, data) for name, data in inputs.state]
 

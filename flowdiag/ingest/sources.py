@@ -126,6 +126,7 @@ class Gathered:
         def refused(error: OSError) -> None:
             self._problem(str(error.filename), "unreadable", error.strerror or str(error))
 
+        found, known = False, len(self.problems)
         for folder, folders, files in os.walk(top, onerror=refused):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
@@ -133,8 +134,11 @@ class Gathered:
                     continue
                 path = Path(folder, name)
                 place = path.relative_to(top).as_posix()
+                found = True
                 # The folder's own name often is the bundle's ("cilium-sysdump-20240501-101112").
                 yield from self._file(path, name=str(path), place=f"{top.name}/{place}", root=given)
+        if not found and len(self.problems) == known:
+            self._problem(given, "empty", "no files in it")
 
     def _file(self, path: Path, *, name: str, place: str, root: str) -> Iterator[Source]:
         try:
