@@ -252,6 +252,50 @@ def test_both_families_of_a_pod_count():
 
 
 @pytest.mark.parametrize(
+    ("denied", "listed"),
+    [(["0.0.0.0/0"], ["::/0"]), (["::/0"], ["0.0.0.0/0"]), ([], ["any address outside"])],
+)
+def test_what_opens_to_everybody_outside_is_told_by_family(denied, listed):
+    """Where the cluster has both: a denial of every IPv4 address says nothing of IPv6, which opens all the same."""
+    pods = {
+        "shop/web-1": {"ip": "10.0.1.1,2001:db8:0:1::1"},
+        "data/redis-0": {"ip": "10.0.2.1,2001:db8:0:2::1"},
+    }
+    policy = {
+        "endpointSelector": {},
+        "egress": [{"toPorts": [{"ports": [{"port": "80", "protocol": "TCP"}]}]}],
+    }
+    if denied:
+        policy["egressDeny"] = [{"toCIDR": denied}]
+    spec = _spec(pods=pods, policies={"CiliumNetworkPolicy shop/web": policy}) | {"dialect": "cilium"}
+    _, _, _, found = proposal_of(spec)
+
+    assert found.summary == "Allow 6379/TCP in CiliumNetworkPolicy shop/web egress[0]."
+    assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
+        ("shop/web", each, ("6379",)) for each in listed
+    ]
+
+
+def test_a_pod_of_one_family_meets_no_address_of_the_other():
+    """What opens for a dual-stack neighbour to an IPv6 address opens for nobody who has IPv4 alone."""
+    pods = {
+        "shop/web-1": {"ip": "10.0.1.1,2001:db8:0:1::1"},
+        "shop/old-1": {"ip": "10.0.1.2"},
+        "shop/new-1": {"ip": "10.0.1.3,2001:db8:0:1::3"},
+    }
+    rule = {"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443}]}
+    spec = _spec(pods=pods, policies={"shop/web": {**_OUT, "egress": [rule]}}) | {"dialect": "calico"}
+    flow = {"from": "shop/web-1", "to": "2001:db8:9::9", "port": "443/TCP", "direction": "egress"}
+    flow["src"] = {"ip": "2001:db8:0:1::1"}
+    _, _, _, found = proposal_of(spec | {"flow": flow})
+
+    assert found.summary == "Admit 2001:db8:9::9 in NetworkPolicy shop/web egress[0]."
+    assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
+        ("shop/new", "2001:db8:9::9", ("443",))
+    ]
+
+
+@pytest.mark.parametrize(
     ("block", "listed"),
     [
         ({"cidr": "198.51.100.0/24"}, ["198.51.100.0/24"]),

@@ -18,7 +18,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import PolicySet
-from flowdiag.policy.addresses import families, parse_address
+from flowdiag.policy.addresses import parse_address, parse_network
 from flowdiag.policy.conditions import Alternative
 from flowdiag.policy.demands import Token, shown
 from flowdiag.policy.ends import EndsBook
@@ -153,7 +153,7 @@ class Groups:
                 looks = [tuple(each(number) for each in apart) for number in numbers[: None if ranged else 1]]
                 same = looks.count(looks[0]) == len(looks)
                 for number, look in zip(numbers, looks[:1] if same else looks, strict=False):
-                    family = self._ends[number][2] if ranged and (len(numbers) == 1 or not same) else None
+                    family = self._ends[number][2] if len(numbers) == 1 or not same else None
                     members.setdefault((end.kind, node, family, look), []).append(number)
             groups = [
                 Group(self._ends[own[0]][0], tuple(sorted({self._ends[one][1] for one in own})), marks[2])
@@ -217,11 +217,11 @@ def _by_pod(ends: Iterable[Endpoint]) -> tuple[tuple[int, ...], ...]:
 
 
 def _family(end: Endpoint) -> int | None:
-    """The family of an outside address, and of a pod that has addresses of both; else any."""
+    """The family of an address, or of all addresses of a range; ``None`` where none is known."""
     address = parse_address(end.ip) if end.ip is not None else None
-    if address is None or (end.pod is not None and len(families(end.pod.ips)) < 2):
-        return None
-    return address.version
+    if address is not None:
+        return address.version
+    return parse_network(end.cidr).version if end.cidr is not None else None
 
 
 def _meet(one: Group, other: Group) -> bool:

@@ -37,6 +37,12 @@ _MAX_PAIRS = 20_000
 
 _ANYBODY = Endpoint(kind=EndpointKind.EXTERNAL, name="any address outside")
 """Whoever is outside and in no record: open to it is what is open whatever the address."""
+_ANY_OF = {
+    version: Endpoint(kind=EndpointKind.EXTERNAL, cidr=whole)
+    for version, whole in ((4, "0.0.0.0/0"), (6, "::/0"))
+}
+"""The same by families, where the cluster has IPv6: a rule for every address of one says nothing of the other."""
+_EVERYBODY = (_ANYBODY, *_ANY_OF.values())
 
 
 class Ends(Struct, frozen=True):
@@ -66,7 +72,10 @@ class Ends(Struct, frozen=True):
             for ip in families(pod.ips).values() or (None,)
         )
         seen = {end.ip: end for end in flows if end.kind is EndpointKind.EXTERNAL and end.ip is not None}
-        outside = (*(seen[ip] for ip in sorted(seen)), _ANYBODY)
+        held = [ip for pod in snapshot.pods for ip in pod.ips]
+        shown = families([*held, *(ip for node in snapshot.nodes.values() for ip in node.addresses), *seen])
+        anybody = [_ANY_OF[version] for version in sorted(shown)] if 6 in shown else [_ANYBODY]
+        outside = (*(seen[ip] for ip in sorted(seen)), *anybody)
         return cls(pods, outside, Groups((*pods, *outside)))
 
 
@@ -155,10 +164,10 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
         if _bare_pod(src) and src.names == dst.names:
             continue
         before, after = steps.change(src.end, dst.end)
-        if (before.unknown or after.unknown) and _ANYBODY in (src.end, dst.end):
-            client = dst.end == _ANYBODY
-            inside = src if client else dst
-            if not ranges.hold(inside, (before, after), steps.change, client=client):
+        client = dst.end in _EVERYBODY
+        if (before.unknown or after.unknown) and (client or src.end in _EVERYBODY):
+            inside, outside = (src, dst) if client else (dst, src)
+            if not ranges.hold(inside, outside, (before, after), steps.change, client=client):
                 return None
         for protocol in sorted({*before.open, *after.open}):
             was, now = before.open.get(protocol, NO_PORTS), after.open.get(protocol, NO_PORTS)
@@ -171,7 +180,25 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
                 opened[pair] = opened.get(pair, NO_PORTS) | (now - was)
     for pair, ports in ranges.rows():
         opened[pair] = opened.get(pair, NO_PORTS) | ports
-    return opened
+    return _of_either_family(opened)
+
+
+def _of_either_family(opened: Opened) -> Opened:
+    """The same, with what opens to every address of both families as open to any."""
+    found = dict(opened)
+    v4, v6 = (end_text(_ANY_OF[version]) for version in (4, 6))
+    for (src, dst, protocol), ports in opened.items():
+        if v4 not in (src, dst):
+            continue
+        other = (v6, dst, protocol) if src == v4 else (src, v6, protocol)
+        both = ports & opened.get(other, NO_PORTS)
+        if both:
+            found[src, dst, protocol] -= both
+            found[other] -= both
+            name = end_text(_ANYBODY)
+            anybody = (name, dst, protocol) if src == v4 else (src, name, protocol)
+            found[anybody] = found.get(anybody, NO_PORTS) | both
+    return found
 
 
 def _bare_pod(group: Group) -> bool:
@@ -182,7 +209,8 @@ def _bare_pod(group: Group) -> bool:
 
 def opens_to_anybody(opened: Opened) -> bool:
     """Whether a change opens a port from or to every address outside."""
-    return any(_ANYBODY.name in (src, dst) for src, dst, _ in opened)
+    names = {end_text(end) for end in _EVERYBODY}
+    return any(ports and not names.isdisjoint((src, dst)) for (src, dst, _), ports in opened.items())
 
 
 def without(opened: Opened, cases: Iterable[Case]) -> Opened:

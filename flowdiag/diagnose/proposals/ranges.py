@@ -1,6 +1,6 @@
 """What a change opens to outside addresses that nobody has seen, where it is not the same for all of them.
 
-The end that stands for any address outside tells where that may be: its ports are unknown there.  Only then are the
+The ends that stand for any address outside tell where that may be: their ports are unknown there.  Only then are the
 ranges asked into which the policies cut all addresses, by one address for each.
 """
 
@@ -84,6 +84,7 @@ class Ranges:
     def hold(
         self,
         inside: Group,
+        outside: Group,
         anybody: tuple[Openness, Openness],
         ask: Callable[[Endpoint, Endpoint], tuple[Openness, Openness]],
         *,
@@ -93,7 +94,8 @@ class Ranges:
 
         Args:
             inside: the group.
-            anybody: what is open to any address outside, as it is and with the edits.
+            outside: any address outside, perhaps of one family alone.
+            anybody: what is open to it, as it is and with the edits.
             ask: what is open from one end to another, as it is and with the edits.
             client: whether it is the group that calls.
         """
@@ -102,7 +104,7 @@ class Ranges:
             self._hold_some(inside, anybody, client=client)
             return True
         for one in self._ranges:
-            if inside.family not in (None, one.version):
+            if inside.family not in (None, one.version) or outside.family not in (None, one.version):
                 continue
             ends = (inside.end, one.endpoint) if client else (one.endpoint, inside.end)
             before, after = ask(*ends)
