@@ -13,6 +13,8 @@ from flowdiag.model.errors import UsageError
 
 __all__ = ["command", "parse_port"]
 
+_FORMATS = ("terminal", "json")
+
 # "8080", "8080/TCP", "53/udp", "http", "http/TCP", "ICMP", "/SCTP"
 _PORT = re.compile(
     r"(?P<port>(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?)(?:/(?P<protocol>[A-Za-z0-9]{1,10}))?"
@@ -55,7 +57,12 @@ def parse_port(text: str | None) -> tuple[int | str | None, str | None]:
 @state_options
 @selection_options
 @click.option(
-    "-o", "--output", type=click.Choice(("terminal", "json")), default="terminal", show_default=True
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="terminal or json; FORMAT=FILE besides. May be repeated.",
 )
 @click.option(
     "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
@@ -69,13 +76,18 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     """
     from flowdiag.analysis import explain
     from flowdiag.cli.build import evidence_of, selection_of, state_of
-    from flowdiag.cli.output import display_options
+    from flowdiag.cli.options import parse_outputs
+    from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
+    from flowdiag.report.explain_view import render_explain
+    from flowdiag.report.json_report import json_bytes
 
     number, protocol = parse_port(port)
     if not given["state"] and not given["live"] and not paths:
         raise UsageError(
             "no cluster objects named", hint="flowdiag explain SRC DST PORT --state FOLDER, or --live"
         )
+    stdout, files = parse_outputs(given["outputs"], _FORMATS)
+    check_files(files, (*paths, *given["state"]))
     said: list[str] = []
     result, walk, finding = explain(
         src,
@@ -90,13 +102,12 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     )
     for text in said:
         say(text)
-    if given["output"] == "json":
-        from flowdiag.report.json_report import json_bytes
+    display = display_options(zone=given["display_zone"])
 
-        click.echo(json_bytes(result), nl=False)
-        return 0
-    from flowdiag.report.explain_view import render_explain
+    def rendered(name: str) -> str | bytes:
+        return json_bytes(result) if name == "json" else render_explain(result, walk, display, finding)
 
-    text = render_explain(result, walk, display_options(zone=given["display_zone"]), finding)
-    click.echo(text, nl=not text.endswith("\n"), color=True)
+    failed = write_each(files, rendered)
+    click.echo(rendered(stdout), nl=False, color=True)
+    raise_failed(failed)
     return 0

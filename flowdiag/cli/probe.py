@@ -13,6 +13,8 @@ from flowdiag.model.errors import UsageError
 
 __all__ = ["command"]
 
+_FORMATS = ("terminal", "json")
+
 
 @click.command("probe")
 @click.argument("src")
@@ -42,10 +44,10 @@ __all__ = ["command"]
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(("terminal", "json")),
-    default="terminal",
-    show_default=True,
-    help="The result's format.",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="terminal or json; FORMAT=FILE besides. May be repeated.",
 )
 @cluster_options
 def command(src: str, dst: str, port: str, **given: Any) -> int:
@@ -59,8 +61,8 @@ def command(src: str, dst: str, port: str, **given: Any) -> int:
     from flowdiag.analysis.probe import Probe, probe
     from flowdiag.cli.build import state_of
     from flowdiag.cli.explain import parse_port
-    from flowdiag.cli.options import parse_duration
-    from flowdiag.cli.output import display_options
+    from flowdiag.cli.options import parse_duration, parse_outputs
+    from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
     from flowdiag.model.time import NS
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.probe_view import render_probe
@@ -73,6 +75,8 @@ def command(src: str, dst: str, port: str, **given: Any) -> int:
         )
     if given["container"] and given["image"]:
         raise UsageError("--container and --image exclude each other")
+    stdout, files = parse_outputs(given["outputs"], _FORMATS)
+    check_files(files)
     asked = Probe(
         src=src,
         dst=dst,
@@ -85,8 +89,14 @@ def command(src: str, dst: str, port: str, **given: Any) -> int:
     result, said = probe(asked, state_of({**given, "state": (), "live": True}))
     for text in said:
         say(text)
-    rendered = json_bytes(result) if given["output"] == "json" else render_probe(result, display_options())
-    click.echo(rendered, nl=False, color=True)
+    display = display_options()
+
+    def rendered(name: str) -> str | bytes:
+        return json_bytes(result) if name == "json" else render_probe(result, display)
+
+    failed = write_each(files, rendered)
+    click.echo(rendered(stdout), nl=False, color=True)
+    raise_failed(failed)
     if result.observed is None:
         click.echo("flowdiag: nothing was done; add --yes to do it", err=True)
         return exit_codes.USAGE

@@ -12,12 +12,19 @@ from flowdiag.model.errors import UsageError
 
 __all__ = ["command"]
 
+_FORMATS = ("terminal", "json")
+
 
 @click.command("reach")
 @click.argument("workload")
 @state_options
 @click.option(
-    "-o", "--output", type=click.Choice(("terminal", "json")), default="terminal", show_default=True
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="terminal or json; FORMAT=FILE besides. May be repeated.",
 )
 def command(workload: str, **given: Any) -> int:
     """Say who can reach a workload and what it can reach, by port.
@@ -27,14 +34,24 @@ def command(workload: str, **given: Any) -> int:
     from flowdiag.analysis import load_asker
     from flowdiag.analysis.reach import reach
     from flowdiag.cli.build import state_of
+    from flowdiag.cli.options import parse_outputs
+    from flowdiag.cli.output import check_files, raise_failed, write_each
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.reach_view import render_reach
 
     if not given["state"] and not given["live"]:
         raise UsageError("no cluster objects named", hint="flowdiag reach WORKLOAD --state FOLDER, or --live")
+    stdout, files = parse_outputs(given["outputs"], _FORMATS)
+    check_files(files, given["state"])
     asker, problems = load_asker(state_of(given))
     result = reach(asker, workload)
-    click.echo(json_bytes(result) if given["output"] == "json" else render_reach(result), nl=False)
+
+    def rendered(name: str) -> str | bytes:
+        return json_bytes(result) if name == "json" else render_reach(result)
+
+    failed = write_each(files, rendered)
+    click.echo(rendered(stdout), nl=False)
     for text in problems:
         say(text)
+    raise_failed(failed)
     return 0

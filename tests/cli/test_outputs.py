@@ -160,3 +160,25 @@ def test_the_data_of_a_page_that_is_a_part_is_not_complete(cut_page):
     assert "evidence is incomplete" not in again
     assert "evidence is incomplete" in HtmlReporter().render(replace(report, complete=False), alone)
     assert read_report(HtmlReporter().render(report, Options()).encode()).complete is True
+
+
+@pytest.mark.parametrize(
+    ("command", "schema"),
+    [
+        (["explain", "frontend/web-app", "backend/user-api", "8080"], "flowdiag.explain/1"),
+        (["reach", "backend/user-api"], "flowdiag.reach/1"),
+        (["whatif", "--delete", "NetworkPolicy/frontend/default-deny"], "flowdiag.whatif/1"),
+    ],
+)
+def test_answers_go_to_files_beside_standard_output(tmp_path, capsys, command, schema):
+    """-o means the same in every command: a file takes nothing from standard output, and no input is replaced."""
+    file = tmp_path / "answer.json"
+
+    assert _run([*command, "--state", INCIDENT, "-o", f"json={file}"], "flowdiag") == 0
+    assert json.loads(file.read_text())["schema"] == schema
+    assert not capsys.readouterr().out.startswith("{")
+    assert _run([*command, "--state", INCIDENT, "-o", "json"], "flowdiag") == 0
+    assert capsys.readouterr().out == file.read_text()
+    assert _run([*command, "--state", INCIDENT, "-o", "json", "-o", "terminal"], "flowdiag") == 2
+    assert _run([*command, "--state", str(file), "-o", f"json={file}"], "flowdiag") == 2
+    assert "this is an input" in capsys.readouterr().err
