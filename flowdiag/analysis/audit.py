@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +18,7 @@ from flowdiag.analysis.run import examine
 from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose.check import broken_checks
 from flowdiag.history import Acceptance, Accepted, History, Recorded, accept, concerns
+from flowdiag.model.interrupts import temporary_folder
 from flowdiag.model.report import Problem, Report, ReportWarning, Severity
 from flowdiag.report.json_report import json_bytes
 
@@ -167,7 +167,7 @@ def _inputs(
     from flowdiag.cluster.collect.options import CollectOptions
     from flowdiag.cluster.collect.run import collect
 
-    with TemporaryDirectory(prefix="flowdiag-") as folder:
+    with temporary_folder() as folder:
         bundle = Path(folder) / "live.tar.gz"
         done = collect(
             CollectOptions(cluster=state.live, since_s=options.collect_since_s, skip=options.skip),

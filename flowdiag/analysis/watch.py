@@ -15,8 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,11 +32,15 @@ from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.server import worker_context
 from flowdiag.model.errors import InputError
+from flowdiag.model.interrupts import temporary_folder
 from flowdiag.model.report import Report, ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import NS
 from flowdiag.parserkit import Block
 from flowdiag.tally import Tally
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 __all__ = ["Picture", "Watch"]
 
@@ -255,7 +258,7 @@ class Watch:
     def _copied(self) -> str:
         """The tally as it is now, in a file that the worker takes away: a pipe's ends would hold all of it, twice."""
         if self._folder is None:
-            self._folder = TemporaryDirectory(prefix="flowdiag-")
+            self._folder = temporary_folder()
         path = Path(self._folder.name, "window")
         with path.open("wb") as out:
             self._tally.write(out)

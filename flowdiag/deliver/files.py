@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flowdiag.model.errors import FlowdiagError
+from flowdiag.model.interrupts import held_back
 
 __all__ = ["CannotWriteError", "check_no_input", "check_writable", "write_file"]
 
@@ -78,8 +79,10 @@ def write_file(path: str, content: str | bytes) -> None:
         if target.exists() and not target.is_file():
             target.write_bytes(data)  # a pipe or a device takes it as it comes
             return
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        name = ""
         try:
+            with held_back():
+                handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
             mask = os.umask(0)
@@ -88,7 +91,8 @@ def write_file(path: str, content: str | bytes) -> None:
             Path(name).replace(target)
         except BaseException:
             with suppress(OSError):
-                Path(name).unlink()
+                if name:
+                    Path(name).unlink()
             raise
     except OSError as error:
         raise CannotWriteError(

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from flowdiag.model.interrupts import held_back
+
 __all__ = ["SERIAL_BYTES", "TWO_CORES", "cores", "expect_workers", "uninterrupted", "worker_context"]
 
 SERIAL_BYTES = 200 << 20
@@ -63,7 +65,7 @@ def expect_workers(
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold interrupts back; processes that are begun here are never interrupted, whoever ends this one ends them."""
+    """Mask interrupts; processes that are begun here are never interrupted, whoever ends this one ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -85,7 +87,10 @@ def worker_context(program: Sequence[str] = ()) -> Any:
 
     # Workers start clean: the caller may have threads, which a fork would not survive.  The server is asked by a socket
     # in the folder for temporary files, and a socket's path is short.
-    served = os.name == "posix" and len(os.fsencode(gettempdir())) <= _LONGEST_FOLDER
+    with held_back():
+        # Which tries places out by a file each.
+        folder = gettempdir()
+    served = os.name == "posix" and len(os.fsencode(folder)) <= _LONGEST_FOLDER
     context: Any = multiprocessing.get_context("forkserver" if served else "spawn")
     context.set_forkserver_preload([*program, _SHARED])
     return context

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +26,7 @@ from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.server import uninterrupted, worker_context
 from flowdiag.ingest.share_facts import LINE_BITS, ShareFacts, why_beside
+from flowdiag.model.interrupts import temporary_folder
 
 if TYPE_CHECKING:
     from flowdiag.tally import Tally
@@ -65,7 +65,7 @@ def fold_shares(
         told: how far it is.
         meanwhile: what this process has to do beside, once they are at work.
     """
-    with TemporaryDirectory(prefix="flowdiag-") as folder:
+    with temporary_folder() as folder:
         team = _Team(parts, Path(folder), told)
         died = team.work([None] * workers, meanwhile)
         lost: dict[int, str] = {}

@@ -24,6 +24,7 @@ from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, Source, open_source, read_head
 from flowdiag.ingest.remote import RemoteError, RemoteObject, at_once, is_remote, listing, open_raw
 from flowdiag.ingest.rotation import order_key
+from flowdiag.model.interrupts import temporary_folder
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -93,9 +94,7 @@ class Gathered:
     def spool(self) -> Path:
         """A folder for what does not lie in a file of its own."""
         if self._spool is None:
-            from tempfile import TemporaryDirectory
-
-            self._spool = TemporaryDirectory(prefix="flowdiag-")
+            self._spool = temporary_folder()
         return Path(self._spool.name)
 
     def _given(self, given: str) -> Iterator[Source]:

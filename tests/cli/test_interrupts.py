@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,60 @@ def test_workers_begin_though_the_folder_for_temporary_files_has_a_long_name(tmp
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout[1:].startswith(b"{")
     assert list(folder.iterdir()) == []
+
+
+WHILE_IT_MAKES = """
+import os, signal, sys, tempfile
+from flowdiag.cli.start import main
+
+def interrupted(real):
+    def call(*args, **words):
+        made = real(*args, **words)
+        os.kill(os.getpid(), signal.SIGINT)
+        return made
+    return call
+
+# Python tries a place for temporary files out by a file, which it takes away again.
+real = os.unlink
+def unlink(*args, **words):
+    os.kill(os.getpid(), signal.SIGINT)
+    real(*args, **words)
+
+what = sys.argv.pop(1)
+if what == "folder":
+    tempfile.mkdtemp = interrupted(tempfile.mkdtemp)
+elif what == "report":
+    tempfile.mkstemp = interrupted(tempfile.mkstemp)
+else:
+    os.unlink = unlink
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("folder", []),
+        ("folder", ["--processes", "2"]),
+        ("place", []),
+        ("place", ["--processes", "2"]),
+        ("report", ["-o", "html=aside/report.html"]),
+    ],
+)
+def test_while_something_temporary_is_made(tmp_path, what, words):
+    """It is ours from its first moment, and goes with the command."""
+    aside, packed = tmp_path / "aside", tmp_path / "logs.zip"
+    aside.mkdir()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(INCIDENT / "hubble" / "events.jsonl", "events.jsonl")
+    done = subprocess.run(
+        [sys.executable, "-c", WHILE_IT_MAKES, what, "analyze", *words, packed],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(aside)},
+        timeout=100,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr.strip()) == (130, b"interrupted; nothing was written")
+    assert list(aside.iterdir()) == []

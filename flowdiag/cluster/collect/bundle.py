@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from flowdiag.model.errors import UsageError
+from flowdiag.model.interrupts import held_back
 
 __all__ = ["Fate", "Item", "Partial", "Told"]
 
@@ -142,10 +143,12 @@ class Partial:
     def pack(self, manifest: bytes) -> int:
         """Make the archive and remove the folder; the archive's size in bytes."""
         top = f"flowdiag-bundle-{self.told.stamp}"
-        handle, name = tempfile.mkstemp(dir=self.archive.parent, prefix=f".{self.archive.name}.")
-        os.close(handle)
-        temporary = Path(name)
+        temporary: Path | None = None
         try:
+            with held_back():
+                handle, name = tempfile.mkstemp(dir=self.archive.parent, prefix=f".{self.archive.name}.")
+                temporary = Path(name)
+            os.close(handle)
             with tarfile.open(temporary, "w:gz", compresslevel=6) as tar:
                 _add(tar, f"{top}/manifest.json", manifest)
                 for fate in sorted(self.fates.values(), key=lambda one: one.what):
@@ -154,7 +157,8 @@ class Partial:
             temporary.chmod(_MODE)
             temporary.replace(self.archive)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
             raise
         shutil.rmtree(self.folder)
         return self.archive.stat().st_size
