@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flowdiag.model.report import Report, Severity, Status
+from flowdiag.model.report import Problem, Report, Severity, Status
 from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.escape import cells
@@ -74,7 +74,10 @@ def _head(screen: Screen, report: Report) -> None:
     when = screen.own(span_text(window.since, window.until, zone))
     stated = zone_text(zone, window.since or window.until)
     made = screen.name(made)
-    where = screen.name(f"{cluster} ({cni})" if cni else cluster, 400 if screen.options.verbose else 48)
+    where = screen.name(cluster, 400 if screen.options.verbose else 48)
+    if cni:
+        # Names of parsers' CNIs: whose logs were read is told whole.
+        where += f" ({screen.name(cni, 400)})"
     span = screen.name(f"{when} {stated}" if window.since or window.until else when)
     if cells(f"{made}  {where}  {span}") <= screen.width:
         screen.put((made, "bold"), "  ", where, "  ", span)
@@ -218,12 +221,14 @@ def _rest(screen: Screen, report: Report) -> None:
 
 def _next(screen: Screen, report: Report) -> None:
     lines: list[str] = []
-    lead = next((p for p in report.problems if p.verify), None)
+    asked = [p for p in report.problems if p.verify]
+    # What was mended or has stopped is no longer to be seen on the cluster.
+    lead = next((p for p in asked if _open(p)), asked[0] if asked else None)
     if lead is not None:
         lines.append(screen.name(lead.verify[0], 400))
-    codes = list(dict.fromkeys(p.code for p in report.problems if p.explained_by is None))
-    if codes:
-        code = screen.name(codes[0], 20)
+    roots = [p for p in report.problems if p.explained_by is None]
+    if roots:
+        code = screen.name((lead or roots[0]).code, 20)
         notes = sum(len(p.notes) for p in report.problems if p.explained_by is None)
         held = f"{plural(notes, 'note')}, evidence" if notes else "evidence"
         more = "" if screen.options.verbose else f"-v: patches, {held}; "
@@ -232,3 +237,10 @@ def _next(screen: Screen, report: Report) -> None:
         lines.append("--state PATH   adds the cluster's objects (kubectl get ... -A -o yaml)")
     if lines:
         screen.field("Next", lines, indent=1, labels=6)
+
+
+def _open(problem: Problem) -> bool:
+    """Whether somebody has to see to it still."""
+    weighty = problem.severity in (Severity.HIGH, Severity.MEDIUM)
+    over = problem.ongoing is False or problem.status in (Status.GONE, Status.ACCEPTED)
+    return weighty and problem.explained_by is None and not over

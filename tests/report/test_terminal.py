@@ -380,6 +380,40 @@ def test_the_window_and_its_zone_stand_on_one_line(incident: str, width: int) ->
     assert [re.findall(r"\d\d:\d\d:\d\d → .*UTC$", line) != [] for line in head].count(True) == 1
 
 
+def test_all_cnis_stand_in_the_first_lines() -> None:
+    """Whose logs were read is known whole, and a long name of the cluster takes none of it away."""
+    names = ("aws-vpc-cni", "calico", "cilium", "kube-router", "ovn-kubernetes", "weave")
+    report = dns_story()
+    told = replace(report, cluster=replace(report.cluster, name="prod-" * 40, cni=names))
+    for width in (60, 80, 100, 200):
+        page = " ".join(render(told, width=width).split())
+
+        assert f"({', '.join(names)})" in page.partition(" input")[0]
+        assert "prod-prod-prod-" in page
+        assert "prod-" * 12 not in page
+
+
+def test_what_to_do_next_is_about_what_goes_on() -> None:
+    """A problem that was mended is asked about on the cluster only where no other is open."""
+    report = dns_story()
+    last = replace(
+        report.problems[-1],
+        explained_by=None,
+        severity=Severity.HIGH,
+        ongoing=True,
+        verify=("kubectl get last",),
+        code="FD309",
+    )
+    over = tuple(replace(one, ongoing=False, verify=("kubectl get first",)) for one in report.problems[:-1])
+    page = render(replace(report, problems=(*over, last)), width=100)
+    assert "Next  kubectl get last\n" in page
+    assert page.rstrip().endswith("flowdiag codes FD309")
+
+    page = render(replace(report, problems=(*over, replace(last, severity=Severity.LOW))), width=100)
+    assert "Next  kubectl get first\n" in page
+    assert page.rstrip().endswith(f"flowdiag codes {over[0].code}")
+
+
 def test_three_weighty_problems_fit_a_screen() -> None:
     """What is broken, since when, what isolates, what was nearly met and the fix; the rest is behind -v."""
     page = render(dns_story(), width=100)
