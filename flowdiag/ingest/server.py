@@ -65,7 +65,7 @@ def expect_workers(
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Mask interrupts; processes that are begun here are never interrupted, whoever ends this one ends them."""
+    """Hold interrupts back, and mask them: processes that are begun here are never interrupted, whoever ends this one ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -73,11 +73,12 @@ def uninterrupted() -> Iterator[None]:
 
     # Begun by the first process otherwise, and it lets interrupts in again when it has begun.
     ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with held_back():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def worker_context(program: Sequence[str] = ()) -> Any:
