@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from flowdiag.analysis.summaries import summaries
 from flowdiag.analysis.unread import said
+from flowdiag.cluster.listed_events import listed_events
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest, StateProblem
 from flowdiag.cluster.state_sniff import sniff_state
@@ -63,7 +64,7 @@ def read_state(
         ClusterError: the live cluster cannot be read.
     """
     cluster = live_state(live)
-    options = ReadOptions(state_sniff=sniff_state)
+    options = ReadOptions(state_sniff=sniff_state, listed_events=listed_events)
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
         for one in problems:

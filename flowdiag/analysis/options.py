@@ -7,6 +7,7 @@ from datetime import UTC, tzinfo
 
 from msgspec import Struct
 
+from flowdiag.cluster.listed_events import listed_events
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import ReadOptions
@@ -80,4 +81,5 @@ def read_options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOp
         processes=evidence.processes,
         scheduler=evidence.scheduler,
         state_sniff=sniff_state,
+        listed_events=listed_events,
     )

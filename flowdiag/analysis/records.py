@@ -8,6 +8,7 @@ from typing import Any
 from flowdiag.analysis.options import EvidenceOptions, Selection, read_options
 from flowdiag.analysis.select import selected_event
 from flowdiag.analysis.unread import is_document, nothing_usable, said
+from flowdiag.cluster.listed_events import listed_events
 from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Gathered, InputKind, ReadOptions
 from flowdiag.ingest.events import iter_events
@@ -64,7 +65,7 @@ def read_events(
 
 def detect_inputs(paths: Sequence[str]) -> list[dict[str, Any]]:
     """What each input is and everything that was tried, as plain values."""
-    options = ReadOptions(state_sniff=sniff_state)
+    options = ReadOptions(state_sniff=sniff_state, listed_events=listed_events)
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options, whole=True)
     rows: list[dict[str, Any]] = [

@@ -25,7 +25,7 @@ def summaries(
         yield InputSummary(
             path=one.source.name,
             parser=one.parser,
-            bytes=one.source.size,
+            bytes=one.source.size if one.source.stored is None else one.source.stored,
             records=counts.records if counts is not None else 0,
             flows=counts.flows if counts is not None else 0,
             warnings=counts.warnings if counts is not None else 0,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flowdiag.cluster.changes import ClusterChange, cluster_changes, merge_changes
     from flowdiag.cluster.index import Backend, SnapshotIndex
     from flowdiag.cluster.leases import Leases, Span
+    from flowdiag.cluster.listed_events import listed_events
     from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest
     from flowdiag.cluster.past import with_past
     from flowdiag.cluster.query import resolve_end, service_of, service_targets
@@ -31,6 +32,7 @@ __all__ = [
     "StateProblem",
     "build_snapshot",
     "cluster_changes",
+    "listed_events",
     "merge_changes",
     "merge_manifests",
     "read_manifest",
@@ -47,6 +49,7 @@ __getattr__ = front_door(
         "changes": ("ClusterChange", "cluster_changes", "merge_changes"),
         "index": ("Backend", "SnapshotIndex"),
         "leases": ("Leases", "Span"),
+        "listed_events": ("listed_events",),
         "manifests": ("Manifest", "StateProblem", "read_manifest"),
         "past": ("with_past",),
         "query": ("resolve_end", "service_of", "service_targets"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,7 +19,10 @@ from flowdiag.cluster.wanted import KEEP, POLICY_NAMES, Filter, filter_of, is_wa
 from flowdiag.cluster.yamlfast import Doubt, read_block
 from flowdiag.model.words import plural
 
-__all__ = ["BadDocument", "Found", "iter_json", "iter_yaml", "looks_like_json"]
+__all__ = ["BadDocument", "Found", "Wanted", "iter_json", "iter_yaml", "looks_like_json"]
+
+Wanted = Callable[[str | None], bool]
+"""Whether objects of a kind, if it is known, are to be read at all."""
 
 _MAX_OBJECT = 16 * 1024 * 1024
 """Characters of one object that are read at all."""
@@ -87,8 +90,8 @@ _NEXT_TOP = re.compile(r"^(?![ \n#-])", re.MULTILINE)
 _DASH = re.compile(r"^( *)-(?= )", re.MULTILINE)
 
 
-def iter_yaml(text: str) -> Iterator[Found | BadDocument]:
-    """The objects of a YAML text, in order; what cannot be read does not stop the rest."""
+def iter_yaml(text: str, wanted: Wanted = is_wanted_kind) -> Iterator[Found | BadDocument]:
+    """The objects of a YAML text, in order; what cannot be read does not stop the rest, nor does what nobody wants."""
     line = 1
     for part in _documents(text):
         if part is None:
@@ -100,9 +103,9 @@ def iter_yaml(text: str) -> Iterator[Found | BadDocument]:
         for start, piece in _pieces(body):
             here = line + body.count("\n", 0, start)
             if looks_like_json(piece) and start:
-                yield from (replace(one, line=one.line + here - 1) for one in iter_json(piece))
+                yield from (replace(one, line=one.line + here - 1) for one in iter_json(piece, wanted))
             elif not _FIRST.fullmatch(piece):
-                yield from _document(piece, here)
+                yield from _document(piece, here, wanted)
 
 
 def _pieces(body: str) -> Iterator[tuple[int, str]]:
@@ -150,14 +153,14 @@ def _documents(text: str) -> Iterator[tuple[int, str] | None]:
     yield line + 1, text[start:]
 
 
-def _document(body: str, line: int) -> Iterator[Found | BadDocument]:
+def _document(body: str, line: int, wanted: Wanted) -> Iterator[Found | BadDocument]:
     """One document: a List is read item by item, anything else as one object."""
     if not body.endswith("\n"):
         body += "\n"
     items = _ITEMS.search(body)
     kind = _KIND_TOP.search(body)
     if items is None:
-        if kind is not None and not is_wanted_kind(kind[1]):
+        if kind is not None and not wanted(kind[1]):
             return
         yield from _whole(body, line, kind[1] if kind else None)
         return
@@ -175,7 +178,7 @@ def _document(body: str, line: int) -> Iterator[Found | BadDocument]:
     if dash is None or (list_kind is not None and not list_kind.endswith("List")):
         yield from _whole(body, line, None)
         return
-    found = list(_items(body, start, stop, line, len(dash[1]), list_kind, api[1] if api else None))
+    found = list(_items(body, start, stop, line, len(dash[1]), list_kind, api[1] if api else None, wanted))
     if any(isinstance(one, BadDocument) and one.code == "whole" for one in found):
         yield from _whole(body, line, None)
     else:
@@ -183,7 +186,14 @@ def _document(body: str, line: int) -> Iterator[Found | BadDocument]:
 
 
 def _items(
-    body: str, start: int, stop: int, line: int, column: int, list_kind: str | None, api: str | None
+    body: str,
+    start: int,
+    stop: int,
+    line: int,
+    column: int,
+    list_kind: str | None,
+    api: str | None,
+    wanted: Wanted,
 ) -> Iterator[Found | BadDocument]:
     """The items of a List; ``whole`` where cutting it into items is not surely right."""
     next_item = re.compile(rf"^ {{{column}}}-(?= )", re.MULTILINE)
@@ -206,7 +216,7 @@ def _items(
             # A list in a list: its items are not cut from one another here.
             yield BadDocument("", here, "whole")
             return
-        if not is_wanted_kind(kind):
+        if not wanted(kind):
             continue
         if len(chunk) > _MAX_OBJECT:
             yield BadDocument("object too large to read", here, "object-too-large", _may_hold_policy(chunk))
@@ -268,13 +278,18 @@ _MARKS = ("---", "...", "#")
 _LOG_START = re.compile(r"^==== START logs for ([^\n]{1,600}) ====$", re.MULTILINE)
 
 
-def iter_json(text: str) -> Iterator[Found | BadDocument]:
-    """The objects of a JSON text: one value, several, one a line; log sections in between are skipped."""
+def iter_json(text: str, wanted: Wanted = is_wanted_kind) -> Iterator[Found | BadDocument]:
+    """The objects of a JSON text: one value, several, one a line; log sections in between are skipped.
+
+    Args:
+        text: what may hold YAML between its values.
+        wanted: of which kinds objects in YAML are read.
+    """
     data = text.encode("utf-8", "replace")
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError):
-        yield from _several(text)
+        yield from _several(text, wanted)
         return
     yield from _unfold(value, 1 + text.count("\n", 0, _blank_end(text)), data)
 
@@ -284,7 +299,7 @@ def _blank_end(text: str) -> int:
     return match.end() if match else 0
 
 
-def _several(text: str) -> Iterator[Found | BadDocument]:
+def _several(text: str, wanted: Wanted) -> Iterator[Found | BadDocument]:
     decoder = json.JSONDecoder()
     at, line, counted = 0, 1, 0
     size = len(text)
@@ -318,7 +333,7 @@ def _several(text: str) -> Iterator[Found | BadDocument]:
             # YAML behind it.
             following = re.compile(r"^[\[{]", re.MULTILINE).search(text, at + 1)
             end = following.start() if following else size
-            yield from (replace(one, line=one.line + line - 1) for one in iter_yaml(text[at:end]))
+            yield from (replace(one, line=one.line + line - 1) for one in iter_yaml(text[at:end], wanted))
             at = end
         elif text.startswith(_MARKS, at):
             at = _line_end(text, at)

@@ -92,7 +92,6 @@ RAW_KINDS = frozenset(
         "ClusterGroup",
         "ClusterNetworkSet",
         "ConfigMap",
-        "Event",
         "FelixConfiguration",
         "GlobalNetworkSet",
         "Group",
@@ -204,8 +203,14 @@ _NODE: Filter = {
     "spec": {"podCIDR": KEEP, "podCIDRs": KEEP, "*": SKIP},
     "status": {"addresses": KEEP, "*": SKIP},
 }
+_EVENT: Filter = {"metadata": {"creationTimestamp": KEEP, "name": KEEP, "namespace": KEEP, "*": SKIP}}
 _DEFAULT: Filter = {"metadata": _META}
-_BY_KIND: dict[str, Filter] = {"Pod": _POD, "Node": _NODE, **dict.fromkeys(WORKLOAD_KINDS, _WORKLOAD)}
+_BY_KIND: dict[str, Filter] = {
+    "Event": _EVENT,
+    "Pod": _POD,
+    "Node": _NODE,
+    **dict.fromkeys(WORKLOAD_KINDS, _WORKLOAD),
+}
 
 
 def filter_of(kind: str | None) -> Filter:

@@ -276,11 +276,7 @@ def detect_head(
         )
         return _as(detection, InputKind.NOISE, problems=(own,))
     printed = printed_by_kubectl(head) if not listed else None
-    tried = (
-        f"{printed}: bring kubectl get KIND -A -o yaml instead"
-        if printed is not None
-        else _tried(listed, len(parsers), heads[-1][0])
-    )
+    tried = printed if printed is not None else _tried(listed, len(parsers), heads[-1][0])
     problem = InputProblem(source.name, "unknown-format", tried)
     return _as(detection, InputKind.UNKNOWN, problems=(problem,))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowdiag.ingest.alike import detect_like, name_pattern
 from flowdiag.ingest.bundles import Hint, recognise
 from flowdiag.ingest.detect import Detection, detect
+from flowdiag.ingest.events_apart import events_apart
 from flowdiag.ingest.mixed import laid_apart
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.plugins import parser_named, parsers
@@ -49,11 +50,17 @@ def detect_all(
         same = detect_like(told[name_pattern(source)], source, hint, known, options)
         return same or detect(source, hint, known, options)
 
+    def ask(source: Source) -> Detection:
+        return detect(source, Hint(), known, options)
+
     whats = [
         part
         for one in at_once(like, gathered.sources, paths)
-        for part in laid_apart(one, gathered.spool, lambda source: detect(source, Hint(), known, options))
+        for part in laid_apart(one, gathered.spool, ask)
     ]
+    if options.listed_events is not None:
+        listed = options.listed_events
+        whats = [part for one in whats for part in events_apart(one, gathered.spool, ask, listed)]
     found, turned = with_years(whats, known, options)
     return found, [
         *gathered.problems,

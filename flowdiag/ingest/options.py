@@ -7,10 +7,14 @@ from datetime import UTC, tzinfo
 
 from msgspec import Struct, field
 
-__all__ = ["ReadOptions", "StateSniff"]
+__all__ = ["ListedEvents", "ReadOptions", "StateSniff"]
 
 StateSniff = Callable[[bytes], float]
 """How surely a head is cluster objects, 0 to 1; given by the room above that knows manifests."""
+
+
+ListedEvents = Callable[[bytes], tuple[list[bytes], bool]]
+"""The Events of an input of cluster objects, a line each, and whether it holds nothing else; given by the same room."""
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
@@ -31,5 +35,6 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     scheduler: str | None = None
     """Address of a Dask scheduler whose workers read instead."""
     state_sniff: StateSniff | None = None
+    listed_events: ListedEvents | None = None
     endpoint_ids: dict[str, dict[int, str]] = field(default_factory=dict)
     """Node name to its Cilium endpoint ids, where the state has them."""

@@ -9,16 +9,21 @@ import re
 
 __all__ = ["printed_by_kubectl"]
 
+_WHOLE = "kubectl get KIND -A -o yaml"
 # kubectl describe networkpolicy, v1.31: "Name:         default-deny", and below it "Namespace:    frontend"
 _DESCRIBED = re.compile(rb"\s*Name: +\S+\r?\n(?:[^\n]*\n){0,4}?(?:Namespace|Labels|Created on|Priority): ")
 # kubectl get networkpolicies -A, v1.31: "NAMESPACE   NAME           POD-SELECTOR   AGE"
 _LISTED = re.compile(rb"\s*(?:NAMESPACE +)?NAME +(?:[A-Z][A-Z()-]* +)*AGE\b")
+# kubectl get events -A, v1.31: "NAMESPACE   LAST SEEN   TYPE      REASON      OBJECT      MESSAGE"
+_EVENTS = re.compile(rb"\s*(?:NAMESPACE +)?LAST SEEN +(?:[A-Z][A-Z ]* +)*REASON\b")
 
 
 def printed_by_kubectl(head: bytes) -> str | None:
-    """Say what to bring in place of a text that kubectl printed for people; ``None`` for anything else."""
+    """Say what a text is that kubectl printed for people, and what to bring in its place; ``None`` for anything else."""
     if _DESCRIBED.match(head):
-        return "the words of kubectl describe, which leave out parts of objects"
+        return f"the words of kubectl describe, which leave out parts of objects: bring {_WHOLE} instead"
+    if _EVENTS.match(head):
+        return "a table of Events, whose ages count from an unknown moment: bring kubectl get events -A -o yaml instead"
     if _LISTED.match(head):
-        return "a table of kubectl get, which leaves out most of the objects"
+        return f"a table of kubectl get, which leaves out most of the objects: bring {_WHOLE} instead"
     return None

@@ -48,6 +48,8 @@ class Source(Struct, frozen=True, kw_only=True):
     """The number of its first line in `whole`."""
     whole: str | None = None
     """The file on disk that it was laid apart from, if it was."""
+    stored: int | None = None
+    """Bytes of that file, where all of it is this input."""
 
     @property
     def remote(self) -> bool:
