@@ -539,6 +539,85 @@ def test_proposals_are_attached_in_order():
     assert result[0].counterfactual.proved
 
 
+def _problems(state, *flows):
+    """Findings with proposals for several refusals of one cluster, as a run has them; the policies and the cases."""
+    cases = []
+    for source, destination, port in flows:
+        flow = {"from": source, "to": destination, "port": port, "node": None, "direction": "egress"}
+        case = build_case({"state": state, "flow": flow, "dialect": "calico"})
+        cases.append(Case(cases[0].context, case.flow, case.decision, case.at) if cases else case)
+    policies = compile_policies(cases[0].context.snapshot, dialect=Dialect.CALICO)
+    return attach([(case, diagnose(case)[0]) for case in cases], policies), policies, cases
+
+
+_SEVERAL = {
+    "namespaces": {"shop": {}, "kube-system": {}},
+    "pods": {
+        "shop/web-1": {"ip": "10.0.1.1"},
+        "shop/api-1": {"ip": "10.0.1.2"},
+        "kube-system/coredns-1": {"ip": "10.0.3.1", "labels": {"k8s-app": "kube-dns"}},
+    },
+    "services": {
+        "kube-system/kube-dns": {
+            "ip": "10.96.0.10",
+            "selector": {"k8s-app": "kube-dns"},
+            "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+        }
+    },
+}
+
+
+def test_new_policies_of_two_problems_do_not_take_each_others_place():
+    """Each isolated by a policy of its own: with one name for both, what is applied last would undo the first."""
+    policies = {
+        f"shop/{app}": {"podSelector": {"matchLabels": {"app": app}}, "policyTypes": ["Egress"]}
+        for app in ("web", "api")
+    }
+    flows = [(f"shop/{app}-1", "kube-system/coredns-1", "53/UDP") for app in ("web", "api")]
+    findings, compiled_now, cases = _problems({**_SEVERAL, "policies": policies}, *flows)
+    manifests = [yaml.safe_load(text) for one in findings for text in one.counterfactual.manifests]
+    items = [*objects({**_SEVERAL, "policies": policies}), *{_key(one): one for one in manifests}.values()]
+    snapshot, _ = build_snapshot([("state.json", json.dumps({"kind": "List", "items": items}).encode())])
+    applied = compile_policies(snapshot, dialect=compiled_now.dialect)
+
+    assert sorted(one["metadata"]["name"] for one in manifests) == ["allow-dns", "allow-dns-2"]
+    for case in cases:
+        assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
+
+
+def test_one_new_policy_serves_two_problems():
+    """Where both want the very same object it keeps its name."""
+    policies = {"shop/deny": {"podSelector": {}, "policyTypes": ["Egress"]}}
+    flows = [
+        ("shop/web-1", "kube-system/coredns-1", "53/UDP"),
+        ("shop/api-1", "kube-system/coredns-1", "53/TCP"),
+    ]
+    findings, _, _ = _problems({**_SEVERAL, "policies": policies}, *flows)
+
+    assert len({one.counterfactual.manifests for one in findings}) == 1
+
+
+def test_two_problems_that_change_one_object_say_so():
+    """Each manifest is the whole object with its own change alone: the one that is applied last would undo the other."""
+    rule = {"to": [{"podSelector": {"matchLabels": {"app": "db"}}}], "ports": [{"port": 5432}]}
+    policies = {"shop/out": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}}
+    pods = {**_SEVERAL["pods"], "shop/mail-0": {"ip": "10.0.1.8"}, "shop/cache-0": {"ip": "10.0.1.9"}}
+    state = {**_SEVERAL, "pods": pods, "policies": policies}
+    flows = [("shop/web-1", "shop/mail-0", "5432/TCP"), ("shop/api-1", "shop/cache-0", "5432/TCP")]
+    both, _, _ = _problems(state, *flows)
+    alone, _, _ = _problems(state, flows[0])
+
+    assert {
+        one["metadata"]["name"] for f in both for one in map(yaml.safe_load, f.counterfactual.manifests)
+    } == {"out"}
+    for finding in both:
+        assert finding.counterfactual.summary.endswith(
+            " Another problem's change edits NetworkPolicy shop/out too, and each manifest holds its own change "
+            "alone: apply both in one."
+        )
+    assert "Another problem" not in alone[0].counterfactual.summary
+
+
 def _grouped(*others):
     """A rule that selects a group of namespaces by a label, which the peer's namespace lacks."""
     namespaces = {"shop": {}, "data": {}, **{name: {"labels": {"zone": "trusted"}} for name in others}}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
+from flowdiag.diagnose.proposals.edit import Edit, object_of
+from flowdiag.diagnose.proposals.patch import manifest_of
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import propose
@@ -16,7 +20,7 @@ from flowdiag.diagnose.proposals.together import for_every
 from flowdiag.diagnose.relabelled import as_now
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import IpBlockPods
+from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.policy import PolicySet
 
 __all__ = ["attach"]
@@ -73,24 +77,51 @@ def attach(
         for key, each in alike.items()
     }
     mended = [finding for _, finding in found]
+    changes: dict[int, Proposal] = {}
+    written: dict[PolicyRef, set[str]] = {}
+    """Manifests of the changes so far, by object."""
     for key in sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]:
         case, finding = max((found[index] for index in alike[key]), key=lambda one: one[0].flow.last or -1)
-        lead = next(iter(finding.nearest), None)
-        narrow = finding.code in _NO_MISTAKE
-        proposal = propose(case, policies, ends, ip_block_pods=ip_block_pods, lead=lead, narrow=narrow)
+        ask = partial(
+            propose,
+            case,
+            policies,
+            ends,
+            ip_block_pods=ip_block_pods,
+            lead=next(iter(finding.nearest), None),
+            narrow=finding.code in _NO_MISTAKE,
+        )
+        proposal = ask()
         back = reverting(case, policies, ends, ip_block_pods=ip_block_pods)
         for index in alike[key]:
             rest = others[index] if others else ()
             change = proposal and for_every(proposal, rest, policies, ends, ip_block_pods=ip_block_pods)
-            mended[index] = _mended(mended[index], change, back, rest)
+            if change and _takes_a_name(change, written):
+                again = ask(given=frozenset(written))
+                change = again and for_every(again, rest, policies, ends, ip_block_pods=ip_block_pods)
+            if change:
+                changes[index] = change
+                for edit in change.edits:
+                    written.setdefault(object_of(edit), set()).add(manifest_of(edit))
+            mended[index] = _with_revert(mended[index], back, rest)
+    shared = frozenset(ref for ref, texts in written.items() if len(texts) > 1)
+    for index, change in changes.items():
+        mend = change.for_all(others[index] if others else (), shared)
+        mended[index] = replace(mended[index], counterfactual=mend)
     return mended
 
 
-def _mended(
-    finding: Finding, proposal: Proposal | None, back: Revert | None, others: Sequence[Case]
-) -> Finding:
-    if proposal is not None:
-        finding = replace(finding, counterfactual=proposal.for_all(others))
+def _takes_a_name(change: Proposal, written: Mapping[PolicyRef, AbstractSet[str]]) -> bool:
+    """Whether a change adds an object under a name that another problem's has: applied later it would replace that."""
+    return any(
+        isinstance(edit, Edit)
+        and edit.old is None
+        and written.get(edit.new.ref, {manifest_of(edit)}) != {manifest_of(edit)}
+        for edit in change.edits
+    )
+
+
+def _with_revert(finding: Finding, back: Revert | None, others: Sequence[Case]) -> Finding:
     if back is None:
         return finding
     revert = back.proposal and back.proposal.for_all(others)

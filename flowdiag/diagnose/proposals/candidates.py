@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from msgspec import Struct
@@ -51,6 +52,7 @@ def candidates(
     lead: NearestRule | None = None,
     *,
     widening: bool = False,
+    given: AbstractSet[PolicyRef] = frozenset(),
 ) -> Iterator[AnyEdit]:
     """Yield edits for one end, those of the diagnosed rule first, then by how near the rules come.
 
@@ -60,6 +62,7 @@ def candidates(
         decision: what the policies of now say of that end.
         lead: the rule that the diagnosis is about.
         widening: another peer may be let in by a rule that means none of the kind.
+        given: names that new policies of other problems have.
     """
     if not decision.isolated_by:
         return
@@ -84,13 +87,13 @@ def candidates(
             if label is not None and not label[1]:
                 yield label[0]
     if enforcer.pod is not None and not enforcer.pod.host_network:
-        yield from misplaced(case, direction, enforcer.pod)
+        yield from (edit for edit in misplaced(case, direction, enforcer.pod) if edit.new.ref not in given)
     if enforcer.pod is None:
         return
     usual, narrow = pod_labels(enforcer.pod), _as_isolated(case, decision, enforcer.pod)
     # Where a policy means some pods of a workload, one for all of it would isolate the others, too.
     for labels in [usual] if usual is None or narrow.items() <= usual.items() else [usual, usual | narrow]:
-        new = _own_policy(case, direction, decision, enforcer, peer, labels)
+        new = _own_policy(case, direction, decision, enforcer, peer, labels, given)
         if new is not None:
             yield new
 
@@ -201,6 +204,7 @@ def _own_policy(
     enforcer: Endpoint,
     peer: Endpoint,
     labels: dict[str, str] | None,
+    given: AbstractSet[PolicyRef],
 ) -> Edit | None:
     """A small policy that only opens this connection; DNS for everybody whom the isolating policy selects.
 
@@ -242,9 +246,8 @@ def _own_policy(
             found = _cilium_policy(opening, None, cilium_peer(peer, pod.namespace))
     if found is None:
         return None
-    taken = {
-        policy.ref.name for policy in case.context.snapshot.policies if policy.ref.namespace == pod.namespace
-    }
+    there = (policy.ref for policy in case.context.snapshot.policies)
+    taken = {ref.name for ref in (*there, *given) if ref.namespace == pod.namespace}
     found = replace(found, ref=replace(found.ref, name=_free(found.ref.name, taken)))
     return Edit(f"Add {policy_text(found.ref)} to {opening.what}", direction, None, found)
 

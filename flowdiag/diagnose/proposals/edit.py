@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Namespace, PolicyObject, Snapshot
+from flowdiag.model.policy import PolicyRef
 
-__all__ = ["AnyEdit", "Edit", "Labelling", "apply_edits", "changed_policy"]
+__all__ = ["AnyEdit", "Edit", "Labelling", "apply_edits", "changed_policy", "object_of"]
 
 
 class Edit(Struct, frozen=True):
@@ -32,6 +33,11 @@ class Labelling(Struct, frozen=True):
 
 
 AnyEdit = Edit | Labelling
+
+
+def object_of(edit: AnyEdit) -> PolicyRef:
+    """Whose manifest it writes."""
+    return edit.new.ref if isinstance(edit, Edit) else PolicyRef("Namespace", "", None, edit.namespace.name)
 
 
 def changed_policy(policy: PolicyObject, spec: dict[str, Any]) -> PolicyObject:

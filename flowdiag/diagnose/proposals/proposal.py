@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.managed import manager
-from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
 from flowdiag.diagnose.proposals.patch import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Opened, Steps, listed, without
-from flowdiag.diagnose.wording import policy_text
+from flowdiag.diagnose.wording import a_list, policy_text
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import BlastRadius, Counterfactual
 
 __all__ = ["Proposal"]
@@ -35,16 +37,17 @@ class Proposal(Struct, frozen=True, kw_only=True):
         """What opens besides the connection and `others`, which are the same problem's: sorted pairs and ports."""
         return listed(without(self.opened, [self.case, *others]))
 
-    def for_all(self, others: Sequence[Case]) -> Counterfactual:
+    def for_all(self, others: Sequence[Case], shared: AbstractSet[PolicyRef] = frozenset()) -> Counterfactual:
         """The change for a report; it is called proved where the problem's other connections pass with it as well.
 
         Args:
             others: their cases.
+            shared: objects that changes for other problems write otherwise.
         """
         every = all(map(self.steps.passes, others))
         also = self.also_allows(others)
         return Counterfactual(
-            summary=self.summary + _breadth(also) + _kept(self.edits),
+            summary=self.summary + _breadth(also) + _kept(self.edits) + _shared(self.edits, shared),
             manifests=tuple(manifest_of(edit) for edit in self.edits),
             patch=patch(self.edits),
             proved=every,
@@ -69,4 +72,15 @@ def _kept(edits: Sequence[AnyEdit]) -> str:
     return "".join(
         f" {name} comes from {source}: change it there, an edit with kubectl would be undone."
         for name, source in sources.items()
+    )
+
+
+def _shared(edits: Sequence[AnyEdit], shared: AbstractSet[PolicyRef]) -> str:
+    """Say which objects another problem's change writes too: whoever applies both has what was applied last."""
+    names = [policy_text(ref) for ref in dict.fromkeys(map(object_of, edits)) if ref in shared]
+    if not names:
+        return ""
+    return (
+        f" Another problem's change edits {a_list(names)} too, and each manifest holds its own change alone: "
+        "apply both in one."
     )

@@ -36,6 +36,7 @@ def propose(
     within: AbstractSet[PolicyRef] | None = None,
     narrow: bool = False,
     elsewhere: Elsewhere | None = None,
+    given: AbstractSet[PolicyRef] = frozenset(),
 ) -> Proposal | None:
     """Find the smallest change that lets the refused connection pass on both ends.
 
@@ -52,13 +53,16 @@ def propose(
         narrow: no rule was found to be mistaken, so that one for everybody, or of a policy for all namespaces, is
             not widened for a pod where a rule for that pod will do.
         elsewhere: what decides where `policies` are those of the namespaces of `within` and of the case's ends alone.
+        given: names that new policies of other problems have.
 
     Returns:
         A proposal whose proof held, or ``None``.
     """
     wide: Proposal | None = None
     outside = EndpointKind.EXTERNAL in (case.flow.src.kind, case.flow.dst.kind)
-    for number, (edits, steps) in enumerate(opening(case, policies, ip_block_pods, lead, within, elsewhere)):
+    for number, (edits, steps) in enumerate(
+        opening(case, policies, ip_block_pods, lead, within, elsewhere, given)
+    ):
         if wide is not None and number >= _NARROWER:
             break
         opened = blast_radius(steps, edits, ends)
@@ -86,6 +90,7 @@ def opening(
     lead: NearestRule | None = None,
     within: AbstractSet[PolicyRef] | None = None,
     elsewhere: Elsewhere | None = None,
+    given: AbstractSet[PolicyRef] = frozenset(),
 ) -> Iterator[tuple[tuple[AnyEdit, ...], Steps]]:
     """Give changes after which the refused connection passes, smallest first, whatever else they do; as `propose`.
 
@@ -101,7 +106,7 @@ def opening(
     now = _ask(case, policies, nearest=True)
     if now.allowed is not False:
         return
-    for options in _plans(case, policies, now, ip_block_pods, lead, within):
+    for options in _plans(case, policies, now, ip_block_pods, lead, within, given):
         edits = tuple(edit for edit, _ in options)
         steps = compiled_steps(case, policies, edits, ip_block_pods, options[0][1], elsewhere)
         if _ask(case, steps.sets[-1]).allowed is True:
@@ -115,6 +120,7 @@ def _plans(
     ip_block_pods: IpBlockPods,
     lead: NearestRule | None,
     within: AbstractSet[PolicyRef] | None,
+    given: AbstractSet[PolicyRef],
 ) -> Iterator[tuple[_Working, ...]]:
     """Combinations of one edit for each end that refuses, smallest first; each is tried as it is asked for."""
     choices: list[_Again[_Working]] = []
@@ -128,7 +134,7 @@ def _plans(
             continue
         if end.allowed is None or (end.decided_by is not None and end.decided_by.action.lower() == "deny"):
             return
-        working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces, lead, within))
+        working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces, lead, within, given))
         if not any(True for _ in working):
             return
         choices.append(working)
@@ -145,9 +151,10 @@ def _working(
     spaces: set[str | None],
     lead: NearestRule | None,
     within: AbstractSet[PolicyRef] | None,
+    given: AbstractSet[PolicyRef],
 ) -> Iterator[_Working]:
     """Edits that open the connection at one end, each with the policies of the case's namespaces and it."""
-    for edit in candidates(case, direction, end, lead, widening=within is not None):
+    for edit in candidates(case, direction, end, lead, widening=within is not None, given=given):
         if within is not None and not (isinstance(edit, Edit) and edit.new.ref in within):
             continue
         edited = compiled(policies, (edit,), ip_block_pods, near=spaces)
