@@ -87,7 +87,7 @@ def detect_inputs(paths: Sequence[str]) -> list[dict[str, Any]]:
     rows.extend(
         {
             "path": problem.path,
-            "kind": "unreadable",
+            "kind": "plugin" if problem.code == "broken-plugin" else "unreadable",
             "parser": None,
             "envelopes": [],
             "scores": [],

@@ -26,7 +26,7 @@ from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions, 
 from flowdiag.analysis.stages import examined
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.analysis.unread import parse_warnings
-from flowdiag.ingest.fold import take
+from flowdiag.ingest.fold import said, take
 from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
 from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.problems import InputProblem
@@ -186,7 +186,7 @@ class Watch:
             try:
                 take(self._tally, follower.parser, block, follower.context)
             except Exception as error:  # noqa: BLE001 - a stranger's parser may raise anything; it costs its block.
-                message = f"parser {follower.parser.name} raised {type(error).__name__}: {error}; a block was not read"
+                message = f"{said(follower.parser.name, error)}; a block was not read"
                 problem = InputProblem(follower.name, "worker-failed", message)
                 if problem not in follower.problems:
                     follower.problems.append(problem)

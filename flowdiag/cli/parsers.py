@@ -35,10 +35,11 @@ def command(words: tuple[str, ...], output: str) -> int:
 
 
 def _listed(output: str) -> int:
-    from flowdiag.parserkit.registry import load_all
+    from flowdiag.ingest.plugins import loaded
+    from flowdiag.report.escape import visible
     from flowdiag.report.json_report import json_bytes
 
-    registered, broken = load_all("flowdiag.parsers")
+    registered, broken = loaded()
     rows: list[dict[str, Any]] = [
         {
             "name": one.name,
@@ -70,11 +71,10 @@ def _listed(output: str) -> int:
             origin = (
                 "" if row["distribution"] == "flowdiag" else f"  [{row['distribution']} {row['version']}]"
             )
-            click.echo(f"{row['name']:<{width}}  {row['summary']}{origin}")
+            click.echo(visible(f"{row['name']:<{width}}  {row['summary']}{origin}"))
         else:
-            click.echo(
-                f"{row['name']:<{width}}  BROKEN ({row['distribution']} {row['version']}): {row['error']}"
-            )
+            origin = f"{row['distribution']} {row['version']}"
+            click.echo(visible(f"{row['name']:<{width}}  BROKEN ({origin}): {row['error']}"))
     click.echo(f"\n{_OWN}")
     return 0
 
@@ -85,11 +85,15 @@ def _detected(paths: tuple[str, ...], output: str) -> int:
     from flowdiag.report.json_report import json_bytes
 
     rows = detect_inputs(paths)
-    code = DONE if any(row["kind"] != "unreadable" for row in rows) else INPUT
+    code = DONE if any(row["kind"] not in ("plugin", "unreadable") for row in rows) else INPUT
     if output == "json":
         click.echo(json_bytes(rows), nl=False)
         return code
     for row in rows:
+        if row["kind"] == "plugin":
+            for problem in row["problems"]:
+                click.echo(visible(f"{row['path']}: {problem}"), err=True)
+            continue
         click.echo(visible(row["path"]))
         read_as = row["parser"] or row["kind"]
         behind = f" behind {' + '.join(row['envelopes'])}" if row["envelopes"] else ""

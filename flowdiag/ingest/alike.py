@@ -65,7 +65,7 @@ def detect_like(
     if sniffed(parser, inner) < best.score:
         return None
     problems = clocks_around(head, first.stack, parser, context)
-    return replace(first, source=source, hint=hint, problems=problems, scores=(best,))
+    return replace(first, source=source, hint=hint, problems=problems, scores=(best,), faults=())
 
 
 def _doubted(first: Detection) -> bool:

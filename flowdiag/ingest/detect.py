@@ -21,6 +21,7 @@ from flowdiag.ingest.reading import Source, is_whole, read_head, read_head_lines
 from flowdiag.ingest.rotation import name_time
 from flowdiag.ingest.text import is_binary
 from flowdiag.parserkit import ParseContext, Parser
+from flowdiag.parserkit.promises import BrokenPromiseError
 
 __all__ = [
     "DOCUMENT_BYTES",
@@ -102,6 +103,8 @@ class Detection(Struct, frozen=True, kw_only=True):
     problems: tuple[InputProblem, ...] = ()
     year: int | None = None
     """Of its first stamp without one, where ``--year`` is given."""
+    faults: tuple[str, ...] = ()
+    """What parsers did wrong when they were asked about it."""
 
 
 def input_context(source: Source, hint: Hint, options: ReadOptions) -> ParseContext:
@@ -242,10 +245,18 @@ def detect_head(
         parsers = [parser for parser in parsers if parser.name == options.format]
     context = input_context(source, hint, options)
     heads = _heads(source, head, context)
-    scores = _scores(parsers, heads)
+    faults: dict[str, None] = {}
+    scores = _scores(parsers, heads, faults)
     state = options.state_sniff(head) if options.state_sniff is not None else 0.0
     listed = tuple(score for score in scores if score.score > 0)
-    detection = Detection(source=source, kind=InputKind.UNKNOWN, scores=listed, state_score=state, hint=hint)
+    detection = Detection(
+        source=source,
+        kind=InputKind.UNKNOWN,
+        scores=listed,
+        state_score=state,
+        hint=hint,
+        faults=tuple(faults),
+    )
     best = scores[0] if scores else None
     if options.format is not None and (state <= _SURE or (best is not None and best.score >= state)):
         # Forced, but not on cluster objects: the stack under which it is surest; where it is sure of none (the
@@ -334,12 +345,14 @@ def clocks_around(
     return () if found is None else (found,)
 
 
-def _scores(parsers: Sequence[Parser], heads: list[tuple[tuple[str, ...], bytes]]) -> list[Score]:
+def _scores(
+    parsers: Sequence[Parser], heads: list[tuple[tuple[str, ...], bytes]], faults: dict[str, None]
+) -> list[Score]:
     found = []
     for parser in parsers:
         best = Score(parser.name, -1.0, ())
         for stack, head in heads:
-            score = sniffed(parser, head)
+            score = sniffed(parser, head, faults)
             margin = 0.0 if not stack or parser.document else _PEEL_MARGIN
             if score > best.score or (stack and score > _SURE and score >= best.score - margin):
                 best = Score(parser.name, max(score, best.score), stack)
@@ -361,12 +374,17 @@ def rivals_of(winner: Score, scores: Sequence[Score]) -> list[Score]:
     ]
 
 
-def sniffed(parser: Parser, head: bytes) -> float:
-    """How sure a parser is, 0 to 1."""
+def sniffed(parser: Parser, head: bytes, faults: dict[str, None] | None = None) -> float:
+    """How sure a parser is, 0 to 1; `faults` grows by what one did wrong, which then claims nothing."""
     try:
         return min(max(float(parser.sniff(head)), 0.0), 1.0)
-    except Exception:  # noqa: BLE001 - a stranger's parser may raise anything; it then claims nothing.
-        return 0.0
+    except BrokenPromiseError as error:
+        fault = str(error)
+    except Exception as error:  # noqa: BLE001 - a parser that cannot say what it thinks of a head claims nothing.
+        fault = f"parser {parser.name} raised {type(error).__name__}: {error} in sniff"
+    if faults is not None:
+        faults[fault] = None
+    return 0.0
 
 
 def _as(
@@ -386,6 +404,7 @@ def _as(
         state_score=detection.state_score,
         hint=detection.hint,
         problems=problems,
+        faults=detection.faults,
     )
 
 

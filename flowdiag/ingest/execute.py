@@ -22,7 +22,10 @@ from flowdiag.ingest.server import SERIAL_BYTES, TWO_CORES, cores
 from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, fold_shares
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import unread_lines
+from flowdiag.model.time import NS
 from flowdiag.model.words import plural
+from flowdiag.parserkit.foreign import ForeignParser
+from flowdiag.parserkit.promises import BrokenPromiseError
 
 if TYPE_CHECKING:
     from flowdiag.tally import Tally
@@ -36,6 +39,7 @@ _TOGETHER = 4
 """Times the records that a worker's tally lets wait."""
 _NEARLY_ALL = 0.9
 """Of the bytes of all evidence."""
+_EARLY = 30 * 86_400 * NS
 _FEW = 20
 """Warnings up to which a file that is mostly unreadable is not worth a problem of its own."""
 
@@ -103,6 +107,7 @@ def run(
         tally = _here(evidence, options, problems, pace)
     tally.rest()
     problems += _mostly_unreadable(tally)
+    problems += _times_of_1970(tally)
     if options.format is not None:
         problems += _not_of_that_format(options.format, evidence, tally)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
@@ -160,7 +165,10 @@ def _take_two_cores(evidence: Sequence[Detection], options: ReadOptions) -> bool
     except OSError:
         return False
     parser: Any = parser_named(largest.parser or "")
-    return bool(parser.takes_two_cores(head))
+    try:
+        return bool(parser.takes_two_cores(head))
+    except BrokenPromiseError:
+        return False  # reading will do without its help, and it is no part of what is told
 
 
 def _may_take_two_cores(one: Detection) -> bool:
@@ -184,6 +192,8 @@ def _parts(
             yield from parts_of(one, options, part_bytes, loose=one.source.remote if loose is None else loose)
         except OSError as error:
             problems.append(InputProblem(one.source.name, "unreadable", error.strerror or str(error)))
+        except BrokenPromiseError as error:
+            problems.append(InputProblem(one.source.name, "worker-failed", f"{error}; it was not read"))
 
 
 def _here(
@@ -250,6 +260,19 @@ def _mostly_unreadable(tally: Tally) -> Iterator[InputProblem]:
                 "--format forces another parser"
             )
             yield InputProblem(name, "mostly-unreadable", message)
+
+
+def _times_of_1970(tally: Tally) -> Iterator[InputProblem]:
+    """Inputs of a stranger's parser whose times are in another unit than nanoseconds: seconds to microseconds are of January 1970."""
+    for name, counts in tally.inputs.items():
+        first, parser = counts.first, counts.parser
+        if first is None or not 0 < first < _EARLY or not isinstance(parser_named(parser), ForeignParser):
+            continue
+        message = (
+            f"parser {parser} gives times of January 1970, as where it takes seconds, milliseconds or microseconds "
+            "for nanoseconds; nothing that hangs on the time is right"
+        )
+        yield InputProblem(name, "broken-plugin", message)
 
 
 def _not_of_that_format(

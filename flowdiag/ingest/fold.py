@@ -21,6 +21,7 @@ from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.event import Event, TimeSource
 from flowdiag.parserkit import Block, ParseContext
+from flowdiag.parserkit.promises import BrokenPromiseError
 from flowdiag.tally import Tally
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "joined",
     "lines_of",
     "read_outcome",
+    "said",
     "take",
 ]
 
@@ -83,6 +85,9 @@ def fold_loose(tally: Tally, part: Part, problems: list[InputProblem]) -> int:
         return lines_in(whole)
     except OSError as error:
         problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
+        return 0
+    except BrokenPromiseError as error:
+        problems.append(_failed(part, part.first_line, error))
         return 0
 
 
@@ -157,8 +162,12 @@ def fold_into(
         for block, error in _begun(found, tally, parser, context) if ahead else zip(found, repeat(None)):
             raised = error or _raised_by(take, tally, parser, block, context)
             if raised is not None:
-                problems.append(_failed(part, block, raised))
+                problems.append(_failed(part, block.of_line(0).line, raised))
                 return False
+    except BrokenPromiseError as error:
+        # Asked how to cut the part, or what of it to leave out.
+        problems.append(_failed(part, part.first_line, error))
+        return False
     finally:
         if was_enabled:
             gc.enable()
@@ -224,14 +233,28 @@ def events_of(
     """
     context = part.context()
     tells = _tells(parser)
-    for block in blocks(part, parser, context, problems, progress=progress):
+    for block in _cut(part, parser, context, problems, progress):
         try:
             for event in parser.parse(block, context):
                 yield event if tells else dated(event, block)
             yield from cut_objects(parser, block, context)
         except Exception as error:  # noqa: BLE001 - as in `fold_into`.
-            problems.append(_failed(part, block, error))
+            problems.append(_failed(part, block.of_line(0).line, error))
             return
+
+
+def _cut(
+    part: Part,
+    parser: Any,
+    context: ParseContext,
+    problems: list[InputProblem],
+    progress: Callable[[int], None] | None,
+) -> Iterator[Block]:
+    """The part's blocks, up to where a stranger's parser fails to say how to cut it."""
+    try:
+        yield from blocks(part, parser, context, problems, progress=progress)
+    except BrokenPromiseError as error:
+        problems.append(_failed(part, part.first_line, error))
 
 
 def dated(event: Event, block: Block) -> Event:
@@ -242,9 +265,19 @@ def dated(event: Event, block: Block) -> Event:
     return msgspec.structs.replace(event, time_source=TimeSource.INFERRED_YEAR)
 
 
-def _failed(part: Part, block: Block, error: Exception) -> InputProblem:
-    line = block.of_line(0).line
-    message = (
-        f"parser {part.parser} raised {type(error).__name__}: {error}; the rest of this part was not read"
+def _failed(part: Part, line: int, error: Exception) -> InputProblem:
+    if isinstance(error, BrokenPromiseError) and error.line is not None and error.line >= line:
+        line = error.line
+    return InputProblem(
+        part.source.name,
+        "worker-failed",
+        f"{said(part.parser, error)}; the rest of this part was not read",
+        line,
     )
-    return InputProblem(part.source.name, "worker-failed", message, line)
+
+
+def said(parser: str, error: Exception) -> str:
+    """What a parser raised, in a clause; a stranger's says it itself."""
+    if isinstance(error, BrokenPromiseError):
+        return str(error)
+    return f"parser {parser} raised {type(error).__name__}: {error}"

@@ -188,7 +188,8 @@ class Follower:
                 f"{self.name}: one document read as {found.parser}, which has to be whole",
                 hint="follow one record a line, or read the document: flowdiag analyze",
             )
-        self.problems += [*problems, *found.problems]
+        broken = [InputProblem("plugins", "broken-plugin", fault) for fault in found.faults]
+        self.problems += [*problems, *found.problems, *broken]
         self.parser = parser
         self.context = input_context(source, Hint(), self._options)
         # Examples show records verbatim.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from flowdiag.ingest.alike import detect_like, name_pattern
 from flowdiag.ingest.bundles import Hint, recognise
 from flowdiag.ingest.detect import Detection, detect
@@ -14,6 +16,7 @@ from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import at_once
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.years import with_years
+from flowdiag.model.words import plural
 
 __all__ = ["detect_all"]
 
@@ -66,5 +69,18 @@ def detect_all(
         *gathered.problems,
         *problems,
         *turned,
+        *_at_fault(found),
         *(problem for one in found for problem in one.problems),
     ]
+
+
+def _at_fault(found: Sequence[Detection]) -> Iterator[InputProblem]:
+    """What parsers did wrong when they were asked: each once, with the first input that shows it."""
+    inputs: dict[str, list[str]] = {}
+    for one in found:
+        for fault in one.faults:
+            inputs.setdefault(fault, []).append(one.source.name)
+    for fault, names in inputs.items():
+        more = f" and {plural(len(names) - 1, 'more input')}" if len(names) > 1 else ""
+        message = f"{fault}, asked about {names[0]}{more}; it was not asked to read what it failed on"
+        yield InputProblem("plugins", "broken-plugin", message)

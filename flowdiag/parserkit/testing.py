@@ -15,21 +15,17 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, get_args
+from itertools import islice
+from typing import Any
 
 from msgspec import structs
 
-from flowdiag.model.event import (
-    Event,
-    FlowEvent,
-    GapEvent,
-    ParseWarning,
-    TimeSource,
-    Verdict,
-)
+from flowdiag.model.event import FlowEvent, GapEvent, ParseWarning, Verdict
+from flowdiag.model.time import NS
 from flowdiag.parserkit.block import Block, Envelope, ParseContext
 from flowdiag.parserkit.lines import cut_lines
-from flowdiag.parserkit.protocol import Parser
+from flowdiag.parserkit.packets import canonical_ip
+from flowdiag.parserkit.promises import marks_fault, most_events, parser_fault, score_fault, sound
 
 __all__ = ["FOREIGN_HEADS", "assert_parser_contract"]
 
@@ -50,7 +46,11 @@ FOREIGN_HEADS: tuple[bytes, ...] = (
 """Heads that are nobody's format: a parser that claims one of them would claim anything."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
-_EVENTS = get_args(Event)
+_SURE = 0.6
+_CUTS = 40
+_PROTOCOLS = ("TCP", "UDP", "SCTP", "ICMP")
+_WITH_PORT = re.compile(r"\d+\.\d+\.\d+\.\d+:\d+\Z")
+_EARLY = 30 * 86_400 * NS
 _DAMAGES = 24
 _REFUSED = (Verdict.DENIED, Verdict.AUDITED)
 
@@ -72,15 +72,20 @@ def assert_parser_contract(
     _check_names(parser)
     inputs = list(samples)
     for head in (*FOREIGN_HEADS, *inputs):
-        score = parser.sniff(head[: 1 << 16])
-        assert isinstance(score, int | float), f"sniff gives a number, not {score!r} for {_shown(head)}"
-        assert 0.0 <= score <= 1.0, f"sniff stays within 0 and 1, not {score} for {_shown(head)}"
+        try:
+            fault = score_fault(parser.sniff(head[: 1 << 16]))
+        except Exception as error:
+            raise AssertionError(f"sniff raises {error!r} on {_shown(head)}") from error
+        assert fault is None, f"{fault}, for {_shown(head)}"
     for head in FOREIGN_HEADS:
         assert parser.sniff(head) <= 0.5, f"sniff claims what is nobody's: {_shown(head)}"
     for data in (*FOREIGN_HEADS, *inputs):
         _check_parse(parser, data)
         _check_marks(parser, data)
         _check_fold(parser, [data], new_tally)
+    _check_meaning(parser, inputs)
+    for data in inputs:
+        _check_cuts(parser, data)
     rng = random.Random(1)  # noqa: S311 - the same damage in every run
     for data in inputs:
         broken = list(_damaged(data[:20_000], rng))
@@ -90,15 +95,9 @@ def assert_parser_contract(
 
 
 def _check_names(parser: Any) -> None:
-    assert isinstance(parser, Parser), (
-        "a parser has name, summary, cni, sequential, document, sniff and parse"
-    )
+    fault = parser_fault(parser)
+    assert fault is None, fault
     assert _NAME.match(parser.name), f"name is kebab-case: {parser.name!r}"
-    assert parser.summary, "summary is one line of text"
-    assert "\n" not in parser.summary, "summary is one line of text"
-    assert parser.cni is None or parser.cni, "cni is a word, or None where the format shows none"
-    assert isinstance(parser.sequential, bool), "sequential is True or False"
-    assert isinstance(parser.document, bool), "document is True or False"
 
 
 def _check_parse(parser: Any, data: bytes) -> None:
@@ -108,10 +107,12 @@ def _check_parse(parser: Any, data: bytes) -> None:
         Block(data=data, first_line=1, envelope=Envelope(lines=[5 + 2 * index for index in range(count)])),
     ):
         context = ParseContext(input="contract", keep_raw=True)
+        most = most_events(data)
         try:
-            events = list(parser.parse(block, context))
+            events = list(islice(parser.parse(block, context), most + 1))
         except Exception as error:
             raise AssertionError(f"parse raises {error!r} on {_shown(data)}") from error
+        assert len(events) <= most, f"parse does not end: {len(events)} events of {_shown(data)}"
         _check_events(parser, events, block, count, data)
 
 
@@ -119,13 +120,7 @@ def _check_events(parser: Any, events: Sequence[Any], block: Block, count: int, 
     where = f"in {_shown(data)}"
     before = 0
     for event in events:
-        assert isinstance(event, _EVENTS), f"parse yields events, not {type(event).__name__} {where}"
-        assert event.at is None or type(event.at) is int, f"at is whole nanoseconds, not {event.at!r} {where}"
-        known = event.at is not None
-        assert known == (event.time_source is not TimeSource.NONE), (
-            f"time_source says whether there is a time: at={event.at}, {event.time_source!r} {where}"
-        )
-        assert event.raw is None or isinstance(event.raw, str), f"raw is text {where}"
+        _check_types(event, where)
         if isinstance(event, ParseWarning):
             assert event.code, f"a warning has a code {where}"
             assert event.message, f"a warning has a message {where}"
@@ -143,6 +138,90 @@ def _check_events(parser: Any, events: Sequence[Any], block: Block, count: int, 
         if not free:
             assert event.line >= before, f"lines go up: {event.line} after {before} {where}"
             before = event.line
+
+
+def _check_meaning(parser: Any, inputs: Sequence[bytes]) -> None:
+    """What whole samples give is what the words of an event mean, as far as that can be seen without the format."""
+    read = False
+    claimed = False
+    for data in inputs:
+        events = _parsed(parser, data, keep_raw=False)
+        read = read or bool(events)
+        claimed = claimed or (bool(events) and parser.sniff(data[: 1 << 16]) > _SURE)
+        for event in events:
+            where = f"in line {event.line} of {_shown(data)}"
+            assert event.raw is None, f"raw is kept only where the context's keep_raw asks for it, {where}"
+            assert event.at is None or not 0 < event.at < _EARLY, (
+                f"at is nanoseconds since 1970: {event.at} is January 1970; is it seconds? (from_epoch) {where}"
+            )
+            assert event.node != "", f"node is None where it is not known, not empty, {where}"
+            if isinstance(event, FlowEvent):
+                _check_flow(event, where)
+    assert read or not inputs, "none of the samples gives an event"
+    assert claimed or not inputs, f"sniff claims none of the samples: {_SURE} is what a parser is taken above"
+
+
+def _check_flow(event: FlowEvent, where: str) -> None:
+    known = (event.protocol or "").upper()
+    assert known not in _PROTOCOLS or event.protocol == known, (
+        f"protocol is {known!r} (protocol_name), not {event.protocol!r}, {where}"
+    )
+    assert event.verdict is not Verdict.ALLOWED or event.cause is None, (
+        f"cause says why something was refused: None for what was allowed, not {event.cause!r}, {where}"
+    )
+    for word, peer in (("src", event.src), ("dst", event.dst)):
+        for each in ("ip", "namespace", "pod", "node", "service", "entity"):
+            value = getattr(peer, each)
+            assert value != "", f"{word}.{each} is None where the record does not say, not empty, {where}"
+        if peer.ip is not None:
+            proper = canonical_ip(peer.ip) or peer.ip
+            assert peer.ip == proper, f"{word}.ip is {proper!r} (canonical_ip), not {peer.ip!r}, {where}"
+            assert not _WITH_PORT.match(peer.ip), (
+                f"{word}.ip is an address without its port (split_address), not {peer.ip!r}, {where}"
+            )
+
+
+def _check_cuts(parser: Any, data: bytes) -> None:
+    """Blocks of an input are read by several processes, in any order: what one gives hangs on no other."""
+    if parser.document or parser.sequential or _is_document(data):
+        return
+    whole = _parsed(parser, data, keep_raw=True)
+    lines = data.splitlines(keepends=True) if b"\r" not in data else []
+    starts = getattr(parser, "record_start", None)
+    places = [
+        place
+        for place in range(1, len(lines))
+        if lines[place - 1].endswith(b"\n") and (starts is None or starts(lines[place].rstrip(b"\r\n")))
+    ]
+    for place in places[:: 1 + len(places) // _CUTS]:
+        front, back = b"".join(lines[:place]), b"".join(lines[place:])
+        # The later one first, as another process may.
+        second = _parsed(parser, back, keep_raw=True, first_line=1 + place)
+        first = _parsed(parser, front, keep_raw=True, last=False)
+        assert [*first, *second] == whole, (
+            f"cut before line {1 + place} other events come: a record depends on others of its input, "
+            f"which sequential = True is for (or record_start, where records span lines), in {_shown(data)}"
+        )
+
+
+def _parsed(parser: Any, data: bytes, *, keep_raw: bool, first_line: int = 1, last: bool = True) -> list[Any]:
+    context = ParseContext(input="contract", keep_raw=keep_raw)
+    events = list(parser.parse(Block(data=data, first_line=first_line, last=last), context))
+    assert parser.sequential or not context.memory, (
+        "the context's memory is for sequential parsers: for all others blocks are independent"
+    )
+    return events
+
+
+def _check_types(event: Any, where: str) -> None:
+    try:
+        found = sound(event)
+    except ValueError as error:
+        raise AssertionError(f"{error} {where}") from error
+    for word in event.__struct_fields__:
+        is_, must = getattr(event, word), getattr(found, word)
+        assert type(is_) is type(must), f"{word} is {must!r}, not {is_!r} {where}"
+        assert is_ == must, f"{word} is {must!r}, not {is_!r} {where}"
 
 
 def _is_document(data: bytes) -> bool:
@@ -166,13 +245,14 @@ def _check_marks(parser: Any, data: bytes) -> None:
     denied_marks = getattr(parser, "denied_marks", None)
     if denied_marks is None or parser.document:
         return
-    marks = denied_marks(data[: 1 << 16])
+    try:
+        marks = denied_marks(data[: 1 << 16])
+    except Exception as error:
+        raise AssertionError(f"denied_marks raises {error!r} on {_shown(data)}") from error
+    fault = marks_fault(marks)
+    assert fault is None, fault
     if marks is None:
         return
-    assert isinstance(marks, tuple), "denied_marks gives a tuple, or None"
-    assert all(isinstance(mark, bytes) and mark for mark in marks), (
-        "denied_marks are byte strings, none empty"
-    )
     lines = cut_lines(data)
     for event in parser.parse(Block(data=data, last=True), ParseContext(input="contract")):
         refused = isinstance(event, FlowEvent) and event.verdict in _REFUSED

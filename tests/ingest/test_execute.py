@@ -202,7 +202,7 @@ def with_parser(parser, monkeypatch):
     """It and the kernel's parser are all there are."""
     mine = Registered(name="fragile", distribution="x", version="1", plugin=parser)
     real = registry.load("flowdiag.parsers", "netfilter")
-    monkeypatch.setattr(registry, "load_all", lambda group: ([mine, real], []))  # noqa: ARG005
+    monkeypatch.setattr(registry, "load_all", lambda group, fault: ([mine, real], []))  # noqa: ARG005
     for place in ("fold", "parts", "execute"):
         monkeypatch.setattr(
             f"flowdiag.ingest.{place}.parser_named",
