@@ -37,7 +37,8 @@ class ChangeJustBefore(Rule):
 
     Guard:
         Attached to other findings as a fact in time, never as their cause.  Where refusals of the same
-        connection were seen before the change, it cannot have started them: silent.
+        connection were seen before the change, it cannot have started them: silent.  A policy that was made
+        for an end that an older policy had closed already refused nothing anew: silent.
 
     References:
         https://github.com/cilium/cilium/issues/41045
@@ -86,8 +87,26 @@ class ChangeJustBefore(Rule):
             for ref in _objects(case)
             for change in case.context.changes_of(ref)
             if first - _WITHIN_S * NS <= change.at <= first + _CLOCK_S * NS
+            and not _found_closed(case, change)
         ]
         return min(near, key=lambda one: (abs(first - one.at), one.kind, repr(one.object)), default=None)
+
+
+def _found_closed(case: Case, change: SeenChange) -> bool:
+    """Whether it is the making of a policy that isolates, of an end that another one isolated before it: an allow policy's."""
+    if change.kind != "created":
+        return False
+    own = change.object
+    isolating = {ref: (ref.kind, ref.group, ref.namespace, ref.name) for ref in case.isolating}
+    place = (own.kind, own.group, own.namespace, own.name)
+    if place not in isolating.values():
+        return False
+    return any(
+        one.created is not None and one.created < change.at
+        for ref, other in isolating.items()
+        if other != place
+        for one in case.context.policy(ref)
+    )
 
 
 def _objects(case: Case) -> list[ObjectRef]:
