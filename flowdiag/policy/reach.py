@@ -6,7 +6,7 @@ one port of each span between such edges is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowdiag.policy.evaluate import PolicySet
     from flowdiag.policy.facts import Facts
 
-__all__ = ["Openness", "Ports", "connections", "joined", "openness", "port_verdicts"]
+__all__ = ["Openness", "Ports", "connections", "end_openness", "joined", "openness", "port_verdicts"]
 
 _MEMORY = 1 << 14
 """Kinds of pairs whose ports are remembered before the memory starts afresh."""
@@ -124,6 +124,13 @@ class Openness(Struct, frozen=True):
     unknown: Ports = {}
     """Ports whose verdict the policies cannot give; none of them is in `open`."""
 
+    def closes(self, after: Openness) -> bool:
+        """Whether something that is open, or may be, would surely be less so."""
+        if self == after:
+            return False
+        possibly, left = joined(self.open, self.unknown), joined(after.open, after.unknown)
+        return not (_within(self.open, after.open) and _within(possibly, left))
+
 
 def openness(
     policies: PolicySet,
@@ -148,7 +155,6 @@ def openness(
     source, destination = policies.facts(src, dst, at)
     if source.kind == destination.kind == "outside":
         raise ValueError("both ends are outside the cluster")
-    found, doubtful = Ports(), Ports()
     ends = [
         (policies, Direction.EGRESS, source, destination),
         (policies, Direction.INGRESS, destination, source),
@@ -156,6 +162,29 @@ def openness(
     if ingress is not None and ingress is not policies:
         source, destination = ingress.facts(src, dst, at)
         ends[1] = (ingress, Direction.INGRESS, destination, source)
+    return _let_pass(ends, at)
+
+
+def end_openness(
+    policies: PolicySet, direction: Direction, src: Endpoint, dst: Endpoint, *, at: int | None = None
+) -> Openness:
+    """What one end of a connection lets pass, whatever the other does; all ports where nothing polices it.
+
+    Args:
+        policies: the compiled policies.
+        direction: which end: the client for egress.
+        src: the client.
+        dst: the server.
+        at: when, in nanoseconds; ``None`` is now.
+    """
+    source, destination = policies.facts(src, dst, at)
+    subject, peer = (source, destination) if direction is Direction.EGRESS else (destination, source)
+    return _let_pass([(policies, direction, subject, peer)], at)
+
+
+def _let_pass(ends: Sequence[tuple[PolicySet, Direction, Facts, Facts]], at: int | None) -> Openness:
+    """Ports that all of these ends let pass; each is given with who decides, the policed end and its peer."""
+    found, doubtful = Ports(), Ports()
     for protocol in PORT_PROTOCOLS:
         surely = possibly = _ALL
         for asked, direction, subject, peer in ends:
@@ -195,6 +224,10 @@ def connections(
     """
     found = openness(policies, src, dst, at=at, ingress=ingress)
     return joined(found.open, found.unknown) if unknown else found.open
+
+
+def _within(one: Ports, other: Ports) -> bool:
+    return all(ports <= other.get(protocol, NO_PORTS) for protocol, ports in one.items())
 
 
 def joined(one: Ports, other: Ports) -> Ports:

@@ -178,6 +178,26 @@ def test_a_workload_keeps_reaching_its_own_replicas(dialect, replicas):
     assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
 
 
+def test_what_one_end_lets_pass_stays_though_the_other_end_refuses_it():
+    """It is half of another problem's fix: the rule keeps its selector, and the peer is admitted beside it."""
+    rule = {"to": [{"podSelector": {"matchLabels": {"app": "db"}}}], "ports": [{"port": 5432}]}
+    policies = {
+        "shop/out": {
+            "podSelector": {"matchLabels": {"app": "web"}},
+            "policyTypes": ["Egress"],
+            "egress": [rule],
+        },
+        "shop/db": {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"]},
+    }
+    pods = {
+        name: {"ip": f"10.0.1.{n}"} for n, name in enumerate(("shop/web-1", "shop/db-0", "shop/cache-0"), 1)
+    }
+    flow = {"from": "shop/web-1", "to": "shop/cache-0", "port": "5432/TCP", "direction": "egress"}
+    _, _, _, found = proposal_of(_spec(pods=pods, policies=policies) | {"flow": flow})
+
+    assert found.summary == "Admit shop/cache in NetworkPolicy shop/out egress[0]."
+
+
 _ELSEWHERE = {
     "kubernetes": {
         "data/redis": {
@@ -582,6 +602,33 @@ def test_new_policies_of_two_problems_do_not_take_each_others_place():
 
     assert sorted(one["metadata"]["name"] for one in manifests) == ["allow-dns", "allow-dns-2"]
     for case in cases:
+        assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
+
+
+def test_a_change_for_some_pods_of_a_workload_is_not_called_one_for_the_others():
+    """Two problems of one workload at one port, whose pods policies tell apart: each gets what mends its own."""
+    tiers = {"web-1": "old", "web-2": "new"}
+    pods = {
+        f"shop/{name}": {"ip": f"10.0.1.{name[-1]}", "labels": {"app": "web", "tier": tier}}
+        for name, tier in tiers.items()
+    }
+    ports = [{"port": 5432}]
+    policies = {
+        f"shop/{tier}": {
+            "podSelector": {"matchLabels": {"tier": tier}},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"podSelector": {"matchLabels": {"app": tier}}}], "ports": ports}],
+        }
+        for tier in tiers.values()
+    }
+    state = {"namespaces": {"shop": {}}, "policies": policies}
+    state["pods"] = {**pods, "shop/db-0": {"ip": "10.0.1.9", "workload": "db"}}
+    flows = [(one, "shop/db-0", "5432/TCP") for one in pods]
+    findings, compiled_now, cases = _problems(state, *flows)
+
+    for finding, case in zip(findings, cases, strict=True):
+        applied = _applied({"state": state}, finding.counterfactual, compiled_now)
+        assert finding.counterfactual.proved
         assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
 
 

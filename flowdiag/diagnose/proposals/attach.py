@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
 
 from msgspec.structs import replace
 
@@ -82,27 +81,34 @@ def attach(
     """Manifests of the changes so far, by object."""
     for key in sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]:
         case, finding = max((found[index] for index in alike[key]), key=lambda one: one[0].flow.last or -1)
-        ask = partial(
-            propose,
-            case,
-            policies,
-            ends,
-            ip_block_pods=ip_block_pods,
-            lead=next(iter(finding.nearest), None),
-            narrow=finding.code in _NO_MISTAKE,
-        )
-        proposal = ask()
-        back = reverting(case, policies, ends, ip_block_pods=ip_block_pods)
+
+        def ask(case: Case, finding: Finding, given: AbstractSet[PolicyRef] = frozenset()) -> Proposal | None:
+            return propose(
+                case,
+                policies,
+                ends,
+                ip_block_pods=ip_block_pods,
+                lead=next(iter(finding.nearest), None),
+                narrow=finding.code in _NO_MISTAKE,
+                given=given,
+            )
+
+        first = ask(case, finding)
         for index in alike[key]:
             rest = others[index] if others else ()
+            own, proposal = found[index], first
+            if proposal and own[0] is not case and not proposal.steps.passes(own[0]):
+                # Policies tell this pod of the workload from that one.
+                proposal = ask(*own)
             change = proposal and for_every(proposal, rest, policies, ends, ip_block_pods=ip_block_pods)
             if change and _takes_a_name(change, written):
-                again = ask(given=frozenset(written))
+                again = ask(*(own if proposal is not first else (case, finding)), given=frozenset(written))
                 change = again and for_every(again, rest, policies, ends, ip_block_pods=ip_block_pods)
             if change:
                 changes[index] = change
                 for edit in change.edits:
                     written.setdefault(object_of(edit), set()).add(manifest_of(edit))
+            back = reverting(own[0], policies, ends, ip_block_pods=ip_block_pods)
             mended[index] = _with_revert(mended[index], back, rest)
     shared = frozenset(ref for ref, texts in written.items() if len(texts) > 1)
     for index, change in changes.items():

@@ -24,7 +24,7 @@ from flowdiag.model.report import BlastRadius
 from flowdiag.policy import PolicySet
 from flowdiag.policy.addresses import families
 from flowdiag.policy.ports import NO_PORTS, PortSet
-from flowdiag.policy.reach import Openness, openness
+from flowdiag.policy.reach import Openness, end_openness, openness
 
 __all__ = ["Elsewhere", "Ends", "Opened", "Steps", "blast_radius", "listed", "opens_to_anybody", "without"]
 
@@ -122,6 +122,19 @@ class Steps(Struct, frozen=True):
         )
         return before, after
 
+    def closes(self, src: Endpoint, dst: Endpoint) -> bool:
+        """Whether an end would refuse what it lets pass now; also where the other end refuses it today.
+
+        It may be what the fix for that end counts on.
+        """
+        for direction, end in ((Direction.EGRESS, src), (Direction.INGRESS, dst)):
+            old, new = (self.at(policies, end) for policies in (self.sets[0], self.sets[-1]))
+            if old is not new and end.kind is not EndpointKind.EXTERNAL:
+                before, after = (end_openness(policies, direction, src, dst) for policies in (old, new))
+                if before.closes(after):
+                    return True
+        return False
+
     def passes(self, case: Case) -> bool:
         """Whether a connection is certainly let through at both ends with all the edits."""
         if case.port is None or case.protocol is None:
@@ -163,6 +176,8 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
     for src, dst in pairs:
         if _bare_pod(src) and src.names == dst.names:
             continue
+        if steps.closes(src.end, dst.end):
+            return None
         before, after = steps.change(src.end, dst.end)
         client = dst.end in _EVERYBODY
         if (before.unknown or after.unknown) and (client or src.end in _EVERYBODY):
@@ -173,8 +188,6 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
             was, now = before.open.get(protocol, NO_PORTS), after.open.get(protocol, NO_PORTS)
             if was == now:
                 continue
-            if not was <= now:
-                return None
             for name in ((one, other) for one in src.names for other in dst.names if one != other):
                 pair = (*name, protocol)
                 opened[pair] = opened.get(pair, NO_PORTS) | (now - was)
