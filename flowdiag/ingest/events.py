@@ -12,7 +12,7 @@ from flowdiag.ingest.parts import parts_of
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.sources import Gathered
-from flowdiag.ingest.unread import unread_lines
+from flowdiag.ingest.unread import nothing_read, unread_lines
 from flowdiag.model.event import Event
 
 __all__ = ["iter_events"]
@@ -51,6 +51,11 @@ def iter_events(
             for event in events_of(part, parser, found):
                 any_event = True
                 yield one.source.name, one.parser, event
-        if options.format is not None and not any_event:
+        if any_event:
+            continue
+        if options.format is None:
+            problem = nothing_read(one)
+            found += [] if problem is None else [problem]
+        else:
             for warning in unread_lines(one.source, one.parser):
                 yield one.source.name, one.parser, warning

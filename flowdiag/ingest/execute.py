@@ -21,7 +21,7 @@ from flowdiag.ingest.reading import read_head
 from flowdiag.ingest.server import SERIAL_BYTES, TWO_CORES, cores
 from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, fold_shares
 from flowdiag.ingest.sources import Gathered
-from flowdiag.ingest.unread import unread_lines
+from flowdiag.ingest.unread import nothing_read, unread_lines
 from flowdiag.model.time import NS
 from flowdiag.model.words import plural
 from flowdiag.parserkit.foreign import ForeignParser
@@ -110,6 +110,8 @@ def run(
     problems += _times_of_1970(tally)
     if options.format is not None:
         problems += _not_of_that_format(options.format, evidence, tally)
+    elif not options.only_denied:
+        problems += _nothing_read(evidence, tally)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
 
 
@@ -273,6 +275,16 @@ def _times_of_1970(tally: Tally) -> Iterator[InputProblem]:
             "for nanoseconds; nothing that hangs on the time is right"
         )
         yield InputProblem(name, "broken-plugin", message)
+
+
+def _nothing_read(evidence: Sequence[Detection], tally: Tally) -> Iterator[InputProblem]:
+    """Inputs that were known by their heads, and that gave nothing."""
+    for one in evidence:
+        counts = tally.inputs.get(one.source.name)
+        if counts is None or not (counts.records or counts.warnings):
+            problem = nothing_read(one)
+            if problem is not None:
+                yield problem
 
 
 def _not_of_that_format(

@@ -13,7 +13,7 @@ class InputProblem(Struct, frozen=True, order=True):
     Codes: ``missing``, ``unreadable``, ``empty``, ``binary``, ``corrupt``, ``truncated``,
     ``path-escape``, ``link-escape``, ``device``, ``archive-limit``, ``needs-zstandard``,
     ``line-too-long``, ``document-too-large``, ``unknown-format``, ``ambiguous-format``,
-    ``clocks-apart``, ``no-permission``, ``mostly-unreadable``, ``not-that-format``, ``worker-failed``, ``broken-plugin``,
+    ``clocks-apart``, ``no-permission``, ``mostly-unreadable``, ``nothing-read``, ``not-that-format``, ``worker-failed``, ``broken-plugin``,
     ``own-report``, ``no-objects``, ``other-records``.
     """
 

@@ -1,6 +1,7 @@
-"""Records that nobody read, in an input whose parser was forced and found nothing.
+"""Records that nobody read, in an input whose parser found nothing.
 
-A parser of text passes over lines that are not its own, and so over what is left of one of its records where the
+Where the parser was found by its records' words, something stands around them that no wrapper is known by.  Where it was
+forced, the input may be damaged: a parser of text passes over lines that are not its own, and so over what is left of one of its records where the
 collector's JSON around it was cut off, or the record inside: a log of one such line would be read without a word.
 """
 
@@ -10,16 +11,35 @@ from collections.abc import Iterator
 
 import msgspec
 
-from flowdiag.ingest.detect import HEAD_BYTES
+from flowdiag.ingest.detect import HEAD_BYTES, Detection
+from flowdiag.ingest.plugins import parser_named
+from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.model.event import ParseWarning
 from flowdiag.parserkit.lines import cut_lines
 
-__all__ = ["unread_lines"]
+__all__ = ["nothing_read", "unread_lines"]
 
 _MOST = 20
 _DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ANY = msgspec.json.Decoder(msgspec.Raw)
+
+
+def nothing_read(one: Detection) -> InputProblem | None:
+    """What is to be said of an input that its parser knew by its head and gave no event and no warning of.
+
+    Nothing, where the parser's log may hold nothing that it tells of: one that promises no marks of its records reads
+    audit logs and agents' messages.
+    """
+    parser = parser_named(one.parser) if one.parser is not None else None
+    if not (hasattr(parser, "record_words") or hasattr(parser, "denied_marks")):
+        return None
+    return InputProblem(
+        one.source.name,
+        "nothing-read",
+        f"it has the words of {one.parser}, but no line is a record as that writes it, so nothing of it was read: "
+        "something unknown may stand around its lines; bring the log as it was written",
+    )
 
 
 def unread_lines(source: Source, parser: str) -> Iterator[ParseWarning]:

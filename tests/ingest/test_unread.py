@@ -7,6 +7,7 @@ import json
 import pytest
 
 from flowdiag.ingest import Gathered, ReadOptions, iter_events, run
+from flowdiag.ingest.problems import InputProblem
 
 NP = (
     "2026/01/05 12:45:21.804416 IngressRule K8sNetworkPolicy:shop/web <nil> Ingress Allow 190 shop/web-1 "
@@ -77,3 +78,46 @@ def test_another_format_is_no_damage(text, tmp_path):
 
     assert folded == read == []
     assert problems == (["not-that-format"] if text else ["empty"])
+
+
+TRACE = (
+    "            curl-5288    [000] ..s2.  3055.982021: bpf_trace_printk: cali43878a68a0a-E: policy DENIED proto 6 "
+    "src 10.0.1.5:56042 dest 192.0.2.12:80"
+)
+KNP = (
+    'I0105 10:00:01.000001       1 engine.go:67] "Evaluating packet" id=9 direction="Egress" srcPod="shop/client" packet=<\n'
+    "\t[9] 10.0.1.3:40243 10.0.2.2:8080 TCP\n >\n"
+    'I0105 10:00:01.000100       1 engine.go:67] "Packet denied by egress policy" id=9'
+)
+
+
+@pytest.mark.parametrize("text", [TRACE, KNP])
+def test_an_input_known_by_its_words_that_gives_nothing_is_said(text, tmp_path):
+    """Its lines stand behind something that nobody knows: no report of it is silent, or complete."""
+    path = tmp_path / "around.log"
+    path.write_text("".join(f"#7 :: {line}\n" for line in text.split("\n")))
+
+    with Gathered([str(path)]) as gathered:
+        outcome = run(gathered, ReadOptions(year=2026))
+        problems: list[InputProblem] = []
+        assert list(iter_events(gathered, ReadOptions(year=2026), problems)) == []
+    assert [one.code for one in outcome.problems] == [one.code for one in problems] == ["nothing-read"]
+
+
+def test_an_audit_log_of_reads_is_no_damage(tmp_path):
+    """Nothing was changed, and nothing is missing."""
+    record = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "stage": "ResponseComplete",
+        "verb": "get",
+        "auditID": "a",
+        "objectRef": {"resource": "pods", "namespace": "shop", "name": "web"},
+        "responseStatus": {"code": 200},
+        "requestReceivedTimestamp": "2026-01-05T10:00:01.636907Z",
+    }
+    path = tmp_path / "audit.log"
+    path.write_text(json.dumps(record) + "\n")
+
+    with Gathered([str(path)]) as gathered:
+        assert run(gathered, ReadOptions()).problems == ()
