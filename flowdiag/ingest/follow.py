@@ -20,7 +20,7 @@ from flowdiag.ingest.plugins import parser_named, parsers
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source
 from flowdiag.ingest.records import RecordCutter
-from flowdiag.ingest.text import ends_lines_with_nul
+from flowdiag.ingest.text import line_end_of
 from flowdiag.model.errors import InputError
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
@@ -127,7 +127,7 @@ class Follower:
         self._options = options
         self._carry = b""
         self._dropping = False
-        self._ends_with_nul = False
+        self._line_end: bytes | None = None
         self._line = 1
         self._peeler: Peeler | None = None
         self._cutter: RecordCutter | None = None
@@ -144,7 +144,7 @@ class Follower:
             if len(self._carry) >= HEAD_BYTES:
                 yield from self.recognise()
             return
-        yield from self._lines(data.replace(b"\0", b"\n") if self._ends_with_nul else data)
+        yield from self._lines(data if self._line_end is None else data.replace(self._line_end, b"\n"))
 
     def recognise(self, *, ended: bool = False) -> Iterator[Block]:
         """Say by what came in so far who reads this; called when the stream pauses.
@@ -152,9 +152,9 @@ class Follower:
         Raises:
             InputError: nobody knows; before `HEAD_BYTES` and the end more is waited for instead.
         """
-        if self.parser is None and ends_lines_with_nul(self._carry):
-            self._ends_with_nul = True
-            self._carry = self._carry.replace(b"\0", b"\n")
+        if self.parser is None and (end := line_end_of(self._carry)) is not None:
+            self._line_end = end
+            self._carry = self._carry.replace(end, b"\n")
         head = self._carry
         if self.parser is not None or not head.strip():
             return

@@ -2,7 +2,7 @@
 
 A node that crashed leaves a page of NULs where its last lines were to be, and writes its next line right behind; two
 logs may be joined with one between.  A parser of text would find the first record of such a line and no other.
-Files whose every line ends in NUL are read as lines where they are opened (`flowdiag.ingest.text.NulLines`).
+Files whose every line ends in NUL are read as lines where they are opened (`flowdiag.ingest.text.OtherLines`).
 """
 
 from __future__ import annotations

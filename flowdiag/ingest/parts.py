@@ -26,7 +26,7 @@ from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import open_raw
-from flowdiag.ingest.text import SEPARATOR_HEAD, encoding_of, ends_lines_with_nul
+from flowdiag.ingest.text import SEPARATOR_HEAD, encoding_of, line_end_of
 from flowdiag.ingest.years import reading_context
 from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
@@ -100,7 +100,7 @@ def parts_of(
 ) -> Iterator[Part]:
     """Cut one input that is evidence; `loose` reads no more of it than its first bytes.
 
-    Compressed files, UTF-16, lines that end in NUL, what was laid apart, wrappers that join lines, documents and sequential parsers make one part.
+    Compressed files, UTF-16, lines that do not end in newlines, what was laid apart, wrappers that join lines, documents and sequential parsers make one part.
 
     Raises:
         OSError: the file cannot be read any more.
@@ -140,7 +140,7 @@ def parts_of(
     with open_raw(source.path) as stream:
         head = stream.read(SEPARATOR_HEAD)
         encoding, mark = encoding_of(head)
-        if encoding is not None or ends_lines_with_nul(head[mark:]):
+        if encoding is not None or line_end_of(head[mark:]) is not None:
             yield whole
         elif loose:
             for start in range(mark, source.size, part_bytes):

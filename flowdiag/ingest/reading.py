@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from flowdiag.ingest.compression import Kind, corruptions, decompressed
 from flowdiag.ingest.remote import is_remote, open_raw
-from flowdiag.ingest.text import SEPARATOR_HEAD, NulLines, Transcoder, encoding_of, ends_lines_with_nul
+from flowdiag.ingest.text import SEPARATOR_HEAD, OtherLines, Transcoder, encoding_of, line_end_of
 
 __all__ = ["Readable", "Source", "is_whole", "open_source", "read_head", "read_head_lines"]
 
@@ -58,7 +58,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 def open_source(source: Source, *, as_is: bool = False) -> Readable:
-    """Open for reading from the start, decompressed, UTF-16 as UTF-8, byte order mark taken off, lines that end in NUL as lines.
+    """Open for reading from the start, decompressed, UTF-16 as UTF-8, byte order mark taken off, whatever ends lines as a newline.
 
     Args:
         source: what to open.
@@ -168,7 +168,7 @@ class _Opened:
 
 
 class _Text:
-    """Takes off the byte order mark, UTF-16, and NUL for newlines, at the first read: to open never fails for damage."""
+    """Takes off the byte order mark, UTF-16, and other line ends, at the first read: to open never fails for damage."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -182,8 +182,8 @@ class _Text:
             if encoding is not None:
                 self._stream = Transcoder(_Front(self._front, self._stream), encoding)
                 self._front = b""
-            elif ends_lines_with_nul(self._front):
-                self._stream = NulLines(_Front(self._front, self._stream))
+            elif (end := line_end_of(self._front)) is not None:
+                self._stream = OtherLines(_Front(self._front, self._stream), end)
                 self._front = b""
         if self._front:
             front = self._front

@@ -9,11 +9,11 @@ from typing import Protocol
 __all__ = [
     "SEPARATOR_HEAD",
     "Encoding",
-    "NulLines",
+    "OtherLines",
     "Transcoder",
     "encoding_of",
-    "ends_lines_with_nul",
     "is_binary",
+    "line_end_of",
 ]
 
 _BOM8 = codecs.BOM_UTF8
@@ -24,7 +24,7 @@ _MAX_CONTROL_SHARE = 0.02
 _CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
 _NULS = re.compile(rb"\0{2,}")
 SEPARATOR_HEAD = 1 << 16
-"""Bytes by which `ends_lines_with_nul` tells."""
+"""Bytes by which `line_end_of` tells."""
 
 Encoding = str | None
 """``utf-16-le``, ``utf-16-be`` (PowerShell's redirection writes them), or ``None`` for bytes as they are."""
@@ -54,13 +54,18 @@ def is_binary(head: bytes) -> bool:
     return controls > _MAX_CONTROL_SHARE * len(head)
 
 
-def ends_lines_with_nul(head: bytes) -> bool:
-    """Whether records end in NUL and not in newlines, as ``find -print0``, ``xargs -0`` and some collectors have them.
+def line_end_of(head: bytes) -> bytes | None:
+    """What ends records in place of a newline, if anything does.
+
+    NUL as ``find -print0``, ``xargs -0`` and some collectors have it; a carriage return where a serial console or an old
+    editor wrote the file.
 
     Args:
         head: the first `SEPARATOR_HEAD` bytes, or all there are.
     """
-    return b"\n" not in head and b"\0" in head.rstrip(b"\0")
+    if b"\n" in head:
+        return None
+    return max((end for end in (b"\0", b"\r") if end in head.rstrip(end)), key=head.count, default=None)
 
 
 class _Stream(Protocol):
@@ -71,15 +76,21 @@ class _Stream(Protocol):
     def close(self) -> None: ...
 
 
-class NulLines:
-    """Reads NUL as a newline."""
+class OtherLines:
+    """Reads another line end as a newline.
 
-    def __init__(self, stream: _Stream) -> None:
+    Args:
+        stream: what is read.
+        end: as `line_end_of` gives it.
+    """
+
+    def __init__(self, stream: _Stream, end: bytes) -> None:
         self._stream = stream
+        self._end = end
 
     def read(self, size: int = -1, /) -> bytes:
         """As the stream below."""
-        return self._stream.read(size).replace(b"\0", b"\n")
+        return self._stream.read(size).replace(self._end, b"\n")
 
     def tell(self) -> int:
         """Where the stream below is."""

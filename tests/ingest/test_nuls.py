@@ -1,4 +1,4 @@
-"""NUL bytes between records: as line ends, between joined logs, and as the page that a crashed node leaves."""
+"""NUL bytes between records: as line ends, between joined logs, and as the page that a crashed node leaves; and other line ends."""
 
 import json
 import sys
@@ -32,6 +32,8 @@ def report_of(tmp_path, data, **options):
 
 WRITTEN = {
     "as line ends": lambda lines: b"\0".join(lines) + b"\0",
+    "carriage returns for them": lambda lines: b"\r".join(lines) + b"\r",
+    "carriage returns beside them": lambda lines: b"\r\n".join(lines) + b"\r\n",
     "before line ends": lambda lines: b"".join(line + b"\0\n" for line in lines),
     "between two records": lambda lines: b"\n".join([*lines[:5], lines[5] + b"\0" + lines[6], *lines[7:]]),
     "a page at the beginning": lambda lines: b"\0" * 4096 + b"\n".join(lines),
@@ -88,7 +90,7 @@ def test_pieces_of_a_line_keep_its_number():
     assert (rows.data, list(rows.lines)) == (b"a\nb\nc\nd\ne\n", [7, 8, 8, 9, 10])
 
 
-@pytest.mark.parametrize("end", [b"\0", b"\n"])
+@pytest.mark.parametrize("end", [b"\0", b"\n", b"\r", b"\r\n"])
 def test_a_followed_stream_is_read_so_too(end):
     """Whatever pieces it comes in."""
     follower = Follower("-", ReadOptions())
