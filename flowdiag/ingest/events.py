@@ -54,7 +54,7 @@ def iter_events(
         if any_event:
             continue
         if options.format is None:
-            problem = nothing_read(one)
+            problem = nothing_read(one, parser)
             found += [] if problem is None else [problem]
         else:
             for warning in unread_lines(one.source, one.parser):

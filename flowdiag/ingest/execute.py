@@ -5,7 +5,7 @@ Merging is free of order, so whoever does the work, the outcome is the same byte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -40,6 +40,8 @@ _TOGETHER = 4
 _NEARLY_ALL = 0.9
 """Of the bytes of all evidence."""
 _EARLY = 30 * 86_400 * NS
+_OF_THE_HEAD = ("ambiguous-format", "clocks-apart", "year-turned")
+"""Problems of inputs that may be read whole all the same."""
 _FEW = 20
 """Warnings up to which a file that is mostly unreadable is not worth a problem of its own."""
 
@@ -111,7 +113,8 @@ def run(
     if options.format is not None:
         problems += _not_of_that_format(options.format, evidence, tally)
     elif not options.only_denied:
-        problems += _nothing_read(evidence, tally)
+        said = {problem.path for problem in problems if problem.code not in _OF_THE_HEAD}
+        problems += _nothing_read(evidence, tally, said)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
 
 
@@ -277,12 +280,15 @@ def _times_of_1970(tally: Tally) -> Iterator[InputProblem]:
         yield InputProblem(name, "broken-plugin", message)
 
 
-def _nothing_read(evidence: Sequence[Detection], tally: Tally) -> Iterator[InputProblem]:
-    """Inputs that were known by their heads, and that gave nothing."""
+def _nothing_read(
+    evidence: Sequence[Detection], tally: Tally, said: Collection[str]
+) -> Iterator[InputProblem]:
+    """Inputs that were known by their heads and gave nothing, but those of which something is `said`."""
     for one in evidence:
         counts = tally.inputs.get(one.source.name)
-        if counts is None or not (counts.records or counts.warnings):
-            problem = nothing_read(one)
+        nothing = counts is None or not (counts.records or counts.warnings)
+        if nothing and one.parser is not None and one.source.name not in said:
+            problem = nothing_read(one, parser_named(one.parser))
             if problem is not None:
                 yield problem
 

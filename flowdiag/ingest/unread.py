@@ -8,11 +8,11 @@ collector's JSON around it was cut off, or the record inside: a log of one such 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from flowdiag.ingest.detect import HEAD_BYTES, Detection
-from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.model.event import ParseWarning
@@ -25,13 +25,12 @@ _DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ANY = msgspec.json.Decoder(msgspec.Raw)
 
 
-def nothing_read(one: Detection) -> InputProblem | None:
+def nothing_read(one: Detection, parser: Any) -> InputProblem | None:
     """What is to be said of an input that its parser knew by its head and gave no event and no warning of.
 
     Nothing, where the parser's log may hold nothing that it tells of: one that promises no marks of its records reads
     audit logs and agents' messages.
     """
-    parser = parser_named(one.parser) if one.parser is not None else None
     if not (hasattr(parser, "record_words") or hasattr(parser, "denied_marks")):
         return None
     return InputProblem(
