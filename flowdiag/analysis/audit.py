@@ -16,7 +16,7 @@ from flowdiag.analysis.concerns import acceptance_problems, check_problems, unus
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
 from flowdiag.analysis.run import examine
 from flowdiag.cluster.manifests import NOT_READ
-from flowdiag.diagnose.check import broken_checks
+from flowdiag.diagnose.check import Looked, broken_checks, look
 from flowdiag.history import Acceptance, Accepted, History, Recorded, accept, concerns
 from flowdiag.model.interrupts import temporary_folder
 from flowdiag.model.report import Problem, Report, ReportWarning, Severity
@@ -94,7 +94,8 @@ def audit(
             unused_rules=options.unused_rules,
             command=command,
         )
-    more = [*check_problems(found.scene)] if found.scene is not None else []
+    looked = look(found.scene) if found.scene is not None else Looked((), ())
+    more = [*check_problems(looked)]
     if found.rule_use is not None:
         more.extend(unused_rule_problems(found.rule_use))
     report = replace(
@@ -105,7 +106,7 @@ def audit(
     )
     judged = accept(report.problems, options.acceptances, _day(report))
     # What was not looked at may still be there: an entry is unused only where everything was.
-    whole = found.whole and inputs.whole
+    whole = found.whole and inputs.whole and not (looked.failed or [*broken_checks()])
     everything = whole and scope_of(selection) == ""
     unused = _unused(judged, history.open_before(scope_of(selection, state))) if everything else ()
     report = _with_acceptances(report, judged, unused, options)
@@ -117,11 +118,14 @@ def audit(
         *(
             ReportWarning(
                 code="broken-plugin",
-                message=f"check {one.name} of {one.distribution} {one.version} does not load: {one.error}",
+                message=text,
                 input=None,
                 line=None,
             )
-            for one in broken_checks()
+            for text in (
+                *(f"check {one.origin} does not load: {one.error}" for one in broken_checks()),
+                *looked.failed,
+            )
         ),
     ]
     # What the history keeps is JSON, which takes no file name that is not Unicode.

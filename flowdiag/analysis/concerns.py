@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from flowdiag.analysis.rule_use import RuleUse, UnusedRule
-from flowdiag.diagnose.check import Check, Concern, Scene, checks
+from flowdiag.diagnose.check import Check, Concern, Looked
 from flowdiag.diagnose.fd9_audit.acceptances import AcceptanceExpired, AcceptanceUnused
 from flowdiag.diagnose.fd9_audit.unused_rules import UnusedRules
 from flowdiag.diagnose.rule import sections
@@ -21,11 +21,10 @@ from flowdiag.model.words import plural
 __all__ = ["acceptance_problems", "check_problems", "unused_rule_problems"]
 
 
-def check_problems(scene: Scene) -> Iterator[Problem]:
-    """What the registered checks find."""
-    for check in checks():
-        for concern in check.look(scene):
-            yield _problem(check, concern)
+def check_problems(found: Looked) -> Iterator[Problem]:
+    """What the registered checks found."""
+    for check, concern in found.found:
+        yield _problem(check, concern)
 
 
 def unused_rule_problems(use: RuleUse) -> Iterator[Problem]:

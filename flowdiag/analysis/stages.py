@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -188,7 +188,8 @@ def examined(
             snapshot=_snapshot_info(snapshot),
             policies=_policy_objects(snapshot),
             selects=_selection_counts(state),
-            warnings=warnings,
+            # All rules have been asked by now.
+            warnings=[*warnings, *_failed(context)],
         )
     )
     scene = None
@@ -200,7 +201,11 @@ def examined(
             namespaces=frozenset(selection.namespaces),
         )
     return Examination(
-        report=report, rule_use=used, scene=scene, whole=read.complete and _whole(state, refused=True)
+        report=report,
+        rule_use=used,
+        scene=scene,
+        # What a rule that failed used to explain now goes by another name: nothing of it is gone.
+        whole=read.complete and _whole(state, refused=True) and not (context.failed or broken_rules()),
     )
 
 
@@ -290,13 +295,21 @@ def _warnings(read: Evidence, state: State | None) -> list[ReportWarning]:
     warnings.extend(
         ReportWarning(
             code="broken-plugin",
-            message=f"diagnosis {one.name} of {one.distribution} {one.version} does not load: {one.error}",
+            message=f"diagnosis {one.origin} does not load: {one.error}",
             input=None,
             line=None,
         )
         for one in broken_rules()
     )
     return warnings
+
+
+def _failed(context: Context) -> Iterator[ReportWarning]:
+    """What strangers' rules could not say, each once."""
+    for origin, (why, times) in sorted(context.failed.items()):
+        more = f", and failed on {plural(times - 1, 'more part')} of the refusals" if times > 1 else ""
+        message = f"{origin} {why}{more}; what it would have said is left to the other rules"
+        yield ReportWarning(code="broken-plugin", message=message, input=None, line=None)
 
 
 def _name(ref: PolicyRef) -> str:

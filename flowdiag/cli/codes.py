@@ -13,19 +13,22 @@ __all__ = ["command"]
 @click.argument("code", required=False)
 def command(code: str | None) -> int:
     """Print the diagnosis catalogue, or one entry of it."""
-    from flowdiag.diagnose import rules, sections
-    from flowdiag.diagnose.check import Check, checks
+    from flowdiag.cli.messages import say
+    from flowdiag.diagnose import broken_rules, rules, sections
+    from flowdiag.diagnose.check import Check, broken_checks, checks
     from flowdiag.diagnose.rule import Rule
 
     catalogue: dict[str, Rule | Check] = {rule.code: rule for rule in rules()}
     catalogue |= {check.code: check for check in checks()}
+    for broken in (*broken_rules(), *broken_checks()):
+        say(f"{broken.origin} does not load: {broken.error}")
     if code is None:
         width = max((len(rule.slug) for rule in catalogue.values()), default=0)
         for name, rule in sorted(catalogue.items()):
             first = sections(type(rule))[""].splitlines()[0]
             click.echo(f"{name}  {rule.severity.value:<6}  {rule.slug:<{width}}  {first}")
         return 0
-    wanted = catalogue.get(code.upper())
+    wanted = catalogue.get(code) or catalogue.get(code.upper())
     if wanted is None:
         raise UsageError(f"no code {code!r}", hint="list them with: flowdiag codes")
     click.echo(f"{wanted.code}  {wanted.slug}  ({wanted.severity.value})\n")

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable
 
 from flowdiag.model.errors import UsageError
+from flowdiag.model.finding import CODE_PATTERN
 from flowdiag.model.report import Problem, Severity, Status
 from flowdiag.parserkit.registry import available
 
 __all__ = ["check_fail_on", "fails"]
 
 _LEVELS = ("high", "medium", "low")
-# "FD301"
-_CODE = re.compile(r"FD\d{3}")
 
 
 def check_fail_on(value: str) -> str:
@@ -24,9 +23,9 @@ def check_fail_on(value: str) -> str:
     """
     if value in ("never", "new", "new-high", *_LEVELS):
         return value
-    if _CODE.fullmatch(value):
-        if any(value in available(group) for group in ("flowdiag.diagnoses", "flowdiag.checks")):
-            return value
+    if any(value in available(group) for group in ("flowdiag.diagnoses", "flowdiag.checks")):
+        return value
+    if re.search(CODE_PATTERN, value):
         # A gate on a code that nobody has would never close.
         raise UsageError(
             f"--fail-on {value}: no diagnosis has that code", hint="list them with: flowdiag codes"

@@ -14,9 +14,10 @@ from flowdiag.cli.messages import say
 from flowdiag.deliver.files import check_no_input, check_writable, write_file
 from flowdiag.model.errors import FlowdiagError, UsageError
 from flowdiag.model.report import Report
-from flowdiag.parserkit.registry import available, load
-from flowdiag.report import GROUP, Options, Reporter
+from flowdiag.parserkit.registry import available
+from flowdiag.report import GROUP, Options
 from flowdiag.report.connection_rows import chosen_columns
+from flowdiag.report.foreign import reporter_named as reporter
 
 __all__ = [
     "check_files",
@@ -252,13 +253,3 @@ def raise_failed(failed: list[FlowdiagError]) -> None:
         say(str(error))
     if failed:
         raise failed[-1]
-
-
-def reporter(name: str) -> Reporter:
-    """Load a format.
-
-    Raises:
-        PluginError: there is none of this name, or it is broken.
-    """
-    plugin: Reporter = load(GROUP, name).plugin
-    return plugin

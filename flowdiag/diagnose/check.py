@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import msgspec
 from msgspec import Struct
 
+from flowdiag.diagnose.foreign import UnsoundError, holding, named_fault
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.report import ReportEndpoint, Severity
-from flowdiag.parserkit.registry import Broken, load_all
+from flowdiag.parserkit.registry import Broken, Registered, load_all
 from flowdiag.policy import PolicySet
 
-__all__ = ["CHECKS", "Check", "Concern", "Scene", "broken_checks", "checks"]
+__all__ = ["CHECKS", "Check", "Concern", "Looked", "Scene", "broken_checks", "check_fault", "checks", "look"]
 
 CHECKS = "flowdiag.checks"
 """Entry point group; an entry's name is the check's code."""
@@ -51,6 +53,12 @@ class Concern(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+_MOST = 100_000
+"""Concerns of one check: whoever has more does not end."""
+_ENCODER = msgspec.msgpack.Encoder()
+_CONCERN = msgspec.msgpack.Decoder(Concern)
+
+
 class Check:
     """Base of an audit check; its docstring has the sections of a `flowdiag.diagnose.rule.Rule`."""
 
@@ -64,28 +72,56 @@ class Check:
         yield from ()
 
 
+class Looked(Struct, frozen=True):
+    """What checks found, and which of them failed."""
+
+    found: tuple[tuple[Check, Concern], ...]
+    failed: tuple[str, ...]
+    """A sentence on each that did."""
+
+
+def look(scene: Scene) -> Looked:
+    """Ask every check; a stranger's that fails is left out, and told."""
+    found: list[tuple[Check, Concern]] = []
+    failed: list[str] = []
+    for plugin in _load()[0]:
+        check: Check = plugin.plugin
+        if not plugin.foreign:
+            found.extend((check, concern) for concern in check.look(scene))
+            continue
+        concerns, why = holding(lambda check=check: check.look(scene), _sound, _MOST)  # type: ignore[misc]
+        found.extend((check, concern) for concern in concerns)
+        if why is not None:
+            failed.append(f"check {plugin.origin} {why}; what it looks for is not known")
+    return Looked(tuple(found), tuple(failed))
+
+
+def _sound(concern: Any) -> Concern:
+    if not isinstance(concern, Concern):
+        raise UnsoundError(f"gives no Concern but {type(concern).__name__}")
+    try:
+        found: Concern = _CONCERN.decode(_ENCODER.encode(concern))
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise UnsoundError(f"gives a Concern whose parts are not what they must be: {error}") from error
+    return found
+
+
+def check_fault(name: str, plugin: Any) -> str | None:
+    """What keeps an object from being a check; ``None`` where nothing does."""
+    if not isinstance(plugin, Check):
+        return "a check is a flowdiag.diagnose.check.Check"
+    return named_fault(name, plugin)
+
+
 @cache
-def _load() -> tuple[tuple[Check, ...], tuple[Broken, ...]]:
-    loaded, broken = load_all(CHECKS)
-    found: list[Check] = []
-    for one in loaded:
-        if isinstance(one.plugin, Check) and one.plugin.code == one.name:
-            found.append(one.plugin)
-        else:
-            broken.append(
-                Broken(
-                    name=one.name,
-                    distribution=one.distribution,
-                    version=one.version,
-                    error=f"{one.name} is no check of that code",
-                )
-            )
-    return tuple(sorted(found, key=lambda check: check.code)), tuple(broken)
+def _load() -> tuple[tuple[Registered, ...], tuple[Broken, ...]]:
+    loaded, broken = load_all(CHECKS, check_fault)
+    return tuple(sorted(loaded, key=lambda one: one.name)), tuple(broken)
 
 
 def checks() -> tuple[Check, ...]:
     """Every check that loads, by code."""
-    return _load()[0]
+    return tuple(one.plugin for one in _load()[0])
 
 
 def broken_checks() -> Iterable[Broken]:

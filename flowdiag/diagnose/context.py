@@ -159,6 +159,8 @@ class Context:
         self.texts: dict[object, Any] = {}
         """What rules of policies read, by policy and path, once asked (`flowdiag.diagnose.spec`); and what else
         hangs on objects alone and many refusals ask for, by whoever asks and the objects' identities."""
+        self.failed: dict[str, tuple[str, int]] = {}
+        """What strangers' rules did wrong, by their names: in the first case that they failed on, and in how many."""
         self.admitting: dict[tuple[str | None, object], bool] = {}
         """Whether a peer of a policy's rule admits any pod, by the policy's namespace and the peer, once asked."""
         self._allowed: dict[tuple[EndId, EndId], list[Flow]] = defaultdict(list)
@@ -180,6 +182,11 @@ class Context:
         self._names: dict[str, list[DnsAnswer]] = defaultdict(list)
         for answer in sorted(answers, key=lambda one: (one.name, one.ip, one.first or 0)):
             self._names[answer.ip].append(answer)
+
+    def fails(self, origin: str, why: str) -> None:
+        """Note that a stranger's rule failed on a case."""
+        first, times = self.failed.get(origin, (why, 0))
+        self.failed[origin] = (first, times + 1)
 
     @cached_property
     def has(self) -> Needs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from flowdiag.diagnose.foreign import hold, rule_fault
 from flowdiag.diagnose.rule import Rule
 from flowdiag.parserkit.registry import Broken, load_all
 
@@ -15,17 +16,8 @@ GROUP = "flowdiag.diagnoses"
 
 @cache
 def _load() -> tuple[tuple[Rule, ...], tuple[Broken, ...]]:
-    loaded, broken = load_all(GROUP)
-    found: list[Rule] = []
-    for one in loaded:
-        if isinstance(one.plugin, Rule) and one.plugin.code == one.name:
-            found.append(one.plugin)
-        else:
-            reason = f"{one.name} is no diagnosis of that code"
-            broken.append(
-                Broken(name=one.name, distribution=one.distribution, version=one.version, error=reason)
-            )
-    return tuple(sorted(found, key=lambda rule: rule.code)), tuple(broken)
+    loaded, broken = load_all(GROUP, rule_fault)
+    return tuple(sorted(map(hold, loaded), key=lambda rule: rule.code)), tuple(broken)
 
 
 def rules() -> tuple[Rule, ...]:

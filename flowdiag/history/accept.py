@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from flowdiag.model.errors import UsageError
+from flowdiag.model.finding import CODE_PATTERN
 from flowdiag.model.report import Connection, Problem, ReportEndpoint
 
 __all__ = ["Acceptance", "Accepted", "accept", "concerns", "parse_acceptances"]
@@ -33,7 +34,7 @@ class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires: date
     """The last day on which it holds, UTC."""
     fingerprint: _Text | None = None
-    code: Annotated[str, Meta(pattern=r"^FD\d{3}$")] | None = None
+    code: Annotated[str, Meta(pattern=CODE_PATTERN)] | None = None
     source: _Text | None = field(name="from", default=None)
     """``namespace/workload`` with ``*`` and ``?``, an address range, a DNS name, or an entity."""
     destination: _Text | None = field(name="to", default=None)

@@ -7,7 +7,10 @@ from msgspec import Struct
 from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Counterfactual, Severity
 
-__all__ = ["Finding", "Mended", "Said"]
+__all__ = ["CODE_PATTERN", "Finding", "Mended", "Said"]
+
+CODE_PATTERN = r"^(FD\d{3}|(?!FD\d)[A-Z][A-Z0-9]{1,15})$"
+"""A code: flowdiag's own are ``FD301``; those of other distributions are other words of capitals and digits, ``AC101``."""
 
 
 class Said(Struct, frozen=True):

@@ -15,6 +15,7 @@ from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, examine
 from flowdiag.analysis.audit import audit
 from flowdiag.analysis.concerns import check_problems, unused_rule_problems
 from flowdiag.diagnose.check import broken_checks, checks
+from flowdiag.diagnose.check import look as asked
 from flowdiag.diagnose.rule import SECTIONS, sections
 from flowdiag.history import History
 
@@ -53,7 +54,7 @@ def found(tmp_path):
         (tmp_path / "flows.jsonl").write_text("".join(lines) or record(1, verdict="FORWARDED"))
         state = StateOptions(paths=(str(tmp_path / "state.json"),))
         examined = examine([str(tmp_path / "flows.jsonl")], state=state, **options)
-        return list(check_problems(examined.scene)) if examined.scene else None, examined
+        return list(check_problems(asked(examined.scene))) if examined.scene else None, examined
 
     return look
 
