@@ -79,6 +79,38 @@ def table(header: list[str], cells: Callable[[int, str], list[str]]) -> Wrap:
     return wrap
 
 
+def otlp(lines: list[str]) -> str:
+    resource = {"attributes": [{"key": "k8s.pod.name", "value": {"stringValue": "agent-x2v4z"}}]}
+    logs = [
+        {"timeUnixNano": str(BEGIN + index * NS), "body": {"stringValue": line}}
+        for index, line in enumerate(lines)
+    ]
+    batches = [logs[at : at + 3] for at in range(0, len(logs), 3)]
+    return "".join(
+        json.dumps(
+            {"resourceLogs": [{"resource": resource, "scopeLogs": [{"scope": {}, "logRecords": batch}]}]}
+        )
+        + "\n"
+        for batch in batches
+    )
+
+
+def verbose(lines: list[str]) -> str:
+    return "".join(
+        f"Mon 2026-01-05 10:00:00.123456 UTC [s=7d1c;i={index:x};b=9c;m=1f;t={(BEGIN + index * NS) // 1000:x};x=4f]\n"
+        f"    _HOSTNAME=node-1\n    MESSAGE={line}\n    PRIORITY=6\n"
+        for index, line in enumerate(lines)
+    )
+
+
+def datadog(lines: list[str]) -> str:
+    found = [
+        {"type": "log", "attributes": {"timestamp": stamp(i), "message": line}}
+        for i, line in enumerate(lines)
+    ]
+    return json.dumps({"data": found, "meta": {"elapsed": 3}})
+
+
 KUBERNETES = {"namespace_name": "kube-system", "pod_name": "agent-x2v4z", "container_name": "agent"}
 WRAPPERS: dict[str, Wrap] = {
     "cri": each(lambda index, line: f"{stamp(index)} stdout F {line}"),
@@ -195,9 +227,24 @@ WRAPPERS: dict[str, Wrap] = {
     "splunk": as_json(
         lambda index, line: {"preview": False, "offset": index, "result": {"_time": stamp(index), "_raw": line}}
     ),
+    "compose": each(lambda _, line: f"agent-1  | {line}"),
+    "kubetail": each(lambda _, line: f"[agent-x2v4z] {line}"),
+    "kail": each(lambda _, line: f"kube-system/agent-x2v4z[agent]: {line}"),
+    "colours": each(lambda _, line: f"\x1b[32m{line}\x1b[0m"),
+    "otlp": otlp,
+    "journal-verbose": verbose,
+    "journal-json-seq": each(lambda _, line: "\x1e" + json.dumps({"_HOSTNAME": "node-1", "MESSAGE": line})),
+    "datadog": datadog,
+    "datadog-csv": table(["Date", "Host", "Service", "Content"], lambda index, line: [stamp(index), "n", "s", line]),
+    "gelf": as_json(
+        lambda index, line: {"version": "1.1", "host": "node-1", "short_message": line, "timestamp": 1767607200 + index}
+    ),
+    "a stamp and a message": as_json(lambda index, line: {"timestamp": stamp(index), "message": line}),
+    "logstash": as_json(lambda index, line: {"@timestamp": stamp(index), "event": {"original": line}}),
+    "loki-streams": lambda lines: json.dumps({"streams": json.loads(loki(lines))["data"]["result"]}),
 }  # fmt: skip
 
-IN_PARTS = ("cri-in-parts", "docker-in-parts")
+IN_PARTS = ("cri-in-parts", "docker-in-parts", "journal-verbose")
 NOT_IN_PARTS = ("cilium-monitor",)
 """Layers of its verbose records are told by their line numbers, and no line of its is near the 16 KiB of a part."""
 

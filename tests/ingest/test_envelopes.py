@@ -8,6 +8,7 @@ from datetime import timedelta, timezone
 import pytest
 
 from flowdiag.ingest.envelopes import LAYERS, Peeler, Row, next_layer
+from flowdiag.ingest.envelopes.json_lines import Batches
 from flowdiag.parserkit import ParseContext, TimeSource, parse_rfc3339
 from flowdiag.parserkit.block import Block
 
@@ -341,6 +342,123 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         ).encode(),
         Row(LINE, 1, 1767607200_123000000, "n1"),
     ),
+    ("compose", b"agent-1  | " + LINE, Row(LINE, 1, container="agent-1")),
+    ("kubetail", b"[agent-x2v4z] " + LINE, Row(LINE, 1, pod="agent-x2v4z")),
+    ("kubetail", b"[agent-x2v4z main] " + LINE, Row(LINE, 1, pod="agent-x2v4z", container="main")),
+    ("kail", b"ns/p-1[c]: " + LINE, Row(LINE, 1, None, None, "ns", "p-1", "c")),
+    ("terminal-colours", b"\x1b[32mlevel=info\x1b[0m" + LINE[10:], Row(LINE, 1)),
+    ("sent-json", b"\x1e" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
+    ("sent-json", b"data: " + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
+    (
+        "otlp-json",
+        json.dumps(
+            {
+                "resourceLogs": [
+                    {
+                        "resource": {
+                            "attributes": [
+                                {"key": "k8s.pod.name", "value": {"stringValue": "p"}},
+                                {"key": "k8s.namespace.name", "value": {"stringValue": "ns"}},
+                                {"key": "k8s.node.name", "value": {"stringValue": "n1"}},
+                            ]
+                        },
+                        "scopeLogs": [
+                            {
+                                "logRecords": [
+                                    {
+                                        "timeUnixNano": str(NS),
+                                        "body": {"stringValue": LINE.decode()},
+                                        "attributes": [
+                                            {"key": "k8s.container.name", "value": {"stringValue": "c"}},
+                                            {"key": "n", "value": {"intValue": "3"}},
+                                        ],
+                                    }
+                                ]
+                            }
+                        ],
+                    }
+                ]
+            }
+        ).encode(),
+        Row(LINE, 1, NS, "n1", "ns", "p", "c"),
+    ),
+    # a line of JSON that the collector parsed; only when it was seen is known
+    (
+        "otlp-json",
+        json.dumps(
+            {
+                "resourceLogs": [
+                    {
+                        "scopeLogs": [
+                            {
+                                "logRecords": [
+                                    {
+                                        "observedTimeUnixNano": str(NS),
+                                        "body": {
+                                            "kvlistValue": {
+                                                "values": [
+                                                    {"key": "kind", "value": {"stringValue": "Event"}},
+                                                    {"key": "n", "value": {"intValue": "1"}},
+                                                    {
+                                                        "key": "l",
+                                                        "value": {
+                                                            "arrayValue": {"values": [{"boolValue": True}]}
+                                                        },
+                                                    },
+                                                ]
+                                            }
+                                        },
+                                    }
+                                ]
+                            }
+                        ]
+                    }
+                ]
+            }
+        ).encode(),
+        Row(b'{"kind":"Event","n":1,"l":[true]}', 1, NS),
+    ),
+    (
+        "loki-streams",
+        json.dumps(
+            {"streams": [{"stream": {"pod": "p"}, "values": [["1767607200123456789", LINE.decode()]]}]}
+        ).encode(),
+        Row(LINE, 1, NS, pod="p"),
+    ),
+    (
+        "json-message",
+        json.dumps({"ts": 1767607200.5, "message": LINE.decode(), "host": "n1"}).encode(),
+        Row(LINE, 1, 1767607200_500000000, "n1"),
+    ),
+    (
+        "json-message",
+        json.dumps(
+            {
+                "id": "AQ",
+                "content": {
+                    "timestamp": AT,
+                    "host": "n1",
+                    "message": LINE.decode(),
+                    "tags": ["pod_name:p", "kube_namespace:ns", "x"],
+                },
+            }
+        ).encode(),
+        Row(LINE, 1, NS, "n1", "ns", "p"),
+    ),
+    (
+        "viaq",
+        json.dumps({"@timestamp": AT, "event": {"original": LINE.decode()}, "host": {"name": "n1"}}).encode(),
+        Row(LINE, 1, NS, "n1"),
+    ),
+    (
+        "node-logs",
+        b"worker-1.example.com Jan 05 10:00:00.123456 worker-1 kubenswrapper[2431]: x",
+        Row(
+            b"Jan 05 10:00:00.123456 worker-1 kubenswrapper[2431]: x",
+            1,
+            node="worker-1.example.com",
+        ),
+    ),
 ]
 
 
@@ -361,8 +479,14 @@ def test_foreign_lines_pass_unchanged(layer, data, row):
     """A line without the wrapper keeps its bytes and its number; the others are still peeled."""
     foreign = b"-- no wrapper here --"
     rows = peel(b"\n".join([data, foreign, b"", data]) + b"\n", layer, first_line=7)
+    numbers = (1, 2) if issubclass(LAYERS[layer], Batches) else (7, 10)
 
-    assert rows == [row._replace(line=7), Row(foreign, 8), Row(b"", 9), row._replace(line=10)]
+    assert rows == [
+        row._replace(line=numbers[0]),
+        Row(foreign, 8),
+        Row(b"", 9),
+        row._replace(line=numbers[1]),
+    ]
 
 
 @pytest.mark.parametrize("layer", sorted(LAYERS))
@@ -795,3 +919,49 @@ def test_browser_times_are_in_the_given_zone():
 def test_other_tables_are_left_alone(head):
     """A table is believed only where its header names a time, and a message or several fields as Kibana does."""
     assert next_layer(head) != "csv-table"
+
+
+def test_journalctl_verbose_has_the_time_of_its_cursor():
+    """Whatever zone the printed one is in; a message over several lines keeps them, and other fields are passed over."""
+    data = (
+        b"-- Logs begin at Mon 2026-01-05 09:00:00 CET. --\n"
+        b"Mon 2026-01-05 11:00:00.123456 CET [s=7d1c;i=1;b=9c;m=1f;t=%x;x=4f]\n"
+        b"    _TRANSPORT=kernel\n    MESSAGE=one\n            two\n    _HOSTNAME=n1\n"
+        b"Mon 2026-01-05 11:00:01.123456 CET [s=7d1c;i=2;b=9c;m=1f;x=4f]\n"
+        b"    PRIORITY=5\n    MESSAGE=three\n" % (NS // 1000)
+    )
+    at = NS // 1000 * 1000
+
+    assert next_layer(data) == "journal-verbose"
+    assert peel(data, "journal-verbose") == [
+        Row(b"one", 2, at, "n1"),
+        Row(b"two", 2, at, "n1"),
+        Row(b"three", 7),
+    ]
+
+
+def test_the_answer_of_a_search_in_datadog():
+    """Logs are counted from 1; what has no message passes as it is, for the parser to name."""
+    logs = [
+        {"id": "a", "attributes": {"timestamp": AT, "host": "n1", "message": LINE.decode()}},
+        {"id": "b", "attributes": {"timestamp": AT}},
+    ]
+    data = json.dumps({"data": logs, "meta": {"elapsed": 1}}).encode()
+
+    assert next_layer(data) == "datadog"
+    assert peel(data, "datadog") == [Row(LINE, 1, NS, "n1"), Row(json.dumps(logs[1]).encode(), 2)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"kind":"Event","apiVersion":"v1","involvedObject":{"kind":"Pod"},"message":"Readiness probe failed"}',
+        b"[  307.753360] calico-packet: IN=eth0",
+        b"[9] 10.0.1.3:40243 10.0.2.2:8080 TCP",
+        b'{"level":"info","ts":"2026-01-05T10:00:00Z","msg":"Flow Info: ..."}',
+        b"Jan  5 10:00:00 n1 x | y",
+    ],
+)
+def test_what_is_no_wrapper_of_a_terminal_or_a_shipper(line):
+    """Records that only look so."""
+    assert next_layer((line + b"\n") * 3) is None

@@ -1,4 +1,4 @@
-"""``journalctl -o json`` and ``-o export``.
+"""``journalctl -o json``, ``-o export`` and ``-o verbose``.
 
 Source: systemd ``docs/JOURNAL_EXPORT_FORMATS.md``.  The message of a kernel record has no ``kernel: `` in front.
 """
@@ -16,7 +16,7 @@ from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_fro
 from flowdiag.model.time import from_micros
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
-__all__ = ["JournalExport", "JournalJson"]
+__all__ = ["JournalExport", "JournalJson", "JournalVerbose"]
 
 
 class _Entry(
@@ -124,3 +124,64 @@ class JournalExport(Layer):
                 node=host.decode("utf-8", "replace") if host else row.node,
             ),
         )
+
+
+class JournalVerbose(Layer):
+    """A line with the time and the cursor, then ``KEY=value`` lines, four blanks in front."""
+
+    name = "journal-verbose"
+    splittable: ClassVar[bool] = False
+    # "Mon 2026-01-05 10:00:00.123456 UTC [s=7d1c;i=1b2;b=9c0e;m=1f;t=647a1c5e1d240;x=4f]"   systemd 252; t is the time in microseconds
+    _HEAD = re.compile(
+        rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? [^ ]{1,40} \[s=[0-9a-f]{1,64};[^\]]{0,200}\]"
+    )
+    _TIME = re.compile(rb";t=([0-9a-f]{8,16})[;\]]")
+    # "    MESSAGE=calico-packet: IN=..."; what follows of a value over several lines stands as deep as it
+    _FIELD = re.compile(rb" {4}([A-Z_][A-Z0-9_]{0,63})=(.*)", re.DOTALL)
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._row: Row | None = None
+        self._message: list[bytes] = []
+        self._host: bytes | None = None
+        self._inside = self._cut = False
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Believed by the first record's first line; what journalctl says of its own stands before it."""
+        told = next((line for line in lines if not line.startswith(b"-- ")), b"")
+        return 1.0 if cls._HEAD.match(told) else 0.0
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        for row in rows:
+            field = self._FIELD.match(row.data)
+            if field is not None:
+                self._inside = field[1] == b"MESSAGE"
+                if self._inside:
+                    self._message = [field[2]]
+                elif field[1] == b"_HOSTNAME":
+                    self._host = field[2]
+            elif self._HEAD.match(row.data):
+                out.extend(self._finished())
+                time = self._TIME.search(row.data)
+                at = from_micros(str(int(time[1], 16))) if time is not None else None
+                self._row = row._replace(at=row.at if at is None else at)
+                self._inside = False
+            elif self._inside and len(self._message) < MAX_LINE_BYTES:
+                self._message.append(row.data.strip(b" "))
+        self._cut = self._inside and ends_open(rows)
+        return rows_from(out, year_inferred=rows.year_inferred)
+
+    def flush(self) -> Rows | None:
+        """The last record."""
+        return rows_from(self._finished(), open_end=self._cut)
+
+    def _finished(self) -> Iterator[Row]:
+        row, host, lines = self._row, self._host, self._message
+        self._row, self._host, self._message = None, None, []
+        if row is None or not lines:
+            return
+        node = host.decode("utf-8", "replace") if host else row.node
+        yield from text_rows(b"\n".join(lines), row._replace(node=node))

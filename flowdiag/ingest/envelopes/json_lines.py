@@ -10,7 +10,7 @@ import msgspec
 
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from
 
-__all__ = ["DAMAGED", "JsonLines", "one_line"]
+__all__ = ["DAMAGED", "Batches", "JsonLines", "one_line"]
 
 DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding JSON of strangers raises: bad syntax or shape, bad UTF-8 in a key or string, nesting as an attack."""
@@ -65,6 +65,24 @@ class JsonLines(Layer, Generic[_Record]):
                 out.extend(inner)
         # An object that closes is whole without a newline behind it, and so is the line inside.
         return rows_from(out, year_inferred=rows.year_inferred, open_end=inner is None and ends_open(rows))
+
+
+class Batches(JsonLines[_Record]):
+    """A layer whose objects hold many records each; these are counted through the input, as a document's elements are.
+
+    Rows of one number would be the lines of one message.
+    """
+
+    splittable: ClassVar[bool] = False
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)
+        self._count = 0
+
+    def counted(self, row: Row) -> Row:
+        """The place of the next record."""
+        self._count += 1
+        return row._replace(line=self._count)
 
 
 def one_line(raw: bytes) -> bytes:

@@ -54,13 +54,14 @@ class GrepPrefix(Header):
 
 
 class NodeLogs(Header):
-    """``oc adm node-logs`` of a JSON log (audit) or of OVN's: the node's name, a blank, the record."""
+    """``oc adm node-logs`` of a JSON log (audit), of OVN's, of journals: the node's name, a blank, the record."""
 
     name = "node-logs"
     # 'master-0.example.com {"kind":"Event","apiVersion":"audit.k8s.io/v1",...}'  oc 4.14
+    # "worker-1.example.com Jan 05 10:00:00.123456 worker-1 kubenswrapper[2431]: ..."      oc 4.14 -u kubelet --role=worker
     # 'worker-1.example.com 2023-11-02T16:28:54.139Z|00004|acl_log(ovn_pinctrl0)|INFO|name="NP:shop:Ingress", ...'  oc 4.14
     pattern = re.compile(
-        rb"^(?P<node>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?) (?=\{\"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\|\d)",
+        rb"^(?P<node>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?) (?=\{\"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\|\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\.\d{6} )",
         re.MULTILINE,
     )
 

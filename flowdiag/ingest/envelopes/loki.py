@@ -1,4 +1,4 @@
-"""Loki's query API, logcli, and what Grafana saves of Loki's logs.
+"""Loki's query, push and tail API, logcli, and what Grafana saves of Loki's logs.
 
 Sources: Loki HTTP API (``/loki/api/v1/query_range``), logcli ``pkg/logcli/output``, Grafana's ``logRowsToReadableJson``.  Stream labels tell node,
 namespace, pod and container; NetObserv keeps part of each flow in them, so there they go back into the record.
@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.header import Header
-from flowdiag.ingest.envelopes.json_lines import JsonLines
+from flowdiag.ingest.envelopes.json_lines import Batches, JsonLines
 from flowdiag.ingest.envelopes.rows import Row, Rows, instant, merged, text_rows
 
-__all__ = ["GrafanaText", "LogcliJson", "LogcliText", "LokiResponse"]
+__all__ = ["GrafanaText", "LogcliJson", "LogcliText", "LokiResponse", "LokiStreams"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "node": ("node_name", "node", "kubernetes_host", "k8s_node_name", "nodename", "hostname", "host"),
@@ -104,6 +104,33 @@ class _Line(Struct):
     fields: dict[str, str | int | float | bool | None] | None = None
     line: str | None = None
     timestamp: str | None = None
+
+
+class _Pushed(Struct):
+    # {"streams":[{"stream":{"pod":"a"},"values":[["1767607200123456789","level=info ..."]]}]}   Loki 3.1, push and tail
+    streams: list[_Stream] = []
+
+
+class LokiStreams(Batches[_Pushed]):
+    """What is pushed to Loki, and what its tail answers: streams, one object of them a line."""
+
+    name = "loki-streams"
+    marks = (b'"streams"', b'"stream"', b'"values"')
+    shape = _Pushed
+
+    def unwrap(self, record: _Pushed, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        if not record.streams:
+            return None
+        return (
+            inner
+            for stream in record.streams
+            for value in stream.values
+            for inner in text_rows(
+                _whole(value.line, stream.stream),
+                _placed(stream.stream, self.counted(row))._replace(at=_nanoseconds(value.at)),
+            )
+        )
 
 
 class LogcliJson(JsonLines[_Line]):

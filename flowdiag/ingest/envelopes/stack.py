@@ -19,7 +19,7 @@ from flowdiag.ingest.envelopes.cri import Cri
 from flowdiag.ingest.envelopes.docker import DockerJson
 from flowdiag.ingest.envelopes.documents import Document, JsonArray, PrettyObjects
 from flowdiag.ingest.envelopes.elasticsearch import ElasticHits, ElasticResponse
-from flowdiag.ingest.envelopes.journald import JournalExport, JournalJson
+from flowdiag.ingest.envelopes.journald import JournalExport, JournalJson, JournalVerbose
 from flowdiag.ingest.envelopes.kubectl import (
     DumpSections,
     GrepPrefix,
@@ -28,7 +28,10 @@ from flowdiag.ingest.envelopes.kubectl import (
     NodeLogs,
     Svlogd,
 )
-from flowdiag.ingest.envelopes.loki import GrafanaText, LogcliJson, LogcliText, LokiResponse
+from flowdiag.ingest.envelopes.loki import GrafanaText, LogcliJson, LogcliText, LokiResponse, LokiStreams
+from flowdiag.ingest.envelopes.message import AnyMessage, DatadogSearch
+from flowdiag.ingest.envelopes.otlp import OtlpLogs
+from flowdiag.ingest.envelopes.prefixes import Colours, ComposePrefix, Kail, Kubetail, SentJson
 from flowdiag.ingest.envelopes.rows import Layer, Rows
 from flowdiag.ingest.envelopes.search_rows import AzureRow, AzureTables, SplunkRow
 from flowdiag.ingest.envelopes.stern import Stern, SternJson
@@ -47,13 +50,16 @@ _MAJORITY = 0.5
 
 # The more a layer demands of a line, the earlier it is asked: the first that most lines satisfy wins.
 _ORDER: tuple[type[Layer], ...] = (
+    SentJson,
     ElasticResponse,
     LokiResponse,
     CloudWatchEvents,
     CloudWatchQuery,
     AzureTables,
+    DatadogSearch,
     JsonArray,
     JournalExport,
+    JournalVerbose,
     DumpSections,
     CsvTable,
     GrepPrefix,
@@ -67,6 +73,11 @@ _ORDER: tuple[type[Layer], ...] = (
     GrafanaText,
     FluentdFile,
     KubectlPrefix,
+    Kubetail,
+    Kail,
+    ComposePrefix,
+    OtlpLogs,
+    LokiStreams,
     LogcliJson,
     JournalJson,
     SternJson,
@@ -82,6 +93,8 @@ _ORDER: tuple[type[Layer], ...] = (
     Svlogd,
     NodeLogs,
     Stern,
+    Colours,
+    AnyMessage,
 )
 
 LAYERS: dict[str, type[Layer]] = {layer.name: layer for layer in _ORDER}

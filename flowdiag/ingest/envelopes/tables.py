@@ -2,7 +2,7 @@
 
 Sources: CloudWatch Logs Insights' export (``@timestamp``, ``@message``), Splunk's ``outputcsv`` and search export
 (``_time``, ``_raw``, ``host``), Kibana's CSV report of a saved search (``@timestamp``, ``message``), Grafana
-Explore's (``Time``, ``Line``, ``tsNs``), Azure Log Analytics' (``TimeGenerated [UTC]``, ``LogMessage``).
+Explore's (``Time``, ``Line``, ``tsNs``), Azure Log Analytics' (``TimeGenerated [UTC]``, ``LogMessage``), Datadog's (``Date``, ``Content``).
 Kibana's report of records (a flow index) has ``@timestamp``, no message, and a column a field, dots in its name:
 each row becomes one JSON object of the cells that hold something.
 """
@@ -24,14 +24,23 @@ from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["CsvTable"]
 
-_MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry", "log_s")
-_TIMES = ("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated")
+_MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry", "log_s", "Content")
+_TIMES = ("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated", "Date")
 _FEW = 3
 """Columns that are no record yet."""
 _UTC = ("@timestamp", "TimeGenerated [UTC]", "TimeGenerated")
 """Columns whose stamps are in UTC where they do not say (Kibana's say it in another form)."""
 _PLACES: dict[str, tuple[str, ...]] = {
-    "node": ("host", "hostname", "kubernetes.host", "kubernetes.node.name", "node_name", "node", "Computer"),
+    "node": (
+        "host",
+        "hostname",
+        "Host",
+        "kubernetes.host",
+        "kubernetes.node.name",
+        "node_name",
+        "node",
+        "Computer",
+    ),
     "namespace": ("kubernetes.namespace_name", "kubernetes.namespace", "namespace", "PodNamespace"),
     "pod": ("kubernetes.pod_name", "kubernetes.pod.name", "pod", "PodName"),
     "container": ("kubernetes.container_name", "kubernetes.container.name", "container", "ContainerName"),

@@ -55,6 +55,8 @@ class _Record(Struct):
     structured: Raw = Raw()
     processed: Raw = field(default=Raw(), name="log_processed")
     """Fluent Bit's ``Merge_Log_Key`` as the charts of AWS and others have it."""
+    # {"@timestamp":"2026-01-05T10:00:00.123Z","event":{"original":"..."}}                       Logstash 8, ECS mode
+    event: Raw = Raw()
     hostname: str | None = None
     host: Raw = Raw()
     kubernetes: _Kubernetes | None = None
@@ -64,6 +66,11 @@ class _Record(Struct):
     date: Raw = Raw()
 
 
+class _Event(Struct):
+    original: str | None = None
+
+
+_originals = msgspec.json.Decoder(_Event)
 _names = msgspec.json.Decoder(_Named)
 
 
@@ -75,6 +82,14 @@ def _name(raw: Raw) -> str | None:
             named = _names.decode(text)
             return named.name or named.hostname
         return msgspec.json.decode(text, type=str) if text.startswith(b'"') else None
+    except DAMAGED:
+        return None
+
+
+def _original(raw: Raw) -> str | None:
+    """The line itself, where a pipeline keeps it beside what it made of it."""
+    try:
+        return _originals.decode(raw).original if bytes(raw).startswith(b"{") else None
     except DAMAGED:
         return None
 
@@ -129,7 +144,8 @@ class ViaQ(JsonLines[_Record]):
         for raw in (record.structured, record.processed):
             if bytes(raw).startswith(b"{"):
                 return iter((row._replace(data=one_line(bytes(raw))),))
-        return None
+        original = _original(record.event)
+        return None if original is None else text_rows(original, row)
 
 
 class FluentdFile(Header):

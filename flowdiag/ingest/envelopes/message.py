@@ -1,0 +1,169 @@
+"""JSON of collectors that have no mark of their own: an object with a line of text in it, one a line.
+
+Sources: Datadog's log explorer, its search API and its archives; Graylog's GELF; Elastic Common Schema (``event.original``); any
+shipper that puts a stamp beside a line.  What this is asked about last only counts where a parser knows the text inside better than
+the object around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from flowdiag.ingest.envelopes.documents import Document
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines
+from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
+from flowdiag.model.time import from_micros
+
+__all__ = ["AnyMessage", "DatadogSearch"]
+
+_MILLISECONDS = 100_000_000_000
+_TAGS = {
+    "pod_name": "pod",
+    "kube_namespace": "namespace",
+    "kube_container_name": "container",
+    "container_name": "container",
+}
+
+
+class _Original(Struct):
+    original: str | None = None
+
+
+class _Message(Struct):
+    # {"timestamp":"2026-01-05T10:00:00.123Z","message":"WARN: ..."}                                     any shipper
+    # {"version":"1.1","host":"node-1","short_message":"...","full_message":"...","timestamp":1767607200.12}    GELF 1.1
+    # {"_id":"AQ","date":"2026-01-05T10:00:00.123Z","host":"node-1","message":"...","tags":["pod_name:a"]}   Datadog's archives
+    # {"id":"AQ","content":{"timestamp":"...","host":"node-1","message":"...","tags":[...]}}                 Datadog's API v1
+    message: Raw = Raw()
+    full: Raw = field(default=Raw(), name="full_message")
+    short: Raw = field(default=Raw(), name="short_message")
+    log: Raw = Raw()
+    line: Raw = Raw()
+    body: Raw = Raw()
+    text: Raw = Raw()
+    event: Raw = Raw()
+    content: Raw = Raw()
+    attributes: Raw = Raw()
+    at: Raw = field(default=Raw(), name="@timestamp")
+    timestamp: Raw = Raw()
+    time: Raw = Raw()
+    ts: Raw = Raw()
+    date: Raw = Raw()
+    host: Raw = Raw()
+    tags: Raw = Raw()
+
+
+_messages = msgspec.json.Decoder(_Message)
+_originals = msgspec.json.Decoder(_Original)
+
+
+def _text(raw: Raw) -> str | None:
+    value = bytes(raw)
+    return msgspec.json.decode(value, type=str) if value.startswith(b'"') else None
+
+
+def _instant(record: _Message) -> int | None:
+    for raw in (record.at, record.timestamp, record.time, record.ts, record.date):
+        value = bytes(raw)
+        if value.startswith(b'"') and (found := instant(_text(raw))) is not None:
+            return found
+        if value[:1].isdigit() and len(value) < 30:
+            number = float(value)
+            return from_micros(round(number * (1_000_000 if number < _MILLISECONDS else 1_000)))
+    return None
+
+
+def _line(record: _Message) -> str | None:
+    for raw in (record.message, record.full, record.short, record.log, record.line, record.body, record.text):
+        text = _text(raw)
+        if text is not None:
+            return text
+    if bytes(record.event).startswith(b"{"):
+        return _originals.decode(record.event).original
+    return None
+
+
+def _placed(record: _Message, row: Row) -> Row:
+    found: dict[str, str] = {}
+    if bytes(record.tags).startswith(b'["'):
+        for tag in msgspec.json.decode(record.tags, type=list[str]):
+            name, _, value = tag.partition(":")
+            if name in _TAGS and value:
+                found.setdefault(_TAGS[name], value)
+    at = _instant(record)
+    return row._replace(
+        at=row.at if at is None else at,
+        node=_text(record.host) or row.node,
+        namespace=found.get("namespace") or row.namespace,
+        pod=found.get("pod") or row.pod,
+        container=found.get("container") or row.container,
+    )
+
+
+def _unwrapped(record: _Message, row: Row) -> Iterator[Row] | None:
+    line = _line(record)
+    if line is not None:
+        return text_rows(line, _placed(record, row))
+    for raw in (record.content, record.attributes):
+        if bytes(raw).startswith(b"{"):
+            inner = _messages.decode(raw)
+            line = _line(inner)
+            if line is not None:
+                return text_rows(line, _placed(inner, row))
+    line = _text(record.content)
+    return None if line is None else text_rows(line, _placed(record, row))
+
+
+class AnyMessage(JsonLines[_Message]):
+    """An object with a text by one of the names that collectors use."""
+
+    name = "json-message"
+    marks = (b'"',)
+    shape = _Message
+    _TEXT = re.compile(
+        rb'"(?:message|full_message|short_message|log|line|body|text|original|content)"\s{0,4}:\s{0,4}"'
+    )
+
+    @classmethod
+    def _marked(cls, line: bytes) -> bool:
+        # A Kubernetes Event has a message too, and is the record itself.
+        return (
+            super()._marked(line) and cls._TEXT.search(line) is not None and b'"involvedObject"' not in line
+        )
+
+    def unwrap(self, record: _Message, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        return _unwrapped(record, row)
+
+
+class _Found(Struct):
+    # {"data":[{"id":"AQ","type":"log","attributes":{"timestamp":"...","host":"node-1","message":"...","tags":[]}}],"meta":{}}   API v2
+    data: list[Raw] = []
+    logs: list[Raw] = []
+
+
+class DatadogSearch(Document):
+    """The answer of Datadog's search for logs; they are counted from 1."""
+
+    name = "datadog"
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        if not head.startswith(b"{") or b'"message"' not in head:
+            return False
+        return (b'"attributes"' in head and b'"data"' in head) or (b'"content"' in head and b'"logs"' in head)
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        found = msgspec.json.decode(document, type=_Found)
+        for number, raw in enumerate(found.data or found.logs, start=1):
+            try:
+                inner = _unwrapped(_messages.decode(raw), Row(b"", number))
+            except DAMAGED:
+                inner = None
+            yield from iter((Row(bytes(raw), number),)) if inner is None else inner
