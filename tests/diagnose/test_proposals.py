@@ -563,7 +563,7 @@ def _problems(state, *flows):
     """Findings with proposals for several refusals of one cluster, as a run has them; the policies and the cases."""
     cases = []
     for source, destination, port in flows:
-        flow = {"from": source, "to": destination, "port": port, "node": None, "direction": "egress"}
+        flow = {"from": source, "to": destination, "port": port, "node": None}
         case = build_case({"state": state, "flow": flow, "dialect": "calico"})
         cases.append(Case(cases[0].context, case.flow, case.decision, case.at) if cases else case)
     policies = compile_policies(cases[0].context.snapshot, dialect=Dialect.CALICO)
@@ -663,6 +663,34 @@ def test_two_problems_that_change_one_object_say_so():
             "alone: apply both in one."
         )
     assert "Another problem" not in alone[0].counterfactual.summary
+
+
+def test_changes_that_undo_each_other_say_so():
+    """One problem's change labels a namespace for a rule that the other problem's change writes anew."""
+    peer = {
+        "namespaceSelector": {"matchLabels": {"team": "r"}},
+        "podSelector": {"matchLabels": {"tier": "x"}},
+    }
+    state = {
+        "namespaces": {"data": {}, "ops": {"labels": {"team": "r"}}, "shop": {}},
+        "pods": {
+            "data/db-0": {"ip": "10.0.1.1"},
+            "ops/job-0": {"ip": "10.0.2.1", "labels": {"app": "job", "tier": "y"}},
+            "shop/web-0": {"ip": "10.0.3.1", "labels": {"app": "web", "tier": "x"}},
+        },
+        "policies": {
+            "data/db": {"podSelector": {}, "ingress": [{"from": [peer], "ports": [{"port": 5432}]}]}
+        },
+    }
+    flows = [(one, "data/db-0", "5432/TCP") for one in ("ops/job-0", "shop/web-0")]
+    findings, _, _ = _problems(state, *flows)
+    corrected, labelled = (one.counterfactual.summary for one in findings)
+
+    assert corrected == "Correct NetworkPolicy data/db ingress[0].from[0]: tier=x becomes tier=y."
+    assert labelled == (
+        "Label namespace shop with team=r, which NetworkPolicy data/db ingress[0].from[0] selects. "
+        "Together with the changes for other problems it does not let this pass: apply one, and look again."
+    )
 
 
 def _grouped(*others):

@@ -13,7 +13,7 @@ from flowdiag.diagnose.proposals.edit import Edit, object_of
 from flowdiag.diagnose.proposals.patch import manifest_of
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.proposals.proposal import Proposal
-from flowdiag.diagnose.proposals.propose import propose
+from flowdiag.diagnose.proposals.propose import compiled, propose
 from flowdiag.diagnose.proposals.revert import Revert, reverting
 from flowdiag.diagnose.proposals.together import for_every
 from flowdiag.diagnose.relabelled import as_now
@@ -111,10 +111,26 @@ def attach(
             back = reverting(own[0], policies, ends, ip_block_pods=ip_block_pods)
             mended[index] = _with_revert(mended[index], back, rest)
     shared = frozenset(ref for ref, texts in written.items() if len(texts) > 1)
+    together = _together(policies, changes.values(), ip_block_pods) if len(written) > 1 else None
     for index, change in changes.items():
-        mend = change.for_all(others[index] if others else (), shared)
+        rest = others[index] if others else ()
+        undone = together is not None and not all(
+            _lets_pass(together, case) for case in (found[index][0], *rest) if change.steps.passes(case)
+        )
+        mend = change.for_all(rest, shared, undone=undone)
         mended[index] = replace(mended[index], counterfactual=mend)
     return mended
+
+
+def _together(policies: PolicySet, changes: Iterable[Proposal], ip_block_pods: IpBlockPods) -> PolicySet:
+    """The policies with all of the changes; of an object that several write, with what comes last."""
+    edits = {object_of(edit): edit for change in changes for edit in change.edits}
+    return compiled(policies, tuple(edits.values()), ip_block_pods)
+
+
+def _lets_pass(policies: PolicySet, case: Case) -> bool:
+    found = policies.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False)
+    return found.allowed is True
 
 
 def _takes_a_name(change: Proposal, written: Mapping[PolicyRef, AbstractSet[str]]) -> bool:

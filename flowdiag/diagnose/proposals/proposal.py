@@ -21,6 +21,10 @@ __all__ = ["Proposal"]
 _BROAD = 10
 """Pairs that a change opens besides, from which on it is called broad."""
 
+_UNDONE = (
+    " Together with the changes for other problems it does not let this pass: apply one, and look again."
+)
+
 
 class Proposal(Struct, frozen=True, kw_only=True):
     """Edits with which one refused connection passes, and nothing that is open closes."""
@@ -37,17 +41,31 @@ class Proposal(Struct, frozen=True, kw_only=True):
         """What opens besides the connection and `others`, which are the same problem's: sorted pairs and ports."""
         return listed(without(self.opened, [self.case, *others]))
 
-    def for_all(self, others: Sequence[Case], shared: AbstractSet[PolicyRef] = frozenset()) -> Counterfactual:
+    def for_all(
+        self,
+        others: Sequence[Case],
+        shared: AbstractSet[PolicyRef] = frozenset(),
+        *,
+        undone: bool = False,
+    ) -> Counterfactual:
         """The change for a report; it is called proved where the problem's other connections pass with it as well.
 
         Args:
             others: their cases.
             shared: objects that changes for other problems write otherwise.
+            undone: beside the changes for other problems it does not do what it does alone.
         """
         every = all(map(self.steps.passes, others))
         also = self.also_allows(others)
         return Counterfactual(
-            summary=self.summary + _breadth(also) + _kept(self.edits) + _shared(self.edits, shared),
+            summary="".join(
+                (
+                    self.summary,
+                    _breadth(also),
+                    _kept(self.edits),
+                    _shared(self.edits, shared) or (_UNDONE if undone else ""),
+                )
+            ),
             manifests=tuple(manifest_of(edit) for edit in self.edits),
             patch=patch(self.edits),
             proved=every,
