@@ -74,9 +74,11 @@ def condition_word(condition: Condition) -> str:
 
 
 def miss_text(miss: Miss) -> str:
-    """``namespace label name=kube-system (found none)``."""
+    """``namespace label name=kube-system (found none)``; ``ICMP type 8 (found ICMPv6)``, whose rule names the kind."""
     found = f"found {miss.found}" if miss.found is not None else "found none"
-    return f"{condition_word(miss.condition)} {miss.wanted} ({found})"
+    word = condition_word(miss.condition)
+    wanted = miss.wanted if miss.wanted.startswith(f"{word} ") else f"{word} {miss.wanted}"
+    return f"{wanted} ({found})"
 
 
 def port_text(case: Case) -> str:

@@ -82,7 +82,7 @@ CONDITION_WORDS = {
     Condition.NODE: "node",
     Condition.PORT: "port",
     Condition.PROTOCOL: "protocol",
-    Condition.ICMP: "ICMP type",
+    Condition.ICMP: "ICMP",
     Condition.L7: "request",
 }
 """What people call them, in findings and in reports."""

@@ -175,11 +175,13 @@ def _missed(context: Context, end: EndDecision) -> _Missed:
     if not end.nearest:
         return _Missed(isolating, None, "no-rule", frozenset(), ())
     nearest = end.nearest[0]
-    missed = a_list([miss_text(miss) for miss in nearest.misses]) or "what is not known"
+    missed = a_list([miss_text(miss) for miss in nearest.misses])
     conditions = frozenset(miss.condition for miss in nearest.misses)
     return _Missed(
         isolating,
-        f"; the nearest rule, {rule_text(nearest)}, misses on {missed}.",
+        f"; the nearest rule, {rule_text(nearest)}, misses on {missed}."
+        if missed
+        else f"; whether {rule_text(nearest)} admits it is not known.",
         "+".join(sorted(conditions)) or "unknown",
         conditions,
         tuple(_doubt(rule) for rule in end.nearest[:3] if rule.unknown and not _is_told(rule, end)),
