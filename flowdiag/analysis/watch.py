@@ -30,7 +30,7 @@ from flowdiag.ingest.fold import said, take
 from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
 from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.server import worker_context
+from flowdiag.ingest.server import uninterrupted, worker_context
 from flowdiag.model.errors import InputError
 from flowdiag.model.interrupts import temporary_folder
 from flowdiag.model.report import Report, ReportWarning
@@ -144,7 +144,8 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         gc.enable()
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            # The program's end would wait for it as well, and now and then find its pipes closed.
+            self._pool.shutdown(wait=True, cancel_futures=True)
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -252,7 +253,9 @@ class Watch:
         except OSError as error:
             self._failed = f"no room for the worker's copy of the window: {error}"
             return
-        self._making = self._pool.submit(_make, self._job(), copy)
+        # The first begins the worker and its server, which would tell of an interrupt by tracebacks.
+        with uninterrupted():
+            self._making = self._pool.submit(_make, self._job(), copy)
         self._not_before = began + _SHARE * (time.monotonic() - began)
 
     def _copied(self) -> str:

@@ -73,31 +73,29 @@ def command(path: str | None, **given: Any) -> int:
     if window < NS or every < NS:
         raise UsageError("--window and --every are at least a second")
     return_freed_memory()
-    with (
-        Watch(
-            path or "-",
-            evidence=evidence_of(given),
-            state=state_of(given),
-            selection=selection_of(given),
-            window=window,
-            stdin=sys.stdin.buffer,
-            command=told_command(click.get_current_context()),
-        ) as watch,
-        _interruptible() as stopped,
-        _shown(display, every / NS) as show,
-    ):
-        written: Report | None = None
-        wrote = time.monotonic()
-        for picture in watch.pictures(_DRAW_S, lambda: bool(stopped)):
-            show(picture)
-            now = time.monotonic()
-            if picture.report is not None and picture.report is not written and now - wrote >= every / NS:
-                write_files(picture.report, files, display)
-                written, wrote = picture.report, now
-        if stopped and not watch.started:
-            return exit_codes.INTERRUPTED
-        report = watch.report()
-    write_report(report, stdout, files, display)
+    with Watch(
+        path or "-",
+        evidence=evidence_of(given),
+        state=state_of(given),
+        selection=selection_of(given),
+        window=window,
+        stdin=sys.stdin.buffer,
+        command=told_command(click.get_current_context()),
+    ) as watch:
+        with _interruptible() as stopped, _shown(display, every / NS) as show:
+            written: Report | None = None
+            wrote = time.monotonic()
+            for picture in watch.pictures(_DRAW_S, lambda: bool(stopped)):
+                show(picture)
+                now = time.monotonic()
+                if picture.report is not None and picture.report is not written and now - wrote >= every / NS:
+                    write_files(picture.report, files, display)
+                    written, wrote = picture.report, now
+            if stopped and not watch.started:
+                return exit_codes.INTERRUPTED
+            report = watch.report()
+        # Before the end of the worker, which may be at a report of its own.
+        write_report(report, stdout, files, display)
     return exit_codes.INTERRUPTED if stopped else exit_codes.DONE
 
 

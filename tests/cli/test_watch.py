@@ -187,3 +187,41 @@ def test_bad_lines_are_warnings_and_the_rest_counts():
     assert found["totals"]["denied"] == 3
     assert not found["complete"]
     assert [warning["line"] for warning in found["warnings"] if warning["input"] == "-"] == [2]
+
+
+WHILE_A_WORKER_BEGINS = """
+import os, signal, sys, threading, time
+from multiprocessing import forkserver
+from flowdiag.cli.start import main
+
+def interrupt():
+    # A terminal sends it to all of them.
+    while forkserver._forkserver._forkserver_pid is None:
+        time.sleep(0.001)
+    for _ in range(100):
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGINT)
+        time.sleep(0.003)
+
+threading.Thread(target=interrupt, daemon=True).start()
+sys.argv = ["flowdiag", "watch", "-", "--every", "1s", "-o", f"json={sys.argv[1]}"]
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="workers are forked on POSIX only")
+def test_an_interrupt_is_for_the_process_that_reads(tmp_path):
+    """The others would tell of it by a traceback, and the report would be lost with them."""
+    target = tmp_path / "live.json"
+    process = subprocess.Popen(
+        [sys.executable, "-c", WHILE_A_WORKER_BEGINS, target],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdin.write(b"".join(flow(n) for n in range(40)))
+    process.stdin.flush()
+    until(lambda: process.poll() is not None or report(target)["totals"]["denied"] == 40)
+    _, said = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, said
+    assert b"Traceback" not in said
