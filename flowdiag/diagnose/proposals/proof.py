@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.proposals.concerned import Cut, Group, Groups, concerned, selected_by
+from flowdiag.diagnose.proposals.concerned import concerned, selected_by
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.diagnose.proposals.groups import Cut, Group, Groups
 from flowdiag.diagnose.proposals.ranges import Ranges
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from ipaddress import ip_address, summarize_address_range
 
-from flowdiag.diagnose.proposals.concerned import Group
+from flowdiag.diagnose.proposals.groups import Group
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import Snapshot
 from flowdiag.policy import PolicySet
