@@ -18,12 +18,14 @@ __all__ = [
     "Confidence",
     "Connection",
     "Counterfactual",
+    "DecidingRule",
     "EvidenceLine",
     "NearestRuleView",
     "Problem",
     "ProblemChange",
     "Reason",
     "RecordedPolicy",
+    "RefusedOtherwise",
     "ReportEndpoint",
     "Severity",
     "Status",
@@ -118,6 +120,28 @@ class NearestRuleView(Struct, frozen=True, kw_only=True):
     misses: tuple[Miss, ...]
 
 
+class DecidingRule(Struct, frozen=True, kw_only=True):
+    """The rule that decided by replay: a policy, the rule's path and its action, ``allow``, ``deny`` or ``pass``."""
+
+    kind: str
+    group: str
+    namespace: str | None
+    name: str
+    rule: str
+    action: str
+
+
+class RefusedOtherwise(Struct, frozen=True, kw_only=True):
+    """A part of a problem's count that something else refused: before it, or other pods' packets."""
+
+    count: int
+    last: str | None
+    code: str
+    direction: str | None
+    policies: tuple[PolicyRef, ...]
+    """Those that isolated then, and the one whose rule denied."""
+
+
 class BlastRadius(Struct, frozen=True, kw_only=True):
     """A pair that a change would newly open."""
 
@@ -204,6 +228,10 @@ class Problem(Struct, frozen=True, kw_only=True):
     """Ages of pods at their first refusals in seconds, ascending, where the diagnosis is about them (FD601)."""
     revert: Counterfactual | None = None
     """Beside `counterfactual`: the policy change that came before taken back, where a log holds the old object."""
+    decided_by: DecidingRule | None = None
+    """The rule that decided by replay, where one did: of what a rule denied its deny."""
+    otherwise: tuple[RefusedOtherwise, ...] = ()
+    """Parts of `count` that were refused otherwise, the largest first; `notes` tells the same in sentences."""
 
 
 def problem_without_refusals(**told: Any) -> Problem:

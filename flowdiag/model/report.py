@@ -14,12 +14,14 @@ from flowdiag.model.problem import (
     Confidence,
     Connection,
     Counterfactual,
+    DecidingRule,
     EvidenceLine,
     NearestRuleView,
     Problem,
     ProblemChange,
     Reason,
     RecordedPolicy,
+    RefusedOtherwise,
     ReportEndpoint,
     Severity,
     Status,
@@ -36,6 +38,7 @@ __all__ = [
     "Confidence",
     "Connection",
     "Counterfactual",
+    "DecidingRule",
     "Evidence",
     "EvidenceGap",
     "EvidenceLine",
@@ -51,9 +54,11 @@ __all__ = [
     "ProblemChange",
     "Reason",
     "RecordedPolicy",
+    "RefusedOtherwise",
     "Report",
     "ReportEndpoint",
     "ReportWarning",
+    "RuleCounts",
     "Severity",
     "SnapshotInfo",
     "Status",
@@ -220,6 +225,13 @@ class Change(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class RuleCounts(Struct, frozen=True, kw_only=True):
+    """Rules of a policy by direction; what only denies (``ingressDeny``) is not counted."""
+
+    ingress: int
+    egress: int
+
+
 class PolicyView(Struct, frozen=True, kw_only=True):
     """A policy involved: since when, how many live pods it selects, how many denials it had a part in."""
 
@@ -235,6 +247,8 @@ class PolicyView(Struct, frozen=True, kw_only=True):
     line: int | None = None
     manifest: str | None = None
     """The policy as YAML text, as it was when the state was taken, without what only the API server writes."""
+    rules: RuleCounts | None = None
+    """How many rules it has; a policy that isolates in a direction without any admits nobody there."""
 
 
 class NotPolicy(Struct, frozen=True):

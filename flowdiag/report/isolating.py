@@ -5,28 +5,46 @@ An allow policy isolates as well as a default-deny, so it stands among them, and
 
 from __future__ import annotations
 
-from flowdiag.model.policy import PolicyRef
-from flowdiag.model.report import Problem, ProblemChange, Report
-from flowdiag.report.names import policy_text
+from collections.abc import Mapping
 
-__all__ = ["BY_RULE", "denied_by", "leading_change", "oldest_first"]
+from msgspec.structs import replace
+
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import PolicyView, Problem, ProblemChange, Report
+
+__all__ = ["BY_RULE", "closing_first", "denied_by", "leading_change"]
 
 BY_RULE = frozenset({"FD501", "FD502", "FD503"})
-"""Diagnoses of a rule that denies, which the summary names."""
+"""Diagnoses of a rule that denies."""
+
+_Place = tuple[str, str, str | None, str]
 
 
-def oldest_first(report: Report, problem: Problem) -> list[PolicyRef]:
-    """The policies that isolate, those whose age is not known last; of one age those without a rule that admits anybody."""
+def closing_first(report: Report) -> Report:
+    """The report as people read it: of what isolates an end, what closed it stands first."""
     known = {(p.kind, p.group, p.namespace, p.name): p for p in report.policies}
+    return replace(
+        report,
+        problems=tuple(
+            replace(problem, isolating=_oldest_first(known, problem))
+            if len(problem.isolating) > 1
+            else problem
+            for problem in report.problems
+        ),
+    )
+
+
+def _oldest_first(known: Mapping[_Place, PolicyView], problem: Problem) -> tuple[PolicyRef, ...]:
+    """The policies that isolate, those whose age is not known last; of one age those without a rule in that direction."""
 
     def age(ref: PolicyRef) -> tuple[bool, str, bool]:
         policy = known.get((ref.kind, ref.group, ref.namespace, ref.name))
         moment = policy.created if policy is not None else None
-        rules = f"\n  {problem.direction}:"
-        text = policy.manifest if policy is not None and policy.manifest is not None else ""
-        return (moment is None, moment or "", rules in text.replace(f"{rules} []", ""))
+        rules = policy.rules if policy is not None else None
+        opens = rules is None or (rules.egress if problem.direction == "egress" else rules.ingress) > 0
+        return (moment is None, moment or "", opens)
 
-    return sorted(problem.isolating, key=age)
+    return tuple(sorted(problem.isolating, key=age))
 
 
 def leading_change(problem: Problem) -> ProblemChange | None:
@@ -46,9 +64,13 @@ def leading_change(problem: Problem) -> ProblemChange | None:
 
 
 def denied_by(problem: Problem) -> PolicyRef | None:
-    """The policy whose rule denied, as the summary of a problem of `BY_RULE` names it among those that isolate."""
-    named = [(problem.summary.find(policy_text(ref)), ref) for ref in problem.isolating]
-    return min(((place, ref) for place, ref in named if place >= 0), default=(0, None))[1]
+    """The policy whose rule denied, as the replay found it."""
+    by = problem.decided_by
+    return (
+        PolicyRef(by.kind, by.group, by.namespace, by.name)
+        if by is not None and by.action == "deny"
+        else None
+    )
 
 
 def _object(change: ProblemChange) -> tuple[str, str | None, str | None, str | None]:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 from flowdiag.model.report import Problem, Report, Severity, Status
 from flowdiag.model.words import plural
 from flowdiag.report.escape import visible
+from flowdiag.report.isolating import closing_first
 from flowdiag.report.names import miss_text, policy_text, reason_text, who_to_whom
 from flowdiag.report.phrases import cut_off, state_text, what_text
 from flowdiag.report.protocol import Options
@@ -33,7 +34,7 @@ class JunitReporter:
     def render(self, report: Report, options: Options) -> str:
         """XML; `options.problem` leaves only that case."""
         clock = Clock.of(report, options.timezone, named=True)
-        report = spoken_report(told_once(report), clock)
+        report = spoken_report(told_once(closing_first(report)), clock)
         suites: dict[str, list[ET.Element]] = {}
         for problem in report.problems:
             if options.problem is None or problem.id == options.problem:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report
 from flowdiag.model.words import plural
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
-from flowdiag.report.isolating import leading_change
+from flowdiag.report.isolating import closing_first, leading_change
 from flowdiag.report.names import (
     end_text,
     miss_text,
@@ -64,7 +64,7 @@ class MarkdownReporter:
     def render(self, report: Report, options: Options) -> str:
         """The report; `options.problem` alone, or with `options.all` every problem in full."""
         clock = Clock.of(report, options.timezone)
-        report = spoken_report(told_once(report), clock)
+        report = spoken_report(told_once(closing_first(report)), clock)
         lines = [_heading(report, options), "", f"{markdown_phrase(headline(report))}.", ""]
         shown = [p for p in report.problems if p.explained_by is None]
         # In an audit the news comes first, in the order of the report.

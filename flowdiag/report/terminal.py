@@ -8,6 +8,7 @@ from flowdiag.model.report import Problem, Report, Severity, Status
 from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.escape import cells
+from flowdiag.report.isolating import closing_first
 from flowdiag.report.phrases import NOTHING_SELECTED, STANDING, count, cut_off, headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
@@ -46,7 +47,7 @@ class TerminalReporter:
         """The report in `options.width` columns; with `options.problem` that problem alone, in full."""
         clock = Clock.of(report, options.timezone)
         screen = Screen(options, clock)
-        report = spoken_report(told_once(report), clock, screen.own("→"))
+        report = spoken_report(told_once(closing_first(report)), clock, screen.own("→"))
         _head(screen, report)
         if options.problem is not None:
             for number, problem in enumerate(report.problems, start=1):

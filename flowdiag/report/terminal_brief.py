@@ -5,14 +5,14 @@ What does not fit its line ends in an ellipsis or says how much more there is; `
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
 from flowdiag.model.words import plural
 from flowdiag.report.escape import cells
-from flowdiag.report.isolating import BY_RULE, denied_by, oldest_first
+from flowdiag.report.isolating import BY_RULE, denied_by
 from flowdiag.report.names import (
     end_text,
     miss_text,
@@ -30,8 +30,6 @@ from flowdiag.report.times import delta_text
 
 __all__ = ["brief"]
 
-# A note of `flowdiag.timeline.own_notes`: "1,150 of them were refused otherwise, the last at 2026-03-01 12:19:09 UTC".
-_REFUSED_OTHERWISE = re.compile(r"[\d,]+ of them (?:was|were) refused otherwise[ ,]")
 _LABELS = 14
 _INDENT = 3
 _RAGGED = 6
@@ -48,7 +46,7 @@ def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None
     if problem.explained_by is not None:
         cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
         _row(screen, "explained by", f"problem {cause}" if cause else problem.explained_by)
-    _policies(screen, report, problem)
+    _policies(screen, problem)
     _otherwise(screen, problem)
     _fix(screen, problem)
     _changed(screen, problem)
@@ -134,14 +132,17 @@ def _policy(screen: Screen, problem: Problem, label: str, ref: PolicyRef, more: 
     name = policy_text(ref)
     if cells(name) + cells(tail) > _room(screen):
         name = policy_name(ref)
+    if cells(name) + cells(tail) > _room(screen):
+        # Who it is says more than since when, which stands under the bars as well.
+        tail = more
     _row(screen, label, screen.name(name, max(_room(screen) - cells(tail), 20)), tail)
 
 
-def _policies(screen: Screen, report: Report, problem: Problem) -> None:
+def _policies(screen: Screen, problem: Problem) -> None:
     if problem.code in BY_RULE:
         _denied_by(screen, problem)
     elif problem.isolating:
-        lead = oldest_first(report, problem)[0]
+        lead = problem.isolating[0]
         more = f" and {len(problem.isolating) - 1} more" if len(problem.isolating) > 1 else ""
         _policy(screen, problem, "isolated by", lead, more)
     elif problem.recorded:
@@ -162,9 +163,8 @@ def _policies(screen: Screen, report: Report, problem: Problem) -> None:
 
 def _otherwise(screen: Screen, problem: Problem) -> None:
     """That a part of the count, and its times, are another refusal's."""
-    told = next((note for note in problem.notes if _REFUSED_OTHERWISE.match(note)), None)
-    if told is not None:
-        _row(screen, "also", screen.name(told, 400), rows=2)
+    if problem.otherwise:
+        _row(screen, "also", screen.sentence(otherwise_text(problem.otherwise[0]), 400), rows=2)
 
 
 def _misses(screen: Screen, misses: tuple[Miss, ...]) -> None:

@@ -16,7 +16,7 @@ __all__ = ["spark"]
 
 _INDENT = 3
 _DAY_NS = 86_400 * NS
-_LEAST_NAME = 16
+_LEAST_NAME = 24
 """Columns that a change needs beside what else is said on its line."""
 
 

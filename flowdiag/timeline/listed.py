@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from flowdiag.model.event import Verdict
 from flowdiag.model.flow import Flow
+from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
-from flowdiag.model.report import NotPolicy, PolicyView
+from flowdiag.model.report import NotPolicy, PolicyView, RuleCounts
 from flowdiag.model.time import rfc3339
 from flowdiag.policy.manifest import manifest
 from flowdiag.timeline.group import ProblemDraft
@@ -59,7 +60,14 @@ def _policy(material: Material, ref: PolicyRef, count: int) -> PolicyView:
         path=origin.input if origin is not None else None,
         line=origin.line if origin is not None else None,
         manifest=manifest(known) if known is not None else None,
+        rules=_rules(known) if known is not None else None,
     )
+
+
+def _rules(policy: PolicyObject) -> RuleCounts:
+    """As every language writes them; what is no list the API server refuses."""
+    found = {side: policy.spec.get(side) for side in ("ingress", "egress")}
+    return RuleCounts(**{side: len(rules) if isinstance(rules, list) else 0 for side, rules in found.items()})
 
 
 def not_policy(flows: Sequence[tuple[Flow, str]]) -> tuple[NotPolicy, ...]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
-from flowdiag.model.policy import PolicyRef
-from flowdiag.model.time import moment_text
+from flowdiag.model.otherwise import otherwise_text
+from flowdiag.model.problem import RefusedOtherwise
+from flowdiag.model.time import rfc3339
 from flowdiag.model.words import plural
 from flowdiag.timeline.group import ProblemDraft, Refusal
 from flowdiag.timeline.ports import count_ports
 
-__all__ = ["is_scan", "own_notes"]
+__all__ = ["is_scan", "own_notes", "refused_otherwise"]
 
 _MAX_OTHERWISE = 3
-_MAX_NAMED = 3
 
 
 def own_notes(draft: ProblemDraft) -> tuple[str, ...]:
     """Sentences, those on what else refused the same connections first."""
-    return (*_otherwise(draft), *_attempts(draft), *_scan(draft), *_distinct_limits(draft))
+    return (*_otherwise(refused_otherwise(draft)), *_attempts(draft), *_scan(draft), *_distinct_limits(draft))
 
 
 def is_scan(draft: ProblemDraft) -> bool:
@@ -56,41 +57,38 @@ def _attempts(draft: ProblemDraft) -> tuple[str, ...]:
     )
 
 
-def _otherwise(draft: ProblemDraft) -> tuple[str, ...]:
+def refused_otherwise(draft: ProblemDraft) -> tuple[RefusedOtherwise, ...]:
     """What else refused the same connections, which the problem does not speak of: before it, or other pods' packets."""
     found: dict[tuple[object, ...], list[Refusal]] = defaultdict(list)
     for connection in draft.connections:
         for key, refusals in connection.said_otherwise.items():
             found[key].extend(refusals)
-    said = []
+    parts = []
     for refusals in found.values():
         flows, finding = [one.flow for one in refusals], refusals[0].finding
         times = [flow.last for flow in flows if flow.last is not None]
-        count = sum(flow.count for flow in flows)
-        side = f" on {finding.direction}" if finding.direction is not None else ""
-        names = [_called(ref) for ref in finding.isolating]
-        if finding.decided_by is not None and finding.decided_by.policy not in finding.isolating:
-            names.append(_called(finding.decided_by.policy))
-        by = f" by {' and '.join(names[:_MAX_NAMED])}" if names else ""
-        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-        until = f", the last at {moment_text(max(times))}" if times else ""
-        said.append(
-            (
-                -count,
-                f"{count:,} of them {'was' if count == 1 else 'were'} refused otherwise{until} ({finding.code}{side}{by}{more})",
+        policies = dict.fromkeys(finding.isolating)
+        if finding.decided_by is not None:
+            policies.setdefault(finding.decided_by.policy)
+        parts.append(
+            RefusedOtherwise(
+                count=sum(flow.count for flow in flows),
+                last=rfc3339(max(times)) if times else None,
+                code=finding.code,
+                direction=finding.direction,
+                policies=tuple(policies),
             )
         )
-    said.sort()
+    return tuple(sorted(parts, key=lambda one: (-one.count, repr(one))))
+
+
+def _otherwise(parts: Sequence[RefusedOtherwise]) -> tuple[str, ...]:
     rest = (
-        (f"and otherwise in {plural(len(said) - _MAX_OTHERWISE, 'more way')}",)
-        if len(said) > _MAX_OTHERWISE
+        (f"and otherwise in {plural(len(parts) - _MAX_OTHERWISE, 'more way')}",)
+        if len(parts) > _MAX_OTHERWISE
         else ()
     )
-    return (*(text for _, text in said[:_MAX_OTHERWISE]), *rest)
-
-
-def _called(ref: PolicyRef) -> str:
-    return f"{ref.kind} {ref.name}" if ref.namespace is None else f"{ref.kind} {ref.namespace}/{ref.name}"
+    return (*map(otherwise_text, parts[:_MAX_OTHERWISE]), *rest)
 
 
 def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:

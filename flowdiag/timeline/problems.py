@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, groupby, islice
 
 from flowdiag.model.event import PolicyHit
-from flowdiag.model.policy import NearestRule
+from flowdiag.model.policy import DecidedBy, NearestRule
 from flowdiag.model.report import (
     Connection,
+    DecidingRule,
     EvidenceLine,
     NearestRuleView,
     Problem,
@@ -25,7 +26,7 @@ from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.marks import ChangeMark
 from flowdiag.timeline.mended import ended
 from flowdiag.timeline.nearby import changes_of
-from flowdiag.timeline.own_notes import is_scan, own_notes
+from flowdiag.timeline.own_notes import is_scan, own_notes, refused_otherwise
 from flowdiag.timeline.titles import title_of
 
 __all__ = ["fingerprint", "make_problem"]
@@ -106,6 +107,8 @@ def make_problem(
         nearest=tuple(_nearest(rule) for rule in finding.nearest[:_MAX_NEAREST]),
         counterfactual=finding.counterfactual,
         revert=finding.revert,
+        decided_by=None if finding.decided_by is None else _decided(finding.decided_by),
+        otherwise=refused_otherwise(draft),
         changes=changes_of(draft, changes, first, last),
         explains=(),
         explained_by=None,
@@ -179,6 +182,18 @@ def _named(hit: PolicyHit) -> str | None:
     """The name, else the vendor's own words; the default deny of a whole namespace is no one policy's."""
     isolation = hit.rule == "default-deny" and hit.namespace is not None
     return hit.name or (None if isolation else hit.raw)
+
+
+def _decided(by: DecidedBy) -> DecidingRule:
+    ref = by.policy
+    return DecidingRule(
+        kind=ref.kind,
+        group=ref.group,
+        namespace=ref.namespace,
+        name=ref.name,
+        rule=by.rule,
+        action=by.action.lower(),
+    )
 
 
 def _nearest(rule: NearestRule) -> NearestRuleView:

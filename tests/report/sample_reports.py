@@ -34,6 +34,7 @@ from flowdiag.model.report import (
     ProblemChange,
     Reason,
     RecordedPolicy,
+    RefusedOtherwise,
     Report,
     ReportEndpoint,
     ReportWarning,
@@ -582,7 +583,22 @@ def mixed() -> Report:
                 delta_s=-2.6,
             ),
         ),
-        notes=("the policy's text of that time is not known (FD804)",),
+        notes=(
+            (
+                "40 of them were refused otherwise, the last at 2026-04-21 09:05:30 UTC (FD101 on ingress by "
+                "NetworkPolicy payments/former-ingress)"
+            ),
+            "the policy's text of that time is not known (FD804)",
+        ),
+        otherwise=(
+            RefusedOtherwise(
+                count=40,
+                last=when("09:05:30"),
+                code="FD101",
+                direction="ingress",
+                policies=(PolicyRef("NetworkPolicy", GROUP, "payments", "former-ingress"),),
+            ),
+        ),
     )
     scan = _problem(
         id="p-b2b2b2b2",

@@ -5,8 +5,11 @@ from datetime import UTC
 import pytest
 from msgspec.structs import replace
 
-from flowdiag.report.isolating import leading_change, oldest_first
-from flowdiag.report.markdown import problem_markdown
+from flowdiag.model.report import DecidingRule, RuleCounts
+from flowdiag.report.html import HtmlReporter
+from flowdiag.report.isolating import closing_first, denied_by, leading_change
+from flowdiag.report.junit import JunitReporter
+from flowdiag.report.markdown import MarkdownReporter, problem_markdown
 from flowdiag.report.protocol import Options
 from flowdiag.report.terminal import TerminalReporter
 from flowdiag.report.times import Clock
@@ -24,10 +27,16 @@ def problem(report):
     return next(p for p in report.problems if p.destination.name == "user-api")
 
 
+def first_names(report, problem):
+    """As people read them."""
+    shown = next(p for p in closing_first(report).problems if p.id == problem.id)
+    return [ref.name for ref in shown.isolating]
+
+
 def test_the_policy_that_closed_the_end_comes_first(report, problem):
     """The list of the report is sorted by name; people read the first as the culprit."""
     assert [ref.name for ref in problem.isolating] == ["allow-dns-access", "default-deny"]
-    assert [ref.name for ref in oldest_first(report, problem)] == ["default-deny", "allow-dns-access"]
+    assert first_names(report, problem) == ["default-deny", "allow-dns-access"]
 
 
 def test_policies_of_unknown_age_come_last(report, problem):
@@ -37,14 +46,14 @@ def test_policies_of_unknown_age_come_last(report, problem):
         policies=tuple(replace(p, created=None) if p.name == "default-deny" else p for p in report.policies),
     )
 
-    assert [ref.name for ref in oldest_first(undated, problem)] == ["allow-dns-access", "default-deny"]
+    assert first_names(undated, problem) == ["allow-dns-access", "default-deny"]
 
 
 def test_of_policies_of_one_age_that_without_rules_closed_the_end(report, problem):
     """A dump without times (a repository's manifests): what admits nobody comes before what admits somebody."""
     undated = replace(report, policies=tuple(replace(p, created=None) for p in report.policies))
 
-    assert [ref.name for ref in oldest_first(undated, problem)] == ["default-deny", "allow-dns-access"]
+    assert first_names(undated, problem) == ["default-deny", "allow-dns-access"]
 
 
 def test_an_allow_policy_is_not_the_change_that_began_it(problem):
@@ -55,9 +64,15 @@ def test_an_allow_policy_is_not_the_change_that_began_it(problem):
 
 def test_what_a_rule_denied_began_with_that_rule(problem):
     """A default deny beside it is older, and refused nothing of this."""
-    denied = replace(
-        problem, code="FD501", summary="NetworkPolicy frontend/allow-dns-access egress[0] denies it."
+    rule = DecidingRule(
+        kind="NetworkPolicy",
+        group="networking.k8s.io",
+        namespace="frontend",
+        name="allow-dns-access",
+        rule="egress[0]",
+        action="deny",
     )
+    denied = replace(problem, code="FD501", decided_by=rule)
 
     assert leading_change(denied).object.name == "allow-dns-access"
 
@@ -70,6 +85,18 @@ def test_a_change_alone_stays(problem):
     assert leading_change(replace(problem, changes=())) is None
 
 
+def test_it_comes_first_wherever_people_read(report, problem):
+    """A ticket and a page that began with the allow policy had another culprit than the terminal."""
+    one = Options(width=100, verbose=True, problem=problem.id)
+    closing, later = "frontend/default-deny", "frontend/allow-dns-access"
+    screen = TerminalReporter().render(report, one).partition("isolated by")[2].partition("nearest rule")[0]
+    ticket = MarkdownReporter().render(report, one).partition("Isolated by")[2].partition("\n")[0]
+    page = HtmlReporter().render(report, one).partition("isolated by")[2].partition("nearest rule")[0]
+    case = JunitReporter().render(report, one).partition("isolated by")[2]
+    for text in (screen, ticket, page, case):
+        assert 0 <= text.index(closing) < text.index(later)
+
+
 def test_screens_and_tickets_name_it(report, problem):
     """On the terminal's one line, under its bars, and in a ticket."""
     text = TerminalReporter().render(report, Options(width=100))
@@ -79,3 +106,25 @@ def test_screens_and_tickets_name_it(report, problem):
     assert "^ frontend/default-deny created 14:03:12" in block
     lines = problem_markdown(problem, Clock.of(report, UTC), number=1, folded=[])
     assert [line for line in lines if line.startswith("- Changed: NetworkPolicy `frontend/default-deny`")]
+
+
+def test_a_report_tells_how_many_rules_policies_have_and_which_rule_denied(report):
+    """What people's formats go by stands in the JSON, and nobody reads sentences or manifests back."""
+    rules = {policy.name: policy.rules for policy in report.policies}
+    assert rules["default-deny"] == RuleCounts(ingress=0, egress=0)
+    assert rules["allow-dns-access"] == RuleCounts(ingress=0, egress=1)
+
+    denied = next(p for p in report_of("calico-whisker").problems if p.code == "FD502")
+    assert (denied.decided_by.name, denied.decided_by.rule) == ("ledger-ingress", "ingress[2]")
+    assert denied_by(denied).name == "ledger-ingress"
+
+
+def test_a_report_that_was_kept_before_it_told_them_is_shown_all_the_same(report, problem):
+    """A history keeps reports of earlier versions; of those the records or the summary say what denied."""
+    old = replace(report, policies=tuple(replace(policy, rules=None) for policy in report.policies))
+    assert first_names(old, problem) == ["default-deny", "allow-dns-access"]
+
+    denied = next(p for p in report_of("calico-log-lines").problems if p.code == "FD502")
+    before = replace(denied, decided_by=None)
+    page = TerminalReporter().render(replace(report, problems=(before,)), Options(width=100))
+    assert "denied by     NetworkPolicy payments/ledger-ingress ingress[2] denies" in page

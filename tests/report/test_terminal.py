@@ -18,7 +18,7 @@ from flowdiag.model.policy import (
     PolicyRef,
     WalkStep,
 )
-from flowdiag.model.report import BucketCounts, Buckets, ReportWarning, Severity
+from flowdiag.model.report import BucketCounts, Buckets, RefusedOtherwise, ReportWarning, Severity
 from flowdiag.report import Options, Reporter
 from flowdiag.report.escape import cells
 from flowdiag.report.explain_view import render_explain
@@ -139,12 +139,15 @@ def test_a_warning_is_told_to_its_end() -> None:
 
 def test_what_was_refused_otherwise_is_no_note_for_verbose_readers() -> None:
     """The count and the first moment of a block are not the diagnosis' own then."""
-    note = (
-        "150 of them were refused otherwise, the last at 2026-03-17 14:05:00 UTC (FD101 on egress by "
-        "NetworkPolicy shop/deny)"
+    part = RefusedOtherwise(
+        count=150,
+        last="2026-03-17T14:05:00.000000000Z",
+        code="FD101",
+        direction="egress",
+        policies=(PolicyRef("NetworkPolicy", "networking.k8s.io", "shop", "deny"),),
     )
     story = dns_story()
-    lead = replace(story.problems[0], notes=(note,))
+    lead = replace(story.problems[0], otherwise=(part,))
     page = " ".join(render(replace(story, problems=(lead, *story.problems[1:]))).split())
 
     assert "also 150 of them were refused otherwise, the last at 14:05:00 UTC (FD101 on egress by" in page

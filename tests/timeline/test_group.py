@@ -13,6 +13,7 @@ from flows import flow, outside, pod, refusal
 
 from flowdiag.model.event import Cause
 from flowdiag.model.policy import PolicyRef
+from flowdiag.model.report import RefusedOtherwise
 from flowdiag.timeline.ends import fold_addresses
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.group import group
@@ -107,6 +108,22 @@ def test_a_connection_that_different_policies_refuse_is_in_one_problem_and_a_not
     assert problem.notes == (
         "50 of them were refused otherwise, the last at 1970-01-01 00:01:40 UTC (FD101 on egress by NetworkPolicy a/default-deny)",
         "1 of them was refused otherwise, the last at 1970-01-01 00:01:00 UTC (FD103 on egress by CiliumClusterwideNetworkPolicy denylist)",
+    )
+    assert problem.otherwise == (
+        RefusedOtherwise(
+            count=50,
+            last="1970-01-01T00:01:40.000000000Z",
+            code="FD101",
+            direction="egress",
+            policies=(closed,),
+        ),
+        RefusedOtherwise(
+            count=1,
+            last="1970-01-01T00:01:00.000000000Z",
+            code="FD103",
+            direction="egress",
+            policies=(denylist,),
+        ),
     )
 
 

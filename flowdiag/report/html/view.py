@@ -22,6 +22,7 @@ from flowdiag.report.html.tables import (
     span_rows,
 )
 from flowdiag.report.html.values import time_value
+from flowdiag.report.isolating import closing_first
 from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off
 from flowdiag.report.plotted import plotted
 from flowdiag.report.protocol import Options
@@ -66,7 +67,7 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         read: whether all of the evidence was read; ``None`` if unknown.
     """
     limits = cut_off(report, SAID)
-    report = plotted(told_once(report))
+    report = plotted(told_once(closing_first(report)))
     zone = options.timezone
     window = report.window
     # Pictures are drawn once: their words stay in the zone that was asked for.

@@ -1,0 +1,34 @@
+"""How a sentence tells of the part of a problem that something else refused: in its notes, and on a terminal."""
+
+from __future__ import annotations
+
+from flowdiag.model.policy import PolicyRef
+from flowdiag.model.problem import RefusedOtherwise
+from flowdiag.model.time import moment_text, parse_rfc3339
+
+__all__ = ["otherwise_text"]
+
+_MAX_NAMED = 3
+
+
+def otherwise_text(part: RefusedOtherwise) -> str:
+    """``1,150 of them were refused otherwise, the last at 2026-03-01 12:19:09 UTC (FD101 on egress by NetworkPolicy a/b)``."""
+    side = f" on {part.direction}" if part.direction is not None else ""
+    names = [_called(ref) for ref in part.policies]
+    by = f" by {' and '.join(names[:_MAX_NAMED])}" if names else ""
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    until = f", the last at {_moment(part.last)}" if part.last is not None else ""
+    verb = "was" if part.count == 1 else "were"
+    return f"{part.count:,} of them {verb} refused otherwise{until} ({part.code}{side}{by}{more})"
+
+
+def _moment(text: str) -> str:
+    """A stored report may have anything there."""
+    try:
+        return moment_text(parse_rfc3339(text))
+    except ValueError:
+        return text
+
+
+def _called(ref: PolicyRef) -> str:
+    return f"{ref.kind} {ref.name}" if ref.namespace is None else f"{ref.kind} {ref.namespace}/{ref.name}"
