@@ -11,7 +11,7 @@ from flowdiag.model.front import front_door
 
 if TYPE_CHECKING:
     from flowdiag.ingest.bundles import Hint, Role, recognise
-    from flowdiag.ingest.detect import Detection, InputKind, Score
+    from flowdiag.ingest.detection import Detection, InputKind, Score
     from flowdiag.ingest.events import iter_events
     from flowdiag.ingest.execute import Outcome, Progress, run
     from flowdiag.ingest.identify import detect_all
@@ -41,7 +41,7 @@ __getattr__ = front_door(
     __name__,
     {
         "bundles": ("Hint", "Role", "recognise"),
-        "detect": ("Detection", "InputKind", "Score"),
+        "detection": ("Detection", "InputKind", "Score"),
         "events": ("iter_events",),
         "execute": ("Outcome", "Progress", "run"),
         "identify": ("detect_all",),

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.bundles import Hint
 from flowdiag.ingest.compression import MissingReaderError
-from flowdiag.ingest.detect import Detection, InputKind, clocks_around, input_context, peeled, sniffed
+from flowdiag.ingest.detection import Detection, InputKind, input_context
 from flowdiag.ingest.envelopes import next_layer
+from flowdiag.ingest.heads import clocks_around, peeled, sniffed
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.ingest.text import is_binary

@@ -7,7 +7,7 @@ from typing import Any
 
 from flowdiag.ingest.ahead import Ahead, has_core_to_spare
 from flowdiag.ingest.compression import Kind, corruptions
-from flowdiag.ingest.detect import DOCUMENT_BYTES, HEAD_BYTES
+from flowdiag.ingest.detection import DOCUMENT_BYTES, HEAD_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.marks import marked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flowdiag.ingest.detect import Detection, InputKind
+from flowdiag.ingest.detection import Detection, InputKind
 from flowdiag.ingest.fold import events_of
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.options import ReadOptions

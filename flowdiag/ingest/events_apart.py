@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from flowdiag.ingest.compression import Kind, MissingReaderError, corruptions
-from flowdiag.ingest.detect import DOCUMENT_BYTES, Detection, InputKind
+from flowdiag.ingest.detection import DOCUMENT_BYTES, Detection, InputKind
 from flowdiag.ingest.options import ListedEvents
 from flowdiag.ingest.reading import Source, open_source
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from flowdiag.ingest.ahead import has_core_to_spare
-from flowdiag.ingest.detect import HEAD_BYTES, Detection, InputKind
+from flowdiag.ingest.detection import HEAD_BYTES, Detection, InputKind
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import PART_BYTES, Part, parts_of, shared_part_bytes

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, Protocol
 
 from flowdiag.ingest.bundles import Hint
 from flowdiag.ingest.compression import Kind, sniff_kind
-from flowdiag.ingest.detect import HEAD_BYTES, InputKind, detect_head, input_context
+from flowdiag.ingest.detection import HEAD_BYTES, InputKind, input_context
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
+from flowdiag.ingest.heads import detect_head
 from flowdiag.ingest.lines import READ_BYTES, count_newlines
 from flowdiag.ingest.nuls import without_nuls
 from flowdiag.ingest.options import ReadOptions

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from flowdiag.ingest.alike import detect_like, name_pattern
 from flowdiag.ingest.bundles import Hint, recognise
-from flowdiag.ingest.detect import Detection, detect
+from flowdiag.ingest.detect import detect
+from flowdiag.ingest.detection import Detection
 from flowdiag.ingest.events_apart import events_apart
 from flowdiag.ingest.mixed import laid_apart
 from flowdiag.ingest.options import ReadOptions

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from flowdiag.ingest.compression import Kind
-from flowdiag.ingest.detect import Detection, InputKind
+from flowdiag.ingest.detection import Detection, InputKind
 from flowdiag.ingest.reading import Source
 
 __all__ = ["laid_apart"]

@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.ingest.compression import Kind
-from flowdiag.ingest.detect import Detection
+from flowdiag.ingest.detection import Detection
 from flowdiag.ingest.envelopes import Peeler, is_splittable
 from flowdiag.ingest.lines import count_newlines
 from flowdiag.ingest.options import ReadOptions

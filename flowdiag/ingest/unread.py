@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from flowdiag.ingest.detect import HEAD_BYTES, Detection
+from flowdiag.ingest.detection import HEAD_BYTES, Detection
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.model.event import ParseWarning

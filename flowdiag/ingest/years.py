@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.clocks import ONE_LOG, around_new_year, first_yearless
 from flowdiag.ingest.compression import MissingReaderError
-from flowdiag.ingest.detect import HEAD_BYTES, Detection, InputKind, input_context
+from flowdiag.ingest.detection import HEAD_BYTES, Detection, InputKind, input_context
 from flowdiag.ingest.envelopes import Peeler
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem

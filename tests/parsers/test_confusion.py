@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flowdiag.ingest import Gathered, ReadOptions, recognise
-from flowdiag.ingest.detect import detect, rivals_of
+from flowdiag.ingest.detect import detect
+from flowdiag.ingest.heads import rivals_of
 from flowdiag.ingest.plugins import parsers
 from flowdiag.parserkit import registry
 

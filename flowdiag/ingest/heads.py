@@ -1,0 +1,226 @@
+"""What a head is: wrappers peeled from it, every parser asked, the surest taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from flowdiag.ingest.bundles import Hint, Role
+from flowdiag.ingest.clocks import clocks_apart, year_from_inside
+from flowdiag.ingest.detection import (
+    DOCUMENT_BYTES,
+    HEAD_BYTES,
+    Detection,
+    InputKind,
+    Score,
+    input_context,
+)
+from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
+from flowdiag.ingest.options import ReadOptions
+from flowdiag.ingest.own_reports import is_own_report
+from flowdiag.ingest.printed import printed_by_kubectl
+from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.reading import Source, read_head
+from flowdiag.parserkit import ParseContext, Parser
+from flowdiag.parserkit.promises import BrokenPromiseError
+
+__all__ = ["clocks_around", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
+
+_SURE = 0.6
+_TIE = 0.1
+_PEEL_MARGIN = 0.05
+"""How much less sure a parser may be of the peeled head than of the wrapped one for peeling to be right: a
+parser that searches inside lines likes both alike, and only the peeled form has node and outer time."""
+_STATE_MARGIN = 0.1
+_ELEMENTS = frozenset(name for name in LAYERS if is_document((name,)) or name == "json-pretty")
+
+
+def detect_head(
+    source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions, head: bytes
+) -> Detection:
+    """As `detect`, where the first bytes are known; documents are looked at in `source` itself."""
+    if options.format is not None:
+        parsers = [parser for parser in parsers if parser.name == options.format]
+    context = input_context(source, hint, options)
+    heads = heads_of(source, head, context)
+    faults: dict[str, None] = {}
+    scores = _scores(parsers, heads, faults)
+    state = options.state_sniff(head) if options.state_sniff is not None else 0.0
+    listed = tuple(score for score in scores if score.score > 0)
+    detection = Detection(
+        source=source,
+        kind=InputKind.UNKNOWN,
+        scores=listed,
+        state_score=state,
+        hint=hint,
+        faults=tuple(faults),
+    )
+    best = scores[0] if scores else None
+    if options.format is not None and (state <= _SURE or (best is not None and best.score >= state)):
+        # Forced, but not on cluster objects: the stack under which it is surest; where it is sure of none (the
+        # first lines are somebody else's, or cut), all wrappers that are known are taken off.
+        stack = best.stack if best is not None else ()
+        if best is not None and best.score <= _SURE and not parsers[0].document:
+            stack = heads[-1][0]
+        problems = clocks_around(head, stack, parsers[0], context) if parsers else ()
+        return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack, problems=problems)
+    if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:
+        rivals = [
+            score
+            for score in rivals_of(best, scores)
+            if score.score > _SURE and best.score - score.score < _TIE
+        ]
+        preferred = next((score for score in rivals if score.parser == hint.prefer), None)
+        winner = preferred or _tells_refusals([best, *rivals], parsers) or best
+        others = [score for score in (best, *rivals) if score is not winner]
+        problems = () if not others or hint.prefer == winner.parser else (_ambiguous(source, winner, others),)
+        reader = next(parser for parser in parsers if parser.name == winner.parser)
+        problems += clocks_around(head, winner.stack, reader, context)
+        return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
+    if state > _SURE or (hint.role is Role.STATE and options.state_sniff is None):
+        return _as(detection, InputKind.STATE)
+    if is_own_report(head):
+        own = InputProblem(
+            source.name, "own-report", "flowdiag wrote this itself: it is no evidence, and left out"
+        )
+        return _as(detection, InputKind.NOISE, problems=(own,))
+    printed = printed_by_kubectl(head) if not listed else None
+    tried = printed if printed is not None else _tried(listed, len(parsers), heads[-1][0])
+    problem = InputProblem(source.name, "unknown-format", tried)
+    return _as(detection, InputKind.UNKNOWN, problems=(problem,))
+
+
+def _tells_refusals(scores: Sequence[Score], parsers: Sequence[Parser]) -> Score | None:
+    """The surest whose parser promises marks of refusals: beside an audit log's records they are what is looked for."""
+    promise = {
+        parser.name
+        for parser in parsers
+        if hasattr(parser, "record_words") or hasattr(parser, "denied_marks")
+    }
+    return next((score for score in scores if score.parser in promise), None)
+
+
+def heads_of(source: Source, head: bytes, context: ParseContext) -> list[tuple[tuple[str, ...], bytes]]:
+    """The head as it is, and with ever more wrappers peeled."""
+    heads: list[tuple[tuple[str, ...], bytes]] = [((), head)]
+    stack: tuple[str, ...] = ()
+    whole = head
+    while len(stack) < DEPTH:
+        name = next_layer(heads[-1][1])
+        if name is None:
+            break
+        stack = (*stack, name)
+        if len(stack) == 1 and is_document(stack) and len(head) == HEAD_BYTES:
+            whole = read_head(source, DOCUMENT_BYTES)
+        inner = peeled(whole, stack, context)
+        if not inner.strip() or inner == heads[-1][1]:
+            break
+        heads.append((stack, inner[:HEAD_BYTES]))
+    return heads
+
+
+def peeled(head: bytes, stack: tuple[str, ...], context: ParseContext) -> bytes:
+    """The first bytes with the wrappers of `stack` taken off."""
+    if not stack:
+        return head
+    peeler = Peeler(stack, context)
+    return peeler.peel(head, 1).data + b"".join(rows.data for rows in peeler.flush())
+
+
+def clocks_around(
+    head: bytes, stack: tuple[str, ...], parser: Parser, context: ParseContext
+) -> tuple[InputProblem, ...]:
+    """Whether the stamps around the first lines lie hours from those inside."""
+    if not stack or parser.document or (is_document(stack) and len(head) == HEAD_BYTES):
+        return ()
+    # A fresh context, as for reading: nothing of what a parser remembers may leak from here.
+    rows = Peeler(stack, context).peel(head, 1)
+    near = year_from_inside(rows, parser, context)
+    if near is not None:
+        context = replace(context, reference_time=near)
+        rows = Peeler(stack, context).peel(head, 1)
+    found = clocks_apart(rows, parser, context)
+    return () if found is None else (found,)
+
+
+def _scores(
+    parsers: Sequence[Parser], heads: list[tuple[tuple[str, ...], bytes]], faults: dict[str, None]
+) -> list[Score]:
+    found = []
+    for parser in parsers:
+        best = Score(parser.name, -1.0, ())
+        for stack, head in heads:
+            score = sniffed(parser, head, faults)
+            margin = 0.0 if not stack or parser.document else _PEEL_MARGIN
+            if score > best.score or (stack and score > _SURE and score >= best.score - margin):
+                best = Score(parser.name, max(score, best.score), stack)
+        found.append(best)
+    whole = {parser.name for parser in parsers if parser.document}
+    return sorted(found, key=lambda score: (-score.score, score.parser not in whole, score.parser))
+
+
+def rivals_of(winner: Score, scores: Sequence[Score]) -> list[Score]:
+    """The others that contradict `winner`.
+
+    A parser of whole documents and one that reads the same document's elements, peeled, do not.
+    """
+    return [
+        score
+        for score in scores
+        if score.parser != winner.parser
+        and not (not winner.stack and score.stack and score.stack[0] in _ELEMENTS)
+    ]
+
+
+def sniffed(parser: Parser, head: bytes, faults: dict[str, None] | None = None) -> float:
+    """How sure a parser is, 0 to 1; `faults` grows by what one did wrong, which then claims nothing."""
+    try:
+        return min(max(float(parser.sniff(head)), 0.0), 1.0)
+    except BrokenPromiseError as error:
+        fault = str(error)
+    except Exception as error:  # noqa: BLE001 - a parser that cannot say what it thinks of a head claims nothing.
+        fault = f"parser {parser.name} raised {type(error).__name__}: {error} in sniff"
+    if faults is not None:
+        faults[fault] = None
+    return 0.0
+
+
+def _as(
+    detection: Detection,
+    kind: InputKind,
+    *,
+    parser: str | None = None,
+    stack: tuple[str, ...] = (),
+    problems: tuple[InputProblem, ...] = (),
+) -> Detection:
+    return Detection(
+        source=detection.source,
+        kind=kind,
+        parser=parser,
+        stack=stack,
+        scores=detection.scores,
+        state_score=detection.state_score,
+        hint=detection.hint,
+        problems=problems,
+        faults=detection.faults,
+    )
+
+
+def _ambiguous(source: Source, winner: Score, rivals: Sequence[Score]) -> InputProblem:
+    others = ", ".join(f"{score.parser} ({score.score:.2f})" for score in rivals)
+    return InputProblem(
+        source.name,
+        "ambiguous-format",
+        f"read as {winner.parser} ({winner.score:.2f}); nearly as likely: {others}; --format decides",
+    )
+
+
+def _tried(scores: Sequence[Score], asked: int, stack: tuple[str, ...]) -> str:
+    behind = f", bare or behind {' + '.join(stack)}" if stack else ""
+    if scores:
+        nearest = ", ".join(f"{score.parser} ({score.score:.2f})" for score in scores[:3])
+        tried = f"none of {asked} parsers is sure of it{behind}; nearest: {nearest}"
+    else:
+        tried = f"none of {asked} parsers knows it{behind}"
+    return f"{tried}; --format NAME forces one, 'flowdiag parsers' lists them and says how to write one"
