@@ -113,3 +113,14 @@ def test_changes_that_did_not_do_it_are_left_alone():
         {"at": -3, "policy": "shop/redis", "was": OPEN},
     ):
         assert "Or take back" not in _attached([change], {}).advice
+
+
+def test_nothing_is_taken_back_where_another_change_mended_it():
+    """Somebody wrote an allow policy under another name since: what was deleted is wanted no more."""
+    found = _attached(
+        [{"at": -3, "by": "jane", "policy": "data/redis", "was": OPEN}],
+        {"data/again": {**OPEN, "created": 60}},
+    )
+
+    assert (found.revert, found.counterfactual) == (None, None)
+    assert "Or take back" not in found.advice

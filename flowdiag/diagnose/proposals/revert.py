@@ -48,7 +48,7 @@ class Revert(Struct, frozen=True):
 
 
 def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpBlockPods) -> Revert | None:
-    """Say which change to take back, proved as any proposal is; ``None`` where none would mend it.
+    """Say which change to take back, proved as any proposal is; ``None`` where none would, or need, mend it.
 
     Args:
         case: the refused flow.
@@ -62,6 +62,8 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
     recent = [
         one for one in case.context.before if first - _BEFORE_S * NS <= one.until <= first + _AFTER_S * NS
     ]
+    if not recent or _allows(policies, case):
+        return None  # or mended since, by another change
     for one in recent[:_MOST]:
         ref = one.policy.ref
         known = [policy for policy in case.context.policy(ref) if policy.valid_until is None]
@@ -71,10 +73,7 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         old = replace(one.policy, created=None, deleted=None, since=None, valid_from=None, valid_until=None)
         edit = Edit(f"Revert {policy_text(ref)}", Direction.EGRESS, current, old)
         steps = compiled_steps(case, policies, (edit,), ip_block_pods)
-        answer = steps.sets[-1].evaluate(
-            case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False
-        )
-        if answer.allowed is not True:
+        if not _allows(steps.sets[-1], case):
             continue
         opened = blast_radius(steps, (edit,), ends)
         who = f" by {one.by}" if one.by else ""
@@ -87,3 +86,8 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         )
         return Revert(done, proposal)
     return None
+
+
+def _allows(policies: PolicySet, case: Case) -> bool:
+    found = policies.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False)
+    return found.allowed is True
