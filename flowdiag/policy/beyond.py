@@ -21,6 +21,7 @@ class Beyond:
         policed: reserved words of ends without a pod that policies can select.
         crossing: says why what an end's own policies allow may still be refused on the way; ``None`` where nothing
             can be.
+        to_own_host: the same for what a pod sends to the node that it runs on.
         unread: why no verdict on a pod is sure, where policies are known to be missing.
     """
 
@@ -31,12 +32,14 @@ class Beyond:
         own_node: bool,
         policed: frozenset[str],
         crossing: Callable[[Direction, Facts, Facts], str | None] | None,
+        to_own_host: Callable[[Direction, Facts, Facts], str | None] | None,
         unread: str | None,
     ) -> None:
         self._spaces = spaces
         self._own_node = own_node
         self._policed = policed
         self._crossing = crossing
+        self._on_the_way = [each for each in (crossing, to_own_host) if each is not None]
         self._unread = unread
 
     @property
@@ -76,7 +79,8 @@ class Beyond:
                 f"nothing of namespace {subject.namespace} is in the state; ask its owner whether a policy "
                 f"there isolates the pod for {direction}, and which rule admits this"
             )
-        return self._crossing(direction, subject, peer) if self._crossing is not None else None
+        said = (each(direction, subject, peer) for each in self._on_the_way)
+        return next((why for why in said if why is not None), None)
 
     def doubt(self, direction: Direction, subject: Facts, peer: Facts, *, allowed: bool) -> str | None:
         """Say why a verdict of the rules is not sure; ``None`` where it is."""

@@ -67,6 +67,7 @@ class PolicySet:
             policies ask nothing more of them.
         crossing: says why what an end's own policies allow may still be refused on the way, where nothing
             here evaluates that; the verdict is then unknown.
+        to_own_host: the same for what a pod sends to the node that it runs on.
         unread: why no verdict on a pod is sure, where policies are known to be missing.
         groundwork: what the dialect works out of pods, namespaces and so on, for sets with this one as `base`.
     """
@@ -85,6 +86,7 @@ class PolicySet:
         policed: frozenset[str] = frozenset(),
         loopback: bool = False,
         crossing: Callable[[Direction, Facts, Facts], str | None] | None = None,
+        to_own_host: Callable[[Direction, Facts, Facts], str | None] | None = None,
         made: Mapping[tuple[int, str], tuple[PolicyObject | Policy, Policy]] | None = None,
         base: PolicySet | None = None,
         unread: str | None = None,
@@ -106,6 +108,7 @@ class PolicySet:
             own_node=own_node,
             policed=policed,
             crossing=crossing,
+            to_own_host=to_own_host,
             unread=unread,
         )
         self.looks: Looks = base.looks if base is not None else Looks()

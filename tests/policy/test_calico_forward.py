@@ -90,3 +90,82 @@ def test_the_matrix_does_not_call_it_open():
 
     assert matrix.between("shop/far", "shop/web") == {}
     assert "TCP" in matrix.between("shop/near", "shop/web")
+
+
+@pytest.mark.parametrize(
+    ("spec", "allowed"),
+    [
+        (
+            "preDNAT: true, applyOnForward: true, types: [Ingress], ingress: [{action: Deny, source: {nets: [0.0.0.0/0]}}]",
+            None,
+        ),
+        ("doNotTrack: true, applyOnForward: true, types: [Ingress], ingress: [{action: Deny}]", None),
+        # Nothing closes what these leave undecided, and they are for what they have rules for.
+        (
+            "preDNAT: true, applyOnForward: true, types: [Ingress], ingress: [{action: Allow, source: {nets: [192.0.2.0/24]}}]",
+            True,
+        ),
+        ("doNotTrack: true, applyOnForward: true, types: [Egress], egress: [{action: Deny}]", True),
+    ],
+)
+def test_a_denial_before_conntrack_or_nat_may_refuse_what_is_forwarded_to_a_pod(spec, allowed):
+    """Such policies meet all that enters by the host endpoint, pods' traffic too."""
+    head, _, _ = STATE.replace("FORWARD", "true").rpartition("spec: {selector: host == 'SELECTED'")
+    text = head + "spec: {selector: host == 'edge', order: 1, " + spec + "}"
+    snapshot, _ = build_snapshot([("state.yaml", text.encode())])
+    known = Asker(snapshot, compile_policies(snapshot, dialect=Dialect.CALICO))
+
+    assert known.ask("203.0.113.9", "shop/web", "TCP", 80).allowed is allowed
+    assert known.ask("shop/near", "shop/web", "TCP", 80).allowed is True
+
+
+NODES = """
+---
+apiVersion: v1
+kind: Node
+metadata: {name: node-a}
+status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: node-b}
+status: {addresses: [{type: InternalIP, address: 192.0.2.2}]}
+---
+apiVersion: projectcalico.org/v3
+kind: FelixConfiguration
+metadata: {name: NAME}
+spec: {defaultEndpointToHostAction: ACTION}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "allowed"),
+    [
+        *(("default", "Drop", None), ("node.node-a", "Drop", None)),
+        *(("default", "Accept", True), ("default", "Return", True), ("node.node-b", "Drop", True)),
+    ],
+)
+def test_a_pod_may_not_reach_its_own_node_where_felix_drops_it(name, action, allowed):
+    """Behind the pod's own policies stands defaultEndpointToHostAction, for the node that it runs on and no other."""
+    text = STATE.replace("SELECTED", "other").replace("FORWARD", "false")
+    text += NODES.replace("NAME", name).replace("ACTION", action)
+    snapshot, _ = build_snapshot([("state.yaml", text.encode())])
+    known = Asker(snapshot, compile_policies(snapshot, dialect=Dialect.CALICO))
+    own = known.ask("shop/web", "node:node-a", "TCP", 9100)
+
+    assert own.allowed is allowed
+    assert ("defaultEndpointToHostAction" in (own.error or "")) is (allowed is None)
+    assert known.ask("shop/web", "node:node-b", "TCP", 9100).allowed is True
+    assert known.ask("shop/far", "node:node-a", "TCP", 9100).allowed is True
+
+
+def test_an_action_for_one_node_goes_before_the_default():
+    """FelixConfiguration node.NAME says otherwise for that node."""
+    text = STATE.replace("SELECTED", "other").replace("FORWARD", "false")
+    one = NODES.replace("NAME", "default").replace("ACTION", "Drop")
+    other = NODES.rpartition("---")[2].replace("NAME", "node.node-a").replace("ACTION", "Accept")
+    snapshot, _ = build_snapshot([("state.yaml", (text + one + "---" + other).encode())])
+    known = Asker(snapshot, compile_policies(snapshot, dialect=Dialect.CALICO))
+
+    assert known.ask("shop/web", "node:node-a", "TCP", 9100).allowed is True
+    assert known.ask("shop/far", "node:node-b", "TCP", 9100).allowed is None

@@ -146,6 +146,7 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
         notes=tuple(notes),
         extra=labels.of,
         crossing=calico_hosts.crossing(snapshot, labels),
+        to_own_host=calico_hosts.to_own_host(snapshot),
         unread=_unread(snapshot, Dialect.CALICO),
         made=context.made,
         base=context.base,

@@ -37,7 +37,7 @@ from flowdiag.policy.model import (
 )
 from flowdiag.policy.traffic import NumberedPorts, OneOf
 
-__all__ = ["host_tiers"]
+__all__ = ["crossing", "host_tiers", "to_own_host"]
 
 _DEFAULT_ALLOW = "projectcalico-default-allow"
 _FELIX = PolicyRef("FelixConfiguration", "projectcalico.org", None, "default")
@@ -128,7 +128,8 @@ def crossing(
     """Say where policies with ``applyOnForward`` may refuse pod traffic at a host endpoint on its way.
 
     Such a policy is held against what a node forwards between its host endpoint and its pods.  Here it is
-    evaluated for the host's own traffic only, so what it might do to pods' traffic is unknown.
+    evaluated for the host's own traffic only, so what it might do to pods' traffic is unknown.  Those before conntrack
+    and NAT must apply on forward, and close nothing but what they deny.
 
     Returns:
         A function of the direction and both ends, or ``None`` where no such policy selects a host endpoint.
@@ -139,13 +140,16 @@ def crossing(
         if policy.ref.kind != "GlobalNetworkPolicy" or not spec.get("applyOnForward"):
             continue
         # A namespaceSelector means pods alone.
-        if spec.get("preDNAT") or spec.get("doNotTrack") or spec.get("namespaceSelector"):
+        if spec.get("namespaceSelector"):
             continue
+        early = bool(spec.get("preDNAT") or spec.get("doNotTrack"))
         for each in labels.host_endpoints:
             node = spec_of(each).get("node")
             if not isinstance(node, str) or not _selects(spec.get("selector"), labels_of(each)):
                 continue
             for direction in _directions(policy):
+                if early and not _denies(spec.get(direction.value)):
+                    continue
                 found.setdefault((direction, node), policy.ref)
     if not found:
         return None
@@ -165,6 +169,44 @@ def crossing(
         )
 
     return why
+
+
+def to_own_host(snapshot: Snapshot) -> Callable[[Direction, Facts, Facts], str | None] | None:
+    """Say where Felix drops what a pod sends to the node that it runs on, behind the pod's policies.
+
+    Its own default is Drop, but what installs Calico sets the action in Felix' environment: only what the
+    FelixConfiguration says counts here, that of the node (``node.NAME``) before that of all (``default``).
+
+    Returns:
+        A function of the direction and both ends, or ``None`` where it says so of no node.
+    """
+    actions = {
+        each.name: str(spec_of(each)["defaultEndpointToHostAction"]).lower()
+        for each in snapshot.others
+        if each.kind == "FelixConfiguration" and spec_of(each).get("defaultEndpointToHostAction")
+    }
+    if "drop" not in actions.values():
+        return None
+
+    def why(direction: Direction, subject: Facts, peer: Facts) -> str | None:
+        if direction is not Direction.EGRESS or subject.kind != "pod" or peer.kind != "node":
+            return None
+        if subject.node is None or subject.node != peer.node:
+            return None
+        if actions.get(f"node.{subject.node}", actions.get("default")) != "drop":
+            return None
+        return (
+            f"defaultEndpointToHostAction is Drop on node {subject.node}: behind the pod's policies Felix drops "
+            "what it sends to its own node, but for DHCP and the like"
+        )
+
+    return why
+
+
+def _denies(rules: Any) -> bool:
+    return isinstance(rules, list) and any(
+        isinstance(rule, dict) and str(rule.get("action")).lower() == "deny" for rule in rules
+    )
 
 
 def _directions(policy: PolicyObject) -> frozenset[Direction]:
