@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.host_selectors import would_mean
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import peers, selector_holds
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
-from flowdiag.model.objects import Pod
-from flowdiag.model.policy import Condition, Dialect, NearestRule
+from flowdiag.model.policy import Condition, Dialect
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["HostNetworkPeer"]
@@ -38,7 +37,8 @@ class HostNetworkPeer(Rule):
 
     Guard:
         Several hostNetwork pods share the address: the pod meant is a guess, so at most likely.  Where
-        none on that node carries the labels, the traffic is the node's own.
+        none on that node carries the labels, the traffic is the node's own.  A selector that only excludes
+        was not written for that pod.
 
     References:
         https://github.com/projectcalico/calico/issues/4667
@@ -70,7 +70,8 @@ class HostNetworkPeer(Rule):
                 Condition.NAMESPACE,
             }:
                 continue
-            meant = self._meant(case, rule, here)
+            pods = sorted(here, key=lambda one: (one.namespace, one.name))
+            meant = next((pod for pod in pods if would_mean(case, rule, pod)), None)
             if meant is None:
                 continue
             name = f"{meant.namespace}/{meant.name}"
@@ -88,18 +89,3 @@ class HostNetworkPeer(Rule):
                 limits=("Other processes share the node's address: which one it was, no record tells.",),
             )
             return
-
-    @staticmethod
-    def _meant(case: Case, rule: NearestRule, here: tuple[Pod, ...]) -> Pod | None:
-        namespaces = case.context.snapshot.namespaces
-        for pod in sorted(here, key=lambda one: (one.namespace, one.name)):
-            known = namespaces.get(pod.namespace)
-            labels = known.labels if known is not None else {}
-            for peer in peers(case, rule):
-                if peer.pods is None or not peer.pods.requirements:
-                    continue
-                if peer.namespaces is None and pod.namespace != rule.policy.namespace:
-                    continue
-                if selector_holds(peer.namespaces, labels) and selector_holds(peer.pods, pod.labels):
-                    return pod
-        return None
