@@ -104,6 +104,9 @@ class Matrix:
     ) -> None:
         self.policies = policies
         self._unknown = unknown
+        versions = {id(pod): frozenset(families(pod.ips)) for pod in snapshot.pods if pod.live}
+        self._versions = versions if len({*versions.values()} - {frozenset()}) > 1 else {}
+        """Families of pods' addresses, by identity; empty where all that are known have the same."""
         host_pods = policies.dialect is Dialect.KUBERNETES
         self.workloads = {
             name: self._distinct(self._by_family(ends))
@@ -128,8 +131,7 @@ class Matrix:
         surely, possibly = Ports(), Ports()
         for source in sources:
             for target in targets:
-                families_of = {self._family(source), self._family(target)} - {None}
-                if len(families_of) > 1:
+                if not self._meet(source, target):
                     continue
                 found = self._pair(source, target)
                 surely, possibly = joined(surely, found.open), joined(possibly, found.unknown)
@@ -160,6 +162,20 @@ class Matrix:
             found += [replace(end, ip=ip) for ip in both.values()] if len(both) > 1 else [end]
         return found
 
+    def _meet(self, source: Endpoint, target: Endpoint) -> bool:
+        """Whether there is a family of addresses in which the two can talk."""
+        if len({self._family(source), self._family(target)} - {None}) > 1:
+            return False
+        if not self._versions:
+            return True
+        one, other = self._held(source), self._held(target)
+        return not one or not other or not one.isdisjoint(other)
+
+    def _held(self, end: Endpoint) -> frozenset[int]:
+        """Families in which an end is asked for; empty where its addresses are not known."""
+        family = self._family(end)
+        return frozenset({family}) if family is not None else self._versions.get(id(end.pod), frozenset())
+
     def _family(self, end: Endpoint) -> int | None:
         """Of an outside address, and of a pod that is asked by one of two families; else ``None``."""
         if end.ip is None or not len(self.policies.ranges):
@@ -173,10 +189,10 @@ class Matrix:
         """One pod of each class: those of one class have the same ports."""
         if self.policies.beyond.crosses:
             return ends
-        seen: dict[tuple[int, int | None], Endpoint] = {}
+        seen: dict[tuple[int, int | None, frozenset[int]], Endpoint] = {}
         for end in ends:
             facts, _ = self.policies.facts(end, end)
-            seen.setdefault((facts.class_id, self._family(end)), end)
+            seen.setdefault((facts.class_id, self._family(end), self._held(end)), end)
         return list(seen.values())
 
 

@@ -87,6 +87,22 @@ spec: {{podSelector: {{}}, policyTypes: [{way}], {rules}}}
 ---"""
 
 
+POD = """---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: {space}, labels: {{app: {name}}}}}
+spec: {{containers: [{{name: c}}]}}
+status: {{phase: Running, podIPs: [{ips}]}}
+"""
+
+EGRESS = """---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: out, namespace: shop}}
+spec: {{podSelector: {{}}, policyTypes: [Egress], {rules}}}
+"""
+
+
 @pytest.mark.parametrize(("admitted", "found"), [("10.0.0.0/8", 1), ("2001:db8::/32", 0)])
 def test_two_ends_meet_in_one_family_of_addresses(tmp_path, admitted, found):
     """What one side lets out by IPv4 and the other lets in by IPv6 alone gets nowhere."""
@@ -102,3 +118,34 @@ def test_two_ends_meet_in_one_family_of_addresses(tmp_path, admitted, found):
     asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="calico"))
 
     assert sum(row.peer == "data/db" for row in reach(asker, "shop/web").outbound) == found
+
+
+@pytest.mark.parametrize(("ips", "found"), [("10.0.2.1", 1), ("10.0.2.1,2001:db8::2", 1), ("2001:db8::2", 0)])
+@pytest.mark.parametrize("ranged", [False, True])
+def test_a_pod_of_one_family_meets_nobody_who_has_the_other_alone(tmp_path, ips, found, ranged):
+    """Whatever policies say: there is no address at which the two could meet."""
+    rule = "egress: [{to: [{ipBlock: {cidr: '2001:db8::/32'}}, {namespaceSelector: {}}]}]"
+    plain = "egress: [{to: [{namespaceSelector: {}}]}]"
+    path = tmp_path / "state.yaml"
+    pods = "".join(
+        POD.format(name=name, space=space, ips=", ".join(f"{{ip: '{ip}'}}" for ip in own.split(",")))
+        for name, space, own in (("web", "shop", "10.0.1.1"), ("db", "data", ips))
+    )
+    path.write_text(pods + EGRESS.format(rules=rule if ranged else plain))
+    asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="calico"))
+
+    assert sum(row.peer == "data/db" for row in reach(asker, "shop/web").outbound) == found
+    assert sum(row.peer == "shop/web" for row in reach(asker, "data/db").inbound) == found
+
+
+def test_a_range_of_the_other_family_opens_nothing_to_a_pod_without_it(tmp_path):
+    """An older replica has IPv4 alone: what opens for its peers' IPv6 addresses opens for the newer ones."""
+    path = tmp_path / "state.yaml"
+    pods = "".join(
+        POD.format(name=name, space=space, ips=", ".join(f"{{ip: '{ip}'}}" for ip in own.split(",")))
+        for name, space, own in (("web", "shop", "10.0.1.1"), ("db", "data", "10.0.2.1,2001:db8::2"))
+    )
+    path.write_text(pods + EGRESS.format(rules="egress: [{to: [{ipBlock: {cidr: '2001:db8::/32'}}]}]"))
+    asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="calico"))
+
+    assert [row.peer for row in reach(asker, "shop/web").outbound if row.peer == "data/db"] == []
