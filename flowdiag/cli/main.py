@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -194,15 +195,30 @@ def _open_standard_streams() -> None:
             os.close(handle)
         mode = "r" if number == 0 else "w"
         setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for as long as we live
+    _write_all_or_fail()
+
+
+def _write_all_or_fail() -> None:
+    """With PYTHONUNBUFFERED, as containers set it, Python writes once and takes no notice of what a full disk left out."""
+    stdout = sys.stdout
+    if not isinstance(stdout, io.TextIOWrapper) or not isinstance(stdout.buffer, io.FileIO):
+        return
+    encoding, errors, lines = stdout.encoding, stdout.errors, stdout.line_buffering
+    raw = stdout.detach()
+    buffered = io.BufferedWriter(cast("io.RawIOBase", raw))
+    sys.stdout = io.TextIOWrapper(buffered, encoding=encoding, errors=errors, line_buffering=lines)
+    sys.__stdout__ = sys.stdout  # type: ignore[misc]
 
 
 def _reader_gone() -> int:
-    """The reader went away (| head): that is its right, and nothing to report.
-
-    Python would still try to flush at exit, so standard output is pointed elsewhere first.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    """The reader went away (| head): that is its right, and nothing to report."""
+    _drop_what_is_left()
     return exit_codes.DONE
+
+
+def _drop_what_is_left() -> None:
+    """Python writes at its end what it still holds, fails once more and exits with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
 def _failed(error: Exception) -> int:
@@ -213,9 +229,13 @@ def _failed(error: Exception) -> int:
         if error.hint:
             say(error.hint, start="  ")
         return exit_codes.exit_code(error.code)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         where = error.filename or "standard output, or the folder for temporary files (TMPDIR)"
         say(f"{where}: {error.strerror}")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_what_is_left()
         return exit_codes.USAGE
     if os.environ.get("FLOWDIAG_DEBUG"):
         raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import tempfile
@@ -95,6 +96,6 @@ def write_file(path: str, content: str | bytes) -> None:
                     Path(name).unlink()
             raise
     except OSError as error:
-        raise CannotWriteError(
-            f"{path}: {error.strerror or error}", hint="is the folder there, and writable?"
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "make room, or name a file elsewhere" if full else "is the folder there, and writable?"
+        raise CannotWriteError(f"{path}: {error.strerror or error}", hint=hint) from error

@@ -7,6 +7,7 @@ are refused, and sizes are limited while bytes arrive, because headers lie.
 
 from __future__ import annotations
 
+import errno
 import stat
 import tarfile
 import zipfile
@@ -25,6 +26,7 @@ from flowdiag.model.time import NS, from_datetime
 
 __all__ = ["Member", "Unpacker"]
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _COPY_BYTES = 1 << 16
 """What a cut archive loses with its error: a read that meets the end gives nothing at all."""
 
@@ -98,6 +100,11 @@ class Unpacker:
             read = "nothing of it was read: a zip's list of files stands at its end, which may be missing"
         else:
             read = "nothing of it was read"
+        if isinstance(error, OSError) and error.errno in _FULL:
+            # What it is unpacked to is full; the archive may be whole.
+            text = f"{self._spool.parent}: {error.strerror}: it needs as much as the archive unpacked; TMPDIR names another folder"
+            self._problem(display, "unreadable", f"{text}; {read}")
+            return
         self._problem(display, "corrupt", f"damaged archive: {error}; {read}")
 
     def _next(self) -> Path:

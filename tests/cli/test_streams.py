@@ -1,6 +1,7 @@
 """Standard streams that are closed or full, as schedulers and shells hand them over."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,9 @@ COMMANDS = {
 }
 
 
-def run(words, redirection, **more):
+def run(words, redirection, first="", **more):
     """By a shell, which closes streams."""
-    line = f'exec "$@" {redirection}'
+    line = f'{first} exec "$@" {redirection}'
     return subprocess.run(
         ["/bin/sh", "-c", line, "sh", *COMMAND, *map(str, words)], capture_output=True, check=False, **more
     )
@@ -61,3 +62,18 @@ def test_a_full_standard_output_is_said(name):
     assert done.returncode == 2
     assert b"No space left" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "PYTHONUNBUFFERED"])
+@pytest.mark.parametrize("name", ["analyze", "events"])
+def test_a_standard_output_that_fills_on_the_way_is_said(tmp_path, name, unbuffered):
+    """A disk takes the first part of what is written: the rest is missed, whatever Python buffers (containers set it)."""
+    target = tmp_path / "out"
+    words = [*COMMANDS[name], "-o", "json" if name == "analyze" else "jsonl"]
+    # The limit is one for every file, those in __pycache__ too.
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = run(words, f'> "{target}"', first="ulimit -f 8;", env=environment)
+
+    assert 0 < target.stat().st_size <= 8 * 1024
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"flowdiag: standard output")
