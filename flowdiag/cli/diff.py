@@ -49,7 +49,7 @@ def command(old: str, new: str, **given: Any) -> int:
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
-    from flowdiag.cli.stored import whole_report
+    from flowdiag.cli.stored import stored_file, whole_report
     from flowdiag.history import diff_reports
     from flowdiag.model.errors import UsageError
     from flowdiag.report.json_report import json_bytes
@@ -58,7 +58,7 @@ def command(old: str, new: str, **given: Any) -> int:
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     if old == new == "-":
         raise UsageError("only one of the reports can come from standard input")
-    check_files(files, (old, new))
+    check_files(files, map(stored_file, (old, new)))
     before, after = whole_report(old), whole_report(new)
     found = diff_reports(before, after)
     options = display_options(everything=given["everything"])

@@ -31,7 +31,7 @@ def command(stored: str, number: int | None, **given: Any) -> int:
     """
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_outputs, display_options, formats, write_report
-    from flowdiag.cli.stored import stored_report
+    from flowdiag.cli.stored import stored_file, stored_report
     from flowdiag.model.errors import UsageError
     from flowdiag.model.words import plural
     from flowdiag.report.cut import held
@@ -60,6 +60,6 @@ def command(stored: str, number: int | None, **given: Any) -> int:
         columns=tuple(filter(None, (given["columns"] or "").split(","))),
         problem=problem,
     )
-    check_outputs(stdout, files, display)
+    check_outputs(stdout, files, display, (stored_file(stored),))
     write_report(report, stdout, files, display, pager=given["pager"])
     return 0

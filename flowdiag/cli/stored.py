@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowdiag.model.report import Report
 
-__all__ = ["stored_report", "whole_report"]
+__all__ = ["stored_file", "stored_report", "whole_report"]
 
 # "audits/history.db@12", "history.db@-2"
 _RUN = re.compile(r"(.+)@(-?\d{1,9})")
 _HISTORY = b"SQLite format 3\x00"
+
+
+def stored_file(name: str) -> str:
+    """The file that holds the report of that name: of ``history.db@12`` the history."""
+    found = _RUN.fullmatch(name)
+    return found[1] if found is not None and not Path(name).exists() else name
 
 
 def stored_report(name: str) -> Report:
@@ -33,10 +39,8 @@ def stored_report(name: str) -> Report:
 
     if name == "-":
         return read_report(sys.stdin.buffer.read(), name)
-    path, run = Path(name), -1
-    found = _RUN.fullmatch(name)
-    if found is not None and not path.exists():
-        path, run = Path(found[1]), int(found[2])
+    path = Path(stored_file(name))
+    run = -1 if str(path) == str(Path(name)) else int(name.rpartition("@")[2])
     try:
         with path.open("rb") as stream:
             head = stream.read(len(_HISTORY))

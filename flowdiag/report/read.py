@@ -35,6 +35,11 @@ def read_report(data: bytes, name: str = "report") -> Report:
         InputError: it holds no report, a damaged one, or one of a schema that this version cannot read.
     """
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        raise InputError(
+            f"{name}: there is nothing in it",
+            hint="show reads what was written with -o html=FILE or -o json=FILE",
+        )
     if text[:1] == b"<":
         found = _DATA.search(text)
         if found is None:

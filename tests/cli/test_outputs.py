@@ -1,7 +1,10 @@
 """Several outputs in one run: what can be checked is checked first, and one failure costs no other."""
 
 import json
+import os
+import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -182,3 +185,72 @@ def test_answers_go_to_files_beside_standard_output(tmp_path, capsys, command, s
     assert _run([*command, "--state", INCIDENT, "-o", "json", "-o", "terminal"], "flowdiag") == 2
     assert _run([*command, "--state", str(file), "-o", f"json={file}"], "flowdiag") == 2
     assert "this is an input" in capsys.readouterr().err
+
+
+def test_a_stored_report_is_not_replaced_by_what_is_made_of_it(tmp_path, capsys, monkeypatch):
+    """Nor is a history, by whatever name of a run it is asked for."""
+    monkeypatch.chdir(tmp_path)
+    Path("r.json").write_bytes(json_bytes(dns_story()))
+    for name in ("history.db", "odd@3"):
+        assert _run(["audit", INCIDENT, "--history", name, "--fail-on", "never"], "flowdiag") == 0
+    before = {
+        one.name: one.read_bytes() for one in tmp_path.iterdir() if one.name.endswith((".json", ".db", "@3"))
+    }
+    commands = [
+        ["show", "r.json", "-o", "html=r.json"],
+        ["show", "history.db", "-o", "json=history.db"],
+        ["show", "history.db@1", "-o", "json=history.db"],
+        ["show", "odd@3", "-o", "json=odd@3"],
+        ["diff", "history.db@1", "r.json", "-o", "json=history.db"],
+        ["diff", "history.db@-1", "r.json", "-o", "markdown=./r.json"],
+    ]
+    for command in commands:
+        capsys.readouterr()
+        assert _run(command, "flowdiag") == exit_codes.USAGE, command
+        assert "this is an input, and would be replaced" in capsys.readouterr().err
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+    assert _run(["show", "odd@3@1", "-o", "json=again.json"], "flowdiag") == 0
+
+
+def test_an_empty_report_is_called_empty(tmp_path, capsys):
+    (tmp_path / "r.json").write_text("")
+
+    assert _run(["show", str(tmp_path / "r.json")], "flowdiag") == exit_codes.INPUT
+    assert "r.json: there is nothing in it" in capsys.readouterr().err
+
+
+def limited(blocks, words, **environment):
+    """A command whose files may have so many blocks of 512 bytes, those in __pycache__ too."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", sys.executable, "-m", "flowdiag", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+    )
+
+
+def test_a_full_disk_is_no_folder_that_is_missing(tmp_path):
+    """What to do is another thing."""
+    done = limited(8, ["analyze", INCIDENT, "-o", f"json={tmp_path / 'r.json'}"])
+
+    assert done.returncode == 2
+    assert "problems explain" in done.stdout
+    assert "r.json: File too large\n  make room, or name a file elsewhere\n" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_folder_for_temporary_files_is_no_damaged_archive(tmp_path):
+    """An archive is whole, and what came before the disk was full is read."""
+    archive = tmp_path / "bundle.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(INCIDENT, "bundle")
+    # The objects fit, the records do not.
+    done = limited(200, ["analyze", str(archive), "-o", "json"], TMPDIR=str(tmp_path))
+
+    report = json.loads(done.stdout)
+    (said,) = [one for one in report["warnings"] if one["input"] == str(archive)]
+    assert (done.returncode, report["complete"]) == (0, False)
+    assert said["code"] == "unreadable"
+    assert said["message"].startswith(f"{tmp_path}: File too large: ")
+    assert "TMPDIR" in said["message"]
