@@ -110,7 +110,7 @@ def _heading(report: Report, options: Options) -> str:
         where += f" and {plural(len(namespaces) - 3, 'more namespace')}"
     cluster = f" ({markdown_code(report.cluster.name, 80)})" if report.cluster.name else ""
     when = visible(span_text(window.since, window.until, zone))
-    stated = f" {zone_text(zone, window.since or window.until)}" if window.since or window.until else ""
+    stated = f" {zone_text(zone, window.since, window.until)}" if window.since or window.until else ""
     return f"### Denied traffic{': ' + where if where else ''}{cluster}, {markdown_phrase(when + stated)}"
 
 

@@ -127,8 +127,8 @@ def state_text(problem: Problem, clock: Clock) -> str:
 
 def headline(report: Report) -> str:
     """What the problems explain of what was denied, in one sentence."""
-    told = _statuses(report)
-    return f"{told}; {_explained(report)}" if told else _explained(report)
+    told, explained = _statuses(report), _explained(report)
+    return f"{told}; {explained[0].lower()}{explained[1:]}" if told else explained
 
 
 def _statuses(report: Report) -> str:

@@ -73,7 +73,7 @@ def _head(screen: Screen, report: Report) -> None:
     cni = ", ".join(report.cluster.cni)
     window = report.window
     when = screen.own(span_text(window.since, window.until, zone))
-    stated = zone_text(zone, window.since or window.until)
+    stated = zone_text(zone, window.since, window.until)
     made = screen.name(made)
     where = screen.name(cluster, 400 if screen.options.verbose else 48)
     if cni:

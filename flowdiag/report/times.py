@@ -106,17 +106,31 @@ class Clock(Struct, frozen=True):
         return f" {name}" if name.isalpha() else f" UTC{offset[:3]}:{offset[3:5]}"
 
 
-def zone_text(zone: tzinfo, at: str | None) -> str:
-    """``UTC``, or the zone's name with its distance: ``Europe/Berlin, UTC+01:00``."""
+def zone_text(zone: tzinfo, at: str | None, until: str | None = None) -> str:
+    """``UTC``, or the zone's name with its distance: ``Europe/Berlin, UTC+01:00``.
+
+    Args:
+        zone: as it is shown.
+        at: the moment that it stands beside, or the first of a span; ``None`` where it is not known.
+        until: the last moment of the span, where the clocks may have been changed: ``UTC+01:00, then UTC+02:00``.
+    """
     if zone is UTC:
         return "UTC"
-    moment = (instant(at, zone) if at else None) or datetime(2000, 1, 1, tzinfo=zone)
+    first = at or until
+    moment = (instant(first, zone) if first else None) or datetime(2000, 1, 1, tzinfo=zone)
     name = getattr(zone, "key", None) or moment.tzname() or ""
     if name == "UTC":
         return "UTC"
-    offset = moment.strftime("%z")
-    distance = f"UTC{offset[:3]}:{offset[3:5]}" if offset else "UTC"
+    distance = _distance(moment)
+    last = instant(until, zone) if until else None
+    if last is not None and _distance(last) != distance:
+        distance = f"{distance}, then {_distance(last)}"
     return f"{name}, {distance}" if name and not name.startswith("UTC") else distance
+
+
+def _distance(moment: datetime) -> str:
+    offset = moment.strftime("%z")
+    return f"UTC{offset[:3]}:{offset[3:5]}" if offset else "UTC"
 
 
 def span_text(since: str | None, until: str | None, zone: tzinfo, arrow: str = "→") -> str:

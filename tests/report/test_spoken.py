@@ -264,3 +264,18 @@ def test_one_of_a_thing_is_not_many() -> None:
         "1,204 times",
     ]
     assert [plural(number, "address", "addresses") for number in (1, 3)] == ["1 address", "3 addresses"]
+
+
+@pytest.mark.parametrize("name", ["terminal", "markdown", "html", "svg"])
+def test_a_window_in_which_the_clocks_were_changed_says_both_distances(name: str) -> None:
+    """Its end is another distance from UTC than its beginning: by one alone the reader is an hour wrong."""
+    story = dns_story()
+    window = replace(story.window, since="2026-03-29T00:50:00Z", until="2026-03-29T01:09:00Z")
+    buckets = replace(story.buckets, start="2026-03-29T00:50:00Z")
+    report = replace(story, window=window, buckets=buckets)
+    text = load(GROUP, name).plugin.render(report, Options(width=120, timezone=BERLIN))
+
+    assert "Europe/Berlin, UTC+01:00, then UTC+02:00" in text.replace("`", "")
+    winter = replace(report, window=replace(window, until="2026-03-29T00:59:00Z"))
+    text = load(GROUP, name).plugin.render(winter, Options(width=120, timezone=BERLIN))
+    assert ", then UTC" not in text

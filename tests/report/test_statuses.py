@@ -46,6 +46,13 @@ def test_the_headline_counts_them(audited):
     assert f"of {audited.totals.denied} denials" in text
 
 
+def test_a_headline_is_one_sentence(audited):
+    """What follows on the statuses begins no sentence of its own."""
+    quiet = replace(audited, totals=replace(audited.totals, denied=0, unattributed=0))
+
+    assert " accepted; no denials; " in " ".join(render("terminal", quiet).split())
+
+
 @pytest.mark.parametrize("name", ["terminal", "markdown", "html"])
 def test_people_see_each_of_them(audited, name):
     """Every problem's title and status; nobody is told of unknown ends where there are none."""

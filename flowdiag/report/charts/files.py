@@ -42,7 +42,7 @@ def _whole(report: Report, zone: tzinfo) -> dict[str, Any]:
             hint="take -o terminal or -o markdown",
         )
     window = report.window
-    when = f"{span_text(window.since, window.until, zone)} {zone_text(zone, window.since)}"
+    when = f"{span_text(window.since, window.until, zone)} {zone_text(zone, window.since, window.until)}"
     title = alt.TitleParams(
         text=visible(f"Denied traffic: {report.cluster.name or 'cluster name unknown'}", 120),
         subtitle=[f"{headline(report)}.", visible(when), *outside],

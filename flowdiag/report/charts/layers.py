@@ -39,7 +39,7 @@ def time_x(axis: TimeAxis, zone: tzinfo, report: Report) -> Any:
         scale=alt.Scale(type="utc", domain=[low, high], nice=False),
         axis=alt.Axis(
             format="%Y-%m-%d" if high - low >= MONTHS_S * 1000 else clock,
-            title=zone_text(zone, report.buckets.start),
+            title=zone_text(zone, report.buckets.start, report.window.until),
             labelFlush=False,
             labelOverlap="greedy",
             labelSeparation=8,

@@ -90,7 +90,7 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         "read": read,
         "since": time_value(window.since, zone) | {"text": begin},
         "until": time_value(window.until, zone) | {"text": end},
-        "zone": zone_text(zone, window.since or window.until) if window.since or window.until else "",
+        "zone": zone_text(zone, window.since, window.until) if window.since or window.until else "",
         "zone_of_made": zone_text(zone, report.created),
         "cni": ", ".join(report.cluster.cni) or "CNI unknown",
         "clock": clock,
