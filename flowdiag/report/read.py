@@ -37,7 +37,7 @@ def read_report(data: bytes, name: str = "report") -> Report:
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise InputError(
-            f"{name}: there is nothing in it",
+            f"{name}: not a flowdiag report: there is nothing in it",
             hint="show reads what was written with -o html=FILE or -o json=FILE",
         )
     if text[:1] == b"<":

@@ -216,7 +216,7 @@ def test_an_empty_report_is_called_empty(tmp_path, capsys):
     (tmp_path / "r.json").write_text("")
 
     assert _run(["show", str(tmp_path / "r.json")], "flowdiag") == exit_codes.INPUT
-    assert "r.json: there is nothing in it" in capsys.readouterr().err
+    assert "r.json: not a flowdiag report: there is nothing in it" in capsys.readouterr().err
 
 
 def limited(blocks, words, **environment):
