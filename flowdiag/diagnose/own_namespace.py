@@ -49,8 +49,13 @@ class OwnPeer(Struct, frozen=True):
 def own_namespace_peers(case: Case, rule: NearestRule) -> Iterator[OwnPeer]:
     """Yield the rule's peers that mean pods by label in the policy's own namespace.
 
-    A peer that asks for no label (``{}``, ``all()``) says "everybody here" and is left out.
+    A peer that asks for no label (``{}``, ``all()``) says "everybody here", and one that only excludes nearly so: a pod
+    without labels meets both, and they are left out.
     """
+    return (peer for peer in _peers(case, rule) if not peer.holds({}))
+
+
+def _peers(case: Case, rule: NearestRule) -> Iterator[OwnPeer]:
     if rule.policy.group in _CALICO:
         yield from _calico(rule, rule_at(case, rule) or {})
     elif rule.policy.kind == "CiliumNetworkPolicy":

@@ -30,8 +30,8 @@ class ImplicitNamespace(Rule):
 
     Guard:
         Where pods of the policy's own namespace carry these labels too, the rule may be meant for those:
-        at most likely then.  An empty selector (`{}`, `all()`, everybody here) is a common way to say "only
-        this namespace" and never counts.
+        at most likely then.  An empty selector (`{}`, `all()`, everybody here), or one that only excludes, is a
+        common way to say "only this namespace" and never counts.
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/#behavior-of-to-and-from-selectors

@@ -17,8 +17,9 @@ from flowdiag.model.report import Severity
 __all__ = ["NamespaceLabelMissing"]
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
-_CALICO_NAME_LABEL = "projectcalico.org/name"
-# Labels whose value is the namespace's name: the first on every namespace, the second in Calico's own view of it.
+_CILIUM_NAME_LABEL = "io.kubernetes.pod.namespace"
+_NAMES = frozenset({_NAME_LABEL, "projectcalico.org/name", _CILIUM_NAME_LABEL})
+# Labels whose value is the namespace's name: the first on every namespace, the others in Calico's and Cilium's own view.
 
 
 class NamespaceLabelMissing(Rule):
@@ -71,9 +72,12 @@ class NamespaceLabelMissing(Rule):
         has = a_list([miss.found for miss in rule.misses if miss.found is not None])
         found = f"namespace {namespace} has {has}" if has else f"namespace {namespace} has no such label"
         by_name = any(split_label(miss.wanted)[1] == namespace for miss in rule.misses)
-        advice = f"Select the namespace by {_NAME_LABEL}: {namespace}, or label it ({wanted})."
-        if not by_name and not has:
-            advice = f"Label namespace {namespace} with {wanted}, or select it by {_NAME_LABEL}: {namespace}."
+        key = f"k8s:{_CILIUM_NAME_LABEL}" if rule.policy.group == "cilium.io" else _NAME_LABEL
+        advice = f"Select the namespace by {key}: {namespace}, or label it ({wanted})."
+        if any(split_label(miss.wanted)[0] in _NAMES for miss in rule.misses):
+            advice = f"Select the namespace by {key}: {namespace}."
+        elif not by_name and not has:
+            advice = f"Label namespace {namespace} with {wanted}, or select it by {key}: {namespace}."
         return self.finding(
             case,
             first=rule,
@@ -88,7 +92,7 @@ class NamespaceLabelMissing(Rule):
         key, value = split_label(miss.wanted)
         if value is None:
             return False
-        if key in (_NAME_LABEL, _CALICO_NAME_LABEL):
+        if key in _NAMES:
             # The rule names a namespace: only a mistyped name is a mistake.
             return typo(value, namespace) and value not in case.context.snapshot.namespaces
         if value == namespace or miss.found is None:

@@ -61,7 +61,9 @@ class NamedPort(Rule):
                 case,
                 first=rule,
                 summary=f"{rule_text(rule)} allows the port named {name}; {end_text(case.flow.dst)} {told}.",
-                advice=(
+                advice=f"Write {case.port} in the rule."
+                if pod.host_network
+                else (
                     f"Write {case.port} in the rule, or declare a container port named {name} "
                     f"({case.port}/{case.protocol}) in the pod template."
                 ),
@@ -84,6 +86,8 @@ class NamedPort(Rule):
         if not names:
             return None
         name = names[0]
+        if pod.host_network:
+            return name, "runs in its node's network, where names stand for no port"
         numbers = sorted(
             {one.port for one in pod.ports if one.name == name and one.protocol == case.protocol}
         )
