@@ -46,7 +46,7 @@ def detect_like(
     """
     if first.kind is not InputKind.EVIDENCE or options.format is not None or first.state_score > 0:
         return None
-    if (hint.role, hint.prefer) != (first.hint.role, first.hint.prefer) or _doubted(first):
+    if (hint.role, hint.prefer) != (first.hint.role, first.hint.prefer) or _doubted(first) or first.others:
         return None
     parser = next((one for one in parsers if one.name == first.parser), None)
     best = next((score for score in first.scores if score.parser == first.parser), None)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from flowdiag.ingest.ahead import Ahead, has_core_to_spare
+from flowdiag.ingest.among import lines_of
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES, HEAD_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
@@ -13,6 +14,7 @@ from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.marks import marked
 from flowdiag.ingest.nuls import without_nuls
 from flowdiag.ingest.parts import Part
+from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, open_source
 from flowdiag.ingest.records import RecordCutter, RecordStart, piece
@@ -131,7 +133,7 @@ def _rows(
     counted: Callable[[int], None] | None,
 ) -> Iterator[Rows]:
     if parser.document or is_document(part.stack):
-        yield from _document(part, context, stream, problems, whole=parser.document)
+        yield from _own(part, _document(part, context, stream, problems, whole=parser.document))
         return
 
     def too_long(line: int) -> None:
@@ -149,7 +151,15 @@ def _rows(
     if part.stack:
         peeler = Peeler(part.stack, context, too_long)
         rows = _followed(map(peeler.peel_rows, rows), peeler)
-    yield from _skimmed(rows, parser) if skim else rows
+    yield from _own(part, _skimmed(rows, parser) if skim else rows)
+
+
+def _own(part: Part, rows: Iterable[Rows]) -> Iterable[Rows]:
+    """The lines of the part's own parser, where several read it."""
+    if not part.among:
+        return rows
+    readers = [parser_named(name) for name in part.among]
+    return lines_of(part.among.index(part.parser), readers, rows)
 
 
 def _too_long(part: Part, line: int) -> InputProblem:

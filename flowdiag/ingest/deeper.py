@@ -7,14 +7,15 @@ parser is certain of a record, and of a plain file its end as well, where an inc
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import BinaryIO
 
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.reading import Readable, Source, open_source
 from flowdiag.parserkit import Parser, holds
 
-__all__ = ["CERTAIN", "others_inside", "windows_of_records"]
+__all__ = ["CERTAIN", "others_inside", "windows_at_ends", "windows_near", "windows_of_records"]
 
 CERTAIN = 0.95
 """How sure a parser must be of lines in somebody else's log."""
@@ -23,6 +24,7 @@ _REACH = 32 << 20
 """So far from either end is looked, which takes some tenths of a second."""
 _NEAR = 4 << 20
 """So far is looked for records of another format beside those that are known."""
+_SEVERAL = 3
 _OF_ONE = 1 << 20
 """So far into the log of a single container, of which a bundle holds hundreds: its head nearly always tells."""
 
@@ -57,42 +59,102 @@ def windows_of_records(
             yield window
 
 
-def others_inside(
-    source: Source | bytes,
-    reader: Parser,
-    parsers: Sequence[Parser],
-    sure: Callable[[Parser, bytes], float],
-    peel: Callable[[bytes], bytes],
-) -> list[str]:
-    """Names of the parsers that are `CERTAIN` of a record of theirs among those of `reader`.
-
-    Args:
-        source: an input of lines, or the lines of a document without their wrappers.
-        reader: who reads the input; lines that it knows are its own.
-        parsers: who is asked, as in `windows_of_records`.
-        sure: how sure a parser is of some lines.
-        peel: takes off the wrappers that the input has; not called for a document's lines.
+def windows_near(source: Source | bytes) -> Iterator[bytes]:
+    """Yield windows of whole lines of the first megabytes of an input, or of the lines of a document.
 
     Raises:
-        OSError, MissingReaderError: as `open_source`.
+        OSError, MissingReaderError: as `open_source`; what is damaged is looked through as far as it goes.
     """
-    found: set[str] = set()
     stream = io.BytesIO(source) if isinstance(source, bytes) else open_source(source)
     try:
-        for window in _whole_lines(stream, _NEAR):
-            asked = [parser for parser in _asked(parsers, window) if parser.name not in found]
-            if asked:
-                inner = window if isinstance(source, bytes) else peel(window)
-                certain = [parser for parser in asked if sure(parser, inner) >= CERTAIN]
-                if certain:
-                    lines = inner.splitlines(keepends=True)
-                    rest = b"".join(line for line in lines if sure(reader, line) < CERTAIN)
-                    found.update(parser.name for parser in certain if sure(parser, rest) >= CERTAIN)
+        yield from _whole_lines(stream, _NEAR)
     except corruptions():
         pass
     finally:
         stream.close()
+
+
+def windows_at_ends(source: Source | bytes) -> Iterator[bytes]:
+    """Yield the first lines of an input, and the last ones of a plain file or of a document's lines.
+
+    Raises:
+        OSError, MissingReaderError: as `windows_near`.
+    """
+    stream = io.BytesIO(source) if isinstance(source, bytes) else open_source(source)
+    try:
+        yield from _whole_lines(stream, _WINDOW)
+    except corruptions():
+        pass
+    finally:
+        stream.close()
+    size = len(source) if isinstance(source, bytes) else source.size
+    if size <= _WINDOW:
+        return
+    if isinstance(source, bytes):
+        yield from _last_lines(io.BytesIO(source), size)
+    elif source.kind is Kind.PLAIN and not source.remote:
+        with open(source.path, "rb") as file:  # noqa: PTH123 - a path in the spool, or the user's own
+            yield from _last_lines(file, size)
+
+
+def _last_lines(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    stream.seek(max(size - _WINDOW, _WINDOW))
+    stream.readline(_WINDOW)
+    yield from _whole_lines(stream, _WINDOW)
+
+
+def others_inside(
+    windows: Iterable[bytes],
+    reader: Parser,
+    parsers: Sequence[Parser],
+    sure: Callable[[Parser, bytes], float],
+    peel: Callable[[bytes], bytes],
+    rivals: Sequence[Parser] = (),
+) -> list[str]:
+    """Names of the parsers that are `CERTAIN` of a record of theirs among those of `reader`.
+
+    Args:
+        windows: lines of an input.
+        reader: who reads the input; lines that it knows are its own.
+        parsers: who is asked, as in `windows_of_records`.
+        sure: how sure a parser is of some lines.
+        peel: takes off the wrappers that the input has.
+        rivals: who is asked whatever stands there.
+    """
+    found: set[str] = set()
+    for window in windows:
+        asked = [parser for parser in _asked(parsers, window) if parser.name not in found]
+        ask_rivals = any(rival.name not in found for rival in rivals)
+        if not asked and not ask_rivals:
+            continue
+        lines = peel(window).splitlines(keepends=True)
+        if not ask_rivals:
+            marks = {mark for parser in asked for mark in _marks(parser, window)}
+            lines = [line for line in lines if any(mark in line for mark in marks)]
+        rest = [line for line in lines if sure(reader, line) < CERTAIN]
+        # Some look at how a log begins, which is not told by a line of text before objects.
+        for left in (
+            b"".join(line for line in rest if line.startswith(b"{")),
+            b"".join(line for line in rest if not line.startswith(b"{")),
+        ):
+            if left.strip():
+                found.update(
+                    parser.name
+                    for parser in (*asked, *rivals)
+                    if sure(parser, left) >= CERTAIN and (_promises(parser) or _some(parser, left, sure))
+                )
     return sorted(found)
+
+
+def _promises(parser: Parser) -> bool:
+    """Whether it tells refusals, of which one counts."""
+    return hasattr(parser, "record_words") or hasattr(parser, "denied_marks")
+
+
+def _some(parser: Parser, lines: bytes, sure: Callable[[Parser, bytes], float]) -> bool:
+    """Whether several lines are its own: what one tool says in another's words is no log of that one."""
+    its_own = (line for line in lines.splitlines(keepends=True) if sure(parser, line) >= CERTAIN)
+    return len(list(islice(its_own, _SEVERAL))) == _SEVERAL
 
 
 def _asked(parsers: Sequence[Parser], window: bytes) -> list[Parser]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from flowdiag.ingest.bundles import Hint, Role
 from flowdiag.ingest.compression import MissingReaderError
-from flowdiag.ingest.deeper import others_inside, windows_of_records
+from flowdiag.ingest.deeper import CERTAIN, others_inside, windows_at_ends, windows_near, windows_of_records
 from flowdiag.ingest.detection import DOCUMENT_BYTES, HEAD_BYTES, Detection, InputKind, input_context
 from flowdiag.ingest.envelopes import LAYERS, is_document
 from flowdiag.ingest.heads import detect_head, heads_of, peeled, sniffed
@@ -77,36 +77,63 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
                 return found if reader is None or reader.document else later
         if not source.remote:
             return _deeper(source, hint, parsers, options, stack) or found
-    if found.kind is InputKind.EVIDENCE and options.format is None and _MIXING & {*found.stack}:
+    if found.kind is InputKind.EVIDENCE and options.format is None:
         return _with_others(found, parsers, input_context(source, hint, options))
     return found
 
 
 def _with_others(found: Detection, parsers: Sequence[Parser], context: ParseContext) -> Detection:
-    """Say of a collector's export what other formats it holds records of: one parser reads an input."""
+    """With the names of other parsers whose records it holds too.
+
+    A collector's export is looked through some way; of a file its ends tell whether two were joined.
+    """
+    source, stack = found.source, found.stack
     reader = next((parser for parser in parsers if parser.name == found.parser), None)
-    if found.source.remote or reader is None:
+    if source.remote or reader is None or reader.document:
         return found
-    if is_document(found.stack) and found.source.size > _MIXED_DOCUMENT:
+    mixing, document = bool(_MIXING & {*stack}), is_document(stack)
+    if document and (not mixing or source.size > _MIXED_DOCUMENT):
         return found
-    known = [parser for parser in parsers if not parser.document and parser is not reader]
-    lines: Source | bytes = found.source
-    try:
-        if is_document(found.stack):
-            lines = peeled(read_head(found.source, DOCUMENT_BYTES), found.stack, context)
-        names = others_inside(
-            lines, reader, known, sniffed, lambda window: peeled(window, found.stack, context)
+    carried = getattr(reader, "carries", ())
+    known = [
+        parser
+        for parser in parsers
+        if not parser.document and parser is not reader and parser.name not in carried
+    ]
+    certain = [
+        parser
+        for parser in known
+        if any(score.parser == parser.name and score.score >= CERTAIN for score in found.scores)
+    ]
+
+    def names_in(windows: Iterable[bytes], rivals: Sequence[Parser]) -> list[str]:
+        return others_inside(
+            windows,
+            reader,
+            known,
+            sniffed,
+            lambda window: window if document else peeled(window, stack, context),
+            rivals,
         )
+
+    try:
+        lines = peeled(read_head(source, DOCUMENT_BYTES), stack, context) if document else source
+        # At its ends everybody is asked; in the middle those that see their marks, or were certain of the head.
+        names = names_in(windows_at_ends(lines), known)
+        if mixing:
+            names = sorted({*names, *names_in(windows_near(lines), certain)})
     except OSError:
         return found  # reading it will say so
     if not names:
         return found
-    told = (
-        f"read as {found.parser}; it also holds records of {', '.join(names)}, which are not read: "
-        f"give it once more on its own with --format {names[0]}"
+    carrier = next(
+        (one for one in known if one.name in names and reader.name in getattr(one, "carries", ())), None
     )
-    others = tuple(problem for problem in found.problems if problem.code != "ambiguous-format")
-    return replace(found, problems=(*others, InputProblem(found.source.name, "other-records", told)))
+    if carrier is not None:
+        names = [name for name in names if name != carrier.name]
+        found = replace(found, parser=carrier.name)
+    clear = tuple(problem for problem in found.problems if problem.code != "ambiguous-format")
+    return replace(found, others=tuple(names), problems=clear)
 
 
 def _deeper(

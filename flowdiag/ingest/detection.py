@@ -52,6 +52,10 @@ class Detection(Struct, frozen=True, kw_only=True):
     state_score: float = 0.0
     hint: Hint = Hint()
     problems: tuple[InputProblem, ...] = ()
+    others: tuple[str, ...] = ()
+    """Parsers that have records in it beside those of `parser`."""
+    among: tuple[str, ...] = ()
+    """All parsers that read it, where there are several: each gets its own lines."""
     year: int | None = None
     """Of its first stamp without one, where ``--year`` is given."""
     faults: tuple[str, ...] = ()

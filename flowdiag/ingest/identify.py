@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowdiag.ingest.alike import detect_like, name_pattern
+from flowdiag.ingest.among import told_apart
 from flowdiag.ingest.bundles import Hint, recognise
 from flowdiag.ingest.detect import detect
 from flowdiag.ingest.detection import Detection
@@ -65,6 +66,7 @@ def detect_all(
     if options.listed_events is not None:
         listed = options.listed_events
         whats = [part for one in whats for part in events_apart(one, gathered.spool, ask, listed)]
+    whats = [part for one in whats for part in told_apart(one)]
     found, turned = with_years(whats, known, options)
     return found, [
         *gathered.problems,

@@ -64,6 +64,8 @@ class Part(Struct, frozen=True, kw_only=True):
     loose: bool = False
     """`start` and `end` are yet to be settled, and lines are counted from the start of the part."""
     only_denied: bool = False
+    among: tuple[str, ...] = ()
+    """As `flowdiag.ingest.detection.Detection.among`."""
     zone: tzinfo
     year: int | None = None
     reference_time: int | None = None
@@ -100,7 +102,7 @@ def parts_of(
 ) -> Iterator[Part]:
     """Cut one input that is evidence; `loose` reads no more of it than its first bytes.
 
-    Compressed files, UTF-16, lines that do not end in newlines, what was laid apart, wrappers that join lines, documents and sequential parsers make one part.
+    Compressed files, UTF-16, lines that do not end in newlines, what was laid apart, what several parsers read, wrappers that join lines, documents and sequential parsers make one part.
 
     Raises:
         OSError: the file cannot be read any more.
@@ -117,6 +119,7 @@ def parts_of(
         stack=detection.stack,
         first_line=source.first_line,
         only_denied=options.only_denied,
+        among=detection.among,
         zone=known.zone,
         year=known.year,
         reference_time=known.reference_time,
@@ -130,6 +133,7 @@ def parts_of(
     if (
         source.kind is not Kind.PLAIN
         or source.whole is not None
+        or detection.among
         or source.size <= part_bytes + part_bytes // 2
         or parser.sequential
         or parser.document

@@ -26,6 +26,8 @@ class Parser(Protocol):
     ``marks_state = True``: every line that changes what later denials say holds a mark too.
     ``record_words: tuple[bytes, ...]`` gives byte strings of which every record holds at least one; by them, else by
     ``denied_marks``, records are found that begin far behind an input's head (`flowdiag.ingest.deeper`).
+    ``carries: tuple[str, ...]`` names parsers whose records it reads itself where they stand among its own, as an agent's log has what it
+    exports; of all others two parsers read one input, each its own lines (`flowdiag.ingest.among`).
     ``fold(block, context, sink)`` stands beside `parse` where an object per record is too slow
     (`flowdiag.parserkit.sink`).
     ``expect(block, sink)`` is told of blocks that `fold` gets later, some blocks ahead and in order, so that they can be begun

@@ -94,6 +94,7 @@ class CiliumAgentLog:
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
     tells_inferred_years: ClassVar[bool] = True
+    carries: ClassVar[tuple[str, ...]] = ("hubble-json",)
 
     def sniff(self, head: bytes) -> float:
         """Cilium's keys beside level and message are a mark; level and message alone are any Go program's."""

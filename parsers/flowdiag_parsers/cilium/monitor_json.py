@@ -67,6 +67,7 @@ class CiliumMonitorJson:
     cni: ClassVar[str | None] = "cilium"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    carries: ClassVar[tuple[str, ...]] = ("cilium-monitor",)
 
     def sniff(self, head: bytes) -> float:
         """An object with a monitor type and one of the monitor's own keys is a mark."""

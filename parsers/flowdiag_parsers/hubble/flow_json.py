@@ -33,6 +33,9 @@ _OTHER = re.compile(
     rb'"(?:lost_?[eE]vents|node_?[sS]tatus|agent_?[eE]vent|debug_?[eE]vent)"\s{0,99}:\s{0,99}\{'
 )
 # without a wrapper, before 0.9: '{"time":"2024-01-01T10:00:00Z","verdict":"FORWARDED","source":{"namespace":"x",'
+# '{"flow":', '[{"flow":', '[' and an object in the next line; "[pod/cilium-x/agent] {" is a line of somebody else's
+_ARRAY = re.compile(rb"\[\s*+(?:\{|\Z)")
+_BEGINS = re.compile(rb"[\xef\xbb\xbf \t\r\n\x1e]*+(?:\{|\[\s*+(?:\{|\Z))")
 _VERDICT = re.compile(
     rb'"verdict"\s{0,99}:\s{0,99}(?:"(?:FORWARDED|DROPPED|ERROR|AUDIT|REDIRECTED|TRACED|TRANSLATED)"|[1-7]\b)'
 )
@@ -76,7 +79,7 @@ class HubbleJson:
     def sniff(self, head: bytes) -> float:
         """A wrapper around a flow, or a Hubble verdict beside fields that only flows have, is a mark."""
         ceiling = 1.0
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n\x1e")[:1] not in (b"{", b"["):
+        if _BEGINS.match(head) is None:
             # The end of a line whose beginning was cut away, or somebody else's line.
             ceiling = _AMONG_OTHERS
             start = head.find(b"\n{")
@@ -104,7 +107,7 @@ class HubbleJson:
         spread over lines.
         """
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-        if start[:1] == b"[" or start.partition(b"\n")[0].strip() == b"{":
+        if _ARRAY.match(start) is not None or start.partition(b"\n")[0].strip() == b"{":
             return None
         if _VERDICT.search(head) is None or _NUMBERED.search(head) is not None:
             return None

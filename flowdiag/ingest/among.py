@@ -1,0 +1,102 @@
+"""Lines of several formats in one input: which line is whose.
+
+Files are joined, a collector's export holds what many programs wrote, ``kubectl logs`` of several containers goes into one
+file.  Each parser then reads the input by itself and gets its own lines alone, with their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec.structs import replace
+
+from flowdiag.ingest.detection import Detection
+from flowdiag.ingest.envelopes import Rows
+from flowdiag.ingest.heads import sniffed
+from flowdiag.parserkit import Parser
+
+__all__ = ["lines_of", "told_apart"]
+
+_SURE = 0.6
+
+
+def told_apart(found: Detection) -> list[Detection]:
+    """An input for each parser that has lines in it; any other as it is.
+
+    The others are called as the input, and the parser behind: ``all.log!hubble-json``.
+    """
+    if not found.others or found.parser is None:
+        return [found]
+    among = (found.parser, *found.others)
+    source = found.source
+    return [
+        replace(found, among=among, others=()),
+        *(
+            replace(
+                found,
+                source=replace(source, name=f"{source.name}!{name}"),
+                parser=name,
+                among=among,
+                others=(),
+                problems=(),
+            )
+            for name in found.others
+        ),
+    ]
+
+
+def lines_of(index: int, readers: Sequence[Parser], rows: Iterable[Rows]) -> Iterator[Rows]:
+    """Only the lines that belong to one of several parsers.
+
+    Args:
+        index: which of them.
+        readers: all that have lines here; the first gets what is nobody's.
+        rows: the lines in order, without their wrappers.
+    """
+    whose = _Whose(readers)
+    for run in rows:
+        lines = run.data.split(b"\n")
+        ended = not lines[-1]
+        if ended:
+            lines.pop()
+        mine = [number for number, line in enumerate(lines) if whose(line) == index]
+        if len(mine) == len(lines):
+            yield run
+        elif mine:
+            open_end = not ended and mine[-1] == len(lines) - 1
+            yield Rows(
+                data=b"\n".join([lines[number] for number in mine]) + b"\n" * (not open_end),
+                lines=[run.lines[number] for number in mine],
+                at=[run.at[number] for number in mine] if run.at else None,
+                node=[run.node[number] for number in mine] if run.node else None,
+                namespace=[run.namespace[number] for number in mine] if run.namespace else None,
+                pod=[run.pod[number] for number in mine] if run.pod else None,
+                container=[run.container[number] for number in mine] if run.container else None,
+                year_inferred=run.year_inferred,
+            )
+
+
+class _Whose:
+    """Says whose a line is; what nobody knows goes with the line that it continues, or to who reads such lines."""
+
+    def __init__(self, readers: Sequence[Parser]) -> None:
+        self._readers = readers
+        self._begins = [getattr(reader, "record_mark", None) for reader in readers]
+        self._last = 0
+        self._of_kind = {True: 0, False: 0}
+        """Whose the last object was, and the last line of text."""
+
+    def __call__(self, line: bytes) -> int:
+        if not line.strip():
+            return self._last
+        scores = [sniffed(reader, line) for reader in self._readers]
+        best = max(scores)
+        is_object = line.startswith(b"{")
+        begun = next((n for n, mark in enumerate(self._begins) if mark and line.startswith(mark)), None)
+        if begun is not None:
+            self._last = self._of_kind[is_object] = begun
+        elif best > _SURE:
+            self._last = self._of_kind[is_object] = scores.index(best)
+        elif line[:1] not in b" \t":
+            self._last = self._of_kind[is_object]
+        return self._last

@@ -1,0 +1,152 @@
+"""Records of several formats in one input: each parser reads its own lines, and nothing is lost or told twice."""
+
+import gzip
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from flowdiag.analysis import EvidenceOptions, analyze
+from flowdiag.ingest import Gathered, ReadOptions, iter_events
+from flowdiag.ingest.identify import detect_all
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "parsers"
+FORMATS = {
+    "cilium-monitor": "ordinary",
+    "hubble-json": "ordinary",
+    "hubble-compact": "ordinary",
+    "hubble-dict": "ordinary",
+    "weave-npc": "ordinary",
+    "ovn-acl": "network-policy",
+    "calico-bpf": "trace",
+    "aws-network-policy-agent": "message",
+    "kube-network-policies": "klog",
+}
+
+
+def lines_of(name):
+    folder = FIXTURES / name / FORMATS[name]
+    (path,) = folder.glob("input.*")
+    return [line for line in path.read_text().splitlines() if line.strip() and "Starting Weave" not in line]
+
+
+def read(path, **options):
+    """(parser, line, event without its place) of each event, and what is wrong."""
+    problems = []
+    with Gathered([str(path)]) as sources:
+        found = [
+            (parser, event.line, repr(event).replace(name, "IN").replace(f"line={event.line},", ""))
+            for name, parser, event in iter_events(sources, ReadOptions(year=2026, **options), problems)
+        ]
+    return found, [problem.code for problem in problems]
+
+
+def told(tmp_path, name, lines, wrap):
+    path = tmp_path / "alone.log"
+    path.write_text(wrap(lines))
+    found, _ = read(path, format=name)
+    return [(parser, line, text) for parser, line, text in found]
+
+
+def bare(lines):
+    return "".join(f"{line}\n" for line in lines)
+
+
+def prefixed(lines):
+    return "".join(f"[pod/agent-x2v4z/agent] {line}\n" for line in lines)
+
+
+@pytest.mark.parametrize("wrap", [bare, prefixed])
+@pytest.mark.parametrize(("one", "other"), list(itertools.permutations(FORMATS, 2)))
+def test_two_files_joined_are_read_as_both(tmp_path, one, other, wrap):
+    """Every event of either, with its line in the whole."""
+    first, second = lines_of(one), lines_of(other)
+    expected = told(tmp_path, one, first, wrap)
+    expected += [
+        (parser, line + len(first), text) for parser, line, text in told(tmp_path, other, second, wrap)
+    ]
+    path = tmp_path / "both.log"
+    path.write_text(wrap([*first, *second]))
+    found, problems = read(path)
+
+    assert sorted(found) == sorted(expected)
+    assert problems == []
+
+
+@pytest.mark.parametrize("name", ["weave-npc", "hubble-compact", "ovn-acl"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("only_denied", [False, True])
+def test_lines_that_take_turns_count_each_for_its_format(tmp_path, name, packed, only_denied):
+    """In whatever the input came, and in the report as in the stream of events."""
+    mine, others = lines_of(name), lines_of("hubble-json")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "a.log").write_text(bare(mine))
+    (tmp_path / "a" / "b.jsonl").write_text(bare(others))
+    turns = bare(line for pair in itertools.zip_longest(mine, others) for line in pair if line).encode()
+    path = tmp_path / ("all.log.gz" if packed else "all.log")
+    path.write_bytes(gzip.compress(turns) if packed else turns)
+    options = EvidenceOptions(year=2026, only_denied=only_denied)
+
+    found = analyze([str(path)], evidence=options)
+    apart = analyze([str(tmp_path / "a")], evidence=options)
+
+    assert found.totals == apart.totals
+    assert sorted((one.path, one.parser) for one in found.inputs) == [
+        (str(path), name),
+        (f"{path}!hubble-json", "hubble-json"),
+    ]
+    assert found.complete == apart.complete
+
+
+def test_a_document_of_two_formats_is_read_as_both(tmp_path):
+    """Loki's answer to a query over several streams; elements keep their numbers."""
+    weave, hubble = lines_of("weave-npc"), lines_of("hubble-json")
+    streams = [
+        {"stream": {"pod": pod}, "values": [["1767607200123456789", line] for line in lines]}
+        for pod, lines in (("weave-net-a", weave), ("cilium-b", hubble))
+    ]
+    path = tmp_path / "loki.json"
+    path.write_text(json.dumps({"status": "success", "data": {"resultType": "streams", "result": streams}}))
+    found, problems = read(path)
+
+    assert {parser for parser, _, _ in found} == {"weave-npc", "hubble-json"}
+    assert min(line for parser, line, _ in found if parser == "hubble-json") == len(weave) + 1
+    assert len([one for one in found if one[0] == "hubble-json"]) == len(
+        told(tmp_path, "hubble-json", hubble, bare)
+    )
+    assert problems == []
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_second_format_behind_megabytes_is_found_at_the_end(tmp_path, processes):
+    """As joining files leaves it; by any number of processes."""
+    weave, hubble = lines_of("weave-npc"), lines_of("hubble-json")
+    path = tmp_path / "all.log"
+    path.write_text(bare(weave * (3_000_000 // len(bare(weave)))) + bare(hubble))
+    report = analyze([str(path)], evidence=EvidenceOptions(year=2026, processes=processes))
+
+    assert [(one.parser, one.records) for one in report.inputs if one.parser == "hubble-json"] == [
+        ("hubble-json", len(told(tmp_path, "hubble-json", hubble, bare)))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parser", "case"), [("cilium-agent-log", "exported-flows"), ("cilium-monitor-json", "ordinary")]
+)
+def test_what_a_parser_reads_itself_is_not_given_to_another(parser, case):
+    """An agent's log with the flows that it exports; monitor's JSON with its lines of text."""
+    (path,) = (FIXTURES / parser / case).glob("input.*")
+    with Gathered([str(path)]) as sources:
+        detected, _ = detect_all(sources, ReadOptions())
+
+    assert [(one.parser, one.among) for one in detected] == [(parser, ())]
+
+
+def test_a_forced_format_is_the_only_one(tmp_path):
+    """Whatever else stands there."""
+    path = tmp_path / "all.log"
+    path.write_text(bare([*lines_of("weave-npc"), *lines_of("hubble-json")]))
+    found, _ = read(path, format="weave-npc")
+
+    assert {parser for parser, _, _ in found} == {"weave-npc"}
