@@ -13,7 +13,7 @@ from threading import Event, Thread
 
 from flowdiag.ingest.reading import Readable
 
-__all__ = ["Ahead", "has_core_to_spare"]
+__all__ = ["Ahead", "Steps", "has_core_to_spare"]
 
 _PIECE = 1 << 20
 """Each piece asks for Python's lock once or twice, and may wait for it as long as a piece takes to parse."""
@@ -27,6 +27,48 @@ def has_core_to_spare() -> bool:
     """Whether a second thread has a core to run on."""
     affinity = getattr(os, "sched_getaffinity", None)
     return (len(affinity(0)) if affinity is not None else os.cpu_count() or 1) > 1
+
+
+class Steps:
+    """A packed stream that is asked in steps of one size, however much its reader wants at a time.
+
+    A decompressor keeps nothing of a read that ends in damage, so that what is read before the damage would hang on who reads.
+    """
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._left = b""
+        self._error: Exception | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes, all for -1; empty at the end."""
+        pieces, held = [self._left], len(self._left)
+        while self._error is None and (size < 0 or held < size):
+            try:
+                piece = self._stream.read(_NARROW)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised behind what came before it.
+                self._error = error
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            held += len(piece)
+        data = b"".join(pieces)
+        if not data and size and self._error is not None:
+            raise self._error
+        if size < 0:
+            self._left = b""
+            return data
+        self._left = data[size:]
+        return data[:size]
+
+    def tell(self) -> int:
+        """As the stream below."""
+        return self._stream.tell()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stream.close()
 
 
 class Ahead:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from flowdiag.ingest.ahead import Ahead, has_core_to_spare
+from flowdiag.ingest.ahead import Ahead, Steps, has_core_to_spare
 from flowdiag.ingest.among import lines_of
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES, HEAD_BYTES
@@ -79,7 +79,7 @@ def _opened(part: Part) -> Readable:
     if part.start == 0:
         if source.kind is not Kind.PLAIN and source.size >= _WORTH_A_THREAD and has_core_to_spare():
             return Ahead(lambda: open_source(source))
-        return open_source(source)
+        return open_source(source) if source.kind is Kind.PLAIN else Steps(open_source(source))
     stream = open_raw(part.source.path)
     stream.seek(part.start)
     return stream

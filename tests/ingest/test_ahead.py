@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdiag.ingest import Gathered
-from flowdiag.ingest.ahead import Ahead
+from flowdiag.ingest import Gathered, ReadOptions, run
+from flowdiag.ingest.ahead import Ahead, Steps
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.reading import Readable, open_source
 
@@ -87,3 +87,53 @@ def test_closing_early_ends_the_thread(tmp_path):
         stream.close()
 
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("harm", ["none", "cut", "flip"])
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_what_is_read_of_a_damaged_stream_hangs_on_nobody(kind, harm, tmp_path):
+    """However much is asked for at a time, the same comes before the damage: one process asks for other blocks than several."""
+    plain = noise(700_000, 5)
+    stored = bytearray(packed(plain, kind))
+    if harm == "cut":
+        del stored[-40:]
+    elif harm == "flip":
+        stored[len(stored) * 3 // 4] ^= 0x41
+    path = tmp_path / "flows"
+    path.write_bytes(stored)
+    with Gathered([str(path)]) as gathered:
+        (source,) = gathered.sources
+        found = [
+            drained(Steps(open_source(source)), size) for size in (1 << 17, 1 << 19, 3 << 16, 1000, 1 << 24)
+        ]
+
+    assert len(set(found)) == 1
+    assert harm == "flip" or plain.startswith(found[0][0])
+    assert (found[0] == (plain, None)) is (harm == "none")
+    assert harm == "none" or len(found[0][0]) >= 1 << 17
+
+
+@pytest.mark.parametrize("only_denied", [False, True])
+def test_a_cut_archive_is_read_alike_by_one_process_and_by_two(only_denied, tmp_path):
+    """Records, lines and problems are the same, whoever reads."""
+    line = (
+        b'{"flow":{"time":"2026-03-17T14:03:%02d.850000012Z","verdict":"%s","drop_reason_desc":"POLICY_DENIED",'
+        b'"IP":{"source":"10.244.1.17","destination":"10.244.2.63","ipVersion":"IPv4"},"l4":{"TCP":{"source_port":%d,'
+        b'"destination_port":8080}},"Type":"L3_L4","node_name":"worker-1"},"node_name":"worker-1",'
+        b'"time":"2026-03-17T14:03:%02d.850000012Z"}\n'
+    )
+    data = b"".join(
+        line % (n // 40 % 60, b"DROPPED" if n % 3 else b"FORWARDED", 30_000 + n, n // 40 % 60)
+        for n in range(2_000)
+    )
+    for name in ("a.log.gz", "b.log.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(data)[:-100])
+
+    def read(processes: int) -> tuple[object, ...]:
+        with Gathered([str(tmp_path)]) as gathered:
+            found = run(gathered, ReadOptions(processes=processes, only_denied=only_denied))
+        return found.tally.records, found.tally.flows(), found.tally.warnings, found.problems
+
+    alone = read(1)
+    assert alone == read(2)
+    assert 500 < int(str(alone[0])) < 4_000
