@@ -29,13 +29,22 @@ def check_writable(path: str) -> None:
         CannotWriteError: the folder is missing or read-only, or the path is a folder.
     """
     target = Path(path)
-    if target.is_dir():
+    try:
+        folder, special, there = (
+            target.is_dir(),
+            target.exists() and not target.is_file(),
+            target.parent.is_dir(),
+        )
+    except OSError as error:
+        # A folder on the way to it may not be entered.
+        raise CannotWriteError(f"{path}: {error.strerror or error}", hint="is the folder yours?") from error
+    if folder:
         raise CannotWriteError(f"{path}: this is a folder", hint="name a file in it")
-    if target.exists() and not target.is_file():
+    if special:
         place = target  # a pipe or a device is written to itself
     else:
         place = target.parent
-        if not place.is_dir():
+        if not there:
             raise CannotWriteError(
                 f"{path}: there is no folder {place}", hint=f"mkdir -p {shlex.quote(str(place))}"
             )

@@ -175,7 +175,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         HistoryError: another run holds it for too long, or the file cannot be written.
         UnreadableError: the file turns out to be damaged.
     """
-    with _explained():
+    with _explained(connection):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -187,22 +187,31 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
         code = error.sqlite_errorcode & 0xFF
         if code == sqlite3.SQLITE_BUSY:
             raise HistoryError(
-                "the history is held by another run", hint="try again when it is done"
+                f"{_file_of(connection)}: the history is held by another run",
+                hint="try again when it is done",
             ) from error
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise UnreadableError(f"not readable as a history ({error})") from error
         raise HistoryError(
-            f"history: {error}", hint="is there space, and may the folder be written?"
+            f"{_file_of(connection)}: {error}",
+            hint="is there space, and may the file and its folder be written?",
         ) from error
     except sqlite3.DatabaseError as error:
         raise UnreadableError(f"not readable as a history ({error})") from error
+
+
+def _file_of(connection: sqlite3.Connection) -> str:
+    with suppress(sqlite3.Error):
+        # (0, "main", "/var/lib/flowdiag/history.db")
+        return str(connection.execute("PRAGMA database_list").fetchone()[2])
+    return "history"
 
 
 @contextmanager
@@ -228,7 +237,7 @@ def _open(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         raise HistoryError(f"{path}: {error}", hint="may the folder be written?") from error
     try:
-        with _explained():
+        with _explained(connection):
             _check(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")

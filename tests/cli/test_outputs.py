@@ -254,3 +254,19 @@ def test_a_full_folder_for_temporary_files_is_no_damaged_archive(tmp_path):
     assert said["code"] == "unreadable"
     assert said["message"].startswith(f"{tmp_path}: File too large: ")
     assert "TMPDIR" in said["message"]
+
+
+def test_a_folder_that_may_not_be_entered_is_no_internal_error(tmp_path, capsys, monkeypatch):
+    """Looking at what is in it is refused before anything is read."""
+    place = tmp_path / "private"
+
+    def refused(self, **_):
+        if place in (self, *self.parents) and self != place:
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self)
+
+    real = Path.stat
+    place.mkdir()
+    monkeypatch.setattr(Path, "stat", refused)
+    assert _run(["analyze", "no-such-input", "-o", f"html={place / 'sub' / 'a.html'}"], "flowdiag") == 2
+    assert f"{place}/sub/a.html: Permission denied" in capsys.readouterr().err

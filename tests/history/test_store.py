@@ -393,3 +393,15 @@ class TestReading:
         with pytest.raises(InputError):
             read_run(path)
         assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    """Of several histories on a machine it is known which one; SQLite says only that a disk is full."""
+    path = tmp_path / "history.db"
+    with History(path) as history:
+        history.record(dns_story())
+        (pages,) = history._connection.execute("PRAGMA page_count").fetchone()
+        history._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(HistoryError, match=rf"^{path}: database or disk is full$"):
+            for _ in range(50):
+                history.record(dns_story())
