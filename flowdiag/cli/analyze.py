@@ -28,7 +28,7 @@ __all__ = ["command"]
     "--fail-on",
     default="never",
     metavar="LEVEL",
-    help="Exit 1 at never, low, medium, high, new, new-high or a code. [never]",
+    help="Exit 1 where a problem is at or above never, low, medium, high, new, new-high, or has a code such as FD301. [never]",
 )
 @click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
 @click.option("--redact", is_flag=True, help="Replace addresses, names and labels by stable tokens.")

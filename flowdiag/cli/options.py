@@ -147,7 +147,12 @@ def selection_options(function: F) -> F:
 def traffic_options(function: F) -> F:
     """Which traffic counts, at whatever time."""
     return _chain(
-        click.option("-n", "--namespace", multiple=True, help="Only traffic with an end in this namespace."),
+        click.option(
+            "-n",
+            "--namespace",
+            multiple=True,
+            help="Only traffic with an end in this namespace. May be repeated.",
+        ),
         click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default."),
         click.option("--from-pod", metavar="[NS/]POD", help="Only from this pod or workload."),
         click.option("--to-pod", metavar="[NS/]POD", help="Only to this pod or workload."),
@@ -173,7 +178,8 @@ def outputs_option(function: F) -> F:
         "outputs",
         multiple=True,
         metavar="FORMAT[=FILE]",
-        help="FORMAT on standard output, or FORMAT=FILE besides. May be repeated.",
+        help="FORMAT (terminal, markdown, html, json, jsonl, csv, parquet, svg, png, junit, sarif, openmetrics) on "
+        "standard output, or FORMAT=FILE besides. May be repeated.",
     )(function)
 
 

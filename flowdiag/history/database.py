@@ -209,8 +209,8 @@ def _explained(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _file_of(connection: sqlite3.Connection) -> str:
     with suppress(sqlite3.Error):
-        # (0, "main", "/var/lib/flowdiag/history.db")
-        return str(connection.execute("PRAGMA database_list").fetchone()[2])
+        _, _, name = connection.execute("PRAGMA database_list").fetchone()
+        return str(name)
     return "history"
 
 

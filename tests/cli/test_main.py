@@ -165,3 +165,13 @@ def test_parsers_says_how_to_write_one(capsys):
 
     assert '[project.entry-points."flowdiag.parsers"]' in out
     assert "assert_parser_contract" in out
+
+
+def test_help_names_every_format():
+    """Who reads --help need not make a mistake to learn them."""
+    from flowdiag.cli.analyze import command
+    from flowdiag.cli.output import formats
+
+    (option,) = [one for one in command.params if one.name == "outputs"]
+    listed = option.help.partition("(")[2].partition(")")[0]
+    assert sorted(listed.split(", ")) == sorted(formats())

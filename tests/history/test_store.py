@@ -403,5 +403,9 @@ def test_a_full_disk_names_the_file(tmp_path):
         (pages,) = history._connection.execute("PRAGMA page_count").fetchone()
         history._connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(HistoryError, match=rf"^{path}: database or disk is full$"):
-            for _ in range(50):
-                history.record(dns_story())
+            fill(history)
+
+
+def fill(history):
+    for _ in range(50):
+        history.record(dns_story())
