@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, selection_options
 
+if TYPE_CHECKING:
+    from flowdiag.model.event import Event
+
 __all__ = ["command"]
+
+_FORMATS = ("jsonl", "csv")
+
+Row = tuple[str, str, "Event"]
+"""Input, parser and event."""
 
 
 @click.command("events")
 @click.argument("paths", nargs=-1, metavar="PATH...")
-@click.option("-o", "--output", type=click.Choice(("jsonl", "csv")), default="jsonl", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="jsonl or csv on standard output, or FORMAT=FILE besides. May be repeated. [jsonl]",
+)
 @click.option("--raw", "with_raw", is_flag=True, help="Add each record verbatim.")
 @click.option("--sort", type=click.Choice(("input", "time")), default="input", show_default=True)
 @selection_options
@@ -24,6 +40,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     """Print every record as one normalised JSON line (or CSV row): what it says, nothing inferred."""
     from flowdiag.analysis import read_events
     from flowdiag.cli.build import evidence_of, selection_of
+    from flowdiag.cli.options import parse_outputs
+    from flowdiag.cli.output import check_files
     from flowdiag.model.errors import UsageError
     from flowdiag.report.events import event_line
     from flowdiag.report.events_csv import csv_header, csv_line
@@ -31,6 +49,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     if not paths:
         raise UsageError("no evidence named", hint="flowdiag events FILE, or - for standard input")
     with_raw = given["with_raw"]
+    stdout, files = parse_outputs(given["outputs"], _FORMATS)
+    check_files(files, paths)
     stream = sys.stdout.buffer
     problems: list[str] = []
     records = read_events(
@@ -41,19 +61,53 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         by_time=given["sort"] == "time",
         problems=problems,
     )
-    if given["output"] == "csv":
+    if files:
+        records = _kept(records, files, with_raw)
+    if stdout == "csv":
         stream.write(csv_header(with_raw=with_raw))
         lines = (csv_line(event, parser, name, with_raw=with_raw) for name, parser, event in records)
     else:
         lines = (event_line(event, parser, name, with_raw) + b"\n" for name, parser, event in records)
     buffer: list[bytes] = []
-    for line in lines:
-        buffer.append(line)
-        if len(buffer) >= 512:
-            stream.write(b"".join(buffer))
-            buffer.clear()
-    stream.write(b"".join(buffer))
-    stream.flush()
+    try:
+        for line in lines:
+            buffer.append(line)
+            if len(buffer) >= 512:
+                stream.write(b"".join(buffer))
+                buffer.clear()
+        stream.write(b"".join(buffer))
+        stream.flush()
+    except BrokenPipeError:
+        # Who reads standard output has seen enough; a file is to have all of it.
+        for _ in records:
+            pass
+        raise
     for text in problems:
         say(text)
     return 0
+
+
+def _kept(records: Iterator[Row], files: dict[str, list[str]], with_raw: bool) -> Iterator[Row]:
+    """The same records, which are written to files as they go by; the files are there once it was all of them."""
+    from contextlib import ExitStack
+
+    from flowdiag.deliver.files import GrowingFile
+    from flowdiag.report.events import event_line
+    from flowdiag.report.events_csv import csv_header, csv_line
+
+    with ExitStack() as stack:
+        growing: list[tuple[str, GrowingFile]] = []
+        for name, path in ((name, path) for name, paths in files.items() for path in paths):
+            file = GrowingFile(path)
+            stack.callback(file.drop)
+            growing.append((name, file))
+            if name == "csv":
+                file.write(csv_header(with_raw=with_raw))
+        for row in records:
+            place, parser, event = row
+            for name, file in growing:
+                line = csv_line(event, parser, place, with_raw=with_raw) if name == "csv" else None
+                file.write(event_line(event, parser, place, with_raw) + b"\n" if line is None else line)
+            yield row
+        for _, file in growing:
+            file.keep()

@@ -6,14 +6,15 @@ import errno
 import os
 import shlex
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from flowdiag.model.errors import FlowdiagError
 from flowdiag.model.interrupts import held_back
 
-__all__ = ["CannotWriteError", "check_no_input", "check_writable", "write_file"]
+__all__ = ["CannotWriteError", "GrowingFile", "check_no_input", "check_writable", "write_file"]
 
 
 class CannotWriteError(FlowdiagError):
@@ -83,28 +84,77 @@ def write_file(path: str, content: str | bytes) -> None:
     Raises:
         CannotWriteError: the file cannot be written.
     """
-    target = Path(path)
-    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    file = GrowingFile(path)
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)  # a pipe or a device takes it as it comes
-            return
-        name = ""
-        try:
-            with held_back():
-                handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
+        file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+        file.keep()
+    finally:
+        file.drop()
+
+
+class GrowingFile:
+    """A file that is written piece by piece, and is there once all of it is: `keep`, else `drop`.
+
+    Args:
+        path: its name.  A pipe or a device takes what is written as it comes.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path, self._target = path, Path(path)
+        self._made: Path | None = None
+        self._stream: BinaryIO | None = None
+
+    def write(self, data: bytes) -> None:
+        """Add to it.
+
+        Raises:
+            CannotWriteError: it cannot be written.
+        """
+        with self._told():
+            self._opened().write(data)
+
+    def keep(self) -> None:
+        """Put it in its place, and in that of what was there before.
+
+        Raises:
+            CannotWriteError: it cannot be written.
+        """
+        with self._told():
+            self._opened().close()
+            if self._made is None:
+                return
             mask = os.umask(0)
             os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
-            Path(name).replace(target)
-        except BaseException:
-            with suppress(OSError):
-                if name:
-                    Path(name).unlink()
-            raise
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "make room, or name a file elsewhere" if full else "is the folder there, and writable?"
-        raise CannotWriteError(f"{path}: {error.strerror or error}", hint=hint) from error
+            self._made.chmod(0o666 & ~mask)
+            self._made.replace(self._target)
+            self._made = None
+
+    def drop(self) -> None:
+        """Leave what was there before; nothing after `keep`."""
+        with suppress(OSError):
+            if self._stream is not None:
+                self._stream.close()
+        with suppress(OSError):
+            if self._made is not None:
+                self._made.unlink()
+        self._made = None
+
+    def _opened(self) -> BinaryIO:
+        if self._stream is None and self._target.exists() and not self._target.is_file():
+            self._stream = self._target.open("wb")
+        elif self._stream is None:
+            # Not before somebody can drop it.
+            with held_back():
+                handle, name = tempfile.mkstemp(dir=self._target.parent, prefix=f".{self._target.name}.")
+                self._made = Path(name)
+            self._stream = os.fdopen(handle, "wb")
+        return self._stream
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            hint = "make room, or name a file elsewhere" if full else "is the folder there, and writable?"
+            raise CannotWriteError(f"{self._path}: {error.strerror or error}", hint=hint) from error

@@ -270,3 +270,33 @@ def test_a_folder_that_may_not_be_entered_is_no_internal_error(tmp_path, capsys,
     monkeypatch.setattr(Path, "stat", refused)
     assert _run(["analyze", "no-such-input", "-o", f"html={place / 'sub' / 'a.html'}"], "flowdiag") == 2
     assert f"{place}/sub/a.html: Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv"])
+def test_events_go_to_files_beside_standard_output(tmp_path, capfdbinary, name):
+    """The same for the stream of records, which is written as it comes, and is whole or not there."""
+    file = tmp_path / "events"
+
+    assert _run(["events", INCIDENT, "-o", f"{name}={file}"], "flowdiag") == 0
+    assert capfdbinary.readouterr().out.startswith(b'{"type"')
+    assert _run(["events", INCIDENT, "-o", name], "flowdiag") == 0
+    whole = file.read_bytes()
+    assert capfdbinary.readouterr().out == whole
+    assert whole.count(b"\n") > 1500
+
+    assert _run(["events", "no-such-input", "-o", f"{name}={file}"], "flowdiag") == 3
+    assert _run(["events", str(file), "-o", f"{name}={file}"], "flowdiag") == 2
+    assert _run(["events", INCIDENT, "-o", "jsonl", "-o", "csv"], "flowdiag") == 2
+    assert file.read_bytes() == whole
+    assert [one.name for one in tmp_path.iterdir()] == ["events"]
+
+
+def test_events_in_a_file_are_all_there_where_a_reader_has_seen_enough(tmp_path):
+    """``| head`` costs no file."""
+    file = tmp_path / "events.jsonl"
+    line = f'"{sys.executable}" -m flowdiag events "{INCIDENT}" -o "jsonl={file}" | head -1'
+    done = subprocess.run(["/bin/bash", "-o", "pipefail", "-c", line], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == 1
+    assert file.read_bytes().count(b"\n") > 1500
