@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -23,6 +24,7 @@ from flowdiag.parserkit.known_lines import PLAIN, Memory
 from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, NOTHING, Brief, Counted, LineForm, Record
 from flowdiag.parserkit.line_reading import BETWEEN, INFERRED, MARKS, NO_TIME, LineReading, rank_of
 from flowdiag.parserkit.lines import count_lines
+from flowdiag.parserkit.native import native
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import SCALES, fractions
 from flowdiag.parserkit.sink import FlowSink
@@ -87,6 +89,7 @@ class _Folding(LineReading):
         places: list[int] = []
         second_look: _Match | None = None
         joined = form.joined is not None
+        found: list[Record] | None = None
         placed: Iterable[tuple[int, Record]] = self.out
         if form.brief is not None and self.count_briefly(form.brief, data):
             joined = True
@@ -96,6 +99,31 @@ class _Folding(LineReading):
             matches = len(found)
         elif form.whole is None or not form.whole(data, self):
             self.look_at_all(data)
+        compiled = native()
+        if compiled is not None and (nodes is None or len(set(nodes)) == 1):
+            if nodes is not None:
+                node, nodes = nodes[0] or self.context.node, None
+                known = memory.lanes.setdefault((node, form.scope), {})
+            of_lanes = refused, refused_ats, clients, refused_flags, places
+            lists = rows, ats, flags_of, plain, plain_ats, plain_flags, *of_lanes
+            kinds = seconds, flags, known, times, column_marks, MARKS[3], guessed, self.heads
+            given: list[Any] = self.out if found is None else found
+            asked = (given, found is None, more_lines, *kinds, lists)
+
+            def unknown() -> Iterator[tuple[int, Record]]:
+                """Records that are not known, once those before them are counted."""
+                nonlocal index, year_inferred
+                position = 0
+                while position < len(given):
+                    # Lines that wait to be read end where the next record is, known or not.
+                    if waiting < 0:
+                        position, index, inferred = compiled.count_known(asked, position, index)
+                        year_inferred = year_inferred or inferred
+                    if position < len(given):
+                        yield given[position] if found is None else (position, given[position])
+                    position += 1
+
+            placed = unknown()
         for place, record in placed:
             second, fraction, head, more, left, middle, right, what, verdict, words, rest, other = record
             if more_places:

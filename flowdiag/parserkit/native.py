@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 __all__ = ["Native", "native"]
 
-_INTERFACE = 9
+_INTERFACE = 10
 """Of `flowdiag_native`; another one is not ours."""
 
 
@@ -19,6 +19,9 @@ class Native(Protocol):
 
     def lines_with(self, data: bytes, marks: tuple[bytes, ...], /) -> bytes:
         """Where the lines begin and end that hold one of up to 32 marks of 1 to 256 bytes, and which they are."""
+
+    def count_known(self, given: tuple[object, ...], position: int, index: int, /) -> tuple[int, int, bool]:
+        """Count records of text that are known, from `position` to one that is not: `flowdiag.parserkit.line_forms`."""
 
     def newlines(self, data: bytes, start: int, stop: int, /) -> int:
         """How many there are in a part of `data`."""

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forms.h"
 #include "marks.h"
 #include "scanner.h"
 
@@ -207,7 +208,7 @@ static PyType_Spec spec = {
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "flowdiag_native",
-    .m_doc = "Counting Hubble records that are like ones already read, and looking for marked lines.",
+    .m_doc = "Counting records that are like ones already read, and looking for marked lines.",
     .m_size = -1,
     .m_methods = mark_functions,
 };
@@ -218,7 +219,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddIntConstant(made, "INTERFACE", 9) < 0) {
+        PyModule_AddFunctions(made, form_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 10) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

@@ -21,11 +21,13 @@ setup(
                 "requests.c",
                 "search.c",
                 "marks.c",
+                "forms.c",
             ],
             depends=[
                 "ahead.h",
                 "counted.h",
                 "cursor.h",
+                "forms.h",
                 "guard.h",
                 "known.h",
                 "marks.h",
