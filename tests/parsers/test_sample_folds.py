@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flowdiag.parserkit import Block, ParseContext, registry
+from flowdiag.parserkit import Block, ParseContext, line_forms, registry
+from flowdiag.parserkit.native import native
 from flowdiag.tally import Tally
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -231,6 +232,15 @@ def mutated(lines, dice, most):
         if dice.random() < 0.3:
             some.insert(dice.randrange(len(some)), line)
     return some, count
+
+
+@pytest.fixture(autouse=True, params=["extension", "Python"])
+def _counted_by(request, monkeypatch):
+    """Known records are counted by one and the other."""
+    if request.param == "Python":
+        monkeypatch.setattr(line_forms, "native", lambda: None)
+    elif native() is None:
+        pytest.skip("flowdiag_native is not installed (make native; it wants a C compiler)")
 
 
 def tallied(parser, data, at, *, folded):
