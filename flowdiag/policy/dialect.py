@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect, IpBlockPods
@@ -32,14 +33,18 @@ class Traits(Struct, frozen=True):
     """Host network traffic may be selected by a namespace's labels."""
     types_ignored: bool = False
     """Rules count whatever ``policyTypes`` says (Cilium's translation)."""
+    every_namesake: bool = False
+    """A port's name that two containers of a pod declare stands for both numbers; elsewhere enforcers differ."""
 
 
 _TRAITS = {
     Dialect.KUBERNETES: Traits(Outcome.UNKNOWN, Outcome.MATCH, Outcome.UNKNOWN),
-    Dialect.CALICO: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH),
+    Dialect.CALICO: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, every_namesake=True),
     Dialect.CILIUM: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
     Dialect.AWS: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN),
-    Dialect.OVN: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN, nodes_in_namespace=True),
+    Dialect.OVN: Traits(
+        Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN, nodes_in_namespace=True, every_namesake=True
+    ),
     Dialect.ANTREA: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN),
     Dialect.GKE: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
 }
@@ -63,7 +68,7 @@ def traits_of(dialect: Dialect, ip_block_pods: IpBlockPods, config: dict[str, st
         pods = Outcome.MATCH
     elif ip_block_pods is IpBlockPods.NO_MATCH:
         pods = Outcome.MISS
-    return Traits(pods, nodes, traits.other_protocols, traits.nodes_in_namespace, traits.types_ignored)
+    return replace(traits, range_pods=pods, range_nodes=nodes)
 
 
 # Words that parsers and cluster readers use for the CNI, and the dialect that each means.

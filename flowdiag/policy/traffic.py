@@ -16,6 +16,7 @@ __all__ = [
     "OneOf",
     "UndecidableTraffic",
     "declared",
+    "namesakes",
 ]
 
 PORT_PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -37,6 +38,15 @@ def declared(facts: Facts, name: str, protocol: str | None) -> PortSet | None:
             for port in facts.ports
             if port.name == name and (protocol is None or port.protocol == protocol)
         )
+    )
+
+
+def namesakes(ports: PortSet, wanted: str) -> Check:
+    """Answer for one of the ports that a pod's containers call so, where enforcers differ in which of several is meant."""
+    if len(ports) == 1:
+        return MATCH
+    return unknown(
+        f"{wanted} stands for {','.join(ports.texts())} in containers of one pod: enforcers differ in which is meant"
     )
 
 
@@ -103,6 +113,8 @@ class NamedPort(Struct, frozen=True):
 
     name: str
     protocol: str | None = "TCP"
+    every: bool = True
+    """Where two containers call ports so, both are meant; else it is not known which."""
 
     @property
     def by_destination(self) -> bool:
@@ -124,7 +136,7 @@ class NamedPort(Struct, frozen=True):
         if traffic.port is None:
             return unknown("the port is not known") if ports else miss(Miss(Condition.PORT, wanted, None))
         if traffic.port in ports:
-            return MATCH
+            return MATCH if self.every else namesakes(ports, wanted)
         return miss(_named_miss(wanted, ports, traffic))
 
     def ports(self, protocol: str, destination: Facts, /) -> PortSet:

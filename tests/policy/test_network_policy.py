@@ -110,6 +110,30 @@ def test_ports(ports, protocol, number, allowed):
     assert allowed is verdict({**TO_WEB, "ingress": [{"ports": ports}]}, API, WEB, protocol, number)
 
 
+TWICE = pod(
+    "shop", "twice", {"app": "web"}, ip="10.0.0.4", ports=[("http", 8080, "TCP"), ("http", 9090, "TCP")]
+)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "allowed"),
+    [
+        *((Dialect.CALICO, True), (Dialect.OVN, True)),
+        *((Dialect.KUBERNETES, None), (Dialect.CILIUM, None), (Dialect.AWS, None), (Dialect.ANTREA, None)),
+    ],
+)
+@pytest.mark.parametrize("number", [8080, 9090])
+def test_a_name_that_two_containers_give_is_not_known_to_mean_both(dialect, allowed, number):
+    """Enforcers differ in which of the numbers is meant, or whether both are; a third one is not in question."""
+    spec = {**TO_WEB, "ingress": [{"ports": [{"port": "http"}]}]}
+
+    found = ask([net_policy("shop", "p", spec)], API, TWICE, "TCP", number, dialect=dialect)
+    assert found.allowed is allowed
+    assert verdict(spec, API, TWICE, "TCP", 7070, dialect=dialect) is False
+    if allowed is None:
+        assert "http/TCP stands for 8080,9090 in containers of one pod" in found.ingress.unknown[0]
+
+
 def test_both_ends_must_allow_and_each_is_told():
     """An allowing server does not waive the client's egress."""
     found = ask(

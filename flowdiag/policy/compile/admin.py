@@ -153,8 +153,9 @@ def _rule(raw: Any, path: str, direction: Direction, kind: str, context: Compile
         if not items:
             raise PolicyError(f"spec.{path}.{ports_word} is empty")
         read = _protocol if kind == "ClusterNetworkPolicy" else _port
+        every = context.traits.every_namesake
         traffic.append(
-            OneOf(tuple(read(each, f"spec.{path}.{ports_word}[{n}]") for n, each in enumerate(items)))
+            OneOf(tuple(read(each, f"spec.{path}.{ports_word}[{n}]", every) for n, each in enumerate(items)))
         )
     raw_peers = entries(raw.get(word), f"spec.{path}.{word}")
     if not raw_peers:
@@ -228,12 +229,12 @@ def _peer(
     return (DomainNames(tuple(str(name) for name in names)),)
 
 
-def _port(raw: Any, path: str) -> TrafficMatcher:
-    """One of v1alpha1's ``ports``."""
+def _port(raw: Any, path: str, every: bool) -> TrafficMatcher:
+    """One of v1alpha1's ``ports``; `every` as `NamedPort` has it."""
     if not isinstance(raw, dict) or len(raw) != 1:
         raise PolicyError(f"{path} is not exactly one of portNumber, portRange and namedPort")
     if "namedPort" in raw:
-        return NamedPort(str(raw["namedPort"]), None)
+        return NamedPort(str(raw["namedPort"]), None, every)
     if "portNumber" in raw:
         inner = _object(raw["portNumber"], f"{path}.portNumber")
         port = port_number(inner.get("port"), f"{path}.portNumber.port")
@@ -245,12 +246,12 @@ def _port(raw: Any, path: str) -> TrafficMatcher:
     return UndecidableTraffic(f"the field {path}.{min(map(str, raw))} is not supported")
 
 
-def _protocol(raw: Any, path: str) -> TrafficMatcher:
-    """One of v1alpha2's ``protocols``."""
+def _protocol(raw: Any, path: str, every: bool) -> TrafficMatcher:
+    """One of v1alpha2's ``protocols``; `every` as `NamedPort` has it."""
     if not isinstance(raw, dict) or len(raw) != 1:
         raise PolicyError(f"{path} is not exactly one of tcp, udp, sctp and destinationNamedPort")
     if "destinationNamedPort" in raw:
-        return NamedPort(str(raw["destinationNamedPort"]), None)
+        return NamedPort(str(raw["destinationNamedPort"]), None, every)
     word = str(next(iter(raw)))
     if word not in ("tcp", "udp", "sctp"):
         return UndecidableTraffic(f"the field {path}.{word} is not supported")

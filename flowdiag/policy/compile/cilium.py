@@ -29,6 +29,7 @@ from flowdiag.policy.compile.cilium_selectors import (
     subject_selector,
 )
 from flowdiag.policy.compile.cilium_state import CiliumState
+from flowdiag.policy.compile.cilium_traffic import named_elsewhere
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, validity_of
 from flowdiag.policy.matchers import (
     AddressRange,
@@ -38,8 +39,19 @@ from flowdiag.policy.matchers import (
     PodSelected,
     Undecidable,
 )
-from flowdiag.policy.model import Action, Matcher, Order, Outcome, Peer, Policy, Rule, Tier
+from flowdiag.policy.model import (
+    Action,
+    Matcher,
+    Order,
+    Outcome,
+    Peer,
+    Policy,
+    Rule,
+    Tier,
+    TrafficMatcher,
+)
 from flowdiag.policy.selectors import Requirement, SelectorError
+from flowdiag.policy.traffic import PORT_PROTOCOLS, NamedPort, OneOf
 
 __all__ = ["DIALECTS", "GROUP", "KINDS", "POLICED", "CiliumSet"]
 
@@ -254,6 +266,9 @@ class CiliumSet:
                 direction: tuple(
                     structs.replace(
                         rule,
+                        traffic=rule.traffic
+                        if direction is Direction.INGRESS
+                        else tuple(self._egress_ports(each) for each in rule.traffic),
                         peers=None
                         if rule.peers is None
                         else tuple(
@@ -266,6 +281,15 @@ class CiliumSet:
                 for direction, rules in policy.rules.items()
             },
         )
+
+    def _egress_ports(self, matcher: TrafficMatcher) -> TrafficMatcher:
+        """A port's name in an egress rule may stand for what any pod calls so, as in Cilium's own kinds."""
+        if isinstance(matcher, OneOf):
+            return OneOf(tuple(self._egress_ports(each) for each in matcher.items))
+        if isinstance(matcher, NamedPort):
+            protocols = PORT_PROTOCOLS if matcher.protocol is None else (matcher.protocol,)
+            return named_elsewhere(matcher.name, protocols, self._state.port_names)
+        return matcher
 
     def _matcher(self, matcher: Matcher) -> Matcher:
         selector: IdentitySelector

@@ -18,9 +18,9 @@ from flowdiag.policy.compile.context import PolicyError, entries
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Traffic, TrafficMatcher, miss, unknown
 from flowdiag.policy.ports import ALL_PORTS, MAX_PORT, NO_PORTS, PortSet
-from flowdiag.policy.traffic import PORT_PROTOCOLS, OneOf, UndecidableTraffic, declared
+from flowdiag.policy.traffic import PORT_PROTOCOLS, OneOf, UndecidableTraffic, declared, namesakes
 
-__all__ = ["IcmpField", "PortRange", "PortsByName", "names_of", "read_icmps", "read_port"]
+__all__ = ["IcmpField", "PortRange", "PortsByName", "named_elsewhere", "names_of", "read_icmps", "read_port"]
 
 MAX_PORTS = 40
 """Entries that one list of ports or of ICMP types may have (v1.20)."""
@@ -113,7 +113,7 @@ class PortsByName(Struct, frozen=True):
         if traffic.port is None:
             return unknown("the port is not known")
         if traffic.port in own:
-            return MATCH
+            return namesakes(own, wanted)
         if traffic.port in others:
             return unknown(f"{wanted} stands for {','.join(others.texts())} over the cluster's pods")
         known = own or others
@@ -192,6 +192,12 @@ def _protocols(protocols: tuple[str, ...]) -> str:
     return "ANY" if protocols == PORT_PROTOCOLS else "/".join(protocols)
 
 
+def named_elsewhere(name: str, protocols: tuple[str, ...], names: PortNames) -> PortsByName:
+    """A port's name in an egress rule, with what other pods than the destination call so."""
+    elsewhere = tuple((each, names[name, each]) for each in protocols if (name, each) in names)
+    return PortsByName(name, protocols, elsewhere)
+
+
 def read_port(raw: Any, path: str, direction: Direction, names: PortNames) -> TrafficMatcher:
     """Compile one entry of ``toPorts[].ports``.
 
@@ -217,10 +223,9 @@ def read_port(raw: Any, path: str, direction: Direction, names: PortNames) -> Tr
         name = text.lower()
         if not _NAME.fullmatch(name):
             raise PolicyError(f"{path}.port {text[:40]!r} is neither a number nor a name")
-        elsewhere: tuple[tuple[str, PortSet], ...] = ()
         if direction is Direction.EGRESS:
-            elsewhere = tuple((each, names[name, each]) for each in protocols if (name, each) in names)
-        return PortsByName(name, protocols, elsewhere)
+            return named_elsewhere(name, protocols, names)
+        return PortsByName(name, protocols)
     low = int(text)
     if low > MAX_PORT:
         raise PolicyError(f"{path}.port {low} is out of range")

@@ -203,7 +203,7 @@ def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
     if isinstance(port, str) and not port.isdigit():
         if end is not None:
             raise PolicyError(f"{path}.endPort stands beside a named port")
-        return NamedPort(port, protocol)
+        return NamedPort(port, protocol, context.traits.every_namesake)
     others_unknown = context.traits.other_protocols is Outcome.UNKNOWN
     if port is None:
         if end is not None:
