@@ -82,12 +82,15 @@ def selection_of(given: dict[str, Any]) -> Selection:
         UsageError: options that contradict each other.
     """
     zone = parse_zone(given["tz"])
-    since = None if given.get("since") is None else parse_time(given["since"], zone)
+    since = None if given.get("since") is None else parse_time(given["since"], zone, past=True)
     until = None if given.get("until") is None else parse_time(given["until"], zone)
     if given.get("around") is not None:
         if since is not None or until is not None:
             raise UsageError("--around goes without --since and --until")
-        middle, half = parse_time(given["around"], zone), parse_duration(given["window"] or _WINDOW)
+        middle, half = (
+            parse_time(given["around"], zone, past=True),
+            parse_duration(given["window"] or _WINDOW),
+        )
         since, until = middle - half, middle + half
     elif "around" in given and given["window"] is not None:
         raise UsageError(

@@ -62,7 +62,12 @@ def evidence_options(function: F) -> F:
     """How inputs are read."""
     return _chain(
         click.option("--format", "format_", metavar="PARSER", help="Read every input with this parser."),
-        click.option("--tz", metavar="ZONE", default="UTC", help="Zone of times that carry none. [UTC]"),
+        click.option(
+            "--tz",
+            metavar="ZONE",
+            default="UTC",
+            help="Zone of times that carry none, of those here too. [UTC]",
+        ),
         click.option(
             "--year", type=click.IntRange(1970, 9999), help="Year of the first time that carries none."
         ),
@@ -136,7 +141,9 @@ def state_options(function: F) -> F:
 def selection_options(function: F) -> F:
     """Which part of the evidence counts."""
     return _chain(
-        click.option("--since", metavar="TIME", help="From then on: 30m, 2h, or a time."),
+        click.option(
+            "--since", metavar="TIME", help="From then on: 30m, 2h, or a time; a clock alone is its last one."
+        ),
         click.option("--until", metavar="TIME", help="Up to then."),
         click.option("--around", metavar="TIME", help="Around an instant; see --window."),
         click.option("--window", metavar="DURATION", help="Half the span of --around. [5m]"),
@@ -226,8 +233,13 @@ def parse_duration(text: str) -> int:
     return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * NS
 
 
-def parse_time(text: str, zone: tzinfo) -> int:
-    """Nanoseconds of what people type: RFC 3339, ``2026-11-03 12:00``, or how long ago (``30m``).
+def parse_time(text: str, zone: tzinfo, *, past: bool = False) -> int:
+    """Nanoseconds of what people type: RFC 3339, ``2026-11-03 12:00``, ``12:00`` of today, or how long ago (``30m``).
+
+    Args:
+        text: as typed.
+        zone: of times that name none.
+        past: a clock alone that is still to come today was yesterday's: ``23:50``, half an hour after midnight.
 
     Raises:
         UsageError: nobody can read it.
@@ -241,17 +253,20 @@ def parse_time(text: str, zone: tzinfo) -> int:
         pass
     from dateutil import parser  # what people type has many shapes
 
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    now = datetime.now(zone)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     wrong = UsageError(
         f"{text!r} is not a time", hint="write 2026-11-03T12:00:00Z, '2026-11-03 12:00' or 30m"
     )
     if _NO_TIME.fullmatch(text):
         raise wrong
     try:
-        moment = parser.parse(text, default=today.replace(tzinfo=None))
+        moment, day_before = (parser.parse(text, default=day) for day in (today, today - timedelta(days=1)))
     except (ValueError, OverflowError):
         raise wrong from None
-    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+    moment, day_before = (one if one.tzinfo else one.replace(tzinfo=zone) for one in (moment, day_before))
+    # Where a day is named both are one.
+    return from_datetime(day_before if past and moment > now else moment)
 
 
 def parse_zone(text: str) -> tzinfo:

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from datetime import datetime
 
 import click
 import pytest
@@ -175,3 +176,39 @@ def test_help_names_every_format():
     (option,) = [one for one in command.params if one.name == "outputs"]
     listed = option.help.partition("(")[2].partition(")")[0]
     assert sorted(listed.split(", ")) == sorted(formats())
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "text", "past", "expected"),
+    [
+        # Half an hour after midnight people mean the evening before.
+        ("2026-03-17T00:30:00Z", "UTC", "23:50", True, "2026-03-16T23:50:00Z"),
+        ("2026-03-17T00:30:00Z", "UTC", "00:10", True, "2026-03-17T00:10:00Z"),
+        # An end may be still to come.
+        ("2026-03-17T00:30:00Z", "UTC", "23:50", False, "2026-03-17T23:50:00Z"),
+        # Whoever names the day means it.
+        ("2026-03-17T00:30:00Z", "UTC", "2026-03-17 23:50", True, "2026-03-17T23:50:00Z"),
+        # Today is the zone's: in Vienna it is the 17th already, in New York still the 16th.
+        ("2026-03-16T23:30:00Z", "Europe/Vienna", "00:10", True, "2026-03-16T23:10:00Z"),
+        ("2026-03-17T02:00:00Z", "America/New_York", "21:30", True, "2026-03-17T01:30:00Z"),
+        ("2026-03-17T02:00:00Z", "America/New_York", "22:30", True, "2026-03-16T02:30:00Z"),
+        # Over the night in which the clocks are changed.
+        ("2026-03-29T01:30:00Z", "Europe/Vienna", "01:50", True, "2026-03-29T00:50:00Z"),
+    ],
+)
+def test_a_clock_alone(monkeypatch, now, zone, text, past, expected):
+    """``--around 23:50`` is the last 23:50, by the clocks of --tz."""
+    monkeypatch.setattr("flowdiag.cli.options.datetime", frozen(datetime.fromisoformat(now)))
+
+    assert parse_time(text, parse_zone(zone), past=past) == parse_rfc3339(expected)
+
+
+def frozen(now):
+    """A datetime whose present is that moment."""
+
+    class Frozen(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return now.astimezone(tz)
+
+    return Frozen
