@@ -693,6 +693,30 @@ def test_changes_that_undo_each_other_say_so():
     )
 
 
+@pytest.mark.parametrize(
+    ("group", "name", "proposed"),
+    [
+        ("crd.projectcalico.org/v1", "default.deny", "default.allow-redis-from-web"),
+        ("projectcalico.org/v3", "default.deny", "default.allow-redis-from-web"),
+        ("projectcalico.org/v3", "deny", "allow-redis-from-web"),
+    ],
+)
+def test_a_new_calico_policy_is_called_as_those_of_its_tier(group, name, proposed):
+    """Up to v3.31 objects carry the tier in their names, and Felix drops one of the storage's form that does not."""
+    deny = {
+        "apiVersion": group,
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": "data"},
+        "spec": {"selector": "all()", "types": ["Ingress"]},
+    }
+    spec = _spec(objects=[deny]) | {"dialect": "calico"}
+    spec |= {"flow": {**spec["flow"], "direction": "ingress"}}
+    _, _, _, found = proposal_of(spec)
+    written = yaml.safe_load(found.manifests[0])
+
+    assert (written["apiVersion"], written["metadata"]["name"]) == (group, proposed)
+
+
 def _grouped(*others):
     """A rule that selects a group of namespaces by a label, which the peer's namespace lacks."""
     namespaces = {"shop": {}, "data": {}, **{name: {"labels": {"zone": "trusted"}} for name in others}}

@@ -332,7 +332,9 @@ def _calico_policy(
     if entry is None or selector is None or written is None:
         return None
     tier = written.spec.get("tier") or "default"
-    name = opening.name if tier == "default" else f"{tier}.{opening.name}"
+    # Up to v3.31 objects are called TIER.NAME, those of the default tier too.
+    prefixed = tier != "default" or isolating.name.startswith("default.")
+    name = f"{tier}.{opening.name}" if prefixed else opening.name
     ref = PolicyRef("NetworkPolicy", isolating.group, opening.namespace, name)
     inward = opening.direction is Direction.INGRESS
     rules = []
