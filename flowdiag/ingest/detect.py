@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from flowdiag.ingest.bundles import Hint, Role
 from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.deeper import CERTAIN, others_inside, windows_at_ends, windows_near, windows_of_records
-from flowdiag.ingest.detection import DOCUMENT_BYTES, HEAD_BYTES, Detection, InputKind, input_context
+from flowdiag.ingest.detection import HEAD_BYTES, Detection, InputKind, input_context
 from flowdiag.ingest.envelopes import LAYERS, is_document
-from flowdiag.ingest.heads import detect_head, heads_of, peeled, sniffed
+from flowdiag.ingest.heads import Heads, detect_head, heads_of, peeled, sniffed
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, is_whole, read_head, read_head_lines
@@ -64,25 +64,27 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
         return _unreadable(source, hint, "corrupt", "nothing could be unpacked")
     if is_binary(head):
         return _unreadable(source, hint, "binary", "not text")
-    found = detect_head(source, hint, parsers, options, head)
+    context = input_context(source, hint, options)
+    heads = heads_of(source, head, context)
+    found = detect_head(source, hint, parsers, options, head, heads)
     if found.kind is InputKind.UNKNOWN and len(head) == HEAD_BYTES:
         # Of a line that long nobody can tell: whose the others are decides.
-        context = input_context(source, hint, options)
-        stack = heads_of(source, head, context)[-1][0]
-        behind = _behind(source, head, stack, context)
+        behind = _behind(source, head, heads.stack, context)
         if behind.strip():
             later = detect_head(source, hint, parsers, options, behind)
             if later.kind is InputKind.EVIDENCE and not is_document(later.stack):
                 reader = next((parser for parser in parsers if parser.name == later.parser), None)
                 return found if reader is None or reader.document else later
         if not source.remote:
-            return _deeper(source, hint, parsers, options, stack) or found
+            return _deeper(source, hint, parsers, options, heads.stack) or found
     if found.kind is InputKind.EVIDENCE and options.format is None:
-        return _with_others(found, parsers, input_context(source, hint, options))
+        return _with_others(found, parsers, heads, context)
     return found
 
 
-def _with_others(found: Detection, parsers: Sequence[Parser], context: ParseContext) -> Detection:
+def _with_others(
+    found: Detection, parsers: Sequence[Parser], heads: Heads, context: ParseContext
+) -> Detection:
     """With the names of other parsers whose records it holds too.
 
     A collector's export is looked through some way; of a file its ends tell whether two were joined.
@@ -117,7 +119,7 @@ def _with_others(found: Detection, parsers: Sequence[Parser], context: ParseCont
         )
 
     try:
-        lines = peeled(read_head(source, DOCUMENT_BYTES), stack, context) if document else source
+        lines = peeled(heads.lines or b"", stack[1:], context) if document else source
         # At its ends everybody is asked; in the middle those that see their marks, or were certain of the head.
         names = names_in(windows_at_ends(lines), known)
         if mixing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.ingest.bundles import Hint, Role
@@ -25,7 +26,7 @@ from flowdiag.ingest.reading import Source, read_head
 from flowdiag.parserkit import ParseContext, Parser
 from flowdiag.parserkit.promises import BrokenPromiseError
 
-__all__ = ["clocks_around", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
+__all__ = ["Heads", "clocks_around", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
 
 _SURE = 0.6
 _TIE = 0.1
@@ -33,19 +34,26 @@ _PEEL_MARGIN = 0.05
 """How much less sure a parser may be of the peeled head than of the wrapped one for peeling to be right: a
 parser that searches inside lines likes both alike, and only the peeled form has node and outer time."""
 _STATE_MARGIN = 0.1
+_DEEPER = 4 * HEAD_BYTES
+"""So much of what stands in a document is looked at for a wrapper around each of its lines."""
 _ELEMENTS = frozenset(name for name in LAYERS if is_document((name,)) or name == "json-pretty")
 
 
 def detect_head(
-    source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions, head: bytes
+    source: Source,
+    hint: Hint,
+    parsers: Sequence[Parser],
+    options: ReadOptions,
+    head: bytes,
+    heads: Heads | None = None,
 ) -> Detection:
-    """As `detect`, where the first bytes are known; documents are looked at in `source` itself."""
+    """As `detect`, where the first bytes are known, and perhaps what stands in them; documents are looked at in `source` itself."""
     if options.format is not None:
         parsers = [parser for parser in parsers if parser.name == options.format]
     context = input_context(source, hint, options)
-    heads = heads_of(source, head, context)
+    heads = heads or heads_of(source, head, context)
     faults: dict[str, None] = {}
-    scores = _scores(parsers, heads, faults)
+    scores = _scores(parsers, heads.found, faults)
     state = options.state_sniff(head) if options.state_sniff is not None else 0.0
     listed = tuple(score for score in scores if score.score > 0)
     detection = Detection(
@@ -62,7 +70,7 @@ def detect_head(
         # first lines are somebody else's, or cut), all wrappers that are known are taken off.
         stack = best.stack if best is not None else ()
         if best is not None and best.score <= _SURE and not parsers[0].document:
-            stack = heads[-1][0]
+            stack = heads.stack
         problems = clocks_around(head, stack, parsers[0], context) if parsers else ()
         return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack, problems=problems)
     if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:
@@ -86,7 +94,7 @@ def detect_head(
         )
         return _as(detection, InputKind.NOISE, problems=(own,))
     printed = printed_by_kubectl(head) if not listed else None
-    tried = printed if printed is not None else _tried(listed, len(parsers), heads[-1][0])
+    tried = printed if printed is not None else _tried(listed, len(parsers), heads.stack)
     problem = InputProblem(source.name, "unknown-format", tried)
     return _as(detection, InputKind.UNKNOWN, problems=(problem,))
 
@@ -101,22 +109,37 @@ def _tells_refusals(scores: Sequence[Score], parsers: Sequence[Parser]) -> Score
     return next((score for score in scores if score.parser in promise), None)
 
 
-def heads_of(source: Source, head: bytes, context: ParseContext) -> list[tuple[tuple[str, ...], bytes]]:
-    """The head as it is, and with ever more wrappers peeled."""
-    heads: list[tuple[tuple[str, ...], bytes]] = [((), head)]
-    stack: tuple[str, ...] = ()
-    whole = head
-    while len(stack) < DEPTH:
-        name = next_layer(heads[-1][1])
+class Heads(Struct):
+    """A head as it is, and with ever more wrappers peeled: each with the names of what was taken off."""
+
+    found: list[tuple[tuple[str, ...], bytes]]
+    lines: bytes | None = None
+    """Of a document all its lines, without the outermost wrapper."""
+
+    @property
+    def stack(self) -> tuple[str, ...]:
+        """All wrappers that are known."""
+        return self.found[-1][0]
+
+
+def heads_of(source: Source, head: bytes, context: ParseContext) -> Heads:
+    """The head of `source`, and what stands in its wrappers; each is taken off once."""
+    heads = Heads([((), head)])
+    last = head
+    while len(heads.found) <= DEPTH:
+        name = next_layer(heads.found[-1][1])
         if name is None:
             break
-        stack = (*stack, name)
-        if len(stack) == 1 and is_document(stack) and len(head) == HEAD_BYTES:
-            whole = read_head(source, DOCUMENT_BYTES)
-        inner = peeled(whole, stack, context)
-        if not inner.strip() or inner == heads[-1][1]:
+        document = len(heads.found) == 1 and is_document((name,))
+        if document and len(head) == HEAD_BYTES:
+            last = read_head(source, DOCUMENT_BYTES)
+        inner = peeled(last, (name,), context)
+        if not inner.strip() or inner == last:
             break
-        heads.append((stack, inner[:HEAD_BYTES]))
+        if document:
+            heads.lines = inner
+        heads.found.append(((*heads.stack, name), inner[:HEAD_BYTES]))
+        last = inner if len(inner) <= _DEEPER else inner[: inner.rfind(b"\n", 0, _DEEPER) + 1] or inner
     return heads
 
 

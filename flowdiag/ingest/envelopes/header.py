@@ -24,6 +24,7 @@ class Header(Layer):
     pattern: ClassVar[re.Pattern[bytes]]
     """Anchored with ``^``; its groups are named like the columns they fill."""
     year_inferred: ClassVar[bool] = False
+    by_line: ClassVar[bool] = True
 
     _columns: ClassVar[tuple[tuple[str, int], ...]]
 

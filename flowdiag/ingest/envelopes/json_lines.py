@@ -26,6 +26,7 @@ class JsonLines(Layer, Generic[_Record]):
     any_marks: ClassVar[tuple[bytes, ...]] = ()
     """And one of these, if there are any."""
     shape: ClassVar[type[Any]]
+    by_line: ClassVar[bool] = True
 
     def __init__(self, context: object) -> None:
         super().__init__(context)  # type: ignore[arg-type]

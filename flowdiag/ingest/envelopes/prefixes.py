@@ -21,6 +21,7 @@ class Colours(Layer):
     """Escape sequences of a terminal, taken out wherever they stand."""
 
     name: ClassVar[str] = "terminal-colours"
+    by_line: ClassVar[bool] = True
     # "WARN: ... \x1b[01;31m\x1b[Kblocked\x1b[m\x1b[K by Weave NPC."   GNU grep 3.8 --color=always
     _SEQUENCE = re.compile(rb"\x1b(?:\[[0-9;:?]{0,32}[A-Za-z]|\(B)")
 
