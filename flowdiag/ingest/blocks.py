@@ -18,7 +18,7 @@ from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Readable, open_source
 from flowdiag.ingest.records import RecordCutter, RecordStart, piece
-from flowdiag.ingest.remote import open_raw
+from flowdiag.ingest.remote import open_raw, why_cut
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -109,7 +109,7 @@ class _Guarded:
             data = self._stream.read(size)
         except corruptions() as error:
             self._ended = True
-            message = f"the stream is damaged or cut off ({error}); what came before was read"
+            message = f"the stream is damaged or cut off ({why_cut(error)}); what came before was read"
             self._problems.append(InputProblem(self._name, "truncated", message))
             return b""
         if self._progress is not None and data:

@@ -7,21 +7,21 @@ and level by level, on the workers.  What a lost worker held the scheduler has d
 
 from __future__ import annotations
 
-import importlib
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from msgspec.structs import replace
 
-import flowdiag
-from flowdiag.ingest.fold import fold_part, joined, lines_of, read_outcome
+from flowdiag.ingest.compression import Kind
+from flowdiag.ingest.fold import fold_parts, joined, lines_of, read_outcome
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.model.errors import ClusterError, UsageError
+from flowdiag.ingest.remote import is_remote
+from flowdiag.ingest.scheduler import Cluster, connected
+from flowdiag.model.errors import ClusterError
 from flowdiag.tally import Tally
 
 __all__ = ["fold_on"]
@@ -32,17 +32,26 @@ _AHEAD = 4
 """Parts per worker thread that are asked for before the first is done."""
 _RETRIES = 3
 """How often a part is read again after an error, such as a store that answers too slowly."""
-_CONNECT_S = 10
-_WAIT_S = 30
-"""For a first worker: in a cluster their machines may have to start."""
 _JOIN_FIRST = 10
 """Joining before folding on keeps what the workers hold small."""
+_TOGETHER_BYTES = 16 << 20
+_TOGETHER = 256
+"""So much, and so many inputs, make one task at most: a task costs some hundredths of a second, whatever is in it."""
+_SHARES = 8
+"""Tasks that each worker thread should have at least, where inputs are small, so that all end at about one time."""
+_UNPACK = 8
 
 Lost = Callable[[Part, str], InputProblem]
 
 
 def fold_on(
-    scheduler: str, parts: Iterator[Part], done: Callable[[Part], None], lost: Lost
+    scheduler: str,
+    parts: Iterator[Part],
+    done: Callable[[Part], None],
+    lost: Lost,
+    *,
+    total: int = 0,
+    parsers: frozenset[str] = frozenset(),
 ) -> tuple[Tally, list[InputProblem]]:
     """Fold all parts on the cluster of a Dask scheduler.
 
@@ -51,69 +60,35 @@ def fold_on(
         parts: in the order of their inputs; none may lie in a spool of this machine.
         done: called when a part is read.
         lost: the problem that a part makes which could not be read, and why.
+        total: bytes of all parts, about.
+        parsers: their names.
 
     Raises:
         UsageError: Dask is not installed.
-        ClusterError: there is no such scheduler, no worker, or workers with another flowdiag.
+        ClusterError: there is no such scheduler, no worker, workers with another flowdiag or without a parser, or it went
+            away in the middle.
     """
-    with _client(scheduler) as client:
-        return _Run(client, done, lost).outcome(parts)
+    with connected(scheduler, parsers) as cluster:
+        size = min(_TOGETHER_BYTES, total // (_SHARES * cluster.threads))
+        return _Run(cluster, done, lost).outcome(_tasks(parts, size))
 
 
-def _dask() -> Any:
-    try:
-        return importlib.import_module("distributed")
-    except ImportError as error:
-        raise UsageError(
-            "--scheduler needs Dask, which is not installed", hint='pip install "flowdiag[distributed]"'
-        ) from error
-
-
-@contextmanager
-def _client(scheduler: str) -> Iterator[Any]:
-    dask = _dask()
-    # Dask narrates lost connections with tracebacks; what matters of them is said by what is raised.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
-        client = dask.Client(scheduler, timeout=f"{_CONNECT_S}s", set_as_default=False, name="flowdiag")
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterError(
-            f"{scheduler}: no Dask scheduler answers ({' '.join(str(error).split())[:200]})",
-            hint="check the address, and that it is the scheduler's own port (8786), not its dashboard's (8787)",
-        ) from error
-    try:
-        _checked(client, scheduler)
-        yield client
-    finally:
-        client.close()
-
-
-def _checked(client: Any, scheduler: str) -> None:
-    try:
-        client.wait_for_workers(1, timeout=_WAIT_S)
-    except TimeoutError as error:
-        raise ClusterError(
-            f"{scheduler}: no worker came within {_WAIT_S} s",
-            hint="start one: dask worker tcp://SCHEDULER:8786",
-        ) from error
-    try:
-        versions = client.run(_version)
-    except Exception as error:
-        raise ClusterError(
-            f"{scheduler}: a worker cannot import flowdiag ({type(error).__name__}: {error})",
-            hint='install "flowdiag[distributed,remote]" where the workers run',
-        ) from error
-    others = {address: version for address, version in versions.items() if version != flowdiag.__version__}
-    if others:
-        address, version = min(others.items())
-        raise ClusterError(
-            f"{scheduler}: the worker {address} has flowdiag {version}, this is {flowdiag.__version__}",
-            hint="install one version everywhere: reports of two need not agree",
-        )
-
-
-def _version() -> str:
-    return flowdiag.__version__
+def _tasks(parts: Iterator[Part], size: int) -> Iterator[tuple[Part, ...]]:
+    """Parts as tasks: ranges alone, small whole inputs several together."""
+    together: list[Part] = []
+    held = 0
+    for part in parts:
+        weight = part.size * (1 if part.source.kind is Kind.PLAIN else _UNPACK)
+        if together and (part.loose or held + weight > size or len(together) == _TOGETHER):
+            yield tuple(together)
+            together, held = [], 0
+        if part.loose:
+            yield (part,)
+        else:
+            together.append(part)
+            held += weight
+    if together:
+        yield tuple(together)
 
 
 class _Run:
@@ -122,8 +97,8 @@ class _Run:
     `_levels` holds, level by level, outcomes that wait to be joined, with the lines to shift them by.
     """
 
-    def __init__(self, client: Any, done: Callable[[Part], None], lost: Lost) -> None:
-        self._client = client
+    def __init__(self, cluster: Cluster, done: Callable[[Part], None], lost: Lost) -> None:
+        self._cluster = cluster
         self._done = done
         self._lost = lost
         self._key = f"flowdiag-{uuid4().hex}"
@@ -132,45 +107,56 @@ class _Run:
         self._problems: list[InputProblem] = []
         self._before: dict[str, int] = {}
 
-    def outcome(self, parts: Iterator[Part]) -> tuple[Tally, list[InputProblem]]:
+    def outcome(self, tasks: Iterator[tuple[Part, ...]]) -> tuple[Tally, list[InputProblem]]:
         """Fold, join, and fetch what is left."""
-        most = _AHEAD * max(sum(self._client.nthreads().values()), 1)
-        waiting: dict[int, tuple[Part, Any, Any]] = {}
+        most = _AHEAD * self._cluster.threads
+        waiting: dict[int, tuple[tuple[Part, ...], Any, Any]] = {}
         numbers: dict[str, int] = {}
         ready: set[int] = set()
         asked = told = 0
-        queue = _dask().as_completed([], loop=self._client.loop)
-        part = next(parts, None)
-        while part is not None or told < asked:
-            if part is not None and asked - told < most:
-                fold = self._submit(fold_part, _everywhere(part), retries=_RETRIES)
+        task = next(tasks, None)
+        while task is not None or told < asked:
+            if task is not None and asked - told < most:
+                fold = self._submit(fold_parts, [*map(_everywhere, task)], retries=_RETRIES)
                 lines = self._submit(lines_of, fold, priority=_JOIN_FIRST)
-                waiting[asked] = part, fold, lines
+                waiting[asked] = task, fold, lines
                 numbers[lines.key] = asked
-                queue.add(lines)
+                self._cluster.announce(lines)
                 asked += 1
-                part = next(parts, None)
+                task = next(tasks, None)
                 continue
-            ready.add(numbers.pop(next(queue).key))
+            ready.add(numbers.pop(self._cluster.next_finished()))
             # Lines are known from the front on.
             while told in ready:
                 ready.remove(told)
-                self._counted(*waiting.pop(told))
+                alone = self._counted(*waiting.pop(told))
                 told += 1
+                if alone:
+                    tasks = chain([(part,) for part in alone], [] if task is None else [task], tasks)
+                    task = next(tasks, None)
         return self._rest()
 
-    def _counted(self, part: Part, fold: Any, lines: Any) -> None:
-        name = part.source.name
-        self._done(part)
+    def _counted(self, parts: tuple[Part, ...], fold: Any, lines: Any) -> Sequence[Part]:
+        """Join what a task gave; returns the parts that are to be read by themselves, since one of several failed."""
         try:
-            count = lines.result()
+            count = self._cluster.result(lines)
+        except ClusterError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a worker raised costs its part, and is said.
+            if len(parts) > 1:
+                return parts
             why = "its worker died each time" if type(error).__name__ == "KilledWorker" else f"{error}"
-            self._problems.append(self._lost(part, f"{type(error).__name__}: {why}"))
-            return
-        shift = self._before.get(name, 0) if part.loose else 0
+            self._problems.append(self._lost(parts[0], f"{type(error).__name__}: {why}"))
+            self._done(parts[0])
+            return ()
+        for part in parts:
+            self._done(part)
+        # A range of an input is a task of its own; the lines of whole inputs stand where they are.
+        name = parts[0].source.name
+        shift = self._before.get(name, 0) if parts[0].loose else 0
         self._before[name] = shift + count
         self._join(0, fold, shift)
+        return ()
 
     def _join(self, level: int, outcome: Any, shift: int) -> None:
         if level == len(self._levels):
@@ -198,7 +184,9 @@ class _Run:
             return Tally(), self._problems
         outcome, shift = left[0]
         try:
-            data = outcome.result()
+            data = self._cluster.result(outcome)
+        except ClusterError:
+            raise
         except Exception as error:
             raise ClusterError(
                 f"the Dask cluster lost what it had read: {type(error).__name__}: {error}",
@@ -209,7 +197,7 @@ class _Run:
 
     def _submit(self, function: Callable[..., Any], *arguments: Any, **how: Any) -> Any:
         self._tasks += 1
-        return self._client.submit(function, *arguments, key=f"{self._key}-{self._tasks}", **how)
+        return self._cluster.submit(function, *arguments, key=f"{self._key}-{self._tasks}", **how)
 
 
 def _everywhere(part: Part) -> Part:
@@ -225,6 +213,9 @@ def _everywhere(part: Part) -> Part:
 def _unseen(problem: InputProblem) -> InputProblem:
     if problem.code != "unreadable":
         return problem
+    if is_remote(problem.path):
+        # Here it was listed, and its head was read.
+        return replace(problem, message=f"{problem.message} (so says a worker)")
     return replace(
         problem,
         message=f"{problem.message}; the workers have to see it: a file system that they share, or a bucket",

@@ -95,9 +95,11 @@ def run(
         # What was unpacked here no other machine can see; it is read here.
         here = [one for one in evidence if one.source.spooled]
         there = [one for one in evidence if not one.source.spooled]
-        size = part_bytes or shared_part_bytes(sum(one.source.size for one in there))
+        total = sum(one.source.size for one in there)
+        size = part_bytes or shared_part_bytes(total)
         parts = _parts(there, options, problems, size, loose=True)
-        tally, found = fold_on(options.scheduler, parts, pace.done, _unread)
+        names = frozenset(name for one in there for name in (one.parser, *one.among) if name is not None)
+        tally, found = fold_on(options.scheduler, parts, pace.done, _unread, total=total, parsers=names)
         problems += found
         for part in _parts(here, options, problems, part_bytes or PART_BYTES):
             fold_into(tally, part, problems, pace.inside(part))

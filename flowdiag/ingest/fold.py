@@ -31,6 +31,7 @@ __all__ = [
     "fold_into",
     "fold_loose",
     "fold_part",
+    "fold_parts",
     "joined",
     "lines_of",
     "read_outcome",
@@ -66,6 +67,21 @@ def fold_part(part: Part) -> bytes:
         fold_into(tally, part, problems)
         return _outcome(tally, problems, 0)
     return _outcome(tally, problems, fold_loose(tally, part, problems))
+
+
+def fold_parts(parts: Sequence[Part]) -> bytes:
+    """As `fold_part` of one, or of several whole inputs into one tally.
+
+    Raises:
+        PluginError: a parser does not load here.
+    """
+    if len(parts) == 1:
+        return fold_part(parts[0])
+    tally = Tally()
+    problems: list[InputProblem] = []
+    for part in parts:
+        fold_into(tally, part, problems)
+    return _outcome(tally, problems, 0)
 
 
 def fold_loose(tally: Tally, part: Part, problems: list[InputProblem]) -> int:

@@ -163,7 +163,7 @@ def settled(part: Part) -> Part | None:
     if not part.loose:
         return part
     parser = parser_named(part.parser)
-    with open_raw(part.source.path) as stream:
+    with open_raw(part.source.path, listed=part.source.size if part.source.remote else None) as stream:
         _, mark = encoding_of(stream.read(4))
         start = part.start
         if start > mark:

@@ -7,6 +7,7 @@ instance role).
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,7 @@ from msgspec import Struct
 
 from flowdiag.ingest.problems import InputProblem
 
-__all__ = ["RemoteError", "RemoteObject", "at_once", "is_remote", "listing", "open_raw"]
+__all__ = ["RemoteError", "RemoteObject", "at_once", "is_remote", "listing", "open_raw", "why_cut"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,20})://")
 _BLOCK_BYTES = 8 << 20
@@ -67,8 +68,12 @@ def is_remote(path: str) -> bool:
     return _SCHEME.match(path) is not None
 
 
-def open_raw(path: str) -> BinaryIO:
+def open_raw(path: str, *, listed: int | None = None) -> BinaryIO:
     """A file or an object for reading, as stored; it can be sought.
+
+    Args:
+        path: where.
+        listed: bytes that an object had when it was listed: one of which ranges are read must be that one still.
 
     Raises:
         OSError: it cannot be opened; `RemoteError` for what is behind a scheme.
@@ -78,10 +83,17 @@ def open_raw(path: str) -> BinaryIO:
     try:
         files, inner = _files(path)
         raw = files.open(inner, "rb", block_size=_BLOCK_BYTES, cache_type="readahead")
-        # fsspec's own readline takes no limit.
-        return io.BufferedReader(raw, _BUFFER_BYTES)
     except Exception as error:
         raise _said(error, path) from error
+    if listed is not None and raw.size != listed:
+        raw.close()
+        raise RemoteError(
+            "unreadable",
+            f"it had {listed:,} bytes when it was listed and has {raw.size:,} now: it is still written to; "
+            "read it when it rests",
+        )
+    # fsspec's own readline takes no limit.
+    return io.BufferedReader(raw, _BUFFER_BYTES)
 
 
 def listing(url: str) -> list[RemoteObject]:
@@ -167,4 +179,17 @@ def _said(error: Exception, url: str) -> RemoteError:
         return RemoteError(
             "unreadable", f"the store cannot be reached ({text}); check the network and its address"
         )
+    if isinstance(error, OSError) and error.errno == errno.EBUSY:
+        return RemoteError(
+            "unreadable",
+            f"the store asks for fewer requests ({text}); try again later, or with fewer workers",
+        )
     return RemoteError("unreadable", f"{type(error).__name__}: {text}; {ways}")
+
+
+def why_cut(error: Exception) -> str:
+    """What ended the reading of a file or an object, in words."""
+    # s3fs asks for the version that it opened: "[Errno 16] The remote file corresponding to filename ... and Etag ... no longer exists."
+    if isinstance(error, OSError) and error.errno == errno.EBUSY and "Etag" in str(error):
+        return "the object was written anew meanwhile"
+    return str(error)

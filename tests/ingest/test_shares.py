@@ -236,7 +236,7 @@ def test_a_line_through_many_parts_is_looked_through_once(tmp_path, monkeypatch)
             read.append(len(line))
             return line
 
-    monkeypatch.setattr(parts, "open_raw", lambda path: Counting(io.FileIO(path)))
+    monkeypatch.setattr(parts, "open_raw", lambda path, **_: Counting(io.FileIO(path)))
     found = [part for part in map(settled, cut) if part is not None]
 
     assert [(part.start, part.end) for part in found] == [(0, len(data) - 2), (len(data) - 2, None)]

@@ -1,5 +1,6 @@
 """Past one machine: a Dask cluster and a bucket give the same bytes as this process and a folder."""
 
+import gzip
 import json
 import os
 import re
@@ -7,12 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
 from flowdiag.ingest import Gathered, ReadOptions, run
+from tests.cli.foreign import install
+from tests.scale.conftest import until
 
 COMMAND = str(Path(sys.executable).with_name("flowdiag"))
 PATIENCE = 600
@@ -103,7 +107,6 @@ def test_ranges_of_one_object_are_read_by_the_workers(export, store, cluster):
 
 def test_compressed_objects_and_archives_are_read_whole(export, store, cluster, tmp_path):
     """A .gz is one stream, for one worker; an archive is unpacked here; bad lines keep their numbers."""
-    import gzip
     import tarfile
 
     day = sorted((export / "day").iterdir())
@@ -214,3 +217,179 @@ def test_a_file_that_the_workers_do_not_see_is_said(export, store, cluster):
         check=True,
     )
     assert json.loads(done.stdout)["totals"]["records"] == len(day[0].read_bytes().splitlines())
+
+
+def test_many_small_objects_are_read_together(export, store, cluster, tmp_path):
+    """Some hundred objects make a few tasks; the report is the same, a damaged one among them costs itself alone."""
+    lines = b"".join(path.read_bytes() for path in sorted((export / "day").iterdir())).splitlines(True)
+    (tmp_path / "in").mkdir()
+    for number, start in enumerate(range(0, len(lines), 8)):
+        (tmp_path / "in" / f"{number:04d}.log").write_bytes(b"".join(lines[start : start + 8]))
+    damaged = gzip.compress(b"".join(lines[:200]))[:-40]
+    (tmp_path / "in" / "0005-cut.log.gz").write_bytes(damaged)
+    here = analysed(store.environment, tmp_path / "in")
+    with cluster.client() as client, _by_value():
+        client.run(_counting)
+        there = analysed(store.environment, tmp_path / "in", "--scheduler", cluster.url)
+        calls = [call for calls in client.run(_counted).values() for call in calls]
+    assert there == here
+    found = json.loads(here)
+    assert {one["input"].rsplit("/", 1)[-1] for one in found["warnings"]} == {"0005-cut.log.gz"}
+    assert sum(calls) == len(found["inputs"]) > 100
+    assert len(calls) < 40
+
+
+@contextmanager
+def _by_value():
+    """Functions of this module go to workers as they are: there is no such module there."""
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        yield
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def _counting() -> None:
+    """In a worker: note how many inputs each task has."""
+    from flowdiag.ingest import fold
+
+    fold.own, fold.calls = fold.fold_parts, []
+
+    def counted(parts):
+        fold.calls.append(len(parts))
+        return fold.own(parts)
+
+    fold.fold_parts = counted
+
+
+def _counted() -> list[int]:
+    """In a worker: what was noted, and no more of it."""
+    from flowdiag.ingest import fold
+
+    fold.fold_parts = fold.own
+    return fold.calls
+
+
+def test_a_scheduler_that_goes_away_ends_the_run(export, store, mortal):
+    """In words and with exit code 4, as for any cluster that cannot be reached; nothing is waited for for ever."""
+    _, said = _ends_when(export, store, mortal, lambda: os.kill(mortal.processes[0].pid, signal.SIGKILL))
+
+    assert f"flowdiag: {mortal.url}: the scheduler went away while its workers read" in said
+
+
+def test_workers_that_all_go_away_end_the_run(export, store, mortal):
+    """The same where nobody comes in their place."""
+
+    def kill() -> None:
+        for one in mortal.processes[1:]:
+            os.kill(one.pid, signal.SIGKILL)
+
+    _, said = _ends_when(export, store, mortal, kill)
+
+    assert f"flowdiag: {mortal.url}: all workers went away, and none came within 3 s" in said
+
+
+def _ends_when(export, store, mortal, kill) -> tuple[int, str]:
+    """A run whose workers each wait in their first part, until something is killed."""
+    with mortal.client() as client, _by_value():
+        client.wait_for_workers(2, timeout=300)
+        client.run(_hold)
+        words = [str(export / "day"), "--scheduler", mortal.url, "-o", "json"]
+        patient = (
+            "import sys; import flowdiag.ingest.scheduler as s; s._ALONE_S = 3; "
+            "from flowdiag.cli.main import main; main(sys.argv[1:])"
+        )
+        running = subprocess.Popen(
+            [sys.executable, "-c", patient, "analyze", *words],
+            env=store.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        until(lambda: sum(map(len, client.processing().values())), "nothing is read")
+        kill()
+    out, said = running.communicate(timeout=PATIENCE)
+    assert (running.returncode, out) == (4, b""), said
+    assert b"Traceback" not in said
+    return running.returncode, said.decode()
+
+
+def _hold() -> None:
+    """In a worker: parts take for ever from now on."""
+    import time
+
+    from flowdiag.ingest import fold
+
+    fold.fold_into = lambda *_, **__: time.sleep(600)
+
+
+def test_workers_without_a_parser_are_told_of(store, cluster, tmp_path):
+    """A plug-in that is installed here alone is named before anything is read, with what to do."""
+    module = (
+        "from flowdiag.parserkit import LogEvent\n"
+        "class Here:\n"
+        "    name = 'acme-here'; summary = 'Acme'; cni = None; sequential = document = False\n"
+        "    def sniff(self, head): return 0.95 if head.startswith(b'acme') else 0.0\n"
+        "    def parse(self, block, context): yield LogEvent(line=block.of_line(0).line, message='acme')\n"
+    )
+    site = install(
+        tmp_path / "site", "[flowdiag.parsers]\nacme-here = acme_here:Here\n", {"acme_here": module}
+    )
+    (tmp_path / "a.log").write_text("acme\n")
+    environment = store.environment | {"PYTHONPATH": str(site)}
+
+    code, said = refused(environment, tmp_path / "a.log", "--scheduler", cluster.url)
+
+    assert code == 4
+    assert "has no parser acme-here, here it is flowdiag-acme 0.2.0's" in said
+    assert "install the same plug-ins where the workers run" in said
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_object_that_is_written_anew_meanwhile(export, store):
+    """Of one stream what came before is read and the rest is said to be gone; ranges of another object are not read at all."""
+    files = store.files()
+    data = (export / "flows.jsonl").read_bytes()
+    url = "s3://flows/changing/flows.jsonl"
+
+    def put(content: bytes) -> None:
+        with files.open(url, "wb") as out:
+            out.write(content)
+
+    def reading(change) -> list[str]:
+        put(data * 10)
+        changed = []
+
+        def progress(done: int, total: int, name: str) -> None:
+            del total, name
+            if done > 1_000_000 and not changed:
+                changed.append(change())
+
+        with Gathered([url]) as gathered:
+            found = run(gathered, ReadOptions(processes=1), progress)
+        assert changed
+        return [one.message for one in found.problems]
+
+    assert reading(lambda: None) == []
+    (said,) = reading(lambda: put(data[: len(data) // 2] * 17))
+    assert "the object was written anew meanwhile" in said
+    put(data * 10)
+    with Gathered([url]) as gathered:
+        put(data * 9)
+        problems = run(gathered, ReadOptions(processes=2), part_bytes=len(data)).problems
+    assert problems
+    assert {one.code for one in problems} == {"unreadable"}
+    assert all(f"it had {len(data) * 10:,} bytes when it was listed" in one.message for one in problems)
+
+
+def test_a_store_that_is_asked_too_much():
+    """What it says is told as what it is, not as a matter of credentials."""
+    from flowdiag.ingest import remote
+
+    said = remote._said(OSError(16, "Please reduce your request rate."), "s3://flows/day").strerror
+
+    assert said == (
+        "the store asks for fewer requests ([Errno 16] Please reduce your request rate.); "
+        "try again later, or with fewer workers"
+    )
