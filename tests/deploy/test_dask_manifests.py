@@ -78,6 +78,8 @@ def test_the_commands_take_these_options(command):
 def test_the_job_takes_these_options(tmp_path):
     """With a scheduler that is not there, it is this that is complained of."""
     pytest.importorskip("distributed")
+    objects = {"apiVersion": "v1", "kind": "NamespaceList", "items": [{"metadata": {"name": "shop"}}]}
+    (tmp_path / "state.json").write_text(json.dumps(objects))
     arguments = container(named("Job", "flowdiag-analyze")["spec"]["template"])["args"]
     assert arguments[0] == "analyze"
     assert any(word.startswith("s3://") for word in arguments)
