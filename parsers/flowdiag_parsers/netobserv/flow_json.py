@@ -147,6 +147,8 @@ def _flow(record: dict[str, Any], shared: Frame) -> Event:
         if kind is not None and protocol in ("ICMP", "ICMPv6")
         else None,
         policies=tuple(hit for hit, _ in hits),
+        # Those that passed of the same flow (Packets less PktDropPackets) are no refusals; Sampling is no count of either.
+        count=max(integer_of(record, "PktDropPackets") or 1, 1) if verdict is Verdict.DENIED else 1,
     )
 
 
