@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.deploy.test_manifests import strange
+
 DASK = Path(__file__).resolve().parents[2] / "deploy" / "dask"
 BIN = Path(sys.executable).parent
 
@@ -89,6 +91,12 @@ def test_the_job_takes_these_options(tmp_path):
     assert (done.returncode, "no Dask scheduler answers" in done.stderr) == (4, True), done.stderr
 
 
+def test_the_api_server_would_take_them():
+    """Every field is one of the API's own types."""
+    for one in documents():
+        assert strange(f"V1{one['kind']}", one, one["kind"]) == []
+
+
 def test_addresses_and_ports_fit_together():
     service = named("Service", "flowdiag-scheduler")
     scheduler = named("Deployment", "flowdiag-scheduler")["spec"]["template"]
@@ -127,6 +135,14 @@ def test_its_policies_let_in_only_its_own(tmp_path):
         ("flowdiag/flowdiag-worker", "flowdiag/flowdiag-worker", 9000, True),
         ("flowdiag/flowdiag-scheduler[Deployment]", "flowdiag/flowdiag-worker", 9000, True),
         ("flowdiag/flowdiag-worker", "198.51.100.7", 443, True),
+        ("flowdiag/flowdiag-worker", "2001:db8::7", 443, True),
+        ("flowdiag/flowdiag-analyze", "2001:db8::7", 443, True),
+        # A node-local cache has names, and a metadata server identities: none of them is a pod.
+        ("flowdiag/flowdiag-worker", "169.254.20.10", 53, True),
+        ("flowdiag/flowdiag-analyze", "169.254.25.10", 53, True),
+        ("flowdiag/flowdiag-worker", "169.254.169.254", 80, True),
+        ("flowdiag/flowdiag-analyze", "169.254.169.252", 988, True),
+        ("flowdiag/flowdiag-worker", "198.51.100.7", 53, False),
         ("flowdiag/stranger", "flowdiag/flowdiag-scheduler[Deployment]", 8786, False),
         ("flowdiag/stranger", "flowdiag/flowdiag-worker", 9000, False),
         ("flowdiag/flowdiag-scheduler[Deployment]", "198.51.100.7", 443, False),
