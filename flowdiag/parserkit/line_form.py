@@ -143,7 +143,7 @@ class LineForm(Struct, frozen=True, kw_only=True):
     mark: bytes = b"\n"
     """What every record has once; of records of several lines no other line has it."""
     brief: Brief | None = None
-    """Tried before all, where the lines' wrappers say of all of them when and where, or of none."""
+    """Tried before all where the extension is not installed, and the lines' wrappers say of all of them when and where, or of none."""
     clock: Clock | None = None
     """Nanoseconds of a ``second``, ``None`` where the record must be read; asked with whether envelopes give times
     as well.  A ``second`` that begins with a digit has its year.  Of one that ends in digits below 60 behind a colon

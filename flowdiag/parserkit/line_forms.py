@@ -91,7 +91,9 @@ class _Folding(LineReading):
         joined = form.joined is not None
         found: list[Record] | None = None
         placed: Iterable[tuple[int, Record]] = self.out
-        if form.brief is not None and self.count_briefly(form.brief, data):
+        compiled = native()
+        # The extension counts a record in less time than a few pieces fewer spare.
+        if form.brief is not None and compiled is None and self.count_briefly(form.brief, data):
             joined = True
         elif not joined:
             found, second_look = self.cut(data)
@@ -99,7 +101,6 @@ class _Folding(LineReading):
             matches = len(found)
         elif form.whole is None or not form.whole(data, self):
             self.look_at_all(data)
-        compiled = native()
         if compiled is not None and (nodes is None or len(set(nodes)) == 1):
             if nodes is not None:
                 node, nodes = nodes[0] or self.context.node, None
