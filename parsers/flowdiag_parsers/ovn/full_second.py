@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from operator import itemgetter
 
 from flowdiag.parserkit import NOTHING, NS, Event, Frame, GapEvent, Reading, Record, count_lines, utc_second
@@ -94,28 +95,25 @@ class Counting:
             reading.amend_all(found)
             return True
         apart: set[int] = set()
-        latest, count = b"", [0, 0]
-        for place, record in enumerate(found):
-            stamp = record[0]
-            if stamp != latest:
-                second = self._second(stamp) if record[2] else None
-                if second is None:
-                    reading.look_at(place, place + 1)
-                    apart.add(place)
-                    latest = b""
-                    continue
-                latest = stamp
+        place = 0
+        for stamp, run in groupby(map(_STAMP, found)):
+            until = place + len(list(run))
+            second = self._second(stamp) if stamp else None
+            if second is None:
+                reading.look_at(place, until)
+                apart.update(range(place, until))
+            else:
                 before = seconds.get(node)
                 if before is None or before[0] != second:
                     before = seconds[node] = [second, 0]
-                count = before
-            elif not stamp:
-                reading.look_at(place, place + 1)
-                apart.add(place)
-                continue
-            count[1] += 1
-            if count[1] == _RATE:
-                self._told(place, reading, count[0])
+                missing = _RATE - before[1]
+                before[1] += until - place
+                if 0 < missing <= until - place:
+                    self._told(place + missing - 1, reading, second)
+            place = until
+        if not apart:
+            reading.amend_all(found)
+            return True
         for place, record in enumerate(found):
             if place not in apart:
                 reading.amend(place, record)
