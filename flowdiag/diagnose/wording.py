@@ -8,12 +8,14 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.policy import CONDITION_WORDS, Condition, Miss, NearestRule, PolicyRef
+from flowdiag.model.event import Direction
+from flowdiag.model.policy import CONDITION_WORDS, Condition, EndDecision, Miss, NearestRule, PolicyRef
 
 __all__ = [
     "a_list",
     "condition_word",
     "end_text",
+    "isolating_text",
     "known_end_text",
     "miss_text",
     "policies_text",
@@ -111,6 +113,25 @@ def a_list(texts: list[str] | tuple[str, ...], *, most: int = _LISTED, of: int |
 def policies_text(refs: Sequence[PolicyRef], *, most: int = _LISTED) -> str:
     """`a_list` of policies; of thousands only those that are shown are written."""
     return a_list([policy_text(ref) for ref in refs[:most]], most=most, of=len(refs))
+
+
+def isolating_text(case: Case) -> str:
+    """`Case.isolating` as sentences name it: what closed the end stands first, as where people read lists of it."""
+    return _isolating_text(case.context, case.end, case.direction) if case.end is not None else ""
+
+
+@once
+def _isolating_text(context: Context, end: EndDecision, direction: Direction | None) -> str:
+    """The oldest first, and of one age those without a rule: an allow policy isolates as well, and found the end closed."""
+
+    def age(ref: PolicyRef) -> tuple[bool, int, bool]:
+        known = context.policy(ref)
+        created = min((one.created for one in known if one.created is not None), default=None)
+        opens = not known or any(one.spec.get(str(direction)) for one in known)
+        return (created is None, created or 0, opens)
+
+    refs = end.closed_by or end.isolated_by
+    return policies_text(sorted(refs, key=age) if len(refs) > 1 else refs)
 
 
 def seconds(nanoseconds: int) -> str:

@@ -16,6 +16,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import (
     a_list,
     end_text,
+    isolating_text,
     known_end_text,
     miss_text,
     policies_text,
@@ -114,7 +115,7 @@ class DefaultDeny(Rule):
         )
         return self.finding(
             case,
-            summary=f"{missed.isolating} {verb} {who} for {case.direction}{rest}",
+            summary=f"{isolating_text(case)} {verb} {who} for {case.direction}{rest}",
             advice=advice,
             cause_key=missed.key,
             limits=limits,
@@ -160,7 +161,6 @@ class DefaultDeny(Rule):
 class _Missed(Struct, frozen=True):
     """What the replay's answer for the refusing end says, whoever meets it."""
 
-    isolating: str
     text: str | None
     """What the nearest rule misses, where there is one."""
     key: str
@@ -171,14 +171,12 @@ class _Missed(Struct, frozen=True):
 @once
 def _missed(context: Context, end: EndDecision) -> _Missed:
     del context
-    isolating = policies_text(end.closed_by or end.isolated_by)
     if not end.nearest:
-        return _Missed(isolating, None, "no-rule", frozenset(), ())
+        return _Missed(None, "no-rule", frozenset(), ())
     nearest = end.nearest[0]
     missed = a_list([miss_text(miss) for miss in nearest.misses])
     conditions = frozenset(miss.condition for miss in nearest.misses)
     return _Missed(
-        isolating,
         f"; the nearest rule, {rule_text(nearest)}, misses on {missed}."
         if missed
         else f"; whether {rule_text(nearest)} admits it is not known.",

@@ -10,7 +10,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
-from flowdiag.diagnose.wording import end_text, policies_text
+from flowdiag.diagnose.wording import end_text, isolating_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Severity
@@ -55,7 +55,7 @@ class LogOnlyPolicy(Rule):
             return
         if any(self._actions(case, ref) != {"Log"} for ref in case.isolating):
             return
-        names = policies_text(case.isolating)
+        names = isolating_text(case)
         selects = "selects" if len(case.isolating) == 1 else "select"
         yield self.finding(
             case,

@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import known_end_text, policies_text, policy_text, port_text
+from flowdiag.diagnose.wording import isolating_text, known_end_text, policy_text, port_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -54,7 +54,7 @@ class OneSideAllowed(Rule):
             return
         who, peer = (known_end_text(case.context, one) for one in (case.enforcer, case.peer))
         opened = f"{policy_text(other.decided_by.policy)} {other.decided_by.rule}"
-        isolated = policies_text(case.isolating)
+        isolated = isolating_text(case)
         verb = "isolates" if len(case.isolating) == 1 else "isolate"
         way = Direction.INGRESS if case.direction is Direction.EGRESS else Direction.EGRESS
         seen = any(

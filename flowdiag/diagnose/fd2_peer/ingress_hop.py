@@ -9,7 +9,7 @@ from flowdiag.diagnose.context import PROXY_LABEL
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import end_text, policies_text, rule_text
+from flowdiag.diagnose.wording import end_text, isolating_text, rule_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect
@@ -60,7 +60,7 @@ class IngressHop(Rule):
         if (not enforcer and not peer) or case.missing_one(Condition.L7):
             return
         inward = case.direction is Direction.INGRESS
-        isolating = policies_text(case.isolating) or "a policy"
+        isolating = isolating_text(case) or "a policy"
         verb = "isolates" if len(case.isolating) <= 1 else "isolate"
         near = next(
             (

@@ -14,7 +14,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.some_pod import some_pod
-from flowdiag.diagnose.wording import a_list, end_text, policies_text
+from flowdiag.diagnose.wording import a_list, end_text, isolating_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import RawObject
@@ -95,7 +95,7 @@ class AdmissionWebhook(Rule):
             effect = "requests pass without it (failurePolicy Ignore)"
         if waits is not None:
             effect += f", each after up to {waits} s"
-        isolating = policies_text(case.isolating)
+        isolating = isolating_text(case)
         source = "the API server's address" if sure else "a node"
         cilium = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
         allow = (

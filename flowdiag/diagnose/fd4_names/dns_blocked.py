@@ -10,7 +10,7 @@ from flowdiag.diagnose.dns import is_dns_server, is_dns_traffic
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, miss_text, policies_text, policy_text, rule_text
+from flowdiag.diagnose.wording import a_list, end_text, isolating_text, miss_text, policy_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
@@ -126,7 +126,7 @@ class DnsBlocked(Rule):
 
     def _replayed(self, case: Case) -> Finding:
         who = end_text(case.flow.src)
-        isolated = policies_text(case.isolating)
+        isolated = isolating_text(case)
         verb = "isolates" if len(case.isolating) == 1 else "isolate"
         singles = case.singles
         most = Confidence.DERIVED

@@ -10,7 +10,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
-from flowdiag.diagnose.wording import policies_text, policy_text, refused_text
+from flowdiag.diagnose.wording import isolating_text, policies_text, policy_text, refused_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import DecidedBy, PolicyRef
@@ -99,7 +99,7 @@ def _against_replay(case: Case, hit: PolicyHit) -> tuple[str, ...]:
         return ("The policies at hand allow it: they are not those of that time, or not all (FD806).",)
     if any(_is_named(ref, hit) for ref in case.isolating):
         return ()
-    others = policies_text(case.isolating)
+    others = isolating_text(case)
     return (f"The policies at hand refuse it too, but by {others}, not by what the record names (FD806).",)
 
 

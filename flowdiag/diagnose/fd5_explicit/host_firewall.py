@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import end_text, policies_text, port_text
+from flowdiag.diagnose.wording import end_text, isolating_text, port_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -53,7 +53,7 @@ class HostFirewall(Rule):
         if case.end is not None and case.end.allowed is True and case.end.decided_by is not None:
             return
         replayed = case.end is not None and case.end.allowed is False
-        names = f" by {policies_text(case.isolating)}" if case.isolating else ""
+        names = f" by {isolating_text(case)}" if case.isolating else ""
         egress = case.direction == "egress"
         yield self.finding(
             case,

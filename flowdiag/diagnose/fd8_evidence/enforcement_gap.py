@@ -10,7 +10,7 @@ from flowdiag.diagnose.confidence import policy_times
 from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.wording import end_text, policies_text, policy_text
+from flowdiag.diagnose.wording import end_text, isolating_text, policy_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
@@ -79,7 +79,7 @@ class EnforcementGap(Rule):
             why = f"{policy_text(end.decided_by.policy)} {end.decided_by.rule} denies it"
         else:
             verb = "isolates" if len(case.isolating) == 1 else "isolate"
-            why = f"{policies_text(case.isolating)} {verb} it and no rule admits this"
+            why = f"{isolating_text(case)} {verb} it and no rule admits this"
         limits = policy_times(case)
         if context.dialect is Dialect.KUBERNETES:
             limits.append("Which CNI enforces the policies here is not known from the inputs.")
