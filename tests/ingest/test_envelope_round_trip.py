@@ -126,6 +126,10 @@ WRAPPERS: dict[str, Wrap] = {
     ),
     "syslog-rfc3164": each(lambda index, line: f"Jan  5 10:00:{index % 60:02d} node-1 agent[311]: {line}"),
     "syslog-rfc5424": each(lambda index, line: f"<134>1 {stamp(index)} node-1 agent 311 - - {line}"),
+    "syslog-frames": lambda lines: "".join(
+        f"{len(frame.encode())} {frame}"
+        for frame in (f"<134>1 {stamp(index)} node-1 agent 311 - - {line}" for index, line in enumerate(lines))
+    ),
     "syslog-iso": each(lambda index, line: f"{stamp(index)[:26]}+00:00 node-1 agent[311]: {line}"),
     "journal-json": as_json(
         lambda index, line: {

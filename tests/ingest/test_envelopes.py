@@ -965,3 +965,96 @@ def test_the_answer_of_a_search_in_datadog():
 def test_what_is_no_wrapper_of_a_terminal_or_a_shipper(line):
     """Records that only look so."""
     assert next_layer((line + b"\n") * 3) is None
+
+
+def beside(base, place, value):
+    """`base` with another value at a path of keys."""
+    found = json.loads(json.dumps(base))
+    inner = found
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return json.dumps(found).encode()
+
+
+LINES_IN_JSON: dict[str, tuple[dict, list[list[str | int]]]] = {
+    "viaq": (
+        {"@timestamp": AT, "message": "x", "hostname": "n", "kubernetes": {"pod_name": "p"}},
+        [["@timestamp"], ["hostname"], ["kubernetes"], ["kubernetes", "pod_name"], ["kubernetes", "host"], ["log"], ["time"]],
+    ),
+    "docker-json": ({"log": "x\n", "stream": "stdout", "time": AT}, [["_p"], ["logtag"]]),
+    "journal-json": ({"MESSAGE": "x", "_HOSTNAME": "n", "__REALTIME_TIMESTAMP": "1"}, [["_HOSTNAME"], ["__REALTIME_TIMESTAMP"]]),
+    "stern-json": ({"message": "x", "podName": "p", "containerName": "c"}, [["nodeName"], ["namespace"], ["containerName"]]),
+    "cloud-logging": (
+        {"logName": "l", "textPayload": "x", "timestamp": AT, "resource": {"labels": {"pod_name": "p"}}},
+        [["timestamp"], ["resource"], ["resource", "labels"], ["resource", "labels", "pod_name"]],
+    ),
+    "cloudwatch-lines": ({"timestamp": 1, "message": "x", "eventId": "1"}, [["timestamp"]]),
+    "azure-row": ({"TimeGenerated": AT, "LogMessage": "x"}, [["TimeGenerated"], ["Computer"], ["PodName"]]),
+    "splunk-row": ({"result": {"_raw": "x"}}, [["result", "_time"], ["result", "host"], ["time"]]),
+    "logcli-json": ({"labels": {"pod": "p"}, "line": "x", "timestamp": AT}, [["labels"], ["labels", "pod"], ["fields"]]),
+    "json-message": ({"message": "x", "ts": AT}, [["ts"], ["host"], ["tags"], ["content"], ["event"]]),
+    "otlp-json": (
+        {"resourceLogs": [{"resource": {}, "scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]},
+        [
+            ["resourceLogs", 0, "resource"],
+            ["resourceLogs", 0, "resource", "attributes"],
+            ["resourceLogs", 0, "scopeLogs", 0, "logRecords", 0, "timeUnixNano"],
+            ["resourceLogs", 0, "scopeLogs", 0, "logRecords", 0, "attributes"],
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", [None, 5, 1.5, True, "y", "", [], [1], ["a"], {}, {"a": 1}], ids=repr)
+@pytest.mark.parametrize("layer", LINES_IN_JSON)
+def test_nothing_beside_a_line_keeps_it_from_being_read(layer, odd):
+    """Whatever type a field has that tells of node, time or pod: what does not fit is as if it were not there."""
+    base, places = LINES_IN_JSON[layer]
+    for place in places:
+        (row,) = peel(beside(base, place, odd) + b"\n", layer)
+
+        assert row.data == b"x", place
+
+
+def test_what_fits_of_a_record_is_kept():
+    """The fields beside one that does not."""
+    line = beside(LINES_IN_JSON["viaq"][0], ["kubernetes", "host"], 7)
+
+    assert peel(line, "viaq") == [Row(b"x", 1, NS, "n", pod="p")]
+
+
+def test_a_record_without_its_line_is_no_wrapper():
+    """Its text is an object, or it has none of the right type: it passes as it is, for the parser to name."""
+    for line in (b'{"log":5,"stream":"stdout","time":"x"}', b'{"MESSAGE":{"a":1},"_HOSTNAME":"n"}'):
+        layer = "docker-json" if b"log" in line else "journal-json"
+        assert [row.data for row in peel(line, layer)] == [line]
+
+
+FRAMES = [
+    b"<134>1 2026-01-05T10:00:00Z n1 ovn 311 - - one",
+    b"<134>1 2026-01-05T10:00:00Z n1 ovn 311 - - two",
+]
+
+
+@pytest.mark.parametrize("between", [b"", b"\n"])
+def test_frames_of_syslog_over_tcp(between):
+    """Each is a record of its own, behind the last one or on a line; they are counted."""
+    data = between.join(b"%d %s" % (len(frame), frame) for frame in FRAMES * 2)
+
+    assert next_layer(data) == "syslog-frames"
+    rows = peel(data + b"\n", "syslog-frames", "syslog-rfc5424")
+    assert [(row.line, row.data, row.node) for row in rows] == [
+        (1, b"one", "n1"),
+        (2, b"two", "n1"),
+        (3, b"one", "n1"),
+        (4, b"two", "n1"),
+    ]
+
+
+def test_a_frame_whose_length_is_wrong_is_not_lost():
+    """What stands behind the last whole one comes as it is."""
+    frame = b"%d %s" % (len(FRAMES[0]), FRAMES[0])
+
+    assert [row.data for row in peel(frame + b"rest\n", "syslog-frames")] == [FRAMES[0], b"rest"]
+    assert [row.data for row in peel(b"999 " + FRAMES[0] + b"\n", "syslog-frames")] == [FRAMES[0]]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from flowdiag.ingest.envelopes.fitting import fitting
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from
 
 __all__ = ["DAMAGED", "Batches", "JsonLines", "one_line"]
@@ -49,6 +50,16 @@ class JsonLines(Layer, Generic[_Record]):
     def unwrap(self, record: _Record, row: Row) -> Iterator[Row] | None:
         """The rows inside `record`, which came in `row`; ``None`` if it is no such wrapper after all."""
 
+    def _unwrapped(self, row: Row) -> Iterator[Row] | None:
+        try:
+            record = self._decoder.decode(row.data)
+        except msgspec.ValidationError:
+            # A name that is a number, a stamp that is an object: what stands beside a line does not make it unreadable.
+            if not self._marked(row.data):
+                return None
+            record = fitting(row.data, self.shape)
+        return self.unwrap(record, row)
+
     def peel(self, rows: Rows) -> Rows:
         """See `Layer.peel`."""
         out: list[Row] = []
@@ -57,7 +68,7 @@ class JsonLines(Layer, Generic[_Record]):
             inner = None
             if row.data.lstrip()[:1] == b"{":
                 try:
-                    inner = self.unwrap(self._decoder.decode(row.data), row)
+                    inner = self._unwrapped(row)
                 except DAMAGED:
                     inner = None
             if inner is None:

@@ -35,7 +35,7 @@ from flowdiag.ingest.envelopes.prefixes import Colours, ComposePrefix, Kail, Kub
 from flowdiag.ingest.envelopes.rows import Layer, Rows
 from flowdiag.ingest.envelopes.search_rows import AzureRow, AzureTables, SplunkRow
 from flowdiag.ingest.envelopes.stern import Stern, SternJson
-from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogIso, SyslogUnix
+from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogFrames, SyslogIso, SyslogUnix
 from flowdiag.ingest.envelopes.tables import CsvTable
 from flowdiag.ingest.envelopes.viaq import FluentdFile, ViaQ
 from flowdiag.parserkit import ParseContext
@@ -66,6 +66,7 @@ _ORDER: tuple[type[Layer], ...] = (
     GrepPrefix,
     Cri,
     DockerJson,
+    SyslogFrames,
     Syslog5424,
     SyslogIso,
     Syslog3164,

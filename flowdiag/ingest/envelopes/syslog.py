@@ -1,18 +1,20 @@
 """Syslog headers, as rsyslog, syslog-ng and ``journalctl`` print them.
 
-Sources: RFC 3164 section 4.1, RFC 5424 section 6, rsyslog's ``RSYSLOG_FileFormat``, ``journalctl(1)`` -o.
+Sources: RFC 3164 section 4.1, RFC 5424 section 6, RFC 6587 section 3.4.1 (frames on TCP), rsyslog's ``RSYSLOG_FileFormat``, ``journalctl(1)`` -o.
 The program's tag goes with the header (``kernel: ``, ``kubelet[4713]: ``); the kernel's uptime stays with the line.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import ClassVar
 
 from flowdiag.ingest.envelopes.header import Header
-from flowdiag.ingest.envelopes.rows import instant
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from
 from flowdiag.parserkit import MONTHS, from_epoch, yearless_instant
 
-__all__ = ["Syslog3164", "Syslog5424", "SyslogIso", "SyslogUnix"]
+__all__ = ["Syslog3164", "Syslog5424", "SyslogFrames", "SyslogIso", "SyslogUnix"]
 
 _PRIORITY = rb"(?:<\d{1,3}>)?"
 _HOST = rb" (?P<node>[A-Za-z0-9_.-]{1,253})"
@@ -111,3 +113,43 @@ class Syslog5424(Header):
         rb"(?:-|(?:\[(?:[^\]\\\"\n]|\"(?:[^\"\\\n]|\\.)*\")*\])+)(?: (?:\xef\xbb\xbf)?|$)",
         re.MULTILINE,
     )
+
+
+class SyslogFrames(Layer):
+    """A message's length in bytes before it, as syslog goes over TCP; messages may stand behind one another in a line.
+
+    They are counted, since rows of one number would be the lines of one message.
+    """
+
+    name = "syslog-frames"
+    splittable: ClassVar[bool] = False
+    by_line: ClassVar[bool] = True
+    # "142 <134>1 2021-07-06T08:26:58.687Z node-1 ovn-controller 311 - - ..."   rsyslog 8, omfwd TCP_Framing="octet-counted"
+    _LENGTH = re.compile(rb"([1-9]\d{0,5}) (?=<\d{1,3}>)")
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._count = 0
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """See `Layer.share`."""
+        return sum(1 for line in lines if cls._LENGTH.match(line)) / max(len(lines), 1)
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        cut = False
+        for row in rows:
+            at, data, cut = 0, row.data, True
+            while (found := self._LENGTH.match(data, at)) is not None:
+                size = int(found[1])
+                at, begin = found.end() + size, found.end()
+                cut = at > len(data)
+                self._count += 1
+                out.append(row._replace(data=data[begin:at], line=self._count))
+            if data[at:].strip() or not data:
+                cut = True
+                self._count += 1
+                out.append(row._replace(data=data[at:], line=self._count))
+        return rows_from(out, year_inferred=rows.year_inferred, open_end=cut and ends_open(rows))
