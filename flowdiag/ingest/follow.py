@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from msgspec.structs import replace
+
 from flowdiag.ingest.bundles import Hint
 from flowdiag.ingest.compression import Kind, sniff_kind
 from flowdiag.ingest.detection import HEAD_BYTES, InputKind, input_context
@@ -218,6 +220,19 @@ class Follower:
             yield from self.recognise(ended=True)
         if self.parser is None:
             return
+        held: Block | None = None
+        for block in self._rest():
+            if held is not None:
+                yield held
+            held = block
+        # Parsers that join records let go of the last at the end of the input, and a last line without its end may be cut off.
+        yield (
+            replace(held, last=True)
+            if held is not None
+            else Block(data=b"", first_line=self._line, last=True)
+        )
+
+    def _rest(self) -> Iterator[Block]:
         if self._carry:
             yield from self._cut(self._carry)
             self._carry = b""
@@ -225,8 +240,6 @@ class Follower:
             for rows in self._peeler.flush():
                 yield from self._whole(rows)
         yield from self.pause()
-        # Parsers that join records let go of the last at the end of the input.
-        yield Block(data=b"", first_line=self._line, last=True)
 
     def _lines(self, data: bytes) -> Iterator[Block]:
         end = data.rfind(b"\n") + 1

@@ -1,0 +1,72 @@
+"""A stream is read as the file that it would be: whatever pieces it comes in, and wherever it ends."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from flowdiag.ingest import Gathered, ReadOptions, detect_all
+from flowdiag.ingest.cut_objects import cut_objects
+from flowdiag.ingest.fold import dated, events_of
+from flowdiag.ingest.follow import Follower
+from flowdiag.ingest.parts import parts_of
+from flowdiag.ingest.plugins import parser_named
+from flowdiag.model.errors import InputError
+from flowdiag.parserkit import registry
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "parsers"
+PARSERS = sorted(registry.available("flowdiag.parsers"))
+CASES = sorted(
+    path
+    for name in PARSERS
+    for path in FIXTURES.glob(f"{name}/*/input.*")
+    if path.suffix not in (".gz", ".zst")
+)
+
+
+def followed(data: bytes, name: str, seed: int):
+    """Events of a stream that comes in pieces."""
+    dice = random.Random(seed)  # noqa: S311 - test data
+    follower = Follower("stream", ReadOptions(format=name))
+    events = []
+
+    def take(blocks):
+        for block in blocks:
+            events.extend(dated(event, block) for event in follower.parser.parse(block, follower.context))
+            events.extend(cut_objects(follower.parser, block, follower.context))
+
+    at = 0
+    while at < len(data):
+        size = dice.choice((1, 40, 300, 5000))
+        take(follower.feed(data[at : at + size]))
+        at += size
+    take(follower.end())
+    return events
+
+
+def read(data: bytes, name: str, folder: Path):
+    """Events of the file."""
+    path = folder / "stream"
+    path.write_bytes(data)
+    options = ReadOptions(format=name, keep_raw=True)
+    with Gathered([str(path)]) as gathered:
+        (one,), _ = detect_all(gathered, options)
+        return [event for part in parts_of(one, options) for event in events_of(part, parser_named(name), [])]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.parent.name}/{path.parent.name}")
+def test_a_stream_gives_what_its_file_gives(case, tmp_path):
+    """The same events, whole and cut off within a line; only of what has to be whole nothing can be said before its end."""
+    data = case.read_bytes()
+    name = case.parent.parent.name
+    dice = random.Random(len(data))  # noqa: S311 - test data
+    for length in (len(data), *(dice.randrange(1, len(data) + 1) for _ in range(6))):
+        try:
+            found = followed(data[:length], name, length)
+        except InputError as error:
+            if "which has to be whole" not in str(error):
+                raise
+            return
+        assert found == read(data[:length], name, tmp_path)
