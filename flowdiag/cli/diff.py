@@ -48,7 +48,7 @@ def command(old: str, new: str, **given: Any) -> int:
     """
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
+    from flowdiag.cli.output import check_files, display_options, print_text, raise_failed, write_each
     from flowdiag.cli.stored import stored_file, whole_report
     from flowdiag.history import diff_reports
     from flowdiag.model.errors import UsageError
@@ -69,7 +69,7 @@ def command(old: str, new: str, **given: Any) -> int:
         return _markdown(found, options) if name == "markdown" else _terminal(found, options)
 
     failed = write_each(files, rendered)
-    click.echo(rendered(stdout), nl=False, color=True)
+    print_text(stdout, rendered(stdout))
     for name, report in ((old, before), (new, after)):
         if not report.complete:
             click.echo(f"flowdiag: {name}: made from incomplete input: a problem may be missing", err=True)

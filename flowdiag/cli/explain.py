@@ -77,7 +77,7 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     from flowdiag.analysis import explain
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
+    from flowdiag.cli.output import check_files, display_options, print_text, raise_failed, write_each
     from flowdiag.report.explain_view import render_explain
     from flowdiag.report.json_report import json_bytes
 
@@ -108,6 +108,6 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
         return json_bytes(result) if name == "json" else render_explain(result, walk, display, finding)
 
     failed = write_each(files, rendered)
-    click.echo(rendered(stdout), nl=False, color=True)
+    print_text(stdout, rendered(stdout))
     raise_failed(failed)
     return 0

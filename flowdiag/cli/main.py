@@ -196,6 +196,10 @@ def _open_standard_streams() -> None:
         mode = "r" if number == 0 else "w"
         setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for as long as we live
     _write_all_or_fail()
+    for stream in (sys.stdout, sys.stderr):
+        # A locale of one language has no letters for others, and a name in them is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _write_all_or_fail() -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "check_outputs",
     "display_options",
     "formats",
+    "print_text",
     "raise_failed",
     "reporter",
     "write_each",
@@ -187,8 +188,16 @@ def write_report(
             elif pager and stdout == "terminal":
                 click.echo_via_pager(text)
             else:
-                click.echo(text, nl=not text.endswith("\n"), color=True)
+                print_text(stdout, text)
     raise_failed(failed)
+
+
+def print_text(name: str, text: str | bytes) -> None:
+    """Print a format: what programs read as UTF-8, whatever this machine's language; for a terminal in its own."""
+    if isinstance(text, str) and name != "terminal" and not sys.stdout.isatty():
+        text = text.encode("utf-8", "backslashreplace")
+    ended = text.endswith("\n") if isinstance(text, str) else text.endswith(b"\n")
+    click.echo(text, nl=not ended, color=True)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def command(src: str, dst: str, port: str, **given: Any) -> int:
     from flowdiag.cli.build import state_of
     from flowdiag.cli.explain import parse_port
     from flowdiag.cli.options import parse_duration, parse_outputs
-    from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
+    from flowdiag.cli.output import check_files, display_options, print_text, raise_failed, write_each
     from flowdiag.model.time import NS
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.probe_view import render_probe
@@ -95,7 +95,7 @@ def command(src: str, dst: str, port: str, **given: Any) -> int:
         return json_bytes(result) if name == "json" else render_probe(result, display)
 
     failed = write_each(files, rendered)
-    click.echo(rendered(stdout), nl=False, color=True)
+    print_text(stdout, rendered(stdout))
     raise_failed(failed)
     if result.observed is None:
         click.echo("flowdiag: nothing was done; add --yes to do it", err=True)

@@ -35,7 +35,7 @@ def command(workload: str, **given: Any) -> int:
     from flowdiag.analysis.reach import reach
     from flowdiag.cli.build import state_of
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import check_files, raise_failed, write_each
+    from flowdiag.cli.output import check_files, print_text, raise_failed, write_each
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.reach_view import render_reach
 
@@ -50,7 +50,7 @@ def command(workload: str, **given: Any) -> int:
         return json_bytes(result) if name == "json" else render_reach(result)
 
     failed = write_each(files, rendered)
-    click.echo(rendered(stdout), nl=False)
+    print_text(stdout, rendered(stdout))
     for text in problems:
         say(text)
     raise_failed(failed)

@@ -41,7 +41,7 @@ def command(queries: str, **given: Any) -> int:
     from flowdiag.analysis.verify import init_queries, verify_queries
     from flowdiag.cli.build import state_of
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import check_files, raise_failed, write_each, write_file
+    from flowdiag.cli.output import check_files, print_text, raise_failed, write_each, write_file
     from flowdiag.model.errors import InputError, UsageError
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.query_types import VerifyResult, verify_result
@@ -82,8 +82,7 @@ def command(queries: str, **given: Any) -> int:
         "terminal": render_verify,
     }
     failed = write_each(files, lambda name: renderers[name](result))
-    rendered = renderers[stdout](result)
-    click.echo(rendered, nl=False)
+    print_text(stdout, renderers[stdout](result))
     _say([*unread, *asker.notes, *_few(asker.readings), *problems])
     raise_failed(failed)
     return exit_codes.DONE if result.failed == 0 else exit_codes.FINDINGS

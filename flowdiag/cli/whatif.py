@@ -100,7 +100,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.analysis.whatif import Revision, whatif
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import check_files, display_options, raise_failed, write_each
+    from flowdiag.cli.output import check_files, display_options, print_text, raise_failed, write_each
     from flowdiag.cli.progress import progress
     from flowdiag.model.errors import UsageError
     from flowdiag.report.json_report import json_bytes
@@ -130,7 +130,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         return render(answer.result, answer.isolating, display)
 
     failed = write_each(files, rendered)
-    click.echo(rendered(stdout), nl=False, color=True)
+    print_text(stdout, rendered(stdout))
     for text in answer.said:
         say(text)
     raise_failed(failed)

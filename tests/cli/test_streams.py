@@ -77,3 +77,37 @@ def test_a_standard_output_that_fills_on_the_way_is_said(tmp_path, name, unbuffe
     assert 0 < target.stat().st_size <= 8 * 1024
     assert done.returncode == 2
     assert done.stderr.startswith(b"flowdiag: standard output")
+
+
+@pytest.fixture
+def story(tmp_path):
+    """A report in which somebody's names are Hebrew and Japanese."""
+    path = tmp_path / "r.json"
+    report = run(["analyze", INCIDENT, "-o", "json"], "").stdout.decode()
+    path.write_text(
+        report.replace("web-app", "\u05e9\u05dc\u05d5\u05dd-\u30dd\u30c3\u30c9"), encoding="utf-8"
+    )
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "koi8-r"])
+def test_a_name_that_the_terminal_has_no_letters_for_is_shown_as_an_escape(story, encoding):
+    """A locale of one language (de_DE.ISO-8859-1) is no reason for an internal error."""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = run(["show", story], "", env=environment)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"DNS is blocked for frontend/" in done.stdout
+    assert "\u05e9".encode() in done.stdout or b"\\u05e9" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["json", "html", "markdown", "csv", "jsonl", "junit", "sarif", "svg"])
+def test_what_programs_read_is_utf_8_everywhere(story, name):
+    """As in a file: the same bytes whatever the locale."""
+    seen = {
+        run(["show", story, "-o", name], "", env={**os.environ, "PYTHONIOENCODING": encoding}).stdout
+        for encoding in ("utf-8", "latin-1", "utf-16")
+    }
+
+    (written,) = seen
+    assert "\u05e9\u05dc\u05d5\u05dd" in written.decode("utf-8")
