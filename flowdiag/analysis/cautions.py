@@ -17,6 +17,7 @@ from flowdiag.model.words import plural
 
 __all__ = [
     "cluster_names",
+    "left_out_undated",
     "nobody_enforces",
     "nothing_selected",
     "several_clusters",
@@ -66,6 +67,19 @@ def nothing_selected(
         input=None,
         line=None,
     )
+
+
+def left_out_undated(flows: Sorted) -> Iterator[ReportWarning]:
+    """Yield where a selection by time left out refused records that have none."""
+    if flows.undated:
+        they = "it lies" if flows.undated == 1 else "they lie"
+        yield ReportWarning(
+            code="undated-left-out",
+            message=f"{plural(flows.undated, 'refused record')} without a time {'is' if flows.undated == 1 else 'are'} "
+            f"left out: nobody knows whether {they} in the span that is looked at",
+            input=None,
+            line=None,
+        )
 
 
 def _words(selection: Selection) -> Iterator[str]:

@@ -50,6 +50,8 @@ class Sorted(Struct, kw_only=True):
     """Flows that a rule only logged: `flowdiag.analysis.logged` says what became of them."""
     denied_read: int
     """Denied records of all that was read, selected or not."""
+    undated: int = 0
+    """Refused records without a time that a selection by time leaves out."""
 
 
 def sort_flows(
@@ -65,6 +67,7 @@ def sort_flows(
     logged: list[Flow] = []
     found = list(view.flows((*_REFUSED, Verdict.LOGGED)))
     denied_read = sum(whole.count for whole in found if whole.verdict is Verdict.DENIED)
+    undated = _undated(found, selection)
     for distinct in _selected(found, selection):
         parts = [flow for flow in resolver.resolve(distinct) if selected_flow(flow, selection)]
         if distinct.verdict is Verdict.LOGGED:
@@ -115,6 +118,22 @@ def sort_flows(
         allowed_buckets=buckets,
         logged=logged,
         denied_read=denied_read,
+        undated=undated,
+    )
+
+
+def _undated(found: Iterable[DistinctFlow], selection: Selection) -> int:
+    """Refused records of which nobody knows whether they lie in the span that was asked for."""
+    if selection.since is None and selection.until is None:
+        return 0
+    whenever = replace(selection, since=None, until=None)
+    return sum(
+        bucket.count
+        for whole in found
+        if whole.verdict in _REFUSED and may_be_selected(selection, whole.src, whole.dst)
+        for distinct in _selected([whole], whenever)
+        for bucket in distinct.buckets
+        if bucket.start is None
     )
 
 

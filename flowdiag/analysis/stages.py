@@ -12,6 +12,7 @@ from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning
 from flowdiag.analysis.cautions import (
     cluster_names,
+    left_out_undated,
     nobody_enforces,
     nothing_selected,
     several_clusters,
@@ -139,6 +140,7 @@ def examined(
         *_warnings(read, state),
         *unenforced,
         *nothing_selected(selection, (read.first, read.last), flows),
+        *left_out_undated(flows),
         *without_ends(attributed.unattributed),
         *unknown_reasons(attributed.unattributed),
         *without_times(read.inputs),

@@ -256,3 +256,35 @@ def test_explain_agrees_with_the_report(tmp_path):
     )
     assert result.allowed is False
     assert (WEB["end"]["namespace"], DB["end"]["namespace"]) == ("shop", "data")
+
+
+def test_refused_records_without_a_time_are_said_to_be_left_out(tmp_path):
+    """Of a span nobody knows whether they lie in it; without one they count, and of other ports nothing is said."""
+    log = tmp_path / "node.log"
+    log.write_text(
+        "2026-03-17T14:03:13.850123456Z: shop/web-1:41022 (ID:19942) <> shop/db-1:5432 (ID:7399) Policy denied DROPPED (TCP Flags: SYN)\n"
+        "shop/web-1:41023 (ID:19942) <> shop/db-1:5432 (ID:7399) Policy denied DROPPED (TCP Flags: SYN)\n"
+        "shop/web-1:41024 (ID:19942) <> shop/db-1:5433 (ID:7399) Policy denied DROPPED (TCP Flags: SYN)\n"
+    )
+
+    def said(**selection):
+        report = analyze([str(log)], selection=Selection(**selection))
+        return report.totals.denied, [
+            one.message for one in report.warnings if one.code == "undated-left-out"
+        ]
+
+    since = parse_rfc3339("2026-03-17T14:00:00Z")
+    assert said() == (3, [])
+    assert said(to_port=5432) == (2, [])
+    assert said(since=since) == (
+        1,
+        [
+            "2 refused records without a time are left out: nobody knows whether they lie in the span that is looked at"
+        ],
+    )
+    assert said(since=since, to_port=5433) == (
+        0,
+        [
+            "1 refused record without a time is left out: nobody knows whether it lies in the span that is looked at"
+        ],
+    )
