@@ -10,14 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from flowdiag.ingest.detection import Detection
+from flowdiag.ingest.detection import SURE, Detection
 from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.heads import sniffed
 from flowdiag.parserkit import Parser
 
 __all__ = ["lines_of", "told_apart"]
-
-_SURE = 0.6
 
 
 def told_apart(found: Detection) -> list[Detection]:
@@ -95,7 +93,7 @@ class _Whose:
         begun = next((n for n, mark in enumerate(self._begins) if mark and line.startswith(mark)), None)
         if begun is not None:
             self._last = self._of_kind[is_object] = begun
-        elif best > _SURE:
+        elif best > SURE:
             self._last = self._of_kind[is_object] = scores.index(best)
         elif line[:1] not in b" \t":
             self._last = self._of_kind[is_object]

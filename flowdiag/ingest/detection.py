@@ -13,9 +13,11 @@ from flowdiag.ingest.reading import Source
 from flowdiag.ingest.rotation import name_time
 from flowdiag.parserkit import ParseContext
 
-__all__ = ["DOCUMENT_BYTES", "HEAD_BYTES", "Detection", "InputKind", "Score", "input_context"]
+__all__ = ["DOCUMENT_BYTES", "HEAD_BYTES", "SURE", "Detection", "InputKind", "Score", "input_context"]
 
 HEAD_BYTES = 1 << 16
+SURE = 0.6
+"""Above this a parser's claim counts."""
 DOCUMENT_BYTES = 256 << 20
 """The largest whole document that is read; it is held in memory."""
 

@@ -12,6 +12,7 @@ from flowdiag.ingest.clocks import clocks_apart, year_from_inside
 from flowdiag.ingest.detection import (
     DOCUMENT_BYTES,
     HEAD_BYTES,
+    SURE,
     Detection,
     InputKind,
     Score,
@@ -28,7 +29,6 @@ from flowdiag.parserkit.promises import BrokenPromiseError
 
 __all__ = ["Heads", "clocks_around", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
 
-_SURE = 0.6
 _TIE = 0.1
 _PEEL_MARGIN = 0.05
 """How much less sure a parser may be of the peeled head than of the wrapped one for peeling to be right: a
@@ -65,19 +65,19 @@ def detect_head(
         faults=tuple(faults),
     )
     best = scores[0] if scores else None
-    if options.format is not None and (state <= _SURE or (best is not None and best.score >= state)):
+    if options.format is not None and (state <= SURE or (best is not None and best.score >= state)):
         # Forced, but not on cluster objects: the stack under which it is surest; where it is sure of none (the
         # first lines are somebody else's, or cut), all wrappers that are known are taken off.
         stack = best.stack if best is not None else ()
-        if best is not None and best.score <= _SURE and not parsers[0].document:
+        if best is not None and best.score <= SURE and not parsers[0].document:
             stack = heads.stack
         problems = clocks_around(head, stack, parsers[0], context) if parsers else ()
         return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack, problems=problems)
-    if best is not None and best.score > _SURE and best.score + _STATE_MARGIN > state:
+    if best is not None and best.score > SURE and best.score + _STATE_MARGIN > state:
         rivals = [
             score
             for score in rivals_of(best, scores)
-            if score.score > _SURE and best.score - score.score < _TIE
+            if score.score > SURE and best.score - score.score < _TIE
         ]
         preferred = next((score for score in rivals if score.parser == hint.prefer), None)
         winner = preferred or _tells_refusals([best, *rivals], parsers) or best
@@ -86,7 +86,7 @@ def detect_head(
         reader = next(parser for parser in parsers if parser.name == winner.parser)
         problems += clocks_around(head, winner.stack, reader, context)
         return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
-    if state > _SURE or (hint.role is Role.STATE and options.state_sniff is None):
+    if state > SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
     if is_own_report(head):
         own = InputProblem(
@@ -176,7 +176,7 @@ def _scores(
         for stack, head in heads:
             score = sniffed(parser, head, faults)
             margin = 0.0 if not stack or parser.document else _PEEL_MARGIN
-            if score > best.score or (stack and score > _SURE and score >= best.score - margin):
+            if score > best.score or (stack and score > SURE and score >= best.score - margin):
                 best = Score(parser.name, max(score, best.score), stack)
         found.append(best)
     whole = {parser.name for parser in parsers if parser.document}
