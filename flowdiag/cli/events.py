@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _FORMATS = ("jsonl", "csv")
+_PATIENCE_S = 5.0
 
 Row = tuple[str, str, "Event"]
 """Input, parser and event."""
@@ -70,7 +72,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         lines = (event_line(event, parser, name, with_raw) + b"\n" for name, parser, event in records)
     buffer: list[bytes] = []
     try:
-        for line in lines:
+        for line in _patiently(lines) if "-" in paths else lines:
             buffer.append(line)
             if len(buffer) >= 512:
                 stream.write(b"".join(buffer))
@@ -85,6 +87,23 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     for text in problems:
         say(text)
     return 0
+
+
+def _patiently(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The same; where standard input has not ended after a while, say that it is waited for: a stream that is followed never ends."""
+    hint = (
+        "standard input is read to its end before anything is printed; to follow a stream: flowdiag watch -"
+    )
+    waiting = Timer(_PATIENCE_S, say, (hint,))
+    waiting.daemon = True
+    waiting.start()
+    try:
+        first = next(lines, None)
+    finally:
+        waiting.cancel()
+    if first is not None:
+        yield first
+        yield from lines
 
 
 def _kept(records: Iterator[Row], files: dict[str, list[str]], with_raw: bool) -> Iterator[Row]:
