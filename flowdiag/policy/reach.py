@@ -124,6 +124,22 @@ class Openness(Struct, frozen=True):
     unknown: Ports = {}
     """Ports whose verdict the policies cannot give; none of them is in `open`."""
 
+    def met(self, other: Openness) -> Openness:
+        """What passes where this is one end's and `other` the other's."""
+        found, doubtful = Ports(), Ports()
+        for protocol in PORT_PROTOCOLS:
+            surely = self.open.get(protocol, NO_PORTS) & other.open.get(protocol, NO_PORTS)
+            if surely:
+                found[protocol] = surely
+            if self.unknown or other.unknown:
+                left = self._possibly(protocol) & other._possibly(protocol) - surely
+                if left:
+                    doubtful[protocol] = left
+        return Openness(found, doubtful)
+
+    def _possibly(self, protocol: str) -> PortSet:
+        return self.open.get(protocol, NO_PORTS) | self.unknown.get(protocol, NO_PORTS)
+
     def closes(self, after: Openness) -> bool:
         """Whether something that is open, or may be, would surely be less so."""
         if self == after:

@@ -28,8 +28,8 @@ Pair = tuple[Group, Group]
 """Client and server."""
 
 
-def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterator[Pair]:
-    """Yield pairs whose open ports may differ after one edit; a pair may come twice.
+def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterator[tuple[Pair, Direction]]:
+    """Yield pairs whose open ports may differ after one edit, and at which end; one may come twice.
 
     Args:
         old: the policies before.
@@ -48,7 +48,8 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterat
             found = _by_policy(old, new, direction, chosen, cut)
         for subject, peer in found:
             if not (subject.outside and peer.outside) and subject.meets(peer):
-                yield (subject, peer) if direction is Direction.EGRESS else (peer, subject)
+                pair = (subject, peer) if direction is Direction.EGRESS else (peer, subject)
+                yield pair, direction
 
 
 def selected_by(policies: PolicySet, ref: PolicyRef, cut: Cut) -> list[Group]:

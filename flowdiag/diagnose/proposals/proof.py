@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.proposals.concerned import concerned, selected_by
+from flowdiag.diagnose.proposals.concerned import Pair, concerned, selected_by
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.proposals.groups import Cut, Group, Groups
 from flowdiag.diagnose.proposals.ranges import Ranges
@@ -123,18 +124,31 @@ class Steps(Struct, frozen=True):
         )
         return before, after
 
-    def closes(self, src: Endpoint, dst: Endpoint) -> bool:
-        """Whether an end would refuse what it lets pass now; also where the other end refuses it today.
+    def opens(
+        self, src: Endpoint, dst: Endpoint, at: AbstractSet[Direction]
+    ) -> tuple[Openness, Openness] | None:
+        """As `change`, where the edits concern these ends alone; ``None`` where one would refuse what it lets pass now.
 
-        It may be what the fix for that end counts on.
+        Also what the other end refuses today: it may be what the fix for that end counts on.
         """
+        ends: list[tuple[Openness, Openness]] = []
         for direction, end in ((Direction.EGRESS, src), (Direction.INGRESS, dst)):
+            if end.kind is EndpointKind.EXTERNAL:
+                continue
             old, new = (self.at(policies, end) for policies in (self.sets[0], self.sets[-1]))
-            if old is not new and end.kind is not EndpointKind.EXTERNAL:
-                before, after = (end_openness(policies, direction, src, dst) for policies in (old, new))
+            before = end_openness(old, direction, src, dst)
+            after = before
+            if direction in at and old is not new:
+                after = end_openness(new, direction, src, dst)
                 if before.closes(after):
-                    return True
-        return False
+                    return None
+            ends.append((before, after))
+        if len(ends) == 1:
+            return ends[0]
+        (out_before, out_after), (in_before, in_after) = ends
+        before = out_before.met(in_before)
+        same = out_after is out_before and in_after is in_before
+        return before, before if same else out_after.met(in_after)
 
     def passes(self, case: Case) -> bool:
         """Whether a connection is certainly let through at both ends with all the edits."""
@@ -165,21 +179,21 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
     if any(_isolates(old, new, edit, cut) for edit in edits):
         return None
     # What all edits do together differs from what is only where one of them changes something.
-    pairs = {
-        pair: None
-        for (before, after), edit in zip(itertools.pairwise(steps.sets), edits, strict=True)
-        for pair in concerned(before, after, edit, cut)
-    }
+    pairs: dict[Pair, set[Direction]] = {}
+    for (one, other), edit in zip(itertools.pairwise(steps.sets), edits, strict=True):
+        for ends_of, direction in concerned(one, other, edit, cut):
+            pairs.setdefault(ends_of, set()).add(direction)
     if len(pairs) > _MAX_PAIRS:
         return None
     opened: Opened = {}
     ranges = Ranges(steps.deciding, new.snapshot, [end.ip for end in ends.outside])
-    for src, dst in pairs:
+    for (src, dst), at in pairs.items():
         if _bare_pod(src) and src.names == dst.names:
             continue
-        if steps.closes(src.end, dst.end):
+        change = steps.opens(src.end, dst.end, at)
+        if change is None:
             return None
-        before, after = steps.change(src.end, dst.end)
+        before, after = change
         client = dst.end in _EVERYBODY
         if (before.unknown or after.unknown) and (client or src.end in _EVERYBODY):
             inside, outside = (src, dst) if client else (dst, src)
