@@ -118,6 +118,30 @@ def test_a_document_of_two_formats_is_read_as_both(tmp_path):
     assert problems == []
 
 
+def test_kubernetes_events_among_flows_are_no_flows(tmp_path):
+    """Their ``source`` is no end of a connection."""
+    event = {
+        "kind": "Event",
+        "apiVersion": "v1",
+        "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "web-1"},
+        "source": {"component": "kubelet", "host": "worker-1"},
+        "reason": "Unhealthy",
+        "message": "Readiness probe failed: context deadline exceeded",
+        "lastTimestamp": "2026-01-05T10:00:30Z",
+    }
+    hubble = lines_of("hubble-json")
+    path = tmp_path / "all.jsonl"
+    path.write_text(bare([*hubble, *[json.dumps(event)] * 3]))
+    found, problems = read(path)
+
+    assert [parser for parser, _, _ in found].count("kubernetes-events") == 3
+    assert len(found) == len(told(tmp_path, "hubble-json", hubble, bare)) + 3
+    assert problems == []
+
+    path.write_text(bare([*hubble, json.dumps(event)]))
+    assert analyze([str(path)]).totals.flows == len(hubble)
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_second_format_behind_megabytes_is_found_at_the_end(tmp_path, processes):
     """As joining files leaves it; by any number of processes."""

@@ -52,7 +52,7 @@ class KubernetesEvents:
         first = head.lstrip().split(b"\n", 1)[0]
         if not first.startswith(b'{"') or b'"items"' in first[:400] or _SNIFF.search(first) is None:
             return 0.0
-        return 0.9 if b'"reason"' in first else 0.5
+        return 0.95 if b'"reason"' in first else 0.5
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a message per Event."""

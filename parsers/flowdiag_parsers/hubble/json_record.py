@@ -62,7 +62,12 @@ def _body(record: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
 
 
 def _is_bare(record: dict[str, Any]) -> bool:
-    """Whether a flow's fields hold what a flow's fields hold; ``source`` alone may be a collector's word."""
+    """Whether a flow's fields hold what a flow's fields hold; ``source`` alone may be a collector's word.
+
+    A Kubernetes object has a ``source`` too (an Event's says which kubelet noticed).
+    """
+    if "apiVersion" in record:
+        return False
     return any(mapping(record, name) is not None for name in _FLOW_PARTS) or any(
         isinstance(pick(record, name), str | int) for name in _FLOW_WORDS
     )
