@@ -50,6 +50,12 @@ def detect_head(
     """As `detect`, where the first bytes are known, and perhaps what stands in them; documents are looked at in `source` itself."""
     if options.format is not None:
         parsers = [parser for parser in parsers if parser.name == options.format]
+    elif is_own_report(head):
+        # Its records stand in there, as text beside what they say, and would count twice.
+        own = InputProblem(
+            source.name, "own-report", "flowdiag wrote this itself: it is no evidence, and left out"
+        )
+        return Detection(source=source, kind=InputKind.NOISE, hint=hint, problems=(own,))
     context = input_context(source, hint, options)
     heads = heads or heads_of(source, head, context)
     faults: dict[str, None] = {}
@@ -88,11 +94,6 @@ def detect_head(
         return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
     if state > SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
-    if is_own_report(head):
-        own = InputProblem(
-            source.name, "own-report", "flowdiag wrote this itself: it is no evidence, and left out"
-        )
-        return _as(detection, InputKind.NOISE, problems=(own,))
     printed = printed_by_kubectl(head) if not listed else None
     tried = printed if printed is not None else _tried(listed, len(parsers), heads.stack)
     problem = InputProblem(source.name, "unknown-format", tried)

@@ -19,7 +19,10 @@ _OWN = re.compile(
         | problem,code,severity,                            # -o csv
         | <\?xml[^>]*>\s*<testsuites\ name="flowdiag          # -o junit
         | \#\ TYPE\ flowdiag_                                # -o openmetrics
-        | \#\#\#\ Denied\ traffic[ :]                        # -o markdown
+        | \#\#\#\ Denied\ traffic[ :,]                       # -o markdown
+        | (?:\x1b\[[0-9;]{0,12}m){0,4}flowdiag(?:\x1b\[[0-9;]{0,12}m){0,4}\ \d{1,4}\.\d{1,4}\.[^ ]{1,24}\ \ # the terminal's report
+        | <svg\ [^>]{0,600}><title\ [^>]{0,40}>Denied\ traffic    # -o svg
+        | <!DOCTYPE\ html>[^\0]{0,2000}?<meta\ name="generator"\ content="flowdiag\   # -o html
     )""",
     re.VERBOSE,
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from flowdiag.analysis import analyze
+from flowdiag.cli.main import _run
 from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions, Role, deeper, recognise
 from flowdiag.ingest.detect import detect
 from flowdiag.ingest.identify import detect_all
@@ -317,8 +320,23 @@ def test_what_kubectl_prints_for_people_is_told_from_objects(tmp_path, text, tol
         '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flowdiag" tests="1">\n',
         "# TYPE flowdiag_build_info gauge\n# HELP flowdiag_build_info What made the report.\n",
         "### Denied traffic: `shop`, 2026-03-03 09:00:00\n\n2 problems explain all 266 denials.\n",
+        "flowdiag 0.1.0  shop (cilium)  2026-03-17 14:00:01 → 14:19:43 UTC\n1 input, 2 records, 2 flows\n",
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="flowdiag 0.1.0">\n',
+        '<svg xmlns="http://www.w3.org/2000/svg" class="marks" width="975"><title id="title">Denied traffic: 2 problems</title>',
     ],
-    ids=["json", "jsonl", "events", "events-csv", "csv", "junit", "openmetrics", "markdown"],
+    ids=[
+        "json",
+        "jsonl",
+        "events",
+        "events-csv",
+        "csv",
+        "junit",
+        "openmetrics",
+        "markdown",
+        "terminal",
+        "html",
+        "svg",
+    ],
 )
 def test_what_flowdiag_wrote_is_no_evidence(tmp_path, head):
     """Reports beside the evidence, where the folder is read again: told by their text and not by their names."""
@@ -327,6 +345,36 @@ def test_what_flowdiag_wrote_is_no_evidence(tmp_path, head):
         ((found,), (problem,)) = detect_all(sources, ReadOptions())
 
     assert (found.kind, problem.code) == (InputKind.NOISE, "own-report")
+
+
+RECORD = "WARN: 2026/01/05 10:00:06.963438 TCP connection from 10.32.0.17:43912 to 10.32.0.5:8080 blocked by Weave NPC."
+
+
+@pytest.mark.parametrize(
+    "formats", [[], ["-v"], ["-o", "html=out.html"], ["-o", "svg=out.svg"], ["-o", "markdown=out.md"]]
+)
+def test_a_report_beside_its_evidence_is_not_read_as_evidence(tmp_path, monkeypatch, capfd, formats):
+    """Whatever it quotes of the records: they would count twice."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weave.log").write_text(f"{RECORD}\n" * 3)
+    assert _run(["analyze", "weave.log", *formats], "flowdiag") == 0
+    sys.stdout.flush()
+    (tmp_path / "report.txt").write_text(capfd.readouterr().out)
+    report = analyze([str(tmp_path)])
+
+    assert [(Path(one.path).name, one.records) for one in report.inputs if one.records] == [("weave.log", 3)]
+    assert report.complete
+
+
+@pytest.mark.parametrize("options", [[], ["--raw"], ["-o", "csv"], ["-o", "csv", "--raw"]])
+def test_events_of_flowdiag_s_own_are_not_read_as_evidence(tmp_path, capfd, options):
+    """Though a parser would know the record's text in them."""
+    (tmp_path / "weave.log").write_text(f"{RECORD}\n" * 3)
+    assert _run(["events", str(tmp_path / "weave.log"), *options], "flowdiag") == 0
+    sys.stdout.flush()
+    (tmp_path / "events.out").write_text(capfd.readouterr().out)
+
+    assert analyze([str(tmp_path)]).totals.records == 3
 
 
 def test_a_record_of_somebody_else_is_not_called_flowdiags_own(tmp_path):
