@@ -17,12 +17,12 @@ __all__ = ["BY_RULE", "closing_first", "denied_by", "leading_change"]
 BY_RULE = frozenset({"FD501", "FD502", "FD503"})
 """Diagnoses of a rule that denies."""
 
-_Place = tuple[str, str, str | None, str]
+_Place = tuple[str, str | None, str | None, str | None]
 
 
 def closing_first(report: Report) -> Report:
     """The report as people read it: of what isolates an end, what closed it stands first."""
-    known = {(p.kind, p.group, p.namespace, p.name): p for p in report.policies}
+    known: dict[_Place, PolicyView] = {(p.kind, p.group, p.namespace, p.name): p for p in report.policies}
     return replace(
         report,
         problems=tuple(
@@ -57,10 +57,15 @@ def leading_change(problem: Problem) -> ProblemChange | None:
         place = (denying.kind, denying.group, denying.namespace, denying.name)
         own = [change for change in problem.changes if _object(change) == place]
         return own[0] if own else problem.changes[0]
-    closing = {(ref.kind, ref.group, ref.namespace, ref.name) for ref in problem.isolating}
+    # Of policies of one moment, too, the one that people read first.
+    closing: dict[_Place, int] = {
+        (ref.kind, ref.group, ref.namespace, ref.name): number for number, ref in enumerate(problem.isolating)
+    }
     made = [change for change in problem.changes if change.kind == "created" and _object(change) in closing]
     nearest = problem.changes[0]
-    return min(made, key=lambda change: change.at) if nearest in made else nearest
+    if nearest not in made:
+        return nearest
+    return min(made, key=lambda change: (change.at, closing[_object(change)]))
 
 
 def denied_by(problem: Problem) -> PolicyRef | None:
@@ -73,5 +78,5 @@ def denied_by(problem: Problem) -> PolicyRef | None:
     )
 
 
-def _object(change: ProblemChange) -> tuple[str, str | None, str | None, str | None]:
+def _object(change: ProblemChange) -> _Place:
     return change.object.kind, change.object.group, change.object.namespace, change.object.name

@@ -454,8 +454,8 @@ def test_no_policy_is_proposed_where_no_policy_is_wrong():
         # The rule opens the port to every pod of the namespace.
         ("data/api", "shop/web-2", 8080, (), ""),
         # Another port and another caller go into the same rule, and the rule may not serve both at once.
-        ("data/api", "shop/web-2", 9090, (), "; Allow 9090/TCP in NetworkPolicy data/api ingress[0]"),
-        ("data/api", "ops/probe-1", 8080, (), "; Admit ops/probe in NetworkPolicy data/api ingress[0]"),
+        ("data/api", "shop/web-2", 9090, (), "; allow 9090/TCP in NetworkPolicy data/api ingress[0]"),
+        ("data/api", "ops/probe-1", 8080, (), "; admit ops/probe in NetworkPolicy data/api ingress[0]"),
         # What another object refuses as well, no edit of this one mends.
         ("data/api", "ops/probe-1", 8080, ("ops",), None),
     ],

@@ -128,3 +128,14 @@ def test_a_report_that_was_kept_before_it_told_them_is_shown_all_the_same(report
     before = replace(denied, decided_by=None)
     page = TerminalReporter().render(replace(report, problems=(before,)), Options(width=100))
     assert "denied by     NetworkPolicy payments/ledger-ingress ingress[2] denies" in page
+
+
+def test_of_policies_made_at_once_the_change_is_that_of_the_one_named_first(report, problem):
+    """A block that named the default deny had the allow policy under its bars."""
+    at = problem.changes[0].at
+    made = replace(problem, changes=tuple(replace(change, at=at) for change in problem.changes))
+    same = tuple(replace(p, created=at) for p in report.policies)
+    (shown,) = closing_first(replace(report, problems=(made,), policies=same)).problems
+
+    assert shown.isolating[0].name == "default-deny"
+    assert leading_change(shown).object.name == "default-deny"

@@ -72,7 +72,7 @@ def for_every(
     opened = blast_radius(steps, edits, ends)
     if opened is None:
         return first
-    summary = "; ".join(edit.summary for edit in edits) + "."
+    summary = "; ".join([edits[0].summary, *(_going_on(edit.summary) for edit in edits[1:])]) + "."
     return Proposal(summary=summary, edits=edits, case=first.case, steps=steps, opened=opened)
 
 
@@ -87,11 +87,18 @@ def _summed(edits: Sequence[AnyEdit], more: Sequence[AnyEdit]) -> tuple[AnyEdit,
     for edit in more:
         for place, before in enumerate(found):
             if isinstance(edit, Edit) and isinstance(before, Edit) and edit.old is before.new:
-                found[place] = replace(before, new=edit.new, summary=f"{before.summary}; {edit.summary}")
+                found[place] = replace(
+                    before, new=edit.new, summary=f"{before.summary}; {_going_on(edit.summary)}"
+                )
                 break
         else:
             found.append(edit)
     return tuple(found)
+
+
+def _going_on(summary: str) -> str:
+    """Within a sentence."""
+    return f"{summary[:1].lower()}{summary[1:]}"
 
 
 def _kind(case: Case) -> tuple[object, ...]:
