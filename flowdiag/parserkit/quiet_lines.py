@@ -86,6 +86,7 @@ class _Reading:
     ) -> None:
         self._form = form
         self._said: dict[_Around, _Said] = sink.memo.setdefault("told", {})
+        self._once: dict[bytes, None] = sink.memo.setdefault("told once", {})
         self._times = TimesOfDay(form.clock, block)
         self._parser = parser
         self._block = block
@@ -175,13 +176,18 @@ class _Reading:
         """Lines that are not quiet, by their index, and their stamps: what is known of is counted together."""
         lines, first_line = self._lines.at(loud), self._block.first_line
         # What stands around a line tells too: without an envelope it is the same for all.
-        known = self._said_around(None, timed=True, stamped=True) if self._block.envelope is None else {}
+        alike = self._block.envelope is None
+        known = self._said_around(None, timed=True, stamped=True) if alike else {}
         again: dict[str | bool | None, list[tuple[LogEvent | ChangeEvent, int, int]]] = {}
         for number, (index, stamp, line) in enumerate(zip(loud, stamps, lines, strict=True)):
             at = instant(stamp)
-            events = known.get(line[line.find(stamp) + len(stamp) :])
+            saying = line[line.find(stamp) + len(stamp) :]
+            events = known.get(saying)
             if events is None:
-                self.told(index, line, at, _SECOND(stamp), _FRACTION(stamp))
+                if alike:
+                    self._meet(index, line, at, saying, known, None)
+                else:
+                    self.told(index, line, at, _SECOND(stamp), _FRACTION(stamp))
                 continue
             for event in events:
                 kind = event.signal if isinstance(event, LogEvent) else True
@@ -227,20 +233,32 @@ class _Reading:
         said = self._said_around(around, timed=moment is not None, stamped=bool(second))
         known = said.get(saying)
         if known is None:
-            events = tuple(self._form.read(line, around or block.of_line(index)))
-            for event in events:
-                sink.add(event)
-            raw = decode(line)
-            told = tuple(
-                event
-                for event in events
-                if isinstance(event, LogEvent | ChangeEvent)
-                and (event.at, event.line, event.raw) == (moment, number, raw)
-            )
-            if len(told) == len(events):
-                if len(said) >= _MOST:
-                    said.clear()
-                said[saying] = tuple(replace(event, raw=None) for event in told)
+            self._meet(index, line, at, saying, said, around)
             return
         for event in known:
             sink.add_again(event, moment, number, line)
+
+    def _meet(
+        self, index: int, line: bytes, at: int, saying: bytes, said: _Said, around: LineEnvelope | None
+    ) -> None:
+        """A line that says what none did before it, or one: its events count, and are remembered where it is said again."""
+        whole = around or self._block.of_line(index)
+        events = tuple(self._form.read(line, whole))
+        for event in events:
+            self._sink.add(event)
+        if saying not in self._once:
+            # Most that is new is never said again, and to remember an event costs as much as to read it.
+            if len(self._once) >= _MOST:
+                self._once.clear()
+            self._once[saying] = None
+            return
+        place = at if at >= 0 else None, whole.line, decode(line)
+        told = tuple(
+            event
+            for event in events
+            if isinstance(event, LogEvent | ChangeEvent) and (event.at, event.line, event.raw) == place
+        )
+        if len(told) == len(events):
+            if len(said) >= _MOST:
+                said.clear()
+            said[saying] = tuple(replace(event, raw=None) for event in told)

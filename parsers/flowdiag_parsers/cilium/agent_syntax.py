@@ -144,8 +144,7 @@ def _level(word: str | None) -> str | None:
 
 def _pairs(text: str) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for match in _PAIR.finditer(text):
-        key, value = match.groups()
+    for key, value in _PAIR.findall(text):
         if key in fields or len(fields) >= _MAX_FIELDS:
             continue
         fields[key] = (_unquote(value[1:-1]) if value[:1] == '"' and len(value) > 1 else value)[:_MAX_VALUE]
