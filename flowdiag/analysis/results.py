@@ -6,14 +6,14 @@ and the rest goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from flowdiag.deliver.files import CannotWriteError, write_file
+from flowdiag.deliver.files import CannotWriteError, check_no_input, write_file
 from flowdiag.deliver.folder import Retention, put_reports
-from flowdiag.deliver.gateway import push
+from flowdiag.deliver.gateway import check_gateway, push
 from flowdiag.deliver.notify import check_notify, notify
 from flowdiag.deliver.places import Place, place_of
 from flowdiag.history import History, Recorded, keys_of
@@ -51,7 +51,7 @@ class Results:
     """Sends results.  What cannot work at all is said before the analysis, which may take long.
 
     Raises:
-        UsageError: a package that a target needs is not installed.
+        UsageError: a package that a target needs is not installed, or an address is none.
         CannotWriteError: a folder cannot be made.
     """
 
@@ -61,19 +61,28 @@ class Results:
         self._place: Place | None = None if targets.folder is None else place_of(targets.folder)
         if targets.textfile is not None and not Path(targets.textfile).absolute().parent.is_dir():
             raise CannotWriteError(f"{targets.textfile}: there is no such folder")
+        if targets.gateway is not None:
+            check_gateway(targets.gateway)
         if targets.notify:
-            check_notify()
+            check_notify(targets.notify)
 
     def send(
-        self, history: History, recorded: Recorded, scope: str, options: Options
+        self, history: History, recorded: Recorded, scope: str, options: Options, inputs: Sequence[str]
     ) -> Iterator[tuple[str, bool]]:
         """Send a run's results.
+
+        Args:
+            history: the run is in it.
+            recorded: the run.
+            scope: as the history has it.
+            options: how a person wants it.
+            inputs: what was read, which nothing is written to.
 
         Yields:
             Sentences on what went wrong, each with whether something is missing now that should be kept.
         """
         yield from self._keep(history, recorded)
-        yield from self._measure(recorded.report)
+        yield from self._measure(recorded.report, inputs)
         yield from self._tell(history, recorded, scope, options)
 
     def _keep(self, history: History, recorded: Recorded) -> Iterator[tuple[str, bool]]:
@@ -104,12 +113,13 @@ class Results:
         for text in said:
             yield f"reports: {text}", False
 
-    def _measure(self, report: Report) -> Iterator[tuple[str, bool]]:
+    def _measure(self, report: Report, inputs: Sequence[str]) -> Iterator[tuple[str, bool]]:
         if self._targets.textfile is None and self._targets.gateway is None:
             return
         text = str(self._render("openmetrics", report))
         if self._targets.textfile is not None:
             try:
+                check_no_input(self._targets.textfile, inputs)
                 write_file(self._targets.textfile, text)
             except CannotWriteError as error:
                 yield f"metrics: {error}", True

@@ -92,12 +92,13 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
             stage=show.stage,
             command=told_command(click.get_current_context()),
         )
+        read = [one.path for one in report.inputs]
         if given["redact"]:
             from flowdiag.report.redact import redact
 
             show.stage("redacting")
             report = redact(report)
-        write_report(report, stdout, files, display, pager=given["pager"], stage=show.stage)
+        write_report(report, stdout, files, display, pager=given["pager"], stage=show.stage, inputs=read)
     say_incomplete(report, stdout)
     if given["strict"] and not report.complete:
         say("input was not read whole, and --strict asks for all of it")

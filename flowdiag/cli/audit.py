@@ -122,7 +122,14 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.options import parse_duration, parse_outputs, parse_zone
-    from flowdiag.cli.output import check_outputs, display_options, formats, reporter, write_report
+    from flowdiag.cli.output import (
+        check_files,
+        check_outputs,
+        display_options,
+        formats,
+        reporter,
+        write_report,
+    )
     from flowdiag.cli.progress import progress
     from flowdiag.cli.told import told_command
     from flowdiag.history import History
@@ -136,7 +143,12 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     display = display_options(
         zone=given["display_zone"], verbose=given["verbose"], everything=given["everything"]
     )
-    check_outputs(stdout, files, display, (*paths, *given["state"], given["history"]))
+    inputs = (*paths, *given["state"])
+    kept = (given["history"], *filter(None, (given["baseline"], given["config"])))
+    check_outputs(stdout, files, display, (*inputs, *kept))
+    if given["metrics"] is not None:
+        check_files({"openmetrics": [given["metrics"]]}, (*inputs, *kept))
+    _check_history(given["history"], inputs)
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     return_freed_memory(MERGING)
     if not paths and state.live is None:
@@ -172,17 +184,18 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         for text in history.warnings:
             say(text)
         say(_summary(recorded))
+        read = [one.path for one in recorded.report.inputs]
         if given["redact"]:
             from msgspec.structs import replace
 
             from flowdiag.report.redact import redact
 
             recorded = replace(recorded, report=redact(recorded.report))
-        for text, lacks in results.send(history, recorded, scope_of(selection, state), plain):
+        for text, lacks in results.send(history, recorded, scope_of(selection, state), plain, read):
             say(text)
             missing = missing or lacks
     report = recorded.report
-    write_report(report, stdout, files, display)
+    write_report(report, stdout, files, display, inputs=read)
     say_incomplete(report, stdout)
     if given["strict"] and not report.complete:
         say("input was not read whole, and --strict asks for all of it")
@@ -190,6 +203,24 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     if fails(report.problems, fail_on):
         return exit_codes.FINDINGS
     return exit_codes.USAGE if missing else exit_codes.DONE
+
+
+def _check_history(name: str, inputs: tuple[str, ...]) -> None:
+    """A file that is no history would be set aside, under another name: not one that is to be read."""
+    from flowdiag.cli.stored import is_history
+    from flowdiag.deliver.files import check_no_input
+    from flowdiag.model.errors import UsageError
+
+    check_no_input(name, inputs)
+    path = Path(name)
+    if not path.is_file() or not path.stat().st_size or is_history(path):
+        return
+    for one in inputs:
+        if Path(one).resolve() in path.resolve().parents:
+            raise UsageError(
+                f"--history {name}: this is no history, and lies in {one}, which is read",
+                hint="name another file",
+            )
 
 
 def _summary(recorded: Recorded) -> str:

@@ -148,6 +148,7 @@ def write_report(
     *,
     pager: bool = False,
     stage: Stage | None = None,
+    inputs: Sequence[str] | None = None,
 ) -> None:
     """Render once per format; files first, so that a closed pipe costs no file.
 
@@ -160,6 +161,7 @@ def write_report(
         options: how a person wants it.
         pager: page it, where it is the terminal's.
         stage: told what is being written, and ended by ``None`` before anything is printed.
+        inputs: what was read, where the report has tokens for it.
 
     Raises:
         FlowdiagError: a format could not be made, or a file not written; messages of earlier ones are printed.
@@ -172,7 +174,8 @@ def write_report(
 
     written: list[str] = []
     with _telling(written):
-        failed = write_each(files, rendered, [one.path for one in report.inputs], written)
+        read = [one.path for one in report.inputs] if inputs is None else inputs
+        failed = write_each(files, rendered, read, written)
         try:
             text = rendered(stdout)
             if isinstance(text, bytes) and sys.stdout.isatty():

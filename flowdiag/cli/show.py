@@ -48,6 +48,7 @@ def command(stored: str, number: int | None, **given: Any) -> int:
                 )
             raise UsageError(f"the report has {plural(len(report.problems), 'problem')}, not {number}")
         problem = report.problems[number - 1].id
+    read = [one.path for one in report.inputs]
     if given["redact"]:
         from flowdiag.report.redact import redact
 
@@ -61,5 +62,5 @@ def command(stored: str, number: int | None, **given: Any) -> int:
         problem=problem,
     )
     check_outputs(stdout, files, display, (stored_file(stored),))
-    write_report(report, stdout, files, display, pager=given["pager"])
+    write_report(report, stdout, files, display, pager=given["pager"], inputs=read)
     return 0

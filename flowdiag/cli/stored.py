@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowdiag.model.report import Report
 
-__all__ = ["stored_file", "stored_report", "whole_report"]
+__all__ = ["is_history", "stored_file", "stored_report", "whole_report"]
 
 # "audits/history.db@12", "history.db@-2"
 _RUN = re.compile(r"(.+)@(-?\d{1,9})")
 _HISTORY = b"SQLite format 3\x00"
+
+
+def is_history(path: Path) -> bool:
+    """Whether a file begins as the database of an audit's history does; ``False`` where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_HISTORY)) == _HISTORY
+    except OSError:
+        return False
 
 
 def stored_file(name: str) -> str:

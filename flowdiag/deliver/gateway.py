@@ -9,12 +9,34 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from flowdiag.deliver.addresses import shown
+from flowdiag.model.errors import UsageError
 
-__all__ = ["push"]
+__all__ = ["check_gateway", "push"]
 
 _TIMEOUT_S = 10.0
 _TRIES = 3
 _JOB = "/metrics/job/flowdiag"
+
+
+def check_gateway(address: str) -> None:
+    """Say at the beginning what would fail at the end.
+
+    Raises:
+        UsageError: it is no address of the web.
+    """
+    wrong = _no_address(address)
+    if wrong is not None:
+        raise UsageError(f"--pushgateway {wrong}", hint="write http://pushgateway:9091")
+
+
+def _no_address(address: str) -> str | None:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return f"{shown(address)}: not an address"
+    if parts.scheme not in ("http", "https") or not parts.netloc.rpartition("@")[2]:
+        return f"{shown(address)}: not an http or https address"
+    return None
 
 
 def push(address: str, exposition: str) -> str | None:
@@ -31,13 +53,11 @@ def push(address: str, exposition: str) -> str | None:
     import urllib3
     from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError
 
-    try:
-        parts = urlsplit(address)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return f"{shown(address)}: not an address"
-    if parts.scheme not in ("http", "https") or not host:
-        return f"{shown(address)}: not an http or https address"
+    wrong = _no_address(address)
+    if wrong is not None:
+        return wrong
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
     path = parts.path if "/metrics/job" in parts.path else parts.path.rstrip("/") + _JOB
     headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
     if parts.username is not None:

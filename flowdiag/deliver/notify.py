@@ -20,14 +20,23 @@ __all__ = ["check_notify", "notify"]
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 
 
-def check_notify() -> None:
+def check_notify(addresses: Sequence[str]) -> None:
     """Say at the beginning what would fail at the end.
 
     Raises:
-        UsageError: apprise is not installed.
+        UsageError: apprise is not installed, or knows one of the addresses not.
     """
     if find_spec("apprise") is None:
         raise UsageError("--notify needs another package", hint='pip install "flowdiag[notify]"')
+    import apprise
+
+    with _heard():
+        for number, address in enumerate(addresses, start=1):
+            if not apprise.Apprise().add(address):
+                raise UsageError(
+                    f"--notify: address {number} ({_kind(address)}) is none that apprise {apprise.__version__} knows",
+                    hint="such as json://host/path, slack://..., mailto://...: https://github.com/caronc/apprise",
+                )
 
 
 def notify(

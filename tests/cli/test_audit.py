@@ -1,6 +1,7 @@
 """``flowdiag audit`` as a person or a CronJob runs it."""
 
 import json
+import shutil
 import sqlite3
 import sys
 from contextlib import closing
@@ -330,7 +331,7 @@ def test_reports_that_cannot_be_kept_are_an_error_at_the_end(audit, monkeypatch)
         ((DENY, "--keep", "3"), "go with --reports"),
         ((DENY, "--fail-on", "sometimes"), "no such selector"),
         ((DENY, "--config", "nowhere.toml"), "there is no such file"),
-        ((DENY, "--metrics", "nowhere/metrics.prom"), "there is no such folder"),
+        ((DENY, "--metrics", "nowhere/metrics.prom"), "there is no folder nowhere"),
         ((DENY, "--reports", "/dev/null/reports"), "/dev/null"),
         ((DENY, "--reports", "r", "--keep-for", "soon"), "not a duration"),
     ],
@@ -389,3 +390,87 @@ def test_diff_of_two_audits_leaves_out_what_was_gone_already(audit, day, tmp_pat
 
     assert [len(later[word]) for word in ("new", "known", "gone")] == [0, 3, 0]
     assert [len(then[word]) for word in ("new", "known", "gone")] == [0, 3, 1]
+
+
+class TestWhatIsRead:
+    @pytest.fixture
+    def evidence(self, tmp_path):
+        """A copy that may be damaged, and every file's content."""
+        folder = tmp_path / "evidence"
+        shutil.copytree(DENY, folder)
+        return folder
+
+    @pytest.fixture
+    def unchanged(self, evidence):
+        """That nothing in it was written to, renamed or added."""
+
+        def content():
+            return {path: path.read_bytes() for path in evidence.rglob("*") if path.is_file()}
+
+        before = content()
+        yield
+        assert before == content()
+
+    @pytest.mark.parametrize("name", ["hubble/events.jsonl", "cluster/objects.yaml"])
+    @pytest.mark.parametrize("redact", [[], ["--redact"]])
+    def test_metrics_replace_no_input(self, audit, evidence, unchanged, name, redact):
+        """Named in a folder it is known by the run's end, with --redact too."""
+        del unchanged
+        code, _, said = audit(evidence, "--metrics", evidence / name, "--fail-on", "never", *redact)
+
+        assert code == exit_codes.USAGE
+        assert "this is an input, and would be replaced" in said
+
+    def test_metrics_replace_no_history(self, audit, tmp_path):
+        """Months of runs behind a name that was typed twice."""
+        audit(DENY)
+        code, _, said = audit(DENY, "--metrics", tmp_path / "history.db")
+
+        assert (code, "this is an input" in said) == (exit_codes.USAGE, True)
+        assert audit(DENY)[2].startswith("flowdiag: run 2, compared with run 1 ")
+
+    @pytest.mark.parametrize("name", ["hubble/events.jsonl", "cluster/objects.yaml"])
+    def test_an_input_is_not_set_aside_for_a_history(self, evidence, unchanged, capfd, name):
+        """What is no history is renamed, and a new one begun: of evidence that would be its end."""
+        del unchanged
+        for paths in ([str(evidence)], [str(evidence / name)]):
+            command = ["audit", *paths, "--history", str(evidence / name)]
+            assert _run(command, "flowdiag") == exit_codes.USAGE
+            assert "flowdiag: " in capfd.readouterr().err
+
+    @pytest.mark.parametrize("command", ["analyze", "audit"])
+    def test_a_report_with_tokens_for_its_inputs_replaces_none_of_them(
+        self, evidence, unchanged, capfd, tmp_path, command
+    ):
+        """The report says input-r1 where the file lies."""
+        del unchanged
+        more = ["--history", str(tmp_path / "h.db")] if command == "audit" else []
+        target = evidence / "hubble" / "events.jsonl"
+        assert _run([command, str(evidence), "--redact", "-o", f"html={target}", *more], "flowdiag") == 2
+        assert "this is an input" in capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (
+            ("--pushgateway", "pushgateway:9091"),
+            "--pushgateway pushgateway:9091: not an http or https address",
+        ),
+        (("--notify", "nonsense"), "--notify: address 1 (unreadable) is none that apprise "),
+        (
+            ("--notify", "json://127.0.0.1/x", "--notify", "nope://geheim"),
+            "--notify: address 2 (nope) is none",
+        ),
+    ],
+)
+def test_an_address_that_is_none_is_said_before_anything_is_read(audit, tmp_path, option, said):
+    """It would fail on the day of the first news, and nobody would hear."""
+    code, _, told = audit("no-such-evidence", *option)
+
+    assert code == exit_codes.USAGE
+    assert said in told
+    assert "geheim" not in told
+    assert "no-such-evidence" not in told
+    assert not (tmp_path / "history.db").exists()
