@@ -1,4 +1,4 @@
-"""What kubectl prints for people: words and tables that leave out what objects hold.
+"""What kubectl and gcloud print for people: words and tables that leave out what objects hold, records in YAML.
 
 People keep `kubectl describe networkpolicy` beside the flows.  No parser reads it, and what to bring instead is said.
 """
@@ -16,12 +16,16 @@ _DESCRIBED = re.compile(rb"\s*Name: +\S+\r?\n(?:[^\n]*\n){0,4}?(?:Namespace|Labe
 _LISTED = re.compile(rb"\s*(?:NAMESPACE +)?NAME +(?:[A-Z][A-Z()-]* +)*AGE\b")
 # kubectl get events -A, v1.31: "NAMESPACE   LAST SEEN   TYPE      REASON      OBJECT      MESSAGE"
 _EVENTS = re.compile(rb"\s*(?:NAMESPACE +)?LAST SEEN +(?:[A-Z][A-Z ]* +)*REASON\b")
+# gcloud logging read without --format, SDK 500: "---", "insertId: 1x", "jsonPayload:", "logName: projects/p/logs/policy-action"
+_GCLOUD = re.compile(rb"\s*(?:---\s+)?(?:httpRequest|insertId|jsonPayload|labels|logName|protoPayload):\s")
 
 
 def printed_by_kubectl(head: bytes) -> str | None:
     """Say what a text is that kubectl printed for people, and what to bring in its place; ``None`` for anything else."""
     if _DESCRIBED.match(head):
         return f"the words of kubectl describe, which leave out parts of objects: bring {_WHOLE} instead"
+    if _GCLOUD.match(head) and b"\nlogName: " in b"\n" + head:
+        return "log entries in gcloud's YAML: bring them as JSON, with gcloud logging read ... --format=json"
     if _EVENTS.match(head):
         return "a table of Events, whose ages count from an unknown moment: bring kubectl get events -A -o yaml instead"
     if _LISTED.match(head):

@@ -309,6 +309,19 @@ def test_what_kubectl_prints_for_people_is_told_from_objects(tmp_path, text, tol
     assert "bring kubectl get KIND -A -o yaml instead" in problem.message
 
 
+def test_entries_that_gcloud_prints_by_default_are_told_how_to_bring(tmp_path):
+    """Without --format they are YAML, which nobody reads."""
+    (tmp_path / "denied.yaml").write_text(
+        "---\ninsertId: 1x\njsonPayload:\n  connection:\n    dest_ip: 10.84.0.11\n    dest_port: 8080\n  disposition: deny\n"
+        "logName: projects/p/logs/policy-action\nresource:\n  type: k8s_node\ntimestamp: '2026-01-05T10:00:32.445836587Z'\n"
+    )
+    with Gathered([str(tmp_path)]) as sources:
+        _, (problem,) = detect_all(sources, ReadOptions())
+
+    assert problem.code == "unknown-format"
+    assert "--format=json" in problem.message
+
+
 @pytest.mark.parametrize(
     "head",
     [
