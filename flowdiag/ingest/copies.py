@@ -2,21 +2,24 @@
 
 Files count as one where their names and their bytes are the same and they came by different ways.  Same bytes under
 another name are somebody's intention (a copy for a second node), and so are two files of one archive or of none; but
-for a node's ``/var/log``, where the kubelet keeps a link to each container's log: whoever packs or copies that folder
-gets the log twice.
+for a node's ``/var/log``, where the kubelet keeps a link to each container's log (whoever packs or copies that folder
+gets the log twice), and for a file and its packed copy beside it, as ``gzip -k`` leaves them.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from flowdiag.ingest.reading import Source
+from flowdiag.ingest.compression import Kind, MissingReaderError, corruptions
+from flowdiag.ingest.reading import Source, open_source
 
 __all__ = ["without_copies"]
 
+_ENDINGS = ("gz", "zst", "bz2", "xz")
+_COPY = 1 << 20
 _LABEL = "!"
 """Between an archive's name and its member's in `Source.name`."""
 # "var/log/pods/kube-system_weave-net-2xkzp_0f1e2d3c/weave-npc/0.log"           kubelet 1.14 and later
@@ -48,7 +51,19 @@ def without_copies(sources: Sequence[Source]) -> list[Source]:
             place = source.name if linked else _archive(source)
             if digest is not None and first.setdefault(digest, place) != place:
                 copies.add(source.path)
-    return [source for source in sources if source.path not in copies]
+    kept = [source for source in sources if source.path not in copies]
+    plain = {source.name: source for source in kept if source.kind is Kind.PLAIN and not source.remote}
+    return [source for source in kept if not _is_packed_copy(source, plain)]
+
+
+def _is_packed_copy(source: Source, plain: Mapping[str, Source]) -> bool:
+    """Whether the file that it is called after stands beside it with the same bytes."""
+    name, _, ending = source.name.rpartition(".")
+    beside = plain.get(name)
+    if beside is None or ending not in _ENDINGS or source.kind in (Kind.PLAIN, Kind.ZIP, Kind.TAR):
+        return False
+    digest = _digest(beside)
+    return digest is not None and digest == _digest_unpacked(source, beside.size)
 
 
 def _container(source: Source) -> tuple[str, str, str] | None:
@@ -69,6 +84,26 @@ def _archive(source: Source) -> str:
 
 def _file_name(source: Source) -> str:
     return source.name.rpartition(_LABEL)[2].rpartition("/")[2]
+
+
+def _digest_unpacked(source: Source, size: int) -> bytes | None:
+    """Of what is packed, if it is of this size; ``None`` for any other, and for what is damaged."""
+    import hashlib
+
+    digest, seen = hashlib.sha256(), 0
+    try:
+        stream = open_source(source, as_is=True)
+        try:
+            while seen <= size and (piece := stream.read(_COPY)):
+                digest.update(piece)
+                seen += len(piece)
+        finally:
+            stream.close()
+    except MissingReaderError:
+        return None
+    except corruptions():
+        return None
+    return digest.digest() if seen == size else None
 
 
 def _digest(source: Source) -> bytes | None:

@@ -123,3 +123,28 @@ def test_xz_that_wants_much_memory_is_refused():
 def test_words_that_begin_as_bzip2_are_text():
     """Its magic is longer than three letters."""
     assert sniff_kind(b"BZh9 is a name\n") is Kind.PLAIN
+
+
+def test_a_file_and_its_packed_copy_beside_it_count_once(tmp_path):
+    """``gzip -k`` leaves both; what was written since, another folder's and another name's count."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "weave.log").write_bytes(b"one\n" * 10)
+    for place in ("weave.log.gz", "other/weave.log.gz", "copy.log.gz"):
+        (tmp_path / place).write_bytes(gzip.compress(b"one\n" * 10))
+    (tmp_path / "grown.log").write_bytes(b"one\n" * 11)
+    (tmp_path / "grown.log.gz").write_bytes(gzip.compress(b"one\n" * 10))
+    (tmp_path / "cut.log").write_bytes(b"one\n" * 10)
+    (tmp_path / "cut.log.gz").write_bytes(gzip.compress(b"one\n" * 10)[:-9])
+
+    with Gathered([str(tmp_path)]) as gathered:
+        names = {source.name.removeprefix(f"{tmp_path}/") for source in gathered.sources}
+
+    assert names == {
+        "copy.log.gz",
+        "cut.log",
+        "cut.log.gz",
+        "grown.log",
+        "grown.log.gz",
+        "other/weave.log.gz",
+        "weave.log",
+    }
