@@ -8,7 +8,7 @@ from __future__ import annotations
 from flowdiag.cluster.identities import RESERVED, Identities
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
-from flowdiag.cluster.workloads import name_owner
+from flowdiag.cluster.workloads import name_owner, topmost_owner
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.event import Peer, WorkloadRef
 from flowdiag.model.objects import Snapshot
@@ -57,7 +57,7 @@ class RecordedEnds:
                 kind=EndpointKind.WORKLOAD,
                 namespace=peer.namespace,
                 ip=peer.ip,
-                workload=peer.workload,
+                workload=self._topmost(peer.namespace, peer.workload),
                 known_by=KnownBy.RECORD,
             )
         if peer.service is not None:
@@ -99,7 +99,7 @@ class RecordedEnds:
                 workload_inferred=pod.workload_inferred,
                 known_by=KnownBy.RECORD,
             )
-        workload, inferred = peer.workload, False
+        workload, inferred = self._topmost(namespace, peer.workload), False
         if workload is None or workload.kind is None:
             by_name = name_owner(namespace, name, self._index.workloads, self._index.owners)
             if by_name is not None and (workload is None or by_name.name == workload.name):
@@ -135,6 +135,10 @@ class RecordedEnds:
             known_by=KnownBy.NAME if inferred else KnownBy.RECORD,
             note="the pod is not in the state",
         )
+
+    def _topmost(self, namespace: str, owner: WorkloadRef | None) -> WorkloadRef | None:
+        """What a record calls the owner (GKE: the ReplicaSet or Job of a pod) as pods of the state name theirs."""
+        return owner and topmost_owner(namespace, owner, self._index.workloads, None)[0]
 
     def _generated(self, namespace: str, stem: str) -> WorkloadRef | None:
         """The one workload of the state whose pods' names are this stem and a suffix; ``None`` for none or several."""

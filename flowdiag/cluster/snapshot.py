@@ -60,6 +60,7 @@ def merge_manifests(
     }
     pods = [_owned(one, workloads) for one in objects if isinstance(one, Pod)]
     pods.extend(_templates(kept.values(), pods, workloads))
+    pods.extend(_between_runs(pods))
     problems.extend(owned_twice(pods))
     policies = tuple(one for one in objects if isinstance(one, PolicyObject))
     services = tuple(one for one in objects if isinstance(one, Service))
@@ -189,8 +190,12 @@ def _owned(pod: Pod, workloads: Mapping[tuple[str, str, str], WorkloadObject]) -
 def _templates(
     entries: Iterable[Entry], pods: list[Pod], workloads: Mapping[tuple[str, str, str], WorkloadObject]
 ) -> Iterable[Pod]:
-    """One pod for each topmost workload of the state that has none."""
-    present = {(pod.namespace, pod.workload) for pod in pods}
+    """One pod for each topmost workload of the state that has none, or none but ended ones; a Job that ran is over."""
+    present = {
+        (pod.namespace, pod.workload)
+        for pod in pods
+        if pod.live or (pod.workload is not None and pod.workload.kind == "Job")
+    }
     for entry in entries:
         pod = entry.template
         if pod is None or pod.workload is None:
@@ -200,6 +205,34 @@ def _templates(
             continue
         if (pod.namespace, WorkloadRef(pod.kind, pod.name)) not in present:
             yield pod
+
+
+def _between_runs(pods: list[Pod]) -> list[Pod]:
+    """One pod for each CronJob of which the state has ended pods alone: the next run makes another like the last."""
+    standing = {(pod.namespace, pod.workload) for pod in pods if pod.live}
+    ended: dict[tuple[str, WorkloadRef], Pod] = {}
+    for pod in sorted(pods, key=lambda one: (one.created or 0, one.name)):
+        if pod.workload is not None and pod.workload.kind == "CronJob":
+            ended[pod.namespace, pod.workload] = pod
+    return [
+        Pod(
+            namespace=namespace,
+            name=workload.name,
+            kind=workload.kind or "CronJob",
+            template=True,
+            labels=last.labels,
+            annotations=last.annotations,
+            host_network=last.host_network,
+            ports=last.ports,
+            probes=last.probes,
+            service_account=last.service_account,
+            workload=workload,
+            workload_inferred=last.workload_inferred,
+            origin=last.origin,
+        )
+        for (namespace, workload), last in ended.items()
+        if (namespace, workload) not in standing
+    ]
 
 
 # --- the rest -----------------------------------------------------------------------------------------

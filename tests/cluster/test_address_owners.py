@@ -310,6 +310,26 @@ def test_pod_of_a_known_daemon_set_keeps_its_kind():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "recorded", "workload"),
+    [
+        (
+            "web-574f6b9c8d-x2x4z",
+            WorkloadRef("ReplicaSet", "web-574f6b9c8d"),
+            WorkloadRef("Deployment", "web"),
+        ),
+        ("export-29327480-x2x4z", WorkloadRef("Job", "export-29327480"), WorkloadRef("CronJob", "export")),
+        ("restore-x2x4z", WorkloadRef("Job", "restore"), WorkloadRef("Job", "restore")),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_recorded_owner_that_is_gone_stands_for_what_made_it(name, recorded, workload, named):
+    """GKE's records name a pod's ReplicaSet or Job: after a roll-out or a finished Job the state holds neither."""
+    peer = Peer(namespace="shop", pod=name if named else None, workload=recorded)
+
+    assert one(state(pod("other", "10.1.0.5")), peer, OUT).src.workload == workload
+
+
 def test_world_and_names():
     answers = [DnsAnswer("api.example.com.", "198.51.100.7", None, None, 30)]
     found = one(

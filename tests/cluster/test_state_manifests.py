@@ -426,6 +426,44 @@ def test_workload_without_pods_gives_one_template_pod():
     assert [port.port for port in template.ports] == [80]
 
 
+def test_a_cron_job_between_its_runs_is_there():
+    """Its pods ended, and the next will be as the last was; a Job of its own that ran is over."""
+
+    def ended(name, owner, app, minute):
+        own = owned(name, "Job", owner, app=app)
+        own["metadata"]["creationTimestamp"] = f"2026-11-03T12:{minute}:00Z"
+        return own | {"status": {"phase": "Succeeded", "podIP": "10.0.0.9"}}
+
+    snapshot, _ = build(
+        json.dumps(
+            listed(
+                ended("export-29327485-x2x4z", "export-29327485", "export", "05"),
+                ended("export-29327480-b2b4z", "export-29327480", "old", "00"),
+                ended("restore-x2x4z", "restore", "restore", "00"),
+            )
+        )
+    )
+    assert [(pod.name, pod.kind, pod.labels, pod.ips, pod.workload) for pod in snapshot.pods if pod.live] == [
+        ("export", "CronJob", {"app": "export"}, (), WorkloadRef("CronJob", "export"))
+    ]
+
+
+def test_a_template_stands_where_all_pods_ended():
+    """Evicted pods of a Deployment stay in the list as Failed; a Job's template does not run again."""
+
+    def workload(api, kind, name):
+        template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{}]}}
+        meta = {"name": name, "namespace": "shop"}
+        return {"apiVersion": api, "kind": kind, "metadata": meta, "spec": {"template": template}}
+
+    evicted = owned("web-6d4cf56db6-x2x4z", "ReplicaSet", "web-6d4cf56db6") | {"status": {"phase": "Failed"}}
+    ran = owned("restore-x2x4z", "Job", "restore") | {"status": {"phase": "Succeeded"}}
+    objects = [workload("apps/v1", "Deployment", "web"), workload("batch/v1", "Job", "restore"), evicted, ran]
+    snapshot, _ = build(json.dumps(listed(*objects)))
+
+    assert [(pod.kind, pod.name) for pod in snapshot.pods if pod.template] == [("Deployment", "web")]
+
+
 def test_dual_stack_host_network_and_finished_pods():
     status = {
         "phase": "Failed", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "2001:DB8::0:1"}, {"ip": "::ffff:10.0.0.1"}],
