@@ -14,20 +14,28 @@ from flowdiag.model.objects import ManagedWrite
 from flowdiag.model.policy import Dialect
 from flowdiag.model.time import NS, moment_text
 
-__all__ = ["as_now", "label_times", "written_since"]
+__all__ = ["as_now", "label_times", "label_writes", "written_since"]
 
 _OF_NAMESPACE = "k8s:io.cilium.k8s.namespace.labels."
 
 
 def label_times(case: Case) -> list[str]:
     """Write sentences about ends whose labels at the time of the flow are not certain."""
+    return [
+        f"The labels of {name} were last written at {moment_text(at)}, after these refusals began: they may have been "
+        "others then."
+        for name, at in label_writes(case)
+    ]
+
+
+def label_writes(case: Case) -> list[tuple[str, int]]:
+    """Whose labels were written after the flow's first record, and when, where these are what the enforcer goes by."""
     first = case.flow.first
     if first is None:
         return []
     identities = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
     return [
-        f"The labels of {name} were last written at {moment_text(at)}, after these refusals began: they may have been "
-        "others then."
+        (name, at)
         for end in (case.flow.src, case.flow.dst)
         for name, at in _writes(case.context, end)
         if at > first and not (identities and _in_record(end, name))

@@ -1,8 +1,8 @@
-"""Words that depend on a number."""
+"""Words that depend on a number, or on a kind of change."""
 
 from __future__ import annotations
 
-__all__ = ["plural"]
+__all__ = ["plural", "was"]
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
@@ -14,3 +14,8 @@ def plural(number: int, one: str, many: str | None = None) -> str:
         many: those for any other number, where they are not the same with an s.
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def was(change: str) -> str:
+    """``was created`` of a change's kind; ``labels`` is the kind of a write of labels."""
+    return f"was {'labelled' if change == 'labels' else change}"

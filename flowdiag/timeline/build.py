@@ -25,6 +25,7 @@ from flowdiag.model.report import (
 )
 from flowdiag.model.tally import Bucket, InputSummary
 from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
+from flowdiag.model.words import was
 from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.allowed import AllowedIndex
 from flowdiag.timeline.buckets import bucketize
@@ -205,7 +206,7 @@ def _ended(problem: Problem) -> Problem:
     if f"{name} " in problem.advice:
         return problem
     notes = tuple(
-        f"{note}; {name} was {first.kind} at {moment_text(parse_rfc3339(first.at))}"
+        f"{note}; {name} {was(first.kind)} at {moment_text(parse_rfc3339(first.at))}"
         if note.startswith("seen allowed")
         else note
         for note in problem.notes

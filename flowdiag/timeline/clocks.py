@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from flowdiag.model.report import ClockSkew, Problem
+from flowdiag.model.words import was
 
 __all__ = ["clock_doubt"]
 
@@ -32,5 +33,5 @@ def clock_doubt(problem: Problem, nodes: Collection[str], skews: Iterable[ClockS
     more = f" (and {len(near) - 1} more)" if len(near) > 1 else ""
     return (
         f"the clocks of {worst.node} and {worst.reference} are {abs(worst.offset_s):.1f} s apart: whether {name} "
-        f"was {near[0].kind}{more} before the first refusal or after it is not certain"
+        f"{was(near[0].kind)}{more} before the first refusal or after it is not certain"
     )

@@ -10,9 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_cluster import OBJECTS, WEB, end, listed, pod, policy, record, refused, write
+from small_cluster import DB, OBJECTS, WEB, end, listed, namespace, pod, policy, record, refused, write
 
-from flowdiag.analysis import analyze
+from flowdiag.analysis import StateOptions, analyze
 
 NAME = "kubernetes.io/metadata.name"
 LONG_AGO = "2026-02-01T00:00:00Z"
@@ -161,3 +161,52 @@ def test_labels_that_were_written_since_let_it_pass(tmp_path):
 
     assert problem.counterfactual is None
     assert problem.advice.startswith("Mended since: NetworkPolicy shop/allow-web egress[0].")
+
+
+def labelled(name, moment):
+    """The namespace with a label that was last written then."""
+    own = namespace(name)
+    own["metadata"]["labels"]["team"] = "web"
+    write_of = {"f:metadata": {"f:labels": {"f:team": {}}}}
+    own["metadata"]["managedFields"] = [
+        {
+            "manager": "kubectl-label",
+            "operation": "Update",
+            "apiVersion": "v1",
+            "time": moment,
+            "fieldsV1": write_of,
+        }
+    ]
+    return own
+
+
+def test_a_label_that_was_put_back_is_what_is_looked_at_first(tmp_path):
+    """Refused while the namespace had lost the label that a rule asks for; it passes by the labels of now."""
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    peers = [{"namespaceSelector": {"matchLabels": {"team": "web"}}}]
+    allow = policy("data", "allow-web-team", {**spec, "ingress": [{"from": peers}]}, created=LONG_AGO)
+    # As a kernel's or OVN's log has them: without the labels that an enforcer went by.
+    bare = [
+        {key: value for key, value in one["end"].items() if key in ("namespace", "pod_name")}
+        for one in (WEB, DB)
+    ]
+    ends = {"source": bare[0], "destination": bare[1]}
+    lines = "".join(
+        record(second, way="INGRESS", **ends, **({"verdict": "FORWARDED"} if second >= 120 else {}))
+        for second in range(0, 180, 10)
+    )
+    objects = [labelled("shop", "2026-03-01T12:01:59Z"), *OBJECTS[1:-1], allow]
+    found = analyze(
+        [write(tmp_path, state_json=listed(*objects), flows_jsonl=lines)],
+        state=StateOptions(dialect="kubernetes"),
+    )
+    (problem,) = found.problems
+
+    assert (problem.code, problem.ongoing, problem.counterfactual) == ("FD806", False, None)
+    assert problem.advice.startswith(
+        "The labels of namespace shop were written at 2026-03-01 12:01:59 UTC, after these refusals began"
+    )
+    assert (
+        "seen allowed again from about 2026-03-01 12:02:00 UTC; Namespace shop was labelled at 2026-03-01 12:01:59 UTC"
+        in problem.notes
+    )

@@ -16,6 +16,7 @@ from flowdiag.model.event import ObjectRef
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
 from flowdiag.model.time import NS, moment_text
+from flowdiag.model.words import was
 
 __all__ = ["ChangeJustBefore"]
 
@@ -131,4 +132,4 @@ def _sentence(change: SeenChange) -> str:
     by = f" by {change.by}" if change.by else ""
     what = f" ({change.what})" if change.what else ""
     moment = moment_text(change.at)
-    return f"{_name(change.object)} was {change.kind}{by} at {moment}, just before the refusals began{what}."
+    return f"{_name(change.object)} {was(change.kind)}{by} at {moment}, just before the refusals began{what}."

@@ -9,12 +9,14 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.relabelled import label_writes
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policies_text, policy_text
 from flowdiag.model.event import Cause, Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
+from flowdiag.model.time import moment_text
 
 __all__ = ["RecordedAgainstReplay"]
 
@@ -112,7 +114,8 @@ class RecordedAgainstReplay(Rule):
                 f"{'; kinds of policy are missing in the state' if missing else ''}.{agent.text}"
             ),
             said=agent.said,
-            advice=(
+            advice=_relabelled(case)
+            or (
                 "Trust the record: bring all policies of that time (also cluster-wide ones), and look for "
                 "policies or labels that changed since and for an agent that lags behind."
                 if not changed or known is None or known.decided_by is None
@@ -124,3 +127,15 @@ class RecordedAgainstReplay(Rule):
             cause_key="incomplete" if missing else "disagree",
             limits=tuple(limits),
         )
+
+
+def _relabelled(case: Case) -> str | None:
+    """Labels that were written meanwhile: nearer than anything that the state lacks."""
+    writes = list(dict.fromkeys(label_writes(case)))
+    if not writes:
+        return None
+    told = a_list([f"{name} were written at {moment_text(at)}" for name, at in writes])
+    return (
+        f"The labels of {told}, after these refusals began: if they were others before, they explain this. An audit "
+        "log, or whoever wrote them, tells."
+    )
