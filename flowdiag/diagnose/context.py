@@ -1,8 +1,4 @@
-"""What a run knows as a whole, indexed once, so that a rule never walks over all flows.
-
-Marks on the time axis (changes, signals, gaps) come as anything with the right attributes: the rooms
-that make them stand beside this one.
-"""
+"""What a run knows as a whole, indexed once, so that a rule never walks over all flows."""
 
 from __future__ import annotations
 
@@ -12,12 +8,13 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from flowdiag.cluster.addresses import canonical_ip
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.diagnose.before import OldPolicy
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.seen import SeenChange, SeenGap, SeenSignal, same_node
 from flowdiag.diagnose.signs import Sign
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import ObjectRef
@@ -32,11 +29,7 @@ __all__ = [
     "PROXY_LABEL",
     "Context",
     "EndId",
-    "SeenChange",
-    "SeenGap",
-    "SeenSignal",
     "end_id",
-    "same_node",
     "workload_id",
 ]
 
@@ -49,54 +42,6 @@ _BY_IDENTITY = (Dialect.CILIUM, Dialect.GKE)
 
 EndId = tuple[str, str, str]
 """(kind, namespace, name) of an end."""
-
-
-class SeenChange(Protocol):
-    """Something changed in the cluster; `at` is nanoseconds."""
-
-    @property
-    def at(self) -> int: ...  # noqa: D102 - said in the class
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def object(self) -> ObjectRef: ...  # noqa: D102
-    @property
-    def by(self) -> str | None: ...  # noqa: D102
-    @property
-    def what(self) -> str | None: ...  # noqa: D102
-
-
-class SeenSignal(Protocol):
-    """A component said something that matters; `signal` is a stable code, `at` nanoseconds."""
-
-    @property
-    def at(self) -> int: ...  # noqa: D102 - said in the class
-    @property
-    def signal(self) -> str: ...  # noqa: D102
-    @property
-    def node(self) -> str | None: ...  # noqa: D102
-    @property
-    def text(self) -> str: ...  # noqa: D102
-
-
-class SeenGap(Protocol):
-    """Evidence is missing; ends are nanoseconds or unknown."""
-
-    @property
-    def node(self) -> str | None: ...  # noqa: D102 - said in the class
-    @property
-    def since(self) -> int | None: ...  # noqa: D102
-    @property
-    def until(self) -> int | None: ...  # noqa: D102
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def lost(self) -> int | None: ...  # noqa: D102
-
-
-def same_node(one: str, other: str) -> bool:
-    """Whether two records mean one node: Hubble puts the cluster's name before it, logs do not."""
-    return one == other or one.rpartition("/")[2] == other.rpartition("/")[2]
 
 
 def end_id(end: Endpoint) -> EndId:

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
-from flowdiag.diagnose.context import SeenChange
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.seen import SeenChange
 from flowdiag.diagnose.signs import Sign
 from flowdiag.model.event import ObjectRef
 from flowdiag.model.finding import Finding

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import lower
-from flowdiag.diagnose.context import same_node
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.seen import same_node
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import moment_text
