@@ -33,7 +33,7 @@ __all__ = [
     "write_report",
 ]
 
-_SURE = 0.6
+_READ = ("evidence", "state")
 
 Stage = Callable[[str | None], None]
 """Called with what is being done, and with ``None`` when nothing more is to be shown."""
@@ -118,22 +118,20 @@ def check_files(files: dict[str, list[str]], inputs: Iterable[str] = ()) -> None
     for paths in files.values():
         for path in paths:
             check_writable(path)
-            check_no_input(path, [*named, *(path for one in named if _objects_in(path, one))])
+            check_no_input(path, [*named, *(path for one in named if _read_in(path, one))])
 
 
-def _objects_in(path: str, folder: str) -> bool:
-    """Whether a file holds cluster objects, and lies in a folder that is read."""
+def _read_in(path: str, folder: str) -> bool:
+    """Whether a file lies in a folder that is read, and holds records or cluster objects; what flowdiag wrote is neither."""
     target = Path(path)
     try:
         if not target.is_file() or Path(folder).resolve() not in target.resolve().parents:
             return False
-        with target.open("rb") as stream:
-            head = stream.read(1 << 16)
     except (OSError, ValueError):
         return False
-    from flowdiag.cluster import sniff_state
+    from flowdiag.analysis import detect_inputs
 
-    return sniff_state(head) > _SURE
+    return any(row["kind"] in _READ for row in detect_inputs([path]))
 
 
 def _not_for_terminals(name: str) -> UsageError:

@@ -40,6 +40,10 @@ FLOWS, OBJECTS = "in/hubble/events.jsonl", "in/cluster/objects.yaml"
         (["verify", "queries.json", "--state", "in"], OBJECTS),
         (["whatif", "--state", "in", "--delete", "NetworkPolicy/frontend/default-deny"], OBJECTS),
         (["audit", "in", "--history", "new.db"], "new.db"),
+        (["whatif", "in", "--state", "in", "--delete", "NetworkPolicy/frontend/default-deny"], FLOWS),
+        (["explain", "frontend/web-app", "backend/user-api", "8080", "in"], FLOWS),
+        (["explain", "frontend/web-app", "backend/user-api", "8080", "--state", "in"], OBJECTS),
+        (["reach", "backend/user-api", "--state", "in"], OBJECTS),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
 )
@@ -60,3 +64,47 @@ def test_a_report_beside_the_evidence_is_written_again(here):
             _run(["analyze", "in", "-o", "json=in/report.json", "-o", "html=in/report.html"], "flowdiag") == 0
         )
     assert (here / "in" / "report.json").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("target", [FLOWS, "in.tgz", "in"])
+@pytest.mark.parametrize("name", ["csv", "jsonl"])
+def test_events_replace_no_input(here, capfd, name, target):
+    """Of a folder they would be written over what is read meanwhile."""
+    for named in ("in", target):
+        if named == "in" and target == "in.tgz":
+            continue
+        assert _run(["events", named, "-o", f"{name}={target}"], "flowdiag") == 2
+        assert capfd.readouterr().out == ""
+    assert (here / FLOWS).stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "json",
+        "jsonl",
+        "markdown",
+        "html",
+        "csv",
+        "parquet",
+        "svg",
+        "junit",
+        "sarif",
+        "openmetrics",
+        "terminal",
+    ],
+)
+def test_every_format_is_written_again_beside_the_evidence(here, capfd, name):
+    """What flowdiag wrote is no input, though it holds lines of one."""
+    for _ in range(3):
+        assert _run(["analyze", "in", "-o", f"{name}=in/report.{name}"], "flowdiag") == 0, (
+            capfd.readouterr().err
+        )
+    assert (here / "in" / f"report.{name}").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl"])
+def test_events_are_written_again_beside_the_evidence(here, capfd, name):
+    for _ in range(2):
+        assert _run(["events", "in", "-o", f"{name}=in/all.{name}"], "flowdiag") == 0, capfd.readouterr().err
+    assert (here / "in" / f"all.{name}").read_bytes().count(b"\n") > 1500
