@@ -27,7 +27,15 @@ from flowdiag.policy.matchers import AddressRange
 from flowdiag.policy.model import MATCH, Check, Outcome, miss, unknown
 from flowdiag.policy.selectors import LabelSelector
 
-__all__ = ["ENTITIES", "CidrSelected", "EntitySelected", "FqdnSelected", "RemoteNodeSelected", "cidr"]
+__all__ = [
+    "ENTITIES",
+    "CidrSelected",
+    "EntitySelected",
+    "FqdnSelected",
+    "GroupSelected",
+    "RemoteNodeSelected",
+    "cidr",
+]
 
 _RESERVED = ("host", "remote-node", "init", "ingress", "health", "unmanaged", "kube-apiserver")
 ENTITIES = frozenset(
@@ -186,6 +194,24 @@ class FqdnSelected(Struct, frozen=True):
                 "the agent did not hold the address for a name then"
             )
         return MATCH
+
+
+class GroupSelected(Struct, frozen=True):
+    """The address is one of a cloud provider's group, which only the provider knows; the operator writes them as ranges."""
+
+    path: str
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """See `Matcher.keys`."""
+        return frozenset({f"extra/{WORLD}", f"extra/{open_key('reserved')}"})
+
+    def check(self, facts: Facts, /) -> Check:
+        """See `Matcher.check`."""
+        world = look_world(facts)
+        if world.value is None and not world.why:
+            return miss(Miss(Condition.IP, "addresses of a cloud provider's group", entity_text(facts.extra)))
+        return unknown(f"{self.path}: groups of a cloud provider are not evaluated")
 
 
 class RemoteNodeSelected(Struct, frozen=True):

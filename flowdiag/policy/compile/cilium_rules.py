@@ -22,6 +22,7 @@ from flowdiag.policy.compile.cilium_peers import (
     ENTITIES,
     EntitySelected,
     FqdnSelected,
+    GroupSelected,
     RemoteNodeSelected,
     cidr,
 )
@@ -201,6 +202,9 @@ class RuleReader(Struct, frozen=True):
             return self._services(raw, where)
         if kind == "FQDNs":
             return [FqdnSelected(read_name(raw, where))]
+        traits = self.context.traits
+        if {traits.range_pods, traits.range_nodes} == {Outcome.MISS}:
+            return [GroupSelected(where)]
         return [Undecidable(f"{where}: groups of a cloud provider are not evaluated")]
 
     def _selected(self, raw: Any) -> IdentitySelected:
