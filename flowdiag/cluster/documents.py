@@ -1,4 +1,4 @@
-"""One input's text to the objects it holds, as plain values with the line each starts on.
+"""One input's text cut into the objects it holds, as plain values with the line each starts on.
 
 YAML: several documents, Lists, single objects; JSON: an object, a List, a bare array, objects one
 after the other, JSON Lines, and the standard output of ``kubectl cluster-info dump``.
@@ -12,58 +12,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.cluster.wanted import KEEP, POLICY_NAMES, Filter, filter_of, is_wanted_kind
+from flowdiag.cluster.unfold import BadDocument, Found, may_hold_policy, unfold
+from flowdiag.cluster.wanted import KEEP, Filter, filter_of, is_wanted_kind
 from flowdiag.cluster.yamlfast import Doubt, read_block
 from flowdiag.model.words import plural
 
-__all__ = ["BadDocument", "Found", "Wanted", "iter_json", "iter_yaml", "looks_like_json"]
+__all__ = ["Wanted", "iter_json", "iter_yaml", "looks_like_json"]
 
 Wanted = Callable[[str | None], bool]
 """Whether objects of a kind, if it is known, are to be read at all."""
 
 _MAX_OBJECT = 16 * 1024 * 1024
 """Characters of one object that are read at all."""
-
-
-class Found(Struct, frozen=True):
-    """One value of a document: an object, or an empty list (its head, `empty`)."""
-
-    value: Any
-    line: int
-    list_kind: str | None = None
-    list_api: str | None = None
-    empty: bool = False
-
-
-class BadDocument(Struct, frozen=True):
-    """A part of the input that could not be read, and why."""
-
-    message: str
-    line: int
-    code: str = "invalid-document"
-    hides: bool = False
-    """It may have held a policy: what it says of itself does not tell otherwise."""
-
-
-# As in a line "  kind: NetworkPolicy", in {"kind":"PodList", and in - kind: "Pod"
-_ANY_KIND = re.compile(r"""\bkind["']?+[ ]?+:[ ]?+["']?+([A-Za-z0-9]++)""")
-
-
-def _may_hold_policy(text: str, *, cut: bool = False) -> bool:
-    """Whether a text that cannot be read may have held a policy, by the kinds that it names.
-
-    Args:
-        text: what is left of it.
-        cut: more of a list may have followed.
-    """
-    kinds = {match[1] for match in _ANY_KIND.finditer(text)}
-    whole = {kind for kind in kinds if kind != "List" or cut}
-    return not whole or any(
-        kind.removesuffix("List") in POLICY_NAMES or kind in POLICY_NAMES for kind in whole
-    )
 
 
 _FIRST = re.compile(r"\s*+(?:#[^\n]*+\s*+)*+")
@@ -219,7 +181,7 @@ def _items(
         if not wanted(kind):
             continue
         if len(chunk) > _MAX_OBJECT:
-            yield BadDocument("object too large to read", here, "object-too-large", _may_hold_policy(chunk))
+            yield BadDocument("object too large to read", here, "object-too-large", may_hold_policy(chunk))
             continue
         want = filter_of(kind)
         try:
@@ -248,7 +210,7 @@ def _read_documents(text: str, want: Filter) -> list[Any]:
 def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocument]:
     """A text without cutting: one object or more, read by whichever reader takes it."""
     if len(body) > _MAX_OBJECT:
-        yield BadDocument("document too large to read", line, "object-too-large", _may_hold_policy(body))
+        yield BadDocument("document too large to read", line, "object-too-large", may_hold_policy(body))
         return
     want = KEEP if kind is None else filter_of(kind)
     try:
@@ -258,12 +220,12 @@ def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocume
             values = _read_documents(body, want)
         except ValueError as error:
             where = line + (getattr(error, "line", None) or 1) - 1
-            yield BadDocument(f"not YAML: {error}", where, hides=_may_hold_policy(body))
+            yield BadDocument(f"not YAML: {error}", where, hides=may_hold_policy(body))
             return
     skipped = len(_leading_blank(body)) if len(values) == 1 else 0
     first = line + body.count("\n", 0, skipped)
     for value in values:
-        yield from _unfold(value, first)
+        yield from unfold(value, first)
 
 
 def _leading_blank(body: str) -> str:
@@ -291,7 +253,7 @@ def iter_json(text: str, wanted: Wanted = is_wanted_kind) -> Iterator[Found | Ba
     except (msgspec.DecodeError, RecursionError):
         yield from _several(text, wanted)
         return
-    yield from _unfold(value, 1 + text.count("\n", 0, _blank_end(text)), data)
+    yield from unfold(value, 1 + text.count("\n", 0, _blank_end(text)), data)
 
 
 def _blank_end(text: str) -> int:
@@ -321,13 +283,13 @@ def _several(text: str, wanted: Wanted) -> Iterator[Found | BadDocument]:
                 where = error.lineno if isinstance(error, json.JSONDecodeError) else line
                 following = re.compile(r"^[\[{]", re.MULTILINE).search(text, at + 1)
                 end = following.start() if following else size
-                hides = _may_hold_policy(text[at:end], cut=True)
+                hides = may_hold_policy(text[at:end], cut=True)
                 yield BadDocument(
                     f"not JSON: {getattr(error, 'msg', 'nested too deeply')}", where, hides=hides
                 )
                 at = end
                 continue
-            yield from _unfold(value, line, text[at:end].encode("utf-8", "replace"))
+            yield from unfold(value, line, text[at:end].encode("utf-8", "replace"))
             at = end
         elif _TOP.match(text, at):
             # YAML behind it.
@@ -348,64 +310,3 @@ def _several(text: str, wanted: Wanted) -> Iterator[Found | BadDocument]:
 def _line_end(text: str, at: int) -> int:
     end = text.find("\n", at)
     return len(text) if end < 0 else end + 1
-
-
-def _unfold(value: Any, line: int, data: bytes | None = None) -> Iterator[Found | BadDocument]:
-    """A List's items one by one, an array's elements, or the object itself."""
-    if isinstance(value, list):
-        for element, here in zip(value, _lines(data, line, array=True, number=len(value)), strict=True):
-            yield from _unfold(element, here)
-        if not value:
-            yield Found(None, line, empty=True)
-        return
-    if not isinstance(value, dict):
-        if value is not None:
-            yield BadDocument("not a Kubernetes object", line, "not-an-object")
-        return
-    kind = value.get("kind")
-    items = value.get("items")
-    if "items" not in value or (isinstance(kind, str) and not kind.endswith("List")):
-        yield Found(value, line)
-        return
-    list_kind = kind if isinstance(kind, str) else None
-    api = value.get("apiVersion")
-    list_api = api if isinstance(api, str) else None
-    if not isinstance(items, list) or not items:
-        yield Found(None, line, list_kind, list_api, empty=True)
-        return
-    for item, here in zip(items, _lines(data, line, array=False, number=len(items)), strict=True):
-        if isinstance(item, dict) and str(item.get("kind", "")).endswith("List") and "items" in item:
-            yield from _unfold(item, here)
-        else:
-            yield Found(item, here, list_kind, list_api)
-
-
-class _Head(Struct):
-    items: list[msgspec.Raw] = []
-
-
-def _lines(data: bytes | None, line: int, *, array: bool, number: int) -> list[int]:
-    """The line of each element, found again in the bytes; all on `line` where there are none."""
-    if data is None or b"\n" not in data.strip():
-        return [line] * number
-    try:
-        raws = (
-            msgspec.json.decode(data, type=list[msgspec.Raw])
-            if array
-            else msgspec.json.decode(data, type=_Head).items
-        )
-    except (msgspec.DecodeError, RecursionError):
-        return [line] * number
-    start = len(data) - len(data.lstrip())
-    found: list[int] = []
-    at = counted = start
-    here = line
-    for raw in raws:
-        begin = data.find(bytes(raw), at)
-        if begin < 0:
-            return [line] * number
-        here += data.count(b"\n", counted, begin)
-        found.append(here)
-        counted = begin
-        at = begin + len(raw)
-    return found if len(found) == number else [line] * number

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from flowdiag.cluster.cleaning import clean_text
-from flowdiag.cluster.documents import Found, iter_json, iter_yaml, looks_like_json
+from flowdiag.cluster.documents import iter_json, iter_yaml, looks_like_json
+from flowdiag.cluster.unfold import Found
 
 __all__ = ["listed_events"]
 

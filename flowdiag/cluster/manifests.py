@@ -13,9 +13,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from flowdiag.cluster.cleaning import clean_text
-from flowdiag.cluster.documents import BadDocument, Found, iter_json, iter_yaml, looks_like_json
+from flowdiag.cluster.documents import iter_json, iter_yaml, looks_like_json
 from flowdiag.cluster.meta import as_list, as_map, as_text, read_meta
 from flowdiag.cluster.typed import is_read, read_object
+from flowdiag.cluster.unfold import BadDocument, Found
 from flowdiag.cluster.wanted import CLUSTER_KINDS, UNREAD_KINDS
 from flowdiag.model.objects import Origin, Pod, PolicyObject
 
