@@ -18,6 +18,7 @@ __all__ = [
     "isolating_text",
     "known_end_text",
     "miss_text",
+    "pods_by_labels",
     "policies_text",
     "policy_text",
     "port_text",
@@ -81,6 +82,16 @@ def miss_text(miss: Miss) -> str:
     word = condition_word(miss.condition)
     wanted = miss.wanted if miss.wanted.startswith(f"{word} ") else f"{word} {miss.wanted}"
     return f"{wanted} ({found})"
+
+
+def pods_by_labels(rule: NearestRule) -> str:
+    """What selects pods by their labels in the language of a rule: ``namespaceSelector and podSelector``."""
+    if rule.policy.group == "cilium.io":
+        word = "toEndpoints" if "egress" in rule.rule else "fromEndpoints"
+        return f"{word} (another namespace's by k8s:io.kubernetes.pod.namespace)"
+    if rule.policy.group in ("projectcalico.org", "crd.projectcalico.org"):
+        return "selector and namespaceSelector"
+    return "namespaceSelector and podSelector"
 
 
 def port_text(case: Case) -> str:

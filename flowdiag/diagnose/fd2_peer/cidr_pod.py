@@ -9,7 +9,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
-from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.diagnose.wording import end_text, pods_by_labels, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect
 from flowdiag.model.report import Severity
@@ -25,7 +25,7 @@ class CidrForPod(Rule):
         the peer is a pod, and the enforcer is Cilium (also GKE Dataplane V2).
 
     Advice:
-        Select the pods with podSelector and namespaceSelector.
+        Select the pods by their labels: podSelector and namespaceSelector, or toEndpoints and fromEndpoints.
 
     Guard:
         Calico and other address-based enforcers do match pods by range: silent there.  An address in one
@@ -61,7 +61,7 @@ class CidrForPod(Rule):
                         f"{rule_text(rule)} allows {block.cidr}, which holds {ip}, but that is the pod "
                         f"{end_text(case.peer)}, and {case.context.dialect} matches pods by labels only."
                     ),
-                    advice="Select the pods with namespaceSelector and podSelector instead of the range.",
+                    advice=f"Select the pods with {pods_by_labels(rule)} instead of the range.",
                     cause_key=f"cidr-pod:{block.cidr}",
                 )
                 return

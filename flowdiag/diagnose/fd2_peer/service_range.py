@@ -9,7 +9,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
-from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.diagnose.wording import end_text, pods_by_labels, rule_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect
@@ -66,7 +66,7 @@ class ServiceRange(Rule):
                         f"{rule_text(rule)} allows {block.cidr}, which holds {ip} of Service "
                         f"{service.namespace}/{service.name}; policy sees its pods, {end_text(case.flow.dst)}."
                     ),
-                    advice="Select the Service's pods with namespaceSelector and podSelector, on the pod's port.",
+                    advice=f"Select the Service's pods with {pods_by_labels(rule)}, on the pod's port.",
                     cause_key=f"service-range:{block.cidr}",
                 )
                 return
