@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from msgspec import Struct
 
@@ -23,12 +23,19 @@ from flowdiag.ingest.bounds import Limits
 from flowdiag.ingest.compression import Kind, corruptions, decompressed
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.time import NS, from_datetime
+from flowdiag.model.words import plural
 
 __all__ = ["Member", "Unpacker"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _COPY_BYTES = 1 << 16
 """What a cut archive loses with its error: a read that meets the end gives nothing at all."""
+_HEADER_BYTES = 4 << 20
+"""What may stand before one member of a tar (long names, pax records, maps of holes): tarfile keeps it in memory."""
+_LINK_BYTES = 4096
+"""Of a link's target, as Linux bounds a path."""
+_PROBLEMS = 100
+"""Refused members of one archive that are named."""
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -60,6 +67,8 @@ class Unpacker:
         self._limits = limits
         self._members = 0
         self._bytes = 0
+        self._named = 0
+        self._unnamed = 0
         self.problems: list[InputProblem] = []
 
     def unpack(self, path: Path, kind: Kind, display: str) -> Iterator[Member]:
@@ -72,8 +81,9 @@ class Unpacker:
         """
         packed = max(path.stat().st_size, 1)
         before, members = self._bytes, self._members
+        self._named = self._unnamed = 0
         damages: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, *corruptions())
-        walk = self._zip(path, display) if kind is Kind.ZIP else self._tar(path, kind, display)
+        walk = self._zip(path, display) if kind is Kind.ZIP else self._tar(path, kind, display, packed)
         try:
             for name, stream, modified in walk:
                 target = self._next()
@@ -92,6 +102,9 @@ class Unpacker:
             self._damaged(display, error, self._members - members)
         except corruptions() as error:
             self._damaged(display, error, self._members - members)
+        if self._unnamed:
+            text = f"{plural(self._unnamed, 'more member')} refused, as those before"
+            self._problem(display, "archive-limit", text)
 
     def _damaged(self, display: str, error: Exception, members: int) -> None:
         if members:
@@ -109,9 +122,12 @@ class Unpacker:
 
     def _next(self) -> Path:
         self._members += 1
-        if self._members > self._limits.members:
-            raise _TooMuchError(f"more than {self._limits.members} members")
+        self._few(self._members)
         return self._spool / f"{self._members:07d}"
+
+    def _few(self, members: int) -> None:
+        if members > self._limits.members:
+            raise _TooMuchError(f"more than {self._limits.members} members")
 
     def _copy(self, stream: IO[bytes], target: Path, packed: int, before: int) -> int:
         size = 0
@@ -123,7 +139,7 @@ class Unpacker:
                 if self._bytes > self._limits.total:
                     target.unlink()
                     raise _TooMuchError(f"archives unfold to more than {self._limits.total} bytes")
-                if unfolded > self._limits.ratio_from and unfolded > packed * self._limits.ratio:
+                if self._limits.unfolds(unfolded, packed):
                     target.unlink()
                     raise _TooMuchError(f"unfolds to more than {self._limits.ratio} times its size")
                 out.write(chunk)
@@ -139,19 +155,26 @@ class Unpacker:
                     continue
                 mode = info.external_attr >> 16
                 if stat.S_ISLNK(mode):
-                    self._link(display, name, archive.read(info)[:4096].decode("utf-8", "replace"))
+                    with archive.open(info) as link:
+                        self._link(display, name, link.read(_LINK_BYTES).decode("utf-8", "replace"))
                     continue
                 if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                    self._problem(f"{display}!{name}", "device", "a device or pipe in an archive: refused")
+                    self._refuse(f"{display}!{name}", "device", "a device or pipe in an archive: refused")
                     continue
                 with archive.open(info) as stream:
                     yield name, stream, _zip_time(info)
 
-    def _tar(self, path: Path, kind: Kind, display: str) -> Iterator[tuple[str, IO[bytes], int | None]]:
+    def _tar(
+        self, path: Path, kind: Kind, display: str, packed: int
+    ) -> Iterator[tuple[str, IO[bytes], int | None]]:
         with path.open("rb") as raw:
-            plain: BinaryIO = decompressed(cast("BinaryIO", raw), kind)
-            with tarfile.open(fileobj=plain, mode="r|") as archive:
-                for info in archive:
+            plain = _Bounded(decompressed(cast("BinaryIO", raw), kind), packed, self._limits)
+            with tarfile.open(fileobj=cast("BinaryIO", plain), mode="r|") as archive:
+                for number, info in enumerate(archive, 1):
+                    self._few(number)
+                    plain.header_at(archive.offset)
+                    # It keeps all that it has passed.
+                    cast("Any", archive).members.clear()
                     if info.isdir():
                         continue
                     name = self._checked(info.name, display)
@@ -163,16 +186,14 @@ class Unpacker:
                         continue
                     stream = archive.extractfile(info) if info.isreg() else None
                     if stream is None:
-                        self._problem(
-                            f"{display}!{name}", "device", "a device or pipe in an archive: refused"
-                        )
+                        self._refuse(f"{display}!{name}", "device", "a device or pipe in an archive: refused")
                         continue
                     yield name, stream, int(info.mtime) * NS if info.mtime else None
 
     def _checked(self, name: str, display: str) -> str | None:
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         if name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in parts or "\0" in name:
-            self._problem(f"{display}!{name}", "path-escape", "the member's path leaves the archive: refused")
+            self._refuse(f"{display}!{name}", "path-escape", "the member's path leaves the archive: refused")
             return None
         return "/".join(parts) or None
 
@@ -188,10 +209,47 @@ class Unpacker:
             depth += -1 if part == ".." else int(part not in ("", "."))
             escapes = escapes or depth < 0
         if escapes:
-            self._problem(f"{display}!{name}", "link-escape", "a link that leaves the archive: not followed")
+            self._refuse(f"{display}!{name}", "link-escape", "a link that leaves the archive: not followed")
+
+    def _refuse(self, path: str, code: str, message: str) -> None:
+        """Name a member that is not read; of an archive with many of them the first, and how many more."""
+        if self._named < _PROBLEMS:
+            self._named += 1
+            self._problem(path, code, message)
+        else:
+            self._unnamed += 1
 
     def _problem(self, path: str, code: str, message: str) -> None:
         self.problems.append(InputProblem(path, code, message))
+
+
+class _Bounded:
+    """The bytes of a tar, no more of them than `Limits` let it unfold to, nor than one member's header may have.
+
+    What is refused or no file is passed over by reading it, and headers are kept in memory whole: both happen
+    in tarfile, before anybody sees a size.
+    """
+
+    def __init__(self, stream: BinaryIO, packed: int, limits: Limits) -> None:
+        self._stream = stream
+        self._packed = packed
+        self._limits = limits
+        self._at = 0
+        self._stop = _HEADER_BYTES
+
+    def header_at(self, offset: int) -> None:
+        """The next member's header begins at `offset`."""
+        self._stop = offset + _HEADER_BYTES
+
+    def read(self, size: int) -> bytes:
+        """As that of the stream."""
+        data = self._stream.read(size)
+        self._at += len(data)
+        if self._at > self._stop:
+            raise _TooMuchError(f"a member's header of more than {_HEADER_BYTES} bytes")
+        if self._limits.unfolds(self._at, self._packed):
+            raise _TooMuchError(f"unfolds to more than {self._limits.ratio} times its size")
+        return data
 
 
 def _zip_time(info: zipfile.ZipInfo) -> int | None:

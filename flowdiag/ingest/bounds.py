@@ -17,3 +17,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Bytes below which the ratio is not looked at: small things cannot hurt."""
     total: int = 64 << 30
     """Bytes on disk over all archives."""
+
+    def unfolds(self, unpacked: int, packed: int) -> bool:
+        """Whether an archive of `packed` bytes gave more than a log would: `unpacked` so far."""
+        return unpacked > self.ratio_from and unpacked > packed * self.ratio

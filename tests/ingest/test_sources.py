@@ -353,3 +353,86 @@ def test_a_container_s_log_and_the_kubelet_s_link_to_it_are_one(tmp_path):
             f"weave-net-7qh4d_kube-system_weave-npc-{'0a' * 32}.log",
             "0.log",
         ]
+
+
+def _extended(name: str, kind: bytes, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.size = size
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_members_header_is_not_kept_however_long(tmp_path, kind):
+    """A name or a pax record of gigabytes packs into megabytes, and tarfile would hold it in memory."""
+    path = tmp_path / "bomb.tgz"
+    with gzip.open(path, "wb", compresslevel=1) as packed:
+        packed.write(_extended("x", kind, 64 << 20))
+        for _ in range(64):
+            packed.write(b"a" * (1 << 20))
+        packed.write(b"\0" * 1024)
+    with Gathered([str(path)]) as gathered:
+        assert _codes(gathered) == [(str(path), "archive-limit")]
+        assert "header" in gathered.problems[0].message
+        assert gathered.sources == []
+
+
+def test_what_stands_before_a_long_header_is_read(tmp_path):
+    """Many members with long names each are no bomb, and what came before one is kept."""
+    path = tmp_path / "bundle.tgz"
+    with tarfile.open(path, "w:gz", format=tarfile.GNU_FORMAT, compresslevel=1) as archive:
+        for number in range(200):
+            info = tarfile.TarInfo(f"{'d' * 60_000}/{number}.log")
+            info.size = 1
+            archive.addfile(info, io.BytesIO(b"x"))
+    with Gathered([str(path)]) as gathered:
+        assert _codes(gathered) == []
+        assert len(gathered.sources) == 200
+
+
+def test_members_that_are_passed_over_count_too(tmp_path):
+    """Folders, and the bytes of a refused member, cost time though nothing of them is written."""
+    folders = tmp_path / "folders.tar"
+    _tar(folders, [_extended_folder(number) for number in range(20)])
+    refused = tmp_path / "refused.tgz"
+    with gzip.open(refused, "wb", compresslevel=1) as packed:
+        packed.write(_extended("../x", tarfile.REGTYPE, 32 << 20) + bytes(32 << 20) + bytes(1024))
+    limits = Limits(members=10, ratio=50, ratio_from=1 << 20)
+    with Gathered([str(folders)], limits=limits) as gathered:
+        assert _codes(gathered) == [(str(folders), "archive-limit")]
+    with Gathered([str(refused)], limits=limits) as gathered:
+        assert _codes(gathered) == [
+            (f"{refused}!../x", "path-escape"),
+            (str(refused), "archive-limit"),
+        ]
+
+
+def _extended_folder(number: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(f"d{number}")
+    info.type = tarfile.DIRTYPE
+    return info
+
+
+def test_a_zips_link_is_read_as_far_as_a_path_goes(tmp_path, monkeypatch):
+    """A link's target of gigabytes was unpacked into memory to look at its first 4,096 bytes."""
+    path = tmp_path / "link.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        info = zipfile.ZipInfo("link")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, b"../" * (1 << 20), zipfile.ZIP_DEFLATED)
+        archive.writestr("a.log", "x")
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("all of a member at once"))
+    with Gathered([str(path)]) as gathered:
+        assert _codes(gathered) == [(f"{path}!link", "link-escape")]
+        assert _names(gathered) == [f"{path}!a.log"]
+
+
+def test_of_many_refused_members_the_first_are_named(tmp_path):
+    """A million pipes in an archive were a million warnings."""
+    path = tmp_path / "pipes.tar"
+    _tar(path, [_link(f"p{number}", "", tarfile.FIFOTYPE) for number in range(130)] + [("a.log", b"x")])
+    with Gathered([str(path)]) as gathered:
+        codes = [problem.code for problem in gathered.problems]
+        assert codes == ["device"] * 100 + ["archive-limit"]
+        assert gathered.problems[-1].message.startswith("30 more members refused")
+        assert _names(gathered) == [f"{path}!a.log"]
