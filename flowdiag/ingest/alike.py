@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.bundles import Hint
 from flowdiag.ingest.compression import MissingReaderError
+from flowdiag.ingest.deeper import others_inside, windows_at_ends
 from flowdiag.ingest.detection import Detection, InputKind, input_context
 from flowdiag.ingest.envelopes import next_layer
 from flowdiag.ingest.heads import clocks_around, peeled, sniffed
@@ -24,6 +25,8 @@ from flowdiag.parserkit import Parser
 __all__ = ["detect_like", "name_pattern"]
 
 _BYTES = 1 << 14
+_ENDS = 1 << 12
+"""So much of a file's ends is looked at for another format."""
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -64,6 +67,14 @@ def detect_like(
     if next_layer(head) != next(iter(first.stack), None) or (first.stack and next_layer(inner) is not None):
         return None
     if sniffed(parser, inner) < best.score:
+        return None
+    carried = getattr(parser, "carries", ())
+    known = [one for one in parsers if not (one.document or one is parser or one.name in carried)]
+    try:
+        ends = windows_at_ends(source, _ENDS)
+        if others_inside(ends, parser, known, sniffed, lambda window: peeled(window, first.stack, context)):
+            return None
+    except OSError:
         return None
     problems = clocks_around(head, first.stack, parser, context)
     return replace(first, source=source, hint=hint, problems=problems, scores=(best,), faults=())

@@ -74,33 +74,37 @@ def windows_near(source: Source | bytes) -> Iterator[bytes]:
         stream.close()
 
 
-def windows_at_ends(source: Source | bytes) -> Iterator[bytes]:
+def windows_at_ends(source: Source | bytes, reach: int = _WINDOW) -> Iterator[bytes]:
     """Yield the first lines of an input, and the last ones of a plain file or of a document's lines.
+
+    Args:
+        source: an input, or the lines of a document without their wrappers.
+        reach: bytes that are looked at from either end, at most a window.
 
     Raises:
         OSError, MissingReaderError: as `windows_near`.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else open_source(source)
     try:
-        yield from _whole_lines(stream, _WINDOW)
+        yield from _whole_lines(stream, reach, reach)
     except corruptions():
         pass
     finally:
         stream.close()
     size = len(source) if isinstance(source, bytes) else source.size
-    if size <= _WINDOW:
+    if size <= reach:
         return
     if isinstance(source, bytes):
-        yield from _last_lines(io.BytesIO(source), size)
+        yield from _last_lines(io.BytesIO(source), size, reach)
     elif source.kind is Kind.PLAIN and not source.remote:
         with open(source.path, "rb") as file:  # noqa: PTH123 - a path in the spool, or the user's own
-            yield from _last_lines(file, size)
+            yield from _last_lines(file, size, reach)
 
 
-def _last_lines(stream: BinaryIO, size: int) -> Iterator[bytes]:
-    stream.seek(max(size - _WINDOW, _WINDOW))
+def _last_lines(stream: BinaryIO, size: int, reach: int) -> Iterator[bytes]:
+    stream.seek(max(size - reach, reach))
     stream.readline(_WINDOW)
-    yield from _whole_lines(stream, _WINDOW)
+    yield from _whole_lines(stream, reach, reach)
 
 
 def others_inside(
@@ -206,10 +210,10 @@ def _windows(source: Source, *, of_one: bool) -> Iterator[bytes]:
         yield from _whole_lines(file, _REACH)
 
 
-def _whole_lines(stream: Readable | BinaryIO, reach: int) -> Iterator[bytes]:
+def _whole_lines(stream: Readable | BinaryIO, reach: int, window: int = _WINDOW) -> Iterator[bytes]:
     """Windows of whole lines; a line that fills one is nobody's."""
     rest, seen = b"", 0
-    while seen < reach and (chunk := stream.read(_WINDOW)):
+    while seen < reach and (chunk := stream.read(window)):
         seen += len(chunk)
         data = rest + chunk
         end = data.rfind(b"\n") + 1

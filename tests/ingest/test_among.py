@@ -167,6 +167,20 @@ def test_what_a_parser_reads_itself_is_not_given_to_another(parser, case):
     assert [(one.parser, one.among) for one in detected] == [(parser, ())]
 
 
+@pytest.mark.parametrize("mixed", [0, 1, 2])
+def test_a_second_format_in_one_file_of_a_rotation_is_read(tmp_path, mixed):
+    """Whichever file has it; the others are only looked at by the parser of the first one."""
+    weave, hubble = lines_of("weave-npc"), lines_of("hubble-compact")
+    for number in range(3):
+        (tmp_path / f"node-{number}.log").write_text(bare(weave * 300 + hubble * (number == mixed)))
+    report = analyze([str(tmp_path)], evidence=EvidenceOptions(year=2026))
+
+    assert [Path(one.path).name for one in report.inputs if one.parser == "hubble-compact"] == [
+        f"node-{mixed}.log!hubble-compact"
+    ]
+    assert len(report.inputs) == 4
+
+
 def test_a_forced_format_is_the_only_one(tmp_path):
     """Whatever else stands there."""
     path = tmp_path / "all.log"
