@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -198,6 +199,7 @@ def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str
     """
     stdout: list[str] = []
     files: dict[str, list[str]] = {}
+    taken: set[str] = set()
     for value in outputs:
         name, separator, path = value.partition("=")
         if name not in known:
@@ -208,10 +210,11 @@ def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str
             raise UsageError(f"-o {value}: the file's name is missing")
         elif path == "-":
             raise UsageError(f"-o {value}: this is a file's place", hint=f"for standard output: -o {name}")
-        elif any(path in others for others in files.values()) and not path.startswith("/dev/"):
+        elif not path.startswith("/dev/") and os.path.realpath(path) in taken:
             raise UsageError(f"-o {value}: this file is written already", hint="name one for each format")
         else:
             files.setdefault(name, []).append(path)
+            taken.add(os.path.realpath(path))
     if len(stdout) > 1:
         raise UsageError(
             f"-o {' and -o '.join(stdout)}: only one format fits on standard output",

@@ -58,7 +58,15 @@ def test_what_fails_late_keeps_nothing_else_back(tmp_path, capsys):
     assert "derived" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("given", [("-o", "markdown=-"), ("-o", "html=same", "-o", "json=same")])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("-o", "markdown=-"),
+        ("-o", "html=same", "-o", "json=same"),
+        ("-o", "html=same", "-o", "json=./same"),
+        ("-o", "html=no/../same", "-o", "html=same"),
+    ],
+)
 def test_outputs_that_cannot_be_meant_are_refused(given, capsys):
     assert _run(["analyze", INCIDENT, *given], "flowdiag") == exit_codes.USAGE
     assert f"-o {given[-1]}: " in capsys.readouterr().err
