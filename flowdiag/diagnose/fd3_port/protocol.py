@@ -60,7 +60,7 @@ class ProtocolMismatch(Rule):
                     f"{rule_text(rule)} allows port {case.port} for {wanted}{unsaid}; the packets are "
                     f"{case.protocol}."
                 ),
-                advice=f"Add {{port: {case.port}, protocol: {case.protocol}}} to the ports of the rule.",
+                advice=_advice(case, rule),
                 candidates=len(found),
                 cause_key=f"protocol:{wanted}->{case.protocol}",
             )
@@ -82,3 +82,12 @@ def _lists_ports(case: Case, rule: NearestRule) -> bool:
     """Whether a rule names ports at all, as far as its language is read here."""
     texts = port_texts(case, rule)
     return texts is None or any(one.port is not None for one in texts if one.protocol != case.protocol)
+
+
+def _advice(case: Case, rule: NearestRule) -> str:
+    port, protocol = case.port, case.protocol
+    if rule.policy.group == "cilium.io":
+        return f'Add {{port: "{port}", protocol: {protocol}}} to the toPorts of the rule.'
+    if rule.policy.group in ("projectcalico.org", "crd.projectcalico.org"):
+        return f"Add a rule like it with protocol {protocol}: a rule of Calico's is for one protocol."
+    return f"Add {{port: {port}, protocol: {protocol}}} to the ports of the rule."
