@@ -70,7 +70,7 @@ def impact(flows: Iterable[Flow], old: Side, new: Side) -> Impact:
         fates = {member.fate for member in members}
         if _Fate.DENIED in fates:
             lost = [member for member in members if member.fate is _Fate.DENIED]
-            denied.append((_change(shape, lost), _isolating(lost)))
+            denied.append((_change(shape, lost), _isolating(lost, changed)))
         if _Fate.ALLOWED in fates:
             opened.append(_change(shape, [member for member in members if member.fate is _Fate.ALLOWED]))
         if not fates & {_Fate.DENIED, _Fate.ALLOWED}:
@@ -180,9 +180,11 @@ def _change(shape: _Shape, members: Sequence[_Member]) -> FlowChange:
     )
 
 
-def _isolating(members: Sequence[_Member]) -> tuple[PolicyRef, ...]:
+def _isolating(members: Sequence[_Member], changed: frozenset[PolicyRef]) -> tuple[PolicyRef, ...]:
+    """Those that the change is about first: of many only some are shown."""
     end = _speaker(members).end
-    return end.closed_by or end.isolated_by if end is not None and end.decided_by is None else ()
+    refs = end.closed_by or end.isolated_by if end is not None and end.decided_by is None else ()
+    return tuple(sorted(refs, key=lambda ref: ref not in changed))
 
 
 def _speaker(members: Sequence[_Member]) -> _Member:

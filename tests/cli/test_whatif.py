@@ -275,3 +275,21 @@ def test_fail_on_says_what_it_cannot_count(undecided, capsys):
     assert code == exit_codes.DONE
     assert "--fail-on cannot count what is unknown: ports of " in said
     assert "cannot count" not in quiet
+
+
+def test_of_many_that_isolate_the_changed_policies_are_named_first(capsys, tmp_path):
+    """Only some are shown, and the change is what the reader asked about."""
+    closed = (
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+        "metadata: {{name: {name}, namespace: frontend}}\nspec: {{podSelector: {{}}, policyTypes: [Egress]}}\n---\n"
+    )
+    (tmp_path / "new.yaml").write_text(
+        "".join(closed.format(name=f"zz-closed-{number}") for number in range(2))
+    )
+    drop = ["--delete", "NetworkPolicy/frontend/allow-web-app-to-call-user-api"]
+    code, out, _ = run(capsys, *BASE, str(DENY), "--apply", str(tmp_path / "new.yaml"), *drop)
+
+    assert code == exit_codes.DONE
+    text = " ".join(out.split())
+    assert "frontend/web-app → backend/user-api 8080/TCP" in text
+    assert "isolated by frontend/zz-closed-0, frontend/zz-closed-1 and 2 more, and no rule allows it" in text
