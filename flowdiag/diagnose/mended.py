@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Mended
-from flowdiag.model.policy import ConnectionDecision, EndDecision
+from flowdiag.model.policy import ConnectionDecision, EndDecision, PolicyRef
 from flowdiag.model.time import moment_text
 
 __all__ = ["mended_since"]
@@ -35,7 +37,11 @@ def mended_since(case: Case, now: ConnectionDecision) -> Mended | None:
     closed = [(direction, after) for direction, before, after in sides if before and before.allowed is False]
     if any(after is None or after.allowed is not True for _, after in closed):
         return None
-    told = [_side(case, direction, after) for direction, after in closed if after is not None]
+    told = [
+        _side(case, direction, before.isolated_by, after)
+        for direction, before, after in sides
+        if before and before.allowed is False and after is not None
+    ]
     open_still = [
         direction
         for direction, _, after in sides
@@ -54,11 +60,16 @@ def mended_since(case: Case, now: ConnectionDecision) -> Mended | None:
     )
 
 
-def _side(case: Case, direction: Direction, after: EndDecision) -> Mended:
+def _side(case: Case, direction: Direction, isolated: Sequence[PolicyRef], after: EndDecision) -> Mended:
     if after.decided_by is None:
         who = end_text(case.flow.src if direction is Direction.EGRESS else case.flow.dst)
         if not after.isolated_by:
-            return Mended(f"no policy isolates {who} for {direction} any more", None)
+            gone = _deleted(case, isolated)
+            what = f"no policy isolates {who} for {direction} any more"
+            if gone is None:
+                return Mended(what, None)
+            names, last = gone
+            return Mended(f"{what} ({a_list(names)})", last)
         return Mended(f"what isolates {who} for {direction} was changed", None)
     ref = after.decided_by.policy
     name = f"{policy_text(ref)} {after.decided_by.rule}"
@@ -70,3 +81,15 @@ def _side(case: Case, direction: Direction, after: EndDecision) -> Mended:
     if case.at is not None and written > case.at:
         return Mended(f"{name} (changed at {moment_text(written)})", written)
     return Mended(name, None)
+
+
+def _deleted(case: Case, isolated: Sequence[PolicyRef]) -> tuple[list[str], int] | None:
+    """What is told of the end of the policies that isolated, and of the last of them; ``None`` where one goes on."""
+    told: list[tuple[str, int]] = []
+    for ref in isolated:
+        until = [version.valid_until for version in case.context.policy(ref)]
+        ends = [moment for moment in until if moment is not None]
+        if not ends or len(ends) < len(until):
+            return None
+        told.append((f"{policy_text(ref)} was deleted at {moment_text(max(ends))}", max(ends)))
+    return ([text for text, _ in told], max(at for _, at in told)) if told else None

@@ -80,6 +80,11 @@ def test_a_policy_that_was_deleted_since_explains_the_refusals_of_its_time(tmp_p
 
     assert (problem.code, problem.confidence) == ("FD101", "derived")
     assert [ref.name for ref in problem.isolating] == ["deny"]
+    assert (problem.ongoing, problem.counterfactual) == (False, None)
+    assert problem.advice.startswith(
+        "Mended since: no policy isolates shop/web for egress any more (NetworkPolicy shop/deny was deleted at "
+        "2026-03-01 12:00:25 UTC)."
+    )
     texts = [change.text for change in found.changes]
     assert (
         'NetworkPolicy shop/deny deleted by jane: it was {"podSelector":{},"policyTypes":["Egress"]}' in texts
