@@ -8,7 +8,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.first_sight import METADATA, api_client, is_scraper
+from flowdiag.diagnose.first_sight import METADATA, PROBES_OF_AMBIENT, api_client, is_scraper
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.signs import MISSING, OF_PORT, Sign
@@ -334,6 +334,8 @@ def _shown(context: Context, end: Endpoint) -> int:
         found |= Sign.HOST_PEER
     if is_scraper(end):
         found |= Sign.SCRAPER
+    if end.ip in PROBES_OF_AMBIENT:
+        found |= Sign.FROM_HOST
     if end.ip in METADATA:
         found |= Sign.METADATA
     if api_client(context, end) is not None:

@@ -7,8 +7,10 @@ from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Pod
 
-__all__ = ["METADATA", "api_client", "is_scraper"]
+__all__ = ["METADATA", "PROBES_OF_AMBIENT", "api_client", "is_scraper"]
 
+PROBES_OF_AMBIENT = frozenset({"169.254.7.127", "fd16:9254:7127:1337:ffff:ffff:ffff:ffff"})
+"""What Istio's ambient mode (istio-cni, HOST_PROBE_SNAT_IP) makes the source of the kubelet's probes."""
 METADATA = {
     "169.254.169.254": "the cloud's instance metadata",
     "fd00:ec2::254": "the cloud's instance metadata",

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.spec import peers, rule_at, selector_holds
+from flowdiag.diagnose.spec import PeerText, peers, rule_at, selector_holds
 from flowdiag.model.objects import Pod
-from flowdiag.model.policy import Condition, NearestRule
+from flowdiag.model.policy import Condition, Dialect, NearestRule
 from flowdiag.policy.calico_labels import NAMESPACE_LABEL
 from flowdiag.policy.calico_matchers import Scope
 from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
@@ -44,14 +44,31 @@ def would_mean(case: Case, rule: NearestRule, pod: Pod) -> bool:
         return _by_cilium(case, rule, pod, space)
     if rule.policy.group in _CALICO:
         return _by_calico(case, rule, pod, space)
-    return any(
-        peer.pods is not None
-        and _asks_for_a_label(peer.pods.requirements)
-        and (peer.namespaces is not None or pod.namespace == rule.policy.namespace)
+    return any(_by_peer(case, peer, pod, space, rule.policy.namespace) for peer in peers(case, rule))
+
+
+def _by_peer(case: Case, peer: PeerText, pod: Pod, space: dict[str, str], own: str | None) -> bool:
+    if peer.pods is None or not peer.pods.requirements:
+        # OVN takes such a peer of the namespace that it names for hosts as the hosts.
+        return (
+            case.context.dialect is not Dialect.OVN
+            and peer.namespaces is not None
+            and _asks_for_a_label(peer.namespaces.requirements)
+            and selector_holds(peer.namespaces, space)
+            and _alone_there(case, pod)
+        )
+    return (
+        _asks_for_a_label(peer.pods.requirements)
+        and (peer.namespaces is not None or pod.namespace == own)
         and selector_holds(peer.namespaces, space)
         and selector_holds(peer.pods, pod.labels)
-        for peer in peers(case, rule)
     )
+
+
+def _alone_there(case: Case, pod: Pod) -> bool:
+    """Whether all pods of its namespace in that node's network are of its workload: of several nobody knows which is meant."""
+    there = case.context.host_pods(pod.node, None)
+    return {one.workload for one in there if one.namespace == pod.namespace} == {pod.workload}
 
 
 def _asks_for_a_label(requirements: Iterable[Requirement]) -> bool:

@@ -53,7 +53,7 @@ class Sign:
     LOOKUP = 1 << 14
     """The port is one that lookups use."""
     FROM_HOST = 1 << 15
-    """The client is a node, or is known by a reserved word."""
+    """The client is a node, is known by a reserved word, or has the address that Istio gives a node's probes."""
     BY_HOST = 1 << 16
     """The same of the refusing end."""
     HOST_PEER = 1 << 17

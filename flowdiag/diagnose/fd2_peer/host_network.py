@@ -29,7 +29,8 @@ class HostNetworkPeer(Rule):
 
     Signature:
         The refused end is a node's address, a rule misses only on its pod or namespace selector, and a
-        hostNetwork pod on that node has the labels the rule asks for.
+        hostNetwork pod on that node has the labels the rule asks for, or is the only one there of the
+        namespace that the rule asks for.
 
     Advice:
         Calico: host endpoints with `global()`, or an ipBlock of the nodes; Cilium: the entities `host` and
@@ -38,7 +39,8 @@ class HostNetworkPeer(Rule):
     Guard:
         Several hostNetwork pods share the address: the pod meant is a guess, so at most likely.  Where
         none on that node carries the labels, the traffic is the node's own.  A selector that only excludes
-        was not written for that pod.
+        was not written for that pod, and of a namespace with several such workloads (kube-system) nobody
+        knows which is meant.
 
     References:
         https://github.com/projectcalico/calico/issues/4667

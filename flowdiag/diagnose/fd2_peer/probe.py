@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.first_sight import PROBES_OF_AMBIENT
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -26,11 +27,12 @@ class ProbeFromNode(Rule):
 
     Signature:
         Ingress from the pod's own node to a port that one of its probes names; the distance between
-        records is the probe's period.
+        records is the probe's period.  Or from the address that Istio's ambient mode gives all probes.
 
     Advice:
         Look at the CNI's handling of host traffic and at host policies; as a workaround allow the node's
-        range on the probe's port (Cilium: `fromEntities: [host]`).
+        range on the probe's port (Cilium: `fromEntities: [host]`).  Istio's address is outside the cluster to
+        policies: allow 169.254.7.127/32.
 
     Guard:
         Another node's address is no kubelet of this pod, and a port that no probe names is no probe,
@@ -39,6 +41,7 @@ class ProbeFromNode(Rule):
     References:
         https://github.com/cilium/cilium/issues/18183
         https://github.com/kubernetes-sigs/kube-network-policies/issues/65
+        https://istio.io/latest/docs/ambient/usage/networkpolicy/
     """
 
     code = "FD209"
@@ -54,8 +57,9 @@ class ProbeFromNode(Rule):
         pod, src = case.flow.dst.pod, case.flow.src
         if pod is None or case.not_policy or case.direction is Direction.EGRESS:
             return
+        ambient = src.ip in PROBES_OF_AMBIENT
         own = src.kind is EndpointKind.NODE and src.name is not None and src.name == pod.node
-        if not own and not (src.entity == "host" and case.flow.distinct.node == pod.node):
+        if not own and not ambient and not (src.entity == "host" and case.flow.distinct.node == pod.node):
             return
         probe = next((one for one in pod.probes if self._port(pod, one) == case.port), None)
         if probe is None:
@@ -72,13 +76,18 @@ class ProbeFromNode(Rule):
                 f"{end_text(case.flow.dst)}{rhythm}."
             ),
             advice=(
-                "A node may always reach its own pods: look at the CNI's host settings and host policies. "
+                f"Istio's ambient mode makes {src.ip} the source of the kubelet's probes, which no policy takes for the "
+                "node: allow it as an ipBlock on that port (Cilium: fromCIDR)."
+                if ambient
+                else "A node may always reach its own pods: look at the CNI's host settings and host policies. "
                 "Workaround: allow the node's range (Cilium: fromEntities: [host]) on that port."
             ),
             basis=Basis.STATE,
-            most=Confidence.DERIVED if in_step else Confidence.LIKELY,
-            cause_key="probe",
-            limits=() if in_step else ("No steady rhythm was seen, so another process may ask there.",),
+            most=Confidence.DERIVED if in_step or ambient else Confidence.LIKELY,
+            cause_key="probe-of-ambient" if ambient else "probe",
+            limits=()
+            if in_step or ambient
+            else ("No steady rhythm was seen, so another process may ask there.",),
         )
 
     @staticmethod

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
+from flowdiag.diagnose.first_sight import PROBES_OF_AMBIENT
 from flowdiag.diagnose.proposals.edit import Edit, object_of
 from flowdiag.diagnose.proposals.patch import manifest_of
 from flowdiag.diagnose.proposals.proof import Ends
@@ -69,7 +70,7 @@ def attach(
     )
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, (case, finding) in enumerate(found):
-        if finding.code in _MENDED:
+        if finding.code in _MENDED or _of_ambient(case, finding):
             alike.setdefault(_key(case), []).append(index)
     weights = {
         key: sum(found[index][0].flow.count if counts is None else counts[index] for index in each)
@@ -120,6 +121,11 @@ def attach(
         mend = change.for_all(rest, shared, undone=undone)
         mended[index] = replace(mended[index], counterfactual=mend)
     return mended
+
+
+def _of_ambient(case: Case, finding: Finding) -> bool:
+    """Whether probes are refused that come from outside, as policies see them: only a rule lets these pass."""
+    return finding.code == "FD209" and case.flow.src.ip in PROBES_OF_AMBIENT
 
 
 def _together(policies: PolicySet, changes: Iterable[Proposal], ip_block_pods: IpBlockPods) -> PolicySet:
