@@ -30,6 +30,9 @@ LINES = {
     "aws-vpc-flow": "2 123456789010 eni-1235b8ca123456789 192.0.2.101 192.0.2.210 40001 8443 6 4 240 1767607200 1767607260 REJECT OK",
     "aws-network-policy-agent": "Node: ip-10-0-1-2;SIP: 192.0.2.101;SPORT: 40001;DIP: 192.0.2.210;DPORT: 8443;PROTOCOL: TCP;PolicyVerdict: DENY",
     "hubble-compact": "Mar 17 14:03:13.850: 192.0.2.101:40001 (ID:19942) <> 192.0.2.210:8443 (ID:7399) Policy denied DROPPED (TCP Flags: SYN)",
+    "hubble-table": "Mar 17 14:03:13.850   192.0.2.101:40001   192.0.2.210:8443   policy-verdict:none EGRESS   DENIED      UDP",
+    "hubble-dict": "  TIMESTAMP: Mar 17 14:03:13.850\n     SOURCE: 192.0.2.101:40001\nDESTINATION: 192.0.2.210:8443\n"
+    "       TYPE: policy-verdict:none EGRESS\n    VERDICT: DENIED\n    SUMMARY: UDP",
 }
 
 

@@ -27,7 +27,7 @@ from flowdiag_parsers.hubble.observe_event import (
     warning,
 )
 from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
-from flowdiag_parsers.hubble.observe_words import split_identity
+from flowdiag_parsers.hubble.observe_words import believed, split_identity
 
 __all__ = ["HubbleDict"]
 
@@ -131,7 +131,10 @@ class HubbleDict:
                 fields[match[1]] = (match[2] or "").strip()
                 lines.append(text)
         if around is not None:
-            cut = block.last and not block.data.endswith(b"\n") and "SUMMARY" not in fields
+            cut = block.last and not block.data.endswith(b"\n")
+            if cut and lines[-1].lstrip().startswith("SUMMARY:"):
+                fields["SUMMARY"] = believed(fields["SUMMARY"]) or ""
+            cut = cut and "SUMMARY" not in fields
             yield from _record(fields, lines, around, context, clock, cut=cut)
         yield from foreign
 

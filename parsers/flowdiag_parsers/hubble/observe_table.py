@@ -24,7 +24,7 @@ from flowdiag.parserkit import (
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict, warning
 from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
-from flowdiag_parsers.hubble.observe_words import VERDICTS, split_identity
+from flowdiag_parsers.hubble.observe_words import VERDICTS, believed, split_identity
 
 __all__ = ["HubbleTable"]
 
@@ -168,7 +168,7 @@ def _row(
         verdict = split_verdict(columns[3 + offset]) if len(columns) > 3 + offset else None
         if verdict is None:
             continue
-        summary = columns[4 + offset :]
+        summary = "  ".join(columns[4 + offset :]) or None
         yield flow_event(
             around=around,
             context=context,
@@ -180,7 +180,7 @@ def _row(
             kind=columns[offset + 2],
             verdict=verdict[0],
             by=verdict[1],
-            summary="  ".join(summary) if summary else None,
+            summary=believed(summary) if cut else summary,
             is_reply=None,
             raw=raw,
         )

@@ -32,6 +32,7 @@ __all__ = [
     "VERDICTS",
     "Kind",
     "Summary",
+    "believed",
     "read_end",
     "read_kind",
     "read_summary",
@@ -215,6 +216,14 @@ def _policies(by: str, effect: str) -> tuple[PolicyHit, ...]:
         for raw in by.split(", ")
         for name, kind in _POLICY.findall(raw)[:1]
     )
+
+
+_PROTOCOLS = frozenset({"ICMPv4", "ICMPv6", "IGMP", "SCTP", "TCP", "UDP", "VRRP"})
+
+
+def believed(summary: str | None) -> str | None:
+    """A summary that may be cut off: nothing, where it may be half of a protocol's name."""
+    return summary if summary is None or " " in summary or summary in _PROTOCOLS else None
 
 
 @lru_cache(maxsize=8192)
