@@ -210,3 +210,23 @@ def test_a_label_that_was_put_back_is_what_is_looked_at_first(tmp_path):
         "seen allowed again from about 2026-03-01 12:02:00 UTC; Namespace shop was labelled at 2026-03-01 12:01:59 UTC"
         in problem.notes
     )
+
+
+def test_a_policy_that_was_written_after_refusals_that_it_lets_pass_says_so(tmp_path):
+    """What it was before nobody tells; that the dump does not tell when it changed would be wrong."""
+    to = [{"namespaceSelector": {}}]
+    allow = policy("shop", "web", {**CLOSED, "egress": [{"to": to}]}, created=LONG_AGO, generation=2)
+    allow["metadata"]["managedFields"] = [
+        {
+            "manager": "argocd",
+            "operation": "Apply",
+            "time": "2026-03-01T12:01:00Z",
+            "fieldsV1": {"f:spec": {}},
+        }
+    ]
+    (problem,) = report(tmp_path, allow).problems
+
+    assert problem.code == "FD806"
+    assert problem.advice.startswith(
+        "NetworkPolicy shop/web was last written at 2026-03-01 12:01:00 UTC, after these refusals, and lets this pass"
+    )

@@ -41,7 +41,8 @@ class ExplicitDeny(Rule):
         deny rule (`ingressDeny`, `egressDeny`).
 
     Advice:
-        Narrow the deny rule: an allow beside it changes nothing, not even a more specific CIDR.
+        Narrow the deny rule: an allow beside it changes nothing, not even a more specific CIDR.  Of an EgressFirewall
+        the first rule that matches decides: allow before the Deny.
 
     Guard:
         `POLICY_DENIED` (133) is a default deny and never this.  Rules of ordered tiers (Calico, admin
@@ -70,9 +71,10 @@ class ExplicitDeny(Rule):
         ]
         peer, whom = end_text(case.flow.dst if case.direction is None else case.peer), refused_text(case)
         way = "be reached" if case.direction is None else "get through"
-        advice = (
-            f"If {peer} is meant to {way} on {port_text(case)}, narrow the deny rule; no allow overrides it."
-        )
+        meant = f"If {peer} is meant to {way} on {port_text(case)},"
+        advice = f"{meant} narrow the deny rule; no allow overrides it."
+        if recorded and all(hit.kind == _ONE_EACH for hit in recorded):
+            advice = f"{meant} allow it before that Deny: of an EgressFirewall the first rule that matches decides."
         if recorded:
             names = a_list([_text(hit) for hit in recorded])
             yield self.finding(

@@ -115,6 +115,7 @@ class RecordedAgainstReplay(Rule):
             ),
             said=agent.said,
             advice=_relabelled(case)
+            or _written(case)
             or (
                 "Trust the record: bring all policies of that time (also cluster-wide ones), and look for "
                 "policies or labels that changed since and for an agent that lags behind."
@@ -138,4 +139,20 @@ def _relabelled(case: Case) -> str | None:
     return (
         f"The labels of {told}, after these refusals began: if they were others before, they explain this. An audit "
         "log, or whoever wrote them, tells."
+    )
+
+
+def _written(case: Case) -> str | None:
+    """The policy that lets it pass, where its spec is known to have been written after all of the refusals."""
+    decided, last = case.end.decided_by if case.end is not None else None, case.flow.last
+    if decided is None or last is None:
+        return None
+    texts = [version.valid_from for version in case.context.policy(decided.policy)]
+    written = min((at for at in texts if at is not None), default=None)
+    if None in texts or written is None or written <= last:
+        return None
+    return (
+        f"{policy_text(decided.policy)} was last written at {moment_text(written)}, after these refusals, and lets this "
+        "pass: what it was before is not known, and an audit log tells. If it is refused still, look for an agent that "
+        "lags behind."
     )
