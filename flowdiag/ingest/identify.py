@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from flowdiag.ingest.alike import detect_like, name_pattern
 from flowdiag.ingest.among import told_apart
 from flowdiag.ingest.bundles import Hint, recognise
@@ -65,7 +67,13 @@ def detect_all(
     ]
     if options.listed_events is not None:
         listed = options.listed_events
-        whats = [part for one in whats for part in events_apart(one, gathered.spool, ask, listed)]
+        # A format that is forced is not forced on a cluster's objects, and so not on Events among them.
+        freely = replace(options, format=None)
+
+        def ask_of_events(source: Source) -> Detection:
+            return detect(source, Hint(), known, freely)
+
+        whats = [part for one in whats for part in events_apart(one, gathered.spool, ask_of_events, listed)]
     whats = [part for one in whats for part in told_apart(one)]
     found, turned = with_years(whats, known, options)
     return found, [

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from flowdiag.analysis import analyze
+from flowdiag.analysis import EvidenceOptions, analyze
 from flowdiag.cli.main import _run
 from flowdiag.model.errors import InputError
 
@@ -121,6 +121,21 @@ def test_events_among_objects_are_read_beside_them(tmp_path, written):
         ("all.yaml!events", "kubernetes-events", 2),
     ]
     assert report.evidence.snapshot.source is not None
+
+
+def test_a_format_that_is_forced_is_not_forced_on_events(tmp_path):
+    """Nor do they then pass for the cluster's state."""
+    (tmp_path / "events.json").write_text(FORMS["json"])
+    (tmp_path / "weave.log").write_text(
+        "WARN: 2026/01/05 10:00:06.963438 TCP connection from 10.32.0.17:43912 to 10.32.0.5:8080 blocked by Weave NPC.\n"
+    )
+    report = analyze([str(tmp_path)], evidence=EvidenceOptions(format="weave-npc"))
+
+    assert sorted((one.parser, one.records) for one in report.inputs) == [
+        ("kubernetes-events", 2),
+        ("weave-npc", 1),
+    ]
+    assert report.evidence.snapshot.source is None
 
 
 def test_objects_that_speak_of_events_stay_state(tmp_path):
