@@ -14,7 +14,7 @@ from flowdiag.diagnose.wording import a_list, end_text, isolating_text, miss_tex
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import EndDecision
+from flowdiag.model.policy import Condition, EndDecision
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["DnsBlocked"]
@@ -140,7 +140,10 @@ class DnsBlocked(Rule):
                     f"{isolated} {verb} {who} for egress, and {rule_text(rule)}, which comes nearest to "
                     f"allowing DNS, misses on {missed}."
                 ),
-                advice=f"Correct the {condition} in that rule. {_RULE}.",
+                # A rule for the API server or the like is not one for DNS with a mistake in it.
+                advice=f"{_RULE}."
+                if condition is Condition.ENTITY
+                else f"Correct the {condition} in that rule. {_RULE}.",
                 cause_key=f"dns:{condition}:{a_list([miss.wanted for miss in rule.misses])}",
                 most=most,
             )

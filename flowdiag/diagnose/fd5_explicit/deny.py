@@ -20,6 +20,10 @@ _ONE_EACH = "EgressFirewall"
 """A kind of which a namespace has one object at most, so that its namespace names it (OVN's logs do no more)."""
 
 
+_ANTREA = "crd.antrea.io"
+"""Its policies are tried by tier, priority and rule."""
+
+
 _ORDERED = "policy.networking.k8s.io"
 # Admin policies, of which one of higher rank does override (FD503).
 
@@ -42,7 +46,7 @@ class ExplicitDeny(Rule):
 
     Advice:
         Narrow the deny rule: an allow beside it changes nothing, not even a more specific CIDR.  Of an EgressFirewall
-        the first rule that matches decides: allow before the Deny.
+        the first rule that matches decides: allow before the Deny.  Antrea's go by tier and priority.
 
     Guard:
         `POLICY_DENIED` (133) is a default deny and never this.  Rules of ordered tiers (Calico, admin
@@ -73,6 +77,8 @@ class ExplicitDeny(Rule):
         way = "be reached" if case.direction is None else "get through"
         meant = f"If {peer} is meant to {way} on {port_text(case)},"
         advice = f"{meant} narrow the deny rule; no allow overrides it."
+        if recorded and all(hit.group == _ANTREA for hit in recorded):
+            advice = f"{meant} allow it in an earlier tier, or in a policy there with a lower priority: the first match decides."
         if recorded and all(hit.kind == _ONE_EACH for hit in recorded):
             advice = f"{meant} allow it before that Deny: of an EgressFirewall the first rule that matches decides."
         if recorded:

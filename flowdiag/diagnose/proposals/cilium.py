@@ -29,6 +29,7 @@ KINDS = frozenset({"CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"})
 _NAMESPACE = "k8s:io.kubernetes.pod.namespace"
 _NAMESPACE_KEYS = (_NAMESPACE, "io.kubernetes.pod.namespace", "any:io.kubernetes.pod.namespace")
 _NAME_LABEL = "kubernetes.io/metadata.name"
+_DNS = 53
 _WORDS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)([A-Za-z]{1,16})\[(\d{1,4})\])?")
 # "ingress[0].fromEndpoints[1]", "egress[2]": the path of a rule; one of `specs` or of a deny list has another.
@@ -93,15 +94,32 @@ def cilium_edits(
             now = ", ".join(miss.found or "" for miss in rule.misses)
             text = f"Correct {rule_text(rule)}: {wanted} becomes {now}"
             yield Edit(text, direction, policy, changed_policy(policy, spec))
-    spec = copy.deepcopy(policy.spec)
+    spec, own = copy.deepcopy(policy.spec), False
     rules = spec[direction.value]
     if kind is not None and kind.removesuffix("Set") == written[0] and f"{word}{written[0]}" in rules[index]:
         rules[index][f"{word}{written[0]}"] = [*rules[index][f"{word}{written[0]}"], written[1]]
     else:
         kept = {key: value for key, value in rules[index].items() if key in ("toPorts", "icmps")}
-        rules.append({f"{word}{written[0]}": [written[1]], **copy.deepcopy(kept)})
+        # It is a rule of its own, so that the other's being for every port is no reason to open them all here.
+        rules.append(
+            {
+                f"{word}{written[0]}": [written[1]],
+                **(copy.deepcopy(kept) or _only_port(case, direction, rule)),
+            }
+        )
+        own = not kept
     text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
+    if own:
+        text = f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} beside {direction}[{index}]"
     yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _only_port(case: Case, direction: Direction, rule: NearestRule) -> dict[str, Any]:
+    """The refused port alone; lookups through the proxy where the policy has names to learn from it (``toFQDNs``)."""
+    group: dict[str, Any] = {"ports": [cilium_port(case)]}
+    if direction is Direction.EGRESS and case.port == _DNS and rule.policy in case.context.egress_by_name:
+        group["rules"] = {"dns": [{"matchPattern": "*"}]}
+    return {"toPorts": [group]}
 
 
 def _corrected(entry: Any, rule: NearestRule) -> dict[str, Any] | None:
