@@ -1058,3 +1058,29 @@ def test_a_frame_whose_length_is_wrong_is_not_lost():
 
     assert [row.data for row in peel(frame + b"rest\n", "syslog-frames")] == [FRAMES[0], b"rest"]
     assert [row.data for row in peel(b"999 " + FRAMES[0] + b"\n", "syslog-frames")] == [FRAMES[0]]
+
+
+def test_objects_behind_one_another_on_one_line():
+    """As Firehose writes batches: each is one, whatever braces stand in its texts; the wrapper inside is found."""
+    batches = [
+        {
+            "messageType": "DATA_MESSAGE",
+            "logStream": "s",
+            "logEvents": [
+                {"id": f"{n}{m}", "timestamp": 1767607200123, "message": f'event {n}{m}: {{"a":1}}{{"b":2}}'}
+                for m in "ab"
+            ],
+        }
+        for n in range(3)
+    ]
+    data = "".join(json.dumps(batch) for batch in batches).encode()
+
+    assert stack_of(data) == ("json-glued", "cloudwatch-lines")
+    rows = peel(data, "json-glued", "cloudwatch-lines")
+    assert [(row.line, row.data, row.at) for row in rows] == [
+        (n + 1, f'event {n}{m}: {{"a":1}}{{"b":2}}'.encode(), 1767607200_123000000)
+        for n in range(3)
+        for m in "ab"
+    ]
+    assert next_layer(json.dumps(batches[0]).encode()) == "cloudwatch-lines"
+    assert next_layer(json.dumps(batches[0]).encode() + b"\n" + data) == "cloudwatch-lines"

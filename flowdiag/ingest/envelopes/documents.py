@@ -1,4 +1,4 @@
-"""Records inside one JSON document, and objects printed over several lines.
+"""Records inside one JSON document, objects behind one another on one line, and objects printed over several lines.
 
 ``jq -s`` and the cloud consoles make arrays, ``jq .`` prints an object over many lines.  Elements of an array
 are counted from 1, as the event contract says; an object over several lines has the line it starts on.
@@ -18,7 +18,7 @@ from flowdiag.ingest.envelopes.json_lines import DAMAGED, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
-__all__ = ["Document", "JsonArray", "PrettyObjects"]
+__all__ = ["Document", "GluedObjects", "JsonArray", "PrettyObjects"]
 
 _HEAD = 16_384
 _BLANK = re.compile(r"[\s,]*")
@@ -79,6 +79,30 @@ class JsonArray(Document):
             found = list(_salvaged(document))
         for number, raw in enumerate(found, start=1):
             yield Row(one_line(raw), number)
+
+
+class GluedObjects(Document):
+    """Objects behind one another without a line's end, as Amazon Data Firehose lays them into a bucket."""
+
+    name = "json-glued"
+    # '...,"message":"Node: ..."}]}{"messageType":"DATA_MESSAGE",...'   CloudWatch's subscription through Firehose
+    _BORDER = b'}{"'
+    """Inside a string the quote would be escaped, and inside an array or object a comma would stand there."""
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Believed where all that is known of the input is one line."""
+        return 1.0 if len(lines) == 1 and cls.begins(lines[0].lstrip()) else 0.0
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return head.startswith(b"{") and cls._BORDER in head
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        pieces = document.strip().replace(self._BORDER, b'}\n{"').split(b"\n")
+        return (Row(piece, number) for number, piece in enumerate(filter(bytes.strip, pieces), start=1))
 
 
 def _salvaged(document: bytes) -> Iterator[bytes]:

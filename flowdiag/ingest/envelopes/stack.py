@@ -17,7 +17,7 @@ from flowdiag.ingest.envelopes.cloudwatch import (
 )
 from flowdiag.ingest.envelopes.cri import Cri
 from flowdiag.ingest.envelopes.docker import DockerJson
-from flowdiag.ingest.envelopes.documents import Document, JsonArray, PrettyObjects
+from flowdiag.ingest.envelopes.documents import Document, GluedObjects, JsonArray, PrettyObjects
 from flowdiag.ingest.envelopes.elasticsearch import ElasticHits, ElasticResponse
 from flowdiag.ingest.envelopes.journald import JournalExport, JournalJson, JournalVerbose
 from flowdiag.ingest.envelopes.kubectl import (
@@ -51,6 +51,7 @@ _MANY, _STRIDE = 64, 7
 
 # The more a layer demands of a line, the earlier it is asked: the first that most lines satisfy wins.
 _ORDER: tuple[type[Layer], ...] = (
+    GluedObjects,
     SentJson,
     ElasticResponse,
     LokiResponse,
