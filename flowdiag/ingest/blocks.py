@@ -12,7 +12,7 @@ from flowdiag.ingest.detection import DOCUMENT_BYTES, HEAD_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.marks import marked
-from flowdiag.ingest.nuls import without_nuls
+from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
@@ -169,8 +169,9 @@ def _too_long(part: Part, line: int) -> InputProblem:
 
 def _rows_of(run: Run) -> Rows:
     lines = run.newlines + (not run.data.endswith(b"\n"))
-    rows = Rows(data=run.data, lines=range(run.first_line, run.first_line + lines))
-    return without_nuls(rows) if b"\0" in run.data else rows
+    data = without_marks(run.data) if MARK in run.data else run.data
+    rows = Rows(data=data, lines=range(run.first_line, run.first_line + lines))
+    return without_nuls(rows) if b"\0" in data else rows
 
 
 def _told(found: Iterable[Run], counted: Callable[[int], None]) -> Iterator[Run]:

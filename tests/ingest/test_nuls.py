@@ -34,6 +34,10 @@ WRITTEN = {
     "as line ends": lambda lines: b"\0".join(lines) + b"\0",
     "carriage returns for them": lambda lines: b"\r".join(lines) + b"\r",
     "carriage returns beside them": lambda lines: b"\r\n".join(lines) + b"\r\n",
+    "a byte order mark before each of two files": lambda lines: b"".join(
+        b"\xef\xbb\xbf" + b"".join(line + b"\n" for line in part) for part in (lines[:9], lines[9:])
+    ),
+    "two byte order marks": lambda lines: b"\xef\xbb\xbf" * 2 + b"".join(line + b"\n" for line in lines),
     "before line ends": lambda lines: b"".join(line + b"\0\n" for line in lines),
     "between two records": lambda lines: b"\n".join([*lines[:5], lines[5] + b"\0" + lines[6], *lines[7:]]),
     "a page at the beginning": lambda lines: b"\0" * 4096 + b"\n".join(lines),
@@ -52,6 +56,17 @@ def test_every_record_beside_a_nul_is_read(tmp_path, name, written, only_denied)
 
     assert found.totals == plain.totals
     assert (found.complete, found.warnings) == (True, ())
+
+
+@pytest.mark.parametrize("parser", ["antrea-np-log", "aws-vpc-flow", "calico-rules"])
+def test_a_byte_order_mark_hides_no_record(tmp_path, parser):
+    """Of a file that was joined behind another, where the format's records begin with their line."""
+    folder = next(path for path in sorted((INCIDENTS.parent / "parsers" / parser).iterdir()) if path.is_dir())
+    (path,) = folder.glob("input.*")
+    data = path.read_bytes().rstrip(b"\n") + b"\n"
+    mark = b"\xef\xbb\xbf"
+
+    assert report_of(tmp_path, mark + data + mark + data).totals == report_of(tmp_path, data + data).totals
 
 
 def test_a_record_that_ends_in_nul_counts_as_a_line(tmp_path, capfd):
