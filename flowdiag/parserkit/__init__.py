@@ -31,6 +31,8 @@ from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.json_records import (
     beheaded,
+    bounded,
+    has_long_number,
     integer_of,
     json_object,
     object_behind,
@@ -125,6 +127,7 @@ __all__ = [
     "Witness",
     "WorkloadRef",
     "beheaded",
+    "bounded",
     "canonical_ip",
     "count_lines",
     "cut_lines",
@@ -136,6 +139,7 @@ __all__ = [
     "from_datetime",
     "from_epoch",
     "from_micros",
+    "has_long_number",
     "holds",
     "icmp_from_name",
     "integer_of",

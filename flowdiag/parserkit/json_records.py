@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
 from flowdiag.parserkit.block import LineEnvelope
 
-__all__ = ["beheaded", "integer_of", "json_object", "object_behind", "object_of", "text_of"]
+__all__ = [
+    "beheaded",
+    "bounded",
+    "has_long_number",
+    "integer_of",
+    "json_object",
+    "object_behind",
+    "object_of",
+    "text_of",
+]
+
+
+_INT64 = 1 << 63
+# "count":100000000000000000000, one digit more than 9223372036854775807 has
+_LONG = re.compile(rb"\d{20}")
+_LONG_TEXT = re.compile(r"\d{20}")
 
 
 def json_object(line: bytes | str) -> dict[str, Any] | None:
@@ -17,7 +33,27 @@ def json_object(line: bytes | str) -> dict[str, Any] | None:
         value = msgspec.json.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    return bounded(value) if has_long_number(line) else value
+
+
+def bounded(value: Any) -> Any:
+    """A JSON value with nothing in the place of whole numbers past 64 bits, which no field of any record has.
+
+    They are damage, or somebody's who would have a worker fail over them: neither MessagePack nor SQLite nor numpy take one.
+    """
+    if isinstance(value, int):
+        return value if -_INT64 <= value < _INT64 else None
+    if isinstance(value, list):
+        return [bounded(one) for one in value]
+    return {key: bounded(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def has_long_number(text: bytes | str) -> bool:
+    """Whether a text may hold a whole number past 64 bits: only then looking at its numbers is worth it."""
+    pattern = _LONG_TEXT if isinstance(text, str) else _LONG
+    return pattern.search(text) is not None  # type: ignore[arg-type]
 
 
 def beheaded(line: bytes, around: LineEnvelope) -> bool:
@@ -48,17 +84,17 @@ def text_of(record: dict[str, Any], *keys: str) -> str | None:
 
 
 def integer_of(record: dict[str, Any], *keys: str) -> int | None:
-    """The first of these that is a whole number: as such, as a float without a fraction, or as digits."""
+    """The first of these that is a whole number of 64 bits: as such, as a float without a fraction, or as digits."""
     for key in keys:
         value = record.get(key)
         if isinstance(value, bool):
             continue
-        if isinstance(value, int):
+        if (isinstance(value, float) and value.is_integer()) or (
+            isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
+        ):
+            value = int(value)
+        if isinstance(value, int) and -_INT64 <= value < _INT64:
             return value
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-            return int(value)
     return None
 
 

@@ -43,6 +43,8 @@ __all__ = ["Tally"]
 
 _RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
 _MANY_ENDS = 1 << 19
+_MOST_COUNT = 1 << 40
+"""What one record may stand for: sums of more would pass 64 bits, and with them every file and database that takes them."""
 
 
 class Tally:
@@ -149,7 +151,7 @@ class Tally:
             table.shape(parser, placed.shape),
             lane_code(placed.direction, event.witness),
         )
-        lane.hit(event.at, event.count)
+        lane.hit(event.at, min(event.count, _MOST_COUNT))
         lane.flags |= placed.flags
         lane.time_rank = max(lane.time_rank, _RANKS[event.time_source])
         if placed.src_names or placed.dst_names:

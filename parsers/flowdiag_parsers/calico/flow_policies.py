@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from flowdiag.parserkit import PolicyHit
+from flowdiag.parserkit import PolicyHit, bounded
 from flowdiag_parsers.calico.policy_names import effect_word, kind_ref, policy_string, rule_word
 
 __all__ = ["Traces", "is_staged", "read_traces"]
@@ -148,7 +148,8 @@ def _number(hit: dict[str, Any], snake: str, camel: str, default: int | None = 0
     if isinstance(value, bool):
         return default
     if isinstance(value, int):
-        return value
+        number: int | None = bounded(value)
+        return number
     if isinstance(value, str) and len(value) < 12 and value.lstrip("-").isdecimal():
         return int(value)
     return default

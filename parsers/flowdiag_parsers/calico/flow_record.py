@@ -14,6 +14,7 @@ from flowdiag.parserkit import (
     Peer,
     TimeSource,
     Verdict,
+    bounded,
     from_epoch,
     parse_rfc3339,
 )
@@ -154,7 +155,7 @@ def _peer(flat: dict[str, Any], end: str, protocol: str | None) -> Peer:
         service = f"{service_namespace}/{service_name}" if service_name and service_namespace else None
     return Peer(
         ip=_text(flat.get(f"{end}_ip")),
-        port=port if port and port < 65_536 and protocol not in ("ICMP", "ICMPv6") else None,
+        port=port if port and 0 < port < 65_536 and protocol not in ("ICMP", "ICMPv6") else None,
         namespace=namespace,
         pod=pod,
         node=node,
@@ -224,10 +225,11 @@ def integer(value: Any) -> int | None:
     """A whole number: as such, as a float without a fraction, or as digits (Kibana's tables: ``8,080``)."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
+    if isinstance(value, int):
+        number: int | None = bounded(value)
+        return number
     if isinstance(value, str) and len(value) < 20 and value.isascii():
         if value.isdecimal():
             return int(value)

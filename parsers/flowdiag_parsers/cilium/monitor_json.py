@@ -22,7 +22,9 @@ from flowdiag.parserkit import (
     Peer,
     Verdict,
     Witness,
+    bounded,
     decode,
+    has_long_number,
     icmp_from_name,
     iter_lines,
     port_number,
@@ -120,6 +122,8 @@ class CiliumMonitorJson:
                 continue
             try:
                 body: Any = msgspec.json.decode(text)
+                if has_long_number(text):
+                    body = bounded(body)
             except (msgspec.DecodeError, RecursionError):
                 code = "truncated" if index == final else "malformed-json"
                 yield warning(code, "not a whole JSON object", block.of_line(index), context, original)

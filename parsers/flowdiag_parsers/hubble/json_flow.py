@@ -67,6 +67,8 @@ _EVENT_VERDICT = 5
 _WITNESSES = {_EVENT_DROP: Witness.DROP, _EVENT_VERDICT: Witness.VERDICT}
 
 _PORTED = ("TCP", "UDP", "SCTP")
+_CODES = 1 << 31
+"""``drop_reason_desc`` is an enum, 32 bits wide."""
 _ICMP = {"ICMPv4": "ICMP", "ICMPv6": "ICMPv6"}
 # The order in which Hubble's own printer lists flags.
 _FLAGS = ("SYN", "ACK", "RST", "FIN", "PSH", "URG", "ECE", "CWR", "NS")
@@ -98,7 +100,7 @@ def why_denied(
         and what the record wrote.
     """
     if isinstance(description, int):
-        code, description = description or code, None
+        code, description = (description if 0 < description < _CODES else code), None
     if description == "DROP_REASON_UNKNOWN":
         description = None
     if description is not None:
