@@ -36,10 +36,11 @@ MAX_TEXT = 600
 #   U+2028 U+2029                           end a line in JavaScript and some editors
 #   U+FE00-F, U+E0100-1EF, U+E0000-7F       variation selectors and tags: invisible carriers of text
 #   U+FFF9-B                                interlinear annotation
+#   U+FFFE U+FFFF                           no characters: a document of XML with one is none (XML 1.0, 2.2)
 #   lone surrogates                         bytes of a file name that were not UTF-8; no encoder takes them
 _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 

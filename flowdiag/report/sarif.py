@@ -6,6 +6,7 @@ location) and the line of evidence: GitHub rejects an upload with a result that 
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -149,8 +150,13 @@ def _location(ref: PolicyRef | NearestRuleView, files: dict[PolicyKey, PolicyVie
     return location
 
 
+# Surrogates other than those that stand for a byte of a file's name (PEP 383): U+DC80 to U+DCFF.
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
 def _physical(path: str, line: int | None) -> dict[str, Any]:
-    uri = quote(path.encode("utf-8", "surrogateescape"), safe="/._-~") or _NOWHERE
+    named = _NO_BYTE.sub("\ufffd", path).encode("utf-8", "surrogateescape")
+    uri = quote(named, safe="/._-~") or _NOWHERE
     place: dict[str, Any] = {"artifactLocation": {"uri": uri}}
     return place | {"region": {"startLine": line}} if line is not None and line > 0 else place
 

@@ -905,6 +905,7 @@ HOSTILE = (
     "漢字かな交じり文🙂" * 3,
     "L" * 10_000,
     "\udcff\ud800surrogate",
+    "no\ufffe\uffff\ufdd0character",
     "",
     " ",
     "%s %(x)s {0} $HOME `id`",

@@ -32,6 +32,7 @@ def test_nothing_visible_acts(text: str) -> None:
         ("x\u202ey", "x\\u202ey"),
         ("x\U000e0041y", "x\\U000e0041y"),
         ("bad\udcff", "bad\\udcff"),
+        ("no\ufffe\uffff\ufffd", "no\\ufffe\\uffff\ufffd"),
         ("shop/web-1 é 漢 🙂", "shop/web-1 é 漢 🙂"),
     ],
 )
