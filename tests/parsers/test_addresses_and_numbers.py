@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowdiag.parserkit import integer_of, split_address
+from flowdiag.parserkit import Icmp, icmp_from_name, integer_of, port_number, split_address
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,47 @@ def test_digits_of_a_number_past_64_bits_are_none():
     assert integer_of({"n": "9999999999999999999"}, "n") is None
     assert integer_of({"n": "1" + "0" * 19, "m": 7}, "n", "m") == 7
     assert integer_of({"n": True, "m": 7.0}, "n", "m") == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "port"),
+    [
+        (0, 0),
+        ("0", 0),
+        (65_535, 65_535),
+        ("65535", 65_535),
+        (65_536, None),
+        ("65536", None),
+        (-1, None),
+        ("-1", None),
+        ("080000", None),
+        ("http", None),
+        (None, None),
+    ],
+)
+def test_ports_are_16_bits(given, port):
+    """What cannot be a port is none."""
+    assert port_number(given) == port
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        # IANA's ICMPv6 parameters: types by number.
+        ("PacketTooBig", 2),
+        ("TimeExceeded", 3),
+        ("EchoRequest", 128),
+        ("EchoReply", 129),
+        ("MLDv1MulticastListenerQueryMessage", 130),
+        ("MLDv1MulticastListenerReportMessage", 131),
+        ("MLDv1MulticastListenerDoneMessage", 132),
+        ("RouterSolicitation", 133),
+        ("NeighborSolicitation", 135),
+        ("Redirect", 137),
+        ("MLDv2MulticastListenerReportMessageV2", 143),
+    ],
+)
+def test_icmpv6_types(name, number):
+    """Policies allow ICMPv6 by number, and records name it."""
+    assert icmp_from_name(name, True) == Icmp(number, 0)
+    assert icmp_from_name(f"{name}(7)", True) == Icmp(number, 7)
