@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from flowdiag.analysis.summaries import summaries
 from flowdiag.analysis.unread import said
-from flowdiag.cluster.listed_events import listed_events
+from flowdiag.cluster.event_lists import listed_events
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest, StateProblem
 from flowdiag.cluster.state_sniff import sniff_state

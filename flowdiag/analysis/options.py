@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 
 from msgspec import Struct
 
-from flowdiag.cluster.listed_events import listed_events
+from flowdiag.cluster.event_lists import listed_events
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import ReadOptions

@@ -8,7 +8,7 @@ from typing import Any
 from flowdiag.analysis.options import EvidenceOptions, Selection, read_options
 from flowdiag.analysis.select import selected_event
 from flowdiag.analysis.unread import is_document, nothing_usable, said
-from flowdiag.cluster.listed_events import listed_events
+from flowdiag.cluster.event_lists import listed_events
 from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Gathered, InputKind, ReadOptions
 from flowdiag.ingest.events import iter_events

@@ -11,9 +11,9 @@ from flowdiag.model.front import front_door
 
 if TYPE_CHECKING:
     from flowdiag.cluster.changes import ClusterChange, cluster_changes, merge_changes
+    from flowdiag.cluster.event_lists import listed_events
     from flowdiag.cluster.index import Backend, SnapshotIndex
     from flowdiag.cluster.leases import Leases, Span
-    from flowdiag.cluster.listed_events import listed_events
     from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest
     from flowdiag.cluster.past import with_past
     from flowdiag.cluster.query import resolve_end, service_of, service_targets
@@ -49,7 +49,7 @@ __getattr__ = front_door(
         "changes": ("ClusterChange", "cluster_changes", "merge_changes"),
         "index": ("Backend", "SnapshotIndex"),
         "leases": ("Leases", "Span"),
-        "listed_events": ("listed_events",),
+        "event_lists": ("listed_events",),
         "manifests": ("Manifest", "StateProblem", "read_manifest"),
         "past": ("with_past",),
         "query": ("resolve_end", "service_of", "service_targets"),
