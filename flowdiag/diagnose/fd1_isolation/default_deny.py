@@ -9,6 +9,7 @@ from msgspec import Struct
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.health_checks import health_check
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
@@ -23,9 +24,11 @@ from flowdiag.diagnose.wording import (
     port_text,
     rule_text,
 )
+from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, EndDecision, NearestRule, PolicyRef
 from flowdiag.model.report import Severity
+from flowdiag.policy.addresses import parse_address
 
 __all__ = ["DefaultDeny"]
 
@@ -59,7 +62,8 @@ class DefaultDeny(Rule):
 
     Advice:
         Name every isolating policy and the nearest rule.  If the call is meant, add a rule; if not, the
-        policies work as written.
+        policies work as written.  A rule for every address of one family is for none of the other; what comes from
+        the addresses of a cloud's health checks is told as these.
 
     Guard:
         With a replay, an empty isolating set is never a default deny: the policies at hand are not those
@@ -113,6 +117,7 @@ class DefaultDeny(Rule):
             f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "
             "if it is not, the policies work as written."
         )
+        advice = _other_family(case) or _of_platform(case) or advice
         return self.finding(
             case,
             summary=f"{isolating_text(case)} {verb} {who} for {case.direction}{rest}",
@@ -225,3 +230,34 @@ def _why_unknown(case: Case) -> str:
     if decided is None:
         return "Neither end is known as a pod or node of the cluster, so the policies could not be replayed."
     return "The policies that were read isolate neither end, so far as the ends are known."
+
+
+_EVERY = {"0.0.0.0/0": (6, "IPv4", "IPv6", "::/0"), "::/0": (4, "IPv6", "IPv4", "0.0.0.0/0")}
+"""Ranges that mean everybody of one family, with the other one's number, both names, and what means everybody there."""
+
+
+def _other_family(case: Case) -> str | None:
+    """A rule for everybody, held against an address of the family that it says nothing of."""
+    address = parse_address(case.peer.ip) if case.peer.ip is not None else None
+    for rule in case.nearest if address is not None else ():
+        for miss in rule.misses:
+            found = _EVERY.get(miss.wanted) if miss.condition is Condition.IP else None
+            if found is not None and address is not None and address.version == found[0]:
+                _, own, other, range_ = found
+                return (
+                    f"{miss.wanted} in {rule_text(rule)} is every {own} address and no {other} one: if everybody is "
+                    f"meant, write {range_} beside it."
+                )
+    return None
+
+
+def _of_platform(case: Case) -> str | None:
+    """A cloud's health checks, without which its load balancer sends nobody."""
+    told = health_check(case.peer.ip) if case.direction is Direction.INGRESS else None
+    if told is None:
+        return None
+    whose, ranges = told
+    return (
+        f"{case.peer.ip} is of {whose}, which takes a backend that does not answer out of service: allow "
+        f"{a_list(list(ranges))} on {port_text(case)}."
+    )
