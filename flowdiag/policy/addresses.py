@@ -8,7 +8,7 @@ addresses that is only partly inside, or an end whose address is not known).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -65,16 +65,19 @@ class RangeTable:
     """The ranges of one policy set, and the lookup of addresses in them."""
 
     def __init__(self) -> None:
-        self._bits: dict[Network, int] = {}
+        # Places rather than bits: the bits of 100,000 ranges, each by itself, are 600 MB.
+        self._places: dict[Network, int] = {}
+        self._bits: dict[int, int] = {}
         self._lengths: dict[int, dict[int, dict[int, int]]] = {4: {}, 6: {}}
         self._seen: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._bits)
+        return len(self._places)
 
     def copy(self) -> RangeTable:
         """Give a table with the same ranges at the same bits, that can be added to apart."""
         other = RangeTable()
+        other._places = dict(self._places)
         other._bits = dict(self._bits)
         other._lengths = {
             version: {length: dict(found) for length, found in lengths.items()}
@@ -85,21 +88,37 @@ class RangeTable:
     def beyond(self, other: RangeTable) -> RangeTable:
         """Give the ranges that were added since this table was copied from `other`, at bits of their own."""
         found = RangeTable()
-        for network in islice(self._bits, len(other), None):
-            found.bit(network)
+        for network in islice(self._places, len(other), None):
+            found._place(network)
         return found
 
-    def bit(self, network: Network) -> int:
-        """Give the range's bit (a power of two), the same for the same range."""
-        bit = self._bits.get(network)
-        if bit is None:
-            bit = 1 << len(self._bits)
-            self._bits[network] = bit
+    def _place(self, network: Network) -> int:
+        place = self._places.get(network)
+        if place is None:
+            place = self._places[network] = len(self._places)
             by_length = self._lengths[network.version].setdefault(network.prefixlen, {})
             shift = network.max_prefixlen - network.prefixlen
-            by_length[int(network.network_address) >> shift] = bit
+            by_length[int(network.network_address) >> shift] = place
             self._seen.clear()
+        return place
+
+    def bit(self, network: Network) -> int:
+        """Give the range's bit (a power of two), the same for the same range, and one object for all who ask."""
+        place = self._place(network)
+        bit = self._bits.get(place)
+        if bit is None:
+            bit = self._bits[place] = 1 << place
         return bit
+
+    def bits(self, networks: Sequence[Network]) -> int:
+        """Give the bits of several ranges; linear in their number."""
+        if len(networks) == 1:
+            return self.bit(networks[0])
+        places = [self._place(network) for network in networks]
+        packed = bytearray(max(places, default=0) // 8 + 1)
+        for place in places:
+            packed[place >> 3] |= 1 << (place & 7)
+        return int.from_bytes(packed, "little")
 
     def of_address(self, text: str) -> int | None:
         """Bits of the ranges that hold the address; ``None`` if the text is no address."""
@@ -112,7 +131,9 @@ class RangeTable:
         bits = 0
         number, width = int.from_bytes(packed), 8 * len(packed)
         for length, networks in self._lengths[4 if width == 32 else 6].items():
-            bits |= networks.get(number >> (width - length), 0)
+            place = networks.get(number >> (width - length))
+            if place is not None:
+                bits |= 1 << place
         if len(self._seen) >= 1 << 20:
             self._seen.clear()
         self._seen[text] = bits
@@ -121,10 +142,11 @@ class RangeTable:
     def of_range(self, network: Network) -> Hits:
         """Hits of a whole range of addresses: partly inside is only maybe."""
         sure = maybe = 0
-        for other, bit in self._bits.items():
+        for other, place in self._places.items():
             if other.version != network.version:
                 continue
             if other.overlaps(network):
+                bit = 1 << place
                 maybe |= bit
                 if other.prefixlen <= network.prefixlen:
                     sure |= bit
@@ -132,12 +154,12 @@ class RangeTable:
 
     def everything(self) -> int:
         """Bits of all ranges: what an unknown address may lie in."""
-        return (1 << len(self._bits)) - 1
+        return (1 << len(self._places)) - 1
 
     def cuts(self, version: int) -> set[int]:
         """Where a range of this address family begins, and where the one behind it does: edges of equal treatment."""
         edges: set[int] = set()
-        for network in self._bits:
+        for network in self._places:
             if network.version == version:
                 first = int(network.network_address)
                 edges.update((first, first + network.num_addresses))

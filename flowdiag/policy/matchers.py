@@ -150,8 +150,8 @@ class AddressRange(Struct, frozen=True):
         if exceptions:
             text += " except " + _shown(exceptions)
         return cls(
-            _bits(table, networks),
-            _bits(table, exceptions),
+            table.bits(networks),
+            table.bits(exceptions),
             text,
             pods=pods,
             nodes=nodes,
@@ -212,13 +212,6 @@ def _shown(networks: tuple[Network, ...]) -> str:
     """Ranges as one line; a set of thousands is cut."""
     more = ",..." if len(networks) > _SHOWN else ""
     return ",".join(str(each) for each in networks[:_SHOWN]) + more
-
-
-def _bits(table: RangeTable, networks: tuple[Network, ...]) -> int:
-    bits = 0
-    for network in networks:
-        bits |= table.bit(network)
-    return bits
 
 
 _OPPOSITE = (Outcome.MATCH, Outcome.UNKNOWN, Outcome.MISS)

@@ -1,5 +1,7 @@
 """What is known of ends that are no plain pod: nodes, entities, workloads, Services, the unknown."""
 
+import tracemalloc
+
 import pytest
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
@@ -9,6 +11,7 @@ from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies, connections
 from flowdiag.policy.addresses import RangeTable, parse_address, parse_network
 from flowdiag.policy.ends import EndsBook
+from flowdiag.policy.matchers import AddressRange
 from tests.policy.scenes import net_policy, outside, pod, pod_end, snapshot
 
 WEB = pod("shop", "web-1", {"app": "web"}, ip="10.0.0.1", ports=[("http", 8080, "TCP"), ("http", 80, "UDP")])
@@ -273,6 +276,23 @@ def test_the_range_table_answers_for_addresses_and_ranges():
     assert (wide, wide | narrow) == (hits.sure, hits.maybe)
     assert table.of_range(parse_network("2001:db8::/64")).maybe == 0
     assert {10 << 24, 11 << 24, (10 << 24) + (1 << 16), (10 << 24) + (2 << 16)} == table.cuts(4)
+
+
+def test_many_ranges_cost_memory_by_their_number():
+    """The exceptions of a range are one number of so many bits, and nobody keeps each one's by itself: that was 100 MB."""
+    exceptions = tuple(parse_network(f"10.{n >> 8}.{n & 255}.0/24") for n in range(40_000))
+    table = RangeTable()
+    tracemalloc.start()
+    try:
+        built = AddressRange.build(table, (parse_network("10.0.0.0/8"),), exceptions)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert built.except_bits == sum(table.of_address(str(each[1])) - 1 for each in exceptions)
+    assert peak < 40 << 20
+    assert table.bits(exceptions[:1]) is table.copy().bit(exceptions[0])
+    assert table.bits(()) == 0
 
 
 def test_replicas_share_what_a_dialect_adds_and_their_class():

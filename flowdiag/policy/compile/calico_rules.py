@@ -245,7 +245,7 @@ class _Reader:
 
     def _known(self, scope: Scope, parts: tuple[Part, ...]) -> KnownEndpoint:
         """Known endpoints, with the ranges of the network sets that fit."""
-        bits = 0
+        nets: list[Network] = []
         domains: list[str] = []
         for each in self.context.snapshot.others:
             if each.kind not in ("NetworkSet", "GlobalNetworkSet"):
@@ -253,13 +253,12 @@ class _Reader:
             if not self._set_fits(each, scope, parts):
                 continue
             spec = spec_of(each)
-            for net in _nets(spec):
-                bits |= self.context.ranges.bit(net)
+            nets.extend(_nets(spec))
             domains.extend(str(name) for name in spec.get("allowedEgressDomains") or ())
         return KnownEndpoint(
             scope,
             parts,
-            bits,
+            self.context.ranges.bits(nets),
             tuple(sorted(set(domains))),
             self.context.traits.range_pods,
             self.context.traits.range_nodes,
