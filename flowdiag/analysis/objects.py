@@ -21,6 +21,7 @@ from flowdiag.ingest.sources import Source, open_source
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
+from flowdiag.model.urls import shown
 
 if TYPE_CHECKING:
     from flowdiag.cluster.live.state import LiveState
@@ -68,7 +69,7 @@ def read_state(
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
         for one in problems:
-            if one.code == "missing" and one.path in paths:
+            if one.code == "missing" and one.path in map(shown, paths):
                 raise InputError(f"{one.path}: {one.message}", hint="it was to hold cluster objects")
         state = list(contents(detected, problems))
         read = {name for name, _ in state}

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from msgspec import Struct
 
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.model.urls import shown
 
 __all__ = ["RemoteError", "RemoteObject", "at_once", "is_remote", "listing", "open_raw", "why_cut"]
 
@@ -59,8 +60,9 @@ class RemoteError(OSError):
         self.code = code
 
     def problem(self, path: str) -> InputProblem:
-        """As a value."""
-        return InputProblem(path, self.code, self.strerror or "")
+        """As a value, without what may be secret in the address."""
+        named = shown(path)
+        return InputProblem(named, self.code, (self.strerror or "").replace(path, named))
 
 
 def is_remote(path: str) -> bool:

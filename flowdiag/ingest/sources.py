@@ -25,6 +25,7 @@ from flowdiag.ingest.reading import Readable, Source, open_source, read_head
 from flowdiag.ingest.remote import RemoteError, RemoteObject, at_once, is_remote, listing, open_raw
 from flowdiag.ingest.rotation import order_key
 from flowdiag.model.interrupts import temporary_folder
+from flowdiag.model.urls import shown
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -118,7 +119,13 @@ class Gathered:
         elif stat.S_ISREG(mode):
             yield from self._file(path, name=given, place=path.name, root=given)
         else:
-            with path.open("rb") as pipe:
+            try:
+                pipe = path.open("rb")
+            except OSError as error:
+                # A socket, or a device that is not there.
+                self._problem(given, "unreadable", error.strerror or str(error))
+                return
+            with pipe:
                 yield from self._stream(cast("BinaryIO", pipe), given)
 
     def _directory(self, top: Path, given: str) -> Iterator[Source]:
@@ -176,7 +183,7 @@ class Gathered:
             kind, archive = found
             inside = one.url.removeprefix(top).lstrip("/")
             source = Source(
-                name=one.url,
+                name=shown(one.url),
                 path=one.url,
                 place=f"{top.rpartition('/')[2]}/{inside}" if inside else one.url.rpartition("/")[2],
                 root=given,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import socket
 import stat
 import tarfile
 import zipfile
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from flowdiag.ingest import Gathered
+from flowdiag.ingest import Gathered, sources
 from flowdiag.ingest.bounds import Limits
 from flowdiag.ingest.compression import Kind, sniff_kind
+from flowdiag.ingest.remote import RemoteError, RemoteObject
 from flowdiag.ingest.rotation import name_time, order_key
 from flowdiag.ingest.sources import open_source, read_head
 from flowdiag.parserkit import parse_rfc3339
@@ -436,3 +438,24 @@ def test_of_many_refused_members_the_first_are_named(tmp_path):
         assert codes == ["device"] * 100 + ["archive-limit"]
         assert gathered.problems[-1].message.startswith("30 more members refused")
         assert _names(gathered) == [f"{path}!a.log"]
+
+
+def test_addresses_are_named_without_their_secrets(monkeypatch):
+    """A password, or the signature of a presigned address, stood in reports and messages."""
+    url = "https://user:hunter2@192.0.2.1/flows.jsonl?X-Amz-Signature=0badc0de"
+    monkeypatch.setattr(sources, "listing", lambda given: [RemoteObject(given, 3)])
+    monkeypatch.setattr(sources, "at_once", lambda *_: [(Kind.PLAIN, False)])
+    with Gathered([url]) as gathered:
+        assert [(one.name, one.path) for one in gathered.sources] == [("https://192.0.2.1/flows.jsonl", url)]
+    problem = RemoteError("unreadable", f"the store cannot be reached ({url})").problem(url)
+    assert problem.path == "https://192.0.2.1/flows.jsonl"
+    assert problem.message == "the store cannot be reached (https://192.0.2.1/flows.jsonl)"
+
+
+def test_a_socket_is_unreadable_and_no_fault(tmp_path, monkeypatch):
+    """What is no file, folder or pipe cannot be opened: an internal error before."""
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("here")
+        with Gathered(["here"]) as gathered:
+            assert _codes(gathered) == [("here", "unreadable")]
