@@ -60,6 +60,7 @@ class Gathered:
         self._unpacker: Unpacker | None = None
         self._seen: set[tuple[int, int]] = set()
         self._urls: set[str] = set()
+        self._addresses: set[str] = set()
         self._streams = 0
         self._drained = False
         self.problems: list[InputProblem] = []
@@ -183,7 +184,7 @@ class Gathered:
             kind, archive = found
             inside = one.url.removeprefix(top).lstrip("/")
             source = Source(
-                name=shown(one.url),
+                name=self._address(one.url),
                 path=one.url,
                 place=f"{top.rpartition('/')[2]}/{inside}" if inside else one.url.rpartition("/")[2],
                 root=given,
@@ -199,6 +200,14 @@ class Gathered:
                 self._problem(source.name, "unreadable", error.strerror or str(error))
                 continue
             yield from self._opened(fetched, depth=0)
+
+    def _address(self, url: str) -> str:
+        """How an object is called: apart from those that differ from it only in what is not shown."""
+        name, number = shown(url), 2
+        while name in self._addresses:
+            name, number = f"{shown(url)}#{number}", number + 1
+        self._addresses.add(name)
+        return name
 
     def _fetched(self, source: Source) -> Source:
         """A copy in the spool."""

@@ -447,6 +447,12 @@ def test_addresses_are_named_without_their_secrets(monkeypatch):
     monkeypatch.setattr(sources, "at_once", lambda *_: [(Kind.PLAIN, False)])
     with Gathered([url]) as gathered:
         assert [(one.name, one.path) for one in gathered.sources] == [("https://192.0.2.1/flows.jsonl", url)]
+    with Gathered([f"https://192.0.2.1/get?file={one}" for one in "abc"]) as gathered:
+        assert sorted(one.name for one in gathered.sources) == [
+            "https://192.0.2.1/get",
+            "https://192.0.2.1/get#2",
+            "https://192.0.2.1/get#3",
+        ]
     problem = RemoteError("unreadable", f"the store cannot be reached ({url})").problem(url)
     assert problem.path == "https://192.0.2.1/flows.jsonl"
     assert problem.message == "the store cannot be reached (https://192.0.2.1/flows.jsonl)"
