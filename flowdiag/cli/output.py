@@ -197,7 +197,8 @@ def print_text(name: str, text: str | bytes) -> None:
     """Print a format: what programs read as UTF-8, whatever this machine's language; for a terminal in its own."""
     if isinstance(text, str) and name != "terminal" and not sys.stdout.isatty():
         text = text.encode("utf-8", "backslashreplace")
-    ended = text.endswith("\n") if isinstance(text, str) else text.endswith(b"\n")
+    # JSON lines without a line are empty: a blank one would be no JSON.
+    ended = not text or (text.endswith("\n") if isinstance(text, str) else text.endswith(b"\n"))
     click.echo(text, nl=not ended, color=True)
 
 

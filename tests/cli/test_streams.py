@@ -111,3 +111,16 @@ def test_what_programs_read_is_utf_8_everywhere(story, name):
 
     (written,) = seen
     assert "\u05e9\u05dc\u05d5\u05dd" in written.decode("utf-8")
+
+
+def test_json_lines_without_a_line_are_empty(tmp_path):
+    """A report in which nothing has a time gave one blank line, which no reader of JSON lines takes."""
+    report = tmp_path / "report.json"
+    run(["analyze", INCIDENT, "-o", f"json={report}"], "")
+    held = json.loads(report.read_bytes())
+    held |= {"problems": [], "timeline": []}
+    report.write_text(json.dumps(held))
+
+    done = run(["show", report, "-o", "jsonl"], "")
+
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"")
