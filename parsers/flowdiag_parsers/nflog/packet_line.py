@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import tzinfo
 from functools import lru_cache
 
 from msgspec import Struct
@@ -76,6 +75,8 @@ PAIR = re.compile(
     rb" URGP=\d{1,5}| LEN=\d{1,6})(?: MARK=[0-9a-fx]{1,10}|) ?\n\1 \2  \4|(.*)\n)"
 )
 
+_MINUTES = 1024
+"""Minutes of a stream that are kept worked out."""
 _SHORTENED = 47
 """k3s keeps 48 characters of ``namespace/name`` (the kernel keeps 64 of a prefix): at this length a part may be missing."""
 
@@ -179,17 +180,19 @@ def second_of(context: ParseContext) -> Callable[[bytes, bool], int | None]:
 
 
 def _instant(context: ParseContext, month: int, day: int, clock: str) -> int | None:
-    minute = _minute(context.year, context.reference_time, context.zone, month, day, clock[:5])
+    """Nanoseconds of a stamp without a year; thousands of lines share a minute.
+
+    What was worked out is kept with the stream and not by its zone: zones of dateutil cannot be hashed.
+    """
+    minutes: dict[object, int | None] = context.memory.setdefault("nflog-minutes", {})
+    key = (context.year, context.reference_time, month, day, clock[:5])
+    if key in minutes:
+        minute = minutes[key]
+    else:
+        if len(minutes) >= _MINUTES:
+            minutes.clear()
+        minute = minutes[key] = yearless_instant(context, month, day, (int(clock[:2]), int(clock[3:5]), 0))
     return None if minute is None else minute + int(clock[6:]) * NS
-
-
-@lru_cache(maxsize=1024)
-def _minute(
-    year: int | None, reference: int | None, zone: tzinfo, month: int, day: int, clock: str
-) -> int | None:
-    """Start of a minute without a year: thousands of lines share one."""
-    context = ParseContext(input="", year=year, reference_time=reference, zone=zone)
-    return yearless_instant(context, month, day, (int(clock[:2]), int(clock[3:]), 0))
 
 
 @lru_cache(maxsize=4096)
