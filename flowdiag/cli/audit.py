@@ -121,7 +121,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.analysis.results import Results
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.fail_on import check_fail_on, fails
-    from flowdiag.cli.options import parse_duration, parse_outputs, parse_zone
+    from flowdiag.cli.moments import parse_duration, parse_zone
+    from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import (
         check_files,
         check_outputs,
@@ -275,7 +276,7 @@ def _told_severities(given: dict[str, Any]) -> frozenset[Severity]:
 
 def _targets(given: dict[str, Any]) -> Targets:
     from flowdiag.analysis.results import Targets
-    from flowdiag.cli.options import parse_duration
+    from flowdiag.cli.moments import parse_duration
     from flowdiag.cli.output import formats
     from flowdiag.deliver.folder import Retention
     from flowdiag.model.errors import UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
-from flowdiag.cli.options import parse_duration, parse_time, parse_zone
+from flowdiag.cli.moments import parse_duration, parse_time, parse_zone
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.model.errors import UsageError
 from flowdiag.model.policy import IpBlockPods

@@ -58,7 +58,7 @@ def command(**given: Any) -> int:
     manifest.json.  When it was interrupted, the same command goes on where it stopped.
     """
     from flowdiag.cli.build import cluster_of
-    from flowdiag.cli.options import parse_duration
+    from flowdiag.cli.moments import parse_duration
     from flowdiag.cli.progress import progress
     from flowdiag.cluster.collect.options import CollectOptions
     from flowdiag.cluster.collect.run import collect

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, TypeVar
 
 import click
 
 from flowdiag.model.errors import UsageError
-from flowdiag.model.time import NS, from_datetime, parse_rfc3339
 
 __all__ = [
     "DIALECTS",
     "cluster_options",
     "evidence_options",
     "outputs_option",
-    "parse_duration",
     "parse_outputs",
-    "parse_time",
-    "parse_zone",
     "scheduler_option",
     "selection_options",
     "state_options",
@@ -43,11 +36,6 @@ class _Verdict(click.Choice[str]):
 DIALECTS = ("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "gke")
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# dateutil takes "5" for the fifth of this month, and "-5m" for five minutes past midnight.
-_NO_TIME = re.compile(r"[+-].*|\d{1,7}")
-# "30m", "2h", "1h30m", "45s", "7d"
-_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?")
 
 
 def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -143,7 +131,9 @@ def selection_options(function: F) -> F:
     """Which part of the evidence counts."""
     return _chain(
         click.option(
-            "--since", metavar="TIME", help="From then on: 30m, 2h, or a time; a clock alone is its last one."
+            "--since",
+            metavar="TIME",
+            help="From then on: 30m, '2 hours ago', '2026-11-03 12:00', or a clock, which is its last one.",
         ),
         click.option("--until", metavar="TIME", help="Up to then."),
         click.option("--around", metavar="TIME", help="Around an instant; see --window."),
@@ -221,72 +211,3 @@ def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str
             hint="write the others to files: -o FORMAT=FILE",
         )
     return (stdout[0] if stdout else "terminal"), files
-
-
-def parse_duration(text: str) -> int:
-    """Nanoseconds of ``30m``, ``1h30m``, ``45s`` or ``7d``.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    match = _DURATION.fullmatch(text.strip())
-    if not text.strip() or match is None or not any(match.groups()):
-        raise UsageError(f"{text!r} is not a duration", hint="write 45s, 30m, 2h, 1h30m or 7d")
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * NS
-
-
-def parse_time(text: str, zone: tzinfo, *, past: bool = False) -> int:
-    """Nanoseconds of what people type: RFC 3339, ``2026-11-03 12:00``, ``12:00`` of today, or how long ago (``30m``).
-
-    Args:
-        text: as typed.
-        zone: of times that name none.
-        past: a clock alone that is still to come today was yesterday's: ``23:50``, half an hour after midnight.
-
-    Raises:
-        UsageError: nobody can read it.
-    """
-    text = text.strip()
-    if _DURATION.fullmatch(text) and text:
-        return time.time_ns() - parse_duration(text)
-    try:
-        return parse_rfc3339(text, zone)
-    except ValueError:
-        pass
-    from dateutil import parser  # what people type has many shapes
-
-    now = datetime.now(zone)
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    wrong = UsageError(
-        f"{text!r} is not a time", hint="write 2026-11-03T12:00:00Z, '2026-11-03 12:00' or 30m"
-    )
-    if _NO_TIME.fullmatch(text):
-        raise wrong
-    try:
-        moment, day_before = (parser.parse(text, default=day) for day in (today, today - timedelta(days=1)))
-    except (ValueError, OverflowError):
-        raise wrong from None
-    moment, day_before = (one if one.tzinfo else one.replace(tzinfo=zone) for one in (moment, day_before))
-    # Where a day is named both are one.
-    return from_datetime(day_before if past and moment > now else moment)
-
-
-def parse_zone(text: str) -> tzinfo:
-    """A zone by name, ``local``, or an offset such as ``+02:00``.
-
-    Raises:
-        UsageError: there is no such zone.
-    """
-    if text.upper() in ("UTC", "Z"):
-        return UTC
-    match = re.fullmatch(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", text)
-    if match:
-        sign = -1 if match[1] == "-" else 1
-        return timezone(sign * timedelta(hours=int(match[2]), minutes=int(match[3])))
-    from dateutil import tz
-
-    zone = tz.tzlocal() if text == "local" else tz.gettz(text) if text else None
-    if zone is None:
-        raise UsageError(f"{text!r} is not a time zone", hint="write UTC, local, Europe/Vienna or +02:00")
-    return zone

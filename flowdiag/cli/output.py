@@ -55,7 +55,7 @@ def display_options(
     """How this terminal wants it: NO_COLOR, FORCE_COLOR, COLUMNS, dumb terminals and pipes honoured."""
     from shutil import get_terminal_size
 
-    from flowdiag.cli.options import parse_zone
+    from flowdiag.cli.moments import parse_zone
 
     tty = sys.stdout.isatty()
     dumb = os.environ.get("TERM", "") == "dumb"

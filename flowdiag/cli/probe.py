@@ -61,7 +61,8 @@ def command(src: str, dst: str, port: str, **given: Any) -> int:
     from flowdiag.analysis.probe import Probe, probe
     from flowdiag.cli.build import state_of
     from flowdiag.cli.explain import parse_port
-    from flowdiag.cli.options import parse_duration, parse_outputs
+    from flowdiag.cli.moments import parse_duration
+    from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_files, display_options, print_text, raise_failed, write_each
     from flowdiag.model.time import NS
     from flowdiag.report.json_report import json_bytes

@@ -11,7 +11,8 @@ import pytest
 from flowdiag.cli import exit_codes
 from flowdiag.cli.explain import parse_port
 from flowdiag.cli.main import COMMANDS, _run
-from flowdiag.cli.options import parse_duration, parse_outputs, parse_time, parse_zone
+from flowdiag.cli.moments import parse_duration, parse_time, parse_zone
+from flowdiag.cli.options import parse_outputs
 from flowdiag.model.errors import UsageError
 from flowdiag.model.time import NS, parse_rfc3339
 
@@ -198,7 +199,7 @@ def test_help_names_every_format():
 )
 def test_a_clock_alone(monkeypatch, now, zone, text, past, expected):
     """``--around 23:50`` is the last 23:50, by the clocks of --tz."""
-    monkeypatch.setattr("flowdiag.cli.options.datetime", frozen(datetime.fromisoformat(now)))
+    monkeypatch.setattr("flowdiag.cli.moments.datetime", frozen(datetime.fromisoformat(now)))
 
     assert parse_time(text, parse_zone(zone), past=past) == parse_rfc3339(expected)
 
