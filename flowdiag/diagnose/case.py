@@ -23,6 +23,7 @@ from flowdiag.model.policy import (
     NearestRule,
     PolicyRef,
 )
+from flowdiag.model.reasons import OF_NO_RULE
 
 __all__ = ["CALICO_GROUPS", "UNMANAGED_IDENTITY", "Case"]
 
@@ -90,10 +91,12 @@ class Case:
         """What the replay says of the side that refused."""
         self.other_end: EndDecision | None = other
         """What the replay says of the other side."""
-        self.isolating: tuple[PolicyRef, ...] = _closing(end)
+        self.of_rules: bool = not self.not_policy and self.reason not in OF_NO_RULE
+        """Rules of policies may have refused it; where not, none of them is named beside the refusal."""
+        self.isolating: tuple[PolicyRef, ...] = _closing(end) if self.of_rules else ()
         """Policies that isolate the refusing end in that direction; by default deny only those that it may be put down to."""
         self.nearest: tuple[NearestRule, ...] = (
-            end.nearest if end is not None and end.allowed is not True else ()
+            end.nearest if self.of_rules and end is not None and end.allowed is not True else ()
         )
         """Rules of the refusing end that missed, nearest first."""
         self.denied_by_rule: bool = (

@@ -99,7 +99,9 @@ class Rule:
         nearest = case.nearest
         if first is not None:
             nearest = (first, *(rule for rule in nearest if rule != first))
-        decided = decided_by if decided_by is not None else case.end.decided_by if case.end else None
+        decided = decided_by
+        if decided is None and case.end is not None and case.of_rules:
+            decided = case.end.decided_by
         return Finding(
             code=self.code,
             age_s=age_s,

@@ -15,6 +15,7 @@ from msgspec import Struct
 from flowdiag.model.event import Cause
 
 __all__ = [
+    "OF_NO_RULE",
     "REASONS",
     "ReasonInfo",
     "is_housekeeping",
@@ -122,6 +123,9 @@ _TABLE: tuple[tuple[int, str, str, Cause, str], ...] = (
 
 REASONS: dict[str, ReasonInfo] = {row[1]: ReasonInfo(*row) for row in _TABLE}
 """Every drop reason by its enum name."""
+
+OF_NO_RULE = frozenset({"DENIED_BY_LB_SRC_RANGE_CHECK", "FORBIDDEN_ICMPV6_MESSAGE", "UNENCRYPTED_TRAFFIC"})
+"""Reasons of settings that no policy's rule makes: a Service's list of sources, and the agent's own."""
 
 _BY_CODE = {info.code: info for info in REASONS.values()}
 _BY_TEXT = {

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from flowdiag.model.event import Cause, ObjectRef
 from flowdiag.model.policy import PolicyRef
+from flowdiag.model.reasons import OF_NO_RULE
 from flowdiag.model.report import ProblemChange
+from flowdiag.model.tally import DistinctFlow
 from flowdiag.timeline.ends import end_namespace
 from flowdiag.timeline.group import ProblemDraft
 from flowdiag.timeline.marks import ChangeMark, in_time, near_changes
@@ -50,11 +52,19 @@ def _isolation_known(draft: ProblemDraft) -> bool:
     return all(
         connection.finding.isolating
         or connection.finding.decided_by is not None
-        or connection.refusals[0].flow.distinct.cause is not Cause.POLICY
+        or not _of_rules(connection.refusals[0].flow.distinct)
         for connection in draft.connections
     )
 
 
+def _of_rules(refused: DistinctFlow) -> bool:
+    """Whether the record's reason may be a rule's of some policy."""
+    return refused.cause is Cause.POLICY and refused.reason not in OF_NO_RULE
+
+
 def _namespaces(draft: ProblemDraft) -> set[str]:
+    """Whose policies may have begun or ended it: none where no rule refused."""
+    if all(c.refusals[0].flow.distinct.reason in OF_NO_RULE for c in draft.connections):
+        return set()
     ends = [key for c in draft.connections for key in (c.source, c.destination)]
     return {namespace for key in ends if (namespace := end_namespace(key)) is not None}
