@@ -10,10 +10,12 @@ from flowdiag.analysis.sorting import Sorted
 from flowdiag.analysis.state import State
 from flowdiag.model.event import Verdict
 from flowdiag.model.flow import Flow
+from flowdiag.model.policy import Dialect
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import moment_text, rfc3339_seconds
 from flowdiag.model.words import plural
+from flowdiag.policy import enforcers
 
 __all__ = [
     "cluster_names",
@@ -21,6 +23,7 @@ __all__ = [
     "nobody_enforces",
     "nothing_selected",
     "several_clusters",
+    "several_enforcers",
     "unknown_reasons",
     "without_ends",
     "without_times",
@@ -193,6 +196,24 @@ def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarn
             code="not-enforced",
             message=f"the evidence shows only Flannel, which enforces no policies: those of the state "
             f"({number}) have no effect unless another enforcer runs beside it",
+            input=None,
+            line=None,
+        )
+    ]
+
+
+def several_enforcers(state: State | None) -> list[ReportWarning]:
+    """Agents of several CNIs run, and nothing else tells which of them refuses: policies are read as the API has them."""
+    if state is None or not state.detected or state.dialect is not Dialect.KUBERNETES:
+        return []
+    running = enforcers(state.snapshot)
+    if len({*running.values()}) < 2:
+        return []
+    return [
+        ReportWarning(
+            code="several-enforcers",
+            message=f"agents of several network plugins run ({', '.join(running)}): who enforces is not known, and what "
+            "differs between them is left open; --dialect says it",
             input=None,
             line=None,
         )

@@ -16,6 +16,7 @@ from flowdiag.analysis.cautions import (
     nobody_enforces,
     nothing_selected,
     several_clusters,
+    several_enforcers,
     unknown_reasons,
     without_ends,
     without_times,
@@ -145,6 +146,7 @@ def examined(
         *unknown_reasons(attributed.unattributed),
         *without_times(read.inputs),
         *several_clusters(view.nodes),
+        *several_enforcers(state),
     ]
     used: RuleUse | None = None
     if rules and unused and state is not None:

@@ -30,8 +30,8 @@ _ALONE = frozenset(
 """Kinds whose objects bear on nobody but whom they select.  Calico's bear on each other by tier and name."""
 
 
-def touched_workloads(old: Side, new: Side) -> frozenset[str] | None:
-    """Workloads whose pairs may change, as `flowdiag.policy.whatif.compare` names them.
+def touched_workloads(old: Side, new: Side, host_pods: bool | None = None) -> frozenset[str] | None:
+    """Workloads whose pairs may change, as `flowdiag.policy.whatif.compare` names them with the same `host_pods`.
 
     Returns:
         ``None`` where anything may change: where more than pods, namespaces and plain policies differ.
@@ -41,7 +41,8 @@ def touched_workloads(old: Side, new: Side) -> frozenset[str] | None:
         return None
     if _shared(old.snapshot) != _shared(new.snapshot):
         return None
-    host_pods = old.policies.dialect is Dialect.KUBERNETES
+    if host_pods is None:
+        host_pods = old.policies.dialect is Dialect.KUBERNETES
     before, after = (workloads(side.snapshot, host_pods=host_pods, inferred=False) for side in (old, new))
     looks = [
         {name: [_look(end, side) for end in ends] for name, ends in own.items()}

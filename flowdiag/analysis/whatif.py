@@ -110,7 +110,11 @@ def whatif(
     if read is not None:
         said = [*(_line(one) for one in read.warnings), *said]
     tell("compiling the policies of both")
-    dialect = _dialect(state, old, new, read.cnis if read is not None else ())
+    cnis = read.cnis if read is not None else ()
+    dialect = _dialect(state, old, new, cnis)
+    # A change is often tried for other clusters than the one whose agents the dump happens to hold: what may concern
+    # pods on the host's network is hidden only where options, records or the policies themselves tell who enforces.
+    host_pods = _dialect(state, old, new, cnis, agents=False) is Dialect.KUBERNETES
     sides = [
         Side(one, compile_policies(one, dialect=dialect, ip_block_pods=state.ip_block_pods))
         for one in (old, new)
@@ -123,7 +127,10 @@ def whatif(
         said.append(AS_ENFORCED)
     tell("comparing what they let pass")
     changes = compare(
-        (old, sides[0].policies), (new, sides[1].policies), touched=touched_workloads(sides[0], sides[1])
+        (old, sides[0].policies),
+        (new, sides[1].policies),
+        touched=touched_workloads(sides[0], sides[1], host_pods),
+        host_pods=host_pods,
     )
     flows: FlowChanges | None = None
     isolating: dict[FlowChange, tuple[PolicyRef, ...]] = {}
@@ -228,12 +235,14 @@ def _change(path: str, said: list[str]) -> list[Manifest]:
     return manifests
 
 
-def _dialect(options: StateOptions, old: Snapshot, new: Snapshot, cnis: Sequence[str]) -> Dialect:
+def _dialect(
+    options: StateOptions, old: Snapshot, new: Snapshot, cnis: Sequence[str], *, agents: bool = True
+) -> Dialect:
     """One for both sides: a manifest does not change who enforces, but it may be the first to tell."""
     if options.dialect != "auto":
         return Dialect(options.dialect)
-    found = detect_dialect(old, cnis)
-    return found if found is not Dialect.KUBERNETES else detect_dialect(new, cnis)
+    found = detect_dialect(old, cnis, agents=agents)
+    return found if found is not Dialect.KUBERNETES else detect_dialect(new, cnis, agents=agents)
 
 
 def _surely_named(snapshot: Snapshot) -> Snapshot:

@@ -7,6 +7,7 @@
 from flowdiag.policy.admitting import AllowRule, Use, admitting_rules, allow_rules
 from flowdiag.policy.compile.all import compile_policies
 from flowdiag.policy.dialect import detect_dialect
+from flowdiag.policy.enforcers import enforcers
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.logged import log_rules
 from flowdiag.policy.nearest import closest_label
@@ -24,5 +25,6 @@ __all__ = [
     "compile_policies",
     "connections",
     "detect_dialect",
+    "enforcers",
     "log_rules",
 ]

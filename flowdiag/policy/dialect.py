@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect, IpBlockPods
+from flowdiag.policy.enforcers import enforcers
 from flowdiag.policy.model import Outcome
 
 __all__ = ["Traits", "detect_dialect", "traits_of"]
@@ -97,13 +98,14 @@ _BY_GROUP = {
 }
 
 
-def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str]) -> Dialect:
-    """Work out who enforces, from the evidence first and the objects second.
+def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str], *, agents: bool = True) -> Dialect:
+    """Work out who enforces, from the evidence first, the agents that run second and the objects third.
 
     Args:
-        snapshot: its policies, other objects and settings are looked at.
+        snapshot: its pods, policies, other objects and settings are looked at.
         cnis_seen: names of CNIs as the evidence's parsers say them; one that is known decides if it is
             the only one.
+        agents: look at the CNI's own pods, too.
 
     Returns:
         The dialect; `Dialect.KUBERNETES` where nothing tells, or where two contradict.
@@ -113,15 +115,28 @@ def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str]) -> Dialect:
         return seen.pop()
     if len(seen) > 1:
         return Dialect.KUBERNETES
+    found = _by_objects(snapshot)
+    if agents:
+        running = {*enforcers(snapshot, found).values()}
+        if len(running) > 1:
+            return Dialect.KUBERNETES
+        found |= running
+    if found == {Dialect.CILIUM, Dialect.GKE}:
+        return Dialect.GKE
+    return found.pop() if len(found) == 1 else Dialect.KUBERNETES
+
+
+def _by_objects(snapshot: Snapshot) -> set[Dialect]:
     groups = (
         {policy.ref.group for policy in snapshot.policies}
         | {other.group for other in snapshot.others}
         | {group for group, _ in snapshot.kinds_seen}
     )
     found = {_BY_GROUP[group] for group in groups if group in _BY_GROUP}
-    found |= {_BY_CNI[key.split(".")[0]] for key in snapshot.config if key.split(".")[0] in _BY_CNI}
+    settings = {key.split(".")[0] for key in snapshot.config}
+    if snapshot.config.get("aws.enable-network-policy-controller") == "false":
+        settings.discard("aws")
+    found |= {_BY_CNI[name] for name in settings if name in _BY_CNI}
     if any(pod.kind == "WorkloadEndpoint" for pod in snapshot.pods):
         found.add(Dialect.CALICO)
-    if found == {Dialect.CILIUM, Dialect.GKE}:
-        return Dialect.GKE
-    return found.pop() if len(found) == 1 else Dialect.KUBERNETES
+    return found

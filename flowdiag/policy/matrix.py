@@ -97,17 +97,25 @@ class Matrix:
         policies: its policies, compiled.
         inferred: as for `workloads`.
         unknown: count ports whose verdict is unknown as open (what may be reachable) instead of closed.
+        host_pods: as for `workloads`; ``None`` takes them where the dialect leaves it open.
     """
 
     def __init__(
-        self, snapshot: Snapshot, policies: PolicySet, *, inferred: bool = False, unknown: bool = False
+        self,
+        snapshot: Snapshot,
+        policies: PolicySet,
+        *,
+        inferred: bool = False,
+        unknown: bool = False,
+        host_pods: bool | None = None,
     ) -> None:
         self.policies = policies
         self._unknown = unknown
         versions = {id(pod): frozenset(families(pod.ips)) for pod in snapshot.pods if pod.live}
         self._versions = versions if len({*versions.values()} - {frozenset()}) > 1 else {}
         """Families of pods' addresses, by identity; empty where all that are known have the same."""
-        host_pods = policies.dialect is Dialect.KUBERNETES
+        if host_pods is None:
+            host_pods = policies.dialect is Dialect.KUBERNETES
         self.workloads = {
             name: self._distinct(self._by_family(ends))
             for name, ends in workloads(snapshot, host_pods=host_pods, inferred=inferred).items()

@@ -41,6 +41,7 @@ def compare(
     *,
     outside: bool = True,
     touched: Collection[str] | None = None,
+    host_pods: bool | None = None,
 ) -> list[PairChange]:
     """Every pair whose open or unknown ports differ between two states, by name.
 
@@ -50,8 +51,9 @@ def compare(
         outside: look at outside addresses too, both families.
         touched: workloads that the change can reach, by name; only pairs with one of them are asked.
             ``None`` asks all.
+        host_pods: as for `flowdiag.policy.matrix.Matrix`.
     """
-    before, after = Matrix(*old), Matrix(*new)
+    before, after = Matrix(*old, host_pods=host_pods), Matrix(*new, host_pods=host_pods)
     names = sorted(before.workloads | after.workloads)
     changes = [
         change

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec import Struct
 
+from flowdiag.cluster.agents import Agent, agent_of
 from flowdiag.cluster.collect.bundle import Item
 from flowdiag.cluster.live.lists import Listed
-from flowdiag.cluster.live.settings import Agent, agent_of
 
 __all__ = ["Component", "HubbleItem", "LogItem", "NodeItem", "WhiskerItem", "components", "plan"]
 

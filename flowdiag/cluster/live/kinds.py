@@ -125,4 +125,4 @@ KINDS: tuple[Kind, ...] = (
     Kind("monitoring.coreos.com", "servicemonitors", "ServiceMonitor", ("v1",)),
     Kind("monitoring.coreos.com", "podmonitors", "PodMonitor", ("v1",)),
 )
-"""Secrets are never among them, and ConfigMaps are read by name only (`flowdiag.cluster.live.settings`)."""
+"""Secrets are never among them, and ConfigMaps are read by name only (`flowdiag.cluster.agents`)."""

@@ -15,6 +15,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from flowdiag.cluster.agents import config_map_of
 from flowdiag.cluster.live.api import Api
 from flowdiag.cluster.live.connect import connect
 from flowdiag.cluster.live.discovery import Discovery, Served, discover
@@ -22,7 +23,6 @@ from flowdiag.cluster.live.errors import ApiError, ForbiddenError, NotServedErro
 from flowdiag.cluster.live.kinds import KINDS, Kind
 from flowdiag.cluster.live.lists import Listed, read_list
 from flowdiag.cluster.live.options import ClusterOptions
-from flowdiag.cluster.live.settings import config_map_of
 from flowdiag.cluster.manifests import NOT_READ, Manifest, StateProblem, read_manifest
 from flowdiag.model.errors import ClusterError
 
