@@ -16,6 +16,16 @@ from flowdiag.model.report import Severity
 __all__ = ["L7Denied"]
 
 _MAX_URL = 120
+_ADVICE = (
+    "Compare method, path and host with the rule: GET does not include HEAD, and paths are "
+    "regular expressions that must match as a whole."
+)
+# Antrea's rules with l7Protocols, which take every connection that their addresses and ports match.
+_ANTREA = "crd.antrea.io"
+_ANTREA_ADVICE = (
+    "Compare method, path, host and protocol with l7Protocols of the policy's rules: paths and hosts take * for any text, and "
+    "what such a rule takes and does not match no later rule allows."
+)
 
 
 class L7Denied(Rule):
@@ -26,7 +36,8 @@ class L7Denied(Rule):
 
     Advice:
         Compare method, path and host with the rule: paths are anchored regular expressions, `/status` is
-        not `/status/`, and `GET` does not include `HEAD`.
+        not `/status/`, and `GET` does not include `HEAD`.  Antrea's paths take `*`, and no later rule allows what one with
+        `l7Protocols` takes and does not match.
 
     Guard:
         A 403 in an allowed record is the application's own answer, not the proxy's.  Refused DNS requests
@@ -50,7 +61,7 @@ class L7Denied(Rule):
         if l7 is None or l7.kind == "dns" or case.not_policy:
             return
         url = (l7.url or "")[:_MAX_URL]
-        request = " ".join(part for part in (l7.method, url) if part) or f"a {l7.kind} request"
+        request = " ".join(part for part in (l7.method, url) if part) or _unnamed(l7.kind)
         # The connection was admitted, so the rule that speaks of requests is the one that it came nearest to.
         near = next(iter(case.missing_one(Condition.L7)), None)
         allows = f" {rule_text(near)} allows {a_list([m.wanted for m in near.misses])}." if near else ""
@@ -61,10 +72,12 @@ class L7Denied(Rule):
                 f"{end_text(case.flow.src)} was let through to {end_text(case.flow.dst)} on {port_text(case)}, "
                 f"and the proxy refused {request}.{allows}"
             ),
-            advice=(
-                "Compare method, path and host with the rule: GET does not include HEAD, and paths are "
-                "regular expressions that must match as a whole."
-            ),
+            advice=_ANTREA_ADVICE if any(hit.group == _ANTREA for hit in case.recorded_denies) else _ADVICE,
             basis=Basis.RECORD,
             cause_key=f"l7:{l7.kind}:{l7.method or ''}",
         )
+
+
+def _unnamed(kind: str) -> str:
+    """A request of which only the protocol is known, or not even that."""
+    return "a request" if kind == "unknown" else f"a {kind.upper()} request"
