@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from msgspec import Struct
-
-from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.first_sight import api_client
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.some_pod import some_pod
-from flowdiag.diagnose.wording import a_list, end_text, isolating_text
-from flowdiag.model.event import Direction
+from flowdiag.diagnose.webhooks import called, denied_webhook
+from flowdiag.diagnose.wording import a_list, end_text, isolating_text, policy_text
 from flowdiag.model.finding import Finding
-from flowdiag.model.objects import RawObject
 from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["AdmissionWebhook"]
 
-_WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
-_DEFAULT_PORT = 443
-_DEFAULT_TIMEOUT_S = 10
-
-
-class _Called(Struct, frozen=True):
-    """A Service that the API server calls; `ignored` where a failure is let pass."""
-
-    name: str
-    namespace: str
-    service: str
-    port: int
-    ignored: bool
-    timeout_s: int | None
+_CALICO = ("projectcalico.org", "crd.projectcalico.org")
+_ADMIN = "policy.networking.k8s.io"
 
 
 class AdmissionWebhook(Rule):
@@ -48,8 +30,8 @@ class AdmissionWebhook(Rule):
 
     Advice:
         Allow the API server on the webhook's target port: Cilium `fromEntities: [kube-apiserver,
-        remote-node, host]`, others an ipBlock of the control plane's addresses.  `failurePolicy: Ignore`
-        lets requests pass, but each waits for the timeout first.
+        remote-node, host]`, others an ipBlock of the control plane's addresses; where a rule denies it, before
+        that rule.  `failurePolicy: Ignore` lets requests pass, but each waits for the timeout first.
 
     Guard:
         Other pods that call the webhook's port are not the API server, and another port of the same pod is
@@ -66,87 +48,69 @@ class AdmissionWebhook(Rule):
     title = "The API server cannot call {destination} on {port}"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.SERVICES | Needs.PODS
-    signs = (Sign.DEFAULT | Sign.INGRESS | Sign.API_CLIENT,)
+    signs = (Sign.DEFAULT | Sign.INGRESS | Sign.API_CLIENT, Sign.RULE | Sign.INGRESS | Sign.API_CLIENT)
     specificity = 83
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        pod = some_pod(case.context, case.flow.dst)
-        if case.direction is not Direction.INGRESS or not case.default_denied or pod is None:
+        if not (case.default_denied or denied_webhook(case)):
             return
         sure = api_client(case.context, case.flow.src)
-        if sure is None:
+        found = called(case)
+        if not found:
             return
-        behind = {(one.namespace, one.name): one for one in case.context.services_of(pod)}
-        called = []
-        for one in _called(case.context.snapshot.others):
-            service = behind.get((one.namespace, one.service))
-            entry = None
-            if service is not None:
-                entry = case.context.index.service_port(service, one.port, "TCP")
-            if entry is not None and case.protocol == "TCP" and target_port(pod, entry) == case.port:
-                called.append(one)
-        if not called:
-            return
-        names = a_list(sorted({one.name for one in called}))
-        waits = max((one.timeout_s for one in called if one.timeout_s is not None), default=None)
+        names = a_list(sorted({one.name for one in found}))
+        waits = max((one.timeout_s for one in found if one.timeout_s is not None), default=None)
         effect = "requests that it concerns fail"
-        if all(one.ignored for one in called):
+        if all(one.ignored for one in found):
             effect = "requests pass without it (failurePolicy Ignore)"
         if waits is not None:
             effect += f", each after up to {waits} s"
-        isolating = isolating_text(case)
-        source = "the API server's address" if sure else "a node"
+        refuses, advice = self._refuses(case)
+        tunnels = case.flow.src.pod is not None
+        source = "the API server's address" if sure else "which tunnels for it" if tunnels else "a node"
+        yield self.finding(
+            case,
+            summary=(
+                f"{names} calls Service {found[0].namespace}/{found[0].service}; {end_text(case.flow.src)} "
+                f"({source}) is refused on its target port {case.port} by {refuses}, so {effect}."
+            ),
+            advice=advice,
+            severity=Severity.MEDIUM if all(one.ignored for one in found) else None,
+            most=Confidence.DERIVED if sure else Confidence.LIKELY,
+            cause_key=f"webhook:{found[0].namespace}/{found[0].service}",
+            limits=()
+            if sure
+            else ("It may tunnel other calls, too.",)
+            if tunnels
+            else ("Other processes of the node share its address.",),
+        )
+
+    @staticmethod
+    def _refuses(case: Case) -> tuple[str, str]:
+        """Who refuses it, and what to do about that."""
         cilium = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
-        allow = (
+        who = (
             "fromEntities: [kube-apiserver, remote-node, host]"
             if cilium
             else f"an ipBlock of the control plane ({case.flow.src.ip or 'see kubectl get endpoints kubernetes'})"
         )
-        yield self.finding(
-            case,
-            summary=(
-                f"{names} calls Service {called[0].namespace}/{called[0].service}; {end_text(case.flow.src)} "
-                f"({source}) is refused on its target port {case.port} by {isolating}, so {effect}."
-            ),
-            advice=f"Allow {allow} on {case.port}/TCP, the webhook's target port.",
-            severity=Severity.MEDIUM if all(one.ignored for one in called) else None,
-            most=Confidence.DERIVED if sure else Confidence.LIKELY,
-            cause_key=f"webhook:{called[0].namespace}/{called[0].service}",
-            limits=() if sure else ("Other processes of the node share its address.",),
-        )
-
-
-def _called(others: tuple[RawObject, ...]) -> Iterator[_Called]:
-    for one in others:
-        if one.kind in _WEBHOOKS:
-            hooks = one.body.get("webhooks")
-            for hook in hooks if isinstance(hooks, list) else ():
-                if not isinstance(hook, dict):
-                    continue
-                config = hook.get("clientConfig")
-                timeout = hook.get("timeoutSeconds")
-                called = _service(
-                    config.get("service") if isinstance(config, dict) else None,
-                    f"{one.kind} {one.name}",
-                    ignored=hook.get("failurePolicy") == "Ignore",
-                    timeout_s=timeout if isinstance(timeout, int) else _DEFAULT_TIMEOUT_S,
-                )
-                if called is not None:
-                    yield called
-        elif one.kind == "APIService":
-            spec = one.body.get("spec")
-            named = spec.get("service") if isinstance(spec, dict) else None
-            called = _service(named, f"APIService {one.name}", ignored=False, timeout_s=None)
-            if called is not None:
-                yield called
-
-
-def _service(raw: Any, name: str, *, ignored: bool, timeout_s: int | None) -> _Called | None:
-    if not isinstance(raw, dict):
-        return None
-    namespace, service = raw.get("namespace"), raw.get("name")
-    port = raw.get("port", _DEFAULT_PORT)
-    if not isinstance(namespace, str) or not isinstance(service, str) or not isinstance(port, int):
-        return None
-    return _Called(name, namespace, service, port, ignored, timeout_s)
+        where = f"on {case.port}/TCP, the webhook's target port"
+        decided = case.end.decided_by if case.end is not None else None
+        if not case.denied_by_rule or decided is None:
+            said = [f"{hit.kind or 'policy'} {hit.name}" for hit in case.recorded_denies if hit.name]
+            named = f"{a_list(said)} (as the record says, and by {isolating_text(case)} in the replay)"
+            return named if said else isolating_text(case), f"Allow {who} {where}."
+        by = f"{policy_text(decided.policy)} {decided.rule}, which denies it"
+        if decided.policy.group in _CALICO:
+            nets = case.flow.src.ip or "see kubectl get endpoints kubernetes"
+            return by, (
+                f"Allow nets of the control plane ({nets}) {where}, before that Deny: in a policy of a lower order or an "
+                "earlier tier."
+            )
+        if decided.policy.group == _ADMIN:
+            return by, (
+                f"Its owners can let the control plane through {where}: by an Allow or Pass rule of a lower priority "
+                "number, or of the baseline by a NetworkPolicy that admits it."
+            )
+        return by, f"Take the control plane out of that deny rule {where}: no allow overrides it."

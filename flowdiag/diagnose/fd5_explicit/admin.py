@@ -9,6 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.webhooks import denied_webhook
 from flowdiag.diagnose.wording import end_text, policy_text, refused_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import PolicyObject
@@ -48,7 +49,7 @@ class AdminPolicy(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.not_policy:
+        if case.not_policy or denied_webhook(case):
             return
         whom = refused_text(case)
         named = [hit for hit in case.recorded_denies if hit.group == _GROUP and hit.name is not None]

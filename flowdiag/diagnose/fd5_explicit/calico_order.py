@@ -10,6 +10,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.webhooks import denied_webhook
 from flowdiag.diagnose.wording import isolating_text, policies_text, policy_text, refused_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
@@ -57,7 +58,7 @@ class CalicoOrder(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.not_policy:
+        if case.not_policy or denied_webhook(case):
             return
         whom = refused_text(case)
         decided = case.end.decided_by if case.end is not None else None

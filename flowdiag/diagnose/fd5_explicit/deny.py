@@ -8,6 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.webhooks import denied_webhook
 from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text, refused_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
@@ -66,7 +67,7 @@ class ExplicitDeny(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.not_policy:
+        if case.not_policy or denied_webhook(case):
             return
         recorded = [
             hit
