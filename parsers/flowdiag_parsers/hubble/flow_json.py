@@ -45,8 +45,10 @@ _OF_FLOWS = re.compile(
     rb'"(?:IP|l4|source|destination|event_?[tT]ype|traffic_?[dD]irection|drop_?[rR]eason_?[dD]esc|node_?[nN]ame)"'
     rb"\s{0,99}:"
 )
+# Suricata writes "event_type":"alert" beside a "flow":{...} of its own; Hubble's event_type is an object: {"type":1,"sub_type":133}
 _OF_HUBBLE = re.compile(
-    rb'"(?:IP|l4|event_?[tT]ype|traffic_?[dD]irection|drop_?[rR]eason_?[dD]esc|node_?[nN]ame)"\s{0,99}:'
+    rb'"(?:IP|l4|traffic_?[dD]irection|drop_?[rR]eason_?[dD]esc|node_?[nN]ame)"\s{0,99}:'
+    rb'|"event_?[tT]ype"\s{0,99}:\s{0,99}\{'
 )
 # the agent's own messages, among which it exports with hubble-export-file-path: stdout
 # e.g. 'time=2026-04-21T09:10:01.000Z level=info msg="Upserted policy to repository" module=agent.controlplane.policy'
