@@ -876,6 +876,10 @@ TABLES = [
         b'"TimeGenerated [UTC]",PodName,LogMessage\n"2026-01-05 10:00:00.000",p,x\n',
         [Row(b"x", 2, parse_rfc3339("2026-01-05T10:00:00Z"), pod="p")],
     ),
+    (
+        b'"TimeGenerated [UTC]",PodName,LogMessage\n"1/5/2026, 12:00:00.123 PM",p,x\n',
+        [Row(b"x", 2, parse_rfc3339("2026-01-05T12:00:00.123Z"), pod="p")],
+    ),
     # one message of two lines, a row that is cut off
     (
         b'_time,_raw\n2026-01-05T10:00:00Z,"a\nb"\n2026-01-05T10:00:01Z,"c\n',
@@ -889,12 +893,101 @@ TABLES = [
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"), TABLES, ids=["splunk", "outputcsv", "kibana", "grafana", "azure", "cut"]
+    ("data", "expected"), TABLES, ids=["splunk", "outputcsv", "kibana", "grafana", "azure", "portal", "cut"]
 )
 def test_exported_tables(data, expected):
     """What search tools export: the message is peeled, with its time and where it came from."""
     assert next_layer(data) == "csv-table"
     assert peel(data, "csv-table") == expected
+
+
+AZURE_FLOW = {
+    "TimeGenerated": AT,
+    "Verdict": "DROPPED",
+    "DropReason": "POLICY_DENIED",
+    "TrafficDirection": "EGRESS",
+    "FlowType": "L3_L4",
+    "NodeName": "aks-1",
+    "SourceNamespace": "shop",
+    "SourcePodName": "web-1",
+    "SourceIdentity": 19942,
+    "SourceWorkloads": [{"name": "web", "kind": "Deployment"}],
+    "DestinationNamespace": "",
+    "IP": {"source": "10.244.1.17", "destination": "192.0.2.7"},
+    "Layer4": {"TCP": {"source_port": 41022, "destination_port": 443}},
+    "Layer7": None,
+    "EventType": {"type": 5},
+    "Policy": {"egress_denied_by": [{"name": "no-web"}], "unknown": 1},
+    "Reply": False,
+    "AdditionalFlowData": {"Summary": "TCP Flags: SYN"},
+    "_BilledSize": 300,
+}
+
+
+def as_text(value):
+    """A cell as the query tool and CSV hold it."""
+    return json.dumps(value) if isinstance(value, dict | list) else "None" if value is None else str(value)
+
+
+@pytest.mark.parametrize(
+    ("data", "stack"),
+    [
+        (json.dumps(AZURE_FLOW) + "\n", ("azure-flows",)),
+        (
+            json.dumps([{**{key: as_text(value) for key, value in AZURE_FLOW.items()}}]),
+            ("json-array", "azure-flows"),
+        ),
+        (
+            json.dumps(
+                {
+                    "tables": [
+                        {
+                            "columns": [{"name": name} for name in AZURE_FLOW],
+                            "rows": [list(AZURE_FLOW.values())],
+                        }
+                    ]
+                }
+            ),
+            ("azure-tables", "azure-flows"),
+        ),
+        (
+            ",".join(name.replace("Generated", "Generated [UTC]") for name in AZURE_FLOW)
+            + "\n"
+            + ",".join('"' + as_text(value).replace('"', '""') + '"' for value in AZURE_FLOW.values())
+            + "\n",
+            ("csv-table", "azure-flows"),
+        ),
+    ],
+    ids=["exported", "az", "api", "portal"],
+)
+def test_container_network_logs_of_azure_are_the_flows_that_they_were(data, stack):
+    """Rows of ContainerNetworkLogs, however they were taken out; what a column of no flow holds is left out."""
+    assert stack_of(data.encode()) == stack
+    (row,) = peel(data.encode(), *stack)
+
+    assert row.at == NS
+    assert json.loads(row.data) == {
+        "flow": {
+            "Summary": "TCP Flags: SYN",
+            "verdict": "DROPPED",
+            "drop_reason_desc": "POLICY_DENIED",
+            "Type": "L3_L4",
+            "node_name": "aks-1",
+            "traffic_direction": "EGRESS",
+            "IP": {"source": "10.244.1.17", "destination": "192.0.2.7"},
+            "l4": {"TCP": {"source_port": 41022, "destination_port": 443}},
+            "event_type": {"type": 5},
+            "source": {
+                "namespace": "shop",
+                "pod_name": "web-1",
+                "identity": 19942,
+                "workloads": [{"name": "web", "kind": "Deployment"}],
+            },
+            "egress_denied_by": [{"name": "no-web"}],
+            "is_reply": False,
+            "time": AT,
+        }
+    }
 
 
 def test_browser_times_are_in_the_given_zone():

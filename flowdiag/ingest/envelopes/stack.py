@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
     CloudWatchEvents,
@@ -88,6 +89,7 @@ _ORDER: tuple[type[Layer], ...] = (
     CloudWatchLines,
     ElasticHits,
     AzureRow,
+    AzureFlowRow,
     SplunkRow,
     ViaQ,
     PrettyObjects,

@@ -4,7 +4,7 @@ Sources: CloudWatch Logs Insights' export (``@timestamp``, ``@message``), Splunk
 (``_time``, ``_raw``, ``host``), Kibana's CSV report of a saved search (``@timestamp``, ``message``), Grafana
 Explore's (``Time``, ``Line``, ``tsNs``), Azure Log Analytics' (``TimeGenerated [UTC]``, ``LogMessage``), Datadog's (``Date``, ``Content``).
 Kibana's report of records (a flow index) has ``@timestamp``, no message, and a column a field, dots in its name:
-each row becomes one JSON object of the cells that hold something.
+each row becomes one JSON object of the cells that hold something; so does a row of Azure's container network logs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import NS, from_datetime, from_epoch
 from flowdiag.parserkit import MONTHS
@@ -47,6 +48,8 @@ _PLACES: dict[str, tuple[str, ...]] = {
 }
 # "Jan 5, 2026 @ 10:00:00.123"   Kibana 8, in the zone of the browser
 _KIBANA = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4}) @ (\d\d):(\d\d):(\d\d)\.(\d{3})")
+# "1/5/2026, 10:00:00.123 AM"   Azure's portal, in UTC; upper case is written where the month comes first alone
+_PORTAL = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}), (\d{1,2}):(\d\d):(\d\d)(?:\.(\d{1,7}))? ([AP])M")
 # "1767607200.123", "1767607200"  Splunk with an unformatted _time;   "1767607200123456789"  Grafana's tsNs
 _EPOCH = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?|(\d{19})")
 
@@ -138,6 +141,11 @@ class CsvTable(Layer):
         kibana = _KIBANA.fullmatch(text)
         if kibana is not None:
             return self._local(kibana)
+        portal = _PORTAL.fullmatch(text) if column in _UTC else None
+        if portal is not None:
+            month, day, year, hour, minute, second, part, half = portal.groups()
+            clock = f"{int(hour) % 12 + 12 * (half == 'P'):02}:{minute}:{second}.{part or 0}"
+            return instant(f"{year}-{int(month):02}-{int(day):02}T{clock}Z")
         whole = instant(text)
         if whole is not None:
             return whole
@@ -168,7 +176,9 @@ class CsvTable(Layer):
 
 def _holds_records(names: Sequence[str]) -> bool:
     """``"@timestamp",action,"dest_port","policies.all_policies",reporter``: Kibana 7 and 8, a flow index."""
-    return "@timestamp" in names and len(names) > _FEW and _column(names, _MESSAGES) is None
+    if _column(names, _MESSAGES) is not None:
+        return False
+    return ("@timestamp" in names and len(names) > _FEW) or holds_azure_flows(list(names))
 
 
 def _cells(data: bytes) -> list[str] | None:
