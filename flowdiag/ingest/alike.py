@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.bundles import Hint
 from flowdiag.ingest.compression import MissingReaderError
-from flowdiag.ingest.deeper import others_inside, windows_at_ends
+from flowdiag.ingest.deeper import CERTAIN, others_inside, windows_at_ends
 from flowdiag.ingest.detection import Detection, InputKind, input_context
 from flowdiag.ingest.envelopes import next_layer
 from flowdiag.ingest.heads import clocks_around, peeled, sniffed
@@ -24,9 +24,8 @@ from flowdiag.parserkit import Parser
 
 __all__ = ["detect_like", "name_pattern"]
 
-_BYTES = 1 << 14
 _ENDS = 1 << 12
-"""So much of a file's ends is looked at for another format."""
+"""So much of a file's ends is looked at."""
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -56,10 +55,11 @@ def detect_like(
     if parser is None or best is None or parser.document:
         return None
     try:
-        head = read_head(source, _BYTES)
+        head = read_head(source, _ENDS)
     except (MissingReaderError, OSError):
         return None
-    if not head.strip() or is_binary(head):
+    # What tells of a wrapper may stand at the end of a line that is longer.
+    if not head.strip() or (len(head) == _ENDS and b"\n" not in head[:-1]) or is_binary(head):
         return None
     context = input_context(source, hint, options)
     inner = peeled(head, first.stack, context)
@@ -70,9 +70,18 @@ def detect_like(
         return None
     carried = getattr(parser, "carries", ())
     known = [one for one in parsers if not (one.document or one is parser or one.name in carried)]
+
+    def peel(window: bytes) -> bytes:
+        return peeled(window, first.stack, context)
+
     try:
-        ends = windows_at_ends(source, _ENDS)
-        if others_inside(ends, parser, known, sniffed, lambda window: peeled(window, first.stack, context)):
+        # To ask its parser about a few lines takes less than to look for what all others promise.
+        ends = [
+            window
+            for window in windows_at_ends(source, _ENDS, head)
+            if any(sniffed(parser, line) < CERTAIN for line in peel(window).splitlines(keepends=True))
+        ]
+        if others_inside(ends, parser, known, sniffed, peel):
             return None
     except OSError:
         return None

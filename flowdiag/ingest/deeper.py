@@ -74,17 +74,24 @@ def windows_near(source: Source | bytes) -> Iterator[bytes]:
         stream.close()
 
 
-def windows_at_ends(source: Source | bytes, reach: int = _WINDOW) -> Iterator[bytes]:
+def windows_at_ends(
+    source: Source | bytes, reach: int = _WINDOW, head: bytes | None = None
+) -> Iterator[bytes]:
     """Yield the first lines of an input, and the last ones of a plain file or of a document's lines.
 
     Args:
         source: an input, or the lines of a document without their wrappers.
         reach: bytes that are looked at from either end, at most a window.
+        head: the input's first bytes where they were read already, as many as there are up to `reach`.
 
     Raises:
         OSError, MissingReaderError: as `windows_near`.
     """
-    stream = io.BytesIO(source) if isinstance(source, bytes) else open_source(source)
+    stream: Readable
+    if isinstance(source, bytes):
+        stream = io.BytesIO(source)
+    else:
+        stream = open_source(source) if head is None else io.BytesIO(head)
     try:
         yield from _whole_lines(stream, reach, reach)
     except corruptions():

@@ -90,7 +90,7 @@ def run(
     workers = _workers(evidence, options)
     if options.scheduler is not None:
         from flowdiag.ingest.distributed import fold_on
-        from flowdiag.ingest.fold import fold_into
+        from flowdiag.ingest.fold import fold_all
 
         # What was unpacked here no other machine can see; it is read here.
         here = [one for one in evidence if one.source.spooled]
@@ -101,9 +101,9 @@ def run(
         names = frozenset(name for one in there for name in (one.parser, *one.among) if name is not None)
         tally, found = fold_on(options.scheduler, parts, pace.done, _unread, total=total, parsers=names)
         problems += found
-        for part in _parts(here, options, problems, part_bytes or PART_BYTES):
-            fold_into(tally, part, problems, pace.inside(part))
-            pace.done(part)
+        fold_all(
+            tally, _parts(here, options, problems, part_bytes or PART_BYTES), problems, pace, ahead=False
+        )
     elif workers > 1:
         size = min(part_bytes or SHARE_BYTES, SHARE_BYTES)
         tally = _in_processes(evidence, options, problems, workers, size, pace, meanwhile)
@@ -211,17 +211,15 @@ def _here(
 ) -> Tally:
     """Read all in this process."""
     # Where workers read, this is loaded while they do.
-    from flowdiag.ingest.fold import fold_into
+    from flowdiag.ingest.fold import fold_all
     from flowdiag.tally import Tally
 
     tally = Tally()
     # There is one tally only, and its memory is no worker's, to be given back: fewer and larger sorts take half the time.
     tally.pending *= _TOGETHER
-    for one in evidence:
-        # One reading is enough: nothing is cut.
-        for part in _parts([one], options, problems, max(one.source.size, 1)):
-            fold_into(tally, part, problems, pace.inside(part), ahead=has_core_to_spare())
-            pace.done(part)
+    # One reading of each is enough: nothing is cut.
+    parts = (part for one in evidence for part in _parts([one], options, problems, max(one.source.size, 1)))
+    fold_all(tally, parts, problems, pace, ahead=has_core_to_spare())
     return tally
 
 
@@ -286,8 +284,9 @@ def _nothing_read(
     evidence: Sequence[Detection], tally: Tally, said: Collection[str]
 ) -> Iterator[InputProblem]:
     """Inputs that were known by their heads and gave nothing, but those of which something is `said`."""
+    inputs = tally.inputs
     for one in evidence:
-        counts = tally.inputs.get(one.source.name)
+        counts = inputs.get(one.source.name)
         nothing = counts is None or not (counts.records or counts.warnings)
         if nothing and one.parser is not None and one.source.name not in said:
             problem = nothing_read(one, parser_named(one.parser))
@@ -299,8 +298,9 @@ def _not_of_that_format(
     format_name: str, evidence: Sequence[Detection], tally: Tally
 ) -> Iterator[InputProblem]:
     """Inputs that a forced parser found nothing in: they are damaged, or the format was named wrongly, or the file."""
+    inputs = tally.inputs
     for one in evidence:
-        counts = tally.inputs.get(one.source.name)
+        counts = inputs.get(one.source.name)
         if counts is None or not (counts.records or counts.warnings):
             damaged = list(unread_lines(one.source, format_name))
             for warning in damaged:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -25,9 +24,11 @@ from flowdiag.parserkit.promises import BrokenPromiseError
 from flowdiag.tally import Tally
 
 __all__ = [
+    "Pace",
     "PartOutcome",
     "dated",
     "events_of",
+    "fold_all",
     "fold_into",
     "fold_loose",
     "fold_part",
@@ -145,18 +146,22 @@ def _outcome(tally: Tally, problems: Sequence[InputProblem], lines: int) -> byte
     return msgspec.msgpack.encode(PartOutcome(tally=tally.to_bytes(), problems=tuple(problems), lines=lines))
 
 
+class Pace(Protocol):
+    """Is told how far reading is."""
+
+    def inside(self, part: Part) -> Callable[[int], None] | None:
+        """What to call while `part` is being read, with the bytes of it that are done."""
+
+    def done(self, part: Part) -> None:
+        """Hear that `part` was read."""
+
+
 def fold_into(
-    tally: Tally,
-    part: Part,
-    problems: list[InputProblem],
-    progress: Callable[[int], None] | None = None,
-    *,
-    counted: Callable[[int], None] | None = None,
-    ahead: bool = False,
+    tally: Tally, part: Part, problems: list[InputProblem], *, counted: Callable[[int], None] | None = None
 ) -> bool:
     """Add one part to `tally`; a parser that raises costs the rest of its part, and is named in `problems`.
 
-    `progress` and `counted` are as for `blocks`; `ahead` lets a parser use a second core, if it can.
+    `counted` is as for `blocks`.
 
     Returns:
         Whether it was read to its end.
@@ -164,43 +169,118 @@ def fold_into(
     Raises:
         PluginError: the part's parser does not load here.
     """
-    parser = parser_named(part.parser)
-    ahead = ahead and hasattr(parser, "expect")
-    context = part.context()
-    # Examples show records verbatim; what a parser's `fold` hands over event by event must carry them too.
-    context.keep_raw = True
+    reading = _Reading(part, problems, counted=counted)
+    _fold(tally, ((reading, block) for block in reading.blocks()))
+    return not reading.failed
+
+
+def fold_all(
+    tally: Tally, parts: Iterable[Part], problems: list[InputProblem], pace: Pace, *, ahead: bool
+) -> None:
+    """As `fold_into`, of one part behind the other.
+
+    Args:
+        tally: grows.
+        parts: in the order of their records.
+        problems: grows by what is wrong.
+        pace: is told.
+        ahead: parsers may use a second core, if they can.
+
+    Raises:
+        PluginError: a part's parser does not load here.
+    """
+
+    def found() -> Iterator[tuple[_Reading, Block]]:
+        for part in parts:
+            reading = _Reading(part, problems, pace.inside(part), ahead=ahead)
+            for block in reading.blocks():
+                yield reading, block
+            pace.done(part)
+
+    _fold(tally, found())
+
+
+class _Reading:
+    """One part on its way into a tally."""
+
+    def __init__(
+        self,
+        part: Part,
+        problems: list[InputProblem],
+        progress: Callable[[int], None] | None = None,
+        *,
+        counted: Callable[[int], None] | None = None,
+        ahead: bool = False,
+    ) -> None:
+        self._part = part
+        self._problems = problems
+        self._progress = progress
+        self._counted = counted
+        self.parser = parser_named(part.parser)
+        self.able = ahead and hasattr(self.parser, "expect")
+        """Whether its parser begins with a block while it folds another."""
+        self.context = part.context()
+        # Examples show records verbatim; what a parser's `fold` hands over event by event must carry them too.
+        self.context.keep_raw = True
+        self.failed = False
+        """Whether the rest of it is given up."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Its blocks in order, up to where it failed."""
+        size = _AHEAD_BYTES if self.able else None
+        try:
+            for block in blocks(
+                self._part,
+                self.parser,
+                self.context,
+                self._problems,
+                read_bytes=size,
+                progress=self._progress,
+                counted=self._counted,
+            ):
+                yield block
+                if self.failed:
+                    return
+        except BrokenPromiseError as error:
+            # Asked how to cut the part, or what of it to leave out.
+            self.fail(self._part.first_line, error)
+
+    def fail(self, line: int, error: Exception) -> None:
+        """Give up the rest."""
+        self._problems.append(_failed(self._part, line, error))
+        self.failed = True
+
+
+def _fold(tally: Tally, found: Iterator[tuple[_Reading, Block]]) -> None:
     was_enabled = gc.isenabled()
     # Nothing folded is cyclic; looking for cycles among millions of live counters costs 3 to 8 %.
     gc.disable()
     try:
-        size = _AHEAD_BYTES if ahead else None
-        found = blocks(part, parser, context, problems, read_bytes=size, progress=progress, counted=counted)
-        for block, error in _begun(found, tally, parser, context) if ahead else zip(found, repeat(None)):
-            raised = error or _raised_by(take, tally, parser, block, context)
+        for reading, block, error in _begun(found, tally):
+            if reading.failed:
+                continue
+            raised = error or _raised_by(take, tally, reading.parser, block, reading.context)
             if raised is not None:
-                problems.append(_failed(part, block.of_line(0).line, raised))
-                return False
-    except BrokenPromiseError as error:
-        # Asked how to cut the part, or what of it to leave out.
-        problems.append(_failed(part, part.first_line, error))
-        return False
+                reading.fail(block.of_line(0).line, raised)
     finally:
         if was_enabled:
             gc.enable()
-    return True
 
 
 def _begun(
-    found: Iterator[Block], tally: Tally, parser: Any, context: ParseContext
-) -> Iterator[tuple[Block, Exception | None]]:
-    """Blocks in order, of each of which `parser` was told while it had others to do, and what it raised then."""
-    waiting: deque[tuple[Block, Exception | None]] = deque()
-    for block in found:
+    found: Iterator[tuple[_Reading, Block]], tally: Tally
+) -> Iterator[tuple[_Reading, Block, Exception | None]]:
+    """Blocks in order, of each of which its parser was told while it had others to do, and what it raised then.
+
+    The next file is begun while the last blocks of one are folded: of small files each has one.
+    """
+    waiting: deque[tuple[_Reading, Block, Exception | None]] = deque()
+    for reading, block in found:
         error = None
-        if _is_folded(block, parser):
-            error = _raised_by(Tally.expect, tally, parser, block, context)
-        waiting.append((block, error))
-        if len(waiting) > _AHEAD:
+        if reading.able and _is_folded(block, reading.parser):
+            error = _raised_by(Tally.expect, tally, reading.parser, block, reading.context)
+        waiting.append((reading, block, error))
+        while len(waiting) > (_AHEAD if reading.able else 0):
             yield waiting.popleft()
     yield from waiting
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from flowdiag.ingest.compression import Kind
 from flowdiag.ingest.detection import Detection, InputKind
 from flowdiag.ingest.reading import Source
+from flowdiag.parserkit import holds
 
 __all__ = ["laid_apart"]
 
@@ -91,7 +92,7 @@ def _may_hold_objects(stream: BinaryIO) -> bool:
     tail = b"\n"
     while chunk := stream.read(_SCAN):
         piece = tail + chunk
-        if any(mark in piece for mark in _MARKS):
+        if any(holds(piece, mark) for mark in _MARKS):
             return True
         tail = chunk[-16:]
     return False

@@ -12,6 +12,9 @@ from flowdiag.ingest.text import SEPARATOR_HEAD, OtherLines, Transcoder, encodin
 
 __all__ = ["Readable", "Source", "is_whole", "open_source", "read_head", "read_head_lines"]
 
+_MARK = 4
+"""Bytes in which a byte order mark shows."""
+
 
 class Readable(Protocol):
     """What `open_source` returns."""
@@ -77,7 +80,9 @@ def open_source(source: Source, *, as_is: bool = False) -> Readable:
         raw.close()
         raise
     opened = _Opened(stream, raw)
-    return opened if as_is else _Text(opened)
+    # Of a damaged stream what stands before the damage is given in small pieces.
+    most = None if source.kind is Kind.PLAIN else SEPARATOR_HEAD
+    return opened if as_is else _Text(opened, most)
 
 
 def read_head(source: Source, size: int) -> bytes:
@@ -170,19 +175,22 @@ class _Opened:
 class _Text:
     """Takes off the byte order mark, UTF-16, and other line ends, at the first read: to open never fails for damage."""
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable, most: int | None) -> None:
         self._stream = stream
+        self._most = most
+        """Bytes that are read at first at most."""
         self._front: bytes | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         if self._front is None:
-            start = _first(self._stream, SEPARATOR_HEAD)
+            wanted = SEPARATOR_HEAD if size < 0 else max(size, _MARK)
+            start = _first(self._stream, wanted if self._most is None else min(wanted, self._most))
             encoding, mark = encoding_of(start)
             self._front = start[mark:]
             if encoding is not None:
                 self._stream = Transcoder(_Front(self._front, self._stream), encoding)
                 self._front = b""
-            elif (end := line_end_of(self._front)) is not None:
+            elif (end := line_end_of(self._front[:SEPARATOR_HEAD])) is not None:
                 self._stream = OtherLines(_Front(self._front, self._stream), end)
                 self._front = b""
         if self._front:
@@ -202,9 +210,12 @@ class _Text:
 
 
 def _first(stream: Readable, size: int) -> bytes:
-    """The first bytes: with a newline among them, or `size`, or all there are."""
+    """The first bytes: `size`, or more, up to a newline or as many as `SEPARATOR_HEAD`; or all there are."""
     start = stream.read(size)
-    while b"\n" not in start and len(start) < size and (more := stream.read(size - len(start))):
+    while len(start) < SEPARATOR_HEAD and b"\n" not in start:
+        more = stream.read(SEPARATOR_HEAD - len(start))
+        if not more:
+            break
         start += more
     return start
 

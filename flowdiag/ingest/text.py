@@ -47,7 +47,8 @@ def is_binary(head: bytes) -> bool:
     A stray NUL is tolerated, and a page of them for one (a crashed node leaves it where its last lines were to be, a log
     that was cut short under its writer begins with one); one in fifty bytes is not.
     """
-    head = _NULS.sub(b"\0", head)
+    if b"\0" in head:
+        head = _NULS.sub(b"\0", head)
     if not head or head == b"\0":
         return bool(head)
     controls = len(head) - len(head.translate(None, _CONTROLS))

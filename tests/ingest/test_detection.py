@@ -452,6 +452,30 @@ def test_files_of_one_name_are_what_each_of_them_is(tmp_path):
     assert [one.stack for one in found][:3] == [(), (), ("cri",)]
 
 
+def test_a_line_that_fills_the_beginning_does_not_hide_the_wrapper_whose_mark_is_at_its_end(tmp_path):
+    """One file of a rotation was collected another way: its records stand inside a collector's."""
+    packet = (
+        "[1.000001] calico-packet: IN=cali1 OUT=eth0 SRC=192.0.2.5 DST=192.0.2.10 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1 DF "
+        "PROTO=TCP SPT=40001 DPT=443 WINDOW=64240 RES=0x00 SYN URGP=0 "
+    )
+    collected = {
+        "labels": {"node_name": "node-1"},
+        "line": packet,
+        "padding": "x" * 6000,
+        "timestamp": "2026-02-07T13:43:46Z",
+    }
+    found = rotated(
+        tmp_path,
+        packet.encode() + b"\n",
+        json.dumps(collected).encode() + b"\n",
+        packet.encode() + b"\n",
+        packet.encode(),
+    )
+
+    assert [one.parser for one in found] == ["netfilter"] * 4
+    assert [one.stack for one in found] == [(), ("logcli-json",), (), ()]
+
+
 def test_files_of_one_name_are_asked_one_parser_only(tmp_path, monkeypatch):
     """Of a rotation every parser sees the first file, and the others only the one that read it."""
     asked = []

@@ -224,6 +224,45 @@ def test_a_parser_that_raises_ahead_is_given_what_came_before(tmp_path, monkeypa
     ]
 
 
+class Choosy(Fragile):
+    """Says in which order it was told of blocks and given them; raises on one line."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def expect(self, block: Block, sink: object) -> None:  # noqa: ARG002
+        self.said.append("told " + block.data[8:9].decode())
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:  # noqa: ARG002
+        self.said.append("given " + block.data[8:9].decode())
+        if b"bad" in block.data:
+            raise ValueError("cannot stand it")
+        yield LogEvent(line=block.of_line(0).line, message="x", signal="s")
+
+
+def test_small_files_are_begun_while_others_are_read_and_one_that_fails_costs_itself(tmp_path, monkeypatch):
+    parser = Choosy()
+    with_parser(parser, monkeypatch)
+    monkeypatch.setattr(execute, "has_core_to_spare", lambda: True)
+    monkeypatch.setattr("flowdiag.ingest.fold._AHEAD_BYTES", 100)
+    for name in "abcde":
+        text = f"fragile {name} {'bad' if name == 'b' else 'good'}\n"
+        (tmp_path / f"{name}.log").write_text(text * (20 if name == "b" else 1))
+
+    outcome = read(tmp_path, processes=1)
+
+    # It is asked for times as well, before it is told of a file: what it is given last is what counts.
+    last = {said: at for at, said in enumerate(parser.said)}
+    assert sorted(last, key=last.__getitem__) == [
+        *("told a", "given a", "told b", "given b"),
+        *("told c", "told d", "told e", "given c", "given d", "given e"),
+    ]
+    assert outcome.tally.records == 4
+    assert [(Path(one.path).name, one.line) for one in outcome.problems if one.code == "worker-failed"] == [
+        ("b.log", 1)
+    ]
+
+
 def test_a_parser_that_raises_costs_its_input_only(folder, monkeypatch):
     """The message names the parser and the line; the other inputs are read."""
     with_parser(Fragile(), monkeypatch)

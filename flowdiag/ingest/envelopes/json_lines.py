@@ -22,10 +22,8 @@ _Record = TypeVar("_Record")
 class JsonLines(Layer, Generic[_Record]):
     """A layer that reads `shape` from each line and gives what it wraps."""
 
-    marks: ClassVar[tuple[bytes, ...]]
-    """Every wrapped line has all of these."""
     any_marks: ClassVar[tuple[bytes, ...]] = ()
-    """And one of these, if there are any."""
+    """And one of these beside `marks`, if there are any."""
     shape: ClassVar[type[Any]]
     by_line: ClassVar[bool] = True
 
@@ -42,9 +40,14 @@ class JsonLines(Layer, Generic[_Record]):
     def _marked(cls, line: bytes) -> bool:
         if not line.lstrip().startswith(b"{"):
             return False
-        if not all(mark in line for mark in cls.marks):
-            return False
-        return not cls.any_marks or any(mark in line for mark in cls.any_marks)
+        # Loops, and no generators: this is asked of every layer about the first lines of every file.
+        for mark in cls.marks:
+            if mark not in line:
+                return False
+        for mark in cls.any_marks:
+            if mark in line:
+                return True
+        return not cls.any_marks
 
     @abstractmethod
     def unwrap(self, record: _Record, row: Row) -> Iterator[Row] | None:

@@ -150,6 +150,8 @@ class Layer(ABC):
     """Kebab-case, shown by ``flowdiag parsers detect``: ``cri``, ``docker-json`` ..."""
     splittable: ClassVar[bool] = True
     """Lines are independent of earlier ones, so an input can be cut anywhere between lines."""
+    marks: ClassVar[tuple[bytes, ...]] = ()
+    """Every wrapped line has all of these."""
     by_line: ClassVar[bool] = False
     """`share` looks at each line by itself, so that a few of the sample tell whether there are any."""
 

@@ -120,6 +120,9 @@ def next_layer(head: bytes) -> str | None:
     some = lines[::_STRIDE] if len(lines) > _MANY else None
 
     def wraps(layer: type[Layer]) -> bool:
+        for mark in layer.marks:
+            if mark not in head:
+                return False
         # Of hundreds of lines a few tell that a layer wraps none, and most layers wrap none.
         if some is not None and layer.by_line and not layer.share(some):
             return False
