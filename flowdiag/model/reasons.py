@@ -142,6 +142,7 @@ _OLD_POLICY = re.compile(r"policy denied \((?:l3|l4|cidr)\)")
 
 # Words that the parsers of other CNIs use, where no policy of the cluster refused.
 _WORDS = {
+    "cloud-firewall-rule": "a firewall rule of the cloud's network refused it",
     "conntrack-invalid": "the node's firewall saw a packet of no connection that it tracks",
     "dhcp-broadcast": "a DHCP broadcast that Weave's controller never lets through",
     "host-firewall-block": "the node's own firewall (ufw) refused it",
