@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from flowdiag.analysis.misspelt import misspelt
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.sorting import Sorted
 from flowdiag.analysis.state import State
-from flowdiag.model.event import Verdict
+from flowdiag.model.event import Peer, Verdict
 from flowdiag.model.flow import Flow
+from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
@@ -34,7 +36,11 @@ _MAX_REASONS = 5
 
 
 def nothing_selected(
-    selection: Selection, covered: tuple[int | None, int | None], flows: Sorted
+    selection: Selection,
+    covered: tuple[int | None, int | None],
+    flows: Sorted,
+    peers: Iterable[Peer],
+    snapshot: Snapshot | None,
 ) -> Iterator[ReportWarning]:
     """Yield a warning where a selection matches no flow, or no refused one of those that were read.
 
@@ -44,6 +50,8 @@ def nothing_selected(
         selection: what was asked for.
         covered: first and last record of all that was read, nanoseconds.
         flows: what the selection left.
+        peers: ends as the records name them, selected or not.
+        snapshot: the cluster's objects, if any were read.
     """
     if selection == Selection() or flows.refused or flows.not_policy or flows.logged:
         return
@@ -64,9 +72,10 @@ def nothing_selected(
         if first is not None and last is not None and (selection.since or selection.until) is not None
         else ""
     )
+    meant = "".join(f"; {sentence}" for sentence in misspelt(selection, peers, snapshot))
     yield ReportWarning(
         code="nothing-selected",
-        message=f"no flow matches {asked}{span}",
+        message=f"no flow matches {asked}{span}{meant}",
         input=None,
         line=None,
     )

@@ -140,7 +140,7 @@ def examined(
         *counted,
         *_warnings(read, state),
         *unenforced,
-        *nothing_selected(selection, (read.first, read.last), flows),
+        *nothing_selected(selection, (read.first, read.last), flows, view.peers, snapshot),
         *left_out_undated(flows),
         *without_ends(attributed.unattributed),
         *unknown_reasons(attributed.unattributed),

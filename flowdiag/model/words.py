@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["plural", "was"]
+__all__ = ["capital", "plural", "was"]
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
@@ -14,6 +14,11 @@ def plural(number: int, one: str, many: str | None = None) -> str:
         many: those for any other number, where they are not the same with an s.
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def was(change: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report
-from flowdiag.model.words import plural
+from flowdiag.model.words import capital, plural
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
 from flowdiag.report.isolating import closing_first, leading_change
 from flowdiag.report.names import (
@@ -29,6 +29,7 @@ from flowdiag.report.phrases import (
     cut_off,
     evidence_text,
     headline,
+    instead,
     proof_text,
     radius_known,
     state_text,
@@ -134,7 +135,7 @@ def problem_markdown(
     lines = [
         f"**{number}. {title}** - {code}, {problem.severity}, {problem.confidence}{status}",
         "",
-        f"- {_capital(markdown_phrase(state_text(problem, clock)))}; {what_text(problem, problem.count)}",
+        f"- {capital(markdown_phrase(state_text(problem, clock)))}; {what_text(problem, problem.count)}",
     ]
     if problem.connections:
         ends = f"{source} → {destination} {port}{_others(problem)}"
@@ -157,11 +158,11 @@ def problem_markdown(
     if fix is not None:
         lines.append(f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), 400)}; {_radius(problem, fix)}")
     elif problem.advice:
-        lines.append(f"- {_capital(markdown_phrase(problem.advice, 500))}")
+        lines.append(f"- {capital(markdown_phrase(problem.advice, 500))}")
     back = problem.revert
     if back is not None:
         lines.append(f"- Or: {markdown_phrase(back.summary.rstrip('. '), 400)}; {_radius(problem, back)}")
-    lines.extend(f"- {_capital(markdown_phrase(note, 300))}" for note in problem.notes[:2])
+    lines.extend(f"- {capital(markdown_phrase(note, 300))}" for note in problem.notes[:2])
     if folded:
         told = [f"{markdown_phrase(p.title, 160)} ({what_text(p, p.count)})" for p in folded[:_EXPLAINED]]
         more = [f"{len(folded) - len(told)} more"] if len(folded) > len(told) else []
@@ -224,15 +225,15 @@ def _table(rows: list[tuple[Problem, Connection]], clock: Clock, *, whole: bool)
 
 
 def _instead(report: Report) -> list[str]:
-    """What to collect, where no input holds a record of traffic (FD807)."""
-    advice = [one.message for one in report.warnings if one.code == "FD807"]
-    if report.problems or not advice:
+    """Why there is no problem: what was selected, or what to collect where no input holds a record of traffic."""
+    texts = instead(report)
+    if not texts:
         return []
-    lines = [f"{markdown_phrase(_capital(advice[0]), 600)}.", ""]
-    for text in advice[1:]:
+    lines = [f"{markdown_phrase(capital(texts[0]), 600)}{'' if texts[0].endswith('?') else '.'}", ""]
+    for text in texts[1:]:
         what, _, command = text.partition(": ")
         lines.append(f"- {markdown_phrase(what, 200)}: {markdown_code(command, 600)}")
-    return [*lines, ""]
+    return [*lines, ""] if lines[-1] else lines
 
 
 def _limits(report: Report, clock: Clock) -> str:
@@ -240,9 +241,15 @@ def _limits(report: Report, clock: Clock) -> str:
     parts = [markdown_phrase(limit, 200) for limit in limits[:_LIMITS]]
     if len(limits) > _LIMITS:
         parts.append(f"{len(limits) - _LIMITS} more")
-    named = [one for one in report.warnings if one.input is not None][:_WARNINGS]
-    parts.extend(markdown_phrase(f"{one.input}: {one.message}", 300) for one in named)
-    left = len(report.warnings) - len(named)
+    told = instead(report)
+    untold = [one for one in report.warnings if one.message not in told]
+    # What could not be read comes first.
+    named = sorted(untold, key=lambda one: one.input is None)[:_WARNINGS]
+    parts.extend(
+        markdown_phrase(one.message if one.input is None else f"{one.input}: {one.message}", 300)
+        for one in named
+    )
+    left = len(untold) - len(named)
     if left:
         parts.append(plural(left, "more warning" if named else "warning"))
     if report.totals.not_policy:
@@ -254,7 +261,3 @@ def _limits(report: Report, clock: Clock) -> str:
         f"_{evidence_text(report)}, "
         f"{plural(report.totals.records, 'record')}; {markdown_code(made, 80)}_"
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -24,6 +24,8 @@ from flowdiag.report.times import Clock, delta_text
 __all__ = [
     "CONFIDENCE_MEANING",
     "NOTHING_SELECTED",
+    "NO_RECORDS",
+    "NO_REFUSAL_SELECTED",
     "SEVERITY_WORD",
     "STANDING",
     "change_text",
@@ -32,6 +34,7 @@ __all__ = [
     "evidence_text",
     "gap_text",
     "headline",
+    "instead",
     "proof_text",
     "radius_known",
     "state_text",
@@ -49,7 +52,11 @@ STANDING = {None: 0, Status.NEW: 0, Status.KNOWN: 1, Status.ACCEPTED: 2, Status.
 
 NOTHING_SELECTED = "nothing-selected"
 """Code of the warning that a selection matches no flow at all."""
-_UNSELECTED = (NOTHING_SELECTED, "no-refusal-selected")
+NO_REFUSAL_SELECTED = "no-refusal-selected"
+"""Code of the warning that it matches no refused one of those that were read."""
+
+NO_RECORDS = "FD807"
+"""Code of the warnings that say what to collect where no input holds a record of traffic."""
 
 CONFIDENCE_MEANING = {
     Confidence.RECORDED: "the records themselves say so",
@@ -154,8 +161,11 @@ def _explained(report: Report) -> str:
     if not totals.flows and not present:
         return "No record of traffic was found"
     if not totals.denied and not present:
-        selected = any(one.code in _UNSELECTED for one in report.warnings)
-        return f"No denied traffic in what was {'selected' if selected else 'read'}"
+        codes = {one.code for one in report.warnings}
+        if NOTHING_SELECTED in codes:
+            # Nothing was looked at: that is no peace.
+            return "Nothing was selected"
+        return f"No denied traffic in what was {'selected' if NO_REFUSAL_SELECTED in codes else 'read'}"
     if not totals.denied:
         return f"No denials; {plural(len(present), 'problem')} to look at"
     explained = totals.denied - totals.unattributed
@@ -170,6 +180,17 @@ def _explained(report: Report) -> str:
         all_of = "the one denial" if totals.denied == 1 else f"all {plural(totals.denied, 'denial')}"
         return f"{number} {verb} {all_of}{more}"
     return f"{number} {verb} {count(explained)} of {plural(totals.denied, 'denial')} ({share:.1f} %){more}"
+
+
+def instead(report: Report) -> tuple[str, ...]:
+    """What to say where a report has no problem and somebody may have looked for one.
+
+    Either why a selection left nothing, or why no input can show a refusal and then, one by one, what to collect.
+    """
+    if report.problems:
+        return ()
+    told = (NOTHING_SELECTED, NO_REFUSAL_SELECTED, NO_RECORDS)
+    return tuple(one.message for code in told for one in report.warnings if one.code == code)
 
 
 def evidence_text(report: Report) -> str:

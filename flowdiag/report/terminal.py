@@ -9,7 +9,16 @@ from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import closing_first
-from flowdiag.report.phrases import NOTHING_SELECTED, STANDING, count, cut_off, headline
+from flowdiag.report.phrases import (
+    NO_RECORDS,
+    NO_REFUSAL_SELECTED,
+    NOTHING_SELECTED,
+    STANDING,
+    count,
+    cut_off,
+    headline,
+    instead,
+)
 from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
 from flowdiag.report.spoken import spoken_report
@@ -25,8 +34,7 @@ _FULL = 6
 _LISTED = 24
 """Problems that are listed at all without `Options.all`."""
 _LIMITS = 5
-_NO_DENIALS = "FD807"
-"""Code of the warnings that say what to collect where no input holds a record of traffic."""
+_UNSELECTED = (NOTHING_SELECTED, NO_REFUSAL_SELECTED)
 _ADVICE = 600
 _WARNING = 400
 """Characters of a warning: most are flowdiag's own sentence on what to do."""
@@ -149,31 +157,35 @@ def _problems(screen: Screen, report: Report) -> None:
 
 
 def _nothing(screen: Screen, report: Report) -> None:
-    totals = report.totals
+    """Why there is no problem, what was looked at for one, and what to collect instead."""
     screen.put((f"{headline(report)}.", "bold"), indent=1)
     screen.blank()
-    if totals.records and any(warning.code == NOTHING_SELECTED for warning in report.warnings):
-        looked = f"{plural(totals.records, 'record')} of {plural(len(report.inputs), 'input')}, none of them selected"
-        screen.field("looked at", [looked], indent=1, labels=14)
-    elif totals.records:
-        allowed = "allowed traffic not read" if totals.allowed is None else f"{count(totals.allowed)} allowed"
-        looked = f"{plural(totals.records, 'record')} ({allowed}) of {plural(len(report.inputs), 'input')}"
-        screen.field("looked at", [looked], indent=1, labels=14)
-    else:
-        screen.field("looked at", [plural(len(report.inputs), "input")], indent=1, labels=14)
-    screen.field(
-        "cannot show",
-        [_UNSEEN],
-        indent=1,
-        labels=14,
-    )
-    advice = [
-        screen.name(warning.message, _ADVICE) for warning in report.warnings if warning.code == _NO_DENIALS
-    ]
-    if advice:
-        screen.field("why", advice[:1], indent=1, labels=14)
-        screen.field("collect", advice[1:], indent=1, labels=14)
+
+    def told(*codes: str) -> list[str]:
+        return [screen.name(one.message, _ADVICE) for one in report.warnings if one.code in codes]
+
+    def row(label: str, texts: list[str]) -> None:
+        if texts:
+            screen.field(label, texts, indent=1, labels=14, hang=2 if len(texts) > 1 else 0)
+
+    why, *collect = told(NO_RECORDS) or [""]
+    row("selected", told(*_UNSELECTED))
+    row("why", [why] if why else [])
+    row("looked at", [_looked_at(report)])
+    if not why and not _unselected(report):
+        row("cannot show", [_UNSEEN])
+    row("collect", [f"- {text}" for text in collect])
     screen.blank()
+
+
+def _looked_at(report: Report) -> str:
+    totals, inputs = report.totals, plural(len(report.inputs), "input")
+    if not totals.records:
+        return inputs
+    if _unselected(report):
+        return f"{plural(totals.records, 'record')} of {inputs}, none of them selected"
+    allowed = "allowed traffic not read" if totals.allowed is None else f"{count(totals.allowed)} allowed"
+    return f"{plural(totals.records, 'record')} ({allowed}) of {inputs}"
 
 
 def _rest(screen: Screen, report: Report) -> None:
@@ -202,8 +214,9 @@ def _rest(screen: Screen, report: Report) -> None:
         listed = f" ({', '.join(shown)}{more})" if shown else ""
         screen.put(f"Not policy: {count(totals.not_policy)}{listed}", indent=1, hang=2)
         wrote = True
-    # On a screen without problems what to collect stands above already.
-    warnings = [one for one in report.warnings if report.problems or one.code != _NO_DENIALS]
+    # On a screen without problems what to collect, and what was selected, stands above already.
+    told = () if report.problems else (NO_RECORDS, *_UNSELECTED)
+    warnings = [one for one in report.warnings if one.code not in told]
     if warnings:
         shown_warnings = warnings if options.all else warnings[:3]
         screen.put((plural(len(warnings), "warning"), "yellow"), indent=1)
@@ -234,10 +247,14 @@ def _next(screen: Screen, report: Report) -> None:
         held = f"{plural(notes, 'note')}, evidence" if notes else "evidence"
         more = "" if screen.options.verbose else f"-v: patches, {held}; "
         lines.append(f"{more}-o html=FILE; flowdiag codes {code}")
-    elif report.evidence.snapshot.source is None and report.totals.records:
+    elif report.evidence.snapshot.source is None and report.totals.records and not instead(report):
         lines.append("--state PATH   adds the cluster's objects (kubectl get ... -A -o yaml)")
     if lines:
         screen.field("Next", lines, indent=1, labels=6)
+
+
+def _unselected(report: Report) -> bool:
+    return any(one.code == NOTHING_SELECTED for one in report.warnings)
 
 
 def _open(problem: Problem) -> bool:

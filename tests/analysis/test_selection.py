@@ -24,7 +24,8 @@ from small_cluster import (
 )
 
 from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, analyze, explain
-from flowdiag.model.event import Verdict
+from flowdiag.analysis.misspelt import misspelt
+from flowdiag.model.event import Peer, Verdict, WorkloadRef
 from flowdiag.model.time import parse_rfc3339
 
 INCIDENT = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "ingress-other-namespace"
@@ -136,6 +137,7 @@ def test_a_misspelt_name_is_no_peace(tmp_path):
 
     assert warning.code == "nothing-selected"
     assert "shopp" in warning.message
+    assert "did you mean shop?" in warning.message
     assert not analyze([folder], selection=Selection(namespaces=("shop",))).warnings
 
 
@@ -288,3 +290,39 @@ def test_refused_records_without_a_time_are_said_to_be_left_out(tmp_path):
             "1 refused record without a time is left out: nobody knows whether it lies in the span that is looked at"
         ],
     )
+
+
+def peer(namespace, pod, workload):
+    """An end as a record names it."""
+    return Peer(namespace=namespace, pod=pod, workload=WorkloadRef("Deployment", workload))
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        (Selection(namespaces=("fronted",)), ["no namespace fronted is known; did you mean frontend?"]),
+        (Selection(namespaces=("zzz",)), ["no namespace zzz is known; there are backend, frontend"]),
+        (
+            Selection(from_pod="wbe-app"),
+            ["no pod or workload wbe-app is known; did you mean frontend/web-app?"],
+        ),
+        (
+            Selection(to_pod="frontend/user-api"),
+            ["no pod or workload user-api is known in frontend; did you mean backend/user-api?"],
+        ),
+        (Selection(to_pod="backnd/user-api"), ["no namespace backnd is known; did you mean backend?"]),
+        (Selection(protocol="tpc"), ["did you mean protocol TCP?"]),
+        # What is known, and only was not seen, is spelt right; protocols without a name here may be meant.
+        (Selection(namespaces=("frontend",), from_pod="web-app", to_pod="user", protocol="udp"), []),
+        (Selection(protocol="GRE"), []),
+    ],
+)
+def test_what_a_name_was_meant_for(selection, said):
+    """Names of the records themselves are enough: no state is read here."""
+    peers = [
+        peer("frontend", "web-app-7d9f-x1", "web-app"),
+        peer("backend", "user-api-5c6b-z9", "user-api"),
+        Peer(ip="198.51.100.7"),
+    ]
+
+    assert said == list(misspelt(selection, peers, None))

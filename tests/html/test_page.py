@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
-from flowdiag.model.report import Report
+from flowdiag.model.report import Report, ReportWarning
 from flowdiag.report import Options
 from flowdiag.report.charts import PngReporter, SvgReporter, inline_svg
 from flowdiag.report.charts.axis import steps
@@ -66,6 +66,29 @@ class Tags(HTMLParser):
 
 def render(report: Report, **options: Any) -> str:
     return HtmlReporter().render(report, Options(**options))
+
+
+def test_the_first_screen_says_by_what_and_what_mends_it() -> None:
+    """Who opens the page on a phone need not scroll to the cards for the answer."""
+    text = render(dns_story())
+    summary = text.partition('<section aria-labelledby="problems">')[0].partition('id="summary"')[2]
+
+    assert "<b>isolated by</b> NetworkPolicy" in summary
+    assert "<b>fix</b> " in summary
+    assert "(proved by replay)" in summary
+
+
+def test_a_page_without_problems_says_why() -> None:
+    """A name misspelt, or logs that hold no record of traffic, stand in the summary."""
+    warning = ReportWarning(
+        code="nothing-selected", message="no flow matches -n shopp; did you mean shop?", input=None, line=None
+    )
+    text = render(replace(dns_story(), problems=(), warnings=(warning,)))
+
+    assert (
+        "<p>No flow matches -n shopp; did you mean shop?</p>"
+        in text.partition('aria-labelledby="problems"')[0]
+    )
 
 
 @every_sample

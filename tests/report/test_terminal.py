@@ -120,13 +120,29 @@ def test_no_denials_says_what_was_read_and_what_that_cannot_show() -> None:
     assert "cannot show" in page
 
 
-@pytest.mark.parametrize("code", ["nothing-selected", "no-refusal-selected"])
-def test_a_part_without_denials_is_called_a_part(code: str) -> None:
-    """Refusals that a selection left out are no peace in all that was read."""
-    warning = ReportWarning(code=code, message="no flow matches --since 1h", input=None, line=None)
+def test_a_part_without_denials_is_called_a_part() -> None:
+    """Refusals that a selection left out are no peace in all that was read; what it was stands above."""
+    warning = ReportWarning(
+        code="no-refusal-selected", message="none of 3 matches --since 1h", input=None, line=None
+    )
     page = render(replace(empty(), warnings=(warning,)))
 
     assert "No denied traffic in what was selected." in page
+    assert page.index("none of 3 matches") < page.index("looked at")
+    assert "1 warning" not in page
+
+
+def test_a_selection_of_nothing_is_no_peace() -> None:
+    """A name misspelt is what the first line says, and nothing below speaks of refusals."""
+    warning = ReportWarning(
+        code="nothing-selected", message="no flow matches -n shopp; did you mean shop?", input=None, line=None
+    )
+    page = render(replace(empty(), warnings=(warning,)))
+
+    assert "Nothing was selected." in page
+    assert page.index("did you mean shop?") < page.index("looked at")
+    assert "No denied traffic" not in page
+    assert "cannot show" not in page
 
 
 def test_a_warning_is_told_to_its_end() -> None:

@@ -13,6 +13,7 @@ from flowdiag.model.report import (
     Problem,
     Report,
     ReportEndpoint,
+    Severity,
 )
 from flowdiag.model.words import plural
 from flowdiag.report.charts import PALETTE, charted, frame
@@ -20,6 +21,7 @@ from flowdiag.report.html.facts import named_policies, problem_facts
 from flowdiag.report.html.missed import marked_lines
 from flowdiag.report.html.said import SAID
 from flowdiag.report.html.values import milliseconds, time_value
+from flowdiag.report.isolating import BY_RULE, denied_by
 from flowdiag.report.markdown import problem_markdown
 from flowdiag.report.names import (
     direction_text,
@@ -117,6 +119,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "recorded": [recorded_text(policy) for policy in problem.recorded],
         "isolating": [policy_text(ref) for ref in problem.isolating],
         "nearest": [_nearest(shared, rule) for rule in problem.nearest[:_NEAREST]],
+        "answer": _answer(problem),
         "mends": [
             _mend(problem, word, mend)
             for word, mend in (("fix", problem.counterfactual), ("or", problem.revert))
@@ -135,6 +138,29 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "references": [(url, url if url.startswith("https://") else None) for url in problem.references],
         "markdown": "\n".join(markdown),
     }
+
+
+def _answer(problem: Problem) -> list[tuple[str, str]]:
+    """By what it is refused and what mends it, a line each: what most readers of a weighty problem come for."""
+    if problem.severity not in (Severity.HIGH, Severity.MEDIUM):
+        return []
+    denying = denied_by(problem) if problem.code in BY_RULE else None
+    lines = []
+    if denying is not None:
+        lines.append(("denied by", policy_text(denying)))
+    elif problem.isolating:
+        more = f" and {len(problem.isolating) - 1} more" if len(problem.isolating) > 1 else ""
+        lines.append(("isolated by", f"{policy_text(problem.isolating[0])}{more}"))
+    if problem.counterfactual is not None:
+        lines.append(
+            (
+                "fix",
+                f"{problem.counterfactual.summary.rstrip('. ')} ({proof_text(problem, problem.counterfactual)})",
+            )
+        )
+    elif problem.advice:
+        lines.append(("advice", problem.advice))
+    return lines
 
 
 def _mend(problem: Problem, word: str, mend: Counterfactual) -> dict[str, Any]:

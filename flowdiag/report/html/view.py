@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowdiag.model.report import Report
+from flowdiag.model.words import capital
 from flowdiag.report.charts import age_bins, busiest_nodes, charted, frame, inline_svg
 from flowdiag.report.cut import CUT
 from flowdiag.report.html.cards import cards
@@ -23,7 +24,7 @@ from flowdiag.report.html.tables import (
 )
 from flowdiag.report.html.values import time_value
 from flowdiag.report.isolating import closing_first
-from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off
+from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off, instead
 from flowdiag.report.plotted import plotted
 from flowdiag.report.protocol import Options
 from flowdiag.report.spoken import foreign, spoken_report
@@ -96,6 +97,7 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         "clock": clock,
         "foreign": foreign(report),
         "limits": limits,
+        "instead": [capital(text) for text in instead(report)],
         "totals": _totals(report, cut=bool(cut)),
         "problems": problems,
         "lead": lead[:_LEAD],
