@@ -66,6 +66,7 @@ def observed_between(
     if passed is not None and any(flow.direction is Direction.INGRESS for flow in denied):
         # What left its source and was refused where it arrived did not get through.
         passed = [flow for flow in passed if got_past(flow, Direction.INGRESS)]
+    would = sum(flow.count for flow in audited)
     unnamed = sum(flow.count for flow in chain(refused, allowed or ()) if wider(flow))
     no, first_no, last_no = _sum(denied)
     _, first_yes, last_yes = _sum(passed or [])
@@ -77,15 +78,17 @@ def observed_between(
         allowed=None if passed is None else yes,
         allowed_first=first_yes,
         allowed_last=last_yes,
-        audited=sum(flow.count for flow in audited),
+        audited=would,
         text=_sentence(
             no,
             (first_no, last_no),
             None if passed is None else yes,
             (first_yes, last_yes),
+            would,
             sum(flow.count for flow in logged if between(flow)),
             unnamed,
         ),
+        requests=sum(flow.count for flow in denied if flow.distinct.l7 is not None),
         unnamed=unnamed,
         mended=_made_after(asker, answer, last_no),
     )
@@ -244,6 +247,7 @@ def _sentence(
     denied_span: tuple[str | None, str | None],
     allowed: int | None,
     allowed_span: tuple[str | None, str | None],
+    audited: int,
     logged: int,
     unnamed: int,
 ) -> str:
@@ -252,6 +256,8 @@ def _sentence(
         parts.append(f"allowed {plural(allowed, 'time')} ({_span(allowed_span)})")
     if denied:
         parts.append(f"refused {plural(denied, 'time')} ({_span(denied_span)})")
+    if audited:
+        parts.append(f"{plural(audited, 'record')} would be denied (audit mode)")
     if logged:
         parts.append(f"logged {plural(logged, 'time')} without a verdict")
     if allowed is None:

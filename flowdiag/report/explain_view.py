@@ -163,7 +163,16 @@ def _observed(screen: Screen, allowed: bool | None, observed: Observed | None) -
     if observed is None:
         return
     screen.put(("observed", "bold"), f"  {screen.sentence(observed.text, 400)}", indent=1, hang=2)
-    if allowed and observed.denied and (observed.allowed_last or "") > (observed.denied_last or "~"):
+    if allowed and observed.requests and observed.requests == observed.denied:
+        screen.put(
+            "What was refused are requests inside connections that pass: the policy's request rules decide them.",
+            indent=3,
+        )
+    elif allowed is False and observed.audited and not observed.denied:
+        screen.put(
+            "The policies refuse it, and audit mode lets it through: enforced, it would fail.", indent=3
+        )
+    elif allowed and observed.denied and (observed.allowed_last or "") > (observed.denied_last or "~"):
         screen.put("It passed after the last refusal, as the policies say now.", indent=3)
     elif allowed and observed.denied and observed.mended:
         screen.put(

@@ -102,6 +102,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     """In a sentence: ``allowed 4,012 times until 12:01:05, refused 38 times since 12:01:07 (UTC)``."""
     unnamed: int = 0
     """Records between the workloads of two pods that do not say which of their pods they are of."""
+    requests: int = 0
+    """Of `denied`, requests that a proxy refused inside connections that pass."""
     mended: str | None = None
     """What allows it and was made after the last refusal: ``NetworkPolicy a/b was created at ...``."""
 

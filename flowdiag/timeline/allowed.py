@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from flowdiag.cluster.passing import got_past
 from flowdiag.model.flow import Flow
+from flowdiag.model.time import moment_text
 from flowdiag.timeline.ends import EndKey, end_key
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 
@@ -31,8 +32,7 @@ class AllowedIndex:
         for connection in draft.connections:
             after = [
                 max(flow.first or 0, bucket.start)
-                for flow in self._flows.get(_ends(connection), ())
-                if got_past(flow, connection.finding.direction)
+                for flow in self._past(connection)
                 for bucket in flow.buckets
                 if bucket.start is not None and bucket.start + bucket.width > last and (flow.last or 0) > last
             ]
@@ -45,12 +45,47 @@ class AllowedIndex:
     def worked_before(self, draft: ProblemDraft, at: int) -> bool:
         """Whether every connection of the problem was seen to pass before an instant."""
         return all(
-            any(
-                flow.first is not None and flow.first < at and got_past(flow, connection.finding.direction)
-                for flow in self._flows.get(_ends(connection), ())
-            )
+            any(flow.first is not None and flow.first < at for flow in self._past(connection))
             for connection in draft.connections
         )
+
+    def passed_before(self, draft: ProblemDraft, first: int | None) -> str | None:
+        """Say until when the problem's connections were seen to pass before its first refusal; ``None`` where none was."""
+        if first is None:
+            return None
+        lasts = [_last_before(self._past(connection), first) for connection in draft.connections]
+        seen = [last for last in lasts if last is not None]
+        if not seen:
+            return None
+        who = "" if len(seen) == len(lasts) else f"{len(seen):,} of {len(lasts):,} connections were "
+        return f"{who}seen to pass before, as late as {moment_text(max(seen))}"
+
+    def _past(self, connection: ConnectionDraft) -> list[Flow]:
+        """Allowed flows that show a refused connection to pass its refusing end.
+
+        What a proxy refuses is a request: that its connection passes says nothing of it.
+        """
+        if connection.refusals[0].flow.distinct.l7 is not None:
+            return []
+        return [
+            flow
+            for flow in self._flows.get(_ends(connection), ())
+            if got_past(flow, connection.finding.direction)
+        ]
+
+
+def _last_before(flows: Iterable[Flow], first: int) -> int | None:
+    """A moment before `first` up to which they were seen to pass at least; of what went on, counts by the minute tell."""
+    found = []
+    for flow in flows:
+        if flow.first is None or flow.last is None or flow.first >= first:
+            continue
+        if flow.last < first:
+            found.append(flow.last)
+            continue
+        begun = (b.start for b in flow.buckets if b.start is not None and b.start + b.width <= first)
+        found.append(max((flow.first, *begun)))
+    return max(found, default=None)
 
 
 def _ends(connection: ConnectionDraft) -> tuple[EndKey, EndKey, str | None, int | None]:

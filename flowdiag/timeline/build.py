@@ -74,8 +74,12 @@ def build_report(material: Material) -> Report:
         if draft.finding.code == _DNS:
             refused = (refusal.flow for refusal in material.refusals)
             notes.extend(absent_calls(draft, material.allowed, refused, material.until))
-        _, last = draft.span
-        since = None if any(draft is gap for gap in gaps) else allowed.first_after(draft, last)
+        begun, last = draft.span
+        is_gap = any(draft is gap for gap in gaps)
+        before = None if is_gap else allowed.passed_before(draft, begun)
+        if before is not None:
+            notes.append(before)
+        since = None if is_gap else allowed.first_after(draft, last)
         if since is not None:
             # Allowed traffic is counted by the minute.
             notes.append(f"seen allowed again from about {moment_text(since)}")

@@ -1,0 +1,84 @@
+"""Whole incidents as they happen, told from the first record to the sentence that a reader acts on."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from small_cluster import CREATED, DB, OBJECTS, WEB, at, end, listed, pod, policy, record, write
+
+from flowdiag.analysis import StateOptions, analyze, explain
+
+LOCK = policy("data", "lock", {"podSelector": {}, "policyTypes": ["Ingress"]}, created=CREATED)
+
+
+def arriving(seconds, src=WEB, dst=DB, **more):
+    """Records of the destination's node."""
+    return "".join(record(second, src, dst, way="INGRESS", **more) for second in seconds)
+
+
+def reported(folder, *objects, **files):
+    """The report of these objects beside the small cluster's pods and namespaces, and of these files."""
+    return analyze([write(folder, state_json=listed(*OBJECTS[:-1], *objects), **files)])
+
+
+def test_a_rollout_loses_the_label_that_a_rule_asks_for(tmp_path):
+    """Pods of the old template passed; how late is said beside the rule, though no object remembers them."""
+    rule = {"podSelector": {"matchLabels": {"tier": "front"}}, "namespaceSelector": {}}
+    allow = policy(
+        "data", "db", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [rule]}]}, CREATED
+    )
+    after = end("shop", "web-6c8d9f7b5-p9q8r", "10.0.0.6", "web", 1010)
+    lines = arriving(range(20), verdict="FORWARDED") + arriving(range(30, 50), after)
+    new = pod("shop", "web-6c8d9f7b5-p9q8r", "10.0.0.6", "web", created=at(25))
+    (problem,) = reported(tmp_path, new, allow, flows_jsonl=lines).problems
+
+    assert problem.code == "FD201"
+    assert problem.notes[0] == "seen to pass before, as late as 2026-03-01 12:00:19 UTC"
+
+
+def _request(second, method, verdict="DROPPED"):
+    line = json.loads(record(second, way="INGRESS", verdict=verdict, source_port=41000 + int(second)))
+    line["flow"] |= {
+        "Type": "L7",
+        "event_type": {"type": 129},
+        "l7": {"type": "REQUEST", "http": {"method": method, "url": "http://db/api"}},
+    }
+    line["flow"].pop("drop_reason", None)
+    line["flow"].pop("drop_reason_desc", None)
+    return json.dumps(line) + "\n"
+
+
+def test_what_a_proxy_refuses_is_not_cleared_by_the_connection_that_carries_it(tmp_path):
+    """Connections and other requests pass after the last refused one: that one is refused as before."""
+    web = {"matchLabels": {"app": "web", "k8s:io.kubernetes.pod.namespace": "shop"}}
+    ports = [{"ports": [{"port": "8080", "protocol": "TCP"}], "rules": {"http": [{"method": "GET"}]}}]
+    layer7 = {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNetworkPolicy",
+        "metadata": {"name": "l7", "namespace": "data", "creationTimestamp": CREATED, "generation": 1},
+        "spec": {"endpointSelector": {}, "ingress": [{"fromEndpoints": [web], "toPorts": ports}]},
+    }
+    lines = ""
+    for second in range(5):
+        lines += arriving([second], verdict="REDIRECTED") + _request(second + 0.1, "POST")
+    lines += arriving([70], verdict="REDIRECTED") + _request(70.1, "GET", "FORWARDED")
+    (problem,) = reported(tmp_path, layer7, flows_jsonl=lines).problems
+    asked = {"paths": [str(tmp_path)], "state": StateOptions()}
+    observed = explain("shop/web", "data/db", 8080, "TCP", **asked)[0].observed
+
+    assert problem.code == "FD504"
+    assert [note for note in problem.notes if "pass" in note] == []
+    assert (observed.denied, observed.requests) == (5, 5)
+
+
+def test_explain_tells_of_audit_mode(tmp_path):
+    """The policies refuse what passes: by audit mode, and not since nobody enforces them."""
+    lines = arriving(range(4), verdict="AUDIT", event_type={"type": 5}, drop_reason=133)
+    lines += arriving(range(4), verdict="FORWARDED")
+    folder = write(tmp_path, state_json=listed(*OBJECTS[:-1], LOCK), flows_jsonl=lines)
+    observed = explain("shop/web", "data/db", 8080, "TCP", paths=[folder], state=StateOptions())[0].observed
+
+    assert (observed.audited, observed.denied) == (4, 0)
+    assert "4 records would be denied (audit mode)" in observed.text
