@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
-from flowdiag.model.report import Confidence, Counterfactual, Severity
+from flowdiag.model.report import Confidence, Counterfactual, JoinedChange, Severity
 
 __all__ = ["CODE_PATTERN", "Finding", "Mended", "Said"]
 
@@ -59,6 +59,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     counterfactual: Counterfactual | None = None
     revert: Counterfactual | None = None
     """The change before the refusals taken back, where the old object is known and its proof held."""
+    joined: JoinedChange | None = None
+    """One change for this and other findings, the same value in each."""
     said: tuple[Said, ...] = ()
     """Messages of components that this finding explains the refusal by."""
     age_s: float | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from flowdiag.model.event import ObjectRef, WorkloadRef
 from flowdiag.model.policy import Miss, PolicyRef
@@ -20,6 +20,7 @@ __all__ = [
     "Counterfactual",
     "DecidingRule",
     "EvidenceLine",
+    "JoinedChange",
     "NearestRuleView",
     "Problem",
     "ProblemChange",
@@ -162,6 +163,18 @@ class Counterfactual(Struct, frozen=True, kw_only=True):
     allows_denied: bool
     """Whether every connection of the problem passes with it; a change that is not proved may mend the first alone."""
     also_allows: tuple[BlastRadius, ...]
+    shared: tuple[PolicyRef, ...] | UnsetType = UNSET
+    """Objects that the change for another problem writes, too, and otherwise: of the manifests the last applied would
+    undo the others.  Left out where there are none."""
+
+
+class JoinedChange(Counterfactual, frozen=True, kw_only=True):
+    """One change in place of those of several problems that meet in an object, proved for all of their connections."""
+
+    objects: tuple[PolicyRef, ...]
+    """The objects in which they meet."""
+    problems: tuple[str, ...] = ()
+    """Ids of the problems that it mends."""
 
 
 class ProblemChange(Struct, frozen=True, kw_only=True):
@@ -232,6 +245,9 @@ class Problem(Struct, frozen=True, kw_only=True):
     """The rule that decided by replay, where one did: of what a rule denied its deny."""
     otherwise: tuple[RefusedOtherwise, ...] = ()
     """Parts of `count` that were refused otherwise, the largest first; `notes` tells the same in sentences."""
+    joined: JoinedChange | UnsetType = UNSET
+    """Beside `counterfactual`: what to apply to mend other problems, too, whose changes meet it in an object.  Left out
+    where there is none."""
 
 
 def problem_without_refusals(**told: Any) -> Problem:

@@ -162,12 +162,15 @@ def problem_markdown(
     back = problem.revert
     if back is not None:
         lines.append(f"- Or: {markdown_phrase(back.summary.rstrip('. '), 400)}; {_radius(problem, back)}")
+    if problem.joined:
+        text = markdown_phrase(problem.joined.summary.rstrip(". "), 400)
+        lines.append(f"- Joined: {text}; {_radius(problem, problem.joined)}")
     lines.extend(f"- {capital(markdown_phrase(note, 300))}" for note in problem.notes[:2])
     if folded:
         told = [f"{markdown_phrase(p.title, 160)} ({what_text(p, p.count)})" for p in folded[:_EXPLAINED]]
         more = [f"{len(folded) - len(told)} more"] if len(folded) > len(told) else []
         lines.append(f"- Explains: {'; '.join([*told, *more])}")
-    for change, word in ((fix, ""), (back, " to take back")):
+    for change, word in ((fix, ""), (back, " to take back"), (problem.joined or None, " joined")):
         if change is not None and change.patch:
             lines.extend(_folded(f"diff{word}", markdown_fence(change.patch, "diff")))
         elif change is not None and change.manifests:

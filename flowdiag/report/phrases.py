@@ -9,6 +9,7 @@ from flowdiag.model.report import (
     Confidence,
     Counterfactual,
     EvidenceGap,
+    JoinedChange,
     Problem,
     ProblemChange,
     Report,
@@ -232,14 +233,22 @@ def cut_off(report: Report, clock: Clock) -> list[str]:
     return sentences
 
 
+def mends(problem: Problem) -> list[tuple[str, Counterfactual]]:
+    """What mends it, each with a word: the fix, what to take back, and what mends other problems, too."""
+    found = (("fix", problem.counterfactual), ("or", problem.revert), ("joined", problem.joined or None))
+    return [(word, change) for word, change in found if change is not None]
+
+
 def radius_known(change: Counterfactual) -> bool:
     """Whether what else a change opens is known: by its proof, or as it was replayed and found to mend a part."""
     return change.proved or not change.allows_denied
 
 
 def proof_text(problem: Problem, change: Counterfactual) -> str:
-    """``proved by replay``, and of several connections that it is for all, or that it mends the first alone."""
+    """``proved by replay``, and of several connections or problems that it is for all, or that it mends the first alone."""
     number = len(problem.connections)
+    if isinstance(change, JoinedChange):
+        return f"proved for all connections of {plural(len(change.problems), 'problem')}"
     if not change.allows_denied:
         first = f"the first of {number:,} connections" if number > 1 else "a part"
         return f"mends {first} only"

@@ -156,6 +156,7 @@ def _problem(problem: Problem, say: Callable[[str], str]) -> Problem:
         notes=tuple(map(say, problem.notes)),
         counterfactual=_mend(problem.counterfactual, say),
         revert=_mend(problem.revert, say),
+        joined=problem.joined and replace(problem.joined, summary=say(problem.joined.summary)),
         changes=tuple(_change(change, say) for change in problem.changes),
     )
 

@@ -25,6 +25,7 @@ from flowdiag.report.phrases import (
     CONFIDENCE_MEANING,
     SEVERITY_WORD,
     change_text,
+    mends,
     proof_text,
     radius_known,
     state_text,
@@ -173,21 +174,23 @@ def _fix(screen: Screen, problem: Problem) -> None:
     if fix is None:
         if problem.advice:
             _field(screen, "advice", [screen.name(problem.advice, 500)])
-        _revert(screen, problem)
+        _others(screen, problem)
         return
     proof = proof_text(problem, fix)
     summary = screen.name(fix.summary.rstrip(". "), 300)
     _field(screen, "fix", [f"{summary} ({proof}; {_radius(screen, fix)})"])
-    _revert(screen, problem)
+    _others(screen, problem)
     if problem.advice:
         _field(screen, "advice", [screen.name(problem.advice, 500)])
 
 
-def _revert(screen: Screen, problem: Problem) -> None:
-    back = problem.revert
-    if back is not None:
-        text = screen.name(back.summary.rstrip(". "), 300)
-        _field(screen, "or", [f"{text} ({proof_text(problem, back)})", _radius(screen, back)])
+def _others(screen: Screen, problem: Problem) -> None:
+    """Beside the fix: what to take back, and what mends other problems, too."""
+    for word, change in mends(problem):
+        if change is problem.counterfactual:
+            continue
+        text = screen.name(change.summary.rstrip(". "), 300)
+        _field(screen, word, [f"{text} ({proof_text(problem, change)})", _radius(screen, change)])
 
 
 def _radius(screen: Screen, fix: Counterfactual) -> str:
@@ -241,12 +244,10 @@ def _details(screen: Screen, problem: Problem) -> None:
     _field(screen, "confidence", [f"{problem.confidence}: {meaning}"])
     if problem.verify:
         _field(screen, "confirm", [screen.name(command, 400) for command in problem.verify])
-    for fix in (problem.counterfactual, problem.revert):
-        if fix is None:
-            continue
+    for word, fix in mends(problem):
         blocks = [fix.patch] if fix.patch else list(fix.manifests)
         for block in blocks:
-            _field(screen, "patch" if fix.patch else "manifest", [""])
+            _field(screen, "patch" if fix.patch else "manifest", ["joined"] if word == "joined" else [""])
             for line in visible_block(block).split("\n"):
                 screen.literal(" " * (_INDENT + 2) + line, _diff_style(line) if fix.patch else "")
     for line_ in problem.evidence:

@@ -34,7 +34,7 @@ from flowdiag.timeline.ends import EndViews
 from flowdiag.timeline.focus import focus
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.folded import Folded
-from flowdiag.timeline.group import group
+from flowdiag.timeline.group import ProblemDraft, group
 from flowdiag.timeline.listed import NOT_DENIED, not_policy, policy_views
 from flowdiag.timeline.marks import timeline
 from flowdiag.timeline.material import Material
@@ -61,6 +61,7 @@ def build_report(material: Material) -> Report:
                 first.finding,
                 counterfactual=finding.counterfactual,
                 revert=finding.revert,
+                joined=finding.joined,
                 advice=finding.advice,
             )
     # What passed is a problem of its own kind: nothing mends it by opening more, and it explains no refusal.
@@ -90,7 +91,7 @@ def build_report(material: Material) -> Report:
         if doubt is not None:
             problem = replace(problem, notes=(*problem.notes, doubt))
         problems.append(_ended(problem) if since is not None else problem)
-    problems = _unique_ids(problems)
+    problems = _joined(_unique_ids(problems), drafts)
     problems = _folded(
         problems,
         fold(
@@ -197,6 +198,20 @@ def _folded(problems: Sequence[Problem], folded: Mapping[int, Folded]) -> list[P
             )
         )
     return found
+
+
+def _joined(problems: Sequence[Problem], drafts: Sequence[ProblemDraft]) -> list[Problem]:
+    """Problems that one change mends together, each with that change and the ids of all of them."""
+    joins = [draft.connections[0].finding.joined for draft in drafts]
+    members: dict[int, list[str]] = defaultdict(list)
+    for problem, join in zip(problems, joins, strict=True):
+        members[id(join)].append(problem.id)
+    return [
+        problem
+        if join is None
+        else replace(problem, joined=replace(join, problems=tuple(sorted(members[id(join)]))))
+        for problem, join in zip(problems, joins, strict=True)
+    ]
 
 
 def _ended(problem: Problem) -> Problem:

@@ -660,37 +660,92 @@ def test_two_problems_that_change_one_object_say_so():
     for finding in both:
         assert finding.counterfactual.summary.endswith(
             " Another problem's change edits NetworkPolicy shop/out too, and each manifest holds its own change "
-            "alone: apply both in one."
+            "alone: apply the joined change for both."
         )
     assert "Another problem" not in alone[0].counterfactual.summary
+    assert alone[0].joined is None
+
+
+def test_changes_that_meet_in_an_object_are_joined_and_proved_as_one():
+    """The joined manifest is the object with both changes, and what it opens besides is listed for both."""
+    rule = {"to": [{"podSelector": {"matchLabels": {"app": "db"}}}], "ports": [{"port": 5432}]}
+    policies = {"shop/out": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}}
+    pods = {**_SEVERAL["pods"], "shop/mail-0": {"ip": "10.0.1.8"}, "shop/cache-0": {"ip": "10.0.1.9"}}
+    state = {**_SEVERAL, "pods": pods, "policies": policies}
+    flows = [("shop/web-1", "shop/mail-0", "5432/TCP"), ("shop/api-1", "shop/cache-0", "5432/TCP")]
+    findings, compiled_now, cases = _problems(state, *flows)
+    (join,) = {id(one.joined): one.joined for one in findings}.values()
+    applied = _applied({"state": state}, join, compiled_now)
+
+    assert join.proved
+    assert join.allows_denied
+    assert [(ref.kind, ref.namespace, ref.name) for ref in join.objects] == [("NetworkPolicy", "shop", "out")]
+    assert [one.counterfactual.shared for one in findings] == [join.objects, join.objects]
+    assert len(join.manifests) == 1
+    for case in cases:
+        assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
+    assert {(one.src, one.dst) for one in join.also_allows} >= {
+        ("shop/web", "shop/cache"),
+        ("shop/api", "shop/mail"),
+    }
+    assert {("shop/web", "shop/mail"), ("shop/api", "shop/cache")}.isdisjoint(
+        (one.src, one.dst) for one in join.also_allows
+    )
+
+
+_UNDOING = {
+    "namespaces": {"data": {}, "ops": {"labels": {"team": "r"}}, "shop": {}},
+    "pods": {
+        "data/db-0": {"ip": "10.0.1.1"},
+        "ops/job-0": {"ip": "10.0.2.1", "labels": {"app": "job", "tier": "y"}},
+        "shop/web-0": {"ip": "10.0.3.1", "labels": {"app": "web", "tier": "x"}},
+    },
+    "policies": {
+        "data/db": {
+            "podSelector": {},
+            "ingress": [
+                {
+                    "from": [
+                        {
+                            "namespaceSelector": {"matchLabels": {"team": "r"}},
+                            "podSelector": {"matchLabels": {"tier": "x"}},
+                        }
+                    ],
+                    "ports": [{"port": 5432}],
+                }
+            ],
+        }
+    },
+}
+
+
+def _undoing():
+    """Two problems: one's change labels a namespace for a rule that the other's change writes anew."""
+    return _problems(_UNDOING, *((one, "data/db-0", "5432/TCP") for one in ("ops/job-0", "shop/web-0")))
 
 
 def test_changes_that_undo_each_other_say_so():
-    """One problem's change labels a namespace for a rule that the other problem's change writes anew."""
-    peer = {
-        "namespaceSelector": {"matchLabels": {"team": "r"}},
-        "podSelector": {"matchLabels": {"tier": "x"}},
-    }
-    state = {
-        "namespaces": {"data": {}, "ops": {"labels": {"team": "r"}}, "shop": {}},
-        "pods": {
-            "data/db-0": {"ip": "10.0.1.1"},
-            "ops/job-0": {"ip": "10.0.2.1", "labels": {"app": "job", "tier": "y"}},
-            "shop/web-0": {"ip": "10.0.3.1", "labels": {"app": "web", "tier": "x"}},
-        },
-        "policies": {
-            "data/db": {"podSelector": {}, "ingress": [{"from": [peer], "ports": [{"port": 5432}]}]}
-        },
-    }
-    flows = [(one, "data/db-0", "5432/TCP") for one in ("ops/job-0", "shop/web-0")]
-    findings, _, _ = _problems(state, *flows)
+    """Each does alone what both do not do together."""
+    findings, _, _ = _undoing()
     corrected, labelled = (one.counterfactual.summary for one in findings)
 
     assert corrected == "Correct NetworkPolicy data/db ingress[0].from[0]: tier=x becomes tier=y."
     assert labelled == (
         "Label namespace shop with team=r, which NetworkPolicy data/db ingress[0].from[0] selects. "
-        "Together with the changes for other problems it does not let this pass: apply one, and look again."
+        "Together with the changes for other problems it does not let this pass: apply the joined change for all of them."
     )
+
+
+def test_changes_that_undo_each_other_are_joined():
+    """The rule that one of them writes anew gets the other's caller, too."""
+    findings, compiled_now, cases = _undoing()
+    (join,) = {id(one.joined): one.joined for one in findings}.values()
+
+    assert join.proved
+    assert [(ref.kind, ref.name) for ref in join.objects] == [("NetworkPolicy", "db")]
+    applied = _applied({"state": _UNDOING}, join, compiled_now)
+    for case in cases:
+        assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.managed import manager
@@ -20,10 +20,6 @@ __all__ = ["Proposal"]
 
 _BROAD = 10
 """Pairs that a change opens besides, from which on it is called broad."""
-
-_UNDONE = (
-    " Together with the changes for other problems it does not let this pass: apply one, and look again."
-)
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -47,6 +43,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
         shared: AbstractSet[PolicyRef] = frozenset(),
         *,
         undone: bool = False,
+        joined: bool = False,
     ) -> Counterfactual:
         """The change for a report; it is called proved where the problem's other connections pass with it as well.
 
@@ -54,6 +51,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
             others: their cases.
             shared: objects that changes for other problems write otherwise.
             undone: beside the changes for other problems it does not do what it does alone.
+            joined: one change is proved for this and those other problems.
         """
         every = all(map(self.steps.passes, others))
         also = self.also_allows(others)
@@ -63,7 +61,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
                     self.summary,
                     _breadth(also),
                     _kept(self.edits),
-                    _shared(self.edits, shared) or (_UNDONE if undone else ""),
+                    _shared(self.edits, shared, joined=joined) or (_undone(joined=joined) if undone else ""),
                 )
             ),
             manifests=tuple(manifest_of(edit) for edit in self.edits),
@@ -71,6 +69,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
             proved=every,
             allows_denied=every,
             also_allows=also,
+            shared=tuple(ref for ref in dict.fromkeys(map(object_of, self.edits)) if ref in shared) or UNSET,
         )
 
 
@@ -93,12 +92,16 @@ def _kept(edits: Sequence[AnyEdit]) -> str:
     )
 
 
-def _shared(edits: Sequence[AnyEdit], shared: AbstractSet[PolicyRef]) -> str:
+def _undone(*, joined: bool) -> str:
+    """Say that it does not do beside the changes for other problems what it does alone."""
+    then = "apply the joined change for all of them." if joined else "apply one, and look again."
+    return f" Together with the changes for other problems it does not let this pass: {then}"
+
+
+def _shared(edits: Sequence[AnyEdit], shared: AbstractSet[PolicyRef], *, joined: bool) -> str:
     """Say which objects another problem's change writes too: whoever applies both has what was applied last."""
     names = [policy_text(ref) for ref in dict.fromkeys(map(object_of, edits)) if ref in shared]
     if not names:
         return ""
-    return (
-        f" Another problem's change edits {a_list(names)} too, and each manifest holds its own change alone: "
-        "apply both in one."
-    )
+    then = "apply the joined change for both." if joined else "apply both in one."
+    return f" Another problem's change edits {a_list(names)} too, and each manifest holds its own change alone: {then}"

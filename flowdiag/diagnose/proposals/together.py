@@ -19,7 +19,7 @@ from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propos
 from flowdiag.model.policy import IpBlockPods
 from flowdiag.policy import PolicySet
 
-__all__ = ["for_every"]
+__all__ = ["after_edits", "for_every", "going_on", "kind_of", "summed"]
 
 _MOST = 8
 """Kinds of connections that are mended beside the first; each is a proof of its own."""
@@ -42,7 +42,7 @@ def for_every(
         ends: what the blast radius ranges over.
         ip_block_pods: as `policies` was compiled.
     """
-    failing = {_kind(case): case for case in others if not first.steps.passes(case)}
+    failing = {kind_of(case): case for case in others if not first.steps.passes(case)}
     touched = frozenset(edit.new.ref for edit in first.edits if isinstance(edit, Edit))
     if not failing or len(failing) > _MOST or not touched:
         return first
@@ -56,7 +56,7 @@ def for_every(
             continue
         # What is edited is near, so that elsewhere all is decided as it is.
         more = propose(
-            _after(case, around),
+            after_edits(case, around),
             around,
             ends,
             ip_block_pods=ip_block_pods,
@@ -65,30 +65,30 @@ def for_every(
         )
         if more is None:
             return first
-        edits = _summed(edits, more.edits)
+        edits = summed(edits, more.edits)
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)
     if not all(map(steps.passes, [first.case, *others])):
         return first
     opened = blast_radius(steps, edits, ends)
     if opened is None:
         return first
-    summary = "; ".join([edits[0].summary, *(_going_on(edit.summary) for edit in edits[1:])]) + "."
+    summary = "; ".join([edits[0].summary, *(going_on(edit.summary) for edit in edits[1:])]) + "."
     return Proposal(summary=summary, edits=edits, case=first.case, steps=steps, opened=opened)
 
 
-def _after(case: Case, now: PolicySet) -> Case:
+def after_edits(case: Case, now: PolicySet) -> Case:
     """The case as it would be met by edited policies."""
     return Case(case.context.edited(now.snapshot), case.flow, case.decision, case.at)
 
 
-def _summed(edits: Sequence[AnyEdit], more: Sequence[AnyEdit]) -> tuple[AnyEdit, ...]:
+def summed(edits: Sequence[AnyEdit], more: Sequence[AnyEdit]) -> tuple[AnyEdit, ...]:
     """Edits after which others were made, as one for each object."""
     found = list(edits)
     for edit in more:
         for place, before in enumerate(found):
             if isinstance(edit, Edit) and isinstance(before, Edit) and edit.old is before.new:
                 found[place] = replace(
-                    before, new=edit.new, summary=f"{before.summary}; {_going_on(edit.summary)}"
+                    before, new=edit.new, summary=f"{before.summary}; {going_on(edit.summary)}"
                 )
                 break
         else:
@@ -96,10 +96,11 @@ def _summed(edits: Sequence[AnyEdit], more: Sequence[AnyEdit]) -> tuple[AnyEdit,
     return tuple(found)
 
 
-def _going_on(summary: str) -> str:
+def going_on(summary: str) -> str:
     """Within a sentence."""
     return f"{summary[:1].lower()}{summary[1:]}"
 
 
-def _kind(case: Case) -> tuple[object, ...]:
+def kind_of(case: Case) -> tuple[object, ...]:
+    """What connections that are mended alike have in common."""
     return (workload_id(case.flow.src), workload_id(case.flow.dst), case.protocol, case.port)

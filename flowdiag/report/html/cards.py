@@ -37,6 +37,7 @@ from flowdiag.report.phrases import (
     CONFIDENCE_MEANING,
     SEVERITY_WORD,
     change_text,
+    mends,
     proof_text,
     radius_known,
     state_text,
@@ -120,11 +121,7 @@ def _card(shared: _Shared, problem: Problem, number: int) -> dict[str, Any]:
         "isolating": [policy_text(ref) for ref in problem.isolating],
         "nearest": [_nearest(shared, rule) for rule in problem.nearest[:_NEAREST]],
         "answer": _answer(problem),
-        "mends": [
-            _mend(problem, word, mend)
-            for word, mend in (("fix", problem.counterfactual), ("or", problem.revert))
-            if mend is not None
-        ],
+        "mends": [_mend(problem, word, mend) for word, mend in mends(problem)],
         "changes": [change_text(change, SAID) for change in problem.changes],
         "explains": [(shared.numbers[p.id], p.title, what_text(p, p.count)) for p in folded],
         "explained_by": shared.numbers.get(problem.explained_by) if problem.explained_by else None,

@@ -1,0 +1,130 @@
+"""One change in place of those of several problems that write the same object: whoever applied each would keep the last.
+
+What the first writes is taken as made, what the others write besides is added, and what is still refused is mended in
+the same objects; the sum is proved as one, for the connections of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
+from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
+from flowdiag.diagnose.proposals.proposal import Proposal
+from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
+from flowdiag.diagnose.proposals.together import after_edits, going_on, kind_of, summed
+from flowdiag.model.policy import IpBlockPods, PolicyRef
+from flowdiag.model.report import JoinedChange
+from flowdiag.policy import PolicySet
+
+__all__ = ["connected", "joined", "view"]
+
+_MOST_MEMBERS = 8
+_MOST_MENDED = 16
+"""Kinds of connections that are mended beside the first change's; each is a proof of its own."""
+
+
+def connected(
+    objects: Mapping[int, AbstractSet[PolicyRef]], shared: AbstractSet[PolicyRef]
+) -> list[list[int]]:
+    """Changes that hang together by objects that several write otherwise; each group in the order of `objects`.
+
+    Args:
+        objects: what each change writes or depends on.
+        shared: the objects by which they hang together.
+    """
+    groups: list[tuple[list[int], set[PolicyRef]]] = []
+    for index, refs in objects.items():
+        own, members = set(refs & shared), [index]
+        if not own:
+            continue
+        for group in [one for one in groups if one[1] & own]:
+            groups.remove(group)
+            members = [*group[0], *members]
+            own |= group[1]
+        groups.append((members, own))
+    order = {index: place for place, index in enumerate(objects)}
+    return [sorted(members, key=order.__getitem__) for members, _ in groups if len(members) > 1]
+
+
+def joined(
+    members: Sequence[tuple[Proposal, Sequence[Case]]],
+    policies: PolicySet,
+    ends: Ends,
+    *,
+    ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
+) -> Proposal | None:
+    """Make one change of several; ``None`` where it cannot be proved for all of their connections.
+
+    Args:
+        members: each problem's change with the cases that it lets pass, the largest problem first.
+        policies: the compiled policies as they are.
+        ends: what the blast radius ranges over.
+        ip_block_pods: as `policies` was compiled.
+    """
+    if len(members) > _MOST_MEMBERS:
+        return None
+    edits = _once(change.edits for change, _ in members)
+    cases = [case for _, own in members for case in own]
+    touched = frozenset(edit.new.ref for edit in edits if isinstance(edit, Edit))
+    mended = 0
+    for case in {kind_of(case): case for case in cases}.values():
+        near = spaces_near(case, policies, edits)
+        around = compiled(policies, edits, ip_block_pods, near)
+        answer = around.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False)
+        if answer.allowed:
+            continue
+        mended += 1
+        more = None
+        if mended <= _MOST_MENDED:
+            more = propose(
+                after_edits(case, around),
+                around,
+                ends,
+                ip_block_pods=ip_block_pods,
+                within=touched,
+                elsewhere=None if near is None else Elsewhere(policies, frozenset(filter(None, near))),
+            )
+        if more is None:
+            return None
+        edits = summed(edits, more.edits)
+    first = members[0][0]
+    steps = compiled_steps(first.case, policies, edits, ip_block_pods)
+    if not all(map(steps.passes, cases)):
+        return None
+    opened = blast_radius(steps, edits, ends)
+    if opened is None:
+        return None
+    summary = "; ".join([edits[0].summary, *(going_on(edit.summary) for edit in edits[1:])])
+    return Proposal(
+        summary=f"In one for {len(members)} problems: {going_on(summary)}.",
+        edits=edits,
+        case=first.case,
+        steps=steps,
+        opened=opened,
+    )
+
+
+def view(change: Proposal, cases: Sequence[Case], objects: Collection[PolicyRef]) -> JoinedChange:
+    """As a report has it; the ids of its problems are not known here."""
+    mend = change.for_all(cases)
+    return JoinedChange(
+        summary=mend.summary,
+        manifests=mend.manifests,
+        patch=mend.patch,
+        proved=mend.proved,
+        allows_denied=mend.allows_denied,
+        also_allows=mend.also_allows,
+        objects=tuple(sorted(objects, key=repr)),
+    )
+
+
+def _once(all_edits: Iterable[Sequence[AnyEdit]]) -> tuple[AnyEdit, ...]:
+    """The edits with each object once, as the first of them writes it."""
+    found: dict[PolicyRef, AnyEdit] = {}
+    for edits in all_edits:
+        for edit in edits:
+            found.setdefault(object_of(edit), edit)
+    return tuple(found.values())
