@@ -8,6 +8,7 @@ from flowdiag.analysis.collect import Evidence
 from flowdiag.analysis.options import Selection
 from flowdiag.cluster import cluster_changes, merge_changes
 from flowdiag.model.event import LogEvent
+from flowdiag.model.masking import masked
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.time import NS
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
@@ -92,5 +93,5 @@ def _signal_text(event: LogEvent) -> str:
     where = f" on {event.node}" if event.node else ""
     told = [f"{name}={event.fields[name]}" for name in _TELLING if event.fields.get(name)]
     told = [text for text in told if text.partition("=")[2] not in event.message]
-    text = " ".join([event.message[:200], *(one[:100] for one in told)])
+    text = " ".join([masked(event.message)[:200], *(masked(one)[:100] for one in told)])
     return f"{event.signal}{where}: {text[:_TEXT_CHARS]}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowdiag.ingest import Detection, Hint, InputProblem
 from flowdiag.ingest.remote import is_remote
+from flowdiag.model.masking import masked
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.words import plural
 
@@ -141,7 +142,7 @@ def parse_warnings(tally: Tally) -> tuple[ReportWarning, ...]:
     return tuple(
         ReportWarning(
             code=sighting.event.code,
-            message=sighting.event.message,
+            message=masked(sighting.event.message),
             input=sighting.input,
             line=sighting.event.line,
         )

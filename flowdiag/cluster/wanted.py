@@ -155,13 +155,22 @@ _META: Filter = {
     "annotations": {"kubectl.kubernetes.io/last-applied-configuration": SKIP},
     "managedFields": {"fieldsV1": {"f:metadata": {"*": SKIP}, "*": SKIP}},
 }
+# Headers, paths and commands of probes hold credentials and decide nothing here.
+_PROBED: Filter = {"port": KEEP, "*": SKIP}
+_PROBE: Filter = {
+    "grpc": _PROBED,
+    "httpGet": _PROBED,
+    "periodSeconds": KEEP,
+    "tcpSocket": _PROBED,
+    "*": SKIP,
+}
 _CONTAINERS: Filter = {
-    "livenessProbe": KEEP,
+    "livenessProbe": _PROBE,
     "name": KEEP,
     "ports": KEEP,
-    "readinessProbe": KEEP,
+    "readinessProbe": _PROBE,
     "restartPolicy": KEEP,
-    "startupProbe": KEEP,
+    "startupProbe": _PROBE,
     "*": SKIP,
 }
 _POD_SPEC: Filter = {
@@ -173,7 +182,7 @@ _POD_SPEC: Filter = {
     "serviceAccountName": KEEP,
     "*": SKIP,
 }
-_CONTAINER_STATUS: Filter = {"state": KEEP, "*": SKIP}
+_CONTAINER_STATUS: Filter = {"state": {"terminated": {"finishedAt": KEEP, "*": SKIP}, "*": SKIP}, "*": SKIP}
 _POD: Filter = {
     "metadata": _META,
     "spec": _POD_SPEC,
@@ -204,11 +213,28 @@ _NODE: Filter = {
     "status": {"addresses": KEEP, "*": SKIP},
 }
 _EVENT: Filter = {"metadata": {"creationTimestamp": KEEP, "name": KEEP, "namespace": KEEP, "*": SKIP}}
+# Of what these hold nothing is read; a key of a certificate, or a token among a scrape's parameters, may be in it.
+_ENVOY: Filter = {"metadata": _META, "spec": {"resources": SKIP}}
+_SCRAPED: Filter = {"port": KEEP, "targetPort": KEEP, "*": SKIP}
+_MONITOR: Filter = {
+    "metadata": _META,
+    "spec": {
+        "endpoints": _SCRAPED,
+        "namespaceSelector": KEEP,
+        "podMetricsEndpoints": _SCRAPED,
+        "selector": KEEP,
+        "*": SKIP,
+    },
+}
 _DEFAULT: Filter = {"metadata": _META}
 _BY_KIND: dict[str, Filter] = {
     "Event": _EVENT,
     "Pod": _POD,
     "Node": _NODE,
+    "CiliumClusterwideEnvoyConfig": _ENVOY,
+    "CiliumEnvoyConfig": _ENVOY,
+    "PodMonitor": _MONITOR,
+    "ServiceMonitor": _MONITOR,
     **dict.fromkeys(WORKLOAD_KINDS, _WORKLOAD),
 }
 

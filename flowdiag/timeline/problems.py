@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, groupby, islice
 
 from flowdiag.model.event import PolicyHit
+from flowdiag.model.masking import masked
 from flowdiag.model.policy import DecidedBy, NearestRule
 from flowdiag.model.report import (
     Connection,
@@ -219,4 +220,4 @@ def _evidence(draft: ProblemDraft) -> tuple[EvidenceLine, ...]:
     texts = sorted([one for one in examples if one.text])
     places = () if len(texts) == len(examples) else sorted([one for one in examples if not one.text])
     chosen = sorted(one for one, _ in islice(groupby(chain(texts, places)), _MAX_EVIDENCE))
-    return tuple(EvidenceLine(one.input, one.line, one.raw) for one in chosen)
+    return tuple(EvidenceLine(one.input, one.line, masked(one.raw)) for one in chosen)

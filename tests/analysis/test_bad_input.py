@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -265,3 +266,33 @@ def test_objects_kept_elsewhere_are_inputs_too(tmp_path):
         ("objects.json", None, 0),
     ]
     assert all(one.sha256 and one.bytes for one in report.inputs)
+
+
+def test_a_report_carries_no_credentials_of_requests(tmp_path):
+    """Evidence lines show what was asked for and not with which token; they stay JSON."""
+    headers = [{"key": "Authorization", "value": "Bearer hunter2"}, {"key": "X-Request-Id", "value": "kept"}]
+    record = {
+        "flow": {
+            "time": "2026-11-03T12:00:00Z",
+            "verdict": "DROPPED",
+            "drop_reason_desc": "POLICY_DENIED",
+            "traffic_direction": "INGRESS",
+            "Type": "L7",
+            "IP": {"source": "192.0.2.10", "destination": "192.0.2.20", "ipVersion": "IPv4"},
+            "l4": {"TCP": {"source_port": 40000, "destination_port": 8080}},
+            "source": {"identity": 1001, "namespace": "shop", "pod_name": "web-1"},
+            "destination": {"identity": 1002, "namespace": "data", "pod_name": "db-1"},
+            "l7": {
+                "type": "REQUEST",
+                "http": {"method": "GET", "url": "http://u:hunter2@db/x", "headers": headers},
+            },
+            "node_name": "node-1",
+        }
+    }
+    (tmp_path / "flows.json").write_text(json.dumps(record) + "\n")
+    report = analyze([str(tmp_path / "flows.json")])
+    (line,) = report.problems[0].evidence
+
+    assert b"hunter2" not in msgspec.json.encode(report)
+    assert json.loads(line.raw)["flow"]["l7"]["http"]["headers"][1] == headers[1]
+    assert "GET http://***@db/x" in report.problems[0].summary

@@ -13,7 +13,7 @@ import pytest
 from flowdiag.cluster.collect.options import CollectOptions
 from flowdiag.cluster.collect.run import collect
 from flowdiag.cluster.live.options import ClusterOptions
-from tests.apiserver.cluster import pod, small
+from tests.apiserver.cluster import node, pod, policy, small
 from tests.apiserver.kinds import CILIUM, CORE
 from tests.apiserver.rbac import Rules
 from tests.apiserver.server import Fault
@@ -143,18 +143,118 @@ def test_secrets_and_values_of_variables_never_leave(tmp_path, cluster, kubeconf
 
 
 def test_full_is_explicit_and_still_without_values_of_variables(tmp_path, kubeconfig):
-    """Images, arguments and annotations are there; values and what was last applied are not."""
+    """Images, arguments and annotations are there; values, passwords and what was last applied are not."""
     bundle = tmp_path / "bundle.tar.gz"
     assert flowdiag("collect", "-o", bundle, "--full", KUBECONFIG=kubeconfig).returncode == 0
     pods = members(bundle)["state/pods.json"]
 
     assert b"registry.example/app:1" in pods
-    assert b"hunter2-in-args" in pods
+    assert b"--password=***" in pods
     assert b"hunter2-in-annotation" in pods
     assert b'{"name":"DB_PASSWORD"}' in pods
     assert b"hunter2-in-env" not in pods
     assert b"hunter2-in-applied" not in pods
     assert b"secretKeyRef" not in pods
+
+
+def test_credentials_of_probes_proxies_and_snippets_never_leave(tmp_path):
+    """Headers and commands of probes, Envoy's keys, passwords in URLs, annotations that no diagnosis reads."""
+    web = pod("shop", "web-2", "10.42.0.11", {"app": "web"})
+    web["spec"]["containers"][0] |= {
+        "livenessProbe": {
+            "httpGet": {
+                "path": "/?token=hunter2",
+                "port": 8080,
+                "httpHeaders": [{"name": "X", "value": "hunter2"}],
+            },
+            "periodSeconds": 7,
+        },
+        "readinessProbe": {"exec": {"command": ["mysqladmin", "-phunter2"]}},
+    }
+    web["status"]["containerStatuses"][0]["state"] = {
+        "terminated": {"finishedAt": "2026-11-03T09:00:00Z", "message": "hunter2"}
+    }
+    worker = node("node-2", "192.0.2.12")
+    worker["metadata"]["annotations"] = {
+        "rke2.io/node-env": "hunter2",
+        "projectcalico.org/IPv4Address": "192.0.2.12/24",
+    }
+    envoy = {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumEnvoyConfig",
+        "metadata": {"name": "tls", "namespace": "shop"},
+        "spec": {
+            "services": [{"name": "web"}],
+            "resources": [{"tls_certificate": {"private_key": {"inline_string": "hunter2"}}}],
+        },
+    }
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {
+            "name": "web",
+            "namespace": "shop",
+            "annotations": {"nginx.ingress.kubernetes.io/configuration-snippet": "hunter2"},
+        },
+    }
+    webhook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "w"},
+        "webhooks": [
+            {"name": "w", "clientConfig": {"url": "https://u:hunter2@hooks.example/?token=hunter2"}}
+        ],
+    }
+    kept = policy("shop", "kept", {"podSelector": {}})
+    kept["metadata"]["annotations"] = {"team": "storefront"}
+    bundles = []
+    with server(small([web, worker, envoy, ingress, webhook, kept]), kinds=(*CORE, *CILIUM)) as one:
+        for more in ([], ["--full"]):
+            bundle = tmp_path / f"{len(more)}.tar.gz"
+            done = flowdiag("collect", "-o", bundle, *more, KUBECONFIG=one.kubeconfig(tmp_path / "k"))
+            assert done.returncode == 0, done.stderr
+            bundles.append(members(bundle))
+    found, full = bundles
+
+    assert [name for name, data in found.items() if b"hunter2" in data] == []
+    assert b'"periodSeconds":7' in found["state/pods.json"]
+    assert b'"httpGet":{"port":8080}' in found["state/pods.json"]
+    assert b'"finishedAt":"2026-11-03T09:00:00Z"' in found["state/pods.json"]
+    assert b"192.0.2.12/24" in found["state/nodes.json"]
+    assert b"storefront" in found["state/networkpolicies.networking.k8s.io.json"]
+    assert b'"httpHeaders":[{"name":"X"}]' in full["state/pods.json"]
+    assert b"u:hunter2@" not in full["state/mutatingwebhookconfigurations.admissionregistration.k8s.io.json"]
+
+
+def test_credentials_in_logs_flows_and_events_are_masked(tmp_path):
+    """Lines stay lines and JSON stays JSON, wherever the stream was cut into pieces."""
+    headers = [
+        {"key": "Authorization", "value": 'Bearer hunter2"}'},
+        {"key": "X-Request-Id", "value": "kept"},
+    ]
+    request = {
+        "type": "REQUEST",
+        "http": {"url": "http://u:hunter2@db/?access_token=hunter2&x=1", "headers": headers},
+    }
+    flow = {"flow": FLOW | {"l7": request}, "node_name": "node-1", "time": FLOW["time"]}
+    event = EVENT | {"message": 'Get "http://u:hunter2@10.42.0.10:8080/": i/o timeout'}
+    with cilium() as one:
+        one.objects.clear()
+        for each in small([event]):
+            one.add(each)
+        one.commands[AGENT] = lambda _: (json.dumps(flow).encode() + b"\n" + LINE, b"", 0)
+        one.logs[(*AGENT, False)] = [("2126-11-03T12:00:00.5Z", MESSAGE + " password=hunter2 user=kept")]
+        bundle = tmp_path / "bundle.tar.gz"
+        assert flowdiag("collect", "-o", bundle, KUBECONFIG=one.kubeconfig(tmp_path / "k")).returncode == 0
+    found = members(bundle)
+
+    assert [name for name, data in found.items() if b"hunter2" in data] == []
+    first, second = map(json.loads, found["flows/hubble/node-1/cilium-abcde.json"].splitlines())
+    assert first["flow"]["l7"]["http"]["url"] == "http://***@db/?access_token=***&x=1"
+    assert first["flow"]["l7"]["http"]["headers"][1]["value"] == "kept"
+    assert second == json.loads(LINE)
+    assert b"password=*** user=kept\n" in found["logs/kube-system/cilium-abcde/cilium-agent.log"]
+    assert "http://***@10.42.0.10:8080/" in json.loads(found["events/events.jsonl"])["message"]
 
 
 def test_manifests_that_other_tools_keep_never_leave(tmp_path, cluster, kubeconfig):

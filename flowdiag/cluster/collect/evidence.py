@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from flowdiag.cluster.collect.bundle import Fate, Item, Partial
 from flowdiag.cluster.collect.fetch import Bounds, fetch
+from flowdiag.cluster.collect.masks import Masking
 from flowdiag.cluster.collect.options import NO_ROOM, CollectOptions, stamp
 from flowdiag.cluster.collect.plan import HubbleItem, LogItem
 from flowdiag.cluster.live.api import Api
@@ -116,8 +117,9 @@ class EvidenceItems:
             def write(data: bytes) -> None:
                 if self._stop.is_set():
                     raise _StoppedError
-                stream.write(data)
+                shown(data)
 
+            shown = Masking(stream.write)
             try:
                 reason = fetch(self._api, item, write, bounds)
             except ForbiddenError as error:
@@ -126,6 +128,7 @@ class EvidenceItems:
                 if _never_there(item, error):
                     return Fate(item.what, item.kind, "absent", reason=str(error))
                 fate, reason = ("cut" if isinstance(error, CutShortError) else "failed"), str(error)
+            shown.end()
             size = stream.tell()
         if fate != "collected" and not size:
             fate = "failed"

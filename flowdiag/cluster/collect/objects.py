@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from flowdiag.cluster.collect.bundle import Fate, Partial
+from flowdiag.cluster.collect.masks import masked_bytes
 from flowdiag.cluster.collect.options import NO_ROOM, CollectOptions, stamp
-from flowdiag.cluster.collect.strip import strip
+from flowdiag.cluster.collect.strip import is_policy, strip
 from flowdiag.cluster.live.kinds import Kind
 from flowdiag.cluster.live.lists import Listed
 from flowdiag.cluster.live.state import CONFIG_MAPS, Outcome, Reading, rules, said, unread
@@ -115,17 +116,22 @@ class Objects:
         self._partial.note(Fate("unread", "note", "collected", path=path, bytes=len(data)))
 
     def _document(self, listed: Listed, kind: Kind) -> bytes:
-        items = (msgspec.Raw(msgspec.json.encode(one)) for one in self._stripped(listed, kind))
+        texts = (msgspec.json.encode(one) for one in self._stripped(listed, kind))
+        # What a policy asks of requests is what it is; a password in the URL of a proxy or a webhook decides nothing.
+        whole = is_policy(kind.group, kind.kind)
+        items = (msgspec.Raw(text if whole else masked_bytes(text)) for text in texts)
         return Listed(tuple(items), listed.api_version, listed.list_kind).document()
 
     def _lines(self, listed: Listed, kind: Kind) -> bytes:
         """Each object on a line of its own, and saying what it is: Events are evidence, not state."""
         head = {"kind": kind.kind, "apiVersion": listed.api_version}
-        return b"".join(msgspec.json.encode(head | one) + b"\n" for one in self._stripped(listed, kind))
+        return b"".join(
+            masked_bytes(msgspec.json.encode(head | one)) + b"\n" for one in self._stripped(listed, kind)
+        )
 
     def _stripped(self, listed: Listed, kind: Kind) -> Iterator[dict[str, Any]]:
         for raw in listed.items:
-            yield strip(msgspec.json.decode(raw), kind.kind, full=self._options.full)
+            yield strip(msgspec.json.decode(raw), kind.group, kind.kind, full=self._options.full)
 
 
 class _ConfigMap(Struct):

@@ -1,16 +1,17 @@
 """What of an object leaves the cluster.
 
-Pods, workloads and nodes are reduced to the fields that diagnosis reads (`flowdiag.cluster.wanted`), other
-objects lose their bookkeeping.  Values of environment variables never leave, whatever was asked for.
+Objects are reduced to the fields that diagnosis reads (`flowdiag.cluster.wanted`) and those annotations; policies
+alone keep all of theirs, since who applies a changed one would remove what is not in it.  Values of environment
+variables and of headers that probes send never leave, whatever was asked for.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from flowdiag.cluster.wanted import SKIP, WORKLOAD_KINDS, filter_of
+from flowdiag.cluster.wanted import POLICY_KINDS, SKIP, filter_of
 
-__all__ = ["strip"]
+__all__ = ["is_policy", "strip"]
 
 # Annotations in which tools keep the manifest that they applied, values of variables among it, some of them compressed
 # (kubectl 1.33, kapp 0.64, Rancher's and k3s's wrangler v3, Banzai Cloud's objectmatcher).
@@ -24,24 +25,35 @@ _APPLIED = frozenset(
 )
 _HOLDS = ("last-applied", "lastapplied", "last_applied")
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
-_PODS = WORKLOAD_KINDS | {"Pod"}
 
-# Annotations of pods that a diagnosis reads; others hold whatever their authors put there, templates of secrets too
-# (Calico v3.30 pod addresses, OVN-Kubernetes and multus networks, Istio 1.24 ambient, Prometheus scraping).
+# Annotations that a diagnosis reads; others hold whatever their authors put there: templates of secrets, snippets of
+# configuration with credentials, k3s' and RKE2's command lines and environments of nodes (Calico v3.30 addresses,
+# Cilium v1.19, flannel v0.26, OVN-Kubernetes and multus networks, Istio 1.24 ambient, Prometheus scraping).
 _NOTES = (
+    "alpha.kubernetes.io/provided-node-ip",
     "ambient.istio.io/",
     "cni.projectcalico.org/",
+    "flannel.alpha.coreos.com/",
+    "io.cilium.network.",
     "k8s.ovn.org/",
     "k8s.v1.cni.cncf.io/",
+    "network.cilium.io/",
+    "projectcalico.org/",
     "prometheus.io/",
 )
 
 
-def strip(value: dict[str, Any], kind: str, *, full: bool) -> dict[str, Any]:
+def is_policy(group: str, kind: str) -> bool:
+    """Whether what a proposal may change is an object of this kind."""
+    return (group, kind) in POLICY_KINDS
+
+
+def strip(value: dict[str, Any], group: str, kind: str, *, full: bool) -> dict[str, Any]:
     """An object as it may leave; a new one, `value` stays.
 
     Args:
         value: as the API server gave it.
+        group: of the object's API.
         kind: of the object.
         full: leave out only what must never leave.
     """
@@ -49,7 +61,7 @@ def strip(value: dict[str, Any], kind: str, *, full: bool) -> dict[str, Any]:
     for meta in _metas(kept):
         notes = meta.get("annotations")
         if isinstance(notes, dict):
-            whole = full or kind not in _PODS
+            whole = full or is_policy(group, kind)
             meta["annotations"] = {
                 key: text
                 for key, text in notes.items()
@@ -76,12 +88,14 @@ def _filtered(value: Any, want: Any) -> Any:
 
 
 def _bare(value: Any) -> Any:
-    """Without values of environment variables, wherever a container stands."""
+    """Without values of environment variables and headers, wherever a container stands."""
     if isinstance(value, list):
         return [_bare(one) for one in value]
     if not isinstance(value, dict):
         return value
     kept = {key: _bare(one) for key, one in value.items()}
+    if isinstance(kept.get("httpHeaders"), list):
+        kept["httpHeaders"] = _names(kept["httpHeaders"])
     for name in _CONTAINERS:
         if isinstance(kept.get(name), list):
             kept[name] = [_without_values(one) for one in kept[name]]
@@ -93,8 +107,12 @@ def _without_values(container: Any) -> Any:
         return container
     kept = {key: one for key, one in container.items() if key != "envFrom"}
     if isinstance(kept.get("env"), list):
-        kept["env"] = [{"name": one.get("name")} for one in kept["env"] if isinstance(one, dict)]
+        kept["env"] = _names(kept["env"])
     return kept
+
+
+def _names(pairs: list[Any]) -> list[dict[str, Any]]:
+    return [{"name": one.get("name")} for one in pairs if isinstance(one, dict)]
 
 
 def _metas(value: Any) -> list[dict[str, Any]]:

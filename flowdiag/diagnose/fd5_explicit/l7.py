@@ -10,6 +10,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, port_text, rule_text
 from flowdiag.model.finding import Finding
+from flowdiag.model.masking import masked
 from flowdiag.model.policy import Condition
 from flowdiag.model.report import Severity
 
@@ -60,7 +61,7 @@ class L7Denied(Rule):
         l7 = case.flow.distinct.l7
         if l7 is None or l7.kind == "dns" or case.not_policy:
             return
-        url = (l7.url or "")[:_MAX_URL]
+        url = masked(l7.url or "")[:_MAX_URL]
         request = " ".join(part for part in (l7.method, url) if part) or _unnamed(l7.kind)
         # The connection was admitted, so the rule that speaks of requests is the one that it came nearest to.
         near = next(iter(case.missing_one(Condition.L7)), None)

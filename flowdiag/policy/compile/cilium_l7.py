@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from flowdiag.model.event import L7, Direction
+from flowdiag.model.masking import masked
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.compile.cilium_names import NamePattern, read_name
 from flowdiag.policy.compile.context import PolicyError, entries
@@ -50,19 +51,31 @@ class HttpRule(Struct, frozen=True):
 
     def check(self, request: L7) -> Check:
         """Answer for one request."""
-        url = urlsplit(request.url or "")
-        path = None if request.url is None else url.path + (f"?{url.query}" if url.query else "")
+        host, path = _parts(request.url)
         checks = [
             _regex("method", self.method, request.method),
             _regex("path", self.path, path),
-            _regex("host", self.host, url.netloc or None),
+            _regex("host", self.host, host),
         ]
         if self.other:
             checks.append(unknown(f"{self.other} of an http rule is not recorded"))
         outcome = min(each.outcome for each in checks)
         if outcome is Outcome.MISS:
-            return miss(Miss(Condition.L7, self.text, f"{request.method or '?'} {request.url or '?'}"))
+            return miss(
+                Miss(Condition.L7, self.text, f"{request.method or '?'} {masked(request.url or '?')}")
+            )
         return all_of(checks)
+
+
+def _parts(url: str | None) -> tuple[str | None, str | None]:
+    """Host, and path with its query, of what was asked for; nothing of what is no address."""
+    if url is None:
+        return None, None
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # http://[x/: anybody may ask for that
+        return None, None
+    return parts.netloc or None, parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 def _regex(field: str, pattern: str, value: str | None) -> Check:

@@ -1,0 +1,118 @@
+"""What lets somebody in, masked: a log or an export may hold it, and nobody needs it to see why traffic is refused.
+
+Known are credentials in HTTP headers, in addresses (user and password, parameters), beside words such as
+``password``, and tokens that show what they are (JSON Web Tokens, private keys).  Only the value goes, so that a
+record stays the record that it was.  What merely looks random stays: ids and hashes are names here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+__all__ = ["MASK", "masked"]
+
+MASK = "***"
+
+# The ends of "Authorization", "Proxy-Authorization", "Set-Cookie" (RFC 9110, RFC 6265), "X-Vault-Token", "clientSecret",
+# "db_password"; not of "socket_cookie" (Hubble's records), "cookie=0x1f" (Open vSwitch's flows), "secret=" (klog names
+# an object so).
+_WORD = r"(?:pass(?:word|wd|phrase)|token|(?:api|access|private|secret)[-_]?key|(?:client|shared|webhook)[-_]?secret)"
+_NAME = rf'(?:authorization|(?<=["-])cookie|{_WORD})'
+# "authorization":"Bearer ..", "Authorization":["Bearer .."] (Go's http.Header), {"key":"Authorization","value":".."}
+# (Hubble's L7 records, v1.18), {"name":..,"value":..} (HAR, httpHeaders)
+_FIELD = re.compile(
+    rf'({_NAME}"\s?(?::\s?(?:\[\s?)?|,\s?"(?:raw_?)?value"\s?:\s?)")(?:[^"\\]|\\.)+', re.IGNORECASE
+)
+# The same in JSON that stands as text in JSON: \"password\":\"..\"
+_INNER = re.compile(
+    rf'({_NAME}(?P<q>\\{{1,15}}")\s?(?::\s?(?:\[\s?)?|,\s?(?P=q)(?:raw_?)?value(?P=q)\s?:\s?)(?P=q))'
+    r"(?:(?!(?<!\\)(?P=q)).)+",
+    re.IGNORECASE,
+)
+# Authorization: Basic dXNlcjpwYXNz, authorization="Bearer ..", and Cookie: to the end of what is quoted
+_HEADER = re.compile(
+    r"(authorization\s?[:=]\s?(?:\\{0,15}[\"'])?"
+    r"(?:(?:basic|bearer|digest|negotiate|ntlm|token|apikey|oauth|aws4-hmac-sha256) |(?=[^\s\"'\\]{0,200}\d|[^\s\"'\\]{16})))"
+    r"[^\s\"'\\,;]+"
+    r"|(?<![\w.])(cookie: (?:\\{0,15}[\"'])?)(?!0x|\d)[^\"'\\]+",
+    re.IGNORECASE,
+)
+# password=hunter2, token: "abc", --api-key=..
+_SET = re.compile(
+    rf"({_WORD}(?:=|: ?)(?:\\{{0,15}}[\"'])?)(?!\*\*\*)[^\s\"'\\,;&(){{}}\[\]<>]+", re.IGNORECASE
+)
+# ?pwd=..&sig=.., also presigned (X-Amz-Signature, X-Goog-Credential)
+_PARAMETER = re.compile(
+    r"([?&;](?:pwd|auth|secret|jwt|sid|session(?:_?id)?|sig|(?:x-[a-z]{1,8}-)?(?:signature|credential|security-token))=)"
+    r"[^&\s\"'<>#\\]+",
+    re.IGNORECASE,
+)
+# postgres://user:password@host/db
+_USER = re.compile(r"(://)[^/\s\"'<>@\\]+(?=@)")
+# "Bearer eyJ.." wherever it stands; "bearer token expired" is a sentence
+_BEARER = re.compile(r"(bearer )(?=[^\s\"'\\]{0,400}\d)[A-Za-z0-9._~+/=-]{12,}", re.IGNORECASE)
+# eyJhbGciOi...: header and claims of a JSON Web Token are objects, so that both begin alike (RFC 7519)
+_JWT = re.compile(r"()(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*")
+_KEY = re.compile(r"(-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY-----)[^-\"]+")
+
+# What a rule's matches hold, in lower case: to look for these costs next to nothing.
+_WORDS = ("pass", "token", "key", "secret")
+_PARAMETERS = ("pwd=", "auth=", "jwt=", "sid=", "session", "sig=", "signature=", "credential=")
+_HEADERS = ("authorization", '"cookie', "-cookie")
+_Shown = Callable[[re.Match[str]], str]
+
+
+def _first(match: re.Match[str]) -> str:
+    return match[1] + MASK
+
+
+def _either(match: re.Match[str]) -> str:
+    return (match[1] or match[2]) + MASK
+
+
+_RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], _Shown], ...] = (
+    (("private key",), _KEY, _first),
+    ((*_HEADERS, *_WORDS), _FIELD, _first),
+    (('\\"',), _INNER, _first),
+    (("authorization", "cookie: "), _HEADER, _either),
+    (("secret=", *_PARAMETERS), _PARAMETER, _first),
+    (_WORDS, _SET, _first),
+    (("@",), _USER, _first),
+    (("bearer ",), _BEARER, _first),
+    (("eyj",), _JWT, _first),
+)
+# All of the above, but longer where words that every record has would match ("socket_cookie", "key").
+_MARKS = (
+    *(
+        "password",
+        "passwd",
+        "passphrase",
+        "token",
+        "secret",
+        "private key",
+        "authorization",
+        "bearer ",
+        "eyj",
+        "@",
+    ),
+    *('"cookie', "-cookie", "cookie: ", *_PARAMETERS),
+    *(f"{word}{joint}key" for word in ("api", "access", "private") for joint in ("", "-", "_")),
+)
+
+
+def masked(text: str) -> str:
+    """The text with ``***`` for every credential that is known by where it stands; JSON stays JSON."""
+    held = text.lower()
+    if not _holds(held, _MARKS):
+        return text
+    if "\n" in text:
+        return "\n".join(map(masked, text.split("\n")))
+    for marks, pattern, shown in _RULES:
+        if _holds(held, marks):
+            text = pattern.sub(shown, text)
+    return text
+
+
+def _holds(text: str, marks: tuple[str, ...]) -> bool:
+    return any(mark in text for mark in marks)
