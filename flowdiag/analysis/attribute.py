@@ -180,7 +180,8 @@ def _mended(finding: Finding, case: Case, state: State) -> Finding:
 def _changed_since(state: State) -> bool:
     snapshot = state.snapshot
     return (
-        any(policy.valid_until is not None for policy in snapshot.policies)
+        bool(snapshot.earlier)
+        or any(policy.valid_until is not None for policy in snapshot.policies)
         or any(one.labels_before for one in snapshot.namespaces.values())
         or any(pod.labels_before for pod in snapshot.pods)
     )

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from flowdiag.analysis.options import StateOptions
 from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest
-from flowdiag.cluster.past import with_past
+from flowdiag.cluster.past import with_earlier, with_past
 from flowdiag.cluster.snapshot import merge_manifests
 from flowdiag.model.event import ChangeEvent
 from flowdiag.model.objects import Snapshot
@@ -66,6 +66,7 @@ def compile_state(
         known = manifests or {}
         read = [known.get(name) or read_manifest(name, data) for name, data in inputs]
         dumped, problems = merge_manifests(read, options.taken if options.taken is not None else taken)
+        dumped = with_earlier(dumped)
     snapshot = with_past(dumped, changes)
     forced = options.dialect != "auto"
     dialect = Dialect(options.dialect) if forced else detect_dialect(snapshot, cnis)

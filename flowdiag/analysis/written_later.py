@@ -3,6 +3,7 @@
 A dump holds the last spec of a policy alone.  Somebody writes an allow policy with a mistake in it, refusals go on, and
 they end as it is corrected: held against the corrected text they would be no refusals at all.  The record says that
 they were, so that text did not hold yet; what the other policies say is asked instead.
+Where another dump has the older text, that is asked.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class WrittenLater:
         self._policies = policies
         self._ip_block_pods = ip_block_pods
         self._since: dict[PolicyRef, int] = {}
+        dated = {policy.ref for policy in snapshot.policies if policy.valid_until is not None}
+        self._earlier = {policy.ref: policy for policy in snapshot.earlier if policy.ref not in dated}
+        """Older versions of which nobody knows until when they held."""
         for policy in snapshot.policies:
             if _later(policy) and policy.valid_from is not None:
                 self._since[policy.ref] = max(policy.valid_from, self._since.get(policy.ref, 0))
@@ -53,11 +57,17 @@ class WrittenLater:
             ask: the same question to other policies.
         """
         shape = flow.distinct
-        if at is None or not self._since or decision.allowed is not True:
+        if decision.allowed is not True:
             return decision
         if shape.verdict is not Verdict.DENIED or shape.cause is not Cause.POLICY:
             return decision
-        if not any(self._opened(end, at) for end in _sides(flow, decision)):
+        if self._earlier:
+            before = ask(self._as_before, at)
+            if any(end is not None and end.allowed is False for end in _sides(flow, before)):
+                return replace(
+                    before, egress=self._read_as(before.egress), ingress=self._read_as(before.ingress)
+                )
+        if at is None or not any(self._opened(end, at) for end in _sides(flow, decision)):
             return decision
         before = ask(self._sure, at)
         if not any(end is not None and end.allowed is False for end in _sides(flow, before)):
@@ -81,6 +91,29 @@ class WrittenLater:
             ip_block_pods=self._ip_block_pods,
             base=self._policies,
         )
+
+    @cached_property
+    def _as_before(self) -> PolicySet:
+        """The policies with older versions in the place of newer ones."""
+        old = tuple(self._earlier.get(policy.ref, policy) for policy in self._snapshot.policies)
+        return compile_policies(
+            replace(self._snapshot, policies=old),
+            dialect=self._policies.dialect,
+            ip_block_pods=self._ip_block_pods,
+            base=self._policies,
+        )
+
+    def _read_as(self, end: EndDecision | None) -> EndDecision | None:
+        """Mark the older versions that refuse."""
+        if end is None or end.allowed is not False:
+            return end
+        named = {*end.isolated_by, *((end.decided_by.policy,) if end.decided_by is not None else ())}
+        found = tuple(
+            (ref, f"{old.origin.input}:{old.origin.line}" if old.origin is not None else "another input")
+            for ref, old in self._earlier.items()
+            if ref in named
+        )
+        return replace(end, read_as=found)
 
     def _opened(self, end: EndDecision | None, at: int) -> bool:
         """A policy lets it pass that was written later."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from flowdiag.cluster.differences import difference_text
 from flowdiag.model.event import ChangeEvent, ObjectRef
-from flowdiag.model.objects import ManagedWrite, Origin, Snapshot
+from flowdiag.model.objects import ManagedWrite, Origin, PolicyObject, Snapshot
 from flowdiag.model.time import NS
 
 __all__ = ["ClusterChange", "cluster_changes", "merge_changes"]
@@ -130,14 +130,21 @@ def _name(ref: ObjectRef) -> str:
 
 
 def _change(
-    at: int, kind: str, ref: ObjectRef, what: str, origin: Origin | None, by: str | None = None
+    at: int,
+    kind: str,
+    ref: ObjectRef,
+    done: str,
+    origin: Origin | None,
+    by: str | None = None,
+    what: str | None = None,
 ) -> ClusterChange:
     return ClusterChange(
         at=at,
         kind=kind,
         object=ref,
         by=by,
-        text=f"{_name(ref)} {what}" + (f" by {by}" if by else ""),
+        text=f"{_name(ref)} {done}" + (f" by {by}" if by else "") + (f": {what}" if what else ""),
+        what=what,
         input=origin.input if origin else None,
         line=origin.line if origin else None,
     )
@@ -165,9 +172,21 @@ def _policies(snapshot: Snapshot) -> Iterator[ClusterChange]:
             yield _change(policy.created, "created", ref, "created", policy.origin, first)
         if policy.generation != 1:
             for at, by in _writes(policy.managed, "spec", policy.created):
-                yield _change(at, "updated", ref, "spec written", policy.origin, by)
+                yield _change(
+                    at, "updated", ref, "spec written", policy.origin, by, _rewritten(snapshot, policy, at)
+                )
         if policy.deleted is not None:
             yield _change(policy.deleted, "deleted", ref, "being deleted", policy.origin)
+
+
+def _rewritten(snapshot: Snapshot, policy: PolicyObject, at: int) -> str | None:
+    """Old and new in words, where another dump holds the version that was in force until then."""
+    if policy.since != at:
+        return None
+    old = next((one for one in snapshot.policies if one.ref == policy.ref and one.valid_until == at), None)
+    if old is None:
+        return None
+    return difference_text(policy.ref.kind, {"spec": old.spec}, {"spec": policy.spec})
 
 
 def _labels(snapshot: Snapshot) -> Iterator[ClusterChange]:

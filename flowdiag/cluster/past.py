@@ -16,14 +16,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.cluster.meta import as_map, as_time, read_meta, string_map
-from flowdiag.cluster.policies import read_policy
+from flowdiag.cluster.policies import last_spec_write, read_policy
 from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_KINDS
 from flowdiag.model.event import ChangeEvent
 from flowdiag.model.objects import LabelChange, Namespace, Origin, Pod, PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.time import NS
 
-__all__ = ["with_past"]
+__all__ = ["with_earlier", "with_past"]
 
 _SLACK_NS = 10 * NS
 """An object whose creation stamp is older than its "created" record by more was only met again (an agent's start)."""
@@ -54,6 +54,29 @@ class _Span(Struct):
     origin: Origin | None = None
 
 
+def with_earlier(snapshot: Snapshot) -> Snapshot:
+    """`snapshot` with the older versions of policies that other dumps hold, where it is known until when they held.
+
+    That is so where the newer spec was written once since (its generation is the next one), and managedFields tell
+    when.  Of the others `Snapshot.earlier` is all that is known.
+    """
+    dated: dict[PolicyRef, PolicyObject] = {}
+    for old in snapshot.earlier:
+        versions = [policy for policy in snapshot.policies if policy.ref == old.ref]
+        if len(versions) != 1 or old.generation is None or versions[0].generation != old.generation + 1:
+            continue
+        written = last_spec_write(versions[0].managed)
+        if written is not None and (old.created is None or written > old.created):
+            dated[old.ref] = replace(old, valid_until=written)
+    if not dated:
+        return snapshot
+    present = (
+        replace(policy, since=dated[policy.ref].valid_until) if policy.ref in dated else policy
+        for policy in snapshot.policies
+    )
+    return replace(snapshot, policies=(*dated.values(), *present))
+
+
 def with_past(snapshot: Snapshot, events: Iterable[tuple[str, ChangeEvent]]) -> Snapshot:
     """`snapshot` with what `events` tell of how its objects were before.
 
@@ -75,6 +98,15 @@ def with_past(snapshot: Snapshot, events: Iterable[tuple[str, ChangeEvent]]) -> 
     }
     if not told:
         return snapshot
+    # What the log tells of a policy it tells whole: what two dumps come to is a part of it.
+    dumped = tuple(
+        policy
+        for policy in snapshot.policies
+        if policy.valid_until is None
+        or (policy.ref.group, policy.ref.kind, policy.ref.namespace, policy.ref.name) not in told
+    )
+    if len(dumped) < len(snapshot.policies):
+        snapshot = replace(snapshot, policies=dumped)
     return replace(
         snapshot,
         policies=_policies(snapshot, told),

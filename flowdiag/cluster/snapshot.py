@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
+from flowdiag.cluster.differences import difference_text
 from flowdiag.cluster.doubles import owned_twice
 from flowdiag.cluster.manifests import Entry, Manifest, StateProblem, as_objects, read_manifest
 from flowdiag.cluster.meta import as_map, string_map
@@ -52,7 +53,7 @@ def merge_manifests(
     """As `build_snapshot`, from inputs that were read already (perhaps in other processes)."""
     manifests = list(manifests)
     problems = [problem for manifest in manifests for problem in manifest.problems]
-    kept = _newest(manifests, problems)
+    kept, replaced = _newest(manifests, problems)
     _fold_notes(problems)
     objects = [one for entry in kept.values() for one in as_objects(entry.value)]
     workloads = {
@@ -74,6 +75,7 @@ def merge_manifests(
         services=services,
         endpoint_slices=tuple(one for one in objects if isinstance(one, EndpointSlice)),
         policies=policies,
+        earlier=tuple(one for entry in replaced for one in as_objects(entry.value)),
         others=others,
         taken=state_time if state_time is not None else _stamp(manifest.input for manifest in manifests),
         sources=tuple(sorted({manifest.input for manifest in manifests if manifest.kinds})),
@@ -84,11 +86,14 @@ def merge_manifests(
     ), problems
 
 
-def _newest(
-    manifests: list[Manifest], problems: list[StateProblem]
-) -> dict[tuple[str, str, str, str], Entry]:
-    """One entry a key; of two that differ the newer stays, and both places are named."""
-    kept: dict[tuple[str, str, str, str], Entry] = {}
+_Key = tuple[str, str, str, str]
+"""(group, kind, namespace or "", name)."""
+
+
+def _newest(manifests: list[Manifest], problems: list[StateProblem]) -> tuple[dict[_Key, Entry], list[Entry]]:
+    """One entry a key, of two that differ the newer, and both places are named; and the last versions of policies before."""
+    kept: dict[_Key, Entry] = {}
+    replaced: dict[_Key, Entry] = {}
     for manifest in manifests:
         for entry in manifest.entries:
             before = kept.get(entry.key)
@@ -104,17 +109,41 @@ def _newest(
                 continue
             if _content(before) != _content(entry):
                 _, kind, namespace, name = entry.key
+                if _is_version(loser, winner) and not _older(loser, replaced.get(entry.key, loser)):
+                    replaced[entry.key] = loser
                 problems.append(
                     StateProblem(
                         code="conflicting-objects",
                         message=f"{kind} {namespace + '/' if namespace else ''}{name} stands in two versions; "
-                        f"{winner.origin.input}:{winner.origin.line} is used",
+                        f"{winner.origin.input}:{winner.origin.line} is used{_changed(loser, winner)}",
                         input=loser.origin.input,
                         line=loser.origin.line,
                         note=_older(loser, winner),
                     )
                 )
-    return kept
+    return kept, list(replaced.values())
+
+
+def _is_version(one: Entry, later: Entry) -> bool:
+    """Whether `one` is an older version of the same policy; of one that was deleted and made again is not known when it ended."""
+    old, new = as_objects(one.value), as_objects(later.value)
+    if len(old) != 1 or len(new) != 1 or not isinstance(old[0], PolicyObject):
+        return False
+    return (
+        old[0].uid == new[0].uid
+        and one.created == later.created
+        and old[0].spec != new[0].spec
+        and _older(one, later)
+    )
+
+
+def _changed(old: Entry, new: Entry) -> str:
+    """What the newer version of a policy changed, where it is known to be the newer one."""
+    if not _is_version(old, new):
+        return ""
+    before, after = ({"spec": as_objects(one.value)[0].spec} for one in (old, new))
+    what = difference_text(old.key[1], before, after)
+    return f" ({what})" if what else ""
 
 
 def _keep_predecessor(kept: dict[tuple[str, str, str, str], Entry], winner: Entry, loser: Entry) -> bool:

@@ -7,11 +7,14 @@ is missing.  ``possible``: a pattern alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import Enum
 
+from flowdiag.cluster.differences import difference_text
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.replies import answering_port
-from flowdiag.diagnose.wording import a_list, policies_text
+from flowdiag.diagnose.wording import a_list, policies_text, policy_text
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Confidence
 from flowdiag.model.time import moment_text
 
@@ -120,6 +123,13 @@ def _policy_times(case: Case) -> list[str]:
         texts.append(
             f"It is not certain that {names} read the same at {moment}: {change} later or not known."
         )
+        texts.extend(_older_versions(case, loose))
+    if case.end is not None:
+        texts.extend(
+            f"{policy_text(ref)} lets this pass as it reads now, and does not as {place} has it, which is the older "
+            "version: it was changed since, and when is not known."
+            for ref, place in case.end.read_as
+        )
     if case.end is not None and case.end.left_out:
         names = policies_text(case.end.left_out)
         if len(case.end.left_out) == 1:
@@ -134,3 +144,15 @@ def _policy_times(case: Case) -> list[str]:
             )
         texts.append(f"{names}, {now} changed after {moment}: {left} left out.")
     return texts
+
+
+def _older_versions(case: Case, refs: Iterable[PolicyRef]) -> Iterator[str]:
+    """What other dumps have of policies whose text at the time is not certain."""
+    older = {old.ref: old for old in case.context.snapshot.earlier}
+    for ref in refs:
+        old, now = older.get(ref), case.context.policy(ref)
+        if old is None or old.origin is None or len(now) != 1:
+            continue
+        what = difference_text(ref.kind, {"spec": old.spec}, {"spec": now[0].spec})
+        if what is not None:
+            yield f"{policy_text(ref)} was changed since {old.origin.input}:{old.origin.line} was read: {what}."

@@ -247,6 +247,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     services: tuple[Service, ...] = ()
     endpoint_slices: tuple[EndpointSlice, ...] = ()
     policies: tuple[PolicyObject, ...] = ()
+    earlier: tuple[PolicyObject, ...] = ()
+    """Older versions of `policies` that other inputs hold, one of each; until when they held is not known of all."""
     others: tuple[RawObject, ...] = ()
     taken: int | None = None
     """When it was taken, where the evidence says so (``--state-time``, an archive member, a stamp in the name)."""

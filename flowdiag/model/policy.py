@@ -150,6 +150,9 @@ class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     """Policies that select the end and whose spec is not known to have held then (FD804)."""
     left_out: tuple[PolicyRef, ...] = ()
     """Policies that were written later and let pass as they read now what was refused then: the decision is without them."""
+    read_as: tuple[tuple[PolicyRef, str], ...] = ()
+    """Policies that let pass as they read now what was refused then, and where the older version stands (``a.json:12``)
+    that the decision takes in their place."""
     notes: tuple[str, ...] = ()
     """What an allowed connection still hangs on (the L7 rules of the proxy that it is redirected to), or why it
     passes though the policies refuse it (audit mode)."""

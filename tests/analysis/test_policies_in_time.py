@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_cluster import OBJECTS, listed, policy, refused, write
+from small_cluster import CREATED, OBJECTS, listed, policy, record, refused, write
 
 from flowdiag.analysis import analyze
 
@@ -155,3 +155,70 @@ def test_two_versions_that_nobody_can_order_are_a_doubt(tmp_path):
 
     assert [one.code for one in report.warnings] == ["conflicting-objects"]
     assert not report.complete
+
+
+def version(port, generation, written=None, **metadata):
+    """A version of the policy that lets `shop` reach the pods of `data` on one port."""
+    rule = {"from": [{"namespaceSelector": {}}], "ports": [{"port": port}]}
+    found = policy("data", "db", {"podSelector": {}, "ingress": [rule]}, created=CREATED, **metadata)
+    found["metadata"]["generation"] = generation
+    if written is not None:
+        found["metadata"]["managedFields"] = [
+            {"manager": "kubectl", "operation": "Update", "time": written, "fieldsV1": {"f:spec": {}}}
+        ]
+    return found
+
+
+def told(folder, before, after, records):
+    """The report of two dumps, each with one version of the policy."""
+    dumps = {"before__state_json": before, "after__state_json": after}
+    files = {name: listed(*OBJECTS[:-1], one) for name, one in dumps.items()}
+    return analyze([write(folder, **files, flows_jsonl=records)])
+
+
+ARRIVING = "".join(record(second, way="INGRESS", source_port=41000 + second) for second in range(30, 50))
+PASSING = "".join(record(second, way="INGRESS", verdict="FORWARDED") for second in range(20))
+
+
+def test_two_dumps_tell_what_the_last_write_changed(tmp_path):
+    """One write lies between the two, and managedFields tell when: both versions hold in their time."""
+    before, after = version(8080, 1), version(8443, 2, "2026-03-01T12:00:28Z")
+    report = told(tmp_path, before, after, PASSING + ARRIVING)
+    (problem,) = report.problems
+
+    assert (problem.code, problem.confidence) == ("FD101", "derived")
+    assert problem.changes[0].what == "ingress[0].ports[0].port: 8080 -> 8443"
+    assert "seen to pass before, as late as 2026-03-01 12:00:19 UTC" in problem.notes
+    assert [one.text for one in report.changes if "8443" in one.text] == [
+        "NetworkPolicy data/db spec written by kubectl: ingress[0].ports[0].port: 8080 -> 8443"
+    ]
+
+
+def test_an_older_version_refused_what_the_newer_one_lets_pass(tmp_path):
+    """Corrected between the dumps, at a moment that neither tells: the record speaks for the older version."""
+    before, after = version(8443, 3, resourceVersion="10"), version(8080, 5, resourceVersion="20")
+    report = told(tmp_path, before, after, ARRIVING)
+    (problem,) = report.problems
+
+    assert (problem.code, problem.confidence) == ("FD101", "likely")
+    assert problem.nearest[0].misses[0].wanted == "8443/TCP"
+    assert problem.advice.startswith("Mended since: NetworkPolicy data/db ingress[0].")
+    assert any("which is the older version" in note for note in problem.notes)
+    assert problem.counterfactual is None
+
+
+def test_an_older_version_that_lets_it_pass_as_well_explains_no_refusal(tmp_path):
+    """Record and replay disagree, whichever of the two it was."""
+    before, after = version(8080, 3), version(8080, 5)
+    before["spec"]["ingress"][0]["ports"].append({"port": 9090})
+    (problem,) = told(tmp_path, before, after, ARRIVING).problems
+
+    assert problem.code == "FD806"
+
+
+def test_what_was_changed_is_said_where_nobody_knows_when(tmp_path):
+    """Of a refusal that the newer version makes; whether it was in force already is not certain."""
+    (problem,) = told(tmp_path, version(8080, 3), version(8443, 5), PASSING + ARRIVING).problems
+
+    assert (problem.code, problem.confidence) == ("FD101", "likely")
+    assert any("was read: ingress[0].ports[0].port: 8080 -> 8443." in note for note in problem.notes)
