@@ -151,6 +151,8 @@ _WORDS = {
     "mesh-authorization-policy": "a service mesh's authorization policy refused it (RBAC), not a NetworkPolicy",
     "openstack-security-group": "an OpenStack security group refused it",
     "multicast-not-enabled": "OVN-Kubernetes drops multicast that the namespace does not ask for (annotation k8s.ovn.org/multicast-enabled)",
+    "network-encryption": "the virtual network's encryption refused what could not be encrypted",
+    "network-security-group": "a security rule of the Azure network refused it",
     "no-socket": "nobody listens on the port: the kernel of the receiving end dropped it",
     "policy-evaluation-error": "the enforcer failed while it evaluated its policies",
     "reverse-path-filter": "the node's reverse path filter: the way back would leave by another interface",

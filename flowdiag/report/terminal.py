@@ -37,6 +37,8 @@ _LIMITS = 5
 _UNSELECTED = (NOTHING_SELECTED, NO_REFUSAL_SELECTED)
 _ADVICE = 600
 _WARNING = 400
+_MOST_OF_A_REASON = 160
+"""Our own sentences stay whole."""
 """Characters of a warning: most are flowdiag's own sentence on what to do."""
 _UNSEEN = (
     "refusals that nobody recorded: outside the times above, on nodes whose logs are not here, "
@@ -205,7 +207,8 @@ def _rest(screen: Screen, report: Report) -> None:
         wrote = True
     if totals.not_policy or report.not_policy:
         groups = [
-            f"{screen.name(item.text or item.reason, 70)}: {count(item.count)}" for item in report.not_policy
+            f"{screen.name(item.text or item.reason, _MOST_OF_A_REASON)}: {count(item.count)}"
+            for item in report.not_policy
         ]
         shown = groups if options.all else groups[:3]
         more = (

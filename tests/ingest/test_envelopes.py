@@ -990,6 +990,29 @@ def test_container_network_logs_of_azure_are_the_flows_that_they_were(data, stac
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"records":[{"a":1},{"a":2}]}',
+        '{\n  "records" : [\n    {"a":1},\n    {"a":2}\n  ]\n}\n',
+        '{"records":[{"a":1},\n{"a":2}',
+    ],
+    ids=["blob", "printed", "cut"],
+)
+def test_records_of_azure_monitor_are_laid_apart(text):
+    """A blob of a storage account, printed, and cut off."""
+    assert next_layer(text.encode()) == "azure-records"
+    assert peel(text.encode(), "azure-records") == [Row(b'{"a":1}', 1), Row(b'{"a":2}', 2)]
+
+
+def test_records_among_other_lines_stay_as_they_are():
+    """An event hub's messages, one a line among others: their parser knows them, and their lines keep their numbers."""
+    text = b'{"records":[{"a":1}]}\n\n{"b":2}\n'
+
+    assert next_layer(text) is None
+    assert peel(text, "azure-records") == [Row(b'{"records":[{"a":1}]}', 1), Row(b"", 2), Row(b'{"b":2}', 3)]
+
+
 def test_browser_times_are_in_the_given_zone():
     """Kibana and Grafana export times as the browser showed them, without a zone."""
     zone = ParseContext(input="t", zone=timezone(timedelta(hours=2)))

@@ -18,7 +18,15 @@ from flowdiag.model.policy import (
     PolicyRef,
     WalkStep,
 )
-from flowdiag.model.report import BucketCounts, Buckets, RefusedOtherwise, ReportWarning, Severity
+from flowdiag.model.reasons import meaning_of
+from flowdiag.model.report import (
+    BucketCounts,
+    Buckets,
+    NotPolicy,
+    RefusedOtherwise,
+    ReportWarning,
+    Severity,
+)
 from flowdiag.report import Options, Reporter
 from flowdiag.report.escape import cells
 from flowdiag.report.explain_view import render_explain
@@ -442,6 +450,15 @@ def test_three_weighty_problems_fit_a_screen() -> None:
         assert f"   {label} " in page
     assert "created 14:09:40, 6 min after" not in page
     assert "created 14:09:40, 6 min after" in " ".join(render(dns_story(), width=100, verbose=True).split())
+
+
+@pytest.mark.parametrize("reason", ["multicast-not-enabled", "mesh-authorization-policy", "tcp-reset"])
+def test_why_no_policy_refused_is_not_cut(reason: str) -> None:
+    """The sentences are our own and short enough; a vendor's word of any length is bounded."""
+    text = meaning_of(reason) or ""
+    report = replace(empty(), not_policy=(NotPolicy(reason, "configuration", 1, text),))
+
+    assert f"({text}: 1)" in " ".join(render(report, width=100).split())
 
 
 @pytest.mark.parametrize("incident", INCIDENTS)

@@ -18,7 +18,7 @@ from flowdiag.ingest.envelopes.json_lines import DAMAGED, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
-__all__ = ["Document", "GluedObjects", "JsonArray", "PrettyObjects"]
+__all__ = ["Document", "GluedObjects", "JsonArray", "PrettyObjects", "salvaged"]
 
 _HEAD = 16_384
 _BLANK = re.compile(r"[\s,]*")
@@ -76,7 +76,7 @@ class JsonArray(Document):
         try:
             found: list[bytes] = [bytes(raw) for raw in self._decoder.decode(document)]
         except DAMAGED:
-            found = list(_salvaged(document))
+            found = list(salvaged(document))
         for number, raw in enumerate(found, start=1):
             yield Row(one_line(raw), number)
 
@@ -105,7 +105,7 @@ class GluedObjects(Document):
         return (Row(piece, number) for number, piece in enumerate(filter(bytes.strip, pieces), start=1))
 
 
-def _salvaged(document: bytes) -> Iterator[bytes]:
+def salvaged(document: bytes) -> Iterator[bytes]:
     """Elements of a damaged array up to the damage, then the rest as it is."""
     text = document.decode("utf-8", "replace").strip()
     decoder = json.JSONDecoder()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow
+from flowdiag.ingest.envelopes.azure_records import AzureRecords
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
     CloudWatchEvents,
@@ -59,6 +60,7 @@ _ORDER: tuple[type[Layer], ...] = (
     CloudWatchEvents,
     CloudWatchQuery,
     AzureTables,
+    AzureRecords,
     DatadogSearch,
     JsonArray,
     JournalExport,

@@ -1,0 +1,1 @@
+"""Flow logs of Azure's virtual networks."""
