@@ -94,7 +94,6 @@ class Context:
         index: SnapshotIndex | None = None,
     ) -> None:
         self.snapshot = snapshot if snapshot is not None else Snapshot()
-        self.has_snapshot = snapshot is not None
         self.dialect = dialect
         self.allowed_read = allowed_read
         self.before: tuple[OldPolicy, ...] = tuple(before)
