@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
+from flowdiag.ingest.deeper import CERTAIN
 from flowdiag.ingest.detection import SURE, Detection
 from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.heads import sniffed
 from flowdiag.parserkit import Parser
 
-__all__ = ["lines_of", "told_apart"]
+__all__ = ["Owners", "lines_of", "told_apart"]
 
 
 def told_apart(found: Detection) -> list[Detection]:
@@ -43,21 +44,73 @@ def told_apart(found: Detection) -> list[Detection]:
     ]
 
 
-def lines_of(index: int, readers: Sequence[Parser], rows: Iterable[Rows]) -> Iterator[Rows]:
+class Owners:
+    """Whose each line of an input is, asked once for all who read it.
+
+    Args:
+        readers: all that have lines here; the first gets what is nobody's.
+    """
+
+    def __init__(self, readers: Sequence[Parser]) -> None:
+        self._readers = readers
+        self._begins = [getattr(reader, "record_mark", None) for reader in readers]
+        self._last = 0
+        self._of_kind = {True: 0, False: 0}
+        """Whose the last object was, and the last line of text."""
+        self._known = bytearray()
+        """By line, in order: the reader's index."""
+
+    def of(self, first: int, lines: Sequence[bytes]) -> Sequence[int]:
+        """Indices of the readers of some lines, in order.
+
+        Args:
+            first: how many lines of the input stand before them; all these were asked about.
+            lines: without their newlines.
+        """
+        self._known.extend(map(self._whose, lines[len(self._known) - first :]))
+        return self._known[first : first + len(lines)]
+
+    def _whose(self, line: bytes) -> int:
+        """What nobody knows goes with the line that it continues, or to who reads such lines."""
+        if not line.strip():
+            return self._last
+        is_object = line.startswith(b"{")
+        begun = next((n for n, mark in enumerate(self._begins) if mark and line.startswith(mark)), None)
+        found = self._surest(line) if begun is None else begun
+        if found is not None:
+            self._last = self._of_kind[is_object] = found
+        elif line[:1] not in b" \t":
+            self._last = self._of_kind[is_object]
+        return self._last
+
+    def _surest(self, line: bytes) -> int | None:
+        """Who is surest of it, if anybody is; of a line that one is certain of no other parser is."""
+        best, surest = SURE, None
+        for index, reader in enumerate(self._readers):
+            score = sniffed(reader, line)
+            if score > best:
+                best, surest = score, index
+            if score >= CERTAIN:
+                break
+        return surest
+
+
+def lines_of(index: int, owners: Owners, rows: Iterable[Rows]) -> Iterator[Rows]:
     """Only the lines that belong to one of several parsers.
 
     Args:
         index: which of them.
-        readers: all that have lines here; the first gets what is nobody's.
-        rows: the lines in order, without their wrappers.
+        owners: of this input's lines.
+        rows: its lines in order from the first, without their wrappers.
     """
-    whose = _Whose(readers)
+    seen = 0
     for run in rows:
         lines = run.data.split(b"\n")
         ended = not lines[-1]
         if ended:
             lines.pop()
-        mine = [number for number, line in enumerate(lines) if whose(line) == index]
+        mine = [number for number, whose in enumerate(owners.of(seen, lines)) if whose == index]
+        seen += len(lines)
         if len(mine) == len(lines):
             yield run
         elif mine:
@@ -72,29 +125,3 @@ def lines_of(index: int, readers: Sequence[Parser], rows: Iterable[Rows]) -> Ite
                 container=[run.container[number] for number in mine] if run.container else None,
                 year_inferred=run.year_inferred,
             )
-
-
-class _Whose:
-    """Says whose a line is; what nobody knows goes with the line that it continues, or to who reads such lines."""
-
-    def __init__(self, readers: Sequence[Parser]) -> None:
-        self._readers = readers
-        self._begins = [getattr(reader, "record_mark", None) for reader in readers]
-        self._last = 0
-        self._of_kind = {True: 0, False: 0}
-        """Whose the last object was, and the last line of text."""
-
-    def __call__(self, line: bytes) -> int:
-        if not line.strip():
-            return self._last
-        scores = [sniffed(reader, line) for reader in self._readers]
-        best = max(scores)
-        is_object = line.startswith(b"{")
-        begun = next((n for n, mark in enumerate(self._begins) if mark and line.startswith(mark)), None)
-        if begun is not None:
-            self._last = self._of_kind[is_object] = begun
-        elif best > SURE:
-            self._last = self._of_kind[is_object] = scores.index(best)
-        elif line[:1] not in b" \t":
-            self._last = self._of_kind[is_object]
-        return self._last

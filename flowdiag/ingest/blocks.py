@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from flowdiag.ingest.ahead import Ahead, Steps, has_core_to_spare
-from flowdiag.ingest.among import lines_of
+from flowdiag.ingest.among import Owners, lines_of
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES, HEAD_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
@@ -41,6 +41,7 @@ def blocks(
     read_bytes: int | None = None,
     progress: Callable[[int], None] | None = None,
     counted: Callable[[int], None] | None = None,
+    owners: Owners | None = None,
 ) -> Iterator[Block]:
     """Yield the blocks of `part` in order.
 
@@ -52,6 +53,7 @@ def blocks(
         read_bytes: about the size of a block.
         progress: told after each read how many bytes on disk of this part are done.
         counted: told the newlines of each run of lines that is read; of documents none.
+        owners: of the input's lines, where several read it: the same for each of them saves asking again.
 
     A damaged stream gives what came before the damage.
     """
@@ -62,7 +64,7 @@ def blocks(
         return
     guarded = _Guarded(stream, part, problems, progress)
     try:
-        rows = _rows(part, parser, context, guarded, problems, read_bytes, counted)
+        rows = _rows(part, parser, context, guarded, problems, read_bytes, counted, owners)
         starts: RecordStart | None = getattr(parser, "record_start", None)
         if starts is not None and not parser.document:
             rows = _by_record(rows, starts)
@@ -131,9 +133,10 @@ def _rows(
     problems: list[InputProblem],
     read_bytes: int | None,
     counted: Callable[[int], None] | None,
+    owners: Owners | None,
 ) -> Iterator[Rows]:
     if parser.document or is_document(part.stack):
-        yield from _own(part, _document(part, context, stream, problems, whole=parser.document))
+        yield from _own(part, _document(part, context, stream, problems, whole=parser.document), owners)
         return
 
     def too_long(line: int) -> None:
@@ -151,15 +154,19 @@ def _rows(
     if part.stack:
         peeler = Peeler(part.stack, context, too_long)
         rows = _followed(map(peeler.peel_rows, rows), peeler)
-    yield from _own(part, _skimmed(rows, parser) if skim else rows)
+    if skim:
+        # Which lines are left depends on whose refusals are looked for.
+        rows, owners = _skimmed(rows, parser), None
+    yield from _own(part, rows, owners)
 
 
-def _own(part: Part, rows: Iterable[Rows]) -> Iterable[Rows]:
+def _own(part: Part, rows: Iterable[Rows], owners: Owners | None) -> Iterable[Rows]:
     """The lines of the part's own parser, where several read it."""
     if not part.among:
         return rows
-    readers = [parser_named(name) for name in part.among]
-    return lines_of(part.among.index(part.parser), readers, rows)
+    if owners is None:
+        owners = Owners([parser_named(name) for name in part.among])
+    return lines_of(part.among.index(part.parser), owners, rows)
 
 
 def _too_long(part: Part, line: int) -> InputProblem:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
+from flowdiag.ingest.among import Owners
 from flowdiag.ingest.blocks import blocks
 from flowdiag.ingest.cut_objects import cut_objects
 from flowdiag.ingest.parts import Part, lines_in, settled
@@ -191,8 +192,14 @@ def fold_all(
     """
 
     def found() -> Iterator[tuple[_Reading, Block]]:
+        several: tuple[str, tuple[str, ...]] | None = None
+        owners: Owners | None = None
         for part in parts:
-            reading = _Reading(part, problems, pace.inside(part), ahead=ahead)
+            # The parts of an input that several read stand behind each other.
+            if several != (part.source.path, part.among):
+                several = part.source.path, part.among
+                owners = Owners([parser_named(name) for name in part.among])
+            reading = _Reading(part, problems, pace.inside(part), ahead=ahead, owners=owners)
             for block in reading.blocks():
                 yield reading, block
             pace.done(part)
@@ -211,11 +218,13 @@ class _Reading:
         *,
         counted: Callable[[int], None] | None = None,
         ahead: bool = False,
+        owners: Owners | None = None,
     ) -> None:
         self._part = part
         self._problems = problems
         self._progress = progress
         self._counted = counted
+        self._owners = owners
         self.parser = parser_named(part.parser)
         self.able = ahead and hasattr(self.parser, "expect")
         """Whether its parser begins with a block while it folds another."""
@@ -237,6 +246,7 @@ class _Reading:
                 read_bytes=size,
                 progress=self._progress,
                 counted=self._counted,
+                owners=self._owners,
             ):
                 yield block
                 if self.failed:

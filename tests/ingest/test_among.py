@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from flowdiag.analysis import EvidenceOptions, analyze
-from flowdiag.ingest import Gathered, ReadOptions, iter_events
+from flowdiag.ingest import Gathered, ReadOptions, iter_events, run
+from flowdiag.ingest.deeper import CERTAIN
+from flowdiag.ingest.heads import sniffed
 from flowdiag.ingest.identify import detect_all
+from flowdiag.ingest.plugins import parsers
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "parsers"
 FORMATS = {
@@ -97,6 +100,44 @@ def test_lines_that_take_turns_count_each_for_its_format(tmp_path, name, packed,
         (f"{path}!hubble-json", "hubble-json"),
     ]
     assert found.complete == apart.complete
+
+
+def test_a_line_is_asked_about_once_for_all_who_read_the_input(tmp_path, monkeypatch):
+    """However many these are; and nobody else is asked about one that somebody is certain of."""
+    mine, others = lines_of("ovn-acl"), lines_of("hubble-json")
+    path = tmp_path / "all.log"
+    path.write_text(bare([*mine, *others] * 40))
+    asked = []
+    known = {parser.name: parser for parser in parsers()[0]}
+    monkeypatch.setattr(
+        "flowdiag.ingest.among.sniffed",
+        lambda parser, line: asked.append((parser.name, line)) or sniffed(parser, line),
+    )
+    with Gathered([str(path)]) as gathered:
+        outcome = run(gathered, ReadOptions(year=2026, processes=1))
+
+    assert [one.parser for one in outcome.inputs] == ["ovn-acl", "hubble-json"]
+    certain = {
+        line.encode(): [
+            name for name in ("ovn-acl", "hubble-json") if sniffed(known[name], line.encode()) >= CERTAIN
+        ]
+        for line in [*mine, *others]
+    }
+    assert asked == [
+        (name, line)
+        for line in [*certain] * 40
+        for name in (["ovn-acl"] if certain[line] == ["ovn-acl"] else ["ovn-acl", "hubble-json"])
+    ]
+
+
+@pytest.mark.parametrize("folder", sorted(FIXTURES.iterdir()), ids=lambda folder: folder.name)
+def test_of_one_line_one_parser_is_certain_at_most(folder):
+    """By which lines are told apart: who is certain is asked first, and nobody after."""
+    readers = [parser for parser in parsers()[0] if not parser.document]
+    for path in folder.glob("*/input.*"):
+        for line in {line for line in path.read_bytes()[:100_000].splitlines() if line.strip()}:
+            certain = [reader.name for reader in readers if sniffed(reader, line) >= CERTAIN]
+            assert len(certain) <= 1, (path, line, certain)
 
 
 def test_a_document_of_two_formats_is_read_as_both(tmp_path):
