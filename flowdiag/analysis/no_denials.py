@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from flowdiag.analysis.state import State
 from flowdiag.model.flow import Flow
+from flowdiag.model.policy import Dialect
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.words import plural
 
-__all__ = ["only_logged", "what_to_collect"]
+__all__ = ["only_logged", "only_objects", "what_to_collect"]
 
 _CODE = "FD807"
+_ONLY_OBJECTS = "only-objects"
 _REASONS = 5
 """Reasons that are listed; each problem has its own in its summary."""
 
@@ -61,6 +64,7 @@ _OTHERS_STATE = (
     "ns,pods,svc,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml"
 )
 _BY_CNI = {"calico": ((*_CALICO, *_CALICO_COUNTERS), _CALICO_STATE), "cilium": (_CILIUM, _CILIUM_STATE)}
+_FLOWS_OF = {Dialect.CILIUM: "Cilium", Dialect.CALICO: "Calico"}
 _COUNTED = "counters say where packets were refused, and how many, but not which"
 
 
@@ -78,6 +82,29 @@ def only_logged(unknown: Iterable[Flow]) -> tuple[ReportWarning, ...]:
         )
         for why, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_REASONS]
     )
+
+
+def only_objects(inputs: Sequence[InputSummary], state: State | None) -> tuple[ReportWarning, ...]:
+    """Say what to ask of policies alone, and which flows to bring, where nothing but the cluster's objects was read.
+
+    Args:
+        inputs: what was read as evidence.
+        state: the cluster's objects.
+    """
+    if inputs or state is None:
+        return ()
+    texts = [
+        "only the cluster's objects were read; what was refused stands in flows and logs",
+        "to ask whether the policies allow a connection: flowdiag explain NAMESPACE/FROM NAMESPACE/TO PORT --state PATH",
+        "to ask who reaches a workload: flowdiag reach NAMESPACE/NAME --state PATH",
+    ]
+    for dialect, name in _FLOWS_OF.items():
+        if state.dialect in (dialect, Dialect.KUBERNETES):
+            (_, command, *_), _ = _BY_CNI[name.lower()]
+            texts.append(f"with {name}, {command}")
+    if state.dialect not in (*_FLOWS_OF, Dialect.KUBERNETES):
+        texts.append("logs of the CNI; what is read of them is listed by: flowdiag parsers")
+    return tuple(ReportWarning(code=_ONLY_OBJECTS, message=text, input=None, line=None) for text in texts)
 
 
 def what_to_collect(

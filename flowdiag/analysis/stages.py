@@ -24,7 +24,7 @@ from flowdiag.analysis.cautions import (
 from flowdiag.analysis.collect import Evidence
 from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.marks import marks_of
-from flowdiag.analysis.no_denials import only_logged, what_to_collect
+from flowdiag.analysis.no_denials import only_logged, only_objects, what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, Stage, StateOptions
 from flowdiag.analysis.passed import PASSED, against_policies
 from flowdiag.analysis.rule_use import RuleUse, rule_use
@@ -129,13 +129,15 @@ def examined(
     since, until = _window(read, selection)
     unenforced = nobody_enforces(read.cnis, state)
     counted = counted_refusals(tally.logs, InterfaceIndex(snapshot or Snapshot(), _pod_names(read)))
+    evidence_read = [one for one in read.inputs if one.parser is not None]
     warnings = [
         *what_to_collect(
-            [one for one in read.inputs if one.parser is not None],
+            evidence_read,
             read.cnis,
             state=state is not None,
             counted=bool(counted),
         ),
+        *(() if evidence.format else only_objects(evidence_read, state)),
         *only_logged(flow for flow, _, _ in logged.unknown),
         *counted,
         *_warnings(read, state),

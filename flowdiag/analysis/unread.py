@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowdiag.ingest import Detection, Hint, InputProblem
@@ -126,8 +128,14 @@ def nothing_usable(what: str, looked_at: int, warnings: Sequence[ReportWarning])
     where = f"; first: {first.input}: {first.message}" if first is not None else ""
     return (
         f"{what} in the inputs (looked at {plural(looked_at, 'file')}{where})",
-        "see what was tried: flowdiag parsers detect PATH",
+        f"see what was tried: flowdiag parsers detect {_detectable(first)}",
     )
+
+
+def _detectable(first: ReportWarning | None) -> str:
+    """The input to name behind ``parsers detect``, as a shell takes it; what stands in an archive is named by its kind."""
+    name = first.input if first is not None else None
+    return shlex.quote(name) if name is not None and "!" not in name and Path(name).exists() else "PATH"
 
 
 def said(problems: Sequence[InputProblem]) -> tuple[ReportWarning, ...]:

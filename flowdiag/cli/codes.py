@@ -28,7 +28,8 @@ def command(code: str | None) -> int:
             first = sections(type(rule))[""].splitlines()[0]
             click.echo(f"{name}  {rule.severity.value:<6}  {rule.slug:<{width}}  {first}")
         return 0
-    wanted = catalogue.get(code) or catalogue.get(code.upper())
+    by_slug = {rule.slug: rule for rule in catalogue.values()}
+    wanted = catalogue.get(code) or catalogue.get(code.upper()) or by_slug.get(code.lower())
     if wanted is None:
         raise UsageError(f"no code {code!r}", hint="list them with: flowdiag codes")
     click.echo(f"{wanted.code}  {wanted.slug}  ({wanted.severity.value})\n")

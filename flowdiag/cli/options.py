@@ -22,6 +22,14 @@ __all__ = [
     "traffic_options",
 ]
 
+_ENDINGS = {
+    "md": "markdown",
+    "htm": "html",
+    "txt": "terminal",
+    "text": "terminal",
+    "ndjson": "jsonl",
+    "prom": "openmetrics",
+}
 _HUBBLE_VERDICTS = {"dropped": "denied", "forwarded": "allowed", "audit": "audited"}
 
 
@@ -193,7 +201,7 @@ def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str
     for value in outputs:
         name, separator, path = value.partition("=")
         if name not in known:
-            raise UsageError(f"-o {name}: no such format", hint=f"known: {', '.join(known)}")
+            raise UsageError(f"-o {name}: no such format", hint=_format_meant(name, path, known))
         if not separator:
             stdout.append(name)
         elif not path:
@@ -211,3 +219,16 @@ def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str
             hint="write the others to files: -o FORMAT=FILE",
         )
     return (stdout[0] if stdout else "terminal"), files
+
+
+def _format_meant(name: str, path: str, known: tuple[str, ...]) -> str:
+    """What a format that does not exist was meant for: ``report.html`` is a file, ``md`` an ending, ``jsn`` a slip."""
+    from difflib import get_close_matches
+
+    ending = name.lower().rpartition(".")[2]
+    meant = _ENDINGS.get(ending, ending)
+    if meant in known:
+        file = path or (name if "." in name else "")
+        return f"write -o {meant}{'=' if file else ''}{file}"
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"

@@ -130,8 +130,12 @@ def load(group: str, name: str, fault: Fault | None = None) -> Registered:
     """
     points = available(group)
     if name not in points:
-        known = ", ".join(points) or "none"
-        raise UsageError(f"no plugin {name!r} in {group}", hint=f"known: {known}")
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, points, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(points) or 'none'}"
+        # "flowdiag.parsers": what is meant by the name is one of these.
+        raise UsageError(f"no {group.rpartition('.')[2].removesuffix('s')} {name!r}", hint=hint)
     result = _load(points[name], fault)
     if isinstance(result, Broken):
         raise PluginError(

@@ -56,8 +56,8 @@ NOTHING_SELECTED = "nothing-selected"
 NO_REFUSAL_SELECTED = "no-refusal-selected"
 """Code of the warning that it matches no refused one of those that were read."""
 
-NO_RECORDS = "FD807"
-"""Code of the warnings that say what to collect where no input holds a record of traffic."""
+NO_RECORDS = ("FD807", "only-objects")
+"""Codes of the warnings that say what to collect where no input holds a record of traffic."""
 
 CONFIDENCE_MEANING = {
     Confidence.RECORDED: "the records themselves say so",
@@ -190,7 +190,7 @@ def instead(report: Report) -> tuple[str, ...]:
     """
     if report.problems:
         return ()
-    told = (NOTHING_SELECTED, NO_REFUSAL_SELECTED, NO_RECORDS)
+    told = (NOTHING_SELECTED, NO_REFUSAL_SELECTED, *NO_RECORDS)
     return tuple(one.message for code in told for one in report.warnings if one.code == code)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from flowdiag.report.commands import command_lines
 from flowdiag.report.escape import beginning, cells, harmless, middle, visible
 from flowdiag.report.protocol import Options
 from flowdiag.report.spoken import NOBODY, Foreign, spoken
@@ -20,6 +21,7 @@ __all__ = ["Screen"]
 
 _MIN_WIDTH = 40
 _MAX_WIDTH = 160
+_HANG = 2
 _ARROWS = {"→": "->", "–": "-", "·": "-", "…": "...", "×": "x", "≥": ">="}
 
 
@@ -105,6 +107,18 @@ class Screen:
         for value in values:
             for number, line in enumerate(Text(harmless(value) or " ").wrap(self._console, room)):
                 self._line(lead + Text(" " * hang if number else "") + line)
+                lead = blank
+
+    def commands(self, label: str, commands: Iterable[str], *, indent: int, labels: int) -> None:
+        """As `field`, for what is copied into a shell: lines end where that takes them together again."""
+        lead = Text(" " * indent) + Text(label + " " * max(labels - cells(label), 1), "dim")
+        blank = Text(" " * lead.cell_len)
+        room = self.width - lead.cell_len
+        for command in commands:
+            shown = harmless(command)
+            lines = [shown] if cells(shown) <= room else command_lines(shown, room - _HANG)
+            for number, line in enumerate(lines):
+                self._line(lead + Text(" " * _HANG if number else "") + Text(line))
                 lead = blank
 
     def split(

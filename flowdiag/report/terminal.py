@@ -35,6 +35,7 @@ _LISTED = 24
 """Problems that are listed at all without `Options.all`."""
 _LIMITS = 5
 _UNSELECTED = (NOTHING_SELECTED, NO_REFUSAL_SELECTED)
+_CILIUM_KINDS = ",cnp,ccnp"
 _ADVICE = 600
 _WARNING = 400
 _MOST_OF_A_REASON = 160
@@ -170,13 +171,13 @@ def _nothing(screen: Screen, report: Report) -> None:
         if texts:
             screen.field(label, texts, indent=1, labels=14, hang=2 if len(texts) > 1 else 0)
 
-    why, *collect = told(NO_RECORDS) or [""]
+    why, *collect = told(*NO_RECORDS) or [""]
     row("selected", told(*_UNSELECTED))
     row("why", [why] if why else [])
     row("looked at", [_looked_at(report)])
     if not why and not _unselected(report):
         row("cannot show", [_UNSEEN])
-    row("collect", [f"- {text}" for text in collect])
+    row("instead", [f"- {text}" for text in collect])
     screen.blank()
 
 
@@ -218,7 +219,7 @@ def _rest(screen: Screen, report: Report) -> None:
         screen.put(f"Not policy: {count(totals.not_policy)}{listed}", indent=1, hang=2)
         wrote = True
     # On a screen without problems what to collect, and what was selected, stands above already.
-    told = () if report.problems else (NO_RECORDS, *_UNSELECTED)
+    told = () if report.problems else (*NO_RECORDS, *_UNSELECTED)
     warnings = [one for one in report.warnings if one.code not in told]
     if warnings:
         shown_warnings = warnings if options.all else warnings[:3]
@@ -237,12 +238,18 @@ def _rest(screen: Screen, report: Report) -> None:
 
 
 def _next(screen: Screen, report: Report) -> None:
+    """The command to try, and where there is more."""
+    commands: list[str] = []
     lines: list[str] = []
+    if report.evidence.snapshot.source is None and report.totals.records and not instead(report):
+        kinds = f"pods,ns,svc,endpointslices,nodes,netpol{_CILIUM_KINDS if 'cilium' in report.cluster.cni else ''}"
+        commands.append(f"kubectl get {kinds} -A -o yaml --show-managed-fields > state.yaml")
+        lines.append("--state state.yaml: adds which policies refuse, and what mends it")
     asked = [p for p in report.problems if p.verify]
     # What was mended or has stopped is no longer to be seen on the cluster.
     lead = next((p for p in asked if _open(p)), asked[0] if asked else None)
     if lead is not None:
-        lines.append(screen.name(lead.verify[0], 400))
+        commands.append(screen.name(lead.verify[0], 400))
     roots = [p for p in report.problems if p.explained_by is None]
     if roots:
         code = screen.name((lead or roots[0]).code, 20)
@@ -250,10 +257,8 @@ def _next(screen: Screen, report: Report) -> None:
         held = f"{plural(notes, 'note')}, evidence" if notes else "evidence"
         more = "" if screen.options.verbose else f"-v: patches, {held}; "
         lines.append(f"{more}-o html=FILE; flowdiag codes {code}")
-    elif report.evidence.snapshot.source is None and report.totals.records and not instead(report):
-        lines.append("--state PATH   adds the cluster's objects (kubectl get ... -A -o yaml)")
-    if lines:
-        screen.field("Next", lines, indent=1, labels=6)
+    screen.commands("Next", commands, indent=1, labels=6)
+    screen.field("" if commands else "Next", lines, indent=1, labels=6)
 
 
 def _unselected(report: Report) -> bool:

@@ -243,7 +243,8 @@ def _details(screen: Screen, problem: Problem) -> None:
     _field(screen, "reason", [f"{screen.name(reason_text(problem), 120)}; {direction_text(problem)}"])
     _field(screen, "confidence", [f"{problem.confidence}: {meaning}"])
     if problem.verify:
-        _field(screen, "confirm", [screen.name(command, 400) for command in problem.verify])
+        commands = [screen.name(command, 400) for command in problem.verify]
+        screen.commands("confirm", commands, indent=_INDENT, labels=_LABELS)
     for word, fix in mends(problem):
         blocks = [fix.patch] if fix.patch else list(fix.manifests)
         for block in blocks:

@@ -335,7 +335,7 @@ def test_a_port_by_name_is_asked_of_the_evidence_by_its_number(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--format", "no-such-parser"), b"no plugin 'no-such-parser'"),
+        (("--format", "no-such-parser"), b"no parser 'no-such-parser'"),
         (("--fail-on", "FD299"), b"no diagnosis has that code"),
     ],
 )

@@ -160,6 +160,47 @@ def test_outputs():
             parse_outputs(wrong, known)
 
 
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("report.html", "write -o html=report.html"),
+        ("md=ticket.md", "write -o markdown=ticket.md"),
+        ("md", "write -o markdown"),
+        ("jsno", "did you mean json?"),
+        ("pdf", "known: "),
+    ],
+)
+def test_what_a_format_was_meant_for(typed, hint):
+    """A file's name, its ending and a slip are what people write instead."""
+    with pytest.raises(UsageError) as raised:
+        parse_outputs((typed,), ("html", "json", "markdown", "terminal"))
+
+    assert (raised.value.hint or "").startswith(hint)
+
+
+def test_a_parser_that_does_not_exist_was_meant_for_another(tmp_path, capsys):
+    """``--format hubble`` names no entry point's group, and says which there are."""
+    (tmp_path / "flows.log").write_text("no such record\n")
+
+    assert _run(["analyze", str(tmp_path), "--format", "hubble"], "flowdiag") == 2
+    assert "no parser 'hubble'\n  did you mean hubble-json" in capsys.readouterr().err
+
+
+def test_what_nobody_reads_is_named_in_the_command_to_try(tmp_path, capsys):
+    """As a shell takes it."""
+    path = tmp_path / "my notes.txt"
+    path.write_text("pasta\n")
+
+    assert _run(["analyze", str(path)], "flowdiag") == 3
+    assert f"flowdiag parsers detect '{path}'" in capsys.readouterr().err
+
+
+def test_a_code_goes_by_its_slug_too(capsys):
+    """Reports show both."""
+    assert _run(["codes", "dns-blocked"], "flowdiag") == 0
+    assert capsys.readouterr().out.startswith("FD401  dns-blocked")
+
+
 def test_parsers_says_how_to_write_one(capsys):
     """The list of parsers ends with what a format of one's own needs."""
     assert _run(["parsers"], "flowdiag") == 0
