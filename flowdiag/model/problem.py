@@ -163,6 +163,9 @@ class Counterfactual(Struct, frozen=True, kw_only=True):
     allows_denied: bool
     """Whether every connection of the problem passes with it; a change that is not proved may mend the first alone."""
     also_allows: tuple[BlastRadius, ...]
+    may_allow: tuple[BlastRadius, ...] | UnsetType = UNSET
+    """Ports that are closed for sure without the change, and of which nobody knows whether it opens them.  Left out where
+    there are none."""
     shared: tuple[PolicyRef, ...] | UnsetType = UNSET
     """Objects that the change for another problem writes, too, and otherwise: of the manifests the last applied would
     undo the others.  Left out where there are none."""

@@ -140,6 +140,11 @@ class Openness(Struct, frozen=True):
     def _possibly(self, protocol: str) -> PortSet:
         return self.open.get(protocol, NO_PORTS) | self.unknown.get(protocol, NO_PORTS)
 
+    def beyond(self, before: Openness) -> Ports:
+        """Ports that are unknown here and were closed for sure `before`."""
+        found = {protocol: ports - before._possibly(protocol) for protocol, ports in self.unknown.items()}
+        return {protocol: ports for protocol, ports in found.items() if ports}
+
     def closes(self, after: Openness) -> bool:
         """Whether something that is open, or may be, would surely be less so."""
         if self == after:

@@ -4,6 +4,8 @@ import json
 import re
 from ipaddress import ip_address
 
+from msgspec import UNSET
+
 from flowdiag.diagnose.wording import end_text
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -50,6 +52,37 @@ def opened(case, before, after, ends):
                         found.add((end_text(src), end_text(dst), protocol, port))
     found.discard((end_text(case.flow.src), end_text(case.flow.dst), case.protocol, case.port))
     return found
+
+
+def perhaps(case, before, after, ends):
+    """As `opened`, of what is closed for sure before and not known after; between ends that somebody has seen."""
+    ports = probes(before, after)
+    seen = [*ends.pods, *(end for end in ends.outside if end.ip is not None)]
+    found = {
+        (end_text(src), end_text(dst), protocol, port)
+        for src in seen
+        for dst in seen
+        if end_text(src) != end_text(dst)
+        and not (src in ends.outside and dst in ends.outside)
+        and _of_one_family(src) + _of_one_family(dst) != 10
+        for protocol in PROTOCOLS
+        for port in ports
+        if before.evaluate(src, dst, protocol, port).allowed is False
+        and after.evaluate(src, dst, protocol, port).allowed is None
+    }
+    return found - {(end_text(case.flow.src), end_text(case.flow.dst), case.protocol, case.port)}
+
+
+def listed_as_perhaps(mend, before, after):
+    """What a change's report says that it may open, at the same ports."""
+    rows = () if mend.may_allow is UNSET else mend.may_allow
+    ports = probes(before, after)
+    return {
+        (one.src, one.dst, one.protocol, port)
+        for one in rows
+        for port in ports
+        if any(within(port, text) for text in one.ports)
+    }
 
 
 def listed(proposal, before, after):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec import UNSET
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from brute_force import listed, opened
+from brute_force import listed, listed_as_perhaps, opened, perhaps
 from diagnosis_cases import build_case, load_cases, objects
 
 from flowdiag.cluster.snapshot import build_snapshot
@@ -93,6 +94,7 @@ def test_a_proposal_holds_when_applied(name):
 
     assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
     assert opened(case, policies, applied, ends) == listed(found, policies, applied)
+    assert perhaps(case, policies, applied, ends) == listed_as_perhaps(found, policies, applied)
 
 
 def _applied(spec, found, policies):
@@ -333,7 +335,10 @@ def test_what_opens_to_a_range_outside_is_listed(block, listed):
     spec |= {"flow": {"from": "shop/web-1", "to": "198.51.100.9", "port": "443/TCP", "direction": "egress"}}
     _, _, _, found = proposal_of(spec)
 
-    assert found.summary == "Allow 443/TCP in NetworkPolicy shop/web egress[0]."
+    own, _, doubt = found.summary.partition(" Whether it opens ")
+    assert own == "Allow 443/TCP in NetworkPolicy shop/web egress[0]."
+    # By its numbers the pod's address is in the range that is nearly everything; enforcers differ on whether that counts.
+    assert bool(doubt) is (block["cidr"] == "0.0.0.0/0")
     assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
         ("shop/web", each, ("443",)) for each in listed
     ]
@@ -890,3 +895,22 @@ def test_the_diagnosed_rule_is_mended_before_others_that_come_as_near():
 
     assert finding.code == "FD304"
     assert finding.counterfactual.summary == "Allow 53/TCP in NetworkPolicy shop/out egress[1]."
+
+
+def test_what_may_open_is_told_apart_from_what_opens():
+    """Whether a range matches pods differs between enforcers: its new port opens outside, and perhaps to pods in it."""
+    rule = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 80}]}
+    spec = _spec(policies={"shop/web": {**_OUT, "egress": [rule]}})
+    spec["flow"] = {**spec["flow"], "to": "10.200.0.1"}
+    found = {dialect: proposal_of({**spec, "dialect": dialect})[3] for dialect in ("kubernetes", "calico")}
+
+    assert [(one.src, one.dst, one.ports) for one in found["kubernetes"].may_allow] == [
+        ("shop/web", "data/redis", ("6379",))
+    ]
+    assert (
+        "Whether it opens shop/web to data/redis on 6379/TCP, too, is not known."
+        in found["kubernetes"].summary
+    )
+    assert "data/redis" not in {one.dst for one in found["kubernetes"].also_allows}
+    assert "data/redis" in {one.dst for one in found["calico"].also_allows}
+    assert found["calico"].may_allow is UNSET

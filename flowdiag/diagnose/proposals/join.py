@@ -94,8 +94,8 @@ def joined(
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)
     if not all(map(steps.passes, cases)):
         return None
-    opened = blast_radius(steps, edits, ends)
-    if opened is None:
+    radius = blast_radius(steps, edits, ends)
+    if radius is None:
         return None
     summary = "; ".join([edits[0].summary, *(going_on(edit.summary) for edit in edits[1:])])
     return Proposal(
@@ -103,7 +103,8 @@ def joined(
         edits=edits,
         case=first.case,
         steps=steps,
-        opened=opened,
+        opened=radius.opened,
+        doubtful=radius.doubtful,
     )
 
 
@@ -117,6 +118,7 @@ def view(change: Proposal, cases: Sequence[Case], objects: Collection[PolicyRef]
         proved=mend.proved,
         allows_denied=mend.allows_denied,
         also_allows=mend.also_allows,
+        may_allow=mend.may_allow,
         objects=tuple(sorted(objects, key=repr)),
     )
 

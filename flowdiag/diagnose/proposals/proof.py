@@ -28,10 +28,33 @@ from flowdiag.policy.addresses import families
 from flowdiag.policy.ports import NO_PORTS, PortSet
 from flowdiag.policy.reach import Openness, end_openness, openness
 
-__all__ = ["Elsewhere", "Ends", "Opened", "Steps", "blast_radius", "listed", "opens_to_anybody", "without"]
+__all__ = [
+    "Elsewhere",
+    "Ends",
+    "Opened",
+    "Radius",
+    "Steps",
+    "blast_radius",
+    "listed",
+    "opens_to_anybody",
+    "without",
+]
 
 Opened = dict[tuple[str, str, str], PortSet]
 """Ports that open, by source, destination and protocol."""
+
+
+class Radius(Struct, frozen=True):
+    """What a change does besides."""
+
+    opened: Opened
+    doubtful: Opened
+    """Ports that are closed for sure as it is, and of which it is not known whether the change opens them.
+
+    Not those of addresses that nobody has seen: which of them a name or an entity of a rule stands for nobody knows, and
+    that is what the rule is for.
+    """
+
 
 _MAX_PAIRS = 20_000
 """Distinct pairs asked per proposal; where there are more, there is no proof and so no proposal."""
@@ -163,7 +186,7 @@ class Steps(Struct, frozen=True):
         return all(end is None or end.allowed is True for end in ends)
 
 
-def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened | None:
+def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Radius | None:
     """Say all that opens.
 
     Args:
@@ -172,7 +195,8 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
         ends: what the answer ranges over.
 
     Returns:
-        Ports by pair and protocol; ``None`` where something would close, or there is too much to ask.
+        Ports by pair and protocol, opened and perhaps opened; ``None`` where something would close, or there is too
+        much to ask.
     """
     old, new = steps.sets[0], steps.sets[-1]
     cut = ends.groups.of(steps.deciding)
@@ -186,6 +210,7 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
     if len(pairs) > _MAX_PAIRS:
         return None
     opened: Opened = {}
+    doubtful: Opened = {}
     ranges = Ranges(steps.deciding, new.snapshot, [end.ip for end in ends.outside])
     for (src, dst), at in pairs.items():
         if _bare_pod(src) and src.names == dst.names:
@@ -199,16 +224,30 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Opened |
             inside, outside = (src, dst) if client else (dst, src)
             if not ranges.hold(inside, outside, (before, after), steps.change, client=client):
                 return None
+        elif after.unknown:
+            for protocol, ports in after.beyond(before).items():
+                _note(doubtful, _pairs(src, dst), protocol, ports)
         for protocol in sorted({*before.open, *after.open}):
             was, now = before.open.get(protocol, NO_PORTS), after.open.get(protocol, NO_PORTS)
             if was == now:
                 continue
-            for name in ((one, other) for one in src.names for other in dst.names if one != other):
-                pair = (*name, protocol)
-                opened[pair] = opened.get(pair, NO_PORTS) | (now - was)
-    for pair, ports in ranges.rows():
-        opened[pair] = opened.get(pair, NO_PORTS) | ports
-    return _of_either_family(opened)
+            _note(opened, _pairs(src, dst), protocol, now - was)
+    for (client_name, server_name, protocol), ports in ranges.rows():
+        _note(opened, [(client_name, server_name)], protocol, ports)
+    surely = _of_either_family(opened)
+    # Of a workload's pods one may be open for sure where another is not known.
+    left = {pair: ports - surely.get(pair, NO_PORTS) for pair, ports in _of_either_family(doubtful).items()}
+    return Radius(surely, {pair: ports for pair, ports in left.items() if ports})
+
+
+def _pairs(src: Group, dst: Group) -> list[tuple[str, str]]:
+    return [(one, other) for one in src.names for other in dst.names if one != other]
+
+
+def _note(found: Opened, names: Iterable[tuple[str, str]], protocol: str, ports: PortSet) -> None:
+    for name in names:
+        pair = (*name, protocol)
+        found[pair] = found.get(pair, NO_PORTS) | ports
 
 
 def _of_either_family(opened: Opened) -> Opened:

@@ -15,9 +15,12 @@ from flowdiag.diagnose.proposals.proof import Opened, Steps, listed, without
 from flowdiag.diagnose.wording import a_list, policy_text
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import BlastRadius, Counterfactual
+from flowdiag.model.words import plural
 
 __all__ = ["Proposal"]
 
+_DOUBTS = 2
+"""Pairs that are named of those of which it is not known whether a change opens them."""
 _BROAD = 10
 """Pairs that a change opens besides, from which on it is called broad."""
 
@@ -32,6 +35,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
     steps: Steps
     opened: Opened
     """All that opens, the connection among it."""
+    doubtful: Opened = {}
+    """What may open besides, and nobody knows."""
 
     def also_allows(self, others: Sequence[Case]) -> tuple[BlastRadius, ...]:
         """What opens besides the connection and `others`, which are the same problem's: sorted pairs and ports."""
@@ -55,11 +60,13 @@ class Proposal(Struct, frozen=True, kw_only=True):
         """
         every = all(map(self.steps.passes, others))
         also = self.also_allows(others)
+        perhaps = listed(without(self.doubtful, [self.case, *others]))
         return Counterfactual(
             summary="".join(
                 (
                     self.summary,
                     _breadth(also),
+                    _doubt(perhaps),
                     _kept(self.edits),
                     _shared(self.edits, shared, joined=joined) or (_undone(joined=joined) if undone else ""),
                 )
@@ -69,6 +76,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
             proved=every,
             allows_denied=every,
             also_allows=also,
+            may_allow=perhaps or UNSET,
             shared=tuple(ref for ref in dict.fromkeys(map(object_of, self.edits)) if ref in shared) or UNSET,
         )
 
@@ -77,6 +85,15 @@ def _breadth(opened: Sequence[BlastRadius]) -> str:
     """Name a change as broad that opens many pairs besides those that were asked for."""
     pairs = len({(one.src, one.dst) for one in opened})
     return f" This is broad: {pairs} other pairs would open." if pairs >= _BROAD else ""
+
+
+def _doubt(perhaps: Sequence[BlastRadius]) -> str:
+    """Name what a change may open besides where the policies cannot tell."""
+    if not perhaps:
+        return ""
+    told = [f"{one.src} to {one.dst} on {','.join(one.ports)}/{one.protocol}" for one in perhaps[:_DOUBTS]]
+    more = f" and {plural(len(perhaps) - _DOUBTS, 'more pair')}" if len(perhaps) > _DOUBTS else ""
+    return f" Whether it opens {'; '.join(told)}{more}, too, is not known."
 
 
 def _kept(edits: Sequence[AnyEdit]) -> str:

@@ -65,12 +65,19 @@ def propose(
     ):
         if wide is not None and number >= _NARROWER:
             break
-        opened = blast_radius(steps, edits, ends)
-        if opened is None:
+        radius = blast_radius(steps, edits, ends)
+        if radius is None:
             continue
         summary = "; ".join(edit.summary for edit in edits) + "."
-        found = Proposal(summary=summary, edits=edits, case=case, steps=steps, opened=opened)
-        if not narrow or not (_of_many(edits) or (not outside and opens_to_anybody(opened))):
+        found = Proposal(
+            summary=summary,
+            edits=edits,
+            case=case,
+            steps=steps,
+            opened=radius.opened,
+            doubtful=radius.doubtful,
+        )
+        if not narrow or not (_of_many(edits) or (not outside and opens_to_anybody(radius.opened))):
             return found
         wide = wide or found
     return wide

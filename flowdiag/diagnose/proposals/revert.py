@@ -75,13 +75,20 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         steps = compiled_steps(case, policies, (edit,), ip_block_pods)
         if not _allows(steps.sets[-1], case):
             continue
-        opened = blast_radius(steps, (edit,), ends)
+        radius = blast_radius(steps, (edit,), ends)
         who = f" by {one.by}" if one.by else ""
         done = f"what was done at {moment_text(one.until)}: {policy_text(ref)} was {one.change}{who}"
         summary = f"Take back {done}."
         proposal = (
-            Proposal(summary=summary, edits=(edit,), case=case, steps=steps, opened=opened)
-            if opened is not None
+            Proposal(
+                summary=summary,
+                edits=(edit,),
+                case=case,
+                steps=steps,
+                opened=radius.opened,
+                doubtful=radius.doubtful,
+            )
+            if radius is not None
             else None
         )
         return Revert(done, proposal)

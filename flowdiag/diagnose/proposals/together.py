@@ -69,11 +69,18 @@ def for_every(
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)
     if not all(map(steps.passes, [first.case, *others])):
         return first
-    opened = blast_radius(steps, edits, ends)
-    if opened is None:
+    radius = blast_radius(steps, edits, ends)
+    if radius is None:
         return first
     summary = "; ".join([edits[0].summary, *(going_on(edit.summary) for edit in edits[1:])]) + "."
-    return Proposal(summary=summary, edits=edits, case=first.case, steps=steps, opened=opened)
+    return Proposal(
+        summary=summary,
+        edits=edits,
+        case=first.case,
+        steps=steps,
+        opened=radius.opened,
+        doubtful=radius.doubtful,
+    )
 
 
 def after_edits(case: Case, now: PolicySet) -> Case:
