@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 
 from flowdiag.cluster.addresses import canonical_ip, parse_network
 from flowdiag.cluster.index import SnapshotIndex, target_port
 from flowdiag.cluster.leases import Leases
+from flowdiag.cluster.query_hints import KINDS_TYPED, closest, how_to_write
 from flowdiag.cluster.wanted import WORKLOAD_KINDS
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.errors import InputError
@@ -30,8 +29,6 @@ _WORKLOAD_ORDER = (
     "Job",
     "CronJob",
 )
-_SHOWN = 12
-"""So many names that exist are told where none is near the one that does not."""
 _ENTITIES = frozenset(
     {
         "all",
@@ -74,7 +71,7 @@ def resolve_end(
         if word not in _ENTITIES:
             raise InputError(
                 f"no such entity: {word!r}",
-                hint=_closest(word, _ENTITIES) or f"one of {', '.join(sorted(_ENTITIES))}",
+                hint=closest(word, _ENTITIES) or f"one of {', '.join(sorted(_ENTITIES))}",
             )
         return (Endpoint(kind=EndpointKind.ENTITY, entity=word, known_by=KnownBy.QUERY),)
     if text.startswith("node:"):
@@ -112,7 +109,7 @@ def service_of(text: str, snapshot: Snapshot, index: SnapshotIndex | None = None
         if found is None:
             known = [f"{one.namespace}/{one.name}" for one in snapshot.services]
             raise InputError(
-                f"no Service {namespace}/{name} in the state", hint=_closest(f"{namespace}/{name}", known)
+                f"no Service {namespace}/{name} in the state", hint=closest(f"{namespace}/{name}", known)
             )
         return found
     if kind is not None or index.by_name.get((namespace, name)):
@@ -174,7 +171,7 @@ def _pod(pod: Pod) -> Endpoint:
 def _node(name: str, snapshot: Snapshot) -> Endpoint:
     node: Node | None = snapshot.nodes.get(name)
     if node is None and not any(pod.node == name for pod in snapshot.pods):
-        raise InputError(f"no node {name!r} in the state", hint=_closest(name, snapshot.nodes))
+        raise InputError(f"no node {name!r} in the state", hint=closest(name, snapshot.nodes))
     return Endpoint(
         kind=EndpointKind.NODE,
         name=name,
@@ -205,13 +202,13 @@ def _named(text: str, snapshot: Snapshot, index: SnapshotIndex) -> tuple[Endpoin
     if match is None:
         raise InputError(
             f"not an end of a connection: {text!r}",
-            hint=_how_to_write(text, snapshot),
+            hint=how_to_write(text, snapshot),
         )
     namespace, name, kind = match.groups()
     if kind is not None and kind not in {"Pod", "WorkloadEndpoint", *WORKLOAD_KINDS}:
         raise InputError(
             f"no such kind: {kind!r}",
-            hint=_closest(kind, ["Pod", "WorkloadEndpoint", "Service", *_WORKLOAD_ORDER]),
+            hint=closest(kind, ["Pod", "WorkloadEndpoint", "Service", *_WORKLOAD_ORDER]),
         )
     for wanted in ("Pod", "WorkloadEndpoint"):
         if kind in (None, wanted):
@@ -231,25 +228,13 @@ def _named(text: str, snapshot: Snapshot, index: SnapshotIndex) -> tuple[Endpoin
         {f"{pod.namespace}/{pod.name}" for pod in snapshot.pods} | {f"{ns}/{n}" for ns, n in index.owners}
     )
     what = f"{kind} " if kind else ""
-    hint = _closest(f"{namespace}/{name}", known)
+    hint = closest(f"{namespace}/{name}", known)
     if not any(one.startswith(f"{namespace}/") for one in known):
-        hint = f"nothing of namespace {namespace} is in the state: collect it, ask its owner, or name the address. {hint}"
+        if namespace.lower() in KINDS_TYPED:
+            raise InputError(f"not an end of a connection: {text!r}", hint=how_to_write(name, snapshot))
+        missing = f"nothing of namespace {namespace} is in the state: collect it, ask its owner, or name the address"
+        hint = f"{missing}; {hint}" if hint else missing
     raise InputError(f"no {what}{namespace}/{name} in the state", hint=hint.strip())
-
-
-def _how_to_write(text: str, snapshot: Snapshot) -> str:
-    """What a name that is no end may have been meant for."""
-    # as in: user-api.backend.svc.cluster.local
-    name, dot, rest = text.partition(".")
-    namespace, _, after = rest.partition(".")
-    if dot and (after == "svc" or after.startswith("svc.")):
-        return f"write svc:{namespace}/{name}"
-    spaces = sorted(
-        {pod.namespace for pod in snapshot.pods if text in (pod.name, pod.workload and pod.workload.name)}
-    )
-    if spaces:
-        return f"write {' or '.join(f'{space}/{text}' for space in spaces[:_SHOWN])}"
-    return "write namespace/name, an address, a CIDR, node:NAME, svc:namespace/name or entity:WORD"
 
 
 def _workload_pods(namespace: str, ref: WorkloadRef, index: SnapshotIndex) -> list[Pod]:
@@ -266,11 +251,3 @@ def _workload_pods(namespace: str, ref: WorkloadRef, index: SnapshotIndex) -> li
         for pod in index.by_workload.get((namespace, below.owner), ())
         if pod.live and (pod.template or pod.name.startswith(f"{ref.name}-"))
     ]
-
-
-def _closest(text: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"there are {', '.join(names)}" if 0 < len(names) <= _SHOWN else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import PolicyRef, WalkStep
+from flowdiag.model.policy import CONDITION_WORDS, PolicyRef, WalkStep
 from flowdiag.policy.decide import End, Verdict
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan
@@ -150,9 +150,9 @@ def _told(check: Check, labels: list[str]) -> tuple[str, str]:
         return "unknown", "not known: " + "; ".join(check.unknown)
     parts = []
     for miss in check.misses:
-        found = "absent" if miss.found is None else miss.found
+        found = "none" if miss.found is None else miss.found
         found = "another address" if found.startswith("\0") else found
-        text = f"{miss.condition} wanted {miss.wanted}, found {found}"
+        text = f"{CONDITION_WORDS[miss.condition]}: wants {miss.wanted}, found {found}"
         near = closest_label(miss.wanted, labels) if miss.condition == "pod" else None
         parts.append(text + (f" (closest label: {near})" if near is not None else ""))
     return "miss", "; ".join(parts) or "names no peer"

@@ -67,6 +67,7 @@ def render_explain(
     _end(screen, "ingress", f"ingress of {dst}", decision.ingress)
     _observed(screen, result.allowed, result.observed)
     _mend(screen, finding)
+    _walks(screen, decision)
     return screen.text()
 
 
@@ -144,14 +145,25 @@ def _end(screen: Screen, direction: str, title: str, end: EndDecision | None) ->
         misses = [screen.own(f"× {screen.name(miss_text(miss), 200)}") for miss in rule.misses]
         misses.extend(f"? {screen.name(text, 200)}" for text in rule.unknown)
         screen.field("", misses, indent=3, labels=_LABELS, hang=2)
-    if end.walk:
+    screen.blank()
+
+
+def _walks(screen: Screen, ends: Ends) -> None:
+    """How it was decided, policy by policy: it is long, and the answer stands above."""
+    walked = [
+        (word, end) for word, end in (("egress", ends.egress), ("ingress", ends.ingress)) if end and end.walk
+    ]
+    if not walked:
+        return
+    screen.blank()
+    screen.put(("how it was decided", "bold"), indent=1)
+    for word, end in walked:
         steps = end.walk if screen.options.all else end.walk[:_STEPS]
         several = len({step.tier for step in end.walk if step.tier}) > 1
         lines = [_step(screen, step, several) for step in steps]
-        screen.field("walk", lines, indent=3, labels=_LABELS, hang=2)
+        screen.field(word, lines, indent=3, labels=_LABELS, hang=2)
         if len(steps) < len(end.walk):
             _field(screen, "", [f"and {plural(len(end.walk) - len(steps), 'more step')}"])
-    screen.blank()
 
 
 def _step(screen: Screen, step: WalkStep, several: bool) -> str:

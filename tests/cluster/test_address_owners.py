@@ -522,6 +522,14 @@ def test_other_ends(text, kind):
         ("entity:wrld", "world"),
         ("nonsense", "namespace/name"),
         ("shop/web[Deploymint]", "Deployment"),
+        # What people paste: a Service's name in DNS, kubectl's names, a name outside.
+        ("web.shop:8080", "write svc:shop/web, and 8080 as the port"),
+        ("web.shop.svc.cluster.local", "write svc:shop/web"),
+        ("shop/deploy/web", "write shop/web, or shop/web[Deployment]"),
+        ("deploy/web", "write shop/web"),
+        ("example.net", "policies know addresses and not names"),
+        ("10.0.0.300", "an address, a CIDR"),
+        ("shp/wbe", "nothing of namespace shp is in the state"),
     ],
 )
 def test_unknown_ends_name_the_closest(text, hint):

@@ -465,7 +465,7 @@ def test_the_walk_says_what_was_looked_at_and_the_label_that_was_meant():
 
     assert texts[0] == "ingress at the destination: shop/web-1"
     assert texts[1] == "NetworkPolicy shop/p selects shop/web-1 (its labels meet app=web)"
-    assert "pod wanted app=Api, found app=api (closest label: app=api)" in texts[2]
+    assert "pod label: wants app=Api, found app=api (closest label: app=api)" in texts[2]
     assert [step.outcome for step in steps] == ["end", "selects", "miss", "no-match", "tier-deny", "deny"]
 
 

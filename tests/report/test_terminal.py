@@ -335,6 +335,8 @@ def test_explain_says_verdict_policies_walk_and_what_was_seen() -> None:
     assert "× port: wants 80, found 8080" in page
     assert "outside the cluster" in page
     assert "allowed 4,012 times" in page
+    # The walk is long: what was decided and what was seen stand above it.
+    assert page.index("allowed 4,012 times") < page.index("how it was decided") < page.index("[31mred")
     assert None is ACTING.search(page)
 
 
