@@ -309,6 +309,33 @@ def test_what_kubectl_prints_for_people_is_told_from_objects(tmp_path, text, tol
     assert "bring kubectl get KIND -A -o yaml instead" in problem.message
 
 
+SILENT = {
+    "Azure's network policy manager": "I0305 23:39:31.609052       1 ai-utils.go:109] starting NPM - (NPM v2)",
+    "kube-router": "I0105 10:00:01.550351       1 network_policy_controller.go:163] Starting network policy controller",
+    "Antrea": 'I0105 10:00:00.550851       1 agent.go:104] "Starting Antrea agent" version="v2.2.0"',
+    "Kube-OVN": "I0105 10:00:03.550351       7 network_policy.go:255] UpdateNp Ingress, allows is [10.16.0.0/16], excepts is []",
+    "Retina": '{"level":"info","ts":"2026-01-05T10:00:00Z","caller":"dropreason/dropreason_linux.go:196","msg":"Start listening"}',
+    "Terway": 'time="2024-03-15T16:32:35Z" level=info msg="Starting terway of version: fd2b7b8"',
+    "Tetragon": '{"process_kprobe":{"process":{"exec_id":"a"},"function_name":"tcp_connect"},"node_name":"worker-1"}',
+    "VPC flow log": '{"bytes_sent":"1","connection":{"dest_ip":"10.84.1.3","src_ip":"10.84.0.11"},"reporter":"SRC"}',
+}
+
+
+@pytest.mark.parametrize("whose", SILENT)
+@pytest.mark.parametrize("around", ["", "[pod/a-1/main] "])
+def test_a_log_without_refusals_is_told_what_to_bring(tmp_path, whose, around):
+    """What people bring after a refusal though it never tells of one; bare, and as kubectl prints it of several pods."""
+    path = tmp_path / "a.log"
+    path.write_text(f"{around}{SILENT[whose]}\n" * 3)
+
+    found = look(path, *parsers()[0])
+
+    assert found.kind is InputKind.UNKNOWN
+    (problem,) = found.problems
+    assert whose in problem.message
+    assert "it holds no refusal: bring " in problem.message
+
+
 def test_entries_that_gcloud_prints_by_default_are_told_how_to_bring(tmp_path):
     """Without --format they are YAML, which nobody reads."""
     (tmp_path / "denied.yaml").write_text(
