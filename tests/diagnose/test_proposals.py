@@ -57,7 +57,9 @@ PROPOSED = {
     "FD307-fires_aggregated_api": (
         "Add CiliumNetworkPolicy certs/allow-hook-from-cp-1 to let certs/hook be reached by node cp-1."
     ),
-    "FD211-fires_outside_address": "Admit 198.51.100.9 in NetworkPolicy shop/internet egress[0].",
+    "FD211-fires_outside_address": (
+        "Admit 198.51.100.9 on 443/TCP in NetworkPolicy shop/internet beside egress[0]."
+    ),
 }
 
 
@@ -176,7 +178,7 @@ def test_a_workload_keeps_reaching_its_own_replicas(dialect, replicas):
     spec |= {"dialect": dialect, "flow": {**spec["flow"], "from": "data/cli-0", "direction": "ingress"}}
     _, _, _, found = proposal_of(spec)
 
-    assert found.summary.startswith("Admit data/cli in ")
+    assert found.summary.startswith("Admit data/cli ")
     assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
 
 
@@ -234,7 +236,7 @@ def test_a_namespace_that_a_rule_names_keeps_its_access(dialect):
     spec |= {"dialect": dialect, "flow": {**spec["flow"], "direction": "ingress"}}
     _, _, _, found = proposal_of(spec)
 
-    assert found.summary.startswith("Admit shop/web in ")
+    assert found.summary.startswith("Admit shop/web ")
     assert [line for line in found.patch.splitlines() if line.startswith("-") and line[1] != "-"] == []
 
 
@@ -415,7 +417,7 @@ def test_a_selector_that_means_a_network_set_stays():
 
     for before_and_after in (policies, applied):
         assert before_and_after.evaluate(partner, case.flow.dst, "TCP", 6379).allowed is True
-    assert found.summary == "Admit shop/web in GlobalNetworkPolicy redis behind ingress[0]."
+    assert found.summary == "Admit shop/web on 6379/TCP in GlobalNetworkPolicy redis behind ingress[0]."
 
 
 def test_nothing_is_proposed_for_what_is_mended_already():
@@ -914,3 +916,50 @@ def test_what_may_open_is_told_apart_from_what_opens():
     assert "data/redis" not in {one.dst for one in found["kubernetes"].also_allows}
     assert "data/redis" in {one.dst for one in found["calico"].also_allows}
     assert found["calico"].may_allow is UNSET
+
+
+_ANY_PORT = {
+    "kubernetes": {"data/redis": {"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]}},
+    "calico": {
+        "CalicoNetworkPolicy data/redis": {
+            "selector": "all()",
+            "types": ["Ingress"],
+            "ingress": [{"action": "Allow", "source": {"selector": "app == 'redis'"}}],
+        }
+    },
+    "admin": {
+        "AdminNetworkPolicy redis": {
+            "priority": 5,
+            "subject": {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}},
+            "ingress": [
+                {
+                    "action": "Allow",
+                    "from": [
+                        {"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "redis"}}}}
+                    ],
+                },
+            ],
+        },
+        "data/closed": {"podSelector": {}, "policyTypes": ["Ingress"]},
+    },
+}
+
+
+@pytest.mark.parametrize("language", sorted(_ANY_PORT))
+def test_a_rule_for_every_port_is_no_reason_to_open_them_all(language):
+    """One call was refused on one port: the caller gets a rule of its own for that."""
+    spec = _spec(
+        policies=_ANY_PORT[language],
+        pods={
+            "shop/web-1": {"ip": "10.0.1.1"},
+            "data/redis-0": {"ip": "10.0.2.1"},
+            "data/redis-1": {"ip": "10.0.2.2"},
+        },
+    )
+    spec |= {"dialect": "kubernetes" if language == "admin" else language}
+    spec["flow"] = {**spec["flow"], "direction": "ingress"}
+    _, _, _, found = proposal_of(spec)
+
+    assert found.proved
+    assert "6379" in "".join(found.manifests)
+    assert found.also_allows == ()

@@ -64,11 +64,7 @@ def admin_edits(
     if target.get("action") not in ("Allow", "Accept"):
         return
     if condition in (Condition.PORT, Condition.PROTOCOL):
-        entry: dict[str, Any] = {"portNumber": {"protocol": case.protocol, "port": case.port}}
-        word = "ports"
-        if rule.policy.kind == "ClusterNetworkPolicy":
-            entry = {(case.protocol or "").lower(): {"destinationPort": {"number": case.port}}}
-            word = "protocols"
+        word, entry = _port(case, rule)
         target[word] = [*(target.get(word) or []), entry]
         text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
         yield Edit(text, direction, policy, changed_policy(policy, spec))
@@ -85,6 +81,23 @@ def admin_edits(
         yield Edit(text, direction, policy, changed_policy(policy, spec))
         spec = copy.deepcopy(policy.spec)
         target = spec[direction.value][index]
-    target[word] = [*target[word], written]
     text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
+    if target.get("ports") or target.get("protocols"):
+        target[word] = [*target[word], written]
+    else:
+        # That others may come in by every port is no reason to open them all to this one.
+        port_word, entry = _port(case, rule)
+        own = {"action": target["action"], word: [written], port_word: [entry]}
+        spec[direction.value].insert(index + 1, own)
+        text = (
+            f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} "
+            f"behind {direction}[{index}]"
+        )
     yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _port(case: Case, rule: NearestRule) -> tuple[str, dict[str, Any]]:
+    """The refused port as (field, entry) of a rule of this kind."""
+    if rule.policy.kind == "ClusterNetworkPolicy":
+        return "protocols", {(case.protocol or "").lower(): {"destinationPort": {"number": case.port}}}
+    return "ports", {"portNumber": {"protocol": case.protocol, "port": case.port}}

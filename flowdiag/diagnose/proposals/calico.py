@@ -137,6 +137,12 @@ def calico_edits(
     other = copy.deepcopy(spec[direction.value][index])
     kept = {key: value for key, value in (other.get(side) or {}).items() if key not in _PEER_FIELDS}
     other[side] = {**written, **kept}
+    target = other.get("destination") or {}
+    on = ""
+    if not target.get("ports") and not target.get("notPorts"):
+        # That others may come in by every port is no reason to open them all to this one.
+        other["protocol"], other["destination"] = case.protocol, {**target, "ports": [case.port]}
+        on = f" on {case.port}/{case.protocol}"
     spec[direction.value].insert(index + 1, other)
-    text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} behind {direction}[{index}]"
+    text = f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} behind {direction}[{index}]"
     yield Edit(text, direction, policy, changed_policy(policy, spec))

@@ -157,8 +157,17 @@ def _in_rule(
         text = f"Correct {rule_text(rule)}: {_becomes(condition, entry, old, rule)}"
         yield Edit(text, direction, policy, changed_policy(policy, spec))
     spec, target = _copied(policy, direction, index)
-    target[word] = [*(target.get(word) or []), entry]
-    text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
+    if any("port" in each for each in target.get("ports") or ()):
+        target[word] = [*(target.get(word) or []), entry]
+        text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
+    else:
+        # That others may come in by every port is no reason to open them all to this one.
+        ports = [{"protocol": case.protocol, "port": case.port}]
+        spec[direction.value].append({word: [entry], "ports": ports})
+        text = (
+            f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} "
+            f"beside {direction}[{index}]"
+        )
     yield Edit(text, direction, policy, changed_policy(policy, spec))
 
 
