@@ -68,6 +68,7 @@ class Rule:
         severity: Severity | None = None,
         decided_by: DecidedBy | None = None,
         isolating: tuple[PolicyRef, ...] | None = None,
+        nearest: tuple[NearestRule, ...] | None = None,
         limits: tuple[str, ...] = (),
         counterfactual: Counterfactual | None = None,
         said: tuple[Said, ...] = (),
@@ -88,6 +89,7 @@ class Rule:
             severity: another one than the class's.
             decided_by: the rule that decided, if another than the replay's.
             isolating: isolating policies, if others than the replay's (from the record).
+            nearest: rules that missed, if others than the replay's: none, where no rule is mistaken.
             limits: more sentences on what kept the confidence down.
             counterfactual: a proved proposal.
             said: messages of components that it rests on or quotes.
@@ -96,7 +98,8 @@ class Rule:
         word, reasons = judge(
             case, basis, candidates=candidates, most=most, near=first is not None and not first.unknown
         )
-        nearest = case.nearest
+        if nearest is None:
+            nearest = case.nearest
         if first is not None:
             nearest = (first, *(rule for rule in nearest if rule != first))
         decided = decided_by

@@ -148,8 +148,9 @@ def problem_markdown(
         lines.append(f"- Isolated by {_listed([policy_text(ref) for ref in problem.isolating])}")
     for rule in problem.nearest[:1]:
         misses = "; ".join(markdown_phrase(miss_text(miss), 300) for miss in rule.misses[:_MISSES])
+        how = f"misses: {misses}" if misses else "may match: what keeps it from that is not known"
         lines.append(
-            f"- Nearest rule {markdown_code(policy_text(rule), 160)} {markdown_code(rule.rule, 60)} misses: {misses or '-'}"
+            f"- Nearest rule {markdown_code(policy_text(rule), 160)} {markdown_code(rule.rule, 60)} {how}"
         )
     lead = leading_change(problem)
     if lead is not None:

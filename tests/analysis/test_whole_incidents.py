@@ -82,3 +82,59 @@ def test_explain_tells_of_audit_mode(tmp_path):
 
     assert (observed.audited, observed.denied) == (4, 0)
     assert "4 records would be denied (audit mode)" in observed.text
+
+
+def outside(ip, identity=2, label="reserved:world"):
+    """One end of a flow that the agent knows by a reserved word alone."""
+    return {"ip": ip, "end": {"identity": identity, "labels": [label]}}
+
+
+def service(ip):
+    """The Service before `db`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "db", "namespace": "data", "creationTimestamp": CREATED},
+        "spec": {"clusterIP": ip, "selector": {"app": "db"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+
+
+NODE = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": "node-a"},
+    "spec": {"podCIDR": "10.0.0.0/16"},
+    "status": {"addresses": [{"type": "InternalIP", "address": "192.168.7.1"}]},
+}
+TO_DATA = {"podSelector": {}, "egress": [{"to": [{"namespaceSelector": {}}]}]}
+
+
+def test_an_agent_that_did_not_know_a_pod_is_no_mistake_of_a_rule(tmp_path):
+    """Identity 0 is left out of Hubble's JSON and stands as a label alone; the rule is for this very pod."""
+    allow = policy(
+        "data", "db", {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {}}]}]}, CREATED
+    )
+    stranger = {"ip": WEB["ip"], "end": {"labels": ["reserved:unknown"]}}
+    (problem,) = reported(tmp_path, allow, flows_jsonl=arriving(range(5), stranger)).problems
+
+    assert (problem.code, problem.source.name, problem.counterfactual) == ("FD603", "web", None)
+
+
+def test_an_address_that_a_pod_had_once_is_opened_by_no_rule(tmp_path):
+    """A caller that keeps addresses: 10.0.9.9 is of the pods' range, and the agent has it as the world."""
+    lines = "".join(record(second, dst=outside("10.0.9.9")) for second in range(5))
+    allow = policy("shop", "out", {**TO_DATA, "policyTypes": ["Egress"]}, CREATED)
+    (problem,) = reported(tmp_path, NODE, allow, flows_jsonl=lines).problems
+
+    assert (problem.code, problem.confidence, problem.counterfactual) == ("FD603", "likely", None)
+    assert problem.title == "shop/web calls an address of the pods' range that no pod has, 10.0.9.9"
+
+
+def test_a_service_that_was_not_translated_is_opened_by_no_rule_for_its_address(tmp_path):
+    """Policies see the pods behind it once the agent knows the Service."""
+    lines = "".join(record(second, dst=outside("10.96.0.50"), port=80) for second in range(5))
+    allow = policy("shop", "out", {**TO_DATA, "policyTypes": ["Egress"]}, CREATED)
+    (problem,) = reported(tmp_path, NODE, service("10.96.0.50"), allow, flows_jsonl=lines).problems
+
+    assert (problem.code, problem.confidence, problem.counterfactual) == ("FD603", "likely", None)
+    assert "Service data/db" in problem.advice

@@ -8,11 +8,13 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.heard import heard
+from flowdiag.diagnose.inside import own_service, range_owner
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Peer
 from flowdiag.model.finding import Finding
@@ -38,11 +40,13 @@ class WrongIdentity(Rule):
 
     Signature:
         An address belongs to exactly one live pod at that time, and the record calls it `world` or
-        `unknown`, or gives it the identity of another namespace's pods or of pods with other labels.
+        `unknown`, or gives it the identity of another namespace's pods or of pods with other labels.  Or the
+        record calls `world` what is a Service's cluster address, or an address of a node's pod range that no
+        pod of the state has.
 
     Advice:
         Look at the agent on the refusing node (ipcache, operator, identity garbage collection); restart it,
-        or upgrade.
+        or upgrade.  Where the pod is gone, look at the caller, which kept its address.
 
     Guard:
         An address whose pod is younger than the records, or that several pods claim, proves nothing; nor
@@ -87,11 +91,63 @@ class WrongIdentity(Rule):
                 basis=Basis.STATE,
                 most=most,
                 cause_key=f"identity:{taken}",
+                nearest=(),
                 limits=()
                 if most is Confidence.DERIVED
                 else ("A label that was changed on the pod after the refusals would look the same.",),
             )
             return
+        for end in (case.flow.dst, case.flow.src):
+            if end.entity in _NOBODY and (found := self._of_nobody(case, end)) is not None:
+                yield found
+                return
+
+    def _of_nobody(self, case: Case, end: Endpoint) -> Finding | None:
+        """An address that is the cluster's and no pod's, refused as one outside: a rule for it would mend nothing."""
+        service = own_service(case.context, end) if end is case.flow.dst else None
+        if service is not None:
+            name = f"{service.namespace}/{service.name}"
+            return self.finding(
+                case,
+                title="{source} called a Service's address, {destination}, that was not translated",
+                summary=f"{end.ip} is the address of Service {name}, and the record has it as {end.entity}.",
+                advice=(
+                    f"No rule for {end.ip} is needed: policies see the pods behind Service {name}. Find out why its "
+                    "address was not translated (cilium-dbg service list on the refusing node, its endpoints, kube-proxy)."
+                ),
+                basis=Basis.STATE,
+                most=Confidence.LIKELY,
+                cause_key=f"service:{name}",
+                nearest=(),
+            )
+        node = range_owner(case.context, end)
+        if node is None:
+            return None
+        if end is case.flow.dst:
+            title = "{source} calls an address of the pods' range that no pod has, {destination}"
+            advice = (
+                f"No rule for {end.ip} is needed: {end_text(case.flow.src)} may hold on to the address of a pod that is "
+                "gone (its own cache, a headless Service): let it look the name up again, or restart it."
+            )
+        else:
+            title = "{destination} is called from an address of the pods' range that no pod has, {source}"
+            advice = f"No rule for {end.ip} is needed: find out which pod of {node.name} had it when it was refused."
+        return self.finding(
+            case,
+            title=title,
+            summary=(
+                f"{end.ip} is of the pod range of {node.name}, no pod of the state has it, and the record has it as "
+                f"{end.entity}."
+            ),
+            advice=advice,
+            basis=Basis.STATE,
+            most=Confidence.LIKELY,
+            cause_key="gone",
+            nearest=(),
+            limits=(
+                "Or a pod had the address that the state does not hold, and the agent did not know it: bring the pods of that time.",
+            ),
+        )
 
 
 @once

@@ -31,7 +31,7 @@ _RESERVED = {
     10: "world-ipv6",
 }
 # An end can carry two: an apiserver outside has reserved:kube-apiserver and reserved:world; the first
-# of these that is there says most.
+# of these that is there says most.  Number 0 is left out of the JSON, so that its label alone tells of it.
 _BY_MEANING = (
     "kube-apiserver",
     "ingress",
@@ -43,6 +43,7 @@ _BY_MEANING = (
     "world",
     "world-ipv4",
     "world-ipv6",
+    "unknown",
 )
 
 
