@@ -1005,6 +1005,37 @@ def test_records_of_azure_monitor_are_laid_apart(text):
     assert peel(text.encode(), "azure-records") == [Row(b'{"a":1}', 1), Row(b'{"a":2}', 2)]
 
 
+@pytest.mark.parametrize(
+    ("text", "layer"),
+    [
+        ("> one\n>\n>   two\n> > three\n", "quoted"),
+        ("     1\tone\n     2\t\n     3\t  two\n     4\tthree\n", "numbered"),
+        ("    one\n\n      two\n    three\n" + "    x\n" * 9, "indented"),
+        ("\tone\n\t\n\t  two\n\tthree\n", "indented"),
+    ],
+)
+def test_lines_that_people_passed_on(text, layer):
+    """As Markdown quotes them, with their numbers, and as a code block; what a line is indented by itself stays."""
+    assert next_layer(text.encode()) == layer
+    assert [row.data for row in peel(text.encode(), layer)][:4] == [b"one", b"", b"  two", b"three"]
+    assert [row.line for row in peel(text.encode(), layer)][:4] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '>> Policy updated: {"labels":[],"revision":5}\n>> Endpoint created: {"id":1}\n',
+        "7\ta\n9\tb\n8\tc\n",
+        "  TIMESTAMP: Mar 17 14:09:41.852\n     SOURCE: a\nDESTINATION: b\n       TYPE: c\n",
+        '{\n  "a": 1\n}\n{\n  "a": 2\n}\n',
+    ],
+    ids=["monitor", "table", "dict", "printed"],
+)
+def test_what_only_looks_passed_on(text):
+    """cilium monitor's own mark, numbers that count nothing, hubble observe -o dict, printed objects."""
+    assert next_layer(text.encode()) in (None, "json-pretty")
+
+
 def test_records_among_other_lines_stay_as_they_are():
     """An event hub's messages, one a line among others: their parser knows them, and their lines keep their numbers."""
     text = b'{"records":[{"a":1}]}\n\n{"b":2}\n'

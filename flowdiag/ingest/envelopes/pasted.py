@@ -1,0 +1,76 @@
+"""What lines get in front where people pass them on: a mark of a quotation, an indentation, their numbers.
+
+Sources: Markdown's quotations and code blocks, as tickets and mails hold them; ``cat -n`` and ``nl`` of GNU coreutils.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from flowdiag.ingest.envelopes.header import Header
+from flowdiag.ingest.envelopes.rows import Layer, Rows
+
+__all__ = ["Indented", "Numbered", "Quoted"]
+
+_NEARLY_ALL = 0.9
+
+
+class Quoted(Header):
+    """``> `` before each line, once or more."""
+
+    name = "quoted"
+    # "> WARN: 2026/01/05 10:00:06.963438 TCP connection from ..."   a ticket;  ">> Policy updated: {...}" is cilium monitor's own
+    pattern = re.compile(rb"^(?:> )+|^>$", re.MULTILINE)
+
+
+class Numbered(Header):
+    """The line's number, right aligned, and a tab."""
+
+    name = "numbered"
+    # '     1\t{"flow":{...}}'   cat -n and nl, coreutils 9.1
+    pattern = re.compile(rb"^ {0,6}\d{1,7}\t", re.MULTILINE)
+    by_line: ClassVar[bool] = False
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Only where each number follows the last: a table's first column may hold anything."""
+        numbers = [int(found[0]) for line in lines if (found := cls.pattern.match(line))]
+        counted = numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else False
+        return len(numbers) / len(lines) if counted and len(lines) > 1 else 0.0
+
+
+class Indented(Layer):
+    """The same blanks before each line; what a line has more is its own."""
+
+    name = "indented"
+    splittable: ClassVar[bool] = False
+    # "    WARN: 2026/01/05 10:00:06.963438 TCP connection from ..."   a code block
+    _BLANKS = re.compile(rb"[ \t]*")
+
+    def __init__(self, context: object) -> None:
+        super().__init__(context)  # type: ignore[arg-type]
+        self._prefix: bytes | None = None
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """By the blanks of the first line; of objects printed over lines or tables hardly all lines have them."""
+        prefix = cls._blanks(lines[0]) if lines else b""
+        if not prefix:
+            return 0.0
+        return float(sum(line.startswith(prefix) for line in lines) >= _NEARLY_ALL * len(lines))
+
+    @classmethod
+    def _blanks(cls, line: bytes) -> bytes:
+        found = cls._BLANKS.match(line)
+        return found[0] if found is not None else b""
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        lines = rows.data.split(b"\n")
+        if self._prefix is None:
+            self._prefix = next((self._blanks(line) for line in lines if line.strip()), None)
+        if self._prefix:
+            rows.data = b"\n".join(line.removeprefix(self._prefix) for line in lines)
+        return rows
