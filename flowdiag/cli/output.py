@@ -199,6 +199,12 @@ def print_text(name: str, text: str | bytes) -> None:
         text = text.encode("utf-8", "backslashreplace")
     # JSON lines without a line are empty: a blank one would be no JSON.
     ended = not text or (text.endswith("\n") if isinstance(text, str) else text.endswith(b"\n"))
+    if isinstance(text, bytes):
+        # Past the text stream, which begins a file in UTF-16 with a mark as soon as click asks what it takes.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text if ended else text + b"\n")
+        sys.stdout.buffer.flush()
+        return
     click.echo(text, nl=not ended, color=True)
 
 

@@ -1,5 +1,6 @@
 """Standard streams that are closed or full, as schedulers and shells hand them over."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from flowdiag.cli.main import cli
 
 INCIDENT = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "default-deny-egress"
 COMMAND = [sys.executable, "-c", "from flowdiag.cli.main import main; main()"]
@@ -79,10 +82,10 @@ def test_a_standard_output_that_fills_on_the_way_is_said(tmp_path, name, unbuffe
     assert done.stderr.startswith(b"flowdiag: standard output")
 
 
-@pytest.fixture
-def story(tmp_path):
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
     """A report in which somebody's names are Hebrew and Japanese."""
-    path = tmp_path / "r.json"
+    path = tmp_path_factory.mktemp("story") / "r.json"
     report = run(["analyze", INCIDENT, "-o", "json"], "").stdout.decode()
     path.write_text(
         report.replace("web-app", "\u05e9\u05dc\u05d5\u05dd-\u30dd\u30c3\u30c9"), encoding="utf-8"
@@ -102,15 +105,22 @@ def test_a_name_that_the_terminal_has_no_letters_for_is_shown_as_an_escape(story
 
 
 @pytest.mark.parametrize("name", ["json", "html", "markdown", "csv", "jsonl", "junit", "sarif", "svg"])
-def test_what_programs_read_is_utf_8_everywhere(story, name):
+def test_what_programs_read_is_utf_8_everywhere(story, monkeypatch, name):
     """As in a file: the same bytes whatever the locale."""
-    seen = {
-        run(["show", story, "-o", name], "", env={**os.environ, "PYTHONIOENCODING": encoding}).stdout
-        for encoding in ("utf-8", "latin-1", "utf-16")
-    }
+    seen = set()
+    for encoding in ("utf-8", "latin-1", "utf-16"):
+        written = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+        cli.main(["show", str(story), "-o", name], standalone_mode=False)
+        sys.stdout.flush()
+        seen.add(written.getvalue())
+    if name == "markdown":
+        seen.add(
+            run(["show", story, "-o", name], "", env={**os.environ, "PYTHONIOENCODING": "utf-16"}).stdout
+        )
 
-    (written,) = seen
-    assert "\u05e9\u05dc\u05d5\u05dd" in written.decode("utf-8")
+    (once,) = seen
+    assert "\u05e9\u05dc\u05d5\u05dd" in once.decode("utf-8")
 
 
 def test_json_lines_without_a_line_are_empty(tmp_path):
