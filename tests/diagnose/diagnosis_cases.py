@@ -7,7 +7,6 @@ everything else.  Times are seconds after a fixed instant; objects are an hour o
 import json
 from pathlib import Path
 
-import yaml
 from msgspec import Struct, structs
 
 from flowdiag.cluster.resolve import Resolver
@@ -41,6 +40,7 @@ from flowdiag.model.policy import (
 from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer, Example
 from flowdiag.model.time import NS, parse_rfc3339, rfc3339_seconds
 from flowdiag.policy import compile_policies
+from tests.read_yaml import read_yaml
 
 START = parse_rfc3339("2026-03-01T12:00:00Z")
 """Second 0 of every case."""
@@ -52,7 +52,7 @@ def load_cases():
     """(code, name, case) of every case, in the order of files."""
     found = []
     for path in sorted(HERE.glob("FD*.yml")):
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path.read_text(encoding="utf-8"))
         shared = document.pop("state", {})
         for name, case in document.items():
             found.append((path.stem, name, _merged(shared, case)))

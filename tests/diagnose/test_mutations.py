@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -20,6 +19,7 @@ from flowdiag.diagnose.proposals import propose
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
+from tests.read_yaml import read_yaml
 
 WORKING = {
     "namespaces": {
@@ -280,7 +280,7 @@ def test_incident(name):
         assert proposal is None
         return
     assert proposal is not None
-    manifests = [yaml.safe_load(text) for text in proposal.manifests]
+    manifests = [read_yaml(text) for text in proposal.manifests]
     assert incident.language in {one["kind"] for one in manifests}
     applied = compile_policies(_applied(incident.state, manifests), dialect=policies.dialect)
     assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from msgspec import UNSET
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -24,6 +23,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import Dialect, IpBlockPods
 from flowdiag.policy import compile_policies
+from tests.read_yaml import read_yaml
 
 SPECS = {f"{code}-{name}": spec for code, name, spec in load_cases()}
 CASES = {
@@ -101,7 +101,7 @@ def test_a_proposal_holds_when_applied(name):
 
 def _applied(spec, found, policies):
     """The policies with a proposal's manifests applied."""
-    manifests = [yaml.safe_load(text) for text in found.manifests]
+    manifests = [read_yaml(text) for text in found.manifests]
     items = [one for one in objects(spec["state"]) if _key(one) not in {_key(m) for m in manifests}]
     snapshot, problems = build_snapshot(
         [("state.json", json.dumps({"kind": "List", "items": items + manifests}).encode())]
@@ -132,7 +132,7 @@ def test_both_ends_are_mended():
     """Where both ends refuse, the proposal holds a manifest for each."""
     _, _, _, found = proposal_of(_spec(policies={"shop/deny": DENY, "data/deny": DENY}))
 
-    assert [yaml.safe_load(text)["metadata"]["namespace"] for text in found.manifests] == ["shop", "data"]
+    assert [read_yaml(text)["metadata"]["namespace"] for text in found.manifests] == ["shop", "data"]
     assert found.also_allows == ()
     assert found.patch is None
 
@@ -602,7 +602,7 @@ def test_new_policies_of_two_problems_do_not_take_each_others_place():
     }
     flows = [(f"shop/{app}-1", "kube-system/coredns-1", "53/UDP") for app in ("web", "api")]
     findings, compiled_now, cases = _problems({**_SEVERAL, "policies": policies}, *flows)
-    manifests = [yaml.safe_load(text) for one in findings for text in one.counterfactual.manifests]
+    manifests = [read_yaml(text) for one in findings for text in one.counterfactual.manifests]
     items = [*objects({**_SEVERAL, "policies": policies}), *{_key(one): one for one in manifests}.values()]
     snapshot, _ = build_snapshot([("state.json", json.dumps({"kind": "List", "items": items}).encode())])
     applied = compile_policies(snapshot, dialect=compiled_now.dialect)
@@ -661,9 +661,9 @@ def test_two_problems_that_change_one_object_say_so():
     both, _, _ = _problems(state, *flows)
     alone, _, _ = _problems(state, flows[0])
 
-    assert {
-        one["metadata"]["name"] for f in both for one in map(yaml.safe_load, f.counterfactual.manifests)
-    } == {"out"}
+    assert {one["metadata"]["name"] for f in both for one in map(read_yaml, f.counterfactual.manifests)} == {
+        "out"
+    }
     for finding in both:
         assert finding.counterfactual.summary.endswith(
             " Another problem's change edits NetworkPolicy shop/out too, and each manifest holds its own change "
@@ -774,7 +774,7 @@ def test_a_new_calico_policy_is_called_as_those_of_its_tier(group, name, propose
     spec = _spec(objects=[deny]) | {"dialect": "calico"}
     spec |= {"flow": {**spec["flow"], "direction": "ingress"}}
     _, _, _, found = proposal_of(spec)
-    written = yaml.safe_load(found.manifests[0])
+    written = read_yaml(found.manifests[0])
 
     assert (written["apiVersion"], written["metadata"]["name"]) == (group, proposed)
 
@@ -796,7 +796,7 @@ def _grouped(*others):
 def test_a_namespace_joins_the_group_that_a_rule_means():
     """Where other namespaces carry the label, it is put on this one; what that opens besides is listed."""
     case, policies, ends, found = proposal_of(_grouped("portal"))
-    namespace = yaml.safe_load(found.manifests[0])
+    namespace = read_yaml(found.manifests[0])
     labelled = _grouped("portal")
     labelled["state"]["namespaces"]["shop"] = {"labels": {"zone": "trusted"}}
     applied = compile_policies(build_case(labelled).context.snapshot, dialect=policies.dialect)

@@ -7,7 +7,6 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -23,6 +22,7 @@ from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
+from tests.read_yaml import read_yaml
 
 LANGUAGES = {"kubernetes": "antrea", "calico": "calico", "cilium": "cilium"}
 PORTS = (1, 53, 80, 81, 443, 8000, 8080, 8081, 65535)
@@ -153,7 +153,7 @@ def test_a_proposal_does_what_it_says(language, seed):
         if proposal is None:
             continue
         found = proposal.for_all(())
-        after = applied(state, [yaml.safe_load(text) for text in found.manifests], dialect)
+        after = applied(state, [read_yaml(text) for text in found.manifests], dialect)
 
         assert lets_pass(after, case), found.summary
         assert unlisted(found, policies, after, _own([case])) == [], found.summary
@@ -174,7 +174,7 @@ def test_proposals_of_one_run_do_what_they_say_together(language, seed):
         (case, one.counterfactual) for case, one in zip(cases, mended, strict=True) if one.counterfactual
     ]
     kept = [(case, found) for case, found in pairs if "other problem" not in found.summary.lower()]
-    after = applied(state, [yaml.safe_load(text) for _, found in kept for text in found.manifests], dialect)
+    after = applied(state, [read_yaml(text) for _, found in kept for text in found.manifests], dialect)
 
     assert [found.summary for case, found in kept if not lets_pass(after, case)] == []
 
@@ -193,7 +193,7 @@ def test_a_proposal_for_several_connections_says_whether_it_serves_all(language,
     found = mended.counterfactual
     if found is None:
         return
-    after = applied(state, [yaml.safe_load(text) for text in found.manifests], dialect)
+    after = applied(state, [read_yaml(text) for text in found.manifests], dialect)
 
     assert lets_pass(after, cases[0])
     assert found.proved is all(lets_pass(after, case) for case in cases), found.summary

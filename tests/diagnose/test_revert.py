@@ -5,13 +5,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import yaml
 from diagnosis_cases import build_case
 
 from flowdiag.diagnose import diagnose
 from flowdiag.diagnose.proposals import attach
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
+from tests.read_yaml import read_yaml
 
 DENY = {"podSelector": {}, "policyTypes": ["Ingress"]}
 OPEN = {
@@ -62,7 +62,7 @@ def test_the_old_object_comes_as_a_manifest_with_its_own_proof():
     """Applied as it stands, it lets the call pass, and opens what it lists and nothing else."""
     found = _attached([{"at": -3, "by": "jane", "policy": "data/redis", "was": OPEN}], {})
     back = found.revert
-    (written,) = [yaml.safe_load(text) for text in back.manifests]
+    (written,) = [read_yaml(text) for text in back.manifests]
 
     assert back.summary == (
         "Take back what was done at 2026-03-01 11:59:57 UTC: NetworkPolicy data/redis was deleted by jane."

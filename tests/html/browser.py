@@ -47,10 +47,10 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-class Opened:
-    """A page with what its console said and what it asked the network for."""
+class Tab:
+    """A page of its own settings, which shows one file after another: a new window each would take most of the time."""
 
-    def __init__(self, browser: Any, file: Path, fragment: str = "", **context: Any) -> None:
+    def __init__(self, browser: Any, **context: Any) -> None:
         context = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | context
         self._context = browser.new_context(offline=True, **context)
         self.page = self._context.new_page()
@@ -59,7 +59,27 @@ class Opened:
         self.page.on("console", lambda message: self.messages.append(message.text))
         self.page.on("pageerror", lambda error: self.messages.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def show(self, file: Path, fragment: str) -> None:
+        """Leave what is shown, with all that it said and asked for, and load a file."""
+        self.page.goto("about:blank")
+        self.page.mouse.move(0, 0)
+        self.page.emulate_media(media="null")
+        self.messages, self.requests = [], []
         self.page.goto(file.as_uri() + fragment)
+
+    def close(self) -> None:
+        self._context.close()
+
+
+class Opened:
+    """A page with what its console said and what it asked the network for."""
+
+    def __init__(self, tab: Tab, file: Path, fragment: str = "") -> None:
+        self._tab = tab
+        self.page = tab.page
+        tab.show(file, fragment)
+        self.messages, self.requests = tab.messages, tab.requests
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page."""
@@ -68,6 +88,3 @@ class Opened:
     def rows(self) -> int:
         """Connections that the filter leaves."""
         return self.page.locator("#denials-table tbody tr:not(.filtered)").count()
-
-    def close(self) -> None:
-        self._context.close()

@@ -11,6 +11,7 @@ from flowdiag.cluster import Leases, SnapshotIndex, build_snapshot, resolve_end
 from flowdiag.model.event import L7, Icmp
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
+from tests.read_yaml import read_yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "policy" / "cilium"
 
@@ -28,7 +29,7 @@ def cases():
     return [
         (path.stem, case)
         for path in sorted(FOLDER.glob("[0-9]*.yaml"))
-        for case in yaml.safe_load(path.read_text())
+        for case in read_yaml(path.read_text())
     ]
 
 

@@ -1,8 +1,9 @@
 """The shared suites of connections with known answers: cases, snapshots and ends."""
 
-import json
 from functools import cache, lru_cache
 from pathlib import Path
+
+from msgspec.json import decode
 
 from flowdiag.cluster import Leases, SnapshotIndex, build_snapshot, resolve_end
 from flowdiag.model.policy import Dialect, IpBlockPods
@@ -16,10 +17,15 @@ def cases(suite):
     return sorted(path.parent for path in (SUITES / suite).glob("*/expect.json"))
 
 
+def expected(case):
+    """The expectations of a case alone, which takes a fraction of the time that its snapshot takes."""
+    return decode((case / "expect.json").read_bytes())
+
+
 @lru_cache(maxsize=4)
 def load(case):
     """The expectations and the snapshot of a case."""
-    expect = json.loads((case / "expect.json").read_text())
+    expect = expected(case)
     inputs = [(path.name, path.read_bytes()) for path in sorted((case / "resources").glob("*.yaml"))]
     snapshot, _ = build_snapshot(inputs)
     return expect, snapshot

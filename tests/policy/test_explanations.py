@@ -6,9 +6,9 @@ import pytest
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.policy.ports import PortSet
-from tests.policy.suite_cases import SUITES, cases, compiled, load
+from tests.policy.suite_cases import SUITES, cases, compiled, expected
 
-EXPLAINED = [case for case in cases("policy") if load(case)[0].get("explanations")]
+EXPLAINED = [case for case in cases("policy") if expected(case).get("explanations")]
 
 pytestmark = pytest.mark.skipif(not EXPLAINED, reason=f"no suites beside the repository ({SUITES.name})")
 
