@@ -129,6 +129,7 @@ def _one(flow: Flow, state: State, at: int | None) -> _Answer:
     protocol = shape.protocol or ""
     decision = state.policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)
     sides = (flow.direction,) if flow.direction is not None else (Direction.EGRESS, Direction.INGRESS)
+    doubts: list[str] = []
     for side in sides:
         end = _end(decision, side)
         if end is None or not (end.isolated_by or end.decided_by):
@@ -139,6 +140,10 @@ def _one(flow: Flow, state: State, at: int | None) -> _Answer:
         written = _named(rules, shape.policies)
         if written:
             return _behind(side, end, decision, written[0], at)
+        doubts.extend(end.unknown)
+    if doubts:
+        # What cannot be evaluated may hold the rule.
+        return _Answer(None, None, f"which rule wrote this line is not known: {doubts[0]}", decision, at)
     return _Answer(None, None, _NO_RULE, decision, at)
 
 

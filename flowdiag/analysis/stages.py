@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag import __version__
 from flowdiag.analysis.attribute import attribute, judged, meaning
@@ -120,6 +121,7 @@ def examined(
         before=old_policies((seen.input, seen.event) for seen in tally.changes),
         nodes=view.nodes,
         index=resolver.index,
+        year_given=evidence.year is not None,
     )
     tell(f"explaining {plural(len(flows.refused), 'refused flow')}")
     attributed = attribute(
@@ -171,7 +173,9 @@ def examined(
                 cni=tuple(read.cnis),
                 dialect=str(state.dialect) if state is not None else None,
             ),
-            inputs=read.inputs,
+            inputs=[replace(one, year_inferred=False) for one in read.inputs]
+            if evidence.year is not None
+            else read.inputs,
             records=tally.records,
             flows=tally.flow_records,
             refusals=attributed.refusals,

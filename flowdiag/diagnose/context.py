@@ -76,6 +76,7 @@ class Context:
         before: policies as they were before a change, latest change first.
         nodes: nodes that have written any of the records, as these name them.
         index: tables over `snapshot`, where the caller has them.
+        year_given: the reader said which year stamps without one are of.
     """
 
     def __init__(
@@ -92,10 +93,12 @@ class Context:
         before: Iterable[OldPolicy] = (),
         nodes: Iterable[str] = (),
         index: SnapshotIndex | None = None,
+        year_given: bool = False,
     ) -> None:
         self.snapshot = snapshot if snapshot is not None else Snapshot()
         self.dialect = dialect
         self.allowed_read = allowed_read
+        self.year_given = year_given
         self.before: tuple[OldPolicy, ...] = tuple(before)
         self.recording: frozenset[str] = frozenset(node.rpartition("/")[2] for node in nodes)
         self.index = index if index is not None else SnapshotIndex(self.snapshot)

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from small_cluster import CREATED, DB, OBJECTS, WEB, at, end, listed, pod, policy, record, write
 
-from flowdiag.analysis import StateOptions, analyze, explain
+from flowdiag.analysis import EvidenceOptions, StateOptions, analyze, explain
 
 LOCK = policy("data", "lock", {"podSelector": {}, "policyTypes": ["Ingress"]}, created=CREATED)
 
@@ -138,3 +138,41 @@ def test_a_service_that_was_not_translated_is_opened_by_no_rule_for_its_address(
 
     assert (problem.code, problem.confidence, problem.counterfactual) == ("FD603", "likely", None)
     assert "Service data/db" in problem.advice
+
+
+def packet(second, before="", host="node-a"):
+    """A line of k3s' ulogd: a refused packet's first line names the policy, its second none."""
+    return (
+        f"Mar  1 12:00:{second:02} {host} {before} IN=cni0 OUT=veth1 MAC=aa:bb:cc:dd:ee:ff:11:22:33:44:55:66:08:00 "
+        f"SRC={WEB['ip']} DST={DB['ip']} LEN=60 TOS=00 PREC=0x00 TTL=62 ID={second} DF PROTO=TCP SPT={41000 + second} "
+        "DPT=8080 SEQ=1 ACK=0 WINDOW=64240 SYN URGP=0 MARK=0 \n"
+    )
+
+
+def test_a_year_that_was_given_is_not_called_inferred(tmp_path):
+    """--year settles it, and nothing says that --year would."""
+    lines = "".join(packet(second, "DROP by policy data/lock") + packet(second) for second in range(1, 9))
+    folder = write(tmp_path, state_json=listed(*OBJECTS[:-1], LOCK), syslogemu_log=lines)
+    report = analyze([folder], evidence=EvidenceOptions(year=2026))
+    (problem,) = report.problems
+
+    assert (problem.code, problem.confidence, problem.count) == ("FD101", "derived", 8)
+    assert [note for note in problem.notes if "year" in note] == []
+    assert not any(one.year_inferred for one in report.inputs)
+
+
+def test_a_migration_leaves_open_who_logged_what_cannot_be_evaluated(tmp_path):
+    """Calico's lines and Cilium's records of one node: that no policy logs would be wrong of a policy that may."""
+    logging = {
+        "apiVersion": "projectcalico.org/v3",
+        "kind": "GlobalNetworkPolicy",
+        "metadata": {"name": "log-db", "creationTimestamp": CREATED},
+        "spec": {"selector": "app == 'db'", "ingress": [{"action": "Log"}, {"action": "Deny"}]},
+    }
+    line = packet(5, "kernel: calico-packet:").replace(" MARK=0", "").replace("OUT=veth1", "OUT=calidb1")
+    files = {"kern_log": line.replace("TOS=00", "TOS=0x00"), "flows_jsonl": arriving(range(20, 25))}
+    report = reported(tmp_path, LOCK, logging, **files)
+    texts = [one.message for one in report.warnings] + [one.summary for one in report.problems]
+
+    assert [text for text in texts if "none of the policies at hand has a Log rule" in text] == []
+    assert any("GlobalNetworkPolicy log-db cannot be evaluated" in text for text in texts)

@@ -24,7 +24,7 @@ class InferredTime(Rule):
         Give `--year` and `--tz`; then policies of the right time are asked.
 
     Guard:
-        Stamps of the record or of its envelope are taken as they are.
+        Stamps of the record or of its envelope are taken as they are; so is a year that the reader gave (`--year`).
 
     References:
         https://www.rfc-editor.org/rfc/rfc3164#section-4.1.2
@@ -38,7 +38,7 @@ class InferredTime(Rule):
 
     def annotate(self, case: Case, finding: Finding) -> Finding:
         """See `Rule.annotate`."""
-        if case.flow.distinct.time_source is not TimeSource.INFERRED_YEAR:
+        if case.flow.distinct.time_source is not TimeSource.INFERRED_YEAR or case.context.year_given:
             return finding
         text = "The records hold no year, so it was inferred (FD803); --year settles it."
         word = finding.confidence
