@@ -118,7 +118,7 @@ def _head(screen: Screen, report: Report) -> None:
         text = "; ".join(screen.own(screen.name(limit, 200)) for limit in shown)
         if len(limits) > len(shown):
             text += f"; and {len(limits) - len(shown)} more"
-        screen.put((word, style), f": {text}" if text else "", hang=2)
+        screen.put((word, style), f": {text or 'see the warnings below'}", hang=2)
     screen.blank()
 
 
@@ -255,7 +255,10 @@ def _next(screen: Screen, report: Report) -> None:
         code = screen.name((lead or roots[0]).code, 20)
         notes = sum(len(p.notes) for p in report.problems if p.explained_by is None)
         held = f"{plural(notes, 'note')}, evidence" if notes else "evidence"
-        more = "" if screen.options.verbose else f"-v: patches, {held}; "
+        patches = "patches, " if any(p.counterfactual is not None for p in roots) else ""
+        more = f"-v: {patches}{held}; "
+        if screen.options.verbose:
+            more = "" if screen.options.all else "--all: records whole; "
         lines.append(f"{more}-o html=FILE; flowdiag codes {code}")
     screen.commands("Next", commands, indent=1, labels=6)
     screen.field("" if commands else "Next", lines, indent=1, labels=6)

@@ -24,7 +24,7 @@ from flowdiag.report.names import (
 )
 from flowdiag.report.phrases import change_text, proof_text, radius_known, state_text, what_text
 from flowdiag.report.screen import Screen
-from flowdiag.report.terminal_problem import UNKNOWN_POLICIES, title
+from flowdiag.report.terminal_problem import UNKNOWN_POLICIES, title, titled
 from flowdiag.report.terminal_spark import spark
 from flowdiag.report.times import delta_text
 
@@ -32,6 +32,7 @@ __all__ = ["brief"]
 
 _LABELS = 14
 _INDENT = 3
+_FAR = 3
 _RAGGED = 6
 """Columns that wrapping loses at the end of a line."""
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -92,8 +93,7 @@ def _ends(screen: Screen, problem: Problem) -> None:
         port_text(lead.protocol, lead.port, problem.icmp),
     )
     others = len(problem.connections) - 1
-    # The title may leave an outside end's address out: "content.example.net (198.51.100.80)".
-    if not others and all(part.partition(" (")[0] in problem.title for part in parts):
+    if titled(problem):
         return
     tail = f" and {plural(others, 'more connection')}: --all" if others else ""
     half = max((screen.width - _INDENT - cells(tail) - cells(parts[2]) - 4) // 2, 12)
@@ -168,8 +168,9 @@ def _otherwise(screen: Screen, problem: Problem) -> None:
 
 
 def _misses(screen: Screen, misses: tuple[Miss, ...]) -> None:
-    """As many conditions as two lines hold."""
-    room = 2 * (_room(screen) - 2) - _RAGGED
+    """As many conditions as two lines hold; of a rule that misses by many, and so is not near, as one does."""
+    rows = 2 if len(misses) < _FAR else 1
+    room = rows * (_room(screen) - 2) - (rows - 1) * _RAGGED
     told: list[str] = []
     for miss in misses:
         text = screen.name(_miss(miss), 200)
@@ -198,11 +199,11 @@ def _miss(miss: Miss) -> str:
 def _fix(screen: Screen, problem: Problem) -> None:
     fix = problem.counterfactual
     if fix is not None:
-        _row(screen, "fix", screen.name(fix.summary.rstrip(". "), 300), rows=2)
-        _row(screen, "", _proof(problem, fix), " (patch: -v)")
+        _row(screen, "fix", screen.name(fix.summary.rstrip(". "), 300), rows=3)
+        _row(screen, "", _proof(problem, fix), rows=2)
     elif problem.advice:
         # Where a rule came near, what it misses says more.
-        _row(screen, "advice", screen.name(problem.advice, 500), rows=2)
+        _row(screen, "advice", screen.name(problem.advice, 500), rows=3)
     if problem.revert is not None:
         _row(screen, "or", screen.name(problem.revert.summary.rstrip(". "), 300))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdiag.model.report import Counterfactual, Problem, ProblemChange, Report, Severity
+from flowdiag.model.report import Counterfactual, EvidenceLine, Problem, ProblemChange, Report, Severity
 from flowdiag.model.words import plural
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
 from flowdiag.report.escape import cells, middle, visible, visible_block
@@ -46,9 +46,11 @@ _STYLE = {
 _LABELS = 14
 _INDENT = 3
 _CONNECTIONS = 12
+_RECORD_ROWS = 5
+"""Lines that a record gets without `Options.all`."""
 UNKNOWN_POLICIES = "unknown: the policies of that time are not known"
 _ALSO = 3
-_EVIDENCE_CHARS = 2000
+_EVIDENCE_CHARS = 8000
 _MIN_CELL = 5
 _NAME = 200
 """Columns of a name that are shown whole, over several lines where they must."""
@@ -57,7 +59,7 @@ _NAME = 200
 def compact(screen: Screen, report: Report, problem: Problem, number: int) -> None:
     """One problem in a line or two."""
     title(screen, report, problem, number)
-    known = problem.connections or problem.protocol is not None
+    known = (problem.connections or problem.protocol is not None) and not titled(problem)
     more = f" and {len(problem.connections) - 1:,} more" if len(problem.connections) > 1 else ""
     who = f"; {screen.own(screen.name(who_to_whom(problem), 100))}{more}" if known else ""
     screen.put(
@@ -65,6 +67,27 @@ def compact(screen: Screen, report: Report, problem: Problem, number: int) -> No
         indent=_INDENT,
         hang=2,
     )
+    if problem.counterfactual is not None:
+        room = screen.width - _INDENT - len("fix  ")
+        screen.put(
+            "fix  ",
+            screen.ended(screen.name(problem.counterfactual.summary.rstrip(". "), 300), room),
+            indent=_INDENT,
+        )
+
+
+def titled(problem: Problem) -> bool:
+    """Whether the title holds the problem's one connection."""
+    if len(problem.connections) != 1:
+        return False
+    lead = problem.connections[0]
+    parts = (
+        end_text(lead.source),
+        end_text(lead.destination),
+        port_text(lead.protocol, lead.port, problem.icmp),
+    )
+    # The title may leave an outside end's address out: "content.example.net (198.51.100.80)".
+    return all(part.partition(" (")[0] in problem.title for part in parts)
 
 
 def full(screen: Screen, report: Report, problem: Problem, number: int) -> None:
@@ -251,12 +274,22 @@ def _details(screen: Screen, problem: Problem) -> None:
             _field(screen, "patch" if fix.patch else "manifest", ["joined"] if word == "joined" else [""])
             for line in visible_block(block).split("\n"):
                 screen.literal(" " * (_INDENT + 2) + line, _diff_style(line) if fix.patch else "")
-    for line_ in problem.evidence:
-        place = f"{line_.input}:{line_.line}"
-        _field(screen, "evidence", [screen.name(place, 120), visible(record_text(line_), _EVIDENCE_CHARS)])
+    told = [text for line in problem.evidence for text in _record(screen, line)]
+    if told:
+        _field(screen, "evidence", told)
     if problem.references:
-        _field(screen, "references", [screen.name(url, 300) for url in problem.references])
+        # An address that is cut in two opens nothing.
+        urls = [screen.name(url, 300) for url in problem.references]
+        screen.commands("references", urls, indent=_INDENT, labels=_LABELS)
     _field(screen, "fingerprint", [screen.name(problem.fingerprint, 80)])
+
+
+def _record(screen: Screen, line: EvidenceLine) -> tuple[str, str]:
+    """Where it stands and what it says: a flow of Hubble's is 2 KB, of which the ends tell most."""
+    text = visible(record_text(line), _EVIDENCE_CHARS)
+    room = _RECORD_ROWS * (screen.width - _INDENT - _LABELS)
+    place = screen.name(f"{line.input}:{line.line}", 120)
+    return place, text if screen.options.all else middle(text, room, ascii_only=screen.options.ascii)
 
 
 def _diff_style(line: str) -> str:

@@ -22,6 +22,7 @@ from flowdiag.model.reasons import meaning_of
 from flowdiag.model.report import (
     BucketCounts,
     Buckets,
+    EvidenceLine,
     NotPolicy,
     RefusedOtherwise,
     ReportWarning,
@@ -212,6 +213,29 @@ def test_a_consequence_stands_under_its_cause() -> None:
     assert "explains      4 DNS over TCP is blocked" in page
     assert "\n 4 LOW" not in page
     assert "\n 4 LOW" in render(dns_story(), all=True)
+
+
+def test_records_leave_room_for_the_rest() -> None:
+    """A flow of Hubble's is 2 KB: its ends and its place are told, with --all all of it."""
+    story = dns_story()
+    raw = '{"flow":{"verdict":"DROPPED",' + '"labels":["k8s:app=web"],' * 60 + '"node_name":"node-a"}}'
+    lead = replace(story.problems[0], evidence=(EvidenceLine(input="flows.jsonl", line=217, raw=raw),))
+    told = replace(story, problems=(lead,))
+
+    page = render(told, verbose=True, width=80)
+    assert "flows.jsonl:217" in page
+    assert '"verdict":"DROPPED"' in page
+    assert page.count("k8s:app=web") < 20
+    assert "--all: records whole" in page
+    whole = render(told, verbose=True, all=True, width=80)
+    assert len(re.findall(r"k8s:app=web", "".join(line.strip() for line in whole.splitlines()))) >= 60
+
+
+def test_the_fix_and_what_else_it_opens_are_never_cut_short() -> None:
+    """Whoever applies it reads all of it; of many more problems the fix is told in a line, and the title is not said again."""
+    page = render(mixed(), width=80)
+
+    assert "also allows shop/worker-0 → payments/pay-api 8080/TCP and 4 more pairs" in " ".join(page.split())
 
 
 def test_one_problem_alone_is_shown_in_full() -> None:
