@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.reading import Readable, Source, open_source
+from flowdiag.ingest.remote import open_raw
 from flowdiag.parserkit import Parser, holds
 
 __all__ = ["CERTAIN", "others_inside", "windows_at_ends", "windows_near", "windows_of_records"]
@@ -77,7 +78,7 @@ def windows_near(source: Source | bytes) -> Iterator[bytes]:
 def windows_at_ends(
     source: Source | bytes, reach: int = _WINDOW, head: bytes | None = None
 ) -> Iterator[bytes]:
-    """Yield the first lines of an input, and the last ones of a plain file or of a document's lines.
+    """Yield the first lines of an input, and the last ones of what is not packed or of a document's lines.
 
     Args:
         source: an input, or the lines of a document without their wrappers.
@@ -103,8 +104,8 @@ def windows_at_ends(
         return
     if isinstance(source, bytes):
         yield from _last_lines(io.BytesIO(source), size, reach)
-    elif source.kind is Kind.PLAIN and not source.remote:
-        with open(source.path, "rb") as file:  # noqa: PTH123 - a path in the spool, or the user's own
+    elif source.kind is Kind.PLAIN:
+        with open_raw(source.path) as file:
             yield from _last_lines(file, size, reach)
 
 

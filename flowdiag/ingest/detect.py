@@ -75,8 +75,7 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
             if later.kind is InputKind.EVIDENCE and not is_document(later.stack):
                 reader = next((parser for parser in parsers if parser.name == later.parser), None)
                 return found if reader is None or reader.document else later
-        if not source.remote:
-            return _deeper(source, hint, parsers, options, heads.stack) or found
+        return _deeper(source, hint, parsers, options, heads.stack) or found
     if found.kind is InputKind.EVIDENCE and options.format is None:
         return _with_others(found, parsers, heads, context)
     return found
@@ -91,7 +90,7 @@ def _with_others(
     """
     source, stack = found.source, found.stack
     reader = next((parser for parser in parsers if parser.name == found.parser), None)
-    if source.remote or reader is None or reader.document:
+    if reader is None or reader.document:
         return found
     mixing, document = bool(_MIXING & {*stack}), is_document(stack)
     if document and (not mixing or source.size > _MIXED_DOCUMENT):
@@ -120,8 +119,9 @@ def _with_others(
 
     try:
         lines = peeled(heads.lines or b"", stack[1:], context) if document else source
+        head = None if document else heads.found[0][1]
         # At its ends everybody is asked; in the middle those that see their marks, or were certain of the head.
-        names = names_in(windows_at_ends(lines), known)
+        names = names_in(windows_at_ends(lines, head=head), known)
         if mixing:
             names = sorted({*names, *names_in(windows_near(lines), certain)})
     except OSError:
@@ -152,7 +152,8 @@ def _deeper(
             known,
             sniffed,
             lambda lines: peeled(lines, stack, context),
-            of_one=hint.container is not None,
+            # A bucket's object is not looked through, and gives so much at once.
+            of_one=hint.container is not None or source.remote,
         ):
             found = detect_head(source, hint, known, options, window)
             if found.kind is InputKind.EVIDENCE and not is_document(found.stack):

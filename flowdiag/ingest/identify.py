@@ -10,7 +10,7 @@ from flowdiag.ingest.alike import detect_like, name_pattern
 from flowdiag.ingest.among import told_apart
 from flowdiag.ingest.bundles import Hint, recognise
 from flowdiag.ingest.detect import detect
-from flowdiag.ingest.detection import Detection
+from flowdiag.ingest.detection import Detection, InputKind
 from flowdiag.ingest.events_apart import events_apart
 from flowdiag.ingest.mixed import laid_apart
 from flowdiag.ingest.options import ReadOptions
@@ -62,7 +62,7 @@ def detect_all(
 
     whats = [
         part
-        for one in at_once(like, gathered.sources, paths)
+        for one in _brought(at_once(like, gathered.sources, paths), gathered)
         for part in laid_apart(one, gathered.spool, ask)
     ]
     if options.listed_events is not None:
@@ -82,6 +82,21 @@ def detect_all(
         *turned,
         *_at_fault(found),
         *(problem for one in found for problem in one.problems),
+    ]
+
+
+def _brought(found: list[Detection], gathered: Gathered) -> list[Detection]:
+    """With cluster objects out of buckets lying here: here they are read, and looked through for Events and records."""
+    there = [one for one in found if one.kind is InputKind.STATE and one.source.remote]
+    if not there:
+        return found
+    copies = dict(
+        zip((one.source.path for one in there), gathered.fetched([one.source for one in there]), strict=True)
+    )
+    # What cannot be fetched stays, and reading it will say so.
+    return [
+        replace(one, source=copy) if isinstance(copy := copies.get(one.source.path), Source) else one
+        for one in found
     ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
@@ -98,6 +98,13 @@ class Gathered:
         if self._spool is None:
             self._spool = temporary_folder()
         return Path(self._spool.name)
+
+    def fetched(self, sources: Sequence[Source]) -> list[Source | OSError]:
+        """Copies in the spool of what lies behind a network, or why there is none."""
+        folder, begin = self.spool(), self._streams
+        self._streams += len(sources)
+        wanted = [(source, folder / f"object-{begin + place}") for place, source in enumerate(sources)]
+        return at_once(_copied, wanted, [source.path for source in sources])
 
     def _given(self, given: str) -> Iterator[Source]:
         if given == STDIN:
@@ -194,12 +201,11 @@ class Gathered:
             if not archive:
                 yield source
                 continue
-            try:
-                fetched = self._fetched(source)
-            except OSError as error:
-                self._problem(source.name, "unreadable", error.strerror or str(error))
+            (copy,) = self.fetched([source])
+            if isinstance(copy, OSError):
+                self._problem(source.name, "unreadable", copy.strerror or str(copy))
                 continue
-            yield from self._opened(fetched, depth=0)
+            yield from self._opened(copy, depth=0)
 
     def _address(self, url: str) -> str:
         """How an object is called: apart from those that differ from it only in what is not shown."""
@@ -208,15 +214,6 @@ class Gathered:
             name, number = f"{shown(url)}#{number}", number + 1
         self._addresses.add(name)
         return name
-
-    def _fetched(self, source: Source) -> Source:
-        """A copy in the spool."""
-        target = self.spool() / f"object-{self._streams}"
-        self._streams += 1
-        with open_raw(source.path) as stream, target.open("wb") as out:
-            while chunk := stream.read(1 << 20):
-                out.write(chunk)
-        return replace(source, path=str(target), spooled=True)
 
     def _opened(self, source: Source, depth: int) -> Iterator[Source]:
         """The source itself, or what is inside it if it is an archive."""
@@ -287,6 +284,17 @@ class Gathered:
 
     def _problem(self, path: str, code: str, message: str) -> None:
         self.problems.append(InputProblem(path, code, message))
+
+
+def _copied(wanted: tuple[Source, Path]) -> Source | OSError:
+    source, target = wanted
+    try:
+        with open_raw(source.path) as stream, target.open("wb") as out:
+            while chunk := stream.read(1 << 20):
+                out.write(chunk)
+    except OSError as error:
+        return error
+    return replace(source, path=str(target), spooled=True)
 
 
 def _recognised(one: RemoteObject) -> tuple[Kind, bool] | RemoteError:
