@@ -71,19 +71,24 @@ class Unpacker:
         self._unnamed = 0
         self.problems: list[InputProblem] = []
 
-    def unpack(self, path: Path, kind: Kind, display: str) -> Iterator[Member]:
+    def unpack(self, path: Path, kind: Kind, display: str, alone: str | None = None) -> Iterator[Member]:
         """Yield the regular files of the archive at `path`, in archive order; what is wrong goes to `problems`.
 
         Args:
             path: the archive on disk.
             kind: ``ZIP``, ``TAR``, or the compression around a tar (``GZIP``, ``XZ`` ...).
             display: the archive's name for messages.
+            alone: what the one file inside is called, where the compression is around no tar but a file that is packed
+                itself (``log.gz.gz``).
         """
         packed = max(path.stat().st_size, 1)
         before, members = self._bytes, self._members
         self._named = self._unnamed = 0
         damages: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, *corruptions())
-        walk = self._zip(path, display) if kind is Kind.ZIP else self._tar(path, kind, display, packed)
+        if alone is not None:
+            walk = self._alone(path, kind, alone)
+        else:
+            walk = self._zip(path, display) if kind is Kind.ZIP else self._tar(path, kind, display, packed)
         try:
             for name, stream, modified in walk:
                 target = self._next()
@@ -144,6 +149,10 @@ class Unpacker:
                     raise _TooMuchError(f"unfolds to more than {self._limits.ratio} times its size")
                 out.write(chunk)
         return size
+
+    def _alone(self, path: Path, kind: Kind, name: str) -> Iterator[tuple[str, IO[bytes], int | None]]:
+        with path.open("rb") as raw:
+            yield name.rpartition("/")[2], decompressed(cast("BinaryIO", raw), kind), None
 
     def _zip(self, path: Path, display: str) -> Iterator[tuple[str, IO[bytes], int | None]]:
         with zipfile.ZipFile(path) as archive:

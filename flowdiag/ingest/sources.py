@@ -218,13 +218,17 @@ class Gathered:
     def _opened(self, source: Source, depth: int) -> Iterator[Source]:
         """The source itself, or what is inside it if it is an archive."""
         kind = source.kind
-        if kind is Kind.PLAIN or (kind not in (Kind.ZIP, Kind.TAR) and not _wraps_tar(source)):
+        inside = kind if kind in (Kind.PLAIN, Kind.ZIP, Kind.TAR) else _packed_inside(source)
+        if inside is Kind.PLAIN:
             yield source
             return
         if depth >= _NESTING:
             self._problem(source.name, "archive-limit", "an archive this deep inside others is not opened")
             return
-        for member in self._unpack(Path(source.path), kind, source.name):
+        once_more = kind not in (Kind.ZIP, Kind.TAR) and inside is not Kind.TAR
+        for member in self._unpack(
+            Path(source.path), kind, source.name, _without_suffixes(source.place) if once_more else None
+        ):
             if member.name.rpartition("/")[2].startswith("."):
                 continue
             with member.path.open("rb") as stream:
@@ -242,13 +246,13 @@ class Gathered:
             )
             yield from self._opened(inner, depth + 1)
 
-    def _unpack(self, path: Path, kind: Kind, display: str) -> Iterator[Member]:
+    def _unpack(self, path: Path, kind: Kind, display: str, alone: str | None) -> Iterator[Member]:
         # What reads archives is loaded for them alone, and so is the spool's library: most inputs are plain files.
         from flowdiag.ingest.archives import Unpacker
 
         if self._unpacker is None:
             self._unpacker = Unpacker(self.spool(), self._limits)
-        yield from self._unpacker.unpack(path, kind, display)
+        yield from self._unpacker.unpack(path, kind, display, alone)
 
     def _standard_input(self) -> Iterator[Source]:
         if self._drained:
@@ -304,26 +308,24 @@ def _recognised(one: RemoteObject) -> tuple[Kind, bool] | RemoteError:
             kind = sniff_kind(stream.read(_HEAD))
         if kind in (Kind.PLAIN, Kind.ZIP, Kind.TAR):
             return kind, kind is not Kind.PLAIN
-        return kind, _wraps_tar(
-            Source(name=one.url, path=one.url, place="", root="", size=one.size, kind=kind)
-        )
+        packed = Source(name=one.url, path=one.url, place="", root="", size=one.size, kind=kind)
+        return kind, _packed_inside(packed) is not Kind.PLAIN
     except RemoteError as error:
         return error
     except OSError as error:
         return RemoteError("unreadable", error.strerror or str(error))
 
 
-def _wraps_tar(source: Source) -> bool:
+def _packed_inside(source: Source) -> Kind:
+    """What a compressed file holds: a tar, something that was packed once before, or text."""
     try:
         stream = open_source(source, as_is=True)
-    except MissingReaderError:
-        return False
-    except OSError:
-        return False
+    except (MissingReaderError, OSError):
+        return Kind.PLAIN
     try:
-        return sniff_kind(stream.read(_HEAD)) is Kind.TAR
+        return sniff_kind(stream.read(_HEAD))
     except corruptions():
-        return False
+        return Kind.PLAIN
     finally:
         stream.close()
 

@@ -23,6 +23,7 @@ _MAX_CONTROL_SHARE = 0.02
 # backspace and bell.  Deleting them from a head tells how many there are.
 _CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
 _NULS = re.compile(rb"\0{2,}")
+_PAIR_BYTES, _NEARLY_ALL = 64, 0.9
 SEPARATOR_HEAD = 1 << 16
 """Bytes by which `line_end_of` tells."""
 
@@ -31,14 +32,25 @@ Encoding = str | None
 
 
 def encoding_of(head: bytes) -> tuple[Encoding, int]:
-    """Encoding by byte order mark, and how many bytes the mark takes."""
+    """Encoding by byte order mark, or by its NULs where the mark is missing, and how many bytes the mark takes."""
     if head.startswith(_BOM8):
         return None, len(_BOM8)
     if head.startswith(codecs.BOM_UTF16_LE):
         return "utf-16-le", 2
     if head.startswith(codecs.BOM_UTF16_BE):
         return "utf-16-be", 2
-    return None, 0
+    return _unmarked(head[:SEPARATOR_HEAD]), 0
+
+
+def _unmarked(head: bytes) -> Encoding:
+    """UTF-16 whose mark was cut off with its first lines (``split``, ``tail``): one byte of nearly each pair is NUL, none of the others."""
+    if b"\0" not in head[:_PAIR_BYTES] or len(head) < _PAIR_BYTES:
+        return None
+    even, odd = head[0::2], head[1::2]
+    for encoding, low, high in (("utf-16-le", even, odd), ("utf-16-be", odd, even)):
+        if b"\0" not in low and b"\n" in low and high.count(0) >= _NEARLY_ALL * len(high):
+            return encoding
+    return None
 
 
 def is_binary(head: bytes) -> bool:

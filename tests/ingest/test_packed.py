@@ -12,6 +12,7 @@ import pytest
 from flowdiag.ingest import Gathered
 from flowdiag.ingest.compression import Kind, sniff_kind
 from flowdiag.ingest.sources import open_source
+from flowdiag.ingest.text import encoding_of
 from flowdiag.ingest.xz import xz_reader
 
 TEXT = b"".join(b"line %d of a log that goes on for a while\n" % number for number in range(20_000))
@@ -64,6 +65,49 @@ def test_a_packed_archive_is_opened(tmp_path, kind):
         (source,) = sources.sources
         assert source.name == f"{path}!var/log/kern.log"
         assert whole(source) == TEXT
+
+
+@pytest.mark.parametrize("outer", PACKERS)
+def test_a_file_that_was_packed_twice_is_read(tmp_path, outer):
+    """A rotated log that a collector packed again; the one inside is called as the file without its suffix."""
+    path = tmp_path / "kern.log.gz.gz"
+    path.write_bytes(PACKERS[outer](gzip.compress(TEXT)))
+
+    with Gathered([str(path)]) as sources:
+        (source,) = sources.sources
+        assert source.name == f"{path}!kern.log.gz"
+        assert whole(source) == TEXT
+
+
+def test_a_file_that_is_packed_without_end_is_refused(tmp_path):
+    """Only so many times: nobody packs a log eight times."""
+    data = TEXT
+    for _ in range(8):
+        data = gzip.compress(data)
+    (tmp_path / "kern.log").write_bytes(data)
+
+    with Gathered([str(tmp_path)]) as sources:
+        assert not sources.sources
+        assert [problem.code for problem in sources.problems] == ["archive-limit"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_whose_mark_was_cut_off_is_read(tmp_path, encoding):
+    """What ``split`` leaves of PowerShell's redirection; a few letters of other scripts change nothing."""
+    text = "WARN: 2026/01/05 10:00:06.963438 über 10.32.0.17:43912 blocked by Weave NPC – ü\r\n" * 20
+    (tmp_path / "weave.log").write_bytes(text.encode(encoding))
+
+    with Gathered([str(tmp_path)]) as sources:
+        (source,) = sources.sources
+        assert whole(source) == text.encode()
+
+
+@pytest.mark.parametrize(
+    "data", [b"a\0b\0c\0" * 30, b"\0" * 200, b"\0\x01" * 99 + b"\n", TEXT[:10] + b"\0" * 99]
+)
+def test_other_nuls_are_no_utf_16(data):
+    """Names that end in NUL, a page of them, and what is no text."""
+    assert encoding_of(data) == (None, 0)
 
 
 @pytest.mark.parametrize("kind", ["plain", "gzip"])
