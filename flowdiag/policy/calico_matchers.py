@@ -69,7 +69,9 @@ class Scope(Struct, frozen=True):
         """What a pod must show; see `Demanding.demands`."""
         return (frozenset({("in", self.namespace)}),) if self.namespace is not None else ()
 
-    def check(self, namespace: str | None, labels: Mapping[str, str] | None) -> Check:
+    def check(
+        self, namespace: str | None, labels: Mapping[str, str] | None, *, complete: bool = True
+    ) -> Check:
         """Answer for an endpoint's namespace; ``None`` is an endpoint that has none."""
         if self.namespace is not None:
             if namespace == self.namespace:
@@ -81,7 +83,9 @@ class Scope(Struct, frozen=True):
         if namespace is None:
             return MATCH if self.without else miss(Miss(Condition.NAMESPACE, self.selector.text, None))
         mapping = None if labels is None else namespace_mapping(namespace, labels)
-        return self.selector.check(mapping, Condition.NAMESPACE, what="the labels of its namespace are")
+        return self.selector.check(
+            mapping, Condition.NAMESPACE, complete=complete, what="the labels of its namespace are"
+        )
 
 
 def _namespaced(node: Node) -> Node:
@@ -156,7 +160,9 @@ class KnownEndpoint(Struct, frozen=True):
         if facts.kind == "pod":
             return all_of(
                 [
-                    self.scope.check(facts.namespace, facts.namespace_labels),
+                    self.scope.check(
+                        facts.namespace, facts.namespace_labels, complete=facts.namespace_complete
+                    ),
                     *(part.check(facts) for part in self.parts),
                 ]
             )
@@ -216,7 +222,7 @@ class EndpointSelected(Struct, frozen=True):
         namespace = facts.namespace if facts.kind == "pod" else None
         return all_of(
             [
-                self.scope.check(namespace, facts.namespace_labels),
+                self.scope.check(namespace, facts.namespace_labels, complete=facts.namespace_complete),
                 *(part.check(facts) for part in self.parts),
             ]
         )

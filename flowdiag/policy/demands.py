@@ -46,7 +46,9 @@ def demands_of(matcher: object, kind: str) -> tuple[Demand, ...]:
 def shown(facts: Facts) -> list[Token] | None:
     """Every token that an end shows; ``None`` where something of it is not known, so that nothing follows."""
     if facts.kind == "pod":
-        if facts.labels is None or not facts.labels_complete or facts.namespace_labels is None:
+        if facts.labels is None or not facts.labels_complete:
+            return None
+        if facts.namespace_labels is None or not facts.namespace_complete:
             return None
     elif facts.kind != "outside":
         return None

@@ -124,6 +124,7 @@ class EndFacts:
             labels=labels,
             labels_complete=False,
             namespace_labels=self._namespace_labels(endpoint.namespace, at),
+            namespace_complete=endpoint.namespace in self._snapshot.namespaces,
             ports=None,
             addresses=_texts(endpoint.ip),
             hits=self._hits(endpoint.ip, None),

@@ -47,6 +47,7 @@ class Facts:
         "local",
         "name",
         "namespace",
+        "namespace_complete",
         "namespace_labels",
         "node",
         "node_labels",
@@ -65,6 +66,7 @@ class Facts:
         labels: Mapping[str, str] | None = None,
         labels_complete: bool = True,
         namespace_labels: Mapping[str, str] | None = None,
+        namespace_complete: bool = True,
         ports: tuple[ContainerPort, ...] | None = None,
         addresses: tuple[str, ...] = (),
         hits: Hits | None = None,
@@ -87,6 +89,8 @@ class Facts:
         self.labels_complete = labels_complete
         """False where only the keys in `labels` are known, and other keys may exist."""
         self.namespace_labels = namespace_labels
+        self.namespace_complete = namespace_complete
+        """False where no object tells of the namespace: it has its name for a label, and others may exist."""
         self.ports = ports
         self.addresses = addresses
         self.hits = hits or Hits()
@@ -159,6 +163,7 @@ def class_key(facts: Facts, keys: tuple[str, ...]) -> tuple[object, ...]:
         facts.labels is None,
         facts.labels_complete,
         facts.namespace_labels is None,
+        facts.namespace_complete,
         facts.ports is None,
         facts.local,
         facts.entity,

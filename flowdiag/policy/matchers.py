@@ -81,14 +81,19 @@ class NamespaceSelected(Struct, frozen=True):
         if facts.kind == "node" and self.nodes_unknown:
             return unknown("host network traffic may count as of a namespace here")
         if facts.kind == "unknown" and facts.namespace_labels is not None:
-            answer = self.selector.check(facts.namespace_labels, Condition.NAMESPACE)
+            answer = self.selector.check(
+                facts.namespace_labels, Condition.NAMESPACE, complete=facts.namespace_complete
+            )
             return answer if answer.outcome is Outcome.MISS else unknown(facts.why_unknown)
         if facts.kind != "pod":
             other = outside_or_unknown(facts, Condition.NAMESPACE, self.selector.text or "any namespace")
             if other is not None:
                 return other
         return self.selector.check(
-            facts.namespace_labels, Condition.NAMESPACE, what="the labels of its namespace are"
+            facts.namespace_labels,
+            Condition.NAMESPACE,
+            complete=facts.namespace_complete,
+            what="the labels of its namespace are",
         )
 
 

@@ -176,3 +176,26 @@ def test_a_migration_leaves_open_who_logged_what_cannot_be_evaluated(tmp_path):
 
     assert [text for text in texts if "none of the policies at hand has a Log rule" in text] == []
     assert any("GlobalNetworkPolicy log-db cannot be evaluated" in text for text in texts)
+
+
+TEAM = {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"team": "x"}}}]}]}
+
+
+def test_labels_of_a_namespace_that_no_object_names_are_unknown(tmp_path):
+    """A caller of a namespace that the dump lacks, by a record without the namespace's labels: no miss of the rule."""
+    ghost = end("ghost", "app-6c8d9f7b5-k2k2k", "10.0.0.77", "app", 1099)
+    allow = policy("data", "db", TEAM, CREATED)
+    (problem,) = reported(tmp_path, allow, flows_jsonl=arriving(range(5), ghost)).problems
+
+    assert (problem.code, problem.confidence, problem.counterfactual) == ("FD101", "possible", None)
+    assert [rule.misses for rule in problem.nearest] == [()]
+
+
+def test_a_label_of_a_namespace_that_was_not_read_is_likely_at_best(tmp_path):
+    """Pods and policies alone: that the namespace lacks the label is what the refusal suggests, and no more."""
+    objects = [one for one in OBJECTS[:-1] if one["kind"] != "Namespace"]
+    files = {"state_json": listed(*objects, policy("data", "db", TEAM, CREATED))}
+    (problem,) = analyze([write(tmp_path, **files, flows_jsonl=arriving(range(5)))]).problems
+
+    assert (problem.code, problem.confidence) == ("FD101", "likely")
+    assert any("holds no namespaces" in note for note in problem.notes)

@@ -27,7 +27,7 @@ from flowdiag.diagnose.wording import (
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, EndDecision, NearestRule, PolicyRef
-from flowdiag.model.report import Severity
+from flowdiag.model.report import Confidence, Severity
 from flowdiag.policy.addresses import parse_address
 
 __all__ = ["DefaultDeny"]
@@ -112,6 +112,8 @@ class DefaultDeny(Rule):
                     for condition, need, what in _NEEDED
                     if condition in missed.conditions and need not in case.has
                 )
+        # What misses on labels of objects that were not read may not miss at all.
+        guessed = Needs.NAMESPACES not in case.has and missed.conditions == {Condition.NAMESPACE}
         way = "to" if case.direction == "egress" else "from"
         advice = (
             f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "
@@ -122,6 +124,7 @@ class DefaultDeny(Rule):
             case,
             summary=f"{isolating_text(case)} {verb} {who} for {case.direction}{rest}",
             advice=advice,
+            most=Confidence.LIKELY if guessed else Confidence.RECORDED,
             cause_key=missed.key,
             limits=limits,
         )

@@ -164,6 +164,8 @@ class IdentityBook:
                 # Every namespace has its name for a label, so a record without any was shortened.
                 for key, value in (facts.namespace_labels or {}).items():
                     found[f"k8s:{NAMESPACE_LABELS}{key}"] = value
+                if not facts.namespace_complete:
+                    found[open_key("k8s")] = "the labels of its namespace are not known"
         return found
 
     def _is_local(self, name: str, facts: Facts) -> str:
