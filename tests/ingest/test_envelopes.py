@@ -41,6 +41,7 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         Row(LINE, 1, NS),
     ),
     ("kubectl-timestamps", AT.encode() + b" " + LINE, Row(LINE, 1, NS)),
+    ("kubectl-timestamps", AT.encode() + b"\t" + LINE, Row(LINE, 1, NS)),
     ("grep", b"np.log:" + LINE, Row(LINE, 1)),
     ("grep", b"./node-1/np-2026-01-05T10-00-00.000.log.1:17:" + LINE, Row(LINE, 1)),
     ("grep", b"/var/log/syslog.1:" + LINE, Row(LINE, 1)),

@@ -17,12 +17,14 @@ __all__ = ["DumpSections", "GrepPrefix", "KubectlPrefix", "KubectlTimestamps", "
 
 
 class KubectlTimestamps(Header):
-    """``kubectl logs --timestamps``: RFC 3339 with nanoseconds, a blank, the line."""
+    """``kubectl logs --timestamps``: RFC 3339 with nanoseconds, a blank, the line; CloudWatch's console copies a tab between."""
 
     name = "kubectl-timestamps"
     # "2025-05-14T14:03:12.345678901Z level=info msg=..."  kubectl v1.30, must-gather 4.16, cilium sysdump 1.20
+    # "2023-12-06T14:25:58.455-06:00\tNode: ip-10-0-1-2.ec2.internal;SIP: 192.0.2.1;SPORT: ..."   CloudWatch's console, 2023
     pattern = re.compile(
-        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))(?: |$)", re.MULTILINE
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))(?:[ \t]|$)",
+        re.MULTILINE,
     )
 
 
