@@ -152,6 +152,7 @@ _WORDS = {
     "openstack-security-group": "an OpenStack security group refused it",
     "multicast-not-enabled": "OVN-Kubernetes drops multicast that the namespace does not ask for (annotation k8s.ovn.org/multicast-enabled)",
     "network-encryption": "the virtual network's encryption refused what could not be encrypted",
+    "network-isolation": "OVN-Kubernetes keeps user-defined networks apart: no policy opens that",
     "network-security-group": "a security rule of the Azure network refused it",
     "no-socket": "nobody listens on the port: the kernel of the receiving end dropped it",
     "policy-evaluation-error": "the enforcer failed while it evaluated its policies",

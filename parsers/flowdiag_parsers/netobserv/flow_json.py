@@ -52,10 +52,14 @@ _POLICY_CAUSES = {
     "AdminNetworkPolicy": "admin-tier-deny",
     "BaselineAdminNetworkPolicy": "baseline-tier-deny",
     "EgressFirewall": "egress-firewall",
+}
+# OVN lets multicast through only where a namespace's annotation (k8s.ovn.org/multicast-enabled) asks for it, and keeps
+# user-defined networks apart: no policy opens either.
+_BUILT_IN_CAUSES = {
+    "MulticastNS": "multicast-not-enabled",
+    "MulticastCluster": "multicast-not-enabled",
     "UDNIsolation": "network-isolation",
 }
-# OVN lets multicast through only where a namespace's annotation (k8s.ovn.org/multicast-enabled) asks for it.
-_MULTICAST = ("MulticastNS", "MulticastCluster")
 _NOISE = (
     "TCP_",
     "SOCKET_BACKLOG",
@@ -159,7 +163,11 @@ def _judged(
     dropped = integer_of(record, "PktDropPackets")
     said = text_of(record, "PktDropLatestDropCause") or ""
     if "deny" in effects:
-        ruled = any(hit.kind is not None and hit.rule is None for hit, _ in hits if hit.effect == "deny")
+        denied = [hit for hit, _ in hits if hit.effect == "deny"]
+        built_in = {_BUILT_IN_CAUSES.get(hit.raw or "") if hit.kind is None else None for hit in denied}
+        if None not in built_in:
+            return Verdict.DENIED, Cause.CONFIGURATION, min(filter(None, built_in))
+        ruled = any(hit.kind is not None and hit.rule is None for hit in denied)
         return Verdict.DENIED, Cause.POLICY, "policy-rule-denied" if ruled else "default-deny"
     if dropped:
         policy = _POLICY_CAUSES.get(said)
@@ -184,8 +192,8 @@ def _other_cause(said: str) -> tuple[Cause | None, str | None]:
         or word in ("NOT_SPECIFIED", "Unknown")
     ):
         return None, reason
-    if word in _MULTICAST:
-        return Cause.CONFIGURATION, "multicast-not-enabled"
+    if word in _BUILT_IN_CAUSES:
+        return Cause.CONFIGURATION, _BUILT_IN_CAUSES[word]
     if word.startswith(_CONFIGURATION):
         return Cause.CONFIGURATION, reason
     return (Cause.NOISE if word.startswith(_NOISE) else Cause.FAULT), reason

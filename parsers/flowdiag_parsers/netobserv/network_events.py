@@ -36,9 +36,12 @@ _EFFECTS = {
 # "Dropped by network policies isolation in namespace ns-2, direction Egress"
 # "Allowed by egress firewall in namespace ns-1"
 # "Allowed by admin network policy cluster-control, direction Egress"
+# "Dropped by multicast in namespace ns-1, direction Ingress", "Dropped by cluster multicast policy, direction Egress"
+# "Dropped by UDN isolation of type Secondary", "Allowed by default allow from local node policy, direction Ingress"
 _SENTENCE = re.compile(
     r"(?P<what>Allowed|Dropped|Rejected|Passed|Delegated)(?: to network policy)? by (?:(?P<kind>(?:baseline )?admin network policy|network policy)"
-    r"(?: (?P<name>(?!in namespace)[a-z0-9][a-z0-9.-]{0,252}))?|(?P<isolation>network policies isolation)|(?P<firewall>egress firewall))"
+    r"(?: (?P<name>(?!in namespace)[a-z0-9][a-z0-9.-]{0,252}))?|(?P<isolation>network policies isolation)|(?P<firewall>egress firewall)"
+    r"|(?P<built_in>multicast|cluster multicast policy|UDN isolation|default allow from local node policy))"
     r"(?: in namespace (?P<ns>[a-z0-9-]{1,63}))?(?:, direction (?P<way>Ingress|Egress))?"
 )
 _WORDS = {"Allowed": "allow", "Dropped": "deny", "Rejected": "deny", "Passed": "pass", "Delegated": "pass"}
@@ -46,6 +49,12 @@ _SENTENCE_KINDS = {
     "network policy": ("NetworkPolicy", _NETWORKING),
     "admin network policy": ("AdminNetworkPolicy", _ADMIN),
     "baseline admin network policy": ("BaselineAdminNetworkPolicy", _ADMIN),
+}
+_BUILT_IN_WORDS = {
+    "multicast": "MulticastNS",
+    "cluster multicast policy": "MulticastCluster",
+    "UDN isolation": "UDNIsolation",
+    "default allow from local node policy": "NetpolNode",
 }
 _WAYS = {"ingress": "ingress", "egress": "egress"}
 _MOST = 16
@@ -98,6 +107,9 @@ def _sentence(text: str) -> Hit | None:
     match = _SENTENCE.match(text[:1000])
     if match is None:
         return None
+    way = (match["way"] or "").lower() or None
+    if match["built_in"]:
+        return PolicyHit(effect=_WORDS[match["what"]], raw=_BUILT_IN_WORDS[match["built_in"]]), way
     kind, group = _SENTENCE_KINDS.get(match["kind"] or "", ("NetworkPolicy", _NETWORKING))
     if match["firewall"]:
         kind, group = "EgressFirewall", "k8s.ovn.org"
@@ -110,4 +122,4 @@ def _sentence(text: str) -> Hit | None:
         effect=_WORDS[match["what"]],
         raw=match[0] if match["isolation"] is None else None,
     )
-    return hit, (match["way"] or "").lower() or None
+    return hit, way
