@@ -7,7 +7,7 @@ that arrived had been let go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -20,10 +20,31 @@ from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision
 from flowdiag.timeline import Refusal
 
-__all__ = ["PASSED", "against_policies"]
+__all__ = ["PASSED", "against_policies", "refused_at"]
 
 PASSED = (Verdict.ALLOWED, Verdict.REDIRECTED)
 """Verdicts of traffic that was let through."""
+
+
+def refused_at(state: State | None, at: int | None) -> Callable[[Flow], bool | None]:
+    """Whether the policies of a moment refuse what passed before it; ``None`` where that is not known.
+
+    Args:
+        state: the policies; without any nothing is known to be refused.
+        at: the moment, nanoseconds.
+    """
+    if state is None or not state.knows_policies:
+        return lambda _: None
+    policies = state.policies
+
+    def refused(flow: Flow) -> bool | None:
+        shape = flow.distinct
+        if shape.protocol is None or shape.turned or not (_could_be(flow.src) and _could_be(flow.dst)):
+            return None
+        decision = policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, at=at, nearest=False)
+        return None if decision.allowed is None else not decision.allowed
+
+    return refused
 
 
 def against_policies(flows: Iterable[Flow], state: State, context: Context) -> Iterator[Refusal]:

@@ -27,7 +27,7 @@ from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.marks import marks_of
 from flowdiag.analysis.no_denials import only_logged, only_objects, what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, Stage, StateOptions
-from flowdiag.analysis.passed import PASSED, against_policies
+from flowdiag.analysis.passed import PASSED, against_policies, refused_at
 from flowdiag.analysis.rule_use import RuleUse, rule_use
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.skew import clock_skew
@@ -180,6 +180,7 @@ def examined(
             flows=tally.flow_records,
             refusals=attributed.refusals,
             mend=attributed.mend,
+            refused_now=refused_at(None if unenforced else state, until),
             unattributed=attributed.unattributed,
             passed=list(against_policies(flows.allowed, state, context))
             if state is not None and state.knows_policies and not unenforced

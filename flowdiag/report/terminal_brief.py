@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
-from flowdiag.model.words import plural
+from flowdiag.model.words import ABSENT, REFUSED_TOO, plural
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import BY_RULE, denied_by
 from flowdiag.report.names import (
@@ -52,6 +52,7 @@ def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None
     _fix(screen, problem)
     _changed(screen, problem)
     _consequences(screen, report, problem)
+    _stopped(screen, problem)
     spark(screen, report, problem)
 
 
@@ -242,3 +243,15 @@ def _consequences(screen: Screen, report: Report, problem: Problem) -> None:
         more = f" and {len(folded) - 1} more: --all" if len(folded) > 1 else ""
         told = f" ({what_text(other, other.count)}){more}"
         _row(screen, "explains", f"{number} {screen.name(other.title, 120)}", told)
+
+
+def _stopped(screen: Screen, problem: Problem) -> None:
+    """Calls that are not made any more, and whether they are refused themselves: the next thing to mend."""
+    refused = [note for note in problem.notes if note.endswith(REFUSED_TOO)]
+    stopped = refused or [note for note in problem.notes if note.endswith(ABSENT)]
+    if stopped:
+        more = f" and {len(stopped) - 1} more" if len(stopped) > 1 else ""
+        call = screen.sentence(stopped[0].partition(": seen until")[0], max(_room(screen) - cells(more), 20))
+        _row(screen, "stopped", call, more)
+        if refused:
+            _row(screen, "", REFUSED_TOO)

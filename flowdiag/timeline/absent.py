@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from flowdiag.model.flow import Flow
 from flowdiag.model.time import NS, moment_text
-from flowdiag.model.words import plural
+from flowdiag.model.words import ABSENT, REFUSED_TOO, plural
 from flowdiag.timeline.ends import EndKey, end_key, end_name
 from flowdiag.timeline.group import ProblemDraft
 
@@ -22,12 +22,23 @@ _MAX_CALLS = 8
 
 
 def absent_calls(
-    problem: ProblemDraft, allowed: Iterable[Flow], denied: Iterable[Flow], until: int | None
+    problem: ProblemDraft,
+    allowed: Iterable[Flow],
+    denied: Iterable[Flow],
+    until: int | None,
+    refused_now: Callable[[Flow], bool | None] = lambda _: None,
 ) -> tuple[str, ...]:
     """Sentences about calls of the problem's sources that were seen before it and not during it.
 
     Only where the refusal lasted long enough to tell; a call that was itself refused meanwhile is
     not absent.
+
+    Args:
+        problem: lookups that were refused.
+        allowed: flows that passed, of the same ends.
+        denied: flows that were refused.
+        until: the evidence's end, nanoseconds.
+        refused_now: whether the policies of that moment refuse such a flow, ``None`` where that is not known.
     """
     firsts: dict[EndKey, int] = {}
     lasts: dict[EndKey, int] = {}
@@ -64,9 +75,11 @@ def absent_calls(
             if b.start is not None and b.start < begin
         )
         again = _again(_after(flows, end), _after(tried[(source, destination, port)], end)) if until else ""
+        judged = {refused_now(flow) for flow in flows} - {None} if not again else set()
+        too = f"; {REFUSED_TOO}" if judged == {True} else ""
         sentences.append(
             f"{end_name(source)} -> {end_name(destination)} {port}/{protocol}: seen until about "
-            f"{moment_text(min(last_before, begin))}, absent while lookups were refused{again}"
+            f"{moment_text(min(last_before, begin))}, {ABSENT}{again}{too}"
         )
     if len(sentences) > _MAX_CALLS:
         rest = len(sentences) - _MAX_CALLS

@@ -74,7 +74,7 @@ def build_report(material: Material) -> Report:
         notes: list[str] = []
         if draft.finding.code == _DNS:
             refused = (refusal.flow for refusal in material.refusals)
-            notes.extend(absent_calls(draft, material.allowed, refused, material.until))
+            notes.extend(absent_calls(draft, material.allowed, refused, material.until, material.refused_now))
         begun, last = draft.span
         is_gap = any(draft is gap for gap in gaps)
         before = None if is_gap else allowed.passed_before(draft, begun)

@@ -36,6 +36,8 @@ class Material(Struct, kw_only=True):
     """Denied and audited flows with their findings."""
     passed: Sequence[Refusal] = ()
     """Traffic that was let through though the policies refuse it, with its findings."""
+    refused_now: Callable[[Flow], bool | None] = lambda _: None
+    """Whether the policies at the end of the evidence refuse a flow; ``None`` where that is not known."""
     mend: Mend | None = None
     """Proposes what mends a problem, asked for the refusal that speaks for it."""
     unattributed: Sequence[Flow]
