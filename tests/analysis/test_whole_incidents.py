@@ -199,3 +199,17 @@ def test_a_label_of_a_namespace_that_was_not_read_is_likely_at_best(tmp_path):
 
     assert (problem.code, problem.confidence) == ("FD101", "likely")
     assert any("holds no namespaces" in note for note in problem.notes)
+
+
+def test_both_ends_refuse_and_both_are_named(tmp_path):
+    """No record tells of the destination, where nothing arrives: its policy is named, and the fix is for both ends."""
+    closed = policy("shop", "out", {"podSelector": {}, "policyTypes": ["Egress"]}, CREATED)
+    lines = "".join(record(second) for second in range(5))
+    (problem,) = reported(tmp_path, closed, LOCK, flows_jsonl=lines).problems
+    both = [text for text in problem.counterfactual.manifests if "kind: NetworkPolicy" in text]
+
+    assert [ref.name for ref in problem.isolating] == ["out"]
+    assert problem.notes[0] == (
+        "The ingress side of data/db would refuse it, too: NetworkPolicy data/lock isolates it, and no rule there admits this."
+    )
+    assert (len(both), problem.counterfactual.proved) == (2, True)

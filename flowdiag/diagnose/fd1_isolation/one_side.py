@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import isolating_text, known_end_text, policy_text, port_text
+from flowdiag.diagnose.wording import isolating_text, known_end_text, policies_text, policy_text, port_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["OneSideAllowed"]
+
+_OF_RULES = ("FD1", "FD2", "FD3", "FD4", "FD5")
+"""Findings on what rules say, which are one half of the answer only."""
 
 
 class OneSideAllowed(Rule):
@@ -25,8 +30,10 @@ class OneSideAllowed(Rule):
         The other end is isolated too, and a rule there admits the connection; this end is isolated and
         has none.  Records of the same connection that passed the other end make it certain.
 
+        Beside other findings it says where the destination would refuse what its source did not let out.
+
     Advice:
-        Add the missing half on the refusing end.
+        Add the missing half on the refusing end; where both refuse, on both.
 
     Guard:
         An end that no policy isolates lets everything pass, which is not "one side allowed": the other
@@ -75,3 +82,19 @@ class OneSideAllowed(Rule):
             most=Confidence.DERIVED if seen else Confidence.LIKELY,
             limits=limits,
         )
+
+    def annotate(self, case: Case, finding: Finding) -> Finding:
+        """Say that the destination refuses it, too: no record can, as nothing arrived there."""
+        other = case.other_end
+        if case.flow.direction is not Direction.EGRESS or not case.replay_agrees or not case.of_rules:
+            return finding
+        if other is None or other.allowed is not False or not finding.code.startswith(_OF_RULES):
+            return finding
+        who = known_end_text(case.context, case.peer)
+        if other.decided_by is not None:
+            why = f"{policy_text(other.decided_by.policy)} {other.decided_by.rule} denies it"
+        else:
+            verb = "isolates" if len(other.isolated_by) == 1 else "isolate"
+            why = f"{policies_text(other.isolated_by, most=3)} {verb} it, and no rule there admits this"
+        text = f"The ingress side of {who} would refuse it, too: {why}."
+        return replace(finding, limits=(text, *finding.limits))
