@@ -260,6 +260,10 @@ def _next(screen: Screen, report: Report) -> None:
         if screen.options.verbose:
             more = "" if screen.options.all else "--all: records whole; "
         lines.append(f"{more}-o html=FILE; flowdiag codes {code}")
+    if report.totals.not_policy and not roots:
+        lines.append(
+            "flowdiag events --verdict denied PATH: whom no policy refused, and by which rule (reason_raw)"
+        )
     screen.commands("Next", commands, indent=1, labels=6)
     screen.field("" if commands else "Next", lines, indent=1, labels=6)
 

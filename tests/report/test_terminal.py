@@ -482,9 +482,12 @@ def test_three_weighty_problems_fit_a_screen() -> None:
 def test_why_no_policy_refused_is_not_cut(reason: str) -> None:
     """The sentences are our own and short enough; a vendor's word of any length is bounded."""
     text = meaning_of(reason) or ""
-    report = replace(empty(), not_policy=(NotPolicy(reason, "configuration", 1, text),))
+    refused = replace(empty().totals, not_policy=1)
+    report = replace(empty(), totals=refused, not_policy=(NotPolicy(reason, "configuration", 1, text),))
+    page = " ".join(render(report, width=100).split())
 
-    assert f"({text}: 1)" in " ".join(render(report, width=100).split())
+    assert f"({text}: 1)" in page
+    assert "flowdiag events --verdict denied PATH: whom no policy refused" in page
 
 
 @pytest.mark.parametrize("incident", INCIDENTS)
