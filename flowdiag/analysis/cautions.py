@@ -17,7 +17,7 @@ from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import moment_text, rfc3339_seconds
 from flowdiag.model.words import plural
-from flowdiag.policy import enforcers
+from flowdiag.policy import dialects_seen, enforcers
 
 __all__ = [
     "cluster_names",
@@ -26,12 +26,17 @@ __all__ = [
     "nothing_selected",
     "several_clusters",
     "several_enforcers",
+    "told_twice",
     "unknown_reasons",
     "without_ends",
     "without_times",
 ]
 
 _MAX_PLACES = 20
+_FEW = 5
+"""Of fewer records two inputs may hold as many by chance."""
+_MS = 1_000_000
+"""Nanoseconds in a millisecond."""
 _MAX_REASONS = 5
 
 
@@ -211,10 +216,46 @@ def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarn
     ]
 
 
-def several_enforcers(state: State | None) -> list[ReportWarning]:
-    """Agents of several CNIs run, and nothing else tells which of them refuses: policies are read as the API has them."""
+def told_twice(inputs: Sequence[InputSummary]) -> Iterator[ReportWarning]:
+    """Yield where two inputs hold as many flows between the same two moments: one export in two forms, read as two.
+
+    The text forms of `hubble observe` have milliseconds, so that is how moments are compared; stamps of whole seconds
+    may agree by chance, and so may those of a few records.
+    """
+    seen: dict[tuple[str, int, int, int], str] = {}
+    for one in inputs:
+        if one.parser is None or one.first is None or one.last is None or one.flows < _FEW:
+            continue
+        first, last = one.first // _MS, one.last // _MS
+        if first == last or not (first % 1000 or last % 1000):
+            continue
+        family = one.parser.partition("-")[0]
+        other = seen.setdefault((family, one.flows, first, last), one.path)
+        if other != one.path:
+            yield ReportWarning(
+                code="told-twice",
+                message=f"holds as many records as {other}, between the same two moments: as it seems one export in two "
+                "forms, whose records count twice; leave one of the two out",
+                input=one.path,
+                line=None,
+            )
+
+
+def several_enforcers(state: State | None, cnis: Sequence[str] = ()) -> list[ReportWarning]:
+    """Several CNIs, and nothing else tells which of them refuses: policies are read as the API has them."""
     if state is None or not state.detected or state.dialect is not Dialect.KUBERNETES:
         return []
+    recording = [cni for cni in cnis if dialects_seen((cni,))]
+    if len(dialects_seen(recording)) > 1:
+        return [
+            ReportWarning(
+                code="several-enforcers",
+                message=f"the records are of several network plugins ({', '.join(recording)}), and policies are read as "
+                "none of them alone: kinds of their own are left open; ask for each with its own files and --dialect",
+                input=None,
+                line=None,
+            )
+        ]
     running = enforcers(state.snapshot)
     if len({*running.values()}) < 2:
         return []

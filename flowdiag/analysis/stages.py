@@ -18,6 +18,7 @@ from flowdiag.analysis.cautions import (
     nothing_selected,
     several_clusters,
     several_enforcers,
+    told_twice,
     unknown_reasons,
     without_ends,
     without_times,
@@ -150,7 +151,8 @@ def examined(
         *unknown_reasons(attributed.unattributed),
         *without_times(read.inputs),
         *several_clusters(view.nodes),
-        *several_enforcers(state),
+        *several_enforcers(state, read.cnis),
+        *told_twice(read.inputs),
     ]
     used: RuleUse | None = None
     if rules and unused and state is not None:

@@ -6,7 +6,7 @@
 
 from flowdiag.policy.admitting import AllowRule, Use, admitting_rules, allow_rules
 from flowdiag.policy.compile.all import compile_policies
-from flowdiag.policy.dialect import detect_dialect
+from flowdiag.policy.dialect import detect_dialect, dialects_seen
 from flowdiag.policy.enforcers import enforcers
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.logged import log_rules
@@ -25,6 +25,7 @@ __all__ = [
     "compile_policies",
     "connections",
     "detect_dialect",
+    "dialects_seen",
     "enforcers",
     "log_rules",
 ]

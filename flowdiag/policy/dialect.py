@@ -17,7 +17,7 @@ from flowdiag.model.policy import Dialect, IpBlockPods
 from flowdiag.policy.enforcers import enforcers
 from flowdiag.policy.model import Outcome
 
-__all__ = ["Traits", "detect_dialect", "traits_of"]
+__all__ = ["Traits", "detect_dialect", "dialects_seen", "traits_of"]
 
 
 class Traits(Struct, frozen=True):
@@ -110,7 +110,7 @@ def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str], *, agents: bool
     Returns:
         The dialect; `Dialect.KUBERNETES` where nothing tells, or where two contradict.
     """
-    seen = {_BY_CNI[name] for name in (each.lower() for each in cnis_seen) if name in _BY_CNI}
+    seen = dialects_seen(cnis_seen)
     if len(seen) == 1:
         return seen.pop()
     if len(seen) > 1:
@@ -124,6 +124,11 @@ def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str], *, agents: bool
     if found == {Dialect.CILIUM, Dialect.GKE}:
         return Dialect.GKE
     return found.pop() if len(found) == 1 else Dialect.KUBERNETES
+
+
+def dialects_seen(cnis: Iterable[str]) -> set[Dialect]:
+    """What evidence of these CNIs says of who enforces; those that enforce nothing of their own say nothing."""
+    return {_BY_CNI[name] for name in (each.lower() for each in cnis) if name in _BY_CNI}
 
 
 def _by_objects(snapshot: Snapshot) -> set[Dialect]:

@@ -213,3 +213,47 @@ def test_both_ends_refuse_and_both_are_named(tmp_path):
         "The ingress side of data/db would refuse it, too: NetworkPolicy data/lock isolates it, and no rule there admits this."
     )
     assert (len(both), problem.counterfactual.proved) == (2, True)
+
+
+def test_one_export_in_two_forms_is_said_to_count_twice(tmp_path):
+    """JSON, and the text of the same records with milliseconds; another node's records are no copy."""
+    lines = [record(second + 0.123456, source_port=41000 + second) for second in range(6)]
+    text = "".join(
+        f"2026-03-01T12:00:0{second}.123Z: shop/web-5d9c7b6f4-x2v4z:{41000 + second} (ID:1000) <> "
+        "data/db-7f6b5c4d6-k8m2n:8080 (ID:1001) Policy denied DROPPED (TCP Flags: SYN)\n"
+        for second in range(6)
+    )
+    twice = reported(tmp_path / "a", flows_jsonl="".join(lines), observe_txt=text)
+    apart = reported(tmp_path / "b", flows_jsonl="".join(lines), more_jsonl=arriving(range(6)))
+
+    assert [one.code for one in twice.warnings] == ["told-twice"]
+    assert [one.code for one in apart.warnings] == []
+
+
+def test_records_of_two_enforcers_are_told_apart_by_nobody(tmp_path):
+    """A migration from Calico to Cilium, node by node: whose rules refuse where is said to be open."""
+    flow = {
+        "start_time": 1_772_366_400,
+        "end_time": 1_772_366_415,
+        "action": "deny",
+        "reporter": "dst",
+        "proto": "tcp",
+    }
+    flow |= {
+        "source_name": "web-5d9c7b6f4-x2v4z",
+        "source_namespace": "shop",
+        "source_type": "wep",
+        "source_ip": WEB["ip"],
+    }
+    flow |= {
+        "dest_name": "db-7f6b5c4d6-k8m2n",
+        "dest_namespace": "data",
+        "dest_type": "wep",
+        "dest_ip": DB["ip"],
+    }
+    flow |= {"dest_port": 8080, "num_flows": 1, "packets_in": 1, "bytes_in": 60}
+    report = reported(tmp_path, LOCK, flows_log=json.dumps(flow) + "\n", flows_jsonl=arriving(range(20, 25)))
+
+    assert report.cluster.cni == ("calico", "cilium")
+    assert "several-enforcers" in [one.code for one in report.warnings]
+    assert [one.code for one in report.problems] == ["FD101"]
