@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["known_to_be_silent"]
+__all__ = ["binary_named", "known_to_be_silent"]
 
 _RULES = "which tells how rules are programmed and never of a packet"
 # whose log it is, what to bring instead, and the words that it is known by
@@ -62,6 +62,15 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
         # '{"bytes_sent":"1234","connection":{"dest_ip":"10.84.1.3",...},"reporter":"SRC","src_gke_details":{...},...}'   2024
         re.compile(rb'"reporter": ?"(?:SRC|DEST)(?:_GATEWAY)?"'),
     ),
+    (
+        "tcpdump's text, which does not say what became of a packet",
+        "the CNI's log or flows of that time",
+        # "10:00:00.550351 IP 10.42.0.9.35218 > 10.42.0.10.80: Flags [S], seq 949388975, win 62377, length 0"   tcpdump 4.99
+        re.compile(
+            rb"^(?:[0-9-]{10} )?\d\d:\d\d:\d\d\.\d{6} (?:\S{1,15} +(?:In|Out|P|B|M) +)?IP6? \S{3,60} > \S{3,60}: ",
+            re.MULTILINE,
+        ),
+    ),
 )
 """Each log is known by words that no other has; one that was rotated may have lost them."""
 
@@ -75,4 +84,30 @@ def known_to_be_silent(heads: list[bytes]) -> str | None:
     for whose, instead, words in _SILENT:
         if any(words.search(head) for head in heads):
             return f"{whose}; it holds no refusal: bring {instead}"
+    return None
+
+
+# what it is, what to bring instead, and how it begins
+_BINARIES: tuple[tuple[str, str, tuple[bytes, ...]], ...] = (
+    (
+        "packets as tcpdump keeps them, which do not say what became of them",
+        "the CNI's log or flows of that time",
+        # pcap with microseconds and nanoseconds in both byte orders, and pcapng
+        (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\n\r\r\n"),
+    ),
+    (
+        "a journal as systemd keeps it on disk",
+        "journalctl --file FILE -k -o json, for the kernel's lines, or -u UNIT",
+        (b"LPKSHHRH",),
+    ),
+    ("a SQLite database", "the flows beside it as JSON", (b"SQLite format 3\0",)),
+    ("a Parquet file", "its rows as JSON, one a line", (b"PAR1",)),
+)
+
+
+def binary_named(head: bytes) -> str | None:
+    """Say what a file is that is no text and may hold what was looked for, and what to bring instead; ``None`` for others."""
+    for what, instead, begins in _BINARIES:
+        if head.startswith(begins):
+            return f"{what}: bring {instead}"
     return None

@@ -317,6 +317,7 @@ SILENT = {
     "Retina": '{"level":"info","ts":"2026-01-05T10:00:00Z","caller":"dropreason/dropreason_linux.go:196","msg":"Start listening"}',
     "Terway": 'time="2024-03-15T16:32:35Z" level=info msg="Starting terway of version: fd2b7b8"',
     "Tetragon": '{"process_kprobe":{"process":{"exec_id":"a"},"function_name":"tcp_connect"},"node_name":"worker-1"}',
+    "tcpdump": "10:00:00.550351 IP 10.42.0.9.35218 > 10.42.0.10.80: Flags [S], seq 949388975, win 62377, length 0",
     "VPC flow log": '{"bytes_sent":"1","connection":{"dest_ip":"10.84.1.3","src_ip":"10.84.0.11"},"reporter":"SRC"}',
 }
 
@@ -334,6 +335,27 @@ def test_a_log_without_refusals_is_told_what_to_bring(tmp_path, whose, around):
     (problem,) = found.problems
     assert whose in problem.message
     assert "it holds no refusal: bring " in problem.message
+
+
+@pytest.mark.parametrize(
+    ("begins", "what"),
+    [
+        (bytes.fromhex("d4c3b2a1020004000000000000000000000004001a000000"), "tcpdump"),
+        (bytes.fromhex("0a0d0d0a1c0000004d3c2b1a01000000ffffffffffffffff"), "tcpdump"),
+        (b"LPKSHHRH\0\0\0\0\x01\0\0\0", "journalctl --file"),
+        (b"SQLite format 3\0\x10\0\x01\x01", "SQLite"),
+        (b"PAR1\x15\x04\x15\x10", "Parquet"),
+    ],
+)
+def test_what_is_no_text_is_named(tmp_path, begins, what):
+    """What people bring too, or what stands beside a log."""
+    path = tmp_path / "a"
+    path.write_bytes(begins + bytes(range(256)) * 20)
+
+    (problem,) = look(path, *parsers()[0]).problems
+
+    assert problem.code == "binary"
+    assert what in problem.message
 
 
 def test_entries_that_gcloud_prints_by_default_are_told_how_to_bring(tmp_path):
