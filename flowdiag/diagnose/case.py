@@ -250,6 +250,13 @@ class Case:
             return ()
         return tuple(rule for _, rule, condition in self.singles if condition in conditions)
 
+    @property
+    def missing_socket(self) -> tuple[NearestRule, ...]:
+        """Nearest rules that miss on address and port, and on nothing else: what an untranslated Service's rule does."""
+        if not self.default_denied:
+            return ()
+        return tuple(rule for rule in self.nearest if _misses_socket(rule))
+
     @cached_property
     def involved(self) -> tuple[PolicyRef, ...]:
         """Policies that the replay's answer for the refusing end rests on, those of tiers that passed it on too."""
@@ -302,6 +309,10 @@ class _Answer(Struct, frozen=True):
     """Signs of the isolating policies."""
 
 
+def _misses_socket(rule: NearestRule) -> bool:
+    return not rule.unknown and {miss.condition for miss in rule.misses} == {Condition.IP, Condition.PORT}
+
+
 @once
 def _answer(context: Context, end: EndDecision) -> _Answer:
     del context
@@ -314,6 +325,8 @@ def _answer(context: Context, end: EndDecision) -> _Answer:
     missing = 0
     for _, _, condition in singles:
         missing |= MISSING.get(condition, 0)
+    if end.allowed is not True and any(map(_misses_socket, end.nearest)):
+        missing |= Sign.MISSES_SOCKET
     isolating = _closing(end)
     calico = isolating and all(ref.group in CALICO_GROUPS for ref in isolating)
     return _Answer(tuple(singles), missing, Sign.CALICO if calico else 0)

@@ -98,6 +98,8 @@ class Sign:
     """The server's address is one at which clouds give metadata and credentials."""
     API_CLIENT = 1 << 39
     """The client is, or may be, the API server."""
+    MISSES_SOCKET = 1 << 40
+    """`Case.missing_socket` is not empty."""
 
 
 MISSING = {

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import ip_blocks
+from flowdiag.diagnose.spec import ip_blocks, port_texts
 from flowdiag.diagnose.wording import end_text, pods_by_labels, rule_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.objects import Pod, Service
+from flowdiag.model.policy import Condition, Dialect, NearestRule
 from flowdiag.model.report import Severity
 
 __all__ = ["ServiceRange"]
@@ -23,7 +25,8 @@ class ServiceRange(Rule):
 
     Signature:
         Egress; one rule misses only on the address, its range holds a ClusterIP of a Service with the
-        destination behind it, and not the destination's own address.
+        destination behind it, and not the destination's own address.  Or it misses on the port as well, and
+        allows the Service's port before the destination's.
 
     Advice:
         Select the Service's pods instead.
@@ -42,7 +45,7 @@ class ServiceRange(Rule):
     title = "{source} cannot reach {destination} on {port}: the rule allows the Service's address"
     severity = Severity.HIGH
     needs = Needs.POLICIES | Needs.SERVICES
-    signs = (Sign.EGRESS | Sign.MISSES_IP,)
+    signs = (Sign.EGRESS | Sign.MISSES_IP, Sign.EGRESS | Sign.MISSES_SOCKET)
     specificity = 72
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
@@ -51,11 +54,20 @@ class ServiceRange(Rule):
         if case.direction is not Direction.EGRESS or pod is None or case.context.dialect is Dialect.AWS:
             return
         services = [(service, ip) for service in case.context.services_of(pod) for ip in service.cluster_ips]
-        for rule in case.missing_one(Condition.IP):
+        by_port = case.missing_socket
+        for rule in (*case.missing_one(Condition.IP), *by_port):
             for block in ip_blocks(case, rule):
                 if any(block.holds(ip) for ip in (case.flow.dst.ip, *pod.ips)):
                     continue
-                found = next(((service, ip) for service, ip in services if block.admits(ip)), None)
+                found = next(
+                    (
+                        (service, ip)
+                        for service, ip in services
+                        if block.admits(ip)
+                        and (rule not in by_port or _allows_port(case, rule, service, pod))
+                    ),
+                    None,
+                )
                 if found is None:
                     continue
                 service, ip = found
@@ -70,3 +82,14 @@ class ServiceRange(Rule):
                     cause_key=f"service-range:{block.cidr}",
                 )
                 return
+
+
+def _allows_port(case: Case, rule: NearestRule, service: Service, pod: Pod) -> bool:
+    """Whether a rule allows the port that the Service translates to the one that was refused."""
+    written = port_texts(case, rule) or ()
+    return any(
+        one.protocol == case.protocol and one.port is not None and one.has(port.port)
+        for port in service.ports
+        if port.protocol == case.protocol and target_port(pod, port) == case.port
+        for one in written
+    )
