@@ -12,7 +12,7 @@ from flowdiag.model.words import plural
 from flowdiag.timeline.group import ProblemDraft, Refusal
 from flowdiag.timeline.ports import count_ports
 
-__all__ = ["is_scan", "own_notes", "refused_otherwise"]
+__all__ = ["is_scan", "own_notes", "refused_otherwise", "scan_advice"]
 
 _MAX_OTHERWISE = 3
 
@@ -25,6 +25,13 @@ def own_notes(draft: ProblemDraft) -> tuple[str, ...]:
 def is_scan(draft: ProblemDraft) -> bool:
     """Whether strangers try many ports: the policies do their work, and nobody's call is broken."""
     return all(c.source[0] == "external" and c.port is None and c.ports.most > 1 for c in draft.connections)
+
+
+def scan_advice(draft: ProblemDraft) -> str | None:
+    """What to do about a scan, in place of a rule for one of its addresses and ports; ``None`` for anything else."""
+    if not is_scan(draft):
+        return None
+    return "Strangers try many ports: unless you know them there is nothing to open, and the policies do their work."
 
 
 def _scan(draft: ProblemDraft) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.marks import ChangeMark
 from flowdiag.timeline.mended import ended
 from flowdiag.timeline.nearby import changes_of
-from flowdiag.timeline.own_notes import is_scan, own_notes, refused_otherwise
+from flowdiag.timeline.own_notes import is_scan, own_notes, refused_otherwise, scan_advice
 from flowdiag.timeline.titles import title_of
 
 __all__ = ["fingerprint", "make_problem"]
@@ -116,7 +116,7 @@ def make_problem(
         evidence=_evidence(draft),
         pod_ages_s=_ages(draft),
         summary=finding.summary,
-        advice=since.advice or finding.advice,
+        advice=since.advice or scan_advice(draft) or finding.advice,
         verify=confirm_commands(
             source, destination, lead.protocol, lead.port, finding.isolating, address=_asked(lead)
         ),

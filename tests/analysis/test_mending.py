@@ -89,3 +89,4 @@ def test_a_scan_is_not_let_in(problems):
 
     assert scanned.connections[0].port is None
     assert scanned.counterfactual is None
+    assert "there is nothing to open" in scanned.advice
