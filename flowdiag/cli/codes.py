@@ -13,6 +13,7 @@ __all__ = ["command"]
 @click.argument("code", required=False)
 def command(code: str | None) -> int:
     """Print the diagnosis catalogue, or one entry of it."""
+    from flowdiag.cli.columns import paragraphs, row
     from flowdiag.cli.messages import say
     from flowdiag.diagnose import broken_rules, rules, sections
     from flowdiag.diagnose.check import Check, broken_checks, checks
@@ -26,7 +27,7 @@ def command(code: str | None) -> int:
         width = max((len(rule.slug) for rule in catalogue.values()), default=0)
         for name, rule in sorted(catalogue.items()):
             first = sections(type(rule))[""].splitlines()[0]
-            click.echo(f"{name}  {rule.severity.value:<6}  {rule.slug:<{width}}  {first}")
+            row(f"{name}  {rule.severity.value:<6}  {rule.slug:<{width}}  ", first)
         return 0
     by_slug = {rule.slug: rule for rule in catalogue.values()}
     wanted = catalogue.get(code) or catalogue.get(code.upper()) or by_slug.get(code.lower())
@@ -36,7 +37,7 @@ def command(code: str | None) -> int:
     for heading, text in sections(type(wanted)).items():
         if heading:
             click.echo(f"{heading}:")
-        for line in text.splitlines():
+        for line in text.splitlines() if heading == "References" else paragraphs(text):
             click.echo(f"  {line}".rstrip())
         click.echo()
     return 0

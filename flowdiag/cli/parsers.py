@@ -35,6 +35,7 @@ def command(words: tuple[str, ...], output: str) -> int:
 
 
 def _listed(output: str) -> int:
+    from flowdiag.cli.columns import paragraphs, row
     from flowdiag.ingest.plugins import loaded
     from flowdiag.report.escape import visible
     from flowdiag.report.json_report import json_bytes
@@ -65,17 +66,16 @@ def _listed(output: str) -> int:
     if output == "json":
         click.echo(json_bytes(rows), nl=False)
         return 0
-    width = max((len(row["name"]) for row in rows), default=0)
-    for row in rows:
-        if row["error"] is None:
-            origin = (
-                "" if row["distribution"] == "flowdiag" else f"  [{row['distribution']} {row['version']}]"
-            )
-            click.echo(visible(f"{row['name']:<{width}}  {row['summary']}{origin}"))
+    width = max((len(one["name"]) for one in rows), default=0)
+    for one in rows:
+        lead = visible(f"{one['name']:<{width}}  ")
+        version = f"{one['distribution']} {one['version']}"
+        if one["error"] is None:
+            origin = "" if one["distribution"] == "flowdiag" else f"  [{version}]"
+            row(lead, visible(f"{one['summary']}{origin}"))
         else:
-            origin = f"{row['distribution']} {row['version']}"
-            click.echo(visible(f"{row['name']:<{width}}  BROKEN ({origin}): {row['error']}"))
-    click.echo(f"\n{_OWN}")
+            row(lead, visible(f"BROKEN ({version}): {one['error']}"))
+    click.echo("\n" + "\n".join(paragraphs(_OWN)))
     return 0
 
 

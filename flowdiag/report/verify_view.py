@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import quoteattr
 
+from flowdiag.model.policy import CONDITION_WORDS
 from flowdiag.report.escape import visible
 from flowdiag.report.query_types import EndResult, QueryResult, VerifyResult
 
@@ -24,8 +25,10 @@ def render_verify(result: VerifyResult) -> str:
 
 def _failure(one: QueryResult) -> list[str]:
     if one.error is not None:
-        return [f"FAIL #{one.index} {_name(one)}: {visible(one.error)}"]
-    lines = [f"FAIL #{one.index} {_name(one)}: expected {_WORDS[one.expected]}, is {_WORDS[one.allowed]}"]
+        return [f"FAIL queries[{one.index}] {_name(one)}: {visible(one.error)}"]
+    lines = [
+        f"FAIL queries[{one.index}] {_name(one)}: expected {_WORDS[one.expected]}, is {_WORDS[one.allowed]}"
+    ]
     for side, end in (("egress", one.egress), ("ingress", one.ingress)):
         if end is not None and end.allowed is not True:
             lines.extend(f"  {side}: {text}" for text in _reasons(end))
@@ -47,7 +50,7 @@ def _reasons(end: EndResult) -> list[str]:
         texts.append(f"isolated by {refs}, and no rule admits it")
     for near in end.nearest[:1]:
         misses = "; ".join(
-            f"{miss.condition} wants {visible(miss.wanted)}, found {visible(miss.found) if miss.found else 'nothing'}"
+            f"{CONDITION_WORDS[miss.condition]}: wants {visible(miss.wanted)}, found {visible(miss.found or 'none')}"
             for miss in near.misses
         )
         texts.append(f"nearest: {_ref(near.kind, near.namespace, near.name)} {near.rule}: {misses}")

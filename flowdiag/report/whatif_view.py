@@ -116,10 +116,11 @@ def _seen(screen: Screen, flows: FlowChanges, isolating: Isolating) -> None:
 
 
 def _flow(screen: Screen, change: FlowChange, why: str) -> None:
-    half = max((screen.width - 40) // 2, 16)
+    # What has no room on one line is wrapped: two workloads differ in any part of their names.
+    src, dst = (screen.name(end, screen.width - 30) for end in (change.src, change.dst))
     screen.split(
         [
-            (f"{screen.name(change.src, half)} {screen.own('→')} {screen.name(change.dst, half)} ", ""),
+            (f"{src} {screen.own('→')} {dst} ", ""),
             (visible(port_text(change.protocol, change.port, None)), "bold"),
         ],
         (plural(change.count, "record"), ""),

@@ -151,6 +151,9 @@ def test_verify_answers_in_order_and_fails_alone(run, tmp_path):
     assert [one["allowed"] for one in results] == [False, None, True, None, True, None]
     assert [one["passed"] for one in results] == [True, False, True, False, False, False]
     assert "shop/web" in results[1]["error"]
+    # A person finds it by the place that the file and the JSON have.
+    _, shown, _ = run("verify", tmp_path / "queries.json", "--state", folder)
+    assert b"FAIL queries[1] shop/wbe -> data/db 8080/TCP" in shown
     assert "outside" in results[3]["error"]
     assert results[4]["error"] is None
     assert results[4]["ingress"] is None

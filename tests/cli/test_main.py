@@ -195,6 +195,20 @@ def test_what_nobody_reads_is_named_in_the_command_to_try(tmp_path, capsys):
     assert f"flowdiag parsers detect '{path}'" in capsys.readouterr().err
 
 
+def test_a_list_wraps_on_a_terminal_and_has_a_line_for_each_entry_in_a_pipe(monkeypatch, capsys):
+    """At 80 columns a description stays in its column; grep finds whole entries."""
+    assert _run(["codes"], "flowdiag") == 0
+    piped = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr("flowdiag.cli.columns._width", lambda: 80)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert _run(["codes"], "flowdiag") == 0
+    shown = capsys.readouterr().out.splitlines()
+
+    assert all(line.startswith("FD") for line in piped)
+    assert max(map(len, shown)) <= 80
+    assert " ".join(" ".join(shown).split()) == " ".join(" ".join(piped).split())
+
+
 def test_a_code_goes_by_its_slug_too(capsys):
     """Reports show both."""
     assert _run(["codes", "dns-blocked"], "flowdiag") == 0

@@ -293,3 +293,13 @@ def test_of_many_that_isolate_the_changed_policies_are_named_first(capsys, tmp_p
     text = " ".join(out.split())
     assert "frontend/web-app → backend/user-api 8080/TCP" in text
     assert "isolated by frontend/zz-closed-0, frontend/zz-closed-1 and 2 more, and no rule allows it" in text
+
+
+def test_workloads_are_named_whole_where_a_line_holds_them(capsys, monkeypatch):
+    """frontend/p…mo-banner stood on a line with room for all of it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    new = [*NO_DNS, str(DENY / "hubble")]
+    code, out, _ = run(capsys, *BASE, *new)
+
+    assert code == exit_codes.DONE
+    assert "frontend/promo-banner → kube-system/coredns 53/UDP" in out
