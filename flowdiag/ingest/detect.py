@@ -15,7 +15,6 @@ from flowdiag.ingest.heads import Heads, detect_head, heads_of, peeled, sniffed
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, is_whole, read_head, read_head_lines
-from flowdiag.ingest.silent import binary_named
 from flowdiag.ingest.text import is_binary
 from flowdiag.parserkit import ParseContext, Parser
 
@@ -64,6 +63,8 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
             return _unreadable(source, hint, "empty", "no content")
         return _unreadable(source, hint, "corrupt", "nothing could be unpacked")
     if is_binary(head):
+        from flowdiag.ingest.silent import binary_named
+
         return _unreadable(source, hint, "binary", binary_named(head) or "not text")
     context = input_context(source, hint, options)
     heads = heads_of(source, head, context)

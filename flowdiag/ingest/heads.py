@@ -24,7 +24,6 @@ from flowdiag.ingest.own_reports import is_own_report
 from flowdiag.ingest.printed import printed_by_kubectl
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, read_head
-from flowdiag.ingest.silent import known_to_be_silent
 from flowdiag.parserkit import ParseContext, Parser
 from flowdiag.parserkit.promises import BrokenPromiseError
 
@@ -96,6 +95,9 @@ def detect_head(
     if state > SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
     printed = printed_by_kubectl(head) if not listed else None
+    # Its patterns are made where an input is nobody's.
+    from flowdiag.ingest.silent import known_to_be_silent
+
     printed = printed or known_to_be_silent([inner for _, inner in heads.found])
     tried = printed if printed is not None else _tried(listed, len(parsers), heads.stack)
     problem = InputProblem(source.name, "unknown-format", tried)

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import re
 
+from flowdiag.parserkit import seek
+
 __all__ = ["binary_named", "known_to_be_silent"]
 
 _RULES = "which tells how rules are programmed and never of a packet"
-# whose log it is, what to bring instead, and the words that it is known by
-_SILENT: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
+# whose log it is, what to bring instead, the words that it is known by, and what is looked for before these
+_SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
     (
         f"the log of Azure's network policy manager (NPM), {_RULES}",
         "hubble observe -o json of Advanced Container Networking Services, or the cluster's objects for flowdiag explain",
         # "I0305 23:39:31.609052       1 ai-utils.go:109] starting NPM - (NPM v2)"   azure-npm v1.5
         # "2024/09/10 18:32:18 [1] error: ... line-number error for line [-X azure-npm-892848623]: ..."   azure-npm v1.4
         re.compile(rb"\(NPM v[12]\)|\[-[A-Z] azure-npm-\d{4,12}\b|\bAzure-NPM creating\b|\[IPSetManager\]"),
+        (b"(NPM v", b" azure-npm-", b"Azure-NPM", b"[IPSetManager]"),
     ),
     (
         f"kube-router's own log, {_RULES}",
         "ulogd2's text of NFLOG group 100 (syslogemu.log), to which the last rule of a pod sends what it refuses",
         # "I0105 10:00:01.550351       1 network_policy_controller.go:163] Starting network policy controller"   kube-router v2.1
         re.compile(rb"\bnetwork_(?:policy|services|routes)_controller\.go:\d{1,5}\]"),
+        (b"_controller.go:",),
     ),
     (
         f"the log of Antrea's agent or controller, {_RULES}",
@@ -31,36 +35,42 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
         # 'I0105 10:00:00.550851       1 agent.go:104] "Starting Antrea agent" version="v2.2.0"'   Antrea v2.2
         # "I1027 11:53:23.899290    7564 agent.go:63] Starting Antrea agent (version v0.10.1)"      Antrea v0.10
         re.compile(rb'\] "?Starting Antrea (?:[Aa]gent|[Cc]ontroller)\b'),
+        (b"Starting Antrea ",),
     ),
     (
         f"the log of Kube-OVN's controller, {_RULES}",
         "/var/log/ovn/ovn-controller.log of the nodes, for policies with the annotation ovn.kubernetes.io/enable_log",
         # "I0105 10:00:03.550351       7 network_policy.go:255] UpdateNp Ingress, allows is [10.16.0.0/16], excepts is [], ..."   v1.12
         re.compile(rb"\bUpdateNp (?:Ingress|Egress), allows is\b"),
+        (b"UpdateNp ",),
     ),
     (
         "the log of Retina's agent, which counts dropped packets and names none",
         "hubble observe -o json of Retina's Hubble",
         # the caller of "Start listening for drop reason events...": "dropreason/dropreason_linux.go:196"   Retina v0.0.16
         re.compile(rb'"caller": ?"(?:dropreason|packetforward|packetparser)/'),
+        (b'"caller"',),
     ),
     (
         "Terway's log, which speaks of interfaces and addresses alone",
         "cilium monitor or hubble observe -o json of its container policy",
         # 'time="2024-03-15T16:32:35Z" level=info msg="Starting terway of version: fd2b7b8"'   Terway v1.7
         re.compile(rb"\bStarting terway of version\b"),
+        (b"Starting terway",),
     ),
     (
         "Tetragon's events, which are of processes: what it stops, no network policy did",
         "hubble observe -o json",
         # '{"process_kprobe":{"process":{"exec_id":"a",...},"function_name":"tcp_connect",...},"node_name":"worker-1",...}'   Tetragon v1.1
         re.compile(rb'\{"process_(?:exec|exit|kprobe|tracepoint|lsm)": ?\{"process"'),
+        (b'{"process_',),
     ),
     (
         "Google's VPC flow log, whose records do not say what was refused",
         "the firewall rules log (compute.googleapis.com/firewall) and GKE's policy-action log",
         # '{"bytes_sent":"1234","connection":{"dest_ip":"10.84.1.3",...},"reporter":"SRC","src_gke_details":{...},...}'   2024
         re.compile(rb'"reporter": ?"(?:SRC|DEST)(?:_GATEWAY)?"'),
+        (b'"reporter"',),
     ),
     (
         "tcpdump's text, which does not say what became of a packet",
@@ -70,6 +80,7 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
             rb"^(?:[0-9-]{10} )?\d\d:\d\d:\d\d\.\d{6} (?:\S{1,15} +(?:In|Out|P|B|M) +)?IP6? \S{3,60} > \S{3,60}: ",
             re.MULTILINE,
         ),
+        (b" IP ", b" IP6 "),
     ),
 )
 """Each log is known by words that no other has; one that was rotated may have lost them."""
@@ -81,8 +92,8 @@ def known_to_be_silent(heads: list[bytes]) -> str | None:
     Args:
         heads: the input's first bytes, and what wrappers leave of them.
     """
-    for whose, instead, words in _SILENT:
-        if any(words.search(head) for head in heads):
+    for whose, instead, words, looked_for in _SILENT:
+        if any(seek(words, head, *looked_for) is not None for head in heads):
             return f"{whose}; it holds no refusal: bring {instead}"
     return None
 
