@@ -16,6 +16,7 @@ from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.query import resolve_end, service_of, service_targets
 from flowdiag.cluster.ranges import Held, held_in
+from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Icmp
@@ -145,8 +146,8 @@ class Asker:
         Raises:
             InputError: an end or a Service's port cannot be resolved, or both ends are outside.
         """
-        if isinstance(port, str) and port.isdecimal():
-            port = int(port)  # quoted in a file; a port's name has a letter
+        if isinstance(port, str) and is_digits(port):
+            port = whole(port)  # quoted in a file; a port's name has a letter
             if port > MAX_PORT:
                 raise InputError(f"port {port} is out of range", hint="ports are 1 to 65535")
         sources = self.end(src)

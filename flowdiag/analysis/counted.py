@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from flowdiag.cluster.interfaces import InterfaceIndex
+from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import LogEvent
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.words import plural
@@ -77,13 +78,16 @@ def _counted(event: LogEvent, interfaces: InterfaceIndex) -> list[tuple[str, int
     return []
 
 
+_LARGEST = (1 << 63) - 1
+
+
 def _number(text: str | None) -> int:
     """``7``; ``12M`` of ``iptables -L`` without ``-x`` is about so many."""
     if not text:
         return 0
     unit = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(text[-1], 1)
     digits = text if unit == 1 else text[:-1]
-    return int(digits) * unit if digits.isdecimal() else 0
+    return min(whole(digits) * unit, _LARGEST) if is_digits(digits) else 0
 
 
 def _policy(fields: dict[str, str]) -> str | None:

@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from flowdiag.cluster.cleaning import clean_text
+from flowdiag.cluster.yamlsafe import YamlError, compose, read_documents
 from flowdiag.model.errors import InputError
 
-__all__ = ["Query", "read_queries"]
+__all__ = ["MAX_BYTES", "Query", "read_queries"]
 
-_MAX_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 _MAX_LOCATED = 8 << 20
 """Of a larger file the lines of misspelt keys are not looked up: reading it a second time takes minutes."""
 _PROTOCOLS = {"TCP", "UDP", "SCTP", "ICMP", "ICMPv6"}
@@ -64,8 +66,8 @@ def read_queries(name: str, data: bytes) -> tuple[list[Query], list[str]]:
     Raises:
         InputError: the file as a whole is no query file.
     """
-    if len(data) > _MAX_BYTES:
-        raise InputError(f"{name}: larger than {_MAX_BYTES >> 20} MiB")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{name}: larger than {MAX_BYTES >> 20} MiB")
     document = _document(name, data)
     rows, beside = document, []
     if isinstance(document, dict):
@@ -116,10 +118,9 @@ class _Places:
 
         if len(self._data) > _MAX_LOCATED:
             return {}
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            root = yaml.compose(self._data, Loader=loader)  # JSON is YAML but for oddities such as tabs
-        except (yaml.YAMLError, RecursionError):
+            root = compose(clean_text(self._data))  # JSON is YAML but for oddities such as tabs
+        except (YamlError, UnicodeDecodeError):
             return {}
         found: dict[tuple[int | None, str], int] = {}
         rows = root
@@ -142,17 +143,20 @@ def _keys(node: Any) -> Iterator[tuple[str, int, Any]]:
 def _document(name: str, data: bytes) -> Any:
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(data, Loader=loader)  # noqa: S506 - both are safe loaders
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark is not None else ""
-        raise InputError(f"{name}: neither JSON nor YAML{where}") from error
+        documents = read_documents(clean_text(data))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: neither JSON nor YAML") from error
+    except YamlError as error:
+        where = f" (line {error.line})" if error.line is not None else ""
+        raise InputError(f"{name}: neither JSON nor YAML{where}: {error}") from error
+    if len(documents) > 1:
+        raise InputError(
+            f"{name}: {len(documents)} YAML documents, and one is read", hint="write one file for each"
+        )
+    return documents[0] if documents else None
 
 
 def _query(index: int, row: Any, places: _Places, unread: Counter[str]) -> Query:

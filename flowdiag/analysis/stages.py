@@ -41,6 +41,7 @@ from flowdiag.diagnose import Context, broken_rules
 from flowdiag.diagnose import rules as catalogue
 from flowdiag.diagnose.before import old_policies
 from flowdiag.diagnose.check import Scene
+from flowdiag.model.digits import is_digits
 from flowdiag.model.ending import keep
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
@@ -246,10 +247,14 @@ def _cluster_name(nodes: Iterable[str]) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
+_STAMP = 11
+"""Digits of a moment before the year 5000."""
+
+
 def _created() -> int:
     """Now, or what SOURCE_DATE_EPOCH says for output that is the same byte for byte."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(fixed) * NS if fixed.isdigit() else time.time_ns()
+    return int(fixed) * NS if is_digits(fixed) and len(fixed) <= _STAMP else time.time_ns()
 
 
 def _parsers(read: Evidence) -> tuple[ParserInfo, ...]:

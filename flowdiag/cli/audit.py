@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _CONFIG = ".flowdiag.toml"
+_MOST_CONFIG = 16 << 20
 _LEVELS = ("high", "medium", "low", "info")
 
 
@@ -244,10 +245,11 @@ def _summary(recorded: Recorded) -> str:
 def _acceptances(config: str | None) -> tuple[tuple[Acceptance, ...], str]:
     from flowdiag.history import parse_acceptances
     from flowdiag.model.errors import UsageError
+    from flowdiag.model.whole import read_whole
 
     name = config or _CONFIG
     try:
-        data = Path(name).read_bytes()
+        data = read_whole(name, _MOST_CONFIG)
     except FileNotFoundError:
         if config is None:
             return (), name

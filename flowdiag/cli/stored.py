@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,10 @@ __all__ = ["is_history", "stored_file", "stored_report", "whole_report"]
 
 # "audits/history.db@12", "history.db@-2"
 _RUN = re.compile(r"(.+)@(-?\d{1,9})")
+_HEAD = 4096
 _HISTORY = b"SQLite format 3\x00"
+_MOST = 1 << 30
+"""Bytes of a report; a report of 100,000 connections has some 100 MB."""
 
 
 def is_history(path: Path) -> bool:
@@ -44,18 +46,20 @@ def stored_report(name: str) -> Report:
     """
     from flowdiag.history import read_run
     from flowdiag.model.errors import InputError
-    from flowdiag.report.read import read_report
+    from flowdiag.model.whole import read_whole
+    from flowdiag.report.read import begins_as_report, read_report
 
     if name == "-":
-        return read_report(sys.stdin.buffer.read(), name)
+        return read_report(read_whole(name, _MOST), name)
     path = Path(stored_file(name))
     run = -1 if str(path) == str(Path(name)) else int(name.rpartition("@")[2])
     try:
         with path.open("rb") as stream:
-            head = stream.read(len(_HISTORY))
-            if head == _HISTORY:
+            head = stream.read(_HEAD)
+            if head.startswith(_HISTORY):
                 return read_run(path, run)
-            data = head + stream.read()
+            # What does not begin as a report may be anything and never end: that is told by its beginning.
+            data = head + (stream.read(_MOST) if begins_as_report(head) else b"")
     except OSError as error:
         raise InputError(
             f"{name}: {error.strerror or error}",

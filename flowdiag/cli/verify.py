@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -37,12 +36,13 @@ def command(queries: str, **given: Any) -> int:
     "protocol": "TCP", "port": 8080, "allowed": true}]}.
     """
     from flowdiag.analysis import load_asker
-    from flowdiag.analysis.query_file import read_queries
+    from flowdiag.analysis.query_file import MAX_BYTES, read_queries
     from flowdiag.analysis.verify import init_queries, verify_queries
     from flowdiag.cli.build import state_of
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_files, print_text, raise_failed, write_each, write_file
     from flowdiag.model.errors import InputError, UsageError
+    from flowdiag.model.whole import read_whole
     from flowdiag.report.json_report import json_bytes
     from flowdiag.report.query_types import VerifyResult, verify_result
     from flowdiag.report.verify_view import render_junit, render_verify
@@ -67,7 +67,7 @@ def command(queries: str, **given: Any) -> int:
         )
         return exit_codes.DONE
     try:
-        data = sys.stdin.buffer.read() if queries == "-" else _read(queries)
+        data = read_whole(queries, MAX_BYTES)
     except OSError as error:
         raise InputError(
             f"{queries}: {error.strerror or error}",
@@ -99,12 +99,6 @@ def _refuse_to_overwrite(queries: str) -> None:
             f"{queries}: is there already, and --init would replace what it expects",
             hint="name a file that is not there yet, and compare the two",
         )
-
-
-def _read(path: str) -> bytes:
-    from pathlib import Path
-
-    return Path(path).read_bytes()
 
 
 def _few(texts: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ import yaml
 from flowdiag.cluster.scalars import TEXT_FIELDS, TEXT_PARENTS, plain_text, plain_value, text_of
 from flowdiag.cluster.wanted import KEEP, SKIP, Filter
 
-__all__ = ["MAX_ALIAS_NODES", "MAX_DEPTH", "YamlError", "read_documents"]
+__all__ = ["MAX_ALIAS_NODES", "MAX_DEPTH", "YamlError", "compose", "read_documents"]
 
 MAX_DEPTH = 100
 """Deeper nesting than any Kubernetes type has."""
@@ -52,6 +52,23 @@ def read_documents(text: str, want: Filter = KEEP) -> list[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise YamlError(error.problem or "not YAML", None if mark is None else mark.line + 1) from None
+    except yaml.YAMLError as error:
+        raise YamlError(str(error).splitlines()[0][:200] or "not YAML") from None
+
+
+def compose(text: str) -> Any:
+    """PyYAML's nodes of a text with one document, for who needs to know where its parts stand; ``None`` for an empty one.
+
+    Raises:
+        YamlError: malformed, or nested too deeply: PyYAML goes down by recursion in C, which has no bound of its own.
+    """
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise YamlError("nested too deeply")
+        return yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise YamlError(str(error).splitlines()[0][:200] or "not YAML") from None
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
+from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import NearestRule, PolicyRef
 from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
@@ -255,7 +256,7 @@ def port_texts(case: Case, rule: NearestRule) -> tuple[PortText, ...] | None:
 
 def _port_text(entry: dict[str, Any], *, absent: tuple[str, ...]) -> Iterator[PortText]:
     port, end = entry.get("port"), entry.get("endPort")
-    number = int(port) if isinstance(port, str) and port.isdigit() else port
+    number = whole(port) if isinstance(port, str) and is_digits(port) else port
     protocol = str(entry.get("protocol") or "").upper()
     for each in absent if protocol in ("", "ANY") else (protocol,):
         yield PortText(
@@ -272,8 +273,8 @@ def _calico_ports(raw: dict[str, Any]) -> Iterator[PortText]:
         if isinstance(port, bool) or not isinstance(port, int | str):
             continue
         first, colon, last = str(port).partition(":")
-        if first.isdigit() and (last.isdigit() or not colon):
-            yield PortText(protocol, int(first), int(last) if colon else None)
+        if is_digits(first) and (is_digits(last) or not colon):
+            yield PortText(protocol, whole(first), whole(last) if colon else None)
         elif isinstance(port, str):
             yield PortText(protocol, port)
 

@@ -91,7 +91,9 @@ def parse_acceptances(name: str, data: bytes) -> tuple[Acceptance, ...]:
     """
     try:
         parsed = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(f"{name}: not TOML: nested too deeply") from None
+    except ValueError as error:  # also of a number or a day that there is not
         raise UsageError(f"{name}: not TOML: {error}") from None
     try:
         entries = msgspec.convert(parsed, _File).accept

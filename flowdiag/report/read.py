@@ -9,7 +9,7 @@ import msgspec
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import SCHEMA, Report
 
-__all__ = ["DATA_ID", "read_report"]
+__all__ = ["DATA_ID", "begins_as_report", "read_report"]
 
 DATA_ID = "flowdiag-report"
 """Id of the script element that holds the report in HTML."""
@@ -24,6 +24,15 @@ class _Head(msgspec.Struct):
     schema: str = ""
 
 
+def begins_as_report(head: bytes) -> bool:
+    """Whether a file that begins so may hold a report: JSON, HTML, or too many blanks to tell."""
+    return _unspaced(head)[:1] in (b"{", b"<", b"")
+
+
+def _unspaced(data: bytes) -> bytes:
+    return data.removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
 def read_report(data: bytes, name: str = "report") -> Report:
     """The report in `data`, or the part of it that a page holds.
 
@@ -34,7 +43,7 @@ def read_report(data: bytes, name: str = "report") -> Report:
     Raises:
         InputError: it holds no report, a damaged one, or one of a schema that this version cannot read.
     """
-    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = _unspaced(data)
     if not text:
         raise InputError(
             f"{name}: not a flowdiag report: there is nothing in it",
@@ -50,9 +59,9 @@ def read_report(data: bytes, name: str = "report") -> Report:
         text = found[1]
     try:
         schema = msgspec.json.decode(text, type=_Head).schema
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InputError(
-            f"{name}: not a flowdiag report: {error}",
+            f"{name}: not a flowdiag report: {_fault(error)}",
             hint="show reads what was written with -o html=FILE or -o json=FILE",
         ) from None
     if schema != SCHEMA:
@@ -64,5 +73,9 @@ def read_report(data: bytes, name: str = "report") -> Report:
         raise InputError(f"{name}: JSON, but not a flowdiag report", hint=f"its schema should be {SCHEMA}")
     try:
         return msgspec.json.decode(text, type=Report)
-    except msgspec.DecodeError as error:
-        raise InputError(f"{name}: a damaged report: {error}") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InputError(f"{name}: a damaged report: {_fault(error)}") from None
+
+
+def _fault(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

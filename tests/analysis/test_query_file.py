@@ -75,3 +75,47 @@ def test_protocols_are_read_in_any_case():
 
     assert [query.protocol for query in queries] == ["TCP", "ICMPv6"]
     assert [query.problem for query in queries] == [None, None]
+
+
+def doubling(values):
+    """Nine aliases, each ten times the one before."""
+    rows = [f"a0: &a0 {values[0]}"]
+    rows += [f"a{n}: &a{n} {values[1] % ','.join([f'*a{n - 1}'] * 10)}" for n in range(1, 9)]
+    return "\n".join([*rows, "queries: [*a8]"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- " * 100_000 + "1",
+        "{a: " * 50_000 + "1" + "}" * 50_000,
+        "[" * 100_000,
+        "queries: [" + "[" * 100_000 + "]" * 100_000 + "]",
+        doubling(("[x]", "[%s]")),
+        "? {a: 1}\n: 2\nqueries: []",
+        "queries: &a [*a]",
+        "queries: []\n---\nqueries: []",
+    ],
+    ids=["deep", "deep maps", "deep JSON", "deep list", "bomb", "key", "itself", "documents"],
+)
+def test_a_file_that_is_made_to_break_its_reader_is_refused(text):
+    """Without going down by recursion in C, and without writing out what aliases stand for."""
+    with pytest.raises(InputError):
+        read_queries("queries.yaml", text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        doubling(("{k: 1}", "{<<: [%s], x: 1}")),
+        "queries: [{src: 2026-99-99, dst: .nan, port: 1e999}]",
+        f"queries: [{{src: a/x, dst: b/y, port: {'9' * 5000}}}]",
+        f"queries: [{{src: a/x, dst: b/y, port: {':'.join(['59'] * 5000)}}}]",
+    ],
+    ids=["merges", "no day", "digits", "sexagesimal"],
+)
+def test_values_that_yaml_makes_much_of_stay_small(text):
+    """Merges are not written out again and again, and a text is no day and no number of base sixty."""
+    queries, _ = read_queries("queries.yaml", text.encode())
+
+    assert len(queries) == 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flowdiag.cluster.wanted import filter_of
 from flowdiag.cluster.yamlfast import Doubt, read_block
-from flowdiag.cluster.yamlsafe import MAX_ALIAS_NODES, YamlError, read_documents
+from flowdiag.cluster.yamlsafe import MAX_ALIAS_NODES, YamlError, compose, read_documents
 
 KEYS = st.sampled_from(
     ["apiVersion", "kind", "name", "labels", "matchLabels", "values", "spec", "ports", "status", "image", "f:metadata",
@@ -207,3 +207,10 @@ def test_anchors_and_merge_keys_of_hand_written_manifests():
 def test_anchor_inside_a_skipped_part_is_still_found():
     text = "spec:\n  volumes:\n  - &v {a: b}\nmetadata:\n  x: *v\n"
     assert read_documents(text, filter_of("Pod"))[0]["metadata"]["x"] == {"a": "b"}
+
+
+@pytest.mark.parametrize("text", ["- " * 100_000, "{a: " * 50_000, "[" * 5000, "a: ["])
+def test_nodes_are_not_composed_of_what_would_overflow_the_stack(text):
+    """PyYAML composes by recursion in C."""
+    with pytest.raises(YamlError):
+        compose(text)

@@ -127,3 +127,19 @@ def test_a_wrong_entry_is_an_error_that_says_where(text, says):
         parse_acceptances(".flowdiag.toml", text.encode())
 
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 10_000,
+        "a = " + "9" * 5000,
+        "a = 2026-99-99",
+        "a = 0x" + "f" * 5000,
+        "\x00",
+        "a = 9999999999999999999999",
+    ],
+)
+def test_a_file_that_is_made_to_break_its_reader_is_wrong_usage(text):
+    with pytest.raises(UsageError):
+        parse_acceptances("x.toml", text.encode())

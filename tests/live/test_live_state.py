@@ -492,6 +492,10 @@ users: [{name: u, user: {auth-provider: {name: gcp, config: {id: hunter2}}}}]
 """,
     "not-yaml": "current-context: a\nusers: [{name: u, user: {token: hunter2\n",
     "list": "- hunter2\n",
+    "deep": "users: " + "{hunter2: " * 50_000 + "\n",
+    "merges": "a0: &a0 {hunter2: 1}\n"
+    + "".join(f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 10))
+    + "current-context: *a9\n",
 }
 
 

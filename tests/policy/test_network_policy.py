@@ -514,3 +514,11 @@ def test_cilium_reads_rules_whatever_the_policy_types_say():
 
     assert verdict(spec, WEB, OTHER) is True
     assert verdict(spec, WEB, OTHER, dialect=Dialect.CILIUM) is False
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000])
+def test_a_port_that_is_no_number_is_no_crash(number):
+    """No API server takes it; a dump may hold anything, and nothing is known to be open by it."""
+    spec = {**TO_WEB, "ingress": [{"ports": [{"port": number}]}]}
+
+    assert verdict(spec, OTHER, WEB) is not True

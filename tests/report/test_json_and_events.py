@@ -102,6 +102,8 @@ def test_gaps_say_from_and_to() -> None:
         (b"{}", "JSON, but not a flowdiag report"),
         (b'{"schema": "flowdiag.report/9"}', "version 9 is not known"),
         (b'{"schema": "flowdiag.report/1"}', "a damaged report"),
+        (b'{"a":' + b"[" * 100_000, "nested too deeply"),
+        (b'{"schema": "flowdiag.report/1", "problems": ' + b"[" * 100_000, "nested too deeply"),
         (b"<html></html>", "no flowdiag report in this HTML"),
     ],
 )

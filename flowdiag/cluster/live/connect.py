@@ -14,12 +14,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flowdiag.cluster.cleaning import clean_text
 from flowdiag.cluster.live.api import RETRIES, Api
 from flowdiag.cluster.live.options import ClusterOptions
-from flowdiag.model.errors import ClusterError, UsageError
+from flowdiag.cluster.yamlsafe import YamlError, read_documents
+from flowdiag.model.errors import ClusterError, InputError, UsageError
+from flowdiag.model.whole import read_whole
 
 __all__ = ["connect"]
 
+_MOST = 16 << 20
+"""Bytes of a kubeconfig."""
+_MOST_ALIASES = 30
+"""What is merged by aliases of aliases grows with three to the power of a third of them, and the client merges it all."""
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -87,6 +94,8 @@ def _from_kubeconfig(
     from kubernetes.config.kube_config import KubeConfigMerger
 
     files = os.pathsep.join(paths)
+    for path in paths:
+        _sound(path)
     try:
         merged = KubeConfigMerger(files).config
         context = options.context or _current_context(paths)
@@ -109,6 +118,28 @@ def _from_kubeconfig(
     user = _named(merged.value.get("users"), str(entry.get("user")), "user") or {}
     namespace = entry.get("namespace")
     return context, str(namespace) if namespace else None, user
+
+
+def _sound(path: str) -> None:
+    """Hold a kubeconfig to bounds before the client reads it, which knows none for depth and aliases."""
+    import yaml
+
+    try:
+        text = clean_text(read_whole(path, _MOST))
+        read_documents(text)
+        aliases = sum(
+            isinstance(event, yaml.AliasEvent)
+            for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClusterError(f"{path}: {_plain(error)}") from error
+    except YamlError as error:
+        where = f" (line {error.line})" if error.line is not None else ""
+        raise ClusterError(f"{path}: not read: {error}{where}") from error
+    except InputError as error:
+        raise ClusterError(str(error)) from error
+    if aliases > _MOST_ALIASES:
+        raise ClusterError(f"{path}: not read: {aliases} YAML aliases")
 
 
 def _plain(error: Exception) -> str:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from flowdiag.cluster.live.api import Api
 from flowdiag.cluster.live.errors import ApiError, CutShortError, answered
+from flowdiag.model.digits import is_digits, whole
 
 __all__ = ["Finished", "run_in_pod"]
 
@@ -189,6 +190,6 @@ def _finished(body: bytes, stderr: str, what: str) -> Finished:
     if result.status == "Success":
         return Finished(0, stderr)
     for cause in result.details.causes if result.details is not None else ():
-        if cause.reason == "ExitCode" and cause.message.isdigit():
-            return Finished(int(cause.message), stderr)
+        if cause.reason == "ExitCode" and is_digits(cause.message):
+            return Finished(whole(cause.message), stderr)
     raise ApiError(f"{what}: {result.message[:300] or 'it could not be run'}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Condition, Miss
@@ -302,11 +303,13 @@ def _icmp(raw: Any, path: str) -> TrafficMatcher:
     if protocol is None:
         raise PolicyError(f"{path}.family {str(raw['family'])[:20]!r} is neither IPv4 nor IPv6")
     kind = raw.get("type")
-    if isinstance(kind, str) and not kind.isdigit():
+    if isinstance(kind, str) and not is_digits(kind):
         number = _TYPES[protocol].get(kind)
         if number is None:
             return UndecidableTraffic(f"the ICMP type {kind[:40]!r} of {path} is not known")
         return IcmpField(protocol, number, f"type {number} ({kind})")
-    if isinstance(kind, bool) or not isinstance(kind, int | str) or not 0 <= int(kind) <= 255:
+    if isinstance(kind, str):
+        kind = whole(kind)
+    if isinstance(kind, bool) or not isinstance(kind, int) or not 0 <= kind <= 255:
         raise PolicyError(f"{path}.type is not a number from 0 to 255")
-    return IcmpField(protocol, int(kind), f"type {int(kind)}")
+    return IcmpField(protocol, kind, f"type {kind}")

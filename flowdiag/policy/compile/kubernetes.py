@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.policy.compile.context import (
@@ -200,7 +201,7 @@ def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
     strange = sorted(str(key) for key in raw if key not in ("protocol", "port", "endPort"))
     if strange:
         return UndecidableTraffic(f"the field {path}.{strange[0]} is not supported")
-    if isinstance(port, str) and not port.isdigit():
+    if isinstance(port, str) and not is_digits(port):
         if end is not None:
             raise PolicyError(f"{path}.endPort stands beside a named port")
         return NamedPort(port, protocol, context.traits.every_namesake)
@@ -209,7 +210,7 @@ def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
         if end is not None:
             raise PolicyError(f"{path}.endPort stands without a port")
         return NumberedPorts(protocol, others_unknown=others_unknown)
-    low = port_number(int(port) if isinstance(port, str) else port, f"{path}.port")
+    low = port_number(whole(port) if isinstance(port, str) else port, f"{path}.port")
     high = low if end is None else port_number(end, f"{path}.endPort")
     if high < low:
         raise PolicyError(f"{path}.endPort is below the port")

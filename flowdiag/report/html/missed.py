@@ -59,11 +59,12 @@ def _spans(text: str, path: str) -> tuple[range, range]:
     """Lines of the rule, and of its peer where the path names one; empty where they are not found."""
     import yaml
 
+    from flowdiag.cluster.yamlsafe import YamlError, compose
+
     nothing = range(0)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = yaml.compose(text, Loader=loader)
-    except (yaml.YAMLError, RecursionError):
+        root = compose(text)
+    except YamlError:
         return nothing, nothing
     node = _child(root, "spec")
     rule: Any = None

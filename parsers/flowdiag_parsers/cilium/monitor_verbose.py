@@ -143,4 +143,8 @@ def packet_of(layers: dict[str, dict[str, str]]) -> Packet:
 
 def _port(text: str | None) -> int | None:
     digits = (text or "").partition("(")[0]
-    return int(digits) if digits.isascii() and digits.isdigit() and int(digits[:6]) <= 65_535 else None
+    return (
+        int(digits)
+        if digits.isascii() and digits.isdigit() and len(digits) < 6 and int(digits) <= 65_535
+        else None
+    )
