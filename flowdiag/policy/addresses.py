@@ -15,8 +15,9 @@ from itertools import islice
 from msgspec import Struct
 
 from flowdiag.cluster.addresses import packed_ip
+from flowdiag.policy.bitsets import packed
 
-__all__ = ["Address", "Hits", "Network", "RangeTable", "families", "parse_address", "parse_network"]
+__all__ = ["Address", "Hits", "Network", "Places", "RangeTable", "families", "parse_address", "parse_network"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -59,6 +60,25 @@ class Hits(Struct, frozen=True):
 
     sure: int = 0
     maybe: int = 0
+
+
+class Places(Struct, frozen=True):
+    """Bits of some of the table's ranges without the places before the first: one range's is small wherever it stands.
+
+    The bits of 100,000 ranges, each by itself and from place 0 on, are 600 MB.
+    """
+
+    first: int = 0
+    bits: int = 0
+
+    @property
+    def whole(self) -> int:
+        """The same bits at their places."""
+        return self.bits << self.first
+
+    def among(self, mask: int) -> int:
+        """Whether any of them is in a mask, as a number that is not 0 then."""
+        return (mask >> self.first) & self.bits if mask else 0
 
 
 class RangeTable:
@@ -112,13 +132,13 @@ class RangeTable:
 
     def bits(self, networks: Sequence[Network]) -> int:
         """Give the bits of several ranges; linear in their number."""
-        if len(networks) == 1:
-            return self.bit(networks[0])
+        return self.bit(networks[0]) if len(networks) == 1 else self.places(networks).whole
+
+    def places(self, networks: Sequence[Network]) -> Places:
+        """Give the places of several ranges; linear in their number and in how far they stand apart."""
         places = [self._place(network) for network in networks]
-        packed = bytearray(max(places, default=0) // 8 + 1)
-        for place in places:
-            packed[place >> 3] |= 1 << (place & 7)
-        return int.from_bytes(packed, "little")
+        first = min(places, default=0)
+        return Places(first, packed([place - first for place in places]))
 
     def of_address(self, text: str) -> int | None:
         """Bits of the ranges that hold the address; ``None`` if the text is no address."""

@@ -13,12 +13,12 @@ from msgspec import Struct
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction, Icmp
 from flowdiag.model.policy import PolicyRef
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import decide
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.facts import OUTSIDE, Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Action, Order, Outcome, Traffic
-from flowdiag.policy.peerlist import bits_of
 
 __all__ = ["AllowRule", "Use", "admitting_rules", "allow_rules"]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from flowdiag.model.event import Direction
+from flowdiag.policy.bitsets import packed
 from flowdiag.policy.demands import Demand, demands_of
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import Action, Check, Matcher, Outcome, Policy, Rule, TrafficMatcher, all_of
@@ -170,4 +171,4 @@ class Conditions:
 
 
 def _bits(flags: Iterable[bool]) -> int:
-    return sum(1 << position for position, flag in enumerate(flags) if flag)
+    return packed([position for position, flag in enumerate(flags) if flag])

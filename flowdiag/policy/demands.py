@@ -70,11 +70,11 @@ def shown(facts: Facts) -> list[Token] | None:
     return found
 
 
-def range_tokens(bits: int) -> frozenset[Token]:
-    """Tokens of address ranges by their bits in the set's table."""
+def range_tokens(bits: int, first: int = 0) -> frozenset[Token]:
+    """Tokens of address ranges by their bits in the set's table, of which `first` places are left out."""
     found: set[Token] = set()
     while bits:
         low = bits & -bits
-        found.add(("range", low.bit_length()))
+        found.add(("range", first + low.bit_length()))
         bits ^= low
     return frozenset(found)

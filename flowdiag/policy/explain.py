@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import DecidedBy, EndDecision, NearestRule, PolicyRef
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import End, Verdict, decide
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Order, Traffic
 from flowdiag.policy.nearest import candidates, nearest_rules
-from flowdiag.policy.peerlist import bits_of
 from flowdiag.policy.selecting import View
 from flowdiag.policy.walk import policy_text, tell
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.conditions import Alternatives, Conditions
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Order, Outcome, Policy, Rule, Tier, Traffic, all_of
 from flowdiag.policy.peer_answers import PeerAnswers
-from flowdiag.policy.peerlist import bits_of
 from flowdiag.policy.ports import PortSet
 from flowdiag.policy.selecting import Selection, Selections, View
 from flowdiag.policy.traffic_answers import Distance, TrafficAnswers

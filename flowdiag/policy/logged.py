@@ -10,11 +10,11 @@ from __future__ import annotations
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction, Icmp
 from flowdiag.model.policy import DecidedBy
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import decide
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.facts import OUTSIDE
 from flowdiag.policy.model import Action, Traffic
-from flowdiag.policy.peerlist import bits_of
 
 __all__ = ["log_rules"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from flowdiag.model.policy import Condition, Miss
-from flowdiag.policy.addresses import Network, RangeTable
+from flowdiag.policy.addresses import Network, Places, RangeTable
 from flowdiag.policy.demands import NEVER, Demand, range_tokens
 from flowdiag.policy.facts import ADDRESS, Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, miss, unknown
@@ -129,8 +129,8 @@ class AddressRange(Struct, frozen=True):
     `Outcome.UNKNOWN` leaves it open, and then only an address that is inside is unknown.
     """
 
-    bits: int
-    except_bits: int
+    inside: Places
+    excepted: Places
     text: str
     pods: Outcome = Outcome.MATCH
     nodes: Outcome = Outcome.MATCH
@@ -155,8 +155,8 @@ class AddressRange(Struct, frozen=True):
         if exceptions:
             text += " except " + _shown(exceptions)
         return cls(
-            table.bits(networks),
-            table.bits(exceptions),
+            table.places(networks),
+            table.places(exceptions),
             text,
             pods=pods,
             nodes=nodes,
@@ -173,7 +173,7 @@ class AddressRange(Struct, frozen=True):
         """See `Demanding.demands`."""
         if kind == "pod" and self.pods is Outcome.MISS:
             return (NEVER,)
-        return (range_tokens(self.bits),)
+        return (range_tokens(self.inside.bits, self.inside.first),)
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
@@ -185,8 +185,8 @@ class AddressRange(Struct, frozen=True):
         if counts is Outcome.MISS:
             return miss(Miss(self.condition, self.text, self.found))
         hits = facts.hits
-        inside = _three(hits.sure & self.bits, hits.maybe & self.bits)
-        excepted = _three(hits.sure & self.except_bits, hits.maybe & self.except_bits)
+        inside = _three(self.inside.among(hits.sure), self.inside.among(hits.maybe))
+        excepted = _three(self.excepted.among(hits.sure), self.excepted.among(hits.maybe))
         outcome = min(inside, _OPPOSITE[excepted])
         # Ranges are meant for addresses outside: a pod whose address nobody knows (a workload's template)
         # is not taken to be in one where it is open whether pods count at all.

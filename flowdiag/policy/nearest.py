@@ -14,10 +14,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from flowdiag.model.policy import Miss, NearestRule
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.facts import ADDRESS, SUBJECT_ADDRESS, Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, all_of
-from flowdiag.policy.peerlist import bits_of
 from flowdiag.policy.traffic_answers import Distance
 
 __all__ = [
@@ -168,7 +168,7 @@ def _searched(
             # Peers stand in the order of the rules, so what follows at this distance is no nearer.
             if len(nearest) == MAX_NEAREST and (*distance, position) > nearest[-1][:4]:
                 break
-            done |= peers.of_rule[position]
+            done |= peers.of_rules((position,))
             left &= ~done
             measured = candidates(plan, 1 << position, subject, peer, traffic, destination)
             nearest = _ranked(nearest + measured)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.conditions import Alternatives, Answers
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import Outcome
-from flowdiag.policy.peerlist import PeerList, bits_of
+from flowdiag.policy.peerlist import PeerList
 
 __all__ = ["PeerAnswers"]
 

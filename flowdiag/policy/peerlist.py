@@ -8,23 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from flowdiag.policy.bitsets import bits_of, packed, packed_runs
 from flowdiag.policy.conditions import Alternative, Alternatives
 from flowdiag.policy.demands import shown
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.shortlist import Shortlist
 
-__all__ = ["PeerList", "bits_of"]
+__all__ = ["PeerList"]
 
 _MEMORY = 1 << 10
 """Sets of rules and classes of ends that are remembered before the memory starts afresh."""
-
-
-def bits_of(mask: int) -> Iterator[int]:
-    """Yield the positions of the set bits, lowest first."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
 
 
 class PeerList:
@@ -37,12 +30,12 @@ class PeerList:
     def __init__(self, rules: Sequence[Alternatives]) -> None:
         self.rule_of: list[int] = []
         """Per peer, the position of its rule."""
-        self.of_rule: list[int] = []
-        """Per rule, the bits of its peers."""
+        self._first: list[int] = []
+        """Per rule, the place of its first peer; behind the last rule's stands their number."""
         for position, peers in enumerate(rules):
-            count = len(peers) if peers else 1
-            self.of_rule.append(((1 << count) - 1) << len(self.rule_of))
-            self.rule_of += [position] * count
+            self._first.append(len(self.rule_of))
+            self.rule_of += [position] * (len(peers) if peers else 1)
+        self._first.append(len(self.rule_of))
         self._rules = rules
         self._lists: dict[str, tuple[Shortlist, int, int]] = {}
         """By the kind of ends: the list, and what demands nothing of them, as peers and as rules."""
@@ -74,9 +67,7 @@ class PeerList:
         for (unmet, _), bits in levels.items():
             if not unmet:
                 possible |= bits
-        for peer in bits_of(possible & ~open_peers):
-            rules |= 1 << self.rule_of[peer]
-        return rules
+        return rules | packed([self.rule_of[peer] for peer in bits_of(possible & ~open_peers)])
 
     def of(self, rules: int) -> int:
         """Bits of all peers of a set of rules."""
@@ -84,14 +75,12 @@ class PeerList:
         if found is None:
             if len(self._spread) >= _MEMORY:
                 self._spread.clear()
-            found = self._spread[rules] = self._together(rules)
+            found = self._spread[rules] = self.of_rules(bits_of(rules))
         return found
 
-    def _together(self, rules: int) -> int:
-        found = 0
-        for position in bits_of(rules):
-            found |= self.of_rule[position]
-        return found
+    def of_rules(self, positions: Iterable[int]) -> int:
+        """Bits of all peers of the rules at ascending positions."""
+        return packed_runs((self._first[position], self._first[position + 1]) for position in positions)
 
     def _list(self, kind: str) -> tuple[Shortlist, int, int]:
         known = self._lists.get(kind)
@@ -100,9 +89,7 @@ class PeerList:
             sizes = [len(peer) if peer is not None else 0 for peer in _each(self._rules)]
             shortlist = Shortlist(wanted, sizes)
             free = shortlist.possible(())
-            rules = 0
-            for peer in bits_of(free):
-                rules |= 1 << self.rule_of[peer]
+            rules = packed([self.rule_of[peer] for peer in bits_of(free)])
             known = self._lists[kind] = (shortlist, free, rules)
         return known
 

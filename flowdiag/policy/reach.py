@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import decide
 from flowdiag.policy.index import Plan, Told
 from flowdiag.policy.model import Traffic
-from flowdiag.policy.peerlist import bits_of
 from flowdiag.policy.ports import MAX_PORT, MIN_PORT, NO_PORTS, PortSet
 from flowdiag.policy.selecting import View
 from flowdiag.policy.traffic import PORT_PROTOCOLS

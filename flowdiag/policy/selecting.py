@@ -6,11 +6,11 @@ from functools import cached_property
 from itertools import repeat
 
 from flowdiag.model.policy import PolicyRef
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.conditions import Alternative, Answers, Entry
 from flowdiag.policy.demands import shown
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import Check, Outcome, Policy, all_of, miss
-from flowdiag.policy.peerlist import bits_of
 from flowdiag.policy.shortlist import Shortlist
 
 __all__ = ["Selection", "Selections", "View", "selects"]

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from flowdiag.policy.bitsets import packed
 from flowdiag.policy.demands import Demand, Token
 
 __all__ = ["Shortlist"]
+
+_MEMORY = 1 << 12
+"""Tokens whose bits are remembered before the memory starts afresh."""
 
 
 class Shortlist:
@@ -23,19 +27,20 @@ class Shortlist:
     """
 
     def __init__(self, wanted: Iterable[Sequence[Demand]], sizes: Iterable[int]) -> None:
-        self._bits: dict[Token, list[int]] = {}
-        """Conjunctions of which at least one demand, at least two ... name the token."""
-        self._alike: dict[tuple[int, int], int] = {}
-        """Conjunctions by the number of their demands, and their size."""
+        self._places: dict[Token, list[list[int]]] = {}
+        """Conjunctions of which at least one demand, at least two ... name the token; in order."""
+        self._planes: dict[Token, list[int]] = {}
+        """The same as bits, for tokens that some end showed: most ranges hold none, and each has as many bits as it is far."""
+        alike: dict[tuple[int, int], list[int]] = {}
         for number, (demands, size) in enumerate(zip(wanted, sizes, strict=False)):
-            bit = 1 << number
-            alike = (len(demands), size)
-            self._alike[alike] = self._alike.get(alike, 0) | bit
+            alike.setdefault((len(demands), size), []).append(number)
             for token, times in Counter(token for demand in demands for token in demand).items():
-                planes = self._bits.setdefault(token, [])
-                planes.extend([0] * (times - len(planes)))
-                for plane in range(times):
-                    planes[plane] |= bit
+                places = self._places.setdefault(token, [])
+                places.extend([] for _ in range(times - len(places)))
+                for each in places[:times]:
+                    each.append(number)
+        self._alike = {key: packed(places) for key, places in alike.items()}
+        """Conjunctions by the number of their demands, and their size."""
 
     def levels(self, tokens: Iterable[Token]) -> dict[tuple[int, int], int]:
         """Sort the conjunctions by ``(unmet, size)``: at least so many of their demands are not met.
@@ -75,7 +80,7 @@ class Shortlist:
         """How many demands are met, as binary numbers: one bit set for each binary digit."""
         planes: list[int] = []
         for token in tokens:
-            for bits in self._bits.get(token, ()):
+            for bits in self._planes_of(token):
                 carry = bits
                 for place, plane in enumerate(planes):
                     planes[place] = plane ^ carry
@@ -85,3 +90,11 @@ class Shortlist:
                 if carry:
                     planes.append(carry)
         return planes
+
+    def _planes_of(self, token: Token) -> list[int]:
+        known = self._planes.get(token)
+        if known is None:
+            if len(self._planes) >= _MEMORY:
+                self._planes.clear()
+            known = self._planes[token] = [packed(each) for each in self._places.get(token, ())]
+        return known

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.conditions import Answers
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, Rule, Traffic, all_of
 from flowdiag.policy.peer_answers import PeerAnswers
-from flowdiag.policy.peerlist import bits_of
 
 __all__ = ["Distance", "TrafficAnswers"]
 
@@ -89,9 +89,7 @@ class TrafficAnswers:
     @cached_property
     def _representatives(self) -> list[tuple[int, int]]:
         """One rule of those with the same conditions on the traffic, and the peers of all of them."""
-        first: dict[int, int] = {}
-        peers: dict[int, int] = {}
+        alike: dict[int, list[int]] = {}
         for position, number in enumerate(self._alike):
-            first.setdefault(number, position)
-            peers[number] = peers.get(number, 0) | self._peers.list.of_rule[position]
-        return [(first[number], bits) for number, bits in peers.items()]
+            alike.setdefault(number, []).append(position)
+        return [(positions[0], self._peers.list.of_rules(positions)) for positions in alike.values()]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import CONDITION_WORDS, PolicyRef, WalkStep
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import End, Verdict
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Action, Check, Order, Outcome, Traffic
 from flowdiag.policy.nearest import Candidate, candidates, closest_label
-from flowdiag.policy.peerlist import bits_of
 from flowdiag.policy.selecting import View
 
 __all__ = ["policy_text", "tell"]

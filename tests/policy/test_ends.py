@@ -289,10 +289,29 @@ def test_many_ranges_cost_memory_by_their_number():
     finally:
         tracemalloc.stop()
 
-    assert built.except_bits == sum(table.of_address(str(each[1])) - 1 for each in exceptions)
+    assert built.excepted.whole == sum(table.of_address(str(each[1])) - 1 for each in exceptions)
     assert peak < 40 << 20
     assert table.bits(exceptions[:1]) is table.copy().bit(exceptions[0])
     assert table.bits(()) == 0
+
+
+def test_many_ranges_apart_cost_no_bits_before_their_own():
+    """As many conditions of one range each: every one of them had the places of all before it."""
+    table = RangeTable()
+    networks = [parse_network(f"10.{n >> 8}.{n & 255}.0/24") for n in range(40_000)]
+    for network in networks:
+        table.places((network,))
+    tracemalloc.start()
+    try:
+        built = [AddressRange.build(table, (network,), (network,)) for network in networks]
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    last = table.of_address("10.156.63.9")
+
+    assert kept < 40 << 20
+    assert last == built[-1].inside.whole == 1 << 39_999
+    assert [bool(one.inside.among(last or 0)) for one in built[-2:]] == [False, True]
 
 
 def test_replicas_share_what_a_dialect_adds_and_their_class():

@@ -15,11 +15,11 @@ from flowdiag.diagnose.proposals.groups import Cut, Group
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import PolicySet
+from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.conditions import Alternative
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Outcome, Policy, Rule
-from flowdiag.policy.peerlist import bits_of
 from flowdiag.policy.selecting import View, selects
 
 __all__ = ["Pair", "concerned", "selected_by"]
