@@ -284,9 +284,7 @@ def _several(text: str, wanted: Wanted) -> Iterator[Found | BadDocument]:
                 following = re.compile(r"^[\[{]", re.MULTILINE).search(text, at + 1)
                 end = following.start() if following else size
                 hides = may_hold_policy(text[at:end], cut=True)
-                yield BadDocument(
-                    f"not JSON: {getattr(error, 'msg', 'nested too deeply')}", where, hides=hides
-                )
+                yield BadDocument(f"not JSON: {_fault(error)}", where, hides=hides)
                 at = end
                 continue
             yield from unfold(value, line, text[at:end].encode("utf-8", "replace"))
@@ -305,6 +303,12 @@ def _several(text: str, wanted: Wanted) -> Iterator[Found | BadDocument]:
             count = text.count("\n", at, end) or 1
             yield BadDocument(f"{plural(count, 'line')} not read: no object", line, "not-an-object")
             at = end
+
+
+def _fault(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number of thousands of digits"
 
 
 def _line_end(text: str, at: int) -> int:

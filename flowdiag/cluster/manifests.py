@@ -15,9 +15,10 @@ from msgspec import Struct, field
 from flowdiag.cluster.cleaning import clean_text
 from flowdiag.cluster.documents import iter_json, iter_yaml, looks_like_json
 from flowdiag.cluster.meta import as_list, as_map, as_text, read_meta
-from flowdiag.cluster.typed import is_read, read_object
+from flowdiag.cluster.typed import is_read, keeps_body, read_object
 from flowdiag.cluster.unfold import BadDocument, Found
-from flowdiag.cluster.wanted import CLUSTER_KINDS, UNREAD_KINDS
+from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_NAMES, UNREAD_KINDS
+from flowdiag.cluster.yamlsafe import is_deep
 from flowdiag.model.objects import Origin, Pod, PolicyObject
 
 __all__ = ["NOT_READ", "Entry", "Manifest", "StateProblem", "as_objects", "read_manifest"]
@@ -189,6 +190,16 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
         return
     manifest.kinds.add(("networking.k8s.io" if group == "extensions" else group, kind))
     if not is_read(group, kind):
+        return
+    if keeps_body(group, kind) and is_deep(body):
+        deep = StateProblem(
+            code="invalid-document",
+            message=f"{kind}: nested too deeply",
+            input=origin.input,
+            line=origin.line,
+            hides=kind in POLICY_NAMES,
+        )
+        manifest.problems.append(deep)
         return
     meta = read_meta(body.get("metadata"))
     if meta.name is None and meta.generate_name is None:

@@ -17,7 +17,7 @@ from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_KINDS, RAW_KINDS, WORK
 from flowdiag.cluster.workloads import read_pod, read_template, read_workload, read_workload_endpoint
 from flowdiag.model.objects import Origin, Pod, RawObject
 
-__all__ = ["is_read", "read_object"]
+__all__ = ["is_read", "keeps_body", "read_object"]
 
 _TYPED = frozenset({"Endpoints", "EndpointSlice", "Namespace", "Node", "Pod", "Service", "WorkloadEndpoint"})
 
@@ -82,6 +82,11 @@ def read_object(
             origin=origin,
         ), None
     return None, None
+
+
+def keeps_body(group: str, kind: str) -> bool:
+    """Whether more than single fields is kept of objects of this kind."""
+    return (group, kind) in POLICY_KINDS or kind in RAW_KINDS
 
 
 _CONFIG_MAPS = frozenset(

@@ -34,6 +34,8 @@ class BadDocument(Struct, frozen=True):
     """It may have held a policy: what it says of itself does not tell otherwise."""
 
 
+_MOST_LISTS = 8
+
 # As in a line "  kind: NetworkPolicy", in {"kind":"PodList", and in - kind: "Pod"
 _ANY_KIND = re.compile(r"""\bkind["']?+[ ]?+:[ ]?+["']?+([A-Za-z0-9]++)""")
 
@@ -52,11 +54,23 @@ def may_hold_policy(text: str, *, cut: bool = False) -> bool:
     )
 
 
-def unfold(value: Any, line: int, data: bytes | None = None) -> Iterator[Found | BadDocument]:
-    """A List's items one by one, an array's elements, or the object itself."""
+def unfold(
+    value: Any, line: int, data: bytes | None = None, *, depth: int = 0
+) -> Iterator[Found | BadDocument]:
+    """A List's items one by one, an array's elements, or the object itself.
+
+    Args:
+        value: what was decoded.
+        line: where it begins.
+        data: what it was decoded from, in which its parts' lines are looked up.
+        depth: lists that it stands in.
+    """
+    if depth > _MOST_LISTS:
+        yield BadDocument("nested too deeply", line, hides=True)
+        return
     if isinstance(value, list):
         for element, here in zip(value, _lines(data, line, array=True, number=len(value)), strict=True):
-            yield from unfold(element, here)
+            yield from unfold(element, here, depth=depth + 1)
         if not value:
             yield Found(None, line, empty=True)
         return
@@ -77,7 +91,7 @@ def unfold(value: Any, line: int, data: bytes | None = None) -> Iterator[Found |
         return
     for item, here in zip(items, _lines(data, line, array=False, number=len(items)), strict=True):
         if isinstance(item, dict) and str(item.get("kind", "")).endswith("List") and "items" in item:
-            yield from unfold(item, here)
+            yield from unfold(item, here, depth=depth + 1)
         else:
             yield Found(item, here, list_kind, list_api)
 

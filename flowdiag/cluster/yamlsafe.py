@@ -14,12 +14,14 @@ import yaml
 from flowdiag.cluster.scalars import TEXT_FIELDS, TEXT_PARENTS, plain_text, plain_value, text_of
 from flowdiag.cluster.wanted import KEEP, SKIP, Filter
 
-__all__ = ["MAX_ALIAS_NODES", "MAX_DEPTH", "YamlError", "compose", "read_documents"]
+__all__ = ["MAX_ALIAS_NODES", "MAX_DEPTH", "YamlError", "compose", "is_deep", "read_documents"]
 
 MAX_DEPTH = 100
 """Deeper nesting than any Kubernetes type has."""
 MAX_ALIAS_NODES = 100_000
 """Values that aliases may add to one text: more is a bomb, not a manifest."""
+_LONG = 64
+"""Characters of a text that count as one value."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -54,6 +56,21 @@ def read_documents(text: str, want: Filter = KEEP) -> list[Any]:
         raise YamlError(error.problem or "not YAML", None if mark is None else mark.line + 1) from None
     except yaml.YAMLError as error:
         raise YamlError(str(error).splitlines()[0][:200] or "not YAML") from None
+
+
+def is_deep(value: Any) -> bool:
+    """Whether a value that was decoded is nested deeper than `MAX_DEPTH`, which YAML is held to as it is read."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def compose(text: str) -> Any:
@@ -168,7 +185,7 @@ class _Builder:
         return value
 
     def _copy(self, value: Any, want: Filter) -> Any:
-        self._copied += 1
+        self._copied += 1 + (len(value) // _LONG if isinstance(value, str) else 0)
         if self._copied > MAX_ALIAS_NODES:
             raise YamlError("aliases expand to too many values")
         if isinstance(value, dict):

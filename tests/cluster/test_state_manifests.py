@@ -564,3 +564,20 @@ def test_lines_behind_objects_that_are_none_are_said(form, line):
     _, problems = build_snapshot([("state", (form % "a" + "ann@host $ ls\nstate\n").encode())])
 
     assert [(one.line, one.message.partition(" ")[2][:5]) for one in problems] == [(line, "lines")]
+
+
+def test_json_is_held_to_the_depth_that_yaml_is():
+    """What is kept whole is written down again by recursion; a number of thousands of digits is said to be one."""
+    spec = '{"a":' * 500 + "1" + "}" * 500
+    policy = f'{{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{{"name":"p","namespace":"n"}},"spec":{spec}}}'
+    lists = '{"kind":"List","items":[' * 300 + "{}" + "]}" * 300
+    number = f'{{"kind":"Pod","metadata":{{"name":"p","generation":{"9" * 5000}}}}}'
+    found = [read_manifest("state.json", text.encode()) for text in (policy, lists, number)]
+
+    assert [one.entries for one in found] == [[], [], []]
+    assert [one.problems[0].message for one in found] == [
+        "NetworkPolicy: nested too deeply",
+        "nested too deeply",
+        "not JSON: a number of thousands of digits",
+    ]
+    assert found[0].problems[0].hides

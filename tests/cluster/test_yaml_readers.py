@@ -214,3 +214,10 @@ def test_nodes_are_not_composed_of_what_would_overflow_the_stack(text):
     """PyYAML composes by recursion in C."""
     with pytest.raises(YamlError):
         compose(text)
+
+
+def test_aliases_of_long_texts_count_by_their_length():
+    """Ninety thousand labels of a megabyte each are one text until somebody writes them down."""
+    labels = "".join(f"  k{number}: *a\n" for number in range(200))
+    with pytest.raises(YamlError, match="too many values"):
+        read_documents(f"a: &a {'x' * 1_000_000}\nlabels:\n{labels}")
