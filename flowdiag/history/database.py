@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -250,8 +251,11 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _look(path: Path) -> None:
-    """What SQLite would say less clearly."""
+    """What SQLite would say less clearly; a device or a pipe is neither opened nor set aside."""
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise HistoryError(f"{path}: no file", hint="name another one with --history")
         with path.open("rb") as stream:
             head = stream.read(len(_MAGIC))
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """The history file: brought up to date, set aside when it cannot be read, and never destroyed."""
 
 import json
+import os
 import sqlite3
 import sys
 import zlib
@@ -409,3 +410,13 @@ def test_a_full_disk_names_the_file(tmp_path):
 def fill(history):
     for _ in range(50):
         history.record(dns_story())
+
+
+def test_what_is_no_file_is_neither_opened_nor_set_aside(tmp_path):
+    """A pipe would be waited for, and a device renamed."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(HistoryError, match="no file"):
+        History(pipe)
+
+    assert [one.name for one in tmp_path.iterdir() if "unreadable" in one.name] == []
