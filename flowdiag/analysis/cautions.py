@@ -24,6 +24,7 @@ __all__ = [
     "left_out_undated",
     "nobody_enforces",
     "nothing_selected",
+    "selection_words",
     "several_clusters",
     "several_enforcers",
     "told_twice",
@@ -60,7 +61,7 @@ def nothing_selected(
     """
     if selection == Selection() or flows.refused or flows.not_policy or flows.logged:
         return
-    asked = ", ".join(_words(selection))
+    asked = ", ".join(selection_words(selection))
     if flows.allowed_buckets:
         if flows.denied_read:
             records = plural(flows.denied_read, "refused record")
@@ -99,7 +100,8 @@ def left_out_undated(flows: Sorted) -> Iterator[ReportWarning]:
         )
 
 
-def _words(selection: Selection) -> Iterator[str]:
+def selection_words(selection: Selection) -> Iterator[str]:
+    """The options that a selection was made by, its times as instants."""
     if selection.since is not None:
         yield f"--since {rfc3339_seconds(selection.since)}"
     if selection.until is not None:

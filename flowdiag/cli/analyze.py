@@ -8,6 +8,7 @@ import click
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.options import (
+    checksum_option,
     evidence_options,
     outputs_option,
     scheduler_option,
@@ -40,6 +41,7 @@ __all__ = ["command"]
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
 @click.option("--pager", is_flag=True, help="Page the terminal report.")
 @evidence_options
+@checksum_option
 @scheduler_option
 def command(paths: tuple[str, ...], **given: Any) -> int:
     """Read evidence and report who was refused, by what, and what mends it.

@@ -9,7 +9,13 @@ import click
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.messages import say, say_incomplete
-from flowdiag.cli.options import evidence_options, outputs_option, selection_options, state_options
+from flowdiag.cli.options import (
+    checksum_option,
+    evidence_options,
+    outputs_option,
+    selection_options,
+    state_options,
+)
 
 if TYPE_CHECKING:
     from flowdiag.analysis.results import Targets
@@ -110,6 +116,7 @@ _LEVELS = ("high", "medium", "low", "info")
 @state_options
 @selection_options
 @evidence_options
+@checksum_option
 def command(paths: tuple[str, ...], **given: Any) -> int:
     """Analyse on a schedule: what is new, known, gone and accepted since the runs before.
 

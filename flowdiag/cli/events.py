@@ -41,6 +41,7 @@ Row = tuple[str, str, "Event"]
 def command(paths: tuple[str, ...], **given: Any) -> int:
     """Print every record as one normalised JSON line (or CSV row): what it says, nothing inferred."""
     from flowdiag.analysis import read_events
+    from flowdiag.analysis.cautions import selection_words
     from flowdiag.cli.build import evidence_of, selection_of
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_files
@@ -53,12 +54,13 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     with_raw = given["with_raw"]
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     check_files(files, paths)
+    selection = selection_of(given)
     stream = sys.stdout.buffer
     problems: list[str] = []
     records = read_events(
         paths,
         evidence=evidence_of(given),
-        selection=selection_of(given),
+        selection=selection,
         keep_raw=with_raw,
         by_time=given["sort"] == "time",
         problems=problems,
@@ -71,8 +73,10 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     else:
         lines = (event_line(event, parser, name, with_raw) + b"\n" for name, parser, event in records)
     buffer: list[bytes] = []
+    any_line = False
     try:
         for line in _patiently(lines) if "-" in paths else lines:
+            any_line = True
             buffer.append(line)
             if len(buffer) >= 512:
                 stream.write(b"".join(buffer))
@@ -86,6 +90,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         raise
     for text in problems:
         say(text)
+    if not any_line and not selection.everything:
+        say(f"no record matches {', '.join(selection_words(selection))}")
     return 0
 
 

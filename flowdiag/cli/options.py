@@ -12,6 +12,7 @@ from flowdiag.model.errors import UsageError
 
 __all__ = [
     "DIALECTS",
+    "checksum_option",
     "cluster_options",
     "evidence_options",
     "outputs_option",
@@ -73,8 +74,14 @@ def evidence_options(function: F) -> F:
             type=click.IntRange(1, 1024),
             help="Worker processes; by default as many as cores for large inputs where that is faster, else none.",
         ),
-        click.option("--checksum", is_flag=True, help="Note the SHA-256 of every input in the report."),
     )(function)
+
+
+def checksum_option(function: F) -> F:
+    """Where a report lists its inputs."""
+    return click.option("--checksum", is_flag=True, help="Note the SHA-256 of every input in the report.")(
+        function
+    )
 
 
 def cluster_options(function: F) -> F:

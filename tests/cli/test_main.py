@@ -268,3 +268,33 @@ def frozen(now):
             return now.astimezone(tz)
 
     return Frozen
+
+
+def test_events_say_that_nothing_was_selected(tmp_path, capsys):
+    """An empty stream of a namespace misspelt looks like one without refusals."""
+    (tmp_path / "flows.jsonl").write_text(
+        '{"flow":{"time":"2026-03-17T14:03:13Z","verdict":"DROPPED","source":{"namespace":"shop","pod_name":"web-1"},'
+        '"destination":{"namespace":"data","pod_name":"db-0"},"l4":{"TCP":{"destination_port":5432}},'
+        '"IP":{"source":"10.1.0.5","destination":"10.1.0.6","ipVersion":"IPv4"}},"node_name":"n1"}\n'
+    )
+    assert _run(["events", str(tmp_path), "-n", "shpo", "--to-port", "5432"], "flowdiag") == 0
+    nothing = capsys.readouterr()
+    assert _run(["events", str(tmp_path), "-n", "shop"], "flowdiag") == 0
+    found = capsys.readouterr()
+
+    assert nothing.out == ""
+    assert "no record matches --namespace shpo, --to-port 5432" in nothing.err
+    assert found.out.count("\n") == 1
+    assert "no record matches" not in found.err
+
+
+def test_an_option_stands_where_it_does_something():
+    """Only reports list their inputs, with --checksum."""
+    from importlib import import_module
+
+    takers = {
+        name
+        for name, (module, _) in COMMANDS.items()
+        if any(one.name == "checksum" for one in import_module(f"flowdiag.cli.{module}").command.params)
+    }
+    assert takers == {"analyze", "audit"}
