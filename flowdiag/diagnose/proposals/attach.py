@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+import msgspec
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.first_sight import PROBES_OF_AMBIENT
-from flowdiag.diagnose.proposals.edit import Edit, object_of
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
 from flowdiag.diagnose.proposals.join import connected, joined, view
-from flowdiag.diagnose.proposals.patch import manifest_of
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, propose
@@ -80,8 +80,8 @@ def attach(
     }
     mended = [finding for _, finding in found]
     changes: dict[int, Proposal] = {}
-    written: dict[PolicyRef, set[str]] = {}
-    """Manifests of the changes so far, by object."""
+    written: dict[PolicyRef, set[bytes]] = {}
+    """What the changes so far write, by object."""
     for key in sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]:
         case, finding = max((found[index] for index in alike[key]), key=lambda one: one[0].flow.last or -1)
 
@@ -110,7 +110,7 @@ def attach(
             if change:
                 changes[index] = change
                 for edit in change.edits:
-                    written.setdefault(object_of(edit), set()).add(manifest_of(edit))
+                    written.setdefault(object_of(edit), set()).add(_content(edit))
             back = reverting(own[0], policies, ends, ip_block_pods=ip_block_pods)
             mended[index] = _with_revert(mended[index], back, rest)
     shared = frozenset(ref for ref, texts in written.items() if len(texts) > 1)
@@ -194,14 +194,21 @@ def _lets_pass(policies: PolicySet, case: Case) -> bool:
     return found.allowed is True
 
 
-def _takes_a_name(change: Proposal, written: Mapping[PolicyRef, AbstractSet[str]]) -> bool:
+def _takes_a_name(change: Proposal, written: Mapping[PolicyRef, AbstractSet[bytes]]) -> bool:
     """Whether a change adds an object under a name that another problem's has: applied later it would replace that."""
     return any(
         isinstance(edit, Edit)
         and edit.old is None
-        and written.get(edit.new.ref, {manifest_of(edit)}) != {manifest_of(edit)}
+        and written.get(edit.new.ref, {_content(edit)}) != {_content(edit)}
         for edit in change.edits
     )
+
+
+def _content(edit: AnyEdit) -> bytes:
+    """What it writes, to be compared; a manifest of it as text takes a hundred times as long."""
+    if isinstance(edit, Edit):
+        return msgspec.json.encode((edit.new.api_version, edit.new.spec), order="sorted")
+    return msgspec.json.encode(edit.labels, order="sorted")
 
 
 def _with_revert(finding: Finding, back: Revert | None, others: Sequence[Case]) -> Finding:

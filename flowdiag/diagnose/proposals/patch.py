@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.model.objects import Namespace
@@ -24,10 +25,10 @@ def _namespace(namespace: Namespace, labels: dict[str, str]) -> str:
     return yaml_text({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
 
-def patch(edits: tuple[AnyEdit, ...]) -> str | None:
-    """Write what changes in known objects as a unified diff; ``None`` where all is new."""
+def patch(edits: Sequence[AnyEdit], manifests: Sequence[str]) -> str | None:
+    """Write what changes in known objects as a unified diff, from the manifests of the edits; ``None`` where all is new."""
     parts = []
-    for edit in edits:
+    for edit, new in zip(edits, manifests, strict=True):
         if isinstance(edit, Edit):
             if edit.old is None:
                 continue
@@ -37,6 +38,6 @@ def patch(edits: tuple[AnyEdit, ...]) -> str | None:
         else:
             name = f"{edit.namespace.name}.yaml"
             old = _namespace(edit.namespace, edit.namespace.labels)
-        before, after = (text.splitlines(keepends=True) for text in (old, manifest_of(edit)))
+        before, after = (text.splitlines(keepends=True) for text in (old, new))
         parts.append("".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")))
     return "".join(parts) or None

@@ -60,6 +60,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
         """
         every = all(map(self.steps.passes, others))
         also = self.also_allows(others)
+        manifests = tuple(manifest_of(edit) for edit in self.edits)
         perhaps = listed(without(self.doubtful, [self.case, *others]))
         return Counterfactual(
             summary="".join(
@@ -71,8 +72,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
                     _shared(self.edits, shared, joined=joined) or (_undone(joined=joined) if undone else ""),
                 )
             ),
-            manifests=tuple(manifest_of(edit) for edit in self.edits),
-            patch=patch(self.edits),
+            manifests=manifests,
+            patch=patch(self.edits, manifests),
             proved=every,
             allows_denied=every,
             also_allows=also,
