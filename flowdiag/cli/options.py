@@ -31,15 +31,38 @@ _ENDINGS = {
     "ndjson": "jsonl",
     "prom": "openmetrics",
 }
-_HUBBLE_VERDICTS = {"dropped": "denied", "forwarded": "allowed", "audit": "audited"}
+_VERDICTS_TYPED = {
+    "dropped": "denied",
+    "forwarded": "allowed",
+    "audit": "audited",
+    "drop": "denied",
+    "deny": "denied",
+    "reject": "denied",
+    "allow": "allowed",
+    "accept": "allowed",
+}
+"""The words of ``hubble observe --verdict``, and those of rules: Calico's and AWS's actions, iptables' targets."""
+
+
+class _Port(click.IntRange):
+    """A port's number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it; a name, or a protocol behind it, is answered with how to write it."""
+        number, _, protocol = str(value).partition("/")
+        if protocol and number.isdigit():
+            self.fail(f"{value!r}: write --to-port {number} --protocol {protocol.upper()}", param, ctx)
+        if not number.isdigit():
+            self.fail(f"{value!r} is no number from 0 to 65535, and records have no other ports", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class _Verdict(click.Choice[str]):
-    """A verdict in flowdiag's words or in those of ``hubble observe --verdict``."""
+    """A verdict in flowdiag's words or in those of ``hubble observe --verdict``, or a rule's."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Read a word of either."""
-        return super().convert(_HUBBLE_VERDICTS.get(value.lower(), value), param, ctx)
+        return super().convert(_VERDICTS_TYPED.get(value.lower(), value), param, ctx)
 
 
 DIALECTS = ("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "gke")
@@ -169,7 +192,7 @@ def traffic_options(function: F) -> F:
         click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default."),
         click.option("--from-pod", metavar="[NS/]POD", help="Only from this pod or workload."),
         click.option("--to-pod", metavar="[NS/]POD", help="Only to this pod or workload."),
-        click.option("--to-port", type=click.IntRange(0, 65535), help="Only to this port."),
+        click.option("--to-port", type=_Port(0, 65535), metavar="PORT", help="Only to this port, a number."),
         click.option("--protocol", metavar="PROTO", help="Only this protocol: TCP, UDP, SCTP, ICMP, ICMPv6."),
         click.option(
             "--verdict",
@@ -178,7 +201,7 @@ def traffic_options(function: F) -> F:
                 case_sensitive=False,
             ),
             multiple=True,
-            help="Only this verdict; hubble's words (DROPPED, FORWARDED, AUDIT) mean the same. May be repeated.",
+            help="Only this verdict; hubble's words (DROPPED, FORWARDED, AUDIT) and DROP, DENY, ALLOW mean the same. May be repeated.",
         ),
     )(function)
 

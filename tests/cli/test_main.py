@@ -298,3 +298,29 @@ def test_an_option_stands_where_it_does_something():
         if any(one.name == "checksum" for one in import_module(f"flowdiag.cli.{module}").command.params)
     }
     assert takers == {"analyze", "audit"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to-port", "http"], "is no number from 0 to 65535"),
+        (["--to-port", "53/udp"], "write --to-port 53 --protocol UDP"),
+        (["--to-port", "70000"], "is not in the range"),
+        (["--verdict", "lost"], "is not one of 'denied'"),
+    ],
+)
+def test_values_that_cannot_be_meant(tmp_path, capsys, words, said):
+    """Said with what can be, before anything is read."""
+    assert _run(["events", str(tmp_path), *words], "flowdiag") == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_verdicts_in_the_words_of_rules():
+    """DROP, Deny and REJECT are what other tools call it."""
+    from flowdiag.cli.events import command
+
+    (option,) = [one for one in command.params if one.name == "verdict"]
+    read = [
+        option.type.convert(word, option, None) for word in ("DROP", "Deny", "dropped", "accept", "Audit")
+    ]
+    assert read == ["denied", "denied", "denied", "allowed", "audited"]
