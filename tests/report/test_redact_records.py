@@ -208,3 +208,11 @@ def test_a_rule_s_index_stays_where_rules_have_no_names(
         redact(with_rule("egress[2]", group, kind, readers=readers)).problems[0].recorded[0].rule
         == "egress[2]"
     )
+
+
+def test_an_address_is_one_token_in_all_its_spellings():
+    """IPv6 by its value, and IPv4 as a socket for both families shows it."""
+    line = "192.0.2.10 ::ffff:192.0.2.10 ::FFFF:C000:020A 2001:DB8:0::1 [2001:0db8:0:0:0:0:0:1]:443 64:ff9b::192.0.2.12"
+    texts = Texts(Tokens(line))
+
+    assert texts.record(line) == "ip4-r1 ip4-r1 ip4-r1 ip6-r2 [ip6-r2]:443 ip6-r3"

@@ -22,7 +22,7 @@ __all__ = [
 # 10.244.1.28, 10.244.0.0/16, fe80::1, 2001:db8::/32, ::ffff:10.0.0.1; MAC 0e:5d:2c:41:90:7b
 _IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\w)"
 _MAC = r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}(?:[0-9A-Fa-f]{2})(?:(?::[0-9A-Fa-f]{2}){8})?(?![\w:])"
-_IPV6 = r"(?<![\w:])(?=[0-9A-Fa-f:.]{2,45}(?![\w:]))(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{0,4}|(?:\d{1,3}\.){3}\d{1,3})(?![\w:])"
+_IPV6 = r"(?<![\w:])(?=[0-9A-Fa-f:.]{2,45}(?![\w:]))(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?![\w:])"
 MAC = re.compile(_MAC)
 _ADDRESS = re.compile(f"{_IPV4}|{_MAC}|{_IPV6}")
 # user-api.backend.svc.cluster.local, content.example.net
@@ -52,8 +52,12 @@ def address_in(text: str) -> re.Match[str] | None:
 
 
 def spelt(address: str) -> str:
-    """An address as it is always written (RFC 5952), so that it has one token in all its spellings."""
+    """An address as it is always written (RFC 5952), so that it has one token in all its spellings.
+
+    An IPv4 address that a socket for both families shows as ``::ffff:192.0.2.10`` is that IPv4 address.
+    """
     try:
-        return str(ip_address(address))
+        read = ip_address(address)
+        return str(read.ipv4_mapped or read) if read.version == 6 else str(read)
     except ValueError:
         return address.lower()

@@ -158,8 +158,9 @@ class Texts:
     def address(self, text: str) -> str:
         """An address or range; the width stays."""
         address, slash, width = text.partition("/")
-        kind = "mac" if MAC.fullmatch(address) else "ip6" if ":" in address else "ip4"
-        return self._tokens.of(spelt(address), kind) + slash + width
+        whole = spelt(address)
+        kind = "mac" if MAC.fullmatch(address) else "ip6" if ":" in whole else "ip4"
+        return self._tokens.of(whole, kind) + slash + width
 
     def name(self, text: str, kind: str) -> str:
         """A field that holds one name, or an address, or a name with an address behind it."""
