@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from flowdiag.cluster.differences import difference_text
+from flowdiag.cluster.differences import difference_text, written_text
 from flowdiag.model.event import ChangeEvent, ObjectRef
 from flowdiag.model.objects import ManagedWrite, Origin, PolicyObject, Snapshot
 from flowdiag.model.time import NS
@@ -66,6 +66,8 @@ def merge_changes(
             last[ref] = event.after
         told = event.after is not None or event.change == "deleted"
         what = difference_text(ref.kind, before, event.after) if told else None
+        if what is None and before is None and event.written is not None:
+            what = written_text(ref.kind, event.written)
         by = f" by {event.by}" if event.by else ""
         logged.append(
             ClusterChange(

@@ -10,7 +10,7 @@ import msgspec
 from flowdiag.cluster.meta import as_map
 from flowdiag.cluster.wanted import WORKLOAD_KINDS
 
-__all__ = ["deciding_part", "difference_text"]
+__all__ = ["deciding_part", "difference_text", "written_text"]
 
 _MOST = 3
 _LONGEST = 100
@@ -52,6 +52,26 @@ def difference_text(kind: str, before: dict[str, Any] | None, after: dict[str, A
         return None
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     return "; ".join(found[:_MOST]) + more
+
+
+def written_text(kind: str, patch: dict[str, Any]) -> str | None:
+    """Say what a merge patch makes of fields whose old values nobody knows: ``labels["env"] removed``.
+
+    Args:
+        kind: the object's kind.
+        patch: as it was sent; null takes a field away.
+    """
+    found = list(_written(deciding_part(kind, patch), "", 0))
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return "; ".join(found[:_MOST]) + more if found else None
+
+
+def _written(value: Any, path: str, depth: int) -> Iterator[str]:
+    if isinstance(value, dict) and value and depth < _DEPTH:
+        for key in sorted(value, key=str):
+            yield from _written(value[key], _step(path, str(key)), depth + 1)
+    elif path and value != {}:
+        yield f"{path} removed" if value is None else f"{path} set to {_short(value)}"
 
 
 def _differences(old: Any, new: Any, path: str, depth: int) -> Iterator[str]:

@@ -230,6 +230,8 @@ class ChangeEvent(Struct, frozen=True, kw_only=True):
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     """The whole object before and after, where the source has it."""
+    written: dict[str, Any] | None = None
+    """The merge patch that was sent, where the object before it is not known: what it says of single fields."""
 
 
 class GapEvent(Struct, frozen=True, kw_only=True):

@@ -186,6 +186,18 @@ def test_label_patches_at_request_level(tmp_path):
     assert 'Namespace data updated by jane: labels["team"]: "dba" -> "db"' in [c.text for c in found.changes]
 
 
+def test_a_patch_tells_what_it_sets_where_the_object_before_it_is_not_known(tmp_path):
+    """``kubectl label ns data team-``: what the label was nobody knows, that it is gone the patch says."""
+    taken = {"metadata": {"labels": {"team": None, "tier": "back"}}}
+    names = {"name": "data", "namespace": "data"}
+    log = audit(-1, "patch", "namespaces", **names, requestObject=taken, responseObject=labelled("db"))
+    found = report(tmp_path, deny(CLOSED), log=log, namespace=labelled("db"))
+
+    assert 'Namespace data updated by jane: labels["team"] removed; labels["tier"] set to "back"' in [
+        c.text for c in found.changes
+    ]
+
+
 def test_without_objects_any_policy_of_the_place_may_have_closed_it(tmp_path):
     """Nobody knows what isolates the ends, so what changed beside them is told, and no more is claimed."""
     changed = audit(-5, "update", requestObject=deny(CLOSED)) + audit(-4, "create", namespace="other")

@@ -131,12 +131,12 @@ class WrongIdentity(Rule):
             )
         else:
             title = "{destination} is called from an address of the pods' range that no pod has, {source}"
-            advice = f"No rule for {end.ip} is needed: find out which pod of {node.name} had it when it was refused."
+            advice = f"No rule for {end.ip} is needed: find out which pod of node {node.name} had it when it was refused."
         return self.finding(
             case,
             title=title,
             summary=(
-                f"{end.ip} is of the pod range of {node.name}, no pod of the state has it, and the record has it as "
+                f"{end.ip} is of the pod range of node {node.name}, no pod of the state has it, and the record has it as "
                 f"{end.entity}."
             ),
             advice=advice,

@@ -138,6 +138,7 @@ def _events(
         by=request.by,
         before=before,
         after=after,
+        written=request.patch if before is None else None,
     )
 
 

@@ -41,7 +41,7 @@ class Request(Struct, frozen=True, kw_only=True):
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     patch: dict[str, Any] | None = None
-    """A merge patch that was sent, where the answer is not there (level Request): what it made of the object."""
+    """A merge patch that was sent: what it makes of the object, where the answer is not there (level Request)."""
 
 
 def from_audit(event: dict[str, Any]) -> Request | None:
@@ -83,7 +83,7 @@ def from_audit(event: dict[str, Any]) -> Request | None:
         stamp=text_of(event, "requestReceivedTimestamp", "stageTimestamp", "timestamp"),
         before=whole or None if change == "deleted" else None,
         after=(whole or _sent(asked, kind)) if change != "deleted" else None,
-        patch=None if whole or change != "updated" else _patch(asked, kind),
+        patch=_patch(asked, kind) if change == "updated" else None,
     )
 
 
@@ -207,5 +207,5 @@ def from_gcp(payload: dict[str, Any]) -> Request | None:
         stamp=None,
         before=whole if change == "deleted" else None,
         after=(whole or _sent(asked, kind)) if change != "deleted" else None,
-        patch=None if whole or change != "updated" else _patch(asked, kind),
+        patch=_patch(asked, kind) if change == "updated" else None,
     )
