@@ -27,6 +27,8 @@ _LOOK_S = 2
 """Between looks at whether the scheduler and a worker are still there, while nothing is done."""
 _NARRATORS = ("distributed", "distributed.client", "distributed.core", "distributed.comm", "asyncio")
 
+_ONE_VERSION = "install one version everywhere: reports of two need not agree"
+
 
 @contextmanager
 def connected(address: str, parsers: Collection[str]) -> Iterator[Cluster]:
@@ -87,7 +89,7 @@ def _check(client: Any, address: str, parsers: Collection[str]) -> None:
         worker, version = min(others.items())
         raise ClusterError(
             f"{address}: the worker {worker} has flowdiag {version}, this is {flowdiag.__version__}",
-            hint="install one version everywhere: reports of two need not agree",
+            hint=_ONE_VERSION,
         )
     mine = _origins(parsers)
     for worker, theirs in sorted(client.run(_origins, tuple(parsers)).items()):
@@ -102,6 +104,20 @@ def _check(client: Any, address: str, parsers: Collection[str]) -> None:
 
 def _version() -> str:
     return flowdiag.__version__
+
+
+def _of_one_version(version: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a task where flowdiag is that of who asks for it: a worker may have come after all were looked at.
+
+    Raises:
+        ClusterError: it is another one.
+    """
+    if flowdiag.__version__ != version:
+        raise ClusterError(
+            f"a worker that came later has flowdiag {flowdiag.__version__}, this is {version}",
+            hint=_ONE_VERSION,
+        )
+    return function(*arguments)
 
 
 def _origins(parsers: Collection[str]) -> dict[str, str | None]:
@@ -137,7 +153,7 @@ class Cluster:
 
     def submit(self, function: Callable[..., Any], *arguments: Any, **how: Any) -> Any:
         """Ask for a task; `how` as for ``distributed.Client.submit``."""
-        return self._client.submit(function, *arguments, **how)
+        return self._client.submit(_of_one_version, flowdiag.__version__, function, *arguments, **how)
 
     def announce(self, future: Any) -> None:
         """Have `next_finished` give the key of this one, however it ends."""
