@@ -1037,6 +1037,19 @@ def test_what_only_looks_passed_on(text):
     assert next_layer(text.encode()) in (None, "json-pretty")
 
 
+def test_entries_of_google_as_a_table():
+    """Logs Explorer's CSV: dots in a column's name are the entry's levels, and a cell may be empty."""
+    text = (
+        "insertId,jsonPayload.connection.dest_ip,jsonPayload.disposition,jsonPayload.x,logName,resource.labels.node_name,timestamp\n"
+        f"1,10.84.0.11,deny,,projects/p/logs/policy-action,gke-1,{AT}\n"
+    ).encode()
+
+    assert stack_of(text) == ("csv-table", "cloud-logging")
+    (row,) = peel(text, "csv-table", "cloud-logging")
+    assert (row.at, row.node, row.line) == (NS, "gke-1", 2)
+    assert json.loads(row.data) == {"connection": {"dest_ip": "10.84.0.11"}, "disposition": "deny"}
+
+
 def test_records_among_other_lines_stay_as_they_are():
     """An event hub's messages, one a line among others: their parser knows them, and their lines keep their numbers."""
     text = b'{"records":[{"a":1}]}\n\n{"b":2}\n'

@@ -4,7 +4,8 @@ Sources: CloudWatch Logs Insights' export (``@timestamp``, ``@message``), Splunk
 (``_time``, ``_raw``, ``host``), Kibana's CSV report of a saved search (``@timestamp``, ``message``), Grafana
 Explore's (``Time``, ``Line``, ``tsNs``), Azure Log Analytics' (``TimeGenerated [UTC]``, ``LogMessage``), Datadog's (``Date``, ``Content``).
 Kibana's report of records (a flow index) has ``@timestamp``, no message, and a column a field, dots in its name:
-each row becomes one JSON object of the cells that hold something; so does a row of Azure's container network logs.
+each row becomes one JSON object of the cells that hold something; so does a row of Azure's container network logs, and of what
+Google's Logs Explorer exports (``logName``, ``jsonPayload.connection.src_ip``), where dots are the entry's own levels.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = ["CsvTable"]
 
 _MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry", "log_s", "Content")
 _TIMES = ("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated", "Date")
+_DEEPEST = 12
 _FEW = 3
 """Columns that are no record yet."""
 _UTC = ("@timestamp", "TimeGenerated [UTC]", "TimeGenerated")
@@ -125,7 +127,9 @@ class CsvTable(Layer):
         row = row._replace(at=row.at if at is None else at, **places)
         if message is None:
             held = {name: value for name, value in named.items() if value}
-            return [row._replace(data=msgspec.json.encode(held))]
+            return [
+                row._replace(data=msgspec.json.encode(_nested(held) if _of_google(self._names) else held))
+            ]
         return list(text_rows(named[message], row))
 
     def _instant(self, named: dict[str, str]) -> int | None:
@@ -178,7 +182,32 @@ def _holds_records(names: Sequence[str]) -> bool:
     """``"@timestamp",action,"dest_port","policies.all_policies",reporter``: Kibana 7 and 8, a flow index."""
     if _column(names, _MESSAGES) is not None:
         return False
-    return ("@timestamp" in names and len(names) > _FEW) or holds_azure_flows(list(names))
+    if "@timestamp" in names and len(names) > _FEW:
+        return True
+    return _of_google(names) or holds_azure_flows(list(names))
+
+
+def _of_google(names: Sequence[str]) -> bool:
+    """``insertId,jsonPayload.connection.dest_ip,jsonPayload.disposition,logName,timestamp``: Logs Explorer, 2024."""
+    return "logName" in names and any(
+        name == "textPayload" or name.startswith(("jsonPayload.", "protoPayload.")) for name in names
+    )
+
+
+def _nested(held: dict[str, str]) -> dict[str, Any]:
+    """Cells by the path in their column's name."""
+    whole: dict[str, Any] = {}
+    for name, value in held.items():
+        *path, last = name.split(".")[:_DEEPEST]
+        place = whole
+        for key in path:
+            inner = place.setdefault(key, {})
+            if not isinstance(inner, dict):
+                break
+            place = inner
+        else:
+            place[last] = value
+    return whole
 
 
 def _cells(data: bytes) -> list[str] | None:
