@@ -1010,6 +1010,8 @@ def test_records_of_azure_monitor_are_laid_apart(text):
     ("text", "layer"),
     [
         ("> one\n>\n>   two\n> > three\n", "quoted"),
+        (">one\n>\n>   two\n>three\n", "quoted"),
+        ('"one"\n""\n"  two"\n"three"', "json-strings"),
         ("     1\tone\n     2\t\n     3\t  two\n     4\tthree\n", "numbered"),
         ("    one\n\n      two\n    three\n" + "    x\n" * 9, "indented"),
         ("\tone\n\t\n\t  two\n\tthree\n", "indented"),
@@ -1035,6 +1037,19 @@ def test_lines_that_people_passed_on(text, layer):
 def test_what_only_looks_passed_on(text):
     """cilium monitor's own mark, numbers that count nothing, hubble observe -o dict, printed objects."""
     assert next_layer(text.encode()) in (None, "json-pretty")
+
+
+def test_lines_in_an_array_of_strings():
+    """What jq prints of a collector's answer where nobody asked it for the bare lines."""
+    text = b'[\n  "a \\"b\\"\\n",\n  "c\\nd",\n  7\n]\n'
+
+    assert stack_of(text) == ("json-strings",)
+    assert [(row.data, row.line) for row in peel(text, "json-strings")] == [
+        (b'a "b"', 2),
+        (b"c", 3),
+        (b"d", 3),
+        (b"  7", 4),
+    ]
 
 
 def test_entries_of_google_as_a_table():

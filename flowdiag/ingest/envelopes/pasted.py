@@ -1,6 +1,7 @@
-"""What lines get in front where people pass them on: a mark of a quotation, an indentation, their numbers.
+"""What stands around lines where people pass them on: a mark of a quotation, an indentation, their numbers, quotes.
 
-Sources: Markdown's quotations and code blocks, as tickets and mails hold them; ``cat -n`` and ``nl`` of GNU coreutils.
+Sources: Markdown's quotations and code blocks, as tickets and mails hold them; ``cat -n`` and ``nl`` of GNU coreutils; lines as JSON's
+strings, as ``jq`` prints them without ``-r``.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from flowdiag.ingest.envelopes.header import Header
-from flowdiag.ingest.envelopes.rows import Layer, Rows
+import msgspec
 
-__all__ = ["Indented", "Numbered", "Quoted"]
+from flowdiag.ingest.envelopes.header import Header
+from flowdiag.ingest.envelopes.json_lines import DAMAGED
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from, text_rows
+
+__all__ = ["Indented", "JsonStrings", "Numbered", "Quoted"]
 
 _NEARLY_ALL = 0.9
 
@@ -22,7 +26,7 @@ class Quoted(Header):
 
     name = "quoted"
     # "> WARN: 2026/01/05 10:00:06.963438 TCP connection from ..."   a ticket;  ">> Policy updated: {...}" is cilium monitor's own
-    pattern = re.compile(rb"^(?:> )+|^>$", re.MULTILINE)
+    pattern = re.compile(rb"^(?:> )+|^>(?![> ])", re.MULTILINE)
 
 
 class Numbered(Header):
@@ -39,6 +43,44 @@ class Numbered(Header):
         numbers = [int(found[0]) for line in lines if (found := cls.pattern.match(line))]
         counted = numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else False
         return len(numbers) / len(lines) if counted and len(lines) > 1 else 0.0
+
+
+class JsonStrings(Layer):
+    """Each line a JSON string, alone or as an array's element."""
+
+    name = "json-strings"
+    by_line: ClassVar[bool] = True
+    # '"2026-01-05T16:28:54.139Z|00004|acl_log(ovn_pinctrl0)|INFO|name=\\"NP:shop:Ingress\\", verdict=drop, ..."'   jq 1.7 without -r
+    _string = msgspec.json.Decoder(str)
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Lines of an array's brackets count for neither."""
+        told = [line for line in lines if line.strip() not in (b"[", b"]")]
+        return sum(cls._text(line) is not None for line in told) / max(len(told), 1)
+
+    @classmethod
+    def _text(cls, line: bytes) -> str | None:
+        stripped = line.strip().removesuffix(b",")
+        if stripped[:1] != b'"' or stripped[-1:] != b'"':
+            return None
+        try:
+            return cls._string.decode(stripped)
+        except DAMAGED:
+            return None
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out: list[Row] = []
+        text: str | None = None
+        for row in rows:
+            text = self._text(row.data)
+            if text is not None:
+                out.extend(text_rows(text, row))
+            elif row.data.strip() not in (b"[", b"]"):
+                out.append(row)
+        # A string that closes is whole without a newline behind it.
+        return rows_from(out, year_inferred=rows.year_inferred, open_end=text is None and ends_open(rows))
 
 
 class Indented(Layer):

@@ -33,7 +33,7 @@ from flowdiag.ingest.envelopes.kubectl import (
 from flowdiag.ingest.envelopes.loki import GrafanaText, LogcliJson, LogcliText, LokiResponse, LokiStreams
 from flowdiag.ingest.envelopes.message import AnyMessage, DatadogSearch
 from flowdiag.ingest.envelopes.otlp import OtlpLogs
-from flowdiag.ingest.envelopes.pasted import Indented, Numbered, Quoted
+from flowdiag.ingest.envelopes.pasted import Indented, JsonStrings, Numbered, Quoted
 from flowdiag.ingest.envelopes.prefixes import Colours, ComposePrefix, Kail, Kubetail, SentJson
 from flowdiag.ingest.envelopes.rows import Layer, Rows
 from flowdiag.ingest.envelopes.search_rows import AzureRow, AzureTables, SplunkRow
@@ -98,6 +98,7 @@ _ORDER: tuple[type[Layer], ...] = (
     PrettyObjects,
     Quoted,
     Numbered,
+    JsonStrings,
     Indented,
     CloudWatchTail,
     KubectlTimestamps,
