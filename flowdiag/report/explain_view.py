@@ -67,6 +67,8 @@ def render_explain(
     _end(screen, "ingress", f"ingress of {dst}", decision.ingress)
     _observed(screen, result.allowed, result.observed)
     _mend(screen, finding)
+    if finding is not None or result.observed is not None:
+        screen.blank()
     _walks(screen, decision)
     return screen.text()
 
@@ -155,8 +157,8 @@ def _walks(screen: Screen, ends: Ends) -> None:
     ]
     if not walked:
         return
-    screen.blank()
-    screen.put(("how it was decided", "bold"), indent=1)
+    doubt = ", as far as what was read tells" if any(end.allowed is None for _, end in walked) else ""
+    screen.put((f"how it was decided{doubt}", "bold"), indent=1)
     for word, end in walked:
         steps = end.walk if screen.options.all else end.walk[:_STEPS]
         several = len({step.tier for step in end.walk if step.tier}) > 1

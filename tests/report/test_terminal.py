@@ -364,6 +364,17 @@ def test_explain_says_verdict_policies_walk_and_what_was_seen() -> None:
     assert None is ACTING.search(page)
 
 
+def test_a_walk_that_ends_in_doubt_says_so() -> None:
+    """Its last step tells what was read; whether that was all is what nobody knows."""
+    page = render_explain(
+        explain_result("shop/web", "10.0.0.1", "TCP", 8080, decision(None)), decision(None), Options(width=80)
+    )
+
+    assert page.startswith("UNKNOWN")
+    assert "\n\n how it was decided, as far as what was read tells\n" in page
+    assert "\n\n\n" not in page
+
+
 def test_explain_does_not_hide_that_records_and_policies_disagree() -> None:
     seen = Observed(
         denied=1,
