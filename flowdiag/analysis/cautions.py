@@ -252,8 +252,8 @@ def several_enforcers(state: State | None, cnis: Sequence[str] = ()) -> list[Rep
         return [
             ReportWarning(
                 code="several-enforcers",
-                message=f"the records are of several network plugins ({', '.join(recording)}), and policies are read as "
-                "none of them alone: kinds of their own are left open; ask for each with its own files and --dialect",
+                message=f"the records are of several network plugins ({', '.join(recording)}): policies of their own kinds "
+                "are left open; ask for each with its own files and --dialect",
                 input=None,
                 line=None,
             )

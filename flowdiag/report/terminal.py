@@ -223,13 +223,19 @@ def _rest(screen: Screen, report: Report) -> None:
     warnings = [one for one in report.warnings if one.code not in told]
     if warnings:
         shown_warnings = warnings if options.all else warnings[:3]
-        screen.put((plural(len(warnings), "warning"), "yellow"), indent=1)
+        head = plural(len(warnings), "warning")
+        if len(warnings) > 1:
+            screen.put((head, "yellow"), indent=1)
         for warning in shown_warnings:
             place = "" if warning.input is None else warning.input
             if warning.input is not None and warning.line is not None:
                 place += f":{warning.line}"
             text = f"{screen.name(warning.message, _WARNING)} ({screen.name(warning.code, 40)})"
-            screen.put(f"{screen.name(place, 60)}: {text}" if place else text, indent=3, hang=2)
+            text = f"{screen.name(place, 60)}: {text}" if place else text
+            if len(warnings) > 1:
+                screen.put(text, indent=3, hang=2)
+            else:
+                screen.put((head, "yellow"), f": {text}", indent=1, hang=2)
         if len(shown_warnings) < len(warnings):
             screen.put(f"… and {len(warnings) - len(shown_warnings)} more: --all", indent=3)
         wrote = True

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
-from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
+from flowdiag.model.report import BlastRadius, Counterfactual, Problem, RecordedPolicy, Report
 from flowdiag.model.words import ABSENT, REFUSED_TOO, plural
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import BY_RULE, denied_by
@@ -213,10 +213,19 @@ def _proof(problem: Problem, fix: Counterfactual) -> str:
     if fix.also_allows:
         pair = fix.also_allows[0]
         more = f" and {plural(len(fix.also_allows) - 1, 'more pair')}" if len(fix.also_allows) > 1 else ""
-        opens = f"also allows {pair.src} → {pair.dst} {','.join(pair.ports)}/{pair.protocol}{more}"
+        opens = f"also allows {_opened(problem, pair)}{more}"
     else:
         opens = "opens nothing else known" if radius_known(fix) else "what else it opens is not known"
     return f"{proof_text(problem, fix)}; {opens}"
+
+
+def _opened(problem: Problem, pair: BlastRadius) -> str:
+    """What else is opened; its ends are not said again where they are those of the problem's one connection."""
+    lead = problem.connections[0] if len(problem.connections) == 1 else None
+    ports = f"{','.join(pair.ports)}/{pair.protocol}"
+    if lead is not None and (end_text(lead.source), end_text(lead.destination)) == (pair.src, pair.dst):
+        return f"{ports} between them"
+    return f"{pair.src} → {pair.dst} {ports}"
 
 
 def _changed(screen: Screen, problem: Problem) -> None:
