@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from flowdiag.cluster.addresses import canonical_ip, canonical_ips
 from flowdiag.cluster.meta import as_int, as_list, as_map, as_text
+from flowdiag.parserkit import seek
 
 __all__ = ["LocalEndpoint", "read_endpoint_list", "sniff_endpoint_list"]
 
@@ -25,6 +26,7 @@ _JSON = re.compile(
     rb'external-identifiers|identity)")',
     re.DOTALL,
 )
+_KEYS = (b'"label-configuration"', b'"options"', b'"external-identifiers"', b'"identity"')
 # e.g. "3365       Disabled           Disabled          37299      k8s:id=app3       f00d::a0f:0:0:d25    10.15.191.0     ready"
 _ROW = re.compile(r"(\d{1,10})\s{2,}")
 _NAMESPACE = re.compile(r"k8s:io\.kubernetes\.pod\.namespace=([a-z0-9][a-z0-9-]{0,62})")
@@ -44,7 +46,8 @@ class LocalEndpoint(Struct, frozen=True, kw_only=True):
 
 def sniff_endpoint_list(head: bytes) -> bool:
     """Whether this is the beginning of such a list."""
-    return _HEADER.search(head) is not None or _JSON.search(head) is not None
+    table, elements = seek(_HEADER, head, b"ENDPOINT "), seek(_JSON, head, *_KEYS)
+    return table is not None or elements is not None
 
 
 def read_endpoint_list(data: bytes) -> list[LocalEndpoint]:

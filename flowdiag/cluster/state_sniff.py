@@ -6,6 +6,7 @@ import re
 
 from flowdiag.cluster.cleaning import clean_text
 from flowdiag.cluster.documents import looks_like_json
+from flowdiag.parserkit import holds
 
 __all__ = ["sniff_state"]
 
@@ -14,6 +15,10 @@ _YAML_API = re.compile(r"^(?:- |  ){0,2}apiVersion: *[\"']?([A-Za-z0-9./-]{1,120
 _YAML_KIND = re.compile(r"^(?:- |  ){0,2}kind: *[\"']?[A-Z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE)
 _YAML_LINE = re.compile(r"^(?:\s*#.*|---.*|%.*|\s*|\s*-.*|\s*[\"']?[A-Za-z0-9_.~/$-][^:]{0,200}:(?: .*)?)$")
 _HEAD = 65536
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16."""
+_WORDS = (b"apiVersion", b"metadata", b"items")
+"""Keys of which every object or list of objects has one at its top."""
 
 
 def sniff_state(head: bytes) -> float:
@@ -21,6 +26,9 @@ def sniff_state(head: bytes) -> float:
 
     Near 0 for flow records, JSON logs and API audit logs (``kind: Event`` of ``audit.k8s.io``).
     """
+    # Every file is asked about, and of thousands of logs in a dump none has one of these.
+    if not head.startswith(_WIDE) and not any(holds(head, word) for word in _WORDS):
+        return 0.0
     try:
         text = clean_text(_whole_units(head[:_HEAD]))
     except UnicodeDecodeError:
@@ -32,7 +40,7 @@ def sniff_state(head: bytes) -> float:
 
 def _whole_units(head: bytes) -> bytes:
     """`head` without a character cut in two at its end."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith(_WIDE):
         return head[: len(head) & ~1]
     for cut in range(1, min(4, len(head)) + 1):
         if head[-cut] >= 0xC0:

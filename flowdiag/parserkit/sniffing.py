@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from flowdiag.parserkit.search import holds
+
 __all__ = ["seek"]
 
 
@@ -17,6 +19,6 @@ def seek(pattern: re.Pattern[bytes], head: bytes, *words: bytes) -> re.Match[byt
     """
     # A loop, and no generator, which takes longer than to look through a line.
     for word in words:
-        if word in head:
+        if holds(head, word):
             return pattern.search(head)
     return None

@@ -41,7 +41,7 @@ from flowdiag.ingest.envelopes.stern import Stern, SternJson
 from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogFrames, SyslogIso, SyslogUnix
 from flowdiag.ingest.envelopes.tables import CsvTable
 from flowdiag.ingest.envelopes.viaq import FluentdFile, ViaQ
-from flowdiag.parserkit import ParseContext
+from flowdiag.parserkit import ParseContext, holds
 
 __all__ = ["DEPTH", "LAYERS", "Peeler", "is_document", "is_splittable", "next_layer"]
 
@@ -128,7 +128,7 @@ def next_layer(head: bytes) -> str | None:
 
     def wraps(layer: type[Layer]) -> bool:
         for mark in layer.marks:
-            if mark not in head:
+            if not holds(head, mark):
                 return False
         # Of hundreds of lines a few tell that a layer wraps none, and most layers wrap none.
         if some is not None and layer.by_line and not layer.share(some):

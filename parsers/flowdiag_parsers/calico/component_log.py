@@ -41,6 +41,13 @@ _OPERATOR_BYTES = re.compile(
     rb"|(?:goldmane|whisker|tigera-installation|tigera-[a-z-]{1,30}|apiserver|ippool|tiers|csr|secrets)-controller"
     rb'|kubeproxy_monitor|status_manager|typha_autoscaler)"'
 )
+_OPERATOR_WORDS = (
+    b'"logger":"controller_',
+    b'-controller"',
+    b"kubeproxy_monitor",
+    b"status_manager",
+    b"typha_autoscaler",
+)
 _BIRD_BYTES = re.compile(rb"(?:^|\n)bird6?: (?:Mesh|Node|Global|Local_Workload)_")
 
 _QUOTED = tuple(words.encode() for words, _, _ in TEXTS)
@@ -103,7 +110,7 @@ class CalicoLog:
             return 0.95
         if b"calico/node is not ready: " in head or b"calico-felix[" in head:
             return 0.9
-        if seek(_OPERATOR_BYTES, head, b'"logger":') is not None:
+        if seek(_OPERATOR_BYTES, head, *_OPERATOR_WORDS) is not None:
             return 0.95
         if seek(_BIRD_BYTES, head, b"bird") is not None:
             return 0.85
