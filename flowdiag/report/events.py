@@ -25,7 +25,7 @@ from flowdiag.model.event import (
     WorkloadRef,
 )
 from flowdiag.model.time import NS, rfc3339, rfc3339_seconds
-from flowdiag.report.json_report import json_bytes
+from flowdiag.report.json_report import inert, json_bytes
 
 __all__ = [
     "EVENT_SCHEMA",
@@ -169,7 +169,7 @@ def event_line(event: Event, parser: str, input: str, with_raw: bool) -> bytes: 
     """
     value = event_value(event, parser, input, with_raw)
     try:
-        return _encode(value)
+        return inert(_encode(value))
     except UnicodeEncodeError:
         return json_bytes(value, pretty=False)
 

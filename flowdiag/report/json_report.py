@@ -10,7 +10,7 @@ from flowdiag.model.report import Report
 from flowdiag.report.escape import json_escaped
 from flowdiag.report.protocol import Options
 
-__all__ = ["JsonReporter", "json_bytes", "least_size"]
+__all__ = ["JsonReporter", "inert", "json_bytes", "least_size"]
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
@@ -26,10 +26,15 @@ def json_bytes(value: Any, *, pretty: bool = True) -> bytes:
         value: a struct of the contract.
         pretty: indented, with a line end at the end; otherwise one line without.
     """
-    encoded = _encoded(value)
-    if not encoded.isascii() or b"\x7f" in encoded:
-        encoded = json_escaped(encoded.decode()).encode()
+    encoded = inert(_encoded(value))
     return msgspec.json.format(encoded, indent=2) + b"\n" if pretty else encoded
+
+
+def inert(encoded: bytes) -> bytes:
+    """JSON as it was encoded, with what acts on a terminal or an editor as escapes."""
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
+    return json_escaped(encoded.decode()).encode()
 
 
 def least_size(value: Any) -> int:

@@ -221,6 +221,16 @@ def test_any_text_and_time_is_one_line_of_json(text: str, at: int) -> None:
     assert json.loads(line)["input"].startswith("odd")
 
 
+def test_no_event_acts_on_a_terminal() -> None:
+    """As in reports: the same text, by JSON's escapes."""
+    text = "a\x1b[2J\x7f\x9b31m\u202eb\u2028\U000e0041 caf\xe9"
+    line = event_line(LogEvent(line=1, message=text), "p", "x.log", False)
+
+    assert json.loads(line)["message"] == text
+    assert [one for one in line.decode() if not one.isprintable()] == []
+    assert "caf\xe9".encode() in line
+
+
 REF = PolicyRef("NetworkPolicy", "networking.k8s.io", "a", "deny")
 
 
