@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, selection_options, state_options
 from flowdiag.model.errors import UsageError
 
-__all__ = ["command", "parse_port"]
+__all__ = ["as_meant", "command", "parse_port"]
 
 _FORMATS = ("terminal", "json")
 
@@ -49,6 +50,33 @@ def parse_port(text: str | None) -> tuple[int | str | None, str | None]:
     return port, protocol or "TCP"
 
 
+# user-api.backend:8080, backend/user-api:53/UDP, 192.0.2.5:443, [2001:db8::5]:443: as logs and applications have it
+_WITH_PORT = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?P<end>(?:svc:)?[^:\[\]]{1,400})):(?P<port>\d{1,5}(?:/[A-Za-z]{3,6})?)"
+)
+
+
+def as_meant(dst: str, port: str | None, paths: tuple[str, ...]) -> tuple[str, str | None, tuple[str, ...]]:
+    """The words with the port taken off the destination, and off what stands in a port's place if that is a path.
+
+    Raises:
+        UsageError: the destination says a port, and behind it stands another, or a path that is not there.
+    """
+    match = _WITH_PORT.fullmatch(dst)
+    if port is not None and (match is not None or _PORT.fullmatch(port) is None):
+        # Evidence stands there, for there is a port already, or it is no port.
+        if os.path.exists(port):  # noqa: PTH110 - pathlib costs start-up
+            paths, port = (port, *paths), None
+        elif match is not None and port != match["port"]:
+            raise UsageError(
+                f"{port!r} is neither the port of {dst} nor a path",
+                hint="name the port once, then the evidence",
+            )
+    if match is None:
+        return dst, port, paths
+    return match["v6"] or match["end"], match["port"], paths
+
+
 @click.command("explain")
 @click.argument("src")
 @click.argument("dst")
@@ -72,7 +100,8 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     """Say whether one connection would be allowed, decided by what, and which rule came nearest.
 
     SRC and DST are namespace/name of a pod, workload or Service, an address, a CIDR, node:NAME,
-    svc:namespace/name or entity:world.  With evidence PATHs, also what was really seen between the two.
+    svc:namespace/name or entity:world; DST may be user-api.backend:8080 as well.  With evidence PATHs, also what
+    was really seen between the two.
     """
     from flowdiag.analysis import explain
     from flowdiag.cli.build import evidence_of, selection_of, state_of
@@ -81,6 +110,7 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     from flowdiag.report.explain_view import render_explain
     from flowdiag.report.json_report import json_bytes
 
+    dst, port, paths = as_meant(dst, port, paths)
     number, protocol = parse_port(port)
     if not given["state"] and not given["live"] and not paths:
         raise UsageError(

@@ -20,6 +20,10 @@ __all__ = ["resolve_end", "service_of", "service_targets"]
 _NAMED = re.compile(
     r"([a-z0-9][a-z0-9.-]{0,252})/([A-Za-z0-9][A-Za-z0-9._:-]{0,252})(?:\[([A-Za-z]{1,40})\])?"
 )
+# as applications call it: user-api.backend, user-api.backend.svc, user-api.backend.svc.cluster.local
+_IN_DNS = re.compile(
+    r"([a-z0-9][a-z0-9-]{0,62})\.([a-z0-9][a-z0-9-]{0,62})(?:\.svc(?:\.[a-z0-9.-]{1,190})?)?"
+)
 _WORKLOAD_ORDER = (
     "Deployment",
     "StatefulSet",
@@ -55,7 +59,7 @@ def resolve_end(
 
     Args:
         text: ``namespace/name``, ``namespace/name[Kind]``, an address, a CIDR, ``node:NAME``,
-            ``svc:namespace/name`` or ``entity:WORD``.
+            ``svc:namespace/name``, a Service's name in DNS (``name.namespace``) or ``entity:WORD``.
         snapshot: the state.
         leases: its addresses.
         index: its tables, where the caller asks often.
@@ -91,7 +95,7 @@ def resolve_end(
 
 
 def service_of(text: str, snapshot: Snapshot, index: SnapshotIndex | None = None) -> Service | None:
-    """The Service that `text` names (``svc:``, ``[Service]``, or a name nothing before it in the order has).
+    """The Service that `text` names (``svc:``, ``[Service]``, its name in DNS, or a name nothing before it in the order has).
 
     Raises:
         InputError: ``svc:`` or ``[Service]`` with a name that no Service has.
@@ -102,7 +106,8 @@ def service_of(text: str, snapshot: Snapshot, index: SnapshotIndex | None = None
     if match is None:
         if forced:
             raise InputError(f"not namespace/name: {text!r}", hint="write svc:namespace/name")
-        return None
+        called = _IN_DNS.fullmatch(text.rstrip("."))
+        return index.services.get((called[2], called[1])) if called is not None else None
     namespace, name, kind = match.groups()
     found = index.services.get((namespace, name))
     if forced or kind == "Service":

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from flowdiag.cli import exit_codes
-from flowdiag.cli.explain import parse_port
+from flowdiag.cli.explain import as_meant, parse_port
 from flowdiag.cli.main import COMMANDS, _run
 from flowdiag.cli.moments import parse_duration, parse_time, parse_zone
 from flowdiag.cli.options import parse_outputs
@@ -119,6 +119,38 @@ def test_a_closed_pipe_is_quiet():
 def test_ports(text, expected):
     """A port, a protocol, both or neither."""
     assert expected == parse_port(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("user-api.backend:8080", None), ("user-api.backend", "8080", ())),
+        (("svc:backend/user-api:53/UDP", None), ("svc:backend/user-api", "53/UDP", ())),
+        (("192.0.2.5:443", "443"), ("192.0.2.5", "443", ())),
+        (("[2001:db8::5]:443", "{here}"), ("2001:db8::5", "443", ("{here}",))),
+        (("2001:db8::5:443", None), ("2001:db8::5:443", None, ())),
+        (("backend/user-api", "{here}"), ("backend/user-api", None, ("{here}",))),
+        (("backend/user-api", "logs"), ("backend/user-api", "logs", ())),
+        (("backend/user-api:8080", "logs"), ("backend/user-api", "8080", ("logs",))),
+        (("node:a", "9100"), ("node:a", "9100", ())),
+    ],
+)
+def test_a_destination_with_its_port(words, meant, tmp_path, monkeypatch):
+    """As logs have it; evidence may stand behind it, and a folder's name may look like a port's."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").mkdir()
+    (dst, port), (end, number, paths) = words, meant
+    here = str(tmp_path)
+    assert as_meant(dst, port and port.format(here=here), ()) == (
+        end,
+        number,
+        tuple(path.format(here=here) for path in paths),
+    )
+
+
+def test_a_destination_with_a_port_and_another():
+    with pytest.raises(UsageError, match="neither the port of"):
+        as_meant("backend/user-api:8080", "8081", ())
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "80/", "80/XYZ", "a b", "", "80/TCP/UDP", "-1", "http-"])

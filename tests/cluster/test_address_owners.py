@@ -514,6 +514,14 @@ def test_other_ends(text, kind):
 
 
 @pytest.mark.parametrize(
+    "text", ["web.shop", "web.shop.svc", "web.shop.svc.cluster.local", "web.shop.svc.cluster.local."]
+)
+def test_a_service_goes_by_its_name_in_dns(text):
+    """As the application's error has it; a name outside that looks alike is no Service's."""
+    assert ends(text) == ends("svc:shop/web")
+
+
+@pytest.mark.parametrize(
     ("text", "hint"),
     [
         ("shop/wbe", "shop/web"),
@@ -524,7 +532,7 @@ def test_other_ends(text, kind):
         ("shop/web[Deploymint]", "Deployment"),
         # What people paste: a Service's name in DNS, kubectl's names, a name outside.
         ("web.shop:8080", "write svc:shop/web, and 8080 as the port"),
-        ("web.shop.svc.cluster.local", "write svc:shop/web"),
+        ("wev.shop.svc.cluster.local", "write svc:shop/wev"),
         ("shop/deploy/web", "write shop/web, or shop/web[Deployment]"),
         ("deploy/web", "write shop/web"),
         ("example.net", "policies know addresses and not names"),
