@@ -16,16 +16,21 @@ from flowdiag.analysis.state import State
 from flowdiag.analysis.written_later import WrittenLater
 from flowdiag.diagnose import Case, Context, leading
 from flowdiag.diagnose.fd6_state.stale_record import STALE, STALE_MEANING
-from flowdiag.diagnose.isolated_later import asks_for_isolation, with_later_isolation
+from flowdiag.diagnose.isolated_later import (
+    asks_for_isolation,
+    with_later_isolation,
+    with_refusal_before,
+)
 from flowdiag.diagnose.mended import mended_since
 from flowdiag.diagnose.proposals import attach
 from flowdiag.diagnose.relabelled import as_now
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Verdict
+from flowdiag.model.event import Direction, Verdict
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, IpBlockPods, PolicyRef
 from flowdiag.model.reasons import meaning_of
+from flowdiag.model.time import NS
 from flowdiag.policy import PolicySet
 from flowdiag.timeline import Mend, Refusal
 
@@ -98,6 +103,9 @@ def attribute(
             if state is not None and case.direction is not None and asks_for_isolation(case):
                 isolating = state.policies.isolating(case.enforcer, case.direction)
                 finding = with_later_isolation(case, finding, isolating)
+            if state is not None and finding.code == "FD806":
+                ended = _refused_until(case, state)
+                finding = finding if ended is None else with_refusal_before(case, finding, *ended)
             refusals.append(Refusal(part, finding))
             cases[id(part)] = case
         else:
@@ -159,6 +167,33 @@ def _policies(flow: Flow, state: State) -> PolicySet:
     """What a staged policy would deny is held against the policies with the staged ones in force."""
     staged = state.staged if flow.distinct.verdict is Verdict.AUDITED else None
     return staged or state.policies
+
+
+_BEFORE_NS = 12 * 3600 * NS
+"""So far a clock that is set wrong by hand, or by its zone, may be ahead."""
+_MOST_ENDS = 8
+
+
+def _refused_until(case: Case, state: State) -> tuple[int, tuple[PolicyRef, ...]] | None:
+    """The last moment before the refusals at which policies ended that refuse the same, and those of them that did."""
+    flow, shape, at = case.flow, case.flow.distinct, case.at
+    if flow.direction is None or at is None:
+        return None
+    versions = state.snapshot.policies
+    ends = {one.valid_until for one in versions if one.valid_until is not None}
+    near = sorted((end for end in ends if at - _BEFORE_NS <= end <= at), reverse=True)
+    for until in near[:_MOST_ENDS]:
+        decision = state.policies.evaluate(
+            flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=until - 1, nearest=False
+        )
+        end = decision.egress if flow.direction is Direction.EGRESS else decision.ingress
+        if end is None or end.allowed is not False:
+            continue
+        refused = {*end.isolated_by, *((end.decided_by.policy,) if end.decided_by is not None else ())}
+        refs = {one.ref for one in versions if one.valid_until == until and one.ref in refused}
+        if refs:
+            return until, tuple(sorted(refs))
+    return None
 
 
 def _before(at: int | None, boundaries: Sequence[int]) -> bool:

@@ -1,7 +1,8 @@
-"""Refusals by policy from a time in which no policy that is known isolated the end: policies that came later do.
+"""Refusals by policy from a time in which no policy that is known refused: policies that came later, or ended before, do.
 
 A policy that is deleted and applied again has the moment of the second time, and a node whose clock is behind tells of
-refusals before the policy was there.  Both look like a policy that is missing in the dump.
+refusals before the policy was there.  A clock that is ahead, or an agent that lags, tells of them after it was gone.
+All of it looks like a policy that is missing in the dump.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from flowdiag.model.finding import Finding
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.time import moment_text
 
-__all__ = ["asks_for_isolation", "with_later_isolation"]
+__all__ = ["asks_for_isolation", "with_later_isolation", "with_refusal_before"]
 
 
 def asks_for_isolation(case: Case) -> bool:
@@ -57,5 +58,29 @@ def with_later_isolation(case: Case, finding: Finding, isolating: Iterable[Polic
     text = (
         f"{policies_text(refs, most=3)} {verb} {end_text(case.enforcer)} for {case.direction} and {when}, after these "
         f"refusals: {what} created again then, or a clock is wrong."
+    )
+    return replace(finding, limits=(text, *finding.limits))
+
+
+def with_refusal_before(case: Case, finding: Finding, until: int, refs: Iterable[PolicyRef]) -> Finding:
+    """Give the finding with a sentence on policies that refuse the same connection and ended before it was refused.
+
+    Args:
+        case: a refusal by policy that the policies of its time allow.
+        finding: what is said of it.
+        until: when the policies that refuse ended, nanoseconds.
+        refs: those of them that ended then.
+    """
+    named = sorted(refs)
+    gone = all(
+        one.valid_until is not None and one.valid_until <= until
+        for ref in named
+        for one in case.context.policy(ref)
+    )
+    verb, was = ("refuses", "was") if len(named) == 1 else ("refuse", "were")
+    text = (
+        f"{policies_text(named, most=3)} {verb} this on the {case.direction} side of {end_text(case.enforcer)}, and {was} "
+        f"{'deleted' if gone else 'changed'} at {moment_text(until)}, before these refusals: an agent lags behind, or a "
+        "clock is wrong."
     )
     return replace(finding, limits=(text, *finding.limits))

@@ -50,15 +50,40 @@ class AllowedIndex:
         )
 
     def passed_before(self, draft: ProblemDraft, first: int | None) -> str | None:
-        """Say until when the problem's connections were seen to pass before its first refusal; ``None`` where none was."""
+        """Say until when the problem's connections were seen to pass before its first refusal; ``None`` where none was.
+
+        Where some pass while they are refused, no moment parts the two, and that is said.
+        """
         if first is None:
             return None
+        mixed = [apart for one in draft.connections if (apart := self._meanwhile(one)) is not None]
+        if mixed:
+            some = f"{len(mixed):,} of {len(draft.connections):,} connections were "
+            some = "" if len(mixed) == len(draft.connections) else some
+            return (
+                f"{some}seen to pass in the same time as well{', between other pods' if all(mixed) else ''}"
+            )
         lasts = [_last_before(self._past(connection), first) for connection in draft.connections]
         seen = [last for last in lasts if last is not None]
         if not seen:
             return None
         who = "" if len(seen) == len(lasts) else f"{len(seen):,} of {len(lasts):,} connections were "
         return f"{who}seen to pass before, as late as {moment_text(max(seen))}"
+
+    def _meanwhile(self, connection: ConnectionDraft) -> bool | None:
+        """Whether what passed between its refusals was between other pods; ``None`` where nothing did for sure."""
+        begun, ended = connection.first, connection.last
+        if begun is None or ended is None:
+            return None
+        between = [
+            flow
+            for flow in self._past(connection)
+            if any(moment is not None and begun < moment < ended for moment in (flow.first, flow.last))
+        ]
+        if not between:
+            return None
+        refused = {_pods(refusal.flow) for refusal in connection.refusals}
+        return all(None not in (pods := _pods(flow)) and pods not in refused for flow in between)
 
     def _past(self, connection: ConnectionDraft) -> list[Flow]:
         """Allowed flows that show a refused connection to pass its refusing end.
@@ -72,6 +97,11 @@ class AllowedIndex:
             for flow in self._flows.get(_ends(connection), ())
             if got_past(flow, connection.finding.direction)
         ]
+
+
+def _pods(flow: Flow) -> tuple[str | None, str | None]:
+    """What tells the pods of a workload apart."""
+    return flow.src.name or flow.src.ip, flow.dst.name or flow.dst.ip
 
 
 def _last_before(flows: Iterable[Flow], first: int) -> int | None:

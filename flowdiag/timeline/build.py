@@ -77,7 +77,9 @@ def build_report(material: Material) -> Report:
             notes.extend(absent_calls(draft, material.allowed, refused, material.until, material.refused_now))
         begun, last = draft.span
         is_gap = any(draft is gap for gap in gaps)
-        before = None if is_gap else allowed.passed_before(draft, begun)
+        # What was let through and only noted passes by design.
+        was_refused = draft.lead.flow.distinct.verdict is Verdict.DENIED
+        before = allowed.passed_before(draft, begun) if was_refused and not is_gap else None
         if before is not None:
             notes.append(before)
         since = None if is_gap else allowed.first_after(draft, last)

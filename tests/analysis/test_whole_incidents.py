@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from small_cluster import CREATED, DB, OBJECTS, WEB, at, end, listed, pod, policy, record, write
+from test_past_versions import audit
 
 from flowdiag.analysis import EvidenceOptions, StateOptions, analyze, explain
 
@@ -257,3 +258,33 @@ def test_records_of_two_enforcers_are_told_apart_by_nobody(tmp_path):
     assert report.cluster.cni == ("calico", "cilium")
     assert "several-enforcers" in [one.code for one in report.warnings]
     assert [one.code for one in report.problems] == ["FD101"]
+
+
+def test_a_node_whose_clock_is_ahead_tells_of_a_policy_that_is_gone(tmp_path):
+    """Its refusals stand five minutes late, after the deletion by the API server's clock: the policy is named with both."""
+    place = {"name": "lock", "namespace": "data"}
+    log = audit(-60, "create", **place, requestObject=LOCK, responseObject=LOCK)
+    log += audit(60, "delete", **place, responseObject=LOCK)
+    (problem,) = reported(tmp_path, audit_log=log, flows_jsonl=arriving(range(300, 310))).problems
+
+    assert problem.code == "FD806"
+    assert problem.notes[0] == (
+        "NetworkPolicy data/lock refuses this on the ingress side of data/db, and was deleted at 2026-03-01 12:01:00 UTC, "
+        "before these refusals: an agent lags behind, or a clock is wrong."
+    )
+
+
+def test_one_replica_of_two_is_refused_while_the_other_is_reached(tmp_path):
+    """No moment parts what passes from what does not; that it is other pods is the hint."""
+    second = end("data", "db-7f6b5c4d6-zzzzz", "10.0.1.9", "db", 1001)
+    second["end"]["labels"].append("k8s:track=canary")
+    closed = {"podSelector": {"matchLabels": {"track": "canary"}}, "policyTypes": ["Ingress"]}
+    canary = pod("data", "db-7f6b5c4d6-zzzzz", "10.0.1.9", "db")
+    canary["metadata"]["labels"]["track"] = "canary"
+    lines = arriving(range(0, 20, 2), verdict="FORWARDED") + arriving(range(1, 21, 2), dst=second)
+    (problem,) = reported(
+        tmp_path, canary, policy("data", "canary", closed, CREATED), flows_jsonl=lines
+    ).problems
+
+    assert problem.code == "FD101"
+    assert problem.notes[0] == "seen to pass in the same time as well, between other pods"
