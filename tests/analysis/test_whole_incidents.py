@@ -288,3 +288,34 @@ def test_one_replica_of_two_is_refused_while_the_other_is_reached(tmp_path):
 
     assert problem.code == "FD101"
     assert problem.notes[0] == "seen to pass in the same time as well, between other pods"
+
+
+def test_an_address_that_another_pod_took_over_is_two_callers(tmp_path):
+    """Records of addresses alone: the first caller is gone from the state, and nobody says it was the second."""
+    flow = {"Src IP": WEB["ip"], "Dest IP": DB["ip"], "Dest Port": 8080, "Proto": "TCP", "Verdict": "DENY"}
+    lines = "".join(
+        json.dumps(
+            {
+                "level": "info",
+                "ts": at(second)[:23] + "Z",
+                "msg": "Flow Info:  ",
+                "Src Port": 41000 + second,
+                **flow,
+            }
+        )
+        + "\n"
+        for second in (*range(5), *range(80, 85))
+    )
+    items = [one for one in OBJECTS[:-1] if one["metadata"]["name"] != "web-5d9c7b6f4-x2v4z"]
+    items += [pod("shop", "loader-6d5c4b3a2-k2k2k", WEB["ip"], "loader", created=at(70))]
+    closed = {"podSelector": {"matchLabels": {"app": "loader"}}, "policyTypes": ["Egress"]}
+    items.append(policy("shop", "out", closed, CREATED))
+    report = analyze([write(tmp_path, state_json=listed(*items), agent_log=lines)])
+    first, second = sorted(report.problems, key=lambda one: one.first)
+
+    assert [(one.source.kind, one.source.name, one.count) for one in (first, second)] == [
+        ("unknown", WEB["ip"], 5),
+        ("pod", "loader", 5),
+    ]
+    assert (first.confidence, second.confidence) == ("possible", "derived")
+    assert "now shop/loader-6d5c4b3a2-k2k2k" in first.advice

@@ -24,6 +24,7 @@ from flowdiag.diagnose.wording import (
     port_text,
     rule_text,
 )
+from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, EndDecision, NearestRule, PolicyRef
@@ -207,7 +208,10 @@ def _doubt(rule: NearestRule) -> str:
 
 
 def _to_bring(case: Case) -> str:
-    """What to add to the input: the namespace or the kinds of objects that were not read, else those of the time."""
+    """What to add to the input: who an end was, the namespace or the kinds that were not read, else those of the time."""
+    for end in (case.enforcer, case.peer):
+        if end.kind is EndpointKind.UNKNOWN and end.note is not None and len(end.candidates) == 1:
+            return f"Find out whose {end.ip} was (a dump of that time, Events of pods): {end.note}."
     where = case.enforcer.namespace
     if Needs.POLICIES in case.has and where is not None and where not in case.context.namespaces_read:
         return (
