@@ -8,6 +8,7 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowdiag.analysis.intervals import interval_lengths
 from flowdiag.analysis.logged import Judged, Replayed, judge_logged
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.replay import changes_of, epochs, replay, replay_undated
@@ -88,7 +89,10 @@ def attribute(
     unattributed: list[Flow] = []
     made = changes_of(state.snapshot.policies) if state is not None else {}
     later = WrittenLater(state.snapshot, state.policies, ip_block_pods) if state is not None else None
-    parts = chain.from_iterable(_parts(flow, state, boundaries, made, later) for flow in flows)
+    lengths = interval_lengths(flows) if boundaries else {}
+    parts = chain.from_iterable(
+        _parts(flow, state, boundaries, made, later, lengths.get(flow.distinct.parser, 0)) for flow in flows
+    )
     for part, decision, at in chain(parts, replayed):
         if _nowhere(part.src) and _nowhere(part.dst):
             # Neither address nor name: nobody is accused, and nobody can act on it.
@@ -134,6 +138,7 @@ def _parts(
     boundaries: Sequence[int],
     made: Mapping[PolicyRef, Sequence[int]],
     later: WrittenLater | None,
+    interval: int,
 ) -> Sequence[tuple[Flow, ConnectionDecision | None, int | None]]:
     if state is None or later is None or not state.knows_policies or not _replayable(flow):
         return [(flow, None, None)]
@@ -160,7 +165,7 @@ def _parts(
 
     if flow.first is None:
         return [replay_undated(flow, made, evaluate)]
-    return replay(flow, boundaries, evaluate)
+    return replay(flow, boundaries, evaluate, interval)
 
 
 def _policies(flow: Flow, state: State) -> PolicySet:

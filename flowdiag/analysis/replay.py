@@ -45,18 +45,20 @@ def changes_of(policies: Iterable[PolicyObject]) -> dict[PolicyRef, list[int]]:
 
 
 def replay(
-    flow: Flow, boundaries: Sequence[int], evaluate: Evaluate
+    flow: Flow, boundaries: Sequence[int], evaluate: Evaluate, interval: int = 0
 ) -> list[tuple[Flow, ConnectionDecision, int | None]]:
     """Cut a refused flow at policy changes and evaluate each part.
 
     A bucket in which a change falls counts with what holds at its end, as refusals follow the
     policies that cause them.  Where the replay allows a part but a change lies shortly before it,
-    the policies before that change are asked too: the dataplane may not have caught up.
+    the policies before that change are asked too: the dataplane may not have caught up.  Where no policy
+    refuses a record that stands for an interval, those that were made within it are asked.
 
     Args:
         flow: a refused flow.
         boundaries: `epochs` of the policies.
         evaluate: the decision on the flow's two ends at an instant.
+        interval: how long after its moment a record's packets may be, nanoseconds.
 
     Returns:
         Parts in time order, each with its decision and the instant of the policies it was held against.
@@ -66,7 +68,8 @@ def replay(
     only = _only_epoch(flow, boundaries)
     if only is not None:
         # As with nearly all.
-        return _judged(flow, flow.buckets, *only, boundaries, evaluate)
+        judged = _judged(flow, flow.buckets, *only, boundaries, evaluate)
+        return _within(judged, boundaries, evaluate, interval)
     parts: dict[int, list[Bucket]] = {}
     for bucket in flow.buckets:
         # Records without a time go with the last part: what is known is what holds now.
@@ -76,7 +79,49 @@ def replay(
     for epoch, buckets in sorted(parts.items()):
         part = _part(flow, buckets) if len(parts) > 1 else flow
         results += _judged(part, buckets, epoch, _latest(buckets, flow), boundaries, evaluate)
+    return _within(results, boundaries, evaluate, interval)
+
+
+def _within(
+    judged: list[tuple[Flow, ConnectionDecision, int | None]],
+    boundaries: Sequence[int],
+    evaluate: Evaluate,
+    interval: int,
+) -> list[tuple[Flow, ConnectionDecision, int | None]]:
+    """The same, with the policies that were made within a record's interval where those of its beginning let it pass."""
+    if not interval:
+        return judged
+    results = []
+    for part, decision, at in judged:
+        late = None if decision.allowed is not True else _made_within(part, boundaries, evaluate, interval)
+        if late is None:
+            results.append((part, decision, at))
+            continue
+        buckets, after, moment = late
+        rest = [bucket for bucket in part.buckets if bucket not in buckets]
+        if rest:
+            results.append((_part(part, rest), decision, at))
+        results.append((_part(part, buckets) if rest else part, after, moment))
     return results
+
+
+def _made_within(
+    part: Flow, boundaries: Sequence[int], evaluate: Evaluate, interval: int
+) -> tuple[list[Bucket], ConnectionDecision, int] | None:
+    """The last buckets before a change within their interval, and the refusal by the policies from then on."""
+    starts = [bucket.start for bucket in part.buckets if bucket.start is not None]
+    if not starts:
+        return None
+    for boundary in boundaries[bisect_right(boundaries, max(starts)) :]:
+        buckets = [
+            b for b in part.buckets if b.start is not None and b.start <= boundary < b.start + interval
+        ]
+        if not buckets:
+            return None
+        after = evaluate(boundary)
+        if after.allowed is False:
+            return buckets, after, boundary
+    return None
 
 
 def replay_undated(

@@ -9,10 +9,10 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
 
-__all__ = ["AggregatedSource"]
+__all__ = ["AGGREGATED", "AggregatedSource"]
 
 # Formats whose records stand for many connections of an interval.
-_AGGREGATED = ("calico-flowlog", "goldmane", "whisker", "aws-vpc-flow", "gke-policy")
+AGGREGATED = ("calico-flowlog", "goldmane", "whisker", "aws-vpc-flow", "gke-policy")
 
 
 class AggregatedSource(Rule):
@@ -39,7 +39,7 @@ class AggregatedSource(Rule):
 
     def annotate(self, case: Case, finding: Finding) -> Finding:
         """See `Rule.annotate`."""
-        if not case.flow.distinct.parser.startswith(_AGGREGATED):
+        if not case.flow.distinct.parser.startswith(AGGREGATED):
             return finding
         text = "Records of this source stand for flows of an interval, not for packets (FD802)."
         return replace(finding, limits=(*finding.limits, text))
