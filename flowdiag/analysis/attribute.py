@@ -46,6 +46,8 @@ class Attributed(Struct, frozen=True, kw_only=True):
     """Those that no rule could say anything about."""
     mend: Mend
     """Proposes what mends some of the refusals: their findings again, with proposals that are proved."""
+    intervals: dict[str, int]
+    """`interval_lengths` of the refused flows."""
 
 
 def judged(logged: Sequence[Flow], state: State | None, selection: Selection) -> Judged:
@@ -129,7 +131,7 @@ def attribute(
             beside=(end for refusal in refusals for end in (refusal.flow.src, refusal.flow.dst)),
         )
 
-    return Attributed(refusals=refusals, unattributed=unattributed, mend=mend)
+    return Attributed(refusals=refusals, unattributed=unattributed, mend=mend, intervals=lengths)
 
 
 def _parts(

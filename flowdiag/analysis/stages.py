@@ -183,6 +183,7 @@ def examined(
             flows=tally.flow_records,
             refusals=attributed.refusals,
             mend=attributed.mend,
+            intervals=attributed.intervals,
             refused_now=refused_at(None if unenforced else state, until),
             unattributed=attributed.unattributed,
             passed=list(against_policies(flows.allowed, state, context))

@@ -129,7 +129,7 @@ def _policy(screen: Screen, problem: Problem, label: str, ref: PolicyRef, more: 
         ),
         None,
     )
-    tail = (f" ({screen.name(change.kind, 40)} {delta_text(change.delta_s)})" if change else "") + more
+    tail = (f" ({screen.name(change.kind, 40)} {_when(problem, change.delta_s)})" if change else "") + more
     name = policy_text(ref)
     if cells(name) + cells(tail) > _room(screen):
         name = policy_name(ref)
@@ -137,6 +137,12 @@ def _policy(screen: Screen, problem: Problem, label: str, ref: PolicyRef, more: 
         # Who it is says more than since when, which stands under the bars as well.
         tail = more
     _row(screen, label, screen.name(name, max(_room(screen) - cells(tail), 20)), tail)
+
+
+def _when(problem: Problem, delta_s: float) -> str:
+    """A change's distance to the first denial, which in a flow log is somewhere in the interval that is recorded."""
+    counted = any("(FD802)" in note for note in problem.notes)
+    return "within its first interval" if counted and delta_s > 0 else delta_text(delta_s)
 
 
 def _policies(screen: Screen, problem: Problem) -> None:

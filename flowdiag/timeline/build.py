@@ -87,7 +87,13 @@ def build_report(material: Material) -> Report:
             # Allowed traffic is counted by the minute.
             notes.append(f"seen allowed again from about {moment_text(since)}")
         problem = make_problem(
-            draft, changes=material.changes, until=material.until, allowed_since=since, notes=notes, ends=ends
+            draft,
+            changes=material.changes,
+            until=material.until,
+            allowed_since=since,
+            notes=notes,
+            ends=ends,
+            interval=material.intervals.get(draft.lead.flow.distinct.parser, 0),
         )
         doubt = clock_doubt(problem, draft.recording, material.clock_skew)
         if doubt is not None:

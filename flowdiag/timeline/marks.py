@@ -56,15 +56,17 @@ class GapMark(Struct, frozen=True, kw_only=True):
     lost: int | None
 
 
-def in_time(changes: Sequence[ChangeMark], first: int | None, last: int | None) -> list[ChangeMark]:
-    """Changes near the start or the end of a problem, whatever they changed."""
+def in_time(
+    changes: Sequence[ChangeMark], first: int | None, last: int | None, interval: int = 0
+) -> list[ChangeMark]:
+    """Changes near the start, or within its first interval, or the end of a problem, whatever they changed."""
     if first is None:
         return []
-    return [change for change in changes if _starts(change, first) or _ends(change, last)]
+    return [change for change in changes if _starts(change, first, interval) or _ends(change, last)]
 
 
-def _starts(change: ChangeMark, first: int) -> bool:
-    return first - BEFORE_S * NS <= change.at <= first + AFTER_S * NS
+def _starts(change: ChangeMark, first: int, interval: int) -> bool:
+    return first - BEFORE_S * NS <= change.at <= first + max(AFTER_S * NS, interval)
 
 
 def _ends(change: ChangeMark, last: int | None) -> bool:
@@ -79,6 +81,7 @@ def near_changes(
     last: int | None,
     *,
     isolated: bool,
+    interval: int = 0,
 ) -> tuple[ProblemChange, ...]:
     """Changes that may have started or ended a problem: those before its start first, nearest first.
 
@@ -91,6 +94,7 @@ def near_changes(
         first: the first denial, nanoseconds.
         last: the last one.
         isolated: the policies that isolate or refused are known, so that others of the namespace are none of them.
+        interval: how long after its moment what a record counts may be.
     """
     if first is None:
         return ()
@@ -100,7 +104,7 @@ def near_changes(
         here = change.object.kind.endswith("NetworkPolicy") and change.object.namespace in {None, *namespaces}
         # Where the policies that isolate an end are not known, any policy of its namespace may be one.
         suspected = known or (here and not isolated)
-        started = suspected and _starts(change, first)
+        started = suspected and _starts(change, first, interval)
         if started or (_ends(change, last) and (known or here)):
             near.append((not started, abs(change.at - first), change))
     near.sort(key=lambda item: (item[0], item[1], item[2].kind, repr(item[2].object)))

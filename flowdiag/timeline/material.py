@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -38,6 +38,8 @@ class Material(Struct, kw_only=True):
     """Traffic that was let through though the policies refuse it, with its findings."""
     refused_now: Callable[[Flow], bool | None] = lambda _: None
     """Whether the policies at the end of the evidence refuse a flow; ``None`` where that is not known."""
+    intervals: Mapping[str, int] = {}
+    """How long the intervals are that records stand for, nanoseconds by parser; none for records of packets."""
     mend: Mend | None = None
     """Proposes what mends a problem, asked for the refusal that speaks for it."""
     unattributed: Sequence[Flow]

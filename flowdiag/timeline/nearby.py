@@ -17,14 +17,24 @@ __all__ = ["changes_of"]
 
 
 def changes_of(
-    draft: ProblemDraft, changes: Sequence[ChangeMark], first: int | None, last: int | None
+    draft: ProblemDraft,
+    changes: Sequence[ChangeMark],
+    first: int | None,
+    last: int | None,
+    interval: int = 0,
 ) -> tuple[ProblemChange, ...]:
-    """The changes beside a problem that lasted from `first` to `last`, nanoseconds."""
-    timely = in_time(changes, first, last)
+    """The changes beside a problem that lasted from `first` to `last`; records stand for `interval` each, nanoseconds."""
+    timely = in_time(changes, first, last, interval)
     if not timely:
         return ()
     return near_changes(
-        timely, _objects(draft), _namespaces(draft), first, last, isolated=_isolation_known(draft)
+        timely,
+        _objects(draft),
+        _namespaces(draft),
+        first,
+        last,
+        isolated=_isolation_known(draft),
+        interval=interval,
     )
 
 

@@ -61,6 +61,7 @@ def make_problem(
     allowed_since: int | None,
     notes: Iterable[str],
     ends: EndViews | None = None,
+    interval: int = 0,
 ) -> Problem:
     """Everything but the folding, which needs all problems (`explains`, `explained_by`).
 
@@ -71,6 +72,7 @@ def make_problem(
         allowed_since: when the connections were seen to pass again.
         notes: sentences that stand before the problem's own.
         ends: the views of ends that the run's problems share.
+        interval: how long after its moment what a record counts may be, nanoseconds.
     """
     known = ends if ends is not None else EndViews()
     finding = draft.finding
@@ -110,7 +112,7 @@ def make_problem(
         revert=finding.revert,
         decided_by=None if finding.decided_by is None else _decided(finding.decided_by),
         otherwise=refused_otherwise(draft),
-        changes=changes_of(draft, changes, first, last),
+        changes=changes_of(draft, changes, first, last, interval),
         explains=(),
         explained_by=None,
         evidence=_evidence(draft),

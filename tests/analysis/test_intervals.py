@@ -5,6 +5,8 @@ import json
 import pytest
 
 from flowdiag.analysis import analyze
+from flowdiag.report.protocol import Options
+from flowdiag.report.terminal import TerminalReporter
 
 META = "kubernetes.io/metadata.name"
 
@@ -100,7 +102,10 @@ def test_a_policy_made_within_the_first_interval_refused_it(run):
 
     assert (problem.code, problem.count) == ("FD101", 3)
     assert [ref.name for ref in problem.isolating] == ["deny"]
+    assert [(one.object.name, one.delta_s) for one in problem.changes] == [("deny", 12.0)]
     assert problem.otherwise == ()
+    page = TerminalReporter().render(report, Options(width=100))
+    assert "isolated by   NetworkPolicy shop/deny (created within its first interval)" in page
     assert not [note for note in problem.notes if "clock is wrong" in note or "refused otherwise" in note]
 
 
