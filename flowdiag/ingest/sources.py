@@ -229,7 +229,7 @@ class Gathered:
         for member in self._unpack(
             Path(source.path), kind, source.name, _without_suffixes(source.place) if once_more else None
         ):
-            if member.name.rpartition("/")[2].startswith("."):
+            if not once_more and member.name.rpartition("/")[2].startswith("."):
                 continue
             with member.path.open("rb") as stream:
                 head = stream.read(_HEAD)

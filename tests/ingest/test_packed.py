@@ -68,14 +68,15 @@ def test_a_packed_archive_is_opened(tmp_path, kind):
 
 
 @pytest.mark.parametrize("outer", PACKERS)
-def test_a_file_that_was_packed_twice_is_read(tmp_path, outer):
+@pytest.mark.parametrize("name", ["kern.log", ".kern.log"])
+def test_a_file_that_was_packed_twice_is_read(tmp_path, outer, name):
     """A rotated log that a collector packed again; the one inside is called as the file without its suffix."""
-    path = tmp_path / "kern.log.gz.gz"
+    path = tmp_path / f"{name}.gz.gz"
     path.write_bytes(PACKERS[outer](gzip.compress(TEXT)))
 
     with Gathered([str(path)]) as sources:
         (source,) = sources.sources
-        assert source.name == f"{path}!kern.log.gz"
+        assert source.name == f"{path}!{name}.gz"
         assert whole(source) == TEXT
 
 
