@@ -83,7 +83,7 @@ def judge(
         answers = answering_port(case)
         if answers is not None:
             limits.append(
-                f"These packets have no SYN and all come from port {answers}: they may be answers of a connection that "
+                f"These packets {'have no SYN and ' if case.protocol == 'TCP' else ''}all come from port {answers}: they may be answers of a connection that "
                 "the CNI had lost, and then no rule is wrong (FD602)."
             )
     if candidates > 1:

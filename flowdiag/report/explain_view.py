@@ -179,7 +179,8 @@ def _observed(screen: Screen, allowed: bool | None, observed: Observed | None) -
     screen.put(("observed", "bold"), f"  {screen.sentence(observed.text, 400)}", indent=1, hang=2)
     if allowed and observed.requests and observed.requests == observed.denied:
         screen.put(
-            "What was refused are requests inside connections that pass: the policy's request rules decide them.",
+            "What was refused are requests inside connections that pass: a proxy's rules for requests decide them "
+            "(Cilium's L7 rules, or a mesh's AuthorizationPolicy).",
             indent=3,
         )
     elif allowed is False and observed.audited and not observed.denied:

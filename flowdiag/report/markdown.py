@@ -257,7 +257,7 @@ def _limits(report: Report, clock: Clock) -> str:
     if left:
         parts.append(plural(left, "more warning" if named else "warning"))
     if report.totals.not_policy:
-        parts.append(f"{plural(report.totals.not_policy, 'refusal')} by no policy left out")
+        parts.append(f"{plural(report.totals.not_policy, 'refusal')} by no policy left out{_most_of(report)}")
     text = "; ".join(parts) or "none known, within what was recorded"
     made = f"{report.generator.name} {report.generator.version}"
     return (
@@ -265,3 +265,9 @@ def _limits(report: Report, clock: Clock) -> str:
         f"_{evidence_text(report)}, "
         f"{plural(report.totals.records, 'record')}; {markdown_code(made, 80)}_"
     )
+
+
+def _most_of(report: Report) -> str:
+    """What most of the refusals by no policy are, as no table lists them here."""
+    first = max(report.not_policy, key=lambda one: one.count, default=None)
+    return f" ({markdown_phrase(first.text, 160)}: {first.count:,})" if first is not None else ""

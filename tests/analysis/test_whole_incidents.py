@@ -319,3 +319,13 @@ def test_an_address_that_another_pod_took_over_is_two_callers(tmp_path):
     ]
     assert (first.confidence, second.confidence) == ("possible", "derived")
     assert "now shop/loader-6d5c4b3a2-k2k2k" in first.advice
+
+
+def test_answers_after_conntrack_forgot_the_question_are_given_no_rule(tmp_path):
+    """Nothing recorded the question; that packets without a SYN come from a server's port is what can be told."""
+    closed = policy("shop", "in", {"podSelector": {}, "policyTypes": ["Ingress"]}, CREATED)
+    flags = {"TCP": {"source_port": 8080, "destination_port": 41000, "flags": {"PSH": True, "ACK": True}}}
+    (problem,) = reported(tmp_path, closed, flows_jsonl=arriving(range(5), DB, WEB, l4=flags)).problems
+
+    assert (problem.code, problem.confidence, problem.counterfactual) == ("FD101", "likely", None)
+    assert problem.advice.startswith("If these are answers of data/db from port 8080, add no rule")

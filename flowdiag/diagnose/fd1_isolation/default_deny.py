@@ -12,6 +12,7 @@ from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.health_checks import health_check
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
+from flowdiag.diagnose.replies import answering_port
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import (
@@ -120,7 +121,7 @@ class DefaultDeny(Rule):
             f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "
             "if it is not, the policies work as written."
         )
-        advice = _other_family(case) or _of_platform(case) or advice
+        advice = _other_family(case) or _of_platform(case) or _answering(case) or advice
         return self.finding(
             case,
             summary=f"{isolating_text(case)} {verb} {who} for {case.direction}{rest}",
@@ -256,6 +257,17 @@ def _other_family(case: Case) -> str | None:
                     f"meant, write {range_} beside it."
                 )
     return None
+
+
+def _answering(case: Case) -> str | None:
+    """What may be answers needs no rule: one for a client's port would be for a connection that is over."""
+    port = answering_port(case)
+    if port is None:
+        return None
+    return (
+        f"If these are answers of {end_text(case.flow.src)} from port {port}, add no rule: look at conntrack (entries that "
+        "expired or were lost) and at agents that began again. If it is a call of its own, let the refusing end admit it."
+    )
 
 
 def _of_platform(case: Case) -> str | None:
