@@ -1039,6 +1039,19 @@ def test_what_only_looks_passed_on(text):
     assert next_layer(text.encode()) in (None, "json-pretty")
 
 
+def test_lines_quoted_among_words():
+    """A ticket says something of what it quotes; its own lines stay."""
+    text = b"Since Monday web cannot reach db:\n\n> one\n> two\n\nPolicies are attached.\nThanks,\nJane\n"
+
+    assert stack_of(text) == ("quoted",)
+    assert [row.data for row in peel(text, "quoted")][:4] == [
+        b"Since Monday web cannot reach db:",
+        b"",
+        b"one",
+        b"two",
+    ]
+
+
 def test_lines_in_an_array_of_strings():
     """What jq prints of a collector's answer where nobody asked it for the bare lines."""
     text = b'[\n  "a \\"b\\"\\n",\n  "c\\nd",\n  7\n]\n'

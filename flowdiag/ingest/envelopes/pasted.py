@@ -19,6 +19,7 @@ from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_fro
 __all__ = ["Indented", "JsonStrings", "Numbered", "Quoted"]
 
 _NEARLY_ALL = 0.9
+_SOME = 0.1
 
 
 class Quoted(Header):
@@ -27,6 +28,12 @@ class Quoted(Header):
     name = "quoted"
     # "> WARN: 2026/01/05 10:00:06.963438 TCP connection from ..."   a ticket;  ">> Policy updated: {...}" is cilium monitor's own
     pattern = re.compile(rb"^(?:> )+|^>(?![> ])", re.MULTILINE)
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Some lines among what a ticket says of them are enough: the mark is taken off these alone."""
+        share = super().share(lines)
+        return 1.0 if share >= _SOME and share * len(lines) > 1 else share
 
 
 class Numbered(Header):
