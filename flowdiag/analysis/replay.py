@@ -51,8 +51,8 @@ def replay(
 
     A bucket in which a change falls counts with what holds at its end, as refusals follow the
     policies that cause them.  Where the replay allows a part but a change lies shortly before it,
-    the policies before that change are asked too: the dataplane may not have caught up.  Where no policy
-    refuses a record that stands for an interval, those that were made within it are asked.
+    the policies before that change are asked too: the dataplane may not have caught up.  A record that stands
+    for an interval counts with what holds at its end, where that refuses it.
 
     Args:
         flow: a refused flow.
@@ -88,12 +88,12 @@ def _within(
     evaluate: Evaluate,
     interval: int,
 ) -> list[tuple[Flow, ConnectionDecision, int | None]]:
-    """The same, with the policies that were made within a record's interval where those of its beginning let it pass."""
+    """The same, with the policies at the end of a record's interval, as with a bucket, where those refuse it, too, or alone."""
     if not interval:
         return judged
     results = []
     for part, decision, at in judged:
-        late = None if decision.allowed is not True else _made_within(part, boundaries, evaluate, interval)
+        late = None if decision.allowed is None else _made_within(part, boundaries, evaluate, interval)
         if late is None:
             results.append((part, decision, at))
             continue
@@ -112,16 +112,17 @@ def _made_within(
     starts = [bucket.start for bucket in part.buckets if bucket.start is not None]
     if not starts:
         return None
+    found = None
     for boundary in boundaries[bisect_right(boundaries, max(starts)) :]:
         buckets = [
             b for b in part.buckets if b.start is not None and b.start <= boundary < b.start + interval
         ]
         if not buckets:
-            return None
+            break
         after = evaluate(boundary)
         if after.allowed is False:
-            return buckets, after, boundary
-    return None
+            found = buckets, after, boundary
+    return found
 
 
 def replay_undated(

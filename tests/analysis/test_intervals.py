@@ -1,5 +1,6 @@
 """Flow logs have the moment at which an interval began: a policy made within it refused what the record counts."""
 
+import copy
 import json
 
 import pytest
@@ -65,7 +66,7 @@ def record(start, end):
 def run(tmp_path):
     """The intervals that were refused, beside a default-deny that was made then."""
 
-    def of(created, *intervals):
+    def of(created, *intervals, second=None):
         items = [
             *(
                 {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {META: name}}}
@@ -85,6 +86,10 @@ def run(tmp_path):
                 "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
             },
         ]
+        if second is not None:
+            other = copy.deepcopy(items[-1])
+            other["metadata"] |= {"name": "second", "creationTimestamp": f"2026-03-17T{second}Z"}
+            items.append(other)
         (tmp_path / "state.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
         (tmp_path / "flows.jsonl").write_text("".join(f"{record(*one)}\n" for one in intervals))
         return analyze([str(tmp_path)])
@@ -115,3 +120,12 @@ def test_an_interval_that_ended_before_is_not_the_policys(run):
     notes = [note for problem in report.problems for note in problem.notes]
 
     assert any("after these refusals" in note for note in notes)
+
+
+def test_an_interval_in_which_a_second_policy_was_made_is_the_same_refusal(run):
+    """It counts with what holds at its end, as a second does: the first interval stood as refused otherwise."""
+    report = run("13:00:00", *INTERVALS, second="14:03:12")
+    (problem,) = report.problems
+
+    assert {ref.name for ref in problem.isolating} == {"deny", "second"}
+    assert problem.otherwise == ()
