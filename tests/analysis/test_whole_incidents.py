@@ -329,3 +329,27 @@ def test_answers_after_conntrack_forgot_the_question_are_given_no_rule(tmp_path)
 
     assert (problem.code, problem.confidence, problem.counterfactual) == ("FD101", "likely", None)
     assert problem.advice.startswith("If these are answers of data/db from port 8080, add no rule")
+
+
+def test_a_second_interface_is_an_address_to_policies(tmp_path):
+    """Multus: the caller is a pod that a rule admits, by an address of which the CNI knows nothing."""
+    status = [
+        {"name": "cilium", "ips": [WEB["ip"]], "default": True},
+        {"name": "shop/macvlan", "ips": ["192.168.50.7"]},
+    ]
+    caller = pod("shop", "web-5d9c7b6f4-x2v4z", WEB["ip"], "web")
+    caller["metadata"]["annotations"] = {"k8s.v1.cni.cncf.io/network-status": json.dumps(status)}
+    allow = policy(
+        "data", "db", {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {}}]}]}, CREATED
+    )
+    items = [one for one in OBJECTS[:-1] if one["metadata"]["name"] != caller["metadata"]["name"]]
+    lines = arriving(range(5), outside("192.168.50.7"))
+    (problem,) = analyze(
+        [write(tmp_path, state_json=listed(*items, caller, allow), flows_jsonl=lines)]
+    ).problems
+
+    assert problem.code == "FD101"
+    assert problem.notes[0] == (
+        "192.168.50.7 is pod shop/web-5d9c7b6f4-x2v4z's on a second network: policies see an address outside there, and "
+        "neither the pod nor its labels."
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.heard import heard
-from flowdiag.diagnose.inside import own_service, range_owner
+from flowdiag.diagnose.inside import own_service, range_owner, second_network
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.relabelled import written_since
@@ -101,6 +103,15 @@ class WrongIdentity(Rule):
             if end.entity in _NOBODY and (found := self._of_nobody(case, end)) is not None:
                 yield found
                 return
+
+    def annotate(self, case: Case, finding: Finding) -> Finding:
+        """Say whose an outside address is on another network, where policies know it by nothing but the address."""
+        texts = tuple(
+            f"{end.ip} is {whose}: policies see an address outside there, and neither the pod nor its labels."
+            for end in (case.flow.src, case.flow.dst)
+            if (whose := second_network(case.context, end)) is not None
+        )
+        return replace(finding, limits=(*texts, *finding.limits)) if texts else finding
 
     def _of_nobody(self, case: Case, end: Endpoint) -> Finding | None:
         """An address that is the cluster's and no pod's, refused as one outside: a rule for it would mend nothing."""
