@@ -20,6 +20,7 @@ from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import read_head
 from flowdiag.ingest.server import SERIAL_BYTES, TWO_CORES, cores
 from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, fold_shares
+from flowdiag.ingest.shrunk import shrunk
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import nothing_read, unread_lines
 from flowdiag.model.time import NS
@@ -110,6 +111,7 @@ def run(
     else:
         tally = _here(evidence, options, problems, pace)
     tally.rest()
+    problems += shrunk(one.source for one in evidence)
     problems += _mostly_unreadable(tally)
     problems += _times_of_1970(tally)
     if options.format is not None:

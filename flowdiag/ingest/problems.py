@@ -14,7 +14,7 @@ class InputProblem(Struct, frozen=True, order=True):
     ``path-escape``, ``link-escape``, ``device``, ``archive-limit``, ``needs-zstandard``,
     ``line-too-long``, ``document-too-large``, ``unknown-format``, ``ambiguous-format``,
     ``clocks-apart``, ``no-permission``, ``mostly-unreadable``, ``nothing-read``, ``not-that-format``, ``worker-failed``, ``broken-plugin``,
-    ``own-report``, ``no-objects``.
+    ``own-report``, ``no-objects``, ``shrunk``.
     """
 
     path: str

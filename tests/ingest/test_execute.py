@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pytest
 
-from flowdiag.ingest import Gathered, InputKind, ReadOptions, execute
+from flowdiag.ingest import Gathered, InputKind, ReadOptions, detect_all, execute
 from flowdiag.ingest.events import iter_events
 from flowdiag.ingest.execute import Outcome, run
 from flowdiag.model.errors import UsageError
@@ -277,3 +277,17 @@ def test_a_parser_that_raises_costs_its_input_only(folder, monkeypatch):
         "a.log",
         "b.log.gz",
     ]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_file_that_is_cut_while_it_is_read_is_said(tmp_path, processes):
+    """Also where it ends with a whole line: what a rotation took away was refused as well, for all one knows."""
+    path = tmp_path / "kern.log"
+    path.write_bytes(b"".join(map(packet, range(200))))
+    options = ReadOptions(processes=processes)
+    with Gathered([str(path)]) as gathered:
+        detected, _ = detect_all(gathered, options)
+        path.write_bytes(b"".join(map(packet, range(20))))
+        outcome = run(gathered, options, detected=detected)
+
+    assert [(one.path, one.code) for one in outcome.problems] == [(str(path), "shrunk")]
