@@ -162,7 +162,10 @@ def test_a_proposal_does_what_it_says(language, seed):
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize("seed", range(12))
 def test_proposals_of_one_run_do_what_they_say_together(language, seed):
-    """All applied, each lets its connection pass, but where it says that others edit its objects or undo it."""
+    """All applied, each lets its connection pass, but where it says that others edit its objects or undo it.
+
+    A joined change does for all of its problems what theirs do for each.
+    """
     dice = random.Random(f"together {language} {seed}")  # noqa: S311 - clusters of a test, no secret
     state, dialect = cluster(dice, language), LANGUAGES[language]
     cases = refused(dice, state, dialect, 5)
@@ -177,6 +180,11 @@ def test_proposals_of_one_run_do_what_they_say_together(language, seed):
     after = applied(state, [read_yaml(text) for _, found in kept for text in found.manifests], dialect)
 
     assert [found.summary for case, found in kept if not lets_pass(after, case)] == []
+    for change in {id(one.joined): one.joined for one in mended if one.joined is not None}.values():
+        own = [case for case, one in zip(cases, mended, strict=True) if one.joined is change]
+        after = applied(state, [read_yaml(text) for text in change.manifests], dialect)
+        assert [end_text(case.peer) for case in own if not lets_pass(after, case)] == [], change.summary
+        assert unlisted(change, policies, after, _own(own)) == [], change.summary
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
