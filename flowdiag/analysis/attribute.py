@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
@@ -86,6 +87,8 @@ def attribute(
     """
     boundaries = epochs(state.snapshot.policies) if state is not None else ()
     changed = state is not None and _changed_since(state)
+    versions = state.snapshot.policies if state is not None else ()
+    ends = sorted({one.valid_until for one in versions if one.valid_until is not None})
     refusals: list[Refusal] = []
     cases: dict[int, Case] = {}
     unattributed: list[Flow] = []
@@ -110,7 +113,7 @@ def attribute(
                 isolating = state.policies.isolating(case.enforcer, case.direction)
                 finding = with_later_isolation(case, finding, isolating)
             if state is not None and finding.code == "FD806":
-                ended = _refused_until(case, state)
+                ended = _refused_until(case, state, ends)
                 finding = finding if ended is None else with_refusal_before(case, finding, *ended)
             refusals.append(Refusal(part, finding))
             cases[id(part)] = case
@@ -181,15 +184,14 @@ _BEFORE_NS = 12 * 3600 * NS
 _MOST_ENDS = 8
 
 
-def _refused_until(case: Case, state: State) -> tuple[int, tuple[PolicyRef, ...]] | None:
+def _refused_until(case: Case, state: State, ends: Sequence[int]) -> tuple[int, tuple[PolicyRef, ...]] | None:
     """The last moment before the refusals at which policies ended that refuse the same, and those of them that did."""
     flow, shape, at = case.flow, case.flow.distinct, case.at
     if flow.direction is None or at is None:
         return None
     versions = state.snapshot.policies
-    ends = {one.valid_until for one in versions if one.valid_until is not None}
-    near = sorted((end for end in ends if at - _BEFORE_NS <= end <= at), reverse=True)
-    for until in near[:_MOST_ENDS]:
+    near = ends[bisect_left(ends, at - _BEFORE_NS) : bisect_right(ends, at)]
+    for until in reversed(near[-_MOST_ENDS:]):
         decision = state.policies.evaluate(
             flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=until - 1, nearest=False
         )

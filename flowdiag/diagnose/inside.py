@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_right
 from collections.abc import Iterator
 
 import msgspec
 
-from flowdiag.cluster.addresses import canonical_ips, in_any, parse_network
+from flowdiag.cluster.addresses import canonical_ips, parse_network
 from flowdiag.cluster.meta import as_list, as_map
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.once import once
@@ -23,7 +24,10 @@ _API_SERVER = ("default", "kubernetes")
 # Multus v4 writes what every plugin gave, the pod's own network with "default", as in
 # network-status: '[{"name":"cilium","ips":["10.0.0.5"],"default":true},{"name":"shop/macvlan","ips":["192.168.50.7"]}]'
 _STATUS = ("k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status")
-_KEY = "second networks"
+_Range = tuple[int, int, int, str]
+"""(version, first address, last address, node's name)."""
+# What hangs on the objects alone, by these keys of `Context.texts`.
+_KEY, _SERVICES, _RANGES = "second networks", "services by address", "nodes by pod range"
 
 
 @once
@@ -59,8 +63,12 @@ def own_service(context: Context, end: Endpoint) -> Service | None:
     """The Service whose cluster address an outside end has."""
     if end.kind is not EndpointKind.EXTERNAL or end.ip is None:
         return None
-    services = context.snapshot.services
-    found = next((service for service in services if end.ip in service.cluster_ips), None)
+    known: dict[str, Service] | None = context.texts.get(_SERVICES)
+    if known is None:
+        known = context.texts[_SERVICES] = {
+            ip: service for service in reversed(context.snapshot.services) for ip in service.cluster_ips
+        }
+    found = known.get(end.ip)
     return None if found is None or (found.namespace, found.name) == _API_SERVER else found
 
 
@@ -71,12 +79,20 @@ def range_owner(context: Context, end: Endpoint) -> Node | None:
         return None
     if end.ip in context.node_ips or not context.snapshot.pods:
         return None
-    for node in context.snapshot.nodes.values():
-        networks = [network for text in node.pod_cidrs if (network := parse_network(text)) is not None]
-        network = in_any(end.ip, networks)
-        if network is None:
-            continue
-        place = int(ipaddress.ip_address(end.ip)) - int(network.network_address)
-        # The bridge or router has the first address; Weave's has the network address itself.
-        return node if place > 1 else None
-    return None
+    known: list[_Range] | None = context.texts.get(_RANGES)
+    if known is None:
+        known = context.texts[_RANGES] = sorted(
+            (network.version, int(network.network_address), int(network.broadcast_address), node.name)
+            for node in context.snapshot.nodes.values()
+            for text in node.pod_cidrs
+            if (network := parse_network(text)) is not None
+        )
+    address = ipaddress.ip_address(end.ip)
+    number = int(address)
+    # Ranges of nodes do not overlap: the last that begins at or before the address holds it, or none does.
+    place = bisect_right(known, (address.version, number, 1 << 128, "")) - 1
+    version, first, last, name = known[place] if place >= 0 else (0, 0, 0, "")
+    # The bridge or router has the first address; Weave's has the network address itself.
+    if version != address.version or not first + 1 < number <= last:
+        return None
+    return context.snapshot.nodes[name]
