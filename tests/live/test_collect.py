@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import signal
 import subprocess
 import tarfile
@@ -748,3 +749,18 @@ def test_names_from_a_hostile_server_stay_inside_the_bundle(tmp_path):
 
     with tarfile.open(fileobj=io.BytesIO(bundle.read_bytes())) as tar:
         assert all(".." not in part for one in tar.getnames() for part in one.split("/"))
+
+
+def test_a_password_in_the_servers_address_is_neither_written_nor_said(tmp_path, cluster):
+    """Of a kubeconfig's ``server`` the host is enough."""
+    kubeconfig = cluster.kubeconfig(tmp_path / "k")
+    kubeconfig.write_text(kubeconfig.read_text().replace("http://", "http://bob:hunter2@"))
+    bundle = tmp_path / "b.tar.gz"
+    assert flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig).returncode == 0
+    gone = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", kubeconfig.read_text())
+    kubeconfig.write_text(gone)
+    lost = flowdiag("collect", "-o", tmp_path / "c.tar.gz", KUBECONFIG=kubeconfig)
+
+    assert json.loads(members(bundle)["manifest.json"])["server"].startswith("http://127.0.0.1:")
+    assert [name for name, data in members(bundle).items() if b"hunter2" in data] == []
+    assert (lost.returncode, "hunter2" in lost.stderr) == (4, False)

@@ -90,7 +90,7 @@ def _told(api: Api, options: CollectOptions) -> Told:
         "skip": list(options.skip),
         "full": options.full,
     }
-    return Told(SCHEMA, api.host, api.name, asked, stamp(now), now.strftime("%Y%m%d-%H%M%S"))
+    return Told(SCHEMA, api.server, api.name, asked, stamp(now), now.strftime("%Y%m%d-%H%M%S"))
 
 
 class _Run:

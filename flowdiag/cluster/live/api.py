@@ -22,6 +22,7 @@ from urllib3.util.timeout import Timeout
 from flowdiag.cluster.live.breaking import Breaker
 from flowdiag.cluster.live.errors import CutShortError, TimedOutError, UnreachableError, answered
 from flowdiag.model.errors import ClusterError
+from flowdiag.model.urls import shown
 
 __all__ = ["RETRIES", "Api", "Query"]
 
@@ -85,6 +86,11 @@ class Api:
     def host(self) -> str:
         """The server's URL."""
         return str(self.client.configuration.host)
+
+    @property
+    def server(self) -> str:
+        """The same as it may be shown and written down: a kubeconfig's may hold user and password."""
+        return shown(self.host)
 
     def break_off(self) -> None:
         """End what is being asked and ask nothing more: whoever waits for an answer gets an error at once."""
@@ -218,7 +224,7 @@ class Api:
     def _unreachable(self, error: Exception) -> ClusterError:
         if isinstance(error, ReadTimeoutError):
             return TimedOutError(
-                f"cluster {self.name} ({self.host}) did not answer within {self.timeout_s:g} s",
+                f"cluster {self.name} ({self.server}) did not answer within {self.timeout_s:g} s",
                 hint="wait longer with --request-timeout 2m",
             )
         text = str(getattr(error, "reason", None) or error).rpartition(": ")[2] or error.__class__.__name__
@@ -227,5 +233,5 @@ class Api:
             text = str(error).replace("\n", " ")
             hint = "the server's certificate is not signed by the authority that the kubeconfig names"
         return UnreachableError(
-            f"cluster {self.name} ({self.host}) cannot be reached: {text[:300]}", hint=hint
+            f"cluster {self.name} ({self.server}) cannot be reached: {text[:300]}", hint=hint
         )

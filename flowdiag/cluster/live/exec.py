@@ -95,7 +95,9 @@ def run_in_pod(
         raise answered(error.status_code, error.resp_body or b"", what) from error
     except (websocket.WebSocketException, OSError) as error:
         # Plain requests may go well all the same: some proxies let no WebSocket through.
-        raise ApiError(f"{what}: no WebSocket to {api.host}: {error or error.__class__.__name__}") from error
+        raise ApiError(
+            f"{what}: no WebSocket to {api.server}: {error or error.__class__.__name__}"
+        ) from error
     try:
         return _read(api, socket, sink, what, limit, time.monotonic() + within_s)
     except websocket.WebSocketException as error:

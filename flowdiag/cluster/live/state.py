@@ -114,9 +114,9 @@ def all_refused(api: Api, readings: Sequence[Reading]) -> ClusterError:
     refused = [one for one in readings if one.outcome is Outcome.REFUSED]
     if not refused:
         first = next((one.reason for one in readings if one.reason), "nothing is served")
-        return ClusterError(f"cluster {api.name} ({api.host}): nothing can be read: {first}")
+        return ClusterError(f"cluster {api.name} ({api.server}): nothing can be read: {first}")
     return ClusterError(
-        f"cluster {api.name} ({api.host}): everything is forbidden: {refused[0].reason}",
+        f"cluster {api.name} ({api.server}): everything is forbidden: {refused[0].reason}",
         hint="give the user the rights of deploy/rbac/read.yaml, or name a namespace that may be read: -n NAMESPACE",
     )
 
