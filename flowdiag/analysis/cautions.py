@@ -16,7 +16,7 @@ from flowdiag.model.policy import Dialect
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import moment_text, rfc3339_seconds
-from flowdiag.model.words import plural
+from flowdiag.model.words import HINT_BEHIND, capital, plural
 from flowdiag.policy import dialects_seen, enforcers
 
 __all__ = [
@@ -78,7 +78,8 @@ def nothing_selected(
         if first is not None and last is not None and (selection.since or selection.until) is not None
         else ""
     )
-    meant = "".join(f"; {sentence}" for sentence in misspelt(selection, peers, snapshot))
+    hints = "; ".join(misspelt(selection, peers, snapshot))
+    meant = f"{HINT_BEHIND}{capital(hints)}" if hints else ""
     yield ReportWarning(
         code="nothing-selected",
         message=f"no flow matches {asked}{span}{meant}",

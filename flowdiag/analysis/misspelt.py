@@ -72,10 +72,12 @@ def _no_pod(wanted: str, spaces: set[str], pods: set[tuple[str, str]]) -> Iterat
 
 
 def _instead(namespace: str, spaces: set[str]) -> str:
-    near = difflib.get_close_matches(namespace, sorted(spaces), n=_NEAR)
-    if near:
-        return f"; did you mean {' or '.join(near)}?"
+    """Each name stands behind its kind, where redaction knows it for one."""
     if not spaces:
         return ": no record names one"
+    near = difflib.get_close_matches(namespace, sorted(spaces), n=_NEAR)
+    if near:
+        return f"; did you mean {' or '.join(f'namespace {one}' for one in near)}?"
     more = f" and {len(spaces) - _NAMED} more" if len(spaces) > _NAMED else ""
-    return f"; there are {', '.join(sorted(spaces)[:_NAMED])}{more}"
+    listed = ", ".join(f"namespace {one}" for one in sorted(spaces)[:_NAMED])
+    return f"; known are {listed}{more}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["ABSENT", "REFUSED_TOO", "capital", "plural", "was"]
+__all__ = ["ABSENT", "HINT_BEHIND", "REFUSED_TOO", "capital", "plural", "was"]
 
 ABSENT = "absent while lookups were refused"
 """How a note on calls that stopped for want of a name says so."""
 REFUSED_TOO = "the policies refuse it, too: names alone do not bring it back"
 """What such a note adds where a replay says it."""
+
+
+HINT_BEHIND = ". "
+"""What stands between a warning and what a name in it was meant for."""
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:

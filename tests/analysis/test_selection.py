@@ -1,5 +1,6 @@
 """What part of the evidence counts, and what an allowed record proves."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, analyze,
 from flowdiag.analysis.misspelt import misspelt
 from flowdiag.model.event import Peer, Verdict, WorkloadRef
 from flowdiag.model.time import parse_rfc3339
+from flowdiag.report.redact import redact
 
 INCIDENT = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "ingress-other-namespace"
 
@@ -137,7 +139,7 @@ def test_a_misspelt_name_is_no_peace(tmp_path):
 
     assert warning.code == "nothing-selected"
     assert "shopp" in warning.message
-    assert "did you mean shop?" in warning.message
+    assert "did you mean namespace shop?" in warning.message
     assert not analyze([folder], selection=Selection(namespaces=("shop",))).warnings
 
 
@@ -300,8 +302,14 @@ def peer(namespace, pod, workload):
 @pytest.mark.parametrize(
     ("selection", "said"),
     [
-        (Selection(namespaces=("fronted",)), ["no namespace fronted is known; did you mean frontend?"]),
-        (Selection(namespaces=("zzz",)), ["no namespace zzz is known; there are backend, frontend"]),
+        (
+            Selection(namespaces=("fronted",)),
+            ["no namespace fronted is known; did you mean namespace frontend?"],
+        ),
+        (
+            Selection(namespaces=("zzz",)),
+            ["no namespace zzz is known; known are namespace backend, namespace frontend"],
+        ),
         (
             Selection(from_pod="wbe-app"),
             ["no pod or workload wbe-app is known; did you mean frontend/web-app?"],
@@ -310,7 +318,10 @@ def peer(namespace, pod, workload):
             Selection(to_pod="frontend/user-api"),
             ["no pod or workload user-api is known in frontend; did you mean backend/user-api?"],
         ),
-        (Selection(to_pod="backnd/user-api"), ["no namespace backnd is known; did you mean backend?"]),
+        (
+            Selection(to_pod="backnd/user-api"),
+            ["no namespace backnd is known; did you mean namespace backend?"],
+        ),
         (Selection(protocol="tpc"), ["did you mean protocol TCP?"]),
         # What is known, and only was not seen, is spelt right; protocols without a name here may be meant.
         (Selection(namespaces=("frontend",), from_pod="web-app", to_pod="user", protocol="udp"), []),
@@ -326,3 +337,14 @@ def test_what_a_name_was_meant_for(selection, said):
     ]
 
     assert said == list(misspelt(selection, peers, None))
+
+
+def test_names_that_only_a_hint_holds_are_left_out_of_a_redacted_report(tmp_path):
+    """Where nothing was selected no other field of the report names them."""
+    folder = incident(tmp_path)
+    report = analyze([folder], selection=Selection(namespaces=("zzz",)))
+    (told,) = [one.message for one in report.warnings]
+    (message,) = [one.message for one in redact(report).warnings if one.code == "nothing-selected"]
+
+    assert "known are namespace data, namespace shop" in told
+    assert re.fullmatch(r"no flow matches --namespace \S+", message)

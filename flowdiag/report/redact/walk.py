@@ -21,6 +21,7 @@ import msgspec
 from msgspec.structs import replace
 
 from flowdiag.model.report import Report, ReportWarning
+from flowdiag.model.words import HINT_BEHIND
 from flowdiag.report.redact.accepted import without_owners
 from flowdiag.report.redact.command import redacted_command
 from flowdiag.report.redact.evidence import Evidence
@@ -73,6 +74,7 @@ class _Stage(IntEnum):
     SENTENCES = 3
 
 
+_UNSELECTED = "nothing-selected"
 _REDACTED = "redacted"
 """Code of the warning that a redacted report carries; no log writes codes."""
 _MARK_TEXT = "names, addresses, labels and paths are tokens here (--redact): one name is one token everywhere"
@@ -87,6 +89,7 @@ def redact(report: Report) -> Report:
     again = any(warning.code == _REDACTED for warning in report.warnings)
     if again:
         report = replace(report, warnings=tuple(one for one in report.warnings if one.code != _REDACTED))
+    report = replace(report, warnings=tuple(map(_without_hint, report.warnings)))
     tree = msgspec.to_builtins(without_owners(report))
     everything = "\n".join(_strings(tree))
     tokens = Tokens(everything, again=again)
@@ -96,6 +99,13 @@ def redact(report: Report) -> Report:
     hidden: Report = msgspec.convert(shown, Report)
     mark = ReportWarning(code=_REDACTED, message=_MARK_TEXT, input=None, line=None)
     return replace(hidden, warnings=(mark, *hidden.warnings))
+
+
+def _without_hint(warning: ReportWarning) -> ReportWarning:
+    """What a name was meant for is for who misspelt it: such names stand nowhere else in the report, to be known for names."""
+    if warning.code != _UNSELECTED:
+        return warning
+    return replace(warning, message=warning.message.partition(HINT_BEHIND)[0])
 
 
 def _hidden(tree: Any, tokens: Tokens, *, unnamed: bool, again: bool) -> Any:
