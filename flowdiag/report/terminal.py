@@ -250,7 +250,9 @@ def _next(screen: Screen, report: Report) -> None:
     if report.evidence.snapshot.source is None and report.totals.records and not instead(report):
         kinds = f"pods,ns,svc,endpointslices,nodes,netpol{_CILIUM_KINDS if 'cilium' in report.cluster.cni else ''}"
         commands.append(f"kubectl get {kinds} -A -o yaml --show-managed-fields > state.yaml")
-        lines.append("--state state.yaml: adds which policies refuse, and what mends it")
+        refused = any(p.verdict == "denied" for p in report.problems)
+        adds = "which policies refuse, and what mends it" if refused else "what the policies say"
+        lines.append(f"--state state.yaml: adds {adds}")
     asked = [p for p in report.problems if p.verify]
     # What was mended or has stopped is no longer to be seen on the cluster.
     lead = next((p for p in asked if _open(p)), asked[0] if asked else None)
