@@ -547,3 +547,25 @@ def test_a_name_from_somebody_elses_kubeconfig_does_not_act_on_the_terminal(tmp_
     for said in (warned.stderr, failed.stderr):
         assert "prod\\x1b]0;owned" in said
         assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"items":[' + b"[" * 100_000, "nested too deeply"),
+        (b'{"items":[{"metadata":{"labels":' + b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"items":[null]}', "no object"),
+        (b'{"items":[{"metadata":null}]}', "no object"),
+        (b'{"items":[{"metadata":{"labels":{"k8s-app":["cilium"]}}}]}', "no object"),
+        (b'{"items":[{"metadata":{"name":1}}]}', "no object"),
+    ],
+    ids=["deep", "deep labels", "null", "no metadata", "label", "name"],
+)
+def test_what_is_no_list_of_objects_costs_that_kind(cluster, kubeconfig, body, words):
+    """Who answers may be a proxy, or anybody."""
+    cluster.faults.append(Fault("/api/v1/pods", "status", status=200, times=9, body=body))
+    done = flowdiag("collect", "-o", kubeconfig.with_name("b.tar.gz"), KUBECONFIG=kubeconfig)
+
+    assert done.returncode == 0, done.stderr
+    assert "failed: pods (" in done.stdout
+    assert words in done.stdout

@@ -141,7 +141,10 @@ class _ConfigMap(Struct):
 def _export_path(listed: Listed) -> str | None:
     """Where Cilium's agents write flows to; an absolute path, or there is none."""
     for raw in listed.items:
-        path = (msgspec.json.decode(raw, type=_ConfigMap).data or {}).get("hubble-export-file-path", "")
+        try:
+            path = (msgspec.json.decode(raw, type=_ConfigMap).data or {}).get("hubble-export-file-path", "")
+        except msgspec.MsgspecError:
+            continue  # no API server gives such a ConfigMap
         if path.startswith("/"):
             return path
     return None

@@ -112,7 +112,10 @@ def components(pods: Listed) -> list[Component]:
     """The CNI's pods."""
     found = []
     for raw in pods.items:
-        pod = msgspec.json.decode(raw, type=_Pod)
+        try:
+            pod = msgspec.json.decode(raw, type=_Pod)
+        except msgspec.MsgspecError:
+            continue  # no API server gives such a pod
         agent = agent_of(pod.metadata.labels or {})
         if agent is not None:
             found.append(

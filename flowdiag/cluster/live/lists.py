@@ -11,7 +11,7 @@ from flowdiag.cluster.live.api import Api
 from flowdiag.cluster.live.discovery import Served
 from flowdiag.cluster.live.errors import ApiError, ExpiredError
 
-__all__ = ["PAGE", "Listed", "read_list"]
+__all__ = ["PAGE", "Listed", "check_object", "read_list"]
 
 PAGE = 500
 """Objects a page, as kubectl asks for."""
@@ -38,6 +38,32 @@ class _ListMeta(Struct, frozen=True, rename={"token": "continue"}):
 class _Page(Struct):
     metadata: _ListMeta = _ListMeta()
     items: list[msgspec.Raw] | None = None
+
+
+class _Meta(Struct):
+    name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] | None = None
+
+
+class _Object(Struct):
+    metadata: _Meta
+
+
+def check_object(raw: msgspec.Raw | bytes, what: str) -> None:
+    """Hold what a server gave for an object to what every object is; it may be anybody's server.
+
+    Raises:
+        ApiError: it is none, or is nested too deeply.
+    """
+    try:
+        msgspec.json.decode(raw, type=_Object)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ApiError(f"{what}: no object ({_fault(error)})", hint="is this an API server?") from error
+
+
+def _fault(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def read_list(api: Api, served: Served, namespace: str | None = None) -> Listed:
@@ -73,7 +99,9 @@ def _pages(api: Api, path: str, limit: int) -> list[msgspec.Raw]:
         if token:
             query.append(("continue", token))
         page = _decode(api.get(path, query), path)
-        items += page.items or ()
+        for item in page.items or ():
+            check_object(item, f"GET {path}")
+            items.append(item)
         token = page.metadata.token
         if not token:
             return items
@@ -85,7 +113,7 @@ def _pages(api: Api, path: str, limit: int) -> list[msgspec.Raw]:
 def _decode(body: bytes, path: str) -> Any:
     try:
         return msgspec.json.decode(body, type=_Page)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ApiError(
-            f"GET {path}: not a list of objects ({error})", hint="is this an API server?"
+            f"GET {path}: not a list of objects ({_fault(error)})", hint="is this an API server?"
         ) from error

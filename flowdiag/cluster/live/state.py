@@ -21,7 +21,7 @@ from flowdiag.cluster.live.connect import connect
 from flowdiag.cluster.live.discovery import Discovery, Served, discover
 from flowdiag.cluster.live.errors import ApiError, ForbiddenError, NotServedError
 from flowdiag.cluster.live.kinds import KINDS, Kind
-from flowdiag.cluster.live.lists import Listed, read_list
+from flowdiag.cluster.live.lists import Listed, check_object, read_list
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import NOT_READ, Manifest, StateProblem, read_manifest
 from flowdiag.model.errors import ClusterError
@@ -259,7 +259,10 @@ def _settings(api: Api, names: Sequence[tuple[str, str]]) -> Reading:
     reason = ""
     for namespace, name in names:
         try:
-            items.append(msgspec.Raw(api.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")))
+            path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+            found = api.get(path)
+            check_object(found, f"GET {path}")
+            items.append(msgspec.Raw(found))
         except NotServedError:
             continue
         except ApiError as error:
