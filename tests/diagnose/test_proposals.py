@@ -700,6 +700,32 @@ def test_changes_that_meet_in_an_object_are_joined_and_proved_as_one():
     )
 
 
+def test_changes_that_meet_in_different_objects_are_joined_apart():
+    """Four problems of one namespace, two for each of two policies: whoever mends two opens nothing for the others."""
+    rule = {"from": [{"podSelector": {"matchLabels": {"app": "web"}}}], "ports": [{"port": 5432}]}
+    servers = ("mail", "cache")
+    policies = {
+        f"shop/{name}": {"podSelector": {"matchLabels": {"app": name}}, "ingress": [rule]} for name in servers
+    }
+    pods = {
+        f"shop/{name}-1": {"ip": f"10.0.3.{number}"}
+        for number, name in enumerate(("web", "one", "two", "three", "four", *servers), 1)
+    }
+    callers = {"mail": ("one", "two"), "cache": ("three", "four")}
+    flows = [
+        (f"shop/{caller}-1", f"shop/{server}-1", "5432/TCP")
+        for server in servers
+        for caller in callers[server]
+    ]
+    findings, _, _ = _problems({"namespaces": {"shop": {}}, "pods": pods, "policies": policies}, *flows)
+    joins = [one.joined for one in findings]
+
+    assert joins[0] is joins[1]
+    assert joins[2] is joins[3]
+    assert [ref.name for one in joins[::2] for ref in one.objects] == ["mail", "cache"]
+    assert [len(one.manifests) for one in joins] == [1, 1, 1, 1]
+
+
 _UNDOING = {
     "namespaces": {"data": {}, "ops": {"labels": {"team": "r"}}, "shop": {}},
     "pods": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -12,7 +12,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.first_sight import PROBES_OF_AMBIENT
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
-from flowdiag.diagnose.proposals.join import connected, joined, view
+from flowdiag.diagnose.proposals.join import joined, joins_of
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, propose
@@ -22,7 +22,6 @@ from flowdiag.diagnose.relabelled import as_now
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import IpBlockPods, PolicyRef
-from flowdiag.model.report import JoinedChange
 from flowdiag.policy import PolicySet
 
 __all__ = ["attach"]
@@ -114,7 +113,6 @@ def attach(
             back = reverting(own[0], policies, ends, ip_block_pods=ip_block_pods)
             mended[index] = _with_revert(mended[index], back, rest)
     shared = frozenset(ref for ref, texts in written.items() if len(texts) > 1)
-    together = _together(policies, changes.values(), ip_block_pods) if len(written) > 1 else None
     served = {
         index: [
             case
@@ -123,59 +121,26 @@ def attach(
         ]
         for index, change in changes.items()
     }
-    undone = {
-        index
-        for index, cases in served.items()
-        if together is not None and not all(_lets_pass(together, case) for case in cases)
-    }
-    joins = _joins(
-        changes,
-        served,
-        shared,
-        undone,
-        lambda members: joined(members, policies, ends, ip_block_pods=ip_block_pods),
-    )
+
+    def join(members: Sequence[tuple[Proposal, Sequence[Case]]]) -> Proposal | None:
+        return joined(members, policies, ends, ip_block_pods=ip_block_pods)
+
+    joins = joins_of(changes, served, shared, join)
+    undone = set[int]()
+    if len(written) > 1:
+        # What was joined stands for its members' changes.
+        now = {index: joins[index][0] if index in joins else change for index, change in changes.items()}
+        together = _together(policies, now.values(), ip_block_pods)
+        undone = {
+            index for index, cases in served.items() if not all(_lets_pass(together, case) for case in cases)
+        }
+        joins |= joins_of(changes, served, shared, join, undone - joins.keys())
     for index, change in changes.items():
         rest = others[index] if others else ()
-        join = joins.get(index)
-        mend = change.for_all(rest, shared, undone=index in undone, joined=join is not None)
-        mended[index] = replace(mended[index], counterfactual=mend, joined=join)
+        _, change_for_all = joins.get(index, (None, None))
+        mend = change.for_all(rest, shared, undone=index in undone, joined=change_for_all is not None)
+        mended[index] = replace(mended[index], counterfactual=mend, joined=change_for_all)
     return mended
-
-
-def _joins(
-    changes: Mapping[int, Proposal],
-    served: Mapping[int, Sequence[Case]],
-    shared: AbstractSet[PolicyRef],
-    undone: AbstractSet[int],
-    join: Callable[[Sequence[tuple[Proposal, Sequence[Case]]]], Proposal | None],
-) -> dict[int, JoinedChange]:
-    """One change for those that meet in an object, or of which one undoes another; by the index of each."""
-    written = {index: frozenset(map(object_of, change.edits)) for index, change in changes.items()}
-    # A change that others undo hangs together with all that is written where its connections are decided.
-    spaces = {
-        index: {end.namespace for case in served[index] for end in (case.flow.src, case.flow.dst)}
-        for index in undone
-    }
-    near = {
-        index: {
-            ref for refs in written.values() for ref in refs if ref.namespace in own or ref.namespace is None
-        }
-        for index, own in spaces.items()
-    }
-    meeting = {index: refs | near.get(index, frozenset()) for index, refs in written.items()}
-    found = {}
-    for group in connected(meeting, frozenset().union(shared, *near.values())):
-        change = join([(changes[index], served[index]) for index in group])
-        if change is None:
-            continue
-        meets = [
-            ref for ref in map(object_of, change.edits) if sum(ref in meeting[index] for index in group) > 1
-        ]
-        cases = [case for index in group for case in served[index]]
-        one = view(change, cases, meets)
-        found.update(dict.fromkeys(group, one))
-    return found
 
 
 def _of_ambient(case: Case, finding: Finding) -> bool:

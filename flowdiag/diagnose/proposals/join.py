@@ -6,7 +6,7 @@ the same objects; the sum is proved as one, for the connections of all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from flowdiag.diagnose.case import Case
@@ -19,14 +19,54 @@ from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.model.report import JoinedChange
 from flowdiag.policy import PolicySet
 
-__all__ = ["connected", "joined", "view"]
+__all__ = ["joined", "joins_of"]
 
-_MOST_MEMBERS = 8
+_MOST_MEMBERS = 16
+"""Problems that one change is made for; a reader of more takes them one after the other."""
 _MOST_MENDED = 16
 """Kinds of connections that are mended beside the first change's; each is a proof of its own."""
 
 
-def connected(
+def joins_of(
+    changes: Mapping[int, Proposal],
+    served: Mapping[int, Sequence[Case]],
+    shared: AbstractSet[PolicyRef],
+    join: Callable[[Sequence[tuple[Proposal, Sequence[Case]]]], Proposal | None],
+    undone: AbstractSet[int] = frozenset(),
+) -> dict[int, tuple[Proposal, JoinedChange]]:
+    """Give one change for those that meet in an object, by the index of each; no entry where none is proved.
+
+    Args:
+        changes: each problem's change, the largest problem first.
+        served: the cases that each lets pass.
+        shared: the objects that several write otherwise.
+        join: makes one of several.
+        undone: changes that others undo though they meet in none; where given, only what hangs together with these
+            is joined.
+    """
+    written = {index: frozenset(map(object_of, change.edits)) for index, change in changes.items()}
+    every = frozenset().union(*written.values())
+    # A change that others undo hangs together with all that is written where its connections are decided.
+    near = {}
+    for index in undone:
+        spaces = {end.namespace for case in served[index] for end in (case.flow.src, case.flow.dst)}
+        near[index] = frozenset(ref for ref in every if ref.namespace in spaces or ref.namespace is None)
+    meeting = {index: refs | near.get(index, frozenset()) for index, refs in written.items()}
+    found = {}
+    for group in _connected(meeting, frozenset().union(shared, *near.values())):
+        if undone and undone.isdisjoint(group):
+            continue
+        change = join([(changes[index], served[index]) for index in group])
+        if change is None:
+            continue
+        objects = map(object_of, change.edits)
+        meets = [ref for ref in objects if sum(ref in meeting[index] for index in group) > 1]
+        one = _view(change, [case for index in group for case in served[index]], meets)
+        found.update(dict.fromkeys(group, (change, one)))
+    return found
+
+
+def _connected(
     objects: Mapping[int, AbstractSet[PolicyRef]], shared: AbstractSet[PolicyRef]
 ) -> list[list[int]]:
     """Changes that hang together by objects that several write otherwise; each group in the order of `objects`.
@@ -108,7 +148,7 @@ def joined(
     )
 
 
-def view(change: Proposal, cases: Sequence[Case], objects: Collection[PolicyRef]) -> JoinedChange:
+def _view(change: Proposal, cases: Sequence[Case], objects: Collection[PolicyRef]) -> JoinedChange:
     """As a report has it; the ids of its problems are not known here."""
     mend = change.for_all(cases)
     return JoinedChange(
