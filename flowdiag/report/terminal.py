@@ -169,7 +169,7 @@ def _nothing(screen: Screen, report: Report) -> None:
 
     def row(label: str, texts: list[str]) -> None:
         if texts:
-            screen.field(label, texts, indent=1, labels=14, hang=2 if len(texts) > 1 else 0)
+            screen.field(label, texts, indent=1, labels=14)
 
     why, *collect = told(*NO_RECORDS) or [""]
     row("selected", told(*_UNSELECTED))
@@ -177,7 +177,12 @@ def _nothing(screen: Screen, report: Report) -> None:
     row("looked at", [_looked_at(report)])
     if not why and not _unselected(report):
         row("cannot show", [_UNSEEN])
-    row("instead", [f"- {text}" for text in collect])
+    for number, text in enumerate(collect):
+        what, colon, command = text.partition(": ")
+        label = "" if number else "instead"
+        screen.field(label, [f"- {what}{colon.rstrip()}"], indent=1, labels=14, hang=2)
+        if command:
+            screen.commands("", [command], indent=1, labels=16)
     screen.blank()
 
 

@@ -32,6 +32,9 @@ def test_objects_alone_say_what_to_ask_and_what_to_bring(folder, named, left_out
     page = " ".join(TerminalReporter().render(report, Options(width=100)).split())
     assert "cannot show" not in page
     assert "why only the cluster's objects were read" in page
+    narrow = TerminalReporter().render(report, Options(width=80)).splitlines()
+    # Each command begins a line of its own, to be copied.
+    assert [line for line in narrow if line.strip() == "flowdiag reach NAMESPACE/NAME --state PATH"]
     assert "`flowdiag reach NAMESPACE/NAME --state PATH`" in MarkdownReporter().render(report, Options())
 
 
