@@ -726,6 +726,29 @@ def test_changes_that_meet_in_different_objects_are_joined_apart():
     assert [len(one.manifests) for one in joins] == [1, 1, 1, 1]
 
 
+def test_a_rule_that_is_written_anew_for_one_leaves_the_other_an_object_of_its_own():
+    """Two problems correct one peer, each in its own way: the joined change has the one's correction and a new policy."""
+    peer = {"podSelector": {"matchLabels": {"app": "front", "tier": "x"}}}
+    rule = {"from": [peer], "ports": [{"port": 5432}]}
+    state = {
+        "namespaces": {"shop": {}, "data": {}},
+        "pods": {
+            "data/db-1": {"ip": "10.0.2.1"},
+            "data/web-1": {"ip": "10.0.2.2", "labels": {"app": "web", "tier": "x"}},
+            "shop/front-1": {"ip": "10.0.1.1", "labels": {"app": "front", "tier": "x"}},
+        },
+        "policies": {"data/db": {"podSelector": {"matchLabels": {"app": "db"}}, "ingress": [rule]}},
+    }
+    flows = [(one, "data/db-1", "5432/TCP") for one in ("data/web-1", "shop/front-1")]
+    findings, compiled_now, cases = _problems(state, *flows)
+    (join,) = {id(one.joined): one.joined for one in findings}.values()
+    applied = _applied({"state": state}, join, compiled_now)
+
+    assert join.proved
+    for case in cases:
+        assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
+
+
 _UNDOING = {
     "namespaces": {"data": {}, "ops": {"labels": {"team": "r"}}, "shop": {}},
     "pods": {

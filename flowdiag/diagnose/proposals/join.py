@@ -117,16 +117,13 @@ def joined(
         if answer.allowed:
             continue
         mended += 1
-        more = None
-        if mended <= _MOST_MENDED:
-            more = propose(
-                after_edits(case, around),
-                around,
-                ends,
-                ip_block_pods=ip_block_pods,
-                within=touched,
-                elsewhere=None if near is None else Elsewhere(policies, frozenset(filter(None, near))),
-            )
+        if mended > _MOST_MENDED:
+            return None
+        after = after_edits(case, around)
+        elsewhere = None if near is None else Elsewhere(policies, frozenset(filter(None, near)))
+        # A rule that the first change wrote anew may mean nobody else: then an object of its own is the smaller evil.
+        more = propose(after, around, ends, ip_block_pods=ip_block_pods, within=touched, elsewhere=elsewhere)
+        more = more or propose(after, around, ends, ip_block_pods=ip_block_pods, elsewhere=elsewhere)
         if more is None:
             return None
         edits = summed(edits, more.edits)
