@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +12,12 @@ from flowdiag.history.database import UnreadableError
 from flowdiag.model.problem import problem_without_refusals
 from flowdiag.model.report import Confidence, Problem, Report, Severity
 
-__all__ = ["inflated", "met_last", "packed", "warned"]
+__all__ = ["inflated", "met_last", "packed", "read_kept", "warned"]
+
+
+_Kind = TypeVar("_Kind")
+_MOST = 1 << 29
+"""Bytes of a report's JSON; one of 100,000 connections has some 100 MB."""
 
 
 class _Warning(Struct):
@@ -52,12 +58,9 @@ def met_last(blob: bytes) -> Problem:
     text = inflated(blob)
     try:
         return msgspec.json.decode(text, type=Problem)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, RecursionError):
         pass
-    try:
-        told = msgspec.json.decode(text, type=_Told)
-    except msgspec.DecodeError as error:
-        raise UnreadableError(f"damaged ({error})") from error
+    told = read_kept(text, _Told)
     return problem_without_refusals(**msgspec.structs.asdict(told))
 
 
@@ -66,16 +69,35 @@ def packed(value: Report | Problem) -> bytes:
     return zlib.compress(msgspec.json.encode(value), 6)
 
 
-def inflated(blob: bytes) -> bytes:
-    """Give the JSON of what was packed.
+def inflated(blob: object) -> bytes:
+    """Give the JSON of what was packed; a column of SQLite may hold anything.
+
+    Raises:
+        UnreadableError: it is damaged, or more than a report ever is.
+    """
+    if not isinstance(blob, bytes):
+        raise UnreadableError("damaged (no bytes)")
+    inflater = zlib.decompressobj()
+    try:
+        text = inflater.decompress(blob, _MOST)
+    except zlib.error as error:
+        raise UnreadableError(f"damaged ({error})") from error
+    if not inflater.eof:
+        raise UnreadableError("damaged (cut short, or unfolds to more than a report is)")
+    return text
+
+
+def read_kept(text: bytes, kind: type[_Kind]) -> _Kind:
+    """Decode what was packed.
 
     Raises:
         UnreadableError: it is damaged.
     """
     try:
-        return zlib.decompress(blob)
-    except zlib.error as error:
-        raise UnreadableError(f"damaged ({error})") from error
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        fault = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise UnreadableError(f"damaged ({fault})") from error
 
 
 def warned(blob: bytes | None) -> frozenset[str]:
@@ -86,8 +108,5 @@ def warned(blob: bytes | None) -> frozenset[str]:
     """
     if blob is None:
         return frozenset()
-    try:
-        report = msgspec.json.decode(inflated(blob), type=_Warned)
-    except msgspec.DecodeError as error:
-        raise UnreadableError(f"damaged ({error})") from error
+    report = read_kept(inflated(blob), _Warned)
     return frozenset(one.message for one in report.warnings)

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
 from flowdiag.history.database import (
     HistoryError,
     UnreadableError,
@@ -23,7 +21,7 @@ from flowdiag.history.database import (
     replace_database,
     transaction,
 )
-from flowdiag.history.kept import inflated, met_last
+from flowdiag.history.kept import inflated, met_last, read_kept
 from flowdiag.history.recording import KEPT_REPORTS, Held, Recorded, Seen, open_problems, record_run
 from flowdiag.history.status import Key
 from flowdiag.model.errors import InputError
@@ -188,6 +186,6 @@ def read_run(path: Path, which: int = -1) -> Report:
             f"{path}: of that run only the sums are kept", hint=f"the last {KEPT_REPORTS} are whole"
         )
     try:
-        return msgspec.json.decode(inflated(row[0]), type=Report)
-    except (UnreadableError, msgspec.DecodeError) as error:
+        return read_kept(inflated(row[0]), Report)
+    except UnreadableError as error:
         raise InputError(f"{path}: that run's report cannot be read: {error}") from error

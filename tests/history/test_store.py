@@ -420,3 +420,26 @@ def test_what_is_no_file_is_neither_opened_nor_set_aside(tmp_path):
         History(pipe)
 
     assert [one.name for one in tmp_path.iterdir() if "unreadable" in one.name] == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (zlib.compress(b'{"x":' + b"[" * 100_000), "nested too deeply"),
+        (zlib.compress(b"{}")[:-4], "cut short"),
+        (zlib.compress(bytes(1000)), "more than a report"),
+        ("text", "no bytes"),
+        (7, "no bytes"),
+    ],
+    ids=["deep", "cut", "bomb", "text", "number"],
+)
+def test_a_history_that_somebody_made_is_told_to_be_damaged(tmp_path, monkeypatch, kept, words):
+    """A column may hold anything, and some bytes may unfold to more than there is memory."""
+    monkeypatch.setattr("flowdiag.history.kept._MOST", 500 if words.startswith("more") else 1 << 20)
+    path = tmp_path / "history.db"
+    with History(path) as history:
+        history.record(dns_story())
+        history._connection.execute("UPDATE run SET report = ?", (kept,))
+
+    with pytest.raises(InputError, match=words):
+        read_run(path, -1)
