@@ -96,7 +96,7 @@ def test_events_replace_no_input(here, capfd, name, target):
 )
 def test_every_format_is_written_again_beside_the_evidence(here, capfd, name):
     """What flowdiag wrote is no input, though it holds lines of one."""
-    for _ in range(3):
+    for _ in range(2):
         assert _run(["analyze", "in", "-o", f"{name}=in/report.{name}"], "flowdiag") == 0, (
             capfd.readouterr().err
         )

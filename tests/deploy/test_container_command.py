@@ -100,7 +100,13 @@ class Pod:
                 " ".join(sources),
                 *command,
             ],
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE": "1", **self.env},
+            env={
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                # Else all is compiled anew, which is most of what the command takes here.
+                **{name: os.environ[name] for name in ("PYTHONPYCACHEPREFIX",) if name in os.environ},
+                **self.env,
+            },
             capture_output=True,
             text=True,
             check=False,
