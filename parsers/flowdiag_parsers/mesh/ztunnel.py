@@ -1,0 +1,159 @@
+"""Parser of what Istio's ztunnel refused, by its access log: refused, but by no NetworkPolicy.
+
+Format: istio/ztunnel's access log of 1.22 to 1.31, text and JSON (``LOG_FORMAT=json``).  The ztunnel of the destination's node says
+``connection closed due to policy rejection``, and from 1.24 on by which policy; that of the source's node repeats it as an
+HTTP status, which is not counted again.  Connections that went through are passed over: they say nothing of network policies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from flowdiag.parserkit import (
+    Block,
+    Cause,
+    Direction,
+    Event,
+    FlowEvent,
+    Frame,
+    ParseContext,
+    ParseWarning,
+    Peer,
+    PolicyHit,
+    Verdict,
+    canonical_ip,
+    decode,
+    frame,
+    iter_lines,
+    json_object,
+    parse_rfc3339,
+    seek,
+    split_address,
+)
+
+__all__ = ["Ztunnel"]
+
+_MARK = b"connection closed due to policy "
+# 2026-01-05T10:00:10.194689Z  error  access  connection complete  src.addr=10.244.1.6:42020 src.workload="reviews-1" ...
+#  dst.addr=10.244.1.9:15008 dst.hbone_addr=10.244.1.9:9080 ... direction="inbound" bytes_sent=0 bytes_recv=0 duration="0ms"
+#  error="connection closed due to policy rejection: explicitly denied by: shop/deny-reviews"                      1.24, tabs between
+_TEXT = re.compile(rb"\baccess\s{1,20}connection complete\s{1,20}src\.addr=")
+# {"level":"error","time":"2026-01-05T10:00:10.302146Z","scope":"access","message":"connection complete","src.addr":"10.244.1.13:52252",...}
+_JSON = re.compile(rb'"scope": ?"access", ?"message": ?"connection complete"')
+_HEAD = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT[\d:.]{8,18}Z)\s{1,20}[a-z]{4,5}\s{1,20}access\s")
+_PAIR = re.compile(r'(?:^|\s)([a-z][a-z_.]{1,40})=(?:"((?:[^"\\]|\\.){0,4000})"|(\S{1,400}))')
+# ": allow policies exist, but none allowed"   ": explicitly denied by: shop/deny-reviews"   (nothing, to 1.23)   1.24
+_BY = re.compile(r": explicitly denied by: (?P<ns>[^/\s]{1,63})/(?P<name>\S{1,300})$")
+# What istiod makes of a PeerAuthentication; the first stands for whichever is STRICT without a port of its own.
+_ANY_STRICT, _CONVERTED = "istio_converted_static_strict", "converted_peer_authentication_"
+_DIRECTIONS = {"inbound": Direction.INGRESS, "outbound": Direction.EGRESS}
+
+
+class Ztunnel:
+    """Connections of an ambient mesh that an AuthorizationPolicy or a PeerAuthentication refused."""
+
+    name: ClassVar[str] = "istio-ztunnel"
+    summary: ClassVar[str] = (
+        "Istio ztunnel access log: connections refused by mesh policies (not a NetworkPolicy)"
+    )
+    cni: ClassVar[str | None] = None
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def sniff(self, head: bytes) -> float:
+        """Its access lines are a mark, whatever became of the connections."""
+        found = seek(_TEXT, head, b"connection complete") or seek(_JSON, head, b"connection complete")
+        return 0.95 if found else 0.0
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
+        """Every refusal says so."""
+        del head
+        return (_MARK,)
+
+    def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
+        """Yield a flow per refusal."""
+        for index, line in iter_lines(block):
+            if _MARK not in line:
+                continue
+            around, text = block.of_line(index), decode(line)
+            record = json_object(line) if line.lstrip()[:1] == b"{" else None
+            head = _HEAD.match(text)
+            fields: Mapping[str, object] = (
+                record
+                if record is not None
+                else {key: quoted or bare for key, quoted, bare in _PAIR.findall(text)}
+            )
+            stamp = _word(fields, "time") if record is not None else head and head["at"]
+            yield _flow(fields, frame(around, context, text, _instant(stamp)))
+
+
+def _flow(fields: Mapping[str, object], shared: Frame) -> Event:
+    error = _word(fields, "error")
+    # What a tunnel carries has the port that was called; the tunnel's own is 15008.
+    source, destination = _word(fields, "src.addr"), _word(fields, "dst.hbone_addr", "dst.addr")
+    if error is None or source is None or destination is None:
+        return ParseWarning(**shared, code="truncated", message="the refused connection is cut off")
+    return FlowEvent(
+        **shared,
+        src=_end(fields, "src", source),
+        dst=_end(fields, "dst", destination),
+        protocol="TCP",
+        direction=_DIRECTIONS.get(_word(fields, "direction") or ""),
+        verdict=Verdict.DENIED,
+        verdict_raw=error,
+        # Every network policy let the connection through, as far as the node's proxy.
+        cause=Cause.CONFIGURATION,
+        reason="mesh-authorization-policy",
+        policies=_hits(error),
+    )
+
+
+def _hits(error: str) -> tuple[PolicyHit, ...]:
+    """Nobody is named where no ALLOW policy matched, nor by ztunnel before 1.24."""
+    by = _BY.search(error)
+    if by is None:
+        return ()
+    namespace: str | None = by["ns"]
+    kind, name = "AuthorizationPolicy", by["name"]
+    if name == _ANY_STRICT:
+        kind, namespace, name = "PeerAuthentication", None, None
+    elif name.startswith(_CONVERTED):
+        kind, name = "PeerAuthentication", name.removeprefix(_CONVERTED)
+    return (
+        PolicyHit(
+            kind=kind,
+            group="security.istio.io",
+            namespace=namespace,
+            name=name,
+            effect="deny",
+            raw=f"{by['ns']}/{by['name']}",
+        ),
+    )
+
+
+def _end(fields: Mapping[str, object], side: str, address: str) -> Peer:
+    host, port = split_address(address)
+    return Peer(
+        ip=canonical_ip(host),
+        port=port,
+        namespace=_word(fields, f"{side}.namespace"),
+        pod=_word(fields, f"{side}.workload"),
+    )
+
+
+def _word(fields: Mapping[str, object], *names: str) -> str | None:
+    """The first of these fields that is a text and says something."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def _instant(stamp: str | None) -> int | None:
+    try:
+        return parse_rfc3339(stamp) if stamp else None
+    except (ValueError, OverflowError):
+        return None
