@@ -166,7 +166,10 @@ def _explained(report: Report) -> str:
         if NOTHING_SELECTED in codes:
             # Nothing was looked at: that is no peace.
             return "Nothing was selected"
-        return f"No denied traffic in what was {'selected' if NO_REFUSAL_SELECTED in codes else 'read'}"
+        seen = "selected" if NO_REFUSAL_SELECTED in codes else "read"
+        if totals.not_policy:
+            return f"No policy refused traffic in what was {seen}; something else did, {plural(totals.not_policy, 'time')}"
+        return f"No denied traffic in what was {seen}"
     if not totals.denied:
         return f"No denials; {plural(len(present), 'problem')} to look at"
     explained = totals.denied - totals.unattributed

@@ -129,6 +129,14 @@ def test_no_denials_says_what_was_read_and_what_that_cannot_show() -> None:
     assert "cannot show" in page
 
 
+def test_what_no_policy_refused_is_no_peace() -> None:
+    """A mesh, a cloud's firewall or the kernel refused it: the calls failed."""
+    report = empty()
+    page = render(replace(report, totals=replace(report.totals, not_policy=6)))
+
+    assert "No policy refused traffic in what was read; something else did, 6 times." in page
+
+
 def test_a_part_without_denials_is_called_a_part() -> None:
     """Refusals that a selection left out are no peace in all that was read; what it was stands above."""
     warning = ReportWarning(

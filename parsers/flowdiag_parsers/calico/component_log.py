@@ -25,7 +25,7 @@ from flowdiag.parserkit import (
     parse_rfc3339,
     seek,
 )
-from flowdiag_parsers.calico.record import HEADER_BYTES, LEVELS, read_header
+from flowdiag_parsers.calico.record import HEADER_BYTES, LEVELS, begins_operator, read_header
 from flowdiag_parsers.calico.signals import SIGNALS, TEXTS
 
 __all__ = ["CalicoLog"]
@@ -126,7 +126,7 @@ class CalicoLog:
         return (
             HEADER_BYTES.search(line, 0, 600) is not None
             or _KLOG_BYTES.search(line, 0, 300) is not None
-            or line.startswith(b'{"level":"')
+            or begins_operator(line)
         )
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:

@@ -21,7 +21,7 @@ from flowdiag.parserkit import (
 from flowdiag_parsers.calico.details import SLOW_LOOP_MS, loop_summary, updated_policy, workload
 from flowdiag_parsers.calico.operator_log import read_operator
 from flowdiag_parsers.calico.outer import CHATTER, Foreign, Outer, peel, read_foreign
-from flowdiag_parsers.calico.record import Header, read_header, split_fields
+from flowdiag_parsers.calico.record import Header, begins_operator, read_header, split_fields
 from flowdiag_parsers.calico.signals import bird_signal, signal_of, text_signal
 
 __all__ = ["OpenRecord", "RecordReader", "record_events"]
@@ -74,7 +74,10 @@ class RecordReader:
         """Events of the block, in no order."""
         for index, line in iter_lines(block):
             if line:
-                self._line(decode(line), b"][" in line, block.of_line(index))
+                around = block.of_line(index)
+                if begins_operator(line):
+                    self._cut((around.pod, around.container))
+                self._line(decode(line), b"][" in line, around)
         for stream in list(self.open):
             self._close(stream)
         for stream in list(self.foreign):
@@ -207,6 +210,13 @@ class RecordReader:
                 raw=words if self.context.keep_raw else None,
             )
         )
+
+    def _cut(self, stream: _Stream) -> None:
+        """Lend nothing across a line before which a block may end."""
+        self._close(stream)
+        self._close_foreign(stream)
+        self.last_time.pop(stream, None)
+        self.in_trace.discard(stream)
 
     def _close(self, stream: _Stream) -> None:
         held = self.open.pop(stream, None)

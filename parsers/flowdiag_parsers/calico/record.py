@@ -20,6 +20,7 @@ __all__ = [
     "LEVELS",
     "MAX_VALUE",
     "Header",
+    "begins_operator",
     "duration_ms",
     "read_header",
     "split_fields",
@@ -43,6 +44,11 @@ HEADER = re.compile(
 HEADER_BYTES = re.compile(
     rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[(?:" + LEVELS.encode() + rb")\]\[\d{1,10}\] \S"
 )
+
+
+def begins_operator(line: bytes) -> bool:
+    """Whether a line looks like a record of the operator: blocks may be cut before it, also where it is damaged."""
+    return line.startswith(b'{"level":"') and b'"msg":' in line and b'"logger":' in line
 
 
 class Header(Struct, frozen=True):
