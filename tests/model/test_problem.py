@@ -19,7 +19,7 @@ SAID = {
 
 
 def test_what_is_not_told_is_unknown_or_none():
-    """Never an invented value: null, empty, or an end of unknown kind; told fields win."""
+    """Never an invented value: null, empty, left out, or an end of unknown kind; told fields win."""
     found = problem_without_refusals(**SAID, port=80)
     fields = msgspec.structs.asdict(found)
 
@@ -31,7 +31,7 @@ def test_what_is_not_told_is_unknown_or_none():
         "unknown",
     )
     left = set(fields) - set(SAID) - {"port", "count", "source", "destination", "reason"}
-    assert {repr(fields[name]) for name in left} <= {"None", "()", "''"}
+    assert {repr(fields[name]) for name in left} <= {"None", "()", "''", "UNSET"}
 
 
 def test_every_field_has_a_value_and_what_must_be_told_is_missed():
