@@ -16,7 +16,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from flowdiag.ingest.compression import Kind
-from flowdiag.ingest.fold import fold_parts, joined, lines_of, read_outcome
+from flowdiag.ingest.outcomes import fold_parts, joined, lines_of, read_outcome
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.remote import is_remote

@@ -1,22 +1,18 @@
-"""The unit of work: one part read, parsed and folded, its outcome as bytes.
-
-`fold_part` is a plain function of a picklable value, so that it runs alike here and on another machine.
-"""
+"""The unit of work: one part read, parsed and folded into a tally, or given event by event."""
 
 from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import Struct
 
 from flowdiag.ingest.among import Owners
 from flowdiag.ingest.blocks import blocks
 from flowdiag.ingest.cut_objects import cut_objects
-from flowdiag.ingest.parts import Part, lines_in, settled
+from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.event import Event, TimeSource
@@ -26,17 +22,11 @@ from flowdiag.tally import Tally
 
 __all__ = [
     "Pace",
-    "PartOutcome",
     "dated",
     "events_of",
+    "failed",
     "fold_all",
     "fold_into",
-    "fold_loose",
-    "fold_part",
-    "fold_parts",
-    "joined",
-    "lines_of",
-    "read_outcome",
     "said",
     "take",
 ]
@@ -45,106 +35,6 @@ _AHEAD = 2
 """Blocks that a parser may have begun with beside the one it folds."""
 _AHEAD_BYTES = 1 << 19
 """About the size of such a block: each costs some calls, and what is learnt of one serves the next but two."""
-
-
-class PartOutcome(Struct, frozen=True, kw_only=True):
-    """What became of one part, or of several that were joined."""
-
-    tally: bytes
-    """`Tally.to_bytes`."""
-    problems: tuple[InputProblem, ...]
-    lines: int = 0
-    """Of a loose part: how many lines it has, by which the parts behind it are shifted."""
-
-
-def fold_part(part: Part) -> bytes:
-    """Fold one part; the outcome as MessagePack, for a parent that may be another process or machine.
-
-    Raises:
-        PluginError: the part's parser does not load here.
-    """
-    tally = Tally()
-    problems: list[InputProblem] = []
-    if not part.loose:
-        fold_into(tally, part, problems)
-        return _outcome(tally, problems, 0)
-    return _outcome(tally, problems, fold_loose(tally, part, problems))
-
-
-def fold_parts(parts: Sequence[Part]) -> bytes:
-    """As `fold_part` of one, or of several whole inputs into one tally.
-
-    Raises:
-        PluginError: a parser does not load here.
-    """
-    if len(parts) == 1:
-        return fold_part(parts[0])
-    tally = Tally()
-    problems: list[InputProblem] = []
-    for part in parts:
-        fold_into(tally, part, problems)
-    return _outcome(tally, problems, 0)
-
-
-def fold_loose(tally: Tally, part: Part, problems: list[InputProblem]) -> int:
-    """As `fold_into` for a loose part, whose lines count from its `first_line`; returns how many it has.
-
-    Raises:
-        PluginError: the part's parser does not load here.
-    """
-    lines: list[int] = []
-    try:
-        whole = settled(part)
-        if whole is None:
-            return 0
-        if fold_into(tally, whole, problems, counted=lines.append):
-            return sum(lines)
-        # It was not read to its end, and those behind it have to know where they begin.
-        return lines_in(whole)
-    except OSError as error:
-        problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
-        return 0
-    except BrokenPromiseError as error:
-        problems.append(_failed(part, part.first_line, error))
-        return 0
-
-
-def joined(outcomes: Sequence[bytes], shifts: Sequence[int]) -> bytes:
-    """Several outcomes as one, as MessagePack, each with its lines shifted first.
-
-    Args:
-        outcomes: what `fold_part` or this function gave.
-        shifts: lines that stand before each in its input; 0 for what was shifted already.
-    """
-    tally = Tally()
-    problems: list[InputProblem] = []
-    for data, shift in zip(outcomes, shifts, strict=True):
-        part, outcome = read_outcome(data, shift)
-        tally.merge(part)
-        problems += outcome
-    return _outcome(tally, problems, 0)
-
-
-def read_outcome(data: bytes, shift: int) -> tuple[Tally, list[InputProblem]]:
-    """Tally and problems of an outcome, with their lines shifted."""
-    outcome = msgspec.msgpack.decode(data, type=PartOutcome)
-    tally = Tally.from_bytes(outcome.tally)
-    if not shift:
-        return tally, list(outcome.problems)
-    tally.shift_lines(shift)
-    return tally, [
-        one if one.line is None else msgspec.structs.replace(one, line=one.line + shift)
-        for one in outcome.problems
-    ]
-
-
-def lines_of(data: bytes) -> int:
-    """How many lines an outcome's loose part has."""
-    return msgspec.msgpack.decode(data, type=PartOutcome).lines
-
-
-def _outcome(tally: Tally, problems: Sequence[InputProblem], lines: int) -> bytes:
-    return msgspec.msgpack.encode(PartOutcome(tally=tally.to_bytes(), problems=tuple(problems), lines=lines))
 
 
 class Pace(Protocol):
@@ -257,7 +147,7 @@ class _Reading:
 
     def fail(self, line: int, error: Exception) -> None:
         """Give up the rest."""
-        self._problems.append(_failed(self._part, line, error))
+        self._problems.append(failed(self._part, line, error))
         self.failed = True
 
 
@@ -345,7 +235,7 @@ def events_of(
                 yield event if tells else dated(event, block)
             yield from cut_objects(parser, block, context)
         except Exception as error:  # noqa: BLE001 - as in `fold_into`.
-            problems.append(_failed(part, block.of_line(0).line, error))
+            problems.append(failed(part, block.of_line(0).line, error))
             return
 
 
@@ -360,7 +250,7 @@ def _cut(
     try:
         yield from blocks(part, parser, context, problems, progress=progress)
     except BrokenPromiseError as error:
-        problems.append(_failed(part, part.first_line, error))
+        problems.append(failed(part, part.first_line, error))
 
 
 def dated(event: Event, block: Block) -> Event:
@@ -371,7 +261,8 @@ def dated(event: Event, block: Block) -> Event:
     return msgspec.structs.replace(event, time_source=TimeSource.INFERRED_YEAR)
 
 
-def _failed(part: Part, line: int, error: Exception) -> InputProblem:
+def failed(part: Part, line: int, error: Exception) -> InputProblem:
+    """What a parser that raised costs, and from which line on."""
     if isinstance(error, BrokenPromiseError) and error.line is not None and error.line >= line:
         line = error.line
     return InputProblem(

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from flowdiag.ingest.fold import fold_into, fold_loose
+from flowdiag.ingest.fold import fold_into
 from flowdiag.ingest.heap import return_freed_memory, trim
+from flowdiag.ingest.outcomes import fold_loose
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.share_facts import LINE_BITS, ShareFacts, why_beside
 from flowdiag.model.errors import PluginError

@@ -16,6 +16,7 @@ __all__ = [
     "from_datetime",
     "from_epoch",
     "from_micros",
+    "instant_of",
     "moment_text",
     "parse_rfc3339",
     "rfc3339",
@@ -45,6 +46,14 @@ _RFC3339 = re.compile(
 
 _seconds_by_prefix: dict[str, int] = {}
 _SECONDS_CACHE = 8192
+
+
+def instant_of(stamp: str | None, zone: tzinfo | None = None) -> int | None:
+    """As `parse_rfc3339`; ``None`` where there is no stamp, or one that is none."""
+    try:
+        return parse_rfc3339(stamp, zone) if stamp else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def parse_rfc3339(text: str, zone: tzinfo | None = None) -> int:

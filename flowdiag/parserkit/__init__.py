@@ -24,7 +24,7 @@ from flowdiag.model.event import (
     WorkloadRef,
 )
 from flowdiag.model.reasons import REASONS, ReasonInfo, is_housekeeping, reason_by_code, reason_by_text
-from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, parse_rfc3339, rfc3339
+from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, instant_of, parse_rfc3339, rfc3339
 from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext, part_of
 from flowdiag.parserkit.framing import Frame, frame
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
@@ -34,6 +34,7 @@ from flowdiag.parserkit.json_records import (
     bounded,
     has_long_number,
     integer_of,
+    json_lines,
     json_object,
     object_behind,
     object_of,
@@ -142,6 +143,7 @@ __all__ = [
     "has_long_number",
     "holds",
     "icmp_from_name",
+    "instant_of",
     "integer_of",
     "interface_name",
     "is_housekeeping",
@@ -149,6 +151,7 @@ __all__ = [
     "is_mac",
     "is_workload_interface",
     "iter_lines",
+    "json_lines",
     "json_object",
     "lane_of",
     "lines_holding",

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
-from flowdiag.parserkit.block import LineEnvelope
+from flowdiag.model.event import ParseWarning
+from flowdiag.parserkit.block import Block, LineEnvelope, ParseContext
+from flowdiag.parserkit.framing import frame
+from flowdiag.parserkit.lines import decode, iter_lines
 
 __all__ = [
+    "JsonLine",
     "beheaded",
     "bounded",
     "has_long_number",
     "integer_of",
+    "json_lines",
     "json_object",
     "object_behind",
     "object_of",
@@ -72,6 +78,35 @@ def object_behind(line: bytes, mark: bytes) -> bytes:
     """A line with this mark from its object on: before it may stand what no wrapper is known by (``17:``, ``agent_1 | ``)."""
     start = line.find(b"{")
     return line[start:] if start > 0 and mark in line else line
+
+
+class JsonLine(NamedTuple):
+    """A line's object, and what stands around it."""
+
+    record: dict[str, Any]
+    around: LineEnvelope
+    text: str
+
+
+def json_lines(block: Block, context: ParseContext, mark: bytes) -> Iterator[JsonLine | ParseWarning]:
+    """The objects of a log that has one a line; lines of text are passed over, and objects that are damaged told of.
+
+    Args:
+        block: whole lines.
+        context: of the input.
+        mark: what every record has, by which one is known behind a prefix that no wrapper has.
+    """
+    for index, line in iter_lines(block):
+        around = block.of_line(index)
+        body = object_behind(line, mark)
+        if body.lstrip()[:1] != b"{" and not beheaded(line, around):
+            continue
+        record, text = json_object(body), decode(line)
+        if record is None:
+            shared = frame(around, context, text)
+            yield ParseWarning(**shared, code="malformed-json", message="not a whole record")
+        else:
+            yield JsonLine(record, around, text)
 
 
 def text_of(record: dict[str, Any], *keys: str) -> str | None:

@@ -253,23 +253,23 @@ def _by_value():
 
 def _counting() -> None:
     """In a worker: note how many inputs each task has."""
-    from flowdiag.ingest import fold
+    from flowdiag.ingest import outcomes
 
-    fold.own, fold.calls = fold.fold_parts, []
+    outcomes.own, outcomes.calls = outcomes.fold_parts, []
 
     def counted(parts):
-        fold.calls.append(len(parts))
-        return fold.own(parts)
+        outcomes.calls.append(len(parts))
+        return outcomes.own(parts)
 
-    fold.fold_parts = counted
+    outcomes.fold_parts = counted
 
 
 def _counted() -> list[int]:
     """In a worker: what was noted, and no more of it."""
-    from flowdiag.ingest import fold
+    from flowdiag.ingest import outcomes
 
-    fold.fold_parts = fold.own
-    return fold.calls
+    outcomes.fold_parts = outcomes.own
+    return outcomes.calls
 
 
 def test_a_scheduler_that_goes_away_ends_the_run(export, store, mortal):
@@ -319,9 +319,9 @@ def _hold() -> None:
     """In a worker: parts take for ever from now on."""
     import time
 
-    from flowdiag.ingest import fold
+    from flowdiag.ingest import outcomes
 
-    fold.fold_into = lambda *_, **__: time.sleep(600)
+    outcomes.fold_into = lambda *_, **__: time.sleep(600)
 
 
 def test_workers_without_a_parser_are_told_of(store, cluster, tmp_path):

@@ -23,16 +23,12 @@ from flowdiag.parserkit import (
     Peer,
     PolicyHit,
     Verdict,
-    beheaded,
     canonical_ip,
-    decode,
     frame,
+    instant_of,
     integer_of,
-    iter_lines,
-    json_object,
-    object_behind,
+    json_lines,
     object_of,
-    parse_rfc3339,
     port_number,
     protocol_name,
     seek,
@@ -75,23 +71,17 @@ class AntreaL7Engine:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per refused or answered request."""
-        for index, line in iter_lines(block):
-            around = block.of_line(index)
-            body = object_behind(line, b'"event_type"')
-            if body.lstrip()[:1] != b"{" and not beheaded(line, around):
+        for line in json_lines(block, context, b'"event_type"'):
+            if isinstance(line, ParseWarning):
+                yield line
                 continue
-            text = decode(line)
-            record = json_object(body)
-            if record is None:
-                shared = frame(around, context, text)
-                yield ParseWarning(**shared, code="malformed-json", message="not a whole record")
-                continue
+            record, around, text = line
             kind = text_of(record, "event_type")
             alert = object_of(record, "alert")
             answered = kind == "http" and integer_of(object_of(record, "http"), "status") is not None
             signature = _SIGNATURE.match(text_of(alert, "signature") or "") if kind == "alert" else None
             if answered or signature is not None:
-                shared = frame(around, context, text, _instant(text_of(record, "timestamp")))
+                shared = frame(around, context, text, instant_of(text_of(record, "timestamp")))
                 yield _flow(record, alert, signature, shared)
 
 
@@ -149,10 +139,3 @@ def _hit(signature: re.Match[str], *, refused: bool) -> PolicyHit:
         effect="deny" if refused else "log",
         raw=signature["ref"],
     )
-
-
-def _instant(stamp: str | None) -> int | None:
-    try:
-        return parse_rfc3339(stamp) if stamp else None
-    except (ValueError, OverflowError):
-        return None

@@ -22,10 +22,10 @@ from flowdiag.parserkit import (
     ParseWarning,
     decode,
     frame,
+    instant_of,
     iter_lines,
     json_object,
     object_of,
-    parse_rfc3339,
     seek,
     text_of,
 )
@@ -132,7 +132,7 @@ def _events(
         return  # written again, with the labels it had
     yield ChangeEvent(
         # The node of an API server's log is not where the change took effect; the wrapper's is kept all the same.
-        **frame(around, context, text, _instant(request.stamp)),
+        **frame(around, context, text, instant_of(request.stamp)),
         object=ref,
         change=request.change,
         by=request.by,
@@ -144,10 +144,3 @@ def _events(
 
 def _labels(whole: dict[str, Any]) -> dict[str, Any]:
     return object_of(object_of(whole, "metadata"), "labels")
-
-
-def _instant(stamp: str | None) -> int | None:
-    try:
-        return parse_rfc3339(stamp) if stamp else None
-    except (ValueError, OverflowError):
-        return None

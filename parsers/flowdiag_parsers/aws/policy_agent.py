@@ -35,11 +35,11 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     frame,
+    instant_of,
     integer_of,
     iter_lines,
     json_object,
     object_behind,
-    parse_rfc3339,
     port_number,
     protocol_name,
     seek,
@@ -236,11 +236,7 @@ def _json_event(line: bytes, block: Block, index: int, context: ParseContext) ->
 
 
 def _instant(record: dict[str, Any]) -> int | None:
-    stamp = text_of(record, "ts", "timestamp")
-    try:
-        return parse_rfc3339(stamp) if stamp else None
-    except (ValueError, OverflowError):
-        return None
+    return instant_of(text_of(record, "ts", "timestamp"))
 
 
 def _fields_event(record: dict[str, Any], shared: Frame) -> Event:

@@ -22,15 +22,11 @@ from flowdiag.parserkit import (
     ParseWarning,
     Peer,
     Verdict,
-    beheaded,
     canonical_ip,
-    decode,
     frame,
     from_epoch,
     is_ip,
-    iter_lines,
-    json_object,
-    object_behind,
+    json_lines,
     object_of,
     port_number,
     protocol_name,
@@ -78,16 +74,11 @@ class AzureFlowLog:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per tuple; all of one record have its line."""
-        for index, line in iter_lines(block):
-            around = block.of_line(index)
-            body = object_behind(line, b'"flowTuples"')
-            if body.lstrip()[:1] != b"{" and not beheaded(line, around):
+        for line in json_lines(block, context, b'"flowTuples"'):
+            if isinstance(line, ParseWarning):
+                yield line
                 continue
-            record = json_object(body)
-            if record is None:
-                shared = frame(around, context, decode(line))
-                yield ParseWarning(**shared, code="malformed-json", message="not a whole record")
-                continue
+            record, around, _ = line
             for rule, text in _tuples(record):
                 found = _TUPLE.fullmatch(text)
                 at = _instant(found["at"]) if found is not None else None

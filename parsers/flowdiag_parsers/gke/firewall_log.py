@@ -22,16 +22,12 @@ from flowdiag.parserkit import (
     ParseWarning,
     Peer,
     Verdict,
-    beheaded,
     canonical_ip,
-    decode,
     frame,
+    instant_of,
     integer_of,
-    iter_lines,
-    json_object,
-    object_behind,
+    json_lines,
     object_of,
-    parse_rfc3339,
     port_number,
     protocol_name,
     seek,
@@ -72,23 +68,17 @@ class GcpFirewall:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per record."""
-        for index, line in iter_lines(block):
-            around = block.of_line(index)
-            body = object_behind(line, b'"disposition"')
-            if body.lstrip()[:1] != b"{" and not beheaded(line, around):
+        for line in json_lines(block, context, b'"disposition"'):
+            if isinstance(line, ParseWarning):
+                yield line
                 continue
-            text = decode(line)
-            record = json_object(body)
-            if record is None:
-                shared = frame(around, context, text)
-                yield ParseWarning(**shared, code="malformed-json", message="not a whole record")
-                continue
+            record, around, text = line
             entry = object_of(record, "jsonPayload") or record
             rule = object_of(entry, "rule_details")
             if "disposition" not in entry or not rule:
                 continue
             node = text_of(object_of(entry, "instance"), "vm_name")
-            at = _instant(text_of(record, "timestamp"))
+            at = instant_of(text_of(record, "timestamp"))
             yield _flow(entry, rule, frame(around, context, text, at, node=node))
 
 
@@ -115,10 +105,3 @@ def _flow(entry: dict[str, Any], rule: dict[str, Any], shared: Frame) -> Event:
         reason="cloud-firewall-rule" if denied else None,
         reason_raw=text_of(rule, "reference") if denied else None,
     )
-
-
-def _instant(stamp: str | None) -> int | None:
-    try:
-        return parse_rfc3339(stamp) if stamp else None
-    except (ValueError, OverflowError):
-        return None

@@ -23,16 +23,12 @@ from flowdiag.parserkit import (
     PolicyHit,
     Verdict,
     WorkloadRef,
-    beheaded,
     canonical_ip,
-    decode,
     frame,
+    instant_of,
     integer_of,
-    iter_lines,
-    json_object,
-    object_behind,
+    json_lines,
     object_of,
-    parse_rfc3339,
     port_number,
     protocol_name,
     text_of,
@@ -74,23 +70,17 @@ class GkePolicyAction:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per line."""
-        for index, line in iter_lines(block):
-            around = block.of_line(index)
-            body = object_behind(line, b'"disposition"')
-            if body.lstrip()[:1] != b"{" and not beheaded(line, around):
+        for line in json_lines(block, context, b'"disposition"'):
+            if isinstance(line, ParseWarning):
+                yield line
                 continue
-            text = decode(line)
-            record = json_object(body)
-            if record is None:
-                shared = frame(around, context, text)
-                yield ParseWarning(**shared, code="malformed-json", message="not a whole record")
-                continue
+            record, around, text = line
             payload = object_of(record, "jsonPayload")
             entry = payload or record
             if "disposition" not in entry:
                 continue
             labels = object_of(object_of(record, "resource"), "labels")
-            at = _instant(text_of(entry, "timestamp") or text_of(record, "timestamp"))
+            at = instant_of(text_of(entry, "timestamp") or text_of(record, "timestamp"))
             node = text_of(entry, "node_name") or text_of(labels, "node_name")
             yield _flow(entry, frame(around, context, text, at, node=node))
 
@@ -152,10 +142,3 @@ def _hits(policies: list[Any]) -> Iterator[PolicyHit]:
                 name=text_of(policy, "name"),
                 effect="allow",
             )
-
-
-def _instant(stamp: str | None) -> int | None:
-    try:
-        return parse_rfc3339(stamp) if stamp else None
-    except (ValueError, OverflowError):
-        return None

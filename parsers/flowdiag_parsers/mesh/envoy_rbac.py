@@ -26,10 +26,10 @@ from flowdiag.parserkit import (
     canonical_ip,
     decode,
     frame,
+    instant_of,
     integer_of,
     iter_lines,
     json_object,
-    parse_rfc3339,
     split_address,
     text_of,
 )
@@ -81,11 +81,11 @@ class EnvoyRbac:
             record = json_object(line) if line.lstrip()[:1] == b"{" else None
             if record is not None:
                 yield _from_json(
-                    record, frame(around, context, text, _instant(text_of(record, "start_time")))
+                    record, frame(around, context, text, instant_of(text_of(record, "start_time")))
                 )
                 continue
             head = _HEAD.search(text, 0, 400)
-            shared = frame(around, context, text, _instant(head["at"]) if head is not None else None)
+            shared = frame(around, context, text, instant_of(head["at"]) if head is not None else None)
             policy = _POLICY.search(text)
             ends = _ENDS.search(text, policy.end()) if policy is not None else None
             if policy is None or ends is None:
@@ -172,10 +172,3 @@ def _hits(policy: re.Match[str]) -> tuple[PolicyHit, ...]:
 def _end(text: str) -> Peer:
     host, port = split_address(text)
     return Peer(ip=canonical_ip(host), port=port or None)
-
-
-def _instant(stamp: str | None) -> int | None:
-    try:
-        return parse_rfc3339(stamp) if stamp else None
-    except (ValueError, OverflowError):
-        return None

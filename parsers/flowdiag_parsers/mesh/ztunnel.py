@@ -26,9 +26,9 @@ from flowdiag.parserkit import (
     canonical_ip,
     decode,
     frame,
+    instant_of,
     iter_lines,
     json_object,
-    parse_rfc3339,
     seek,
     split_address,
 )
@@ -86,7 +86,7 @@ class Ztunnel:
                 else {key: quoted or bare for key, quoted, bare in _PAIR.findall(text)}
             )
             stamp = _word(fields, "time") if record is not None else head and head["at"]
-            yield _flow(fields, frame(around, context, text, _instant(stamp)))
+            yield _flow(fields, frame(around, context, text, instant_of(stamp)))
 
 
 def _flow(fields: Mapping[str, object], shared: Frame) -> Event:
@@ -150,10 +150,3 @@ def _word(fields: Mapping[str, object], *names: str) -> str | None:
         if isinstance(value, str) and value:
             return value
     return None
-
-
-def _instant(stamp: str | None) -> int | None:
-    try:
-        return parse_rfc3339(stamp) if stamp else None
-    except (ValueError, OverflowError):
-        return None

@@ -25,14 +25,10 @@ from flowdiag.parserkit import (
     PolicyHit,
     Verdict,
     WorkloadRef,
-    beheaded,
     canonical_ip,
-    decode,
     frame,
     integer_of,
-    iter_lines,
-    json_object,
-    object_behind,
+    json_lines,
     protocol_name,
     text_of,
 )
@@ -106,17 +102,11 @@ class NetobservFlow:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per record."""
-        for index, line in iter_lines(block):
-            around = block.of_line(index)
-            body = object_behind(line, b'"SrcAddr"')
-            if body.lstrip()[:1] != b"{" and not beheaded(line, around):
+        for line in json_lines(block, context, b'"SrcAddr"'):
+            if isinstance(line, ParseWarning):
+                yield line
                 continue
-            text = decode(line)
-            record = json_object(body)
-            if record is None:
-                shared = frame(around, context, text)
-                yield ParseWarning(**shared, code="malformed-json", message="not a whole flow record")
-                continue
+            record, around, text = line
             start = integer_of(record, "TimeFlowStartMs", "TimeFlowEndMs")
             at = start * 1_000_000 if start is not None and 0 < start < 1 << 43 else None
             yield _flow(record, frame(around, context, text, at))
