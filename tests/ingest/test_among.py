@@ -134,7 +134,9 @@ def test_a_line_is_asked_about_once_for_all_who_read_the_input(tmp_path, monkeyp
 def test_of_one_line_one_parser_is_certain_at_most(folder):
     """By which lines are told apart: who is certain is asked first, and nobody after."""
     readers = [parser for parser in parsers()[0] if not parser.document]
-    for path in folder.glob("*/input.*"):
+    inputs = list(folder.glob("*/input.*"))
+    assert inputs
+    for path in inputs:
         for line in {line for line in path.read_bytes()[:100_000].splitlines() if line.strip()}:
             certain = [reader.name for reader in readers if sniffed(reader, line) >= CERTAIN]
             assert len(certain) <= 1, (path, line, certain)

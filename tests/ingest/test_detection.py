@@ -503,26 +503,31 @@ def test_files_of_one_name_are_what_each_of_them_is(tmp_path):
 
 def test_a_line_that_fills_the_beginning_does_not_hide_the_wrapper_whose_mark_is_at_its_end(tmp_path):
     """One file of a rotation was collected another way: its records stand inside a collector's."""
-    packet = (
-        "[1.000001] calico-packet: IN=cali1 OUT=eth0 SRC=192.0.2.5 DST=192.0.2.10 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1 DF "
-        "PROTO=TCP SPT=40001 DPT=443 WINDOW=64240 RES=0x00 SYN URGP=0 "
+    flow = json.dumps(
+        {
+            "start_time": 1772445600,
+            "end_time": 1772445900,
+            "source_ip": None,
+            "source_name": "-",
+            "source_name_aggr": "web-*",
+            "source_namespace": "shop",
+            "dest_name_aggr": "api-*",
+            "dest_namespace": "shop",
+            "proto": "tcp",
+            "dest_port": 8080,
+            "reporter": "dst",
+            "action": "deny",
+            "num_flows": 1,
+            "policies": None,
+        }
     )
-    collected = {
-        "labels": {"node_name": "node-1"},
-        "line": packet,
-        "padding": "x" * 6000,
-        "timestamp": "2026-02-07T13:43:46Z",
-    }
+    collected = {"MESSAGE": flow, "padding": "x" * 6000, "__REALTIME_TIMESTAMP": "1770471826000000"}
     found = rotated(
-        tmp_path,
-        packet.encode() + b"\n",
-        json.dumps(collected).encode() + b"\n",
-        packet.encode() + b"\n",
-        packet.encode(),
+        tmp_path, f"{flow}\n".encode(), f"{json.dumps(collected)}\n".encode(), f"{flow}\n".encode()
     )
 
-    assert [one.parser for one in found] == ["netfilter"] * 4
-    assert [one.stack for one in found] == [(), ("logcli-json",), (), ()]
+    assert [one.parser for one in found] == ["calico-flowlog"] * 3
+    assert [one.stack for one in found] == [(), ("journal-json",), ()]
 
 
 def test_files_of_one_name_are_asked_one_parser_only(tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ HTTP status, which is not counted again.  Connections that went through are pass
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from flowdiag.parserkit import (
     Block,
@@ -31,6 +31,7 @@ from flowdiag.parserkit import (
     json_object,
     seek,
     split_address,
+    text_of,
 )
 
 __all__ = ["Ztunnel"]
@@ -80,19 +81,19 @@ class Ztunnel:
             around, text = block.of_line(index), decode(line)
             record = json_object(line) if line.lstrip()[:1] == b"{" else None
             head = _HEAD.match(text)
-            fields: Mapping[str, object] = (
+            fields: dict[str, Any] = (
                 record
                 if record is not None
                 else {key: quoted or bare for key, quoted, bare in _PAIR.findall(text)}
             )
-            stamp = _word(fields, "time") if record is not None else head and head["at"]
+            stamp = text_of(fields, "time") if record is not None else head and head["at"]
             yield _flow(fields, frame(around, context, text, instant_of(stamp)))
 
 
-def _flow(fields: Mapping[str, object], shared: Frame) -> Event:
-    error = _word(fields, "error")
+def _flow(fields: dict[str, Any], shared: Frame) -> Event:
+    error = text_of(fields, "error")
     # What a tunnel carries has the port that was called; the tunnel's own is 15008.
-    source, destination = _word(fields, "src.addr"), _word(fields, "dst.hbone_addr", "dst.addr")
+    source, destination = text_of(fields, "src.addr"), text_of(fields, "dst.hbone_addr", "dst.addr")
     if error is None or source is None or destination is None:
         return ParseWarning(**shared, code="truncated", message="the refused connection is cut off")
     return FlowEvent(
@@ -100,7 +101,7 @@ def _flow(fields: Mapping[str, object], shared: Frame) -> Event:
         src=_end(fields, "src", source),
         dst=_end(fields, "dst", destination),
         protocol="TCP",
-        direction=_DIRECTIONS.get(_word(fields, "direction") or ""),
+        direction=_DIRECTIONS.get(text_of(fields, "direction") or ""),
         verdict=Verdict.DENIED,
         verdict_raw=error,
         # Every network policy let the connection through, as far as the node's proxy.
@@ -133,20 +134,11 @@ def _hits(error: str) -> tuple[PolicyHit, ...]:
     )
 
 
-def _end(fields: Mapping[str, object], side: str, address: str) -> Peer:
+def _end(fields: dict[str, Any], side: str, address: str) -> Peer:
     host, port = split_address(address)
     return Peer(
         ip=canonical_ip(host),
         port=port,
-        namespace=_word(fields, f"{side}.namespace"),
-        pod=_word(fields, f"{side}.workload"),
+        namespace=text_of(fields, f"{side}.namespace"),
+        pod=text_of(fields, f"{side}.workload"),
     )
-
-
-def _word(fields: Mapping[str, object], *names: str) -> str | None:
-    """The first of these fields that is a text and says something."""
-    for name in names:
-        value = fields.get(name)
-        if isinstance(value, str) and value:
-            return value
-    return None
