@@ -137,6 +137,18 @@ def test_both_ends_are_mended():
     assert found.patch is None
 
 
+def test_a_diff_holds_what_is_new_beside_what_is_known():
+    """Terminal, Markdown and `explain` show the diff where there is one, and then nothing else."""
+    redis = {"podSelector": {}, "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "web"}}}]}]}
+    _, _, _, found = proposal_of(_spec(policies={"shop/deny": DENY, "data/redis": redis}))
+
+    heads = [line for line in found.patch.splitlines() if line.startswith(("---", "+++", "@@"))]
+    assert heads[:2] == ["--- /dev/null", "+++ b/shop/allow-web-to-redis.yaml"]
+    assert "--- a/data/redis.yaml" in heads
+    added = [line[1:] for line in found.patch.splitlines() if line[:1] == "+" and line[:3] != "+++"]
+    assert found.manifests[0].splitlines() == added[: len(found.manifests[0].splitlines())]
+
+
 def test_a_written_selector_that_admits_somebody_stays():
     """The entry is added beside one that other pods need, and the diff shows only that."""
     spec = CASES["FD204-fires_own_pods_carry_the_label_too"]

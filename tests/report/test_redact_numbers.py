@@ -263,6 +263,17 @@ def test_in_a_manifest_ports_and_orders_stay() -> None:
     assert hidden(shown) == re.sub(r"\{.*?\}", "#", unquoted)
 
 
+def test_a_diff_of_an_object_that_is_new_still_says_so() -> None:
+    """`/dev/null` is no name, and `patch` needs it."""
+    tokens = Tokens("")
+    diff = "--- /dev/null\n+++ b/shop/allow-web.yaml\n@@ -0,0 +1,2 @@\n+kind: NetworkPolicy\n+name: allow-web"
+    lines = Manifests(tokens, Texts(tokens)).patch(diff, ()).split("\n")
+
+    assert lines[0] == "--- /dev/null"
+    assert lines[2:4] == ["@@ -0,0 +1,2 @@", "+kind: NetworkPolicy"]
+    assert "allow-web" not in "".join(lines)
+
+
 def test_a_report_that_is_redacted_already_stays_as_it_is() -> None:
     """It says so itself, so that its tokens keep their meaning; in any other report they are somebody's names."""
     once = redact(with_tellings())

@@ -55,8 +55,9 @@ _ENTITY_LISTS = frozenset({"fromEntities", "toEntities"})
 _SELECTOR_KEY = re.compile(r".*[sS]elector")
 _SELECTOR_PART = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z0-9][\w./-]*")
 _OPERATORS = frozenset(["in", "not", "has", "all", "global", "starts", "ends", "with", "contains"])
-# "--- a/payments/allow-checkout.yaml"
+# "--- a/payments/allow-checkout.yaml"; an object that is new has "--- /dev/null" in place of the first
 _HEADER = re.compile(r"((?:---|\+\+\+) (?:[ab]/)?)(\S+?)((?:\.yaml)?)")
+_NEW = "--- /dev/null"
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@.*")
 
 
@@ -96,7 +97,9 @@ class Manifests:
         for number, line in enumerate(lines):
             hunk = _HUNK.fullmatch(line)
             header = _HEADER.fullmatch(line)
-            if header is not None:
+            if line == _NEW:
+                shown.append(line)
+            elif header is not None:
                 shown.append(header[1] + self._texts.value(header[2], "name") + header[3])
             elif hunk is not None:
                 walk = _Walk(self._tokens, self._texts)
