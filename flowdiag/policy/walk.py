@@ -86,9 +86,14 @@ def tell(
         outcome = ways[0] if len(ways) == 1 else "unknown"
         by = None if step.rule is None else plan.policies[plan.policy_of[step.rule]].ref
         rule = None if step.rule is None else plan.rules[step.rule].path
-        steps.append(
-            _step(name, by, rule, f"tier-{outcome}", f"tier {name}: {_tier_text(outcome, rule, by)}")
-        )
+        text = _tier_text(outcome, rule, by)
+        if (
+            outcome == "deny"
+            and rule is None
+            and all(plan.policies[at].implicit for at, _ in [*places, *unsure])
+        ):
+            text = "denied: no policy selects it, and the agent's enable-policy is always"
+        steps.append(_step(name, by, rule, f"tier-{outcome}", f"tier {name}: {text}"))
     allowed = {True: "allow", False: "deny", None: "unknown"}[verdict.allowed]
     closing = {
         "allow": "allowed" if verdict.steps else "allowed: no policy selects it in this direction",

@@ -24,7 +24,7 @@ from flowdiag.report.names import (
 )
 from flowdiag.report.phrases import change_text, proof_text, radius_known, state_text, what_text
 from flowdiag.report.screen import Screen
-from flowdiag.report.terminal_problem import UNKNOWN_POLICIES, title, titled
+from flowdiag.report.terminal_problem import title, titled, without_policies
 from flowdiag.report.terminal_spark import spark
 from flowdiag.report.times import delta_text
 
@@ -155,7 +155,7 @@ def _policies(screen: Screen, problem: Problem) -> None:
     elif problem.recorded:
         _recorded(screen, problem.recorded)
     elif problem.reason.name == "POLICY_DENIED":
-        _row(screen, "isolated by", UNKNOWN_POLICIES)
+        _row(screen, "isolated by", without_policies(problem))
     for rule in problem.nearest[:1]:
         where = f" {screen.name(rule.rule, 60)}"
         name = policy_text(rule)

@@ -35,7 +35,7 @@ from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_spark import spark
 from flowdiag.report.times import delta_text
 
-__all__ = ["UNKNOWN_POLICIES", "compact", "connection_table", "full", "title"]
+__all__ = ["compact", "connection_table", "full", "title", "without_policies"]
 
 _STYLE = {
     Severity.HIGH: "bold red",
@@ -48,7 +48,10 @@ _INDENT = 3
 _CONNECTIONS = 12
 _RECORD_ROWS = 5
 """Lines that a record gets without `Options.all`."""
-UNKNOWN_POLICIES = "unknown: the policies of that time are not known"
+_UNKNOWN_POLICIES = "unknown: the policies of that time are not known"
+_NO_POLICY = "nothing: enforcement is on without a policy"
+_WITHOUT_POLICY = frozenset({"FD105"})
+"""Codes that say that no policy isolates."""
 _ALSO = 3
 _EVIDENCE_CHARS = 8000
 _MIN_CELL = 5
@@ -175,13 +178,18 @@ def _policies(screen: Screen, problem: Problem) -> None:
             lines.append(f"{screen.name(policy_text(ref), 160)}{when}")
         _field(screen, "isolated by", lines)
     elif not problem.recorded and problem.reason.name == "POLICY_DENIED":
-        _field(screen, "isolated by", [UNKNOWN_POLICIES])
+        _field(screen, "isolated by", [without_policies(problem)])
     for rule in problem.nearest:
         _field(
             screen, "nearest rule", [f"{screen.name(policy_text(rule), 120)} {screen.name(rule.rule, 60)}"]
         )
         misses = [screen.own(f"× {screen.name(miss_text(miss), 200)}") for miss in rule.misses]
         screen.field("", misses, indent=_INDENT, labels=_LABELS, hang=2)
+
+
+def without_policies(problem: Problem) -> str:
+    """What stands in place of the isolating policies of a default deny that names none."""
+    return _NO_POLICY if problem.code in _WITHOUT_POLICY else _UNKNOWN_POLICIES
 
 
 def _when(screen: Screen, change: ProblemChange) -> str:

@@ -152,6 +152,18 @@ def test_the_enforcement_mode_decides_where_no_policy_selects(tmp_path, mode, wa
     assert allowed(dump, tmp_path, "kube-system/coredns", "shop/web", 8181) is wanted
 
 
+def test_the_walk_does_not_call_selected_what_the_mode_alone_closes(tmp_path):
+    """No policy selects the endpoint: the agent's mode refuses, and the walk says that."""
+    folder = write_folder(Sysdump({"enable-policy": "always"}, flows=False), tmp_path)
+    state = StateOptions(paths=(str(folder),))
+    _, decision, _ = explain("kube-system/coredns", "shop/web", 8181, "TCP", state=state)
+
+    told = [step.text for step in decision.ingress.walk if step.outcome == "tier-deny"]
+    assert told == [
+        "tier NetworkPolicy: denied: no policy selects it, and the agent's enable-policy is always"
+    ]
+
+
 def test_never_opens_what_policies_isolate(tmp_path):
     """With `enable-policy: never` nothing is refused, whatever policies are there."""
     dump = Sysdump({"enable-policy": "never"}, flows=False)

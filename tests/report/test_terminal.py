@@ -215,6 +215,17 @@ def test_unknown_is_said_and_never_shown_as_none_or_zero() -> None:
     assert "at an unknown time (the records carry none)" in " ".join(page.split())
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_where_no_policy_isolates_none_is_called_unknown(verbose: bool) -> None:
+    """FD105 says that enforcement is on without a policy: nothing of the policies is unknown then."""
+    story = dns_story()
+    lead = replace(story.problems[0], code="FD105", isolating=(), recorded=(), nearest=())
+    page = " ".join(render(replace(story, problems=(lead,)), verbose=verbose).split())
+
+    assert "isolated by nothing: enforcement is on without a policy" in page
+    assert "are not known" not in page
+
+
 def test_a_consequence_stands_under_its_cause() -> None:
     page = render(dns_story())
 
