@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from flowdiag.model.policy import PolicyRef
+from msgspec import UNSET
+
+from flowdiag.model.policy import CONDITION_WORDS, Miss, PolicyRef
 from flowdiag.model.problem import RefusedOtherwise
 from flowdiag.model.time import moment_text, parse_rfc3339
 
-__all__ = ["otherwise_text"]
+__all__ = ["miss_text", "otherwise_text"]
 
 _MAX_NAMED = 3
 
 
+def miss_text(miss: Miss) -> str:
+    """``namespace label: wants name=kube-system, found none``."""
+    word = CONDITION_WORDS[miss.condition]
+    found = "found none" if miss.found is None else f"found {miss.found}"
+    return f"{word}: wants {miss.wanted}, {found}"
+
+
 def otherwise_text(part: RefusedOtherwise) -> str:
-    """``1,150 of them were refused otherwise, the last at 2026-03-01 12:19:09 UTC (FD101 on egress by NetworkPolicy a/b)``."""
+    """``1,150 of them were refused otherwise, the last at 2026-03-01 12:19:09 UTC (FD101 on egress by NetworkPolicy a/b)``.
+
+    Where code, direction and policies are those that the problem speaks of, what the rule missed tells them apart.
+    """
+    until = f", the last at {_moment(part.last)}" if part.last is not None else ""
+    verb = "was" if part.count == 1 else "were"
+    said = f"{part.count:,} of them {verb} refused otherwise{until}"
+    if part.misses is not UNSET:
+        return f"{said} ({part.code}; {'; '.join(map(miss_text, part.misses[:_MAX_NAMED]))})"
     side = f" on {part.direction}" if part.direction is not None else ""
     names = [_called(ref) for ref in part.policies]
     by = f" by {' and '.join(names[:_MAX_NAMED])}" if names else ""
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    until = f", the last at {_moment(part.last)}" if part.last is not None else ""
-    verb = "was" if part.count == 1 else "were"
-    return f"{part.count:,} of them {verb} refused otherwise{until} ({part.code}{side}{by}{more})"
+    return f"{said} ({part.code}{side}{by}{more})"
 
 
 def _moment(text: str) -> str:

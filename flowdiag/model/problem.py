@@ -141,6 +141,8 @@ class RefusedOtherwise(Struct, frozen=True, kw_only=True):
     direction: str | None
     policies: tuple[PolicyRef, ...]
     """Those that isolated then, and the one whose rule denied."""
+    misses: tuple[Miss, ...] | UnsetType = UNSET
+    """What its nearest rule missed, where code, direction and policies are the problem's own; left out elsewhere."""
 
 
 class BlastRadius(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ Nothing here escapes; the format does that to the whole phrase.
 from __future__ import annotations
 
 from flowdiag.model.event import ObjectRef
-from flowdiag.model.policy import CONDITION_WORDS, Miss, PolicyRef
+from flowdiag.model.otherwise import miss_text
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import (
     Connection,
     EvidenceLine,
@@ -140,10 +141,3 @@ def object_text(ref: ObjectRef) -> str:
     """``NetworkPolicy shop/default-deny``."""
     name = ref.name or "(unnamed)"
     return f"{ref.kind} {ref.namespace}/{name}" if ref.namespace else f"{ref.kind} {name}"
-
-
-def miss_text(miss: Miss) -> str:
-    """``namespace label: wants name=kube-system, found none``."""
-    word = CONDITION_WORDS[miss.condition]
-    found = "found none" if miss.found is None else f"found {miss.found}"
-    return f"{word}: wants {miss.wanted}, {found}"

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
+from flowdiag.model.finding import Finding
 from flowdiag.model.otherwise import otherwise_text
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.problem import RefusedOtherwise
 from flowdiag.model.time import rfc3339
 from flowdiag.model.words import plural
@@ -66,6 +70,7 @@ def _attempts(draft: ProblemDraft) -> tuple[str, ...]:
 
 def refused_otherwise(draft: ProblemDraft) -> tuple[RefusedOtherwise, ...]:
     """What else refused the same connections, which the problem does not speak of: before it, or other pods' packets."""
+    own = _who(draft.connections[0].finding)
     found: dict[tuple[object, ...], list[Refusal]] = defaultdict(list)
     for connection in draft.connections:
         for key, refusals in connection.said_otherwise.items():
@@ -74,19 +79,27 @@ def refused_otherwise(draft: ProblemDraft) -> tuple[RefusedOtherwise, ...]:
     for refusals in found.values():
         flows, finding = [one.flow for one in refusals], refusals[0].finding
         times = [flow.last for flow in flows if flow.last is not None]
-        policies = dict.fromkeys(finding.isolating)
-        if finding.decided_by is not None:
-            policies.setdefault(finding.decided_by.policy)
+        code, direction, policies = _who(finding)
+        missed = finding.nearest[0].misses if finding.nearest else ()
         parts.append(
             RefusedOtherwise(
                 count=sum(flow.count for flow in flows),
                 last=rfc3339(max(times)) if times else None,
-                code=finding.code,
-                direction=finding.direction,
-                policies=tuple(policies),
+                code=code,
+                direction=direction,
+                policies=policies,
+                misses=missed if missed and _who(finding) == own else UNSET,
             )
         )
     return tuple(sorted(parts, key=lambda one: (-one.count, repr(one))))
+
+
+def _who(finding: Finding) -> tuple[str, str | None, tuple[PolicyRef, ...]]:
+    """Code, direction, and the policies that isolated, with the one whose rule denied."""
+    policies = dict.fromkeys(finding.isolating)
+    if finding.decided_by is not None:
+        policies.setdefault(finding.decided_by.policy)
+    return finding.code, finding.direction, tuple(policies)
 
 
 def _otherwise(parts: Sequence[RefusedOtherwise]) -> tuple[str, ...]:

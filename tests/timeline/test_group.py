@@ -6,13 +6,14 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from flows import flow, outside, pod, refusal
 
 from flowdiag.model.event import Cause
-from flowdiag.model.policy import PolicyRef
+from flowdiag.model.policy import Condition, Miss, NearestRule, PolicyRef
 from flowdiag.model.report import RefusedOtherwise
 from flowdiag.timeline.ends import fold_addresses
 from flowdiag.timeline.fold import fold
@@ -124,6 +125,25 @@ def test_a_connection_that_different_policies_refuse_is_in_one_problem_and_a_not
             direction="egress",
             policies=(denylist,),
         ),
+    )
+
+
+def test_what_the_same_policies_refused_otherwise_is_told_by_what_their_rule_missed():
+    """Two requests inside one connection: code, direction and policy say nothing of the other one."""
+    source, destination = pod("a", "x"), pod("b", "y")
+    policy = PolicyRef("CiliumNetworkPolicy", "cilium.io", "b", "l7")
+    head, get = (Miss(Condition.L7, "GET /status", found) for found in ("HEAD /status", "GET /status/"))
+    refusals = []
+    for at, miss in ((100, get), (900, head)):
+        one = refusal(source, destination, code="FD504", key=miss.found, isolating=(policy,), at=at)
+        nearest = (NearestRule(policy=policy, rule="ingress[0]", misses=(miss,)),)
+        refusals.append(replace(one, finding=replace(one.finding, nearest=nearest)))
+    (draft,) = group(refusals)
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert problem.otherwise[0].misses == (get,)
+    assert problem.notes == (
+        "1 of them was refused otherwise, the last at 1970-01-01 00:01:40 UTC (FD504; request: wants GET /status, found GET /status/)",
     )
 
 

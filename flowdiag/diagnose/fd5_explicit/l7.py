@@ -47,6 +47,7 @@ class L7Denied(Rule):
     References:
         https://github.com/cilium/cilium/issues/13280
         https://docs.cilium.io/en/stable/security/policy/language/#layer-7-examples
+        https://antrea.io/docs/main/docs/antrea-l7-network-policy/
     """
 
     code = "FD504"
