@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdiag.model.report import Counterfactual, EvidenceLine, Problem, ProblemChange, Report, Severity
+from flowdiag.model.report import (
+    Confidence,
+    Counterfactual,
+    EvidenceLine,
+    Problem,
+    ProblemChange,
+    Report,
+    Severity,
+)
 from flowdiag.model.words import plural
 from flowdiag.report.connection_rows import chosen_columns, connection_rows
 from flowdiag.report.escape import cells, middle, visible, visible_block
@@ -189,7 +197,8 @@ def _policies(screen: Screen, problem: Problem) -> None:
 
 def without_policies(problem: Problem) -> str:
     """What stands in place of the isolating policies of a default deny that names none."""
-    return _NO_POLICY if problem.code in _WITHOUT_POLICY else _UNKNOWN_POLICIES
+    known = problem.code in _WITHOUT_POLICY and problem.confidence is not Confidence.POSSIBLE
+    return _NO_POLICY if known else _UNKNOWN_POLICIES
 
 
 def _when(screen: Screen, change: ProblemChange) -> str:

@@ -22,6 +22,7 @@ from flowdiag.model.reasons import meaning_of
 from flowdiag.model.report import (
     BucketCounts,
     Buckets,
+    Confidence,
     EvidenceLine,
     NotPolicy,
     RefusedOtherwise,
@@ -224,6 +225,10 @@ def test_where_no_policy_isolates_none_is_called_unknown(verbose: bool) -> None:
 
     assert "isolated by nothing: enforcement is on without a policy" in page
     assert "are not known" not in page
+
+    unread = replace(lead, confidence=Confidence.POSSIBLE)
+    page = " ".join(render(replace(story, problems=(unread,)), verbose=verbose).split())
+    assert "the policies of that time are not known" in page
 
 
 def test_a_consequence_stands_under_its_cause() -> None:

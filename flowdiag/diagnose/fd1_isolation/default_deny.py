@@ -234,11 +234,6 @@ def _why_unknown(case: Case) -> str:
     if doubts:
         return f"The replay cannot decide: {a_list(list(doubts), most=2)}."
     if Needs.POLICIES not in case.context.has:
-        if case.context.snapshot.config.get("cilium.enable-policy", "").lower() == "always":
-            return (
-                "No policies were read, and the agent's enable-policy is always, which closes every endpoint "
-                "with or without one (FD105)."
-            )
         return "No policies were read, so the isolating policies and the nearest rule are not known."
     if decided is None:
         return "Neither end is known as a pod or node of the cluster, so the policies could not be replayed."

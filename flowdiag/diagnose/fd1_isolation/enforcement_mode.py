@@ -28,7 +28,8 @@ class EnforcementMode(Rule):
 
     Guard:
         Fires only where the configuration was read and says `always`; an endpoint without policies is
-        otherwise a sign of missing policy state (FD806).
+        otherwise a sign of missing policy state (FD806).  Where no policies were read at all it is possible at
+        most, since one that isolates the endpoint may be among those.
 
     References:
         https://docs.cilium.io/en/stable/security/policy/intro/
@@ -39,29 +40,38 @@ class EnforcementMode(Rule):
     slug = "enforcement-mode-always"
     title = "{source} cannot reach {destination} on {port}: enforcement is on without a policy"
     severity = Severity.HIGH
-    needs = Needs.POLICIES
+    needs = Needs.NONE
     signs = (Sign.POLICY | Sign.ALWAYS,)
     specificity = 62
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         mode = case.context.snapshot.config.get("cilium.enable-policy", "")
-        if mode.lower() != "always" or case.end is None or case.not_policy:
+        if mode.lower() != "always" or case.not_policy or case.isolating or case.denied_by_rule:
             return
-        if case.isolating or case.denied_by_rule:
+        read = Needs.POLICIES in case.context.has
+        if case.end is None and (read or not case.refused_by_policy):
             return
-        who = end_text(case.enforcer)
+        who, way = end_text(case.enforcer), case.direction or "this"
+        if read:
+            summary = f"No policy selects {who} for {way}, and the agent's enable-policy is always, which closes every endpoint."
+        else:
+            summary = (
+                f"The agent's enable-policy is always, which closes every endpoint, and none of the policies that would "
+                f"open {who} for {way} was read."
+            )
         yield self.finding(
             case,
-            summary=(
-                f"No policy selects {who} for {case.direction}, and the agent's enable-policy is always, "
-                "which closes every endpoint."
-            ),
+            summary=summary,
             advice=(
                 f"Add a policy that allows what {who} needs, or set enable-policy to default; kubelet "
                 "probes need fromEntities: [host]."
             ),
             basis=Basis.STATE,
-            most=Confidence.DERIVED,
+            most=Confidence.DERIVED if read else Confidence.POSSIBLE,
             cause_key="enable-policy=always",
+            limits=() if read else (_NONE_READ,),
         )
+
+
+_NONE_READ = "No policies were read: where the cluster has some, one that isolates it may be what refuses."
