@@ -467,6 +467,43 @@ def test_no_policy_is_proposed_where_no_policy_is_wrong():
     assert [one.counterfactual for one in attach([(case, diagnose(case)[0])], policies)] == [None]
 
 
+def test_what_mends_a_second_pod_keeps_what_mended_one_that_is_gone():
+    """Nobody alive carries the ended pod's label, so that taking it back closes nothing that the radius sees."""
+    spec = {
+        "state": {
+            "namespaces": {"shop": {}, "data": {}},
+            "pods": {
+                "shop/batch-1": {"ip": "10.0.1.1", "labels": {"app": "batch"}, "phase": "Succeeded"},
+                "shop/web-1": {"ip": "10.0.1.2", "labels": {"app": "web"}},
+                "data/redis-0": {"ip": "10.0.2.1", "labels": {"app": "redis"}},
+            },
+            "policies": {
+                "data/redis": {
+                    "podSelector": {},
+                    "ingress": [
+                        {
+                            "from": [
+                                {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "api"}}}
+                            ],
+                            "ports": [{"port": 6379}],
+                        }
+                    ],
+                }
+            },
+        },
+        "flow": {"from": "shop/batch-1", "to": "data/redis-0", "port": "6379/TCP", "direction": "ingress"},
+    }
+    case, policies, _, _ = proposal_of(spec)
+    other = build_case({**spec, "flow": {**spec["flow"], "from": "shop/web-1"}})
+    (finding,) = attach([(case, diagnose(case)[0])], policies, others=[[other]])
+
+    found = finding.counterfactual
+    assert found.summary.endswith(
+        "app=api becomes app=batch; admit shop/web in NetworkPolicy data/redis ingress[0]."
+    )
+    assert found.proved
+
+
 @pytest.mark.parametrize(
     ("denied", "source", "port", "closed", "change"),
     [

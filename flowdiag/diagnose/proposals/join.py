@@ -109,12 +109,13 @@ def joined(
     edits = _once(change.edits for change, _ in members)
     cases = [case for _, own in members for case in own]
     touched = frozenset(edit.new.ref for edit in edits if isinstance(edit, Edit))
-    mended = 0
+    mended, passing = 0, list[Case]()
     for case in {kind_of(case): case for case in cases}.values():
         near = spaces_near(case, policies, edits)
         around = compiled(policies, edits, ip_block_pods, near)
         answer = around.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False)
         if answer.allowed:
+            passing.append(case)
             continue
         mended += 1
         if mended > _MOST_MENDED:
@@ -122,11 +123,21 @@ def joined(
         after = after_edits(case, around)
         elsewhere = None if near is None else Elsewhere(policies, frozenset(filter(None, near)))
         # A rule that the first change wrote anew may mean nobody else: then an object of its own is the smaller evil.
-        more = propose(after, around, ends, ip_block_pods=ip_block_pods, within=touched, elsewhere=elsewhere)
-        more = more or propose(after, around, ends, ip_block_pods=ip_block_pods, elsewhere=elsewhere)
+        more = None
+        for within in (touched, None):
+            more = more or propose(
+                after,
+                around,
+                ends,
+                ip_block_pods=ip_block_pods,
+                within=within,
+                elsewhere=elsewhere,
+                keep=passing,
+            )
         if more is None:
             return None
         edits = summed(edits, more.edits)
+        passing.append(case)
     first = members[0][0]
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)
     if not all(map(steps.passes, cases)):

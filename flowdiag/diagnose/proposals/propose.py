@@ -37,6 +37,7 @@ def propose(
     narrow: bool = False,
     elsewhere: Elsewhere | None = None,
     given: AbstractSet[PolicyRef] = frozenset(),
+    keep: Sequence[Case] = (),
 ) -> Proposal | None:
     """Find the smallest change that lets the refused connection pass on both ends.
 
@@ -54,6 +55,8 @@ def propose(
             not widened for a pod where a rule for that pod will do.
         elsewhere: what decides where `policies` are those of the namespaces of `within` and of the case's ends alone.
         given: names that new policies of other problems have.
+        keep: connections that edits before this one mend.  Their pods may be gone, so that the radius, which is of
+            those that live, does not tell that they are refused again.
 
     Returns:
         A proposal whose proof held, or ``None``.
@@ -66,7 +69,7 @@ def propose(
         if wide is not None and number >= _NARROWER:
             break
         radius = blast_radius(steps, edits, ends)
-        if radius is None:
+        if radius is None or not all(map(steps.passes, keep)):
             continue
         summary = "; ".join(edit.summary for edit in edits) + "."
         found = Proposal(

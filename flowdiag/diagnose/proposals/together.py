@@ -46,13 +46,14 @@ def for_every(
     touched = frozenset(edit.new.ref for edit in first.edits if isinstance(edit, Edit))
     if not failing or len(failing) > _MOST or not touched:
         return first
-    edits = first.edits
+    edits, mended = first.edits, [first.case]
     for case in failing.values():
         near = spaces_near(case, policies, edits)
         around = compiled(policies, edits, ip_block_pods, near)
         if around.evaluate(
             case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False
         ).allowed:  # an edit for one before serves it too
+            mended.append(case)
             continue
         # What is edited is near, so that elsewhere all is decided as it is.
         more = propose(
@@ -62,10 +63,12 @@ def for_every(
             ip_block_pods=ip_block_pods,
             within=touched,
             elsewhere=None if near is None else Elsewhere(policies, frozenset(filter(None, near))),
+            keep=mended,
         )
         if more is None:
             return first
         edits = summed(edits, more.edits)
+        mended.append(case)
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)
     if not all(map(steps.passes, [first.case, *others])):
         return first
