@@ -12,13 +12,15 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.policy import Condition, Dialect, PolicyRef
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["HostNetworkPeer"]
 
+_ENTITIES = "Allow the entities host and remote-node instead"
+_KIND = {Dialect.CILIUM: "CiliumNetworkPolicy", Dialect.GKE: "CiliumClusterwideNetworkPolicy"}
+"""Where these are, the kind that has a word for entities; GKE takes no CiliumNetworkPolicy."""
 _ADVICE = {
-    Dialect.CILIUM: "Allow the entities host and remote-node instead.",
     Dialect.CALICO: "Allow the nodes' addresses with an ipBlock, or use automatic host endpoints with global().",
     Dialect.OVN: "Select its namespace with namespaceSelector and podSelector: {}, which OVN maps to hosts.",
 }
@@ -34,7 +36,7 @@ class HostNetworkPeer(Rule):
 
     Advice:
         Calico: host endpoints with `global()`, or an ipBlock of the nodes; Cilium: the entities `host` and
-        `remote-node`; OVN: a namespaceSelector with an empty podSelector.
+        `remote-node`, for which a NetworkPolicy has no word; OVN: a namespaceSelector with an empty podSelector.
 
     Guard:
         Several hostNetwork pods share the address: the pod meant is a guess, so at most likely.  Where
@@ -77,7 +79,6 @@ class HostNetworkPeer(Rule):
             if meant is None:
                 continue
             name = f"{meant.namespace}/{meant.name}"
-            advice = _ADVICE.get(case.context.dialect) if case.context.dialect is not None else None
             yield self.finding(
                 case,
                 first=rule,
@@ -85,9 +86,21 @@ class HostNetworkPeer(Rule):
                     f"{rule_text(rule)} selects pods like {name}, but that pod runs in the network of "
                     f"{end_text(case.peer)}, where selectors do not match."
                 ),
-                advice=advice or "Allow the nodes' addresses with an ipBlock.",
+                advice=_advice(case.context.dialect, rule.policy),
                 cause_key="host-network",
                 most=Confidence.LIKELY,
                 limits=("Other processes share the node's address: which one it was, no record tells.",),
             )
             return
+
+
+def _advice(dialect: Dialect | None, policy: PolicyRef) -> str:
+    kind = _KIND.get(dialect) if dialect is not None else None
+    if kind is not None:
+        return (
+            f"{_ENTITIES}."
+            if policy.group == "cilium.io"
+            else f"{_ENTITIES}, in a {kind}: a {policy.kind} has no word for them."
+        )
+    found = _ADVICE.get(dialect) if dialect is not None else None
+    return found or "Allow the nodes' addresses with an ipBlock."
