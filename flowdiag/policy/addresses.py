@@ -108,9 +108,13 @@ class RangeTable:
     def beyond(self, other: RangeTable) -> RangeTable:
         """Give the ranges that were added since this table was copied from `other`, at bits of their own."""
         found = RangeTable()
-        for network in islice(self._places, len(other), None):
+        for network in self.networks(len(other)):
             found._place(network)
         return found
+
+    def networks(self, first: int) -> tuple[Network, ...]:
+        """Give the ranges from a place on, in the order in which they were added."""
+        return tuple(islice(self._places, first, None))
 
     def _place(self, network: Network) -> int:
         place = self._places.get(network)

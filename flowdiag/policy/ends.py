@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Pod, Snapshot
-from flowdiag.policy.addresses import RangeTable
+from flowdiag.policy.addresses import Network, RangeTable
+from flowdiag.policy.conditions import Conditions
 from flowdiag.policy.end_facts import EndFacts
 from flowdiag.policy.facts import Facts, class_key, values_of
 from flowdiag.policy.label_times import LabelTimes
@@ -50,9 +51,13 @@ class EndsBook:
         self.table = table
         self.keys = keys
         self.base = base
+        self.conditions = Conditions()
+        """What conditions answered for the classes of this book."""
+        self._wider: dict[tuple[frozenset[str], tuple[Network, ...]], EndsBook] = {}
         self._more = tuple(sorted(keys - base.keys)) if base is not None else ()
         self._more_ranges = table.beyond(base.table) if base is not None else RangeTable()
         self._keys = tuple(sorted(keys))
+        self._snapshot = snapshot
         self._extra = extra
         self._relational = relational
         self._classes: dict[tuple[object, ...], int] = {}
@@ -65,6 +70,26 @@ class EndsBook:
         """By identity, and whether the end is of a node; the endpoint is kept so that its id stays its own."""
         self._times = LabelTimes(snapshot)
         self._facts = EndFacts(snapshot, table, self._times)
+
+    def wider(self, table: RangeTable, keys: frozenset[str]) -> EndsBook:
+        """Give the book for a set of policies over the same state; one for all that ask the same.
+
+        Edits to a set mostly ask for the same few things more, and each of them is proved over every workload.
+
+        Args:
+            table: a copy of this book's, with what that set's policies added.
+            keys: what they depend on.
+        """
+        more = table.networks(len(self.table))
+        # Classes may be finer than these policies need; what is known of every end is worth more.
+        if keys <= self.keys and not more:
+            return self
+        known = self._wider.get((keys, more))
+        if known is None:
+            known = self._wider[keys, more] = EndsBook(
+                self._snapshot, table, keys, extra=self._extra, relational=self._relational, base=self
+            )
+        return known
 
     def of(self, endpoint: Endpoint, at: int | None, other: Endpoint | None = None) -> Facts:
         """Give the facts of an end.

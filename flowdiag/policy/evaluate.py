@@ -22,7 +22,6 @@ from flowdiag.model.policy import (
     PolicyRef,
 )
 from flowdiag.policy.beyond import Beyond, inhabited
-from flowdiag.policy.conditions import Conditions
 from flowdiag.policy.ends import EndsBook
 from flowdiag.policy.epochs import Epochs
 from flowdiag.policy.explain import explained
@@ -114,23 +113,13 @@ class PolicySet:
         self.looks: Looks = base.looks if base is not None else Looks()
         every = [policy for tier in tiers for policy in tier.policies]
         keys = self.looks.of(every)
-        # Classes may be finer than these policies need; what is known of every end is worth more.
-        same = base is not None and keys <= base.ends.keys and len(ranges) == len(base.ranges)
         self.ends: EndsBook = (
-            base.ends
-            if base is not None and same
-            else EndsBook(
-                snapshot,
-                ranges,
-                keys,
-                extra=extra,
-                relational=relational,
-                base=base.ends if base is not None else None,
-            )
+            base.ends.wider(ranges, keys)
+            if base is not None
+            else EndsBook(snapshot, ranges, keys, extra=extra, relational=relational)
         )
-        self.conditions: Conditions = base.conditions if base is not None and same else Conditions()
         ordered = [(tier, in_order(tier)) for tier in tiers]
-        self._plans = {direction: Plan(direction, ordered, self.conditions) for direction in Direction}
+        self._plans = {direction: Plan(direction, ordered, self.ends.conditions) for direction in Direction}
         self.register = Register(snapshot, tiers, self.ends)
         self._epochs = Epochs(every)
         self._memory: dict[tuple[Direction, int, int, int, Traffic, bool], tuple[EndDecision, bool]] = {}

@@ -3,6 +3,7 @@
 import tracemalloc
 
 import pytest
+from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction, WorkloadRef
@@ -342,3 +343,33 @@ def test_where_a_condition_asks_for_the_pod_itself_replicas_are_apart(key):
     one, other = (book.of(pod_end(each), None) for each in replicas)
 
     assert one.class_id != other.class_id
+
+
+def test_edits_that_ask_the_same_more_of_ends_share_what_is_known_of_them():
+    """A proof ranges over every workload: its ends are looked through once for all edits of one kind, not once each."""
+    state = snapshot((WEB,), [from_pods(app="web")], nodes=NODES)
+    base = compile_policies(state, dialect=Dialect.KUBERNETES)
+
+    def edited(policy):
+        return compile_policies(
+            replace(state, policies=(*state.policies, policy)), dialect=Dialect.KUBERNETES, base=base
+        )
+
+    books = [
+        edited(policy).ends
+        for policy in (
+            from_pods(app="api"),
+            from_pods(tier="a"),
+            from_pods(tier="b"),
+            from_block("203.0.113.0/24"),
+            from_block("203.0.113.0/24"),
+            from_block("198.51.100.0/24"),
+        )
+    ]
+    looked_through = {id(book): book.of(pod_end(WEB), None) for book in books}
+
+    assert books[0] is base.ends
+    assert len(looked_through) == 4
+    assert books[1] is books[2]
+    assert books[3] is books[4]
+    assert not any(book is base.ends for book in books[1:])
