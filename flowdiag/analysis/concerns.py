@@ -16,7 +16,7 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.problem import problem_without_refusals
 from flowdiag.model.report import Confidence, Problem, ReportEndpoint
 from flowdiag.model.time import rfc3339
-from flowdiag.model.words import plural
+from flowdiag.model.words import object_text, plural
 
 __all__ = ["acceptance_problems", "check_problems", "unused_rule_problems"]
 
@@ -41,7 +41,7 @@ def unused_rule_problems(use: RuleUse) -> Iterator[Problem]:
         f"{cover.unexplained} passed against the policies, {lost} known to be missing"
     )
     for ref, rules in sorted(by_policy.items(), key=lambda item: repr(item[0])):
-        name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+        name = object_text(ref)
         paths = ", ".join(rule.rule for rule in rules)
         yield _problem(
             UnusedRules(),

@@ -14,7 +14,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction, Verdict, WorkloadRef
 from flowdiag.model.flow import Flow
 from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
-from flowdiag.model.words import plural
+from flowdiag.model.words import object_text, plural
 from flowdiag.report.query_types import Observed
 
 __all__ = ["observed_between"]
@@ -108,7 +108,7 @@ def _made_after(asker: Asker, answer: Answer, last: str | None) -> str | None:
     if not made:
         return None
     created, ref = max(made, key=lambda one: one[0])
-    name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+    name = object_text(ref)
     return f"{name} was created at {moment_text(created)}"
 
 

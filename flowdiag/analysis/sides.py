@@ -12,9 +12,9 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Pod, Snapshot
 from flowdiag.model.policy import ConnectionDecision, PolicyRef
+from flowdiag.model.words import object_text
 from flowdiag.policy import PolicySet
 from flowdiag.policy.ends import pod_endpoint
-from flowdiag.policy.walk import policy_text
 
 __all__ = ["Side", "changed_policies", "untouched"]
 
@@ -119,7 +119,7 @@ def untouched(
             continue
         if changed & {*end.isolated_by, *([end.decided_by.policy] if end.decided_by else [])}:
             return False
-        if any(policy_text(ref) in word for ref in changed for word in end.unknown):
+        if any(object_text(ref) in word for ref in changed for word in end.unknown):
             return False
     return True
 

@@ -47,7 +47,7 @@ from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo
 from flowdiag.model.time import NS, rfc3339
-from flowdiag.model.words import plural
+from flowdiag.model.words import object_text, plural
 from flowdiag.policy.audit import LET_THROUGH, audits_only
 from flowdiag.policy.manifest import plain_dumper
 from flowdiag.tally.collecting import uncollected
@@ -306,7 +306,7 @@ def _warnings(read: Evidence, state: State | None) -> list[ReportWarning]:
             ReportWarning(code=p.code, message=p.message, input=p.input, line=p.line) for p in state.problems
         )
         warnings.extend(
-            ReportWarning(code="not-enforced", message=f"{_name(ref)}: {text}", input=None, line=None)
+            ReportWarning(code="not-enforced", message=f"{object_text(ref)}: {text}", input=None, line=None)
             for ref, text in state.policies.notes
         )
         if audits_only(state.snapshot, state.dialect):
@@ -329,7 +329,3 @@ def _failed(context: Context) -> Iterator[ReportWarning]:
         more = f", and failed on {plural(times - 1, 'more part')} of the refusals" if times > 1 else ""
         message = f"{origin} {why}{more}; what it would have said is left to the other rules"
         yield ReportWarning(code="broken-plugin", message=message, input=None, line=None)
-
-
-def _name(ref: PolicyRef) -> str:
-    return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from flowdiag.deliver.addresses import shown
+from flowdiag.model.urls import shown
 
 __all__ = ["TOLD", "told_command"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from flowdiag.deliver.addresses import shown
 from flowdiag.model.errors import UsageError
+from flowdiag.model.urls import shown
 
 __all__ = ["check_gateway", "push"]
 

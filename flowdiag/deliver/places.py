@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from flowdiag.deliver.addresses import is_url, shown
 from flowdiag.deliver.files import CannotWriteError, write_file
 from flowdiag.model.errors import UsageError
+from flowdiag.model.urls import is_url, shown
 
 __all__ = ["LocalPlace", "Place", "RemotePlace", "place_of"]
 

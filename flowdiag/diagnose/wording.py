@@ -10,6 +10,7 @@ from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import CONDITION_WORDS, Condition, EndDecision, Miss, NearestRule, PolicyRef
+from flowdiag.model.words import object_text as policy_text
 
 __all__ = [
     "a_list",
@@ -59,11 +60,6 @@ def refused_text(case: Case) -> str:
     if case.direction is None:
         return f"{end_text(case.flow.src)} to {end_text(case.flow.dst)}"
     return f"{end_text(case.peer)} at {end_text(case.enforcer)}"
-
-
-def policy_text(ref: PolicyRef) -> str:
-    """``NetworkPolicy frontend/default-deny``."""
-    return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
 
 
 def rule_text(rule: NearestRule) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from flowdiag.model.policy import CONDITION_WORDS, Miss, PolicyRef
+from flowdiag.model.policy import CONDITION_WORDS, Miss
 from flowdiag.model.problem import RefusedOtherwise
 from flowdiag.model.time import moment_text, parse_rfc3339
+from flowdiag.model.words import object_text
 
 __all__ = ["miss_text", "otherwise_text"]
 
@@ -31,7 +32,7 @@ def otherwise_text(part: RefusedOtherwise) -> str:
     if part.misses is not UNSET:
         return f"{said} ({part.code}; {'; '.join(map(miss_text, part.misses[:_MAX_NAMED]))})"
     side = f" on {part.direction}" if part.direction is not None else ""
-    names = [_called(ref) for ref in part.policies]
+    names = [object_text(ref) for ref in part.policies]
     by = f" by {' and '.join(names[:_MAX_NAMED])}" if names else ""
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     return f"{said} ({part.code}{side}{by}{more})"
@@ -43,7 +44,3 @@ def _moment(text: str) -> str:
         return moment_text(parse_rfc3339(text))
     except ValueError:
         return text
-
-
-def _called(ref: PolicyRef) -> str:
-    return f"{ref.kind} {ref.name}" if ref.namespace is None else f"{ref.kind} {ref.namespace}/{ref.name}"

@@ -1,8 +1,14 @@
-"""Words that depend on a number, or on a kind of change."""
+"""Words that sentences of several rooms share: of numbers, of objects, of kinds of change."""
 
 from __future__ import annotations
 
-__all__ = ["ABSENT", "HINT_BEHIND", "REFUSED_TOO", "capital", "plural", "was"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowdiag.model.event import ObjectRef
+    from flowdiag.model.policy import PolicyRef
+
+__all__ = ["ABSENT", "HINT_BEHIND", "REFUSED_TOO", "capital", "object_text", "plural", "was"]
 
 ABSENT = "absent while lookups were refused"
 """How a note on calls that stopped for want of a name says so."""
@@ -28,6 +34,12 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 def capital(text: str) -> str:
     """The text as a sentence begins."""
     return text[:1].upper() + text[1:]
+
+
+def object_text(ref: PolicyRef | ObjectRef) -> str:
+    """``NetworkPolicy shop/default-deny``, ``Namespace shop``."""
+    name = ref.name or "(unnamed)"
+    return f"{ref.kind} {ref.namespace}/{name}" if ref.namespace else f"{ref.kind} {name}"
 
 
 def was(change: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import DecidedBy, EndDecision, NearestRule, PolicyRef
+from flowdiag.model.words import object_text
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import End, Verdict, decide
 from flowdiag.policy.facts import Facts
@@ -11,7 +12,7 @@ from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Order, Traffic
 from flowdiag.policy.nearest import candidates, nearest_rules
 from flowdiag.policy.selecting import View
-from flowdiag.policy.walk import policy_text, tell
+from flowdiag.policy.walk import tell
 
 __all__ = ["explained"]
 
@@ -80,23 +81,23 @@ def _doubts(
     plan: Plan, verdict: Verdict, subject: Facts, peer: Facts, traffic: Traffic, view: View
 ) -> tuple[str, ...]:
     words = [
-        f"{policy_text(plan.policies[place].ref)} cannot be evaluated: {plan.policies[place].broken}"
+        f"{object_text(plan.policies[place].ref)} cannot be evaluated: {plan.policies[place].broken}"
         for place in verdict.broken
     ]
     if verdict.tied:
         refs = sorted({plan.policies[plan.policy_of[position]].ref for position in verdict.tied})
-        names = " and ".join(policy_text(ref) for ref in refs)
+        names = " and ".join(object_text(ref) for ref in refs)
         words.append(f"{names} have the same priority and decide differently")
     for step in verdict.steps:
         words.extend(
-            f"{policy_text(plan.policies[place].ref)}: {word}"
+            f"{object_text(plan.policies[place].ref)}: {word}"
             for place, doubt in view.maybe_selecting[step.tier]
             for word in doubt.unknown
         )
     destination = subject if plan.direction is Direction.INGRESS else peer
     for each in candidates(plan, verdict.doubtful, subject, peer, traffic, destination):
         ref = plan.policies[plan.policy_of[each.position]].ref
-        words.extend(f"{policy_text(ref)} {each.path}: {word}" for word in each.check.unknown)
+        words.extend(f"{object_text(ref)} {each.path}: {word}" for word in each.check.unknown)
     if verdict.others:
         words.append(f"whether isolation closes {traffic.protocol} differs between enforcers")
     return tuple(dict.fromkeys(words))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import CONDITION_WORDS, PolicyRef, WalkStep
+from flowdiag.model.words import object_text
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import End, Verdict
 from flowdiag.policy.facts import Facts
@@ -12,14 +13,9 @@ from flowdiag.policy.model import Action, Check, Order, Outcome, Traffic
 from flowdiag.policy.nearest import Candidate, candidates, closest_label
 from flowdiag.policy.selecting import View
 
-__all__ = ["policy_text", "tell"]
+__all__ = ["tell"]
 
 _MAX_WALKED = 200
-
-
-def policy_text(ref: PolicyRef) -> str:
-    """Name a policy: ``NetworkPolicy shop/default-deny``."""
-    return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace is not None else f"{ref.kind} {ref.name}"
 
 
 def tell(
@@ -64,7 +60,7 @@ def tell(
             if policy.implicit and (step.rule is None or plan.policy_of[step.rule] != place):
                 continue
             ref = policy.ref
-            what = policy_text(ref)
+            what = object_text(ref)
             if doubt is not None:
                 text = f"{what} may select {subject.text}: {', '.join(doubt.unknown)}"
                 steps.append(_step(name, ref, None, "unknown", text))
@@ -180,7 +176,7 @@ def _effect(plan: Plan, place: int, measured: dict[int, list[Candidate]]) -> str
 
 
 def _tier_text(outcome: str, rule: str | None, ref: PolicyRef | None) -> str:
-    by = f" by {rule} of {policy_text(ref)}" if rule is not None and ref is not None else ""
+    by = f" by {rule} of {object_text(ref)}" if rule is not None and ref is not None else ""
     return {
         "allow": f"allowed{by}",
         "deny": f"denied{by}" if by else "denied: selected, and no rule admits it",

@@ -5,7 +5,6 @@ Nothing here escapes; the format does that to the whole phrase.
 
 from __future__ import annotations
 
-from flowdiag.model.event import ObjectRef
 from flowdiag.model.otherwise import miss_text
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import (
@@ -23,7 +22,6 @@ __all__ = [
     "end_text",
     "label_texts",
     "miss_text",
-    "object_text",
     "policy_name",
     "policy_text",
     "port_text",
@@ -135,9 +133,3 @@ def recorded_text(policy: RecordedPolicy) -> str:
         # OVN isolates a namespace as a whole ("NP:shop:Ingress").
         return f"default deny of namespace {policy.namespace}{effect}"
     return f"{policy_text(policy)}{rule}{effect}"
-
-
-def object_text(ref: ObjectRef) -> str:
-    """``NetworkPolicy shop/default-deny``."""
-    name = ref.name or "(unnamed)"
-    return f"{ref.kind} {ref.namespace}/{name}" if ref.namespace else f"{ref.kind} {name}"

@@ -16,9 +16,8 @@ from flowdiag.model.report import (
     Severity,
     Status,
 )
-from flowdiag.model.words import plural
+from flowdiag.model.words import object_text, plural
 from flowdiag.report.cut import held
-from flowdiag.report.names import object_text
 from flowdiag.report.plotted import outside_text
 from flowdiag.report.times import Clock, delta_text
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flowdiag.model.report import Problem, Report
 from flowdiag.model.time import NS, rfc3339
+from flowdiag.model.words import object_text
 from flowdiag.report.escape import cells, middle, visible
 from flowdiag.report.isolating import leading_change
-from flowdiag.report.names import object_text
 from flowdiag.report.plotted import plotted
 from flowdiag.report.screen import Screen
 from flowdiag.report.sparkline import axis_of, column_of, gap_columns, narrowed, sparkline

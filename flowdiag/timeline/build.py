@@ -25,7 +25,7 @@ from flowdiag.model.report import (
 )
 from flowdiag.model.tally import Bucket, InputSummary
 from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
-from flowdiag.model.words import was
+from flowdiag.model.words import object_text, was
 from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.allowed import AllowedIndex
 from flowdiag.timeline.buckets import bucketize
@@ -229,7 +229,7 @@ def _ended(problem: Problem) -> Problem:
         return problem
     first = min(ended, key=lambda change: change.at)
     ref = first.object
-    name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+    name = object_text(ref)
     if f"{name} " in problem.advice:
         return problem
     notes = tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from flowdiag.model.report import ClockSkew, Problem
-from flowdiag.model.words import was
+from flowdiag.model.words import object_text, was
 
 __all__ = ["clock_doubt"]
 
@@ -29,7 +29,7 @@ def clock_doubt(problem: Problem, nodes: Collection[str], skews: Iterable[ClockS
     if not near:
         return None
     ref = near[0].object
-    name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+    name = object_text(ref)
     more = f" (and {len(near) - 1} more)" if len(near) > 1 else ""
     return (
         f"the clocks of {worst.node} and {worst.reference} are {abs(worst.offset_s):.1f} s apart: whether {name} "

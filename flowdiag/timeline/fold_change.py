@@ -17,7 +17,7 @@ from flowdiag.model.event import ObjectRef, Verdict
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import ClockSkew
 from flowdiag.model.time import NS, moment_text
-from flowdiag.model.words import was
+from flowdiag.model.words import object_text, was
 from flowdiag.timeline.folded import Folded
 from flowdiag.timeline.group import ProblemDraft
 from flowdiag.timeline.marks import ChangeMark
@@ -116,7 +116,7 @@ def _apart(nodes: set[str], skews: Sequence[ClockSkew]) -> int:
 def _why(shared: Sequence[PolicyRef], triggers: dict[PolicyRef, ChangeMark]) -> str:
     ref = shared[0]
     change = triggers[ref]
-    name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+    name = object_text(ref)
     return (
         f"began within seconds of the same change: {name} {was(change.kind)} at {moment_text(change.at)}, and no "
         "older policy isolates here"

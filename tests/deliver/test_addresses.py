@@ -2,9 +2,9 @@
 
 import pytest
 
-from flowdiag.deliver.addresses import shown
 from flowdiag.deliver.places import place_of
 from flowdiag.model.errors import UsageError
+from flowdiag.model.urls import shown
 
 
 @pytest.mark.parametrize(

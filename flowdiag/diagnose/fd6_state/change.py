@@ -16,7 +16,7 @@ from flowdiag.model.event import ObjectRef
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
 from flowdiag.model.time import NS, moment_text
-from flowdiag.model.words import was
+from flowdiag.model.words import object_text, was
 
 __all__ = ["ChangeJustBefore"]
 
@@ -66,7 +66,7 @@ class ChangeJustBefore(Rule):
             summary=_sentence(nearest),
             advice="Look at that change first; the policies at hand do not explain the refusal.",
             basis=Basis.PATTERN,
-            cause_key=f"change:{_name(nearest.object)}",
+            cause_key=f"change:{object_text(nearest.object)}",
         )
 
     def annotate(self, case: Case, finding: Finding) -> Finding:
@@ -124,12 +124,8 @@ def _objects(case: Case) -> list[ObjectRef]:
     return list(refs)
 
 
-def _name(ref: ObjectRef) -> str:
-    return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
-
-
 def _sentence(change: SeenChange) -> str:
     by = f" by {change.by}" if change.by else ""
     what = f" ({change.what})" if change.what else ""
     moment = moment_text(change.at)
-    return f"{_name(change.object)} {was(change.kind)}{by} at {moment}, just before the refusals began{what}."
+    return f"{object_text(change.object)} {was(change.kind)}{by} at {moment}, just before the refusals began{what}."

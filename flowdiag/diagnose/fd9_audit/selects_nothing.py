@@ -8,6 +8,7 @@ from typing import Any
 from flowdiag.diagnose.check import Check, Concern, Scene
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.report import ReportEndpoint, Severity
+from flowdiag.model.words import object_text
 
 __all__ = ["SelectsNothing"]
 
@@ -59,7 +60,7 @@ class SelectsNothing(Check):
                 continue
             if scene.policies.register.selects(ref, unknown=True):
                 continue
-            name = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
+            name = object_text(ref)
             unread = (
                 ""
                 if scene.snapshot.workloads

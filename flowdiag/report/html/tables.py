@@ -7,13 +7,13 @@ from typing import Any
 
 from flowdiag.model.report import Connection, Problem, Report
 from flowdiag.model.time import NS, rfc3339
-from flowdiag.model.words import plural
+from flowdiag.model.words import object_text, plural
 from flowdiag.report.charts import busiest_nodes, charted
 from flowdiag.report.html.cards import policy_keys
 from flowdiag.report.html.facts import connection_facts
 from flowdiag.report.html.matrix import Matrix
 from flowdiag.report.html.values import milliseconds, time_value
-from flowdiag.report.names import end_text, object_text, policy_text, port_text
+from flowdiag.report.names import end_text, policy_text, port_text
 from flowdiag.report.phrases import SEVERITY_WORD, count
 from flowdiag.report.times import ticks
 
