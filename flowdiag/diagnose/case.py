@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -19,13 +20,14 @@ from flowdiag.model.objects import Pod
 from flowdiag.model.policy import (
     Condition,
     ConnectionDecision,
+    DecidedBy,
     EndDecision,
     NearestRule,
     PolicyRef,
 )
 from flowdiag.model.reasons import OF_NO_RULE
 
-__all__ = ["CALICO_GROUPS", "UNMANAGED_IDENTITY", "Case"]
+__all__ = ["CALICO_GROUPS", "UNMANAGED_IDENTITY", "Case", "denying_the_rest"]
 
 
 _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
@@ -36,6 +38,10 @@ _OTHER_POLICIES = ("UNENCRYPTED_TRAFFIC", "FORBIDDEN_ICMPV6_MESSAGE")
 _NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
 _PLAIN_REASON = "POLICY_DENIED"
 CALICO_GROUPS = ("projectcalico.org", "crd.projectcalico.org")
+_RULE = re.compile(r"(ingress|egress)\[(\d{1,6})\]")
+# "ingress[2]": the path of a Calico rule.
+_SAYS_NOTHING = {"action", "metadata"}
+"""Fields of a Calico rule that are no condition."""
 UNMANAGED_IDENTITY = 3
 """Cilium's reserved identity of what ran before it."""
 _PODS = (EndpointKind.POD, EndpointKind.WORKLOAD)
@@ -93,20 +99,20 @@ class Case:
         """What the replay says of the other side."""
         self.of_rules: bool = not self.not_policy and self.reason not in OF_NO_RULE
         """Rules of policies may have refused it; where not, none of them is named beside the refusal."""
+        self.rest_denied: DecidedBy | None = denying_the_rest(context, end)
+        """The Deny for all else that a Calico policy ends with, where that refused and a rule before it came near."""
         self.isolating: tuple[PolicyRef, ...] = _closing(end) if self.of_rules else ()
         """Policies that isolate the refusing end in that direction; by default deny only those that it may be put down to."""
         self.nearest: tuple[NearestRule, ...] = (
             end.nearest if self.of_rules and end is not None and end.allowed is not True else ()
         )
         """Rules of the refusing end that missed, nearest first."""
-        self.denied_by_rule: bool = (
-            end is not None and end.decided_by is not None and end.decided_by.action.lower() == "deny"
-        )
+        self.denied_by_rule: bool = _is_deny(end)
         """The replay finds a rule that says deny."""
         self.replay_agrees: bool = end is not None and end.allowed is False
         """The replay refuses on the side that the records name."""
         self.default_denied: bool = self._default_denied()
-        """Nothing opens what is isolated, and no rule says deny.
+        """Nothing opens what is isolated, and no rule says deny but the one for the rest.
 
         Where the replay cannot decide (a rule may match, a kind cannot be evaluated) the record's own
         refusal by policy stands in for it.
@@ -148,9 +154,14 @@ class Case:
             return Direction.EGRESS
         return None
 
+    @property
+    def singled_out(self) -> bool:
+        """The replay finds a rule that denies this, and not only what its policy's other rules leave."""
+        return self.denied_by_rule and self.rest_denied is None
+
     def _default_denied(self) -> bool:
         end = self.end
-        if end is None or self.denied_by_rule:
+        if end is None or self.singled_out:
             return False
         if end.allowed is None:
             return bool(end.isolated_by) and self.refused_by_policy
@@ -182,6 +193,8 @@ class Case:
                 found |= self._answer.missing
         if self.denied_by_rule:
             found |= Sign.RULE
+        if self.rest_denied is not None:
+            found |= Sign.REST
         if not self.replay_agrees:
             found |= Sign.OPEN
         if self.other_end is not None and self.other_end.allowed is True:
@@ -293,6 +306,32 @@ def _node(end: Endpoint) -> str | None:
     if end.kind is EndpointKind.NODE:
         return end.name
     return end.pod.node if end.pod is not None else None
+
+
+def denying_the_rest(context: Context, end: EndDecision | None) -> DecidedBy | None:
+    """The rule that decided, where it is a Calico policy's Deny without a condition behind one of its that came near.
+
+    Written out so or left to the tier's end, it says the same: what the policy's rules do not allow is refused.  What
+    is wrong is then the rule that nearly matched, and the mend goes before that Deny.
+    """
+    decided = end.decided_by if end is not None and _is_deny(end) else None
+    step = _RULE.fullmatch(decided.rule) if decided is not None else None
+    if end is None or decided is None or step is None or decided.policy.group not in CALICO_GROUPS:
+        return None
+    section, index = step[1], int(step[2])
+    near = [_RULE.fullmatch(rule.rule) for rule in end.nearest if rule.policy == decided.policy]
+    if not any(one is not None and one[1] == section and int(one[2]) < index for one in near):
+        return None
+    for policy in context.policy(decided.policy):
+        rules = policy.spec.get(section)
+        rule = rules[index] if isinstance(rules, list) and index < len(rules) else None
+        if not isinstance(rule, dict) or {key for key, value in rule.items() if value} - _SAYS_NOTHING:
+            return None
+    return decided
+
+
+def _is_deny(end: EndDecision | None) -> bool:
+    return end is not None and end.decided_by is not None and end.decided_by.action.lower() == "deny"
 
 
 def _closing(end: EndDecision | None) -> tuple[PolicyRef, ...]:

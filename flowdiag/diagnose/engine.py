@@ -101,7 +101,7 @@ def _met(catalogue: Iterable[Rule], has: Needs, signs: int, *, passed: bool) -> 
     for rule in able:
         shown = any(signs & wanted == wanted for wanted in rule.signs)
         if shown and type(rule).diagnose is not Rule.diagnose:
-            levels.setdefault(rule.specificity, []).append(rule)
+            levels.setdefault(rule.rank(signs), []).append(rule)
     return _Asked(
         finding=tuple(tuple(levels[level]) for level in sorted(levels, reverse=True)),
         qualifying=tuple(

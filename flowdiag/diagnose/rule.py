@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import ClassVar
 
 from flowdiag.diagnose.case import Case
@@ -42,6 +43,15 @@ class Rule:
     """Whether it is about traffic that was let through; all others are about refusals."""
     specificity: ClassVar[int] = 50
     """Which finding speaks for a flow that several rules explain: the greatest."""
+    specificity_where: ClassVar[Mapping[int, int]] = MappingProxyType({})
+    """Another specificity by a sign that a case shows (`flowdiag.diagnose.signs`); the first that it has counts."""
+
+    def rank(self, signs: int) -> int:
+        """How specific it is for cases of these signs."""
+        return next(
+            (level for sign, level in self.specificity_where.items() if signs & sign == sign),
+            self.specificity,
+        )
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """Yield what is wrong, at most a few findings; called only where `needs` are met and `signs` seen."""

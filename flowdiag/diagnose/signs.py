@@ -100,6 +100,8 @@ class Sign:
     """The client is, or may be, the API server."""
     MISSES_SOCKET = 1 << 40
     """`Case.missing_socket` is not empty."""
+    REST = 1 << 41
+    """`Case.rest_denied`."""
 
 
 MISSING = {

@@ -459,6 +459,31 @@ def test_nothing_is_proposed_for_packets_that_may_be_answers():
     assert found is None
 
 
+@pytest.mark.parametrize(
+    ("source", "summary"),
+    [
+        ("shop/web-1", "Allow 8080/TCP in NetworkPolicy data/api ingress[0]."),
+        ("shop/batch-1", "Admit shop/batch in NetworkPolicy data/api behind ingress[0]."),
+    ],
+)
+def test_a_mend_goes_before_the_deny_that_ends_a_calico_policy(source, summary):
+    """First match wins: behind the Deny for all else an Allow would do nothing."""
+    spec = SPECS["FD502-fires_behind_what_a_rule_before_the_rest_missed"]
+    flow = {**spec["flow"], "from": source}
+    if source != "shop/web-1":
+        pods = {**spec["state"]["pods"], source: {"ip": "10.0.1.9"}}
+        spec = {**spec, "state": {**spec["state"], "pods": pods}}
+        flow["port"] = "80/TCP"
+    case, policies, _, found = proposal_of({**spec, "flow": flow})
+
+    assert found.summary == summary
+    assert (
+        _applied({**spec, "flow": flow}, found, policies)
+        .evaluate(case.flow.src, case.flow.dst, case.protocol, case.port)
+        .allowed
+    )
+
+
 def test_no_policy_is_proposed_where_no_policy_is_wrong():
     """Replies that are judged as new need no rule for ephemeral ports, though one would let them pass."""
     case, policies, _, found = proposal_of(CASES["FD602-fires_answer_of_an_allowed_call"])

@@ -21,7 +21,6 @@ _ENTITIES = "Allow the entities host and remote-node instead"
 _KIND = {Dialect.CILIUM: "CiliumNetworkPolicy", Dialect.GKE: "CiliumClusterwideNetworkPolicy"}
 """Where these are, the kind that has a word for entities; GKE takes no CiliumNetworkPolicy."""
 _ADVICE = {
-    Dialect.CALICO: "Allow the nodes' addresses with an ipBlock, or use automatic host endpoints with global().",
     Dialect.OVN: "Select its namespace with namespaceSelector and podSelector: {}, which OVN maps to hosts.",
 }
 
@@ -86,7 +85,7 @@ class HostNetworkPeer(Rule):
                     f"{rule_text(rule)} selects pods like {name}, but that pod runs in the network of "
                     f"{end_text(case.peer)}, where selectors do not match."
                 ),
-                advice=_advice(case.context.dialect, rule.policy),
+                advice=_advice(case.context.dialect, rule.policy, case.peer.ip),
                 cause_key="host-network",
                 most=Confidence.LIKELY,
                 limits=("Other processes share the node's address: which one it was, no record tells.",),
@@ -94,13 +93,21 @@ class HostNetworkPeer(Rule):
             return
 
 
-def _advice(dialect: Dialect | None, policy: PolicyRef) -> str:
+def _advice(dialect: Dialect | None, policy: PolicyRef, seen: str | None) -> str:
     kind = _KIND.get(dialect) if dialect is not None else None
     if kind is not None:
         return (
             f"{_ENTITIES}."
             if policy.group == "cilium.io"
             else f"{_ENTITIES}, in a {kind}: a {policy.kind} has no word for them."
+        )
+    if dialect is Dialect.CALICO:
+        # Across an overlay a node has its tunnel's address, and one of its own in a rule would do nothing.
+        here = f" (here {seen})" if seen is not None else ""
+        word = "an ipBlock" if policy.group == "networking.k8s.io" else "nets"
+        return (
+            f"Allow the addresses by which nodes reach pods{here} with {word}, or use automatic host endpoints with "
+            "global()."
         )
     found = _ADVICE.get(dialect) if dialect is not None else None
     return found or "Allow the nodes' addresses with an ipBlock."

@@ -61,7 +61,7 @@ class DnsBlocked(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if not is_dns_traffic(case) or case.not_policy or case.denied_by_rule:
+        if not is_dns_traffic(case) or case.not_policy or case.singled_out:
             return
         if case.direction is Direction.INGRESS:
             return

@@ -55,7 +55,7 @@ class FqdnNotInSet(Rule):
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         dst = case.flow.dst
-        if case.direction is not Direction.EGRESS or case.not_policy or case.denied_by_rule:
+        if case.direction is not Direction.EGRESS or case.not_policy or case.singled_out:
             return
         if dst.kind not in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
             return

@@ -52,7 +52,7 @@ class NoDnsVisibility(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.direction is not Direction.EGRESS or case.not_policy or case.denied_by_rule:
+        if case.direction is not Direction.EGRESS or case.not_policy or case.singled_out:
             return
         if case.flow.dst.kind not in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
             return

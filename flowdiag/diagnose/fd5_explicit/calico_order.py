@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from types import MappingProxyType
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
@@ -42,7 +43,9 @@ class CalicoOrder(Rule):
         Kubernetes NetworkPolicies stand at order 1000 of the default tier.
 
     Guard:
-        The end of a tier is nobody's Deny rule: that is a default deny (FD101), whose policies are named.
+        The end of a tier is nobody's Deny rule: that is a default deny (FD101), whose policies are named.  A Deny
+        without a condition says what the tier's end would say: where a rule before it in its policy missed by a mistake
+        (a port, a label), that leads.
 
     References:
         https://github.com/projectcalico/calico/issues/9292
@@ -55,6 +58,7 @@ class CalicoOrder(Rule):
     severity = Severity.HIGH
     signs = (Sign.POLICY | Sign.HITS, Sign.POLICY | Sign.RULE)
     specificity = 89
+    specificity_where = MappingProxyType({Sign.REST: 65})
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""

@@ -67,7 +67,7 @@ class ExplicitDeny(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.not_policy or denied_webhook(case):
+        if case.not_policy or denied_webhook(case) or case.rest_denied is not None:
             return
         recorded = [
             hit

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
-from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.case import Case, denying_the_rest
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, Steps, blast_radius, opens_to_anybody
@@ -142,7 +142,8 @@ def _plans(
     for direction, end in ends:
         if end is None or end.allowed is True:
             continue
-        if end.allowed is None or (end.decided_by is not None and end.decided_by.action.lower() == "deny"):
+        denied = end.decided_by is not None and end.decided_by.action.lower() == "deny"
+        if end.allowed is None or (denied and denying_the_rest(case.context, end) is None):
             return
         working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces, lead, within, given))
         if not any(True for _ in working):
