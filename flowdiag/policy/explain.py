@@ -53,9 +53,13 @@ def explained(
     if nearest and verdict.allowed is not True:
         wanted = _openers(plan, view, verdict) & ~plan.implicit
         near = nearest_rules(plan, wanted, subject, peer, traffic, destination)
+    isolated_by = view.isolated_by
+    if plan.remainders and verdict.rule is not None and verdict.allowed is False:
+        # A rule denied it before there was anything left.
+        isolated_by = tuple(ref for ref in isolated_by if ref not in plan.remainders)
     return EndDecision(
         allowed=verdict.allowed,
-        isolated_by=view.isolated_by,
+        isolated_by=isolated_by,
         closed_by=_closing(plan, view, verdict),
         decided_by=decided_by,
         nearest=near,

@@ -82,6 +82,8 @@ class Plan:
         self.by_destination = 0
         self.implicit = 0
         """Bits of the rules that no object holds."""
+        self.remainders: set[PolicyRef] = set()
+        """What stands for what is left where no policy decides."""
         self._selections = Selections()
         self._views: dict[tuple[int, int], View] = {}
         self._shared: dict[tuple[object, ...], View] = {}
@@ -128,6 +130,8 @@ class Plan:
             plan.mask |= own
             if policy.implicit:
                 self.implicit |= own
+            if policy.remainder:
+                self.remainders.add(policy.ref)
             self.rule_bits.append(own)
             if ordered and policy.tie is not None:
                 ties.setdefault(policy.tie, []).append(own)

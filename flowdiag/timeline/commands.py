@@ -66,7 +66,9 @@ def confirm_commands(
     for ref in policies[:_MAX_POLICIES]:
         resource = _RESOURCES.get((ref.group, ref.kind), f"{ref.kind.lower()}.{ref.group}")
         where = f"-n {_q(ref.namespace)} " if ref.namespace else ""
-        commands.append(f"kubectl {where}describe {_q(resource)} {_q(ref.name)}")
+        # No host endpoint is named: none of them has a profile that would let it pass.
+        verb, name = ("get", "-o yaml") if ref.kind == "HostEndpoint" else ("describe", _q(ref.name))
+        commands.append(f"kubectl {where}{verb} {_q(resource)} {name}")
     return tuple(commands)
 
 

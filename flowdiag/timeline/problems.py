@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, groupby, islice
 
 from flowdiag.model.event import PolicyHit
+from flowdiag.model.finding import Finding
 from flowdiag.model.masking import masked
-from flowdiag.model.policy import DecidedBy, NearestRule
+from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
 from flowdiag.model.report import (
     Connection,
     DecidingRule,
@@ -120,7 +121,7 @@ def make_problem(
         summary=finding.summary,
         advice=since.advice or scan_advice(draft) or finding.advice,
         verify=confirm_commands(
-            source, destination, lead.protocol, lead.port, finding.isolating, address=_asked(lead)
+            source, destination, lead.protocol, lead.port, _to_look_at(finding), address=_asked(lead)
         ),
         references=finding.references,
         notes=(
@@ -223,3 +224,11 @@ def _evidence(draft: ProblemDraft) -> tuple[EvidenceLine, ...]:
     places = () if len(texts) == len(examples) else sorted([one for one in examples if not one.text])
     chosen = sorted(one for one, _ in islice(groupby(chain(texts, places)), _MAX_EVIDENCE))
     return tuple(EvidenceLine(one.input, one.line, masked(one.raw)) for one in chosen)
+
+
+def _to_look_at(finding: Finding) -> tuple[PolicyRef, ...]:
+    """The policies that isolate, behind the one whose rule denies where that is none of them."""
+    decided = finding.decided_by
+    if decided is None or decided.action.lower() != "deny" or decided.policy in finding.isolating:
+        return finding.isolating
+    return (decided.policy, *finding.isolating)

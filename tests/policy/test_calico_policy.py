@@ -578,10 +578,14 @@ class TestBesidePolicies:
         early = gnp("z", ingress(deny(protocol="TCP"), preDNAT=True, applyOnForward=True))
         late = gnp("a", ingress(allow()))
 
-        assert ask([early, late], API, HOST, others=[hep]).allowed is False
+        denied = ask([early, late], API, HOST, others=[hep])
+        assert denied.allowed is False
         assert ask([early, late], API, HOST, "UDP", 7, others=[hep]).allowed is True
         untracked = gnp("y", ingress(allow(), doNotTrack=True, applyOnForward=True))
         assert ask([early, untracked], API, HOST, others=[hep]).allowed is True
+        # What no profile allows is never come to where a rule denied.
+        alone = ask([early], API, HOST, others=[hep]).ingress
+        assert (alone.decided_by.policy.name, alone.isolated_by) == ("z", ())
 
     def test_which_of_several_host_endpoints_is_meant(self):
         """The address tells; otherwise nobody can say."""

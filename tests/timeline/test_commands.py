@@ -59,6 +59,15 @@ def test_every_name_is_one_word_and_no_option(name, namespace, target, kind, sha
         assert not any(word.startswith("-") for word in given_words)
 
 
+def test_a_host_endpoint_without_a_profile_is_looked_for_among_all():
+    """Which one it was, no policy's name says."""
+    ref = PolicyRef("HostEndpoint", "projectcalico.org", None, "no profile")
+
+    assert confirm_commands(end("web", "shop"), end("db", "data", ips=()), "TCP", 5432, (ref,)) == (
+        "kubectl get hostendpoint.projectcalico.org -o yaml",
+    )
+
+
 def test_a_name_that_is_shell_stays_a_name():
     """The worst at once, as the shell would read it."""
     commands = confirm_commands(end(EVIL, "shop"), end("db", "data"), "TCP", 5432, ())

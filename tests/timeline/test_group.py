@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from flows import flow, outside, pod, refusal
 
 from flowdiag.model.event import Cause
-from flowdiag.model.policy import Condition, Miss, NearestRule, PolicyRef
+from flowdiag.model.policy import Condition, DecidedBy, Miss, NearestRule, PolicyRef
 from flowdiag.model.report import RefusedOtherwise
 from flowdiag.timeline.ends import fold_addresses
 from flowdiag.timeline.fold import fold
@@ -320,3 +320,14 @@ def test_allowed_flows_are_no_problem_of_their_own():
 
     assert make_problem(draft, changes=(), until=None, allowed_since=None, notes=()).verdict == "audited"
     assert flow(pod("a", "x"), pod("b", "y")).count == 1
+
+
+def test_the_policy_whose_rule_denied_is_looked_at_first():
+    """It need not isolate: what is denied before conntrack and NAT is left open otherwise."""
+    one = refusal(pod("a", "x"), pod("b", "y"), code="FD502")
+    early = PolicyRef("GlobalNetworkPolicy", "projectcalico.org", None, "early")
+    one = replace(one, finding=replace(one.finding, decided_by=DecidedBy(early, "ingress[0]", "Deny")))
+    (draft,) = group([one])
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert problem.verify[-1] == "kubectl describe globalnetworkpolicy.projectcalico.org early"
