@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from flowdiag.analysis.agents import is_endpoint_list, place_agents
 from flowdiag.analysis.objects import contents, live_state, read_state, some_objects
-from flowdiag.analysis.options import EvidenceOptions, Progress, read_options
+from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, read_options
 from flowdiag.analysis.summaries import summaries, unrecorded
 from flowdiag.analysis.unread import HARMLESS, nothing_usable, parse_warnings, said, worth_saying
 from flowdiag.cluster.live.options import ClusterOptions
@@ -68,6 +68,7 @@ def gather(
     paths: Sequence[str],
     *,
     evidence: EvidenceOptions,
+    selection: Selection | None = None,
     state_paths: Sequence[str] = (),
     live: ClusterOptions | None = None,
     progress: Progress | None = None,
@@ -78,6 +79,7 @@ def gather(
     Args:
         paths: evidence, with cluster objects among it or not.
         evidence: how inputs are read.
+        selection: which part of it counts; by time it is made while records are folded.
         state_paths: cluster objects kept elsewhere; records among them are left alone.
         live: a cluster whose objects are read, after all others, so that they win.
         progress: told how far the reading is.
@@ -89,7 +91,7 @@ def gather(
     """
     expect_workers(paths, evidence.processes, evidence.scheduler, only_denied=evidence.only_denied)
     cluster = live_state(live)
-    options = read_options(evidence)
+    options = read_options(evidence, selection)
     with Gathered(paths) as sources:
         detected, problems = detect_all(sources, options)
         state = list(contents(detected, problems))

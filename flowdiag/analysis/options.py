@@ -70,7 +70,9 @@ class Selection(Struct, frozen=True, kw_only=True):
         return self == Selection()
 
 
-def read_options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOptions:
+def read_options(
+    evidence: EvidenceOptions, selection: Selection | None = None, *, keep_raw: bool = False
+) -> ReadOptions:
     """What the reading room takes; it is told here what cluster objects look like."""
     return ReadOptions(
         format=evidence.format,
@@ -78,6 +80,8 @@ def read_options(evidence: EvidenceOptions, *, keep_raw: bool = False) -> ReadOp
         year=evidence.year,
         only_denied=evidence.only_denied,
         keep_raw=keep_raw,
+        since=None if selection is None else selection.since,
+        until=None if selection is None else selection.until,
         processes=evidence.processes,
         scheduler=evidence.scheduler,
         state_sniff=sniff_state,

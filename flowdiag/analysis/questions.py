@@ -73,7 +73,14 @@ def explain(
     """
     observed = None
     if paths:
-        read = gather(paths, evidence=evidence or EvidenceOptions(), state_paths=state.paths, live=state.live)
+        selection = selection or Selection()
+        read = gather(
+            paths,
+            evidence=evidence or EvidenceOptions(),
+            selection=selection,
+            state_paths=state.paths,
+            live=state.live,
+        )
         _need(read.state, read.warnings)
         records = any(one.parser is not None for one in read.inputs)
         if not records and not _any_of(paths, [name for name, _ in read.state]):
@@ -84,7 +91,6 @@ def explain(
         asker, said = Asker(known.snapshot, known.policies), _said(read.warnings, known)
         answer = asker.ask(src, dst, protocol, port, walk=True)
         resolver = Resolver(known.snapshot, read.tally.dns)
-        selection = selection or Selection()
         flows = sort_flows(read.tally.view(), resolver, selection, all_allowed=True)
         logged = judged(flows.logged, known, selection)
         # A record that a flow log repeats without a packet is no refusal at its time (FD609).

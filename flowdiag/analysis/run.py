@@ -98,6 +98,7 @@ def _run(
     read = gather(
         paths,
         evidence=evidence,
+        selection=selection,
         state_paths=options.paths,
         live=options.live,
         progress=progress,

@@ -16,7 +16,6 @@ from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import FlowEvent, Peer, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.tally import Bucket, DistinctFlow
-from flowdiag.model.time import NS
 
 __all__ = [
     "may_be_selected",
@@ -148,9 +147,7 @@ def _within(bucket: Bucket, selection: Selection) -> bool:
         return False
     if selection.since is not None and bucket.start + bucket.width <= selection.since:
         return False
-    if selection.until is None or bucket.start < selection.until:
-        return True
-    return bucket.start == selection.until and bucket.width <= NS
+    return selection.until is None or bucket.start <= selection.until
 
 
 def _namespace(end: Endpoint) -> str | None:

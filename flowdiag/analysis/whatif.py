@@ -98,7 +98,10 @@ def whatif(
             "a what-if needs a change: either a whole new state or objects to apply and delete",
             hint="--to NEW, or --apply FILE and --delete KIND/NS/NAME",
         )
-    read = gather(paths, evidence=evidence or EvidenceOptions(), progress=progress) if paths else None
+    read = None
+    if paths:
+        reading = evidence or EvidenceOptions()
+        read = gather(paths, evidence=reading, selection=selection, progress=progress)
     if read is not None and not any(one.parser is not None for one in read.inputs):
         raise InputError(
             f"no records in the evidence ({', '.join(paths)})",

@@ -214,9 +214,9 @@ def _here(
     """Read all in this process."""
     # Where workers read, this is loaded while they do.
     from flowdiag.ingest.fold import fold_all
-    from flowdiag.tally import Tally
+    from flowdiag.tally import Limits, Tally
 
-    tally = Tally()
+    tally = Tally(Limits(since=options.since, until=options.until))
     # There is one tally only, and its memory is no worker's, to be given back: fewer and larger sorts take half the time.
     tally.pending *= _TOGETHER
     # One reading of each is enough: nothing is cut.

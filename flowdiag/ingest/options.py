@@ -30,6 +30,10 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """Skip lines unread that cannot be refused traffic, where the parser promises to know them."""
     keep_raw: bool = False
     """Events keep the record's text; folding never needs it."""
+    since: int | None = None
+    """Fold no flow record before it, nanoseconds; those without a time are folded."""
+    until: int | None = None
+    """As `since`, of records after it."""
     processes: int | None = None
     """Worker processes; ``None`` decides by size, 1 stays in this process."""
     scheduler: str | None = None

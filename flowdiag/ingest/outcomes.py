@@ -14,7 +14,7 @@ from flowdiag.ingest.fold import failed, fold_into
 from flowdiag.ingest.parts import Part, lines_in, settled
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.parserkit.promises import BrokenPromiseError
-from flowdiag.tally import Tally
+from flowdiag.tally import Limits, Tally
 
 __all__ = ["PartOutcome", "fold_loose", "fold_part", "fold_parts", "joined", "lines_of", "read_outcome"]
 
@@ -29,13 +29,18 @@ class PartOutcome(Struct, frozen=True, kw_only=True):
     """Of a loose part: how many lines it has, by which the parts behind it are shifted."""
 
 
+def tally_for(part: Part) -> Tally:
+    """An empty tally for the parts of a run, of which this is one."""
+    return Tally(Limits(since=part.since, until=part.until))
+
+
 def fold_part(part: Part) -> bytes:
     """Fold one part; the outcome as MessagePack, for a parent that may be another process or machine.
 
     Raises:
         PluginError: the part's parser does not load here.
     """
-    tally = Tally()
+    tally = tally_for(part)
     problems: list[InputProblem] = []
     if not part.loose:
         fold_into(tally, part, problems)
@@ -51,7 +56,7 @@ def fold_parts(parts: Sequence[Part]) -> bytes:
     """
     if len(parts) == 1:
         return fold_part(parts[0])
-    tally = Tally()
+    tally = tally_for(parts[0])
     problems: list[InputProblem] = []
     for part in parts:
         fold_into(tally, part, problems)

@@ -75,6 +75,9 @@ class Part(Struct, frozen=True, kw_only=True):
     container: str | None = None
     keep_raw: bool = False
     endpoint_ids: dict[int, str] = {}
+    since: int | None = None
+    """As `flowdiag.ingest.options.ReadOptions.since`."""
+    until: int | None = None
 
     def context(self) -> ParseContext:
         """A fresh context for reading this part."""
@@ -129,6 +132,8 @@ def parts_of(
         container=known.container,
         keep_raw=known.keep_raw,
         endpoint_ids=known.endpoint_ids,
+        since=options.since,
+        until=options.until,
     )
     if (
         source.kind is not Kind.PLAIN

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.fold import fold_into
 from flowdiag.ingest.heap import return_freed_memory, trim
-from flowdiag.ingest.outcomes import fold_loose
+from flowdiag.ingest.outcomes import fold_loose, tally_for
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.share_facts import LINE_BITS, ShareFacts, why_beside
 from flowdiag.model.errors import PluginError
@@ -45,7 +45,7 @@ def work(
     # The server that workers fork from has the environment of its own first day; keys to a store may be newer.
     os.environ.update(environment)
     return_freed_memory()
-    tally = Tally()
+    tally = tally_for(parts[0]) if parts else Tally()
     facts = ShareFacts([], {})
     numbers = iter(job) if job is not None else _next(taken, len(parts), tally, is_last=not place)
     try:

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowdiag.model.time import NS
-from flowdiag.tally.grouping import I32, I64, U8, U16, first_of_runs, none, padded
+from flowdiag.tally.grouping import I32, I64, U8, U16, Mask, first_of_runs, none, padded
 from flowdiag.tally.lane import NEVER, FlowLane
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.packing import rows_of
 from flowdiag.tally.rows import Rows
+from flowdiag.tally.span import inside
 
 __all__ = ["Batches"]
 
@@ -155,7 +156,13 @@ class Batches:
         )
         asked = _Asked(self._asked)
         self._held, self._asked, self._held_records = [], [], 0
-        self._keep(self._held_of, of_lanes, moments, asked.lines, asked.keep)
+        chosen = inside(moments, self._limits)
+        self._keep(self._held_of, of_lanes, moments, asked.lines, asked.keep, chosen)
+        if chosen is not None:
+            of_lanes, moments = of_lanes[chosen], moments[chosen]
+            clients, bits = clients[chosen], bits[chosen]
+            if not len(of_lanes):
+                return
         bounds = self._ports[of_lanes]
         latest = int(moments.max())
         if latest >= (0 if self._allowed else _FAR) or clients.max() > _LAST_PORT:
@@ -248,8 +255,9 @@ class Batches:
         ats: I64,
         lines: _Lines,
         keep: _Keep,
+        chosen: Mask | None,
     ) -> None:
-        """Have kept what comes before the last that its lane keeps."""
+        """Have kept what comes before the last that its lane keeps, of the `chosen` alone if they are given."""
         of_input = self._inputs.setdefault(name, len(self._inputs))
         bounds = self._ats[numbers]
         early = ats < bounds
@@ -257,6 +265,8 @@ class Batches:
         if len(level):
             of_lanes = numbers[level]
             early[level] = (self._of_inputs[of_lanes] != of_input) | (lines(level) < self._lines[of_lanes])
+        if chosen is not None:
+            early &= chosen
         rows = np.flatnonzero(early)
         if not len(rows):
             return

@@ -30,6 +30,7 @@ from flowdiag.tally.packing import (
     rows_of,
 )
 from flowdiag.tally.rows import Rows
+from flowdiag.tally.span import inside
 from flowdiag.tally.waiting import Repeats, Waiting
 
 __all__ = ["PENDING", "UNIT", "LaneColumns"]
@@ -104,18 +105,24 @@ class LaneColumns:
             self.repeats.move_to(waiting)
         if not waiting.srcs:
             return
-        kinds = np.array(waiting.kinds, np.int64)
+        whole = (waiting.kinds, waiting.ports, waiting.srcs, waiting.dsts, waiting.ats)
+        kinds, ports, srcs, dsts, ats = (np.array(column, np.int64) for column in whole)
+        flags = np.array(waiting.flags, np.uint16)
+        waiting.clear()
+        chosen = inside(ats, self._limits)
+        if chosen is not None:
+            if not chosen.any():
+                return
+            kinds, ports, srcs, dsts, ats = (column[chosen] for column in (kinds, ports, srcs, dsts, ats))
+            flags = flags[chosen]
         ways = np.array(self._kind_ways, np.int64)[kinds]
-        places, back = np.unique(place_of(ways, np.array(waiting.ports, np.int64)), return_inverse=True)
-        keys = keys_of(
-            np.array(waiting.srcs, np.int64), np.array(waiting.dsts, np.int64), self._placed(places)[back]
-        )
+        places, back = np.unique(place_of(ways, ports), return_inverse=True)
+        keys = keys_of(srcs, dsts, self._placed(places)[back])
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         starts = first_of_runs(keys)
         lanes = self._lanes(keys[starts])
-        ats = np.array(waiting.ats, np.int64)[order]
-        flags = np.array(waiting.flags, np.uint16)[order]
+        ats, flags = ats[order], flags[order]
         self.firsts[lanes] = np.minimum(self.firsts[lanes], np.minimum.reduceat(ats, starts))
         self.lasts[lanes] = np.maximum(self.lasts[lanes], np.maximum.reduceat(ats, starts))
         self.flags[lanes] |= np.bitwise_or.reduceat(flags, starts)
@@ -127,7 +134,6 @@ class LaneColumns:
         if notes.any():
             told = notes > 0
             self.notes.tell(rows_of(of_records[told], notes[told]))
-        waiting.clear()
 
     def absorb(
         self,

@@ -15,7 +15,7 @@ from flowdiag.tally.examples import NO_TEXT, Shelf, StoredExample, Text
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.sketch import Sketch
 
-__all__ = ["NEVER", "TIME_RANKS", "FlowLane", "LaneFacts", "smallest"]
+__all__ = ["NEVER", "TIME_RANKS", "FlowLane", "LaneFacts", "SpanLane", "smallest"]
 
 NEVER = 1 << 63
 """Later than every time."""
@@ -358,6 +358,17 @@ class FlowLane:
             ports.intersection_update(least)
         else:
             self.source_ports = array("H", least)
+
+
+class SpanLane(FlowLane):
+    """A lane that counts only what lies between `Limits.since` and `Limits.until`."""
+
+    __slots__ = ()
+
+    def hit(self, at: int | None, weight: int = 1) -> None:
+        """Count one record if its time counts."""
+        if self._limits.within(at):
+            super().hit(at, weight)
 
 
 def smallest(names: set[str], most: int) -> set[str]:

@@ -10,6 +10,10 @@ __all__ = ["Limits"]
 class Limits(Struct, frozen=True, kw_only=True):
     """Bounds of one tally; tallies that merge must agree in them."""
 
+    since: int | None = None
+    """Flow records before it are not counted, nor kept; nanoseconds.  Those without a time are."""
+    until: int | None = None
+    """As `since`, of records after it."""
     flows: int = 150_000
     """Distinct refused flows kept exactly, over all groups."""
     allowed_flows: int = 300_000
@@ -42,3 +46,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Per parser and code."""
     answers: int = 20_000
     """Pairs of name and address from DNS answers."""
+
+    def within(self, at: int | None) -> bool:
+        """Whether a record of this time counts."""
+        if at is None:
+            return True
+        return (self.since is None or at >= self.since) and (self.until is None or at <= self.until)

@@ -10,7 +10,7 @@ from flowdiag.parserkit.placing import REFUSED
 from flowdiag.parserkit.sink import FlowShape
 from flowdiag.tally.batches import Batches
 from flowdiag.tally.columns import UNIT, LaneColumns
-from flowdiag.tally.lane import FlowLane
+from flowdiag.tally.lane import FlowLane, SpanLane
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.notes import Note
 
@@ -73,6 +73,7 @@ class Table:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._lane_type = FlowLane if limits.since is None and limits.until is None else SpanLane
         self.peers: list[Peer] = []
         self.shapes: list[ParserShape] = []
         self.lanes: dict[tuple[int, int, int, int | None, int, int], FlowLane] = {}
@@ -131,7 +132,7 @@ class Table:
         key = (level, src, dst, port, plain, code)
         lane = self.lanes.get(key)
         if lane is None:
-            lane = self.lanes[key] = FlowLane(self._units[plain], self.limits)
+            lane = self.lanes[key] = self._lane_type(self._units[plain], self.limits)
         self.note_words(lane, shape, plain)
         return lane
 

@@ -110,7 +110,9 @@ class Tally:
         counts.year_inferred |= event.time_source is TimeSource.INFERRED_YEAR
         if isinstance(event, FlowEvent):
             counts.flows += 1
-            self._flow(event, parser, name)
+            if self.limits.within(event.at):
+                self._flow(event, parser, name)
+            self._answered(event)
         else:
             self._sightings.add(event, parser, name)
 
@@ -160,6 +162,8 @@ class Tally:
             lane.note_policies(event.policies)
         if event.verdict in REFUSED:
             self.keep(lane, event.at, placed.source_port, name, event.line, event.raw)
+
+    def _answered(self, event: FlowEvent) -> None:
         l7 = event.l7
         if l7 is not None and l7.ips and l7.query is not None:
             for ip in l7.ips:
@@ -180,6 +184,8 @@ class Tally:
         raw: bytes | str | None,
     ) -> None:
         """Note source port and example of a refused record."""
+        if not self.limits.within(at):
+            return
         if source_port is not None:
             lane.note_port(source_port)
         time = at if at is not None else -1

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -113,12 +114,62 @@ def test_a_span_of_time(tmp_path):
 
 
 def test_a_minute_that_begins_at_the_end_is_outside(tmp_path):
-    """Allowed traffic is counted by the minute, and the minute after the span is not the span's."""
-    records = "".join(record(second, verdict="FORWARDED") for second in (10, 59, 61, 100))
+    """Allowed traffic is kept by the minute, and the minute after the span is not the span's; its own instant is."""
+    records = "".join(record(second, verdict="FORWARDED") for second in (10, 59, 60, 61, 100))
     folder = incident(tmp_path, records=refused() + records)
     report = analyze([folder], selection=Selection(until=moment(60)))
 
-    assert report.totals.allowed == 2
+    assert report.totals.allowed == 3
+
+
+def _json(second):
+    verdict = "FORWARDED" if second % 3 else "DROPPED"
+    return record(second, verdict=verdict, port=8080 + second % 2, source_port=30000 + second % 20000)
+
+
+def _line(second):
+    moment = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=second)
+    return (
+        f"WARN: {moment:%Y/%m/%d %H:%M:%S.%f} TCP connection from 10.0.0.5:{30000 + second % 20000} "
+        f"to 10.0.1.7:8080 blocked by Weave NPC.\n"
+    )
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("line", [_json, _line])
+@pytest.mark.parametrize("span", [(36_000, 36_305), (None, 1_207), (80_010, None), (50_003, 50_005)])
+def test_a_span_of_a_long_log_is_what_its_own_lines_say(tmp_path, span, line, processes):
+    """A flow of a day stands in buckets of minutes: neither its counts nor its times or evidence may be theirs."""
+    since, until = span
+    seconds = range(0, 86_400, 31)
+    within = [one for one in seconds if (since or 0) <= one <= (86_400 if until is None else until)]
+    evidence = EvidenceOptions(processes=processes)
+    selection = Selection(
+        since=None if since is None else moment(since), until=None if until is None else moment(until)
+    )
+    (tmp_path / "part").mkdir()
+    for folder, chosen in ((tmp_path, seconds), (tmp_path / "part", within)):
+        (folder / "flows.log").write_text("".join(map(line, chosen)))
+        (folder / "state.json").write_text(listed(*OBJECTS))
+    whole, part = (
+        analyze([str(folder / "flows.log")], evidence=evidence, selection=chosen,
+                state=StateOptions(paths=(str(folder / "state.json"),)))
+        for folder, chosen in ((tmp_path, selection), (tmp_path / "part", None))
+    )  # fmt: skip
+
+    assert within or whole.totals.denied == 0
+    assert (whole.totals.denied, whole.totals.allowed) == (part.totals.denied, part.totals.allowed)
+    assert _told(whole) == _told(part)
+
+
+def _told(report):
+    return [
+        (
+            (one.code, one.count, one.first, one.last, [line.raw for line in one.evidence]),
+            [(call.count, call.first, call.last) for call in one.connections],
+        )
+        for one in report.problems
+    ]
 
 
 def test_a_span_without_evidence_says_so(tmp_path):
