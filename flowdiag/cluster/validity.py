@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from flowdiag.cluster.addresses import parse_network
-from flowdiag.cluster.meta import as_int, as_list, as_map
+from flowdiag.cluster.meta import as_int, as_list, as_map, as_text
 from flowdiag.cluster.sound import is_plainly_sound
 
 __all__ = ["policy_problems"]
@@ -84,7 +84,7 @@ def _selectors(value: Any, path: str, depth: int) -> Iterator[str]:
 
 
 def _expression(one: dict[str, Any], path: str) -> Iterator[str]:
-    operator = one.get("operator")
+    operator = as_text(one.get("operator"))
     values = as_list(one.get("values"))
     if not one.get("key"):
         yield f"{path}: no key"
@@ -93,7 +93,7 @@ def _expression(one: dict[str, Any], path: str) -> Iterator[str]:
     elif operator in ("Exists", "DoesNotExist") and values:
         yield f"{path}: operator {operator} takes no values"
     elif operator not in _OPERATORS and operator not in _NODE_OPERATORS:
-        yield f"{path}: unknown operator {str(operator)[:40]!r}"
+        yield f"{path}: unknown operator {str(one.get('operator'))[:40]!r}"
 
 
 _FIELDS = {

@@ -7,6 +7,7 @@ the source of an egress rule.  ``nets`` go by address, pods' addresses too; sele
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any
 
 from flowdiag.model.event import Direction
@@ -107,7 +108,7 @@ class _Reader:
         action = _ACTIONS.get(str(raw.get("action")).lower())
         if action is None:
             raise PolicyError(f"spec.{self.path}.action {raw.get('action')!r} is not known")
-        protocol = protocol_name(raw.get("protocol"))
+        protocol, refused = self._protocol("protocol"), self._protocol("notProtocol")
         traffic: list[TrafficMatcher] = [
             UndecidableTraffic(f"the field spec.{self.path}.{key} is not supported")
             for key in sorted(str(key) for key in raw if key not in _RULE_FIELDS)
@@ -116,8 +117,7 @@ class _Reader:
         # Ports are of the protocol, and miss it themselves.
         if protocol is not None and not destination.get("ports"):
             traffic.append(ProtocolIs(protocol))
-        if raw.get("notProtocol") is not None:
-            refused = protocol_name(raw["notProtocol"]) or ""
+        if refused is not None:
             traffic.append(NotTraffic(ProtocolIs(refused), Condition.PROTOCOL, f"not {refused}"))
         traffic.extend(self._icmp(key) for key in ("icmp", "notICMP") if raw.get(key) is not None)
         if raw.get("http") is not None:
@@ -148,6 +148,12 @@ class _Reader:
         )
         return ServiceRules(self.direction, self.context).rules(rule, source, destination)
 
+    def _protocol(self, key: str) -> str | None:
+        raw = self.raw.get(key)
+        if raw is not None and type(raw) not in (str, int):
+            raise PolicyError(f"spec.{self.path}.{key} is neither a name nor a number")
+        return protocol_name(raw)
+
     def _entity(self, side: str) -> dict[str, Any]:
         raw = self.raw.get(side)
         if raw is None:
@@ -160,6 +166,9 @@ class _Reader:
         raw = self.raw[key]
         if not isinstance(raw, dict):
             raise PolicyError(f"spec.{self.path}.{key} is not an object")
+        strange = [part for part in ("type", "code") if type(raw.get(part)) not in (int, NoneType)]
+        if strange:
+            raise PolicyError(f"spec.{self.path}.{key}.{strange[0]} is not a number")
         kind = IcmpKind(raw.get("type"), raw.get("code"))
         if key == "icmp":
             return kind

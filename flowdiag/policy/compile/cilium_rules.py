@@ -193,7 +193,7 @@ class RuleReader(Struct, frozen=True):
         if kind == "CIDRSet":
             return [self._cidr_set(raw, where)]
         if kind == "Entities":
-            if raw not in ENTITIES:
+            if not isinstance(raw, str) or raw not in ENTITIES:
                 raise PolicyError(f"{where}: the entity {str(raw)[:40]!r} is not known")
             return [EntitySelected(raw)]
         if kind == "Nodes":

@@ -98,7 +98,7 @@ def _selected(raw: Any, path: str) -> tuple[Matcher, ...]:
 
 def _directions(spec: dict[str, Any], *, types_ignored: bool) -> frozenset[Direction]:
     types = entries(spec.get("policyTypes"), "spec.policyTypes")
-    strange = [each for each in types if each not in _DIRECTIONS]
+    strange = [each for each in types if not isinstance(each, str) or each not in _DIRECTIONS]
     if strange:
         raise PolicyError(f"spec.policyTypes: {strange[0]!r} is neither Ingress nor Egress")
     found = {_DIRECTIONS[each] for each in types}
