@@ -8,6 +8,7 @@ so callers turn replies round first.  A pod to itself is not covered by any of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -125,6 +126,11 @@ class PolicySet:
         self._memory: dict[tuple[Direction, int, int, int, Traffic, bool], tuple[EndDecision, bool]] = {}
         """Decisions per classes of ends, and whether they hold a place for an end's address."""
         self._traffic: dict[tuple[str, int | None, Icmp | None, L7 | None], Traffic] = {}
+
+    @cached_property
+    def compiled(self) -> dict[PolicyRef, tuple[PolicyObject, Policy]]:
+        """The objects that were compiled, the latest of each name, with what became of them."""
+        return {of.ref: (of, policy) for of, policy in self.made.values() if isinstance(of, PolicyObject)}
 
     # Questions
 

@@ -373,3 +373,37 @@ def test_edits_that_ask_the_same_more_of_ends_share_what_is_known_of_them():
     assert books[1] is books[2]
     assert books[3] is books[4]
     assert not any(book is base.ends for book in books[1:])
+
+
+@pytest.mark.parametrize("dialect", [Dialect.KUBERNETES, Dialect.CILIUM, Dialect.CALICO])
+def test_an_edit_to_one_rule_of_a_policy_compiles_that_rule_alone(dialect):
+    """A policy of thousands of ranges is edited in dozens of ways, each of which changes one of its lines."""
+    peers = [{"ipBlock": {"cidr": f"203.0.113.{n}/32"}} for n in range(4)]
+    rules = [{"from": peers}, {"from": [{"podSelector": {"matchLabels": {"app": "web"}}}]}, {}]
+    was = net_policy("shop", "p", {"podSelector": {}, "ingress": rules})
+    state = snapshot((WEB,), [was], nodes=NODES)
+    base = compile_policies(state, dialect=dialect)
+    changed = [{"from": [*peers, {"ipBlock": {"cidr": "198.51.100.1/32"}}]}, *rules[1:]]
+    after = replace(state, policies=(replace(was, spec={**was.spec, "ingress": changed}),))
+    edited = compile_policies(after, dialect=dialect, base=base)
+    (_, old), (_, new) = (each.register.named(was.ref)[0] for each in (base, edited))
+    old_rules, new_rules = (each.rules[Direction.INGRESS] for each in (old, new))
+
+    assert [one is other for one, other in zip(old_rules, new_rules, strict=True)] == [False, True, True]
+    assert [one is other for one, other in zip(old_rules[0].peers, new_rules[0].peers, strict=False)] == [
+        True
+    ] * 4
+    assert edited.tiers == compile_policies(after, dialect=dialect).tiers
+
+
+def test_a_rule_that_an_edit_moved_is_compiled_for_its_new_place():
+    """What is put in front of a rule changes its path, and what stood there before says nothing of it."""
+    rules = [{"from": [{"podSelector": {"matchLabels": {"app": name}}}]} for name in ("a", "b")]
+    was = net_policy("shop", "p", {"podSelector": {}, "ingress": rules})
+    state = snapshot((WEB,), [was], nodes=NODES)
+    base = compile_policies(state, dialect=Dialect.KUBERNETES)
+    for moved in ([{}, *rules], rules[1:], [rules[1], rules[0]], [{"from": rules[1]["from"]}]):
+        after = replace(state, policies=(replace(was, spec={**was.spec, "ingress": moved}),))
+        edited = compile_policies(after, dialect=Dialect.KUBERNETES, base=base)
+
+        assert edited.tiers == compile_policies(after, dialect=Dialect.KUBERNETES).tiers

@@ -9,6 +9,7 @@ Sources: Cilium v1.20 ``pkg/policy/{repository,rule}.go``, ``pkg/k8s/network_pol
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import structs
@@ -30,7 +31,7 @@ from flowdiag.policy.compile.cilium_selectors import (
 )
 from flowdiag.policy.compile.cilium_state import CiliumState
 from flowdiag.policy.compile.cilium_traffic import named_elsewhere
-from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, validity_of
+from flowdiag.policy.compile.context import CompileContext, PolicyError, Turned, beside, entries, validity_of
 from flowdiag.policy.matchers import (
     AddressRange,
     NamespaceNamed,
@@ -258,29 +259,34 @@ class CiliumSet:
         """Turn the conditions of another language's policy into conditions on identities."""
         return self._context.turned(policy, self._turned)
 
-    def _turned(self, policy: Policy) -> Policy:
+    def _turned(self, policy: Policy, old: Turned | None) -> Policy:
+        """See `by_identity`; what an edit left as it was is the very same object, and was turned before."""
+        rules = {
+            direction: tuple(
+                known[1]
+                if known is not None and known[0] is rule
+                else self._turned_rule(rule, direction, known)
+                for rule, known in beside(own, _pairs(old, direction))
+            )
+            for direction, own in policy.rules.items()
+        }
         return structs.replace(
-            policy,
-            applies_to=tuple(self._matcher(each) for each in policy.applies_to),
-            rules={
-                direction: tuple(
-                    structs.replace(
-                        rule,
-                        traffic=rule.traffic
-                        if direction is Direction.INGRESS
-                        else tuple(self._egress_ports(each) for each in rule.traffic),
-                        peers=None
-                        if rule.peers is None
-                        else tuple(
-                            Peer(peer.path, tuple(self._matcher(each) for each in peer.matchers))
-                            for peer in rule.peers
-                        ),
-                    )
-                    for rule in rules
-                )
-                for direction, rules in policy.rules.items()
-            },
+            policy, applies_to=tuple(self._matcher(each) for each in policy.applies_to), rules=rules
         )
+
+    def _turned_rule(self, rule: Rule, direction: Direction, old: tuple[Rule, Rule] | None) -> Rule:
+        traffic, peers = rule.traffic, rule.peers
+        if direction is Direction.EGRESS:
+            traffic = tuple(self._egress_ports(each) for each in traffic)
+        if peers is not None:
+            was = zip(old[0].peers or (), old[1].peers or (), strict=True) if old is not None else ()
+            peers = tuple(
+                known[1]
+                if known is not None and known[0] is peer
+                else Peer(peer.path, tuple(self._matcher(each) for each in peer.matchers))
+                for peer, known in beside(peers, was)
+            )
+        return structs.replace(rule, traffic=traffic, peers=peers)
 
     def _egress_ports(self, matcher: TrafficMatcher) -> TrafficMatcher:
         """A port's name in an egress rule may stand for what any pod calls so, as in Cilium's own kinds."""
@@ -328,3 +334,9 @@ def _check_fields(spec: dict[str, Any]) -> None:
     strange = _strange(spec)
     if strange:
         raise PolicyError(f"the field spec.{strange[0]} is not supported")
+
+
+def _pairs(turned: Turned | None, direction: Direction) -> Iterable[tuple[Rule, Rule]]:
+    """The rules of a policy, each with what it was turned into."""
+    was, now = ((), ()) if turned is None else (each.rules.get(direction, ()) for each in turned)
+    return zip(was, now, strict=True)

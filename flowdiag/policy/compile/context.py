@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
 from flowdiag.model.objects import PolicyObject, Snapshot
-from flowdiag.model.policy import Dialect
+from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.policy.addresses import Network, RangeTable, parse_network
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.dialect import Traits
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.model import Policy, Validity
 
-__all__ = ["CompileContext", "Made", "PolicyError", "entries", "network", "port_number", "validity_of"]
+__all__ = [
+    "CompileContext",
+    "Made",
+    "PolicyError",
+    "Turned",
+    "beside",
+    "entries",
+    "network",
+    "port_number",
+    "validity_of",
+]
+
+
+_One = TypeVar("_One")
+_Other = TypeVar("_Other")
 
 
 class PolicyError(ValueError):
@@ -24,6 +38,12 @@ class PolicyError(ValueError):
 
 Made = dict[tuple[int, str], tuple[PolicyObject | Policy, Policy]]
 """Compiled policies by the identity of what they are made from, which is kept so that it stays its."""
+
+
+Turned = tuple[Policy, Policy]
+"""A compiled policy, and the same in other words."""
+
+_TURNED = "turned"
 
 
 class CompileContext(Struct, frozen=True):
@@ -53,13 +73,33 @@ class CompileContext(Struct, frozen=True):
             known = self.made[key] = (policy, compiler(policy, self))
         return known[1]
 
-    def turned(self, policy: Policy, turn: Callable[[Policy], Policy]) -> Policy:
-        """Put a compiled policy into other words, or give what was made of it before."""
-        key = (id(policy), "turned")
-        known = self.made.get(key)
+    def before(self, ref: PolicyRef) -> tuple[PolicyObject, Policy] | None:
+        """Give the object of that name in `base`, and what it was compiled to.
+
+        What stands in an edited object as it stood in that one, at the same place, means the same.
+        """
+        return self.base.compiled.get(ref) if self.base is not None else None
+
+    def turned(self, policy: Policy, turn: Callable[[Policy, Turned | None], Policy]) -> Policy:
+        """Put a compiled policy into other words, or give what was made of it before.
+
+        Args:
+            policy: as its own language has it.
+            turn: does it, told what became of the policy of that name in `base`.
+        """
+        known = self.made.get((id(policy), _TURNED))
         if known is None:
-            known = self.made[key] = (policy, turn(policy))
+            was = self.before(policy.ref)
+            old = self.made.get((id(was[1]), _TURNED)) if was is not None else None
+            turned = turn(policy, (was[1], old[1]) if was is not None and old is not None else None)
+            known = self.made[id(policy), _TURNED] = (policy, turned)
         return known[1]
+
+
+def beside(now: Iterable[_One], was: Iterable[_Other]) -> Iterator[tuple[_One, _Other | None]]:
+    """What stands somewhere now, with what stood in the same place; ``None`` where nothing did."""
+    old = iter(was)
+    return ((one, next(old, None)) for one in now)
 
 
 def validity_of(policy: PolicyObject) -> Validity:

@@ -8,6 +8,7 @@ in the destination pod.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flowdiag.model.digits import is_digits, whole
@@ -16,6 +17,7 @@ from flowdiag.model.objects import PolicyObject
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
+    beside,
     entries,
     network,
     port_number,
@@ -60,10 +62,7 @@ def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Pol
         _check_fields(spec)
         directions = _directions(spec, types_ignored=context.traits.types_ignored)
         rules = {
-            direction: tuple(
-                _rule(raw, f"{direction}[{index}]", direction, namespace, context)
-                for index, raw in enumerate(entries(spec.get(direction.value), f"spec.{direction}"))
-            )
+            direction: _rules(policy, direction, namespace, context)
             for direction in Direction
             if direction in directions
         }
@@ -111,7 +110,30 @@ def _directions(spec: dict[str, Any], *, types_ignored: bool) -> frozenset[Direc
     return frozenset(found)
 
 
-def _rule(raw: Any, path: str, direction: Direction, namespace: str, context: CompileContext) -> Rule:
+_Written = tuple[Any, Rule]
+"""A rule as an object has it, and what was compiled of that."""
+
+
+def _rules(
+    policy: PolicyObject, direction: Direction, namespace: str, context: CompileContext
+) -> tuple[Rule, ...]:
+    """Compile the rules of a direction; an edit leaves most as they were, and these are the base's."""
+    raws = entries(policy.spec.get(direction.value), f"spec.{direction}")
+    was = context.before(policy.ref)
+    kept: Iterable[_Written] = ()
+    if was is not None and direction in was[1].rules:
+        kept = zip(was[0].spec.get(direction.value) or (), was[1].rules[direction], strict=True)
+    return tuple(
+        old[1]
+        if old is not None and old[0] is raw
+        else _rule(raw, f"{direction}[{index}]", direction, namespace, context, old)
+        for index, (raw, old) in enumerate(beside(raws, kept))
+    )
+
+
+def _rule(
+    raw: Any, path: str, direction: Direction, namespace: str, context: CompileContext, old: _Written | None
+) -> Rule:
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         raise PolicyError(f"spec.{path} is not an object")
@@ -128,12 +150,15 @@ def _rule(raw: Any, path: str, direction: Direction, namespace: str, context: Co
         )
     if strange:
         traffic.append(UndecidableTraffic(f"the field spec.{path}.{strange[0]} is not supported"))
+    kept = zip(old[0][word], old[1].peers, strict=True) if old is not None and old[1].peers else ()
     return Rule(
         path=path,
         action=Action.ALLOW,
         peers=tuple(
-            Peer(f".{word}[{index}]", _peer(peer, f"spec.{path}.{word}[{index}]", namespace, context))
-            for index, peer in enumerate(peers)
+            known[1]
+            if known is not None and known[0] is peer
+            else Peer(f".{word}[{index}]", _peer(peer, f"spec.{path}.{word}[{index}]", namespace, context))
+            for index, (peer, known) in enumerate(beside(peers, kept))
         )
         or None,
         traffic=tuple(traffic),
