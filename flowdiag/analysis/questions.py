@@ -15,7 +15,7 @@ from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver
 from flowdiag.diagnose.fd6_state.stale_record import STALE
-from flowdiag.model.errors import InputError
+from flowdiag.model.errors import InputError, UnresolvedEndError
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import ConnectionDecision, PolicyRef
 from flowdiag.model.report import ReportWarning
@@ -68,7 +68,8 @@ def explain(
         The result as it is printed, the answer with its walk, and what is wrong.
 
     Raises:
-        InputError: there is no state, or an end cannot be resolved.
+        UnresolvedEndError: an end cannot be resolved.
+        InputError: there is no state.
         ClusterError: the state is to come from a cluster that cannot be read.
     """
     observed = None
@@ -89,7 +90,7 @@ def explain(
             raise InputError(message, hint=hint)
         known = compile_state(read.state, state, read.cnis, read.manifests, taken=read.taken)
         asker, said = Asker(known.snapshot, known.policies), _said(read.warnings, known)
-        answer = asker.ask(src, dst, protocol, port, walk=True)
+        answer = _asked(asker, src, dst, protocol, port)
         resolver = Resolver(known.snapshot, read.tally.dns)
         flows = sort_flows(read.tally.view(), resolver, selection, all_allowed=True)
         logged = judged(flows.logged, known, selection)
@@ -107,12 +108,19 @@ def explain(
             )
     else:
         asker, said = load_asker(state)
-        answer = asker.ask(src, dst, protocol, port, walk=True)
+        answer = _asked(asker, src, dst, protocol, port)
     decision = ConnectionDecision(allowed=answer.allowed, egress=answer.egress, ingress=answer.ingress)
     result = explain_result(src, dst, protocol, port, decision, error=answer.error, observed=observed)
     if problems is not None:
         problems.extend([*said, *asker.readings])
     return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods)
+
+
+def _asked(asker: Asker, src: str, dst: str, protocol: str | None, port: int | str | None) -> Answer:
+    try:
+        return asker.ask(src, dst, protocol, port, walk=True)
+    except InputError as error:
+        raise UnresolvedEndError(str(error), hint=error.hint) from None
 
 
 def _any_of(paths: Sequence[str], names: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import click
 
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, selection_options, state_options
-from flowdiag.model.errors import UsageError
+from flowdiag.model.errors import UnresolvedEndError, UsageError
 
 __all__ = ["as_meant", "command", "parse_port"]
 
@@ -107,8 +107,10 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_files, display_options, print_text, raise_failed, write_each
+    from flowdiag.model.policy import ConnectionDecision
     from flowdiag.report.explain_view import render_explain
     from flowdiag.report.json_report import json_bytes
+    from flowdiag.report.query_types import explain_result
 
     dst, port, paths = as_meant(dst, port, paths)
     number, protocol = parse_port(port)
@@ -119,17 +121,27 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     check_files(files, (*paths, *given["state"]))
     said: list[str] = []
-    result, walk, finding = explain(
-        src,
-        dst,
-        number,
-        protocol,
-        paths=paths,
-        state=state_of(given),
-        evidence=evidence_of(given),
-        selection=selection_of(given),
-        problems=said,
-    )
+    try:
+        result, walk, finding = explain(
+            src,
+            dst,
+            number,
+            protocol,
+            paths=paths,
+            state=state_of(given),
+            evidence=evidence_of(given),
+            selection=selection_of(given),
+            problems=said,
+        )
+    except UnresolvedEndError as error:
+        # A program that asked for JSON gets it, with the error that verify has for such a query.
+        unknown = ConnectionDecision(allowed=None, egress=None, ingress=None)
+        text = f"{error}; {error.hint}" if error.hint else str(error)
+        told = json_bytes(explain_result(src, dst, protocol, number, unknown, error=text))
+        raise_failed(write_each({name: files[name] for name in files if name == "json"}, lambda _: told))
+        if stdout == "json":
+            print_text(stdout, told)
+        raise
     for text in said:
         say(text)
     display = display_options(zone=given["display_zone"])

@@ -6,7 +6,7 @@ the run is raised.  A message says what, where and (in `hint`) what to do.
 
 from __future__ import annotations
 
-__all__ = ["ClusterError", "FlowdiagError", "InputError", "PluginError", "UsageError"]
+__all__ = ["ClusterError", "FlowdiagError", "InputError", "PluginError", "UnresolvedEndError", "UsageError"]
 
 
 class FlowdiagError(Exception):
@@ -35,6 +35,10 @@ class InputError(FlowdiagError):
     """There is no usable input, or an end of a connection cannot be resolved."""
 
     code = "input"
+
+
+class UnresolvedEndError(InputError):
+    """An end of the connection that is asked for is nothing that the state holds."""
 
 
 class ClusterError(FlowdiagError):

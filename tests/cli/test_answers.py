@@ -207,6 +207,28 @@ def test_a_service_port_is_translated(run):
     assert b"80/TCP" in err
 
 
+@pytest.mark.parametrize("ends", [("shop/nobody", "data/db"), ("198.51.100.1", "198.51.100.2")])
+def test_an_end_that_cannot_be_resolved_is_an_error_in_json_too(run, tmp_path, ends):
+    """Exit code 3 and words for people, and for whoever asked for JSON the result with its error, as verify has it."""
+    state = incident(tmp_path)
+    code, out, err = run("explain", *ends, "8080", "--state", state, "-o", "json", "-o", f"json={tmp_path}/a")
+    answer = json.loads(out)
+
+    assert code == 3
+    assert err
+    assert answer["error"]
+    assert (answer["schema"], answer["src"], answer["dst"], answer["port"]) == (
+        "flowdiag.explain/1",
+        *ends,
+        8080,
+    )
+    assert [answer[key] for key in ("allowed", "egress", "ingress", "observed")] == [None] * 4
+    assert json.loads((tmp_path / "a").read_bytes()) == answer
+
+    code, out, _ = run("explain", *ends, "8080", "--state", state)
+    assert (code, out) == (3, b"")
+
+
 def test_pods_that_differ_are_mixed(run, tmp_path):
     """Where a workload's pods differ the answer is null, and the pairs are named."""
     odd = json.loads(json.dumps(OBJECTS[2]))
