@@ -1086,3 +1086,23 @@ def test_a_rule_for_every_port_is_no_reason_to_open_them_all(language):
     assert found.proved
     assert "6379" in "".join(found.manifests)
     assert found.also_allows == ()
+
+
+def test_an_address_is_let_in_beside_a_selector_and_not_in_its_place():
+    """Whom the rule means may be in a namespace that was not collected, and nothing shows that it is closed then."""
+    dns = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    rule = {"to": [dns], "ports": [{"protocol": "UDP", "port": 53}]}
+    spec = {
+        "state": {
+            "namespaces": {"shop": {}},
+            "pods": {"shop/web-1": {"ip": "10.0.1.1"}},
+            "policies": {"shop/dns": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}},
+        },
+        "flow": {"from": "shop/web-1", "to": "169.254.20.10", "port": "53/UDP", "direction": "egress"},
+    }
+    _, _, _, found = proposal_of(spec)
+
+    assert found is not None
+    assert found.summary == "Admit 169.254.20.10 in NetworkPolicy shop/dns egress[0]."
+    (manifest,) = (read_yaml(text) for text in found.manifests)
+    assert manifest["spec"]["egress"][0]["to"] == [dns, {"ipBlock": {"cidr": "169.254.20.10/32"}}]

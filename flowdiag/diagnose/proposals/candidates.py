@@ -142,7 +142,9 @@ def _in_rule(
     spec, target = _copied(policy, direction, index)
     old = target[word][item] if item is not None else {}
     meant = "namespaceSelector" in old and means_a_namespace(case, rule)
-    if item is not None and condition in (Condition.NAMESPACE, Condition.POD) and not meant:
+    # A selector is no misspelt address: what is known by its address alone is let in beside whom the rule means.
+    by_labels = item is not None and condition in _WHO and "ipBlock" not in entry
+    if by_labels and not meant:
         if condition is Condition.NAMESPACE and "podSelector" in old and "namespaceSelector" in entry:
             entry = {"namespaceSelector": entry["namespaceSelector"], "podSelector": old["podSelector"]}
         elif condition is Condition.NAMESPACE and "namespaceSelector" in entry and "namespaceSelector" in old:
