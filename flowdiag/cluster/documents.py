@@ -48,6 +48,7 @@ _NO_KEY = re.compile(r"\n(?![ \t\n#-]|[\"']?[A-Za-z][A-Za-z0-9_.-]*[\"']?:|\Z)")
 _KIND_TOP = re.compile(r"^kind: +[\"']?([A-Za-z0-9]+)[\"']? *$", re.MULTILINE)
 _API_TOP = re.compile(r"^apiVersion: +[\"']?([A-Za-z0-9./-]+)[\"']? *$", re.MULTILINE)
 _ITEMS = re.compile(r"^items: *\n", re.MULTILINE)
+_MOST_REPEATED = 20
 _NEXT_TOP = re.compile(r"^(?![ \n#-])", re.MULTILINE)
 _DASH = re.compile(r"^( *)-(?= )", re.MULTILINE)
 
@@ -184,11 +185,12 @@ def _items(
             yield BadDocument("object too large to read", here, "object-too-large", may_hold_policy(chunk))
             continue
         want = filter_of(kind)
+        repeated: list[tuple[str, int]] = []
         try:
             value = read_block(chunk, want)
         except Doubt:
             try:
-                documents = _read_documents(chunk, want)
+                documents = _read_documents(chunk, want, repeated)
             except ValueError:
                 # Perhaps an anchor in another item, or a quoted text over several items.
                 yield BadDocument("", here, "whole")
@@ -198,13 +200,25 @@ def _items(
             yield BadDocument("", here, "whole")
             return
         yield Found(value[0], here, list_kind, api)
+        yield from _repeated(repeated, here)
 
 
-def _read_documents(text: str, want: Filter) -> list[Any]:
+def _repeated(keys: list[tuple[str, int]], line: int) -> Iterator[BadDocument]:
+    """What is to be said of keys that come again, in a text that begins on `line`."""
+    for key, at in keys[:_MOST_REPEATED]:
+        yield BadDocument(
+            f"the key {key!r} comes a second time in its mapping: this last one counts, and kubectl refuses such a file",
+            line + at - 1,
+            "repeated-key",
+            kept=True,
+        )
+
+
+def _read_documents(text: str, want: Filter, repeated: list[tuple[str, int]]) -> list[Any]:
     # PyYAML is imported only where a text needs it; its errors here are `YamlError`, a ValueError.
     from flowdiag.cluster.yamlsafe import read_documents
 
-    return read_documents(text, want)
+    return read_documents(text, want, repeated)
 
 
 def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocument]:
@@ -213,11 +227,12 @@ def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocume
         yield BadDocument("document too large to read", line, "object-too-large", may_hold_policy(body))
         return
     want = KEEP if kind is None else filter_of(kind)
+    repeated: list[tuple[str, int]] = []
     try:
         values: list[Any] = [read_block(body, want)]
     except Doubt:
         try:
-            values = _read_documents(body, want)
+            values = _read_documents(body, want, repeated)
         except ValueError as error:
             where = line + (getattr(error, "line", None) or 1) - 1
             yield BadDocument(f"not YAML: {error}", where, hides=may_hold_policy(body))
@@ -226,6 +241,7 @@ def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocume
     first = line + body.count("\n", 0, skipped)
     for value in values:
         yield from unfold(value, first)
+    yield from _repeated(repeated, line)
 
 
 def _leading_blank(body: str) -> str:

@@ -121,6 +121,8 @@ def read_manifest(name: str, data: bytes) -> Manifest:
                 code=found.code, message=found.message, input=name, line=found.line, hides=found.hides
             )
             manifest.problems.append(bad)
+            if found.kept:
+                continue
         else:
             _take(manifest, found, fallback)
         unreadable += len(manifest.problems) > problems and len(manifest.entries) == entries

@@ -32,6 +32,8 @@ class BadDocument(Struct, frozen=True):
     code: str = "invalid-document"
     hides: bool = False
     """It may have held a policy: what it says of itself does not tell otherwise."""
+    kept: bool = False
+    """The object was read all the same, as this says."""
 
 
 _MOST_LISTS = 8

@@ -143,7 +143,8 @@ class _Reader:
         filtered = want is not KEEP
         while True:
             key = self.key
-            if key is None or key == "<<":
+            # A key that comes again is told with its line, which the safe reader does.
+            if key is None or key == "<<" or key in found:
                 raise Doubt
             value = self.value
             below = want.get(key, want.get("*", KEEP)) if filtered else KEEP

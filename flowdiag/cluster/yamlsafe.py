@@ -38,17 +38,26 @@ class _MissingAnchor(Exception):  # noqa: N818 - a signal to read again, not an 
     """An alias into a part that was skipped, or into nothing."""
 
 
-def read_documents(text: str, want: Filter = KEEP) -> list[Any]:
+def read_documents(
+    text: str, want: Filter = KEEP, repeated: list[tuple[str, int]] | None = None
+) -> list[Any]:
     """Every document of `text`; empty ones are None.
+
+    Args:
+        text: the whole of it.
+        want: which parts are read.
+        repeated: grows by each key that comes again in its mapping, whose last value counts, and the line where it does.
 
     Raises:
         YamlError: malformed, too deep, too many alias copies, or keys that are not scalars.
     """
     try:
+        builder = _Builder(text)
         try:
-            return _Builder(text).documents(want)
+            found = builder.documents(want)
         except _MissingAnchor:
-            return _Builder(text).documents(KEEP)
+            builder = _Builder(text)
+            found = builder.documents(KEEP)
     except _MissingAnchor as error:
         raise YamlError(f"alias without an anchor: {error}") from None
     except yaml.MarkedYAMLError as error:
@@ -56,6 +65,9 @@ def read_documents(text: str, want: Filter = KEEP) -> list[Any]:
         raise YamlError(error.problem or "not YAML", None if mark is None else mark.line + 1) from None
     except yaml.YAMLError as error:
         raise YamlError(str(error).splitlines()[0][:200] or "not YAML") from None
+    if repeated is not None:
+        repeated.extend(builder.repeated)
+    return found
 
 
 def is_deep(value: Any) -> bool:
@@ -95,6 +107,8 @@ class _Builder:
         self._loader = _Loader(text)
         self._anchors: dict[str, Any] = {}
         self._copied = 0
+        self.repeated: list[tuple[str, int]] = []
+        """Keys that came again in a mapping, and the line where."""
 
     def documents(self, want: Filter) -> list[Any]:
         """Consume the whole stream."""
@@ -139,6 +153,8 @@ class _Builder:
             if event.anchor is not None:
                 self._anchors[event.anchor] = name
             child = get()
+            if name in found and event.start_mark is not None:
+                self.repeated.append((name, event.start_mark.line + 1))
             below = want if want is KEEP else want.get(name, want.get("*", KEEP))
             if below is SKIP:
                 self._skip(child)

@@ -581,3 +581,31 @@ def test_json_is_held_to_the_depth_that_yaml_is():
         "not JSON: a number of thousands of digits",
     ]
     assert found[0].problems[0].hides
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_key_that_comes_again_is_told_with_its_line(listed):
+    """YAML takes the last; whoever wrote both rules finds out why the first is none, and the object is read."""
+    lines = [
+        "apiVersion: networking.k8s.io/v1",
+        "kind: NetworkPolicy",
+        "metadata: {name: api, namespace: shop}",
+        "spec:",
+        "  podSelector: {}",
+        "  ingress:",
+        "  - from:",
+        "    - podSelector: {}",
+        "  ingress:",
+        "  - from:",
+        "    - namespaceSelector: {}",
+    ]
+    if listed:
+        head = ["apiVersion: v1", "kind: List", "items:"]
+        lines = [*head, f"- {lines[0]}", *(f"  {line}" for line in lines[1:])]
+    manifest = read_manifest("state.yaml", "\n".join([*lines, ""]).encode())
+    ((policy,),) = (entry.value for entry in manifest.entries)
+
+    (problem,) = manifest.problems
+    assert (problem.code, problem.line, problem.hides) == ("repeated-key", 12 if listed else 9, False)
+    assert "'ingress'" in problem.message
+    assert policy.spec["ingress"] == [{"from": [{"namespaceSelector": {}}]}]
