@@ -132,6 +132,15 @@ _ADDRESS_NOTES = (
     "io.cilium.network.ipv6-cilium-host",
     "alpha.kubernetes.io/provided-node-ip",
 )
+# OVN-Kubernetes: JSON, by family and in newer versions by network.  With the second and third a node's own traffic and
+# what it translated (NodePorts, a router in the node's network) comes to pods.
+# {"ipv4":"192.0.2.10/24"}  {"default":{"ipv4":"100.64.0.2/16"}}  {"default":"100.64.0.3/16"}
+_OVN_ADDRESS_NOTES = (
+    "k8s.ovn.org/node-primary-ifaddr",
+    "k8s.ovn.org/node-gateway-router-lrp-ifaddr",
+    "k8s.ovn.org/node-gateway-router-lrp-ifaddrs",
+    "k8s.ovn.org/node-transit-switch-port-ifaddr",
+)
 _RANGE_NOTES = (
     "network.cilium.io/ipv4-pod-cidr",
     "network.cilium.io/ipv6-pod-cidr",
@@ -142,8 +151,13 @@ _RANGE_NOTES = (
 def node_addresses(status: Iterable[object], annotations: dict[str, str]) -> tuple[str, ...]:
     """Every address of a node: its status, then what its CNI wrote into annotations."""
     notes: list[object] = [annotations.get(key) for key in _ADDRESS_NOTES]
-    # k8s.ovn.org/node-primary-ifaddr: {"ipv4":"192.0.2.10/24"}
-    notes.extend(_strings(annotations.get("k8s.ovn.org/node-primary-ifaddr")))
+    for key in _OVN_ADDRESS_NOTES:
+        notes.extend(_strings(annotations.get(key)))
+    # The second address of what a node gives to its pods is its management port's (ovn-k8s-mp0).
+    for text in _strings(annotations.get("k8s.ovn.org/node-subnets")):
+        network = parse_network(text) if isinstance(text, str) else None
+        if network is not None and network.num_addresses > 3:
+            notes.append(str(network.network_address + 2))
     return canonical_ips([*status, *notes])
 
 
@@ -157,7 +171,7 @@ def node_pod_cidrs(spec: Iterable[object], annotations: dict[str, str]) -> tuple
 
 
 def _strings(text: str | None) -> list[object]:
-    """Every string among the values of a small JSON object."""
+    """Every string among the values of a small JSON object, and of the objects and lists in it."""
     if not text:
         return []
     try:
@@ -166,5 +180,6 @@ def _strings(text: str | None) -> list[object]:
         return []
     found: list[object] = []
     for part in value.values() if isinstance(value, dict) else ():
-        found.extend(part if isinstance(part, list) else [part])
+        parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else [part]
+        found.extend(parts)
     return found

@@ -150,6 +150,23 @@ def test_node_addresses(ip):
     assert owner(state(NODE), ip, "11:00:00").name == "node-a"
 
 
+@pytest.mark.parametrize(
+    "ip", ["192.0.2.9", "100.64.0.2", "fd98::2", "100.64.0.5", "100.64.0.3", "100.88.0.2", "10.128.2.2"]
+)
+def test_node_addresses_of_ovn_kubernetes(ip):
+    """What a node's router and its management port send to pods comes with these, in each version's words."""
+    notes = {
+        "node-primary-ifaddr": {"ipv4": "192.0.2.9/24"},
+        "node-gateway-router-lrp-ifaddrs": {"default": {"ipv4": "100.64.0.2/16", "ipv6": "fd98::2/64"}},
+        "node-gateway-router-lrp-ifaddr": {"ipv4": "100.64.0.5/16", "default": "100.64.0.3/16"},
+        "node-transit-switch-port-ifaddr": {"ipv4": "100.88.0.2/16"},
+        "node-subnets": {"default": ["10.128.2.0/23"]},
+    }
+    meta = {"annotations": {f"k8s.ovn.org/{key}": json.dumps(value) for key, value in notes.items()}}
+    node = {**NODE, "metadata": {**NODE["metadata"], "name": "node-o", **meta}}
+    assert owner(state(node), ip, "11:00:00").name == "node-o"
+
+
 def test_a_pod_may_own_the_first_address_of_the_range():
     assert owner(state(NODE, pod("web", "10.1.0.1")), "10.1.0.1", "11:00:00").kind is EndpointKind.POD
 

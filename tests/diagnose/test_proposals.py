@@ -255,6 +255,21 @@ def test_a_namespace_that_a_rule_names_keeps_its_access(dialect):
 _EVERYBODY = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": 80}]}]}
 
 
+def test_a_rule_for_pods_is_not_rewritten_for_an_address():
+    """Though nobody carries the label today: the namespace that it is for may come, and the address be none of its."""
+    policies = {
+        "data/redis": {
+            "podSelector": {},
+            "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"group": "ingress"}}}]}],
+        }
+    }
+    spec = _spec(policies=policies)
+    spec["flow"] = {"from": "192.0.2.77", "to": "data/redis-0", "port": "6379/TCP", "direction": "ingress"}
+    _, _, _, found = proposal_of(spec)
+
+    assert found.summary == "Admit 192.0.2.77 on 6379/TCP in NetworkPolicy data/redis beside ingress[0]."
+
+
 def test_what_opens_to_everybody_outside_is_listed():
     """A port that is added to a rule without peers opens it for addresses that nobody has seen, too."""
     _, _, _, found = proposal_of(_spec(policies={"shop/web": _EVERYBODY}))
