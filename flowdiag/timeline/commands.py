@@ -40,6 +40,7 @@ def confirm_commands(
     policies: Sequence[PolicyRef],
     *,
     address: str | None = None,
+    service: str | None = None,
 ) -> tuple[str, ...]:
     """What to run: the connection from inside the source, then the policies that isolate.
 
@@ -50,9 +51,10 @@ def confirm_commands(
         port: the port.
         policies: that isolate.
         address: what the records have for the destination, where its own addresses are not known (a Service's).
+        service: what to ask in place of the destination, on whose own addresses nobody listens on that port.
     """
     commands = []
-    target = _target(destination) or address
+    target = service or _target(destination) or address
     pod = _exec_target(source)
     if pod is not None and target is not None:
         probe = _probe(target, destination, protocol, port)

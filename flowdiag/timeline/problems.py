@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, groupby, islice
 
+from flowdiag.cluster.index import target_port
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.masking import masked
@@ -121,7 +122,13 @@ def make_problem(
         summary=finding.summary,
         advice=since.advice or scan_advice(draft) or finding.advice,
         verify=confirm_commands(
-            source, destination, lead.protocol, lead.port, _to_look_at(finding), address=_asked(lead)
+            source,
+            destination,
+            lead.protocol,
+            lead.port,
+            _to_look_at(finding),
+            address=_asked(lead),
+            service=_untranslated(lead),
         ),
         references=finding.references,
         notes=(
@@ -130,6 +137,25 @@ def make_problem(
             *own_notes(draft),
         ),
     )
+
+
+def _untranslated(lead: ConnectionDraft) -> str | None:
+    """The Service whose port the connection has, where no pod behind it listens on that: one asks it by its name."""
+    found = set[str]()
+    for refusal in lead.refusals:
+        via, pod = refusal.flow.via, refusal.flow.dst.pod
+        service = via.service if via is not None else None
+        if service is None or pod is None or lead.port is None:
+            return None
+        targets = {
+            target_port(pod, one)
+            for one in service.ports
+            if one.port == lead.port and one.protocol == lead.protocol
+        }
+        if not targets or lead.port in targets:
+            return None
+        found.add(f"{service.name}.{service.namespace}")
+    return min(found, default=None)
 
 
 def _asked(lead: ConnectionDraft) -> str | None:

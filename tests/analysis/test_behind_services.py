@@ -69,6 +69,22 @@ def test_the_workload_behind_a_service_is_what_was_refused(tmp_path):
     assert problem.verify[0].endswith("nc -zvw3 10.96.0.10 8080")
 
 
+def test_a_rule_for_the_pods_port_does_not_mean_the_services(tmp_path):
+    """AWS holds the Service's port against the rule; and nobody listens on it at the pod's own address."""
+    to = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "db"}}}]
+    spec = {**CLOSED, "egress": [{"to": to, "ports": [{"port": 8080, "protocol": "TCP"}]}]}
+    service = json.loads(json.dumps(SERVICE))
+    service["spec"]["ports"] = [{"port": 80, "targetPort": 8080, "protocol": "TCP"}]
+    state = listed(*OBJECTS[:-1], service, policy("shop", "to-db", spec, created=LONG_AGO))
+    lines = REFUSED.replace("Dest Port: 8080", "Dest Port: 80")
+    (problem,) = analyze([write(tmp_path, state_json=state, agent_log=lines)]).problems
+
+    assert (problem.code, problem.port) == ("FD101", 80)
+    assert "names the pods' port 8080" in problem.advice
+    assert "allow 80/TCP, the port of Service data/db, as well" in problem.advice
+    assert problem.verify[0].endswith("nc -zvw3 db.data 80")
+
+
 def test_pods_of_two_workloads_leave_the_service(tmp_path):
     """The rule misses for whatever pod it was, and nobody says that it may match."""
     problem = problem_of(tmp_path, "db-canary")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
@@ -65,7 +66,8 @@ class DefaultDeny(Rule):
     Advice:
         Name every isolating policy and the nearest rule.  If the call is meant, add a rule; if not, the
         policies work as written.  A rule for every address of one family is for none of the other; what comes from
-        the addresses of a cloud's health checks is told as these.
+        the addresses of a cloud's health checks is told as these; where a Service is held against rules before it is
+        translated (AWS), a rule for the pods' port does not mean the Service's.
 
     Guard:
         With a replay, an empty isolating set is never a default deny: the policies at hand are not those
@@ -121,7 +123,9 @@ class DefaultDeny(Rule):
             f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "
             "if it is not, the policies work as written."
         )
-        advice = _other_family(case) or _of_platform(case) or _answering(case) or advice
+        advice = (
+            _other_family(case) or _of_platform(case) or _answering(case) or _of_a_service(case) or advice
+        )
         return self.finding(
             case,
             summary=f"{isolating_text(case)} {verb} {who} for {case.direction}{rest}",
@@ -268,6 +272,28 @@ def _answering(case: Case) -> str | None:
         f"If these are answers of {end_text(case.flow.src)} from port {port}, add no rule: look at conntrack (entries that "
         "expired or were lost) and at agents that began again. If it is a call of its own, let the refusing end admit it."
     )
+
+
+def _of_a_service(case: Case) -> str | None:
+    """A Service that was asked for, held against a rule that names the port behind it, before either is translated."""
+    via, pod = case.flow.via, case.flow.dst.pod
+    service = via.service if via is not None and case.direction is Direction.EGRESS else None
+    if service is None or pod is None or case.port is None:
+        return None
+    behind = {
+        target_port(pod, one)
+        for one in service.ports
+        if one.port == case.port and one.protocol == case.protocol
+    } - {case.port, None}
+    for rule in case.missing_one(Condition.PORT) if len(behind) == 1 else ():
+        (port,) = behind
+        if any(f"{port}/{case.protocol}" == miss.wanted for miss in rule.misses):
+            return (
+                f"{rule_text(rule)} names the pods' port {port}; here a Service is held against the rules before it is "
+                f"translated: allow {port_text(case)}, the port of Service {service.namespace}/{service.name}, as well, or "
+                "let the Service have the pods' port."
+            )
+    return None
 
 
 def _of_platform(case: Case) -> str | None:
