@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
 from msgspec.structs import replace
 
@@ -36,6 +36,7 @@ __all__ = ["STDIN", "Gathered", "Readable", "Source", "open_source", "read_head"
 
 STDIN = "-"
 _HEAD = 512
+_DEVICE = "a device, which may never end; name a file that holds what it gives, or pipe that in"
 _NESTING = 2
 """An archive, and one inside it (a must-gather's tar of databases, a tarball in a support bundle)."""
 
@@ -134,6 +135,9 @@ class Gathered:
                 self._problem(given, "unreadable", error.strerror or str(error))
                 return
             with pipe:
+                if _is_endless(pipe):
+                    self._problem(given, "unreadable", _DEVICE)
+                    return
                 yield from self._stream(cast("BinaryIO", pipe), given)
 
     def _directory(self, top: Path, given: str) -> Iterator[Source]:
@@ -258,7 +262,11 @@ class Gathered:
         if self._drained:
             return
         self._drained = True
-        yield from self._stream(self._stdin or cast("BinaryIO", sys.stdin.buffer), STDIN)
+        stream = self._stdin or cast("BinaryIO", sys.stdin.buffer)
+        if _is_endless(stream):
+            self._problem(STDIN, "unreadable", _DEVICE)
+            return
+        yield from self._stream(stream, STDIN)
 
     def _stream(self, stream: BinaryIO, name: str) -> Iterator[Source]:
         target = self.spool() / f"stream-{self._streams}"
@@ -288,6 +296,18 @@ class Gathered:
 
     def _problem(self, path: str, code: str, message: str) -> None:
         self.problems.append(InputProblem(path, code, message))
+
+
+def _is_endless(stream: IO[bytes]) -> bool:
+    """A device other than a terminal, which a person ends, and the one that is empty: a disk, zeros, the kernel's ring."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return False
+    found = os.fstat(descriptor)
+    if not stat.S_ISCHR(found.st_mode) and not stat.S_ISBLK(found.st_mode):
+        return False
+    return not os.isatty(descriptor) and not os.path.samestat(found, os.stat(os.devnull))  # noqa: PTH116
 
 
 def _copied(wanted: tuple[Source, Path]) -> Source | OSError:

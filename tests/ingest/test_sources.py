@@ -465,3 +465,13 @@ def test_a_socket_is_unreadable_and_no_fault(tmp_path, monkeypatch):
         one.bind("here")
         with Gathered(["here"]) as gathered:
             assert _codes(gathered) == [("here", "unreadable")]
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such devices here")
+def test_a_device_that_never_ends_is_not_read():
+    """It was copied until the disk was full; the empty one is a file without content, as scripts name it."""
+    with Gathered(["/dev/zero", "/dev/null"]) as gathered:
+        assert [source.name for source in gathered.sources] == ["/dev/null"]
+        (problem,) = gathered.problems
+    assert (problem.path, problem.code) == ("/dev/zero", "unreadable")
+    assert "device" in problem.message
