@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.cli.messages import say
 from flowdiag.cli.moments import parse_duration, parse_time, parse_zone
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.model.errors import UsageError
@@ -14,6 +15,9 @@ from flowdiag.model.time import NS
 __all__ = ["cluster_of", "evidence_of", "selection_of", "state_of"]
 
 _WINDOW = "5m"
+_MOMENTS = ("since", "until", "around")
+_APART = 60 * NS
+"""Two readings of one text that are less apart are of a span before now."""
 _PASSED = ("allowed", "redirected")
 _CLUSTER = ("context", "kubeconfig", "as_user", "as_groups", "as_uid")
 
@@ -82,6 +86,7 @@ def selection_of(given: dict[str, Any]) -> Selection:
         UsageError: options that contradict each other.
     """
     zone = parse_zone(given["tz"])
+    _say_zone(given)
     since = None if given.get("since") is None else parse_time(given["since"], zone, past=True)
     until = None if given.get("until") is None else parse_time(given["until"], zone)
     if given.get("around") is not None:
@@ -113,3 +118,21 @@ def selection_of(given: dict[str, Any]) -> Selection:
         protocol=given["protocol"],
         verdicts=verdicts,
     )
+
+
+def _say_zone(given: dict[str, Any]) -> None:
+    """Say of a moment without a zone which it is taken in, where times are shown in another.
+
+    Who reads 13:05 in a report types 13:05; it is not taken so, since `--tz` is of what carries no zone.
+    """
+    shown = given.get("display_zone", "UTC")
+    if given["tz"] != "UTC" or shown == "UTC":
+        return
+    zone, other = parse_zone(given["tz"]), parse_zone(shown)
+    for name in _MOMENTS:
+        text = given.get(name)
+        if text is not None and abs(parse_time(text, zone) - parse_time(text, other)) >= _APART:
+            say(
+                f"--{name} {text} is taken in UTC, and times are shown in {shown}: "
+                f"write its zone behind it, or --tz {shown}"
+            )

@@ -165,3 +165,22 @@ def test_a_window_around_nothing_is_a_usage_error(tmp_path, capsys):
 
     assert _run(["analyze", str(folder), "--year", "2025", "--window", "5m"], "flowdiag") == 2
     assert "add --around TIME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--since", "2025-03-22 18:00", "--timezone", "+02:00"], True),
+        (["--since", "2025-03-22 18:00", "--timezone", "+02:00", "--tz", "+02:00"], False),
+        (["--since", "2025-03-22 18:00+02:00", "--timezone", "+02:00"], False),
+        (["--since", "2025-03-22 18:00"], False),
+        (["--since", "9000d", "--timezone", "+02:00"], False),
+    ],
+)
+def test_a_moment_that_is_not_taken_in_the_zone_that_is_shown_is_told(tmp_path, capsys, options, said):
+    """Who reads 18:00 in a report types 18:00, and gets another hour's records."""
+    path = tmp_path / "kern.log"
+    path.write_text(LINE)
+
+    assert _run(["analyze", str(path), "--year", "2025", *options], "flowdiag") == 0
+    assert ("is taken in UTC" in capsys.readouterr().err) is said
