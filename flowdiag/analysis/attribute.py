@@ -145,7 +145,7 @@ def _parts(
     later: WrittenLater | None,
     interval: int,
 ) -> Sequence[tuple[Flow, ConnectionDecision | None, int | None]]:
-    if state is None or later is None or not state.knows_policies or not _replayable(flow):
+    if state is None or later is None or not state.snapshot.policies_read or not _replayable(flow):
         return [(flow, None, None)]
     shape = flow.distinct
     policies = _policies(flow, state)

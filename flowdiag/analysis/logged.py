@@ -82,7 +82,7 @@ def judge_logged(
 
 def _doubtful(flow: Flow, known: str, state: State | None) -> Replayed:
     """A line of a rule that no policy holds: what is known of such lines, and what the policies say of the packet."""
-    if state is None or not state.knows_policies:
+    if state is None or not state.snapshot.policies_read:
         return replace(flow, basis=known), None, None
     shape = flow.distinct
     at = flow.first

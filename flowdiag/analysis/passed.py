@@ -33,7 +33,7 @@ def refused_at(state: State | None, at: int | None) -> Callable[[Flow], bool | N
         state: the policies; without any nothing is known to be refused.
         at: the moment, nanoseconds.
     """
-    if state is None or not state.knows_policies:
+    if state is None or not state.snapshot.policies_read:
         return lambda _: None
     policies = state.policies
 

@@ -99,12 +99,12 @@ def examined(
     marks = marks_of(read, snapshot, selection)
     resolver = Resolver(snapshot or Snapshot(), tally.dns, pod_names=_pod_names(read))
     view = tally.view()
-    asked = rules and state is not None and state.knows_policies
+    asked = rules and state is not None and state.snapshot.policies_read
     rules = asked and not evidence.only_denied
     # Against the policies all that passed is held, as long as that is no work to speak of.
     every = rules or (
         state is not None
-        and state.knows_policies
+        and state.snapshot.policies_read
         and not evidence.only_denied
         and not view.has_more(PASSED, _MOST_PASSED)
     )
@@ -187,7 +187,7 @@ def examined(
             refused_now=refused_at(None if unenforced else state, until),
             unattributed=attributed.unattributed,
             passed=list(against_policies(flows.allowed, state, context))
-            if state is not None and state.knows_policies and not unenforced
+            if state is not None and state.snapshot.policies_read and not unenforced
             else (),
             not_policy=[(flow, meaning(flow)) for flow in flows.not_policy],
             allowed=allowed,

@@ -30,12 +30,6 @@ class State(Struct, frozen=True, kw_only=True):
     staged: PolicySet | None = None
     """The policies with Calico's staged ones in force; ``None`` where none is staged."""
 
-    @property
-    def knows_policies(self) -> bool:
-        """Whether policies were among what was read: a dump of pods alone says nothing of who may talk."""
-        kinds = self.snapshot.kinds_seen
-        return bool(self.snapshot.policies) or any(kind.endswith("NetworkPolicy") for _, kind in kinds)
-
 
 def compile_state(
     inputs: Iterable[tuple[str, bytes]],

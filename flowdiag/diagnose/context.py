@@ -153,7 +153,7 @@ class Context:
         for need, kind, some in kinds:
             if kind in seen or some:
                 known |= need
-        if self.snapshot.policies or any(kind.endswith("NetworkPolicy") for _, kind in seen):
+        if self.snapshot.policies_read:
             known |= Needs.POLICIES
         if self._signals:
             known |= Needs.LOGS

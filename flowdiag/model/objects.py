@@ -262,3 +262,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Places (``state.yaml:12``) that could not be read and may have held a policy."""
     config: dict[str, str] = {}
     """CNI settings that change evaluation, ``cilium.enable-policy`` = ``always`` and the like."""
+
+    @property
+    def policies_read(self) -> bool:
+        """Whether policies were among what was read: a dump of pods alone says nothing of who may talk."""
+        return bool(self.policies) or any(kind.endswith("NetworkPolicy") for _, kind in self.kinds_seen)

@@ -60,7 +60,7 @@ class OpenToOutside(Check):
 
     def look(self, scene: Scene) -> Iterator[Concern]:
         """See `Check.look`."""
-        if not _policies_read(scene):
+        if not scene.snapshot.policies_read:
             return
         flows: dict[_Subject, list[Flow]] = defaultdict(list)
         isolated: dict[tuple[str, str], bool] = {}
@@ -114,11 +114,6 @@ def _concern(subject: _Subject, flows: list[Flow]) -> Concern:
         last=max(lasts, default=None),
         notes=(f"{records} allowed records from {shown} on {on}",),
     )
-
-
-def _policies_read(scene: Scene) -> bool:
-    kinds = scene.snapshot.kinds_seen
-    return bool(scene.snapshot.policies) or any(kind.endswith("NetworkPolicy") for _, kind in kinds)
 
 
 def _isolated(scene: Scene, flow: Flow) -> bool:
