@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from flowdiag.model.policy import CALICO_GROUPS
+
 __all__ = [
     "CLUSTER_KINDS",
     "KEEP",
@@ -32,7 +34,6 @@ WORKLOAD_KINDS = frozenset(
     {"CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"}
 )
 
-_CALICO = ("projectcalico.org", "crd.projectcalico.org")
 POLICY_KINDS: frozenset[tuple[str, str]] = frozenset(
     {
         ("networking.k8s.io", "NetworkPolicy"),
@@ -51,7 +52,7 @@ POLICY_KINDS: frozenset[tuple[str, str]] = frozenset(
         ("security.istio.io", "AuthorizationPolicy"),
         *(
             (group, kind)
-            for group in _CALICO
+            for group in CALICO_GROUPS
             for kind in (
                 "NetworkPolicy",
                 "GlobalNetworkPolicy",

@@ -18,6 +18,7 @@ from flowdiag.model.event import Cause, Direction, Peer, PolicyHit, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Pod
 from flowdiag.model.policy import (
+    CALICO_GROUPS,
     Condition,
     ConnectionDecision,
     DecidedBy,
@@ -27,7 +28,7 @@ from flowdiag.model.policy import (
 )
 from flowdiag.model.reasons import OF_NO_RULE
 
-__all__ = ["CALICO_GROUPS", "UNMANAGED_IDENTITY", "Case", "denying_the_rest"]
+__all__ = ["UNMANAGED_IDENTITY", "Case", "denying_the_rest"]
 
 
 _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
@@ -37,7 +38,6 @@ _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
 _OTHER_POLICIES = ("UNENCRYPTED_TRAFFIC", "FORBIDDEN_ICMPV6_MESSAGE")
 _NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
 _PLAIN_REASON = "POLICY_DENIED"
-CALICO_GROUPS = ("projectcalico.org", "crd.projectcalico.org")
 _RULE = re.compile(r"(ingress|egress)\[(\d{1,6})\]")
 # "ingress[2]": the path of a Calico rule.
 _SAYS_NOTHING = {"action", "metadata"}

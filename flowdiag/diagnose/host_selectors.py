@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.spec import PeerText, peers, rule_at, selector_holds
 from flowdiag.model.objects import Pod
-from flowdiag.model.policy import Condition, Dialect, NearestRule
+from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, NearestRule
 from flowdiag.policy.calico_labels import NAMESPACE_LABEL
 from flowdiag.policy.calico_matchers import Scope
 from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
@@ -23,7 +23,6 @@ from flowdiag.policy.selectors import Requirement, SelectorError
 
 __all__ = ["would_mean"]
 
-_CALICO = frozenset({"projectcalico.org", "crd.projectcalico.org"})
 _ENTRY = re.compile(r"(?:ingress|egress)\[\d{1,4}\]\.((?:from|to)Endpoints)\[(\d{1,4})\]")
 # "ingress[0].fromEndpoints[1]": the path of a peer of Cilium's.
 _SELECTING = frozenset({"selector", "namespaceSelector", "ports", "notPorts"})
@@ -42,7 +41,7 @@ def would_mean(case: Case, rule: NearestRule, pod: Pod) -> bool:
     space = {"kubernetes.io/metadata.name": pod.namespace, **(known.labels if known is not None else {})}
     if rule.policy.group == "cilium.io":
         return _by_cilium(case, rule, pod, space)
-    if rule.policy.group in _CALICO:
+    if rule.policy.group in CALICO_GROUPS:
         return _by_calico(case, rule, pod, space)
     return any(_by_peer(case, peer, pod, space, rule.policy.namespace) for peer in peers(case, rule))
 

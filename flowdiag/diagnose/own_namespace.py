@@ -16,14 +16,13 @@ from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.spec import peers, rule_at, selector_holds
-from flowdiag.model.policy import NearestRule
+from flowdiag.model.policy import CALICO_GROUPS, NearestRule
 from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
 from flowdiag.policy.compile.cilium_selectors import in_its_own_namespace
 from flowdiag.policy.selectors import SelectorError, read_selector
 
 __all__ = ["OwnPeer", "own_namespace_peers"]
 
-_CALICO = frozenset({"projectcalico.org", "crd.projectcalico.org"})
 _SOURCE = re.compile(r"^(?:k8s|any)[:.]")
 # as in: k8s:app, any:app, k8s.app
 
@@ -56,7 +55,7 @@ def own_namespace_peers(case: Case, rule: NearestRule) -> Iterator[OwnPeer]:
 
 
 def _peers(case: Case, rule: NearestRule) -> Iterator[OwnPeer]:
-    if rule.policy.group in _CALICO:
+    if rule.policy.group in CALICO_GROUPS:
         yield from _calico(rule, rule_at(case, rule) or {})
     elif rule.policy.kind == "CiliumNetworkPolicy":
         yield from _cilium(rule, rule_at(case, rule) or {})

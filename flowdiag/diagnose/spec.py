@@ -17,7 +17,7 @@ from msgspec import Struct
 from flowdiag.diagnose.case import Case
 from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import NearestRule, PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, KUBERNETES_GROUPS, NearestRule, PolicyRef
 from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
 
 __all__ = [
@@ -245,9 +245,9 @@ def port_texts(case: Case, rule: NearestRule) -> tuple[PortText, ...] | None:
             for entry in _objects(group.get("ports"))
             for text in _port_text(entry, absent=_CILIUM_ANY)
         )
-    if rule.policy.group in ("projectcalico.org", "crd.projectcalico.org"):
+    if rule.policy.group in CALICO_GROUPS:
         return tuple(_calico_ports(raw))
-    if rule.policy.kind == "NetworkPolicy" and rule.policy.group in ("networking.k8s.io", "extensions"):
+    if rule.policy.kind == "NetworkPolicy" and rule.policy.group in KUBERNETES_GROUPS:
         return tuple(
             text for entry in _objects(raw.get("ports")) for text in _port_text(entry, absent=("TCP",))
         )
@@ -326,7 +326,7 @@ def directions_without_rules(policy: PolicyObject) -> dict[str, str]:
     ``listed``: ``policyTypes`` names the direction, while rules are written for the other one only;
     ``empty``: the list of rules is there and empty.
     """
-    if policy.ref.kind != "NetworkPolicy" or policy.ref.group not in ("networking.k8s.io", "extensions"):
+    if policy.ref.kind != "NetworkPolicy" or policy.ref.group not in KUBERNETES_GROUPS:
         return {}
     spec = policy.spec
     types = spec.get("policyTypes")

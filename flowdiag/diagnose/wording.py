@@ -9,7 +9,15 @@ from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import CONDITION_WORDS, Condition, EndDecision, Miss, NearestRule, PolicyRef
+from flowdiag.model.policy import (
+    CALICO_GROUPS,
+    CONDITION_WORDS,
+    Condition,
+    EndDecision,
+    Miss,
+    NearestRule,
+    PolicyRef,
+)
 from flowdiag.model.words import object_text as policy_text
 
 __all__ = [
@@ -85,7 +93,7 @@ def pods_by_labels(rule: NearestRule) -> str:
     if rule.policy.group == "cilium.io":
         word = "toEndpoints" if "egress" in rule.rule else "fromEndpoints"
         return f"{word} (another namespace's by k8s:io.kubernetes.pod.namespace)"
-    if rule.policy.group in ("projectcalico.org", "crd.projectcalico.org"):
+    if rule.policy.group in CALICO_GROUPS:
         return "selector and namespaceSelector"
     return "namespaceSelector and podSelector"
 

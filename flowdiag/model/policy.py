@@ -12,7 +12,9 @@ from enum import StrEnum
 from msgspec import Struct
 
 __all__ = [
+    "CALICO_GROUPS",
     "CONDITION_WORDS",
+    "KUBERNETES_GROUPS",
     "Condition",
     "ConnectionDecision",
     "DecidedBy",
@@ -33,6 +35,13 @@ class PolicyRef(Struct, frozen=True, order=True, gc=False, cache_hash=True):
     group: str
     namespace: str | None
     name: str
+
+
+CALICO_GROUPS = ("projectcalico.org", "crd.projectcalico.org")
+"""API groups of one and the same Calico object: as its API server and as its custom resources give it."""
+
+KUBERNETES_GROUPS = ("networking.k8s.io", "extensions")
+"""API groups of NetworkPolicy; the second until Kubernetes 1.16."""
 
 
 class Dialect(StrEnum):

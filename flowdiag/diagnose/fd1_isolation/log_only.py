@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flowdiag.diagnose.case import CALICO_GROUPS, Case
+from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, isolating_text
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["LogOnlyPolicy"]

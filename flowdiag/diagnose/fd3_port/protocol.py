@@ -11,7 +11,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import port_texts, rule_at
 from flowdiag.diagnose.wording import a_list, rule_text
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, NearestRule
+from flowdiag.model.policy import CALICO_GROUPS, Condition, NearestRule
 from flowdiag.model.report import Severity
 
 __all__ = ["ProtocolMismatch"]
@@ -88,6 +88,6 @@ def _advice(case: Case, rule: NearestRule) -> str:
     port, protocol = case.port, case.protocol
     if rule.policy.group == "cilium.io":
         return f'Add {{port: "{port}", protocol: {protocol}}} to the toPorts of the rule.'
-    if rule.policy.group in ("projectcalico.org", "crd.projectcalico.org"):
+    if rule.policy.group in CALICO_GROUPS:
         return f"Add a rule like it with protocol {protocol}: a rule of Calico's is for one protocol."
     return f"Add {{port: {port}, protocol: {protocol}}} to the ports of the rule."

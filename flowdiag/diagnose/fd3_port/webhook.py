@@ -12,12 +12,11 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.webhooks import called, denied_webhook
 from flowdiag.diagnose.wording import a_list, end_text, isolating_text, policy_text
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Dialect
+from flowdiag.model.policy import CALICO_GROUPS, Dialect
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["AdmissionWebhook"]
 
-_CALICO = ("projectcalico.org", "crd.projectcalico.org")
 _ADMIN = "policy.networking.k8s.io"
 
 
@@ -102,7 +101,7 @@ class AdmissionWebhook(Rule):
             named = f"{a_list(said)} (as the record says, and by {isolating_text(case)} in the replay)"
             return named if said else isolating_text(case), f"Allow {who} {where}."
         by = f"{policy_text(decided.policy)} {decided.rule}, which denies it"
-        if decided.policy.group in _CALICO:
+        if decided.policy.group in CALICO_GROUPS:
             nets = case.flow.src.ip or "see kubectl get endpoints kubernetes"
             return by, (
                 f"Allow nets of the control plane ({nets}) {where}, before that Deny: in a policy of a lower order or an "

@@ -15,12 +15,11 @@ from flowdiag.diagnose.webhooks import denied_webhook
 from flowdiag.diagnose.wording import isolating_text, policies_text, policy_text, refused_text
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import DecidedBy, PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, DecidedBy, PolicyRef
 from flowdiag.model.report import Severity
 
 __all__ = ["CalicoOrder"]
 
-_CALICO = ("projectcalico.org", "crd.projectcalico.org")
 _REORDER = (
     "If {} is to allow it, give it a lower order or an earlier tier, or let the earlier tier Pass it; if none does, the "
     "call needs an Allow rule before that Deny."
@@ -66,8 +65,8 @@ class CalicoOrder(Rule):
             return
         whom = refused_text(case)
         decided = case.end.decided_by if case.end is not None else None
-        named = [hit for hit in case.recorded_denies if hit.group in _CALICO and hit.name is not None]
-        if case.denied_by_rule and decided is not None and decided.policy.group in _CALICO:
+        named = [hit for hit in case.recorded_denies if hit.group in CALICO_GROUPS and hit.name is not None]
+        if case.denied_by_rule and decided is not None and decided.policy.group in CALICO_GROUPS:
             behind = [
                 ref for ref in case.isolating if ref != decided.policy and not _asked(case, ref, decided)
             ]
@@ -129,7 +128,7 @@ def _place(case: Case, ref: PolicyRef) -> tuple[str, float, str] | None:
     if ref.group == "networking.k8s.io":
         return "default", _KUBERNETES_ORDER, name
     policy = policy_at(case, ref)
-    if policy is None or ref.group not in _CALICO:
+    if policy is None or ref.group not in CALICO_GROUPS:
         return None
     tier, order = str(policy.spec.get("tier") or "default"), policy.spec.get("order")
     if not isinstance(order, int | float) or isinstance(order, bool):

@@ -24,9 +24,8 @@ from flowdiag.model.policy import Condition, NearestRule
 from flowdiag.policy.calico_labels import labels_of
 from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
 
-__all__ = ["GROUPS", "calico_edits", "calico_peer", "calico_selector"]
+__all__ = ["calico_edits", "calico_peer", "calico_selector"]
 
-GROUPS = frozenset({"projectcalico.org", "crd.projectcalico.org"})
 _SIDES = {Direction.INGRESS: "source", Direction.EGRESS: "destination"}
 _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\]")
 # "ingress[0]": the path of a Calico rule, which has no list of peers.

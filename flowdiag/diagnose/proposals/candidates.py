@@ -18,7 +18,6 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.dns import is_dns_server
 from flowdiag.diagnose.proposals.admin import GROUP as ADMIN_GROUP
 from flowdiag.diagnose.proposals.admin import admin_edits
-from flowdiag.diagnose.proposals.calico import GROUPS as CALICO_GROUPS
 from flowdiag.diagnose.proposals.calico import calico_edits, calico_peer, calico_selector
 from flowdiag.diagnose.proposals.cilium import KINDS as CILIUM_KINDS
 from flowdiag.diagnose.proposals.cilium import cilium_edits, cilium_peer
@@ -31,7 +30,7 @@ from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod, PolicyObject
-from flowdiag.model.policy import Condition, Dialect, EndDecision, NearestRule, PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, EndDecision, NearestRule, PolicyRef
 
 __all__ = ["candidates"]
 

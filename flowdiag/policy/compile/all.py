@@ -8,7 +8,7 @@ from msgspec import Struct, field, structs
 
 from flowdiag.cluster.wanted import POLICY_KINDS
 from flowdiag.model.objects import PolicyObject, Snapshot
-from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
+from flowdiag.model.policy import KUBERNETES_GROUPS, Dialect, IpBlockPods, PolicyRef
 from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
@@ -113,7 +113,7 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
     notes: list[tuple[PolicyRef, str]] = []
     images = not (
         ("networking.k8s.io", kubernetes.KIND) in snapshot.kinds_seen
-        or any(policy.ref.group in kubernetes.GROUPS for policy in snapshot.policies)
+        or any(policy.ref.group in KUBERNETES_GROUPS for policy in snapshot.policies)
     )
     policies = _once(snapshot.policies, notes)
     named = {policy.ref: policy.ref for policy in policies}
@@ -124,7 +124,7 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
         why = _NOT_POLICY.get((ref.group, ref.kind)) or calico.staged_note(policy, images=images)
         if why is not None:
             notes.append((ref, why))
-        elif ref.kind == kubernetes.KIND and ref.group in kubernetes.GROUPS:
+        elif ref.kind == kubernetes.KIND and ref.group in KUBERNETES_GROUPS:
             compiled = context.once(policy, kubernetes.compile_network_policy)
             tiers.kubernetes(structs.replace(compiled, ref=named[ref]))
         elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
@@ -237,7 +237,7 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
     )
     if why is not None:
         found.notes.append((ref, why))
-    elif ref.kind == kubernetes.KIND and ref.group in kubernetes.GROUPS:
+    elif ref.kind == kubernetes.KIND and ref.group in KUBERNETES_GROUPS:
         found.network.append(context.once(policy, kubernetes.compile_network_policy))
     elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
         tier = found.baseline if admin.is_baseline(policy) else found.admin

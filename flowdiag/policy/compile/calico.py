@@ -17,7 +17,7 @@ from msgspec import structs
 
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, RawObject, Snapshot
-from flowdiag.model.policy import PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, PolicyRef
 from flowdiag.policy.calico_labels import CalicoLabels, spec_of
 from flowdiag.policy.calico_matchers import EndpointSelected, Part, ProfileListed, Scope
 from flowdiag.policy.compile.calico_rules import compile_rules
@@ -26,7 +26,6 @@ from flowdiag.policy.compile.context import CompileContext, PolicyError, entries
 from flowdiag.policy.model import Matcher, Order, Policy, Rule, Tier
 
 __all__ = [
-    "GROUPS",
     "CalicoTiers",
     "compile_calico_policy",
     "directions_of",
@@ -35,7 +34,6 @@ __all__ = [
     "with_staged",
 ]
 
-GROUPS = ("projectcalico.org", "crd.projectcalico.org")
 _KINDS = frozenset({"NetworkPolicy", "GlobalNetworkPolicy"})
 _STAGED_AS = {
     "StagedNetworkPolicy": ("NetworkPolicy", None),
@@ -76,7 +74,7 @@ _DEFAULT_ORDERS = {ADMIN_TIER: 1000.0, DEFAULT_TIER: 1_000_000.0, BASELINE_TIER:
 
 def is_calico(policy: PolicyObject) -> bool:
     """Whether it is one of Calico's enforced kinds."""
-    return policy.ref.group in GROUPS and policy.ref.kind in _KINDS
+    return policy.ref.group in CALICO_GROUPS and policy.ref.kind in _KINDS
 
 
 def staged_note(policy: PolicyObject, *, images: bool = False) -> str | None:
@@ -87,7 +85,7 @@ def staged_note(policy: PolicyObject, *, images: bool = False) -> str | None:
         images: no NetworkPolicies were read, so that Calico's images of them stand for them:
             ``calicoctl get`` prints images alone.
     """
-    if policy.ref.group not in GROUPS:
+    if policy.ref.group not in CALICO_GROUPS:
         return None
     if policy.ref.kind in _STAGED_AS:
         return "staged: pending, not enforced"
@@ -109,7 +107,7 @@ def with_staged(policies: Iterable[PolicyObject]) -> tuple[list[PolicyObject], d
     known = {policy.ref: policy for policy in policies}
     named = {ref: ref for ref in known}
     for ref, policy in sorted(known.items()):
-        target = _STAGED_AS.get(ref.kind) if ref.group in GROUPS else None
+        target = _STAGED_AS.get(ref.kind) if ref.group in CALICO_GROUPS else None
         if target is None:
             continue
         known.pop(ref)
@@ -246,7 +244,7 @@ class CalicoTiers:
     def __init__(self, snapshot: Snapshot, labels: CalicoLabels) -> None:
         self._labels = labels
         self._objects = {
-            each.name: each for each in snapshot.others if each.kind == "Tier" and each.group in GROUPS
+            each.name: each for each in snapshot.others if each.kind == "Tier" and each.group in CALICO_GROUPS
         }
         names = [policy.ref.name for policy in snapshot.policies if is_calico(policy)]
         old_tier = _OLD_ADMIN_TIER in self._objects

@@ -34,10 +34,9 @@ from flowdiag.policy.model import Action, Matcher, Outcome, Peer, Policy, Rule, 
 from flowdiag.policy.selectors import SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
-__all__ = ["GROUPS", "KIND", "compile_network_policy"]
+__all__ = ["KIND", "compile_network_policy"]
 
 KIND = "NetworkPolicy"
-GROUPS = ("networking.k8s.io", "extensions")
 
 _FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
