@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from flowdiag.analysis.sides import Side, changed_policies, untouched
 from flowdiag.model.endpoint import EndpointKind
-from flowdiag.model.event import Verdict
+from flowdiag.model.event import PASSED, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, EndDecision, PolicyRef
 from flowdiag.model.time import rfc3339
@@ -94,7 +94,7 @@ def impact(flows: Iterable[Flow], old: Side, new: Side) -> Impact:
 def _judge(flow: Flow, old: Side, new: Side, changed: frozenset[PolicyRef]) -> _Member:
     was, now = old.decide(flow), new.decide(flow)
     record = flow.distinct.verdict
-    passed = record in (Verdict.ALLOWED, Verdict.REDIRECTED)
+    passed = record in PASSED
     before, after = (None if each is None else each.allowed for each in (was, now))
     if before is None and after is False:
         # The old policies cannot tell, but the record can.

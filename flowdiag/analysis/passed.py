@@ -15,14 +15,13 @@ from flowdiag.analysis.replay import cut, epochs
 from flowdiag.analysis.state import State
 from flowdiag.diagnose import Case, Context, leading
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Direction, Verdict
+from flowdiag.model.event import PASSED, Direction
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision
 from flowdiag.timeline import Refusal
 
-__all__ = ["PASSED", "against_policies", "refused_at"]
+__all__ = ["against_policies", "refused_at"]
 
-PASSED = (Verdict.ALLOWED, Verdict.REDIRECTED)
 """Verdicts of traffic that was let through."""
 
 

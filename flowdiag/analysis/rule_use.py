@@ -13,15 +13,13 @@ from msgspec import Struct
 
 from flowdiag.analysis.sides import Side
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Direction, Verdict
+from flowdiag.model.event import PASSED, Direction
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Pod
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import AllowRule, Use, admitting_rules, allow_rules
 
 __all__ = ["Coverage", "RuleUse", "UnusedRule", "rule_use"]
-
-_PASSED = (Verdict.ALLOWED, Verdict.REDIRECTED)
 
 
 class UnusedRule(Struct, frozen=True, kw_only=True):
@@ -165,7 +163,7 @@ def _observe(passed: Iterable[Flow], refused: Iterable[Flow], side: Side) -> _Se
     memory: dict[tuple[object, ...], Use] = {}
     both = (Direction.EGRESS, Direction.INGRESS)
     for flow, directions in (
-        *((flow, both) for flow in passed if flow.distinct.verdict in _PASSED),
+        *((flow, both) for flow in passed if flow.distinct.verdict in PASSED),
         *((flow, both[:1]) for flow in refused if flow.direction is Direction.INGRESS),
     ):
         shape = flow.distinct

@@ -20,8 +20,8 @@ from flowdiag.analysis.select import (
     selected_verdict,
 )
 from flowdiag.cluster.resolve import Resolver
-from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Cause, Verdict
+from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint
+from flowdiag.model.event import NOT_POLICY, PASSED, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.tally import Bucket, DistinctFlow
 from flowdiag.tally import FlowView
@@ -31,9 +31,6 @@ from flowdiag.tally.view import Wanted, once_a_pair
 __all__ = ["Sorted", "sort_flows"]
 
 _REFUSED = (Verdict.DENIED, Verdict.AUDITED)
-_NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
-_ALLOWED = (Verdict.ALLOWED, Verdict.REDIRECTED)
-_CALLED = (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN)
 """Ends that are told by DNS names: the others have names of their own."""
 
 
@@ -74,12 +71,12 @@ def sort_flows(
             logged.extend(parts)
             continue
         # A reason that no policy gives needs no diagnosis of policies; an audit is always a policy's.
-        other = distinct.cause in _NOT_POLICY and distinct.verdict is Verdict.DENIED
+        other = distinct.cause in NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
     names = view.names()
     beside = Beside(chain(refused, logged), view.peers, names, resolver)
     allowed: list[Flow] = []
-    verdicts = [one for one in _ALLOWED if selected_verdict(selection, one)]
+    verdicts = [one for one in PASSED if selected_verdict(selection, one)]
     if all_allowed or _by_ends(selection) or selection.to_port is not None:
         peers = view.peers
 
@@ -185,7 +182,7 @@ def _with_names(names: dict[str, set[str]], *groups: list[Flow]) -> list[list[Fl
     renamed: dict[int, Endpoint] = {}
     for number, end in ends.items():
         own = names.get(end.ip or "")
-        if own and end.kind in _CALLED and len(own) != len(end.dns_names):
+        if own and end.kind in OUTSIDE_KINDS and len(own) != len(end.dns_names):
             renamed[number] = replace(end, dns_names=tuple(sorted(own)))
 
     def with_names(flow: Flow) -> Flow:

@@ -28,7 +28,7 @@ from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.marks import marks_of
 from flowdiag.analysis.no_denials import only_logged, only_objects, what_to_collect
 from flowdiag.analysis.options import EvidenceOptions, Selection, Stage, StateOptions
-from flowdiag.analysis.passed import PASSED, against_policies, refused_at
+from flowdiag.analysis.passed import against_policies, refused_at
 from flowdiag.analysis.rule_use import RuleUse, rule_use
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.skew import clock_skew
@@ -43,6 +43,7 @@ from flowdiag.diagnose.before import old_policies
 from flowdiag.diagnose.check import Scene
 from flowdiag.model.digits import is_digits
 from flowdiag.model.ending import keep
+from flowdiag.model.event import PASSED
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Cluster, Generator, ParserInfo, Report, ReportWarning, SnapshotInfo

@@ -18,7 +18,7 @@ from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.cluster.leases import Leases, Span
 from flowdiag.cluster.recorded_ends import WORLD, RecordedEnds
 from flowdiag.cluster.workloads import name_owner
-from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
+from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint, EndpointKind, KnownBy
 from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Service, Snapshot
@@ -220,7 +220,7 @@ class Resolver:
         if owner.kind is EndpointKind.UNKNOWN and not owner.candidates and labels is not None:
             owner = self._recorded_ends.by_identity(peer, labels) or owner
         names: tuple[str, ...] = ()
-        if owner.kind in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
+        if owner.kind in OUTSIDE_KINDS:
             known = {*(peer.dns_names or ()), *self._names.get(peer.ip or "", ()), *own_names}
             names = tuple(sorted(known)[:_MAX_NAMES])
         if peer.identity is None and labels is None and not names and peer.entity is None:

@@ -14,6 +14,7 @@ from typing import Any
 from flowdiag.cluster.addresses import parse_network
 from flowdiag.cluster.meta import as_int, as_list, as_map, as_text
 from flowdiag.cluster.sound import is_plainly_sound
+from flowdiag.model.event import PORT_PROTOCOLS
 
 __all__ = ["policy_problems"]
 
@@ -183,7 +184,7 @@ def _ip_block(block: dict[str, Any], path: str) -> Iterator[str]:
 def _port(port: dict[str, Any], path: str) -> Iterator[str]:
     yield from _unknown(port, "port", path)
     protocol = port.get("protocol")
-    if protocol not in (None, "TCP", "UDP", "SCTP"):
+    if protocol not in (None, *PORT_PROTOCOLS):
         yield f"{path}: unknown protocol {str(protocol)[:20]!r}"
     value, end = port.get("port"), port.get("endPort")
     first = value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -13,8 +13,8 @@ from flowdiag.diagnose.first_sight import METADATA, PROBES_OF_AMBIENT, api_clien
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.once import once
 from flowdiag.diagnose.signs import MISSING, OF_PORT, Sign
-from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Cause, Direction, Peer, PolicyHit, Verdict
+from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint, EndpointKind
+from flowdiag.model.event import NOT_POLICY, PASSED, Cause, Direction, Peer, PolicyHit, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Pod
 from flowdiag.model.policy import (
@@ -36,7 +36,6 @@ _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
 
 # Refusals that the reasons' table puts down to policy, but to none that a rule of a NetworkPolicy makes.
 _OTHER_POLICIES = ("UNENCRYPTED_TRAFFIC", "FORBIDDEN_ICMPV6_MESSAGE")
-_NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
 _PLAIN_REASON = "POLICY_DENIED"
 _RULE = re.compile(r"(ingress|egress)\[(\d{1,6})\]")
 # "ingress[2]": the path of a Calico rule.
@@ -46,7 +45,6 @@ UNMANAGED_IDENTITY = 3
 """Cilium's reserved identity of what ran before it."""
 _PODS = (EndpointKind.POD, EndpointKind.WORKLOAD)
 _ON_HOST = (EndpointKind.NODE, EndpointKind.POD)
-_OUTSIDE = (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN)
 
 
 class Case:
@@ -73,7 +71,7 @@ class Case:
         """Transport protocol."""
         self.reason: str = distinct.reason or ""
         """The normalised reason, upper case for Cilium's; empty where there is none."""
-        self.not_policy: bool = distinct.cause in _NOT_POLICY or distinct.reason in _OTHER_POLICIES
+        self.not_policy: bool = distinct.cause in NOT_POLICY or distinct.reason in _OTHER_POLICIES
         """The record's reason is no policy's refusal."""
         self.refused_by_policy: bool = distinct.verdict is Verdict.DENIED and distinct.cause is Cause.POLICY
         """The record itself says that a policy refused."""
@@ -222,7 +220,7 @@ class Case:
     @property
     def passed(self) -> bool:
         """The record says that it was let through."""
-        return self.flow.distinct.verdict in (Verdict.ALLOWED, Verdict.REDIRECTED)
+        return self.flow.distinct.verdict in PASSED
 
     @cached_property
     def recorded_defaults(self) -> tuple[PolicyHit, ...]:
@@ -381,7 +379,7 @@ def _shown(context: Context, end: Endpoint) -> int:
         found |= Sign.POD_PEER
     if _of_host(end):
         found |= Sign.FROM_HOST | Sign.BY_HOST | Sign.NODE_PEER
-    if end.kind in _OUTSIDE:
+    if end.kind in OUTSIDE_KINDS:
         found |= Sign.OUTWARD
     if end.pod is not None and not end.pod.host_network:
         found |= Sign.OWN_POD

@@ -8,13 +8,12 @@ from typing import Any
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.spec import policy_at, port_texts
+from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.policy import NearestRule, PolicyRef
 from flowdiag.policy.compile.cilium_names import NamePattern, read_name
 from flowdiag.policy.compile.context import PolicyError
 
 __all__ = ["allowed_names", "has_dns_rule"]
-
-_PORTED = ("TCP", "UDP", "SCTP")
 
 
 def _egress_rules(case: Case) -> Iterator[tuple[NearestRule, dict[str, Any]]]:
@@ -48,7 +47,7 @@ def _has_port(case: Case, place: NearestRule) -> bool:
     if not ports or case.protocol is None:
         return True
     if case.port is None:
-        return case.protocol in _PORTED
+        return case.protocol in PORT_PROTOCOLS
     return any(
         one.protocol == case.protocol and (isinstance(one.port, str) or one.has(case.port)) for one in ports
     )

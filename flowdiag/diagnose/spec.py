@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
 from flowdiag.model.digits import is_digits, whole
+from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import CALICO_GROUPS, KUBERNETES_GROUPS, NearestRule, PolicyRef
 from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
@@ -39,7 +40,7 @@ __all__ = [
 _STEP = re.compile(r"([A-Za-z]+)\[(\d{1,6})\]")
 # "egress[0].to[1]", "ingressDeny[2]": steps of a rule's path (`NearestRule.rule`).
 
-_CILIUM_ANY = ("TCP", "UDP", "SCTP")
+_CILIUM_ANY = PORT_PROTOCOLS
 # What a port of a Cilium rule is for that names no protocol, or ANY; never ICMP.
 
 Network = IPv4Network | IPv6Network

@@ -9,7 +9,7 @@ from msgspec import Struct
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.objects import Node, Pod, Service
 
-__all__ = ["Endpoint", "EndpointKind", "KnownBy"]
+__all__ = ["OUTSIDE_KINDS", "Endpoint", "EndpointKind", "KnownBy"]
 
 
 class EndpointKind(StrEnum):
@@ -22,6 +22,10 @@ class EndpointKind(StrEnum):
     EXTERNAL = "external"
     ENTITY = "entity"
     UNKNOWN = "unknown"
+
+
+OUTSIDE_KINDS = (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN)
+"""What is no known pod, node or Service."""
 
 
 class KnownBy(StrEnum):

@@ -13,6 +13,9 @@ from msgspec import Struct
 
 __all__ = [
     "L7",
+    "NOT_POLICY",
+    "PASSED",
+    "PORT_PROTOCOLS",
     "Cause",
     "ChangeEvent",
     "Direction",
@@ -47,6 +50,10 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+PASSED = (Verdict.ALLOWED, Verdict.REDIRECTED)
+"""Verdicts of traffic that went on, and that no policy would refuse."""
+
+
 class Cause(StrEnum):
     """Why a denied record was denied; ``None`` where it was not denied or nobody can tell."""
 
@@ -54,6 +61,13 @@ class Cause(StrEnum):
     CONFIGURATION = "configuration"
     FAULT = "fault"
     NOISE = "noise"
+
+
+NOT_POLICY = (Cause.CONFIGURATION, Cause.FAULT, Cause.NOISE)
+"""Causes of what something other than a policy refused."""
+
+PORT_PROTOCOLS = ("TCP", "UDP", "SCTP")
+"""Transport protocols that have ports."""
 
 
 class Direction(StrEnum):

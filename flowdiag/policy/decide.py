@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.policy.index import Plan, TierPlan
 from flowdiag.policy.model import Order, Outcome, Traffic
 from flowdiag.policy.selecting import View
-from flowdiag.policy.traffic import PORT_PROTOCOLS
 
 __all__ = ["End", "TierStep", "Verdict", "decide"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import L7, Direction, Icmp
+from flowdiag.model.event import L7, PORT_PROTOCOLS, Direction, Icmp
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import (
     ConnectionDecision,
@@ -34,7 +34,6 @@ from flowdiag.policy.nearest import holds_address, named
 from flowdiag.policy.register import Register
 from flowdiag.policy.selecting import View
 from flowdiag.policy.several import any_port, at_name, both
-from flowdiag.policy.traffic import PORT_PROTOCOLS
 
 if TYPE_CHECKING:
     from flowdiag.policy.addresses import RangeTable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint
-from flowdiag.model.event import Direction
+from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.policy import Condition, ConnectionDecision, EndDecision
 from flowdiag.policy.facts import OUTSIDE, Facts
 from flowdiag.policy.model import Traffic
 from flowdiag.policy.ports import PortSet
 from flowdiag.policy.reach import port_verdicts
-from flowdiag.policy.traffic import PORT_PROTOCOLS, declared
+from flowdiag.policy.traffic import declared
 
 if TYPE_CHECKING:
     from flowdiag.policy.evaluate import PolicySet

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, TrafficMatcher, miss, unknown
 from flowdiag.policy.ports import ALL_PORTS, NO_PORTS, PortSet
 
 __all__ = [
-    "PORT_PROTOCOLS",
     "NamedPort",
     "NumberedPorts",
     "OneOf",
@@ -19,7 +19,6 @@ __all__ = [
     "namesakes",
 ]
 
-PORT_PROTOCOLS = ("TCP", "UDP", "SCTP")
 """Protocols with ports that the policy languages know."""
 
 

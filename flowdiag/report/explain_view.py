@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import EndDecision, WalkStep
 from flowdiag.model.words import plural
@@ -53,7 +54,7 @@ def render_explain(
     if port is not None:
         what = f"{port}/{protocol}" if protocol else f"{port}"
     else:
-        what = f"{protocol}, any port" if protocol in ("TCP", "UDP", "SCTP") else protocol or "any port"
+        what = f"{protocol}, any port" if protocol in PORT_PROTOCOLS else protocol or "any port"
     half = max((screen.width - 24) // 2, 16)
     screen.put(
         (word, style),

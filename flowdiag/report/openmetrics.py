@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import ClassVar
 
+from flowdiag.model.event import PASSED
 from flowdiag.model.report import Report
 from flowdiag.model.time import NS
 from flowdiag.report.escape import visible
@@ -24,7 +25,6 @@ _MAX_SERIES = 500
 """Series of one metric; the smallest beyond are added up under ``(other)``."""
 _LABEL_CHARS = 128
 
-_LET_THROUGH = ("allowed", "redirected")
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -98,7 +98,7 @@ def _problems(report: Report) -> list[tuple[Labels, int]]:
 def _records(report: Report, *, let: bool) -> list[tuple[Labels, int]]:
     counts: Counter[Labels] = Counter()
     for problem in report.problems:
-        if (problem.verdict in _LET_THROUGH) is not let:
+        if (problem.verdict in PASSED) is not let:
             continue
         for connection in problem.connections:
             counts[

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.words import plural
 from flowdiag.report.escape import visible
 
@@ -17,7 +18,6 @@ _FAMILIES = {
     "0.0.0.0-255.255.255.255": "IPv4",
     "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff": "IPv6",
 }
-_PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
 class Reach(Struct, frozen=True, kw_only=True):
@@ -79,10 +79,10 @@ def _peer(peer: str) -> str:
 
 
 def _ports(ports: dict[str, tuple[str, ...]]) -> str:
-    if all(ports.get(protocol) == _ALL for protocol in _PROTOCOLS):
+    if all(ports.get(protocol) == _ALL for protocol in PORT_PROTOCOLS):
         return "every port"
     return "; ".join(
         f"{protocol} {'every port' if ports[protocol] == _ALL else ', '.join(ports[protocol])}"
-        for protocol in _PROTOCOLS
+        for protocol in PORT_PROTOCOLS
         if ports.get(protocol)
     )

@@ -11,12 +11,12 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
+from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.report.query_types import WhatifResult
 
 __all__ = ["Bundle", "bundles", "doubtful_bundles", "doubtful_pairs", "pairs", "peer_text"]
 
 _ALL = ((1, 65535),)
-_PROTOCOLS = ("TCP", "UDP", "SCTP")
 _WHOLE = {
     "0.0.0.0-255.255.255.255": "any outside IPv4 address",
     "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff": "any outside IPv6 address",
@@ -161,7 +161,7 @@ def _difference(more: _Texts, less: _Texts) -> _Ports:
 
 def _without(ports: _Ports, less: _Texts) -> _Ports:
     left = [(protocol, _minus(spans, _spans(less.get(protocol, ())))) for protocol, spans in ports]
-    order = sorted(left, key=lambda one: (one[0] not in _PROTOCOLS, one[0]))
+    order = sorted(left, key=lambda one: (one[0] not in PORT_PROTOCOLS, one[0]))
     return tuple((protocol, spans) for protocol, spans in order if spans)
 
 
@@ -191,14 +191,14 @@ def _minus(spans: _Spans, others: _Spans) -> _Spans:
 
 def _ports_text(ports: _Ports) -> str:
     """``TCP 80, 443-445; UDP every port``; ``every port`` where it is so for all three protocols."""
-    if [protocol for protocol, _ in ports if protocol in _PROTOCOLS] == sorted(_PROTOCOLS) and all(
+    if [protocol for protocol, _ in ports if protocol in PORT_PROTOCOLS] == sorted(PORT_PROTOCOLS) and all(
         spans == _ALL for _, spans in ports
     ):
         return "every port"
     by_protocol = dict(ports)
     return "; ".join(
         f"{protocol} {'every port' if by_protocol[protocol] == _ALL else _texts(by_protocol[protocol])}"
-        for protocol in (*_PROTOCOLS, *sorted(set(by_protocol) - set(_PROTOCOLS)))
+        for protocol in (*PORT_PROTOCOLS, *sorted(set(by_protocol) - set(PORT_PROTOCOLS)))
         if protocol in by_protocol
     )
 

@@ -12,7 +12,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, policy_text
-from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.endpoint import OUTSIDE_KINDS
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -57,7 +57,7 @@ class FqdnNotInSet(Rule):
         dst = case.flow.dst
         if case.direction is not Direction.EGRESS or case.not_policy or case.singled_out:
             return
-        if dst.kind not in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
+        if dst.kind not in OUTSIDE_KINDS:
             return
         answers = case.context.names_of(dst.ip)
         names = sorted({*dst.dns_names, *case.flow.distinct.dns_names, *(one.name for one in answers)})

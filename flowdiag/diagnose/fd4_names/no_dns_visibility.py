@@ -12,7 +12,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, policy_text
-from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.endpoint import OUTSIDE_KINDS
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -54,7 +54,7 @@ class NoDnsVisibility(Rule):
         """See `Rule.diagnose`."""
         if case.direction is not Direction.EGRESS or case.not_policy or case.singled_out:
             return
-        if case.flow.dst.kind not in (EndpointKind.EXTERNAL, EndpointKind.ENTITY, EndpointKind.UNKNOWN):
+        if case.flow.dst.kind not in OUTSIDE_KINDS:
             return
         if case.flow.dst.dns_names or case.flow.distinct.dns_names:
             return  # The agent knows the address by name, so it did see lookups.

@@ -12,7 +12,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import end_text, isolating_text, policy_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import PolicyHit
+from flowdiag.model.event import PORT_PROTOCOLS, PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
@@ -26,7 +26,6 @@ _SETTLED_S = 3600
 _SYN_SETTLED_S = 30
 """After so long a dataplane has a policy, and a connection that begins then meets it."""
 _START_UP_S = 60
-_PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
 class EnforcementGap(Rule):
@@ -66,7 +65,7 @@ class EnforcementGap(Rule):
         if end is None or end.allowed is not False or end.unknown or end.uncertain:
             return
         shape = flow.distinct
-        if shape.turned or flow.ambiguous or flow.first is None or shape.protocol not in _PROTOCOLS:
+        if shape.turned or flow.ambiguous or flow.first is None or shape.protocol not in PORT_PROTOCOLS:
             return
         if shape.port is None or not _policed(case.enforcer, flow.first) or not _known(case.peer):
             return

@@ -15,7 +15,7 @@ from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, Steps, blast_radi
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.replies import answering_port
 from flowdiag.model.endpoint import EndpointKind
-from flowdiag.model.event import Direction
+from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.policy import ConnectionDecision, EndDecision, IpBlockPods, NearestRule, PolicyRef
 from flowdiag.policy import PolicySet, compile_policies
 
@@ -106,7 +106,7 @@ def opening(
 
     Of `policies` only those of the namespaces that the edits and the case's ends are in are asked.
     """
-    if case.port is None or case.protocol not in ("TCP", "UDP", "SCTP") or case.not_policy or case.audited:
+    if case.port is None or case.protocol not in PORT_PROTOCOLS or case.not_policy or case.audited:
         return
     if case.decision is None or case.decision.allowed is not False:
         return

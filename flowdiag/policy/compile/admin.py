@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdiag.model.event import Direction
+from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import Condition, Dialect
 from flowdiag.policy.compile.context import (
@@ -281,7 +281,7 @@ def _range(raw: dict[str, Any], path: str) -> tuple[int, int]:
 
 def _named_protocol(raw: dict[str, Any], path: str) -> str:
     protocol = raw.get("protocol") or "TCP"
-    if protocol not in ("TCP", "UDP", "SCTP"):
+    if protocol not in PORT_PROTOCOLS:
         raise PolicyError(f"{path}: protocol {protocol!r} is not TCP, UDP or SCTP")
     return str(protocol)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowdiag.model.digits import is_digits, whole
-from flowdiag.model.event import Direction
+from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.policy.compile.context import (
     CompileContext,
@@ -219,7 +219,7 @@ def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
         raise PolicyError(f"{path} is not an object")
     protocol = raw.get("protocol")
     protocol = "TCP" if protocol is None else protocol
-    if protocol not in ("TCP", "UDP", "SCTP"):
+    if protocol not in PORT_PROTOCOLS:
         raise PolicyError(f"{path}.protocol: {protocol!r} is not TCP, UDP or SCTP")
     port, end = raw.get("port"), raw.get("endPort")
     strange = sorted(str(key) for key in raw if key not in ("protocol", "port", "endPort"))
