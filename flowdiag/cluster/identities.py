@@ -7,23 +7,12 @@ CiliumEndpoint ``status.identity`` objects.
 from __future__ import annotations
 
 from flowdiag.cluster.meta import as_int, as_list, as_map, string_map
+from flowdiag.model.cilium import RESERVED_IDENTITIES
 from flowdiag.model.objects import Snapshot
 
 __all__ = ["RESERVED", "Identities"]
 
-RESERVED = {
-    0: "unknown",
-    1: "host",
-    2: "world",
-    3: "unmanaged",
-    4: "health",
-    5: "init",
-    6: "remote-node",
-    7: "kube-apiserver",
-    8: "ingress",
-    9: "world-ipv4",
-    10: "world-ipv6",
-}
+RESERVED = {0: "unknown", **RESERVED_IDENTITIES}
 
 # "k8s:io.kubernetes.pod.namespace": "shop"
 _NAMESPACE = "io.kubernetes.pod.namespace"

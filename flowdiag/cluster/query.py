@@ -9,6 +9,7 @@ from flowdiag.cluster.index import SnapshotIndex, target_port
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.query_hints import KINDS_TYPED, closest, how_to_write
 from flowdiag.cluster.wanted import WORKLOAD_KINDS
+from flowdiag.model.cilium import RESERVED_IDENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import WorkloadRef
@@ -33,23 +34,7 @@ _WORKLOAD_ORDER = (
     "Job",
     "CronJob",
 )
-_ENTITIES = frozenset(
-    {
-        "all",
-        "cluster",
-        "health",
-        "host",
-        "ingress",
-        "init",
-        "kube-apiserver",
-        "none",
-        "remote-node",
-        "unmanaged",
-        "world",
-        "world-ipv4",
-        "world-ipv6",
-    }
-)
+_ENTITIES = frozenset({"all", "cluster", "none", *RESERVED_IDENTITIES.values()})
 
 
 def resolve_end(

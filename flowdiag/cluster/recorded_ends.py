@@ -9,14 +9,13 @@ from flowdiag.cluster.identities import RESERVED, Identities
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.workloads import name_owner, topmost_owner
+from flowdiag.model.cilium import NODE_ENTITIES, WORLD_ENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.event import Peer, WorkloadRef
 from flowdiag.model.objects import Snapshot
 
-__all__ = ["WORLD", "RecordedEnds", "bare_name"]
+__all__ = ["RecordedEnds", "bare_name"]
 
-WORLD = frozenset({"world", "world-ipv4", "world-ipv6"})
-_NODES = frozenset({"host", "remote-node", "kube-apiserver"})
 _HOST = "host"
 """The recording node itself, where nothing names another."""
 _OPEN = frozenset({"unknown", "unmanaged", "init"})
@@ -153,9 +152,9 @@ class RecordedEnds:
         return owners.pop() if len(owners) == 1 else None
 
     def _entity(self, peer: Peer, entity: str, node: str | None) -> Endpoint:
-        if entity in WORLD:
+        if entity in WORLD_ENTITIES:
             return Endpoint(kind=EndpointKind.EXTERNAL, ip=peer.ip, entity=entity, known_by=KnownBy.RECORD)
-        if entity in _NODES:
+        if entity in NODE_ENTITIES:
             owner = self._leases.owner(peer.ip, None)
             name = owner.name if owner.kind is EndpointKind.NODE else None
             if name is None and entity == _HOST:

@@ -16,8 +16,9 @@ from flowdiag.cluster.flow_parts import flow_of, parts_between
 from flowdiag.cluster.index import Backend, SnapshotIndex
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.cluster.leases import Leases, Span
-from flowdiag.cluster.recorded_ends import WORLD, RecordedEnds
+from flowdiag.cluster.recorded_ends import RecordedEnds
 from flowdiag.cluster.workloads import name_owner
+from flowdiag.model.cilium import WORLD_ENTITIES
 from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint, EndpointKind, KnownBy
 from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
@@ -98,7 +99,7 @@ class Resolver:
     def is_outside(peer: Peer) -> bool:
         """Whether this end is an outside address in every record, whatever else is known."""
         named = peer.pod is not None and peer.namespace is not None
-        return peer.entity in WORLD and peer.ip is not None and not named
+        return peer.entity in WORLD_ENTITIES and peer.ip is not None and not named
 
     def names(self, ip: str | None) -> Collection[str]:
         """Names that the evidence resolved to an address."""
@@ -195,7 +196,7 @@ class Resolver:
             and pod.created > distinct.last
         ):
             return structs.replace(found, note="a pod of this name was created after the records")
-        if recorded.entity in WORLD and peer.ip is not None:
+        if recorded.entity in WORLD_ENTITIES and peer.ip is not None:
             owner = self.leases.owner(peer.ip, distinct.first)
             if owner.kind is EndpointKind.POD:
                 name = f"{owner.namespace}/{owner.name}"

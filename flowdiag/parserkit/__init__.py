@@ -4,6 +4,7 @@ A parser is a class with the shape of `Parser`, registered under the entry point
 ``flowdiag.parsers``; `flowdiag.parserkit.testing.assert_parser_contract` checks it.
 """
 
+from flowdiag.model.cilium import POLICY_GROUPS, RESERVED_IDENTITIES
 from flowdiag.model.event import (
     L7,
     Cause,
@@ -87,8 +88,10 @@ __all__ = [
     "NOTHING",
     "NS",
     "PLAIN",
+    "POLICY_GROUPS",
     "REASONS",
     "REFUSED",
+    "RESERVED_IDENTITIES",
     "TCP_FLAGS",
     "WORKLOAD_PREFIXES",
     "Block",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from flowdiag.cluster.addresses import INSIDE
+from flowdiag.model.cilium import NODE_ENTITIES, WORLD_ENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Namespace, Pod, Snapshot
 from flowdiag.policy.addresses import Address, Hits, Network, RangeTable, parse_address, parse_network
@@ -14,8 +15,6 @@ from flowdiag.policy.label_times import LabelTimes, labels_at
 
 __all__ = ["EndFacts"]
 
-_NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
-_OUTSIDE_ENTITIES = frozenset({"world", "world-ipv4", "world-ipv6"})
 _EVERYWHERE = (parse_network("0.0.0.0/0"), parse_network("::/0"))
 _IDENTITY_PREFIX = "k8s:"
 # Labels that Cilium adds to an identity beside the pod's own ("k8s:io.kubernetes.pod.namespace=shop").
@@ -53,12 +52,12 @@ class EndFacts:
         if kind is EndpointKind.WORKLOAD:
             pods = self._pods_of(endpoint)
             return self._some_pod(pods, endpoint.ip, at) if pods else self._unseen_pod(endpoint, at)
-        if kind is EndpointKind.NODE or (kind is EndpointKind.ENTITY and endpoint.entity in _NODE_ENTITIES):
+        if kind is EndpointKind.NODE or (kind is EndpointKind.ENTITY and endpoint.entity in NODE_ENTITIES):
             return self._node(endpoint)
         if kind is EndpointKind.UNKNOWN and endpoint.namespace is not None and endpoint.identity_labels:
             # Nobody knows which pod it is, but an identity of Cilium's says all that policies ask.
             return self._unseen_pod(endpoint, at)
-        if kind is EndpointKind.EXTERNAL or endpoint.entity in _OUTSIDE_ENTITIES:
+        if kind is EndpointKind.EXTERNAL or endpoint.entity in WORLD_ENTITIES:
             return Facts(
                 kind="outside",
                 entity=endpoint.entity,
@@ -138,7 +137,7 @@ class EndFacts:
             name=node.name if node is not None else endpoint.name,
             node=node.name if node is not None else endpoint.name,
             node_labels=node.labels if node is not None else None,
-            entity=endpoint.entity if endpoint.entity in _NODE_ENTITIES else None,
+            entity=endpoint.entity if endpoint.entity in NODE_ENTITIES else None,
             addresses=addresses,
             hits=self._hits_of_several(addresses),
         )

@@ -10,6 +10,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.cilium import NODE_ENTITIES
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect
@@ -19,7 +20,6 @@ __all__ = ["CidrForNode"]
 
 _ENTITY = {True: "host", False: "remote-node", None: "host or remote-node"}
 """What a node is to a pod, by whether the pod runs on it."""
-_NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
 
 
 class CidrForNode(Rule):
@@ -54,7 +54,7 @@ class CidrForNode(Rule):
         peer = case.peer
         if case.context.dialect not in (Dialect.CILIUM, Dialect.GKE):
             return
-        if peer.kind is not EndpointKind.NODE and peer.entity not in _NODE_ENTITIES:
+        if peer.kind is not EndpointKind.NODE and peer.entity not in NODE_ENTITIES:
             return
         for rule in case.missing_one(Condition.IP):
             block = next((one for one in ip_blocks(case, rule) if one.holds(peer.ip)), None)

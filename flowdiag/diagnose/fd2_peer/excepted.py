@@ -10,6 +10,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.cilium import NODE_ENTITIES
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect
@@ -75,6 +76,6 @@ def _ranges_match(case: Case) -> bool:
     modes = case.context.snapshot.config.get("cilium.policy-cidr-match-mode", "").replace(",", " ").split()
     if case.pod_peer:
         return "pods" in modes
-    if case.peer.kind is EndpointKind.NODE or case.peer.entity in ("host", "remote-node", "kube-apiserver"):
+    if case.peer.kind is EndpointKind.NODE or case.peer.entity in NODE_ENTITIES:
         return "nodes" in modes
     return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from flowdiag.model.cilium import RESERVED_IDENTITIES
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.addresses import Network
 from flowdiag.policy.compile.cilium_identity import (
@@ -38,9 +39,7 @@ __all__ = [
 ]
 
 _RESERVED = ("host", "remote-node", "init", "ingress", "health", "unmanaged", "kube-apiserver")
-ENTITIES = frozenset(
-    {"all", "world", "world-ipv4", "world-ipv6", "cluster", "cluster-mesh", "none", *_RESERVED}
-)
+ENTITIES = frozenset({"all", "cluster", "cluster-mesh", "none", *RESERVED_IDENTITIES.values()})
 _WORLD_KEYS = ("reserved:world", "reserved:world-ipv4", "reserved:world-ipv6")
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from flowdiag.model.cilium import RESERVED_IDENTITIES
+
 __all__ = [
     "CHUNK",
     "ENTITIES",
@@ -26,23 +28,7 @@ PUBLIC = frozenset({"kube-system", "kube-public", "kube-node-lease", "kube-dns",
 """Names that Kubernetes itself gives, the same in every cluster: they stay."""
 
 ENTITIES = frozenset(
-    [
-        "world",
-        "world-ipv4",
-        "world-ipv6",
-        "cluster",
-        "host",
-        "remote-node",
-        "kube-apiserver",
-        "health",
-        "init",
-        "unmanaged",
-        "all",
-        "ingress",
-        "none",
-        "encrypted-overlay",
-        "unknown",
-    ]
+    {"all", "cluster", "encrypted-overlay", "none", "unknown", *RESERVED_IDENTITIES.values()}
 )
 """Cilium's reserved identities; they stay where an entity is named."""
 

@@ -10,7 +10,15 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from flowdiag.parserkit import Icmp, ParseContext, Peer, icmp_from_name, is_mac, split_address
+from flowdiag.parserkit import (
+    RESERVED_IDENTITIES,
+    Icmp,
+    ParseContext,
+    Peer,
+    icmp_from_name,
+    is_mac,
+    split_address,
+)
 
 __all__ = ["Packet", "identity_of", "local_pod", "peer_of", "read_packet"]
 
@@ -24,20 +32,7 @@ _PACKET = re.compile(r"(\S{1,300}) -> (\S{1,300})(?: (.{0,200}))?")
 _WITH_PORTS = frozenset({"TCP", "UDP", "SCTP"})
 _FLAGS = frozenset({"SYN", "ACK", "RST", "FIN", "PSH", "URG", "ECE", "CWR", "NS"})
 
-# pkg/identity/numericidentity.go; 0 and "unknown" are no identity
-_RESERVED: dict[str, int] = {
-    "host": 1,
-    "world": 2,
-    "unmanaged": 3,
-    "health": 4,
-    "init": 5,
-    "remote-node": 6,
-    "kube-apiserver": 7,
-    "ingress": 8,
-    "world-ipv4": 9,
-    "world-ipv6": 10,
-}
-_WORDS = {number: word for word, number in _RESERVED.items()}
+_RESERVED = {word: number for number, word in RESERVED_IDENTITIES.items()}
 _ERRORS_FROM = 2**32 - 256
 """Identities from here on are negative error codes in disguise: 4294967162 is -134."""
 
@@ -99,7 +94,7 @@ def identity_of(text: str | None) -> tuple[int | None, str | None]:
         number = int(text)
         if number == 0 or number >= _ERRORS_FROM:
             return None, None
-        return number, _WORDS.get(number)
+        return number, RESERVED_IDENTITIES.get(number)
     return _RESERVED.get(text), text if text != "unknown" else None
 
 

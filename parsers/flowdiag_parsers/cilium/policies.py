@@ -5,16 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from flowdiag.parserkit import ObjectRef
+from flowdiag.parserkit import POLICY_GROUPS, ObjectRef
 
 __all__ = ["policy_in_text", "policy_of_labels", "policy_of_resource"]
 
-_GROUPS = {
-    "NetworkPolicy": "networking.k8s.io",
-    "CiliumNetworkPolicy": "cilium.io",
-    "CiliumClusterwideNetworkPolicy": "cilium.io",
-    "ClusterNetworkPolicy": "policy.networking.k8s.io",
-}
 # resource=cnp/team-a/allow-dns   resource=ccnp/host-firewall   resource=knp/frontend/default-deny    1.17 and later
 _KINDS = {
     "cnp": "CiliumNetworkPolicy",
@@ -36,8 +30,8 @@ def policy_of_resource(resource: str) -> ObjectRef | None:
         return None
     namespace, slash, name = rest.partition("/")
     if word in _CLUSTERWIDE:
-        return ObjectRef(word, _GROUPS[word], None, name if slash else namespace)
-    return ObjectRef(word, _GROUPS[word], namespace, name) if slash and name else None
+        return ObjectRef(word, POLICY_GROUPS[word], None, name if slash else namespace)
+    return ObjectRef(word, POLICY_GROUPS[word], namespace, name) if slash and name else None
 
 
 def policy_in_text(text: str) -> ObjectRef | None:
@@ -49,7 +43,7 @@ def policy_in_text(text: str) -> ObjectRef | None:
     parts = dict(found)
     kind = parts.get("derived-from", "CiliumNetworkPolicy")
     namespace = None if kind in _CLUSTERWIDE else parts.get("namespace")
-    return ObjectRef(kind, _GROUPS.get(kind), namespace, parts["name"])
+    return ObjectRef(kind, POLICY_GROUPS.get(kind), namespace, parts["name"])
 
 
 def policy_of_labels(labels: Iterable[object]) -> ObjectRef | None:

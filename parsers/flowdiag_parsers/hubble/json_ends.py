@@ -10,26 +10,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from flowdiag.parserkit import Peer, WorkloadRef, canonical_ip
+from flowdiag.parserkit import RESERVED_IDENTITIES, Peer, WorkloadRef, canonical_ip
 from flowdiag_parsers.hubble.json_fields import integer, objects, text, texts
 
 __all__ = ["read_end", "service_name"]
 
 _MAX_LABELS = 256
 
-# pkg/identity/numericidentity.go: the reserved numbers, 1 to 10
-_RESERVED = {
-    1: "host",
-    2: "world",
-    3: "unmanaged",
-    4: "health",
-    5: "init",
-    6: "remote-node",
-    7: "kube-apiserver",
-    8: "ingress",
-    9: "world-ipv4",
-    10: "world-ipv6",
-}
 # An end can carry two: an apiserver outside has reserved:kube-apiserver and reserved:world; the first
 # of these that is there says most.  Number 0 is left out of the JSON, so that its label alone tells of it.
 _BY_MEANING = (
@@ -103,7 +90,7 @@ def read_end(
         pod=text(end, "pod_name"),
         service=service,
         workload=workload,
-        entity=word if word is not None or identity is None else _RESERVED.get(identity),
+        entity=word if word is not None or identity is None else RESERVED_IDENTITIES.get(identity),
         identity=identity,
         labels=labels,
         dns_names=tuple(name.rstrip(".") or name for name in names) if names else None,

@@ -22,7 +22,7 @@ from flowdiag.parserkit import (
 from flowdiag_parsers.hubble.json_fields import integer, mapping, pick, text, texts
 from flowdiag_parsers.hubble.json_policies import derived_from
 
-__all__ = ["OTHERS", "read_other"]
+__all__ = ["OTHERS", "SIGNALS", "read_other"]
 
 OTHERS = ("lost_events", "node_status", "agent_event", "debug_event")
 """Keys of the wrappers beside ``flow``."""
@@ -46,12 +46,13 @@ _AGENT_TYPES = {
     11: "SERVICE_UPSERTED",
     12: "SERVICE_DELETED",
 }
-_SIGNALS = {
+SIGNALS = {
     "AGENT_STARTED": "agent-started",
     "POLICY_UPDATED": "policy-imported",
     "POLICY_DELETED": "policy-deleted",
     "ENDPOINT_REGENERATE_FAILURE": "endpoint-regeneration-failed",
 }
+"""Signals of agents' notices, by the notice's type."""
 _BODIES = (
     "policy_update",
     "endpoint_regenerate",
@@ -159,7 +160,7 @@ def _agent(body: dict[str, Any], common: dict[str, Any]) -> Event:
         component="cilium-agent",
         message=word,
         fields=_fields(details),
-        signal=_SIGNALS.get(word),
+        signal=SIGNALS.get(word),
     )
 
 

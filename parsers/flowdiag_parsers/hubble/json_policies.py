@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdiag.parserkit import PolicyHit
+from flowdiag.parserkit import POLICY_GROUPS, PolicyHit
 from flowdiag_parsers.hubble.json_fields import objects, text, texts
 
 __all__ = ["FIELDS", "derived_from", "read_policies"]
@@ -24,12 +24,6 @@ FIELDS: tuple[tuple[str, str], ...] = (
 )
 """The lists, and what being in them means."""
 
-_GROUPS = {
-    "NetworkPolicy": "networking.k8s.io",
-    "CiliumNetworkPolicy": "cilium.io",
-    "CiliumClusterwideNetworkPolicy": "cilium.io",
-    "ClusterNetworkPolicy": "policy.networking.k8s.io",
-}
 _PREFIX = "k8s:io.cilium.k8s.policy."
 _MAX_POLICIES = 64
 _DEFAULT_DENY = 133
@@ -44,7 +38,7 @@ def derived_from(labels: tuple[str, ...] | None) -> tuple[str | None, str | None
         if key.startswith(_PREFIX) and value:
             said[key[len(_PREFIX) :]] = value
     kind = said.get("derived-from")
-    return kind, _GROUPS.get(kind or ""), said.get("namespace"), said.get("name")
+    return kind, POLICY_GROUPS.get(kind or ""), said.get("namespace"), said.get("name")
 
 
 def read_policies(flow: dict[str, Any], reason_code: int | None) -> tuple[PolicyHit, ...]:
@@ -63,7 +57,7 @@ def read_policies(flow: dict[str, Any], reason_code: int | None) -> tuple[Policy
             found.append(
                 PolicyHit(
                     kind=own_kind,
-                    group=_GROUPS.get(own_kind or "", group),
+                    group=POLICY_GROUPS.get(own_kind or "", group),
                     namespace=text(policy, "namespace") or namespace,
                     name=named,
                     effect=effect,

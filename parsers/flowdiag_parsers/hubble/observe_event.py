@@ -16,6 +16,7 @@ from flowdiag.parserkit import (
     is_housekeeping,
     parse_rfc3339,
 )
+from flowdiag_parsers.hubble.json_others import SIGNALS
 from flowdiag_parsers.hubble.observe_time import Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS, read_end, read_kind, read_summary
 
@@ -32,12 +33,6 @@ _LOST = re.compile(
     r"(?:CPU\((?P<cpu>[^()]{1,12})\) (?:- )?)?(?P<count>\d{1,18})"
     r"(?: \(first: (?P<first>[^,()]{1,40}), last: (?P<last>[^,()]{1,40})\))?"
 )
-_SIGNALS = {
-    "AGENT_STARTED": "agent-started",
-    "POLICY_UPDATED": "policy-imported",
-    "POLICY_DELETED": "policy-deleted",
-    "ENDPOINT_REGENERATE_FAILURE": "endpoint-regeneration-failed",
-}
 
 
 def clean(text: str) -> str:
@@ -165,7 +160,7 @@ def notice_event(
         component="hubble",
         message=kind,
         fields={"details": details} if details else {},
-        signal=_SIGNALS.get(kind),
+        signal=SIGNALS.get(kind),
     )
 
 

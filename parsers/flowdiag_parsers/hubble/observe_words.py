@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from flowdiag.parserkit import (
     L7,
+    POLICY_GROUPS,
+    RESERVED_IDENTITIES,
     Cause,
     Direction,
     Icmp,
@@ -57,27 +59,7 @@ VERDICTS: dict[str, Verdict] = {
 MATCHES = frozenset({"none", "L3-Only", "L3-L4", "L4-Only", "all", "L3-Proto", "Proto-Only"})
 """Match types; before hubble 0.8 they stand alone where ``policy-verdict:MATCH`` stands now."""
 
-# pkg/identity/reserved.go: the words; "unknown" (0) is no identity that stand where ``(ID:n)`` stands for other identities
-_RESERVED: dict[str, int] = {
-    "host": 1,
-    "world": 2,
-    "unmanaged": 3,
-    "health": 4,
-    "init": 5,
-    "remote-node": 6,
-    "kube-apiserver": 7,
-    "ingress": 8,
-    "world-ipv4": 9,
-    "world-ipv6": 10,
-}
-_WORDS = {number: word for word, number in _RESERVED.items()}
-
-_GROUPS = {
-    "NetworkPolicy": "networking.k8s.io",
-    "CiliumNetworkPolicy": "cilium.io",
-    "CiliumClusterwideNetworkPolicy": "cilium.io",
-    "ClusterNetworkPolicy": "policy.networking.k8s.io",
-}
+_RESERVED = {word: number for number, word in RESERVED_IDENTITIES.items()}
 
 _EFFECTS = {Verdict.DENIED: "deny", Verdict.AUDITED: "deny"}
 
@@ -157,7 +139,7 @@ def read_end(text: str, identity: str | None) -> Peer:
     if identity is not None:
         if identity.startswith("ID:"):
             number = int(identity[3:]) or None
-            entity = None if number is None else _WORDS.get(number)
+            entity = None if number is None else RESERVED_IDENTITIES.get(number)
         else:
             number = _RESERVED.get(identity)
             entity = identity if identity != "unknown" else None
@@ -212,7 +194,7 @@ def read_kind(text: str, word: str, by: str | None, authenticated: bool) -> Kind
 
 def _policies(by: str, effect: str) -> tuple[PolicyHit, ...]:
     return tuple(
-        PolicyHit(name=name, kind=kind or None, group=_GROUPS.get(kind), effect=effect, raw=raw.strip())
+        PolicyHit(name=name, kind=kind or None, group=POLICY_GROUPS.get(kind), effect=effect, raw=raw.strip())
         for raw in by.split(", ")
         for name, kind in _POLICY.findall(raw)[:1]
     )
