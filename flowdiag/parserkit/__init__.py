@@ -27,7 +27,7 @@ from flowdiag.model.event import (
 from flowdiag.model.reasons import REASONS, ReasonInfo, is_housekeeping, reason_by_code, reason_by_text
 from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, instant_of, parse_rfc3339, rfc3339
 from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext, part_of
-from flowdiag.parserkit.framing import Frame, frame
+from flowdiag.parserkit.framing import Frame, frame, line_warning
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
 from flowdiag.parserkit.json_records import (
@@ -157,6 +157,7 @@ __all__ = [
     "json_lines",
     "json_object",
     "lane_of",
+    "line_warning",
     "lines_holding",
     "looks_like_reply",
     "named_peer",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from flowdiag.model.event import TimeSource
+from flowdiag.model.event import ParseWarning, TimeSource
 from flowdiag.parserkit.block import LineEnvelope, ParseContext
 
-__all__ = ["Frame", "frame"]
+__all__ = ["Frame", "frame", "line_warning"]
 
 
 class Frame(TypedDict):
@@ -23,7 +23,7 @@ class Frame(TypedDict):
 def frame(
     around: LineEnvelope,
     context: ParseContext,
-    text: str,
+    text: str | None,
     at: int | None = None,
     *,
     source: TimeSource = TimeSource.RECORD,
@@ -46,3 +46,10 @@ def frame(
         "node": node or around.node or context.node,
         "raw": text if context.keep_raw else None,
     }
+
+
+def line_warning(
+    code: str, message: str, around: LineEnvelope, context: ParseContext, text: str | None
+) -> ParseWarning:
+    """What of a line could not be read, at its wrapper's time; `text` as for `frame`."""
+    return ParseWarning(**frame(around, context, text), code=code, message=message)

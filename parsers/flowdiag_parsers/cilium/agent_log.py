@@ -24,6 +24,7 @@ from flowdiag.parserkit import (
     TimeSource,
     decode,
     fold_quiet,
+    frame,
     iter_lines,
     lines_holding,
     parse_rfc3339,
@@ -178,13 +179,9 @@ def _line(line: bytes, around: LineEnvelope, context: ParseContext, *, last: boo
         yield from _events(entry, around, context, raw)
     elif not is_trace(text):
         yield ParseWarning(
-            line=around.line,
+            **frame(around, context, text),
             code="truncated" if last else "foreign-line",
             message="the last line is cut off" if last else "not a line of a Cilium component's log",
-            at=around.at,
-            time_source=around.time_source,
-            node=around.node or context.node,
-            raw=raw,
         )
 
 

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from flowdiag.parserkit import LineEnvelope, ParseContext, ParseWarning, TimeSource, parse_rfc3339
+from flowdiag.parserkit import LineEnvelope, ParseContext, TimeSource, parse_rfc3339
 
-__all__ = ["Carrier", "carrier", "warning"]
+__all__ = ["Carrier", "carrier"]
 
 
 class Carrier(Struct, frozen=True):
@@ -35,17 +35,4 @@ def carrier(around: LineEnvelope, context: ParseContext, raw: str, stamp: str | 
         around.node or context.node,
         raw if context.keep_raw else None,
         context,
-    )
-
-
-def warning(code: str, message: str, around: LineEnvelope, context: ParseContext, raw: str) -> ParseWarning:
-    """What could not be read."""
-    return ParseWarning(
-        line=around.line,
-        code=code,
-        message=message,
-        at=around.at,
-        time_source=around.time_source,
-        node=around.node or context.node,
-        raw=raw if context.keep_raw else None,
     )

@@ -24,9 +24,10 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     iter_lines,
+    line_warning,
     seek,
 )
-from flowdiag_parsers.cilium.carrier import carrier, warning
+from flowdiag_parsers.cilium.carrier import carrier
 from flowdiag_parsers.cilium.monitor_verbose import Verbose, is_dump, is_layer, start
 
 __all__ = ["CHATTER", "CiliumMonitor"]
@@ -167,11 +168,11 @@ class CiliumMonitor:
             if events is not None:
                 yield from events
             elif index == final:
-                yield warning(
+                yield line_warning(
                     "truncated", "the last line is cut off", block.of_line(index), context, original
                 )
             elif not text.startswith(CHATTER):
-                yield warning("foreign-line", _FOREIGN, block.of_line(index), context, original)
+                yield line_warning("foreign-line", _FOREIGN, block.of_line(index), context, original)
         event = pending.event() if pending is not None else None
         if event is not None:
             yield event
@@ -194,7 +195,7 @@ class CiliumMonitor:
             if found is not None:
                 yield from found
             else:
-                yield warning("foreign-line", _FOREIGN, around, with_raw, original)
+                yield line_warning("foreign-line", _FOREIGN, around, with_raw, original)
 
         form = LineForm(pattern=_form(), quick=_quick(), read=read, scope=scope)
         fold_forms(self, block, context, sink, form)

@@ -27,11 +27,12 @@ from flowdiag.parserkit import (
     has_long_number,
     icmp_from_name,
     iter_lines,
+    line_warning,
     port_number,
     seek,
 )
 from flowdiag_parsers.cilium.agent_notices import notice
-from flowdiag_parsers.cilium.carrier import Carrier, carrier, warning
+from flowdiag_parsers.cilium.carrier import Carrier, carrier
 from flowdiag_parsers.cilium.connection import Packet, local_pod, peer_of
 from flowdiag_parsers.cilium.monitor import CHATTER
 from flowdiag_parsers.cilium.monitor_verbose import layer_fields, packet_of
@@ -113,12 +114,12 @@ class CiliumMonitorJson:
                 if events is not None:
                     yield from events
                 elif index == final:
-                    yield warning(
+                    yield line_warning(
                         "truncated", "the last line is cut off", block.of_line(index), context, original
                     )
                 elif not text.startswith(CHATTER):
                     said = "not a record of cilium monitor"
-                    yield warning("foreign-line", said, block.of_line(index), context, original)
+                    yield line_warning("foreign-line", said, block.of_line(index), context, original)
                 continue
             try:
                 body: Any = msgspec.json.decode(text)
@@ -126,12 +127,12 @@ class CiliumMonitorJson:
                     body = bounded(body)
             except (msgspec.DecodeError, RecursionError):
                 code = "truncated" if index == final else "malformed-json"
-                yield warning(code, "not a whole JSON object", block.of_line(index), context, original)
+                yield line_warning(code, "not a whole JSON object", block.of_line(index), context, original)
                 continue
             known = _object(body, c)
             if known is None:
                 said = f"a monitor record of unknown type: {str(body.get('type'))[:40]!r}"
-                yield warning("unknown-record", said, block.of_line(index), context, original)
+                yield line_warning("unknown-record", said, block.of_line(index), context, original)
             else:
                 yield from known
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdiag.parserkit import Event, LineEnvelope, ParseContext, decode
+from flowdiag.parserkit import Event, LineEnvelope, ParseContext, decode, line_warning
 from flowdiag_parsers.hubble.json_lines import Piece, pieces_of_line
-from flowdiag_parsers.hubble.json_record import read_record, warning
+from flowdiag_parsers.hubble.json_record import read_record
 
 __all__ = ["line_events", "piece_events"]
 
@@ -26,7 +26,7 @@ def piece_events(
         code, message = piece.problem, piece.message or "not JSON"
         if last and piece.value is None:
             code, message = "truncated", "the last line was cut off"
-        yield warning(code, message, around, context, raw)
+        yield line_warning(code, message, around, context, raw)
         if piece.value is None:
             return
     yield from read_record(piece.value, around, context, raw)

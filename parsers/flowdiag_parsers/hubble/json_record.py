@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flowdiag.parserkit import Event, LineEnvelope, ParseContext, ParseWarning, TimeSource, parse_rfc3339
+from flowdiag.parserkit import (
+    Event,
+    LineEnvelope,
+    ParseContext,
+    TimeSource,
+    line_warning,
+    parse_rfc3339,
+)
 from flowdiag_parsers.hubble.json_fields import mapping, pick, text
 from flowdiag_parsers.hubble.json_flow import read_flow
 from flowdiag_parsers.hubble.json_others import OTHERS, read_other
 
-__all__ = ["read_record", "warning"]
+__all__ = ["read_record"]
 
 # What a flow has at its top level; one of them makes an object without wrapper a flow.
 _FLOW_PARTS = ("IP", "event_type", "source", "destination", "l4", "l7")
@@ -27,7 +34,7 @@ def read_record(record: Any, around: LineEnvelope, context: ParseContext, raw: s
     Time and node come from the flow, else from its wrapper, else from the envelope of the line.
     """
     if not isinstance(record, dict):
-        yield warning(
+        yield line_warning(
             "not-an-object", f"{type(record).__name__} instead of a JSON object", around, context, raw
         )
         return
@@ -40,12 +47,12 @@ def read_record(record: Any, around: LineEnvelope, context: ParseContext, raw: s
     if body is None:
         if not _is_bare(record):
             keys = ", ".join(sorted(str(key)[:40] for key in record)[:6]) or "nothing"
-            yield warning("not-a-flow", f"no flow and no known event (has {keys})", around, context, raw)
+            yield line_warning("not-a-flow", f"no flow and no known event (has {keys})", around, context, raw)
             return
         body = record
     at, source, bad = _time(body if kind == "flow" else {}, record, around)
     if bad is not None:
-        yield warning("bad-time", f"not a time: {bad[:_SHOWN]!r}", around, context, raw)
+        yield line_warning("bad-time", f"not a time: {bad[:_SHOWN]!r}", around, context, raw)
     node = text(body, "node_name") or text(record, "node_name") or around.node or context.node
     if kind == "flow":
         yield read_flow(body, line=around.line, at=at, time_source=source, node=node, raw=raw)
@@ -85,18 +92,3 @@ def _time(
         except ValueError:
             bad = stamp
     return around.at, around.time_source, bad
-
-
-def warning(
-    code: str, message: str, around: LineEnvelope, context: ParseContext, raw: str | None
-) -> ParseWarning:
-    """What could not be read, at its line."""
-    return ParseWarning(
-        line=around.line,
-        code=code,
-        message=message,
-        at=around.at,
-        time_source=around.time_source,
-        node=around.node or context.node,
-        raw=raw,
-    )

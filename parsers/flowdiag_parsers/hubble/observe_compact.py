@@ -20,9 +20,10 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     iter_lines,
+    line_warning,
     seek,
 )
-from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, notice_event, warning
+from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, notice_event
 from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS
 
@@ -217,6 +218,6 @@ def _line(
             raw,
         )
     elif cut:
-        yield warning("truncated", "the last line is cut off", around, context, raw)
+        yield line_warning("truncated", "the last line is cut off", around, context, raw)
     elif not text.startswith(_CHATTER):
-        yield warning("foreign-line", "not a line of hubble observe", around, context, raw)
+        yield line_warning("foreign-line", "not a line of hubble observe", around, context, raw)

@@ -17,6 +17,7 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     iter_lines,
+    line_warning,
 )
 from flowdiag_parsers.hubble.observe_event import (
     clean,
@@ -24,7 +25,6 @@ from flowdiag_parsers.hubble.observe_event import (
     lost_event,
     notice_event,
     split_verdict,
-    warning,
 )
 from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import believed, split_identity
@@ -117,7 +117,7 @@ class HubbleDict:
             if match is None and _SEPARATOR.fullmatch(shown) is None:
                 said = "not a line of hubble observe -o dict"
                 raw = text if context.keep_raw else None
-                foreign.append(warning("foreign-line", said, block.of_line(index), context, raw))
+                foreign.append(line_warning("foreign-line", said, block.of_line(index), context, raw))
                 if around is None:
                     yield foreign.pop()
                 continue
@@ -183,9 +183,11 @@ def _record(
             raw=raw,
         )
     elif cut:
-        yield warning("truncated", "the last record is cut off", around, context, raw)
+        yield line_warning("truncated", "the last record is cut off", around, context, raw)
     elif kind and "VERDICT" not in fields:
         details = fields.get("DETAILS") or fields.get("SUMMARY", "")
         yield notice_event(kind, details, around, context, clock, stamp, node, raw)
     else:
-        yield warning("malformed-record", "source, destination or verdict is missing", around, context, raw)
+        yield line_warning(
+            "malformed-record", "source, destination or verdict is missing", around, context, raw
+        )

@@ -12,7 +12,6 @@ from flowdiag.parserkit import (
     LineEnvelope,
     LogEvent,
     ParseContext,
-    ParseWarning,
     is_housekeeping,
     parse_rfc3339,
 )
@@ -20,7 +19,7 @@ from flowdiag_parsers.hubble.json_others import SIGNALS
 from flowdiag_parsers.hubble.observe_time import Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS, read_end, read_kind, read_summary
 
-__all__ = ["clean", "flow_event", "lost_event", "notice_event", "split_verdict", "warning"]
+__all__ = ["clean", "flow_event", "lost_event", "notice_event", "split_verdict"]
 
 # "\x1b[31mDROPPED\x1b[0m"   --color always
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
@@ -161,19 +160,4 @@ def notice_event(
         message=kind,
         fields={"details": details} if details else {},
         signal=SIGNALS.get(kind),
-    )
-
-
-def warning(
-    code: str, message: str, around: LineEnvelope, context: ParseContext, raw: str | None
-) -> ParseWarning:
-    """What could not be read."""
-    return ParseWarning(
-        line=around.line,
-        code=code,
-        message=message,
-        at=around.at,
-        time_source=around.time_source,
-        node=around.node or context.node,
-        raw=raw,
     )

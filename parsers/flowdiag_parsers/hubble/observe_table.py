@@ -20,9 +20,10 @@ from flowdiag.parserkit import (
     decode,
     fold_forms,
     iter_lines,
+    line_warning,
     seek,
 )
-from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict, warning
+from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict
 from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS, believed, split_identity
 
@@ -152,9 +153,9 @@ def _row(
     match = None if _HEADER.match(text) else _ROW.fullmatch(text)
     if match is None:
         if cut:
-            yield warning("truncated", "the last line is cut off", around, context, raw)
+            yield line_warning("truncated", "the last line is cut off", around, context, raw)
         elif _HEADER.match(text) is None:
-            yield warning("foreign-line", "not a row of hubble observe -o table", around, context, raw)
+            yield line_warning("foreign-line", "not a row of hubble observe -o table", around, context, raw)
         return
     stamp, rest = match["stamp"], match["rest"]
     if "EVENTS LOST" in rest and (lost := _LOST.search(rest)):
@@ -186,8 +187,8 @@ def _row(
         )
         return
     if cut:
-        yield warning("truncated", "the last line is cut off", around, context, raw)
+        yield line_warning("truncated", "the last line is cut off", around, context, raw)
     elif stamp is None:
-        yield warning("foreign-line", "not a row of hubble observe -o table", around, context, raw)
+        yield line_warning("foreign-line", "not a row of hubble observe -o table", around, context, raw)
     else:
-        yield warning("malformed-record", "columns are missing", around, context, raw)
+        yield line_warning("malformed-record", "columns are missing", around, context, raw)
