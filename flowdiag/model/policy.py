@@ -11,10 +11,13 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from flowdiag.model.event import Direction
+
 __all__ = [
     "CALICO_GROUPS",
     "CONDITION_WORDS",
     "KUBERNETES_GROUPS",
+    "PEER_WORDS",
     "Condition",
     "ConnectionDecision",
     "DecidedBy",
@@ -42,6 +45,9 @@ CALICO_GROUPS = ("projectcalico.org", "crd.projectcalico.org")
 
 KUBERNETES_GROUPS = ("networking.k8s.io", "extensions")
 """API groups of NetworkPolicy; the second until Kubernetes 1.16."""
+
+PEER_WORDS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
+"""What rules of NetworkPolicy and of the kinds after it list their peers under; Cilium's words begin so."""
 
 
 class Dialect(StrEnum):

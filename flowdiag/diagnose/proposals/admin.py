@@ -9,34 +9,29 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Any
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
-from flowdiag.diagnose.proposals.selectors import NAME_LABEL, pod_labels
+from flowdiag.diagnose.proposals.selectors import NAME_LABEL, pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
-from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import Condition, NearestRule
+from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
 
 __all__ = ["GROUP", "admin_edits", "admin_peer"]
 
 GROUP = "policy.networking.k8s.io"
-_WORDS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)\[(\d{1,4})\])?")
 # "ingress[0].from[1]": the path of a rule of these kinds.
 
 
 def admin_peer(end: Endpoint, direction: Direction) -> dict[str, Any] | None:
     """Write an end as an entry of ``from`` or ``to``; ranges stand under ``to`` alone."""
-    if end.kind is EndpointKind.EXTERNAL and end.ip is not None and direction is Direction.EGRESS:
-        try:
-            address = ip_address(end.ip)
-        except ValueError:
-            return None
-        return {"networks": [f"{address}/{address.max_prefixlen}"]}
+    outside = single_range(end) if direction is Direction.EGRESS else None
+    if outside is not None:
+        return {"networks": [outside]}
     if end.pod is None or end.pod.host_network:
         return None
     labels = pod_labels(end.pod)
@@ -72,7 +67,7 @@ def admin_edits(
     written = admin_peer(peer, direction)
     if written is None:
         return
-    word = _WORDS[direction]
+    word = PEER_WORDS[direction]
     if item is not None and "pods" in written and condition in (Condition.POD, Condition.NAMESPACE):
         entries = list(target[word])
         entries[item] = written

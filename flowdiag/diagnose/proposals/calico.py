@@ -9,16 +9,15 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Any
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
-from flowdiag.diagnose.proposals.selectors import pod_labels
+from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
-from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import Condition, NearestRule
 from flowdiag.policy.calico_labels import labels_of
@@ -55,12 +54,9 @@ def calico_selector(labels: dict[str, str]) -> str | None:
 
 def calico_peer(end: Endpoint, namespace: str | None) -> dict[str, Any] | None:
     """Write an end as a rule's ``source`` or ``destination`` in a policy of `namespace` (``None``: global)."""
-    if end.kind is EndpointKind.EXTERNAL and end.ip is not None:
-        try:
-            address = ip_address(end.ip)
-        except ValueError:
-            return None
-        return {"nets": [f"{address}/{address.max_prefixlen}"]}
+    outside = single_range(end)
+    if outside is not None:
+        return {"nets": [outside]}
     if end.pod is None or end.pod.host_network:
         return None
     labels = pod_labels(end.pod)

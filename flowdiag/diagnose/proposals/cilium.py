@@ -9,18 +9,17 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Any
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
-from flowdiag.diagnose.proposals.selectors import pod_labels
+from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
-from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import Condition, NearestRule
+from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
 
 __all__ = ["KINDS", "cilium_edits", "cilium_peer", "cilium_port"]
 
@@ -30,7 +29,6 @@ _NAMESPACE = "k8s:io.kubernetes.pod.namespace"
 _NAMESPACE_KEYS = (_NAMESPACE, "io.kubernetes.pod.namespace", "any:io.kubernetes.pod.namespace")
 _NAME_LABEL = "kubernetes.io/metadata.name"
 _DNS = 53
-_WORDS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)([A-Za-z]{1,16})\[(\d{1,4})\])?")
 # "ingress[0].fromEndpoints[1]", "egress[2]": the path of a rule; one of `specs` or of a deny list has another.
 
@@ -44,12 +42,9 @@ def cilium_peer(end: Endpoint, namespace: str | None) -> tuple[str, Any] | None:
     """Write an end as (kind of list, entry) for a policy of `namespace` (``None``: of the whole cluster)."""
     if end.entity in ("ingress", "kube-apiserver"):
         return ("Entities", end.entity)
-    if end.kind is EndpointKind.EXTERNAL and end.ip is not None:
-        try:
-            address = ip_address(end.ip)
-        except ValueError:
-            return None
-        return ("CIDR", f"{address}/{address.max_prefixlen}")
+    outside = single_range(end)
+    if outside is not None:
+        return ("CIDR", outside)
     if end.pod is None or end.pod.host_network:
         return None
     labels = pod_labels(end.pod)
@@ -83,7 +78,7 @@ def cilium_edits(
     written = cilium_peer(peer, rule.policy.namespace)
     if written is None:
         return
-    word = _WORDS[direction]
+    word = PEER_WORDS[direction]
     if kind == "Endpoints" and written[0] == "Endpoints" and item is not None:
         spec = copy.deepcopy(policy.spec)
         entries = spec[direction.value][index][f"{word}Endpoints"]

@@ -1,14 +1,13 @@
-"""Selectors that mean one workload and no more."""
+"""What means one workload, or one address, and no more."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Any
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Pod
 
-__all__ = ["NAME_LABEL", "peer_of", "pod_labels"]
+__all__ = ["NAME_LABEL", "pod_labels", "single_range"]
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 
@@ -44,21 +43,12 @@ def pod_labels(pod: Pod) -> dict[str, str] | None:
     return lasting or None
 
 
-def peer_of(end: Endpoint, namespace: str) -> dict[str, Any] | None:
-    """Write an end as one entry of ``from`` or ``to`` in a policy of `namespace`; ``None`` if that cannot be."""
-    if end.kind is EndpointKind.EXTERNAL and end.ip is not None:
-        try:
-            address = ip_address(end.ip)
-        except ValueError:
-            return None
-        return {"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}
-    if end.pod is None or end.pod.host_network:
+def single_range(end: Endpoint) -> str | None:
+    """The address of an end outside as a range of it alone: ``192.0.2.7/32``; ``None`` for any other end."""
+    if end.kind is not EndpointKind.EXTERNAL or end.ip is None:
         return None
-    labels = pod_labels(end.pod)
-    if labels is None:
+    try:
+        address = ip_address(end.ip)
+    except ValueError:
         return None
-    peer: dict[str, Any] = {}
-    if end.pod.namespace != namespace:
-        peer["namespaceSelector"] = {"matchLabels": {NAME_LABEL: end.pod.namespace}}
-    peer["podSelector"] = {"matchLabels": labels}
-    return peer
+    return f"{address}/{address.max_prefixlen}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.policy import PEER_WORDS, Condition, Dialect
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
@@ -39,7 +39,6 @@ __all__ = ["ADMIN_KINDS", "GROUP", "compile_admin", "is_baseline"]
 GROUP = "policy.networking.k8s.io"
 ADMIN_KINDS = frozenset({"AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"})
 
-_PEER_WORDS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 _ACTIONS = {
     "AdminNetworkPolicy": {"Allow": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS},
     "BaselineAdminNetworkPolicy": {"Allow": Action.ALLOW, "Deny": Action.DENY},
@@ -142,7 +141,7 @@ def _rule(raw: Any, path: str, direction: Direction, kind: str, context: Compile
         raise PolicyError(
             f"spec.{path}.action {raw.get('action')!r} is not one of {', '.join(_ACTIONS[kind])}"
         )
-    word = _PEER_WORDS[direction]
+    word = PEER_WORDS[direction]
     ports_word = "protocols" if kind == "ClusterNetworkPolicy" else "ports"
     traffic: list[TrafficMatcher] = []
     strange = sorted(str(key) for key in raw if key not in ("name", "action", word, ports_word))

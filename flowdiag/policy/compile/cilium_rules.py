@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import Condition
+from flowdiag.model.policy import PEER_WORDS, Condition
 from flowdiag.policy.addresses import Network
 from flowdiag.policy.compile.cilium_identity import CLUSTER, IdentityBook
 from flowdiag.policy.compile.cilium_l7 import PORT_FIELDS, OtherRequests, Redirect, read_l7
@@ -44,7 +44,6 @@ from flowdiag.policy.traffic import OneOf, UndecidableTraffic
 
 __all__ = ["RuleReader", "bare_node_selector"]
 
-_WORD = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 _BOTH = ("Endpoints", "CIDR", "CIDRSet", "Entities", "Nodes", "Groups")
 _KINDS = {Direction.INGRESS: _BOTH, Direction.EGRESS: (*_BOTH, "Services", "FQDNs")}
 _CONDITIONS = {
@@ -90,7 +89,7 @@ class RuleReader(Struct, frozen=True):
         if not isinstance(given, dict):
             raise PolicyError(f"spec.{path} is not an object")
         given = {str(key): value for key, value in given.items() if value is not None}
-        word = _WORD[direction]
+        word = PEER_WORDS[direction]
         requires = given.pop(f"{word}Requires", None)
         auth = None if deny else given.pop("authentication", None)
         known = {word + each for each in _KINDS[direction]} | {"toPorts", "icmps"}
@@ -160,7 +159,7 @@ class RuleReader(Struct, frozen=True):
     # Peers
 
     def _peers(self, given: dict[str, Any], path: str, direction: Direction) -> tuple[Peer, ...] | None:
-        word = _WORD[direction]
+        word = PEER_WORDS[direction]
         lists = {
             kind: entries(given[word + kind], f"spec.{path}.{word}{kind}")
             for kind in _KINDS[direction]

@@ -14,6 +14,7 @@ from typing import Any
 from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import PEER_WORDS
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
@@ -41,7 +42,6 @@ KIND = "NetworkPolicy"
 _FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _OF_PEER = frozenset({"podSelector", "namespaceSelector", "ipBlock"})
-_PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 
 
 def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Policy:
@@ -136,7 +136,7 @@ def _rule(
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         raise PolicyError(f"spec.{path} is not an object")
-    word = _PEERS[direction]
+    word = PEER_WORDS[direction]
     strange = sorted(str(key) for key in raw if key not in (word, "ports"))
     peers = entries(raw.get(word), f"spec.{path}.{word}")
     ports = entries(raw.get("ports"), f"spec.{path}.ports")

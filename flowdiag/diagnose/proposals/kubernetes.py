@@ -1,0 +1,131 @@
+"""Edits of Kubernetes' NetworkPolicy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.proposals.edit import Edit, changed_policy
+from flowdiag.diagnose.proposals.namespaces import means_a_namespace
+from flowdiag.diagnose.proposals.selectors import NAME_LABEL, pod_labels, single_range
+from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.wording import end_text, policy_text, rule_text
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
+
+__all__ = ["GROUP", "kubernetes_edits", "kubernetes_peer"]
+
+GROUP = "networking.k8s.io"
+_STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)\[(\d{1,4})\])?")
+# "egress[0].to[1]": the path of a NetworkPolicy's rule.
+
+
+def kubernetes_peer(end: Endpoint, namespace: str) -> dict[str, Any] | None:
+    """Write an end as one entry of ``from`` or ``to`` in a policy of `namespace`; ``None`` if that cannot be."""
+    outside = single_range(end)
+    if outside is not None:
+        return {"ipBlock": {"cidr": outside}}
+    if end.pod is None or end.pod.host_network:
+        return None
+    labels = pod_labels(end.pod)
+    if labels is None:
+        return None
+    peer: dict[str, Any] = {}
+    if end.pod.namespace != namespace:
+        peer["namespaceSelector"] = {"matchLabels": {NAME_LABEL: end.pod.namespace}}
+    peer["podSelector"] = {"matchLabels": labels}
+    return peer
+
+
+def kubernetes_edits(
+    case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
+) -> Iterator[Edit]:
+    """Yield edits of one rule that missed in one condition, smallest first."""
+    policy = policy_at(case, rule.policy)
+    step = _STEPS.fullmatch(rule.rule)
+    if policy is None or step is None or rule.policy.namespace is None:
+        return
+    index, item = int(step[2]), None if step[3] is None else int(step[3])
+    word = PEER_WORDS[direction]
+    if condition in (Condition.PORT, Condition.PROTOCOL):
+        spec, target = _copied(policy, direction, index)
+        target["ports"] = [*(target.get("ports") or []), {"protocol": case.protocol, "port": case.port}]
+        text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        return
+    entry = kubernetes_peer(peer, rule.policy.namespace)
+    if entry is None:
+        return
+    spec, target = _copied(policy, direction, index)
+    old = target[word][item] if item is not None else {}
+    meant = "namespaceSelector" in old and means_a_namespace(case, rule)
+    # A selector is no misspelt address: what is known by its address alone is let in beside whom the rule means.
+    by_labels = (
+        item is not None and condition in (Condition.NAMESPACE, Condition.POD) and "ipBlock" not in entry
+    )
+    if by_labels and not meant:
+        if condition is Condition.NAMESPACE and "podSelector" in old and "namespaceSelector" in entry:
+            entry = {"namespaceSelector": entry["namespaceSelector"], "podSelector": old["podSelector"]}
+        elif condition is Condition.NAMESPACE and "namespaceSelector" in entry and "namespaceSelector" in old:
+            entry = {"namespaceSelector": entry["namespaceSelector"]}
+        elif condition is Condition.POD and "podSelector" in entry:
+            # What the rule says of namespaces holds; only the labels that missed are touched.
+            kept = {"namespaceSelector": old["namespaceSelector"]} if "namespaceSelector" in old else {}
+            entry = {**kept, "podSelector": _corrected(old.get("podSelector"), rule) or entry["podSelector"]}
+        # Where the written selector admits somebody today, the proof finds that taking it away closes
+        # something, and the entry is added beside it instead.
+        target[word][item] = entry
+        text = f"Correct {rule_text(rule)}: {_becomes(condition, entry, old, rule)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
+    spec, target = _copied(policy, direction, index)
+    if any("port" in each for each in target.get("ports") or ()):
+        target[word] = [*(target.get(word) or []), entry]
+        text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
+    else:
+        # That others may come in by every port is no reason to open them all to this one.
+        ports = [{"protocol": case.protocol, "port": case.port}]
+        spec[direction.value].append({word: [entry], "ports": ports})
+        text = (
+            f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} "
+            f"beside {direction}[{index}]"
+        )
+    yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _becomes(condition: Condition, entry: dict[str, Any], old: dict[str, Any], rule: NearestRule) -> str:
+    """The change in words: ``app=frontend becomes app=front-end``; nobody finds in a rule what it means unsaid."""
+    word = "podSelector" if condition is Condition.POD else "namespaceSelector"
+    labels = (entry.get(word) or {}).get("matchLabels") or {}
+    now = ", ".join(f"{key}={value}" for key, value in labels.items())
+    if now and word not in old:
+        return f"add {word} {now}"
+    wanted = ", ".join(miss.wanted for miss in rule.misses)
+    return f"{wanted} becomes {now}" if now else f"{wanted} is dropped"
+
+
+def _corrected(selector: Any, rule: NearestRule) -> dict[str, Any] | None:
+    """The selector with the missed labels' values as they were found; ``None`` where that cannot be said so."""
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    if not isinstance(labels, dict):
+        return None
+    changed = dict(labels)
+    for miss in rule.misses:
+        key, _, value = miss.wanted.partition("=")
+        found_key, _, found = (miss.found or "").partition("=")
+        if labels.get(key) != value or found_key != key:
+            return None
+        changed[key] = found
+    return {**selector, "matchLabels": changed}
+
+
+def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A spec, and the rule in it that is to be changed: its lists are its own, and what stands in them is as it was."""
+    rules = list(policy.spec[direction.value])
+    rule = rules[index] = {
+        key: list(value) if isinstance(value, list) else value for key, value in (rules[index] or {}).items()
+    }
+    return {**policy.spec, direction.value: rules}, rule

@@ -1,0 +1,196 @@
+"""A policy of its own that opens one connection, in the language of those that isolate the end."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.dns import is_dns_server
+from flowdiag.diagnose.proposals.calico import calico_peer, calico_selector
+from flowdiag.diagnose.proposals.cilium import KINDS as CILIUM_KINDS
+from flowdiag.diagnose.proposals.cilium import cilium_peer
+from flowdiag.diagnose.proposals.edit import Edit
+from flowdiag.diagnose.proposals.kubernetes import GROUP, kubernetes_peer
+from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.wording import end_text, policy_text
+from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.event import Direction
+from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import CALICO_GROUPS, PEER_WORDS, Dialect, EndDecision, PolicyRef
+
+__all__ = ["own_policy"]
+
+_NAME = re.compile(r"[^a-z0-9-]+")
+_MAX_NAME = 63
+
+
+def own_policy(
+    case: Case,
+    direction: Direction,
+    decision: EndDecision,
+    enforcer: Endpoint,
+    peer: Endpoint,
+    labels: dict[str, str] | None,
+    given: AbstractSet[PolicyRef],
+) -> Edit | None:
+    """A small policy that only opens this connection; DNS for everybody whom the isolating policy selects.
+
+    In the language of the policies that isolate; NetworkPolicy where one of them is written in it.
+
+    Args:
+        case: the refused flow.
+        direction: the end that it opens.
+        decision: what the policies say of that end.
+        enforcer: the end, with a pod of it.
+        peer: the other end.
+        labels: what is to select the end's pods; without any nothing can be written.
+        given: names that new policies of other problems have.
+    """
+    pod = enforcer.pod
+    if pod is None or pod.host_network or not labels:
+        return None
+    isolating = _spoken(decision)
+    opening = _Opening(
+        name=f"allow-{_plain(enforcer)}-{'to' if direction is Direction.EGRESS else 'from'}-{_plain(peer)}",
+        what=(
+            f"let {end_text(enforcer)} {'reach' if direction is Direction.EGRESS else 'be reached by'} "
+            f"{end_text(peer)}"
+        ),
+        namespace=pod.namespace,
+        direction=direction,
+        labels=labels,
+        protocols=(case.protocol or "",),
+        port=case.port or 0,
+    )
+    subject = None
+    if direction is Direction.EGRESS and is_dns_server(case):
+        opening = replace(opening, protocols=("UDP", "TCP"))
+        written = policy_at(case, isolating) if isolating is not None else None
+        if written is not None and written.ref.namespace is not None:
+            subject = written.spec
+            opening = replace(
+                opening, name="allow-dns", what=f"allow DNS to all that {policy_text(written.ref)} isolates"
+            )
+    if isolating is not None and isolating.kind in CILIUM_KINDS:
+        found = _cilium_policy(opening, subject, cilium_peer(peer, pod.namespace))
+    elif isolating is not None and isolating.group in CALICO_GROUPS:
+        found = _calico_policy(opening, subject, calico_peer(peer, pod.namespace), isolating, case)
+    else:
+        found = _kubernetes_policy(opening, subject, kubernetes_peer(peer, pod.namespace))
+        if found is None and case.context.dialect is Dialect.CILIUM:
+            # NetworkPolicy has no word for the API server or the Ingress proxy.
+            found = _cilium_policy(opening, None, cilium_peer(peer, pod.namespace))
+    if found is None:
+        return None
+    there = (policy.ref for policy in case.context.snapshot.policies)
+    taken = {ref.name for ref in (*there, *given) if ref.namespace == pod.namespace}
+    found = replace(found, ref=replace(found.ref, name=_free(found.ref.name, taken)))
+    return Edit(f"Add {policy_text(found.ref)} to {opening.what}", direction, None, found)
+
+
+class _Opening(Struct, frozen=True, kw_only=True):
+    """What a policy of its own is to open, in no language yet."""
+
+    name: str
+    what: str
+    namespace: str
+    direction: Direction
+    labels: dict[str, str]
+    protocols: tuple[str, ...]
+    port: int
+
+
+def _spoken(decision: EndDecision) -> PolicyRef | None:
+    """The isolating policy whose language a new one is written in."""
+    closing = decision.closed_by or decision.isolated_by
+    plain = next((ref for ref in closing if ref.group == GROUP), None)
+    others = [ref for ref in closing if ref.group == "cilium.io" or ref.group in CALICO_GROUPS]
+    # A namespace's own policy first: those of the platform stand in tiers that only pass on.
+    own = next((ref for ref in others if ref.namespace is not None), None)
+    return plain or own or next(iter(others), None)
+
+
+def _kubernetes_policy(
+    opening: _Opening, subject: dict[str, Any] | None, entry: dict[str, Any] | None
+) -> PolicyObject | None:
+    if entry is None:
+        return None
+    ref = PolicyRef("NetworkPolicy", GROUP, opening.namespace, opening.name)
+    selector = {"matchLabels": opening.labels}
+    if subject is not None:
+        selector = copy.deepcopy(subject.get("podSelector") or {})
+    ports = [{"protocol": protocol, "port": opening.port} for protocol in opening.protocols]
+    spec = {
+        "podSelector": selector,
+        "policyTypes": [opening.direction.value.title()],
+        opening.direction.value: [{PEER_WORDS[opening.direction]: [entry], "ports": ports}],
+    }
+    return PolicyObject(ref=ref, api_version="networking.k8s.io/v1", spec=spec)
+
+
+def _cilium_policy(
+    opening: _Opening, subject: dict[str, Any] | None, entry: tuple[str, Any] | None
+) -> PolicyObject | None:
+    if entry is None:
+        return None
+    ref = PolicyRef("CiliumNetworkPolicy", "cilium.io", opening.namespace, opening.name)
+    selector = {"matchLabels": opening.labels}
+    if subject is not None:
+        selector = copy.deepcopy(subject.get("endpointSelector") or {})
+    ports = [{"port": str(opening.port), "protocol": protocol} for protocol in opening.protocols]
+    rule = {f"{PEER_WORDS[opening.direction]}{entry[0]}": [entry[1]], "toPorts": [{"ports": ports}]}
+    spec = {"endpointSelector": selector, opening.direction.value: [rule]}
+    return PolicyObject(ref=ref, api_version="cilium.io/v2", spec=spec)
+
+
+def _calico_policy(
+    opening: _Opening,
+    subject: dict[str, Any] | None,
+    entry: dict[str, Any] | None,
+    isolating: PolicyRef,
+    case: Case,
+) -> PolicyObject | None:
+    """It stands in the tier of the policy that isolates: the ends of earlier tiers deny what it would allow."""
+    written = policy_at(case, isolating)
+    selector = calico_selector(opening.labels) if subject is None else str(subject.get("selector") or "all()")
+    if entry is None or selector is None or written is None:
+        return None
+    tier = written.spec.get("tier") or "default"
+    # Up to v3.31 objects are called TIER.NAME, those of the default tier too.
+    prefixed = tier != "default" or isolating.name.startswith("default.")
+    name = f"{tier}.{opening.name}" if prefixed else opening.name
+    ref = PolicyRef("NetworkPolicy", isolating.group, opening.namespace, name)
+    inward = opening.direction is Direction.INGRESS
+    rules = []
+    for protocol in opening.protocols:
+        rule: dict[str, Any] = {"action": "Allow", "protocol": protocol}
+        rule["source" if inward else "destination"] = dict(entry)
+        rule["destination"] = {**rule.get("destination", {}), "ports": [opening.port]}
+        rules.append(rule)
+    spec = {
+        "tier": tier,
+        "selector": selector,
+        "types": [opening.direction.value.title()],
+        opening.direction.value: rules,
+    }
+    return PolicyObject(ref=ref, api_version=written.api_version, spec=spec)
+
+
+def _plain(end: Endpoint) -> str:
+    workload = end.workload or (end.pod.workload if end.pod is not None else None)
+    text = workload.name if workload is not None else end.name or end.ip or "peer"
+    return _NAME.sub("-", text.lower()).strip("-")[:24].strip("-")
+
+
+def _free(name: str, taken: set[str]) -> str:
+    name = name[: _MAX_NAME - 3].strip("-")
+    number = 1
+    while (name if number == 1 else f"{name}-{number}") in taken:
+        number += 1
+    return name if number == 1 else f"{name}-{number}"
