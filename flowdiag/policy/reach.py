@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from flowdiag.model.endpoint import Endpoint
-from flowdiag.model.event import Direction
+from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import decide
 from flowdiag.policy.index import Plan, Told
 from flowdiag.policy.model import Traffic
 from flowdiag.policy.ports import MAX_PORT, MIN_PORT, NO_PORTS, PortSet
 from flowdiag.policy.selecting import View
-from flowdiag.policy.traffic import PORT_PROTOCOLS
 
 if TYPE_CHECKING:
     from flowdiag.policy.evaluate import PolicySet

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import structs
 
-from flowdiag.model.event import Direction
+from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.policy.compile.cilium_identity import IdentityBook
@@ -52,7 +52,7 @@ from flowdiag.policy.model import (
     TrafficMatcher,
 )
 from flowdiag.policy.selectors import Requirement, SelectorError
-from flowdiag.policy.traffic import PORT_PROTOCOLS, NamedPort, OneOf
+from flowdiag.policy.traffic import NamedPort, OneOf
 
 __all__ = ["DIALECTS", "GROUP", "KINDS", "POLICED", "CiliumSet"]
 

@@ -12,14 +12,14 @@ from typing import Any
 from msgspec import Struct
 
 from flowdiag.model.digits import is_digits, whole
-from flowdiag.model.event import Direction
+from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.compile.context import PolicyError, entries
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Traffic, TrafficMatcher, miss, unknown
 from flowdiag.policy.ports import ALL_PORTS, MAX_PORT, NO_PORTS, PortSet
-from flowdiag.policy.traffic import PORT_PROTOCOLS, OneOf, UndecidableTraffic, declared, namesakes
+from flowdiag.policy.traffic import OneOf, UndecidableTraffic, declared, namesakes
 
 __all__ = ["IcmpField", "PortRange", "PortsByName", "named_elsewhere", "names_of", "read_icmps", "read_port"]
 
