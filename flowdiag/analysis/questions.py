@@ -19,6 +19,7 @@ from flowdiag.model.errors import InputError, UnresolvedEndError
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import ConnectionDecision, PolicyRef
 from flowdiag.model.report import ReportWarning
+from flowdiag.model.words import placed
 from flowdiag.report.query_types import ExplainResult, explain_result
 
 __all__ = ["explain", "load_asker"]
@@ -134,12 +135,8 @@ def _any_of(paths: Sequence[str], names: Sequence[str]) -> bool:
 
 def _said(warnings: Sequence[ReportWarning], state: State) -> list[str]:
     return [
-        *(_line(one) for one in warnings),
-        *(
-            f"{one.input}{f':{one.line}' if one.line else ''}: {one.message}"
-            for one in state.problems
-            if not one.note
-        ),
+        *(placed(one.message, one.input, one.line) for one in warnings),
+        *(placed(one.message, one.input, one.line) for one in state.problems if not one.note),
         *_not_enforced(state.policies.notes),
     ]
 
@@ -159,13 +156,8 @@ def _not_enforced(notes: Iterable[tuple[PolicyRef, str]]) -> Iterator[str]:
 def _need(state: Sequence[object], warnings: Sequence[ReportWarning]) -> None:
     if state:
         return
-    detail = f" ({_line(warnings[0])})" if warnings else ""
+    detail = f" ({placed(warnings[0].message, warnings[0].input, warnings[0].line)})" if warnings else ""
     raise InputError(
         f"no cluster objects found{detail}",
         hint=HOW_TO_TAKE,
     )
-
-
-def _line(warning: ReportWarning) -> str:
-    where = f"{warning.input}{f':{warning.line}' if warning.line else ''}: " if warning.input else ""
-    return f"{where}{warning.message}"

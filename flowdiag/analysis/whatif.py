@@ -23,6 +23,7 @@ from flowdiag.model.errors import InputError, UsageError
 from flowdiag.model.objects import Pod, Snapshot
 from flowdiag.model.policy import Dialect, PolicyRef
 from flowdiag.model.report import ReportWarning
+from flowdiag.model.words import placed
 from flowdiag.policy import compile_policies, detect_dialect
 from flowdiag.policy.audit import AS_ENFORCED, audits_only
 from flowdiag.policy.matrix import texts
@@ -190,7 +191,7 @@ def _states(
     rest = without(beside, known) if apart else []
     before = [*rest, *named]
     old, problems = merge_manifests(before, options.taken)
-    said += [_said(one) for one in problems if not one.note]
+    said += [_line(one) for one in problems if not one.note]
     if revision.to:
         whole = _manifests(revision.to, said)
         if not any(one.entries for one in whole):
@@ -199,7 +200,7 @@ def _states(
         new, problems = merge_manifests([*without(rest, replaced), *whole], options.taken)
         if old.pods and not new.pods:
             said.append("the new state holds no workloads: to try policies alone use --apply instead of --to")
-        said += [_said(one) for one in problems if not one.note]
+        said += [_line(one) for one in problems if not one.note]
         return _surely_named(old), _surely_named(new), said
     after = deleted(before, revision.delete)
     changes = [_change(path, said) for path in revision.apply]
@@ -208,7 +209,7 @@ def _states(
     new = rolled_out(new, every, before)
     own = {one.input for one in every}
     # A manifest without a namespace is read as default, which kubectl does only with a plain context.
-    said += [_said(one) for one in problems if one.input in own]
+    said += [_line(one) for one in problems if one.input in own]
     return _surely_named(old), _surely_named(new), said
 
 
@@ -230,7 +231,7 @@ def _change(path: str, said: list[str]) -> list[Manifest]:
     manifests = [read_manifest(*one) for one in inputs.state]
     for problem in (problem for one in manifests for problem in one.problems):
         if problem.code in _UNREADABLE:
-            raise InputError(_said(problem), hint="kubectl apply --dry-run=client shows what is wrong")
+            raise InputError(_line(problem), hint="kubectl apply --dry-run=client shows what is wrong")
     if not any(one.entries for one in manifests):
         kinds = sorted({kind for one in manifests for _, kind in one.kinds})
         held = f" (it holds {', '.join(kinds)})" if kinds else ""
@@ -268,10 +269,5 @@ def _surely_named(snapshot: Snapshot) -> Snapshot:
     return structs.replace(snapshot, pods=tuple(named(pod) for pod in snapshot.pods))
 
 
-def _said(problem: StateProblem) -> str:
-    return f"{problem.input}{f':{problem.line}' if problem.line else ''}: {problem.message}"
-
-
-def _line(warning: ReportWarning) -> str:
-    where = f"{warning.input}{f':{warning.line}' if warning.line else ''}: " if warning.input else ""
-    return f"{where}{warning.message}"
+def _line(one: StateProblem | ReportWarning) -> str:
+    return placed(one.message, one.input, one.line)

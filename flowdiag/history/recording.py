@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from flowdiag.history.kept import met_last, packed, warned
 from flowdiag.history.status import Key, compare, keys_of
+from flowdiag.model.problem import report_order
 from flowdiag.model.report import Problem, Report, Severity, Status
 
 __all__ = ["KEPT_REPORTS", "Held", "Recorded", "Seen", "open_problems", "record_run"]
 
-_SEVERITIES = list(Severity)
 KEPT_REPORTS = 120
 """Whole reports kept per scope; of older runs the sums stay."""
 
@@ -98,7 +98,7 @@ def record_run(
         for index, (key, problem) in enumerate(zip(present, report.problems, strict=True))
     ]
     gone = [_gone(met_last(lasts[key]) if key in lasts else seeds[key]) for key in sorted(found.gone)]
-    marked = replace(report, problems=_ranked([*problems, *_apart(gone, problems)]))
+    marked = replace(report, problems=tuple(sorted([*problems, *_apart(gone, problems)], key=report_order)))
     counts = {status: sum(p.status is status for p in marked.problems) for status in Status}
     cursor = connection.execute(
         "INSERT INTO run (scope, created, since, until, complete, version, new, known, gone, accepted, report) "
@@ -206,13 +206,3 @@ def _apart(gone: Iterable[Problem], problems: Iterable[Problem]) -> list[Problem
         taken.add(name)
         apart.append(replace(problem, id=name))
     return apart
-
-
-def _ranked(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The report's order, which those that are gone join."""
-
-    def rank(problem: Problem) -> tuple[bool, int, int, str]:
-        folded = problem.explained_by is not None
-        return (folded, _SEVERITIES.index(problem.severity), -problem.count, problem.id)
-
-    return tuple(sorted(problems, key=rank))

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
+from flowdiag.ingest.envelopes.fitting import DAMAGED
 from flowdiag.model.event import ParseWarning
 from flowdiag.parserkit import Block, ParseContext
 
 __all__ = ["cut_objects"]
 
-_DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ANY = msgspec.json.Decoder(msgspec.Raw)
 _OPENS = b'{"'
 # '{"log":"WARN: 2026/05/19 14:02:07.595541 UDP conn{"log":"WARN: ...'  containerd killed while it wrote
@@ -68,7 +68,7 @@ def _cut(text: bytes) -> bytes | None:
 def _whole(line: bytes) -> bool:
     try:
         _ANY.decode(line)
-    except _DAMAGED:
+    except DAMAGED:
         return False
     return True
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from flowdiag.ingest.detection import HEAD_BYTES, Detection
+from flowdiag.ingest.envelopes.fitting import DAMAGED
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.model.event import ParseWarning
@@ -21,7 +22,6 @@ from flowdiag.parserkit.lines import cut_lines
 __all__ = ["nothing_read", "unread_lines"]
 
 _MOST = 20
-_DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ANY = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -73,6 +73,6 @@ def _whole(line: bytes) -> bool:
         return True
     try:
         _ANY.decode(line)
-    except _DAMAGED:
+    except DAMAGED:
         return False
     return True

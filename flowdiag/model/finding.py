@@ -7,10 +7,13 @@ from msgspec import Struct
 from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Counterfactual, JoinedChange, Severity
 
-__all__ = ["CODE_PATTERN", "Finding", "Mended", "Said"]
+__all__ = ["BY_RULE", "CODE_PATTERN", "Finding", "Mended", "Said"]
 
 CODE_PATTERN = r"^(FD\d{3}|(?!FD\d)[A-Z][A-Z0-9]{1,15})$"
 """A code: flowdiag's own are ``FD301``; those of other distributions are other words of capitals and digits, ``AC101``."""
+
+BY_RULE = frozenset({"FD501", "FD502", "FD503"})
+"""Diagnoses of a rule that denies: what isolates the end beside it refused nothing then."""
 
 
 class Said(Struct, frozen=True):

@@ -31,6 +31,7 @@ __all__ = [
     "Severity",
     "Status",
     "problem_without_refusals",
+    "report_order",
 ]
 
 
@@ -253,6 +254,15 @@ class Problem(Struct, frozen=True, kw_only=True):
     joined: JoinedChange | UnsetType = UNSET
     """Beside `counterfactual`: what to apply to mend other problems, too, whose changes meet it in an object.  Left out
     where there is none."""
+
+
+_SEVERITIES = list(Severity)
+
+
+def report_order(problem: Problem) -> tuple[bool, int, int, str]:
+    """Sort key of a report's problems: consequences of others last, then the gravest, then those of most denials."""
+    folded = problem.explained_by is not None
+    return (folded, _SEVERITIES.index(problem.severity), -problem.count, problem.id)
 
 
 def problem_without_refusals(**told: Any) -> Problem:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from flowdiag.model.event import ObjectRef
     from flowdiag.model.policy import PolicyRef
 
-__all__ = ["ABSENT", "HINT_BEHIND", "REFUSED_TOO", "capital", "object_text", "plural", "was"]
+__all__ = ["ABSENT", "HINT_BEHIND", "REFUSED_TOO", "capital", "object_text", "placed", "plural", "was"]
 
 ABSENT = "absent while lookups were refused"
 """How a note on calls that stopped for want of a name says so."""
@@ -40,6 +40,13 @@ def object_text(ref: PolicyRef | ObjectRef) -> str:
     """``NetworkPolicy shop/default-deny``, ``Namespace shop``."""
     name = ref.name or "(unnamed)"
     return f"{ref.kind} {ref.namespace}/{name}" if ref.namespace else f"{ref.kind} {name}"
+
+
+def placed(what: str, where: str | None, line: int | None) -> str:
+    """``state.yaml:12: no such kind``; only what is said where no input is known."""
+    if not where:
+        return what
+    return f"{where}:{line}: {what}" if line else f"{where}: {what}"
 
 
 def was(change: str) -> str:

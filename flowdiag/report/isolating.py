@@ -9,13 +9,11 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from flowdiag.model.finding import BY_RULE
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import PolicyView, Problem, ProblemChange, Report
 
-__all__ = ["BY_RULE", "closing_first", "denied_by", "leading_change"]
-
-BY_RULE = frozenset({"FD501", "FD502", "FD503"})
-"""Diagnoses of a rule that denies."""
+__all__ = ["closing_first", "denied_by", "leading_change"]
 
 _Place = tuple[str, str | None, str | None, str | None]
 

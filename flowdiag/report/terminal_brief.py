@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flowdiag.model.finding import BY_RULE
 from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.model.report import BlastRadius, Counterfactual, Problem, RecordedPolicy, Report
 from flowdiag.model.words import ABSENT, REFUSED_TOO, plural
 from flowdiag.report.escape import cells
-from flowdiag.report.isolating import BY_RULE, denied_by
+from flowdiag.report.isolating import denied_by
 from flowdiag.report.names import (
     end_text,
     miss_text,

@@ -10,10 +10,10 @@ from flowdiag.model.time import NS, moment_text
 from flowdiag.model.words import ABSENT, REFUSED_TOO, plural
 from flowdiag.timeline.ends import EndKey, end_key, end_name
 from flowdiag.timeline.group import ProblemDraft
+from flowdiag.timeline.ports import DNS_PORTS
 
 __all__ = ["absent_calls"]
 
-_DNS_PORTS = (53, 853, 5353)
 _GRACE_S = 60
 """Open connections and resolver caches outlive the refusal that long; allowed buckets are a minute wide."""
 _MIN_RECORDS = 3
@@ -52,7 +52,7 @@ def absent_calls(
     for flow in allowed:
         source = end_key(flow.src)
         port = flow.distinct.port
-        if source in firsts and port is not None and port not in _DNS_PORTS:
+        if source in firsts and port is not None and port not in DNS_PORTS:
             calls[(source, end_key(flow.dst), flow.distinct.protocol or "", port)].append(flow)
     tried: dict[tuple[EndKey, EndKey, int], list[Flow]] = defaultdict(list)
     for flow in denied:

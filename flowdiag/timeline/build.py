@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from flowdiag.model.event import Verdict
+from flowdiag.model.problem import report_order
 from flowdiag.model.report import (
     Change,
     Evidence,
@@ -19,7 +20,6 @@ from flowdiag.model.report import (
     Problem,
     Report,
     ReportWarning,
-    Severity,
     Totals,
     Window,
 )
@@ -42,7 +42,6 @@ from flowdiag.timeline.problems import make_problem
 
 __all__ = ["build_report"]
 
-_SEVERITIES = list(Severity)
 _DNS = "FD401"
 
 
@@ -109,7 +108,7 @@ def build_report(material: Material) -> Report:
             worked_before=allowed.worked_before,
         ),
     )
-    order = sorted(range(len(problems)), key=lambda index: _rank(problems[index]))
+    order = sorted(range(len(problems)), key=lambda index: report_order(problems[index]))
     by_problem = {
         problems[index].id: [b for c in drafts[index].connections for r in c.refusals for b in r.flow.buckets]
         for index in order
@@ -239,11 +238,6 @@ def _ended(problem: Problem) -> Problem:
         for note in problem.notes
     )
     return replace(problem, notes=notes)
-
-
-def _rank(problem: Problem) -> tuple[bool, int, int, str]:
-    folded = problem.explained_by is not None
-    return (folded, _SEVERITIES.index(problem.severity), -problem.count, problem.id)
 
 
 def _unique_ids(problems: list[Problem]) -> list[Problem]:

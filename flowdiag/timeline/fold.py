@@ -16,11 +16,11 @@ from flowdiag.timeline.fold_change import WorkedBefore, under_changes
 from flowdiag.timeline.folded import Folded, overlap
 from flowdiag.timeline.group import ProblemDraft
 from flowdiag.timeline.marks import ChangeMark
+from flowdiag.timeline.ports import DNS_PORTS
 
 __all__ = ["fold"]
 
 _DNS = "FD401"
-_DNS_PORTS = (53, 853, 5353)
 
 
 def fold(
@@ -72,6 +72,6 @@ def _dns_retries(drafts: Sequence[ProblemDraft]) -> dict[int, Folded]:
 
 def _dns_retry(other: ProblemDraft, sources: set[EndKey], cause: ProblemDraft) -> bool:
     """Lookups that the same workloads tried elsewhere (another port, TCP, another server) meanwhile."""
-    if not all(draft.port in _DNS_PORTS and draft.source in sources for draft in other.connections):
+    if not all(draft.port in DNS_PORTS and draft.source in sources for draft in other.connections):
         return False
     return overlap(other, cause)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from flowdiag.model.event import Verdict
+from flowdiag.model.finding import BY_RULE
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
@@ -21,10 +22,6 @@ NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED, Verdict.ALLOWED, Verdict.REDIRECT
 """Verdicts of problems that are no denials: let through, or known only to have been logged."""
 
 
-_BY_RULE = frozenset({"FD501", "FD502", "FD503"})
-"""Diagnoses of a rule that denies: what isolates the end beside it refused nothing then."""
-
-
 def policy_views(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[PolicyView, ...]:
     """The policies that stand in problems, those of most denials first."""
     denials: Counter[PolicyRef] = Counter()
@@ -34,7 +31,7 @@ def policy_views(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[Po
             for refusal in connection.refusals:
                 finding = refusal.finding
                 refs = set(finding.isolating)
-                took_part = set() if finding.code in _BY_RULE else refs
+                took_part = set() if finding.code in BY_RULE else refs
                 if finding.decided_by is not None:
                     took_part = took_part | {finding.decided_by.policy}
                 # A connection may be refused by other policies at other times.

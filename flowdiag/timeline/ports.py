@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from flowdiag.model.tally import DistinctFlow
 
-__all__ = ["ONE_PORT", "PortCount", "count_ports"]
+__all__ = ["DNS_PORTS", "ONE_PORT", "PortCount", "count_ports"]
+
+DNS_PORTS = (53, 853, 5353)
+"""Where names are looked up: plain, over TLS, by multicast."""
 
 _ALL = 65_535
 """Port 0 is none that anybody listens on."""

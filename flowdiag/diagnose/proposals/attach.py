@@ -9,15 +9,14 @@ import msgspec
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.first_sight import PROBES_OF_AMBIENT
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
 from flowdiag.diagnose.proposals.join import joined, joins_of
-from flowdiag.diagnose.proposals.proof import Ends
+from flowdiag.diagnose.proposals.proof import Ends, lets_pass
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, propose
 from flowdiag.diagnose.proposals.revert import Revert, reverting
-from flowdiag.diagnose.proposals.together import for_every
+from flowdiag.diagnose.proposals.together import for_every, kind_of
 from flowdiag.diagnose.relabelled import as_now
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
@@ -72,7 +71,7 @@ def attach(
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, (case, finding) in enumerate(found):
         if finding.code in _MENDED or _of_ambient(case, finding):
-            alike.setdefault(_key(case), []).append(index)
+            alike.setdefault(kind_of(case), []).append(index)
     weights = {
         key: sum(found[index][0].flow.count if counts is None else counts[index] for index in each)
         for key, each in alike.items()
@@ -132,7 +131,7 @@ def attach(
         now = {index: joins[index][0] if index in joins else change for index, change in changes.items()}
         together = _together(policies, now.values(), ip_block_pods)
         undone = {
-            index for index, cases in served.items() if not all(_lets_pass(together, case) for case in cases)
+            index for index, cases in served.items() if not all(lets_pass(together, case) for case in cases)
         }
         joins |= joins_of(changes, served, shared, join, undone - joins.keys())
     for index, change in changes.items():
@@ -152,11 +151,6 @@ def _together(policies: PolicySet, changes: Iterable[Proposal], ip_block_pods: I
     """The policies with all of the changes; of an object that several write, with what comes last."""
     edits = {object_of(edit): edit for change in changes for edit in change.edits}
     return compiled(policies, tuple(edits.values()), ip_block_pods)
-
-
-def _lets_pass(policies: PolicySet, case: Case) -> bool:
-    found = policies.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False)
-    return found.allowed is True
 
 
 def _takes_a_name(change: Proposal, written: Mapping[PolicyRef, AbstractSet[bytes]]) -> bool:
@@ -182,7 +176,3 @@ def _with_revert(finding: Finding, back: Revert | None, others: Sequence[Case]) 
     revert = back.proposal and back.proposal.for_all(others)
     advice = f"{finding.advice} {back.sentence(others)}".strip()
     return replace(finding, advice=advice, revert=revert)
-
-
-def _key(case: Case) -> tuple[object, ...]:
-    return (workload_id(case.flow.src), workload_id(case.flow.dst), case.protocol, case.port)

@@ -35,6 +35,7 @@ __all__ = [
     "Radius",
     "Steps",
     "blast_radius",
+    "lets_pass",
     "listed",
     "opens_to_anybody",
     "without",
@@ -238,6 +239,12 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Radius |
     # Of a workload's pods one may be open for sure where another is not known.
     left = {pair: ports - surely.get(pair, NO_PORTS) for pair, ports in _of_either_family(doubtful).items()}
     return Radius(surely, {pair: ports for pair, ports in left.items() if ports})
+
+
+def lets_pass(policies: PolicySet, case: Case) -> bool:
+    """Whether the policies surely allow the connection that was refused."""
+    found = policies.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False)
+    return found.allowed is True
 
 
 def _pairs(src: Group, dst: Group) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit
-from flowdiag.diagnose.proposals.proof import Ends, blast_radius
+from flowdiag.diagnose.proposals.proof import Ends, blast_radius, lets_pass
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled_steps
 from flowdiag.diagnose.wording import policy_text
@@ -62,7 +62,7 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
     recent = [
         one for one in case.context.before if first - _BEFORE_S * NS <= one.until <= first + _AFTER_S * NS
     ]
-    if not recent or _allows(policies, case):
+    if not recent or lets_pass(policies, case):
         return None  # or mended since, by another change
     for one in recent[:_MOST]:
         ref = one.policy.ref
@@ -73,7 +73,7 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         old = replace(one.policy, created=None, deleted=None, since=None, valid_from=None, valid_until=None)
         edit = Edit(f"Revert {policy_text(ref)}", Direction.EGRESS, current, old)
         steps = compiled_steps(case, policies, (edit,), ip_block_pods)
-        if not _allows(steps.sets[-1], case):
+        if not lets_pass(steps.sets[-1], case):
             continue
         radius = blast_radius(steps, (edit,), ends)
         who = f" by {one.by}" if one.by else ""
@@ -93,8 +93,3 @@ def reverting(case: Case, policies: PolicySet, ends: Ends, *, ip_block_pods: IpB
         )
         return Revert(done, proposal)
     return None
-
-
-def _allows(policies: PolicySet, case: Case) -> bool:
-    found = policies.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port, nearest=False)
-    return found.allowed is True

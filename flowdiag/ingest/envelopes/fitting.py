@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-__all__ = ["fitting"]
+__all__ = ["DAMAGED", "fitting"]
 
-_DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON of strangers raises: bad syntax or shape, bad UTF-8 in a key or string, nesting as an attack."""
+
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _elements = msgspec.json.Decoder(list[Raw])
 
@@ -34,7 +36,7 @@ def fitting(data: bytes, shape: Any) -> Any:
             continue
         try:
             kept[name] = msgspec.json.decode(raw, type=kind, strict=False)
-        except _DAMAGED:
+        except DAMAGED:
             value = _inside(bytes(raw), kind)
             if value is not None:
                 kept[name] = value
@@ -62,7 +64,7 @@ def _is_struct(kind: Any) -> bool:
 def _part(data: bytes, struct: Any) -> Any:
     try:
         return fitting(data, struct) if data.startswith(b"{") else None
-    except _DAMAGED:
+    except DAMAGED:
         return None
 
 

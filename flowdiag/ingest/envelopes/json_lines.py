@@ -8,13 +8,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from flowdiag.ingest.envelopes.fitting import fitting
+from flowdiag.ingest.envelopes.fitting import DAMAGED, fitting
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from
 
 __all__ = ["DAMAGED", "Batches", "JsonLines", "one_line"]
-
-DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding JSON of strangers raises: bad syntax or shape, bad UTF-8 in a key or string, nesting as an attack."""
 
 _Record = TypeVar("_Record")
 

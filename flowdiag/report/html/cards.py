@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from flowdiag.model.finding import BY_RULE
 from flowdiag.model.report import (
     Counterfactual,
     NearestRuleView,
@@ -21,7 +22,7 @@ from flowdiag.report.html.facts import named_policies, problem_facts
 from flowdiag.report.html.missed import marked_lines
 from flowdiag.report.html.said import SAID
 from flowdiag.report.html.values import milliseconds, time_value
-from flowdiag.report.isolating import BY_RULE, denied_by
+from flowdiag.report.isolating import denied_by
 from flowdiag.report.markdown import problem_markdown
 from flowdiag.report.names import (
     direction_text,
