@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.options import answer_option
 from flowdiag.model.words import plural
 
 if TYPE_CHECKING:
@@ -25,14 +26,7 @@ _ROWS = 20
 @click.command("diff")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FORMAT[=FILE]",
-    help="terminal, json or markdown; FORMAT=FILE besides. May be repeated.",
-)
+@answer_option(*_FORMATS)
 @click.option(
     "--fail-on",
     default="never",

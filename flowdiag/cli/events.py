@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli.messages import say
-from flowdiag.cli.options import evidence_options, selection_options
+from flowdiag.cli.options import evidence_options, output_option, selection_options
 
 if TYPE_CHECKING:
     from flowdiag.model.event import Event
@@ -26,14 +26,7 @@ Row = tuple[str, str, "Event"]
 
 @click.command("events")
 @click.argument("paths", nargs=-1, metavar="PATH...")
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FORMAT[=FILE]",
-    help="jsonl or csv on standard output, or FORMAT=FILE besides. May be repeated. [jsonl]",
-)
+@output_option("jsonl or csv on standard output, or FORMAT=FILE besides. May be repeated. [jsonl]")
 @click.option("--raw", "with_raw", is_flag=True, help="Add each record verbatim.")
 @click.option("--sort", type=click.Choice(("input", "time")), default="input", show_default=True)
 @selection_options

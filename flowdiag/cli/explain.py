@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flowdiag.cli.messages import say
-from flowdiag.cli.options import evidence_options, selection_options, state_options
+from flowdiag.cli.options import answer_option, evidence_options, selection_options, state_options
 from flowdiag.model.errors import UnresolvedEndError, UsageError
 
 __all__ = ["as_meant", "command", "parse_port"]
@@ -84,14 +84,7 @@ def as_meant(dst: str, port: str | None, paths: tuple[str, ...]) -> tuple[str, s
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @state_options
 @selection_options
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FORMAT[=FILE]",
-    help="terminal or json; FORMAT=FILE besides. May be repeated.",
-)
+@answer_option(*_FORMATS)
 @click.option(
     "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
 )

@@ -11,12 +11,14 @@ import click
 from flowdiag.model.errors import UsageError
 
 __all__ = [
-    "DIALECTS",
+    "answer_option",
     "checksum_option",
     "cluster_options",
     "evidence_options",
+    "output_option",
     "outputs_option",
     "parse_outputs",
+    "policy_options",
     "scheduler_option",
     "selection_options",
     "state_options",
@@ -64,8 +66,6 @@ class _Verdict(click.Choice[str]):
         """Read a word of either."""
         return super().convert(_VERDICTS_TYPED.get(value.lower(), value), param, ctx)
 
-
-DIALECTS = ("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "gke")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -135,6 +135,26 @@ def scheduler_option(function: F) -> F:
     )(function)
 
 
+def policy_options(function: F) -> F:
+    """How policies are read."""
+    return _chain(
+        click.option(
+            "--dialect",
+            type=click.Choice(("auto", "kubernetes", "calico", "cilium", "aws", "ovn", "antrea", "gke")),
+            default="auto",
+            show_default=True,
+            help="Who enforces the policies.",
+        ),
+        click.option(
+            "--ip-block-pods",
+            type=click.Choice(("auto", "match", "no-match")),
+            default="auto",
+            show_default=True,
+            help="Do ipBlock rules match pod addresses? auto follows the dialect.",
+        ),
+    )(function)
+
+
 def state_options(function: F) -> F:
     """Cluster objects and how policies are read."""
     return _chain(
@@ -148,20 +168,7 @@ def state_options(function: F) -> F:
         click.option("--live", is_flag=True, help="Read the objects from the running cluster, now."),
         cluster_options,
         click.option("--state-time", metavar="TIME", help="When the cluster objects were taken."),
-        click.option(
-            "--dialect",
-            type=click.Choice(DIALECTS),
-            default="auto",
-            show_default=True,
-            help="Who enforces the policies.",
-        ),
-        click.option(
-            "--ip-block-pods",
-            type=click.Choice(("auto", "match", "no-match")),
-            default="auto",
-            show_default=True,
-            help="Do ipBlock rules match pod addresses? auto follows the dialect.",
-        ),
+        policy_options,
     )(function)
 
 
@@ -206,17 +213,22 @@ def traffic_options(function: F) -> F:
     )(function)
 
 
+def output_option(help: str) -> Callable[[F], F]:  # noqa: A002 - click's word
+    """Formats and files, read by `parse_outputs`."""
+    return click.option("-o", "--output", "outputs", multiple=True, metavar="FORMAT[=FILE]", help=help)
+
+
 def outputs_option(function: F) -> F:
     """Report formats and files."""
-    return click.option(
-        "-o",
-        "--output",
-        "outputs",
-        multiple=True,
-        metavar="FORMAT[=FILE]",
-        help="FORMAT (terminal, markdown, html, json, jsonl, csv, parquet, svg, png, junit, sarif, openmetrics) on "
-        "standard output, or FORMAT=FILE besides. May be repeated.",
+    return output_option(
+        "FORMAT (terminal, markdown, html, json, jsonl, csv, parquet, svg, png, junit, sarif, openmetrics) on "
+        "standard output, or FORMAT=FILE besides. May be repeated."
     )(function)
+
+
+def answer_option(*formats: str) -> Callable[[F], F]:
+    """Formats and files of an answer, which is no report."""
+    return output_option(f"{', '.join(formats[:-1])} or {formats[-1]}; FORMAT=FILE besides. May be repeated.")
 
 
 def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, dict[str, list[str]]]:

@@ -8,7 +8,7 @@ import click
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.messages import say
-from flowdiag.cli.options import DIALECTS, cluster_options
+from flowdiag.cli.options import answer_option, cluster_options, policy_options
 from flowdiag.model.errors import UsageError
 
 __all__ = ["command"]
@@ -27,28 +27,8 @@ _FORMATS = ("terminal", "json")
 @click.option(
     "-n", "--namespace", multiple=True, help="Read this namespace where the whole cluster is forbidden."
 )
-@click.option(
-    "--dialect",
-    type=click.Choice(DIALECTS),
-    default="auto",
-    show_default=True,
-    help="Who enforces the policies.",
-)
-@click.option(
-    "--ip-block-pods",
-    type=click.Choice(("auto", "match", "no-match")),
-    default="auto",
-    show_default=True,
-    help="Do ipBlock rules match pod addresses? auto follows the dialect.",
-)
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FORMAT[=FILE]",
-    help="terminal or json; FORMAT=FILE besides. May be repeated.",
-)
+@policy_options
+@answer_option(*_FORMATS)
 @cluster_options
 def command(src: str, dst: str, port: str, **given: Any) -> int:
     """Try a connection from inside a pod of a running cluster, and compare with the policies.

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from flowdiag.cli.messages import say
-from flowdiag.cli.options import state_options
+from flowdiag.cli.options import answer_option, state_options
 from flowdiag.model.errors import UsageError
 
 __all__ = ["command"]
@@ -18,14 +18,7 @@ _FORMATS = ("terminal", "json")
 @click.command("reach")
 @click.argument("workload")
 @state_options
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FORMAT[=FILE]",
-    help="terminal or json; FORMAT=FILE besides. May be repeated.",
-)
+@answer_option(*_FORMATS)
 def command(workload: str, **given: Any) -> int:
     """Say who can reach a workload and what it can reach, by port.
 

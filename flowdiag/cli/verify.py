@@ -9,7 +9,7 @@ import click
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.messages import say
-from flowdiag.cli.options import state_options
+from flowdiag.cli.options import answer_option, state_options
 
 __all__ = ["command"]
 
@@ -20,14 +20,7 @@ _FORMATS = ("terminal", "json", "junit")
 @click.command("verify")
 @click.argument("queries", metavar="QUERIES")
 @state_options
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FORMAT[=FILE]",
-    help="terminal, json or junit; FORMAT=FILE besides. May be repeated.",
-)
+@answer_option(*_FORMATS)
 @click.option("--init", is_flag=True, help="Write QUERIES, a new file: what is true today.")
 def command(queries: str, **given: Any) -> int:
     """Check many connections against expected answers, offline: unit tests for policies.

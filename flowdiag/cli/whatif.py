@@ -10,7 +10,7 @@ import click
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.messages import say
-from flowdiag.cli.options import evidence_options, selection_options, state_options
+from flowdiag.cli.options import answer_option, evidence_options, selection_options, state_options
 
 __all__ = ["command"]
 
@@ -72,14 +72,7 @@ def _further(option: str, word: str) -> bool:
     help="An object deleted from the old state; KIND/NAME for what is cluster-wide. May be repeated.",
 )
 @selection_options
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FORMAT[=FILE]",
-    help="terminal, json or markdown; FORMAT=FILE besides. May be repeated.",
-)
+@answer_option(*_FORMATS)
 @click.option(
     "--fail-on",
     type=click.Choice(("never", "newly-denied", "newly-allowed")),
