@@ -17,7 +17,7 @@ from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.identify import detect_all
-from flowdiag.ingest.sources import Source, open_source
+from flowdiag.ingest.reading import Source, open_source
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary

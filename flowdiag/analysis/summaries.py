@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from flowdiag.ingest import Detection
+from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import open_raw
-from flowdiag.ingest.sources import Source
 from flowdiag.model.tally import InputSummary
 from flowdiag.tally.inputs import InputCounts
 

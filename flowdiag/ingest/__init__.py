@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from flowdiag.ingest.identify import detect_all
     from flowdiag.ingest.options import ReadOptions
     from flowdiag.ingest.problems import InputProblem
-    from flowdiag.ingest.sources import Gathered, Source
+    from flowdiag.ingest.reading import Source
+    from flowdiag.ingest.sources import Gathered
 
 __all__ = [
     "Detection",
@@ -47,6 +48,7 @@ __getattr__ = front_door(
         "identify": ("detect_all",),
         "options": ("ReadOptions",),
         "problems": ("InputProblem",),
-        "sources": ("Gathered", "Source"),
+        "reading": ("Source",),
+        "sources": ("Gathered",),
     },
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 
-from flowdiag.ingest.reading import Readable
+from flowdiag.ingest.streams import Over, Readable
 
 __all__ = ["Ahead", "Steps", "has_core_to_spare"]
 
@@ -29,14 +29,14 @@ def has_core_to_spare() -> bool:
     return (len(affinity(0)) if affinity is not None else os.cpu_count() or 1) > 1
 
 
-class Steps:
+class Steps(Over):
     """A packed stream that is asked in steps of one size, however much its reader wants at a time.
 
     A decompressor keeps nothing of a read that ends in damage, so that what is read before the damage would hang on who reads.
     """
 
     def __init__(self, stream: Readable) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._left = b""
         self._error: Exception | None = None
 
@@ -61,14 +61,6 @@ class Steps:
             return data
         self._left = data[size:]
         return data[:size]
-
-    def tell(self) -> int:
-        """As the stream below."""
-        return self._stream.tell()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._stream.close()
 
 
 class Ahead:

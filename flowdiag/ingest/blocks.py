@@ -16,9 +16,10 @@ from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.reading import Readable, open_source
+from flowdiag.ingest.reading import open_source
 from flowdiag.ingest.records import RecordCutter, RecordStart, piece
 from flowdiag.ingest.remote import open_raw, why_cut
+from flowdiag.ingest.streams import Over, Readable
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -87,7 +88,7 @@ def _opened(part: Part) -> Readable:
     return stream
 
 
-class _Guarded:
+class _Guarded(Over):
     """A stream whose damage becomes a problem and an early end."""
 
     def __init__(
@@ -97,7 +98,7 @@ class _Guarded:
         problems: list[InputProblem],
         progress: Callable[[int], None] | None,
     ) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._name = part.source.name
         self._start = part.start
         self._problems = problems
@@ -117,12 +118,6 @@ class _Guarded:
         if self._progress is not None and data:
             self._progress(self._stream.tell() - self._start)
         return data
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 def _rows(

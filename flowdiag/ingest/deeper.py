@@ -12,8 +12,9 @@ from itertools import islice
 from typing import BinaryIO
 
 from flowdiag.ingest.compression import Kind, corruptions
-from flowdiag.ingest.reading import Readable, Source, open_source
+from flowdiag.ingest.reading import Source, open_source
 from flowdiag.ingest.remote import open_raw
+from flowdiag.ingest.streams import Readable
 from flowdiag.parserkit import Parser, holds
 
 __all__ = ["CERTAIN", "others_inside", "windows_at_ends", "windows_near", "windows_of_records"]

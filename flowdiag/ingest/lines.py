@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from flowdiag.ingest.reading import Readable
+from flowdiag.ingest.streams import Readable
 from flowdiag.parserkit import native
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 

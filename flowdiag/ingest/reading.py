@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from msgspec import Struct
 
 from flowdiag.ingest.compression import Kind, corruptions, decompressed
 from flowdiag.ingest.remote import is_remote, open_raw
+from flowdiag.ingest.streams import Over, Readable
 from flowdiag.ingest.text import SEPARATOR_HEAD, OtherLines, Transcoder, encoding_of, line_end_of
 
-__all__ = ["Readable", "Source", "is_whole", "open_source", "read_head", "read_head_lines"]
+__all__ = ["Source", "is_whole", "open_source", "read_head", "read_head_lines"]
 
 _MARK = 4
 """Bytes in which a byte order mark shows."""
-
-
-class Readable(Protocol):
-    """What `open_source` returns."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes; empty at the end."""
-
-    def tell(self) -> int:
-        """How many bytes on disk were used so far, about; for progress."""
-
-    def close(self) -> None:
-        """Let go of the file."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -172,11 +160,11 @@ class _Opened:
         self._raw.close()
 
 
-class _Text:
+class _Text(Over):
     """Takes off the byte order mark, UTF-16, and other line ends, at the first read: to open never fails for damage."""
 
     def __init__(self, stream: Readable, most: int | None) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._most = most
         """Bytes that are read at first at most."""
         self._front: bytes | None = None
@@ -202,12 +190,6 @@ class _Text:
             return front[:size]
         return self._stream.read(size)
 
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def close(self) -> None:
-        self._stream.close()
-
 
 def _first(stream: Readable, size: int) -> bytes:
     """The first bytes: `size`, or more, up to a newline or as many as `SEPARATOR_HEAD`; or all there are."""
@@ -220,19 +202,13 @@ def _first(stream: Readable, size: int) -> bytes:
     return start
 
 
-class _Front:
+class _Front(Over):
     """A stream with a few bytes put back in front."""
 
     def __init__(self, front: bytes, stream: Readable) -> None:
+        super().__init__(stream)
         self._front = front
-        self._stream = stream
 
     def read(self, size: int = -1, /) -> bytes:
         front, self._front = self._front, b""
         return front or self._stream.read(size)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def close(self) -> None:
-        self._stream.close()

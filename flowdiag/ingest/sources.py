@@ -21,7 +21,7 @@ from flowdiag.ingest.bounds import Limits
 from flowdiag.ingest.compression import Kind, MissingReaderError, corruptions, sniff_kind
 from flowdiag.ingest.copies import without_copies
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.ingest.reading import Readable, Source, open_source, read_head
+from flowdiag.ingest.reading import Source, open_source
 from flowdiag.ingest.remote import RemoteError, RemoteObject, at_once, is_remote, listing, open_raw
 from flowdiag.ingest.rotation import order_key
 from flowdiag.model.interrupts import temporary_folder
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from flowdiag.ingest.archives import Member, Unpacker
 
-__all__ = ["STDIN", "Gathered", "Readable", "Source", "open_source", "read_head"]
+__all__ = ["STDIN", "Gathered"]
 
 STDIN = "-"
 _HEAD = 512

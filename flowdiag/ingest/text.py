@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import Protocol
+
+from flowdiag.ingest.streams import Over, Readable
 
 __all__ = [
     "SEPARATOR_HEAD",
@@ -81,15 +82,7 @@ def line_end_of(head: bytes) -> bytes | None:
     return max((end for end in (b"\0", b"\r") if end in head.rstrip(end)), key=head.count, default=None)
 
 
-class _Stream(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
-
-    def tell(self) -> int: ...
-
-    def close(self) -> None: ...
-
-
-class OtherLines:
+class OtherLines(Over):
     """Reads another line end as a newline.
 
     Args:
@@ -97,28 +90,20 @@ class OtherLines:
         end: as `line_end_of` gives it.
     """
 
-    def __init__(self, stream: _Stream, end: bytes) -> None:
-        self._stream = stream
+    def __init__(self, stream: Readable, end: bytes) -> None:
+        super().__init__(stream)
         self._end = end
 
     def read(self, size: int = -1, /) -> bytes:
         """As the stream below."""
         return self._stream.read(size).replace(self._end, b"\n")
 
-    def tell(self) -> int:
-        """Where the stream below is."""
-        return self._stream.tell()
 
-    def close(self) -> None:
-        """Close the stream below."""
-        self._stream.close()
-
-
-class Transcoder:
+class Transcoder(Over):
     """Reads UTF-16 as UTF-8; what cannot be decoded becomes U+FFFD."""
 
-    def __init__(self, stream: _Stream, encoding: str) -> None:
-        self._stream = stream
+    def __init__(self, stream: Readable, encoding: str) -> None:
+        super().__init__(stream)
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")
         self._ready = b""
         self._ended = False
@@ -132,11 +117,3 @@ class Transcoder:
         wanted = len(self._ready) if size < 0 else size
         out, self._ready = self._ready[:wanted], self._ready[wanted:]
         return out
-
-    def tell(self) -> int:
-        """Where the stream below is."""
-        return self._stream.tell()
-
-    def close(self) -> None:
-        """Close the stream below."""
-        self._stream.close()

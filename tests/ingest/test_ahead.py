@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from flowdiag.ingest import Gathered, ReadOptions, run
 from flowdiag.ingest.ahead import Ahead, Steps
 from flowdiag.ingest.compression import corruptions
-from flowdiag.ingest.reading import Readable, open_source
+from flowdiag.ingest.reading import open_source
+from flowdiag.ingest.streams import Readable
 
 
 def noise(size: int, seed: int) -> bytes:

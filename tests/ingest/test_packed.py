@@ -11,7 +11,7 @@ import pytest
 
 from flowdiag.ingest import Gathered
 from flowdiag.ingest.compression import Kind, sniff_kind
-from flowdiag.ingest.sources import open_source
+from flowdiag.ingest.reading import open_source
 from flowdiag.ingest.text import encoding_of
 from flowdiag.ingest.xz import xz_reader
 

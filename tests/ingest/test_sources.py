@@ -17,9 +17,9 @@ import zstandard
 from flowdiag.ingest import Gathered, sources
 from flowdiag.ingest.bounds import Limits
 from flowdiag.ingest.compression import Kind, sniff_kind
+from flowdiag.ingest.reading import open_source, read_head
 from flowdiag.ingest.remote import RemoteError, RemoteObject
 from flowdiag.ingest.rotation import name_time, order_key
-from flowdiag.ingest.sources import open_source, read_head
 from flowdiag.parserkit import parse_rfc3339
 
 
