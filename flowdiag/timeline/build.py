@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
 
 from flowdiag.model.event import Verdict
-from flowdiag.model.problem import report_order
 from flowdiag.model.report import (
     Change,
     Evidence,
@@ -24,106 +22,33 @@ from flowdiag.model.report import (
     Window,
 )
 from flowdiag.model.tally import Bucket, InputSummary
-from flowdiag.model.time import moment_text, parse_rfc3339, rfc3339
-from flowdiag.model.words import object_text, was
-from flowdiag.timeline.absent import absent_calls
-from flowdiag.timeline.allowed import AllowedIndex
+from flowdiag.model.time import rfc3339
 from flowdiag.timeline.buckets import bucketize
-from flowdiag.timeline.clocks import clock_doubt
-from flowdiag.timeline.ends import EndViews
+from flowdiag.timeline.connected import connected
 from flowdiag.timeline.focus import focus
-from flowdiag.timeline.fold import fold
-from flowdiag.timeline.folded import Folded
-from flowdiag.timeline.group import ProblemDraft, group
 from flowdiag.timeline.listed import NOT_DENIED, not_policy, policy_views
 from flowdiag.timeline.marks import timeline
 from flowdiag.timeline.material import Material
-from flowdiag.timeline.problems import make_problem
 
 __all__ = ["build_report"]
-
-_DNS = "FD401"
 
 
 def build_report(material: Material) -> Report:
     """Group, fold, count and order; the same material gives the same report."""
-    drafts = group(material.refusals)
-    if material.mend is not None:
-        # Proposals are proved by evaluating a changed cluster, so they are made a problem and not a flow.
-        whole = [draft for draft in drafts if not draft.connections[0].folded]
-        counts = [draft.count for draft in whole]
-        mended = material.mend([d.lead for d in whole], counts, [d.others for d in whole])
-        for draft, finding in zip(whole, mended, strict=True):
-            # The least sure refusal speaks for the problem, the latest for what mends it.
-            first = draft.connections[0]
-            first.finding = replace(
-                first.finding,
-                counterfactual=finding.counterfactual,
-                revert=finding.revert,
-                joined=finding.joined,
-                advice=finding.advice,
-            )
-    # What passed is a problem of its own kind: nothing mends it by opening more, and it explains no refusal.
-    gaps = group(material.passed)
-    refusing, drafts = drafts, [*drafts, *gaps]
-    allowed = AllowedIndex(material.allowed)
-    problems: list[Problem] = []
-    ends = EndViews()
-    for draft in drafts:
-        notes: list[str] = []
-        if draft.finding.code == _DNS:
-            refused = (refusal.flow for refusal in material.refusals)
-            notes.extend(absent_calls(draft, material.allowed, refused, material.until, material.refused_now))
-        begun, last = draft.span
-        is_gap = any(draft is gap for gap in gaps)
-        # What was let through and only noted passes by design.
-        was_refused = draft.lead.flow.distinct.verdict is Verdict.DENIED
-        before = allowed.passed_before(draft, begun) if was_refused and not is_gap else None
-        if before is not None:
-            notes.append(before)
-        since = None if is_gap else allowed.first_after(draft, last)
-        if since is not None:
-            # Allowed traffic is counted by the minute.
-            notes.append(f"seen allowed again from about {moment_text(since)}")
-        problem = make_problem(
-            draft,
-            changes=material.changes,
-            until=material.until,
-            allowed_since=since,
-            notes=notes,
-            ends=ends,
-            interval=material.intervals.get(draft.lead.flow.distinct.parser, 0),
-        )
-        doubt = clock_doubt(problem, draft.recording, material.clock_skew)
-        if doubt is not None:
-            problem = replace(problem, notes=(*problem.notes, doubt))
-        problems.append(_ended(problem) if since is not None else problem)
-    problems = _joined(_unique_ids(problems), drafts)
-    problems = _folded(
-        problems,
-        fold(
-            refusing,
-            changes=material.changes,
-            skews=material.clock_skew,
-            worked_before=allowed.worked_before,
-        ),
-    )
-    order = sorted(range(len(problems)), key=lambda index: report_order(problems[index]))
+    found = connected(material)
+    problems = tuple(problem for problem, _ in found)
     by_problem = {
-        problems[index].id: [b for c in drafts[index].connections for r in c.refusals for b in r.flow.buckets]
-        for index in order
-        if problems[index].verdict not in NOT_DENIED
+        problem.id: [b for c in draft.connections for r in c.refusals for b in r.flow.buckets]
+        for problem, draft in found
+        if problem.verdict not in NOT_DENIED
     }
-    ranked = tuple(problems[index] for index in order)
     explained: dict[tuple[int, str], str] = {}
-    for index in order:
-        for connection in drafts[index].connections:
+    for problem, draft in found:
+        for connection in draft.connections:
             for said in connection.finding.said:
-                explained.setdefault((said.at, said.text), problems[index].id)
-    denied = sum(p.count for p in ranked if p.verdict not in NOT_DENIED)
+                explained.setdefault((said.at, said.text), problem.id)
     others = [bucket for flow in material.unattributed for bucket in flow.buckets]
     by_node = _by_node(material)
-    unattributed = sum(flow.count for flow in material.unattributed)
     return Report(
         generator=material.generator,
         created=rfc3339(material.created),
@@ -131,34 +56,11 @@ def build_report(material: Material) -> Report:
         window=Window(_text(material.since), _text(material.until)),
         cluster=material.cluster,
         inputs=tuple(_input(summary) for summary in sorted(material.inputs, key=lambda one: one.path)),
-        evidence=Evidence(
-            gaps=tuple(
-                EvidenceGap(
-                    node=gap.node,
-                    since=_text(gap.since),
-                    to=_text(gap.until),
-                    kind=gap.kind,
-                    lost=gap.lost,
-                )
-                for gap in material.gaps
-            ),
-            snapshot=material.snapshot,
-            clock_skew=tuple(material.clock_skew),
-        ),
-        totals=Totals(
-            records=material.records,
-            flows=material.flows,
-            denied=denied + unattributed,
-            audited=sum(p.count for p in ranked if p.verdict == Verdict.AUDITED),
-            allowed=None
-            if material.allowed_buckets is None
-            else sum(bucket.count for bucket in material.allowed_buckets),
-            not_policy=sum(flow.count for flow, _ in material.not_policy),
-            unattributed=unattributed,
-        ),
-        problems=ranked,
+        evidence=_evidence(material),
+        totals=_totals(material, problems),
+        problems=problems,
         timeline=timeline(
-            ranked,
+            problems,
             material.changes,
             material.signals,
             material.gaps,
@@ -173,82 +75,38 @@ def build_report(material: Material) -> Report:
             Change(at=rfc3339(c.at), kind=c.kind, object=c.object, by=c.by, text=c.text)
             for c in sorted(material.changes, key=lambda c: (c.at, c.kind, repr(c.object)))
         ),
-        policies=policy_views(material, drafts),
+        policies=policy_views(material, [draft for _, draft in found]),
         not_policy=not_policy(material.not_policy),
         warnings=tuple(sorted(material.warnings, key=_place)),
     )
 
 
-def _folded(problems: Sequence[Problem], folded: Mapping[int, Folded]) -> list[Problem]:
-    """Consequences under their causes, each with the words why."""
-    explains: dict[int, list[str]] = defaultdict(list)
-    beside: Counter[int] = Counter()
-    for index, one in folded.items():
-        explains[one.cause].append(problems[index].id)
-        beside[one.cause] += one.beside
-    found = []
-    for index, problem in enumerate(problems):
-        own = folded.get(index)
-        why = (own.why,) if own is not None and own.why is not None else ()
-        if beside[index]:
-            what = "another problem" if beside[index] == 1 else f"{beside[index]} other problems"
-            why = (
-                *why,
-                f"the same change of policies began {what}: what mends this one alone does not mend those",
+def _evidence(material: Material) -> Evidence:
+    return Evidence(
+        gaps=tuple(
+            EvidenceGap(
+                node=gap.node, since=_text(gap.since), to=_text(gap.until), kind=gap.kind, lost=gap.lost
             )
-        found.append(
-            replace(
-                problem,
-                explained_by=problems[own.cause].id if own is not None else None,
-                explains=tuple(sorted(explains[index])),
-                notes=(*why, *problem.notes),
-            )
-        )
-    return found
-
-
-def _joined(problems: Sequence[Problem], drafts: Sequence[ProblemDraft]) -> list[Problem]:
-    """Problems that one change mends together, each with that change and the ids of all of them."""
-    joins = [draft.connections[0].finding.joined for draft in drafts]
-    members: dict[int, list[str]] = defaultdict(list)
-    for problem, join in zip(problems, joins, strict=True):
-        members[id(join)].append(problem.id)
-    return [
-        problem
-        if join is None
-        else replace(problem, joined=replace(join, problems=tuple(sorted(members[id(join)]))))
-        for problem, join in zip(problems, joins, strict=True)
-    ]
-
-
-def _ended(problem: Problem) -> Problem:
-    """Say what changed as the refusals ended, where something did."""
-    ended = [c for c in problem.changes if problem.last is not None and c.at >= problem.last]
-    if not ended:
-        return problem
-    first = min(ended, key=lambda change: change.at)
-    ref = first.object
-    name = object_text(ref)
-    if f"{name} " in problem.advice:
-        return problem
-    notes = tuple(
-        f"{note}; {name} {was(first.kind)} at {moment_text(parse_rfc3339(first.at))}"
-        if note.startswith("seen allowed")
-        else note
-        for note in problem.notes
+            for gap in material.gaps
+        ),
+        snapshot=material.snapshot,
+        clock_skew=tuple(material.clock_skew),
     )
-    return replace(problem, notes=notes)
 
 
-def _unique_ids(problems: list[Problem]) -> list[Problem]:
-    """Two problems whose fingerprints agree keep apart by their order."""
-    seen: Counter[str] = Counter()
-    unique = []
-    for problem in problems:
-        seen[problem.id] += 1
-        number = seen[problem.id]
-        unique.append(problem if number == 1 else replace(problem, id=f"{problem.id}-{number}"))
-    return unique
+def _totals(material: Material, problems: Sequence[Problem]) -> Totals:
+    denied = sum(p.count for p in problems if p.verdict not in NOT_DENIED)
+    unattributed = sum(flow.count for flow in material.unattributed)
+    allowed = material.allowed_buckets
+    return Totals(
+        records=material.records,
+        flows=material.flows,
+        denied=denied + unattributed,
+        audited=sum(p.count for p in problems if p.verdict == Verdict.AUDITED),
+        allowed=None if allowed is None else sum(bucket.count for bucket in allowed),
+        not_policy=sum(flow.count for flow, _ in material.not_policy),
+        unattributed=unattributed,
+    )
 
 
 def _plot(
