@@ -1,0 +1,83 @@
+"""All that a report warns of: inputs, objects and rules that could not be read, and doubts about what was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowdiag.analysis.about import pod_names
+from flowdiag.analysis.cautions import (
+    left_out_undated,
+    nothing_selected,
+    several_clusters,
+    several_enforcers,
+    told_twice,
+    unknown_reasons,
+    without_ends,
+    without_times,
+)
+from flowdiag.analysis.counted import counted_refusals
+from flowdiag.analysis.no_denials import only_logged, only_objects, what_to_collect
+from flowdiag.analysis.workings import Workings
+from flowdiag.cluster.interfaces import InterfaceIndex
+from flowdiag.diagnose import Context, broken_rules
+from flowdiag.model.objects import Snapshot
+from flowdiag.model.report import ReportWarning
+from flowdiag.model.words import object_text, plural
+from flowdiag.policy.audit import LET_THROUGH, audits_only
+
+__all__ = ["warned"]
+
+
+def warned(found: Workings) -> list[ReportWarning]:
+    """Collect the warnings; a report sorts them.  Asked last, when all rules had their chance to fail."""
+    read, state, flows = found.read, found.state, found.flows
+    snapshot = state.snapshot if state is not None else None
+    counted = counted_refusals(read.tally.logs, InterfaceIndex(snapshot or Snapshot(), pod_names(read)))
+    evidence = [one for one in read.inputs if one.parser is not None]
+    return [
+        *what_to_collect(evidence, read.cnis, state=state is not None, counted=bool(counted)),
+        *(() if found.evidence.format else only_objects(evidence, state)),
+        *only_logged(flow for flow, _, _ in found.logged.unknown),
+        *counted,
+        *read.warnings,
+        *_of_objects(found),
+        *_broken_rules(),
+        *found.unenforced,
+        *nothing_selected(found.selection, (read.first, read.last), flows, found.view.peers, snapshot),
+        *left_out_undated(flows),
+        *without_ends(found.attributed.unattributed),
+        *unknown_reasons(found.attributed.unattributed),
+        *without_times(read.inputs),
+        *several_clusters(found.view.nodes),
+        *several_enforcers(state, read.cnis),
+        *told_twice(read.inputs),
+        *_failed(found.context),
+    ]
+
+
+def _of_objects(found: Workings) -> Iterator[ReportWarning]:
+    state = found.state
+    if state is None:
+        return
+    for problem in state.problems:
+        yield ReportWarning(
+            code=problem.code, message=problem.message, input=problem.input, line=problem.line
+        )
+    for ref, text in state.policies.notes:
+        yield ReportWarning(code="not-enforced", message=f"{object_text(ref)}: {text}", input=None, line=None)
+    if audits_only(state.snapshot, state.dialect):
+        yield ReportWarning(code="audit-mode", message=LET_THROUGH, input=None, line=None)
+
+
+def _broken_rules() -> Iterator[ReportWarning]:
+    for one in broken_rules():
+        message = f"diagnosis {one.origin} does not load: {one.error}"
+        yield ReportWarning(code="broken-plugin", message=message, input=None, line=None)
+
+
+def _failed(context: Context) -> Iterator[ReportWarning]:
+    """What strangers' rules could not say, each once."""
+    for origin, (why, times) in sorted(context.failed.items()):
+        more = f", and failed on {plural(times - 1, 'more part')} of the refusals" if times > 1 else ""
+        message = f"{origin} {why}{more}; what it would have said is left to the other rules"
+        yield ReportWarning(code="broken-plugin", message=message, input=None, line=None)
