@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
@@ -64,47 +65,27 @@ def attach(
         beside: ends of other flows, which a change may open too.
     """
     found = [(as_now(case), finding) for case, finding in found]
-    others = [[as_now(case) for case in each] for each in others]
+    rests = [[as_now(case) for case in each] for each in others] or [[] for _ in found]
     ends = Ends.of(
         policies.snapshot, [*beside, *(end for case, _ in found for end in (case.flow.src, case.flow.dst))]
     )
-    alike: dict[tuple[object, ...], list[int]] = {}
-    for index, (case, finding) in enumerate(found):
-        if finding.code in _MENDED or _of_ambient(case, finding):
-            alike.setdefault(kind_of(case), []).append(index)
-    weights = {
-        key: sum(found[index][0].flow.count if counts is None else counts[index] for index in each)
-        for key, each in alike.items()
-    }
+    cluster = _Cluster(policies, ends, ip_block_pods)
     mended = [finding for _, finding in found]
     changes: dict[int, Proposal] = {}
     written: dict[PolicyRef, set[bytes]] = {}
     """What the changes so far write, by object."""
-    for key in sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]:
-        case, finding = max((found[index] for index in alike[key]), key=lambda one: one[0].flow.last or -1)
-
-        def ask(case: Case, finding: Finding, given: AbstractSet[PolicyRef] = frozenset()) -> Proposal | None:
-            return propose(
-                case,
-                policies,
-                ends,
-                ip_block_pods=ip_block_pods,
-                lead=next(iter(finding.nearest), None),
-                narrow=finding.code in _NO_MISTAKE,
-                given=given,
-            )
-
-        first = ask(case, finding)
-        for index in alike[key]:
-            rest = others[index] if others else ()
-            own, proposal = found[index], first
-            if proposal and own[0] is not case and not proposal.steps.passes(own[0]):
+    for alike in _kinds(found, counts):
+        latest = max((found[index] for index in alike), key=lambda one: one[0].flow.last or -1)
+        first = cluster.proposal(latest)
+        for index in alike:
+            own, rest, proposal, lead = found[index], rests[index], first, latest
+            if proposal and own[0] is not latest[0] and not proposal.steps.passes(own[0]):
                 # Policies tell this pod of the workload from that one.
-                proposal = ask(*own)
-            change = proposal and for_every(proposal, rest, policies, ends, ip_block_pods=ip_block_pods)
+                proposal, lead = cluster.proposal(own), own
+            change = proposal and cluster.for_every(proposal, rest)
             if change and _takes_a_name(change, written):
-                again = ask(*(own if proposal is not first else (case, finding)), given=frozenset(written))
-                change = again and for_every(again, rest, policies, ends, ip_block_pods=ip_block_pods)
+                again = cluster.proposal(lead, given=frozenset(written))
+                change = again and cluster.for_every(again, rest)
             if change:
                 changes[index] = change
                 for edit in change.edits:
@@ -113,18 +94,10 @@ def attach(
             mended[index] = _with_revert(mended[index], back, rest)
     shared = frozenset(ref for ref, texts in written.items() if len(texts) > 1)
     served = {
-        index: [
-            case
-            for case in (found[index][0], *(others[index] if others else ()))
-            if change.steps.passes(case)
-        ]
+        index: [case for case in (found[index][0], *rests[index]) if change.steps.passes(case)]
         for index, change in changes.items()
     }
-
-    def join(members: Sequence[tuple[Proposal, Sequence[Case]]]) -> Proposal | None:
-        return joined(members, policies, ends, ip_block_pods=ip_block_pods)
-
-    joins = joins_of(changes, served, shared, join)
+    joins = joins_of(changes, served, shared, cluster.joined)
     undone = set[int]()
     if len(written) > 1:
         # What was joined stands for its members' changes.
@@ -133,13 +106,56 @@ def attach(
         undone = {
             index for index, cases in served.items() if not all(lets_pass(together, case) for case in cases)
         }
-        joins |= joins_of(changes, served, shared, join, undone - joins.keys())
+        joins |= joins_of(changes, served, shared, cluster.joined, undone - joins.keys())
     for index, change in changes.items():
-        rest = others[index] if others else ()
         _, change_for_all = joins.get(index, (None, None))
-        mend = change.for_all(rest, shared, undone=index in undone, joined=change_for_all is not None)
+        mend = change.for_all(rests[index], shared, undone=index in undone, joined=change_for_all is not None)
         mended[index] = replace(mended[index], counterfactual=mend, joined=change_for_all)
     return mended
+
+
+class _Cluster(Struct, frozen=True):
+    """What proposals are made for and proved in."""
+
+    policies: PolicySet
+    ends: Ends
+    ip_block_pods: IpBlockPods
+
+    def proposal(
+        self, one: tuple[Case, Finding], given: AbstractSet[PolicyRef] = frozenset()
+    ) -> Proposal | None:
+        """What mends one refusal; `given` are names that new policies of other problems have."""
+        case, finding = one
+        return propose(
+            case,
+            self.policies,
+            self.ends,
+            ip_block_pods=self.ip_block_pods,
+            lead=next(iter(finding.nearest), None),
+            narrow=finding.code in _NO_MISTAKE,
+            given=given,
+        )
+
+    def for_every(self, proposal: Proposal, rest: Sequence[Case]) -> Proposal:
+        """The proposal, going on until it mends the other connections of its problem too."""
+        return for_every(proposal, rest, self.policies, self.ends, ip_block_pods=self.ip_block_pods)
+
+    def joined(self, members: Sequence[tuple[Proposal, Sequence[Case]]]) -> Proposal | None:
+        """One change in place of those of several problems, where it is proved."""
+        return joined(members, self.policies, self.ends, ip_block_pods=self.ip_block_pods)
+
+
+def _kinds(found: Sequence[tuple[Case, Finding]], counts: Sequence[int] | None) -> list[list[int]]:
+    """Indexes of what a rule mends, those of one kind of connection together, the most refused first."""
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for index, (case, finding) in enumerate(found):
+        if finding.code in _MENDED or _of_ambient(case, finding):
+            alike.setdefault(kind_of(case), []).append(index)
+    weights = {
+        key: sum(found[index][0].flow.count if counts is None else counts[index] for index in each)
+        for key, each in alike.items()
+    }
+    return [alike[key] for key in sorted(weights, key=lambda key: (-weights[key], repr(key)))[:_MOST]]
 
 
 def _of_ambient(case: Case, finding: Finding) -> bool:
