@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from flowdiag.cluster.passing import got_past
+from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.flow import Flow
 from flowdiag.model.time import moment_text
 from flowdiag.timeline.ends import EndKey, end_key
@@ -60,9 +61,8 @@ class AllowedIndex:
         if mixed:
             some = f"{len(mixed):,} of {len(draft.connections):,} connections were "
             some = "" if len(mixed) == len(draft.connections) else some
-            return (
-                f"{some}seen to pass in the same time as well{', between other pods' if all(mixed) else ''}"
-            )
+            apart = f", {mixed[0]}" if mixed[0] and len(set(mixed)) == 1 else ""
+            return f"{some}seen to pass in the same time as well{apart}"
         lasts = [_last_before(self._past(connection), first) for connection in draft.connections]
         seen = [last for last in lasts if last is not None]
         if not seen:
@@ -70,8 +70,8 @@ class AllowedIndex:
         who = "" if len(seen) == len(lasts) else f"{len(seen):,} of {len(lasts):,} connections were "
         return f"{who}seen to pass before, as late as {moment_text(max(seen))}"
 
-    def _meanwhile(self, connection: ConnectionDraft) -> bool | None:
-        """Whether what passed between its refusals was between other pods; ``None`` where nothing did for sure."""
+    def _meanwhile(self, connection: ConnectionDraft) -> str | None:
+        """What tells apart what passed between its refusals, empty where nothing does; ``None`` where nothing passed."""
         begun, ended = connection.first, connection.last
         if begun is None or ended is None:
             return None
@@ -83,7 +83,13 @@ class AllowedIndex:
         if not between:
             return None
         refused = {_pods(refusal.flow) for refusal in connection.refusals}
-        return all(None not in (pods := _pods(flow)) and pods not in refused for flow in between)
+        if any(None in (pods := _pods(flow)) or pods in refused for flow in between):
+            return ""
+        inside = {_inside(refusal.flow) for refusal in connection.refusals}
+        same = {_inside(flow) in inside for flow in between}
+        if len(same) > 1:
+            return ""
+        return "at other addresses" if same.pop() else "between other pods"
 
     def _past(self, connection: ConnectionDraft) -> list[Flow]:
         """Allowed flows that show a refused connection to pass its refusing end.
@@ -102,6 +108,13 @@ class AllowedIndex:
 def _pods(flow: Flow) -> tuple[str | None, str | None]:
     """What tells the pods of a workload apart."""
     return flow.src.name or flow.src.ip, flow.dst.name or flow.dst.ip
+
+
+def _inside(flow: Flow) -> tuple[str | None, str | None]:
+    """As `_pods`, without what is outside of the cluster: a name has several addresses there, of both families."""
+    src, dst = _pods(flow)
+    outside = EndpointKind.EXTERNAL
+    return None if flow.src.kind is outside else src, None if flow.dst.kind is outside else dst
 
 
 def _last_before(flows: Iterable[Flow], first: int) -> int | None:

@@ -290,6 +290,23 @@ def test_one_replica_of_two_is_refused_while_the_other_is_reached(tmp_path):
     assert problem.notes[0] == "seen to pass in the same time as well, between other pods"
 
 
+def test_a_name_is_reached_by_one_family_and_refused_by_the_other(tmp_path):
+    """The same pod calls: what passes is at other addresses, and the rule is for one family, its exception aside."""
+    rule = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}
+    allow = policy("shop", "out", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}, CREATED)
+    named = {"way": "EGRESS", "destination_names": ["api.example.com"], "node_name": "node-1"}
+    four, six = outside("203.0.113.50"), outside("2001:db8::50", 10, "reserved:world-ipv6")
+    lines = "".join(record(second, WEB, four, verdict="FORWARDED", **named) for second in range(0, 16, 2))
+    lines += "".join(record(second, WEB, six, **named) for second in range(1, 19, 2))
+    (problem,) = reported(tmp_path, allow, flows_jsonl=lines).problems
+
+    assert problem.code == "FD101"
+    assert problem.notes[0] == "seen to pass in the same time as well, at other addresses"
+    assert problem.advice.startswith(
+        "0.0.0.0/0 in NetworkPolicy shop/out egress[0].to[0] is every IPv4 address"
+    )
+
+
 def test_an_address_that_another_pod_took_over_is_two_callers(tmp_path):
     """Records of addresses alone: the first caller is gone from the state, and nobody says it was the second."""
     flow = {"Src IP": WEB["ip"], "Dest IP": DB["ip"], "Dest Port": 8080, "Proto": "TCP", "Verdict": "DENY"}

@@ -1,6 +1,7 @@
 """Proposals mend what they say, close nothing, and tell all that they open: checked against brute force."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -253,6 +254,38 @@ def test_a_namespace_that_a_rule_names_keeps_its_access(dialect):
 
 
 _EVERYBODY = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": 80}]}]}
+
+
+@pytest.mark.parametrize("dialect", ["kubernetes", "calico", "cilium"])
+def test_no_namespace_is_taken_out_of_a_rule_where_namespaces_were_not_read(dialect):
+    """Whoever carries the label is not known, and may be let in by it."""
+    label = "io.cilium.k8s.namespace.labels.team"
+    kind, spec = {
+        "kubernetes": (
+            "",
+            {
+                "podSelector": {},
+                "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}]}],
+            },
+        ),
+        "calico": (
+            "CalicoNetworkPolicy ",
+            {
+                "types": ["Ingress"],
+                "ingress": [{"action": "Allow", "source": {"namespaceSelector": "team == 'shop'"}}],
+            },
+        ),
+        "cilium": (
+            "CiliumNetworkPolicy ",
+            {"endpointSelector": {}, "ingress": [{"fromEndpoints": [{"matchLabels": {label: "shop"}}]}]},
+        ),
+    }[dialect]
+    state = _spec(policies={f"{kind}data/redis": spec}, namespaces={})
+    state |= {"dialect": dialect, "flow": {**state["flow"], "direction": "ingress"}}
+    _, _, _, found = proposal_of(state)
+
+    assert found is None or not found.summary.startswith("Correct")
+    assert found is None or not [line for line in (found.patch or "").splitlines() if re.match("-[^-]", line)]
 
 
 def test_a_rule_for_pods_is_not_rewritten_for_an_address():

@@ -253,11 +253,13 @@ def _other_family(case: Case) -> str | None:
     address = parse_address(case.peer.ip) if case.peer.ip is not None else None
     for rule in case.nearest if address is not None else ():
         for miss in rule.misses:
-            found = _EVERY.get(miss.wanted) if miss.condition is Condition.IP else None
+            # "0.0.0.0/0 except 10.0.0.0/8" is everybody outside, too.
+            whole = miss.wanted.partition(" ")[0]
+            found = _EVERY.get(whole) if miss.condition is Condition.IP else None
             if found is not None and address is not None and address.version == found[0]:
                 _, own, other, range_ = found
                 return (
-                    f"{miss.wanted} in {rule_text(rule)} is every {own} address and no {other} one: if everybody is "
+                    f"{whole} in {rule_text(rule)} is every {own} address and no {other} one: if everybody is "
                     f"meant, write {range_} beside it."
                 )
     return None

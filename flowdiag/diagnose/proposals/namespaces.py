@@ -43,6 +43,12 @@ def labelling(case: Case, direction: Direction, rule: NearestRule) -> tuple[Labe
 
 
 def means_a_namespace(case: Case, rule: NearestRule) -> bool:
-    """Whether a rule names a namespace that is there: it is meant, even where no pod of it runs today."""
-    named = (split_label(miss.wanted) for miss in rule.misses if miss.condition is Condition.NAMESPACE)
-    return any(key in _GIVEN and value in case.context.snapshot.namespaces for key, value in named)
+    """Whether a rule names a namespace that is there: it is meant, even where no pod of it runs today.
+
+    So may one be that a rule names by labels where namespaces were not read: nobody knows who carries them.
+    """
+    known = case.context.snapshot.namespaces
+    named = [split_label(miss.wanted) for miss in rule.misses if miss.condition is Condition.NAMESPACE]
+    if any(key not in _GIVEN for key, _ in named) and not all(one.declared for one in known.values()):
+        return True
+    return any(key in _GIVEN and value in known for key, value in named)
