@@ -213,23 +213,17 @@ def _tells(parser: Any) -> bool:
     return getattr(parser, "tells_inferred_years", False) is True
 
 
-def events_of(
-    part: Part,
-    parser: Any,
-    problems: list[InputProblem],
-    progress: Callable[[int], None] | None = None,
-) -> Iterator[Event]:
+def events_of(part: Part, parser: Any, problems: list[InputProblem]) -> Iterator[Event]:
     """Parse a part, event by event, in order; a parser that raises ends its part with a problem.
 
     Args:
         part: what to read.
         parser: an instance.
         problems: grows by what is wrong.
-        progress: as for `fold_into`.
     """
     context = part.context()
     tells = _tells(parser)
-    for block in _cut(part, parser, context, problems, progress):
+    for block in _cut(part, parser, context, problems):
         try:
             for event in parser.parse(block, context):
                 yield event if tells else dated(event, block)
@@ -239,16 +233,10 @@ def events_of(
             return
 
 
-def _cut(
-    part: Part,
-    parser: Any,
-    context: ParseContext,
-    problems: list[InputProblem],
-    progress: Callable[[int], None] | None,
-) -> Iterator[Block]:
+def _cut(part: Part, parser: Any, context: ParseContext, problems: list[InputProblem]) -> Iterator[Block]:
     """The part's blocks, up to where a stranger's parser fails to say how to cut it."""
     try:
-        yield from blocks(part, parser, context, problems, progress=progress)
+        yield from blocks(part, parser, context, problems)
     except BrokenPromiseError as error:
         problems.append(failed(part, part.first_line, error))
 

@@ -200,13 +200,9 @@ class PolicySet:
             return self.ends.of(src, at), self.ends.of(dst, at)
         return self.ends.of(src, at, dst), self.ends.of(dst, at, src)
 
-    def isolating(
-        self, endpoint: Endpoint, direction: Direction, at: int | None = None
-    ) -> tuple[PolicyRef, ...]:
-        """Policies that isolate an end in a direction, sorted."""
-        facts = self.ends.of(endpoint, at)
-        plan = self._plans[direction]
-        return self._epochs.view(plan, facts, at).isolated_by
+    def isolating(self, endpoint: Endpoint, direction: Direction) -> tuple[PolicyRef, ...]:
+        """Policies that isolate an end in a direction now, sorted."""
+        return self._epochs.view(self._plans[direction], self.ends.of(endpoint, None), None).isolated_by
 
     # One end
 

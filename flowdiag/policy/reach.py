@@ -185,21 +185,18 @@ def openness(
     return _let_pass(ends, at)
 
 
-def end_openness(
-    policies: PolicySet, direction: Direction, src: Endpoint, dst: Endpoint, *, at: int | None = None
-) -> Openness:
-    """What one end of a connection lets pass, whatever the other does; all ports where nothing polices it.
+def end_openness(policies: PolicySet, direction: Direction, src: Endpoint, dst: Endpoint) -> Openness:
+    """What one end of a connection lets pass now, whatever the other does; all ports where nothing polices it.
 
     Args:
         policies: the compiled policies.
         direction: which end: the client for egress.
         src: the client.
         dst: the server.
-        at: when, in nanoseconds; ``None`` is now.
     """
-    source, destination = policies.facts(src, dst, at)
+    source, destination = policies.facts(src, dst)
     subject, peer = (source, destination) if direction is Direction.EGRESS else (destination, source)
-    return _let_pass([(policies, direction, subject, peer)], at)
+    return _let_pass([(policies, direction, subject, peer)], None)
 
 
 def _let_pass(ends: Sequence[tuple[PolicySet, Direction, Facts, Facts]], at: int | None) -> Openness:

@@ -97,9 +97,13 @@ def harmless(text: str) -> str:
     return _ACTING.sub(_show, text)
 
 
-def visible_block(text: str, limit: int = 20_000) -> str:
+_BLOCK = 20_000
+"""Characters of a manifest or patch that are shown."""
+
+
+def visible_block(text: str) -> str:
     """Several lines (a manifest, a patch): line ends stay, tabs become blanks, the rest as `visible`."""
-    lines = bounded(text, limit).replace("\r\n", "\n").expandtabs(4).split("\n")
+    lines = bounded(text, _BLOCK).replace("\r\n", "\n").expandtabs(4).split("\n")
     return "\n".join(_ACTING.sub(_show, line) for line in lines)
 
 
@@ -198,12 +202,13 @@ def markdown_code(text: str, limit: int = MAX_TEXT) -> str:
 _FORMULA = ("=", "+", "-", "@", "%", "|")
 
 
-def csv_text(text: str, limit: int = 32_000) -> str:
-    """A cell that no spreadsheet runs: an apostrophe before whatever starts a formula (OWASP, CSV injection).
+_CELL = 32_000
+"""Stays below the 32,767 characters that a cell may hold."""
 
-    `limit` stays below the 32,767 characters that a cell may hold.
-    """
-    shown = visible(text, limit)
+
+def csv_text(text: str) -> str:
+    """A cell that no spreadsheet runs: an apostrophe before whatever starts a formula (OWASP, CSV injection)."""
+    shown = visible(text, _CELL)
     # Wide forms of the signs are folded to the plain ones by some spreadsheets.
     start = unicodedata.normalize("NFKC", shown.lstrip(" \"'\u00a0")[:1])
     return f"'{shown}" if start.startswith(_FORMULA) or shown.startswith(("\\t", "\\r", "\\n")) else shown

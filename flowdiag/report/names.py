@@ -76,10 +76,10 @@ def port_text(protocol: str | None, port: int | None, icmp: str | None = None) -
     return protocol or "port unknown"
 
 
-def who_to_whom(item: Problem | Connection, arrow: str = "→") -> str:
+def who_to_whom(item: Problem | Connection) -> str:
     """``shop/checkout → kube-system/coredns 53/UDP``."""
     icmp = item.icmp if isinstance(item, Problem) else None
-    ends = f"{end_text(item.source)} {arrow} {end_text(item.destination)}"
+    ends = f"{end_text(item.source)} → {end_text(item.destination)}"
     return f"{ends} {port_text(item.protocol, item.port, icmp)}"
 
 

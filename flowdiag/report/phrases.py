@@ -79,13 +79,13 @@ def change_text(change: ProblemChange, clock: Clock) -> str:
     return f"{text}: {change.what}" if change.what else text
 
 
-def gap_text(gap: EvidenceGap, clock: Clock, dash: str = "–") -> str:
+def gap_text(gap: EvidenceGap, clock: Clock) -> str:
     """``node-b: 1,204 records lost 12:03:00–12:05:10 (lost-events)``."""
     where = f"{gap.node}: " if gap.node else ""
     lost = "records" if gap.lost is None else plural(gap.lost, "record")
     amount = f"an unknown number of {lost}" if gap.lost is None else lost
     if gap.since and gap.to and gap.since != gap.to:
-        when = clock.span(gap.since, gap.to, dash)
+        when = clock.span(gap.since, gap.to, "–")
     elif gap.since or gap.to:
         when = f"{'from' if gap.since else 'until'} {clock.text(gap.since or gap.to)}"
     else:

@@ -133,14 +133,14 @@ def _distance(moment: datetime) -> str:
     return f"UTC{offset[:3]}:{offset[3:5]}" if offset else "UTC"
 
 
-def span_text(since: str | None, until: str | None, zone: tzinfo, arrow: str = "→") -> str:
+def span_text(since: str | None, until: str | None, zone: tzinfo) -> str:
     """``2026-11-03 11:58:40 → 12:20:00``; the day once where it is the same."""
     if since is None and until is None:
         return "times unknown"
     start, end = day_and_clock(since, zone), day_and_clock(until, zone)
     if since and until and start[:10] == end[:10] and len(end) == 19:
         end = end[11:]
-    return f"{start} {arrow} {end}"
+    return f"{start} → {end}"
 
 
 def duration_text(seconds: float) -> str:

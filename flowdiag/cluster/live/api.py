@@ -109,8 +109,8 @@ class Api:
             headers.add(key, value)
         return headers
 
-    def get(self, path: str, query: Query = (), *, accept: str = "application/json") -> bytes:
-        """The whole body of an answer.
+    def get(self, path: str, query: Query = ()) -> bytes:
+        """The whole body of an answer in JSON.
 
         Raises:
             ApiError, LostError: by what the server answered, or that it did not.
@@ -122,7 +122,11 @@ class Api:
             try:
                 return b"".join(
                     self.stream(
-                        path, query, accept=accept, limit=_MAX_BODY, within_s=self.timeout_s * _WHOLE_FACTOR
+                        path,
+                        query,
+                        accept="application/json",
+                        limit=_MAX_BODY,
+                        within_s=self.timeout_s * _WHOLE_FACTOR,
                     )
                 )
             except (ProtocolError, ReadTimeoutError) as error:
