@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 from flowdiag.ingest.envelopes.documents import Document, salvaged
 from flowdiag.ingest.envelopes.json_lines import DAMAGED, one_line
 from flowdiag.ingest.envelopes.rows import Row
+from flowdiag.parserkit import ParseContext
 
 __all__ = ["AzureRecords"]
 
@@ -30,8 +31,8 @@ class AzureRecords(Document):
     name = "azure-records"
     _START = re.compile(rb'\{\s*"records"\s*:\s*(?=\[\s*\{)')
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._decoder = msgspec.json.Decoder(_Records)
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.rows import Row, Rows, ends_open, rows_from
+from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["Cri"]
@@ -27,7 +28,7 @@ class Cri(Header):
         re.MULTILINE,
     )
 
-    def __init__(self, context: object) -> None:
+    def __init__(self, context: ParseContext) -> None:
         super().__init__(context)
         self._parts: dict[bytes, list[Row]] = {}
         self._size: dict[bytes, int] = {}

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from flowdiag.ingest.envelopes.json_lines import JsonLines
 from flowdiag.ingest.envelopes.rows import Row, Rows, instant, rows_from, text_rows
+from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["DockerJson"]
@@ -46,7 +47,7 @@ class DockerJson(JsonLines[_Line]):
         # A collector that adds metadata has taken the newline away.  Inside a log text the quotes would be escaped.
         return super()._marked(line) and b'"kubernetes":' not in line
 
-    def __init__(self, context: object) -> None:
+    def __init__(self, context: ParseContext) -> None:
         super().__init__(context)
         self._parts: dict[str, tuple[Row, list[str], int]] = {}
 

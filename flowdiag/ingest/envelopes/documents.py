@@ -16,6 +16,7 @@ import msgspec
 
 from flowdiag.ingest.envelopes.json_lines import DAMAGED, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
+from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["Document", "GluedObjects", "JsonArray", "PrettyObjects", "salvaged"]
@@ -62,8 +63,8 @@ class JsonArray(Document):
     name = "json-array"
     _START = re.compile(rb"\[\s*\{")
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
     @classmethod
@@ -131,8 +132,8 @@ class PrettyObjects(Layer):
     name = "json-pretty"
     splittable: ClassVar[bool] = False
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._open: list[bytes] = []
         self._row: Row | None = None
         self._size = 0

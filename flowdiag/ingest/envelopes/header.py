@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, merged, rows_from
+from flowdiag.parserkit import ParseContext
 
 __all__ = ["Header"]
 
@@ -37,8 +38,8 @@ class Header(Layer):
             if name in cls.pattern.groupindex
         )
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._words: dict[bytes, str | None] = {}
         self._times: dict[bytes, int | None] = {}
 

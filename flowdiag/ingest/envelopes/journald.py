@@ -14,6 +14,7 @@ from msgspec import Struct
 from flowdiag.ingest.envelopes.json_lines import JsonLines
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from, text_rows
 from flowdiag.model.time import from_micros
+from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["JournalExport", "JournalJson", "JournalVerbose"]
@@ -59,8 +60,8 @@ class JournalExport(Layer):
     _FIELD = re.compile(rb"^([A-Z_][A-Z0-9_]{0,63})=(.*)$", re.DOTALL)
     _NAME = re.compile(rb"^[A-Z_][A-Z0-9_]{0,63}$")
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._fields: dict[bytes, bytes] = {}
         self._row: Row | None = None
         self._binary: tuple[bytes, bytes] | None = None
@@ -139,8 +140,8 @@ class JournalVerbose(Layer):
     # "    MESSAGE=calico-packet: IN=..."; what follows of a value over several lines stands as deep as it
     _FIELD = re.compile(rb" {4}([A-Z_][A-Z0-9_]{0,63})=(.*)", re.DOTALL)
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._row: Row | None = None
         self._message: list[bytes] = []
         self._host: bytes | None = None

@@ -10,6 +10,7 @@ import msgspec
 
 from flowdiag.ingest.envelopes.fitting import DAMAGED, fitting
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from
+from flowdiag.parserkit import ParseContext
 
 __all__ = ["DAMAGED", "Batches", "JsonLines", "one_line"]
 
@@ -24,8 +25,8 @@ class JsonLines(Layer, Generic[_Record]):
     shape: ClassVar[type[Any]]
     by_line: ClassVar[bool] = True
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._decoder: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(self.shape, strict=False)
 
     @classmethod
@@ -87,7 +88,7 @@ class Batches(JsonLines[_Record]):
 
     splittable: ClassVar[bool] = False
 
-    def __init__(self, context: object) -> None:
+    def __init__(self, context: ParseContext) -> None:
         super().__init__(context)
         self._count = 0
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from
+from flowdiag.parserkit import ParseContext
 
 __all__ = ["DumpSections", "GrepPrefix", "KubectlPrefix", "KubectlTimestamps", "NodeLogs", "Svlogd"]
 
@@ -92,8 +93,8 @@ class DumpSections(Layer):
         re.MULTILINE,
     )
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._inside: tuple[str | None, str | None, str | None] = (None, None, None)
 
     @classmethod

@@ -15,6 +15,7 @@ import msgspec
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import DAMAGED
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from, text_rows
+from flowdiag.parserkit import ParseContext
 
 __all__ = ["Indented", "JsonStrings", "Numbered", "Quoted"]
 
@@ -98,8 +99,8 @@ class Indented(Layer):
     # "    WARN: 2026/01/05 10:00:06.963438 TCP connection from ..."   a code block
     _BLANKS = re.compile(rb"[ \t]*")
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._prefix: bytes | None = None
 
     @classmethod

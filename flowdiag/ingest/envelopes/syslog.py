@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from
-from flowdiag.parserkit import MONTHS, from_epoch, yearless_instant
+from flowdiag.parserkit import MONTHS, ParseContext, from_epoch, yearless_instant
 
 __all__ = ["Syslog3164", "Syslog5424", "SyslogFrames", "SyslogIso", "SyslogUnix"]
 
@@ -127,8 +127,8 @@ class SyslogFrames(Layer):
     # "142 <134>1 2021-07-06T08:26:58.687Z node-1 ovn-controller 311 - - ..."   rsyslog 8, omfwd TCP_Framing="octet-counted"
     _LENGTH = re.compile(rb"([1-9]\d{0,5}) (?=<\d{1,3}>)")
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._count = 0
 
     @classmethod

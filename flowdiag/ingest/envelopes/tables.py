@@ -21,7 +21,7 @@ import msgspec
 from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import NS, from_datetime, from_epoch
-from flowdiag.parserkit import MONTHS
+from flowdiag.parserkit import MONTHS, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["CsvTable"]
@@ -62,8 +62,8 @@ class CsvTable(Layer):
     name = "csv-table"
     splittable: ClassVar[bool] = False
 
-    def __init__(self, context: object) -> None:
-        super().__init__(context)  # type: ignore[arg-type]
+    def __init__(self, context: ParseContext) -> None:
+        super().__init__(context)
         self._names: list[str] | None = None
         self._open: list[Row] = []
         self._quotes = self._size = 0
