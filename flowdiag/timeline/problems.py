@@ -20,6 +20,7 @@ from flowdiag.model.report import (
     Problem,
     Reason,
     RecordedPolicy,
+    ReportEndpoint,
     Severity,
 )
 from flowdiag.model.time import NS, rfc3339
@@ -33,6 +34,11 @@ from flowdiag.timeline.own_notes import is_scan, own_notes, refused_otherwise, s
 from flowdiag.timeline.titles import title_of
 
 __all__ = ["fingerprint", "make_problem"]
+
+_ANSWERS = frozenset({"FD602", "FD606"})
+"""Codes of replies and of the last packets of connections."""
+_EPHEMERAL = 32768
+"""The first port that Linux gives to clients of itself."""
 
 _MAX_EVIDENCE = 5
 _MAX_AGES = 1000
@@ -122,7 +128,7 @@ def make_problem(
         summary=finding.summary,
         advice=since.advice or scan_advice(draft) or finding.advice,
         verify=confirm_commands(
-            source,
+            source if not _is_answer(lead) else ReportEndpoint(kind="unknown"),
             destination,
             lead.protocol,
             lead.port,
@@ -137,6 +143,11 @@ def make_problem(
             *own_notes(draft),
         ),
     )
+
+
+def _is_answer(lead: ConnectionDraft) -> bool:
+    """Packets of a connection that the other end made: to try their port again would prove nothing."""
+    return lead.finding.code in _ANSWERS and lead.port is not None and lead.port >= _EPHEMERAL
 
 
 def _untranslated(lead: ConnectionDraft) -> str | None:

@@ -4,6 +4,7 @@ import random
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -331,3 +332,12 @@ def test_the_policy_whose_rule_denied_is_looked_at_first():
     problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
 
     assert problem.verify[-1] == "kubectl describe globalnetworkpolicy.projectcalico.org early"
+
+
+@pytest.mark.parametrize(("port", "tried"), [(41000, False), (6379, True)])
+def test_the_port_of_a_client_is_not_tried_again(port, tried):
+    """Nobody listens on it any more, whatever the policies say; an answer that was turned round has the server's."""
+    (draft,) = group([refusal(pod("a", "x"), pod("b", "y", ip="10.0.0.9"), port, code="FD602", at=100)])
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert any(" exec " in command for command in problem.verify) is tried
