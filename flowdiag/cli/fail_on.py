@@ -21,10 +21,11 @@ def check_fail_on(value: str) -> str:
     Raises:
         UsageError: it does not.
     """
-    if value in ("never", "new", "new-high", *_LEVELS):
-        return value
-    if any(value in available(group) for group in ("flowdiag.diagnoses", "flowdiag.checks")):
-        return value
+    if value.lower() in ("never", "new", "new-high", *_LEVELS):
+        return value.lower()
+    for code in (value, value.upper()):
+        if any(code in available(group) for group in ("flowdiag.diagnoses", "flowdiag.checks")):
+            return code
     if re.search(CODE_PATTERN, value):
         # A gate on a code that nobody has would never close.
         raise UsageError(

@@ -376,6 +376,12 @@ def test_a_check_is_a_code_to_fail_on(run):
     assert run("analyze", EGRESS, "--fail-on", "FD901")[0] in (0, 1)
 
 
+@pytest.mark.parametrize("selector", ["fd401", "HIGH", "New-High"])
+def test_a_selector_counts_however_it_is_spelled(run, selector):
+    """As `flowdiag codes fd401` finds it, too."""
+    assert run("analyze", EGRESS, "--fail-on", selector)[0] == 1
+
+
 def test_a_forced_format_that_reads_nothing_is_no_usable_input(run, tmp_path):
     """Flows of one CNI read as another's log are not an empty report."""
     (tmp_path / "flows.jsonl").write_text(refused(3))
