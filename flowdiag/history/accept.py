@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -96,7 +96,7 @@ def parse_acceptances(name: str, data: bytes) -> tuple[Acceptance, ...]:
     except ValueError as error:  # also of a number or a day that there is not
         raise UsageError(f"{name}: not TOML: {error}") from None
     try:
-        entries = msgspec.convert(parsed, _File).accept
+        entries = msgspec.convert(_by_code(parsed), _File).accept
     except msgspec.ValidationError as error:
         raise UsageError(
             f"{name}: {error}",
@@ -107,6 +107,20 @@ def parse_acceptances(name: str, data: bytes) -> tuple[Acceptance, ...]:
         if entry.fingerprint is None and entry.code is None:
             raise UsageError(f"{name}: [[accept]] entry {number} names neither a fingerprint nor a code")
     return tuple(entries)
+
+
+def _by_code(parsed: dict[str, Any]) -> dict[str, Any]:
+    """The same with `class` as `code`: the catalogue calls its entries both."""
+    entries = parsed.get("accept")
+    if not isinstance(entries, list):
+        return parsed
+    renamed = [
+        {("code" if key == "class" else key): value for key, value in entry.items()}
+        if isinstance(entry, dict) and not ("code" in entry and "class" in entry)
+        else entry
+        for entry in entries
+    ]
+    return {**parsed, "accept": renamed}
 
 
 def accept(problems: Sequence[Problem], entries: Iterable[Acceptance], today: date) -> Accepted:

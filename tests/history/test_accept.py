@@ -41,6 +41,8 @@ WORLD = ReportEndpoint(kind="entity", name="world")
     [
         ('code = "FD101"', one(WEB_APP, USER_API), True),
         ('code = "FD102"', one(WEB_APP, USER_API), False),
+        ('class = "FD101"', one(WEB_APP, USER_API), True),
+        ('class = "FD102"', one(WEB_APP, USER_API), False),
         ('code = "FD101"\nfrom = "frontend/web-app"', one(WEB_APP, USER_API), True),
         ('code = "FD101"\nfrom = "frontend/*"\nto = "backend/*"', one(WEB_APP, USER_API), True),
         ('code = "FD101"\nfrom = "frontend/web"', one(WEB_APP, USER_API), False),
