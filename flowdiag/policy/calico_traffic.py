@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -33,10 +33,7 @@ class ProtocolIs(Struct, frozen=True):
 
     protocol: str
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     def check(self, traffic: Traffic, _destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""
@@ -61,10 +58,7 @@ class IcmpKind(Struct, frozen=True):
         code = "" if self.code is None else f" code {self.code}"
         return f"type {self.type}{code}" if self.type is not None else "any type"
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     def check(self, traffic: Traffic, _destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec import Struct
 
 from flowdiag.model.policy import Condition, Miss
@@ -38,10 +40,8 @@ class NamespaceNamed(Struct, frozen=True):
 
     namespace: str
 
-    @property
-    def keys(self) -> frozenset[str]:
-        """See `Matcher.keys`; the namespace itself is part of every class."""
-        return frozenset()
+    keys: ClassVar[frozenset[str]] = frozenset()
+    """The namespace itself is part of every class."""
 
     def demands(self, kind: str, /) -> tuple[Demand, ...]:
         """See `Demanding.demands`."""
@@ -164,10 +164,8 @@ class AddressRange(Struct, frozen=True):
             whole=not exceptions and any(each.version == 4 and each.prefixlen == 0 for each in networks),
         )
 
-    @property
-    def keys(self) -> frozenset[str]:
-        """See `Matcher.keys`; range hits are part of every class."""
-        return frozenset()
+    keys: ClassVar[frozenset[str]] = frozenset()
+    """Range hits are part of every class."""
 
     def demands(self, kind: str, /) -> tuple[Demand, ...]:
         """See `Demanding.demands`."""
@@ -281,10 +279,7 @@ class Undecidable(Struct, frozen=True):
 
     why: str
 
-    @property
-    def keys(self) -> frozenset[str]:
-        """See `Matcher.keys`."""
-        return frozenset()
+    keys: ClassVar[frozenset[str]] = frozenset()
 
     def check(self, _facts: Facts, /) -> Check:
         """See `Matcher.check`."""
@@ -297,10 +292,7 @@ class Nothing(Struct, frozen=True):
     condition: Condition
     wanted: str
 
-    @property
-    def keys(self) -> frozenset[str]:
-        """See `Matcher.keys`."""
-        return frozenset()
+    keys: ClassVar[frozenset[str]] = frozenset()
 
     def check(self, _facts: Facts, /) -> Check:
         """See `Matcher.check`."""

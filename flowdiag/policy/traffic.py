@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec import Struct
 
 from flowdiag.model.event import PORT_PROTOCOLS
@@ -58,10 +60,7 @@ class NumberedPorts(Struct, frozen=True):
     others_unknown: bool = False
     """The API does not say whether this lets ICMP and other protocols by (NetworkPolicy)."""
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     @property
     def _text(self) -> str:
@@ -115,10 +114,7 @@ class NamedPort(Struct, frozen=True):
     every: bool = True
     """Where two containers call ports so, both are meant; else it is not known which."""
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return True
+    by_destination: ClassVar[bool] = True
 
     def check(self, traffic: Traffic, destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""
@@ -184,10 +180,7 @@ class UndecidableTraffic(Struct, frozen=True):
 
     why: str
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     def check(self, _traffic: Traffic, _destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""

@@ -10,7 +10,7 @@ Sources: Cilium v1.20 ``pkg/policy/api/{http,l7}.go`` (expressions are held agai
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -100,10 +100,7 @@ class Redirect(Struct, frozen=True):
     http: tuple[HttpRule, ...] = ()
     dns: tuple[NamePattern, ...] = ()
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     @property
     def note(self) -> str:
@@ -135,10 +132,7 @@ class OtherRequests(Struct, frozen=True):
 
     inner: Redirect
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     def check(self, traffic: Traffic, destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""

@@ -7,7 +7,7 @@ and SCTP and never ICMP; port 0 is every port; a port's name is looked up at the
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -52,10 +52,7 @@ class PortRange(Struct, frozen=True):
     low: int | None = None
     high: int | None = None
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     def check(self, traffic: Traffic, _destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""
@@ -92,10 +89,7 @@ class PortsByName(Struct, frozen=True):
     protocols: tuple[str, ...]
     elsewhere: tuple[tuple[str, PortSet], ...] = ()
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return True
+    by_destination: ClassVar[bool] = True
 
     def check(self, traffic: Traffic, destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""
@@ -146,10 +140,7 @@ class IcmpField(Struct, frozen=True):
     type: int
     text: str
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     def check(self, traffic: Traffic, _destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""
@@ -173,10 +164,7 @@ class OtherProtocol(Struct, frozen=True):
     protocol: str
     field: str
 
-    @property
-    def by_destination(self) -> bool:
-        """See `TrafficMatcher.by_destination`."""
-        return False
+    by_destination: ClassVar[bool] = False
 
     def check(self, traffic: Traffic, _destination: Facts, /) -> Check:
         """See `TrafficMatcher.check`."""

@@ -6,7 +6,7 @@ FQDNNetworkPolicy (egress alone), Antrea's ``crd.antrea.io`` types (nothing is i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -30,10 +30,8 @@ _ANTREA = ("crd.antrea.io", "security.antrea.tanzu.vmware.com")
 class NoPod(Struct, frozen=True):
     """The end is no pod with an address of its own."""
 
-    @property
-    def keys(self) -> frozenset[str]:
-        """See `Matcher.keys`; the kind of an end is part of every class."""
-        return frozenset()
+    keys: ClassVar[frozenset[str]] = frozenset()
+    """The kind of an end is part of every class."""
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
