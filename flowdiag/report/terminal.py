@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from flowdiag.model.report import Problem, Report, Severity, Status
+from flowdiag.model.report import Problem, Report, ReportWarning, Severity, Status
 from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.escape import cells
@@ -23,7 +24,8 @@ from flowdiag.report.protocol import Options
 from flowdiag.report.screen import Screen
 from flowdiag.report.spoken import spoken_report
 from flowdiag.report.terminal_brief import brief
-from flowdiag.report.terminal_problem import compact, connection_table, full
+from flowdiag.report.terminal_problem import compact, full
+from flowdiag.report.terminal_table import connection_table
 from flowdiag.report.times import Clock, span_text, zone_text
 from flowdiag.report.told_once import told_once
 
@@ -197,55 +199,55 @@ def _looked_at(report: Report) -> str:
 
 
 def _rest(screen: Screen, report: Report) -> None:
-    options = screen.options
+    lines = list(_besides(screen, report))
+    for line in lines:
+        screen.put(line, indent=1, hang=2)
+    # On a screen without problems what to collect, and what was selected, stands above already.
+    told = () if report.problems else (*NO_RECORDS, *_UNSELECTED)
+    warnings = [one for one in report.warnings if one.code not in told]
+    _warnings(screen, warnings)
+    if lines or warnings:
+        screen.blank()
+
+
+def _besides(screen: Screen, report: Report) -> Iterator[str]:
+    """What was refused, or would be, and stands in no problem."""
     totals = report.totals
-    wrote = False
     if totals.unattributed:
-        screen.put(
-            f"Unattributed: {plural(totals.unattributed, 'denial')} without enough in the record to tell whose",
-            indent=1,
-            hang=2,
-        )
-        wrote = True
-    audited = [p for p in report.problems if p.verdict == "audited"]
-    if totals.audited and not audited:
-        screen.put(f"Audit mode: {plural(totals.audited, 'record')} would be denied", indent=1, hang=2)
-        wrote = True
+        yield f"Unattributed: {plural(totals.unattributed, 'denial')} without enough in the record to tell whose"
+    if totals.audited and not any(p.verdict == "audited" for p in report.problems):
+        yield f"Audit mode: {plural(totals.audited, 'record')} would be denied"
     if totals.not_policy or report.not_policy:
         groups = [
             f"{screen.name(item.text or item.reason, _MOST_OF_A_REASON)}: {count(item.count)}"
             for item in report.not_policy
         ]
-        shown = groups if options.all else groups[:3]
+        shown = groups if screen.options.all else groups[:3]
         more = (
             "" if len(shown) == len(groups) else f", {plural(len(groups) - len(shown), 'more kind')}: --all"
         )
         listed = f" ({', '.join(shown)}{more})" if shown else ""
-        screen.put(f"Not policy: {count(totals.not_policy)}{listed}", indent=1, hang=2)
-        wrote = True
-    # On a screen without problems what to collect, and what was selected, stands above already.
-    told = () if report.problems else (*NO_RECORDS, *_UNSELECTED)
-    warnings = [one for one in report.warnings if one.code not in told]
-    if warnings:
-        shown_warnings = warnings if options.all else warnings[:3]
-        head = plural(len(warnings), "warning")
+        yield f"Not policy: {count(totals.not_policy)}{listed}"
+
+
+def _warnings(screen: Screen, warnings: Sequence[ReportWarning]) -> None:
+    """One behind its heading, several below it."""
+    head = plural(len(warnings), "warning")
+    if len(warnings) > 1:
+        screen.put((head, "yellow"), indent=1)
+    shown = warnings if screen.options.all else warnings[:3]
+    for warning in shown:
+        place = warning.input or ""
+        if warning.input is not None and warning.line is not None:
+            place += f":{warning.line}"
+        text = f"{screen.name(warning.message, _WARNING)} ({screen.name(warning.code, 40)})"
+        text = f"{screen.name(place, 60)}: {text}" if place else text
         if len(warnings) > 1:
-            screen.put((head, "yellow"), indent=1)
-        for warning in shown_warnings:
-            place = "" if warning.input is None else warning.input
-            if warning.input is not None and warning.line is not None:
-                place += f":{warning.line}"
-            text = f"{screen.name(warning.message, _WARNING)} ({screen.name(warning.code, 40)})"
-            text = f"{screen.name(place, 60)}: {text}" if place else text
-            if len(warnings) > 1:
-                screen.put(text, indent=3, hang=2)
-            else:
-                screen.put((head, "yellow"), f": {text}", indent=1, hang=2)
-        if len(shown_warnings) < len(warnings):
-            screen.put(f"… and {len(warnings) - len(shown_warnings)} more: --all", indent=3)
-        wrote = True
-    if wrote:
-        screen.blank()
+            screen.put(text, indent=3, hang=2)
+        else:
+            screen.put((head, "yellow"), f": {text}", indent=1, hang=2)
+    if len(shown) < len(warnings):
+        screen.put(f"… and {len(warnings) - len(shown)} more: --all", indent=3)
 
 
 def _next(screen: Screen, report: Report) -> None:

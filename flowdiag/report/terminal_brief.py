@@ -25,7 +25,7 @@ from flowdiag.report.names import (
 )
 from flowdiag.report.phrases import change_text, proof_text, radius_known, state_text, what_text
 from flowdiag.report.screen import Screen
-from flowdiag.report.terminal_problem import title, titled, without_policies
+from flowdiag.report.terminal_problem import cause_text, consequences, title, titled, without_policies
 from flowdiag.report.terminal_spark import spark
 from flowdiag.report.times import delta_text
 
@@ -46,8 +46,7 @@ def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None
     _state(screen, problem)
     _ends(screen, problem)
     if problem.explained_by is not None:
-        cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
-        _row(screen, "explained by", f"problem {cause}" if cause else problem.explained_by)
+        _row(screen, "explained by", cause_text(report, problem.explained_by))
     _policies(screen, problem)
     _otherwise(screen, problem)
     _fix(screen, problem)
@@ -249,11 +248,7 @@ def _changed(screen: Screen, problem: Problem) -> None:
 
 
 def _consequences(screen: Screen, report: Report, problem: Problem) -> None:
-    folded = [
-        (number, other)
-        for number, other in enumerate(report.problems, start=1)
-        if other.explained_by == problem.id and other.id != problem.id
-    ]
+    folded = consequences(report, problem)
     if folded:
         number, other = folded[0]
         more = f" and {len(folded) - 1} more: --all" if len(folded) > 1 else ""

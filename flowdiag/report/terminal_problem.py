@@ -14,8 +14,7 @@ from flowdiag.model.report import (
     Severity,
 )
 from flowdiag.model.words import plural
-from flowdiag.report.connection_rows import chosen_columns, connection_rows
-from flowdiag.report.escape import cells, middle, visible, visible_block
+from flowdiag.report.escape import middle, visible, visible_block
 from flowdiag.report.names import (
     direction_text,
     end_text,
@@ -43,7 +42,7 @@ from flowdiag.report.screen import Screen
 from flowdiag.report.terminal_spark import spark
 from flowdiag.report.times import delta_text
 
-__all__ = ["compact", "connection_table", "full", "title", "without_policies"]
+__all__ = ["cause_text", "compact", "consequences", "full", "title", "without_policies"]
 
 _STYLE = {
     Severity.HIGH: "bold red",
@@ -62,7 +61,6 @@ _WITHOUT_POLICY = frozenset({"FD105"})
 """Codes that say that no policy isolates."""
 _ALSO = 3
 _EVIDENCE_CHARS = 8000
-_MIN_CELL = 5
 _NAME = 200
 """Columns of a name that are shown whole, over several lines where they must."""
 
@@ -116,8 +114,7 @@ def full(screen: Screen, report: Report, problem: Problem, number: int) -> None:
     )
     _ends(screen, problem)
     if problem.explained_by is not None:
-        cause = next((n for n, p in enumerate(report.problems, 1) if p.id == problem.explained_by), None)
-        _field(screen, "explained by", [f"problem {cause}" if cause else screen.name(problem.explained_by)])
+        _field(screen, "explained by", [screen.name(cause_text(report, problem.explained_by))])
     _policies(screen, problem)
     _fix(screen, problem)
     _changed(screen, problem)
@@ -249,11 +246,25 @@ def _radius(screen: Screen, fix: Counterfactual) -> str:
     return f"also allows {'; '.join(pairs)}" + (f"; and {plural(more, 'more pair')}" if more else "")
 
 
+def cause_text(report: Report, cause: str) -> str:
+    """``problem 3``: what explains another problem, by its place in the report; its id where it is not in there."""
+    number = next((n for n, p in enumerate(report.problems, start=1) if p.id == cause), None)
+    return f"problem {number}" if number else cause
+
+
+def consequences(report: Report, problem: Problem) -> list[tuple[int, Problem]]:
+    """(number, problem) of those that a problem explains."""
+    return [
+        (number, other)
+        for number, other in enumerate(report.problems, start=1)
+        if other.explained_by == problem.id and other.id != problem.id
+    ]
+
+
 def _consequences(screen: Screen, report: Report, problem: Problem) -> None:
     lines = [
         f"{number} {screen.name(other.title, 120)} ({what_text(other, other.count)})"
-        for number, other in enumerate(report.problems, start=1)
-        if other.explained_by == problem.id and other.id != problem.id
+        for number, other in consequences(report, problem)
     ]
     if lines:
         _field(screen, "explains", lines)
@@ -311,42 +322,3 @@ def _record(screen: Screen, line: EvidenceLine) -> tuple[str, str]:
 
 def _diff_style(line: str) -> str:
     return "green" if line.startswith("+") else "red" if line.startswith("-") else ""
-
-
-_TABLE = ("count", "source", "destination", "port", "protocol", "first", "last", "code")
-
-
-def connection_table(screen: Screen, report: Report) -> None:
-    """Every refused connection in columns; `Options.columns` chooses them, else as many as fit."""
-    options = screen.options
-    columns = chosen_columns(options.columns or _TABLE)
-    rows: list[list[str]] = [list(columns)]
-    for facts in connection_rows(report, options.problem):
-        texts = []
-        for column in columns:
-            value = facts[column]
-            if column in ("first", "last") and isinstance(value, str):
-                texts.append(visible(screen.clock.text(value), 30))
-            else:
-                texts.append("-" if value is None else screen.name(str(value), 60))
-        rows.append(texts)
-    if len(rows) == 1:
-        return
-    widths = [max(cells(row[index]) for row in rows) for index in range(len(columns))]
-    while not options.columns and len(widths) > 4 and len(widths) * 2 + 12 * len(widths) > screen.width + 20:
-        widths.pop()
-    over = sum(widths) + 2 * len(widths) - 1 - screen.width
-    while over > 0 and max(widths) > _MIN_CELL:
-        widths[widths.index(max(widths))] -= 1
-        over -= 1
-    for number, row in enumerate(rows):
-        line = "  ".join(
-            _pad(middle(text, width, ascii_only=options.ascii), width)
-            for text, width in zip(row, widths, strict=False)
-        )
-        screen.literal(f" {line}", "" if number else "bold")
-    screen.blank()
-
-
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - cells(text))

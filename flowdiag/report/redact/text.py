@@ -95,7 +95,7 @@ class Texts:
         """More names are known now: words are to be looked at again."""
         self._seen.clear()
 
-    # -- the three sorts ------------------------------------------------------------------------------------
+    # -- the sorts of text ------------------------------------------------------------------------------------
 
     def value(self, text: str, kind: str) -> str:
         """Every word is a name's, but for addresses (which have tokens of their own), ports and known keys."""
