@@ -1,4 +1,4 @@
-"""The file of ``flowdiag verify``: queries with expected answers, JSON or YAML (CONTRACT: Queries).
+"""The file of ``flowdiag verify``: queries with expected answers, JSON or YAML.
 
 A key that looks like a misspelt one fails its query, since a query that says less than its author meant may pass
 for the wrong reason.  Other keys (a name, a comment, another tool's answers) are said once and not read.

@@ -1,4 +1,4 @@
-"""Queries against expected answers, and the queries that are true today (CONTRACT: Queries)."""
+"""Queries against expected answers, and the queries that are true today."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exit codes, in one place (CONTRACT: Exit codes)."""
+"""Exit codes, in one place; README.md says what they mean."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What an evaluation of policies says: per end, decided by what, nearest to what, and why.
 
-The shapes are those of ``explain`` and ``verify`` (CONTRACT: Queries).
+The shapes are those of ``explain`` and ``verify``, which programs read.
 Hundreds of thousands of them live at once and none can be part of a cycle, so the garbage collector is
 told to leave them alone.
 """

@@ -1,4 +1,4 @@
-"""What ``explain``, ``verify`` and ``whatif`` answer as JSON (CONTRACT: Queries, What-if)."""
+"""What ``explain``, ``verify`` and ``whatif`` answer as JSON."""
 
 from __future__ import annotations
 

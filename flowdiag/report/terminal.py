@@ -1,4 +1,4 @@
-"""The report on a terminal: problems first, one screen for the common case (REPORTS.md 5.1)."""
+"""The report on a terminal: problems first, one screen for the common case."""
 
 from __future__ import annotations
 

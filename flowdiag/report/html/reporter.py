@@ -1,4 +1,4 @@
-"""``-o html``: one file, offline, with a strict Content-Security-Policy (REPORTS.md 5.2).
+"""``-o html``: one file, offline, with a strict Content-Security-Policy.
 
 The script is allowed by its hash, so that text of the report could not run even if it came out
 unescaped; every value goes through jinja2's autoescape after `visible`.  The report itself stands
