@@ -141,7 +141,7 @@ class Asker:
         icmp: Icmp | None = None,
         walk: bool = False,
     ) -> Answer:
-        """Evaluate every pair of ends that the question stands for.
+        """Evaluate every pair of ends that the question stands for; `walk` tells the walk of the one that is shown.
 
         Raises:
             InputError: an end or a Service's port cannot be resolved, or both ends are outside.
@@ -158,7 +158,7 @@ class Asker:
             for target, target_port in targets:
                 if _one_pod(source, target) and len(sources) * len(targets) > 1:
                     continue
-                asked = self._pairs(source, target, protocol, target_port, icmp=icmp, walk=walk)
+                asked = self._pairs(source, target, protocol, target_port, icmp=icmp)
                 if not asked:
                     outside = True  # both ends are: nobody polices them
                 pairs += asked
@@ -167,7 +167,26 @@ class Asker:
                 f"both ends are outside the cluster: {src} and {dst}",
                 hint="policies decide only where one end is a pod or node of the state",
             )
+        if walk and pairs:
+            # Two workloads of hundreds of pods have tens of thousands of pairs, and a walk is remembered by nobody.
+            place = _shown(pairs)
+            shown = pairs[place]
+            decision = self._decided(shown.src, shown.dst, protocol, shown.port, icmp, walk=True)
+            pairs[place] = replace(shown, decision=decision)
         return _fold(pairs)
+
+    def _decided(
+        self,
+        src: Endpoint,
+        dst: Endpoint,
+        protocol: str | None,
+        port: int | str | None,
+        icmp: Icmp | None,
+        *,
+        walk: bool = False,
+    ) -> ConnectionDecision:
+        decision = self.policies.evaluate(src, dst, protocol, port, icmp=icmp, walk=walk)
+        return let_through(decision) if self.audits_only else decision
 
     def _pairs(
         self,
@@ -177,7 +196,6 @@ class Asker:
         port: int | str | None,
         *,
         icmp: Icmp | None,
-        walk: bool,
     ) -> list[Pair]:
         """The pair with its answer, by another family of addresses besides where that has another answer."""
         found: list[Pair] = []
@@ -185,11 +203,9 @@ class Asker:
             if found and not len(self.policies.ranges):
                 break
             try:
-                decision = self.policies.evaluate(one, other, protocol, port, icmp=icmp, walk=walk)
+                decision = self._decided(one, other, protocol, port, icmp)
             except ValueError:
                 return []
-            if self.audits_only:
-                decision = let_through(decision)
             if not found or decision.allowed is not found[0].decision.allowed:
                 found.append(Pair(one, other, port, decision))
         return found
@@ -237,6 +253,11 @@ def _one_pod(source: Endpoint, target: Endpoint) -> bool:
     )
 
 
+def _shown(pairs: Sequence[Pair]) -> int:
+    """Where the pair stands that an answer shows: one that is refused tells what is wrong, the others stand in the text."""
+    return next((place for place, pair in enumerate(pairs) if pair.decision.allowed is False), 0)
+
+
 def _fold(pairs: Sequence[Pair]) -> Answer:
     verdicts = {pair.decision.allowed for pair in pairs}
     if len(verdicts) == 1 and pairs:
@@ -254,12 +275,11 @@ def _fold(pairs: Sequence[Pair]) -> Answer:
         )
     if not pairs:
         return Answer(allowed=None, egress=None, ingress=None, error="no pair of pods to ask about", pairs=())
-    # A pair that is refused shows what is wrong; the others stand in the text.
-    lead = next((pair for pair in pairs if pair.decision.allowed is False), pairs[0])
+    lead = pairs[_shown(pairs)].decision
     return Answer(
         allowed=None,
-        egress=lead.decision.egress,
-        ingress=lead.decision.ingress,
+        egress=lead.egress,
+        ingress=lead.ingress,
         error=f"mixed: {_describe(pairs)}",
         pairs=tuple(pairs),
     )
