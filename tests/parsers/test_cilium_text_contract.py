@@ -180,3 +180,13 @@ def test_signal_samples_are_recognised(signal):
     assert signal_of(entry.message, entry.fields.get("error")) == signal.code
     messages = [e for e in parsed(CiliumAgentLog(), signal.sample.encode()) if isinstance(e, LogEvent)]
     assert [m.signal for m in messages] == [signal.code]
+
+
+@pytest.mark.parametrize(
+    ("error", "signal"),
+    [("update: the map is full", "policy-map-full"), ("invalid argument", "policy-map-error")],
+)
+def test_a_full_map_is_that_of_the_message(error, signal):
+    """An error need not name the map that is full; the message says which key did not go in."""
+    assert signal_of("Failed to add PolicyMap key", error) == signal
+    assert signal_of("Unable to insert conntrack entry", error) is None

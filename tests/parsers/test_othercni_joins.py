@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from flowdiag.parserkit import Block, FlowEvent, GapEvent, ParseContext, registry
 from flowdiag.tally import Tally
+from flowdiag_parsers.aws.vpc_flow import AwsVpcFlow
 from flowdiag_parsers.mesh.envoy_rbac import EnvoyRbac
 from flowdiag_parsers.nflog.ulogd import UlogdPackets
 from flowdiag_parsers.ovn.acl_log import OvnAcl
@@ -175,3 +176,12 @@ def test_a_request_that_a_proxy_refused_goes_from_the_caller_to_the_server(upstr
     (event,) = _events(EnvoyRbac(), [Block(data=line.encode(), last=True)])
 
     assert (event.src.ip, event.dst.ip, event.dst.port) == ("192.0.2.12", "192.0.2.14", 8080)
+
+
+@pytest.mark.parametrize("interface", ["eni-1235b8ca123456789", "eni-12b8ca12", "eni-a1"])
+def test_a_flow_log_is_known_by_its_columns_and_not_by_how_long_an_id_is(interface):
+    """Old accounts' interfaces have short ids, and documentation shorter ones."""
+    line = (
+        f"2 123456789012 {interface} 10.0.1.5 10.0.2.9 40000 5432 6 3 180 1793707200 1793707260 REJECT OK\n"
+    )
+    assert AwsVpcFlow().sniff(line.encode()) > 0.5

@@ -184,10 +184,16 @@ def _patterns(*, in_error: bool = False) -> list[tuple[str, re.Pattern[str]]]:
     ]
 
 
+_ADDING = ("Failed to add PolicyMap key", "Failed to update PolicyMap key")
+
+
 @lru_cache(maxsize=4096)
 def signal_of(message: str, error: str | None) -> str | None:
     """The signal of a message, or of its ``error`` field; ``None`` for everything else."""
     if error:
+        if message.startswith(_ADDING) and "map is full" in error:
+            # Which map it is stands in the message alone.
+            return "policy-map-full"
         for code, pattern in _patterns(in_error=True):
             if pattern.search(error):
                 return code
