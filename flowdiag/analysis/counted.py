@@ -19,6 +19,15 @@ from flowdiag.tally.kept import Sighting
 __all__ = ["counted_refusals"]
 
 _MOST = 8
+# Comments of Felix's own rules, Calico v3.31 felix/rules/{static,endpoints,dispatch}.go: what they refuse no policy does.
+_OF_NO_POLICY = (
+    ("Drop IPv4 VXLAN packets from non-allowed hosts", "the sender is none of the nodes that Felix knows"),
+    ("Drop IPv6 VXLAN packets from non-allowed hosts", "the sender is none of the nodes that Felix knows"),
+    ("Drop IPIP packets from non-Calico hosts", "the sender is none of the nodes that Felix knows"),
+    ("Drop VXLAN encapped packets originating in workloads", "a pod made tunnel packets itself"),
+    ("Drop IPinIP encapped packets originating in workloads", "a pod made tunnel packets itself"),
+    ("Unknown interface", "a pod's interface that Felix has not programmed yet, or no more"),
+)
 _NO_POLICY = "rule"
 
 
@@ -61,7 +70,7 @@ def _counted(event: LogEvent, interfaces: InterfaceIndex) -> list[tuple[str, int
         if fields.get("target") == "NFLOG":
             return []  # the rule behind it drops the same packets, and counts them
         packets = _number(fields.get("packets"))
-        why = fields.get("comment") or _policy(fields)
+        why = _told(fields.get("comment")) or _policy(fields)
         return [(_place(fields, interfaces, why), packets)] if packets and why else []
     if event.signal == "bpf-rule" and fields.get("action") == "deny":
         packets = _number(fields.get("count"))
@@ -76,6 +85,14 @@ def _counted(event: LogEvent, interfaces: InterfaceIndex) -> list[tuple[str, int
             if (packets := _number(fields.get(way)))
         ]
     return []
+
+
+def _told(comment: str | None) -> str | None:
+    """A rule's comment; where it tells of no policy, with what it is about."""
+    for known, what in _OF_NO_POLICY:
+        if comment is not None and comment.startswith(known):
+            return f"{comment} (no policy's: {what})"
+    return comment
 
 
 _LARGEST = (1 << 63) - 1

@@ -19,6 +19,7 @@ from flowdiag.model.policy import (
     PolicyRef,
 )
 from flowdiag.model.words import object_text as policy_text
+from flowdiag.model.words import protocol_text
 
 __all__ = [
     "a_list",
@@ -106,7 +107,7 @@ def port_text(case: Case) -> str:
         code = "" if icmp.code is None else f" code {icmp.code}"
         return f"{protocol or 'ICMP'} type {icmp.type}{code}"
     if case.port is None:
-        return protocol or "any port"
+        return protocol_text(protocol) if protocol else "any port"
     return f"{case.port}/{protocol}" if protocol else str(case.port)
 
 

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowdiag.model.digits import is_digits
+
 if TYPE_CHECKING:
     from flowdiag.model.event import ObjectRef
     from flowdiag.model.policy import PolicyRef
 
-__all__ = ["ABSENT", "HINT_BEHIND", "REFUSED_TOO", "capital", "object_text", "placed", "plural", "was"]
+__all__ = [
+    "ABSENT",
+    "HINT_BEHIND",
+    "REFUSED_TOO",
+    "capital",
+    "object_text",
+    "placed",
+    "plural",
+    "protocol_text",
+    "was",
+]
 
 ABSENT = "absent while lookups were refused"
 """How a note on calls that stopped for want of a name says so."""
@@ -52,3 +64,8 @@ def placed(what: str, where: str | None, line: int | None) -> str:
 def was(change: str) -> str:
     """``was created`` of a change's kind; ``labels`` is the kind of a write of labels."""
     return f"was {'labelled' if change == 'labels' else change}"
+
+
+def protocol_text(protocol: str) -> str:
+    """``TCP``; ``protocol 4`` where a record has the number alone."""
+    return f"protocol {protocol}" if is_digits(protocol) else protocol

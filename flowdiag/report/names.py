@@ -16,6 +16,7 @@ from flowdiag.model.report import (
     RecordedPolicy,
     ReportEndpoint,
 )
+from flowdiag.model.words import protocol_text
 
 __all__ = [
     "direction_text",
@@ -68,12 +69,12 @@ def label_texts(labels: dict[str, str] | None) -> list[str]:
 
 
 def port_text(protocol: str | None, port: int | None, icmp: str | None = None) -> str:
-    """``8080/TCP``, ``ICMP type 3 code 4``, ``TCP``, ``any port``."""
+    """``8080/TCP``, ``ICMP type 3 code 4``, ``TCP``, ``protocol 4``, ``port unknown``."""
     if port is not None:
         return f"{port}/{protocol}" if protocol else str(port)
     if icmp:
         return f"{protocol or 'ICMP'} {icmp}"
-    return protocol or "port unknown"
+    return protocol_text(protocol) if protocol else "port unknown"
 
 
 def who_to_whom(item: Problem | Connection) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from flowdiag.model.words import protocol_text
 from flowdiag.timeline.ends import EndKey, end_name
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.ports import count_ports
@@ -70,6 +71,8 @@ def _ports(services: list[tuple[int | None, str, str]], connections: list[Connec
                 if ports.most > 1 and protocol
                 else f"{ports} ports"
                 if ports.most > 1
-                else protocol or "any port"
+                else protocol_text(protocol)
+                if protocol
+                else "any port"
             )
     return ", ".join(texts)

@@ -461,6 +461,43 @@ table ip calico {{
 """
 
 
+def test_counters_of_what_felix_drops_beside_policies_say_so(tmp_path):
+    """Tunnels of hosts that it does not know, and pods that it has not programmed yet."""
+    saved = (
+        "*filter\n:cali-INPUT - [0:0]\n"
+        '[567:56700] -A cali-INPUT -p udp -m comment --comment "cali:b" -m comment --comment '
+        '"Drop IPv4 VXLAN packets from non-allowed hosts" -m multiport --dports 4789 -j DROP\n'
+        '[3:180] -A cali-from-wl-dispatch -m comment --comment "cali:d" -m comment --comment "Unknown interface" '
+        "-j DROP\nCOMMIT\n"
+    )
+    (tmp_path / "iptables-save.txt").write_text(saved)
+    told = [one.message for one in analyze([str(tmp_path)]).warnings if one.code == "counted-refusals"]
+
+    assert [one.partition(": 5")[0].partition(": 3")[0] for one in told] == [
+        "Drop IPv4 VXLAN packets from non-allowed hosts (no policy's: the sender is none of the nodes that Felix knows)",
+        "Unknown interface (no policy's: a pod's interface that Felix has not programmed yet, or no more)",
+    ]
+
+
+def test_a_protocol_without_a_name_is_called_one(tmp_path):
+    """The kernel prints IPIP by its number, which alone reads as a port."""
+    line = (
+        "2026-05-12T12:00:03.1+00:00 w2 kernel: calico-drop: IN=eth0 OUT= MAC=ee:ee SRC=192.0.2.99 DST=192.0.2.12 LEN=60 "
+        "TOS=0x00 PREC=0x00 TTL=63 ID=5 DF PROTO=4 \n"
+    )
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "w2"},
+        "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.12"}]},
+    }
+    (tmp_path / "kern.log").write_text(line)
+    (tmp_path / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [node]}))
+    (problem,) = analyze([str(tmp_path)]).problems
+
+    assert problem.summary.startswith("node w2 dropped protocol 4 from 192.0.2.99")
+
+
 def test_counters_of_a_dump_are_told_where_nothing_else_is(tmp_path):
     """Node diags hold no denial, but their rules have counted some: whose, which way, and why."""
     interface = interface_name("shop", "api-1")

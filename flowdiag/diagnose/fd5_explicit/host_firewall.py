@@ -15,6 +15,9 @@ from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["HostFirewall"]
 
+_TUNNELS = frozenset({("UDP", 4789), ("4", None)})
+"""Of IPIP the kernel prints the number."""
+
 
 class HostFirewall(Rule):
     """A node's own firewall refused: a host policy or a host endpoint.
@@ -24,7 +27,8 @@ class HostFirewall(Rule):
 
     Advice:
         Look at host policies (CiliumClusterwideNetworkPolicy with a nodeSelector, Calico HostEndpoint and
-        failsafe ports); NetworkPolicies never select nodes.
+        failsafe ports); NetworkPolicies never select nodes.  Tunnel packets (VXLAN, IPIP) that Felix drops come from
+        what is no node to it, and concern no policy.
 
     Guard:
         A node as the refused peer is FD205 or FD207.  Traffic forwarded through a node to its pods is
@@ -53,6 +57,9 @@ class HostFirewall(Rule):
         if case.end is not None and case.end.allowed is True and case.end.decided_by is not None:
             return
         replayed = case.end is not None and case.end.allowed is False
+        if not replayed and _is_tunnel(case):
+            yield self._tunnel(case)
+            return
         names = f" by {isolating_text(case)}" if case.isolating else ""
         egress = case.direction == "egress"
         yield self.finding(
@@ -69,3 +76,29 @@ class HostFirewall(Rule):
             most=Confidence.DERIVED if replayed else Confidence.LIKELY,
             cause_key="host-firewall",
         )
+
+    def _tunnel(self, case: Case) -> Finding:
+        """Felix lets in tunnels of its nodes alone, in the same chain and with the same prefix in the log."""
+        node, sender = end_text(case.enforcer), end_text(case.peer)
+        return self.finding(
+            case,
+            title="{destination} takes no tunnel packets from {source}, which is no node to Felix",
+            summary=(
+                f"{node} dropped {port_text(case)} from {sender}: Felix takes VXLAN and IPIP from the nodes that it knows "
+                "alone, whatever the policies say, and none of those at hand refuses it."
+            ),
+            advice=(
+                f"See whether {sender} is a node of this cluster that Felix on {node} does not know (no Calico addresses on "
+                "its Node yet, Typha or the datastore behind), or one of another cluster; no policy is concerned."
+            ),
+            basis=Basis.STATE,
+            most=Confidence.LIKELY,
+            cause_key="tunnel",
+        )
+
+
+def _is_tunnel(case: Case) -> bool:
+    """VXLAN at its usual port, or IPIP, that a node's Felix dropped on its way in and logged (``calico-drop``)."""
+    distinct = case.flow.distinct
+    felix = distinct.parser == "netfilter" and case.reason == "policy-denied" and case.direction == "ingress"
+    return felix and (distinct.protocol, case.port) in _TUNNELS
