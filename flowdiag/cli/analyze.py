@@ -59,12 +59,12 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
     from flowdiag.analysis import analyze
     from flowdiag.cli.build import evidence_of, selection_of, state_of
+    from flowdiag.cli.command_text import told_command
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.messages import say, say_incomplete
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_outputs, display_options, formats, write_report
     from flowdiag.cli.progress import progress
-    from flowdiag.cli.told import told_command
     from flowdiag.ingest.heap import MERGING, return_freed_memory
     from flowdiag.model.errors import UsageError
     from flowdiag.tally.collecting import uncollected

@@ -128,6 +128,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.analysis.audit import AuditOptions, audit, scope_of
     from flowdiag.analysis.results import Results
     from flowdiag.cli.build import evidence_of, selection_of, state_of
+    from flowdiag.cli.command_text import told_command
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.moments import parse_duration, parse_zone
     from flowdiag.cli.options import parse_outputs
@@ -140,7 +141,6 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         write_report,
     )
     from flowdiag.cli.progress import progress
-    from flowdiag.cli.told import told_command
     from flowdiag.history import History
     from flowdiag.ingest.heap import MERGING, return_freed_memory
     from flowdiag.model.errors import UsageError

@@ -57,10 +57,10 @@ def command(path: str | None, **given: Any) -> int:
     """
     from flowdiag.analysis.watch import Watch
     from flowdiag.cli.build import evidence_of, selection_of, state_of
+    from flowdiag.cli.command_text import told_command
     from flowdiag.cli.moments import parse_duration
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_outputs, display_options, formats, write_files, write_report
-    from flowdiag.cli.told import told_command
     from flowdiag.ingest.heap import return_freed_memory
     from flowdiag.model.errors import UsageError
     from flowdiag.model.time import NS

@@ -1,6 +1,6 @@
 """The command line that made a report, without the names in it.
 
-It is flowdiag's own form (`flowdiag.cli.told`): options as one word each with their value, then paths.
+It is flowdiag's own form (`flowdiag.cli.command_text`): options as one word each with their value, then paths.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from flowdiag.analysis import analyze
 from flowdiag.cli import audit as audit_module
 from flowdiag.cli import watch as watch_module
 from flowdiag.cli.analyze import command as analyze_command
+from flowdiag.cli.command_text import TOLD, told_command
 from flowdiag.cli.main import _run
-from flowdiag.cli.told import TOLD, told_command
 from flowdiag.report import Options
 from flowdiag.report.html import HtmlReporter
 from flowdiag.report.json_report import json_bytes
