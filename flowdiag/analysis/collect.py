@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from flowdiag.analysis.agents import is_endpoint_list, place_agents
 from flowdiag.analysis.objects import contents, live_state, read_state, some_objects
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, read_options
-from flowdiag.analysis.summaries import summaries, unrecorded
+from flowdiag.analysis.summaries import summaries, summary
 from flowdiag.analysis.unread import HARMLESS, nothing_usable, parse_warnings, said, worth_saying
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest, read_manifest
@@ -125,7 +125,7 @@ def gather(
         problems = [*worth_saying(problems, detected, lists), *outcome.problems]
         told = tuple(summaries(detected, outcome.tally.inputs, checksum=evidence.checksum))
         if cluster is not None:
-            told += (unrecorded(cluster.name, cluster.bytes),)
+            told += (summary(cluster.name, None, cluster.bytes, None),)
     # What a forced parser finds nothing in is no evidence.
     foreign = {one.path for one in outcome.problems if one.code == "not-that-format"}
     told = tuple(one for one in told if one.path not in foreign)

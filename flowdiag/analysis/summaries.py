@@ -11,7 +11,7 @@ from flowdiag.ingest.remote import open_raw
 from flowdiag.model.tally import InputSummary
 from flowdiag.tally.inputs import InputCounts
 
-__all__ = ["summaries", "unrecorded"]
+__all__ = ["summaries", "summary"]
 
 _COPY = 1 << 20
 
@@ -21,25 +21,31 @@ def summaries(
 ) -> Iterator[InputSummary]:
     """Of each input, `counted` by its name; with the SHA-256 of its bytes on disk where `checksum` asks for it."""
     for one in detected:
-        counts = counted.get(one.source.name)
-        yield InputSummary(
-            path=one.source.name,
-            parser=one.parser,
-            bytes=one.source.size if one.source.stored is None else one.source.stored,
-            records=counts.records if counts is not None else 0,
-            flows=counts.flows if counts is not None else 0,
-            warnings=counts.warnings if counts is not None else 0,
-            first=counts.first if counts is not None else None,
-            last=counts.last if counts is not None else None,
-            year_inferred=counts.year_inferred if counts is not None else False,
-            sha256=_digest(one.source) if checksum else None,
+        source = one.source
+        yield summary(
+            source.name,
+            one.parser,
+            source.size if source.stored is None else source.stored,
+            counted.get(source.name),
+            sha256=_digest(source) if checksum else None,
         )
 
 
-def unrecorded(path: str, size: int) -> InputSummary:
-    """An input of objects alone."""
+def summary(
+    path: str, parser: str | None, size: int, counts: InputCounts | None, *, sha256: str | None = None
+) -> InputSummary:
+    """One input: `size` in bytes, and `counts` of what was read of it, if anything was."""
     return InputSummary(
-        path=path, parser=None, bytes=size, records=0, flows=0, warnings=0, first=None, last=None
+        path=path,
+        parser=parser,
+        bytes=size,
+        records=counts.records if counts is not None else 0,
+        flows=counts.flows if counts is not None else 0,
+        warnings=counts.warnings if counts is not None else 0,
+        first=counts.first if counts is not None else None,
+        last=counts.last if counts is not None else None,
+        year_inferred=counts.year_inferred if counts is not None else False,
+        sha256=sha256,
     )
 
 

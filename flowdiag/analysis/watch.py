@@ -25,6 +25,7 @@ from flowdiag.analysis.objects import StateInputs, read_state, some_objects
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions, read_options
 from flowdiag.analysis.stages import examined
 from flowdiag.analysis.state import State, compile_state
+from flowdiag.analysis.summaries import summary
 from flowdiag.analysis.unread import parse_warnings
 from flowdiag.ingest.fold import said, take
 from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
@@ -272,17 +273,7 @@ class Watch:
         counts = self._tally.inputs.get(follower.name)
         since = None if newest is None else newest - self._window
         return _Job(
-            input=InputSummary(
-                path=follower.name,
-                parser=follower.parser.name,
-                bytes=follower.bytes,
-                records=counts.records if counts is not None else 0,
-                flows=counts.flows if counts is not None else 0,
-                warnings=counts.warnings if counts is not None else 0,
-                first=counts.first if counts is not None else None,
-                last=counts.last if counts is not None else None,
-                year_inferred=counts.year_inferred if counts is not None else False,
-            ),
+            input=summary(follower.name, follower.parser.name, follower.bytes, counts),
             cni=follower.parser.cni,
             warnings=tuple(
                 ReportWarning(code=one.code, message=one.message, input=one.path, line=one.line)

@@ -16,13 +16,11 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import decide
 from flowdiag.policy.evaluate import PolicySet
-from flowdiag.policy.facts import OUTSIDE, Facts
+from flowdiag.policy.facts import NOT_EVALUATED, Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Action, Order, Outcome, Traffic
 
 __all__ = ["AllowRule", "Use", "admitting_rules", "allow_rules"]
-
-_NO_FACTS = OUTSIDE | {"unknown", "entity"}
 
 
 class AllowRule(Struct, frozen=True, order=True):
@@ -88,7 +86,7 @@ def admitting_rules(
     """
     source, destination = policies.facts(src, dst)
     subject, peer = (source, destination) if direction is Direction.EGRESS else (destination, source)
-    if subject.kind in _NO_FACTS:
+    if subject.kind in NOT_EVALUATED:
         return Use()
     plan, view = policies.plan(direction), policies.view(direction, subject)
     traffic = Traffic(protocol, port, icmp)

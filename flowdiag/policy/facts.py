@@ -13,10 +13,22 @@ from functools import lru_cache
 from flowdiag.model.objects import ContainerPort
 from flowdiag.policy.addresses import Hits
 
-__all__ = ["ADDRESS", "OUTSIDE", "SUBJECT_ADDRESS", "Facts", "KeySource", "class_key", "values_of"]
+__all__ = [
+    "ADDRESS",
+    "NOT_EVALUATED",
+    "OUTSIDE",
+    "SUBJECT_ADDRESS",
+    "Facts",
+    "KeySource",
+    "class_key",
+    "values_of",
+]
 
 OUTSIDE = frozenset({"outside"})
 """Kinds of ends that no policy of the cluster polices."""
+
+NOT_EVALUATED = OUTSIDE | {"unknown", "entity"}
+"""Those, and kinds of which too little is known to hold rules against them."""
 
 ADDRESS = "\0address"
 """Stands in a `Miss` for the peer's own address until the answer for a class meets one of its members."""

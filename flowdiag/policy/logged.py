@@ -13,12 +13,10 @@ from flowdiag.model.policy import DecidedBy
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import decide
 from flowdiag.policy.evaluate import PolicySet
-from flowdiag.policy.facts import OUTSIDE
+from flowdiag.policy.facts import NOT_EVALUATED
 from flowdiag.policy.model import Action, Traffic
 
 __all__ = ["log_rules"]
-
-_NO_FACTS = OUTSIDE | {"unknown", "entity"}
 
 
 def log_rules(
@@ -46,7 +44,7 @@ def log_rules(
     """
     source, destination = policies.facts(src, dst, at)
     subject, peer = (source, destination) if direction is Direction.EGRESS else (destination, source)
-    if subject.kind in _NO_FACTS:
+    if subject.kind in NOT_EVALUATED:
         return ()
     plan, view = policies.plan(direction), policies.view(direction, subject, at)
     traffic = Traffic(protocol, port, icmp)
