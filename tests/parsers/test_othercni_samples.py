@@ -50,7 +50,6 @@ VERDICTS = {
     "log": {"logged"},
     "drop-not-policy": {"denied"},
 }
-NO_PORTS = ("ICMP", "ICMPv6")
 
 
 def _rows():

@@ -26,7 +26,6 @@ INTERNET = outside("203.0.113.9")
 NODE = Node(name="n9", addresses=("192.168.0.9",))
 HOST = Endpoint(kind=EndpointKind.NODE, name="n9", node=NODE)
 SPACES = {"shop": {"team": "a"}, "bank": {"team": "b"}}
-TIER = ("projectcalico.org", "v3")
 
 
 def np(name, spec, *, namespace="shop", group="projectcalico.org", **more):

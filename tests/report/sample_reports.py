@@ -52,7 +52,6 @@ GROUP = "networking.k8s.io"
 
 DEFAULT_DENY = PolicyRef("NetworkPolicy", GROUP, "frontend", "default-deny")
 ALLOW_DNS = PolicyRef("NetworkPolicy", GROUP, "frontend", "allow-dns-access")
-ALLOW_API = PolicyRef("NetworkPolicy", GROUP, "frontend", "allow-web-app-to-call-user-api")
 
 
 def at(clock: str, fraction: str = "000000000", day: str = DAY) -> str:
