@@ -6,15 +6,22 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
-from flowdiag.diagnose.reasons import meaning
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.model.event import Cause
 from flowdiag.model.finding import Finding
+from flowdiag.model.reasons import REASONS, reason_by_code
 from flowdiag.model.report import Severity
+from flowdiag.model.tally import DistinctFlow
 
 __all__ = ["NotPolicy"]
 
+_CAUSES = {
+    Cause.NOISE: "background noise",
+    Cause.CONFIGURATION: "a matter of configuration",
+    Cause.FAULT: "a fault in the data path",
+    Cause.POLICY: "a security setting's decision",
+}
 _SEVERITIES = {
     Cause.NOISE: Severity.INFO,
     Cause.CONFIGURATION: Severity.LOW,
@@ -64,9 +71,19 @@ class NotPolicy(Rule):
             return
         yield self.finding(
             case,
-            summary=meaning(case.flow.distinct),
+            summary=_meaning(case.flow.distinct),
             advice=_ADVICE[cause],
             basis=Basis.RECORD,
             severity=_SEVERITIES[cause],
             cause_key=case.reason,
         )
+
+
+def _meaning(flow: DistinctFlow) -> str:
+    """Say what a refused record's reason means."""
+    name = flow.reason or flow.reason_raw or "an unnamed reason"
+    info = REASONS.get(flow.reason or "")
+    if info is None and flow.reason_code is not None:
+        info = reason_by_code(flow.reason_code)
+    what = _CAUSES[flow.cause] if flow.cause is not None else "of unknown cause"
+    return f"{name}: {info.meaning}; {what}." if info is not None else f"{name}: {what}."
