@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from msgspec import Struct
-
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.first_sight import METADATA, PROBES_OF_AMBIENT, api_client, is_scraper
+from flowdiag.diagnose.end_signs import (
+    OF_DESTINATION,
+    OF_ENFORCER,
+    OF_PEER,
+    OF_SOURCE,
+    PODS,
+    recorded_signs,
+    signs_of,
+)
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.once import once
-from flowdiag.diagnose.signs import MISSING, OF_PORT, Sign
-from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint, EndpointKind
-from flowdiag.model.event import NOT_POLICY, PASSED, Cause, Direction, Peer, PolicyHit, Verdict
+from flowdiag.diagnose.replayed import Answer, answer_of, closing, denying_the_rest, is_deny, misses_socket
+from flowdiag.diagnose.signs import OF_PORT, Sign
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import NOT_POLICY, PASSED, Cause, Direction, PolicyHit, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Pod
 from flowdiag.model.policy import (
-    CALICO_GROUPS,
     Condition,
     ConnectionDecision,
     DecidedBy,
@@ -28,7 +32,7 @@ from flowdiag.model.policy import (
 )
 from flowdiag.model.reasons import OF_NO_RULE
 
-__all__ = ["UNMANAGED_IDENTITY", "Case", "denying_the_rest"]
+__all__ = ["Case"]
 
 
 _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
@@ -37,14 +41,6 @@ _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
 # Refusals that the reasons' table puts down to policy, but to none that a rule of a NetworkPolicy makes.
 _OTHER_POLICIES = ("UNENCRYPTED_TRAFFIC", "FORBIDDEN_ICMPV6_MESSAGE")
 _PLAIN_REASON = "POLICY_DENIED"
-_RULE = re.compile(r"(ingress|egress)\[(\d{1,6})\]")
-# "ingress[2]": the path of a Calico rule.
-_SAYS_NOTHING = {"action", "metadata"}
-"""Fields of a Calico rule that are no condition."""
-UNMANAGED_IDENTITY = 3
-"""Cilium's reserved identity of what ran before it."""
-_PODS = (EndpointKind.POD, EndpointKind.WORKLOAD)
-_ON_HOST = (EndpointKind.NODE, EndpointKind.POD)
 
 
 class Case:
@@ -99,13 +95,13 @@ class Case:
         """Rules of policies may have refused it; where not, none of them is named beside the refusal."""
         self.rest_denied: DecidedBy | None = denying_the_rest(context, end)
         """The Deny for all else that a Calico policy ends with, where that refused and a rule before it came near."""
-        self.isolating: tuple[PolicyRef, ...] = _closing(end) if self.of_rules else ()
+        self.isolating: tuple[PolicyRef, ...] = closing(end) if self.of_rules else ()
         """Policies that isolate the refusing end in that direction; by default deny only those that it may be put down to."""
         self.nearest: tuple[NearestRule, ...] = (
             end.nearest if self.of_rules and end is not None and end.allowed is not True else ()
         )
         """Rules of the refusing end that missed, nearest first."""
-        self.denied_by_rule: bool = _is_deny(end)
+        self.denied_by_rule: bool = is_deny(end)
         """The replay finds a rule that says deny."""
         self.replay_agrees: bool = end is not None and end.allowed is False
         """The replay refuses on the side that the records name."""
@@ -117,7 +113,7 @@ class Case:
         """
         self.has: Needs = self._has()
         """What is known for this flow."""
-        self._answer: _Answer | None = _answer(context, end) if end is not None else None
+        self._answer: Answer | None = answer_of(context, end) if end is not None else None
         self.said_of_times: list[str] | None = None
         """What `flowdiag.diagnose.confidence.policy_times` says, once asked."""
 
@@ -174,13 +170,13 @@ class Case:
         ends = self.flow.src, self.flow.dst
         if ends[0].name == ends[1].name and ends[0].namespace == ends[1].namespace:
             found |= Sign.SELF
-        src, dst = _shown(context, ends[0]), _shown(context, ends[1])
-        found |= src & _OF_SOURCE | dst & _OF_DESTINATION
-        found |= _told(context, distinct.src) | _told(context, distinct.dst)
+        src, dst = signs_of(context, ends[0]), signs_of(context, ends[1])
+        found |= src & OF_SOURCE | dst & OF_DESTINATION
+        found |= recorded_signs(context, distinct.src) | recorded_signs(context, distinct.dst)
         if self.direction is Direction.INGRESS:
-            found |= Sign.INGRESS | dst & _OF_ENFORCER | src & _OF_PEER
+            found |= Sign.INGRESS | dst & OF_ENFORCER | src & OF_PEER
         else:
-            found |= src & _OF_ENFORCER | dst & _OF_PEER
+            found |= src & OF_ENFORCER | dst & OF_PEER
             if self.direction is not None:
                 found |= Sign.EGRESS
         if self._answer is not None:
@@ -266,7 +262,7 @@ class Case:
         """Nearest rules that miss on address and port, and on nothing else: what an untranslated Service's rule does."""
         if not self.default_denied:
             return ()
-        return tuple(rule for rule in self.nearest if _misses_socket(rule))
+        return tuple(rule for rule in self.nearest if misses_socket(rule))
 
     @cached_property
     def involved(self) -> tuple[PolicyRef, ...]:
@@ -297,125 +293,13 @@ class Case:
     @property
     def pod_peer(self) -> bool:
         """The refused end is a pod or a workload's pods."""
-        return self.peer.kind in _PODS
+        return self.peer.kind in PODS
 
 
 def _node(end: Endpoint) -> str | None:
     if end.kind is EndpointKind.NODE:
         return end.name
     return end.pod.node if end.pod is not None else None
-
-
-def denying_the_rest(context: Context, end: EndDecision | None) -> DecidedBy | None:
-    """The rule that decided, where it is a Calico policy's Deny without a condition behind one of its that came near.
-
-    Written out so or left to the tier's end, it says the same: what the policy's rules do not allow is refused.  What
-    is wrong is then the rule that nearly matched, and the mend goes before that Deny.
-    """
-    decided = end.decided_by if end is not None and _is_deny(end) else None
-    step = _RULE.fullmatch(decided.rule) if decided is not None else None
-    if end is None or decided is None or step is None or decided.policy.group not in CALICO_GROUPS:
-        return None
-    section, index = step[1], int(step[2])
-    near = [_RULE.fullmatch(rule.rule) for rule in end.nearest if rule.policy == decided.policy]
-    if not any(one is not None and one[1] == section and int(one[2]) < index for one in near):
-        return None
-    for policy in context.policy(decided.policy):
-        rules = policy.spec.get(section)
-        rule = rules[index] if isinstance(rules, list) and index < len(rules) else None
-        if not isinstance(rule, dict) or {key for key, value in rule.items() if value} - _SAYS_NOTHING:
-            return None
-    return decided
-
-
-def _is_deny(end: EndDecision | None) -> bool:
-    return end is not None and end.decided_by is not None and end.decided_by.action.lower() == "deny"
-
-
-def _closing(end: EndDecision | None) -> tuple[PolicyRef, ...]:
-    return () if end is None else end.closed_by or end.isolated_by
-
-
-class _Answer(Struct, frozen=True):
-    """What hangs on the replay's answer for one end alone, which many cases share."""
-
-    singles: tuple[tuple[int, NearestRule, Condition], ...]
-    missing: int
-    """Signs of conditions that rules miss in alone."""
-    isolation: int
-    """Signs of the isolating policies."""
-
-
-def _misses_socket(rule: NearestRule) -> bool:
-    return not rule.unknown and {miss.condition for miss in rule.misses} == {Condition.IP, Condition.PORT}
-
-
-@once
-def _answer(context: Context, end: EndDecision) -> _Answer:
-    del context
-    singles = []
-    for rank, rule in enumerate(end.nearest if end.allowed is not True else ()):
-        if rule.misses and not rule.unknown:
-            condition = rule.misses[0].condition
-            if all(miss.condition is condition for miss in rule.misses):
-                singles.append((rank, rule, condition))
-    missing = 0
-    for _, _, condition in singles:
-        missing |= MISSING.get(condition, 0)
-    if end.allowed is not True and any(map(_misses_socket, end.nearest)):
-        missing |= Sign.MISSES_SOCKET
-    isolating = _closing(end)
-    calico = isolating and all(ref.group in CALICO_GROUPS for ref in isolating)
-    return _Answer(tuple(singles), missing, Sign.CALICO if calico else 0)
-
-
-@once
-def _shown(context: Context, end: Endpoint) -> int:
-    """Signs of an end, whichever part it has; flows share their ends."""
-    found = Sign.PROXY if context.is_proxy(end) else 0
-    if end.identity_labels:
-        found |= Sign.IDENTITY
-    if end.kind in _PODS:
-        found |= Sign.POD_PEER
-    if _of_host(end):
-        found |= Sign.FROM_HOST | Sign.BY_HOST | Sign.NODE_PEER
-    if end.kind in OUTSIDE_KINDS:
-        found |= Sign.OUTWARD
-    if end.pod is not None and not end.pod.host_network:
-        found |= Sign.OWN_POD
-    elif end.kind in _ON_HOST:
-        found |= Sign.HOST_PEER
-    if is_scraper(end):
-        found |= Sign.SCRAPER
-    if end.ip in PROBES_OF_AMBIENT:
-        found |= Sign.FROM_HOST
-    if end.ip in METADATA:
-        found |= Sign.METADATA
-    if api_client(context, end) is not None:
-        found |= Sign.API_CLIENT
-    return found
-
-
-# Which signs of an end are those of a case, by the end's part in it.
-_OF_SOURCE = Sign.IDENTITY | Sign.PROXY | Sign.FROM_HOST | Sign.SCRAPER | Sign.API_CLIENT
-_OF_DESTINATION = Sign.IDENTITY | Sign.PROXY | Sign.OUTWARD | Sign.METADATA
-_OF_ENFORCER = Sign.BY_HOST
-_OF_PEER = Sign.POD_PEER | Sign.HOST_PEER | Sign.OWN_POD | Sign.NODE_PEER
-
-
-@once
-def _told(context: Context, peer: Peer) -> int:
-    """Signs of an end as the record has it."""
-    del context
-    identified = peer.labels or peer.entity is not None or peer.identity is not None
-    found = Sign.IDENTITY if identified else 0
-    if peer.entity == "unmanaged" or peer.identity == UNMANAGED_IDENTITY:
-        found |= Sign.UNMANAGED
-    return found
-
-
-def _of_host(end: Endpoint) -> bool:
-    return end.kind is EndpointKind.NODE or end.entity is not None
 
 
 def _by_default(hit: PolicyHit) -> bool:

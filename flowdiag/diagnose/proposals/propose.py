@@ -8,11 +8,12 @@ from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
-from flowdiag.diagnose.case import Case, denying_the_rest
+from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, Steps, blast_radius, opens_to_anybody
 from flowdiag.diagnose.proposals.proposal import Proposal
+from flowdiag.diagnose.replayed import denying_the_rest
 from flowdiag.diagnose.replies import answering_port
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
