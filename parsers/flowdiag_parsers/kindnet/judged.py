@@ -1,8 +1,6 @@
-"""Reading kube-network-policies' records: packets, their verdicts, and what joins them.
+"""Reading kube-network-policies' records: packets and their verdicts.
 
 Format: kubernetes-sigs/kube-network-policies ``pkg/networkpolicy`` and ``pkg/dataplane``, v0.3 to v1.1.1, klog text or JSON.
-A verdict's line has no addresses: it is joined, by the id of the packet, to the latest "Evaluating packet" before it from
-the same container.  Ids restart with the process and wrap.  No policy is ever named.
 """
 
 from __future__ import annotations
@@ -11,33 +9,35 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from msgspec import Struct
-
 from flowdiag.parserkit import (
-    Cause,
     Direction,
     Event,
-    FlowEvent,
     Frame,
     LineEnvelope,
     LogEvent,
     ParseContext,
     ParseWarning,
-    Peer,
     Verdict,
-    canonical_ip,
     frame,
     integer_of,
     json_object,
     object_of,
-    port_number,
     protocol_name,
     read_klog,
     text_of,
 )
-from flowdiag_parsers.kindnet.known_packets import MOST_HELD
+from flowdiag_parsers.kindnet.streams import (
+    UNNUMBERED,
+    Packet,
+    Stream,
+    address_of,
+    fill,
+    flow_of,
+    judged,
+    open_packet,
+)
 
-__all__ = ["Streams", "read_known", "read_line", "stream_of", "unjudged"]
+__all__ = ["read_known", "read_line"]
 
 # '"Evaluating packet" id=9 direction="Egress" srcPod="default/frontend" dstPod="default/backend" packet=<'   v0.9
 _FIELD = re.compile(
@@ -59,52 +59,7 @@ _OLD_END = re.compile(
     r"Finished syncing packet (?P<id>\d{1,10}) took: \S{1,30} accepted: (?P<accepted>true|false)"
 )
 _WAYS = {"egress": Direction.EGRESS, "ingress": Direction.INGRESS}
-_UNNUMBERED = -1
 _LEVELS = ("info", "warning", "error", "fatal")
-
-
-class _Packet(Struct):
-    """What is known of a packet that is being judged."""
-
-    shared: Frame
-    src: Peer = Peer()
-    dst: Peer = Peer()
-    protocol: str | None = None
-    way: Direction | None = None
-    refused: Direction | None = None
-    src_pod: str | None = None
-    dst_pod: str | None = None
-    before: _Packet | None = None
-    """What had this id before and was not judged: the same packet in the other direction, or one of long ago."""
-
-    def same(self, other: _Packet) -> bool:
-        """Whether both are records of one packet, as far as they tell."""
-        return (self.src, self.dst, self.protocol) == (other.src, other.dst, other.protocol)
-
-
-class Stream(Struct):
-    """One container's records so far."""
-
-    packets: dict[int, _Packet]
-    latest: int | None = None
-    """Id of the packet whose indented text may follow."""
-
-
-Streams = dict[tuple[str | None, str | None], Stream]
-"""By node and pod."""
-
-
-def stream_of(streams: Streams, around: LineEnvelope) -> Stream:
-    """The container that a line is of."""
-    return streams.setdefault((around.node, around.pod), Stream({}))
-
-
-def unjudged(streams: Streams) -> Iterator[Event]:
-    """What has no verdict where the input ends; forgets all."""
-    for stream in streams.values():
-        for packet in stream.packets.values():
-            yield from _unjudged(packet)
-    streams.clear()
 
 
 def read_known(
@@ -124,10 +79,10 @@ def read_known(
     if header is None:
         return
     lowered = words.lower()
-    one = _Packet(
+    one = Packet(
         frame(around, context, text, header.at, source=header.time_source),
-        _address(*src),
-        _address(*dst),
+        address_of(*src),
+        address_of(*dst),
         protocol_name(protocol),
         _WAYS.get(way.lower()),
         src_pod=pods[0],
@@ -136,7 +91,7 @@ def read_known(
     accepted = "accepted" in lowered
     told = _WAYS["egress"] if "egress" in lowered else _WAYS["ingress"]
     verdict = Verdict.ALLOWED if accepted else Verdict.DENIED
-    yield _flow(one, one.shared, verdict, None if accepted else told, words)
+    yield flow_of(one, one.shared, verdict, None if accepted else told, words)
 
 
 def read_line(text: str, stream: Stream, around: LineEnvelope, context: ParseContext) -> Iterator[Event]:
@@ -154,7 +109,7 @@ def read_line(text: str, stream: Stream, around: LineEnvelope, context: ParseCon
         # The packet's own line, indented below the record that announced it.
         packet = _PACKET.search(text, 0, 200) if text[:1] in " \t" else None
         if packet is not None and stream.latest is not None:
-            _fill(stream, packet, stream.latest)
+            fill(stream, packet, stream.latest)
         return
     shared = frame(around, context, text, header.at, source=header.time_source)
     body = text[header.end :]
@@ -162,8 +117,8 @@ def read_line(text: str, stream: Stream, around: LineEnvelope, context: ParseCon
     old = _PACKET.search(body, 0, 300) if body.startswith("Evaluating packet [") else None
     if old is not None:
         number = int(old["id"])
-        yield from _open(stream, number, shared)
-        _fill(stream, old, number)
+        yield from open_packet(stream, number, shared)
+        fill(stream, old, number)
         return
     step = _OLD_STEP.search(body, 0, 200)
     if step is not None:
@@ -173,7 +128,7 @@ def read_line(text: str, stream: Stream, around: LineEnvelope, context: ParseCon
         return
     end = _OLD_END.search(body, 0, 200)
     if end is not None:
-        yield from _judged(stream, int(end["id"]), shared, end[0], accepted=end["accepted"] == "true")
+        yield from judged(stream, int(end["id"]), shared, end[0], accepted=end["accepted"] == "true")
         return
     message = _MESSAGE.match(body)
     if message is None:
@@ -201,11 +156,11 @@ def _json_record(
     if message == "Evaluating packet" and packet:
         number = _number(fields.get("id"))
         if number is not None:
-            yield from _open(stream, number, shared)
+            yield from open_packet(stream, number, shared)
             one = stream.packets[number]
             one.protocol = protocol_name(text_of(packet, "Proto") or "")
-            one.src = _address(text_of(packet, "SrcIP"), integer_of(packet, "SrcPort"))
-            one.dst = _address(text_of(packet, "DstIP"), integer_of(packet, "DstPort"))
+            one.src = address_of(text_of(packet, "SrcIP"), integer_of(packet, "SrcPort"))
+            one.dst = address_of(text_of(packet, "DstIP"), integer_of(packet, "DstPort"))
     level = "error" if "err" in record else "info"
     yield from _record(message, fields, stream, shared, level)
 
@@ -216,9 +171,9 @@ def _record(
     number = _number(fields.get("id"))
     if message == "Evaluating packet":
         # v0.7 and v0.8: the id stands in the indented text only
-        number = _UNNUMBERED if number is None else number
+        number = UNNUMBERED if number is None else number
         if number not in stream.packets or stream.packets[number].shared["line"] != shared["line"]:
-            yield from _open(stream, number, shared)
+            yield from open_packet(stream, number, shared)
         one = stream.packets[number]
         one.way = _WAYS.get(fields.get("direction", "").lower())
         one.src_pod, one.dst_pod = fields.get("srcPod"), fields.get("dstPod")
@@ -227,9 +182,9 @@ def _record(
     lowered = message.lower()
     if number is not None and lowered.startswith("packet denied by"):
         way = _WAYS["egress"] if "egress" in lowered else _WAYS["ingress"] if "ingress" in lowered else None
-        yield from _judged(stream, number, shared, message, accepted=False, way=way)
+        yield from judged(stream, number, shared, message, accepted=False, way=way)
     elif number is not None and lowered.startswith("packet accepted by"):
-        yield from _judged(stream, number, shared, message, accepted=True)
+        yield from judged(stream, number, shared, message, accepted=True)
     elif number is not None and lowered in ("egress networkpolicies", "ingress networkpolicies"):
         found = stream.packets.get(number)
         if found is not None and fields.get("allowed", "").lower() == "false":
@@ -238,98 +193,9 @@ def _record(
         verdict = fields.get("verdict", "").lower()
         # v0.9 and later says "Packet denied" before; then the packet is judged and forgotten already.
         if number is not None and number in stream.packets and verdict in ("drop", "accept"):
-            yield from _judged(stream, number, shared, f"{message} {verdict}", accepted=verdict == "accept")
+            yield from judged(stream, number, shared, f"{message} {verdict}", accepted=verdict == "accept")
     else:
         yield _message(message, level, shared, fields)
-
-
-def _open(stream: Stream, number: int, shared: Frame) -> Iterator[Event]:
-    before = stream.packets.pop(number, None)
-    if before is not None and before.before is not None:
-        yield from _prior(before)
-        before.before = None
-    if len(stream.packets) >= MOST_HELD:
-        yield from _unjudged(stream.packets.pop(next(iter(stream.packets))))
-    stream.packets[number] = _Packet(shared=shared, before=before)
-
-
-def _fill(stream: Stream, packet: re.Match[str], number: int) -> None:
-    """Take the addresses; an id that was unknown until here is known now."""
-    one = stream.packets.get(number)
-    if one is None:
-        return
-    one.src = _address(packet["src"], packet["sport"])
-    one.dst = _address(packet["dst"], packet["dport"])
-    one.protocol = protocol_name(packet["proto"])
-    if number == _UNNUMBERED:
-        own = int(packet["id"])
-        one = stream.packets.pop(_UNNUMBERED)
-        one.before = stream.packets.pop(own, None)
-        stream.packets[own] = one
-    stream.latest = None
-
-
-def _judged(
-    stream: Stream, number: int, shared: Frame, words: str, *, accepted: bool, way: Direction | None = None
-) -> Iterator[Event]:
-    one = stream.packets.pop(number, None)
-    if one is None or one.src.ip is None:
-        yield ParseWarning(
-            **shared,
-            code="verdict-without-packet",
-            message=f"nothing before says which packet {number} is: {words[:80]}",
-        )
-        return
-    yield from _prior(one)
-    yield _flow(
-        one,
-        shared,
-        Verdict.ALLOWED if accepted else Verdict.DENIED,
-        None if accepted else way or one.refused or one.way,
-        words,
-    )
-
-
-def _prior(one: _Packet) -> Iterator[Event]:
-    """An earlier packet with the same id, whose verdict is not in the log."""
-    if one.before is not None and not one.same(one.before):
-        yield from _unjudged(one.before)
-
-
-def _unjudged(one: _Packet) -> Iterator[Event]:
-    """A packet that was looked at, and of which no verdict follows."""
-    yield from _prior(one)
-    if one.src.ip is not None:
-        yield _flow(one, one.shared, Verdict.UNKNOWN, one.way, None)
-
-
-def _flow(
-    one: _Packet, shared: Frame, verdict: Verdict, way: Direction | None, words: str | None
-) -> FlowEvent:
-    denied = verdict is Verdict.DENIED
-    return FlowEvent(
-        **shared,
-        src=_pod(one.src, one.src_pod),
-        dst=_pod(one.dst, one.dst_pod),
-        protocol=one.protocol,
-        direction=way,
-        verdict=verdict,
-        verdict_raw=words[:120] if words else None,
-        cause=Cause.POLICY if denied else None,
-        reason="policy-denied" if denied else None,
-    )
-
-
-def _pod(peer: Peer, name: str | None) -> Peer:
-    """``namespace/name``, or the word ``external``."""
-    namespace, slash, pod = (name or "").partition("/")
-    if not slash or not namespace or not pod:
-        return peer
-    return Peer(ip=peer.ip, port=peer.port, namespace=namespace, pod=pod)
-
-
-def _address(ip: str | None, port: str | int | None) -> Peer:
-    return Peer(ip=canonical_ip(ip) if ip else None, port=port_number(port) or None)
 
 
 def _number(text: str | None) -> int | None:

@@ -27,8 +27,8 @@ from flowdiag.parserkit import (
 )
 
 if TYPE_CHECKING:
-    from flowdiag_parsers.kindnet.judged import Streams
     from flowdiag_parsers.kindnet.known_packets import Joining
+    from flowdiag_parsers.kindnet.streams import Streams
 
 __all__ = ["KubeNetworkPolicies"]
 
@@ -60,7 +60,8 @@ class KubeNetworkPolicies:
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per verdict, and one without for a packet whose verdict is not there."""
         # What reads is loaded where there is such a log: every parser is asked about every file.
-        from flowdiag_parsers.kindnet.judged import read_line, stream_of, unjudged
+        from flowdiag_parsers.kindnet.judged import read_line
+        from flowdiag_parsers.kindnet.streams import stream_of, unjudged
 
         streams: Streams = context.memory.setdefault("knp", {})
         for index, line in iter_lines(block):
@@ -72,8 +73,8 @@ class KubeNetworkPolicies:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first verdict of each kind, and what is odd."""
-        from flowdiag_parsers.kindnet.judged import stream_of
         from flowdiag_parsers.kindnet.known_packets import FORM, Joining, PacketMemory, is_one_stream
+        from flowdiag_parsers.kindnet.streams import stream_of
 
         with_raw = structs.replace(context, keep_raw=True)
         if not is_one_stream(block):
