@@ -61,8 +61,8 @@ class EventPeer(Struct, frozen=True):
     dns_names: tuple[str, ...] | None
 
 
-class FlowLine(Struct, frozen=True, kw_only=True, tag="flow", tag_field="type"):
-    """A packet or connection."""
+class _Line(Struct, frozen=True, kw_only=True):
+    """What every line says: when, where it stands, and whose it is."""
 
     at: str | None
     time_source: TimeWord
@@ -70,6 +70,11 @@ class FlowLine(Struct, frozen=True, kw_only=True, tag="flow", tag_field="type"):
     input: str
     line: int
     node: str | None
+
+
+class FlowLine(_Line, frozen=True, kw_only=True, tag="flow", tag_field="type"):
+    """A packet or connection."""
+
     src: EventPeer
     dst: EventPeer
     protocol: str | None
@@ -90,15 +95,9 @@ class FlowLine(Struct, frozen=True, kw_only=True, tag="flow", tag_field="type"):
     raw: str | UnsetType | None = UNSET
 
 
-class LogLine(Struct, frozen=True, kw_only=True, tag="log", tag_field="type"):
+class LogLine(_Line, frozen=True, kw_only=True, tag="log", tag_field="type"):
     """A component's message."""
 
-    at: str | None
-    time_source: TimeWord
-    parser: str
-    input: str
-    line: int
-    node: str | None
     level: str | None
     component: str | None
     message: str
@@ -107,45 +106,27 @@ class LogLine(Struct, frozen=True, kw_only=True, tag="log", tag_field="type"):
     raw: str | UnsetType | None = UNSET
 
 
-class ChangeLine(Struct, frozen=True, kw_only=True, tag="change", tag_field="type"):
+class ChangeLine(_Line, frozen=True, kw_only=True, tag="change", tag_field="type"):
     """A change of a cluster object."""
 
-    at: str | None
-    time_source: TimeWord
-    parser: str
-    input: str
-    line: int
-    node: str | None
     object: ObjectRef
     change: str
     by: str | None
     raw: str | UnsetType | None = UNSET
 
 
-class GapLine(Struct, frozen=True, kw_only=True, tag="gap", tag_field="type"):
+class GapLine(_Line, frozen=True, kw_only=True, tag="gap", tag_field="type"):
     """Evidence that is missing."""
 
-    at: str | None
-    time_source: TimeWord
-    parser: str
-    input: str
-    line: int
-    node: str | None
     kind: str
     lost: int | None
     until: str | None
     raw: str | UnsetType | None = UNSET
 
 
-class WarningLine(Struct, frozen=True, kw_only=True, tag="warning", tag_field="type"):
+class WarningLine(_Line, frozen=True, kw_only=True, tag="warning", tag_field="type"):
     """A record that could not be read."""
 
-    at: str | None
-    time_source: TimeWord
-    parser: str
-    input: str
-    line: int
-    node: str | None
     code: str
     message: str
     raw: str | UnsetType | None = UNSET
