@@ -14,7 +14,7 @@ from flowdiag.model.digits import is_digits
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import ParserInfo, SnapshotInfo
-from flowdiag.model.time import NS, rfc3339
+from flowdiag.model.time import NS, rfc3339_or_none
 
 __all__ = [
     "cluster_name",
@@ -71,9 +71,7 @@ def snapshot_info(snapshot: Snapshot | None) -> SnapshotInfo:
     """When the objects were taken, and from which inputs they are."""
     if snapshot is None:
         return SnapshotInfo(None, None)
-    return SnapshotInfo(
-        None if snapshot.taken is None else rfc3339(snapshot.taken), ", ".join(snapshot.sources) or None
-    )
+    return SnapshotInfo(rfc3339_or_none(snapshot.taken), ", ".join(snapshot.sources) or None)
 
 
 def policy_objects(snapshot: Snapshot | None) -> Callable[[PolicyRef], PolicyObject | None]:

@@ -15,7 +15,7 @@ from flowdiag.history import Acceptance
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.problem import problem_without_refusals
 from flowdiag.model.report import Confidence, Problem, ReportEndpoint
-from flowdiag.model.time import rfc3339
+from flowdiag.model.time import rfc3339_or_none
 from flowdiag.model.words import object_text, plural
 
 __all__ = ["acceptance_problems", "check_problems", "unused_rule_problems"]
@@ -74,8 +74,8 @@ def _problem(check: Check, concern: Concern) -> Problem:
         title=concern.title,
         severity=concern.severity or check.severity,
         confidence=Confidence.DERIVED,
-        first=None if concern.first is None else rfc3339(concern.first),
-        last=None if concern.last is None else rfc3339(concern.last),
+        first=rfc3339_or_none(concern.first),
+        last=rfc3339_or_none(concern.last),
         direction="ingress" if concern.source is not None else None,
         verdict="allowed" if concern.source is not None else "unknown",
         protocol=concern.protocol,

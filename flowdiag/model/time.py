@@ -20,6 +20,7 @@ __all__ = [
     "moment_text",
     "parse_rfc3339",
     "rfc3339",
+    "rfc3339_or_none",
     "rfc3339_seconds",
 ]
 
@@ -141,6 +142,11 @@ def from_datetime(moment: datetime) -> int:
 def rfc3339(at: int) -> str:
     """RFC 3339 text in UTC with nine fractional digits, as the contract's fields carry it."""
     return f"{rfc3339_seconds(at)[:-1]}.{at % NS:09d}Z"
+
+
+def rfc3339_or_none(at: int | None) -> str | None:
+    """`rfc3339` of a time that may not be known."""
+    return None if at is None else rfc3339(at)
 
 
 def rfc3339_seconds(at: int) -> str:

@@ -22,7 +22,7 @@ from flowdiag.model.report import (
     Window,
 )
 from flowdiag.model.tally import Bucket, InputSummary
-from flowdiag.model.time import rfc3339
+from flowdiag.model.time import rfc3339, rfc3339_or_none
 from flowdiag.timeline.buckets import bucketize
 from flowdiag.timeline.connected import connected
 from flowdiag.timeline.focus import focus
@@ -53,7 +53,7 @@ def build_report(material: Material) -> Report:
         generator=material.generator,
         created=rfc3339(material.created),
         complete=material.complete,
-        window=Window(_text(material.since), _text(material.until)),
+        window=Window(rfc3339_or_none(material.since), rfc3339_or_none(material.until)),
         cluster=material.cluster,
         inputs=tuple(_input(summary) for summary in sorted(material.inputs, key=lambda one: one.path)),
         evidence=_evidence(material),
@@ -85,7 +85,11 @@ def _evidence(material: Material) -> Evidence:
     return Evidence(
         gaps=tuple(
             EvidenceGap(
-                node=gap.node, since=_text(gap.since), to=_text(gap.until), kind=gap.kind, lost=gap.lost
+                node=gap.node,
+                since=rfc3339_or_none(gap.since),
+                to=rfc3339_or_none(gap.until),
+                kind=gap.kind,
+                lost=gap.lost,
             )
             for gap in material.gaps
         ),
@@ -157,8 +161,8 @@ def _input(summary: InputSummary) -> Input:
         records=summary.records,
         flows=summary.flows,
         warnings=summary.warnings,
-        first=_text(summary.first),
-        last=_text(summary.last),
+        first=rfc3339_or_none(summary.first),
+        last=rfc3339_or_none(summary.last),
         year_inferred=summary.year_inferred,
     )
 
@@ -176,7 +180,3 @@ def _place(warning: ReportWarning) -> tuple[bool, str, int, str, str]:
         warning.code,
         "" if warning.code == _ONE_TEXT else warning.message,
     )
-
-
-def _text(at: int | None) -> str | None:
-    return None if at is None else rfc3339(at)

@@ -11,7 +11,7 @@ from flowdiag.model.flow import Flow
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import NotPolicy, PolicyView, RuleCounts
-from flowdiag.model.time import rfc3339
+from flowdiag.model.time import rfc3339_or_none
 from flowdiag.policy.manifest import manifest
 from flowdiag.timeline.group import ProblemDraft
 from flowdiag.timeline.material import Material
@@ -51,7 +51,7 @@ def _policy(material: Material, ref: PolicyRef, count: int) -> PolicyView:
         group=ref.group,
         namespace=ref.namespace,
         name=ref.name,
-        created=_time(known.created if known is not None else None),
+        created=rfc3339_or_none(known.created if known is not None else None),
         selects=material.selects(ref),
         denials=count,
         path=origin.input if origin is not None else None,
@@ -76,7 +76,3 @@ def not_policy(flows: Sequence[tuple[Flow, str]]) -> tuple[NotPolicy, ...]:
         counts[(reason, str(distinct.cause) if distinct.cause else None, text)] += flow.count
     ordered = sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))
     return tuple(NotPolicy(reason, cause, count, text) for (reason, cause, text), count in ordered)
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else rfc3339(at)

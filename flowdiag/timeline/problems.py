@@ -23,7 +23,7 @@ from flowdiag.model.report import (
     ReportEndpoint,
     Severity,
 )
-from flowdiag.model.time import NS, rfc3339
+from flowdiag.model.time import NS, rfc3339_or_none
 from flowdiag.timeline.commands import confirm_commands
 from flowdiag.timeline.ends import EndViews
 from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
@@ -100,8 +100,8 @@ def make_problem(
         severity=Severity.LOW if is_scan(draft) else finding.severity,
         confidence=finding.confidence,
         status=None,
-        first=None if first is None else rfc3339(first),
-        last=None if last is None else rfc3339(last),
+        first=rfc3339_or_none(first),
+        last=rfc3339_or_none(last),
         ongoing=False if since.over and until is not None else _ongoing(last, until, allowed_since),
         count=draft.count,
         direction=finding.direction,
@@ -189,8 +189,8 @@ def _connection(draft: ConnectionDraft, ends: EndViews) -> Connection:
         protocol=draft.protocol,
         port=draft.port,
         count=draft.count,
-        first=None if first is None else rfc3339(first),
-        last=None if last is None else rfc3339(last),
+        first=rfc3339_or_none(first),
+        last=rfc3339_or_none(last),
     )
 
 
