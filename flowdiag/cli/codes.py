@@ -19,8 +19,9 @@ def command(code: str | None) -> int:
     from flowdiag.diagnose.check import Check, broken_checks, checks
     from flowdiag.diagnose.rule import Rule
 
-    catalogue: dict[str, Rule | Check] = {rule.code: rule for rule in rules()}
-    catalogue |= {check.code: check for check in checks()}
+    # A diagnosis that an audit makes without a refusal too is one entry, the diagnosis.
+    catalogue: dict[str, Rule | Check] = {check.code: check for check in checks()}
+    catalogue |= {rule.code: rule for rule in rules()}
     for broken in (*broken_rules(), *broken_checks()):
         say(f"{broken.origin} does not load: {broken.error}")
     if code is None:
@@ -29,7 +30,8 @@ def command(code: str | None) -> int:
             first = sections(type(rule))[""].splitlines()[0]
             row(f"{name}  {rule.severity.value:<6}  {rule.slug:<{width}}  ", first)
         return 0
-    by_slug = {rule.slug: rule for rule in catalogue.values()}
+    by_slug: dict[str, Rule | Check] = {check.slug: check for check in checks()}
+    by_slug |= {rule.slug: rule for rule in rules()}
     wanted = catalogue.get(code) or catalogue.get(code.upper()) or by_slug.get(code.lower())
     if wanted is None:
         raise UsageError(f"no code {code!r}", hint="list them with: flowdiag codes")

@@ -218,7 +218,7 @@ def test_unused_rules_of_pods_that_nobody_saw_are_not_told(found):
 def test_every_check_is_documented_and_loads():
     """flowdiag codes has the same four sections of it as of a diagnosis."""
     assert broken_checks() == ()
-    assert [check.code for check in checks()] == ["FD901", "FD902", "FD903", "FD904", "FD905"]
+    assert [check.code for check in checks()] == ["FD203", "FD901", "FD902", "FD903", "FD904", "FD905"]
     for check in checks():
         documented = sections(type(check))
         assert documented[""], check.code
@@ -247,3 +247,39 @@ def test_an_audit_keeps_book_of_enforcement_gaps(tmp_path):
         [("FD810", "known")],
         [("FD101", "new"), ("FD810", "gone")],
     ]
+
+
+OPS = [{**namespace("ops"), "metadata": {"name": "ops", "labels": {"team": "ops"}}}, *PODS]
+
+
+@pytest.mark.parametrize(
+    ("peers", "own", "told"),
+    [
+        ([{"namespaceSelector": {"matchLabels": {"team": "ops"}}}, {"podSelector": {"matchLabels": {"app": "backup"}}}], "db", True),
+        ([{"podSelector": {"matchLabels": {"app": "backup"}}}, {"namespaceSelector": {"matchLabels": {"team": "ops"}}}], "db", True),
+        # The second item takes a pod of its own: both are meant.
+        ([{"namespaceSelector": {"matchLabels": {"team": "ops"}}}, {"podSelector": {"matchLabels": {"app": "backup"}}}], "backup", False),
+        # One item is an AND.
+        ([{"namespaceSelector": {"matchLabels": {"team": "ops"}}, "podSelector": {"matchLabels": {"app": "backup"}}}], "db", False),
+        # Nobody there has the labels, so that the two would not go together.
+        ([{"namespaceSelector": {"matchLabels": {"team": "ops"}}}, {"podSelector": {"matchLabels": {"app": "none"}}}], "db", False),
+        ([{"namespaceSelector": {}}, {"podSelector": {"matchLabels": {"app": "backup"}}}], "db", False),
+    ],
+)  # fmt: skip
+def test_two_list_items_where_one_was_meant(found, peers, own, told):
+    """Everybody of those namespaces is let in, which no refusal ever shows."""
+    objects = [
+        *OPS,
+        pod("ops", "backup-7f6b5c4d6-k8m2n", "10.0.4.2", "backup"),
+        pod("ops", "prober-7f6b5c4d6-k8m2n", "10.0.4.3", "prober"),
+        pod("data", "x-7f6b5c4d6-zzzzz", "10.0.1.9", own),
+        policy("data", "db", selecting("db", ingress=[{"from": peers}])),
+    ]
+    problems, _ = found(objects)
+    codes = [problem.code for problem in problems]
+
+    assert ("FD203" in codes) is told
+    if told:
+        (problem,) = (one for one in problems if one.code == "FD203")
+        assert "every pod of namespaces team=ops (2 pods)" in problem.summary
+        assert problem.slug == "split-list-item"

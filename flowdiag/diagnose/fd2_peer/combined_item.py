@@ -23,6 +23,8 @@ class CombinedListItem(Rule):
     Signature:
         A `from` or `to` item with namespaceSelector and podSelector misses in one of the two, and no pod
         at all meets both, while each of the two halves alone admits pods, the refused peer among them.
+        An audit tells of the other way round without a refusal (`split-list-item`): two items, of which the
+        second takes no pod of the policy's own namespace.
 
     Advice:
         Write two list items: one dash more before podSelector.  The split form admits every pod of those
