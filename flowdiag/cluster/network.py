@@ -6,10 +6,18 @@ from typing import Any
 
 from flowdiag.cluster.addresses import canonical_ips, node_addresses, node_pod_cidrs
 from flowdiag.cluster.meta import Meta, as_int, as_list, as_map, as_text, string_map
-from flowdiag.model.objects import ContainerPort, EndpointSlice, Namespace, Node, Origin, Service, ServicePort
+from flowdiag.model.objects import (
+    NAME_LABEL,
+    ContainerPort,
+    EndpointSlice,
+    Namespace,
+    Node,
+    Origin,
+    Service,
+    ServicePort,
+)
 
 __all__ = [
-    "METADATA_NAME",
     "read_endpoint_slice",
     "read_endpoints",
     "read_namespace",
@@ -17,7 +25,6 @@ __all__ = [
     "read_service",
 ]
 
-METADATA_NAME = "kubernetes.io/metadata.name"
 """The label every namespace has since Kubernetes 1.21; manifests often lack it."""
 
 
@@ -26,7 +33,7 @@ def read_namespace(meta: Meta, origin: Origin) -> Namespace:
     name = meta.name or ""
     return Namespace(
         name=name,
-        labels={**meta.labels, METADATA_NAME: name},
+        labels={**meta.labels, NAME_LABEL: name},
         annotations=meta.annotations,
         created=meta.created,
         origin=origin,

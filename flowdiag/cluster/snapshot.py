@@ -12,10 +12,10 @@ from flowdiag.cluster.differences import difference_text
 from flowdiag.cluster.doubles import owned_twice
 from flowdiag.cluster.manifests import Entry, Manifest, StateProblem, as_objects, read_manifest
 from flowdiag.cluster.meta import as_map, string_map
-from flowdiag.cluster.network import METADATA_NAME
 from flowdiag.cluster.workloads import topmost_owner
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.objects import (
+    NAME_LABEL,
     EndpointSlice,
     Namespace,
     Node,
@@ -275,7 +275,7 @@ def _namespaces(
     named = {pod.namespace for pod in pods} | {service.namespace for service in services}
     named.update(one.ref.namespace for one in policies if one.ref.namespace is not None)
     for name in sorted(named - found.keys()):
-        found[name] = Namespace(name=name, labels={METADATA_NAME: name}, declared=False)
+        found[name] = Namespace(name=name, labels={NAME_LABEL: name}, declared=False)
     return found
 
 

@@ -20,7 +20,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import ObjectRef
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Pod, PolicyObject, Service, Snapshot
-from flowdiag.model.policy import Dialect, PolicyRef
+from flowdiag.model.policy import CILIUM_DIALECTS, Dialect, PolicyRef
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.model.time import NS
 from flowdiag.policy.beyond import inhabited
@@ -37,8 +37,6 @@ __all__ = [
 _PROXY = "ingress"
 _PROXY_IDENTITY = 8
 PROXY_LABEL = "reserved:ingress"
-
-_BY_IDENTITY = (Dialect.CILIUM, Dialect.GKE)
 
 EndId = tuple[str, str, str]
 """(kind, namespace, name) of an end."""
@@ -165,6 +163,11 @@ class Context:
             known |= Needs.NAMES
         return known
 
+    @property
+    def by_identity(self) -> bool:
+        """Whether who enforces goes by identities, which no address range matches as it stands."""
+        return self.dialect in CILIUM_DIALECTS
+
     @cached_property
     def _policies(self) -> dict[PolicyRef, tuple[PolicyObject, ...]]:
         found: dict[PolicyRef, list[PolicyObject]] = defaultdict(list)
@@ -194,7 +197,7 @@ class Context:
     @cached_property
     def signs(self) -> int:
         """What every case of the run looks like, as bits of `Sign`."""
-        found = Sign.CILIUM if self.dialect in _BY_IDENTITY else 0
+        found = Sign.CILIUM if self.by_identity else 0
         if self.egress_by_name:
             found |= Sign.BY_NAME
         if self.snapshot.config.get("cilium.enable-policy", "").lower() == "always":

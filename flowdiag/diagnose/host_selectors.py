@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.spec import PeerText, peers, rule_at, selector_holds
-from flowdiag.model.objects import Pod
+from flowdiag.model.objects import NAME_LABEL, Pod
 from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, NearestRule
 from flowdiag.policy.calico_labels import NAMESPACE_LABEL
 from flowdiag.policy.calico_matchers import Scope
@@ -38,7 +38,7 @@ def would_mean(case: Case, rule: NearestRule, pod: Pod) -> bool:
         pod: one in its node's network.
     """
     known = case.context.snapshot.namespaces.get(pod.namespace)
-    space = {"kubernetes.io/metadata.name": pod.namespace, **(known.labels if known is not None else {})}
+    space = {NAME_LABEL: pod.namespace, **(known.labels if known is not None else {})}
     if rule.policy.group == "cilium.io":
         return _by_cilium(case, rule, pod, space)
     if rule.policy.group in CALICO_GROUPS:

@@ -11,7 +11,6 @@ from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import ManagedWrite
-from flowdiag.model.policy import Dialect
 from flowdiag.model.time import NS, moment_text
 
 __all__ = ["as_now", "label_times", "label_writes", "written_since"]
@@ -33,7 +32,7 @@ def label_writes(case: Case) -> list[tuple[str, int]]:
     first = case.flow.first
     if first is None:
         return []
-    identities = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
+    identities = case.context.by_identity
     return [
         (name, at)
         for end in (case.flow.src, case.flow.dst)

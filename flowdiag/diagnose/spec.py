@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
+from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.objects import PolicyObject
@@ -239,7 +240,7 @@ def port_texts(case: Case, rule: NearestRule) -> tuple[PortText, ...] | None:
     raw = rule_at(case, rule)
     if raw is None:
         return None
-    if rule.policy.kind in ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"):
+    if rule.policy.kind in POLICY_KINDS:
         return tuple(
             text
             for group in _objects(raw.get("toPorts"))

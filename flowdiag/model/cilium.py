@@ -5,7 +5,7 @@ Sources: Cilium v1.19 ``pkg/identity/numericidentity.go`` and ``pkg/identity/res
 
 from __future__ import annotations
 
-__all__ = ["NODE_ENTITIES", "POLICY_GROUPS", "RESERVED_IDENTITIES", "WORLD_ENTITIES"]
+__all__ = ["NODE_ENTITIES", "POLICY_GROUPS", "POLICY_KINDS", "RESERVED_IDENTITIES", "WORLD_ENTITIES"]
 
 RESERVED_IDENTITIES = {
     1: "host",
@@ -34,3 +34,6 @@ POLICY_GROUPS = {
     "ClusterNetworkPolicy": "policy.networking.k8s.io",
 }
 """API groups of the kinds of policy that Cilium enforces; its records and labels name the kind alone."""
+
+POLICY_KINDS = frozenset({"CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"})
+"""Those of them that are Cilium's own."""

@@ -14,6 +14,7 @@ from flowdiag.model.event import WorkloadRef
 from flowdiag.model.policy import PolicyRef
 
 __all__ = [
+    "NAME_LABEL",
     "ContainerPort",
     "EndpointSlice",
     "LabelChange",
@@ -129,8 +130,12 @@ class WorkloadObject(Struct, frozen=True, kw_only=True):
     managed: tuple[ManagedWrite, ...] = ()
 
 
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The label that every namespace has, with its name."""
+
+
 class Namespace(Struct, frozen=True, kw_only=True):
-    """`labels` always hold ``kubernetes.io/metadata.name``; `declared` is false if only named by others."""
+    """`labels` always hold `NAME_LABEL`; `declared` is false if only named by others."""
 
     name: str
     labels: dict[str, str] = {}

@@ -15,6 +15,7 @@ from flowdiag.model.event import Direction
 
 __all__ = [
     "CALICO_GROUPS",
+    "CILIUM_DIALECTS",
     "CONDITION_WORDS",
     "KUBERNETES_GROUPS",
     "PEER_WORDS",
@@ -60,6 +61,10 @@ class Dialect(StrEnum):
     OVN = "ovn"
     ANTREA = "antrea"
     GKE = "gke"
+
+
+CILIUM_DIALECTS = frozenset({Dialect.CILIUM, Dialect.GKE})
+"""Enforcers that are Cilium: GKE's Dataplane V2 as well."""
 
 
 class IpBlockPods(StrEnum):

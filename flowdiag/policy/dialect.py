@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.objects import Snapshot
-from flowdiag.model.policy import Dialect, IpBlockPods
+from flowdiag.model.policy import CILIUM_DIALECTS, Dialect, IpBlockPods
 from flowdiag.policy.enforcers import enforcers
 from flowdiag.policy.model import Outcome
 
@@ -61,7 +61,7 @@ def traits_of(dialect: Dialect, ip_block_pods: IpBlockPods, config: dict[str, st
     """
     traits = _TRAITS[dialect]
     pods, nodes = traits.range_pods, traits.range_nodes
-    if dialect in (Dialect.CILIUM, Dialect.GKE):
+    if dialect in CILIUM_DIALECTS:
         modes = config.get("cilium.policy-cidr-match-mode", "").replace(",", " ").split()
         pods = Outcome.MATCH if "pods" in modes else pods
         nodes = Outcome.MATCH if "nodes" in modes else nodes
@@ -121,7 +121,7 @@ def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str], *, agents: bool
         if len(running) > 1:
             return Dialect.KUBERNETES
         found |= running
-    if found == {Dialect.CILIUM, Dialect.GKE}:
+    if found == CILIUM_DIALECTS:
         return Dialect.GKE
     return found.pop() if len(found) == 1 else Dialect.KUBERNETES
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from flowdiag.cluster.addresses import INSIDE
 from flowdiag.model.cilium import NODE_ENTITIES, WORLD_ENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.objects import Namespace, Pod, Snapshot
+from flowdiag.model.objects import NAME_LABEL, Namespace, Pod, Snapshot
 from flowdiag.policy.addresses import Address, Hits, Network, RangeTable, parse_address, parse_network
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.label_times import LabelTimes, labels_at
@@ -149,7 +149,7 @@ class EndFacts:
         known = self._spaces.get(key)
         if known is None:
             namespace: Namespace | None = self._snapshot.namespaces.get(name)
-            own = {"kubernetes.io/metadata.name": name}
+            own = {NAME_LABEL: name}
             if namespace is not None:
                 own |= dict(labels_at(namespace.labels, namespace.labels_before, at))
             known = self._spaces[key] = own

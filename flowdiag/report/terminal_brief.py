@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowdiag.model.finding import BY_RULE
+from flowdiag.model.objects import NAME_LABEL
 from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.model.report import BlastRadius, Counterfactual, Problem, RecordedPolicy, Report
@@ -36,8 +37,6 @@ _INDENT = 3
 _FAR = 3
 _RAGGED = 6
 """Columns that wrapping loses at the end of a line."""
-NAME_LABEL = "kubernetes.io/metadata.name"
-"""The label that every namespace has, with its name."""
 
 
 def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None:

@@ -12,7 +12,6 @@ from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["ApiServerEgress"]
@@ -69,7 +68,7 @@ class ApiServerEgress(Rule):
                 f"{rule_text(vip_rule)} allows the Service's address, but policy sees the endpoint "
                 f"{dst.ip}:{case.port} behind it."
             )
-        cilium = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
+        cilium = case.context.by_identity
         advice = (
             "Allow toEntities: [kube-apiserver]."
             if cilium

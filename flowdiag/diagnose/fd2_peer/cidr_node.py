@@ -13,7 +13,7 @@ from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.cilium import NODE_ENTITIES
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.policy import Condition
 from flowdiag.model.report import Severity
 
 __all__ = ["CidrForNode"]
@@ -52,7 +52,7 @@ class CidrForNode(Rule):
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         peer = case.peer
-        if case.context.dialect not in (Dialect.CILIUM, Dialect.GKE):
+        if not case.context.by_identity:
             return
         if peer.kind is not EndpointKind.NODE and peer.entity not in NODE_ENTITIES:
             return

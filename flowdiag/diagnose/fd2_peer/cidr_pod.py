@@ -11,7 +11,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, pods_by_labels, rule_text
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.policy import Condition
 from flowdiag.model.report import Severity
 
 __all__ = ["CidrForPod"]
@@ -46,7 +46,7 @@ class CidrForPod(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.context.dialect not in (Dialect.CILIUM, Dialect.GKE) or case.peer_pod is None:
+        if not case.context.by_identity or case.peer_pod is None:
             return
         ips = [case.peer.ip] if case.peer.ip is not None else list(case.peer_pod.ips)
         for rule in case.missing_one(Condition.IP):

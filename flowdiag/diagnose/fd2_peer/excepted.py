@@ -13,7 +13,7 @@ from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.model.cilium import NODE_ENTITIES
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.policy import Condition
 from flowdiag.model.report import Severity
 
 __all__ = ["Excepted"]
@@ -48,7 +48,7 @@ class Excepted(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.context.dialect in (Dialect.CILIUM, Dialect.GKE) and not _ranges_match(case):
+        if case.context.by_identity and not _ranges_match(case):
             return
         ip = case.peer.ip
         for rule in case.missing_one(Condition.IP):

@@ -12,7 +12,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, isolating_text, rule_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, Dialect
+from flowdiag.model.policy import Condition
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["IngressHop"]
@@ -54,7 +54,7 @@ class IngressHop(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.context.dialect not in (Dialect.CILIUM, Dialect.GKE) or not case.default_denied:
+        if not case.context.by_identity or not case.default_denied:
             return
         enforcer, peer = case.context.is_proxy(case.enforcer), case.context.is_proxy(case.peer)
         if (not enforcer and not peer) or case.missing_one(Condition.L7):

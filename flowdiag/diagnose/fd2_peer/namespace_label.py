@@ -11,14 +11,14 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, rule_text
 from flowdiag.model.finding import Finding
+from flowdiag.model.objects import NAME_LABEL
 from flowdiag.model.policy import Condition, Miss, NearestRule
 from flowdiag.model.report import Severity
 
 __all__ = ["NamespaceLabelMissing"]
 
-_NAME_LABEL = "kubernetes.io/metadata.name"
 _CILIUM_NAME_LABEL = "io.kubernetes.pod.namespace"
-_NAMES = frozenset({_NAME_LABEL, "projectcalico.org/name", _CILIUM_NAME_LABEL})
+_NAMES = frozenset({NAME_LABEL, "projectcalico.org/name", _CILIUM_NAME_LABEL})
 # Labels whose value is the namespace's name: the first on every namespace, the others in Calico's and Cilium's own view.
 
 
@@ -72,7 +72,7 @@ class NamespaceLabelMissing(Rule):
         has = a_list([miss.found for miss in rule.misses if miss.found is not None])
         found = f"namespace {namespace} has {has}" if has else f"namespace {namespace} has no such label"
         by_name = any(split_label(miss.wanted)[1] == namespace for miss in rule.misses)
-        key = f"k8s:{_CILIUM_NAME_LABEL}" if rule.policy.group == "cilium.io" else _NAME_LABEL
+        key = f"k8s:{_CILIUM_NAME_LABEL}" if rule.policy.group == "cilium.io" else NAME_LABEL
         advice = f"Select the namespace by {key}: {namespace}, or label it ({wanted})."
         if any(split_label(miss.wanted)[0] in _NAMES for miss in rule.misses):
             advice = f"Select the namespace by {key}: {namespace}."

@@ -12,7 +12,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.webhooks import called, denied_webhook
 from flowdiag.diagnose.wording import a_list, end_text, isolating_text, policy_text
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import CALICO_GROUPS, Dialect
+from flowdiag.model.policy import CALICO_GROUPS
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["AdmissionWebhook"]
@@ -88,7 +88,7 @@ class AdmissionWebhook(Rule):
     @staticmethod
     def _refuses(case: Case) -> tuple[str, str]:
         """Who refuses it, and what to do about that."""
-        cilium = case.context.dialect in (Dialect.CILIUM, Dialect.GKE)
+        cilium = case.context.by_identity
         who = (
             "fromEntities: [kube-apiserver, remote-node, host]"
             if cilium

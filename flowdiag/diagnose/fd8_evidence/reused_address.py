@@ -10,7 +10,6 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.wording import a_list
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Dialect
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["ReusedAddress"]
@@ -64,7 +63,7 @@ class ReusedAddress(Rule):
 
 def _later(case: Case, end: Endpoint) -> bool:
     """Whether the state has only a successor of the pod that the records name."""
-    if case.context.dialect in (Dialect.CILIUM, Dialect.GKE) and end.identity_labels:
+    if case.context.by_identity and end.identity_labels:
         return False
     pod, last = end.pod, case.flow.last
     return pod is not None and pod.created is not None and last is not None and pod.created > last

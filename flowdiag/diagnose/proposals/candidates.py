@@ -14,7 +14,6 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.admin import GROUP as ADMIN_GROUP
 from flowdiag.diagnose.proposals.admin import admin_edits
 from flowdiag.diagnose.proposals.calico import calico_edits
-from flowdiag.diagnose.proposals.cilium import KINDS as CILIUM_KINDS
 from flowdiag.diagnose.proposals.cilium import cilium_edits
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.proposals.kubernetes import GROUP as KUBERNETES_GROUP
@@ -24,6 +23,7 @@ from flowdiag.diagnose.proposals.namespaces import labelling
 from flowdiag.diagnose.proposals.own_policy import own_policy
 from flowdiag.diagnose.proposals.selectors import pod_labels
 from flowdiag.diagnose.spec import policy_at
+from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod
@@ -104,7 +104,7 @@ def _editor(ref: PolicyRef) -> Editor | None:
     """Who writes edits in the language of that policy."""
     if ref.group == KUBERNETES_GROUP and ref.kind == "NetworkPolicy":
         return kubernetes_edits
-    if ref.group == "cilium.io" and ref.kind in CILIUM_KINDS:
+    if ref.group == "cilium.io" and ref.kind in POLICY_KINDS:
         return cilium_edits
     if ref.group in CALICO_GROUPS:
         return calico_edits

@@ -19,15 +19,14 @@ from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
+from flowdiag.model.objects import NAME_LABEL
 from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
 
-__all__ = ["KINDS", "cilium_edits", "cilium_peer", "cilium_port"]
+__all__ = ["cilium_edits", "cilium_peer", "cilium_port"]
 
 GROUP = "cilium.io"
-KINDS = frozenset({"CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"})
 _NAMESPACE = "k8s:io.kubernetes.pod.namespace"
 _NAMESPACE_KEYS = (_NAMESPACE, "io.kubernetes.pod.namespace", "any:io.kubernetes.pod.namespace")
-_NAME_LABEL = "kubernetes.io/metadata.name"
 _DNS = 53
 _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)([A-Za-z]{1,16})\[(\d{1,4})\])?")
 # "ingress[0].fromEndpoints[1]", "egress[2]": the path of a rule; one of `specs` or of a deny list has another.
@@ -126,7 +125,7 @@ def _corrected(entry: Any, rule: NearestRule) -> dict[str, Any] | None:
     for miss in rule.misses:
         key, _, value = miss.wanted.partition("=")
         found_key, _, found = (miss.found or "").partition("=")
-        keys = _NAMESPACE_KEYS if key == _NAME_LABEL else (key, f"k8s:{key}", f"any:{key}")
+        keys = _NAMESPACE_KEYS if key == NAME_LABEL else (key, f"k8s:{key}", f"any:{key}")
         written = next((each for each in keys if labels.get(each) == value), None)
         if written is None or found_key != key:
             return None

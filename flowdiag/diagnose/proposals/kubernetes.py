@@ -9,12 +9,12 @@ from typing import Any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
-from flowdiag.diagnose.proposals.selectors import NAME_LABEL, pod_labels, single_range
+from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
-from flowdiag.model.objects import PolicyObject
+from flowdiag.model.objects import NAME_LABEL, PolicyObject
 from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
 
 __all__ = ["GROUP", "kubernetes_edits", "kubernetes_peer"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.labels import split_label
 from flowdiag.diagnose.proposals.edit import Labelling
-from flowdiag.diagnose.proposals.selectors import NAME_LABEL
 from flowdiag.diagnose.wording import rule_text
 from flowdiag.model.event import Direction
+from flowdiag.model.objects import NAME_LABEL
 from flowdiag.model.policy import Condition, NearestRule
 
 __all__ = ["labelling", "means_a_namespace"]

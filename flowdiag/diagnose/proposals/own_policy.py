@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.dns import is_dns_server
 from flowdiag.diagnose.proposals.calico import calico_peer, calico_selector
-from flowdiag.diagnose.proposals.cilium import KINDS as CILIUM_KINDS
 from flowdiag.diagnose.proposals.cilium import cilium_peer
 from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.proposals.kubernetes import GROUP, kubernetes_peer
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text
+from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
@@ -77,7 +77,7 @@ def own_policy(
             opening = replace(
                 opening, name="allow-dns", what=f"allow DNS to all that {policy_text(written.ref)} isolates"
             )
-    if isolating is not None and isolating.kind in CILIUM_KINDS:
+    if isolating is not None and isolating.kind in POLICY_KINDS:
         found = _cilium_policy(opening, subject, cilium_peer(peer, pod.namespace))
     elif isolating is not None and isolating.group in CALICO_GROUPS:
         found = _calico_policy(opening, subject, calico_peer(peer, pod.namespace), isolating, case)

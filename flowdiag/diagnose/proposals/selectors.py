@@ -7,9 +7,7 @@ from ipaddress import ip_address
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Pod
 
-__all__ = ["NAME_LABEL", "pod_labels", "single_range"]
-
-NAME_LABEL = "kubernetes.io/metadata.name"
+__all__ = ["pod_labels", "single_range"]
 
 # Sets of keys by which workloads are told apart, best first.
 _IDENTITY = (

@@ -8,7 +8,7 @@ from msgspec import Struct, field, structs
 
 from flowdiag.cluster.wanted import POLICY_KINDS
 from flowdiag.model.objects import PolicyObject, Snapshot
-from flowdiag.model.policy import KUBERNETES_GROUPS, Dialect, IpBlockPods, PolicyRef
+from flowdiag.model.policy import CILIUM_DIALECTS, KUBERNETES_GROUPS, Dialect, IpBlockPods, PolicyRef
 from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
@@ -59,7 +59,7 @@ def compile_policies(
     context = _context(snapshot, dialect, traits_of(dialect, ip_block_pods, snapshot.config), base)
     if dialect is Dialect.CALICO:
         return _calico(context, staged=staged)
-    if dialect in cilium.DIALECTS:
+    if dialect in CILIUM_DIALECTS:
         return _cilium(context)
     found = _Sorted()
     for policy in snapshot.policies:

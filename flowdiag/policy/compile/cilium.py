@@ -14,9 +14,10 @@ from typing import Any
 
 from msgspec import structs
 
+from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import Dialect, PolicyRef
+from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.compile.cilium_identity import IdentityBook
 from flowdiag.policy.compile.cilium_peers import CidrSelected, EntitySelected
 from flowdiag.policy.compile.cilium_rules import RuleReader, bare_node_selector
@@ -54,11 +55,9 @@ from flowdiag.policy.model import (
 from flowdiag.policy.selectors import Requirement, SelectorError
 from flowdiag.policy.traffic import NamedPort, OneOf
 
-__all__ = ["DIALECTS", "GROUP", "KINDS", "POLICED", "CiliumSet"]
+__all__ = ["GROUP", "POLICED", "CiliumSet"]
 
 GROUP = "cilium.io"
-KINDS = frozenset({"CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"})
-DIALECTS = frozenset({Dialect.CILIUM, Dialect.GKE})
 """Enforcers that are Cilium."""
 POLICED = frozenset({"health", "ingress", "init"})
 """Reserved words of endpoints that policies can select."""
@@ -103,7 +102,7 @@ class CiliumSet:
     @staticmethod
     def knows(policy: PolicyObject) -> bool:
         """Whether it is one of Cilium's kinds."""
-        return policy.ref.group == GROUP and policy.ref.kind in KINDS
+        return policy.ref.group == GROUP and policy.ref.kind in POLICY_KINDS
 
     def not_in_force(self, policy: PolicyObject) -> str | None:
         """Why a policy changes nothing with the agent's settings; ``None`` where it counts."""

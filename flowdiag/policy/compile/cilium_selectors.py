@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from flowdiag.model.objects import NAME_LABEL
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.compile.cilium_identity import (
     ANY_SOURCES,
@@ -42,7 +43,6 @@ __all__ = [
 _KNOWN_SOURCES = frozenset(
     {"k8s", "reserved", "any", "cidr", "cidrgroup", "fqdn", "node", "container", "unspec"}
 )
-_NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 class Want(Struct, frozen=True):
@@ -244,7 +244,7 @@ def namespace_labels(selector: LabelSelector) -> IdentitySelector:
 
 def namespace_named(name: str) -> Want:
     """Build the requirement that a pod is in a namespace."""
-    return Want("k8s", NAMESPACE, Requirement(_NAME_LABEL, "In", (name,)), Condition.NAMESPACE)
+    return Want("k8s", NAMESPACE, Requirement(NAME_LABEL, "In", (name,)), Condition.NAMESPACE)
 
 
 def _has_namespace() -> Want:
