@@ -144,6 +144,9 @@ def problem_markdown(
         lines.append(f"- {markdown_phrase(problem.summary, 600)}")
     if problem.recorded:
         lines.append(f"- Recorded: {_listed([recorded_text(p) for p in problem.recorded])}")
+    denying = problem.decided_by
+    if denying is not None and denying.action.lower() == "deny" and problem.verdict == "denied":
+        lines.append(f"- Denied by {markdown_code(f'{policy_text(denying)} {denying.rule}', 220)}")
     if problem.isolating:
         lines.append(f"- Isolated by {_listed([policy_text(ref) for ref in problem.isolating])}")
     for rule in problem.nearest[:1]:

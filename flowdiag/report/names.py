@@ -9,6 +9,7 @@ from flowdiag.model.otherwise import miss_text
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import (
     Connection,
+    DecidingRule,
     EvidenceLine,
     NearestRuleView,
     PolicyView,
@@ -115,13 +116,13 @@ def record_text(line: EvidenceLine) -> str:
     return line.raw or "(only its place was kept)"
 
 
-def policy_name(ref: PolicyRef | NearestRuleView | PolicyView | RecordedPolicy) -> str:
+def policy_name(ref: PolicyRef | NearestRuleView | PolicyView | RecordedPolicy | DecidingRule) -> str:
     """``shop/default-deny``; the name alone for a cluster-wide one."""
     name = ref.name or "(unnamed)"
     return f"{ref.namespace}/{name}" if ref.namespace else name
 
 
-def policy_text(ref: PolicyRef | NearestRuleView | PolicyView | RecordedPolicy) -> str:
+def policy_text(ref: PolicyRef | NearestRuleView | PolicyView | RecordedPolicy | DecidingRule) -> str:
     """``NetworkPolicy shop/default-deny``."""
     return f"{ref.kind or 'policy'} {policy_name(ref)}"
 

@@ -115,7 +115,7 @@ def state_text(problem: Problem, clock: Clock) -> str:
     if problem.first is None and not problem.connections:
         return "as things stand"
     if problem.first is None:
-        return "at an unknown time (the records carry none)"
+        return "at an unknown time (no record has one that can be placed)"
     since = f"since {clock.text(problem.first)}"
     if problem.last is None:
         return since

@@ -174,6 +174,10 @@ def _changed(screen: Screen, problem: Problem) -> None:
 def _policies(screen: Screen, problem: Problem) -> None:
     if problem.recorded:
         _field(screen, "recorded", [screen.name(recorded_text(policy), 160) for policy in problem.recorded])
+    denying = problem.decided_by
+    if denying is not None and denying.action.lower() == "deny" and problem.verdict == "denied":
+        where = screen.name(denying.rule, 60)
+        _field(screen, "denied by", [f"{screen.name(policy_text(denying), 160)} {where}"])
     if problem.isolating:
         changes = {(c.object.kind, c.object.namespace, c.object.name): c for c in reversed(problem.changes)}
         lines = []

@@ -23,6 +23,7 @@ from flowdiag.model.report import (
     BucketCounts,
     Buckets,
     Confidence,
+    DecidingRule,
     EvidenceLine,
     NotPolicy,
     RefusedOtherwise,
@@ -32,6 +33,7 @@ from flowdiag.model.report import (
 from flowdiag.report import Options, Reporter
 from flowdiag.report.escape import cells
 from flowdiag.report.explain_view import render_explain
+from flowdiag.report.markdown import MarkdownReporter
 from flowdiag.report.query_types import Observed, explain_result
 from flowdiag.report.sparkline import narrowed, sparkline
 from flowdiag.report.spoken import spoken_report
@@ -213,7 +215,7 @@ def test_unknown_is_said_and_never_shown_as_none_or_zero() -> None:
     assert "None" not in page
     assert "cluster name unknown" in page
     assert "allowed traffic was not read" in " ".join(page.split())
-    assert "at an unknown time (the records carry none)" in " ".join(page.split())
+    assert "at an unknown time (no record has one that can be placed)" in " ".join(page.split())
 
 
 @pytest.mark.parametrize("verbose", [False, True])
@@ -229,6 +231,25 @@ def test_where_no_policy_isolates_none_is_called_unknown(verbose: bool) -> None:
     unread = replace(lead, confidence=Confidence.POSSIBLE)
     page = " ".join(render(replace(story, problems=(unread,)), verbose=verbose).split())
     assert "the policies of that time are not known" in page
+
+
+def test_the_rule_that_denied_stands_beside_what_isolates() -> None:
+    """With -v as without: what isolates an end refused nothing that a rule denied."""
+    rule = DecidingRule(
+        kind="CiliumNetworkPolicy",
+        group="cilium.io",
+        namespace="data",
+        name="deny-host",
+        rule="ingressDeny[0]",
+        action="Deny",
+    )
+    story = dns_story()
+    denied = replace(story, problems=(replace(story.problems[0], code="FD501", decided_by=rule),))
+
+    assert "denied by     CiliumNetworkPolicy data/deny-host ingressDeny[0]" in render(denied, verbose=True)
+    assert "- Denied by `CiliumNetworkPolicy data/deny-host ingressDeny[0]`" in MarkdownReporter().render(
+        denied, Options()
+    )
 
 
 def test_a_consequence_stands_under_its_cause() -> None:

@@ -9,7 +9,7 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import API_PORTS, Sign
 from flowdiag.diagnose.spec import ip_blocks
-from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.diagnose.wording import a_list, end_text, rule_text
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -69,11 +69,11 @@ class ApiServerEgress(Rule):
                 f"{dst.ip}:{case.port} behind it."
             )
         cilium = case.context.by_identity
+        where = dst.ip or a_list(sorted(case.context.api_addresses)) or "see kubectl get endpoints kubernetes"
         advice = (
             "Allow toEntities: [kube-apiserver]."
             if cilium
-            else f"Allow an ipBlock of the API server's endpoints ({dst.ip or 'see kubectl get endpoints kubernetes'}) "
-            f"on port {case.port}."
+            else f"Allow an ipBlock of the API server's endpoints ({where}) on port {case.port}."
         )
         yield self.finding(
             case,
@@ -93,6 +93,9 @@ class ApiServerEgress(Rule):
     def _is_apiserver(cls, case: Case) -> bool:
         dst, via = case.flow.dst, case.flow.via
         if dst.entity == "kube-apiserver" or case.flow.distinct.dst.entity == "kube-apiserver":
+            return True
+        # A flow log that gathers outside addresses still names the Service that was asked for.
+        if case.flow.distinct.dst.service == "default/kubernetes":
             return True
         for end in (dst, via):
             if end is not None and end.service is not None:
