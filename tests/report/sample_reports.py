@@ -127,6 +127,37 @@ def _problem(**fields: Any) -> Problem:
     return Problem(**fields)
 
 
+def _connection(
+    source: ReportEndpoint,
+    destination: ReportEndpoint,
+    protocol: str | None,
+    port: int | None,
+    count: int,
+    first: str | None,
+    last: str | None,
+) -> Connection:
+    return Connection(
+        source=source,
+        destination=destination,
+        protocol=protocol,
+        port=port,
+        count=count,
+        first=first,
+        last=last,
+    )
+
+
+def _nearest(namespace: str, name: str, rule: str, *misses: Miss) -> NearestRuleView:
+    return NearestRuleView(
+        kind="NetworkPolicy", group=GROUP, namespace=namespace, name=name, rule=rule, misses=misses
+    )
+
+
+def _policy_change(moment: str, kind: str, namespace: str, name: str, delta_s: float) -> ProblemChange:
+    ref = ObjectRef("NetworkPolicy", GROUP, namespace, name)
+    return ProblemChange(at=moment, kind=kind, object=ref, delta_s=delta_s)
+
+
 def _spread(start: int, stop: int, total: int, length: int) -> tuple[int, ...]:
     """`total` over the buckets from `start` to `stop`, unevenly but always the same way."""
     weights = [(7 * i * i + 3 * i) % 11 + 4 if start <= i < stop else 0 for i in range(length)]
@@ -210,34 +241,20 @@ def dns_story() -> Report:
         last=at("14:09:37", "390689597"),
         ongoing=False,
         connections=(
-            Connection(
-                source=WEB_APP,
-                destination=COREDNS,
-                protocol="UDP",
-                port=53,
-                count=160,
-                first=at("14:03:13", "850000000"),
-                last=at("14:09:37", "390689597"),
+            _connection(
+                WEB_APP, COREDNS, "UDP", 53, 160, at("14:03:13", "850000000"), at("14:09:37", "390689597")
             ),
-            Connection(
-                source=PROMO,
-                destination=COREDNS,
-                protocol="UDP",
-                port=53,
-                count=32,
-                first=at("14:03:20", "101000000"),
-                last=at("14:09:31", "004000000"),
+            _connection(
+                PROMO, COREDNS, "UDP", 53, 32, at("14:03:20", "101000000"), at("14:09:31", "004000000")
             ),
         ),
         isolating=(DEFAULT_DENY,),
         nearest=(
-            NearestRuleView(
-                kind="NetworkPolicy",
-                group=GROUP,
-                namespace="frontend",
-                name="allow-dns-access",
-                rule="egress[0].to[0]",
-                misses=(Miss(Condition.NAMESPACE, "name=kube-system", None),),
+            _nearest(
+                "frontend",
+                "allow-dns-access",
+                "egress[0].to[0]",
+                Miss(Condition.NAMESPACE, "name=kube-system", None),
             ),
         ),
         counterfactual=Counterfactual(
@@ -249,18 +266,8 @@ def dns_story() -> Report:
             also_allows=(),
         ),
         changes=(
-            ProblemChange(
-                at=at("14:03:12"),
-                kind="created",
-                object=ObjectRef("NetworkPolicy", GROUP, "frontend", "default-deny"),
-                delta_s=-1.85,
-            ),
-            ProblemChange(
-                at=at("14:09:40"),
-                kind="created",
-                object=ObjectRef("NetworkPolicy", GROUP, "frontend", "allow-dns-access"),
-                delta_s=386.15,
-            ),
+            _policy_change(at("14:03:12"), "created", "frontend", "default-deny", -1.85),
+            _policy_change(at("14:09:40"), "created", "frontend", "allow-dns-access", 386.15),
         ),
         explains=("p-77e1d09b",),
         evidence=(
@@ -296,32 +303,22 @@ def dns_story() -> Report:
         last=at("14:19:55", "285467259"),
         ongoing=True,
         connections=(
-            Connection(
-                source=WEB_APP,
-                destination=USER_API,
-                protocol="TCP",
-                port=8080,
-                count=102,
-                first=at("14:09:41", "852000000"),
-                last=at("14:19:55", "285467259"),
+            _connection(
+                WEB_APP, USER_API, "TCP", 8080, 102, at("14:09:41", "852000000"), at("14:19:55", "285467259")
             ),
         ),
         isolating=(ALLOW_DNS, DEFAULT_DENY),
         nearest=(
-            NearestRuleView(
-                kind="NetworkPolicy",
-                group=GROUP,
-                namespace="frontend",
-                name="allow-dns-access",
-                rule="egress[0]",
-                misses=(
-                    Miss(
-                        Condition.NAMESPACE,
-                        "kubernetes.io/metadata.name=kube-system",
-                        "kubernetes.io/metadata.name=backend",
-                    ),
-                    Miss(Condition.PORT, "53", "8080"),
+            _nearest(
+                "frontend",
+                "allow-dns-access",
+                "egress[0]",
+                Miss(
+                    Condition.NAMESPACE,
+                    "kubernetes.io/metadata.name=kube-system",
+                    "kubernetes.io/metadata.name=backend",
                 ),
+                Miss(Condition.PORT, "53", "8080"),
             ),
         ),
         counterfactual=Counterfactual(
@@ -332,14 +329,7 @@ def dns_story() -> Report:
             allows_denied=True,
             also_allows=(),
         ),
-        changes=(
-            ProblemChange(
-                at=at("14:09:40"),
-                kind="created",
-                object=ObjectRef("NetworkPolicy", GROUP, "frontend", "allow-dns-access"),
-                delta_s=-1.852,
-            ),
-        ),
+        changes=(_policy_change(at("14:09:40"), "created", "frontend", "allow-dns-access", -1.852),),
         evidence=(EvidenceLine("hubble/events.jsonl", 903, '{"flow":{"verdict":"DROPPED"}}'),),
         advice="If the call is meant, allow it at the source; the destination's namespace does not isolate it.",
         verify=(
@@ -359,14 +349,8 @@ def dns_story() -> Report:
         last=at("14:19:26", "145491303"),
         ongoing=True,
         connections=(
-            Connection(
-                source=PROMO,
-                destination=CONTENT,
-                protocol="TCP",
-                port=443,
-                count=39,
-                first=at("14:09:47", "004965143"),
-                last=at("14:19:26", "145491303"),
+            _connection(
+                PROMO, CONTENT, "TCP", 443, 39, at("14:09:47", "004965143"), at("14:19:26", "145491303")
             ),
         ),
         isolating=(ALLOW_DNS, DEFAULT_DENY),
@@ -392,14 +376,8 @@ def dns_story() -> Report:
         last=at("14:03:50", "390689597"),
         ongoing=False,
         connections=(
-            Connection(
-                source=WEB_APP,
-                destination=COREDNS,
-                protocol="TCP",
-                port=53,
-                count=4,
-                first=at("14:03:19", "850000000"),
-                last=at("14:03:50", "390689597"),
+            _connection(
+                WEB_APP, COREDNS, "TCP", 53, 4, at("14:03:19", "850000000"), at("14:03:50", "390689597")
             ),
         ),
         isolating=(DEFAULT_DENY,),
@@ -527,17 +505,7 @@ def mixed() -> Report:
         last=when("09:19:38"),
         ongoing=True,
         direction="ingress",
-        connections=(
-            Connection(
-                source=checkout,
-                destination=pay,
-                protocol="TCP",
-                port=8080,
-                count=345,
-                first=when("09:05:32"),
-                last=when("09:19:38"),
-            ),
-        ),
+        connections=(_connection(checkout, pay, "TCP", 8080, 345, when("09:05:32"), when("09:19:38")),),
         recorded=(
             RecordedPolicy(
                 kind="CiliumNetworkPolicy",
@@ -553,16 +521,7 @@ def mixed() -> Report:
             PolicyRef("NetworkPolicy", GROUP, "payments", "default-deny-ingress"),
             PolicyRef("CiliumClusterwideNetworkPolicy", "cilium.io", None, "baseline"),
         ),
-        nearest=(
-            NearestRuleView(
-                kind="NetworkPolicy",
-                group=GROUP,
-                namespace="payments",
-                name="allow-checkout",
-                rule="ingress[0]",
-                misses=(Miss(Condition.PORT, "80", "8080"),),
-            ),
-        ),
+        nearest=(_nearest("payments", "allow-checkout", "ingress[0]", Miss(Condition.PORT, "80", "8080")),),
         counterfactual=Counterfactual(
             summary="put the pod's port 8080 in payments/allow-checkout",
             manifests=(),
@@ -574,14 +533,7 @@ def mixed() -> Report:
                 for n in range(5)
             ),
         ),
-        changes=(
-            ProblemChange(
-                at=when("09:05:30"),
-                kind="updated",
-                object=ObjectRef("NetworkPolicy", GROUP, "payments", "allow-checkout"),
-                delta_s=-2.6,
-            ),
-        ),
+        changes=(_policy_change(when("09:05:30"), "updated", "payments", "allow-checkout", -2.6),),
         notes=(
             (
                 "40 of them were refused otherwise, the last at 2026-04-21 09:05:30 UTC (FD101 on ingress by "
@@ -612,18 +564,8 @@ def mixed() -> Report:
         ongoing=None,
         direction="ingress",
         connections=(
-            Connection(
-                source=scanner,
-                destination=node,
-                protocol="TCP",
-                port=None,
-                count=150,
-                first=when("09:00:02"),
-                last=when("09:19:44"),
-            ),
-            Connection(
-                source=world, destination=node, protocol=None, port=None, count=48, first=None, last=None
-            ),
+            _connection(scanner, node, "TCP", None, 150, when("09:00:02"), when("09:19:44")),
+            _connection(world, node, None, None, 48, None, None),
         ),
     )
     audit = _problem(
@@ -640,17 +582,7 @@ def mixed() -> Report:
         first=None,
         last=None,
         ongoing=None,
-        connections=(
-            Connection(
-                source=unknown,
-                destination=service,
-                protocol="ICMPv6",
-                port=None,
-                count=3,
-                first=None,
-                last=None,
-            ),
-        ),
+        connections=(_connection(unknown, service, "ICMPv6", None, 3, None, None),),
         icmp="type 128 code 0",
     )
     length = 20
