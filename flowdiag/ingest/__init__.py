@@ -3,6 +3,9 @@
 This room knows nothing of what records mean; parsers say that, and tally keeps it.
 Start with `sources` (what is there), then `identify` (what it is), `blocks` (how a parser gets it) and `execute`
 (who does the work).
+
+What an input is, is worked out from the inside: `heads` looks at one head, `detect` at one input, `identify` at all
+of a run; what they find has the shapes of `detection`.
 """
 
 from typing import TYPE_CHECKING
