@@ -19,7 +19,7 @@ from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose.check import Looked, broken_checks, look
 from flowdiag.history import Acceptance, Accepted, History, Recorded, accept, concerns
 from flowdiag.model.interrupts import temporary_folder
-from flowdiag.model.report import Problem, Report, ReportWarning, Severity
+from flowdiag.model.report import Problem, Report, ReportWarning, Severity, general_warning
 from flowdiag.report.json_report import json_bytes
 
 if TYPE_CHECKING:
@@ -111,17 +111,9 @@ def audit(
     unused = _unused(judged, history.open_before(scope_of(selection, state))) if everything else ()
     report = _with_acceptances(report, judged, unused, options)
     said = [
+        *(general_warning("history-set-aside", text) for text in history.warnings),
         *(
-            ReportWarning(code="history-set-aside", message=text, input=None, line=None)
-            for text in history.warnings
-        ),
-        *(
-            ReportWarning(
-                code="broken-plugin",
-                message=text,
-                input=None,
-                line=None,
-            )
+            general_warning("broken-plugin", text)
             for text in (
                 *(f"check {one.origin} does not load: {one.error}" for one in broken_checks()),
                 *looked.failed,
@@ -210,7 +202,7 @@ def _uncollected(missing: Iterable[Fate]) -> Iterator[ReportWarning]:
         )
         texts[(f"{_COLLECT}{one.fate}", text)] = None
     for code, text in texts:
-        yield ReportWarning(code=code, message=text, input=None, line=None)
+        yield general_warning(code, text)
 
 
 def scope_of(selection: Selection, state: StateOptions | None = None) -> str:

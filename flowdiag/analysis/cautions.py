@@ -13,7 +13,7 @@ from flowdiag.model.event import Peer, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
-from flowdiag.model.report import ReportWarning
+from flowdiag.model.report import ReportWarning, general_warning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import moment_text, rfc3339_seconds
 from flowdiag.model.words import HINT_BEHIND, capital, plural
@@ -65,11 +65,9 @@ def nothing_selected(
     if flows.allowed_buckets:
         if flows.denied_read:
             records = plural(flows.denied_read, "refused record")
-            yield ReportWarning(
-                code="no-refusal-selected",
-                message=f"none of {records} that {'was' if flows.denied_read == 1 else 'were'} read matches {asked}",
-                input=None,
-                line=None,
+            yield general_warning(
+                "no-refusal-selected",
+                f"none of {records} that {'was' if flows.denied_read == 1 else 'were'} read matches {asked}",
             )
         return
     first, last = covered
@@ -80,24 +78,17 @@ def nothing_selected(
     )
     hints = "; ".join(misspelt(selection, peers, snapshot))
     meant = f"{HINT_BEHIND}{capital(hints)}" if hints else ""
-    yield ReportWarning(
-        code="nothing-selected",
-        message=f"no flow matches {asked}{span}{meant}",
-        input=None,
-        line=None,
-    )
+    yield general_warning("nothing-selected", f"no flow matches {asked}{span}{meant}")
 
 
 def left_out_undated(flows: Sorted) -> Iterator[ReportWarning]:
     """Yield where a selection by time left out refused records that have none."""
     if flows.undated:
         they = "it lies" if flows.undated == 1 else "they lie"
-        yield ReportWarning(
-            code="undated-left-out",
-            message=f"{plural(flows.undated, 'refused record')} without a time {'is' if flows.undated == 1 else 'are'} "
+        yield general_warning(
+            "undated-left-out",
+            f"{plural(flows.undated, 'refused record')} without a time {'is' if flows.undated == 1 else 'are'} "
             f"left out: nobody knows whether {they} in the span that is looked at",
-            input=None,
-            line=None,
         )
 
 
@@ -157,12 +148,10 @@ def unknown_reasons(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
     listed = ", ".join(f"{said} {count:,}" for said, count in ordered[:_MAX_REASONS])
     more = f" and {plural(len(ordered) - _MAX_REASONS, 'more reason')}" if len(ordered) > _MAX_REASONS else ""
     number = sum(counts.values())
-    yield ReportWarning(
-        code="unknown-drop-reason",
-        message=f"{plural(number, 'drop')} of unknown cause ({listed}{more}): this version does not "
+    yield general_warning(
+        "unknown-drop-reason",
+        f"{plural(number, 'drop')} of unknown cause ({listed}{more}): this version does not "
         "know the reason, and no policy is blamed",
-        input=None,
-        line=None,
     )
 
 
@@ -189,12 +178,10 @@ def several_clusters(nodes: Iterable[str]) -> Iterator[ReportWarning]:
     names = cluster_names(nodes)
     if len(names) > 1:
         listed = ", ".join(names[:_MAX_PLACES])
-        yield ReportWarning(
-            code="several-clusters",
-            message=f"records of {len(names)} clusters ({listed}) are counted together and held against the same "
+        yield general_warning(
+            "several-clusters",
+            f"records of {len(names)} clusters ({listed}) are counted together and held against the same "
             "objects, which are those of one cluster at most; read the files of each cluster by themselves",
-            input=None,
-            line=None,
         )
 
 
@@ -209,12 +196,10 @@ def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarn
     if not number:
         return []
     return [
-        ReportWarning(
-            code="not-enforced",
-            message=f"the evidence shows only Flannel, which enforces no policies: those of the state "
+        general_warning(
+            "not-enforced",
+            f"the evidence shows only Flannel, which enforces no policies: those of the state "
             f"({number}) have no effect unless another enforcer runs beside it",
-            input=None,
-            line=None,
         )
     ]
 
@@ -251,23 +236,19 @@ def several_enforcers(state: State | None, cnis: Sequence[str] = ()) -> list[Rep
     recording = [cni for cni in cnis if dialects_seen((cni,))]
     if len(dialects_seen(recording)) > 1:
         return [
-            ReportWarning(
-                code="several-enforcers",
-                message=f"the records are of several network plugins ({', '.join(recording)}): policies of their own kinds "
+            general_warning(
+                "several-enforcers",
+                f"the records are of several network plugins ({', '.join(recording)}): policies of their own kinds "
                 "are left open; ask for each with its own files and --dialect",
-                input=None,
-                line=None,
             )
         ]
     running = enforcers(state.snapshot)
     if len({*running.values()}) < 2:
         return []
     return [
-        ReportWarning(
-            code="several-enforcers",
-            message=f"agents of several network plugins run ({', '.join(running)}): who enforces is not known, and what "
+        general_warning(
+            "several-enforcers",
+            f"agents of several network plugins run ({', '.join(running)}): who enforces is not known, and what "
             "differs between them is left open; --dialect says it",
-            input=None,
-            line=None,
         )
     ]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import LogEvent
-from flowdiag.model.report import ReportWarning
+from flowdiag.model.report import ReportWarning, general_warning
 from flowdiag.model.words import plural
 from flowdiag.tally.kept import Sighting
 
@@ -60,7 +60,7 @@ def counted_refusals(
     ]
     if len(ordered) > _MOST:
         more = f"above zero: {plural(len(ordered) - _MOST, 'more counter')} of refusals"
-        found.append(ReportWarning(code="counted-refusals", message=more, input=None, line=None))
+        found.append(general_warning("counted-refusals", more))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from flowdiag.analysis.state import State
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import Dialect
-from flowdiag.model.report import ReportWarning
+from flowdiag.model.report import ReportWarning, general_warning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.words import plural
 
@@ -74,12 +74,7 @@ def only_logged(unknown: Iterable[Flow]) -> tuple[ReportWarning, ...]:
     for flow in unknown:
         counts[flow.basis or ""] += flow.count
     return tuple(
-        ReportWarning(
-            code=_CODE,
-            message=f"{plural(count, 'packet')} only logged, verdict unknown: {why}",
-            input=None,
-            line=None,
-        )
+        general_warning(_CODE, f"{plural(count, 'packet')} only logged, verdict unknown: {why}")
         for why, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_REASONS]
     )
 
@@ -104,7 +99,7 @@ def only_objects(inputs: Sequence[InputSummary], state: State | None) -> tuple[R
             texts.append(f"with {name}, {command}")
     if state.dialect not in (*_FLOWS_OF, Dialect.KUBERNETES):
         texts.append("logs of the CNI; what is read of them is listed by: flowdiag parsers")
-    return tuple(ReportWarning(code=_ONLY_OBJECTS, message=text, input=None, line=None) for text in texts)
+    return tuple(general_warning(_ONLY_OBJECTS, text) for text in texts)
 
 
 def what_to_collect(
@@ -139,4 +134,4 @@ def what_to_collect(
         texts.extend(text for text in commands if not counted or text not in _CALICO_COUNTERS)
         if not state:
             texts.append(objects)
-    return tuple(ReportWarning(code=_CODE, message=text, input=None, line=None) for text in texts)
+    return tuple(general_warning(_CODE, text) for text in texts)

@@ -21,7 +21,7 @@ from flowdiag.analysis.workings import Workings
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.diagnose import Context, broken_rules
 from flowdiag.model.objects import Snapshot
-from flowdiag.model.report import ReportWarning
+from flowdiag.model.report import ReportWarning, general_warning
 from flowdiag.model.words import object_text, plural
 from flowdiag.policy.audit import LET_THROUGH, audits_only
 
@@ -64,15 +64,15 @@ def _of_objects(found: Workings) -> Iterator[ReportWarning]:
             code=problem.code, message=problem.message, input=problem.input, line=problem.line
         )
     for ref, text in state.policies.notes:
-        yield ReportWarning(code="not-enforced", message=f"{object_text(ref)}: {text}", input=None, line=None)
+        yield general_warning("not-enforced", f"{object_text(ref)}: {text}")
     if audits_only(state.snapshot, state.dialect):
-        yield ReportWarning(code="audit-mode", message=LET_THROUGH, input=None, line=None)
+        yield general_warning("audit-mode", LET_THROUGH)
 
 
 def _broken_rules() -> Iterator[ReportWarning]:
     for one in broken_rules():
         message = f"diagnosis {one.origin} does not load: {one.error}"
-        yield ReportWarning(code="broken-plugin", message=message, input=None, line=None)
+        yield general_warning("broken-plugin", message)
 
 
 def _failed(context: Context) -> Iterator[ReportWarning]:
@@ -80,4 +80,4 @@ def _failed(context: Context) -> Iterator[ReportWarning]:
     for origin, (why, times) in sorted(context.failed.items()):
         more = f", and failed on {plural(times - 1, 'more part')} of the refusals" if times > 1 else ""
         message = f"{origin} {why}{more}; what it would have said is left to the other rules"
-        yield ReportWarning(code="broken-plugin", message=message, input=None, line=None)
+        yield general_warning("broken-plugin", message)

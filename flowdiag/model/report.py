@@ -67,6 +67,7 @@ __all__ = [
     "TimelineEntry",
     "Totals",
     "Window",
+    "general_warning",
 ]
 
 SCHEMA = "flowdiag.report/1"
@@ -269,6 +270,11 @@ class ReportWarning(Struct, frozen=True, kw_only=True):
     message: str
     input: str | None
     line: int | None
+
+
+def general_warning(code: str, message: str) -> ReportWarning:
+    """A warning of the run as a whole, and of no place in an input."""
+    return ReportWarning(code=code, message=message, input=None, line=None)
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.model.report import Report, ReportWarning
+from flowdiag.model.report import Report, ReportWarning, general_warning
 from flowdiag.model.words import plural
 
 __all__ = ["CUT", "Part", "alone_warning", "as_part", "cut_warning", "held"]
@@ -41,24 +41,18 @@ class Part(Struct, frozen=True):
 
 def cut_warning(kept: int, total: int, connections: int) -> ReportWarning:
     """The warning that a page carries which holds `kept` of `total` problems."""
-    return ReportWarning(
-        code=CUT,
-        message=(
-            f"this page was too large: the first {kept:,} of {total:,} problems with at most "
-            f"{connections:,} connections each are here, and long texts are cut; -o json holds all of it"
-        ),
-        input=None,
-        line=None,
+    return general_warning(
+        CUT,
+        f"this page was too large: the first {kept:,} of {total:,} problems with at most "
+        f"{connections:,} connections each are here, and long texts are cut; -o json holds all of it",
     )
 
 
 def alone_warning(total: int) -> ReportWarning:
     """The warning that a page carries which was asked for one of `total` problems."""
-    return ReportWarning(
-        code=CUT,
-        message=f"this page was asked for one problem: one of {total:,} problems is here; -o json holds all of them",
-        input=None,
-        line=None,
+    return general_warning(
+        CUT,
+        f"this page was asked for one problem: one of {total:,} problems is here; -o json holds all of them",
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from flowdiag.model.report import Report, ReportWarning
+from flowdiag.model.report import Report, ReportWarning, general_warning
 from flowdiag.model.words import HINT_BEHIND
 from flowdiag.report.redact.accepted import without_owners
 from flowdiag.report.redact.command import redacted_command
@@ -97,7 +97,7 @@ def redact(report: Report) -> Report:
     if again and tokens.has_names:
         shown = _hidden(tree, Tokens(everything), unnamed=only_calico(report), again=False)
     hidden: Report = msgspec.convert(shown, Report)
-    mark = ReportWarning(code=_REDACTED, message=_MARK_TEXT, input=None, line=None)
+    mark = general_warning(_REDACTED, _MARK_TEXT)
     return replace(hidden, warnings=(mark, *hidden.warnings))
 
 
