@@ -8,8 +8,6 @@ stream.
 from __future__ import annotations
 
 import gc
-import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,22 +18,17 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.analysis.collect import Evidence
-from flowdiag.analysis.objects import StateInputs, read_state, some_objects
+from flowdiag.analysis.objects import some_objects
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions, read_options
-from flowdiag.analysis.stages import examined
-from flowdiag.analysis.state import State, compile_state
 from flowdiag.analysis.summaries import summary
-from flowdiag.analysis.unread import parse_warnings
+from flowdiag.analysis.window_report import WindowJob, in_the_background, make_report, objects_of, report_of
 from flowdiag.ingest.fold import said, take
 from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
-from flowdiag.ingest.heap import return_freed_memory
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.server import uninterrupted, worker_context
 from flowdiag.model.errors import InputError
 from flowdiag.model.interrupts import temporary_folder
 from flowdiag.model.report import Report, ReportWarning
-from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import NS
 from flowdiag.parserkit import Block
 from flowdiag.tally import Tally
@@ -53,7 +46,6 @@ _SHARE = 20
 """A report may be asked for after this many times what the last one held the stream up."""
 _AHEAD_NS = 60 * NS
 """How much later than this machine's clock a record may be before it says nothing about what time it is."""
-_NICE = 10
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -71,18 +63,6 @@ class Picture(Struct, frozen=True, kw_only=True):
     """The last one that was made; the same value until the next."""
     failed: str | None = None
     """Why the last attempt at a report gave none."""
-
-
-class _Job(Struct, frozen=True, kw_only=True):
-    """What a report of one moment is made of."""
-
-    input: InputSummary
-    cni: str | None
-    warnings: tuple[ReportWarning, ...]
-    evidence: EvidenceOptions
-    state: StateOptions
-    selection: Selection
-    command: str | None
 
 
 class Watch:
@@ -113,7 +93,7 @@ class Watch:
         stdin: BinaryIO,
         command: str | None = None,
     ) -> None:
-        objects = _objects(state)
+        objects = objects_of(state)
         if state.paths:
             some_objects(objects, state.paths)
         try:
@@ -229,7 +209,7 @@ class Watch:
                 else f"{self._follower.name}: too little came in to know what it is",
                 hint="feed it records: hubble observe -f -o jsonpb | flowdiag watch -",
             )
-        return _made(self._job(), self._tally)
+        return report_of(self._job(), self._tally)
 
     def _refresh(self) -> None:
         """Take the report that is done, and ask for the next where something came in since."""
@@ -248,7 +228,7 @@ class Watch:
             return
         self._reported = self._tally.records
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, mp_context=worker_context(), initializer=_in_the_background)
+            self._pool = ProcessPoolExecutor(1, mp_context=worker_context(), initializer=in_the_background)
         try:
             copy = self._copied()
         except OSError as error:
@@ -256,7 +236,7 @@ class Watch:
             return
         # The first begins the worker and its server, which would tell of an interrupt by tracebacks.
         with uninterrupted():
-            self._making = self._pool.submit(_make, self._job(), copy)
+            self._making = self._pool.submit(make_report, self._job(), copy)
         self._not_before = began + _SHARE * (time.monotonic() - began)
 
     def _copied(self) -> str:
@@ -268,11 +248,11 @@ class Watch:
             self._tally.write(out)
         return str(path)
 
-    def _job(self) -> _Job:
+    def _job(self) -> WindowJob:
         follower, newest = self._follower, self._newest()
         counts = self._tally.inputs.get(follower.name)
         since = None if newest is None else newest - self._window
-        return _Job(
+        return WindowJob(
             input=summary(follower.name, follower.parser.name, follower.bytes, counts),
             cni=follower.parser.cni,
             warnings=tuple(
@@ -300,81 +280,3 @@ class Watch:
             report=self._report,
             failed=self._failed,
         )
-
-
-# -- in the worker -------------------------------------------------------------------------------------
-
-_read: dict[StateOptions, StateInputs] = {}
-"""The cluster's objects, read once a process."""
-_COMPILED_FOR = 10
-"""Reports: compiled policies remember every end that they were asked about, and each report asks about new ones."""
-
-
-class _Compiled(Struct):
-    """Policies as one worker holds them, as long as no change of them is in the records."""
-
-    key: tuple[StateOptions, tuple[str, ...]]
-    state: State
-    used: int = 0
-
-    def good_for(self, key: tuple[StateOptions, tuple[str, ...]]) -> bool:
-        """Whether a report may use them once more."""
-        return self.key == key and self.used < _COMPILED_FOR
-
-
-_compiled: list[_Compiled] = []
-
-
-def _in_the_background() -> None:
-    """The stream comes first, and an interrupt is for the process that reads it."""
-    os.nice(_NICE)
-    return_freed_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _objects(options: StateOptions) -> StateInputs:
-    found = _read.get(options)
-    if found is None:
-        found = _read[options] = read_state(options.paths, options.live)
-    return found
-
-
-def _make(job: _Job, path: str) -> Report:
-    tally = Tally()
-    with Path(path).open("rb") as stream:
-        Path(path).unlink()
-        tally.merge_from(stream)
-    return _made(job, tally)
-
-
-def _made(job: _Job, tally: Tally) -> Report:
-    objects = _objects(job.state)
-    cnis = (job.cni,) if job.cni and job.input.records else ()
-    compiled: State | None = None
-    if objects.state:
-        changes = [(seen.input, seen.event) for seen in tally.changes]
-        key = job.state, cnis
-        if changes or not any(one.good_for(key) for one in _compiled):
-            _compiled.clear()
-            state = compile_state(
-                objects.state, job.state, cnis, objects.manifests, changes=changes, taken=objects.taken
-            )
-            _compiled.append(_Compiled(key, state, _COMPILED_FOR if changes else 0))
-        compiled = _compiled[0].state
-        _compiled[0].used += 1
-    read = Evidence(
-        tally=tally,
-        inputs=(job.input, *objects.inputs),
-        state=objects.state,
-        manifests=objects.manifests,
-        taken=objects.taken,
-        cnis=cnis,
-        first=job.input.first,
-        last=job.input.last,
-        complete=not job.input.warnings and not job.warnings,
-        warnings=(*job.warnings, *objects.warnings, *parse_warnings(tally)),
-        looked_at=1,
-    )
-    return examined(
-        read, compiled, job.evidence, job.selection, job.state, rules=False, command=job.command
-    ).report
