@@ -11,17 +11,17 @@ from __future__ import annotations
 import ipaddress
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct, structs
 
 from flowdiag.cluster.addresses import INSIDE, Network, canonical_ip, canonical_ips, in_any, parse_network
+from flowdiag.cluster.claims import ALWAYS, Claim, claim_of, gone_end, hinted_end, pods_end, service_end
 from flowdiag.cluster.meta import as_list, as_map, as_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Node, Pod, Service, Snapshot
-from flowdiag.model.time import moment_text
 
 __all__ = ["Leases", "Span"]
 
@@ -34,45 +34,11 @@ class Span(Struct, frozen=True):
     owner: Endpoint
 
 
-class _Claim(Struct, frozen=True):
-    """A pod holds an address in ``[start, end)``; `weak` where it only may (finished, or being deleted)."""
-
-    pod: Pod
-    start: int | None
-    end: int | None
-    weak_from: int | None
-
-    def holds(self, at: int | None) -> bool:
-        if at is None:
-            return True
-        return (self.start is None or at >= self.start) and (self.end is None or at < self.end)
-
-    def weak(self, at: int | None) -> bool:
-        if at is None:
-            # At no known time a pod that ended, or is about to, stands behind one that lives.
-            return self.weak_from is not None or not self.pod.live
-        return self.weak_from is not None and at >= self.weak_from
-
-
-_ALWAYS = -(1 << 62)
-
-
-def _claim(pod: Pod) -> _Claim:
-    # The kubelet sees a pod (startTime) before its sandbox gets an address; both stamps are cut to seconds.
-    starts = [at for at in (pod.created, pod.started) if at is not None]
-    start = max(starts, default=None)
-    if not pod.live:
-        if pod.finished is not None:
-            return _Claim(pod, start, pod.finished + 1_000_000_000, None)
-        return _Claim(pod, start, None, _ALWAYS)
-    return _Claim(pod, start, None, pod.deleted)
-
-
 class Leases:
     """The owners of addresses, from one snapshot.  Lookups are dictionary lookups plus a walk over few claims."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._claims: dict[str, list[_Claim]] = defaultdict(list)
+        self._claims: dict[str, list[Claim]] = defaultdict(list)
         self._host_pods: dict[str, list[Pod]] = defaultdict(list)
         self._nodes: dict[str, str] = {}
         self._gateways: dict[str, str] = {}
@@ -96,7 +62,7 @@ class Leases:
                         self._nodes.setdefault(ip, pod.node)
                 continue
             for ip in pod.ips:
-                self._claims[ip].append(_claim(pod))
+                self._claims[ip].append(claim_of(pod))
             if pod.node is not None:
                 for ip in pod.host_ips:
                     self._nodes.setdefault(ip, pod.node)
@@ -179,19 +145,19 @@ class Leases:
         strong = [claim for claim in holding if not claim.weak(at)]
         found = strong or holding
         if found:
-            return self._pods(address, [claim.pod for claim in found])
+            return pods_end(address, [claim.pod for claim in found])
         if node_port is not None and address in self._nodes:
-            return _service(self._node_ports[node_port], address, "node port")
+            return service_end(self._node_ports[node_port], address, "node port")
         services = self._services.get(address, ())
         if services and not (
             at is not None and all(one.created is not None and one.created > at for one in services)
         ):
-            return _service(services[0], address, None)
+            return service_end(services[0], address, None)
         node = self._nodes.get(address)
         if node is not None or address in self._host_pods:
             return self._node(address, node)
         if claims:
-            return _gone(address, claims)
+            return gone_end(address, claims)
         if services:
             return Endpoint(
                 kind=EndpointKind.UNKNOWN,
@@ -200,47 +166,12 @@ class Leases:
             )
         hints = sorted(self._hints.get(address, ()))
         if hints:
-            return _hinted(address, hints)
+            return hinted_end(address, hints)
         if address in self._gateways:
             return structs.replace(
                 self._node(address, self._gateways[address]), note="first address of the node's pod range"
             )
         return self._outside(address)
-
-    @staticmethod
-    def _pods(address: str, pods: list[Pod]) -> Endpoint:
-        names = tuple(sorted({f"{pod.namespace}/{pod.name}" for pod in pods}))
-        first = pods[0]
-        if len(names) == 1:
-            # A WorkloadEndpoint and a Pod of one name are one pod: the Pod object knows more.
-            best = next((pod for pod in pods if pod.kind == "Pod"), first)
-            return Endpoint(
-                kind=EndpointKind.POD,
-                namespace=best.namespace,
-                name=best.name,
-                ip=address,
-                pod=best,
-                workload=best.workload,
-                workload_inferred=best.workload_inferred,
-                known_by=KnownBy.ADDRESS,
-                note=None
-                if best.live or best.finished is not None
-                else f"pod is {best.phase}; it may have lost the address",
-            )
-        if len({(pod.namespace, pod.workload) for pod in pods}) == 1:
-            return Endpoint(
-                kind=EndpointKind.WORKLOAD,
-                namespace=first.namespace,
-                ip=address,
-                workload=first.workload,
-                workload_inferred=first.workload_inferred,
-                known_by=KnownBy.ADDRESS,
-                candidates=names,
-                note="several pods of the workload claim the address",
-            )
-        return Endpoint(
-            kind=EndpointKind.UNKNOWN, ip=address, candidates=names, note="address claimed by several pods"
-        )
 
     def _node(self, address: str, name: str | None) -> Endpoint:
         pods = [pod for pod in self._host_pods.get(address, ()) if pod.live]
@@ -299,7 +230,7 @@ class Leases:
             return known
         found: set[int] = set()
         for claim in self._claims.get(address, ()):
-            weak = claim.weak_from if claim.weak_from != _ALWAYS else None
+            weak = claim.weak_from if claim.weak_from != ALWAYS else None
             found.update(at for at in (claim.start, claim.end, weak) if at is not None)
         found.update(one.created for one in self._services.get(address, ()) if one.created is not None)
         self._boundaries[address] = tuple(sorted(found))
@@ -334,53 +265,3 @@ def _of_one_namespace(snapshot: Snapshot) -> bool:
     spaces = {pod.namespace for pod in snapshot.pods}
     others = {name for name, one in snapshot.namespaces.items() if one.declared and name not in spaces}
     return len(spaces) == 1 and not others and not snapshot.nodes
-
-
-def _service(service: Service, address: str, note: str | None) -> Endpoint:
-    return Endpoint(
-        kind=EndpointKind.SERVICE,
-        namespace=service.namespace,
-        name=service.name,
-        ip=address,
-        service=service,
-        known_by=KnownBy.ADDRESS,
-        note=note,
-    )
-
-
-def _gone(address: str, claims: Iterable[_Claim]) -> Endpoint:
-    """Pods have the address in the state, but not at that time."""
-    parts = []
-    names = []
-    for claim in claims:
-        name = f"{claim.pod.namespace}/{claim.pod.name}"
-        names.append(name)
-        if claim.end is not None:
-            parts.append(f"was {name} until {moment_text(claim.end - 1_000_000_000)}")
-        else:
-            parts.append(f"now {name}")
-    return Endpoint(
-        kind=EndpointKind.UNKNOWN,
-        ip=address,
-        candidates=tuple(sorted(set(names))),
-        note=f"owner unknown at that time ({'; '.join(parts[:3])})",
-    )
-
-
-def _hinted(address: str, names: list[str]) -> Endpoint:
-    if len(names) > 1:
-        return Endpoint(
-            kind=EndpointKind.UNKNOWN,
-            ip=address,
-            candidates=tuple(names),
-            note="address claimed by several pods",
-        )
-    namespace, _, name = names[0].partition("/")
-    return Endpoint(
-        kind=EndpointKind.POD,
-        namespace=namespace,
-        name=name,
-        ip=address,
-        known_by=KnownBy.ADDRESS,
-        note="known only from the endpoints of a Service or the CNI",
-    )
