@@ -10,7 +10,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Pod, Service
 from flowdiag.model.time import moment_text
 
-__all__ = ["ALWAYS", "Claim", "claim_of", "gone_end", "hinted_end", "pods_end", "service_end"]
+__all__ = ["ALWAYS", "Claim", "claim_of", "gone_end", "hinted_end", "pod_end", "pods_end", "service_end"]
 
 
 class Claim(Struct, frozen=True):
@@ -51,6 +51,21 @@ def claim_of(pod: Pod) -> Claim:
     return Claim(pod, start, None, pod.deleted)
 
 
+def pod_end(pod: Pod, ip: str | None, known_by: KnownBy, note: str | None = None) -> Endpoint:
+    """A pod of the state, at one of its addresses."""
+    return Endpoint(
+        kind=EndpointKind.POD,
+        namespace=pod.namespace,
+        name=pod.name,
+        ip=ip,
+        pod=pod,
+        workload=pod.workload,
+        workload_inferred=pod.workload_inferred,
+        known_by=known_by,
+        note=note,
+    )
+
+
 def pods_end(address: str, pods: Sequence[Pod]) -> Endpoint:
     """The pod that has an address, or what is known where several claim it."""
     names = tuple(sorted({f"{pod.namespace}/{pod.name}" for pod in pods}))
@@ -58,19 +73,9 @@ def pods_end(address: str, pods: Sequence[Pod]) -> Endpoint:
     if len(names) == 1:
         # A WorkloadEndpoint and a Pod of one name are one pod: the Pod object knows more.
         best = next((pod for pod in pods if pod.kind == "Pod"), first)
-        return Endpoint(
-            kind=EndpointKind.POD,
-            namespace=best.namespace,
-            name=best.name,
-            ip=address,
-            pod=best,
-            workload=best.workload,
-            workload_inferred=best.workload_inferred,
-            known_by=KnownBy.ADDRESS,
-            note=None
-            if best.live or best.finished is not None
-            else f"pod is {best.phase}; it may have lost the address",
-        )
+        sure = best.live or best.finished is not None
+        note = None if sure else f"pod is {best.phase}; it may have lost the address"
+        return pod_end(best, address, KnownBy.ADDRESS, note)
     if len({(pod.namespace, pod.workload) for pod in pods}) == 1:
         return Endpoint(
             kind=EndpointKind.WORKLOAD,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from flowdiag.cluster.addresses import canonical_ip, parse_network
+from flowdiag.cluster.claims import pod_end
 from flowdiag.cluster.index import SnapshotIndex, target_port
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.query_hints import KINDS_TYPED, closest, how_to_write
@@ -146,16 +147,7 @@ def service_targets(
 
 
 def _pod(pod: Pod) -> Endpoint:
-    return Endpoint(
-        kind=EndpointKind.POD,
-        namespace=pod.namespace,
-        name=pod.name,
-        ip=pod.ips[0] if pod.ips else None,
-        pod=pod,
-        workload=pod.workload,
-        workload_inferred=pod.workload_inferred,
-        known_by=KnownBy.QUERY,
-    )
+    return pod_end(pod, pod.ips[0] if pod.ips else None, KnownBy.QUERY)
 
 
 def _node(name: str, snapshot: Snapshot) -> Endpoint:

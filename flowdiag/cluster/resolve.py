@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import structs
 
+from flowdiag.cluster.claims import pod_end
 from flowdiag.cluster.cut_names import CutNames
 from flowdiag.cluster.flow_parts import flow_of, parts_between
 from flowdiag.cluster.index import Backend, SnapshotIndex
@@ -289,17 +290,8 @@ class Resolver:
         if not backends or backends[0].port is None:
             return None
         pod = backends[0].pod
-        end = Endpoint(
-            kind=EndpointKind.POD,
-            namespace=pod.namespace,
-            name=pod.name,
-            ip=pod.ips[0] if pod.ips else None,
-            pod=pod,
-            workload=pod.workload,
-            workload_inferred=pod.workload_inferred,
-            known_by=dst.known_by,
-            note=f"behind Service {dst.namespace}/{dst.name}",
-        )
+        note = f"behind Service {dst.namespace}/{dst.name}"
+        end = pod_end(pod, pod.ips[0] if pod.ips else None, dst.known_by, note)
         return end, backends[0].port
 
 
