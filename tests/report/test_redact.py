@@ -453,3 +453,20 @@ def test_a_workload_in_a_namespace_that_is_a_number_is_no_port(namespace: str) -
     for name, text in outputs(redact(renamed(taken_back(), names))).items():
         assert re.findall(r"qxz\w+", text) == [], name
     assert "53/UDP" in outputs(redact(renamed(taken_back(), names)))["terminal"]
+
+
+def test_a_text_that_stands_in_a_report_often_is_looked_through_once(monkeypatch):
+    """Of a million texts of a report some ten thousand are different; a name that is met meanwhile still counts."""
+    tokens = Tokens("")
+    texts = Texts(tokens)
+    asked = []
+    monkeypatch.setattr(Texts, "_word", lambda _self, word, *_: asked.append(word) or word)
+    said = ["shop/web", "team=shop", "10.0.0.1"] * 50
+    values, lines = ([shown(text, "name") for text in said] for shown in (texts.value, texts.line))
+
+    assert len(asked) == 8
+    assert values == lines == said
+
+    odd = tokens.of("shop/web", "name")
+
+    assert texts.value("shop/web", "name") == texts.line("shop/web") == odd != "shop/web"

@@ -90,15 +90,34 @@ class Texts:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._seen: dict[tuple[str, Place, _Sort, str], str] = {}
+        # A report says few things often: of a million texts some ten thousand are different.
+        self._values: dict[tuple[str, str], str] = {}
+        self._values_at = 0
+        """What was known of names that `value` looks for besides its words."""
+        self._lines: dict[tuple[str, _Sort, str], str] = {}
+        self._lines_at = (0, 0)
+        """What was known of names at all."""
+        self._addresses: dict[str, str] = {}
 
     def forget(self) -> None:
         """More names are known now: words are to be looked at again."""
         self._seen.clear()
+        self._values.clear()
+        self._lines.clear()
 
     # -- the sorts of text ------------------------------------------------------------------------------------
 
     def value(self, text: str, kind: str) -> str:
         """Every word is a name's, but for addresses (which have tokens of their own), ports and known keys."""
+        if self._values_at != self._tokens.odd:
+            self._values.clear()
+            self._values_at = self._tokens.odd
+        shown = self._values.get((text, kind))
+        if shown is None:
+            shown = self._values[text, kind] = self._value(text, kind)
+        return shown
+
+    def _value(self, text: str, kind: str) -> str:
         text = self._tokens.without_odd(text)
         hit = POLICY_HIT.fullmatch(text)
         if hit is not None:
@@ -130,6 +149,15 @@ class Texts:
         return self._line(text, _Sort.RECORD, "text")
 
     def _line(self, text: str, sort: _Sort, kind: str) -> str:
+        if self._lines_at != self._tokens.met:
+            self._lines.clear()
+            self._lines_at = self._tokens.met
+        shown = self._lines.get((text, sort, kind))
+        if shown is None:
+            shown = self._lines[text, sort, kind] = self._stranger(text, sort, kind)
+        return shown
+
+    def _stranger(self, text: str, sort: _Sort, kind: str) -> str:
         time = SYSLOG_TIME.match(text)
         head = time[0] if time is not None else ""
         return head + self._text(self._tokens.without_odd(text[len(head) :]), sort, kind)
@@ -157,10 +185,13 @@ class Texts:
 
     def address(self, text: str) -> str:
         """An address or range; the width stays."""
-        address, slash, width = text.partition("/")
-        whole = spelt(address)
-        kind = "mac" if MAC.fullmatch(address) else "ip6" if ":" in whole else "ip4"
-        return self._tokens.of(whole, kind) + slash + width
+        shown = self._addresses.get(text)
+        if shown is None:
+            address, slash, width = text.partition("/")
+            whole = spelt(address)
+            kind = "mac" if MAC.fullmatch(address) else "ip6" if ":" in whole else "ip4"
+            shown = self._addresses[text] = self._tokens.of(whole, kind) + slash + width
+        return shown
 
     def name(self, text: str, kind: str) -> str:
         """A field that holds one name, or an address, or a name with an address behind it."""

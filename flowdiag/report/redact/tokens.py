@@ -52,6 +52,8 @@ class Tokens:
         self._odd: dict[str, list[int]] = {}
         """Prefix -> lengths of the names that start so and are no single word (paths, phrases), shortest first."""
         self._odd_start: re.Pattern[str] | None = None
+        self.odd = 0
+        """How many names are no single word."""
 
     def of(self, name: str, kind: str) -> str:
         """The token of what stands where names do; what is the same in every cluster stays, and what is no name."""
@@ -69,7 +71,13 @@ class Tokens:
             if len(name) not in lengths:
                 insort(lengths, len(name))
             self._odd_start = None
+            self.odd += 1
         return token
+
+    @property
+    def met(self) -> tuple[int, int]:
+        """How many names were met, and how many of those that sentences have alone: more of either may change a text."""
+        return len(self._by_name), len(self._bare)
 
     @property
     def has_names(self) -> bool:

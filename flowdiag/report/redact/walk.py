@@ -13,7 +13,6 @@ sentences.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -115,16 +114,20 @@ def _hidden(tree: Any, tokens: Tokens, *, unnamed: bool, again: bool) -> Any:
     return shown
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield str(key)
-            yield from _strings(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
+def _strings(tree: Any) -> list[str]:
+    """All texts of a tree, in no order."""
+    found: list[str] = []
+    left = [tree]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, dict):
+            found.extend(map(str, value))
+            left.extend(value.values())
+        elif isinstance(value, list | tuple):
+            left.extend(value)
+    return found
 
 
 class _Walk:
