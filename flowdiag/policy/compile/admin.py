@@ -16,9 +16,11 @@ from flowdiag.model.policy import PEER_WORDS, Condition, Dialect
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
+    check_fields,
     entries,
     network,
     port_number,
+    unknown_field,
     validity_of,
 )
 from flowdiag.policy.matchers import (
@@ -68,7 +70,7 @@ def compile_admin(policy: PolicyObject, context: CompileContext) -> Policy:
     try:
         applies_to = _subject(spec.get("subject"))
         rank, tie = _place(policy)
-        _check_fields(spec)
+        check_fields(spec, _FIELDS)
         rules = {
             direction: tuple(
                 _rule(raw, f"{direction}[{index}]", direction, kind, context)
@@ -90,12 +92,6 @@ def compile_admin(policy: PolicyObject, context: CompileContext) -> Policy:
         rank=rank,
         tie=tie,
     )
-
-
-def _check_fields(spec: dict[str, Any]) -> None:
-    strange = sorted(str(key) for key, value in spec.items() if value is not None and key not in _FIELDS)
-    if strange:
-        raise PolicyError(f"the field spec.{strange[0]} is not supported")
 
 
 def _place(policy: PolicyObject) -> tuple[tuple[float | str, ...], int | None]:
@@ -144,9 +140,9 @@ def _rule(raw: Any, path: str, direction: Direction, kind: str, context: Compile
     word = PEER_WORDS[direction]
     ports_word = "protocols" if kind == "ClusterNetworkPolicy" else "ports"
     traffic: list[TrafficMatcher] = []
-    strange = sorted(str(key) for key in raw if key not in ("name", "action", word, ports_word))
-    if strange:
-        traffic.append(UndecidableTraffic(f"the field spec.{path}.{strange[0]} is not supported"))
+    strange = unknown_field(raw, ("name", "action", word, ports_word), f"spec.{path}")
+    if strange is not None:
+        traffic.append(UndecidableTraffic(strange))
     if raw.get(ports_word) is not None:
         items = entries(raw[ports_word], f"spec.{path}.{ports_word}")
         if not items:
@@ -256,9 +252,9 @@ def _protocol(raw: Any, path: str, every: bool) -> TrafficMatcher:
         return UndecidableTraffic(f"the field {path}.{word} is not supported")
     inner = _object(raw[word], f"{path}.{word}")
     if set(inner) != {"destinationPort"}:
-        strange = sorted(str(key) for key in inner if key != "destinationPort")
-        if strange:
-            return UndecidableTraffic(f"the field {path}.{word}.{strange[0]} is not supported")
+        strange = unknown_field(inner, ("destinationPort",), f"{path}.{word}")
+        if strange is not None:
+            return UndecidableTraffic(strange)
         raise PolicyError(f"{path}.{word} names no port")
     port = _object(inner["destinationPort"], f"{path}.{word}.destinationPort")
     where = f"{path}.{word}.destinationPort"

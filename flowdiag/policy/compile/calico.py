@@ -22,7 +22,7 @@ from flowdiag.policy.calico_labels import CalicoLabels, spec_of
 from flowdiag.policy.calico_matchers import EndpointSelected, Part, ProfileListed, Scope
 from flowdiag.policy.compile.calico_rules import compile_rules
 from flowdiag.policy.compile.calico_scopes import account_part, read_calico_selector
-from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, validity_of
+from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, unknown_field, validity_of
 from flowdiag.policy.model import Matcher, Order, Policy, Rule, Tier
 
 __all__ = [
@@ -148,9 +148,7 @@ def compile_calico_policy(policy: PolicyObject, context: CompileContext, *, old_
     broken = ""
     try:
         applies_to = (_endpoints(spec, namespace, context),)
-        strange = sorted(str(key) for key in spec if key not in _SPEC_FIELDS)
-        if strange:
-            broken = f"the field spec.{strange[0]} is not supported"
+        broken = unknown_field(spec, _SPEC_FIELDS, "spec") or ""
         rank = (_order(spec), _tie_name(policy, old_names=old_names))
         directions = directions_of(policy)
         rules = {

@@ -32,7 +32,15 @@ from flowdiag.policy.compile.cilium_selectors import (
 )
 from flowdiag.policy.compile.cilium_state import CiliumState
 from flowdiag.policy.compile.cilium_traffic import named_elsewhere
-from flowdiag.policy.compile.context import CompileContext, PolicyError, Turned, beside, entries, validity_of
+from flowdiag.policy.compile.context import (
+    CompileContext,
+    PolicyError,
+    Turned,
+    beside,
+    check_fields,
+    entries,
+    validity_of,
+)
 from flowdiag.policy.matchers import (
     AddressRange,
     NamespaceNamed,
@@ -112,7 +120,7 @@ class CiliumSet:
             return None
         spec = policy.spec
         # Of a field that nobody knows it cannot be told what it says.
-        if not _strange(spec) and not any(spec.get(each) for each in (*_LISTS, "enableDefaultDeny")):
+        if _all_known(spec) and not any(spec.get(each) for each in (*_LISTS, "enableDefaultDeny")):
             return "it has no rules: the agent rejects it, and it would change nothing"
         host = spec.get("nodeSelector") is not None and spec.get("endpointSelector") is None
         if host and self._state.host_firewall is False:
@@ -142,7 +150,7 @@ class CiliumSet:
             else:
                 selector = subject_selector(spec["endpointSelector"], namespace)
                 applies_to = (IdentitySelected(selector),) if selector.wants else ()
-            _check_fields(spec)
+            check_fields(spec, _FIELDS)
             isolates = self._isolates(spec)
             init = not host and any(
                 (each.source, each.key) == ("reserved", "init")
@@ -325,14 +333,8 @@ def _is_host(spec: dict[str, Any], namespace: str | None) -> bool:
     return nodes is not None
 
 
-def _strange(spec: dict[str, Any]) -> list[str]:
-    return sorted(str(key) for key, value in spec.items() if value is not None and key not in _FIELDS)
-
-
-def _check_fields(spec: dict[str, Any]) -> None:
-    strange = _strange(spec)
-    if strange:
-        raise PolicyError(f"the field spec.{strange[0]} is not supported")
+def _all_known(spec: dict[str, Any]) -> bool:
+    return all(value is None or key in _FIELDS for key, value in spec.items())
 
 
 def _pairs(turned: Turned | None, direction: Direction) -> Iterable[tuple[Rule, Rule]]:

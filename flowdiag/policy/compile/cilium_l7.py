@@ -19,7 +19,7 @@ from flowdiag.model.event import L7, Direction
 from flowdiag.model.masking import masked
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.compile.cilium_names import NamePattern, read_name
-from flowdiag.policy.compile.context import PolicyError, entries
+from flowdiag.policy.compile.context import PolicyError, entries, unknown_field
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, all_of, miss, unknown
 from flowdiag.policy.ports import NO_PORTS, PortSet
@@ -159,16 +159,14 @@ def read_l7(raw: dict[str, Any], path: str, direction: Direction) -> tuple[Redir
     Raises:
         PolicyError: what the agent rejects, or a field that is not known.
     """
-    strange = sorted(str(key) for key in raw if key not in PORT_FIELDS)
-    if strange:
-        raise PolicyError(f"the field {path}.{strange[0]} is not supported")
+    if (why := unknown_field(raw, PORT_FIELDS, path)) is not None:
+        raise PolicyError(why)
     found = []
     rules = raw.get("rules") or {}
     if not isinstance(rules, dict):
         raise PolicyError(f"{path}.rules is not an object")
-    strange = sorted(str(key) for key in rules if key not in _RULE_FIELDS)
-    if strange:
-        raise PolicyError(f"the field {path}.rules.{strange[0]} is not supported")
+    if (why := unknown_field(rules, _RULE_FIELDS, f"{path}.rules")) is not None:
+        raise PolicyError(why)
     given = [key for key in _RULE_FIELDS if rules.get(key)]
     if len([key for key in given if key != "l7"]) > 1:
         raise PolicyError(f"{path}.rules has rules of several protocols")

@@ -36,7 +36,7 @@ from flowdiag.policy.compile.cilium_selectors import (
 )
 from flowdiag.policy.compile.cilium_state import CiliumState
 from flowdiag.policy.compile.cilium_traffic import MAX_PORTS, read_icmps, read_port
-from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network
+from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network, unknown_field
 from flowdiag.policy.matchers import Nothing, Undecidable
 from flowdiag.policy.model import Action, Matcher, Outcome, Peer, Rule, TrafficMatcher
 from flowdiag.policy.selectors import LabelSelector, Requirement, read_selector
@@ -95,7 +95,7 @@ class RuleReader(Struct, frozen=True):
         known = {word + each for each in _KINDS[direction]} | {"toPorts", "icmps"}
         if deny:
             known.discard("toFQDNs")
-        strange = sorted(key for key in given if key not in known)
+        strange = unknown_field(given, known, f"spec.{path}")
         found: list[Rule] = []
         peers = self._peers(given, path, direction)
         action = Action.DENY if deny else Action.ALLOW
@@ -106,10 +106,8 @@ class RuleReader(Struct, frozen=True):
         if peers is not None or ports or icmps is not None or strange:
             for traffic, redirects in self._traffic(ports, icmps, path, direction, deny=deny):
                 conditions = [*traffic, *redirects]
-                if strange:
-                    conditions.append(
-                        UndecidableTraffic(f"the field spec.{path}.{strange[0]} is not supported")
-                    )
+                if strange is not None:
+                    conditions.append(UndecidableTraffic(strange))
                 if deny and requires:
                     conditions.append(
                         UndecidableTraffic(f"the field spec.{path}.{word}Requires is not evaluated here")
@@ -218,9 +216,9 @@ class RuleReader(Struct, frozen=True):
             raise PolicyError(f"{where} is not an object")
         given = {str(key): value for key, value in raw.items() if value not in (None, "")}
         ways = sorted(given.keys() & {"cidr", "cidrGroupRef", "cidrGroupSelector"})
-        strange = sorted(given.keys() - {"cidr", "cidrGroupRef", "cidrGroupSelector", "except"})
-        if strange:
-            return Undecidable(f"the field {where}.{strange[0]} is not supported")
+        strange = unknown_field(given, ("cidr", "cidrGroupRef", "cidrGroupSelector", "except"), where)
+        if strange is not None:
+            return Undecidable(strange)
         if len(ways) != 1:
             raise PolicyError(f"{where} is not exactly one of cidr, cidrGroupRef and cidrGroupSelector")
         exceptions = tuple(
@@ -311,10 +309,9 @@ class RuleReader(Struct, frozen=True):
             read_port(each, f"{where}.ports[{index}]", direction, self.state.port_names)
             for index, each in enumerate(items)
         )
-        strange = sorted(str(key) for key in raw if key not in PORT_FIELDS or (deny and key != "ports"))
-        if strange:
-            why = UndecidableTraffic(f"the field {where}.{strange[0]} is not supported")
-            return (why,), ()
+        strange = unknown_field(raw, ("ports",) if deny else PORT_FIELDS, where)
+        if strange is not None:
+            return (UndecidableTraffic(strange),), ()
         redirects = read_l7(raw, where, direction)
         if redirects and self.host:
             raise PolicyError(f"{where}: policies for nodes have no L7 rules")

@@ -15,7 +15,7 @@ from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Condition, Miss
-from flowdiag.policy.compile.context import PolicyError, entries
+from flowdiag.policy.compile.context import PolicyError, entries, unknown_field
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Traffic, TrafficMatcher, miss, unknown
 from flowdiag.policy.ports import ALL_PORTS, MAX_PORT, NO_PORTS, PortSet
@@ -195,9 +195,9 @@ def read_port(raw: Any, path: str, direction: Direction, names: PortNames) -> Tr
     """
     if not isinstance(raw, dict):
         raise PolicyError(f"{path} is not an object")
-    strange = sorted(str(key) for key in raw if key not in ("port", "endPort", "protocol"))
-    if strange:
-        return UndecidableTraffic(f"the field {path}.{strange[0]} is not supported")
+    strange = unknown_field(raw, ("port", "endPort", "protocol"), path)
+    if strange is not None:
+        return UndecidableTraffic(strange)
     protocol = str(raw.get("protocol") or "ANY").upper()
     if protocol in ("ICMP", "ICMPV6", "VRRP", "IGMP", "GRE", "ESP", "AH"):
         return OtherProtocol(protocol, f"{path}.protocol")

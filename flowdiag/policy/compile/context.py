@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
@@ -21,9 +21,11 @@ __all__ = [
     "PolicyError",
     "Turned",
     "beside",
+    "check_fields",
     "entries",
     "network",
     "port_number",
+    "unknown_field",
     "validity_of",
 ]
 
@@ -120,6 +122,29 @@ def entries(raw: Any, what: str) -> list[Any]:
     if not isinstance(raw, list):
         raise PolicyError(f"{what} is not a list")
     return raw
+
+
+def unknown_field(raw: Iterable[Any], known: Container[Any], path: str) -> str | None:
+    """Say which of an object's keys is none that its kind has; ``None`` where it has all of them.
+
+    Args:
+        raw: the keys, or the object.
+        known: those of the kind.
+        path: where the object stands: ``spec.egress[0]``.
+    """
+    strange = min((str(key) for key in raw if key not in known), default=None)
+    return None if strange is None else f"the field {path}.{strange} is not supported"
+
+
+def check_fields(spec: dict[str, Any], known: Container[Any]) -> None:
+    """Hold the fields of a policy's spec to those of its kind; null is as if it were left out.
+
+    Raises:
+        PolicyError: one is none of them.
+    """
+    why = unknown_field((key for key, value in spec.items() if value is not None), known, "spec")
+    if why is not None:
+        raise PolicyError(why)
 
 
 def network(raw: Any, what: str) -> Network:

@@ -19,9 +19,11 @@ from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
     beside,
+    check_fields,
     entries,
     network,
     port_number,
+    unknown_field,
     validity_of,
 )
 from flowdiag.policy.matchers import (
@@ -58,7 +60,7 @@ def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Pol
     broken = ""
     try:
         applies_to = _selected(spec.get("podSelector"), "spec.podSelector")
-        _check_fields(spec)
+        check_fields(spec, _FIELDS)
         directions = _directions(spec, types_ignored=context.traits.types_ignored)
         rules = {
             direction: _rules(policy, direction, namespace, context)
@@ -77,12 +79,6 @@ def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Pol
         validity=validity_of(policy),
         broken=broken,
     )
-
-
-def _check_fields(spec: dict[str, Any]) -> None:
-    strange = sorted(str(key) for key, value in spec.items() if key not in _FIELDS and value is not None)
-    if strange:
-        raise PolicyError(f"the field spec.{strange[0]} is not supported")
 
 
 def _selected(raw: Any, path: str) -> tuple[Matcher, ...]:
@@ -137,7 +133,7 @@ def _rule(
     if not isinstance(raw, dict):
         raise PolicyError(f"spec.{path} is not an object")
     word = PEER_WORDS[direction]
-    strange = sorted(str(key) for key in raw if key not in (word, "ports"))
+    strange = unknown_field(raw, (word, "ports"), f"spec.{path}")
     peers = entries(raw.get(word), f"spec.{path}.{word}")
     ports = entries(raw.get("ports"), f"spec.{path}.ports")
     traffic: list[TrafficMatcher] = []
@@ -147,8 +143,8 @@ def _rule(
                 tuple(_port(port, f"spec.{path}.ports[{index}]", context) for index, port in enumerate(ports))
             )
         )
-    if strange:
-        traffic.append(UndecidableTraffic(f"the field spec.{path}.{strange[0]} is not supported"))
+    if strange is not None:
+        traffic.append(UndecidableTraffic(strange))
     kept = zip(old[0][word], old[1].peers, strict=True) if old is not None and old[1].peers else ()
     return Rule(
         path=path,
@@ -169,9 +165,9 @@ def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple
         raise PolicyError(f"{path} is not an object")
     # A YAML null is an absent field, so `podSelector:` with nothing after it selects nothing by itself.
     given = {str(key): value for key, value in raw.items() if value is not None}
-    if not given.keys() <= _OF_PEER:
-        strange = min(given.keys() - _OF_PEER)
-        return (Undecidable(f"the field {path}.{strange} is not supported"),)
+    strange = unknown_field(given, _OF_PEER, path)
+    if strange is not None:
+        return (Undecidable(strange),)
     if not given:
         raise PolicyError(f"{path} names no peer")
     if "ipBlock" in given:
@@ -194,9 +190,9 @@ def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple
 def _ip_block(raw: Any, path: str, context: CompileContext) -> Matcher:
     if not isinstance(raw, dict):
         raise PolicyError(f"{path} is not an object")
-    strange = sorted(str(key) for key in raw if key not in ("cidr", "except"))
-    if strange:
-        return Undecidable(f"the field {path}.{strange[0]} is not supported")
+    strange = unknown_field(raw, ("cidr", "except"), path)
+    if strange is not None:
+        return Undecidable(strange)
     cidr = network(raw.get("cidr"), f"{path}.cidr")
     exceptions = tuple(
         network(each, f"{path}.except[{index}]")
@@ -222,9 +218,9 @@ def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
     if protocol not in PORT_PROTOCOLS:
         raise PolicyError(f"{path}.protocol: {protocol!r} is not TCP, UDP or SCTP")
     port, end = raw.get("port"), raw.get("endPort")
-    strange = sorted(str(key) for key in raw if key not in ("protocol", "port", "endPort"))
-    if strange:
-        return UndecidableTraffic(f"the field {path}.{strange[0]} is not supported")
+    strange = unknown_field(raw, ("protocol", "port", "endPort"), path)
+    if strange is not None:
+        return UndecidableTraffic(strange)
     if isinstance(port, str) and not is_digits(port):
         if end is not None:
             raise PolicyError(f"{path}.endPort stands beside a named port")
