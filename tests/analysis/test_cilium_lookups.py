@@ -44,7 +44,7 @@ def test_dns_is_admitted_on_its_port_and_through_the_proxy_where_names_need_it(t
     assert (problem.code, mend.proved, mend.also_allows) == ("FD401", True, ())
     assert (
         mend.summary
-        == "Admit kube-system/coredns on 53/UDP in CiliumNetworkPolicy shop/web beside egress[0]."
+        == "Admit kube-system/coredns on 53/UDP in CiliumNetworkPolicy shop/web by a rule beside egress[0]."
     )
     assert not problem.advice.startswith("Correct the entity")
     added = yaml.safe_load(mend.manifests[0])["spec"]["egress"][-1]

@@ -59,7 +59,7 @@ PROPOSED = {
         "Add CiliumNetworkPolicy certs/allow-hook-from-cp-1 to let certs/hook be reached by node cp-1."
     ),
     "FD211-fires_outside_address": (
-        "Admit 198.51.100.9 on 443/TCP in NetworkPolicy shop/internet beside egress[0]."
+        "Admit 198.51.100.9 on 443/TCP in NetworkPolicy shop/internet by a rule beside egress[0]."
     ),
 }
 
@@ -300,7 +300,10 @@ def test_a_rule_for_pods_is_not_rewritten_for_an_address():
     spec["flow"] = {"from": "192.0.2.77", "to": "data/redis-0", "port": "6379/TCP", "direction": "ingress"}
     _, _, _, found = proposal_of(spec)
 
-    assert found.summary == "Admit 192.0.2.77 on 6379/TCP in NetworkPolicy data/redis beside ingress[0]."
+    assert (
+        found.summary
+        == "Admit 192.0.2.77 on 6379/TCP in NetworkPolicy data/redis by a rule beside ingress[0]."
+    )
 
 
 def test_what_opens_to_everybody_outside_is_listed():
@@ -477,7 +480,10 @@ def test_a_selector_that_means_a_network_set_stays():
 
     for before_and_after in (policies, applied):
         assert before_and_after.evaluate(partner, case.flow.dst, "TCP", 6379).allowed is True
-    assert found.summary == "Admit shop/web on 6379/TCP in GlobalNetworkPolicy redis behind ingress[0]."
+    assert (
+        found.summary
+        == "Admit shop/web on 6379/TCP in GlobalNetworkPolicy redis by a rule behind ingress[0]."
+    )
 
 
 def test_nothing_is_proposed_for_what_is_mended_already():
@@ -511,7 +517,7 @@ def test_nothing_is_proposed_for_packets_that_may_be_answers():
     ("source", "summary"),
     [
         ("shop/web-1", "Allow 8080/TCP in NetworkPolicy data/api ingress[0]."),
-        ("shop/batch-1", "Admit shop/batch in NetworkPolicy data/api behind ingress[0]."),
+        ("shop/batch-1", "Admit shop/batch in NetworkPolicy data/api by a rule behind ingress[0]."),
     ],
 )
 def test_a_mend_goes_before_the_deny_that_ends_a_calico_policy(source, summary):

@@ -87,7 +87,7 @@ def admin_edits(
         spec[direction.value].insert(index + 1, own)
         text = (
             f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} "
-            f"behind {direction}[{index}]"
+            f"by a rule behind {direction}[{index}]"
         )
     yield Edit(text, direction, policy, changed_policy(policy, spec))
 

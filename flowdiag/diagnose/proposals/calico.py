@@ -139,5 +139,5 @@ def calico_edits(
         other["protocol"], other["destination"] = case.protocol, {**target, "ports": [case.port]}
         on = f" on {case.port}/{case.protocol}"
     spec[direction.value].insert(index + 1, other)
-    text = f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} behind {direction}[{index}]"
+    text = f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} by a rule behind {direction}[{index}]"
     yield Edit(text, direction, policy, changed_policy(policy, spec))

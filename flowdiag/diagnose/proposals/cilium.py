@@ -104,7 +104,7 @@ def cilium_edits(
         own = not kept
     text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
     if own:
-        text = f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} beside {direction}[{index}]"
+        text = f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} by a rule beside {direction}[{index}]"
     yield Edit(text, direction, policy, changed_policy(policy, spec))
 
 

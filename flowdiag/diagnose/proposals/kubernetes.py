@@ -91,7 +91,7 @@ def kubernetes_edits(
         spec[direction.value].append({word: [entry], "ports": ports})
         text = (
             f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} "
-            f"beside {direction}[{index}]"
+            f"by a rule beside {direction}[{index}]"
         )
     yield Edit(text, direction, policy, changed_policy(policy, spec))
 
