@@ -220,18 +220,23 @@ def ip_blocks(case: Case, rule: NearestRule) -> tuple[IpBlock, ...]:
     for word in ("fromCIDR", "toCIDR"):
         found.extend(IpBlock(cidr) for cidr in _strings(raw.get(word)))
     for word in ("fromCIDRSet", "toCIDRSet"):
-        entries = raw.get(word)
-        found.extend(
-            IpBlock(entry["cidr"], _strings(entry.get("except")))
-            for entry in (entries if isinstance(entries, list) else ())
-            if isinstance(entry, dict) and isinstance(entry.get("cidr"), str)
-        )
+        for entry in _objects(raw.get(word)):
+            named = (entry["cidr"],) if isinstance(entry.get("cidr"), str) else _of_group(case, entry)
+            found.extend(IpBlock(cidr, _strings(entry.get("except"))) for cidr in named)
     for word in ("source", "destination"):
         side = raw.get(word)
         if isinstance(side, dict):
             exceptions = _strings(side.get("notNets"))
             found.extend(IpBlock(cidr, exceptions) for cidr in _strings(side.get("nets")))
     return tuple(found)
+
+
+def _of_group(case: Case, entry: dict[str, Any]) -> Iterator[str]:
+    """The ranges of the CiliumCIDRGroup that an entry names (``cidrGroupRef``)."""
+    for one in case.context.snapshot.others:
+        if one.kind == "CiliumCIDRGroup" and one.name == entry.get("cidrGroupRef"):
+            spec = one.body.get("spec")
+            yield from _strings(spec.get("externalCIDRs") if isinstance(spec, dict) else None)
 
 
 @_once

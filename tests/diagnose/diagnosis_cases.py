@@ -149,7 +149,7 @@ def _service(key, spec):
         "type": spec.get("type", "ClusterIP"),
         "ports": spec.get("ports", []),
     }
-    for field in ("selector", "externalTrafficPolicy", "loadBalancerSourceRanges"):
+    for field in ("selector", "externalIPs", "externalTrafficPolicy", "loadBalancerSourceRanges"):
         if field in spec:
             body[field] = spec[field]
     return {"apiVersion": "v1", "kind": "Service", "metadata": _meta(name, spec, namespace), "spec": body}

@@ -29,7 +29,7 @@ from flowdiag.diagnose.wording import (
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, EndDecision, NearestRule, PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, Condition, EndDecision, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.policy.addresses import parse_address
 
@@ -124,7 +124,12 @@ class DefaultDeny(Rule):
             "if it is not, the policies work as written."
         )
         advice = (
-            _other_family(case) or _of_platform(case) or _answering(case) or _of_a_service(case) or advice
+            _other_family(case)
+            or _of_platform(case)
+            or _answering(case)
+            or _of_a_service(case)
+            or _of_ports(case)
+            or advice
         )
         return self.finding(
             case,
@@ -296,6 +301,27 @@ def _of_a_service(case: Case) -> str | None:
                 "let the Service have the pods' port."
             )
     return None
+
+
+def _of_ports(case: Case) -> str | None:
+    """A ping, held against a rule for ports: it has none, and such a rule does not mean it."""
+    if case.protocol not in _PINGED:
+        return None
+    for rule in case.missing_one(Condition.PROTOCOL):
+        if rule.policy.group == "cilium.io":
+            family = "IPv6" if case.protocol == "ICMPv6" else "IPv4"
+            icmp = case.flow.distinct.icmp
+            kind = f", type: {icmp.type}" if icmp is not None and icmp.type is not None else ""
+            way = f"admit it by a rule with icmps: [{{fields: [{{family: {family}{kind}}}]}}]"
+        elif rule.policy.group in CALICO_GROUPS:
+            way = f"admit it by a rule with protocol: {case.protocol}"
+        else:
+            way = "NetworkPolicy has no word for it but a rule without ports"
+        return f"{rule_text(rule)} is for ports, and {port_text(case)} has none: if it is meant, {way}."
+    return None
+
+
+_PINGED = frozenset({"ICMP", "ICMPv6"})
 
 
 def _of_platform(case: Case) -> str | None:

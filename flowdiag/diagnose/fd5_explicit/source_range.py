@@ -63,4 +63,6 @@ class SourceRange(Rule):
         known = [end.service for end in (case.flow.via, case.flow.dst) if end is not None and end.service]
         if case.flow.dst.pod is not None:
             known.extend(case.context.services_of(case.flow.dst.pod))
+        # The agent knows a load balancer's address as one outside.
+        known.extend(one for one in case.context.snapshot.services if case.flow.dst.ip in one.external_ips)
         return next((service for service in known if service.source_ranges), None)

@@ -88,7 +88,7 @@ def cilium_edits(
             now = ", ".join(miss.found or "" for miss in rule.misses)
             text = f"Correct {rule_text(rule)}: {wanted} becomes {now}"
             yield Edit(text, direction, policy, changed_policy(policy, spec))
-    spec, own = copy.deepcopy(policy.spec), False
+    spec, own, kept = copy.deepcopy(policy.spec), False, dict[str, Any]()
     rules = spec[direction.value]
     if kind is not None and kind.removesuffix("Set") == written[0] and f"{word}{written[0]}" in rules[index]:
         rules[index][f"{word}{written[0]}"] = [*rules[index][f"{word}{written[0]}"], written[1]]
@@ -101,10 +101,13 @@ def cilium_edits(
                 **(copy.deepcopy(kept) or _only_port(case, direction, rule)),
             }
         )
-        own = not kept
+        own = True
     text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
     if own:
-        text = f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} by a rule beside {direction}[{index}]"
+        on = "" if kept else f" on {case.port}/{case.protocol}"
+        text = (
+            f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} by a rule beside {direction}[{index}]"
+        )
     yield Edit(text, direction, policy, changed_policy(policy, spec))
 
 
