@@ -14,7 +14,7 @@ from typing import Any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
-from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
+from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
@@ -81,9 +81,9 @@ def cilium_edits(
     if kind == "Endpoints" and written[0] == "Endpoints" and item is not None:
         spec = copy.deepcopy(policy.spec)
         entries = spec[direction.value][index][f"{word}Endpoints"]
-        corrected = None if means_a_namespace(case, rule) else _corrected(entries[item], rule)
-        if corrected is not None:
-            entries[item] = corrected
+        mended = None if means_a_namespace(case, rule) else corrected(entries[item], rule, _spellings)
+        if mended is not None:
+            entries[item] = mended
             wanted = ", ".join(miss.wanted for miss in rule.misses)
             now = ", ".join(miss.found or "" for miss in rule.misses)
             text = f"Correct {rule_text(rule)}: {wanted} becomes {now}"
@@ -119,18 +119,6 @@ def _only_port(case: Case, direction: Direction, rule: NearestRule) -> dict[str,
     return {"toPorts": [group]}
 
 
-def _corrected(entry: Any, rule: NearestRule) -> dict[str, Any] | None:
-    """The selector with the values that were found; ``None`` where a label is absent or asked for otherwise."""
-    labels = entry.get("matchLabels") if isinstance(entry, dict) else None
-    if not isinstance(labels, dict):
-        return None
-    changed = dict(labels)
-    for miss in rule.misses:
-        key, _, value = miss.wanted.partition("=")
-        found_key, _, found = (miss.found or "").partition("=")
-        keys = _NAMESPACE_KEYS if key == NAME_LABEL else (key, f"k8s:{key}", f"any:{key}")
-        written = next((each for each in keys if labels.get(each) == value), None)
-        if written is None or found_key != key:
-            return None
-        changed[written] = found
-    return {**entry, "matchLabels": changed}
+def _spellings(key: str) -> tuple[str, ...]:
+    """How a selector may have a label's key: with its source, or without."""
+    return _NAMESPACE_KEYS if key == NAME_LABEL else (key, f"k8s:{key}", f"any:{key}")

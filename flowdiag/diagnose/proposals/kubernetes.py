@@ -9,7 +9,7 @@ from typing import Any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
-from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
+from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
@@ -75,7 +75,7 @@ def kubernetes_edits(
         elif condition is Condition.POD and "podSelector" in entry:
             # What the rule says of namespaces holds; only the labels that missed are touched.
             kept = {"namespaceSelector": old["namespaceSelector"]} if "namespaceSelector" in old else {}
-            entry = {**kept, "podSelector": _corrected(old.get("podSelector"), rule) or entry["podSelector"]}
+            entry = {**kept, "podSelector": corrected(old.get("podSelector"), rule) or entry["podSelector"]}
         # Where the written selector admits somebody today, the proof finds that taking it away closes
         # something, and the entry is added beside it instead.
         target[word][item] = entry
@@ -105,21 +105,6 @@ def _becomes(condition: Condition, entry: dict[str, Any], old: dict[str, Any], r
         return f"add {word} {now}"
     wanted = ", ".join(miss.wanted for miss in rule.misses)
     return f"{wanted} becomes {now}" if now else f"{wanted} is dropped"
-
-
-def _corrected(selector: Any, rule: NearestRule) -> dict[str, Any] | None:
-    """The selector with the missed labels' values as they were found; ``None`` where that cannot be said so."""
-    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
-    if not isinstance(labels, dict):
-        return None
-    changed = dict(labels)
-    for miss in rule.misses:
-        key, _, value = miss.wanted.partition("=")
-        found_key, _, found = (miss.found or "").partition("=")
-        if labels.get(key) != value or found_key != key:
-            return None
-        changed[key] = found
-    return {**selector, "matchLabels": changed}
 
 
 def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:

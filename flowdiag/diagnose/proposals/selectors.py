@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
+from typing import Any
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Pod
+from flowdiag.model.policy import NearestRule
 
-__all__ = ["pod_labels", "single_range"]
+__all__ = ["corrected", "pod_labels", "single_range"]
 
 # Sets of keys by which workloads are told apart, best first.
 _IDENTITY = (
@@ -50,3 +53,29 @@ def single_range(end: Endpoint) -> str | None:
     except ValueError:
         return None
     return f"{address}/{address.max_prefixlen}"
+
+
+def corrected(
+    selector: Any, rule: NearestRule, spellings: Callable[[str], Sequence[str]] = lambda key: (key,)
+) -> dict[str, Any] | None:
+    """A selector with the values of the missed labels as they were found.
+
+    ``None`` where a label is absent, or is asked for otherwise than by its value.
+
+    Args:
+        selector: as the policy has it, with ``matchLabels``.
+        rule: what missed.
+        spellings: how the policy's language may write a label's key.
+    """
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    if not isinstance(labels, dict):
+        return None
+    changed = dict(labels)
+    for miss in rule.misses:
+        key, _, value = miss.wanted.partition("=")
+        found_key, _, found = (miss.found or "").partition("=")
+        written = next((each for each in spellings(key) if labels.get(each) == value), None)
+        if written is None or found_key != key:
+            return None
+        changed[written] = found
+    return {**selector, "matchLabels": changed}
