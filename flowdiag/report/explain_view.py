@@ -178,40 +178,36 @@ def _observed(screen: Screen, allowed: bool | None, observed: Observed | None) -
     if observed is None:
         return
     screen.put(("observed", "bold"), f"  {screen.sentence(observed.text, 400)}", indent=1, hang=2)
+    compared = _compared(allowed, observed)
+    if compared is not None:
+        screen.put(screen.sentence(compared, 400), indent=3)
+
+
+def _compared(allowed: bool | None, observed: Observed) -> str | None:
+    """What the policies say, held against what was seen; ``None`` where nothing follows."""
     if allowed and observed.requests and observed.requests == observed.denied:
-        screen.put(
+        return (
             "What was refused are requests inside connections that pass: a proxy's rules for requests decide them "
-            "(Cilium's L7 rules, or a mesh's AuthorizationPolicy).",
-            indent=3,
+            "(Cilium's L7 rules, or a mesh's AuthorizationPolicy)."
         )
-    elif allowed is False and observed.audited and not observed.denied:
-        screen.put(
-            "The policies refuse it, and audit mode lets it through: enforced, it would fail.", indent=3
-        )
-    elif allowed and observed.denied and (observed.allowed_last or "") > (observed.denied_last or "~"):
-        screen.put("It passed after the last refusal, as the policies say now.", indent=3)
-    elif allowed and observed.denied and observed.mended:
-        screen.put(
-            screen.sentence(f"Mended since: {observed.mended}, after the last refusal.", 400), indent=3
-        )
-    elif allowed and observed.denied:
-        screen.put(
+    if allowed is False and observed.audited and not observed.denied:
+        return "The policies refuse it, and audit mode lets it through: enforced, it would fail."
+    if allowed and observed.denied:
+        if (observed.allowed_last or "") > (observed.denied_last or "~"):
+            return "It passed after the last refusal, as the policies say now."
+        if observed.mended:
+            return f"Mended since: {observed.mended}, after the last refusal."
+        return (
             "The policies allow it and yet it was refused: they have changed since, the state is of "
-            "another time, or the cause is not a policy.",
-            indent=3,
+            "another time, or the cause is not a policy."
         )
-    elif allowed is False and observed.allowed and not observed.denied:
-        screen.put(
-            "The policies deny it and yet it was seen to pass: they are newer than the evidence, or are not enforced.",
-            indent=3,
-        )
-    elif allowed and observed.allowed:
-        screen.put("Policy may be cleared as the cause.", indent=3)
-    elif not (observed.denied or observed.allowed or observed.unnamed):
-        screen.put(
-            "Nothing was seen between the two: it was not tried, its name was not found, or it was not recorded.",
-            indent=3,
-        )
+    if allowed is False and observed.allowed and not observed.denied:
+        return "The policies deny it and yet it was seen to pass: they are newer than the evidence, or are not enforced."
+    if allowed and observed.allowed:
+        return "Policy may be cleared as the cause."
+    if not (observed.denied or observed.allowed or observed.unnamed):
+        return "Nothing was seen between the two: it was not tried, its name was not found, or it was not recorded."
+    return None
 
 
 def _field(screen: Screen, label: str, values: list[str]) -> None:
