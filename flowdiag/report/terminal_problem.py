@@ -59,6 +59,8 @@ _UNKNOWN_POLICIES = "unknown: the policies of that time are not known"
 _NO_POLICY = "nothing: enforcement is on without a policy"
 _WITHOUT_POLICY = frozenset({"FD105"})
 """Codes that say that no policy isolates."""
+_TOLD_BY_RULES = frozenset({"FD101"})
+"""Codes whose summary is what isolates and the nearest rule, which stand below with all that it missed."""
 _ALSO = 3
 _EVIDENCE_CHARS = 8000
 _NAME = 200
@@ -113,6 +115,8 @@ def full(screen: Screen, report: Report, problem: Problem, number: int) -> None:
         hang=2,
     )
     _ends(screen, problem)
+    if problem.summary and not (problem.nearest and problem.code in _TOLD_BY_RULES):
+        _field(screen, "what", [screen.own(screen.name(problem.summary, 900))])
     if problem.explained_by is not None:
         _field(screen, "explained by", [screen.name(cause_text(report, problem.explained_by))])
     _policies(screen, problem)

@@ -233,6 +233,17 @@ def test_where_no_policy_isolates_none_is_called_unknown(verbose: bool) -> None:
     assert "the policies of that time are not known" in page
 
 
+def test_what_is_wrong_is_told_in_a_sentence_too() -> None:
+    """Titles speak of workloads alone: which pod was taken for whom, or stands behind a node, the summary says."""
+    story = dns_story()
+    lead = replace(
+        story.problems[0], code="FD603", summary="10.0.1.7 was pod shop/web-1, as world.", nearest=()
+    )
+    page = render(replace(story, problems=(lead,)), verbose=True)
+
+    assert "what          10.0.1.7 was pod shop/web-1, as world." in page
+
+
 def test_the_rule_that_denied_stands_beside_what_isolates() -> None:
     """With -v as without: what isolates an end refused nothing that a rule denied."""
     rule = DecidingRule(

@@ -84,6 +84,9 @@ class WrongIdentity(Rule):
             agent = heard(case, *_SAID)
             yield self.finding(
                 case,
+                title="{source} was taken for somebody else when it called {destination}"
+                if end is case.flow.src
+                else "{destination} was taken for somebody else when {source} called it",
                 summary=f"{peer.ip} was pod {name} at that time, and the record has it {taken}.{agent.text}",
                 said=agent.said,
                 advice=(
