@@ -9,7 +9,7 @@ from flowdiag.analysis.misspelt import misspelt
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.sorting import Sorted
 from flowdiag.analysis.state import State
-from flowdiag.model.event import Peer, Verdict
+from flowdiag.model.event import Cause, Peer, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
@@ -30,6 +30,7 @@ __all__ = [
     "told_twice",
     "unknown_reasons",
     "without_ends",
+    "without_policies",
     "without_times",
 ]
 
@@ -202,6 +203,22 @@ def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarn
             f"({number}) have no effect unless another enforcer runs beside it",
         )
     ]
+
+
+def without_policies(flows: Sorted, state: State | None, cnis: Sequence[str]) -> Iterator[ReportWarning]:
+    """Yield where policies refused and objects were read, but no policy: most dumps of a cluster have none."""
+    if state is None or state.snapshot.policies_read:
+        return
+    if any(kind.endswith("NetworkPolicy") for _, kind in state.snapshot.unread):
+        # What the collector was refused is said, with that.
+        return
+    if any(flow.distinct.cause is Cause.POLICY for flow in flows.refused):
+        kinds = "networkpolicies,cnp,ccnp" if "cilium" in cnis else "networkpolicies"
+        yield general_warning(
+            "no-policies",
+            "the cluster's objects hold no policy (kubectl cluster-info dump leaves them out), so that what refuses and "
+            f"what mends it is not known: kubectl get {kinds} -A -o yaml > policies.yaml, and --state policies.yaml",
+        )
 
 
 def told_twice(inputs: Sequence[InputSummary]) -> Iterator[ReportWarning]:

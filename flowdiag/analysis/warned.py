@@ -13,6 +13,7 @@ from flowdiag.analysis.cautions import (
     told_twice,
     unknown_reasons,
     without_ends,
+    without_policies,
     without_times,
 )
 from flowdiag.analysis.counted import counted_refusals
@@ -41,6 +42,7 @@ def warned(found: Workings) -> list[ReportWarning]:
         *counted,
         *read.warnings,
         *_of_objects(found),
+        *without_policies(flows, state, read.cnis),
         *_broken_rules(),
         *found.unenforced,
         *nothing_selected(found.selection, (read.first, read.last), flows, found.view.peers, snapshot),

@@ -205,7 +205,8 @@ def test_exit_codes_of_partial_input(tmp_path, capsys):
         ("new-high", 1),
         ("FD101", 1),
         ("FD401", 0),
-        ("fd101", 2),
+        ("fd101", 1),
+        ("fd999", 2),
         ("severe", 2),
     ],
 )

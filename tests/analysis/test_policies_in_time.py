@@ -1,5 +1,6 @@
 """Policies that changed, came later, were dumped twice or were not dumped: what is said, and how surely."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -123,6 +124,20 @@ def test_a_state_without_policies_says_nothing_of_policies(tmp_path):
     assert (problem.source.name, problem.destination.name) == ("web", "db")
     assert problem.confidence == "possible"
     assert not problem.isolating
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_objects_without_policies_say_what_to_add(tmp_path, typed):
+    """`kubectl cluster-info dump` holds none; an empty list of them was asked for, and says that there are none."""
+    empty = json.dumps({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicyList", "items": []})
+    files = {"networkpolicies_json": empty} if typed else {}
+    folder = write(tmp_path, state_json=listed(*OBJECTS[:-1]), flows_jsonl=refused(), **files)
+    report = analyze([folder])
+    said = [one.message for one in report.warnings if one.code == "no-policies"]
+
+    assert report.complete
+    assert len(said) == (0 if typed else 1)
+    assert typed or "kubectl get networkpolicies,cnp,ccnp -A -o yaml" in said[0]
 
 
 def test_two_dumps_of_one_cluster_are_complete(tmp_path):

@@ -224,8 +224,9 @@ def test_one_export_in_two_forms_is_said_to_count_twice(tmp_path):
         "data/db-7f6b5c4d6-k8m2n:8080 (ID:1001) Policy denied DROPPED (TCP Flags: SYN)\n"
         for second in range(6)
     )
-    twice = reported(tmp_path / "a", flows_jsonl="".join(lines), observe_txt=text)
-    apart = reported(tmp_path / "b", flows_jsonl="".join(lines), more_jsonl=arriving(range(6)))
+    closed = policy("shop", "out", {"podSelector": {}, "policyTypes": ["Egress"]}, CREATED)
+    twice = reported(tmp_path / "a", closed, flows_jsonl="".join(lines), observe_txt=text)
+    apart = reported(tmp_path / "b", closed, flows_jsonl="".join(lines), more_jsonl=arriving(range(6)))
 
     assert [one.code for one in twice.warnings] == ["told-twice"]
     assert [one.code for one in apart.warnings] == []
