@@ -21,6 +21,10 @@ _SIGNALS = ("policy-map-full", "policy-map-error")
 _BEFORE_S = 3600
 """A full map stays full; the agent repeats its message while it tries."""
 _AFTER_S = 300
+_ANYBODY = (
+    "Whether it is the agent of {} is not known: its log says no node, and its name no pod of the state (a file for each "
+    "agent of a sysdump does)."
+)
 
 
 class PolicyMapFull(Rule):
@@ -65,19 +69,24 @@ class PolicyMapFull(Rule):
         ]
         if not found:
             return
-        at = min(signal.at for signal in found)
+        placed = [signal for signal in found if signal.node is not None]
+        at = min(signal.at for signal in placed or found)
+        whose = f"The agent on {node}" if placed else "An agent, whose log does not tell of which node it is,"
         agent = heard(case, *_SIGNALS, before_s=_BEFORE_S, after_s=_AFTER_S)
         yield self.finding(
             case,
             summary=(
-                f"The agent on {node} could not install policy entries from {moment_text(at)} on "
+                f"{whose} could not install policy entries from {moment_text(at)} on "
                 f"(policy map), and {end_text(case.enforcer)} refused {end_text(case.peer)} then."
                 f"{agent.text}"
             ),
             said=agent.said,
             advice="Raise bpf-policy-map-max and simplify rules that expand to many entries (CIDRs, toFQDNs).",
             basis=Basis.STATE,
-            most=Confidence.LIKELY,
+            most=Confidence.LIKELY if placed else Confidence.POSSIBLE,
             cause_key=f"policy-map:{node}",
-            limits=("The agent's message names an endpoint number, which was not tied to this pod.",),
+            limits=(
+                "The agent's message names an endpoint number, which was not tied to this pod.",
+                *(() if placed else (_ANYBODY.format(node),)),
+            ),
         )
