@@ -19,6 +19,10 @@ from flowdiag.model.objects import Pod
 __all__ = ["Placed", "is_endpoint_list", "place_agents"]
 
 _MONITORS = ("cilium-monitor", "cilium-monitor-json")
+_AGENTS = ("cilium-agent-log", "calico-log")
+# "cilium-x7k2p.log", "pods/kube-system_calico-node-4c6tq_0f1e/calico-node/0.log": a DaemonSet's pod has an end of this alphabet
+# (k8s.io/apimachinery util/rand), so that the state is read for a name only where it may hold one.
+_OF_A_POD = re.compile(r"[a-z0-9]-[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9])")
 _LIST_BYTES = 64 << 20
 """A node has at most some hundred endpoints of some kilobytes each."""
 _WORD = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -54,7 +58,8 @@ def place_agents(
 
     A log of a pod in its node's network is of that pod's node.  The monitor's output says nothing of where
     it was taken: its name may hold the agent's pod or the node, a list of endpoints may lie beside it, or
-    there is only one node it can be of.
+    there is only one node it can be of.  An agent's log that was taken by itself has its pod's name, or lies in
+    a folder of it.
 
     Args:
         detected: every input.
@@ -94,6 +99,8 @@ def place_agents(
         if one.kind is InputKind.EVIDENCE and one.parser in _MONITORS and one.hint.node is None:
             node = nodes.of_name(one.source.place) or folders.get(_folder(one.source)) or nodes.only
             placed.append(replace(one, hint=replace(one.hint, node=node)) if node else one)
+        elif _is_of_an_agent(one) and (node := nodes.of_name(one.source.place, parts=3)):
+            placed.append(replace(one, hint=replace(one.hint, node=node)))
         else:
             placed.append(one)
     return Placed(detected=tuple(placed), endpoint_ids=by_node, manifests=manifests)
@@ -102,7 +109,13 @@ def place_agents(
 def _nodeless(one: Detection) -> bool:
     if one.kind is not InputKind.EVIDENCE or one.hint.node is not None:
         return False
-    return one.hint.pod is not None or one.parser in _MONITORS
+    return one.hint.pod is not None or one.parser in _MONITORS or _is_of_an_agent(one)
+
+
+def _is_of_an_agent(one: Detection) -> bool:
+    """Whether it is an agent's log of no known node whose name may hold the agent's pod."""
+    told = one.kind is not InputKind.EVIDENCE or one.hint.node is not None or one.parser not in _AGENTS
+    return not told and _OF_A_POD.search("/".join(one.source.place.split("/")[-3:])) is not None
 
 
 class _Nodes:
@@ -131,10 +144,10 @@ class _Nodes:
         found = {node for place, node in self._of.get(pod or "", ()) if namespace in (None, place)}
         return found.pop() if len(found) == 1 else None
 
-    def of_name(self, place: str) -> str | None:
-        """The node whose name, or whose pod's name, stands in a path; ``None`` where not exactly one does."""
+    def of_name(self, place: str, parts: int = 2) -> str | None:
+        """The node whose name, or whose pod's name, stands in the last parts of a path; ``None`` where not exactly one does."""
         found = set()
-        for part in place.rsplit("/", 2)[-2:]:
+        for part in place.split("/")[-parts:]:
             stem = part.partition(".")[0]
             for word in _WORD.findall(stem):
                 found |= {name for name in self._names if _holds(word, name)}

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from small_cluster import CREATED, DB, OBJECTS, WEB, at, end, listed, pod, policy, record, write
@@ -306,6 +308,29 @@ def test_a_name_is_reached_by_one_family_and_refused_by_the_other(tmp_path):
     assert problem.advice.startswith(
         "0.0.0.0/0 in NetworkPolicy shop/out egress[0].to[0] is every IPv4 address"
     )
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["cilium-x7k2p.log", "var/log/pods/kube-system_cilium-x7k2p_0f1e2d3c/cilium-agent/0.log", "agent.log"],
+)
+def test_an_agents_log_is_of_the_node_whose_pod_its_name_has(tmp_path, place):
+    """As `kubectl logs` was sent to a file, or as it lies on the node; another name tells nothing, and nobody guesses."""
+    web = {"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}}]}
+    allow = policy("data", "db", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [web]}, CREATED)
+    agents = [
+        pod("kube-system", f"cilium-{end}", f"192.0.2.{number}", "cilium")
+        for number, end in ((1, "x7k2p"), (2, "9zvbn"))
+    ]
+    for agent, node in zip(agents, ("node-a", "node-b"), strict=True):
+        agent["spec"] |= {"hostNetwork": True, "nodeName": node}
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).write_text(
+        'time="2026-03-01T11:59:55.1Z" level=info msg="Initializing daemon" subsys=daemon\n'
+    )
+    (problem,) = reported(tmp_path, allow, *agents, flows_jsonl=arriving(range(5, 25))).problems
+
+    assert problem.code == ("FD806" if place == "agent.log" else "FD608")
 
 
 def test_an_address_that_another_pod_took_over_is_two_callers(tmp_path):
