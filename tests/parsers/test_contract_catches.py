@@ -5,9 +5,11 @@ One parser of an invented format that keeps every promise, and beside it the sam
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from itertools import count
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -19,6 +21,7 @@ from flowdiag.parserkit import (
     ParseWarning,
     Peer,
     Verdict,
+    canonical_ip,
     decode,
     frame,
     iter_lines,
@@ -263,3 +266,55 @@ def test_lacking_member_is_named(word):
 
     with pytest.raises(AssertionError, match=f"it has no {word}"):
         assert_parser_contract(type("Lacking", (), members)(), [SAMPLE])
+
+
+JSON_SAMPLE = b"".join(
+    b'{"at":"2026-03-02T10:00:0%dZ","wall":{"action":"%s","from":"192.0.2.3","to":"192.0.2.5"}}\n'
+    % (second, action)
+    for second, action in enumerate((b"BLOCK", b"OK", b"BLOCK"))
+)
+
+
+class Lookup:
+    """Looks a value of JSON up as it stands, whatever it is."""
+
+    name = "acme-json"
+    summary = "Acme wall in JSON"
+    cni = None
+    sequential = False
+    document = False
+    verdicts: ClassVar = {"BLOCK": Verdict.DENIED, "OK": Verdict.ALLOWED}
+
+    def sniff(self, head):
+        return 0.95 if b'"wall":' in head else 0.0
+
+    def parse(self, block, context):
+        for index, line in iter_lines(block):
+            try:
+                body = json.loads(line)
+                at = parse_rfc3339(body["at"])
+                wall = body["wall"]
+                action = wall["action"]
+                src, dst = (Peer(ip=canonical_ip(wall[word]) or None) for word in ("from", "to"))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                continue
+            verdict = self.verdicts.get(self.word(action), Verdict.UNKNOWN)
+            shared = frame(block.of_line(index), context, decode(line), at)
+            yield FlowEvent(**shared, verdict=verdict, src=src, dst=dst)
+
+    def word(self, action):
+        return action
+
+
+class Careful(Lookup):
+    """Asks first whether it is a word."""
+
+    def word(self, action):
+        return action if isinstance(action, str) else None
+
+
+def test_value_of_another_kind_is_tried():
+    """A list where a word belongs, of which no damage of bytes makes one: sets and dictionaries take none."""
+    assert_parser_contract(Careful(), [JSON_SAMPLE])
+    with pytest.raises(AssertionError, match="parse raises TypeError"):
+        assert_parser_contract(Lookup(), [JSON_SAMPLE])

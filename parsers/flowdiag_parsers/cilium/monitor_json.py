@@ -140,6 +140,8 @@ class CiliumMonitorJson:
 def _object(body: dict[str, Any], c: Carrier) -> Iterable[Event] | None:
     """Events of an object, none of what tells nothing of traffic; ``None`` where its type is not known."""
     kind = body.get("type")
+    if not isinstance(kind, str):
+        return None
     if kind in {"drop", "trace"}:
         return (_packet_event(body, c, dropped=kind == "drop"),)
     if kind == "agent":

@@ -241,7 +241,11 @@ def read_l7(flow: dict[str, Any]) -> L7 | None:
     if l7 is None:
         return None
     way = pick(l7, "type")
-    kind = _L7_TYPES.get(way, way.lower()[:32] if isinstance(way, str) else None)
+    kind: str | None = None
+    if isinstance(way, str):
+        kind = _L7_TYPES.get(way, way.lower()[:32])
+    elif isinstance(way, int):
+        kind = _L7_TYPES.get(way)
     latency = integer(l7, "latency_ns")
     http, dns, kafka = mapping(l7, "http"), mapping(l7, "dns"), mapping(l7, "kafka")
     if http is not None:

@@ -109,14 +109,14 @@ def _lost(body: dict[str, Any], common: dict[str, Any]) -> GapEvent:
     first, last = _instant(body, "first"), _instant(body, "last")
     if first is not None:
         common = common | {"at": first, "time_source": TimeSource.RECORD}
-    source, cpu = text(body, "source"), integer(body, "cpu")
+    source, cpu, lost = text(body, "source"), integer(body, "cpu"), integer(body, "num_events_lost")
     words = [source] if source is not None else []
     if cpu is not None:
         words.append(f"CPU {cpu}")
     return GapEvent(
         **common,
         kind="lost-events",
-        lost=integer(body, "num_events_lost"),
+        lost=lost if lost is not None and lost >= 0 else None,
         until=last,
         message=", ".join(words) or None,
     )
@@ -125,15 +125,17 @@ def _lost(body: dict[str, Any], common: dict[str, Any]) -> GapEvent:
 def _status(body: dict[str, Any], common: dict[str, Any]) -> Iterator[Event]:
     """Hubble Relay: ``{"state_change":"NODE_UNAVAILABLE","node_names":["worker-2"],"message":"..."}``."""
     state = pick(body, "state_change")
-    if isinstance(state, int) and 0 <= state < len(_STATES):
-        state = _STATES[state]
+    if isinstance(state, int):
+        state = _STATES[state] if 0 <= state < len(_STATES) else None
+    elif not isinstance(state, str):
+        state = None
     message = text(body, "message")
     for name in (texts(body, "node_names") or (common["node"],))[:_MAX_NODES]:
         of_node = common | {"node": name}
         if state in _GAPS:
             yield GapEvent(**of_node, kind=_GAPS[state], message=message)
         else:
-            word = state if isinstance(state, str) else "node status"
+            word = state or "node status"
             yield LogEvent(
                 **of_node,
                 level="info",
