@@ -13,6 +13,7 @@ from flowdiag.cluster.endpoint_list import LocalEndpoint, read_endpoint_list, sn
 from flowdiag.cluster.manifests import Manifest, as_objects, read_manifest
 from flowdiag.ingest import Detection, InputKind
 from flowdiag.ingest.bundles import Role
+from flowdiag.ingest.envelopes.kubectl import KubectlPrefix
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.model.objects import Pod
 
@@ -35,6 +36,8 @@ class Placed(Struct, frozen=True, kw_only=True):
     """As given, with nodes filled in."""
     endpoint_ids: dict[str, dict[int, str]]
     """Node to its endpoints' numbers, to ``namespace/pod``."""
+    pod_nodes: dict[str, str] = {}
+    """Pods in their node's network, where one name has one node."""
     manifests: dict[str, Manifest]
     """State that had to be read for it, by input: nobody needs to read it again."""
 
@@ -103,7 +106,7 @@ def place_agents(
             placed.append(replace(one, hint=replace(one.hint, node=node)))
         else:
             placed.append(one)
-    return Placed(detected=tuple(placed), endpoint_ids=by_node, manifests=manifests)
+    return Placed(detected=tuple(placed), endpoint_ids=by_node, pod_nodes=nodes.of_pods, manifests=manifests)
 
 
 def _nodeless(one: Detection) -> bool:
@@ -113,8 +116,10 @@ def _nodeless(one: Detection) -> bool:
 
 
 def _is_of_an_agent(one: Detection) -> bool:
-    """Whether it is an agent's log of no known node whose name may hold the agent's pod."""
+    """Whether it is an agent's log of no known node whose name, or lines, may hold the agent's pod."""
     told = one.kind is not InputKind.EVIDENCE or one.hint.node is not None or one.parser not in _AGENTS
+    if not told and KubectlPrefix.name in one.stack:
+        return True  # each line says whose it is
     return not told and _OF_A_POD.search("/".join(one.source.place.split("/")[-3:])) is not None
 
 
@@ -138,6 +143,11 @@ class _Nodes:
         """The state names no node."""
         self.only = next(iter(names)) if len(names) == 1 else None
         """The cluster's one node."""
+
+    @property
+    def of_pods(self) -> dict[str, str]:
+        """Every pod's node, where one name has one."""
+        return {pod: next(iter(at))[1] for pod, at in self._of.items() if len(at) == 1}
 
     def of_pod(self, pod: str | None, namespace: str | None) -> str | None:
         """The node of a pod in its node's network; ``None`` where two pods have that name."""

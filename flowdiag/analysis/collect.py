@@ -108,7 +108,7 @@ def gather(
             state.append((cluster.name, b""))
         lists = [one for one in detected if is_endpoint_list(one)]
         placed = place_agents(detected, state, lists, read)
-        options = replace(options, endpoint_ids=placed.endpoint_ids)
+        options = replace(options, endpoint_ids=placed.endpoint_ids, pod_nodes=placed.pod_nodes)
         manifests = placed.manifests
         taken = cluster.taken if cluster is not None else None
 

@@ -81,5 +81,6 @@ def input_context(source: Source, hint: Hint, options: ReadOptions) -> ParseCont
         pod=hint.pod,
         container=hint.container,
         keep_raw=options.keep_raw,
+        pod_nodes=options.pod_nodes,
         endpoint_ids=options.endpoint_ids.get(hint.node or "", {}),
     )

@@ -40,5 +40,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """Address of a Dask scheduler whose workers read instead."""
     state_sniff: StateSniff | None = None
     listed_events: ListedEvents | None = None
+    pod_nodes: dict[str, str] = field(default_factory=dict)
+    """Pods in their node's network to that node, for lines that a wrapper says are of such a pod's log."""
     endpoint_ids: dict[str, dict[int, str]] = field(default_factory=dict)
     """Node name to its Cilium endpoint ids, where the state has them."""

@@ -74,6 +74,7 @@ class Part(Struct, frozen=True, kw_only=True):
     pod: str | None = None
     container: str | None = None
     keep_raw: bool = False
+    pod_nodes: dict[str, str] = {}
     endpoint_ids: dict[int, str] = {}
     since: int | None = None
     """As `flowdiag.ingest.options.ReadOptions.since`."""
@@ -91,6 +92,7 @@ class Part(Struct, frozen=True, kw_only=True):
             pod=self.pod,
             container=self.container,
             keep_raw=self.keep_raw,
+            pod_nodes=self.pod_nodes,
             endpoint_ids=self.endpoint_ids,
         )
 
@@ -131,6 +133,7 @@ def parts_of(
         pod=known.pod,
         container=known.container,
         keep_raw=known.keep_raw,
+        pod_nodes=known.pod_nodes,
         endpoint_ids=known.endpoint_ids,
         since=options.since,
         until=options.until,

@@ -99,6 +99,8 @@ class ParseContext(Struct, kw_only=True):
     container: str | None = None
     keep_raw: bool = False
     """Fill `raw` of every event."""
+    pod_nodes: dict[str, str] = field(default_factory=dict)
+    """Pods in their node's network to that node, where the state has them."""
     endpoint_ids: dict[int, str] = field(default_factory=dict)
     """Node-local Cilium endpoint ids to ``namespace/pod``, where the bundle has ``endpoint list``."""
     memory: dict[str, Any] = field(default_factory=dict)

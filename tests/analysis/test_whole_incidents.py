@@ -333,6 +333,29 @@ def test_an_agents_log_is_of_the_node_whose_pod_its_name_has(tmp_path, place):
     assert problem.code == ("FD806" if place == "agent.log" else "FD608")
 
 
+def test_of_several_agents_in_one_file_each_line_is_of_its_node(tmp_path):
+    """`kubectl logs --prefix` of a label names the pod before each line: another node's restart explains nothing here."""
+    web = {"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}}]}
+    allow = policy("data", "db", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [web]}, CREATED)
+    agents = [
+        pod("kube-system", f"cilium-{end}", f"192.0.2.{number}", "cilium")
+        for number, end in ((1, "x7k2p"), (2, "9zvbn"))
+    ]
+    for agent, node in zip(agents, ("node-a", "node-b"), strict=True):
+        agent["spec"] |= {"hostNetwork": True, "nodeName": node}
+    said = 'time="2026-03-01T11:59:55.1Z" level=info msg="Initializing daemon" subsys=daemon\n'
+    quiet = 'time="2026-03-01T11:59:55.1Z" level=info msg="Regenerating endpoint" subsys=endpoint\n'
+
+    def code(folder, restarting, other):
+        log = f"[pod/cilium-{restarting}/cilium-agent] {said}[pod/cilium-{other}/cilium-agent] {quiet}"
+        folder.mkdir()
+        files = {"flows_jsonl": arriving(range(5, 25)), "agents_log": log}
+        return [one.code for one in reported(folder, allow, *agents, **files).problems]
+
+    assert code(tmp_path / "here", "x7k2p", "9zvbn") == ["FD608"]
+    assert code(tmp_path / "there", "9zvbn", "x7k2p") == ["FD806"]
+
+
 def test_an_address_that_another_pod_took_over_is_two_callers(tmp_path):
     """Records of addresses alone: the first caller is gone from the state, and nobody says it was the second."""
     flow = {"Src IP": WEB["ip"], "Dest IP": DB["ip"], "Dest Port": 8080, "Proto": "TCP", "Verdict": "DENY"}

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from
 from flowdiag.parserkit import ParseContext
@@ -37,6 +39,14 @@ class KubectlPrefix(Header):
     pattern = re.compile(
         rb"^\[pod/(?P<pod>[^/\]\n]{1,253})/(?P<container>[^/\]\n]{1,63})\](?: |$)", re.MULTILINE
     )
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`; a line of a pod in its node's network is of that node."""
+        peeled, nodes = super().peel(rows), self.context.pod_nodes
+        if not nodes or peeled.node is not None or peeled.pod is None:
+            return peeled
+        found = [None if pod is None else nodes.get(pod) for pod in peeled.pod]
+        return replace(peeled, node=found) if any(found) else peeled
 
 
 class GrepPrefix(Header):
