@@ -7,8 +7,8 @@ from flowdiag.cluster.query import resolve_end
 from flowdiag.model.errors import InputError
 from flowdiag.policy.audit import AS_ENFORCED
 from flowdiag.policy.matrix import Matrix, merged, outside_ranges, texts
+from flowdiag.policy.openness import Ports
 from flowdiag.policy.ports import NO_PORTS
-from flowdiag.policy.reach import Ports
 from flowdiag.report.reach_view import Reach, ReachResult
 
 __all__ = ["reach"]

@@ -19,6 +19,7 @@ from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.conditions import Alternatives, Conditions
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Order, Outcome, Policy, Rule, Tier, Traffic, all_of
+from flowdiag.policy.openness import EndPorts
 from flowdiag.policy.peer_answers import PeerAnswers
 from flowdiag.policy.ports import PortSet
 from flowdiag.policy.selecting import Selection, Selections, View
@@ -92,6 +93,8 @@ class Plan:
         self._traffic_of: list[int] = []
         self.spans: dict[tuple[int, int, int, str, int], Told] = {}
         """What `flowdiag.policy.reach` remembers of the rules' verdicts over ports."""
+        self.ends: dict[tuple[int, int, int, int, bool], EndPorts] = {}
+        """What it remembers of ends that have the same verdicts over all ports."""
         for tier, policies in tiers:
             if tier.always or any(direction in policy.directions for policy in policies):
                 self._enter(tier, policies)

@@ -20,8 +20,9 @@ from flowdiag.model.policy import Dialect
 from flowdiag.policy.addresses import families, parse_address
 from flowdiag.policy.ends import pod_endpoint
 from flowdiag.policy.evaluate import PolicySet
+from flowdiag.policy.openness import Openness, Ports, joined
 from flowdiag.policy.ports import PortSet
-from flowdiag.policy.reach import Openness, Ports, joined, openness
+from flowdiag.policy.reach import openness
 
 __all__ = ["Matrix", "Range", "merged", "outside_ranges", "texts", "workloads"]
 
@@ -136,13 +137,17 @@ class Matrix:
 
     def openness(self, sources: list[Endpoint], targets: list[Endpoint]) -> Openness:
         """What is open from any of the sources to any of the targets, and what may be."""
+        pairs = [
+            self._pair(source, target)
+            for source in sources
+            for target in targets
+            if self._meet(source, target)
+        ]
+        if len(pairs) == 1:
+            return pairs[0]
         surely, possibly = Ports(), Ports()
-        for source in sources:
-            for target in targets:
-                if not self._meet(source, target):
-                    continue
-                found = self._pair(source, target)
-                surely, possibly = joined(surely, found.open), joined(possibly, found.unknown)
+        for found in pairs:
+            surely, possibly = joined(surely, found.open), joined(possibly, found.unknown)
         doubtful = {name: ports - surely.get(name, PortSet()) for name, ports in possibly.items()}
         return Openness(surely, {name: ports for name, ports in doubtful.items() if ports})
 

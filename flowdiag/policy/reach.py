@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import decide
 from flowdiag.policy.index import Plan, Told
 from flowdiag.policy.model import Traffic
+from flowdiag.policy.openness import CLOSED, OPEN, UNKNOWN, EndPorts, Openness, Ports, joined
 from flowdiag.policy.ports import MAX_PORT, MIN_PORT, NO_PORTS, PortSet
 from flowdiag.policy.selecting import View
 
@@ -24,13 +23,10 @@ if TYPE_CHECKING:
     from flowdiag.policy.evaluate import PolicySet
     from flowdiag.policy.facts import Facts
 
-__all__ = ["Openness", "Ports", "connections", "end_openness", "joined", "openness", "port_verdicts"]
+__all__ = ["connections", "end_openness", "openness", "port_verdicts"]
 
 _MEMORY = 1 << 14
 """Kinds of pairs whose ports are remembered before the memory starts afresh."""
-
-Ports = dict[str, PortSet]
-"""Open ports by protocol: ``{"TCP": PortSet(80, 443)}``; a protocol with none is left out."""
 
 
 def port_verdicts(
@@ -58,28 +54,44 @@ def port_verdicts(
     )
 
 
-def _open_ports(
-    policies: PolicySet, direction: Direction, subject: Facts, peer: Facts, protocol: str, at: int | None
-) -> tuple[PortSet, PortSet]:
+def _end(policies: PolicySet, direction: Direction, subject: Facts, peer: Facts, at: int | None) -> EndPorts:
     """Ports that one end lets pass for sure, and those that it may; as `port_verdicts` has them."""
+    if subject.kind == "outside":
+        return OPEN
     settled = policies.beyond.settled(direction, subject, peer)
     if settled is not None:
-        return (_ALL if settled.allowed else NO_PORTS, NO_PORTS if settled.allowed is False else _ALL)
+        return UNKNOWN if settled.allowed is None else OPEN if settled.allowed else CLOSED
+    beyond = policies.beyond
+    if beyond.known(direction, subject, peer, told=False) is None:
+        return UNKNOWN
     destination = subject if direction is Direction.INGRESS else peer
-    told = _told(policies.plan(direction), policies.view(direction, subject, at), peer, protocol, destination)
-    return (
-        told.surely if policies.beyond.known(direction, subject, peer, told=True) else NO_PORTS,
-        _ALL if policies.beyond.known(direction, subject, peer, told=False) is None else told.possibly,
-    )
+    plan, view = policies.plan(direction), policies.view(direction, subject, at)
+    wanted, sure = _meeting(plan, view, peer)
+    known = beyond.known(direction, subject, peer, told=True) is True
+    key = (id(view), wanted, sure, destination.class_id if wanted & plan.by_destination else -1, known)
+    end = plan.ends.get(key)
+    if end is None:
+        if len(plan.ends) >= _MEMORY:
+            plan.ends.clear()
+        told = [_told(plan, view, peer, protocol, destination) for protocol in PORT_PROTOCOLS]
+        surely = [each.surely if known else NO_PORTS for each in told]
+        end = plan.ends[key] = EndPorts(tuple(surely), tuple(each.possibly for each in told), {})
+    return end
+
+
+def _meeting(plan: Plan, view: View, peer: Facts) -> tuple[int, int]:
+    """Bits of the rules about an end that may match its peer, and of those whose peers surely match it."""
+    wanted = view.answers.maybe
+    peers = plan.peers.of(peer, wanted)
+    wanted &= peers.maybe
+    return wanted, wanted & peers.sure
 
 
 def _told(plan: Plan, view: View, peer: Facts, protocol: str, destination: Facts) -> Told:
     """What the rules say of all ports; remembered, as most pairs of ends meet the same few rules."""
-    wanted = view.answers.maybe
-    peers = plan.peers.of(peer, wanted)
-    wanted &= peers.maybe
+    wanted, sure = _meeting(plan, view, peer)
     named = destination.class_id if wanted & plan.by_destination else -1
-    key = (id(view), wanted, wanted & peers.sure, protocol, named)
+    key = (id(view), wanted, sure, protocol, named)
     known = plan.spans.get(key)
     if known is None:
         edges = {MIN_PORT}
@@ -90,8 +102,8 @@ def _told(plan: Plan, view: View, peer: Facts, protocol: str, destination: Facts
         spans = []
         for low, behind in zip(starts, [*starts[1:], MAX_PORT + 1], strict=True):
             traffic = Traffic(protocol, low)
-            sure, maybe = plan.matching(view, peer, traffic, destination)
-            spans.append((low, behind - 1, decide(plan, view, sure, maybe, traffic).allowed))
+            matching, maybe = plan.matching(view, peer, traffic, destination)
+            spans.append((low, behind - 1, decide(plan, view, matching, maybe, traffic).allowed))
         if len(plan.spans) >= _MEMORY:
             plan.spans.clear()
         spans = _merged(spans)
@@ -111,45 +123,6 @@ def _merged(spans: Iterable[tuple[int, int, bool | None]]) -> list[tuple[int, in
         else:
             found.append((low, high, verdict))
     return found
-
-
-_ALL = PortSet([(MIN_PORT, MAX_PORT)])
-
-
-class Openness(Struct, frozen=True):
-    """What is known of the ports from one end to another; the rest is closed."""
-
-    open: Ports = {}
-    unknown: Ports = {}
-    """Ports whose verdict the policies cannot give; none of them is in `open`."""
-
-    def met(self, other: Openness) -> Openness:
-        """What passes where this is one end's and `other` the other's."""
-        found, doubtful = Ports(), Ports()
-        for protocol in PORT_PROTOCOLS:
-            surely = self.open.get(protocol, NO_PORTS) & other.open.get(protocol, NO_PORTS)
-            if surely:
-                found[protocol] = surely
-            if self.unknown or other.unknown:
-                left = self._possibly(protocol) & other._possibly(protocol) - surely
-                if left:
-                    doubtful[protocol] = left
-        return Openness(found, doubtful)
-
-    def _possibly(self, protocol: str) -> PortSet:
-        return self.open.get(protocol, NO_PORTS) | self.unknown.get(protocol, NO_PORTS)
-
-    def beyond(self, before: Openness) -> Ports:
-        """Ports that are unknown here and were closed for sure `before`."""
-        found = {protocol: ports - before._possibly(protocol) for protocol, ports in self.unknown.items()}
-        return {protocol: ports for protocol, ports in found.items() if ports}
-
-    def closes(self, after: Openness) -> bool:
-        """Whether something that is open, or may be, would surely be less so."""
-        if self == after:
-            return False
-        possibly, left = joined(self.open, self.unknown), joined(after.open, after.unknown)
-        return not (_within(self.open, after.open) and _within(possibly, left))
 
 
 def openness(
@@ -201,20 +174,8 @@ def end_openness(policies: PolicySet, direction: Direction, src: Endpoint, dst: 
 
 def _let_pass(ends: Sequence[tuple[PolicySet, Direction, Facts, Facts]], at: int | None) -> Openness:
     """Ports that all of these ends let pass; each is given with who decides, the policed end and its peer."""
-    found, doubtful = Ports(), Ports()
-    for protocol in PORT_PROTOCOLS:
-        surely = possibly = _ALL
-        for asked, direction, subject, peer in ends:
-            if subject.kind == "outside" or not possibly:
-                continue
-            more, most = _open_ports(asked, direction, subject, peer, protocol, at)
-            surely &= more
-            possibly &= most
-        if surely:
-            found[protocol] = surely
-        if possibly - surely:
-            doubtful[protocol] = possibly - surely
-    return Openness(found, doubtful)
+    one, *rest = (_end(*end, at) for end in ends)
+    return one.meeting(rest[0] if rest else OPEN)
 
 
 def connections(
@@ -241,15 +202,3 @@ def connections(
     """
     found = openness(policies, src, dst, at=at, ingress=ingress)
     return joined(found.open, found.unknown) if unknown else found.open
-
-
-def _within(one: Ports, other: Ports) -> bool:
-    return all(ports <= other.get(protocol, NO_PORTS) for protocol, ports in one.items())
-
-
-def joined(one: Ports, other: Ports) -> Ports:
-    """Ports of either, by protocol."""
-    union = dict(one)
-    for protocol, ports in other.items():
-        union[protocol] = union[protocol] | ports if protocol in union else ports
-    return union

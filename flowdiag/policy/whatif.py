@@ -13,8 +13,8 @@ from msgspec import Struct
 from flowdiag.model.objects import Snapshot
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.matrix import Matrix, Range, outside_ranges
+from flowdiag.policy.openness import Openness, Ports, joined
 from flowdiag.policy.ports import PortSet
-from flowdiag.policy.reach import Openness, Ports, joined
 
 __all__ = ["PairChange", "compare"]
 
@@ -115,7 +115,7 @@ def _runs(
 def _change(
     src: str, dst: str, old: Openness, new: Openness, version: int | None = None
 ) -> PairChange | None:
-    if old == new:
+    if old is new or old == new:
         return None
     # What may be open on the other side is not known to open or to close.
     kind = None

@@ -25,8 +25,9 @@ from flowdiag.model.objects import Snapshot
 from flowdiag.model.report import BlastRadius
 from flowdiag.policy import PolicySet
 from flowdiag.policy.addresses import families
+from flowdiag.policy.openness import Openness
 from flowdiag.policy.ports import NO_PORTS, PortSet
-from flowdiag.policy.reach import Openness, end_openness, openness
+from flowdiag.policy.reach import end_openness, openness
 
 __all__ = [
     "Elsewhere",

@@ -17,8 +17,8 @@ from flowdiag.model.objects import Snapshot
 from flowdiag.policy import PolicySet
 from flowdiag.policy.addresses import parse_address, parse_network
 from flowdiag.policy.matrix import Range, merged, outside_ranges
+from flowdiag.policy.openness import Openness
 from flowdiag.policy.ports import NO_PORTS, PortSet
-from flowdiag.policy.reach import Openness
 
 __all__ = ["Ranges"]
 
