@@ -128,7 +128,14 @@ def service_targets(
     if port is not None:
         entry = index.service_port(service, port, protocol)
         if entry is None:
-            have = ", ".join(f"{one.port}/{one.protocol}" for one in service.ports) or "none"
+            # 53/UDP and "dns" are one port, and whoever asked by name has to say the protocol, too.
+            have = (
+                ", ".join(
+                    f"{one.port}/{one.protocol}{f' ({one.name})' if one.name else ''}"
+                    for one in service.ports
+                )
+                or "none"
+            )
             raise InputError(
                 f"Service {service.namespace}/{service.name} has no port {port}/{protocol or 'TCP'}",
                 hint=f"its ports: {have}",
