@@ -69,6 +69,25 @@ _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"|[{}\[\],:"]', re.DOTALL)
 
 def _sniff_json(text: str) -> float:
     """Look at the keys of the outermost object (or of an array's first one) and at their strings."""
+    top = _top_keys(text)
+    if _is_settled(top):
+        return 0.95
+    api, kind = top.get("apiVersion"), top.get("kind")
+    if _is_api(api):
+        return 0.8 if "metadata" in top else 0.2
+    if api is None and "items" in top and (kind or "").endswith("List"):
+        return 0.8  # a list that somebody put together by hand; its items say what they are
+    if (
+        api is None
+        and "metadata" in top
+        and set(top) <= {"metadata", "spec", "status", "kind", "items", "data"}
+    ):
+        return 0.7
+    return 0.0
+
+
+def _top_keys(text: str) -> dict[str, str | None]:
+    """Keys of that object with their strings, ``None`` for other values, as far as the text goes or they are needed."""
     top: dict[str, str | None] = {}
     depth = 0
     base = 2 if text.lstrip()[0] == "[" else 1
@@ -82,7 +101,7 @@ def _sniff_json(text: str) -> float:
             if depth == base and key is not None:
                 top.setdefault(key, None)
                 if _is_settled(top):
-                    return 0.95
+                    break
             depth += 1
             colon = False
         elif mark in "}]":
@@ -98,21 +117,10 @@ def _sniff_json(text: str) -> float:
             if colon and key is not None:
                 top.setdefault(key, token[1])
                 if _is_settled(top):
-                    return 0.95
+                    break
             else:
                 key = token[1]
-    api, kind = top.get("apiVersion"), top.get("kind")
-    if _is_api(api):
-        return 0.8 if "metadata" in top else 0.2
-    if api is None and "items" in top and (kind or "").endswith("List"):
-        return 0.8  # a list that somebody put together by hand; its items say what they are
-    if (
-        api is None
-        and "metadata" in top
-        and set(top) <= {"metadata", "spec", "status", "kind", "items", "data"}
-    ):
-        return 0.7
-    return 0.0
+    return top
 
 
 def _is_settled(top: dict[str, str | None]) -> bool:
