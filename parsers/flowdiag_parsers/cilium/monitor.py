@@ -56,7 +56,7 @@ _SNIFF = re.compile(
     rb"|>> (?:Policy|Endpoint|IPCache|Agent|Service)[A-Za-z ]{1,60}: )",
     re.MULTILINE,
 )
-# Groups as `flowdiag.parserkit.line_forms.GROUPS` has them; the flow's hash tells nothing.
+# Groups as `flowdiag.parserkit.line_form.GROUPS` has them; the flow's hash tells nothing.
 # e.g. "xx drop (Policy denied) flow 0x9bdd31c4 to endpoint 61, ifindex 14, file bpf_lxc.c:2067, , identity 1000->2000:
 #  10.0.1.7:45002 -> 10.0.2.9:8080 tcp SYN"
 _IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"

@@ -77,7 +77,7 @@ _SNIFF = re.compile(
     + rb")(?: BY [^\n]{1,300})?(?:\x1b\[0m)? \([^\n]*\)\s*$",
     re.MULTILINE,
 )
-# Groups as `flowdiag.parserkit.line_forms.GROUPS` has them; MAC addresses, colours and other alphabets go the slow way.
+# Groups as `flowdiag.parserkit.line_form.GROUPS` has them; MAC addresses, colours and other alphabets go the slow way.
 # e.g. "Feb  7 13:43:46.791: shop/web-1:54842 (ID:22654) <> shop/api-1:80 (ID:16530) Policy denied DROPPED (TCP Flags: SYN)"
 _END = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
 _ID = rb"(?: \([\w:-]{1,41}\))?"

@@ -44,7 +44,7 @@ _STAMP = re.compile(STAMP)
 _SEPARATOR = re.compile(r"-{3,}\s*")
 _SNIFF = re.compile(rb"^ {2}TIMESTAMP: [^\n]+\r?\n(?: {7}NODE: [^\n]+\r?\n)? {5}SOURCE:", re.MULTILINE)
 _NOTICE = re.compile(rb"^ {2}TIMESTAMP: [^\n]+\r?\n(?: {7}NODE: [^\n]+\r?\n)? {7}TYPE:", re.MULTILINE)
-# A whole record with its separator; groups as `flowdiag.parserkit.line_forms.GROUPS` has them.
+# A whole record with its separator; groups as `flowdiag.parserkit.line_form.GROUPS` has them.
 _CELL = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
 
 

@@ -50,7 +50,7 @@ _SNIFF_ROW = re.compile(
     + rb")(?: {2,}|\s*$)",
     re.MULTILINE,
 )
-# Groups as `flowdiag.parserkit.line_forms.GROUPS` has them; how wide the gaps are tells nothing.
+# Groups as `flowdiag.parserkit.line_form.GROUPS` has them; how wide the gaps are tells nothing.
 _CELL = rb"(?:[^ \n:\[\x1b\x80-\xff]{1,500}|\[[0-9a-f:.]{2,45}\])"
 
 
