@@ -10,7 +10,7 @@ import msgspec
 from flowdiag.cluster.meta import as_map
 from flowdiag.cluster.wanted import WORKLOAD_KINDS
 
-__all__ = ["deciding_part", "difference_text", "written_text"]
+__all__ = ["difference_text", "written_text"]
 
 _MOST = 3
 _LONGEST = 100

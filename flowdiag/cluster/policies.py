@@ -10,7 +10,7 @@ from flowdiag.cluster.wanted import CLUSTER_KINDS
 from flowdiag.model.objects import ManagedWrite, Origin, PolicyObject
 from flowdiag.model.policy import PolicyRef
 
-__all__ = ["last_spec_write", "read_policy", "valid_since"]
+__all__ = ["last_spec_write", "read_policy"]
 
 
 def read_policy(

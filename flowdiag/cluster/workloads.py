@@ -12,7 +12,6 @@ from flowdiag.model.event import WorkloadRef
 from flowdiag.model.objects import ContainerPort, Origin, Pod, Probe, WorkloadObject
 
 __all__ = [
-    "direct_owner",
     "name_owner",
     "read_pod",
     "read_template",

@@ -14,7 +14,7 @@ import yaml
 from flowdiag.cluster.scalars import TEXT_FIELDS, TEXT_PARENTS, plain_text, plain_value, text_of
 from flowdiag.cluster.wanted import KEEP, SKIP, Filter
 
-__all__ = ["MAX_ALIAS_NODES", "MAX_DEPTH", "YamlError", "compose", "is_deep", "read_documents"]
+__all__ = ["MAX_ALIAS_NODES", "YamlError", "compose", "is_deep", "read_documents"]
 
 MAX_DEPTH = 100
 """Deeper nesting than any Kubernetes type has."""

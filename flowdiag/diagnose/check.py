@@ -16,7 +16,7 @@ from flowdiag.model.report import ReportEndpoint, Severity
 from flowdiag.parserkit.registry import Broken, Registered, load_all
 from flowdiag.policy import PolicySet
 
-__all__ = ["CHECKS", "Check", "Concern", "Looked", "Scene", "broken_checks", "check_fault", "checks", "look"]
+__all__ = ["Check", "Concern", "Looked", "Scene", "broken_checks", "checks", "look"]
 
 CHECKS = "flowdiag.checks"
 """Entry point group; an entry's name is the check's code."""

@@ -29,7 +29,6 @@ __all__ = [
     "PROXY_LABEL",
     "Context",
     "EndId",
-    "end_id",
     "workload_id",
 ]
 

@@ -12,7 +12,6 @@ from flowdiag.model.event import Direction
 from flowdiag.model.policy import (
     CALICO_GROUPS,
     CONDITION_WORDS,
-    Condition,
     EndDecision,
     Miss,
     NearestRule,
@@ -23,7 +22,6 @@ from flowdiag.model.words import protocol_text
 
 __all__ = [
     "a_list",
-    "condition_word",
     "end_text",
     "isolating_text",
     "known_end_text",
@@ -76,15 +74,10 @@ def rule_text(rule: NearestRule) -> str:
     return f"{policy_text(rule.policy)} {rule.rule}"
 
 
-def condition_word(condition: Condition) -> str:
-    """The condition as a noun."""
-    return CONDITION_WORDS[condition]
-
-
 def miss_text(miss: Miss) -> str:
     """``namespace label name=kube-system (found none)``; ``ICMP type 8 (found ICMPv6)``, whose rule names the kind."""
     found = f"found {miss.found}" if miss.found is not None else "found none"
-    word = condition_word(miss.condition)
+    word = CONDITION_WORDS[miss.condition]
     wanted = miss.wanted if miss.wanted.startswith(f"{word} ") else f"{word} {miss.wanted}"
     return f"{wanted} ({found})"
 

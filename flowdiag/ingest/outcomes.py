@@ -16,7 +16,7 @@ from flowdiag.ingest.problems import InputProblem
 from flowdiag.parserkit.promises import BrokenPromiseError
 from flowdiag.tally import Limits, Tally
 
-__all__ = ["PartOutcome", "fold_loose", "fold_part", "fold_parts", "joined", "lines_of", "read_outcome"]
+__all__ = ["PartOutcome", "fold_loose", "fold_parts", "joined", "lines_of", "read_outcome"]
 
 
 class PartOutcome(Struct, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from flowdiag.ingest.archives import Member, Unpacker
 
-__all__ = ["STDIN", "Gathered"]
+__all__ = ["Gathered"]
 
 STDIN = "-"
 _HEAD = 512

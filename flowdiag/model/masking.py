@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["MASK", "masked"]
+__all__ = ["masked"]
 
 MASK = "***"
 

@@ -18,7 +18,7 @@ from flowdiag.parserkit.sink import (
     named_peer,
 )
 
-__all__ = ["REFUSED", "Placed", "lane_of", "place_event", "refused_l7"]
+__all__ = ["REFUSED", "Placed", "lane_of", "place_event"]
 
 REFUSED = frozenset({Verdict.DENIED, Verdict.AUDITED, Verdict.ERROR, Verdict.LOGGED})
 """Verdicts that are counted by the second, with examples; what is only logged may prove to be refused."""

@@ -22,7 +22,6 @@ __all__ = [
     "Nothing",
     "PodSelected",
     "Undecidable",
-    "outside_or_unknown",
 ]
 
 

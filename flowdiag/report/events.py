@@ -36,7 +36,6 @@ __all__ = [
     "LogLine",
     "WarningLine",
     "event_line",
-    "event_value",
 ]
 
 EVENT_SCHEMA = "flowdiag.event/1"

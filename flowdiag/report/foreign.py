@@ -9,7 +9,7 @@ from flowdiag.model.report import Report
 from flowdiag.parserkit.registry import load
 from flowdiag.report.protocol import GROUP, Options, Reporter
 
-__all__ = ["ForeignReporter", "reporter_fault", "reporter_named"]
+__all__ = ["ForeignReporter", "reporter_named"]
 
 
 def reporter_named(name: str) -> Reporter:

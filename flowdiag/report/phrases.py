@@ -32,7 +32,6 @@ __all__ = [
     "count",
     "cut_off",
     "evidence_text",
-    "gap_text",
     "headline",
     "instead",
     "proof_text",

@@ -14,7 +14,7 @@ from msgspec import Struct
 from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.report.query_types import WhatifResult
 
-__all__ = ["Bundle", "bundles", "doubtful_bundles", "doubtful_pairs", "pairs", "peer_text"]
+__all__ = ["Bundle", "bundles", "doubtful_bundles", "doubtful_pairs", "pairs"]
 
 _ALL = ((1, 65535),)
 _WHOLE = {

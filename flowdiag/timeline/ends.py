@@ -10,7 +10,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.report import ReportEndpoint
 
-__all__ = ["EndKey", "EndViews", "end_key", "end_name", "end_namespace", "fold_addresses", "report_endpoint"]
+__all__ = ["EndKey", "EndViews", "end_key", "end_name", "end_namespace", "fold_addresses"]
 
 EndKey = tuple[str, str, str, str]
 """(kind, namespace, workload kind, name): what makes two ends the same end of a connection."""

@@ -21,7 +21,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import NAME_LABEL
 from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
 
-__all__ = ["GROUP", "admin_edits", "admin_peer"]
+__all__ = ["GROUP", "admin_edits"]
 
 GROUP = "policy.networking.k8s.io"
 _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)\[(\d{1,4})\])?")

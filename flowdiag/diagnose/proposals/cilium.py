@@ -22,7 +22,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import NAME_LABEL
 from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
 
-__all__ = ["cilium_edits", "cilium_peer", "cilium_port"]
+__all__ = ["cilium_edits", "cilium_peer"]
 
 GROUP = "cilium.io"
 _NAMESPACE = "k8s:io.kubernetes.pod.namespace"

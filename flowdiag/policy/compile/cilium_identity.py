@@ -25,7 +25,6 @@ __all__ = [
     "LOCAL",
     "NAMESPACE",
     "NAMESPACE_LABELS",
-    "SOURCES",
     "WORLD",
     "IdentityBook",
     "Seen",

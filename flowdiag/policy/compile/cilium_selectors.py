@@ -32,7 +32,6 @@ __all__ = [
     "IdentitySelector",
     "Unmet",
     "Want",
-    "names_key",
     "namespace_labels",
     "namespace_named",
     "peer_selector",

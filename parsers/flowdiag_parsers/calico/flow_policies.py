@@ -10,7 +10,7 @@ from msgspec import Struct
 from flowdiag.parserkit import PolicyHit, bounded
 from flowdiag_parsers.calico.policy_names import effect_word, kind_ref, policy_string, rule_word
 
-__all__ = ["Traces", "is_staged", "read_traces"]
+__all__ = ["Traces", "read_traces"]
 
 _LIMIT = 200
 """Hits read of one trace."""

@@ -16,7 +16,6 @@ from flowdiag.parserkit import ObjectRef, PolicyHit
 __all__ = [
     "CALICO",
     "KUBERNETES",
-    "POLICY_API",
     "effect_word",
     "kind_ref",
     "named_policy",

@@ -18,7 +18,6 @@ __all__ = [
     "HEADER",
     "HEADER_BYTES",
     "LEVELS",
-    "MAX_VALUE",
     "Header",
     "begins_operator",
     "duration_ms",

@@ -30,7 +30,6 @@ __all__ = [
     "read_direction",
     "read_flow",
     "read_l4",
-    "read_verdict",
     "why_denied",
     "witness_of",
 ]

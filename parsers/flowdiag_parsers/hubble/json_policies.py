@@ -14,7 +14,7 @@ from typing import Any
 from flowdiag.parserkit import POLICY_GROUPS, PolicyHit
 from flowdiag_parsers.hubble.json_fields import objects, text, texts
 
-__all__ = ["FIELDS", "derived_from", "read_policies"]
+__all__ = ["derived_from", "read_policies"]
 
 FIELDS: tuple[tuple[str, str], ...] = (
     ("egress_allowed_by", "allow"),

@@ -30,7 +30,6 @@ from flowdiag.parserkit import (
 )
 
 __all__ = [
-    "MATCHES",
     "VERDICTS",
     "Kind",
     "Summary",

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from flowdiag.parserkit import Cause, PolicyHit, Verdict
 
-__all__ = ["LOG_PREFIX_BYTES", "Reading", "read_prefix"]
+__all__ = ["Reading", "read_prefix"]
 
 LOG_PREFIX_BYTES = 29
 """Longest prefix that the iptables LOG target keeps (nftables keeps 127)."""
