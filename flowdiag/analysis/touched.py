@@ -10,7 +10,7 @@ from __future__ import annotations
 from flowdiag.analysis.sides import Side, changed_policies
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import Snapshot
-from flowdiag.model.policy import Dialect, PolicyRef
+from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.matrix import workloads
 from flowdiag.policy.model import Outcome, Policy
 from flowdiag.policy.selecting import selects
@@ -30,7 +30,7 @@ _ALONE = frozenset(
 """Kinds whose objects bear on nobody but whom they select.  Calico's bear on each other by tier and name."""
 
 
-def touched_workloads(old: Side, new: Side, host_pods: bool | None = None) -> frozenset[str] | None:
+def touched_workloads(old: Side, new: Side, host_pods: bool) -> frozenset[str] | None:
     """Workloads whose pairs may change, as `flowdiag.policy.whatif.compare` names them with the same `host_pods`.
 
     Returns:
@@ -41,8 +41,6 @@ def touched_workloads(old: Side, new: Side, host_pods: bool | None = None) -> fr
         return None
     if _shared(old.snapshot) != _shared(new.snapshot):
         return None
-    if host_pods is None:
-        host_pods = old.policies.dialect is Dialect.KUBERNETES
     before, after = (workloads(side.snapshot, host_pods=host_pods, inferred=False) for side in (old, new))
     looks = [
         {name: [_look(end, side) for end in ends] for name, ends in own.items()}

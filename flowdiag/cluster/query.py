@@ -80,13 +80,12 @@ def resolve_end(
     return _named(text, snapshot, index)
 
 
-def service_of(text: str, snapshot: Snapshot, index: SnapshotIndex | None = None) -> Service | None:
+def service_of(text: str, snapshot: Snapshot, index: SnapshotIndex) -> Service | None:
     """The Service that `text` names (``svc:``, ``[Service]``, its name in DNS, or a name nothing before it in the order has).
 
     Raises:
         InputError: ``svc:`` or ``[Service]`` with a name that no Service has.
     """
-    index = index or SnapshotIndex(snapshot)
     forced = text.startswith("svc:")
     match = _NAMED.fullmatch(text[4:] if forced else text)
     if match is None:
