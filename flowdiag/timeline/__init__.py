@@ -5,7 +5,7 @@ decides nothing about causes: findings come from `flowdiag.diagnose`.
 """
 
 from flowdiag.timeline.build import build_report
-from flowdiag.timeline.group import Refusal
+from flowdiag.timeline.drafts import Refusal
 from flowdiag.timeline.material import Material, Mend
 
 __all__ = ["Material", "Mend", "Refusal", "build_report"]

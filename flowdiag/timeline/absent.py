@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from flowdiag.model.flow import Flow
 from flowdiag.model.time import NS, moment_text
 from flowdiag.model.words import ABSENT, REFUSED_TOO, plural
+from flowdiag.timeline.drafts import ProblemDraft
 from flowdiag.timeline.ends import EndKey, end_key, end_name
-from flowdiag.timeline.group import ProblemDraft
 from flowdiag.timeline.ports import DNS_PORTS
 
 __all__ = ["absent_calls"]

@@ -9,8 +9,8 @@ from flowdiag.cluster.passing import got_past
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.flow import Flow
 from flowdiag.model.time import moment_text
+from flowdiag.timeline.drafts import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.ends import EndKey, end_key
-from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 
 __all__ = ["AllowedIndex"]
 

@@ -14,10 +14,11 @@ from flowdiag.model.words import object_text, was
 from flowdiag.timeline.absent import absent_calls
 from flowdiag.timeline.allowed import AllowedIndex
 from flowdiag.timeline.clocks import clock_doubt
+from flowdiag.timeline.drafts import ProblemDraft
 from flowdiag.timeline.ends import EndViews
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.folded import Folded
-from flowdiag.timeline.group import ProblemDraft, group
+from flowdiag.timeline.group import group
 from flowdiag.timeline.material import Material
 from flowdiag.timeline.problems import make_problem
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from flowdiag.model.report import ClockSkew
+from flowdiag.timeline.drafts import ProblemDraft
 from flowdiag.timeline.ends import EndKey
 from flowdiag.timeline.fold_agent import under_agents
 from flowdiag.timeline.fold_change import WorkedBefore, under_changes
 from flowdiag.timeline.folded import Folded, overlap
-from flowdiag.timeline.group import ProblemDraft
 from flowdiag.timeline.marks import ChangeMark
 from flowdiag.timeline.ports import DNS_PORTS
 

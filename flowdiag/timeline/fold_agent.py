@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowdiag.model.time import NS
+from flowdiag.timeline.drafts import ProblemDraft
 from flowdiag.timeline.folded import Folded, overlap
-from flowdiag.timeline.group import ProblemDraft
 
 __all__ = ["under_agents"]
 

@@ -18,8 +18,8 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import ClockSkew
 from flowdiag.model.time import NS, moment_text
 from flowdiag.model.words import object_text, was
+from flowdiag.timeline.drafts import ProblemDraft
 from flowdiag.timeline.folded import Folded
-from flowdiag.timeline.group import ProblemDraft
 from flowdiag.timeline.marks import ChangeMark
 
 __all__ = ["WorkedBefore", "under_changes"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from flowdiag.timeline.group import ProblemDraft
+from flowdiag.timeline.drafts import ProblemDraft
 
 __all__ = ["Folded", "overlap"]
 

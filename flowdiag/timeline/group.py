@@ -13,150 +13,25 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
-
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Cause, Icmp
 from flowdiag.model.finding import Finding
-from flowdiag.model.flow import Flow
 from flowdiag.model.report import Confidence
+from flowdiag.timeline.drafts import (
+    LEAD_SHARE,
+    ConnectionDraft,
+    ProblemDraft,
+    Refusal,
+    finding_key,
+    refusal_order,
+)
 from flowdiag.timeline.ends import EndKey, end_key, fold_addresses
-from flowdiag.timeline.ports import ONE_PORT, PortCount, count_ports
+from flowdiag.timeline.ports import ONE_PORT, count_ports
 
-__all__ = ["ConnectionDraft", "ProblemDraft", "Refusal", "group"]
+__all__ = ["group"]
 
 _FOLD_PORTS_FROM = 9
 """So many refused ports between two ends are a scan: one connection without a port."""
-
-_LEAD_SHARE = 0.05
-"""A later finding speaks for a connection once it has this share of its records."""
-
-
-class Refusal(Struct, frozen=True):
-    """One refused flow, or its part in one policy epoch, with what diagnosis says of it."""
-
-    flow: Flow
-    finding: Finding
-
-
-class ConnectionDraft(Struct):
-    """One refused connection with all refusals folded into it."""
-
-    source: EndKey
-    destination: EndKey
-    protocol: str | None
-    port: int | None
-    icmp: str | None
-    refusals: list[Refusal]
-    finding: Finding
-    """The finding that speaks for the connection: the latest one of weight, as that is what is wrong now."""
-    ports: PortCount = ONE_PORT
-    """How many ports it stands for, where it has none."""
-    count: int = 0
-    """Refused records; this and the times are of `refusals`, which nobody changes any more."""
-    first: int | None = None
-    """First record with a time."""
-    last: int | None = None
-    """Last record with a time."""
-
-    @property
-    def said_otherwise(self) -> dict[tuple[object, ...], list[Refusal]]:
-        """Refusals of which something else than `finding` is said, by what is said."""
-        spoken, found = _key(self.finding), defaultdict(list)
-        for refusal in self.refusals:
-            if (key := _key(refusal.finding)) != spoken:
-                found[key].append(refusal)
-        return found
-
-    @property
-    def limits(self) -> list[str]:
-        """What keeps a part of weight of its refusals from being surer."""
-        counts = Counter[str]()
-        for refusal in self.refusals:
-            for limit in refusal.finding.limits:
-                counts[limit] += refusal.flow.count
-        return [limit for limit, count in counts.items() if count >= self.count * _LEAD_SHARE]
-
-    def __post_init__(self) -> None:
-        """Sum up the refusals."""
-        flows = [refusal.flow for refusal in self.refusals]
-        self.count = sum(flow.count for flow in flows)
-        self.first = min((flow.first for flow in flows if flow.first is not None), default=None)
-        self.last = max((flow.last for flow in flows if flow.last is not None), default=None)
-
-    @property
-    def folded(self) -> bool:
-        """Whether it stands for many ports or addresses, so that no one of them speaks for all."""
-        ends = (self.source, self.destination)
-        return self.ports.most > 1 or any(end[0] == "external" and "/" in end[3] for end in ends)
-
-    @property
-    def order(self) -> tuple[int, EndKey, EndKey, str, int, str]:
-        """Largest first, then by what it is."""
-        return (
-            -self.count,
-            self.source,
-            self.destination,
-            self.protocol or "",
-            -1 if self.port is None else self.port,
-            self.icmp or "",
-        )
-
-
-class ProblemDraft(Struct):
-    """Connections with one cause, largest first."""
-
-    connections: list[ConnectionDraft]
-
-    @property
-    def count(self) -> int:
-        """Refused records."""
-        return sum(connection.count for connection in self.connections)
-
-    @property
-    def span(self) -> tuple[int | None, int | None]:
-        """First and last refused record, nanoseconds."""
-        firsts = [c.first for c in self.connections if c.first is not None]
-        lasts = [c.last for c in self.connections if c.last is not None]
-        return (min(firsts, default=None), max(lasts, default=None))
-
-    @property
-    def flows(self) -> list[Flow]:
-        """Every refused flow."""
-        return [refusal.flow for connection in self.connections for refusal in connection.refusals]
-
-    @property
-    def recording(self) -> set[str]:
-        """Nodes that recorded the refusals, as far as the records name them."""
-        return {flow.distinct.node for flow in self.flows if flow.distinct.node is not None}
-
-    @property
-    def finding(self) -> Finding:
-        """What speaks for the problem: its largest connection's finding."""
-        return self.connections[0].finding
-
-    @property
-    def lead(self) -> Refusal:
-        """The refusal that shows what is wrong now: the last of those that say what the problem says."""
-        key = _key(self.finding)
-        alike = [refusal for refusal in self.connections[0].refusals if _key(refusal.finding) == key]
-        return _latest(alike)
-
-    @property
-    def others(self) -> list[Refusal]:
-        """The last refusal of each connection but the first; all of one that stands for many ports or addresses."""
-        return [
-            refusal
-            for one in self.connections[1:]
-            for refusal in (one.refusals if one.folded else [_latest(one.refusals)])
-        ]
-
-
-def _latest(refusals: Iterable[Refusal]) -> Refusal:
-    several = list(refusals)
-    last = max(refusal.flow.last or -1 for refusal in several)
-    return max((each for each in several if (each.flow.last or -1) == last), key=_refusal_order)
-
 
 _Cause = tuple[str, str, tuple[object, ...], str, str]
 
@@ -194,7 +69,7 @@ def _connections(refusals: Sequence[Refusal]) -> list[ConnectionDraft]:
         grouped[(src, dst, rest)].append(refusal)
     drafts = []
     for (src, dst, _), members in grouped.items():
-        members.sort(key=_refusal_order)
+        members.sort(key=refusal_order)
         shape = members[0].flow.distinct
         drafts.append(
             ConnectionDraft(
@@ -219,29 +94,19 @@ def _counted(refusal: Refusal) -> tuple[str, Cause | None]:
     return str(distinct.verdict), None if distinct.cause is Cause.POLICY else distinct.cause
 
 
-def _refusal_order(refusal: Refusal) -> tuple[int, int, str, str]:
-    flow = refusal.flow
-    return (
-        flow.first or -1,
-        -flow.count,
-        flow.src.name or flow.src.ip or "",
-        flow.dst.name or flow.dst.ip or "",
-    )
-
-
 def _lead(members: Sequence[Refusal]) -> Finding:
-    spoken = _key(members[0].finding)
-    if all(_key(refusal.finding) == spoken for refusal in members):
+    spoken = finding_key(members[0].finding)
+    if all(finding_key(refusal.finding) == spoken for refusal in members):
         # As with most: to compare costs less than to look up.
         return _least_sure(members)
     total = sum(refusal.flow.count for refusal in members)
     weights: dict[tuple[object, ...], tuple[int, int, list[Refusal]]] = {}
     for refusal in members:
-        key = _key(refusal.finding)
+        key = finding_key(refusal.finding)
         count, last, alike = weights.get(key, (0, -1, []))
         alike.append(refusal)
         weights[key] = (count + refusal.flow.count, max(last, refusal.flow.last or -1), alike)
-    heavy = [weight for weight in weights.values() if weight[0] >= total * _LEAD_SHARE]
+    heavy = [weight for weight in weights.values() if weight[0] >= total * LEAD_SHARE]
     _, _, alike = max(
         heavy, key=lambda one: (one[1], one[0], one[2][0].finding.code, one[2][0].finding.cause_key)
     )
@@ -257,12 +122,8 @@ def _least_sure(alike: Sequence[Refusal]) -> Finding:
     counts = Counter[Confidence]()
     for refusal in alike:
         counts[refusal.finding.confidence] += refusal.flow.count
-    weakest = max((one for one in counts if counts[one] >= total * _LEAD_SHARE), key=list(Confidence).index)
+    weakest = max((one for one in counts if counts[one] >= total * LEAD_SHARE), key=list(Confidence).index)
     return next(one.finding for one in reversed(alike) if one.finding.confidence is weakest)
-
-
-def _key(finding: Finding) -> tuple[object, ...]:
-    return (finding.code, finding.direction, finding.isolating, finding.cause_key)
 
 
 class _Keys:
@@ -311,9 +172,9 @@ def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
         elif draft.port is None:
             scans[between].append(draft)
         else:
-            spans[(between, _key(draft.finding))].append(draft)
+            spans[(between, finding_key(draft.finding))].append(draft)
     for (ends, key), members in spans.items():
-        rest = [draft for draft in scans.get(ends, ()) if _key(draft.finding) == key]
+        rest = [draft for draft in scans.get(ends, ()) if finding_key(draft.finding) == key]
         ports = sum(draft.ports.least for draft in members) + sum(
             draft.ports.least for draft in rest if draft.ports != ONE_PORT
         )
@@ -326,7 +187,7 @@ def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
             kept.extend(members)
             continue
         members.sort(key=lambda member: member.order)
-        refusals = sorted((r for member in members for r in member.refusals), key=_refusal_order)
+        refusals = sorted((r for member in members for r in member.refusals), key=refusal_order)
         first, lead = members[0], _lead(refusals)
         kept.append(
             ConnectionDraft(
@@ -336,7 +197,9 @@ def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
                 port=None,
                 icmp=None,
                 refusals=refusals,
-                finding=next((m.finding for m in members if _key(m.finding) == _key(lead)), lead),
+                finding=next(
+                    (m.finding for m in members if finding_key(m.finding) == finding_key(lead)), lead
+                ),
                 ports=count_ports(refusal.flow.distinct for refusal in refusals),
             )
         )

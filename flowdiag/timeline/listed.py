@@ -13,7 +13,7 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import NotPolicy, PolicyView, RuleCounts
 from flowdiag.model.time import rfc3339_or_none
 from flowdiag.policy.manifest import manifest
-from flowdiag.timeline.group import ProblemDraft
+from flowdiag.timeline.drafts import ProblemDraft
 from flowdiag.timeline.material import Material
 
 __all__ = ["NOT_DENIED", "not_policy", "policy_views"]

@@ -12,7 +12,7 @@ from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import ClockSkew, Cluster, Generator, ReportWarning, SnapshotInfo
 from flowdiag.model.tally import Bucket, InputSummary
-from flowdiag.timeline.group import Refusal
+from flowdiag.timeline.drafts import Refusal
 from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
 __all__ = ["Material", "Mend"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from flowdiag.timeline.drafts import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.ends import end_name
-from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 
 __all__ = ["Ended", "ended"]
 

@@ -9,8 +9,8 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.reasons import OF_NO_RULE
 from flowdiag.model.report import ProblemChange
 from flowdiag.model.tally import DistinctFlow
+from flowdiag.timeline.drafts import ProblemDraft
 from flowdiag.timeline.ends import end_namespace
-from flowdiag.timeline.group import ProblemDraft
 from flowdiag.timeline.marks import ChangeMark, in_time, near_changes
 
 __all__ = ["changes_of"]

@@ -13,7 +13,7 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.problem import RefusedOtherwise
 from flowdiag.model.time import rfc3339
 from flowdiag.model.words import plural
-from flowdiag.timeline.group import ProblemDraft, Refusal
+from flowdiag.timeline.drafts import ProblemDraft, Refusal
 from flowdiag.timeline.ports import count_ports
 
 __all__ = ["is_scan", "own_notes", "refused_otherwise", "scan_advice"]

@@ -25,8 +25,8 @@ from flowdiag.model.report import (
 )
 from flowdiag.model.time import NS, rfc3339_or_none
 from flowdiag.timeline.commands import confirm_commands
+from flowdiag.timeline.drafts import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.ends import EndViews
-from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.marks import ChangeMark
 from flowdiag.timeline.mended import ended
 from flowdiag.timeline.nearby import changes_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from flowdiag.model.words import protocol_text
+from flowdiag.timeline.drafts import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.ends import EndKey, end_name
-from flowdiag.timeline.group import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.ports import count_ports
 
 __all__ = ["title_of"]

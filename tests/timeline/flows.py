@@ -7,7 +7,7 @@ from flowdiag.model.flow import Flow
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.tally import Bucket, DistinctFlow, Example
 from flowdiag.model.time import NS
-from flowdiag.timeline.group import Refusal
+from flowdiag.timeline.drafts import Refusal
 
 
 def pod(namespace, name, workload=None, ip=None):
