@@ -21,6 +21,10 @@ __all__ = ["IsolationBySurprise"]
 _CILIUM = "cilium.io"
 _DENY_WORDS = ("deny", "block", "isolat", "lock", "quarantine", "reject")
 """A policy with such a word in its name closes on purpose."""
+_DENY_ALL_WORDS = ("default-deny", "deny-all", "deny-by-default", "isolat", "lockdown", "quarantine")
+"""The same of one that only denies."""
+_CERTAIN = ("implied", "deny-only", "untyped")
+"""Ways that are nobody's intent, whatever else the author meant."""
 
 
 class IsolationBySurprise(Rule):
@@ -29,7 +33,7 @@ class IsolationBySurprise(Rule):
     Signature:
         All policies that isolate the refusing end in that direction do so without a rule for it: (a)
         `policyTypes` is left out or names both directions while rules are written for the other one
-        only; (b) the list of rules is there and empty; (c) a Cilium policy that only denies puts the
+        only, or leaves out one that rules are written for, which Cilium takes all the same; (b) the list of rules is there and empty; (c) a Cilium policy that only denies puts the
         endpoint into default deny.
 
     Advice:
@@ -37,7 +41,8 @@ class IsolationBySurprise(Rule):
         `enableDefaultDeny` to false.
 
     Guard:
-        A policy without any rules, or whose name says deny, isolate or lock, closes on purpose.  Silent
+        A policy without any rules, or whose name says deny, isolate or lock, closes on purpose; one that only
+        denies is called after what it denies, and closes all on purpose where its name says that.  Silent
         as soon as one other policy isolates the same direction.
 
     References:
@@ -83,6 +88,16 @@ class IsolationBySurprise(Rule):
                     "from policyTypes."
                 ),
             ),
+            "untyped": (
+                (
+                    f"{name} has {direction} rules and leaves {direction.title()} out of policyTypes: Cilium takes them all "
+                    f"the same, which isolates {who} for {direction}."
+                ),
+                (
+                    f"Remove the {direction} rules if {direction} was to stay open; else add {direction.title()} to "
+                    "policyTypes, and the rules that are meant."
+                ),
+            ),
             "deny-only": (
                 f"{name} only has deny rules for {direction}, which puts {who} into default deny as well.",
                 f"Set enableDefaultDeny.{direction}: false, or add an allow rule beside the deny rules.",
@@ -95,9 +110,9 @@ class IsolationBySurprise(Rule):
             advice=advice,
             cause_key=f"{way}",
             candidates=len(case.isolating),
-            most=Confidence.DERIVED if way in ("implied", "deny-only") else Confidence.LIKELY,
+            most=Confidence.DERIVED if way in _CERTAIN else Confidence.LIKELY,
             limits=()
-            if way in ("implied", "deny-only")
+            if way in _CERTAIN
             else ("Whether this direction was meant to be closed, only its author knows.",),
         )
 
@@ -109,17 +124,22 @@ class IsolationBySurprise(Rule):
         key = (IsolationBySurprise, id(policy), case.direction)
         known = case.context.texts
         if key not in known:
-            known[key] = _closes(policy, case.direction)
+            known[key] = _closes(policy, case.direction, by_identity=case.context.by_identity)
         way: str | None = known[key]
         return way
 
 
-def _closes(policy: PolicyObject, direction: str) -> str | None:
+def _closes(policy: PolicyObject, direction: str, *, by_identity: bool) -> str | None:
     """How it closes a direction that it seems to leave alone; ``None`` where it does not, or says so."""
-    if any(word in policy.ref.name.lower() for word in _DENY_WORDS):
-        return None
+    name = policy.ref.name.lower()
     if policy.ref.group == _CILIUM:
-        return "deny-only" if _deny_only(policy, direction) else None
+        # What only denies is called so for what it denies: the name says nothing of all the rest.
+        on_purpose = any(word in name for word in _DENY_ALL_WORDS)
+        return "deny-only" if _deny_only(policy, direction) and not on_purpose else None
+    if any(word in name for word in _DENY_WORDS):
+        return None
+    if by_identity and _untyped(policy, direction):
+        return "untyped"
     return directions_without_rules(policy).get(direction)
 
 
@@ -129,3 +149,11 @@ def _deny_only(policy: PolicyObject, direction: str) -> bool:
     if isinstance(mode, dict) and mode.get(direction) is False:
         return False
     return bool(spec.get(f"{direction}Deny")) and not spec.get(direction)
+
+
+def _untyped(policy: PolicyObject, direction: str) -> bool:
+    """Rules of a direction that ``policyTypes`` leaves out: the API ignores them, Cilium's translation does not."""
+    types = policy.spec.get("policyTypes")
+    if not isinstance(types, list) or not types:
+        return False
+    return bool(policy.spec.get(direction)) and direction.title() not in types
