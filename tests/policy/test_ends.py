@@ -407,3 +407,56 @@ def test_a_rule_that_an_edit_moved_is_compiled_for_its_new_place():
         edited = compile_policies(after, dialect=Dialect.KUBERNETES, base=base)
 
         assert edited.tiers == compile_policies(after, dialect=Dialect.KUBERNETES).tiers
+
+
+EVERYBODY = {
+    "fromEntities": ["all"],
+    "toPorts": [{"ports": [{"port": "80", "protocol": "TCP"}], "rules": {"http": [{}]}}],
+}
+RANGES = {"fromCIDRSet": [{"cidr": f"203.0.113.{n}/32"} for n in range(4)]}
+NOBODY = {"fromEndpoints": [{"matchLabels": {"app": "web"}}], "authentication": {"mode": "required"}}
+CILIUM_SPEC = {
+    "endpointSelector": {"matchLabels": {"app": "web"}},
+    "ingress": [EVERYBODY, RANGES, {}, NOBODY],
+    "ingressDeny": [RANGES],
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ({"ingress": [EVERYBODY, {"fromCIDR": ["198.51.100.1/32"]}, {}, NOBODY]}, 4),
+        ({"ingress": [{}, EVERYBODY, RANGES, NOBODY]}, 3),
+        ({"ingressDeny": []}, 4),
+        ({"enableDefaultDeny": {"ingress": False}}, 0),
+        ({"endpointSelector": {"matchLabels": {"reserved.init": ""}}}, 0),
+        ({"ingress": [RANGES, EVERYBODY], "ingressDeny": [RANGES, {"fromEntities": ["world"]}]}, 1),
+    ],
+)
+def test_of_an_edited_policy_of_cilium_what_means_the_same_is_not_compiled_again(changed, kept):
+    """What an element comes to hangs on where it stands, whom the policy selects and whether it isolates."""
+    of = {"kind": "CiliumNetworkPolicy", "group": "cilium.io", "version": "v2"}
+    was = net_policy("shop", "p", CILIUM_SPEC, **of)
+    state = snapshot((WEB,), [was], nodes=NODES)
+    base = compile_policies(state, dialect=Dialect.CILIUM)
+    after = replace(state, policies=(replace(was, spec={**CILIUM_SPEC, **changed}),))
+    edited = compile_policies(after, dialect=Dialect.CILIUM, base=base)
+    anew = compile_policies(after, dialect=Dialect.CILIUM)
+    old, new, expected = (each.compiled[was.ref][1] for each in (base, edited, anew))
+    before = {id(rule) for own in old.rules.values() for rule in own}
+
+    assert not old.broken
+
+    assert [_worded(rule) for rule in new.rules[Direction.INGRESS]] == [
+        _worded(rule) for rule in expected.rules[Direction.INGRESS]
+    ]
+    assert sum(id(rule) in before for rule in new.rules[Direction.INGRESS]) == kept
+
+
+def _worded(rule):
+    """A rule with its ranges in words: their places in a table that was added to are others."""
+    peers = [
+        [getattr(getattr(matcher, "plain", None), "text", matcher) for matcher in peer.matchers]
+        for peer in rule.peers or ()
+    ]
+    return rule.path, rule.action, peers, rule.traffic, rule.note

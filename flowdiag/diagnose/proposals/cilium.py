@@ -19,7 +19,7 @@ from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
-from flowdiag.model.objects import NAME_LABEL
+from flowdiag.model.objects import NAME_LABEL, PolicyObject
 from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
 
 __all__ = ["cilium_edits", "cilium_peer"]
@@ -63,14 +63,14 @@ def cilium_edits(
         return
     index, kind, item = int(step[2]), step[3], None if step[4] is None else int(step[4])
     if condition in (Condition.PORT, Condition.PROTOCOL):
-        spec = copy.deepcopy(policy.spec)
-        groups = spec[direction.value][index].get("toPorts") or []
+        spec, changed = _copied(policy, direction, index)
+        groups = [dict(group) for group in changed.get("toPorts") or ()]
         plain = next((group for group in groups if set(group) <= {"ports"}), None)
         if plain is None:
             groups.append({"ports": [cilium_port(case)]})
         else:
             plain["ports"] = [*(plain.get("ports") or []), cilium_port(case)]
-        spec[direction.value][index]["toPorts"] = groups
+        changed["toPorts"] = groups
         text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
         yield Edit(text, direction, policy, changed_policy(policy, spec))
         return
@@ -79,8 +79,8 @@ def cilium_edits(
         return
     word = PEER_WORDS[direction]
     if kind == "Endpoints" and written[0] == "Endpoints" and item is not None:
-        spec = copy.deepcopy(policy.spec)
-        entries = spec[direction.value][index][f"{word}Endpoints"]
+        spec, changed = _copied(policy, direction, index)
+        entries = changed[f"{word}Endpoints"] = list(changed[f"{word}Endpoints"])
         mended = None if means_a_namespace(case, rule) else corrected(entries[item], rule, _spellings)
         if mended is not None:
             entries[item] = mended
@@ -88,12 +88,13 @@ def cilium_edits(
             now = ", ".join(miss.found or "" for miss in rule.misses)
             text = f"Correct {rule_text(rule)}: {wanted} becomes {now}"
             yield Edit(text, direction, policy, changed_policy(policy, spec))
-    spec, own, kept = copy.deepcopy(policy.spec), False, dict[str, Any]()
+    spec, changed = _copied(policy, direction, index)
+    own, kept = False, dict[str, Any]()
     rules = spec[direction.value]
-    if kind is not None and kind.removesuffix("Set") == written[0] and f"{word}{written[0]}" in rules[index]:
-        rules[index][f"{word}{written[0]}"] = [*rules[index][f"{word}{written[0]}"], written[1]]
+    if kind is not None and kind.removesuffix("Set") == written[0] and f"{word}{written[0]}" in changed:
+        changed[f"{word}{written[0]}"] = [*changed[f"{word}{written[0]}"], written[1]]
     else:
-        kept = {key: value for key, value in rules[index].items() if key in ("toPorts", "icmps")}
+        kept = {key: value for key, value in changed.items() if key in ("toPorts", "icmps")}
         # It is a rule of its own, so that the other's being for every port is no reason to open them all here.
         rules.append(
             {
@@ -109,6 +110,13 @@ def cilium_edits(
             f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} by a rule beside {direction}[{index}]"
         )
     yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A spec, and the rule in it that is to be changed; all others are the very same, and are not compiled again."""
+    rules = list(policy.spec[direction.value])
+    rules[index] = dict(rules[index])
+    return {**policy.spec, direction.value: rules}, rules[index]
 
 
 def _only_port(case: Case, direction: Direction, rule: NearestRule) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Sources: Cilium v1.20 ``pkg/policy/{repository,rule}.go``, ``pkg/k8s/network_pol
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
@@ -158,13 +158,18 @@ class CiliumSet:
             )
             reader = RuleReader(self._context, self._state, self.book, namespace, host, init)
             prefix = "" if policy.spec_index is None else f"specs[{policy.spec_index}]."
+            known = self._before(policy, applies_to, subjects, isolates)
             rules = {
                 direction: tuple(
-                    structs.replace(rule, path=prefix + rule.path)
+                    structs.replace(rule, path=prefix + rule.path) if prefix else rule
                     for section, deny in sections
                     for index, raw in enumerate(entries(spec.get(section), f"spec.{section}"))
-                    for rule in reader.rules(
-                        raw, f"{section}[{index}]", direction, deny=deny, closes=direction in isolates
+                    for rule in (
+                        known[id(raw), section, index]
+                        if (id(raw), section, index) in known
+                        else reader.rules(
+                            raw, f"{section}[{index}]", direction, deny=deny, closes=direction in isolates
+                        )
                     )
                 )
                 for direction, sections in _SECTIONS.items()
@@ -188,6 +193,33 @@ class CiliumSet:
             rank=(0.0, float(-1 if policy.spec_index is None else policy.spec_index)),
             subjects=subjects,
         )
+
+    def _before(
+        self,
+        policy: PolicyObject,
+        applies_to: tuple[Matcher, ...],
+        subjects: frozenset[str],
+        isolates: frozenset[Direction],
+    ) -> Mapping[tuple[int, str, int], Sequence[Rule]]:
+        """Rules of the policy of that name in the base, by what they were made of and where it stood.
+
+        An edit leaves most as they were; what it means hangs on whom the policy selects and isolates besides.
+        """
+        was = self._context.before(policy.ref)
+        if was is None or was[1].broken or {policy.spec_index, was[0].spec_index} != {None}:
+            return {}
+        if (was[1].applies_to, was[1].subjects, was[1].isolates) != (applies_to, subjects, isolates):
+            return {}
+        made: dict[str, list[Rule]] = {}
+        for own in was[1].rules.values():
+            for rule in own:
+                made.setdefault(rule.path.partition("]")[0], []).append(rule)
+        return {
+            (id(raw), section, index): made.get(f"{section}[{index}", ())
+            for sections in _SECTIONS.values()
+            for section, _ in sections
+            for index, raw in enumerate(was[0].spec.get(section) or ())
+        }
 
     def _nodes(self, raw: Any) -> tuple[Matcher, ...]:
         selected = (NodeSelected(bare_node_selector(raw)),)
