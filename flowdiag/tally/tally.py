@@ -110,8 +110,8 @@ class Tally:
         counts.year_inferred |= event.time_source is TimeSource.INFERRED_YEAR
         if isinstance(event, FlowEvent):
             counts.flows += 1
-            if self.limits.within(event.at):
-                self._flow(event, parser, name)
+            # Also of one whose time does not count: what it tells of its lane, parsers do not tell again.
+            self._flow(event, parser, name)
             self._answered(event)
         else:
             self._sightings.add(event, parser, name)

@@ -1,5 +1,6 @@
 """What part of the evidence counts, and what an allowed record proves."""
 
+import json
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -135,8 +136,23 @@ def _line(second):
     )
 
 
+def _flow_log(second):
+    start = int(parse_rfc3339(at(second)) / 1_000_000_000)
+    hit = "0|default|data/default.db|deny|0"
+    ends = {"source_ip": "10.0.0.5", "source_name": "web-5d9c7b6f4-x2v4z", "source_namespace": "shop"}
+    ends |= {
+        "dest_ip": "10.0.1.7",
+        "dest_name": "db-7f6b5c4d6-k8m2n",
+        "dest_namespace": "data",
+        "dest_port": 8080,
+    }
+    kinds = {"source_type": "wep", "dest_type": "wep", "source_port": None, "proto": "tcp", "num_flows": 1}
+    times = {"start_time": start, "end_time": start + 15, "action": "deny", "reporter": "dst"}
+    return json.dumps({**times, **ends, **kinds, "policies": {"all_policies": [hit]}}) + "\n"
+
+
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("line", [_json, _line])
+@pytest.mark.parametrize("line", [_json, _line, _flow_log])
 @pytest.mark.parametrize("span", [(36_000, 36_305), (None, 1_207), (80_010, None), (50_003, 50_005)])
 def test_a_span_of_a_long_log_is_what_its_own_lines_say(tmp_path, span, line, processes):
     """A flow of a day stands in buckets of minutes: neither its counts nor its times or evidence may be theirs."""
@@ -165,7 +181,7 @@ def test_a_span_of_a_long_log_is_what_its_own_lines_say(tmp_path, span, line, pr
 def _told(report):
     return [
         (
-            (one.code, one.count, one.first, one.last, [line.raw for line in one.evidence]),
+            (one.code, one.count, one.first, one.last, [line.raw for line in one.evidence], one.recorded),
             [(call.count, call.first, call.last) for call in one.connections],
         )
         for one in report.problems
