@@ -16,6 +16,7 @@ __all__ = [
     "from_datetime",
     "from_epoch",
     "from_micros",
+    "from_nanos",
     "instant_of",
     "moment_text",
     "parse_rfc3339",
@@ -31,8 +32,8 @@ _YEARS = range(1900, 2200)
 """Nanoseconds of other years do not fit in 64 bits, or those of a span beside them do not."""
 _EPOCH_SECONDS = range(-2_208_988_800, 7_258_118_400)
 """The same years in seconds since the epoch."""
-_MICRO_DIGITS = 17
-"""Of 1731036139123456 there are 16; longer ones are no microseconds of these years."""
+_COUNT_DIGITS = 20
+"""Of 1731036139123456789 there are 19; longer ones are nothing of these years."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE = _EPOCH.replace(tzinfo=None)
 
@@ -119,12 +120,21 @@ def from_epoch(seconds: int, nanos: int = 0) -> int | None:
 
 def from_micros(count: str | bytes | int) -> int | None:
     """Nanoseconds of a count of microseconds, as journals write it; ``None`` for what is none, or as in `from_epoch`."""
+    return _from_count(count, NS // 1_000)
+
+
+def from_nanos(count: str | bytes | int) -> int | None:
+    """A count of nanoseconds, as Loki and OpenTelemetry write it; ``None`` for what is none, or as in `from_epoch`."""
+    return _from_count(count, NS)
+
+
+def _from_count(count: str | bytes | int, a_second: int) -> int | None:
     if not isinstance(count, int):
-        if not (count.isascii() and count.isdigit() and len(count) <= _MICRO_DIGITS):
+        if not (count.isascii() and count.isdigit() and len(count) <= _COUNT_DIGITS):
             return None
         count = int(count)
-    seconds, micros = divmod(count, 1_000_000)
-    return from_epoch(seconds, micros * 1000)
+    seconds, parts = divmod(count, a_second)
+    return from_epoch(seconds, parts * (NS // a_second))
 
 
 def from_datetime(moment: datetime) -> int:

@@ -25,7 +25,16 @@ from flowdiag.model.event import (
     WorkloadRef,
 )
 from flowdiag.model.reasons import REASONS, ReasonInfo, is_housekeeping, reason_by_code, reason_by_text
-from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, instant_of, parse_rfc3339, rfc3339
+from flowdiag.model.time import (
+    NS,
+    from_datetime,
+    from_epoch,
+    from_micros,
+    from_nanos,
+    instant_of,
+    parse_rfc3339,
+    rfc3339,
+)
 from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext, part_of
 from flowdiag.parserkit.framing import Frame, frame, line_warning
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
@@ -143,6 +152,7 @@ __all__ = [
     "from_datetime",
     "from_epoch",
     "from_micros",
+    "from_nanos",
     "has_long_number",
     "holds",
     "icmp_from_name",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, parse_rfc3339, rfc3339
+from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, from_nanos, parse_rfc3339, rfc3339
 
 INSTANTS = st.integers(min_value=0, max_value=7_258_118_400 * NS - 1)
 
@@ -120,3 +120,10 @@ def test_microseconds_of_no_clock_are_no_time():
         -(10**17),
     ):
         assert from_micros(odd) is None
+
+
+def test_nanoseconds_of_no_clock_are_no_time():
+    """What 64 bits hold and no clock says is no time either: it went on as one, and overflowed where it was counted."""
+    assert from_nanos("1731036139123456789") == from_nanos(1731036139123456789) == 1731036139123456789
+    for odd in ("9223372036854775808", 1 << 63, (1 << 63) - 1, "9" * 21, "", "-1", -(1 << 63)):
+        assert from_nanos(odd) is None

@@ -16,6 +16,7 @@ from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import JsonLines
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
+from flowdiag.model.time import from_micros
 
 __all__ = [
     "CloudWatchEvents",
@@ -23,8 +24,6 @@ __all__ = [
     "CloudWatchQuery",
     "CloudWatchTail",
 ]
-
-_MILLI = 1_000_000
 
 
 class _Event(Struct):
@@ -51,7 +50,7 @@ class _Results(Struct):
 def _rows(event: _Event, row: Row) -> Iterator[Row]:
     if event.message is None:
         return iter(())
-    at = row.at if event.timestamp is None else event.timestamp * _MILLI
+    at = row.at if event.timestamp is None else from_micros(event.timestamp * 1_000)
     return text_rows(event.message, row._replace(at=at))
 
 

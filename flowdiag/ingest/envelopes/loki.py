@@ -16,6 +16,7 @@ from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import Batches, JsonLines
 from flowdiag.ingest.envelopes.rows import Row, Rows, instant, merged, text_rows
+from flowdiag.model.time import from_nanos
 
 __all__ = ["GrafanaText", "LogcliJson", "LogcliText", "LokiResponse", "LokiStreams"]
 
@@ -88,13 +89,8 @@ class LokiResponse(Document):
             place = _placed(stream.stream, Row(b"", 0))
             for value in stream.values:
                 number += 1
-                inside = place._replace(line=number, at=_nanoseconds(value.at))
+                inside = place._replace(line=number, at=from_nanos(value.at))
                 yield from text_rows(_whole(value.line, stream.stream), inside)
-
-
-def _nanoseconds(text: str) -> int | None:
-    """Of a count of nanoseconds since the epoch."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 class _Line(Struct):
@@ -128,7 +124,7 @@ class LokiStreams(Batches[_Pushed]):
             for value in stream.values
             for inner in text_rows(
                 _whole(value.line, stream.stream),
-                _placed(stream.stream, self.counted(row))._replace(at=_nanoseconds(value.at)),
+                _placed(stream.stream, self.counted(row))._replace(at=from_nanos(value.at)),
             )
         )
 
@@ -148,7 +144,7 @@ class LogcliJson(JsonLines[_Line]):
         labels = record.labels
         if labels is None:
             labels = {name: value for name, value in (record.fields or {}).items() if isinstance(value, str)}
-        at = _nanoseconds(record.timestamp)
+        at = from_nanos(record.timestamp)
         at = instant(record.timestamp) if at is None else at
         return text_rows(_whole(record.line, labels), _placed(labels, row)._replace(at=at))
 

@@ -71,8 +71,7 @@ def _instant(record: _Message) -> int | None:
         value = bytes(raw)
         if value.startswith(b'"') and (found := instant(_text(raw))) is not None:
             return found
-        if value[:1].isdigit() and len(value) < 30:
-            number = float(value)
+        if value[:1].isdigit() and len(value) < 30 and (number := float(value)) < 1_000 * _MILLISECONDS:
             return from_micros(round(number * (1_000_000 if number < _MILLISECONDS else 1_000)))
     return None
 

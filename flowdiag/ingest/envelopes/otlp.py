@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from flowdiag.ingest.envelopes.json_lines import Batches
 from flowdiag.ingest.envelopes.rows import Row, text_rows
+from flowdiag.model.time import from_nanos
 
 __all__ = ["OtlpLogs"]
 
@@ -93,7 +94,7 @@ def _rows(log: _Log, resource: list[_Pair], row: Row) -> Iterator[Row]:
     if log.body is None:
         return iter(())
     told = {pair.key: pair.value.string_value for pair in (*log.attributes, *resource)}
-    at = log.time_unix_nano or log.observed_time_unix_nano
+    at = from_nanos(log.time_unix_nano or log.observed_time_unix_nano)
     placed = row._replace(
         at=at or row.at,
         node=told.get("k8s.node.name") or told.get("host.name") or row.node,

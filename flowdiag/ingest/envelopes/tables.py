@@ -20,7 +20,7 @@ import msgspec
 
 from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
-from flowdiag.model.time import NS, from_datetime, from_epoch
+from flowdiag.model.time import NS, from_datetime, from_epoch, from_nanos
 from flowdiag.parserkit import MONTHS, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -140,7 +140,7 @@ class CsvTable(Layer):
         epoch = _EPOCH.fullmatch(text)
         if epoch is not None:
             if epoch[3] is not None:
-                return from_epoch(*divmod(int(epoch[3]), NS))
+                return from_nanos(epoch[3])
             return from_epoch(int(epoch[1]), int((epoch[2] or "").ljust(9, "0")))
         kibana = _KIBANA.fullmatch(text)
         if kibana is not None:

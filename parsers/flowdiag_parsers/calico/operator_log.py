@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from flowdiag.parserkit import NS, ParseContext, TimeSource, parse_rfc3339
+from flowdiag.parserkit import ParseContext, TimeSource, from_micros, parse_rfc3339
 from flowdiag_parsers.calico.outer import Foreign
 
 __all__ = ["read_operator"]
@@ -55,7 +55,7 @@ def read_operator(text: str, context: ParseContext) -> Foreign | None:
 def _instant(stamp: Any, context: ParseContext) -> int | None:
     if isinstance(stamp, float | int) and not isinstance(stamp, bool) and 0 < stamp < 1e11:
         # A double holds microseconds of these numbers, not more.
-        return round(stamp * 1_000_000) * (NS // 1_000_000)
+        return from_micros(round(stamp * 1_000_000))
     if isinstance(stamp, str):
         try:
             return parse_rfc3339(stamp, context.zone)
