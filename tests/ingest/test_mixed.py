@@ -102,7 +102,8 @@ def test_both_are_read_from_a_file(tmp_path, capsys, parts):
 
 def test_what_is_wrong_with_an_object_has_its_line_in_the_whole(monkeypatch, capsys):
     """Also behind records."""
-    report = analyzed(monkeypatch, capsys, RECORDS + OBJECTS + "apiVersion: v1\nkind: Pod\nmetadata: {}\n")
+    nameless = "apiVersion: v1\nkind: Pod\nmetadata: {}\n"
+    report = analyzed(monkeypatch, capsys, RECORDS + OBJECTS + nameless + POLICY)
 
     assert [(one["input"], one["line"]) for one in report["warnings"]] == [("-!objects", 19)]
 
