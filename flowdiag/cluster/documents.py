@@ -43,6 +43,7 @@ _MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \n]|\Z)[^\n]*\n?", re.MULTILINE)
 # "apiVersion: v1" where one object ends and the next begins without "---", "{" where JSON follows
 _TOP = re.compile(r"([A-Za-z][A-Za-z0-9_]*+):")
 _BORDER = re.compile(r"\n(?:([A-Za-z][A-Za-z0-9_]*+):|[{\[])")
+_BEGIN = frozenset({"apiVersion", "kind", "items"})
 # "==== a shell's prompt", "2026-03-17T14:00:01Z ..." behind a list
 _NO_KEY = re.compile(r"\n(?![ \t\n#-]|[\"']?[A-Za-z][A-Za-z0-9_.-]*[\"']?:|\Z)")
 _KIND_TOP = re.compile(r"^kind: +[\"']?([A-Za-z0-9]+)[\"']? *$", re.MULTILINE)
@@ -72,22 +73,22 @@ def iter_yaml(text: str, wanted: Wanted = is_wanted_kind) -> Iterator[Found | Ba
 
 
 def _pieces(body: str) -> Iterator[tuple[int, str]]:
-    """A document cut where another was written behind it: a top key comes a second time, or JSON begins.
+    """A document cut where another was written behind it: a key that begins objects comes again, or JSON begins.
 
-    ``cat pods.yaml policies.yaml`` has no mark between the two, and YAML would take the last ``items`` alone.
+    ``cat pods.yaml policies.yaml`` has no mark between the two, and YAML would take the last ``items`` alone.  Any other
+    key that comes again, as ``spec``, is one object's that somebody wrote twice.
     """
     start = 0
-    keys: set[str] = set()
     in_json = False
     first = _TOP.match(body)
-    if first is not None:
-        keys.add(first[1])
+    keys = set() if first is None else {first[1]}
+    begin = _BEGIN | keys
     for border in _BORDER.finditer(body):
         key = border[1]
         if key is None:
             if in_json:
                 continue
-        elif key not in keys and not in_json:
+        elif not in_json and (key not in keys or key not in begin):
             keys.add(key)
             continue
         end = border.start() + 1

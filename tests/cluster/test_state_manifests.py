@@ -609,3 +609,24 @@ def test_a_key_that_comes_again_is_told_with_its_line(listed):
     assert (problem.code, problem.line, problem.hides) == ("repeated-key", 12 if listed else 9, False)
     assert "'ingress'" in problem.message
     assert policy.spec["ingress"] == [{"from": [{"namespaceSelector": {}}]}]
+
+
+def test_a_spec_that_comes_again_is_no_other_object():
+    """Objects behind each other begin with their kind; the second ``spec`` was called one without."""
+    text = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: api, namespace: shop}
+spec: {podSelector: {}, policyTypes: [Ingress]}
+spec: {podSelector: {}, policyTypes: [Egress]}
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+"""
+    manifest = read_manifest("state.yaml", text.encode())
+
+    (problem,) = manifest.problems
+    assert (problem.code, problem.line) == ("repeated-key", 5)
+    (policy,), namespace = (entry.value for entry in manifest.entries)
+    assert policy.spec["policyTypes"] == ["Egress"]
+    assert namespace.name == "shop"
