@@ -132,7 +132,10 @@ def _one(flow: Flow, state: State, at: int | None) -> _Answer:
     doubts: list[str] = []
     for side in sides:
         end = _end(decision, side)
-        if end is None or not (end.isolated_by or end.decided_by):
+        if end is None:
+            continue
+        if not (end.isolated_by or end.decided_by):
+            doubts.extend(end.unknown)
             continue
         rules = log_rules(
             state.policies, side, flow.src, flow.dst, protocol, shape.port, icmp=shape.icmp, at=at

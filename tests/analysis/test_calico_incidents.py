@@ -269,6 +269,15 @@ def test_prefix_that_names_another_policy_is_not_this_one(tmp_path):
     assert found.code == "FD807"
 
 
+def test_call_of_a_pod_to_itself_has_perhaps_its_log_rule(tmp_path):
+    """Policies do not say what they make of it, so that nobody can say that none of them has the rule."""
+    line = _line("10:00:00", entered=interface_name("shop", "api-1")).replace("198.51.100.7", "10.0.1.9")
+    (problem,) = _report(tmp_path, line, _calico("p", [LOG, DENY])).problems
+
+    assert problem.code == "FD807"
+    assert "which rule wrote this line is not known" in problem.summary
+
+
 def test_policy_of_the_time_decides(tmp_path):
     """The same line before and after a policy: allowed by the old one's rules, refused by the new one's."""
     watch = _calico("watch", [LOG, ALLOW], created="2026-05-12T08:00:00Z", order=20)
