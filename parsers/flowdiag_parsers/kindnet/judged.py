@@ -46,9 +46,10 @@ _FIELD = re.compile(
 _MESSAGE = re.compile(r'"(?P<msg>(?:[^"\\]|\\.){1,400})"')
 # "        [9] 10.0.1.3:40243 10.0.2.2:8080 TCP"          line after packet=<, any version
 # "Evaluating packet [9] 10.0.1.3:40243 10.0.2.2:8080 TCP"   v0.3 to v0.6
+# "        [9] 10.0.1.3:0 10.0.2.2:0 "   ICMP and all else that is none of TCP, UDP and SCTP: no protocol is said, ports are 0
 _PACKET = re.compile(
     r"\[(?P<id>\d{1,10})\] (?P<src>[0-9A-Fa-f.:]{2,60}):(?P<sport>\d{1,5}) (?P<dst>[0-9A-Fa-f.:]{2,60}):(?P<dport>\d{1,5})"
-    r" (?P<proto>[A-Za-z0-9-]{1,16})"
+    r"(?: (?P<proto>[A-Za-z0-9-]{1,16})|(?<=:0) ?\Z)"
 )
 # "[Packet 9] Egress NetworkPolicies: 1 Allowed: false"   v0.3 to v0.6
 _OLD_STEP = re.compile(
@@ -195,6 +196,9 @@ def _record(
         if number is not None and number in stream.packets and verdict in ("drop", "accept"):
             yield from judged(stream, number, shared, f"{message} {verdict}", accepted=verdict == "accept")
     else:
+        # '"Egress pipeline evaluation failed" err="..." id=9', then "Finished syncing packet" alone   v0.9
+        if number is not None and number in stream.packets and lowered.endswith("pipeline evaluation failed"):
+            stream.packets[number].failed = True
         yield _message(message, level, shared, fields)
 
 

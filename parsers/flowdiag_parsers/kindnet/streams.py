@@ -56,6 +56,8 @@ class Packet(Struct):
     refused: Direction | None = None
     src_pod: str | None = None
     dst_pod: str | None = None
+    failed: bool = False
+    """Judging it ended in an error: what drops it then is no policy."""
     before: Packet | None = None
     """What had this id before and was not judged: the same packet in the other direction, or one of long ago."""
 
@@ -107,7 +109,7 @@ def fill(stream: Stream, packet: re.Match[str], number: int) -> None:
         return
     one.src = address_of(packet["src"], packet["sport"])
     one.dst = address_of(packet["dst"], packet["dport"])
-    one.protocol = protocol_name(packet["proto"])
+    one.protocol = protocol_name(packet["proto"] or "")
     if number == UNNUMBERED:
         own = int(packet["id"])
         one = stream.packets.pop(UNNUMBERED)
@@ -135,6 +137,7 @@ def judged(
         Verdict.ALLOWED if accepted else Verdict.DENIED,
         None if accepted else way or one.refused or one.way,
         words,
+        failed=one.failed,
     )
 
 
@@ -152,9 +155,15 @@ def _unjudged(one: Packet) -> Iterator[Event]:
 
 
 def flow_of(
-    one: Packet, shared: Frame, verdict: Verdict, way: Direction | None, words: str | None
+    one: Packet,
+    shared: Frame,
+    verdict: Verdict,
+    way: Direction | None,
+    words: str | None,
+    *,
+    failed: bool = False,
 ) -> FlowEvent:
-    """The event of a packet; `words` are those of its verdict."""
+    """The event of a packet; `words` are those of its verdict, `failed` as `Packet.failed`."""
     denied = verdict is Verdict.DENIED
     return FlowEvent(
         **shared,
@@ -164,8 +173,8 @@ def flow_of(
         direction=way,
         verdict=verdict,
         verdict_raw=words[:120] if words else None,
-        cause=Cause.POLICY if denied else None,
-        reason="policy-denied" if denied else None,
+        cause=(Cause.FAULT if failed else Cause.POLICY) if denied else None,
+        reason=("policy-evaluation-error" if failed else "policy-denied") if denied else None,
     )
 
 
