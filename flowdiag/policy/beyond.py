@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import EndDecision, WalkStep
+from flowdiag.policy.dataplane import Dataplane
 from flowdiag.policy.facts import Facts
 
 __all__ = ["Beyond", "inhabited"]
@@ -17,29 +16,16 @@ class Beyond:
 
     Args:
         spaces: namespaces of which anything is known.
-        own_node: whether a node always reaches the pods that run on it.
-        policed: reserved words of ends without a pod that policies can select.
-        crossing: says why what an end's own policies allow may still be refused on the way; ``None`` where nothing
-            can be.
-        to_own_host: the same for what a pod sends to the node that it runs on.
+        dataplane: what the enforcer does beside the rules.
         unread: why no verdict on a pod is sure, where policies are known to be missing.
     """
 
-    def __init__(
-        self,
-        spaces: frozenset[str],
-        *,
-        own_node: bool,
-        policed: frozenset[str],
-        crossing: Callable[[Direction, Facts, Facts], str | None] | None,
-        to_own_host: Callable[[Direction, Facts, Facts], str | None] | None,
-        unread: str | None,
-    ) -> None:
+    def __init__(self, spaces: frozenset[str], dataplane: Dataplane, unread: str | None) -> None:
         self._spaces = spaces
-        self._own_node = own_node
-        self._policed = policed
-        self._crossing = crossing
-        self._on_the_way = [each for each in (crossing, to_own_host) if each is not None]
+        self._own_node = dataplane.own_node
+        self._policed = dataplane.policed
+        self._crosses = dataplane.crossing is not None
+        self._on_the_way = [each for each in (dataplane.crossing, dataplane.to_own_host) if each is not None]
         self._unread = unread
 
     @property
@@ -50,7 +36,7 @@ class Beyond:
     @property
     def crosses(self) -> bool:
         """Where pods run may matter: two pods that no condition tells apart may still differ."""
-        return self._crossing is not None
+        return self._crosses
 
     def settled(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
         """Decide what no policy decides, whatever the traffic; ``None`` where policies do."""

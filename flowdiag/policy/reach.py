@@ -7,21 +7,18 @@ one port of each span between such edges is asked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import decide
+from flowdiag.policy.end_policies import EndPolicies
+from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan, Told
 from flowdiag.policy.model import Traffic
 from flowdiag.policy.openness import CLOSED, OPEN, UNKNOWN, EndPorts, Openness, Ports, joined
 from flowdiag.policy.ports import MAX_PORT, MIN_PORT, NO_PORTS, PortSet
 from flowdiag.policy.selecting import View
-
-if TYPE_CHECKING:
-    from flowdiag.policy.evaluate import PolicySet
-    from flowdiag.policy.facts import Facts
 
 __all__ = ["connections", "end_openness", "openness", "port_verdicts"]
 
@@ -30,7 +27,7 @@ _MEMORY = 1 << 14
 
 
 def port_verdicts(
-    policies: PolicySet,
+    policies: EndPolicies,
     direction: Direction,
     subject: Facts,
     peer: Facts,
@@ -54,7 +51,9 @@ def port_verdicts(
     )
 
 
-def _end(policies: PolicySet, direction: Direction, subject: Facts, peer: Facts, at: int | None) -> EndPorts:
+def _end(
+    policies: EndPolicies, direction: Direction, subject: Facts, peer: Facts, at: int | None
+) -> EndPorts:
     """Ports that one end lets pass for sure, and those that it may; as `port_verdicts` has them."""
     if subject.kind == "outside":
         return OPEN
@@ -126,12 +125,12 @@ def _merged(spans: Iterable[tuple[int, int, bool | None]]) -> list[tuple[int, in
 
 
 def openness(
-    policies: PolicySet,
+    policies: EndPolicies,
     src: Endpoint,
     dst: Endpoint,
     *,
     at: int | None = None,
-    ingress: PolicySet | None = None,
+    ingress: EndPolicies | None = None,
 ) -> Openness:
     """Sort all ports of TCP, UDP and SCTP into open, unknown and closed.
 
@@ -158,7 +157,7 @@ def openness(
     return _let_pass(ends, at)
 
 
-def end_openness(policies: PolicySet, direction: Direction, src: Endpoint, dst: Endpoint) -> Openness:
+def end_openness(policies: EndPolicies, direction: Direction, src: Endpoint, dst: Endpoint) -> Openness:
     """What one end of a connection lets pass now, whatever the other does; all ports where nothing polices it.
 
     Args:
@@ -172,20 +171,20 @@ def end_openness(policies: PolicySet, direction: Direction, src: Endpoint, dst: 
     return _let_pass([(policies, direction, subject, peer)], None)
 
 
-def _let_pass(ends: Sequence[tuple[PolicySet, Direction, Facts, Facts]], at: int | None) -> Openness:
+def _let_pass(ends: Sequence[tuple[EndPolicies, Direction, Facts, Facts]], at: int | None) -> Openness:
     """Ports that all of these ends let pass; each is given with who decides, the policed end and its peer."""
     one, *rest = (_end(*end, at) for end in ends)
     return one.meeting(rest[0] if rest else OPEN)
 
 
 def connections(
-    policies: PolicySet,
+    policies: EndPolicies,
     src: Endpoint,
     dst: Endpoint,
     *,
     at: int | None = None,
     unknown: bool = False,
-    ingress: PolicySet | None = None,
+    ingress: EndPolicies | None = None,
 ) -> Ports:
     """Give the exact set of open ports from one end to the other, for TCP, UDP and SCTP.
 

@@ -1,30 +1,51 @@
-"""Questions that stand for several: a port by its name, a protocol or a port that may be any."""
+"""A connection's two ends put together: at a port, and where one question stands for several.
+
+A port's name stands for the numbers that the destination declares for it; a protocol or a port that is not
+told may be any.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.policy import Condition, ConnectionDecision, EndDecision
+from flowdiag.policy.end_policies import EndPolicies
 from flowdiag.policy.facts import OUTSIDE, Facts
 from flowdiag.policy.model import Traffic
 from flowdiag.policy.ports import PortSet
 from flowdiag.policy.reach import port_verdicts
 from flowdiag.policy.traffic import declared
 
-if TYPE_CHECKING:
-    from flowdiag.policy.evaluate import PolicySet
-
-__all__ = ["any_port", "at_name", "both"]
+__all__ = ["any_port", "at_name", "at_number"]
 
 _SHOWN = 12
+"""Ranges of ports that a sentence names."""
 
 
-def both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | None:
+def at_number(
+    policies: EndPolicies,
+    source: Facts,
+    destination: Facts,
+    traffic: Traffic,
+    at: int | None,
+    walk: bool,
+    nearest: bool | Direction,
+) -> ConnectionDecision:
+    """Decide for traffic that is told in full."""
+    outward, inward = (
+        (nearest, nearest)
+        if isinstance(nearest, bool)
+        else (nearest is Direction.EGRESS, nearest is Direction.INGRESS)
+    )
+    egress = policies.end(Direction.EGRESS, source, destination, traffic, at, walk, outward)
+    ingress = policies.end(Direction.INGRESS, destination, source, traffic, at, walk, inward)
+    return ConnectionDecision(allowed=_both(egress, ingress), egress=egress, ingress=ingress)
+
+
+def _both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | None:
     """Give the verdict of a connection: both ends must allow it."""
     verdicts = [end.allowed for end in (egress, ingress) if end is not None]
     if False in verdicts:
@@ -33,9 +54,9 @@ def both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | None
 
 
 def at_name(
-    policies: PolicySet,
-    src: Endpoint,
-    dst: Endpoint,
+    policies: EndPolicies,
+    source: Facts,
+    destination: Facts,
     protocol: str | None,
     name: str,
     at: int | None,
@@ -43,9 +64,7 @@ def at_name(
     nearest: bool | Direction,
 ) -> ConnectionDecision:
     """Decide for a port's name: as for the numbers that the destination declares for it, where these agree."""
-    source, destination = policies.facts(src, dst, at)
-    found = declared(destination, name, protocol)
-    if not found:
+    if not declared(destination, name, protocol):
         return _nowhere(policies, source, destination, protocol, name, at, walk, nearest)
     protocols = (
         [protocol]
@@ -53,7 +72,15 @@ def at_name(
         else sorted({each.protocol for each in destination.ports or () if each.name == name})
     )
     decisions = [
-        policies.evaluate(src, dst, each, number, at=at, walk=walk, nearest=nearest)
+        at_number(
+            policies,
+            source,
+            destination,
+            policies.traffic(each, number, None, None),
+            at,
+            walk,
+            nearest,
+        )
         for each in protocols
         for low, high in (declared(destination, name, each) or ())
         for number in range(low, high + 1)
@@ -62,7 +89,7 @@ def at_name(
 
 
 def _nowhere(
-    policies: PolicySet,
+    policies: EndPolicies,
     source: Facts,
     destination: Facts,
     protocol: str | None,
@@ -101,7 +128,7 @@ def _undeclared(destination: Facts, name: str, protocol: str | None) -> str:
 
 
 def any_port(
-    policies: PolicySet,
+    policies: EndPolicies,
     source: Facts,
     destination: Facts,
     protocol: str | None,
@@ -140,7 +167,7 @@ def any_port(
             for each, low, high in probes
         ]
         ends.append(_one_of([each for each in found if each is not None], _differing(told, port)))
-    return ConnectionDecision(allowed=both(ends[0], ends[1]), egress=ends[0], ingress=ends[1])
+    return ConnectionDecision(allowed=_both(ends[0], ends[1]), egress=ends[0], ingress=ends[1])
 
 
 def _differing(told: dict[str, list[tuple[int, int, bool | None]]], port: int | None) -> str:
@@ -210,4 +237,4 @@ def _agree(decisions: list[ConnectionDecision], why: str) -> ConnectionDecision:
     ingress = [each.ingress for each in decisions if each.ingress is not None]
     left = _one_of(egress, why) if egress else None
     right = _one_of(ingress, why) if ingress else None
-    return ConnectionDecision(allowed=both(left, right), egress=left, ingress=right)
+    return ConnectionDecision(allowed=_both(left, right), egress=left, ingress=right)

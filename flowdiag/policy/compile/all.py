@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from msgspec import Struct, field, structs
@@ -15,6 +16,7 @@ from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.compile.unsupported import unsupported
+from flowdiag.policy.dataplane import Dataplane
 from flowdiag.policy.dialect import Traits, traits_of
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.model import Order, Policy, Tier
@@ -74,15 +76,27 @@ def compile_policies(
         ),
         Tier(name="Baseline", order=Order.ORDERED, policies=tuple(found.baseline), closes=False),
     )
+    return _built(context, tiers, found.notes, Dataplane())
+
+
+def _built(
+    context: CompileContext,
+    tiers: tuple[Tier, ...],
+    notes: Iterable[tuple[PolicyRef, str]],
+    dataplane: Dataplane,
+    groundwork: object = None,
+) -> PolicySet:
     return PolicySet(
-        snapshot,
-        dialect,
+        context.snapshot,
+        context.dialect,
         tiers,
         context.ranges,
-        notes=tuple(found.notes),
+        dataplane,
+        notes=tuple(notes),
         made=context.made,
         base=context.base,
-        unread=_unread(snapshot, dialect),
+        unread=_unread(context.snapshot, context.dialect),
+        groundwork=groundwork,
     )
 
 
@@ -138,19 +152,12 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
         else:
             tiers.unsupported(unsupported(policy))
     built = tiers.build(context, *calico_hosts.host_tiers(snapshot, labels, context))
-    return PolicySet(
-        snapshot,
-        Dialect.CALICO,
-        built,
-        context.ranges,
-        notes=tuple(notes),
+    dataplane = Dataplane(
         extra=labels.of,
         crossing=calico_hosts.crossing(snapshot, labels),
         to_own_host=calico_hosts.to_own_host(snapshot),
-        unread=_unread(snapshot, Dialect.CALICO),
-        made=context.made,
-        base=context.base,
     )
+    return _built(context, built, notes, dataplane)
 
 
 def _cilium(context: CompileContext) -> PolicySet:
@@ -174,22 +181,14 @@ def _cilium(context: CompileContext) -> PolicySet:
         own.tier(found.network),
         Tier(name="Baseline", order=Order.ORDERED, policies=tuple(baselines), closes=False),
     )
-    return PolicySet(
-        snapshot,
-        context.dialect,
-        tiers,
-        context.ranges,
-        notes=tuple(found.notes),
-        made=context.made,
-        base=context.base,
+    dataplane = Dataplane(
         extra=own.book,
-        unread=_unread(snapshot, context.dialect),
-        own_node=False,
         relational=True,
-        policed=cilium.POLICED,
+        own_node=False,
         loopback=True,
-        groundwork=own.groundwork,
+        policed=cilium.POLICED,
     )
+    return _built(context, tiers, found.notes, dataplane, own.groundwork)
 
 
 def _unread(snapshot: Snapshot, dialect: Dialect) -> str | None:

@@ -7,7 +7,6 @@ has the profile ``projectcalico-default-allow`` (automatic host endpoints have).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -20,6 +19,7 @@ from flowdiag.policy.calico_labels import HOST_MARK, CalicoLabels, labels_of, sp
 from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
 from flowdiag.policy.compile.calico import directions_of
 from flowdiag.policy.compile.context import CompileContext, PolicyError
+from flowdiag.policy.dataplane import OnTheWay
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.matchers import AddressRange
 from flowdiag.policy.model import (
@@ -122,9 +122,7 @@ def host_tiers(
     return (first,), _node_ports(snapshot), last
 
 
-def crossing(
-    snapshot: Snapshot, labels: CalicoLabels
-) -> Callable[[Direction, Facts, Facts], str | None] | None:
+def crossing(snapshot: Snapshot, labels: CalicoLabels) -> OnTheWay | None:
     """Say where policies with ``applyOnForward`` may refuse pod traffic at a host endpoint on its way.
 
     Such a policy is held against what a node forwards between its host endpoint and its pods.  Here it is
@@ -171,7 +169,7 @@ def crossing(
     return why
 
 
-def to_own_host(snapshot: Snapshot) -> Callable[[Direction, Facts, Facts], str | None] | None:
+def to_own_host(snapshot: Snapshot) -> OnTheWay | None:
     """Say where Felix drops what a pod sends to the node that it runs on, behind the pod's policies.
 
     Its own default is Drop, but what installs Calico sets the action in Felix' environment: only what the
