@@ -47,7 +47,7 @@ from flowdiag.parserkit import (
     unfinished_line,
     utc_second,
 )
-from flowdiag_parsers.ovn.acl_name import policy_of
+from flowdiag_parsers.ovn.acl_name import policy_of, way_of
 from flowdiag_parsers.ovn.full_second import Counting, Seconds, full, full_second
 
 __all__ = ["OvnAcl"]
@@ -234,7 +234,7 @@ def _flow(match: re.Match[str], shared: Frame, *, cut: bool = False) -> FlowEven
         src=_end(said, "src"),
         dst=_end(said, "dst"),
         protocol=_protocol(word, said),
-        direction=_DIRECTIONS.get(match["direction"] or ""),
+        direction=way_of(hit, _DIRECTIONS.get(match["direction"] or "")),
         verdict=verdict,
         verdict_raw=match["verdict"],
         cause=(Cause.CONFIGURATION if foreign else Cause.POLICY) if denied else None,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from flowdiag.parserkit import PolicyHit
+from flowdiag.parserkit import Direction, PolicyHit
 
-__all__ = ["policy_of"]
+__all__ = ["policy_of", "way_of"]
 
 _MAX_NAME = 63
 _NETWORKING = "networking.k8s.io"
 _ADMIN = "policy.networking.k8s.io"
+_OVN = "k8s.ovn.org"
 _DEFAULT_DENY = "default-deny"
 
 # "NP:verify-audit-logging:allow-from-same-namespace:Egress:0", "NP:verify-audit-logging:Ingress"   OpenShift 4.14
@@ -25,8 +26,27 @@ _NEW = re.compile(r"(?P<kind>NP|ANP|BANP|EF):(?P<rest>.*)")
 _KUBE_OVN = re.compile(r"np/(?P<policy>[^/]+)\.(?P<ns>[^./]+)(?P<rest>(?:/.*)?)")
 # "verify-audit-logging_deny-all", "verify-audit-logging_allow-from-same-namespace_0"               OpenShift 4.6 to 4.12
 _OLD = re.compile(r"(?P<ns>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)_(?P<rest>[A-Za-z0-9._-]+)")
+# "egressFirewall_shop_9999": namespace and priority, from which releases count the rule differently     before 2023-03
+_OLD_FIREWALL = re.compile(r"egressFirewall_(?P<ns>[a-z0-9-]{1,63})(?P<end>_\d{1,6})?")
+# "shop_egressDefaultDeny"; for some months "a16982411286042166782_ingressDefaultDeny", the hash of a namespace   before 2023-03
+_OLD_DEFAULT_DENY = {"ingressDefaultDeny": Direction.INGRESS, "egressDefaultDeny": Direction.EGRESS}
+_HASH = re.compile(r"a\d{15,20}")
+_FIREWALL = "EgressFirewall"
 _WAYS = {"Ingress": "ingress", "Egress": "egress"}
 _EFFECTS = {"allow": "allow", "drop": "deny", "reject": "deny", "pass": "pass"}
+
+
+def way_of(hit: PolicyHit | None, direction: Direction | None) -> Direction | None:
+    """The direction that a policy enforces, where the ACL has `direction`.
+
+    An EgressFirewall's ACLs are on their way to a port (to-lport), behind the pod's: they hold back what pods send out
+    (ovn-kubernetes ``go-controller/pkg/ovn/egressfirewall.go``).
+    """
+    if hit is not None and hit.kind == _FIREWALL:
+        return Direction.EGRESS
+    if direction is None and hit is not None:
+        return _OLD_DEFAULT_DENY.get((hit.raw or "").rpartition("_")[2])
+    return direction
 
 
 @lru_cache(maxsize=16384)
@@ -59,6 +79,10 @@ def policy_of(name: str, verdict: str) -> PolicyHit | None:
             effect=effect,
             raw=name,
         )
+    firewall = _OLD_FIREWALL.fullmatch(name)
+    if firewall is not None:
+        namespace = firewall["ns"] if firewall["end"] or not cut else None
+        return PolicyHit(kind=_FIREWALL, group=_OVN, namespace=namespace, effect=effect, raw=name)
     old = _OLD.fullmatch(name)
     if old is None or name.startswith("neutron"):
         return None
@@ -98,8 +122,8 @@ def _cluster_policy(kind: str, parts: list[str], raw: str, effect: str | None, *
         # "EF:shop:3"   one EgressFirewall a namespace; the name of the object is not in it
         index = parts[1] if whole and not cut else None
         return PolicyHit(
-            kind="EgressFirewall",
-            group="k8s.ovn.org",
+            kind=_FIREWALL,
+            group=_OVN,
             namespace=parts[0] if whole else None,
             rule=f"egress[{index}]" if index is not None and index.isdigit() else None,
             effect=effect,
@@ -120,6 +144,15 @@ def _cluster_policy(kind: str, parts: list[str], raw: str, effect: str | None, *
 def _old_policy(namespace: str, rest: str, raw: str, effect: str | None, *, cut: bool) -> PolicyHit:
     """A namespace cannot hold ``_``, so the first one ends it; the rule's index follows the last one."""
     policy, underscore, index = rest.rpartition("_")
+    if rest in _OLD_DEFAULT_DENY:
+        return PolicyHit(
+            kind="NetworkPolicy",
+            group=_NETWORKING,
+            namespace=None if _HASH.fullmatch(namespace) else namespace,
+            rule=_DEFAULT_DENY,
+            effect=effect,
+            raw=raw,
+        )
     if rest in ("deny-all", "ARPallowPolicy") or (not underscore and rest.startswith("deny-all")):
         return PolicyHit(
             kind="NetworkPolicy",
