@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
 from flowdiag.model.event import ChangeEvent, Direction, Event, LogEvent, Peer, PolicyHit, Witness
 from flowdiag.parserkit.block import Block
 from flowdiag.parserkit.sink import FlowShape, Lane, Settled
+from flowdiag.tally.counting import Counting
 from flowdiag.tally.grouping import I64
 from flowdiag.tally.lane import FlowLane
 from flowdiag.tally.notes import Note
 from flowdiag.tally.table import lane_code
 from flowdiag.tally.waiting import Repeats, Waiting
-
-if TYPE_CHECKING:
-    from flowdiag.tally.tally import Tally
 
 __all__ = ["BoundSink"]
 
@@ -26,20 +24,20 @@ __all__ = ["BoundSink"]
 class BoundSink:
     """See `flowdiag.parserkit.sink.FlowSink`."""
 
-    def __init__(self, tally: Tally, parser: str, name: str, memo: dict[str, dict[Any, Any]]) -> None:
-        self._tally = tally
-        self._table = tally.table
+    def __init__(self, counting: Counting, parser: str, name: str, memo: dict[str, dict[Any, Any]]) -> None:
+        self._counting = counting
+        self._table = counting.table
         self._parser = parser
         self._input = name
         self.memo = memo
 
     def add(self, event: Event) -> None:
         """Count any event."""
-        self._tally.count(event, self._parser, self._input)
+        self._counting.count(event, self._parser, self._input)
 
     def add_again(self, event: LogEvent | ChangeEvent, at: int | None, line: int, raw: bytes) -> None:
         """Count an event that is like one before."""
-        self._tally.count_again(event, at, line, raw, self._parser, self._input)
+        self._counting.count_again(event, at, line, raw, self._parser, self._input)
 
     def add_all_again(
         self,
@@ -49,7 +47,7 @@ class BoundSink:
         raw: Callable[[int], bytes],
     ) -> None:
         """Count events of one kind that are like ones before."""
-        self._tally.count_all_again(events, ats, lines, raw, self._parser, self._input)
+        self._counting.count_all_again(events, ats, lines, raw, self._parser, self._input)
 
     def peer(self, peer: Peer) -> int:
         """Number of an end."""
@@ -69,7 +67,7 @@ class BoundSink:
         witness: Witness | None,
     ) -> FlowLane:
         """The lane of such records."""
-        return self._tally.lane(src, dst, port, shape, lane_code(direction, witness))
+        return self._counting.lane(src, dst, port, shape, lane_code(direction, witness))
 
     @property
     def waiting(self) -> Waiting:
@@ -113,7 +111,7 @@ class BoundSink:
     def keep(self, lane: Lane, at: int | None, source_port: int | None, line: int, raw: bytes) -> None:
         """Source port and example of a refused record."""
         if isinstance(lane, FlowLane):
-            self._tally.keep(lane, at, source_port, self._input, line, raw)
+            self._counting.keep(lane, at, source_port, self._input, line, raw)
 
     def number(self, lane: Lane) -> int:
         """The number of a lane."""
@@ -130,7 +128,7 @@ class BoundSink:
         raw: Callable[[int], bytes],
     ) -> None:
         """Records of lanes."""
-        columns, first, tally = block.envelope, block.first_line, self._tally
+        columns, first, counting = block.envelope, block.first_line, self._counting
         of_places = columns.lines if columns is not None else None
 
         def lines(rows: I64) -> I64:
@@ -142,7 +140,7 @@ class BoundSink:
             return np.array(of_places, np.int64)[chosen] if of_places else chosen + first
 
         def keep(lane: FlowLane, at: int, line: int, row: int) -> None:
-            tally.keep(lane, at if at >= 0 else None, None, self._input, line, raw(places[row]))
+            counting.keep(lane, at if at >= 0 else None, None, self._input, line, raw(places[row]))
 
         self._table.batches.take(self._input, numbers, ats, ports, flags, lines, keep)
 
@@ -152,14 +150,16 @@ class BoundSink:
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
         """A DNS answer."""
-        note = self._tally.answers.note
+        note = self._counting.answers.note
         for ip in ips:
             note(name, ip, at, at, ttl)
 
     def seen(self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False) -> None:
         """Flow records that went to lanes directly; the end of a block."""
-        self._tally.count_flows(self._parser, self._input, records, first, last, year_inferred=year_inferred)
+        self._counting.count_flows(
+            self._parser, self._input, records, first, last, year_inferred=year_inferred
+        )
 
     def quiet(self, records: int, first: int | None, last: int | None) -> None:
         """Log records without a signal."""
-        self._tally.count_quiet(self._parser, self._input, records, first, last)
+        self._counting.count_quiet(self._parser, self._input, records, first, last)
