@@ -18,6 +18,7 @@ from flowdiag.report import GROUP, Options
 from flowdiag.report.json_report import JsonReporter
 from flowdiag.report.read import read_report
 from flowdiag.report.redact import redact, words
+from flowdiag.report.redact.one_word import Words
 from flowdiag.report.redact.text import Texts
 from flowdiag.report.redact.tokens import Tokens
 from tests.report.sample_reports import SAMPLES, dns_story, hostile, mixed, taken_back
@@ -460,7 +461,7 @@ def test_a_text_that_stands_in_a_report_often_is_looked_through_once(monkeypatch
     tokens = Tokens("")
     texts = Texts(tokens)
     asked = []
-    monkeypatch.setattr(Texts, "_word", lambda _self, word, *_: asked.append(word) or word)
+    monkeypatch.setattr(Words, "word", lambda _self, word, *_: asked.append(word) or word)
     said = ["shop/web", "team=shop", "10.0.0.1"] * 50
     values, lines = ([shown(text, "name") for text in said] for shown in (texts.value, texts.line))
 
