@@ -83,6 +83,15 @@ def protocol_name(text: str) -> str | None:
     if word.isdigit():
         return _NUMBERS.get(word, word)
     upper = word.upper()
-    if upper in ("", "-", "UNKNOWN", "UNKNOWNPROTOCOL", "RESERVED", "ANY PROTOCOL", "<NIL>"):
+    if upper in (
+        "",
+        "-",
+        "UNKNOWN",
+        "UNKNOWNPROTOCOL",
+        "UNKNOWN PROTOCOL",
+        "RESERVED",
+        "ANY PROTOCOL",
+        "<NIL>",
+    ):
         return None
     return _WORDS.get(upper, upper)

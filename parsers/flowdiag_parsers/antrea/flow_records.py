@@ -1,7 +1,8 @@
 """Parser of Antrea's flow records: FlowAggregator's FlowLogger file, and its ClickHouse or IPFIX names as JSON.
 
-Format: antrea-io/antrea ``pkg/flowaggregator/flowlogger/logger.go`` (30 columns without a header; older releases lack dstServiceIP
-and egressNode: 28) and ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``).  A record stands for a connection's part
+Format: antrea-io/antrea ``pkg/flowaggregator/flowlogger/logger.go`` (columns without a header or quotes: the first 26 are the same but
+for destinationServiceIP, which came last; behind the policies' stand the Egress', for some releases with what L7 export found,
+a JSON text whose commas are not escaped) and ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``).  A record stands for a connection's part
 in one export window; it names the policies of both directions, and with `prettyPrint` off actions and kinds are numbers.
 """
 
@@ -44,7 +45,7 @@ __all__ = ["AntreaFlows"]
 
 # "1637706961,1637706973,10.10.0.79,10.10.0.80,44752,5201,TCP,perftest-a,antrea-test,k8s-node-cp,perftest-b,..."
 _SNIFF = re.compile(
-    rb"^1\d{9},1\d{9},[0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45},\d{1,5},\d{1,5},[A-Za-z0-9-]{1,15},(?:[^,\n]{0,253},){15,25}[^,\n]{0,253}\r?$",
+    rb"^1\d{9},1\d{9},[0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45},\d{1,5},\d{1,5},[A-Za-z0-9-]{1,15},(?:[^,\n]{0,253},){15,80}[^,\n]{0,253}\r?$",
     re.MULTILINE,
 )
 _JSON_SNIFF = re.compile(rb'"ingressNetworkPolicyRuleAction"')
@@ -99,19 +100,20 @@ _COLUMNS = [
     "egressNetworkPolicyRuleName",
     "egressNetworkPolicyRuleAction",
     "egressNetworkPolicyType",
-    "egressName",
-    "egressIP",
-    "egressNodeName",
 ]
-_NEWER = ("destinationServiceIP", "egressNodeName")
-_LAYOUTS = {30: _COLUMNS, 28: [name for name in _COLUMNS if name not in _NEWER]}
+_SERVICE_IP = "destinationServiceIP"
+_OLDER = [name for name in _COLUMNS if name != _SERVICE_IP]
+_PLACE = _COLUMNS.index(_SERVICE_IP)
+# With Egress and its address; the Egress' node came before the Service's address, and is always there beside it.
+_LEAST, _LEAST_OLDER = 30, 28
 # antrea/pkg/flowaggregator/apis and the IPFIX registry: 0 no rule
 _ACTIONS = {"1": "Allow", "2": "Drop", "3": "Reject"}
+_KUBERNETES = "networking.k8s.io"
 _KINDS: dict[str, tuple[str, str]] = {
-    "1": ("NetworkPolicy", "networking.k8s.io"),
+    "1": ("NetworkPolicy", _KUBERNETES),
     "2": ("NetworkPolicy", "crd.antrea.io"),
     "3": ("ClusterNetworkPolicy", "crd.antrea.io"),
-    "K8sNetworkPolicy": ("NetworkPolicy", "networking.k8s.io"),
+    "K8sNetworkPolicy": ("NetworkPolicy", _KUBERNETES),
     "AntreaNetworkPolicy": ("NetworkPolicy", "crd.antrea.io"),
     "AntreaClusterNetworkPolicy": ("ClusterNetworkPolicy", "crd.antrea.io"),
 }
@@ -169,11 +171,13 @@ def _row(text: str) -> dict[str, Any] | None:
         cells = next(csv.reader([text]), [])
     except csv.Error:
         return None
-    names = _LAYOUTS.get(len(cells))
-    if names is None or not (cells[0].isascii() and cells[0].isdigit() and len(cells[0]) < 12):
+    if len(cells) < _LEAST_OLDER or not (cells[0].isascii() and cells[0].isdigit() and len(cells[0]) < 12):
         return None
-    record = dict(zip(names, cells, strict=True))
-    # Of a row of thirty that was cut off as many may be left as an older one has: an address stands for a port then.
+    # A port is a number, 0 where there is none; in its place newer releases have an address, or nothing.
+    older = cells[_PLACE].isdigit()
+    if not older and len(cells) < _LEAST:
+        return None
+    record: dict[str, Any] = dict(zip(_OLDER if older else _COLUMNS, cells, strict=False))
     port = record["destinationServicePort"]
     return record if not port or port.isdigit() else None
 
@@ -227,7 +231,7 @@ def _action(text: str | None) -> str | None:
 
 
 def _reason(hits: tuple[PolicyHit, ...], way: str) -> str:
-    named = any(hit.effect == "deny" and hit.group != "networking.k8s.io" for hit in hits)
+    named = any(hit.effect == "deny" and hit.group != _KUBERNETES for hit in hits)
     del way
     return "policy-rule-denied" if named else "default-deny"
 
@@ -237,13 +241,17 @@ def _hit(record: dict[str, Any], way: str, action: str | None) -> PolicyHit | No
     if name is None:
         return None
     kind, group = _KINDS.get(_text(record, f"{way}NetworkPolicyType") or "", (None, None))
+    namespace = _text(record, f"{way}NetworkPolicyNamespace")
+    if group == _KUBERNETES and namespace is None:
+        # The exporter has no word for AdminNetworkPolicy and its like, and calls them so (PolicyTypeToUint8).
+        kind = group = None
     effect = _EFFECTS.get(action or "")
     # A NetworkPolicy has no rule that denies: its pod is isolated, and nothing matched.
-    isolated = effect == "deny" and group == "networking.k8s.io"
+    isolated = effect == "deny" and group == _KUBERNETES
     return PolicyHit(
         kind=kind,
         group=group,
-        namespace=_text(record, f"{way}NetworkPolicyNamespace"),
+        namespace=namespace,
         name=name,
         rule="default-deny" if isolated else _text(record, f"{way}NetworkPolicyRuleName"),
         effect=effect,
