@@ -40,6 +40,7 @@ __all__ = ["NetobservFlow"]
 #  "PktDropPackets":1,"PktDropLatestDropCause":"SKB_DROP_REASON_TCP_INVALID_SEQUENCE",...}   NetObserv 1.3 to 1.9
 _SNIFF = re.compile(rb'"TimeFlow(?:Start|End)Ms"\s{0,4}:')
 
+_FIREWALL = "egress-firewall"
 # Words of the agent's own OVN map: a policy's refusal without the policy's name.
 _POLICY_CAUSES = {
     "NetworkPolicy": "policy-denied",
@@ -47,7 +48,7 @@ _POLICY_CAUSES = {
     "NetpolNode": "policy-denied",
     "AdminNetworkPolicy": "admin-tier-deny",
     "BaselineAdminNetworkPolicy": "baseline-tier-deny",
-    "EgressFirewall": "egress-firewall",
+    "EgressFirewall": _FIREWALL,
 }
 # OVN lets multicast through only where a namespace's annotation (k8s.ovn.org/multicast-enabled) asks for it, and keeps
 # user-defined networks apart: no policy opens either.
@@ -125,6 +126,8 @@ def _flow(record: dict[str, Any], shared: Frame) -> Event:
     # The interface's direction (FlowDirection) is not the policy's; only the event that decided has that.
     deciding = "deny" if verdict is Verdict.DENIED else "allow"
     ways = {way for hit, way in hits if way is not None and hit.effect == deciding}
+    if reason == _FIREWALL:
+        ways = {"egress"}
     return FlowEvent(
         **shared,
         src=_end(record, "Src", src),

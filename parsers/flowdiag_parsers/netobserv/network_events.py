@@ -112,7 +112,8 @@ def _sentence(text: str) -> Hit | None:
         return PolicyHit(effect=_WORDS[match["what"]], raw=_BUILT_IN_WORDS[match["built_in"]]), way
     kind, group = _SENTENCE_KINDS.get(match["kind"] or "", ("NetworkPolicy", _NETWORKING))
     if match["firewall"]:
-        kind, group = "EgressFirewall", "k8s.ovn.org"
+        # Its sentence says no direction: it has only one.
+        kind, group, way = "EgressFirewall", "k8s.ovn.org", "egress"
     hit = PolicyHit(
         kind=kind,
         group=group,
