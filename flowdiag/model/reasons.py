@@ -161,6 +161,8 @@ _WORDS = {
     # Linux include/net/dropreason-core.h
     "tcp-invalid-sequence": "the kernel dropped a TCP segment outside of the connection's window",
     "tcp-reset": "the kernel dropped what came with or after a reset of the TCP connection",
+    "vpc-block-public-access": "the VPC's Block Public Access refused it: no traffic with the internet, whatever security groups say",
+    "vpc-encryption-controls": "the VPC's encryption controls refused traffic that is not encrypted",
     "vpc-security-group-or-network-acl": "a security group or network ACL of the VPC refused it",
 }
 

@@ -56,6 +56,12 @@ _SNIFF = re.compile(
 )
 _NAMES = re.compile(r"[a-z][a-z0-9-]{1,40}(?: [a-z][a-z0-9-]{1,40}){3,40}\s*")
 _VERDICTS = {"ACCEPT": Verdict.ALLOWED, "REJECT": Verdict.DENIED}
+# ``reject-reason`` of version 8: a dash for what has no word of its own
+_REASONS = {
+    "-": "vpc-security-group-or-network-acl",
+    "BPA": "vpc-block-public-access",
+    "EC": "vpc-encryption-controls",
+}
 _FLOW_DIRECTIONS = {"ingress": Direction.INGRESS, "egress": Direction.EGRESS}
 
 
@@ -109,6 +115,7 @@ class AwsVpcFlow:
                 dst = said.get("dstaddr", "-") if dst == "-" else dst
                 verdict = _VERDICTS.get(said.get("action", ""), Verdict.UNKNOWN)
                 denied = verdict is Verdict.DENIED
+                why = said.get("reject-reason", "-")
                 protocol = protocol_name(said.get("protocol", "-"))
                 yield FlowEvent(
                     **shared,
@@ -119,7 +126,8 @@ class AwsVpcFlow:
                     verdict=verdict,
                     verdict_raw=said.get("action"),
                     cause=Cause.CONFIGURATION if denied else None,
-                    reason="vpc-security-group-or-network-acl" if denied else None,
+                    reason=_REASONS.get(why) if denied else None,
+                    reason_raw=why if denied and why != "-" else None,
                     # Each refused packet is an attempt; an accepted connection has as many as it likes.
                     count=_packets(said.get("packets", "")) if denied else 1,
                 )
