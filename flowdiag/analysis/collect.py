@@ -16,7 +16,7 @@ from flowdiag.analysis.unread import HARMLESS, nothing_usable, parse_warnings, s
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest, read_manifest
 from flowdiag.ingest import Detection, Gathered, InputKind
-from flowdiag.ingest.execute import run
+from flowdiag.ingest.execute import Outcome, run
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.server import expect_workers
@@ -126,10 +126,47 @@ def gather(
         told = tuple(summaries(detected, outcome.tally.inputs, checksum=evidence.checksum))
         if cluster is not None:
             told += (summary(cluster.name, None, cluster.bytes, None),)
-    # What a forced parser finds nothing in is no evidence.
+    return _evidence(
+        outcome,
+        told,
+        apart,
+        state=state,
+        manifests=manifests,
+        taken=taken,
+        warnings=(*said(problems), *extra, *parse_warnings(outcome.tally)),
+        whole={one.code for one in problems} | {one.code for one in extra} <= HARMLESS,
+        looked_at=len(detected),
+    )
+
+
+def _evidence(
+    outcome: Outcome,
+    told: Iterable[InputSummary],
+    apart: tuple[InputSummary, ...],
+    *,
+    state: list[tuple[str, bytes]],
+    manifests: dict[str, Manifest],
+    taken: int | None,
+    warnings: tuple[ReportWarning, ...],
+    whole: bool,
+    looked_at: int,
+) -> Evidence:
+    """Put together what was read.
+
+    Args:
+        outcome: what reading the evidence came to.
+        told: all inputs but those that stand `apart`.
+        apart: those of the state that is kept elsewhere.
+        state: cluster objects, by the name of what they were in.
+        manifests: the same, as far as they were read already.
+        taken: when the live cluster was read, nanoseconds.
+        warnings: everything that is said about the reading.
+        whole: nothing that matters was left unread, but for single records.
+        looked_at: how many inputs there were.
+    """
+    # An input in which the parser that was asked for finds nothing is no evidence.
     foreign = {one.path for one in outcome.problems if one.code == "not-that-format"}
-    told = tuple(one for one in told if one.path not in foreign)
-    tally = outcome.tally
+    told = [one for one in told if one.path not in foreign]
     counted = [one for one in told if one.parser is not None]
     cni_of = {one.path: parser_named(one.parser).cni for one in counted if one.parser is not None}
     cnis = {cni_of[one.path] for one in counted if one.records}
@@ -141,7 +178,7 @@ def gather(
     listed = {one.path for one in apart}
     objects = {name for name, _ in state} - listed
     return Evidence(
-        tally=tally,
+        tally=outcome.tally,
         inputs=(*(one for one in told if one.parser is not None or one.path in objects), *apart),
         state=state,
         manifests=manifests,
@@ -149,11 +186,9 @@ def gather(
         cnis=tuple(sorted(cni for cni in cnis if cni)),
         first=min(firsts, default=None),
         last=max(lasts, default=None),
-        complete=not any(p.code not in HARMLESS for p in problems)
-        and not any(one.warnings for one in counted)
-        and not any(w.code not in HARMLESS for w in extra),
-        warnings=(*said(problems), *extra, *parse_warnings(tally)),
-        looked_at=len(detected),
+        complete=whole and not any(one.warnings for one in counted),
+        warnings=warnings,
+        looked_at=looked_at,
     )
 
 

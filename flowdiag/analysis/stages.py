@@ -17,9 +17,7 @@ from flowdiag.analysis.about import (
     window,
 )
 from flowdiag.analysis.attribute import attribute, judged, meaning
-from flowdiag.analysis.cautions import (
-    nobody_enforces,
-)
+from flowdiag.analysis.cautions import nobody_enforces
 from flowdiag.analysis.collect import Evidence
 from flowdiag.analysis.marks import marks_of
 from flowdiag.analysis.options import EvidenceOptions, Selection, Stage, StateOptions
@@ -84,7 +82,19 @@ def examined(
     stage: Stage | None = None,
     command: str | None = None,
 ) -> Examination:
-    """The stages after reading: what evidence comes to beside the cluster's objects, where there are any."""
+    """Run the stages after reading: what the evidence comes to beside the cluster's objects, where there are any.
+
+    Args:
+        read: the evidence.
+        state: the cluster's objects with their policies compiled; ``None`` where none were read.
+        evidence: how the evidence was read.
+        selection: which part of it counts.
+        options: how policies are read.
+        rules: give the scene that an audit's checks look at, too.
+        unused: with `rules`, look for allow rules without use, too.
+        stage: told what is being done.
+        command: the command line that asked for it, for the report to tell.
+    """
     tell: Stage = stage or (lambda _: None)
     tell("finding out who is who")
     snapshot = state.snapshot if state is not None else None
@@ -93,7 +103,7 @@ def examined(
     view = read.tally.view()
     replayable = state is not None and state.snapshot.policies_read
     rules_used = rules and replayable and not evidence.only_denied
-    # Against the policies all that passed is held, as long as that is no work to speak of.
+    # Everything that passed is held against the policies, as long as that is no work to speak of.
     every = rules_used or (
         replayable and not evidence.only_denied and not view.has_more(PASSED, _MOST_PASSED)
     )
@@ -137,29 +147,38 @@ def examined(
     used: RuleUse | None = None
     if rules_used and unused and state is not None:
         tell("looking for rules without use")
-        used = rule_use(
-            allowed,
-            flows.refused,
-            Side(state.snapshot, state.policies),
-            window=found.span,
-            lost=[gap.lost for gap in marks.gaps],
-        )
+        used = _rule_use(found, state)
     tell("working out what mends them")
     report = build_report(_material(found, command))
-    scene = None
-    if rules and replayable and state is not None:
-        scene = Scene(
-            snapshot=state.snapshot,
-            policies=state.policies,
-            allowed=allowed if rules_used else (),
-            namespaces=frozenset(selection.namespaces),
-        )
     return Examination(
         report=report,
         rule_use=used,
-        scene=scene,
+        scene=_scene(found, state, traffic=rules_used)
+        if rules and replayable and state is not None
+        else None,
         # What a rule that failed used to explain now goes by another name: nothing of it is gone.
         whole=read.complete and _whole(state, refused=True) and not (context.failed or broken_rules()),
+    )
+
+
+def _rule_use(found: Workings, state: State) -> RuleUse:
+    """Allow rules that no traffic used."""
+    return rule_use(
+        found.allowed,
+        found.flows.refused,
+        Side(state.snapshot, state.policies),
+        window=found.span,
+        lost=[gap.lost for gap in found.marks.gaps],
+    )
+
+
+def _scene(found: Workings, state: State, *, traffic: bool) -> Scene:
+    """What audit checks look at; with `traffic`, all that passed is known."""
+    return Scene(
+        snapshot=state.snapshot,
+        policies=state.policies,
+        allowed=found.allowed if traffic else (),
+        namespaces=frozenset(found.selection.namespaces),
     )
 
 

@@ -99,15 +99,7 @@ def whatif(
             "a what-if needs a change: either a whole new state or objects to apply and delete",
             hint="--to NEW, or --apply FILE and --delete KIND/NS/NAME",
         )
-    read = None
-    if paths:
-        reading = evidence or EvidenceOptions()
-        read = gather(paths, evidence=reading, selection=selection, progress=progress)
-    if read is not None and not any(one.parser is not None for one in read.inputs):
-        raise InputError(
-            f"no records in the evidence ({', '.join(paths)})",
-            hint="leave it out to compare the states alone; several manifests are --apply A --apply B",
-        )
+    read = _read(paths, evidence or EvidenceOptions(), selection, progress) if paths else None
     tell: Stage = stage or (lambda _: None)
     tell("reading both states")
     old, new, said = _states(revision, state, read)
@@ -156,6 +148,23 @@ def whatif(
         dialect=dialect,
         said=tuple(dict.fromkeys(said)),
     )
+
+
+def _read(
+    paths: Sequence[str], evidence: EvidenceOptions, selection: Selection | None, progress: Progress | None
+) -> Evidence:
+    """Read the evidence.
+
+    Raises:
+        InputError: it holds no records.
+    """
+    read = gather(paths, evidence=evidence, selection=selection, progress=progress)
+    if not any(one.parser is not None for one in read.inputs):
+        raise InputError(
+            f"no records in the evidence ({', '.join(paths)})",
+            hint="leave it out to compare the states alone; several manifests are --apply A --apply B",
+        )
+    return read
 
 
 def _connection(change: PairChange) -> ConnectionChange:

@@ -18,6 +18,7 @@ from flowdiag.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from flowdiag.analysis.audit import AuditOptions
     from flowdiag.analysis.results import Targets
     from flowdiag.history import Acceptance, Recorded
     from flowdiag.model.report import Problem, Severity
@@ -125,12 +126,12 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     --fail-on never, makes a quiet start. Accepted findings stand in .flowdiag.toml with a reason, an owner
     and a last day.
     """
-    from flowdiag.analysis.audit import AuditOptions, audit, scope_of
+    from flowdiag.analysis.audit import audit, scope_of
     from flowdiag.analysis.results import Results
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.command_text import told_command
     from flowdiag.cli.fail_on import check_fail_on, fails
-    from flowdiag.cli.moments import parse_duration, parse_zone
+    from flowdiag.cli.moments import parse_zone
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import (
         check_files,
@@ -144,7 +145,6 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.history import History
     from flowdiag.ingest.heap import MERGING, return_freed_memory
     from flowdiag.model.errors import UsageError
-    from flowdiag.model.time import NS
     from flowdiag.report import Options
 
     fail_on = check_fail_on(given["fail_on"])
@@ -162,17 +162,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     return_freed_memory(MERGING)
     if not paths and state.live is None:
         raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")
-    acceptances, accepted_in = _acceptances(given["config"])
-    options = AuditOptions(
-        acceptances=acceptances,
-        accepted_in=accepted_in,
-        baseline=_baseline(given["baseline"]),
-        gone_after=given["gone_after"],
-        collect_since_s=parse_duration(given["collect_since"]) // NS,
-        skip=tuple(sorted(set(given["skip"]))),
-        unused_rules=given["unused_rules"],
-        tell=_told_severities(given),
-    )
+    options = _options(given)
     # Nobody's terminal: what is kept and sent is the same wherever the run stood.
     plain = Options(width=100, timezone=parse_zone(given["display_zone"]))
     results = Results(_targets(given), lambda name, report: reporter(name).render(report, plain))
@@ -195,11 +185,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         say(_summary(recorded))
         read = [one.path for one in recorded.report.inputs]
         if given["redact"]:
-            from msgspec.structs import replace
-
-            from flowdiag.report.redact import redact
-
-            recorded = replace(recorded, report=redact(recorded.report))
+            recorded = _redacted(recorded)
         for text, lacks in results.send(history, recorded, scope_of(selection, state), plain, read):
             say(text)
             missing = missing or lacks
@@ -232,6 +218,24 @@ def _check_history(name: str, inputs: tuple[str, ...]) -> None:
             )
 
 
+def _options(given: dict[str, Any]) -> AuditOptions:
+    from flowdiag.analysis.audit import AuditOptions
+    from flowdiag.cli.moments import parse_duration
+    from flowdiag.model.time import NS
+
+    acceptances, accepted_in = _acceptances(given["config"])
+    return AuditOptions(
+        acceptances=acceptances,
+        accepted_in=accepted_in,
+        baseline=_baseline(given["baseline"]),
+        gone_after=given["gone_after"],
+        collect_since_s=parse_duration(given["collect_since"]) // NS,
+        skip=tuple(sorted(set(given["skip"]))),
+        unused_rules=given["unused_rules"],
+        tell=_told_severities(given),
+    )
+
+
 def _summary(recorded: Recorded) -> str:
     """``run 61, compared with run 60 of 2026-11-27T02:00:04Z: 2 new, 5 known, 1 gone, 0 accepted``."""
     counts = ", ".join(f"{recorded.counts[status]} {status}" for status in recorded.counts)
@@ -247,6 +251,14 @@ def _summary(recorded: Recorded) -> str:
         else ""
     )
     return f"run {recorded.run}, {against}: {counts}{waiting}"
+
+
+def _redacted(recorded: Recorded) -> Recorded:
+    from msgspec.structs import replace
+
+    from flowdiag.report.redact import redact
+
+    return replace(recorded, report=redact(recorded.report))
 
 
 def _acceptances(config: str | None) -> tuple[tuple[Acceptance, ...], str]:

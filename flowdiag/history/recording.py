@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.history.kept import met_last, packed, warned
-from flowdiag.history.status import Key, compare, keys_of
+from flowdiag.history.status import Key, Verdicts, compare, keys_of
 from flowdiag.model.problem import report_order
 from flowdiag.model.report import Problem, Report, Severity, Status
 
@@ -100,6 +100,32 @@ def record_run(
     gone = [_gone(met_last(lasts[key]) if key in lasts else seeds[key]) for key in sorted(found.gone)]
     marked = replace(report, problems=tuple(sorted([*problems, *_apart(gone, problems)], key=report_order)))
     counts = {status: sum(p.status is status for p in marked.problems) for status in Status}
+    run = _write_run(connection, scope, marked, counts)
+    # A problem that was new and could not be told goes on waiting to be.
+    to_tell = tuple(
+        key
+        for key, problem in zip(present, problems, strict=True)
+        if problem.severity in tell
+        and (problem.status is Status.NEW or (problem.status is Status.KNOWN and key in pending))
+    )
+    met = dict(zip(present, problems, strict=True))
+    _write_open(connection, scope, run, met, found, frozenset(to_tell))
+    _thin_out(connection, scope)
+    return Recorded(
+        run=run,
+        report=marked,
+        before=before,
+        counts=counts,
+        waiting=len(found.waiting),
+        whole=whole,
+        to_tell=to_tell,
+    )
+
+
+def _write_run(
+    connection: sqlite3.Connection, scope: str, report: Report, counts: Mapping[Status, int]
+) -> int:
+    """Write the run itself; its number."""
     cursor = connection.execute(
         "INSERT INTO run (scope, created, since, until, complete, version, new, known, gone, accepted, report) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -111,47 +137,52 @@ def record_run(
             report.complete,
             report.generator.version,
             *(counts[status] for status in (Status.NEW, Status.KNOWN, Status.GONE, Status.ACCEPTED)),
-            packed(marked),
+            packed(report),
         ),
     )
-    run = int(cursor.lastrowid or 0)
+    return int(cursor.lastrowid or 0)
+
+
+def _write_open(
+    connection: sqlite3.Connection,
+    scope: str,
+    run: int,
+    met: Mapping[Key, Problem],
+    compared: Verdicts,
+    to_tell: frozenset[Key],
+) -> None:
+    """Bring the open problems of a scope up to a run.
+
+    Args:
+        connection: of the history.
+        scope: what the run looked at.
+        run: its number.
+        met: its problems, with their statuses.
+        compared: what is gone, and what is absent without being gone.
+        to_tell: those of `met` that wait to be told until somebody says that they were.
+    """
     connection.executemany(
         "DELETE FROM problem WHERE scope = ? AND fingerprint = ? AND number = ?",
-        [(scope, *key) for key in found.gone],
+        [(scope, *key) for key in compared.gone],
     )
     connection.executemany(
         "UPDATE problem SET absent = ? WHERE scope = ? AND fingerprint = ? AND number = ?",
-        [(absent, scope, *key) for key, absent in found.waiting.items()],
-    )
-    # A problem that was new and could not be told goes on waiting to be.
-    to_tell = tuple(
-        key
-        for key, problem in zip(present, problems, strict=True)
-        if problem.severity in tell
-        and (problem.status is Status.NEW or (problem.status is Status.KNOWN and key in pending))
+        [(absent, scope, *key) for key, absent in compared.waiting.items()],
     )
     connection.executemany(
         "INSERT INTO problem (scope, fingerprint, number, first_run, last_run, absent, pending, last) "
         "VALUES (?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (scope, fingerprint, number) DO UPDATE SET "
         "last_run = excluded.last_run, absent = 0, pending = excluded.pending, last = excluded.last",
-        [
-            (scope, *key, run, run, key in to_tell, packed(problem))
-            for key, problem in zip(present, problems, strict=True)
-        ],
+        [(scope, *key, run, run, key in to_tell, packed(problem)) for key, problem in met.items()],
     )
+
+
+def _thin_out(connection: sqlite3.Connection, scope: str) -> None:
+    """Drop the whole reports of old runs; the runs and their counts stay."""
     connection.execute(
         "UPDATE run SET report = NULL WHERE scope = ? AND report IS NOT NULL AND id NOT IN "
         "(SELECT id FROM run WHERE scope = ? ORDER BY id DESC LIMIT ?)",
         (scope, scope, KEPT_REPORTS),
-    )
-    return Recorded(
-        run=run,
-        report=marked,
-        before=before,
-        counts=counts,
-        waiting=len(found.waiting),
-        whole=whole,
-        to_tell=to_tell,
     )
 
 

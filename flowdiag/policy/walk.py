@@ -6,16 +6,17 @@ from flowdiag.model.event import Direction
 from flowdiag.model.policy import CONDITION_WORDS, PolicyRef, WalkStep
 from flowdiag.model.words import object_text
 from flowdiag.policy.bitsets import bits_of
-from flowdiag.policy.decide import End, Verdict
+from flowdiag.policy.decide import End, TierStep, Verdict
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan
-from flowdiag.policy.model import Action, Check, Order, Outcome, Traffic
+from flowdiag.policy.model import Action, Check, Order, Outcome, Policy, Traffic
 from flowdiag.policy.nearest import Candidate, candidates, closest_label
 from flowdiag.policy.selecting import View
 
 __all__ = ["tell"]
 
 _MAX_WALKED = 200
+"""Policies of a tier that are told."""
 
 
 def tell(
@@ -34,62 +35,11 @@ def tell(
         ends: the policed end, and its peer.
         traffic: what was asked.
     """
-    subject, peer = ends
-    ingress = plan.direction is Direction.INGRESS
-    destination = subject if ingress else peer
-    word = "ingress at the destination" if ingress else "egress at the source"
+    subject = ends[0]
+    word = "ingress at the destination" if plan.direction is Direction.INGRESS else "egress at the source"
     steps = [WalkStep(tier=None, policy=None, rule=None, outcome="end", text=f"{word}: {subject.text}")]
-    reached = {step.tier: step for step in verdict.steps}
-    for index, tier in enumerate(plan.tiers):
-        name = tier.tier.name
-        step = reached.get(index)
-        if step is None:
-            continue
-        measured: dict[int, list[Candidate]] = {}
-        wanted = view.answers.known & tier.mask
-        for each in candidates(plan, wanted, subject, peer, traffic, destination):
-            measured.setdefault(each.position, []).append(each)
-        places = [(place, None) for place in view.selecting[index]]
-        unsure = view.maybe_selecting[index]
-        ordered = tier.tier.order is Order.ORDERED
-        ended = False
-        for place, doubt in sorted([*places, *unsure], key=lambda each: each[0])[:_MAX_WALKED]:
-            if ended:
-                break
-            policy = plan.policies[place]
-            if policy.implicit and (step.rule is None or plan.policy_of[step.rule] != place):
-                continue
-            ref = policy.ref
-            what = object_text(ref)
-            if doubt is not None:
-                text = f"{what} may select {subject.text}: {', '.join(doubt.unknown)}"
-                steps.append(_step(name, ref, None, "unknown", text))
-            else:
-                text = f"{what} selects {subject.text}{_why(policy.applies_to, policy.namespace)}"
-                steps.append(_step(name, ref, None, "selects", text))
-            if policy.broken:
-                steps.append(
-                    _step(name, ref, None, "unknown", f"{what} cannot be evaluated: {policy.broken}")
-                )
-                continue
-            steps.extend(_rules(plan, place, name, measured, peer))
-            effect = _effect(plan, place, measured)
-            if effect == "no-match" and not (tier.tier.closes and plan.direction in policy.isolates):
-                effect = "no-rule"
-            steps.append(_step(name, ref, None, effect, f"{what}: {_EFFECTS[effect]}"))
-            ended = ordered and doubt is None and effect in ("allow", "deny", "pass")
-        ways = [word for word, end in _WAYS if end & step.ends]
-        outcome = ways[0] if len(ways) == 1 else "unknown"
-        by = None if step.rule is None else plan.policies[plan.policy_of[step.rule]].ref
-        rule = None if step.rule is None else plan.rules[step.rule].path
-        text = _tier_text(outcome, rule, by)
-        if (
-            outcome == "deny"
-            and rule is None
-            and all(plan.policies[at].implicit for at, _ in [*places, *unsure])
-        ):
-            text = "denied: no policy selects it, and the agent's enable-policy is always"
-        steps.append(_step(name, by, rule, f"tier-{outcome}", f"tier {name}: {text}"))
+    for step in verdict.steps:
+        steps.extend(_tier(plan, view, step, ends, traffic))
     allowed = {True: "allow", False: "deny", None: "unknown"}[verdict.allowed]
     closing = {
         "allow": "allowed" if verdict.steps else "allowed: no policy selects it in this direction",
@@ -100,7 +50,66 @@ def tell(
     return tuple(steps)
 
 
+def _tier(
+    plan: Plan, view: View, step: TierStep, ends: tuple[Facts, Facts], traffic: Traffic
+) -> list[WalkStep]:
+    """Tell what one tier made of the connection: its policies that select the end, then how it ended."""
+    subject, peer = ends
+    tier = plan.tiers[step.tier]
+    destination = subject if plan.direction is Direction.INGRESS else peer
+    measured: dict[int, list[Candidate]] = {}
+    for each in candidates(plan, view.answers.known & tier.mask, subject, peer, traffic, destination):
+        measured.setdefault(each.position, []).append(each)
+    selecting: list[tuple[int, Check | None]] = [(place, None) for place in view.selecting[step.tier]]
+    selecting += view.maybe_selecting[step.tier]
+    selecting.sort(key=lambda each: each[0])
+    steps = []
+    for place, doubt in selecting[:_MAX_WALKED]:
+        policy = plan.policies[place]
+        if policy.implicit and (step.rule is None or plan.policy_of[step.rule] != place):
+            continue
+        steps.append(_selecting(tier.tier.name, policy, subject, doubt))
+        if policy.broken:
+            text = f"{object_text(policy.ref)} cannot be evaluated: {policy.broken}"
+            steps.append(_step(tier.tier.name, policy.ref, None, "unknown", text))
+            continue
+        steps.extend(_rules(plan, place, tier.tier.name, measured, peer))
+        effect = _effect(plan, place, measured)
+        if effect == "no-match" and not (tier.tier.closes and plan.direction in policy.isolates):
+            effect = "no-rule"
+        text = f"{object_text(policy.ref)}: {_EFFECTS[effect]}"
+        steps.append(_step(tier.tier.name, policy.ref, None, effect, text))
+        if tier.tier.order is Order.ORDERED and doubt is None and effect in ("allow", "deny", "pass"):
+            # The policies behind it are not asked any more.
+            break
+    implicit = all(plan.policies[place].implicit for place, _ in selecting)
+    return [*steps, _ended(plan, step, tier.tier.name, implicit=implicit)]
+
+
+def _selecting(tier: str, policy: Policy, subject: Facts, doubt: Check | None) -> WalkStep:
+    """Tell that a policy selects the end, or that it may."""
+    what = object_text(policy.ref)
+    if doubt is not None:
+        text = f"{what} may select {subject.text}: {', '.join(doubt.unknown)}"
+        return _step(tier, policy.ref, None, "unknown", text)
+    text = f"{what} selects {subject.text}{_why(policy.applies_to, policy.namespace)}"
+    return _step(tier, policy.ref, None, "selects", text)
+
+
+def _ended(plan: Plan, step: TierStep, tier: str, *, implicit: bool) -> WalkStep:
+    """Tell how a tier ended; `implicit` says that no object selects the end, only what an agent's settings come to."""
+    ways = [word for word, end in _WAYS if end & step.ends]
+    outcome = ways[0] if len(ways) == 1 else "unknown"
+    by = None if step.rule is None else plan.policies[plan.policy_of[step.rule]].ref
+    rule = None if step.rule is None else plan.rules[step.rule].path
+    text = _tier_text(outcome, rule, by)
+    if outcome == "deny" and rule is None and implicit:
+        text = "denied: no policy selects it, and the agent's enable-policy is always"
+    return _step(tier, by, rule, f"tier-{outcome}", f"tier {tier}: {text}")
+
+
 _WAYS = (("allow", End.ALLOW), ("deny", End.DENY), ("next", End.NEXT))
+"""Ways in which a tier can end, and the bit of each in `TierStep.ends`."""
 
 _EFFECTS = {
     "allow": "allows this",
