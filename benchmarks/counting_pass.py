@@ -30,6 +30,10 @@ class Timed:
         self._seconds = {}
         self.lanes = {}
 
+    def forget_times(self):
+        """Begin with a file whose seconds were not seen before."""
+        self._seconds = {}
+
     def take(self, data):
         """Count the records of `data`; returns how many."""
         seconds, lanes, ports, rest, join = self._seconds, self.lanes, self._ports, self._key, BETWEEN.join
@@ -130,6 +134,9 @@ class Untimed:
         self._ports = itemgetter(*ports)
         self._key = itemgetter(*key)
         self.lanes = {}
+
+    def forget_times(self):
+        """As `Timed`: there are none."""
 
     def take(self, data):
         """Count the records of `data`; returns how many."""

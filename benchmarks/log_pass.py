@@ -22,6 +22,10 @@ class Messages:
         self.lanes = {}
         self.policies = []
 
+    def forget_times(self):
+        """Begin with a file whose seconds were not seen before."""
+        self._seconds = {}
+
     def take(self, data):
         """Count the records of `data`; returns how many."""
         seconds, lanes, told = self._seconds, self.lanes, self._told
@@ -67,6 +71,10 @@ class Flows:
         self._decode = Decoder(_Flow).decode_lines
         self._instants = {}
         self.lanes = {}
+
+    def forget_times(self):
+        """Begin with a file whose instants were not seen before."""
+        self._instants = {}
 
     def take(self, data):
         """Count the records of `data`; returns how many."""

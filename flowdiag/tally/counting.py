@@ -58,7 +58,8 @@ class Counting:
             return
         counts.records += 1
         counts.seen(event.at)
-        counts.year_inferred |= event.time_source is TimeSource.INFERRED_YEAR
+        if event.time_source is TimeSource.INFERRED_YEAR:
+            counts.year_inferred = True
         if isinstance(event, FlowEvent):
             counts.flows += 1
             # Also of one whose time does not count: what it tells of its lane, parsers do not tell again.

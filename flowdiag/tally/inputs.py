@@ -25,9 +25,13 @@ class InputCounts(Struct, kw_only=True):
 
     def seen(self, at: int | None) -> None:
         """Widen the span by an instant."""
-        if at is not None:
-            self.first = at if self.first is None else min(self.first, at)
-            self.last = at if self.last is None else max(self.last, at)
+        if at is None:
+            return
+        # Asked of every event: comparing takes half as long as min() and max().
+        if self.first is None or at < self.first:
+            self.first = at
+        if self.last is None or at > self.last:
+            self.last = at
 
     def absorb(self, other: InputCounts) -> None:
         """Add another part's counters of the same input."""

@@ -48,9 +48,11 @@ class Kept(Generic[E]):
         """Keep it if it is among the smallest; `counted` is what it counts for, if not `group`."""
         event = sighting.event
         self.counts[group if counted is None else counted] += 1
-        if self.is_behind(group, event.at, sighting.input, event.line):
+        if group in self._last and self.is_behind(group, event.at, sighting.input, event.line):
             return
-        kept = self._groups.setdefault(group, [])
+        kept = self._groups.get(group)
+        if kept is None:
+            kept = self._groups[group] = []
         kept.append(sighting)
         if len(kept) > 2 * self._most + 64:
             self._trim(group, kept)

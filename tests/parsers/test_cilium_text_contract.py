@@ -190,3 +190,38 @@ def test_a_full_map_is_that_of_the_message(error, signal):
     """An error need not name the map that is full; the message says which key did not go in."""
     assert signal_of("Failed to add PolicyMap key", error) == signal
     assert signal_of("Unable to insert conntrack entry", error) is None
+
+
+PIECES = (
+    " k=v",
+    ' k="two words"',
+    " k=[a b]",
+    " k=",
+    " k=other",
+    ' msg="again"',
+    " time=x",
+    " level=error",
+    " source=b",
+    ' "',
+    "x=1",
+    " =",
+    " [",
+    '="',
+    " é=ü",
+    " v=" + "y" * 4100,
+)
+
+
+@given(
+    st.booleans(),
+    st.sampled_from(("", " source=/go/src/a.go:1", " source=[a]b")),
+    st.lists(st.sampled_from(PIECES), max_size=70),
+)
+def test_a_line_in_its_usual_order_reads_as_in_any_other(
+    quoted: bool, source: str, pieces: list[str]
+) -> None:
+    """The short way for what Cilium's handler writes gives what reading pair by pair gives."""
+    stamp = '"2026-04-21T09:00:00.1Z"' if quoted else "2026-04-21T09:00:00.1Z"
+    rest = f'{source} msg="Upserted policy"{"".join(pieces)}'
+
+    assert read_entry(f"time={stamp} level=warn{rest}") == read_entry(f"level=warn time={stamp}{rest}")

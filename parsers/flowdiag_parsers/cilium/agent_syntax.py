@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,7 +19,13 @@ _MAX_TEXT = 65_536
 # time="2024-12-09T22:11:47.598510226Z" level=warning msg="Endpoint missed a policy revision; ..." k=v  logrus with time
 # time=2025-05-14T14:03:12Z level=info msg="Upserted policy to repository" module=agent.controlplane    slog, 1.18
 # Level=info Message="New endpoint" Time=2024-12-28T09:15:16.527287568Z Subsystem=endpoint              renamed keys
-_PAIR = re.compile(r'([A-Za-z_!][\w.!/@-]{0,99})=("[^"\\]*(?:\\.[^"\\]*)*"|\[[^\[\]"]{0,4000}\]|[^\s"]\S*|)')
+_PAIR = re.compile(
+    r'([A-Za-z_!][\w.!/@-]{0,99})=([^\s"\[]\S*|"[^"\\]*(?:\\.[^"\\]*)*"|\[[^\[\]"]{0,4000}\]|\[\S*|)'
+)
+# The most usual of these: what stands before the message is as Cilium's own handler writes it.
+_USUAL = re.compile(
+    r'time=("?)(\d[\dT:.-]{18,29}Z)\1 level=([a-z]{4,7}) (?:source=([^\s"\[]{1,300}) )?msg="([^"\\]{0,1000})"(.*)'
+)
 _START = re.compile(
     r"(?:\d{4}-\d\d-\d\d[T ][\d:.]{8,20}Z? )?(?:[Tt]ime=\"?\d|[Ll]evel=[A-Za-z]|ts=\d)", re.ASCII
 )
@@ -57,6 +64,8 @@ _LEVELS = {
 _MESSAGE_KEYS = ("msg", "Message", "message")
 _TIME_KEYS = ("time", "Time", "ts", "@timestamp")
 _LEVEL_KEYS = ("level", "Level")
+_SAID_BEFORE = frozenset({"time", "level", "source", "msg"})
+"""Keys of which the first counts, in front of the rest."""
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 
@@ -75,6 +84,14 @@ class Entry(Struct, frozen=True):
 def read_entry(text: str) -> Entry | None:
     """Read a line in any of the forms; ``None`` where it is in none."""
     text = text[:_MAX_TEXT]
+    usual = _USUAL.fullmatch(text)
+    if usual is not None:
+        _, stamp, level, source, message, rest = usual.groups()
+        fields = _pairs(rest)
+        if fields.keys().isdisjoint(_SAID_BEFORE):
+            if source is not None:
+                fields = {"source": source, **fields}
+            return Entry(message, _LEVELS.get(level, level), fields, stamp)
     stamped = _STAMP.match(text)
     stamp = stamped[1] if stamped else None
     body = text[stamped.end() :] if stamped else text
@@ -143,11 +160,16 @@ def _level(word: str | None) -> str | None:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for key, value in _PAIR.findall(text):
-        if key in fields or len(fields) >= _MAX_FIELDS:
-            continue
-        fields[key] = (_unquote(value[1:-1]) if value[:1] == '"' and len(value) > 1 else value)[:_MAX_VALUE]
+    found = _PAIR.findall(text)
+    fields: dict[str, str] = dict(found)
+    if len(fields) < len(found):
+        # Of a key that comes again the first counts.
+        fields.update(reversed(found))
+    if len(fields) > _MAX_FIELDS:
+        fields = dict(islice(fields.items(), _MAX_FIELDS))
+    if '"' in text or len(text) > _MAX_VALUE:
+        for key, value in fields.items():
+            fields[key] = (_unquote(value[1:-1]) if value[:1] == '"' else value)[:_MAX_VALUE]
     return fields
 
 

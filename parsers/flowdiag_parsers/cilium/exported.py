@@ -21,7 +21,7 @@ _READER = "hubble-json"
 
 def is_exported(line: bytes) -> bool:
     """Whether a line is a record of the exporter, whole or cut off."""
-    return _RECORD.match(line) is not None
+    return line[:1] == b"{" and _RECORD.match(line) is not None
 
 
 def read_exported(line: bytes, around: LineEnvelope, context: ParseContext, *, last: bool) -> Iterable[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from flowdiag.parserkit import POLICY_GROUPS, ObjectRef
 
@@ -22,6 +23,8 @@ _CLUSTERWIDE = frozenset({"CiliumClusterwideNetworkPolicy", "ClusterNetworkPolic
 _LABEL = re.compile(r"k8s:io\.cilium\.k8s\.policy\.(name|namespace|derived-from)=([^\s,\]\"\\]{1,253})")
 
 
+# An agent writes its policies' names again with each revision.
+@lru_cache(maxsize=1024)
 def policy_of_resource(resource: str) -> ObjectRef | None:
     """``cnp/ns/name``, ``ccnp/name``, ``knp/ns/name``; ``None`` for other resources."""
     kind, _, rest = resource.partition("/")
