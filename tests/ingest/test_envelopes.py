@@ -991,6 +991,41 @@ def test_container_network_logs_of_azure_are_the_flows_that_they_were(data, stac
     }
 
 
+def test_container_network_logs_of_azure_hold_what_its_agent_writes():
+    """Policies as text within text, a Service in four words, labels and MAC addresses as more data, counts as columns."""
+    hits = [{"name": "no-web", "namespace": "shop", "kind": "CiliumNetworkPolicy"}]
+    columns = {
+        "Policies": json.dumps({"egress_denied_by": json.dumps(hits)}),
+        "Service": json.dumps({"DestinationService": "api", "DestinationServiceNamespace": "backend"}),
+        "AdditionalFlowData": json.dumps(
+            {
+                "EthernetSource": "0a:58:0a:f4:01:11",
+                "SourceLabels": ["k8s:app=web"],
+                "DestinationLabels": ["reserved:world"],
+                "Summary": "TCP Flags: SYN",
+            }
+        ),
+        "IngressFlowCount": 0,
+        "EgressFlowCount": 12,
+        "UnknownDirectionFlowCount": "3",
+    }
+    row = {key: value for key, value in AZURE_FLOW.items() if key != "Policy"} | columns
+    (peeled,) = peel((json.dumps(row) + "\n").encode(), "azure-flows")
+    flow = json.loads(peeled.data)["flow"]
+
+    assert flow["egress_denied_by"] == hits
+    assert flow["destination_service"] == {"name": "api", "namespace": "backend"}
+    assert flow["ethernet"] == {"source": "0a:58:0a:f4:01:11"}
+    assert flow["source"]["labels"] == ["k8s:app=web"]
+    assert flow["destination"] == {"labels": ["reserved:world"]}
+    assert flow["aggregate"] == {
+        "ingress_flow_count": 0,
+        "egress_flow_count": 12,
+        "unknown_direction_flow_count": 3,
+    }
+    assert not {"SourceLabels", "EthernetSource"} & flow.keys()
+
+
 @pytest.mark.parametrize(
     "text",
     [

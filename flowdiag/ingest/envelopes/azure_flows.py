@@ -1,8 +1,10 @@
 """Hubble's flows as Azure keeps them in a table: AKS' container network logs (Advanced Container Networking Services).
 
 Sources: Azure Monitor's table reference of ``ContainerNetworkLogs`` (``RetinaNetworkFlowLogs`` before November 2025), which says of
-each column what field of the flow it holds; Azure's examples for the values inside ``IP``, ``Layer4`` and ``Layer7``.  A row
-becomes the flow that it was, for the parser of Hubble's JSON.  Columns that a query left out are not known.
+each column what field of the flow it holds; Azure's examples for the values inside ``IP``, ``Layer4`` and ``Layer7``; and the agent
+that fills the columns (microsoft/Docker-Provider, ``mapNetworkFlowLogsToDataMap``): what it writes of policies is text within
+text, of a Service four words, of labels and MAC addresses more data, and how many flows a row stands for are columns.  A row becomes
+the flow that it was, for the parser of Hubble's JSON.  Columns that a query left out are not known.
 """
 
 from __future__ import annotations
@@ -39,8 +41,15 @@ _END = {
     "Workload": "workloads",
     "Labels": "labels",
 }
+_COUNTS = {
+    "IngressFlowCount": "ingress_flow_count",
+    "EgressFlowCount": "egress_flow_count",
+    "UnknownDirectionFlowCount": "unknown_direction_flow_count",
+}
 _HITS = ("egress_allowed_by", "ingress_allowed_by", "egress_denied_by", "ingress_denied_by")
 _SERVICES = ("source_service", "destination_service")
+_MOST_DIGITS = 10
+"""Identities and counts are 32 bits wide."""
 _TRUE, _FALSE = ("true", "True"), ("false", "False")
 
 
@@ -71,8 +80,13 @@ class AzureFlowRow(JsonLines[dict[str, Any]]):
 
 
 def _flow(record: dict[str, Any]) -> dict[str, Any]:
-    more = _value(record.get("AdditionalFlowData"))
-    flow: dict[str, Any] = dict(more) if isinstance(more, dict) else {}
+    additional = _value(record.get("AdditionalFlowData"))
+    more: dict[str, Any] = dict(additional) if isinstance(additional, dict) else {}
+    macs = {name: more.pop(f"Ethernet{side}", None) for side, name in _ENDS.items()}
+    labels = {name: more.pop(f"{side}Labels", None) for side, name in _ENDS.items()}
+    flow = more
+    if macs := {name: mac for name, mac in macs.items() if isinstance(mac, str) and mac}:
+        flow["ethernet"] = macs
     for column, name in _PLAIN.items():
         if text := _text(record.get(column)):
             flow[name] = text
@@ -80,12 +94,25 @@ def _flow(record: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value := _value(record.get(column)), dict) and value:
             flow[name] = value
     for side, name in _ENDS.items():
-        if end := _end(record, side):
+        end = _end(record, side)
+        if isinstance(labels[name], list) and labels[name]:
+            end.setdefault("labels", labels[name])
+        if end:
             flow[name] = end
-    for column, names in (("Policy", _HITS), ("Services", _SERVICES)):
+    for column, names in (
+        ("Policy", _HITS),
+        ("Policies", _HITS),
+        ("Services", _SERVICES),
+        ("Service", _SERVICES),
+    ):
         value = _value(record.get(column))
         if isinstance(value, dict):
-            flow.update({name: value[name] for name in names if name in value})
+            flow.update({name: _value(value[name]) for name in names if name in value})
+            flow.update(_services(value))
+    if counts := {
+        name: count for column, name in _COUNTS.items() if (count := _number(record.get(column))) is not None
+    }:
+        flow["aggregate"] = counts
     reply = record.get("Reply")
     if isinstance(reply, bool) or reply in (*_TRUE, *_FALSE):
         flow["is_reply"] = reply is True or reply in _TRUE
@@ -96,11 +123,30 @@ def _end(record: dict[str, Any], side: str) -> dict[str, Any]:
     end: dict[str, Any] = {}
     for column, name in _END.items():
         value = _value(record.get(side + column))
-        if name == "identity" and isinstance(value, str) and value.isascii() and value.isdigit():
-            value = int(value)
+        if name == "identity":
+            value = _number(value)
         if value not in (None, "", "None", [], 0):
             end[name] = value
     return end
+
+
+def _services(value: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    # {"DestinationService":"api","DestinationServiceNamespace":"backend"}   the agent's, 2025
+    for side, name in _ENDS.items():
+        if service := _text(value.get(f"{side}Service")):
+            yield (
+                f"{name}_service",
+                {
+                    "name": service,
+                    "namespace": _text(value.get(f"{side}ServiceNamespace")),
+                },
+            )
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(value: Any) -> str | None:

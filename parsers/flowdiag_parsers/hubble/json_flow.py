@@ -193,7 +193,7 @@ def read_flow(
         l7=l7,
         policies=read_policies(flow, code),
         interface_in=text(interface, "name"),
-        count=_count(mapping(flow, "aggregate")),
+        count=_count(mapping(flow, "aggregate") or mapping(flow, "extensions")),
         witness=witness_of(event_type, drop_file=mapping(flow, "file") is not None),
     )
 
@@ -207,7 +207,10 @@ def witness_of(event_type: int | None, *, drop_file: bool) -> Witness | None:
 
 
 def _count(aggregate: dict[str, Any] | None) -> int:
-    """Flows that an aggregated record stands for (exporter ``aggregationOptions``, 1.19); at least itself."""
+    """Flows that an aggregated record stands for (exporter ``aggregationOptions``, 1.19); at least itself.
+
+    AKS' exporter counts in ``extensions`` (read so by microsoft/Docker-Provider, 2025), where others have other things.
+    """
     if aggregate is None:
         return 1
     names = ("ingress_flow_count", "egress_flow_count", "unknown_direction_flow_count")

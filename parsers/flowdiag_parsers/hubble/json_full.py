@@ -22,6 +22,8 @@ from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
 __all__ = ["FullReading"]
 
 _MAX_NAME = 1_024
+_COUNTED = b"_flow_count"
+"""In ``extensions``: the record stands for many."""
 
 
 class _Refusals:
@@ -128,6 +130,9 @@ class FullReading:
         teaching = memory.teaching
         for position, flow in enumerate(flows, offset):
             if flow is None or flow.aggregate is not ABSENT:
+                self._slowly(lines, position)
+                continue
+            if flow.extensions is not ABSENT and _COUNTED in bytes(flow.extensions):
                 self._slowly(lines, position)
                 continue
             time, ip = flow.time, flow.IP

@@ -95,6 +95,7 @@ class Flow(Struct, gc=False):
     destination: Raw = ABSENT
     l7: Application | None = None
     aggregate: Raw = ABSENT
+    extensions: Raw = ABSENT
     verdict: (
         Literal[
             "FORWARDED", "DROPPED", "ERROR", "AUDIT", "REDIRECTED", "TRACED", "TRANSLATED", "VERDICT_UNKNOWN"
