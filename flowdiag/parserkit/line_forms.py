@@ -14,7 +14,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -56,43 +56,61 @@ def fold_forms(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
     _Folding(parser, block, replace(context, keep_raw=True), sink, form, memory).run()
 
 
+class _Columns(NamedTuple):
+    """What a block's known records come to, a list a column; the extension appends to the same lists."""
+
+    repeated: list[int]
+    """Of allowed records: their numbers in `FlowSink.repeats`."""
+    repeated_ats: list[int]
+    repeated_flags: list[int]
+    plain: list[int]
+    """Of records of which neither port nor example is kept: the numbers of their lanes."""
+    plain_ats: list[int]
+    plain_flags: list[int]
+    refused: list[int]
+    """Of refused records: the numbers of their lanes."""
+    refused_ats: list[int]
+    clients: list[int]
+    """Their clients' ports, -1 where there is none."""
+    refused_flags: list[int]
+    places: list[int]
+    """Their lines, from 0."""
+
+
 class _Folding(LineReading):
     """One block's way through."""
 
     def run(self) -> None:
-        """The loop that every record goes through; locals, and as little as can be."""
-        block, form, memory, sink = self.block, self.form, self.memory, self.sink
+        """Count every record of the block that is known, and have the others read.
+
+        One loop for all records: it is as long as it is because a call would cost as much as the rest of it, and it
+        keeps in locals what it asks for again and again.
+        """
+        block, form, memory = self.block, self.form, self.memory
         data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
-        columns = block.envelope
-        times = columns.at if columns is not None else None
-        nodes = columns.node if columns is not None else None
-        column_rank = INFERRED if columns is not None and columns.year_inferred else 1
+        around = block.envelope
+        times = around.at if around is not None else None
+        nodes = around.node if around is not None else None
+        column_rank = INFERRED if around is not None and around.year_inferred else 1
         column_marks, guessed, year_inferred = MARKS[column_rank], MARKS[INFERRED], False
         more_lines = form.lines - 1
         node = self.context.node
         known = memory.lanes.setdefault((node, form.scope), {})
         flags, join, seconds = memory.flags, BETWEEN.join, self.seconds
-        # Without a time of its own or an envelope's.
+        # A record without a time of its own, or of an envelope around it.
         at, marks = NO_TIME, MARKS[3]
         index, matches, waiting = 0, 0, -1
         more_places = more_lines > 0
-        rows: list[int] = []
-        ats: list[int] = []
-        flags_of: list[int] = []
-        plain: list[int] = []
-        plain_ats: list[int] = []
-        plain_flags: list[int] = []
-        refused: list[int] = []
-        refused_ats: list[int] = []
-        clients: list[int] = []
-        refused_flags: list[int] = []
-        places: list[int] = []
+        counted = _Columns([], [], [], [], [], [], [], [], [], [], [])
+        repeated, repeated_ats, repeated_flags = counted[:3]
+        plain, plain_ats, plain_flags = counted[3:6]
+        refused, refused_ats, clients, refused_flags, places = counted[6:]
         second_look: _Match | None = None
         joined = form.joined is not None
         found: list[Record] | None = None
         placed: Iterable[tuple[int, Record]] = self.out
         compiled = native()
-        # The extension counts a record in less time than a few pieces fewer spare.
+        # With the extension the few pieces of `Brief` would spare less time than it takes to count a record.
         if form.brief is not None and compiled is None and self.count_briefly(form.brief, data):
             joined = True
         elif not joined:
@@ -105,11 +123,9 @@ class _Folding(LineReading):
             if nodes is not None:
                 node, nodes = nodes[0] or self.context.node, None
                 known = memory.lanes.setdefault((node, form.scope), {})
-            of_lanes = refused, refused_ats, clients, refused_flags, places
-            lists = rows, ats, flags_of, plain, plain_ats, plain_flags, *of_lanes
             kinds = seconds, flags, known, times, column_marks, MARKS[3], guessed, self.heads
             given: list[Any] = self.out if found is None else found
-            asked = (given, found is None, more_lines, *kinds, lists)
+            asked = (given, found is None, more_lines, *kinds, tuple(counted))
 
             def unknown() -> Iterator[tuple[int, Record]]:
                 """Records that are not known, once those before them are counted."""
@@ -147,9 +163,9 @@ class _Folding(LineReading):
             if nodes is not None and (nodes[place] or self.context.node) != node:
                 node = nodes[place] or self.context.node
                 known = memory.lanes.setdefault((node, form.scope), {})
-            # When.
+            # When: by the record's own stamp, else by the envelope's.
             if second:
-                # Nothing is spent on what does not happen here, where asking by `get` is a call.
+                # Nearly every second is known, and then `try` costs nothing, while `get` would be a call.
                 try:
                     at, marks = seconds[second]
                 except KeyError:
@@ -164,7 +180,7 @@ class _Folding(LineReading):
                     at, marks = moment, column_marks
             elif at != NO_TIME:
                 at, marks = NO_TIME, MARKS[3]
-            # What.
+            # With which TCP flags.
             if words:
                 try:
                     bits, handshake = flags[words]
@@ -177,7 +193,7 @@ class _Folding(LineReading):
             kept = None
             if by_left is not (len(right) == 5 and CLIENTS <= right <= LAST_PORT):
                 server = right if by_left else left
-                # One string is compared in one place; a tuple's parts lie all over the memory.
+                # One joined string, since a tuple's parts lie all over the memory when they are compared.
                 kept = known.get(
                     join((head, more, middle, what, verdict, rest, server, handshake, marks[by_left]))
                 )
@@ -189,13 +205,13 @@ class _Folding(LineReading):
                 if kept is None:
                     continue
                 by_left = self.by_left
-            # Count.
+            # Counted where it was found to belong; see `Memory.lanes` for what the number's sign says.
             if marks is guessed:
                 year_inferred = True
             if kept >= 0:
-                rows.append(kept)
-                ats.append(at)
-                flags_of.append(bits)
+                repeated.append(kept)
+                repeated_ats.append(at)
+                repeated_flags.append(bits)
             elif kept < PLAIN:
                 plain.append(PLAIN - 1 - kept)
                 plain_ats.append(at)
@@ -211,21 +227,36 @@ class _Folding(LineReading):
         if not joined and (waiting >= 0 or not data.endswith(b"\n")):
             behind = index if more_places else matches
             self.read(waiting if waiting >= 0 else behind, len(self.lines))
-        if rows:
-            self.append(rows, ats, flags_of)
-        if plain:
-            none = array("q", [NO_TIME]) * len(plain)
-            sink.hits(block, plain, plain_ats, none, plain_flags, none, self.raw)
-        if refused:
-            sink.hits(block, refused, refused_ats, clients, refused_flags, places, self.raw)
-        if rows or plain or refused:
-            moments = [found for found in (ats, plain_ats, refused_ats) if found]
-            last = max(map(max, moments))
-            first: int | None = min(map(min, moments))
-            if first == NO_TIME:
-                first = min((at for found in moments for at in found if at >= 0), default=None)
-            records = sum(map(len, moments))
-            sink.seen(records, first, last if first is not None else None, year_inferred=year_inferred)
+        self._give(counted, year_inferred=year_inferred)
+
+    def _give(self, found: _Columns, *, year_inferred: bool) -> None:
+        """Give the sink what was counted; `year_inferred` says that some of it stands in a year that was inferred."""
+        sink, block = self.sink, self.block
+        if found.repeated:
+            self.append(found.repeated, found.repeated_ats, found.repeated_flags)
+        if found.plain:
+            none = array("q", [NO_TIME]) * len(found.plain)
+            sink.hits(block, found.plain, found.plain_ats, none, found.plain_flags, none, self.raw)
+        if found.refused:
+            sink.hits(
+                block,
+                found.refused,
+                found.refused_ats,
+                found.clients,
+                found.refused_flags,
+                found.places,
+                self.raw,
+            )
+        moments = [ats for ats in (found.repeated_ats, found.plain_ats, found.refused_ats) if ats]
+        if not moments:
+            return
+        last = max(map(max, moments))
+        first: int | None = min(map(min, moments))
+        if first == NO_TIME:
+            # Some have no time: the first of those that have one counts.
+            first = min((at for ats in moments for at in ats if at >= 0), default=None)
+        records = sum(map(len, moments))
+        sink.seen(records, first, last if first is not None else None, year_inferred=year_inferred)
 
     def cut(self, data: bytes) -> tuple[list[tuple[bytes, ...]], _Match | None]:
         """Records and other lines, and what still may find a record in one of those."""

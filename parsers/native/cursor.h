@@ -1,4 +1,9 @@
-/* A cursor over one line, shared by what takes lines apart. */
+/* A cursor over one line, shared by what takes lines apart.
+
+   What may be read: the line's bytes and the newline at `end`, which the caller has found there; nothing behind it.
+   Code that reads `*c->at` need not ask for `end` first, since a newline is none of the characters that are looked for:
+   a loop stops at it, and a step over it (`*c->at++`) is a mismatch, upon which everything returns 0 and reads no more.
+   What compares several bytes at once asks how many are left (`is`), and so does what skips a byte unseen. */
 
 #ifndef FLOWDIAG_CURSOR_H
 #define FLOWDIAG_CURSOR_H
@@ -7,15 +12,14 @@
 
 #include "walk.h"
 
-/* A cursor over one line.  The newline at `end` may be read; it is none of the characters looked for, so that it
-   ends every loop. */
 struct cursor {
     const char *at;
-    const char *end;
+    const char *end; /* the line's newline */
     const char *piece; /* where the piece at hand began */
     struct line *out;
 };
 
+/* Past a text, if it stands here. */
 static inline int is(struct cursor *c, const char *text, size_t size)
 {
     if ((size_t)(c->end - c->at) < size || memcmp(c->at, text, size) != 0)

@@ -1,4 +1,16 @@
+/* Taking a line apart; see walk.h for the format, and cursor.h for what may be read.
+
+   Functions that go past something return 0, and leave the cursor anywhere, where it is not what they look for. */
+
 #include "cursor.h"
+
+/* The longest that are taken, in characters. */
+enum {
+    MAX_ADDRESS = 45,    /* 0000:0000:0000:0000:0000:ffff:255.255.255.255 */
+    MAX_MAC = 17,        /* 00:00:5e:00:53:01 */
+    MAX_UUID = 64,       /* 36 are usual; nothing is made of it */
+    MAX_NODE_NAME = 512, /* a cluster's name, a slash, and a name of up to 253 */
+};
 
 /* Past a string whose opening quote is behind. */
 static int skip_string(struct cursor *c)
@@ -42,7 +54,7 @@ static int skip_value(struct cursor *c)
     return c->at < c->end;
 }
 
-/* A slot of characters that need no escape, up to a quote, which is left behind too. */
+/* A slot of up to `most` of the characters allowed, none of which needs an escape; and past the quote behind it. */
 static int plain(struct cursor *c, enum slot slot, const unsigned char *allowed, size_t most, struct span *out)
 {
     if (!open_slot(c, slot))
@@ -62,6 +74,7 @@ static int plain(struct cursor *c, enum slot slot, const unsigned char *allowed,
     return 1;
 }
 
+/* The number that exactly `count` digits stand for, up to nine of them. */
 static int digits(const char *at, int count, int32_t *value)
 {
     int32_t sum = 0;
@@ -108,6 +121,7 @@ static int time_of(const char *at, size_t size, int64_t *ns)
     return 1;
 }
 
+/* The time's text as a slot, and past its quotes; `time_of` reads it. */
 static int time_slot(struct cursor *c, enum slot slot, struct span *out)
 {
     if (*c->at != '"')
@@ -145,15 +159,15 @@ static int port(struct cursor *c, enum slot slot, int32_t *out)
 static int addresses(struct cursor *c)
 {
     struct line *out = c->out;
-    return IS(c, "{\"source\":\"") && plain(c, SLOT_SOURCE_IP, HEX, 45, &out->source_ip) &&
-           IS(c, ",\"destination\":\"") && plain(c, SLOT_DESTINATION_IP, HEX, 45, &out->destination_ip) &&
+    return IS(c, "{\"source\":\"") && plain(c, SLOT_SOURCE_IP, HEX, MAX_ADDRESS, &out->source_ip) &&
+           IS(c, ",\"destination\":\"") && plain(c, SLOT_DESTINATION_IP, HEX, MAX_ADDRESS, &out->destination_ip) &&
            (IS(c, ",\"ipVersion\":\"IPv4\"}") || IS(c, ",\"ipVersion\":\"IPv6\"}") || IS(c, "}"));
 }
 
 static int macs(struct cursor *c)
 {
-    return IS(c, "{\"source\":\"") && plain(c, SLOT_SOURCE_MAC, HEX, 17, NULL) && IS(c, ",\"destination\":\"") &&
-           plain(c, SLOT_DESTINATION_MAC, HEX, 17, NULL) && IS(c, "}");
+    return IS(c, "{\"source\":\"") && plain(c, SLOT_SOURCE_MAC, HEX, MAX_MAC, NULL) && IS(c, ",\"destination\":\"") &&
+           plain(c, SLOT_DESTINATION_MAC, HEX, MAX_MAC, NULL) && IS(c, "}");
 }
 
 static int transport(struct cursor *c)
@@ -173,6 +187,7 @@ static int transport(struct cursor *c)
     return skip_value(c);
 }
 
+/* An end's object as a slot, and its number where `known` has it. */
 static int endpoint(struct cursor *c, enum slot slot, known_end known, void *who, struct span ip, struct span *out,
                     int *number)
 {
@@ -190,8 +205,6 @@ static int endpoint(struct cursor *c, enum slot slot, known_end known, void *who
     close_slot(c);
     return 1;
 }
-
-enum { MAX_NODE_NAME = 512 }; /* a cluster's name, a slash, and a name of up to 253 */
 
 /* A string of characters that need no escape, whose opening quote is at hand. */
 static int plain_string(struct cursor *c, struct span *out)
@@ -260,7 +273,7 @@ static int flow_field(struct cursor *c, struct span key, known_end known, void *
         if (key_is(key, "time"))
             return time_slot(c, SLOT_TIME, time);
         if (key_is(key, "uuid"))
-            return *c->at++ == '"' && plain(c, SLOT_UUID, HEX, 64, NULL);
+            return *c->at++ == '"' && plain(c, SLOT_UUID, HEX, MAX_UUID, NULL);
         break;
     case 6:
         if (key_is(key, "source"))
