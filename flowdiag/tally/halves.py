@@ -1,7 +1,8 @@
 """Drops and verdicts of one packet whose ends are known to different depth, brought together.
 
 ``cilium monitor`` names both identities on a drop and only the remote one on a policy verdict, so that the
-two records of a packet differ in an end that one of them knows better.
+two records of a packet differ in an end that one of them knows better.  Where an exporter's field mask leaves the
+reason out, a Hubble drop still has it in its type, and the verdict beside it has none.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.model.event import Peer
+from flowdiag.model.event import Cause, Peer, Verdict, Witness
 from flowdiag.tally.groups import Groups
 from flowdiag.tally.lane import FlowLane
-from flowdiag.tally.table import EXACT, REFUSED, Table, lane_witness
+from flowdiag.tally.table import EXACT, REFUSED, ParserShape, Table, lane_witness
 
 __all__ = ["Cells", "Place", "Whole", "whole_cells"]
 
@@ -39,21 +40,64 @@ class Whole(Struct):
 def whole_cells(table: Table, groups: Groups, cells: Cells) -> list[Whole]:
     """Some distinct flows of a table; halves of pairs that do not contradict each other are one."""
     found: list[Whole] = []
-    near: dict[tuple[str | int, str | int, int | None, int], list[Whole]] = defaultdict(list)
+    near: dict[tuple[str | int, str | int, int | None, object], list[Whole]] = defaultdict(list)
+    alike = _Alike(table)
     for place, lanes in cells.items():
         level, src, dst, port, shape = place
         whole = Whole(place, table.peers[src], table.peers[dst], lanes)
         if level == EXACT and table.shapes[shape].shape.verdict in REFUSED and _half(lanes):
-            near[whole.src.ip or src, whole.dst.ip or dst, port, shape].append(whole)
+            near[whole.src.ip or src, whole.dst.ip or dst, port, alike.of(shape, lanes)].append(whole)
         else:
             found.append(whole)
     for group in near.values():
-        if len(group) == 1:
-            found += group
-            continue
-        group.sort(key=lambda one: (-_depth(one.src) - _depth(one.dst), groups.cell_hash(one.place[1:])))
-        found += _joined(group)
+        for halves in _of_one_reason(table, group):
+            if len(halves) == 1:
+                found += halves
+                continue
+            halves.sort(
+                key=lambda one: (
+                    _is_silent(table, one),
+                    -_depth(one.src) - _depth(one.dst),
+                    groups.cell_hash(one.place[1:]),
+                )
+            )
+            found += _joined(halves)
     return found
+
+
+class _Alike:
+    """What shapes of halves have in common but for the reason, where they are a policy's refusals."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._known: dict[int, ParserShape] = {}
+
+    def of(self, number: int, lanes: Mapping[int, FlowLane]) -> object:
+        """The same for a refusal with a reason and for a verdict whose reason was left out; else the shape's number."""
+        whole = self._table.shapes[number]
+        shape = whole.shape
+        if shape.verdict is not Verdict.DENIED or shape.cause is not Cause.POLICY:
+            return number
+        if shape.reason is None and lane_witness(next(iter(lanes))) is not Witness.VERDICT:
+            return number
+        known = self._known.get(number)
+        if known is None:
+            bare = replace(shape, verdict_raw=None, reason=None, reason_code=None, reason_raw=None)
+            known = self._known[number] = ParserShape(whole.parser, bare)
+        return known
+
+
+def _is_silent(table: Table, whole: Whole) -> bool:
+    return table.shapes[whole.place[4]].shape.reason is None
+
+
+def _of_one_reason(table: Table, group: list[Whole]) -> list[list[Whole]]:
+    """Halves that may join: what says no reason is a half of what has one only where that is one and the same."""
+    by_shape: dict[int, list[Whole]] = defaultdict(list)
+    for whole in group:
+        by_shape[whole.place[4]].append(whole)
+    told = sum(not _is_silent(table, of_one[0]) for of_one in by_shape.values())
+    return [group] if told <= 1 and len(by_shape) <= 2 else list(by_shape.values())
 
 
 def _half(lanes: Mapping[int, FlowLane]) -> bool:

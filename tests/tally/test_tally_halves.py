@@ -10,6 +10,7 @@ from flowdiag.model.time import NS
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.tally import Limits, Tally
 from flowdiag_parsers.cilium.monitor import CiliumMonitor
+from flowdiag_parsers.hubble.flow_json import HubbleJson
 from flowdiag_parsers.hubble.observe_compact import HubbleCompact
 
 T0 = 1_775_000_040 * NS
@@ -48,6 +49,34 @@ def test_monitor_pairs_count_once_and_know_both_identities():
 
     assert (flow.count, flow.records, flow.direction) == (2, 4, Direction.INGRESS)
     assert (flow.src.identity, flow.dst.identity) == (84671, 68421)
+
+
+MASKED = """\
+{"flow":{"time":"2026-03-17T14:03:16.850000012Z","verdict":"DROPPED","IP":{"source":"10.244.1.17","destination":"10.244.2.63"},\
+"l4":{"TCP":{"source_port":41022,"destination_port":8080,"flags":{"SYN":true}}},"source":{"namespace":"shop","pod_name":"web-1"},\
+"destination":{"namespace":"shop","pod_name":"api-1"},"Type":"L3_L4","node_name":"n","event_type":EVENT},"node_name":"n"}
+"""
+
+
+def masked(*events):
+    lines = "".join(MASKED.replace("EVENT", event) for event in events)
+    return tally_of(HubbleJson(), lines.encode()).flows()
+
+
+def test_a_verdict_without_its_reason_is_the_other_half_of_a_drop_with_one():
+    """Field masks leave reasons out; a drop event has its own in its type."""
+    (flow,) = masked('{"type":5}', '{"type":1,"sub_type":133}')
+
+    assert (flow.count, flow.records, flow.reason) == (1, 2, "POLICY_DENIED")
+
+
+def test_a_verdict_without_its_reason_joins_neither_of_two():
+    """A default deny and a deny rule: nothing says which of them it was; and none of what is no policy's."""
+    flows = masked('{"type":5}', '{"type":1,"sub_type":133}', '{"type":1,"sub_type":181}')
+    faults = masked('{"type":5}', '{"type":1,"sub_type":151}')
+
+    assert sorted(flow.reason or "" for flow in flows) == ["", "POLICY_DENIED", "POLICY_DENY"]
+    assert sorted(flow.reason or "" for flow in faults) == ["", "STALE_OR_UNROUTABLE_IP"]
 
 
 def test_contradicting_identities_stay_two_flows():

@@ -26,6 +26,7 @@ from flowdiag_parsers.hubble.json_policies import read_policies
 
 __all__ = [
     "VERDICTS",
+    "dropped_code",
     "read_cause",
     "read_direction",
     "read_flow",
@@ -64,6 +65,9 @@ _DIRECTIONS: dict[Any, Direction] = {
 _EVENT_DROP = 1
 _EVENT_VERDICT = 5
 _WITNESSES = {_EVENT_DROP: Witness.DROP, _EVENT_VERDICT: Witness.VERDICT}
+
+# drop codes of the datapath begin here (bpf/lib/common.h); Retina has drop events with numbers of its own
+_FIRST_CODE, _LAST_CODE = 130, 255
 
 _PORTED = ("TCP", "UDP", "SCTP")
 _CODES = 1 << 31
@@ -114,6 +118,16 @@ def why_denied(
     return known, known.name if known is not None else None, code, str(code)
 
 
+def dropped_code(event_type: int | None, sub_type: int | None) -> int | None:
+    """The reason's code that the type of a drop event holds.
+
+    Field masks may keep no other: Cilium's own example of one, "all information except pod labels", names neither
+    ``drop_reason`` nor ``drop_reason_desc``.
+    """
+    is_code = event_type == _EVENT_DROP and sub_type is not None and _FIRST_CODE <= sub_type <= _LAST_CODE
+    return sub_type if is_code else None
+
+
 def read_cause(
     verdict: Verdict, known: ReasonInfo | None, code: int | None, event_type: int | None, *, l7: bool
 ) -> Cause | None:
@@ -140,11 +154,14 @@ def read_flow(
     """The event of one flow object; every field of it may be absent."""
     verdict, verdict_raw = read_verdict(pick(flow, "verdict"))
     description = pick(flow, "drop_reason_desc")
-    known, reason, code, reason_raw = why_denied(
-        description if isinstance(description, str | int) and not isinstance(description, bool) else None,
-        integer(flow, "drop_reason"),
-    )
-    event_type = integer(mapping(flow, "event_type") or {}, "type")
+    if isinstance(description, bool) or not isinstance(description, str | int):
+        description = None
+    number = integer(flow, "drop_reason")
+    event = mapping(flow, "event_type") or {}
+    event_type = integer(event, "type")
+    if verdict is Verdict.DENIED and description is None and number is None:
+        number = dropped_code(event_type, integer(event, "sub_type"))
+    known, reason, code, reason_raw = why_denied(description, number)
     l7 = read_l7(flow)
     addresses = mapping(flow, "IP") or {}
     source_ip, destination_ip = text(addresses, "source"), text(addresses, "destination")

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from flowdiag.parserkit import Block, FlowSink, ParseContext, canonical_ip, looks_like_reply
 from flowdiag_parsers.hubble.json_codes import BARE, NO_END, SLOW, Codes, Laned, Refused
 from flowdiag_parsers.hubble.json_events import line_events
+from flowdiag_parsers.hubble.json_flow import dropped_code
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import SCALES, Memory
@@ -224,6 +225,13 @@ class FullReading:
                     continue
             l7, verdict, is_reply, event = flow.l7, flow.verdict, flow.is_reply, flow.event_type
             refused = verdict in REFUSED
+            if (
+                verdict == "DROPPED"
+                and event is not None
+                and flow.drop_reason is None
+                and flow.drop_reason_desc is None
+            ):
+                flow.drop_reason = dropped_code(event.type, event.sub_type)
             if l7 is not None and (refused or _is_long(l7.dns)):
                 # A refused request's L7 part tells flows apart, and a name over all bounds is cut.
                 self._slowly(lines, position)

@@ -79,9 +79,10 @@ class Application(Struct, gc=False):
 
 
 class EventType(Struct, gc=False, frozen=True):
-    """``event_type``, without the observation point."""
+    """``event_type``; what it is of, of a drop its reason, of a trace where it was seen."""
 
     type: Small | None = None
+    sub_type: int | None = None
 
 
 class Flow(Struct, gc=False):
