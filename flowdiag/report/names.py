@@ -51,7 +51,8 @@ def end_text(end: ReportEndpoint) -> str:
         dns = end.dns_names[0] if end.dns_names else None
         address = end.ips[0] if end.ips else None
         if dns and name in (dns, None):
-            return f"{dns} ({address})" if address else dns
+            more = " and others" if len(end.ips) > 1 else ""
+            return f"{dns} ({address}{more})" if address else dns
         if dns and name:
             return f"{dns} ({name})"
         return name or _address(end, "outside the cluster")

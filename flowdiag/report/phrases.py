@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flowdiag.model.report import (
     Confidence,
+    Connection,
     Counterfactual,
     EvidenceGap,
     JoinedChange,
@@ -251,8 +252,15 @@ def proof_text(problem: Problem, change: Counterfactual) -> str:
     if isinstance(change, JoinedChange):
         return f"proved for all connections of {plural(len(change.problems), 'problem')}"
     if not change.allows_denied:
-        first = f"the first of {number:,} connections" if number > 1 else "a part"
-        return f"mends {first} only"
+        whole = number > 1 and not any(map(_several_addresses, problem.connections[:1]))
+        return f"mends {f'the first of {number:,} connections' if whole else 'a part'} only"
     if not change.proved:
         return "not proved"
     return f"proved for all {number:,} connections" if number > 1 else "proved by replay"
+
+
+def _several_addresses(connection: Connection) -> bool:
+    """Whether an end is a DNS name with several addresses, of which a change may let one pass and not the next."""
+    return any(
+        end.kind == "external" and len(end.ips) > 1 for end in (connection.source, connection.destination)
+    )

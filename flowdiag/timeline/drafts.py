@@ -77,6 +77,29 @@ class ConnectionDraft(Struct):
         return self.ports.most > 1 or any(end[0] == "external" and "/" in end[3] for end in ends)
 
     @property
+    def held(self) -> list[Refusal]:
+        """The refusals that a change is held against: the last one, of each address where a DNS name has several.
+
+        All of them where it is folded.
+        """
+        if self.folded:
+            return self.refusals
+        by_address: dict[tuple[str | None, str | None], list[Refusal]] = defaultdict(list)
+        for refusal in self.refusals:
+            by_address[self._addresses(refusal)].append(refusal)
+        return [_latest(each) for each in by_address.values()]
+
+    def beside(self, lead: Refusal) -> list[Refusal]:
+        """Those of `held` that go to or come from other addresses outside than this one of its refusals."""
+        own = self._addresses(lead)
+        return [refusal for refusal in self.held if self._addresses(refusal) != own]
+
+    def _addresses(self, refusal: Refusal) -> tuple[str | None, str | None]:
+        """Its addresses outside."""
+        src = refusal.flow.src.ip if self.source[0] == "external" else None
+        return (src, refusal.flow.dst.ip if self.destination[0] == "external" else None)
+
+    @property
     def order(self) -> tuple[int, EndKey, EndKey, str, int, str]:
         """Largest first, then by what it is."""
         return (
@@ -130,11 +153,10 @@ class ProblemDraft(Struct):
 
     @property
     def others(self) -> list[Refusal]:
-        """The last refusal of each connection but the first; all of one that stands for many ports or addresses."""
+        """What the change that mends `lead` is to mend as well: further addresses of its DNS name, other connections."""
         return [
-            refusal
-            for one in self.connections[1:]
-            for refusal in (one.refusals if one.folded else [_latest(one.refusals)])
+            *self.connections[0].beside(self.lead),
+            *(refusal for one in self.connections[1:] for refusal in one.held),
         ]
 
 

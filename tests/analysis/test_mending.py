@@ -8,9 +8,11 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small_cluster import OBJECTS, end, listed, pod, policy, record, write
+from small_cluster import OBJECTS, end, listed, pod, policy, record, world, write
 
 from flowdiag.analysis import analyze
+from flowdiag.report.names import end_text
+from flowdiag.report.phrases import proof_text
 
 INCIDENT = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "ingress-other-namespace"
 
@@ -81,6 +83,53 @@ def test_a_policy_of_all_namespaces_is_not_widened_for_one_call(tmp_path):
     assert problem.code == "FD101"
     assert problem.counterfactual.summary.startswith("Add CiliumNetworkPolicy shop/allow-web-to-db")
     assert problem.counterfactual.proved
+
+
+def _named(*addresses):
+    """Refused calls of one name that resolves to these addresses, in turn."""
+    return "".join(
+        record(1 + place + 20 * turn, dst=world(address), port=443, destination_names=["api.example.com"])
+        for turn in range(2)
+        for place, address in enumerate(addresses)
+    )
+
+
+def test_a_name_with_several_addresses_is_let_through_to_all_of_them(tmp_path):
+    """Its addresses are one connection, and a change is proved for each."""
+    addresses = ["198.51.100.7", "198.51.100.8", "203.0.113.9"]
+    (problem,) = analyze(
+        [write(tmp_path, state_json=listed(*OBJECTS), flows_jsonl=_named(*addresses))]
+    ).problems
+    change = problem.counterfactual
+
+    assert len(problem.connections) == 1
+    assert (change.proved, change.allows_denied) == (True, True)
+    assert [address for address in addresses if f"cidr: {address}/32" not in change.manifests[0]] == []
+
+
+def test_a_change_for_some_addresses_of_a_name_says_so(tmp_path):
+    """Of more addresses than are mended one by one the change for one is neither proved nor said to mend the whole."""
+    addresses = [f"198.51.{place}.7" for place in range(12)]
+    (problem,) = analyze(
+        [write(tmp_path, state_json=listed(*OBJECTS), flows_jsonl=_named(*addresses))]
+    ).problems
+
+    assert (problem.counterfactual.proved, problem.counterfactual.allows_denied) == (False, False)
+    assert proof_text(problem, problem.counterfactual) == "mends a part only"
+    assert end_text(problem.destination) == "api.example.com (198.51.0.7 and others)"
+
+
+def test_a_name_is_let_through_whole_where_another_connection_of_the_problem_is_not(tmp_path):
+    """No NetworkPolicy lets a pod reach another node under Cilium; the name's second address is mended all the same."""
+    node = {"ip": "192.168.7.2", "end": {"identity": 6, "labels": ["reserved:remote-node"]}}
+    records = _named("198.51.100.7", "198.51.100.8") + record(9, dst=node, port=10250)
+    (problem,) = analyze([write(tmp_path, state_json=listed(*OBJECTS), flows_jsonl=records)]).problems
+
+    assert len(problem.connections) == 2
+    assert not problem.counterfactual.proved
+    assert proof_text(problem, problem.counterfactual) == "mends a part only"
+    (manifest,) = problem.counterfactual.manifests
+    assert ("198.51.100.7/32" in manifest, "198.51.100.8/32" in manifest) == (True, True)
 
 
 def test_a_scan_is_not_let_in(problems):

@@ -35,17 +35,37 @@ def for_every(
 ) -> Proposal:
     """Widen a proposal until the problem's other connections pass as well; as it is where that cannot be proved.
 
+    Where it cannot, the first connection is still mended whole if the addresses of its DNS name can be.
+
     Args:
         first: what mends the problem's first connection.
-        others: the cases of its other connections.
+        others: the cases of its other connections, and of other addresses of the first one's name.
         policies: the compiled policies as they are.
         ends: what the blast radius ranges over.
         ip_block_pods: as `policies` was compiled.
     """
+    whole = _widened(first, others, policies, ends, ip_block_pods)
+    if whole is None:
+        alike = [case for case in others if _of_one_name(first.case, case)]
+        if 0 < len(alike) < len(others):
+            whole = _widened(first, alike, policies, ends, ip_block_pods)
+    return whole or first
+
+
+def _widened(
+    first: Proposal,
+    others: Sequence[Case],
+    policies: PolicySet,
+    ends: Ends,
+    ip_block_pods: IpBlockPods,
+) -> Proposal | None:
+    """The proposal with which all of these pass too, or ``None``."""
     failing = {kind_of(case): case for case in others if not first.steps.passes(case)}
     touched = frozenset(edit.new.ref for edit in first.edits if isinstance(edit, Edit))
-    if not failing or len(failing) > _MOST or not touched:
+    if not failing:
         return first
+    if len(failing) > _MOST or not touched:
+        return None
     edits, mended = first.edits, [first.case]
     for case in failing.values():
         near = spaces_near(case, policies, edits)
@@ -66,15 +86,15 @@ def for_every(
             keep=mended,
         )
         if more is None:
-            return first
+            return None
         edits = summed(edits, more.edits)
         mended.append(case)
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)
     if not all(map(steps.passes, [first.case, *others])):
-        return first
+        return None
     radius = blast_radius(steps, edits, ends)
     if radius is None:
-        return first
+        return None
     summary = "; ".join([edits[0].summary, *(going_on(edit.summary) for edit in edits[1:])]) + "."
     return Proposal(
         summary=summary,
@@ -114,3 +134,16 @@ def going_on(summary: str) -> str:
 def kind_of(case: Case) -> tuple[object, ...]:
     """What connections that are mended alike have in common."""
     return (workload_id(case.flow.src), workload_id(case.flow.dst), case.protocol, case.port)
+
+
+def _of_one_name(case: Case, other: Case) -> bool:
+    """Whether they are one connection, to or from another address of one DNS name."""
+    if (case.protocol, case.port) != (other.protocol, other.port):
+        return False
+    ends = ((case.flow.src, other.flow.src), (case.flow.dst, other.flow.dst))
+    return all(
+        one.dns_names[0] == each.dns_names[0]
+        if one.dns_names and each.dns_names
+        else workload_id(one) == workload_id(each)
+        for one, each in ends
+    )
