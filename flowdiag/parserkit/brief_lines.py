@@ -1,7 +1,8 @@
-"""Counting lines without a time of their own by what tells their kinds apart, cut out in as few pieces as can be.
+"""A quicker way to count lines that have no time of their own: only what tells their kinds apart is cut out.
 
-A form's pattern has a dozen groups, and each costs: the piece itself, and what is done with it.  `Brief` has what a
-line needs where its kind is known; another line is looked at by the form's pattern.
+A form's pattern has a dozen groups, and each of them costs time for every line: to cut the piece out, and to handle it.
+`Brief` cuts a usual line into the few pieces that are needed to know its kind.  A line whose kind is not known yet, or
+that `Brief` does not match, is looked at with the form's own pattern.
 """
 
 from __future__ import annotations
@@ -18,24 +19,25 @@ from flowdiag.parserkit.lines import count_lines
 __all__ = ["BriefMemory", "Rows", "count_briefly"]
 
 _MOST = 100_000
-"""Kinds that are remembered; past it they are forgotten."""
+"""Kinds that are remembered; beyond that all are forgotten, and each is looked at anew when it comes again."""
 _BETWEEN = b"\xff"
-"""Stands in no line of plain ASCII."""
+"""Joins pieces to a key; it occurs in no piece, since only lines of plain ASCII are counted here."""
 
 
 class Rows(Struct):
-    """Records that are known, by columns."""
+    """Records whose kind is known: one entry per record in each column."""
 
     numbers: list[int]
     """Where each is counted, as `Counted.number`."""
     flags: dict[int, int]
-    """Of the first of each kind, by its place among these: flags are the same for all of a kind, and one tells them."""
+    """TCP flags of the first record of each kind, by its index in the columns.  All records of a kind have the same
+    flags, and a lane gathers flags, so that telling them once is enough."""
     clients: list[bytes]
     places: Sequence[int]
 
 
 BriefMemory = tuple[dict[bytes, int], dict[bytes, int]]
-"""Where kinds are counted that are known: those whose client's port is the left one, and the others."""
+"""Key of a kind -> where it is counted: first the kinds whose client's port is the left one, then the others."""
 
 
 def count_briefly(
@@ -45,7 +47,7 @@ def count_briefly(
     reading: Reading,
     memory: BriefMemory,
 ) -> Rows | None:
-    """Find what is known; other lines are read, or given by `Reading.amend`.
+    """Find the records whose kind is known; other lines are read, or handed on with `Reading.amend`.
 
     Args:
         brief: how usual lines are cut.
@@ -55,12 +57,12 @@ def count_briefly(
         memory: what earlier blocks taught, of this node and this sureness of times.
 
     Returns:
-        What is to be counted; ``None`` where nothing was done.
+        The records to count; ``None`` where the block has other lines than `brief` takes, and nothing was done.
     """
     found: list[tuple[bytes, ...]] = []
     if data.isascii() and b"\x1b" not in data:
         found = brief.pattern.findall(data)
-    # Every match has a newline: none has run over one if there are as many.
+    # Every match holds a newline.  If there are as many matches as newlines, each match is exactly one line.
     if not found or len(found) != count_lines(data):
         return None
     for kinds in memory:

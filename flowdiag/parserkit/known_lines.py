@@ -1,4 +1,4 @@
-"""What folding knows of records of text that were read before: kinds, and the lanes they are counted in."""
+"""What folding has learnt from records that were read: their kinds, and the lanes that each kind is counted in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flowdiag.parserkit.sink import FlowSink, Lane
 __all__ = ["PLAIN", "RANKS", "Entry", "Key", "Kind", "Memory", "Scope"]
 
 RANKS = {source: rank for rank, source in enumerate(TimeSource)}
-"""How sure a time is, surest first: as `Lane.time_rank` has it."""
+"""How sure a time is, 0 for the surest; the numbers of `Lane.time_rank`."""
 
 Kind = tuple[bytes | int, ...]
 Key = bytes
@@ -22,7 +22,7 @@ PLAIN = -(1 << 32)
 
 
 class Entry:
-    """All records that agree in everything but the moment and the ports."""
+    """One kind: records that agree in everything but their time and their ports."""
 
     __slots__ = ("by_left", "event", "place", "rank", "refused", "weight")
 
@@ -36,9 +36,10 @@ class Entry:
         self.place = placed, sink.peer(placed.src), sink.peer(placed.dst), sink.shape(placed.shape)
 
     def repeated(self, server: bytes, sink: FlowSink) -> int | None:
-        """The number in `FlowSink.repeats` of allowed records of a server's port; ``None`` where they need a lane."""
+        """The number in `FlowSink.repeats` of allowed records with this server's port; ``None`` where they need a lane."""
         placed, src, dst, shape = self.place
-        # Two witnesses of one packet may spell its verdict differently: lanes know what to make of that.
+        # A packet with two witnesses leaves two records, which may spell its verdict differently; only lanes count
+        # such a pair once.
         if self.refused or self.rank == RANKS[TimeSource.NONE] or self.event.witness is not None:
             return None
         kind = sink.kind(
@@ -80,13 +81,16 @@ class Memory:
 
     def __init__(self) -> None:
         self.lanes: dict[Scope, dict[Key, int]] = {}
-        """By node and scope, where records are counted: a number of `FlowSink.repeats`; of a refused record's lane
-        -1 less its number; of another lane, of which neither port nor example is kept, `PLAIN` and -1 less it."""
+        """By node and scope: key of a kind with its server's port -> where such records are counted.  What the number
+        means follows from its size: from 0 on it is one of `FlowSink.repeats`; above `PLAIN` it is ``-1 - n`` for the
+        lane ``n`` of refused records; from `PLAIN` down it is ``PLAIN - 1 - n`` for a lane ``n`` of which neither
+        ports nor examples are kept."""
         self.heavy: dict[Scope, dict[Key, Lane]] = {}
-        """The same for records that stand for several."""
+        """The same for records that each stand for several packets or connections."""
         self.brief: dict[tuple[str | None, str | None, int], BriefMemory] = {}
         """By node, scope and sureness of times, what `flowdiag.parserkit.brief_lines` knows."""
         self.entries: dict[Scope, dict[Kind, Entry]] = {}
         self.size = 0
         self.flags: dict[bytes, tuple[int, bytes]] = {b"": (0, b"0")}
-        """Text of flags -> their bits, and what of them tells a reply, for a kind's key."""
+        """Text of flags -> their bits, and those of SYN and ACK as text, which is a part of a kind's key because it
+        may tell a reply."""

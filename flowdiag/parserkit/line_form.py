@@ -37,11 +37,11 @@ GROUPS = (
     "rest",
     "other",
 )
-"""A form's groups in their order.
+"""Names of a form's groups, in their order.
 
-``second`` and ``fraction`` are the record's own time (empty where it has none), ``left`` and ``right`` the ports,
-``flags`` the names of TCP flags, and ``other`` a line in no form; everything else that is captured tells kinds
-of records apart.  What is not captured tells nothing: two records that differ only in it are alike.
+``second`` and ``fraction`` are the record's own time (empty where it has none), ``left`` and ``right`` the two ports,
+``flags`` the names of TCP flags, and ``other`` a whole line that is not of the form.  All other groups together tell
+one kind of record from another.  What no group captures has no meaning: records that differ in nothing else are alike.
 """
 
 NOTHING: tuple[bytes, ...] = (b"",) * len(GROUPS)
@@ -53,36 +53,38 @@ Record = tuple[bytes, ...]
 
 
 CLIENTS, LAST_PORT = b"32768", b"65535"
-"""First port that Linux gives to clients, and the last there is, as digits: five of them compare as numbers do."""
+"""The first port that Linux gives to clients, and the last port there is.  Texts of five digits sort as numbers do,
+so that ports are compared without being converted."""
 
 
 class Counted(NamedTuple):
-    """How records are counted that are alike but for their time and their client's port."""
+    """How records are counted that differ in nothing but their time and their client's port."""
 
     number: int
-    """As `flowdiag.parserkit.known_lines.Memory.lanes` has it: of a refused record's lane it is negative."""
+    """Where they are counted, as in `flowdiag.parserkit.known_lines.Memory.lanes`; negative for refused records."""
     flags: int
 
 
 class Reading(Protocol):
-    """One block on its way, as `LineForm.joined` gets it."""
+    """One block while it is folded, as `LineForm.joined` and `LineForm.whole` get it; lines are given by index."""
 
     block: Block
 
     def known(self, place: int, record: Record) -> Counted | None:
-        """How a record of the line with this index is counted; ``None`` where it has been seen to.
+        """Say how the record of this line is counted; ``None`` where that has been done here already.
 
-        The first of its kind is read for that.  It is good for as long as what is put into `FlowSink.memo`, and tells how
-        all are counted of which the same port is one of those that clients get, and the other one is not, and the same.
+        The first record of a kind is read in full to find out.  The answer is good for as long as `FlowSink.memo` keeps
+        what is put into it.  It holds for all records that agree with this one in which of the two ports is a client's
+        (`CLIENTS` to `LAST_PORT`), and in the number of the other port.
         """
         ...
 
     def moment(self, second: bytes) -> int:
-        """Nanoseconds of a ``second``; negative where its records must be read."""
+        """Nanoseconds of a ``second``; negative where records with it must be read in full."""
         ...
 
     def repeat(self, numbers: Sequence[int], ats: Sequence[int], flags: Sequence[int]) -> None:
-        """Count records that are known and not refused, by columns; none of them has a year of its own."""
+        """Count records that are known and not refused, given as columns; their times stand in an inferred year."""
         ...
 
     def refuse(
@@ -93,7 +95,7 @@ class Reading(Protocol):
         clients: Sequence[int],
         places: Sequence[int],
     ) -> None:
-        """As `repeat` for refused ones, with their clients' ports and the indexes of their lines."""
+        """As `repeat`, for refused records: with their clients' ports, and their lines."""
         ...
 
     @property
@@ -102,11 +104,11 @@ class Reading(Protocol):
         ...
 
     def read(self, start: int, until: int) -> None:
-        """Have the parser read these lines, by their index, and count what it finds."""
+        """Have the parser read the lines from `start` up to `until`, and count what it finds."""
         ...
 
     def amend(self, place: int, record: Record) -> None:
-        """Count this for the line with this index, of which `NOTHING` was given."""
+        """Count this record for a line for which `LineForm.joined` gave `NOTHING`."""
         ...
 
     def amend_all(self, records: Sequence[Record]) -> None:
@@ -114,58 +116,63 @@ class Reading(Protocol):
         ...
 
     def look_at(self, start: int, until: int, lines: Sequence[bytes] | None = None) -> None:
-        """Have these lines looked at by the form's patterns, as if there were no `LineForm.whole`; quicker where given."""
+        """Have the form's patterns look at these lines, as if there were no `LineForm.whole`; quicker with their text."""
         ...
 
 
 class Brief(Struct, frozen=True):
-    """The most usual lines of a form whose lines have no time of their own, in few pieces."""
+    """How to cut the most usual lines of a form into few pieces, where lines have no time of their own."""
 
     pattern: re.Pattern[bytes]
-    """Groups: both ports, what else `LineForm.pattern` captures of such a line, in pieces of any size, and last a line that is
-    looked at by that.  Every match is a line; what is not captured must be as narrow as there."""
+    """Every match is one line.  Its groups are the two ports, everything else that `LineForm.pattern` captures of
+    such a line, in pieces of any size, and last a whole line that only `LineForm.pattern` can tell.  What is not
+    captured must match no more than it does there."""
     ports: tuple[int, int]
-    """Places of the left and the right one among the groups, from 0."""
+    """Indexes of the left and the right port among the groups, from 0."""
 
 
 class LineForm(Struct, frozen=True, kw_only=True):
     """How a parser's usual records look."""
 
     pattern: re.Pattern[bytes]
-    """Groups as `GROUPS` has them; every match is one record or one other line, with its newline."""
+    """Has the groups `GROUPS`; every match is one record, or one line that is not of the form, with its newline."""
     quick: re.Pattern[bytes] | None = None
-    """As `pattern` for the most usual records, and two or three times its speed: a repeated ``[^x]`` is passed
-    over by a plain loop, and any other class by a call a character; ``(?:x|)`` is tried as it stands, ``(?:x)?`` by the
-    machinery for repeats.  It is tried first, on blocks of plain ASCII only.  One of single lines may run over newlines
-    where no record is.  Where it has not as many matches as the block has marks, `pattern` cuts the block instead; else
-    `pattern` has a second look at other lines.  What varies between records alike in all groups must be as narrow as
-    there."""
+    """The same groups for the most usual records, at two or three times the speed of `pattern`.
+    It is tried first, on blocks of plain ASCII only.  If it has as many matches as the block has marks (`mark`), each
+    of them is one record or one other line, and `pattern` takes a second look at those other lines; if not, `pattern`
+    cuts the whole block instead.  A form of single lines may therefore let it run over a newline where no record is.
+    What is not captured must match no more than it does in `pattern`.
+
+    Python's `re` passes over a repeated ``[^x]`` in a plain loop, but calls a function per character for any other
+    class; and ``(?:x|)`` is tried directly where ``(?:x)?`` goes through the machinery for repeats."""
     mark: bytes = b"\n"
-    """What every record has once; of records of several lines no other line has it."""
+    """What every record holds exactly once.  Where records have several lines, no other line holds it."""
     brief: Brief | None = None
-    """Tried before all where the extension is not installed, and the lines' wrappers say of all of them when and where, or of none."""
+    """Tried before everything else where the extension is not installed, and the wrappers give time and node for all
+    lines of the block or for none."""
     clock: Clock | None = None
-    """Nanoseconds of a ``second``, ``None`` where the record must be read; asked with whether envelopes give times
-    as well.  A ``second`` that begins with a digit has its year.  Of one that ends in digits below 60 behind a colon
-    only the minute is asked: its seconds are as long as any."""
+    """Gives the nanoseconds of a ``second``, or ``None`` where the record must be read in full; its other argument
+    says whether envelopes give times as well.  A ``second`` that begins with a digit is taken to hold its year.  For
+    one that ends in a colon and two digits below 60, only the minute is asked, and the seconds are added to it."""
     read: Callable[[bytes, LineEnvelope, Record], Iterable[Event]] | None = None
-    """Events of one whole line in the form, where that is cheaper than `parse` of a block of it."""
+    """Gives the events of one whole line of the form, where that is cheaper than `parse` for a block of that line."""
     joined: Callable[[int, Record, Reading], Record] | None = None
-    """For single lines whose meaning lies in lines before them: asked for every record by its index, in order, after the
-    lines between were read.  Gives the record, changed where those lines make something else of it, or `NOTHING` where
-    it has been seen to or will be (`Reading.amend`); then `read` must be there.  The patterns may have any number of
-    groups then, if the third is empty where a line is in no form and ``other`` the last."""
+    """For single lines whose meaning depends on lines before them; it needs `read`.  It is called for every record
+    with its line's index, in order, after the lines between were read.  It gives the record, changed where the
+    earlier lines change its meaning, or `NOTHING` where the record has been counted or will be given later
+    (`Reading.amend`).  The patterns may then have any number of groups, as long as the third is empty for a line that
+    is not of the form, and ``other`` comes last."""
     flags_between: bytes = b", "
-    """What parts the names of flags; words that other bytes part are none."""
+    """What stands between the names of two flags."""
     whole: Callable[[bytes, Reading], bool] | None = None
-    """For `joined` records whose lines nearly always stand together: asked for all that a block says, it gives each such
-    record by `Reading.amend`, and other lines to `Reading.look_at` or `Reading.read`; `False` where it has given nothing and
-    the patterns are to look at all lines."""
+    """For `joined` records whose lines nearly always stand together.  It is called once with all of a block's text,
+    gives each such record with `Reading.amend`, and hands other lines to `Reading.look_at` or `Reading.read`.
+    `False` says that it has given nothing, and that the patterns are to look at all lines."""
     weighs: bool = False
-    """A record may stand for several; their number is captured."""
+    """A record may stand for several packets or connections; a group captures how many."""
     lines: int = 1
     """Lines of a record, where ``head`` spans none; each newline in ``head`` is one more."""
     raw_lines: int = 1
-    """Of these, the first that belong to the record's text."""
+    """How many of these lines, from the first, belong to the record's text as examples show it."""
     scope: str | None = None
-    """What else tells this input's records from others' that look the same."""
+    """What tells this input's records from those of other inputs that look the same but mean something else."""

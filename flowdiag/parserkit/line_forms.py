@@ -1,11 +1,11 @@
 """Folding records of text that have one form: a pattern cuts the whole block, and a known record is only counted.
 
 A log of connections says the same thing over and over.  A parser gives one pattern (`LineForm`) whose groups
-tell what varies between records of one kind (the moment, a client's port, TCP flags) from what does not; the
-first record of a kind is read as ever, and the others are counted in the lane that it went to.  Whatever is in
-no such form is read by the parser's own `parse`.
+separate what varies between records of one kind (the moment, a client's port, TCP flags) from what does not.  The
+first record of a kind is read by the parser's `parse`, and the others are only counted, in the lane that the first one
+went to.  A line that is not of the form is read by `parse`, too.
 
-Folding so must give what reading and adding gives: a property test of each parser holds that.
+The result must be the same as if every record had been parsed and added; a property test of each parser checks that.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from flowdiag.parserkit.sink import FlowSink
 __all__ = ["fold_forms"]
 
 _MOST = 200_000
-"""Lanes that are remembered; past it they are forgotten, and their next records are read again."""
+"""Lanes that are remembered; beyond that all are forgotten, and the next record of each kind is read again."""
 _FEW_DIGITS = 4
-"""Fractions of fewer are remembered."""
+"""The nanoseconds of fractions with fewer digits than this are looked up rather than worked out."""
 
 _Match = Callable[[bytes], re.Match[bytes] | None]
 
@@ -128,11 +128,12 @@ class _Folding(LineReading):
             asked = (given, found is None, more_lines, *kinds, tuple(counted))
 
             def unknown() -> Iterator[tuple[int, Record]]:
-                """Records that are not known, once those before them are counted."""
+                """Have the extension count known records; yield each that it does not know, once those before it are counted."""
                 nonlocal index, year_inferred
                 position = 0
                 while position < len(given):
-                    # Lines that wait to be read end where the next record is, known or not.
+                    # While lines wait to be read, the loop must see the next record, known or not: that is where
+                    # those lines end.
                     if waiting < 0:
                         position, index, inferred = compiled.count_known(asked, position, index)
                         year_inferred = year_inferred or inferred
@@ -259,17 +260,21 @@ class _Folding(LineReading):
         sink.seen(records, first, last if first is not None else None, year_inferred=year_inferred)
 
     def cut(self, data: bytes) -> tuple[list[tuple[bytes, ...]], _Match | None]:
-        """Records and other lines, and what still may find a record in one of those."""
+        """Cut a text into records and other lines.
+
+        Where `LineForm.quick` cut it, the pattern that may still find a record in one of those other lines comes with it.
+        """
         form = self.form
         if form.quick is not None and data.isascii() and b"\x1b" not in data:
             found = form.quick.findall(data)
-            # Where that is a newline, every match has one at least: none has run over one if there are as many.
+            # If the mark is a newline, every match holds at least one.  As many matches as marks means exactly one in
+            # each.
             if len(found) == (count_lines(data) if form.mark == b"\n" else data.count(form.mark)):
                 return found, form.pattern.fullmatch
         return form.pattern.findall(data), None
 
     def look_at_all(self, data: bytes) -> None:
-        """Have all lines looked at; see `LineForm.joined`."""
+        """Have the patterns look at all lines, for a form with `LineForm.joined`."""
         found, second_look = self.cut(data)
         self.join(found, 0, second_look)
         if not self.block.data.endswith(b"\n"):
@@ -281,7 +286,7 @@ class _Folding(LineReading):
         self.join(self.form.pattern.findall(text), start, None)
 
     def join(self, found: list[Record], start: int, second_look: _Match | None) -> None:
-        """Keep records with what the lines before make of them, and read all other lines."""
+        """Pass each record through `LineForm.joined` and keep what it gives; read all other lines."""
         join = self.form.joined
         waiting = -1
         for place, record in enumerate(found, start):
@@ -329,13 +334,13 @@ class _Folding(LineReading):
                 at = self.moment(second) + fractions[fraction]
             number = self.meet(place, place + 1, node, parts, (left, right), rank, bits, at, record)
             if number is not None and self.by_left is not by_left:
-                # The server's port is one that clients get: not to be told by the ports alone.
+                # The server's port lies in the range of clients' ports, so the ports alone do not tell the two apart.
                 self.out.append((place, record))
                 return None
         return None if number is None else Counted(number, bits)
 
     def count_briefly(self, brief: Brief, data: bytes) -> bool:
-        """Count what is known by a few pieces of a line, and give the rest; whether anything was done."""
+        """Count the records whose kind `brief` can tell, and put the others into `out`; say whether anything was done."""
         columns = self.block.envelope
         nodes = set(columns.node) if columns is not None and columns.node else {None}
         times = columns.at if columns is not None else None

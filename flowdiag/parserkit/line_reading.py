@@ -27,12 +27,13 @@ _SYN_ACK = flag_bits(("SYN", "ACK"))
 INFERRED = RANKS[TimeSource.INFERRED_YEAR]
 NO_TIME, _UNREADABLE = -1, -(1 << 62)
 BETWEEN = b"\xff"
-"""Stands in no part: the patterns leave bytes that are not ASCII to reading."""
+"""Joins parts to a key; it occurs in no part, since the patterns match ASCII only."""
 Marks = tuple[bytes, bytes]
 MARKS: tuple[Marks, ...] = tuple((b"%dr" % rank, b"%dl" % rank) for rank in range(len(TimeSource)))
-"""How sure the time is and whether the client's port is the left one, in a kind's key."""
+"""The part of a kind's key that tells, by `RANKS`, how sure the time is, and whether the client's port is the right
+(first of a pair) or the left one."""
 _TO_BE_READ: Marks = (b"?", b"?")
-"""In no key: the record is read, whatever is known."""
+"""Occurs in no key, so that a record with such a time is always read."""
 
 
 class LineReading:
@@ -57,14 +58,14 @@ class LineReading:
         self.times = TimesOfDay(form.clock, block)
         self.seconds: dict[bytes, tuple[int, Marks]] = {}
         self.out: list[tuple[int, Record]] = []
-        """Records as `LineForm.joined` and `LineForm.whole` give them, by their line."""
+        """Records that `LineForm.joined` and `LineForm.whole` gave, each with its line's index."""
         self.heads: dict[int, bytes] = {}
-        """Of refused records of several lines, by the first."""
+        """Index of a refused record's first line -> its ``head``, where records have several lines."""
         self.by_left = False
-        """Of the record that `meet` saw last, the client's port is the left one."""
+        """Whether the client's port is the left one in the record that `meet` was asked about last."""
 
     def instant(self, second: bytes) -> tuple[int, Marks]:
-        """A stamp's nanoseconds; far before everything where it must be read."""
+        """Nanoseconds of a stamp, far in the past where its record must be read, with its part of a kind's key."""
         seconds = self.seconds
         at = self.times.at(second)
         if at is None or at < 0:
@@ -78,20 +79,20 @@ class LineReading:
         return (self.seconds.get(second) or self.instant(second))[0]
 
     def times_at(self, place: int) -> int:
-        """The time that is around a line."""
+        """The time that a line's envelope gives, nanoseconds; `NO_TIME` where it gives none."""
         columns = self.block.envelope
         at = columns.at[place] if columns is not None and columns.at else None
         return NO_TIME if at is None else at
 
     def rank_at(self, place: int) -> int:
-        """How sure the time is that is around a line."""
+        """How sure the time is that a line's envelope gives, as in `RANKS`."""
         columns = self.block.envelope
         if columns is None or not columns.at or columns.at[place] is None:
             return RANKS[TimeSource.NONE]
         return INFERRED if columns.year_inferred else 1
 
     def flags(self, text: bytes) -> tuple[int, bytes]:
-        """Bits of flags, and those that `looks_like_reply` asks for."""
+        """Bits of the flags in a text, and those of SYN and ACK as text, for a kind's key."""
         known = self.memory.flags.get(text)
         if known is None:
             bits = flag_bits(tuple(word.decode("ascii") for word in text.split(self.form.flags_between)))
@@ -150,7 +151,7 @@ class LineReading:
                 known = lanes[place_key] = entry.number(server, self.sink)
                 memory.size += 1
             return known
-        # The loop counts each record once, so it does not see what stands for several.
+        # The loop counts each record once, so one that stands for several is counted here, and not given to it.
         heavy = memory.heavy.setdefault(scope, {})
         lane = heavy.get(place_key)
         if lane is None:
@@ -166,7 +167,7 @@ class LineReading:
         return None
 
     def varies_as_told(self, event: FlowEvent, bits: int, at: int) -> bool:
-        """Whether the pattern saw what reading sees, and a lane holds all of it."""
+        """Whether the pattern captured the event's own time and flags, and a lane can hold all that the event says."""
         if event.l7 is not None or at < NO_TIME or (event.count != 1 and not self.form.weighs):
             return False
         if event.at is None and event.time_source is not TimeSource.NONE:
@@ -187,9 +188,9 @@ class LineReading:
         return b"\n".join(self.lines[place : place + self.form.raw_lines + head.count(b"\n")])
 
     def append(self, numbers: Sequence[int], ats: Sequence[int], flags: Sequence[int]) -> None:
-        """Append to the columns of what was allowed."""
+        """Count allowed records, given as columns."""
         repeats = self.sink.repeats
-        # Lists are taken in a third of the time that other sequences are.
+        # An array takes a list in a third of the time that it takes another sequence.
         repeats.numbers.fromlist(list(numbers))
         repeats.ats.fromlist(list(ats))
         repeats.flags.fromlist(list(flags))
@@ -202,7 +203,7 @@ class LineReading:
         clients: Sequence[bytes],
         places: Sequence[int],
     ) -> None:
-        """Give the sink records whose numbers, as `Memory.lanes` has them, are of one sort all."""
+        """Give the sink records whose numbers all mean the same sort of place; see `Memory.lanes`."""
         if not numbers:
             return
         sink, block = self.sink, self.block
