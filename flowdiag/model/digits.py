@@ -1,11 +1,11 @@
-"""Numbers that stand as text, from whoever wrote it: digits of other scripts and thousands of them are none."""
+"""Reading numbers from text that anybody may have written: digits of other scripts do not count, nor do thousands of digits."""
 
 from __future__ import annotations
 
 __all__ = ["is_digits", "whole"]
 
 _MOST = 18
-"""Digits of a number that anything here counts by; `int` refuses some thousands."""
+"""The most digits that a number may have here; `int` refuses texts of some thousands."""
 
 
 def is_digits(text: str) -> bool:
@@ -14,5 +14,5 @@ def is_digits(text: str) -> bool:
 
 
 def whole(digits: str) -> int:
-    """The number, of a longer one than fits into 64 bits a larger one than any that is meant."""
+    """Give the number; for one with too many digits, a number larger than any that is ever meant."""
     return int(digits) if len(digits) <= _MOST else 10**_MOST

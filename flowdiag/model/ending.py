@@ -1,6 +1,6 @@
-"""What a process that is about to end does not take apart: its memory goes back to the system as it is.
+"""Ending a process without freeing its objects first: the system takes its memory back as a whole.
 
-To free a million objects one by one, and the modules after them, takes a twentieth of the time after reading.
+To free a million objects one by one, and then the modules, would take a twentieth of the time that is left after reading.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ def ends_with_its_command() -> None:
 
 
 def keep(*objects: object) -> None:
-    """Nobody asks for these any more: let them be where the process ends soon, have them freed where it goes on."""
+    """Say that these are not needed any more: they stay where the process ends soon, and are freed as usual elsewhere."""
     if _kept is not None:
         _kept.extend(objects)
-        # Nor are they to be searched for cycles.
+        # The garbage collector need not search them for cycles, either.
         gc.freeze()
 
 
 def leave(code: object) -> None:
-    """End the process once what is registered for its end has run and what was printed is written.
+    """End the process, once its exit functions have run and its output is written.
 
-    Returns where the interpreter has more to do than that: threads to wait for, a code that is a message, a stream that
-    takes no more, of which it speaks itself.
+    It returns, and the interpreter ends the process in its own way, where other threads run, where the exit code is a
+    message, or where a stream takes no more output, which the interpreter reports.
     """
     threads = sys.modules.get("threading")
     if type(code) is not int or (threads is not None and threads.active_count() > 1):

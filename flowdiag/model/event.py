@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     DENIED = "denied"
     ALLOWED = "allowed"
     AUDITED = "audited"
-    """It would be denied; it was let through."""
+    """It would have been denied, but was let through: audit mode."""
     REDIRECTED = "redirected"
     """Sent to an L7 proxy: allowed so far."""
     ERROR = "error"
@@ -87,7 +87,7 @@ class TimeSource(StrEnum):
 
 
 class Witness(StrEnum):
-    """Which of the records that one packet can leave this is; pairs are counted once by it."""
+    """Which of the two records this is that one refused packet can leave; by it such a pair is counted once."""
 
     DROP = "drop"
     VERDICT = "verdict"
@@ -245,7 +245,7 @@ class ChangeEvent(Struct, frozen=True, kw_only=True):
     after: dict[str, Any] | None = None
     """The whole object before and after, where the source has it."""
     written: dict[str, Any] | None = None
-    """The merge patch that was sent, where the object before it is not known: what it says of single fields."""
+    """The merge patch that was sent, where the object before it is not known; it says something of single fields only."""
 
 
 class GapEvent(Struct, frozen=True, kw_only=True):

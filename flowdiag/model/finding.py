@@ -10,10 +10,11 @@ from flowdiag.model.report import Confidence, Counterfactual, JoinedChange, Seve
 __all__ = ["BY_RULE", "CODE_PATTERN", "Finding", "Mended", "Said"]
 
 CODE_PATTERN = r"^(FD\d{3}|(?!FD\d)[A-Z][A-Z0-9]{1,15})$"
-"""A code: flowdiag's own are ``FD301``; those of other distributions are other words of capitals and digits, ``AC101``."""
+"""A diagnosis's code: ``FD`` and three digits are flowdiag's own; other distributions use other capitals and digits,
+such as ``AC101``."""
 
 BY_RULE = frozenset({"FD501", "FD502", "FD503"})
-"""Diagnoses of a rule that denies: what isolates the end beside it refused nothing then."""
+"""Diagnoses that blame a rule that denies: policies that isolate the same end had no part in the refusal."""
 
 
 class Said(Struct, frozen=True):
@@ -26,11 +27,11 @@ class Said(Struct, frozen=True):
 
 
 class Mended(Struct, frozen=True):
-    """What lets a refused connection pass by the policies and labels that hold at the end."""
+    """Says that a connection that was refused would pass by the policies and labels at the end of the evidence."""
 
     text: str
-    """A clause: ``NetworkPolicy shop/allow-db egress[0] (created at 2026-03-01 12:00:40 UTC)``; empty where the policies
-    of then allow it, too, and nobody knows what refused."""
+    """What lets it pass: ``NetworkPolicy shop/allow-db egress[0] (created at 2026-03-01 12:00:40 UTC)``.  Empty where
+    the policies of the time of the refusal allow it as well, so that it is not known what refused."""
     at: int | None
     """When that was made, in nanoseconds, if known."""
 
@@ -61,9 +62,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     references: tuple[str, ...] = ()
     counterfactual: Counterfactual | None = None
     revert: Counterfactual | None = None
-    """The change before the refusals taken back, where the old object is known and its proof held."""
+    """Takes back the change that came before the refusals, where the old object is known and the proof succeeded."""
     joined: JoinedChange | None = None
-    """One change for this and other findings, the same value in each."""
+    """One change that mends this and other findings; all of them hold the same value."""
     said: tuple[Said, ...] = ()
     """Messages of components that this finding explains the refusal by."""
     age_s: float | None = None
@@ -71,4 +72,4 @@ class Finding(Struct, frozen=True, kw_only=True):
     limits: tuple[str, ...] = ()
     """What kept the confidence down and what evidence would raise it, in words."""
     mended: Mended | None = None
-    """What lets it pass since, where the policies of the end do."""
+    """What lets the connection pass by now, where the policies at the end of the evidence do."""

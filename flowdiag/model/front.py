@@ -1,7 +1,7 @@
-"""The front door of a room: what it offers, by name, loaded when somebody asks for it.
+"""The front door of a room: a package whose names are imported when they are first used.
 
-A command that reads records starts workers as soon as it knows its inputs; what comes after reading, and numpy, which
-alone takes a tenth of a second, is loaded while they are at work.
+A command that reads records starts its workers as soon as it knows its inputs.  What is needed after reading, and numpy,
+which alone takes a tenth of a second to import, is loaded while the workers read.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ def front_door(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[
 
     Args:
         package: its name.
-        modules: what it offers, by the module of it that holds it.
+        modules: each module of it, by its name in the package -> the names that the package offers from it.
     """
     homes = {name: f"{package}.{module}" for module, names in modules.items() for name in names}
 
     def offered(name: str) -> object:
         if name not in homes:
-            # Also of modules that were not imported yet, which the import statement then looks for.
+            # A submodule that was not imported yet comes here, too; after this error the import statement looks for
+            # it itself.
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(homes[name]), name)
 

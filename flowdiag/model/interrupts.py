@@ -1,4 +1,4 @@
-"""Moments in which an interrupt would leave something behind: it comes when they are over."""
+"""Holding interrupts back for moments in which one would leave something behind."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ _Handler = Callable[[int, FrameType | None], object]
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold SIGINT and SIGTERM back where a function of Python answers them.
+    """Hold SIGINT and SIGTERM back until the block ends, where a Python function handles them.
 
-    To mask them would not do: they would go to another thread, and Python would interrupt this one all the same.
+    Masking the signals would not be enough: the system would give them to another thread, and Python would interrupt
+    this one all the same.
 
     Raises:
-        KeyboardInterrupt: at the end, where one came.
+        KeyboardInterrupt: at the end of the block, if one came.
     """
     came: list[tuple[_Handler, int, FrameType | None]] = []
     replaced: list[tuple[signal.Signals, _Handler]] = []
-    # No other thread is ever interrupted, nor may it say who answers.
+    # Python interrupts the main thread alone, and lets no other set a handler.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             answers = signal.getsignal(number)
@@ -49,13 +50,15 @@ def _remembering(came: list[tuple[_Handler, int, FrameType | None]], answers: _H
 
 
 def temporary_folder() -> TemporaryDirectory[str]:
-    """A folder of ours for temporary files, which goes with the object: before there is one nobody would remove it.
+    """Make a folder for temporary files, which is removed with the object.
+
+    An interrupt between the two steps would leave a folder that nobody removes.
 
     Raises:
         OSError: there is no place for one.
     """
     from tempfile import TemporaryDirectory
 
-    # Python also tries each place out, by a file.
+    # To find a place, Python writes a file there, which an interrupt would leave, too.
     with held_back():
         return TemporaryDirectory(prefix="flowdiag-")

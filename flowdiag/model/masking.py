@@ -1,8 +1,8 @@
-"""What lets somebody in, masked: a log or an export may hold it, and nobody needs it to see why traffic is refused.
+"""Masking credentials: logs and exports may hold some, and nobody needs them to see why traffic is refused.
 
-Known are credentials in HTTP headers, in addresses (user and password, parameters), beside words such as
-``password``, and tokens that show what they are (JSON Web Tokens, private keys).  Only the value goes, so that a
-record stays the record that it was.  What merely looks random stays: ids and hashes are names here.
+Credentials are known by where they stand (in HTTP headers, as user and password or as parameters in addresses, beside
+words such as ``password``) or by what they look like (JSON Web Tokens, private keys).  Only the value is replaced, so
+that the record can still be read.  What merely looks random stays: ids and hashes serve as names here.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _BEARER = re.compile(r"(bearer )(?=[^\s\"'\\]{0,400}\d)[A-Za-z0-9._~+/=-]{12,}",
 _JWT = re.compile(r"()(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*")
 _KEY = re.compile(r"(-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY-----)[^-\"]+")
 
-# What a rule's matches hold, in lower case: to look for these costs next to nothing.
+# Words that every match of a rule holds, in lower case.  To look for them first costs next to nothing.
 _WORDS = ("pass", "token", "key", "secret")
 _PARAMETERS = ("pwd=", "auth=", "jwt=", "sid=", "session", "sig=", "signature=", "credential=")
 _HEADERS = ("authorization", '"cookie', "-cookie")
@@ -82,7 +82,7 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], _Shown], ...] = (
     (("bearer ",), _BEARER, _first),
     (("eyj",), _JWT, _first),
 )
-# All of the above, but longer where words that every record has would match ("socket_cookie", "key").
+# The same for all rules together; longer where a short one stands in every record ("socket_cookie", "key").
 _MARKS = (
     *(
         "password",

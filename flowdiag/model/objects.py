@@ -112,7 +112,7 @@ class Pod(Struct, frozen=True, kw_only=True):
 
     @property
     def live(self) -> bool:
-        """It holds its addresses and can be selected: not Succeeded, not Failed, not Gone (replaced by a later one)."""
+        """Whether it holds its addresses and can be selected: not Succeeded, Failed, or Gone (a later one replaced it)."""
         return self.phase not in ("Succeeded", "Failed", "Gone")
 
 
@@ -205,7 +205,7 @@ class PolicyObject(Struct, frozen=True, kw_only=True):
     ref: PolicyRef
     api_version: str
     spec: dict[str, Any]
-    """The spec verbatim (``specs`` of Cilium kinds are put one object each, `spec_index` tells which)."""
+    """The spec verbatim.  Each entry of a Cilium object's ``specs`` is an object of its own here; `spec_index` tells which."""
     spec_index: int | None = None
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
@@ -215,7 +215,7 @@ class PolicyObject(Struct, frozen=True, kw_only=True):
     deleted: int | None = None
     managed: tuple[ManagedWrite, ...] = ()
     since: int | None = None
-    """It held from exactly then, where what was before (another version, or nothing) is known (audit logs)."""
+    """When it began to hold, exactly; known only where audit logs tell what was before, another version or nothing."""
     valid_from: int | None = None
     """Since when this spec is known to hold: creation for generation 1, else the last spec write."""
     valid_until: int | None = None
@@ -240,8 +240,8 @@ class RawObject(Struct, frozen=True, kw_only=True):
 class Snapshot(Struct, frozen=True, kw_only=True):
     """The cluster as the inputs show it, read-only.  Lookups are in `flowdiag.cluster`.
 
-    Order is that of the inputs; two objects of one key are both kept by the reader's report of
-    conflicts and the later one wins here.
+    Objects are in the order of the inputs.  Of two objects with one key the later one is here, and the reader reports the
+    conflict.
     """
 
     pods: tuple[Pod, ...] = ()
@@ -253,7 +253,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     endpoint_slices: tuple[EndpointSlice, ...] = ()
     policies: tuple[PolicyObject, ...] = ()
     earlier: tuple[PolicyObject, ...] = ()
-    """Older versions of `policies` that other inputs hold, one of each; until when they held is not known of all."""
+    """Older versions of `policies` that other inputs hold, each once; of some it is not known until when they held."""
     others: tuple[RawObject, ...] = ()
     taken: int | None = None
     """When it was taken, where the evidence says so (``--state-time``, an archive member, a stamp in the name)."""

@@ -1,4 +1,4 @@
-"""How a sentence tells of the part of a problem that something else refused: in its notes, and on a terminal."""
+"""The sentence on a part of a problem that something else refused; for the problem's notes and for terminals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def miss_text(miss: Miss) -> str:
 def otherwise_text(part: RefusedOtherwise) -> str:
     """``1,150 of them were refused otherwise, the last at 2026-03-01 12:19:09 UTC (FD101 on egress by NetworkPolicy a/b)``.
 
-    Where code, direction and policies are those that the problem speaks of, what the rule missed tells them apart.
+    Where code, direction and policies are the problem's own, the sentence says what the nearest rule missed instead.
     """
     until = f", the last at {_moment(part.last)}" if part.last is not None else ""
     verb = "was" if part.count == 1 else "were"
@@ -39,7 +39,7 @@ def otherwise_text(part: RefusedOtherwise) -> str:
 
 
 def _moment(text: str) -> str:
-    """A stored report may have anything there."""
+    """Give the moment as a sentence does; the text itself where it is none, since a stored report may hold anything."""
     try:
         return moment_text(parse_rfc3339(text))
     except ValueError:

@@ -42,13 +42,13 @@ class PolicyRef(Struct, frozen=True, order=True, gc=False, cache_hash=True):
 
 
 CALICO_GROUPS = ("projectcalico.org", "crd.projectcalico.org")
-"""API groups of one and the same Calico object: as its API server and as its custom resources give it."""
+"""The two API groups of a Calico object: that of Calico's own API server, and that of the custom resource behind it."""
 
 KUBERNETES_GROUPS = ("networking.k8s.io", "extensions")
 """API groups of NetworkPolicy; the second until Kubernetes 1.16."""
 
 PEER_WORDS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
-"""What rules of NetworkPolicy and of the kinds after it list their peers under; Cilium's words begin so."""
+"""The field under which a rule of NetworkPolicy lists its peers; the fields of Cilium's rules begin with the same word."""
 
 
 class Dialect(StrEnum):
@@ -156,8 +156,9 @@ class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     isolated_by: tuple[PolicyRef, ...] = ()
     """Every policy that isolates the endpoint in this direction, sorted."""
     closed_by: tuple[PolicyRef, ...] = ()
-    """Those of them that default deny may be put down to: where there are tiers, of a tier that may have ended so.
-    A tier that passed the connection on, or was never asked, refused nothing.  Empty where a rule decided."""
+    """Those of `isolated_by` that may be the reason of a default deny.  Where there are tiers, these are the policies
+    of tiers that may have ended in a default deny; a tier that passed the connection on, or was never asked, refused
+    nothing.  Empty where a rule decided."""
     decided_by: DecidedBy | None = None
     """``None`` when nothing isolates, or when isolation denies by default."""
     nearest: tuple[NearestRule, ...] = ()
@@ -169,13 +170,13 @@ class EndDecision(Struct, frozen=True, kw_only=True, gc=False):
     uncertain: tuple[PolicyRef, ...] = ()
     """Policies that select the end and whose spec is not known to have held then (FD804)."""
     left_out: tuple[PolicyRef, ...] = ()
-    """Policies that were written later and let pass as they read now what was refused then: the decision is without them."""
+    """Policies that were written after the refusal and, as they read now, would have allowed it: the decision leaves them out."""
     read_as: tuple[tuple[PolicyRef, str], ...] = ()
-    """Policies that let pass as they read now what was refused then, and where the older version stands (``a.json:12``)
-    that the decision takes in their place."""
+    """Policies that, as they read now, would have allowed what was refused; the decision takes an older version
+    instead, and the text says where that stands (``a.json:12``)."""
     notes: tuple[str, ...] = ()
-    """What an allowed connection still hangs on (the L7 rules of the proxy that it is redirected to), or why it
-    passes though the policies refuse it (audit mode)."""
+    """What an allowed connection still depends on (the L7 rules of a proxy that it is redirected to), or why it
+    passes although the policies refuse it (audit mode)."""
 
 
 class ConnectionDecision(Struct, frozen=True, kw_only=True, gc=False):
@@ -185,5 +186,5 @@ class ConnectionDecision(Struct, frozen=True, kw_only=True, gc=False):
     egress: EndDecision | None
     ingress: EndDecision | None
     nowhere: str | None = None
-    """The port was asked for by a name that the destination is not known to declare: so in words.  A verdict then
-    holds for every port."""
+    """Says so in words where the port was asked for by a name that the destination is not known to declare.  The
+    verdict then holds for every port."""

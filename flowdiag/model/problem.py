@@ -134,16 +134,16 @@ class DecidingRule(Struct, frozen=True, kw_only=True):
 
 
 class RefusedOtherwise(Struct, frozen=True, kw_only=True):
-    """A part of a problem's count that something else refused: before it, or other pods' packets."""
+    """A part of a problem's refusals with another cause: earlier ones, or those of other pods."""
 
     count: int
     last: str | None
     code: str
     direction: str | None
     policies: tuple[PolicyRef, ...]
-    """Those that isolated then, and the one whose rule denied."""
+    """The policies that isolated the end then, and the one whose rule denied."""
     misses: tuple[Miss, ...] | UnsetType = UNSET
-    """What its nearest rule missed, where code, direction and policies are the problem's own; left out elsewhere."""
+    """What the nearest rule missed; there only where code, direction and policies are the problem's own."""
 
 
 class BlastRadius(Struct, frozen=True, kw_only=True):
@@ -164,18 +164,18 @@ class Counterfactual(Struct, frozen=True, kw_only=True):
     proved: bool
     """Whether, by replay, every connection of the problem passes with it and nothing that is open closes."""
     allows_denied: bool
-    """Whether every connection of the problem passes with it; a change that is not proved may mend the first alone."""
+    """Whether every connection of the problem passes with it; a change that is not proved may mend the first one only."""
     also_allows: tuple[BlastRadius, ...]
     may_allow: tuple[BlastRadius, ...] | UnsetType = UNSET
-    """Ports that are closed for sure without the change, and of which nobody knows whether it opens them.  Left out where
-    there are none."""
+    """Ports that are surely closed without the change, and that may be open with it: policies cannot tell.  Left out
+    where there are none."""
     shared: tuple[PolicyRef, ...] | UnsetType = UNSET
-    """Objects that the change for another problem writes, too, and otherwise: of the manifests the last applied would
-    undo the others.  Left out where there are none."""
+    """Objects that the change for another problem writes differently: whichever manifest is applied last would undo
+    the other.  Left out where there are none."""
 
 
 class JoinedChange(Counterfactual, frozen=True, kw_only=True):
-    """One change in place of those of several problems that meet in an object, proved for all of their connections."""
+    """One change in place of those for several problems, which write the same object; proved for all their connections."""
 
     objects: tuple[PolicyRef, ...]
     """The objects in which they meet."""
@@ -246,14 +246,14 @@ class Problem(Struct, frozen=True, kw_only=True):
     pod_ages_s: tuple[float, ...] = ()
     """Ages of pods at their first refusals in seconds, ascending, where the diagnosis is about them (FD601)."""
     revert: Counterfactual | None = None
-    """Beside `counterfactual`: the policy change that came before taken back, where a log holds the old object."""
+    """An alternative to `counterfactual`: it takes back the policy change that came before, where a log holds the old object."""
     decided_by: DecidingRule | None = None
-    """The rule that decided by replay, where one did: of what a rule denied its deny."""
+    """The rule that decided in the replay, where a rule did; for a connection that a rule denied, that rule."""
     otherwise: tuple[RefusedOtherwise, ...] = ()
-    """Parts of `count` that were refused otherwise, the largest first; `notes` tells the same in sentences."""
+    """Parts of `count` with another cause, the largest first; `notes` says the same in sentences."""
     joined: JoinedChange | UnsetType = UNSET
-    """Beside `counterfactual`: what to apply to mend other problems, too, whose changes meet it in an object.  Left out
-    where there is none."""
+    """What to apply instead of `counterfactual` to mend other problems as well, whose changes write the same object.
+    Left out where there is none."""
 
 
 _SEVERITIES = list(Severity)
@@ -266,7 +266,7 @@ def report_order(problem: Problem) -> tuple[bool, int, int, str]:
 
 
 def problem_without_refusals(**told: Any) -> Problem:
-    """A problem that no connection, policy or record stands behind: of all that is not `told` it says nothing.
+    """Make a problem behind which there is no connection, policy or record; fields that are not `told` are empty.
 
     Args:
         told: fields of `Problem`; its identity, code, words and severity must be among them.

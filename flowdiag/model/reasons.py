@@ -125,7 +125,7 @@ REASONS: dict[str, ReasonInfo] = {row[1]: ReasonInfo(*row) for row in _TABLE}
 """Every drop reason by its enum name."""
 
 OF_NO_RULE = frozenset({"DENIED_BY_LB_SRC_RANGE_CHECK", "FORBIDDEN_ICMPV6_MESSAGE", "UNENCRYPTED_TRAFFIC"})
-"""Reasons of settings that no policy's rule makes: a Service's list of sources, and the agent's own."""
+"""Reasons that come from settings and not from a rule of a policy: a Service's source ranges, and the agent's own."""
 
 _BY_CODE = {info.code: info for info in REASONS.values()}
 _BY_TEXT = {
@@ -140,7 +140,7 @@ _BY_TEXT = {
 _OLD_POLICY = re.compile(r"policy denied \((?:l3|l4|cidr)\)")
 
 
-# Words that the parsers of other CNIs use, where no policy of the cluster refused.
+# Reasons that parsers of other CNIs give where no policy of the cluster refused.
 _WORDS = {
     "cloud-firewall-rule": "a firewall rule of the cloud's network refused it",
     "conntrack-invalid": "the node's firewall saw a packet of no connection that it tracks",
@@ -209,7 +209,7 @@ def reason_by_text(text: str) -> ReasonInfo | None:
     return found
 
 
-# 132 and 150 between these are neighbour discovery and MLD: in any cluster, and nobody's mistake.
+# Drops 132 and 150 between such addresses are neighbour discovery and MLD, which every cluster has; nothing is wrong.
 _HOUSEKEEPING_CODES = frozenset({132, 150})
 _HOUSEKEEPING = ("fe8", "fe9", "fea", "feb", "ff02:", "ff01:")
 

@@ -160,9 +160,9 @@ class Totals(Struct, frozen=True, kw_only=True):
     `records` and `flows` (records of flows) are all that was read; the others count what was selected
     (``--since``, ``--namespace`` ...).
 
-    Lines of a Log rule hold no verdict: those whose refusal the policies of their time prove count as denied
-    (FD807 stands in their notes), those that the policies let pass as allowed; the others stand in
-    `records` alone, and in problems with the verdict ``logged``.
+    Lines that a Log rule wrote hold no verdict.  They count as denied where the policies of their time prove that the
+    packet was refused (FD807 is then in the problem's notes), and as allowed where these let it pass.  The others are
+    counted in `records` only, and stand in problems with the verdict ``logged``.
     """
 
     records: int
@@ -184,13 +184,13 @@ class TimelineEntry(Struct, frozen=True):
 
 
 class BucketCounts(Struct, frozen=True):
-    """Counts per bucket, in step with the buckets; `by_problem` is keyed by problem id."""
+    """Counts, one per bucket in each row; `by_problem` is keyed by problem id."""
 
     denied: tuple[int, ...]
     allowed: tuple[int, ...] | None
     by_problem: dict[str, tuple[int, ...]]
     by_node: dict[str, tuple[int, ...]] = {}
-    """Denials by the node that recorded them, the nodes with the most; records that name none are in no row."""
+    """Denials by the node that recorded them, of the nodes with the most; records that name no node are in no row."""
 
 
 class Buckets(Struct, frozen=True):
@@ -210,12 +210,12 @@ class Outside(Struct, frozen=True, kw_only=True):
 
 
 class Plot(Struct, frozen=True, kw_only=True):
-    """What plots show where stray records would leave an incident one bar of `Report.buckets`."""
+    """What plots show instead of `Report.buckets`, where a few stray records would squeeze the incident into one bar."""
 
     buckets: Buckets
     """The part where the denials are."""
     outside: tuple[Outside, ...]
-    """What is refused or allowed outside of it."""
+    """Records before and after that part."""
 
 
 class Change(Struct, frozen=True, kw_only=True):

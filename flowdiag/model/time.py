@@ -29,11 +29,11 @@ NS = 1_000_000_000
 """Nanoseconds in a second."""
 
 _YEARS = range(1900, 2200)
-"""Nanoseconds of other years do not fit in 64 bits, or those of a span beside them do not."""
+"""Years whose nanoseconds fit in 64 bits with room to spare for the length of a span."""
 _EPOCH_SECONDS = range(-2_208_988_800, 7_258_118_400)
 """The same years in seconds since the epoch."""
 _COUNT_DIGITS = 20
-"""Of 1731036139123456789 there are 19; longer ones are nothing of these years."""
+"""The most digits of a count of nanoseconds that is read at all; 1731036139123456789 has 19."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE = _EPOCH.replace(tzinfo=None)
 
@@ -51,7 +51,7 @@ _SECONDS_CACHE = 8192
 
 
 def instant_of(stamp: str | None, zone: tzinfo | None = None) -> int | None:
-    """As `parse_rfc3339`; ``None`` where there is no stamp, or one that is none."""
+    """As `parse_rfc3339`, but ``None`` for a missing or unreadable stamp."""
     try:
         return parse_rfc3339(stamp, zone) if stamp else None
     except (ValueError, OverflowError):

@@ -16,11 +16,11 @@ def is_url(text: str) -> bool:
 
 
 def shown(address: str) -> str:
-    """An address without what may be secret in it; a path as it is."""
+    """Give an address without the parts that may be secret; a path stays as it is."""
     if not is_url(address):
         return address
     scheme, _, rest = address.partition("://")
     host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
     host = host.rpartition("@")[2]
-    # What looks like no host and port may be a password that holds a slash.
+    # If it does not look like a host and port, it may be a password with a slash in it.
     return f"{scheme}://{host}{slash}{path}" if _HOST.fullmatch(host) else f"{scheme}://(unreadable)"

@@ -23,13 +23,13 @@ __all__ = [
 ]
 
 ABSENT = "absent while lookups were refused"
-"""How a note on calls that stopped for want of a name says so."""
+"""What a note says of calls that stopped because a name could not be looked up."""
 REFUSED_TOO = "the policies refuse it, too: names alone do not bring it back"
-"""What such a note adds where a replay says it."""
+"""What such a note adds where a replay says that policies would refuse the calls, too."""
 
 
 HINT_BEHIND = ". "
-"""What stands between a warning and what a name in it was meant for."""
+"""What stands between a warning about an unknown name and the name that was probably meant."""
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:

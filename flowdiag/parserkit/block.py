@@ -107,7 +107,7 @@ class ParseContext(Struct, kw_only=True):
 
 
 def part_of(block: Block, lines: Sequence[bytes], start: int, until: int) -> Block:
-    """Some of a block's lines as a block; the input's last line stays as it ended.
+    """Give some of a block's lines as a block; the input's last line keeps or lacks its newline as before.
 
     Args:
         block: the whole.
@@ -117,7 +117,7 @@ def part_of(block: Block, lines: Sequence[bytes], start: int, until: int) -> Blo
     """
     final = until == len(lines)
     open_end = final and not block.data.endswith(b"\n")
-    # One carriage return at the end of a line is taken off, and no more than the one put there.
+    # `cut_lines` took one carriage return off each line; put one back, so that cutting again gives the same lines.
     end = b"\r" if open_end else b"\r\n"
     columns = block.envelope
     return Block(

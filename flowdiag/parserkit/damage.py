@@ -12,10 +12,10 @@ __all__ = ["damaged", "misshapen"]
 
 _DAMAGES = 24
 _LINES = 4
-"""Records of a sample that are misshapen, each of another shape."""
+"""Records of a sample of which misshapen variants are made."""
 _KINDS: tuple[Any, ...] = (None, True, -1, 2**63, 0.5, "", "\x1b[1m", [], {}, [[]], {"x": [None]})
 _VARIANTS = 40
-"""Of one record: which of its values become which of these is drawn."""
+"""Variants of one record: which value is replaced, and by what, is drawn at random."""
 _SAMPLE = 1 << 16
 
 
@@ -32,7 +32,7 @@ def damaged(data: bytes, rng: random.Random) -> Iterator[bytes]:
         broken = bytearray(data)
         hits = 1 + len(data) // 200 if data else 0
         places = rng.choices(range(len(data)), k=2 * hits)
-        # A byte of its own makes the days and numbers that there are not, which one in 256 seldom does.
+        # Bytes that the sample has itself make days and numbers that do not exist, which a random byte seldom does.
         values = rng.randbytes(hits) + bytes(rng.choices(data, k=hits))
         for place, value in zip(places, values, strict=True):
             broken[place] = value
@@ -43,9 +43,9 @@ def damaged(data: bytes, rng: random.Random) -> Iterator[bytes]:
 
 
 def misshapen(data: bytes, rng: random.Random) -> Iterator[bytes]:
-    """JSON whose values are of another kind than the format says, one at a time: what any writer may write.
+    """Make JSON in which one value at a time is of another kind than the format says, as any writer may write it.
 
-    Of JSON lines all variants of a record come together, one a line; of a document each comes alone.
+    For JSON lines, all variants of a record come in one text, one per line; for a document, each comes alone.
     """
     whole = _record(data)
     if whole is not None and data.strip().count(b"\n"):

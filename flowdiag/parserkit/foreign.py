@@ -1,6 +1,6 @@
-"""A stranger's parser in the run: whatever it does costs its own part, and is said in words.
+"""A parser of another distribution in the run: whatever it does costs no more than its own part, and is told in words.
 
-Built-in parsers do without: tests hold them to the same promises, and an error of theirs is a bug that must show.
+Built-in parsers are not wrapped so: tests hold them to the same promises, and an error of theirs is a bug that must show.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ForeignParser:
         self.name: str = parser.name
 
     def __getattr__(self, word: str) -> Any:
-        if word == "_parser":  # not there yet: asked by whoever copies it
+        if word == "_parser":  # Copying asks for attributes before `__init__` has set any.
             raise AttributeError(word)
         found = getattr(self._parser, word)
         return self._guarded(found, word) if word in _CALLED else found

@@ -47,7 +47,7 @@ def json_object(line: bytes | str) -> dict[str, Any] | None:
 def bounded(value: Any) -> Any:
     """A JSON value with nothing in the place of whole numbers past 64 bits, which no field of any record has.
 
-    They are damage, or somebody's who would have a worker fail over them: neither MessagePack nor SQLite nor numpy take one.
+    They are damage, or were written to make a worker fail: neither MessagePack nor SQLite nor numpy can hold one.
     """
     if isinstance(value, int):
         return value if -_INT64 <= value < _INT64 else None
@@ -57,7 +57,7 @@ def bounded(value: Any) -> Any:
 
 
 def has_long_number(text: bytes | str) -> bool:
-    """Whether a text may hold a whole number past 64 bits: only then looking at its numbers is worth it."""
+    """Whether a text may hold a whole number past 64 bits; if not, its numbers need not be looked at."""
     pattern = _LONG_TEXT if isinstance(text, str) else _LONG
     return pattern.search(text) is not None  # type: ignore[arg-type]
 
@@ -75,7 +75,7 @@ def beheaded(line: bytes, around: LineEnvelope) -> bool:
 
 
 def object_behind(line: bytes, mark: bytes) -> bytes:
-    """A line with this mark from its object on: before it may stand what no wrapper is known by (``17:``, ``agent_1 | ``)."""
+    """Cut off what stands before the object in a line with this mark, of a wrapper that is not known: ``17:``, ``agent_1 | ``."""
     start = line.find(b"{")
     return line[start:] if start > 0 and mark in line else line
 
@@ -89,7 +89,7 @@ class JsonLine(NamedTuple):
 
 
 def json_lines(block: Block, context: ParseContext, mark: bytes) -> Iterator[JsonLine | ParseWarning]:
-    """The objects of a log that has one a line; lines of text are passed over, and objects that are damaged told of.
+    """Yield the objects of a log with one per line; lines of text are skipped, and damaged objects become warnings.
 
     Args:
         block: whole lines.

@@ -19,7 +19,7 @@ MAX_LINE_BYTES = 1 << 20
 """Longer lines are cut off at the reader, with a warning."""
 _NEWLINE = ord("\n")
 _FEW = 64
-"""Lines that are asked for one by one; past it all are made."""
+"""Lines that are cut one by one as they are asked for; beyond that all of them are cut."""
 
 
 def cut_lines(data: bytes) -> list[bytes]:
@@ -33,7 +33,7 @@ def cut_lines(data: bytes) -> list[bytes]:
 
 
 class LinesOf(Sequence[bytes]):
-    """`cut_lines`, but a line is made where it is asked for: of most blocks few are."""
+    """As `cut_lines`, but each line is only cut when it is asked for: of most blocks few are."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -60,7 +60,7 @@ class LinesOf(Sequence[bytes]):
         """Some of them."""
         if not places:
             return []
-        # Mostly it is those that the block's edges cut off from their record.
+        # Mostly the lines at the block's edges are asked for.
         if max(places) < _FEW:
             return [self._front[place].removesuffix(b"\r") for place in places]
         last = self._size - len(self._back)
@@ -85,7 +85,8 @@ class LinesOf(Sequence[bytes]):
     @cached_property
     def _edges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where lines begin, and where they end."""
-        # Loaded with the tally, which whoever looks at inputs only does without.
+        # Imported here, since commands that only look at inputs do not need numpy, and it takes a tenth of a second
+        # to load.
         import numpy as np
 
         ends = np.flatnonzero(np.frombuffer(self._data, np.uint8) == _NEWLINE)
@@ -113,7 +114,7 @@ def iter_lines(block: Block) -> Iterator[tuple[int, bytes]]:
 
 
 def unfinished_line(block: Block) -> int:
-    """Index of a last line without its end, which may have been cut off: what its last word says is doubtful; else -1."""
+    """Index of the input's last line if it has no newline, and may have been cut off in its last word; else -1."""
     return block.data.count(b"\n") if block.last and not block.data.endswith(b"\n") else -1
 
 

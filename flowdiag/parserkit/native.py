@@ -1,4 +1,4 @@
-"""The extension in C, where it is installed (`parsers/native`): whatever it does is done without it too, slower."""
+"""The extension in C (`parsers/native`), where it is installed; without it everything works the same, but slower."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 __all__ = ["Native", "native"]
 
 _INTERFACE = 10
-"""Of `flowdiag_native`; another one is not ours."""
+"""The number of the interface that is used here; an extension with another number is left alone."""
 
 
 class Native(Protocol):
@@ -18,10 +18,10 @@ class Native(Protocol):
     Scanner: Any
 
     def lines_with(self, data: bytes, marks: tuple[bytes, ...], /) -> bytes:
-        """Where the lines begin and end that hold one of up to 32 marks of 1 to 256 bytes, and which they are."""
+        """Find the lines that hold one of up to 32 marks of 1 to 256 bytes: where each begins and ends, and its index."""
 
     def count_known(self, given: tuple[object, ...], position: int, index: int, /) -> tuple[int, int, bool]:
-        """Count records of text that are known, from `position` to one that is not: `flowdiag.parserkit.line_forms`."""
+        """Count known records of text from `position` on, up to one that is not known; see `flowdiag.parserkit.line_forms`."""
 
     def newlines(self, data: bytes, start: int, stop: int, /) -> int:
         """How many there are in a part of `data`."""

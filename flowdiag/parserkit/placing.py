@@ -21,7 +21,8 @@ from flowdiag.parserkit.sink import (
 __all__ = ["REFUSED", "Placed", "lane_of", "place_event"]
 
 REFUSED = frozenset({Verdict.DENIED, Verdict.AUDITED, Verdict.ERROR, Verdict.LOGGED})
-"""Verdicts that are counted by the second, with examples; what is only logged may prove to be refused."""
+"""Verdicts that are counted by the second and with examples.  What was only logged is among them, since it may turn
+out to have been refused."""
 
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
 _URL = 256
@@ -85,10 +86,9 @@ def place_event(event: FlowEvent) -> Placed:
 
 
 def _interfaces(event: FlowEvent) -> tuple[str | None, str | None]:
-    """By which interfaces the packet entered and left, where nothing else tells who its ends are.
+    """The interfaces by which the packet entered and left, where nothing else tells who its ends are.
 
-    Records that name pods need no interfaces, and to keep them apart by node interfaces would split
-    flows for nothing.
+    Records that name pods need none, and to tell their flows apart by interfaces, too, would split them for nothing.
     """
     entered, left = event.interface_in, event.interface_out
     if entered is None and left is None:

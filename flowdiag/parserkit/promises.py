@@ -1,6 +1,6 @@
-"""What a parser's shape and each of its events promise, said in words where it is broken.
+"""Checks of what a parser and each of its events promise; a broken promise is told in words.
 
-Contract tests and the run itself ask here, so that an author hears of a mistake the same way from both.
+The contract tests and the run itself use the same checks, so that an author is told of a mistake alike by both.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ _OPTIONAL = ("denied_marks", "record_start", "fold", "expect", "takes_two_cores"
 _FEWEST_BYTES = 4
 """No record of any format is shorter."""
 _SOME = 1024
-"""So many events an empty block may give: records that a parser held back."""
+"""Events that even an empty block may give: of records that a parser had held back."""
 
 
 class BrokenPromiseError(PluginError):
-    """A stranger's plug-in did what its kind must not do; its own part of the run is lost, and nothing else.
+    """A plug-in of another distribution broke a promise; its own part of the run is lost, and nothing else.
 
-    `line` is of the record that shows it, where one does; a worker's lines are placed later, so it is not in the text.
+    `line` is that of the record that shows it, where one does.  It is not in the text, since a worker counts lines from
+    the start of its part, and the line's number in the whole input is only known later.
     """
 
     def __init__(self, message: str, *, line: int | None = None) -> None:
@@ -42,7 +43,7 @@ class BrokenPromiseError(PluginError):
 
 
 def parser_fault(plugin: Any, name: str | None = None) -> str | None:
-    """What keeps an object from being a parser; ``None`` where nothing does.
+    """Say what keeps an object from being a parser; ``None`` where nothing does.
 
     Args:
         plugin: an instance.
@@ -73,32 +74,32 @@ def parser_fault(plugin: Any, name: str | None = None) -> str | None:
 
 
 def score_fault(score: Any) -> str | None:
-    """What is wrong with what ``sniff`` gave."""
+    """Say what is wrong with what ``sniff`` gave; ``None`` where nothing is."""
     if isinstance(score, bool) or not isinstance(score, int | float):
         return f"sniff gives a number, not {score!r}"
-    # What is no number is neither.
+    # The comparisons are written so that NaN fails them, too.
     return None if 0.0 <= score <= 1.0 else f"sniff stays within 0 and 1, not {score}"
 
 
 def marks_fault(marks: Any) -> str | None:
-    """What is wrong with what ``denied_marks`` gave."""
+    """Say what is wrong with what ``denied_marks`` gave; ``None`` where nothing is."""
     if marks is None:
         return None
     if not isinstance(marks, tuple):
         return f"denied_marks gives a tuple of byte strings, or None, not {marks!r}"
     if not all(isinstance(mark, bytes) and mark for mark in marks):
         return f"denied_marks are byte strings, none empty, not {marks!r}"
-    # With none every line would be left out.
+    # With no marks at all, every line would be left out.
     return None if marks else "denied_marks gives at least one mark, or None where it can promise nothing"
 
 
 def most_events(data: bytes) -> int:
-    """More events than a block of these bytes can hold; whoever gives so many does not end."""
+    """The most events that a block of so many bytes can hold; a parser that gives more would never end."""
     return len(data) // _FEWEST_BYTES + _SOME
 
 
 def sound(event: Any) -> Event:
-    """The event with all of its parts of the types that they must have: a list becomes a tuple, a word its enum's.
+    """Give the event with every part of its declared type: a list becomes a tuple, a word a member of its enum.
 
     Raises:
         ValueError: it is no event, or some part of it is of another type, or out of bounds; says which, and what it must be.
@@ -108,7 +109,8 @@ def sound(event: Any) -> Event:
         raise ValueError(f"parse yields events, not {type(event).__name__}")
     kind = type(event).__name__
     try:
-        # What anybody may have put into a struct nobody has looked at: it is written, and read by its types.
+        # msgspec checks types when it decodes, and not when a struct is made: so the event is encoded, and decoded by
+        # its types.
         found: Event = decoder.decode(_ENCODER.encode(event))
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
         hint = next((text for place, text in _HINTS.items() if str(error).endswith(f"`$.{place}`")), "")

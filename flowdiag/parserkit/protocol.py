@@ -15,25 +15,31 @@ __all__ = ["Parser"]
 class Parser(Protocol):
     """Reads one format.  Structural: a third party needs no base class.
 
-    Optional members are looked up by name.
-    ``record_start(line: bytes) -> bool`` (for records that span lines) says whether a line begins a
-    record, so that blocks are cut between records.
-    ``denied_marks(head: bytes) -> tuple[bytes, ...] | None`` gives byte strings of which every line
-    that can be a denial, an audit or a gap holds at least one, or ``None`` where that cannot be
-    promised for this input.  Where records span lines it counts only with ``marks_whole_records = True``:
-    every line that such a record is made of holds a mark too; or with ``record_mark: bytes``, with which the first line
-    of every record begins: then whole records are left out.  Of a sequential parser it counts only with
-    ``marks_state = True``: every line that changes what later denials say holds a mark too.
-    ``record_words: tuple[bytes, ...]`` gives byte strings of which every record holds at least one; by them, else by
-    ``denied_marks``, records are found that begin far behind an input's head (`flowdiag.ingest.deeper`).
-    ``carries: tuple[str, ...]`` names parsers whose records it reads itself where they stand among its own, as an agent's log has what it
-    exports; of all others two parsers read one input, each its own lines (`flowdiag.ingest.among`).
-    ``fold(block, context, sink)`` stands beside `parse` where an object per record is too slow
-    (`flowdiag.parserkit.sink`).
-    ``expect(block, sink)`` is told of blocks that `fold` gets later, some blocks ahead and in order, so that they can be begun
-    with in a thread; ``takes_two_cores(head: bytes) -> bool`` says whether for such an input that is worth a second process.
-    ``tells_inferred_years = True`` says that events whose time is their envelope's call it what the envelope
-    does (`LineEnvelope.time_source`); without it blocks with stamps without a year are not folded.
+    These members are optional, and looked up by name:
+
+    - ``record_start(line: bytes) -> bool``, for records that span lines: whether a line begins a record.  Blocks are
+      then cut between records.
+    - ``denied_marks(head: bytes) -> tuple[bytes, ...] | None``: byte strings of which every line that can be a denial,
+      an audit or a gap holds at least one; ``None`` where that cannot be promised for this input.  Where denials alone
+      are wanted, lines without a mark are left out before they are parsed.
+    - ``marks_whole_records = True``, where records span lines: every line of a record with a mark holds a mark, too.
+      Without it, ``denied_marks`` is not used for such a format, unless it has
+    - ``record_mark: bytes``: the first line of every record begins with it.  Records are then left out as a whole.
+    - ``marks_state = True``, for sequential parsers: every line that changes what later denials say holds a mark, too.
+      Without it, ``denied_marks`` is not used for a sequential parser.
+    - ``record_words: tuple[bytes, ...]``: byte strings of which every record holds at least one.  By them, or else by
+      ``denied_marks``, records are found that begin far behind an input's head (`flowdiag.ingest.deeper`).
+    - ``carries: tuple[str, ...]``: parsers whose records this one reads itself where they stand among its own, as an
+      agent's log holds the flows that it exports.  With any other parser it may share an input, each reading its own
+      lines (`flowdiag.ingest.among`).
+    - ``fold(block, context, sink)``: a faster way beside `parse`, where an object per record is too slow
+      (`flowdiag.parserkit.sink`).
+    - ``expect(block, sink)``: announces a block that ``fold`` gets later.  Blocks are announced in order and some
+      blocks ahead, so that work on them can begin in a thread.
+    - ``takes_two_cores(head: bytes) -> bool``: whether one process with ``expect`` keeps two cores at work on such an
+      input, so that a second process would gain nothing.
+    - ``tells_inferred_years = True``: an event that takes its envelope's time says so with the envelope's own
+      ``time_source`` (`LineEnvelope.time_source`).  Without it, a block whose stamps have no year is not folded.
     """
 
     name: ClassVar[str]
@@ -50,8 +56,8 @@ class Parser(Protocol):
     def sniff(self, head: bytes) -> float:
         """Say how surely `head` (the first bytes of an input, envelopes peeled) is this format.
 
-        0.0 is not mine, up to 0.5 "could be, no mark of mine", 0.9 and more a distinctive mark.
-        Cheap: never decodes the whole head.
+        0.0 means "not mine", up to 0.5 "it could be, but nothing in it is typical of mine", and 0.9 or more that it
+        has a mark of this format alone.  It must be cheap: never decode the whole head.
         """
         ...
 

@@ -25,10 +25,10 @@ __all__ = ["QuietForm", "fold_quiet"]
 _STAMP = len("2026-03-17T14:03:13")
 _SECOND, _FRACTION = itemgetter(slice(_STAMP)), itemgetter(slice(_STAMP + 1, None))
 _MOST = 4096
-"""Sayings that are remembered; past it they are forgotten."""
+"""Messages whose events are remembered; beyond that all are forgotten."""
 
 _MOST_AROUND = 64
-"""Places with sayings of their own (a pod's container) that are remembered."""
+"""Surroundings (such as a pod's container) whose messages are remembered apart; beyond that all are forgotten."""
 
 _Around = tuple[bool | str | None, ...]
 _Said = dict[bytes, tuple[LogEvent | ChangeEvent, ...]]
@@ -38,27 +38,28 @@ class QuietForm(Struct, frozen=True, kw_only=True):
     """How a parser's usual records look."""
 
     pattern: re.Pattern[bytes]
-    """Groups: second, fraction, kind, message, rest, other; every match is one line with its newline, and ``other`` a line
-    in no form.  An empty second is a record without a time of its own."""
+    """Groups: second, fraction, kind, message, rest, other.  Every match is one line with its newline; ``other`` is a
+    whole line that is not of the form.  Where second is empty, the record has no time of its own."""
     quick: re.Pattern[bytes] | None = None
-    """For blocks in which every line is a record of the form with a time of its own: a stamp of `_STAMP` bytes to the
-    second and perhaps a fraction behind a dot, such that text sorts as time, and what `loud` wants to see of the
-    message.  It may run over newlines else, but begins where a line does."""
+    """For blocks in which every line is a record of the form with a time of its own.  Its groups are the stamp, whose
+    text must sort as its time does (`_STAMP` bytes to the second, and perhaps a dot and a fraction), and what `loud`
+    wants to see of the message.  A match begins where a line does; in other blocks it may run over newlines."""
     is_quiet: Callable[[bytes, bytes, bytes], bool]
-    """Whether nothing stays of a record, by its kind, message and rest."""
+    """Says of a kind, message and rest whether nothing is kept of such a record but that it was there."""
     loud: Callable[[Sequence[bytes], bytes], list[int]]
-    """Which records are to be read, by their index, in order: all that `is_quiet` is not, and perhaps more.  Asked of all
-    messages that `quick` cut from a text, and of the text, as to ask one by one costs as much as cutting them."""
+    """Given all messages that `quick` cut from a text, and the text: indexes of the records that must be read, in
+    order.  It must name all that are not quiet, and may name more.  It is called once for a whole text, since a call
+    per message would cost as much as cutting it did."""
     clock: Callable[[bytes, bool], int | None]
     """As `flowdiag.parserkit.line_forms.LineForm.clock`."""
     read: Callable[[bytes, LineEnvelope], Iterable[Event]]
-    """Events of one whole line in the form, whatever stands around it."""
+    """Gives the events of one whole line of the form, and of what its envelope says."""
 
 
 def fold_quiet(parser: Parser, block: Block, context: ParseContext, sink: FlowSink, form: QuietForm) -> None:
     """Count all records of `block` in `sink`.
 
-    Lines are read in runs, so a record whose continuation lines follow must not be in the form.
+    Lines that are not of the form are read in runs, so the first line of a record that spans lines must not be of it.
 
     Args:
         parser: whose records they are; its `parse` reads what must be read.
@@ -72,14 +73,15 @@ def fold_quiet(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
     whole = data.endswith(b"\n")
     if form.quick is not None and whole:
         found: list[tuple[bytes, bytes]] = form.quick.findall(data)
-        # A match has one newline at least: as many matches as newlines, and each is one line.
+        # A match holds at least one newline.  If there are as many matches as newlines, each match is exactly one
+        # line.
         if len(found) == count_lines(data) and reading.all_at_once(found, data):
             return
     reading.one_by_one(form.pattern.findall(data), whole=whole)
 
 
 class _Reading:
-    """Reads what must be read of one block."""
+    """One block while it is folded: counts what is quiet, and reads the rest."""
 
     def __init__(
         self, parser: Parser, block: Block, context: ParseContext, sink: FlowSink, form: QuietForm
@@ -95,14 +97,15 @@ class _Reading:
         self._lines = LinesOf(block.data)
 
     def all_at_once(self, found: list[tuple[bytes, bytes]], data: bytes) -> bool:
-        """Count lines that are records all, and read those that are not quiet; whether it could."""
+        """Count and read a block all of whose lines are records; ``False`` where it cannot, and nothing was done."""
         ats: dict[bytes, int] = {}
         latest = -1
         stamps = [stamp for stamp, _ in found]
         for second in sorted(set(map(_SECOND, stamps))):
             at = self._times.at(second)
             if at is None or at <= latest:
-                # No day of the calendar, or a clock that was turned back: text does not tell the order.
+                # A day that is not in the calendar, or a clock that was turned back: the order of the texts is not
+                # that of the times.
                 return False
             ats[second] = latest = at
         loud = self._form.loud([message for _, message in found], data)
@@ -112,14 +115,14 @@ class _Reading:
 
         self._all_told(loud, [stamps[index] for index in loud], instant)
         if len(found) > len(loud):
-            # Those that were read count among the ends by themselves.
+            # Records that were read were counted with their times as they were added.
             self._sink.quiet(len(found) - len(loud), instant(min(stamps)), instant(max(stamps)))
         return True
 
     def one_by_one(self, found: list[tuple[bytes, ...]], *, whole: bool) -> None:
         """Count or read each record, and read other lines in runs."""
         columns = self._block.envelope
-        # A time without a year is said to be one, record by record.
+        # Of a time without a year, each record must say that its year is inferred, so such records are read.
         times = None if columns is None or columns.year_inferred else columns.at
         untimed = columns is None or columns.at is None
         is_quiet, clock = self._form.is_quiet, self._times.at
@@ -173,9 +176,16 @@ class _Reading:
             self._sink.add(event)
 
     def _all_told(self, loud: list[int], stamps: list[bytes], instant: Callable[[bytes], int]) -> None:
-        """Lines that are not quiet, by their index, and their stamps: what is known of is counted together."""
+        """Count or read lines that are not quiet; those that say the same are counted together.
+
+        Args:
+            loud: their indexes, in order.
+            stamps: their times as text, in step with `loud`.
+            instant: gives the nanoseconds of a stamp.
+        """
         lines, first_line = self._lines.at(loud), self._block.first_line
-        # What stands around a line tells too: without an envelope it is the same for all.
+        # What an envelope says of a line becomes a part of its events; without envelopes that is the same for all
+        # lines.
         alike = self._block.envelope is None
         known = self._said_around(None, timed=True, stamped=True) if alike else {}
         again: dict[str | bool | None, list[tuple[LogEvent | ChangeEvent, int, int]]] = {}
@@ -201,7 +211,7 @@ class _Reading:
             self._sink.add_all_again(events, ats, [first_line + loud[number] for number in numbers], raw)
 
     def _said_around(self, around: LineEnvelope | None, *, timed: bool, stamped: bool) -> _Said:
-        """What lines say, by what stands behind their time, beside all that reading takes from around it."""
+        """Events by the text behind a line's time, for lines with these surroundings: all that else goes into an event."""
         context = self._context
         where = (
             timed,
@@ -219,7 +229,7 @@ class _Reading:
         return said
 
     def told(self, index: int, line: bytes, at: int, second: bytes, fraction: bytes) -> None:
-        """A line of the form that is not quiet: one that says the same as an earlier one is not read again."""
+        """Count a line of the form that is not quiet; it is read only if no earlier line said the same."""
         sink = self._sink
         moment = at if at >= 0 else None
         block = self._block
@@ -241,13 +251,13 @@ class _Reading:
     def _meet(
         self, index: int, line: bytes, at: int, saying: bytes, said: _Said, around: LineEnvelope | None
     ) -> None:
-        """A line that says what none did before it, or one: its events count, and are remembered where it is said again."""
+        """Read a line that says something for the first or second time; its events are remembered at the second."""
         whole = around or self._block.of_line(index)
         events = tuple(self._form.read(line, whole))
         for event in events:
             self._sink.add(event)
         if saying not in self._once:
-            # Most that is new is never said again, and to remember an event costs as much as to read it.
+            # Most new messages never come again, and to remember an event costs as much as to read it.
             if len(self._once) >= _MOST:
                 self._once.clear()
             self._once[saying] = None

@@ -25,7 +25,7 @@ __all__ = ["Broken", "Fault", "Registered", "available", "load", "load_all"]
 _OWN = "flowdiag"
 
 Fault = Callable[[str, Any], str | None]
-"""Given a plugin's name and what it is, says what keeps it from being one of its kind."""
+"""Called with a plugin and its name; says what keeps it from being one of its kind, or ``None``."""
 
 
 class Registered(Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ def _normal(name: str) -> str:
 
 
 def _taken(group: str) -> list[Broken]:
-    """Entry points that another one's name keeps out."""
+    """Entry points whose name another distribution has, and holds."""
     points = available(group)
     found = []
     for point in _wanted(group):
@@ -117,7 +117,7 @@ def _installed(_search_path: tuple[str, ...]) -> EntryPoints:
 
     What is installed while a process runs is not its own: modules that it has loaded stay as they were, too.
     """
-    # What Python 3.11 gives has another name, and is asked alike.
+    # Python 3.11 gives another type than later ones, with the same methods.
     return cast("EntryPoints", entry_points())
 
 
@@ -146,7 +146,7 @@ def load(group: str, name: str, fault: Fault | None = None) -> Registered:
 
 
 def load_all(group: str, fault: Fault | None = None) -> tuple[list[Registered], list[Broken]]:
-    """Load every plugin of `group`, by name; broken ones come apart, and those that `fault` finds something about."""
+    """Load every plugin of `group`, by name; those that do not load, or that `fault` objects to, come as `Broken`."""
     registered: list[Registered] = []
     broken: list[Broken] = []
     for point in available(group).values():

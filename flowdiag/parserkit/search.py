@@ -1,4 +1,4 @@
-"""Whether bytes hold others, where they mostly do not."""
+"""Looking for bytes that are mostly not there."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ __all__ = ["SCALES", "TimesOfDay", "fractions", "utc_second", "zoned_second"]
 _SIXTY = b"60"
 _SHORT = 3
 SCALES = tuple(10 ** (9 - digits) for digits in range(10))
-"""Nanoseconds of the last of so many digits behind a second."""
+"""Nanoseconds that one unit of the last digit stands for, by how many digits a fraction of a second has."""
 
 
 class _Fractions(dict[bytes, int]):

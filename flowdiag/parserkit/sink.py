@@ -1,4 +1,4 @@
-"""What a fast parser folds into: distinct flows are named once, and then only counted.
+"""What a fast parser counts into: each distinct flow is named once, and its further records are only counted.
 
 A parser whose format is too fast for an object per record has, beside `parse`, a method
 ``fold(block, context, sink)``.  It interns what repeats (the bytes of an endpoint, the few words that
@@ -11,12 +11,13 @@ From then on a record costs an increment: ``lane.buckets``, ``lane.first`` and `
 plain attributes that a parser's loop may change itself.  Everything else (records that are odd, other
 events, warnings) goes through `FlowSink.add`, which is what a parser without `fold` uses for all.
 
-Of allowed records, which are most, little but a count is asked.  They cost least where they are appended, number by
-number, to the columns of `FlowSink.waiting`:
+Most records are of allowed traffic, of which little but a count is needed.  They cost least if each is appended as
+a few numbers to the columns of `FlowSink.waiting`, under the number of a kind:
 
     kind = sink.kind(sink.shape(shape), Direction.EGRESS, None, src_names=None, dst_names=None, policies=policies)
 
-Folding must give what parsing and adding gives; a property test of each such parser holds that.
+The result must be the same as if every record had been parsed and added; a property test of each such parser checks
+that.
 """
 
 from __future__ import annotations
@@ -126,10 +127,11 @@ class Lane(Protocol):
 
 
 class Settled(Struct, frozen=True, gc=False):
-    """What a lane keeps of single records, once it keeps enough: the smallest by time, input and line, and ports.
+    """What a lane has kept of single records, once it has as many as it keeps.
 
-    A record changes nothing of it that lies behind the last example, and whose client's port is known or
-    not below `port`.  That stays true whatever else is counted.
+    A lane keeps the examples that come first by time, input and line, and the smallest of its clients' ports.  A record
+    changes neither if it lies behind the last example and its client's port is in `ports` or not below `port`, and
+    that stays true whatever else is counted.
     """
 
     at: int
@@ -138,15 +140,15 @@ class Settled(Struct, frozen=True, gc=False):
     line: int
     port: int
     ports: set[int]
-    """Ports of clients that are noted already; while there are fewer than `room`, one below `port` may be put in."""
+    """Clients' ports that are kept already.  While there are fewer than `room`, the parser may add one below `port`."""
     room: int
 
 
 class Waiting(Protocol):
-    """Columns to which a record is appended, one number to each of them."""
+    """Columns for allowed records: append one number to each of them for every record."""
 
     srcs: array[int]
-    """As `FlowSink.peer` gave; replies are to be turned round before."""
+    """Clients, as `FlowSink.peer` numbers them; a reply is turned round before it is appended."""
     dsts: array[int]
     ports: array[int]
     """At most 65,535; -1 for none."""
@@ -159,7 +161,7 @@ class Waiting(Protocol):
 
 
 class Repeats(Protocol):
-    """As `Waiting` for records that are alike in ends, port and kind: append one number to each column."""
+    """As `Waiting`, with one number for both ends, port and kind together: append one number to each column."""
 
     numbers: array[int]
     """As `add` gave."""
@@ -169,21 +171,22 @@ class Repeats(Protocol):
     """TCP flags, by `TCP_FLAGS`."""
 
     def add(self, src: int, dst: int, port: int, kind: int) -> int:
-        """The number of such records, told as `Waiting` has it."""
+        """Give the number for records with these ends, port and kind, each as in `Waiting`."""
         ...
 
 
 class FlowSink(Protocol):
     """Takes what a parser found in one block of one input.
 
-    Numbers and lanes are good for the block, and beyond it as long as they are kept in `memo`.
+    Numbers and lanes that it gives are valid for the block; kept in `memo`, they are valid for as long as they stay
+    there.
     """
 
     memo: dict[str, dict[Any, Any]]
     """What a parser keeps between blocks.
 
-    It is the same for the next sink, or empty, when flows were folded together in between and old
-    numbers and lanes mean nothing any more.
+    The next block's sink has the same, or an empty one where flows were folded together in between: old numbers and
+    lanes are then no longer valid.
     """
 
     def add(self, event: Event) -> None:
@@ -191,7 +194,7 @@ class FlowSink(Protocol):
         ...
 
     def add_again(self, event: LogEvent | ChangeEvent, at: int | None, line: int, raw: bytes) -> None:
-        """Count an event that is `event` but for its time, line and text; mostly it need not be made for that."""
+        """Count an event that differs from `event` in time, line and text alone; most such events need never be made."""
         ...
 
     def add_all_again(
@@ -201,11 +204,11 @@ class FlowSink(Protocol):
         lines: Sequence[int],
         raw: Callable[[int], bytes],
     ) -> None:
-        """`add_again` of many that are changes all, or logs with one signal; `raw` gives the text of one by its index."""
+        """`add_again` for many, all of them changes or all logs with the same signal; `raw` gives a text by its index."""
         ...
 
     def peer(self, peer: Peer) -> int:
-        """Number of an end; call `named_peer` first, which leaves out what does not tell ends apart."""
+        """Give the number of an end; call `named_peer` first, which leaves out what differs between an end's records."""
         ...
 
     def shape(self, shape: FlowShape) -> int:
@@ -221,17 +224,17 @@ class FlowSink(Protocol):
         direction: Direction | None,
         witness: Witness | None,
     ) -> Lane:
-        """The lane of such records; replies are to be turned round before (`looks_like_reply`)."""
+        """Give the lane of records like these; a reply is turned round before (`looks_like_reply`)."""
         ...
 
     @property
     def waiting(self) -> Waiting:
-        """Takes allowed records that have a time and stand for one."""
+        """Takes allowed records that have a time and stand for one packet or connection each."""
         ...
 
     @property
     def repeats(self) -> Repeats:
-        """Takes allowed records as `waiting` does, by a number for all that repeats."""
+        """Takes the same records as `waiting`, with one number for all that repeats."""
         ...
 
     def kind(
@@ -245,9 +248,16 @@ class FlowSink(Protocol):
         policies: tuple[PolicyHit, ...],
         time_rank: int = 0,
     ) -> int | None:
-        """Number of a kind of allowed records that tell this beside, as `note` takes it; ``None`` where they need a lane.
+        """Give the number of a kind of allowed records; ``None`` where they need a lane.
 
-        `time_rank` is that of their times, as `Lane.time_rank` has it.
+        Args:
+            shape: as `shape` gave.
+            direction: of the records.
+            witness: of the records.
+            src_names: DNS names that the records give for the client.
+            dst_names: DNS names that they give for the server.
+            policies: that they name.
+            time_rank: how sure their times are, as in `Lane.time_rank`.
         """
         ...
 
@@ -280,10 +290,11 @@ class FlowSink(Protocol):
         places: Sequence[int],
         raw: Callable[[int], bytes],
     ) -> None:
-        """Count many records of lanes, each standing for one, as `Lane.hit` and `keep` do; of lists or arrays alike long.
+        """Count many records at once, as `Lane.hit` and `keep` do one by one; each stands for one packet or connection.
 
-        This costs a fraction of it, as lanes need not be touched.  They lag behind: their counts are whole again when
-        the tally is asked for anything.
+        It costs a fraction of that, since the lanes are not touched now: their counts lag behind until the tally is
+        asked for anything.  All lists (or arrays) are of the same length, one entry per record, and must not be
+        changed afterwards.
 
         Args:
             block: where they stand.
@@ -292,13 +303,12 @@ class FlowSink(Protocol):
             ports: of clients; -1 for none.
             flags: by `TCP_FLAGS`.
             places: their lines in the block, by index.
-            raw: gives the text of a record by its place; asked for those that are kept only, and perhaps later, as are the
-                others: none of them is to change any more.
+            raw: gives the text of a record by its place; called only for records that are kept, and perhaps later.
         """
         ...
 
     def settled(self, lane: Lane) -> Settled | None:
-        """Which refused records of a lane need not be kept from now on; ``None`` while all are to be."""
+        """Say which refused records of a lane need not be given to `keep` any more; ``None`` while all must be."""
         ...
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
@@ -306,14 +316,18 @@ class FlowSink(Protocol):
         ...
 
     def seen(self, records: int, first: int | None, last: int | None, *, year_inferred: bool = False) -> None:
-        """Count the flow records of the block that went to lanes directly, with the ends of their times.
+        """Count the flow records of the block that did not go through `add`.
 
-        `year_inferred` says that one of them has a time whose year was inferred.
+        Args:
+            records: how many.
+            first: the earliest of their times, nanoseconds; ``None`` where none has one.
+            last: the latest.
+            year_inferred: the year of at least one of these times was inferred.
         """
         ...
 
     def quiet(self, records: int, first: int | None, last: int | None) -> None:
-        """Count log records that carry no signal, none of which has an inferred year, with the ends of their times."""
+        """Count log records without a signal, whose earliest and latest times are these; none has an inferred year."""
         ...
 
 
@@ -346,7 +360,7 @@ def looks_like_reply(flags: int, source_port: int | None, destination_port: int 
 
 
 def port_kind(port: int) -> int:
-    """What `looks_like_reply` makes of a port: ports of one kind make the same of a record."""
+    """The kind of a port: `looks_like_reply` gives the same answer for any two ports of one kind."""
     if port > 65_535:
         return 4
     if port >= _EPHEMERAL:
@@ -357,7 +371,7 @@ def port_kind(port: int) -> int:
 
 
 def port_kinds() -> bytes:
-    """`port_kind` of every port, by its number.  Only spans and servers' ports are asked for: all of them take 5 ms."""
+    """Give `port_kind` for every port, by its number.  Only spans and servers' ports are asked for: all of them take 5 ms."""
     kinds = bytearray(65_536)
     for begin, end in ((0, 1), (1, 1024), (1024, _EPHEMERAL), (_EPHEMERAL, 65_536)):
         kinds[begin:end] = bytes([port_kind(begin)]) * (end - begin)

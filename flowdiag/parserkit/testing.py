@@ -146,7 +146,7 @@ def _check_events(parser: Any, events: Sequence[Any], block: Block, count: int, 
 
 
 def _check_meaning(parser: Any, inputs: Sequence[bytes]) -> None:
-    """What whole samples give is what the words of an event mean, as far as that can be seen without the format."""
+    """Check that the events of whole samples use their fields as they are meant, as far as any format shows that."""
     read = False
     claimed = False
     for data in inputs:
@@ -187,7 +187,7 @@ def _check_flow(event: FlowEvent, where: str) -> None:
 
 
 def _check_cuts(parser: Any, data: bytes) -> None:
-    """Blocks of an input are read by several processes, in any order: what one gives hangs on no other."""
+    """Check that a block's events do not depend on other blocks: several processes read them, in any order."""
     if parser.document or parser.sequential or _is_document(data):
         return
     whole = _parsed(parser, data, keep_raw=True)
@@ -200,7 +200,7 @@ def _check_cuts(parser: Any, data: bytes) -> None:
     ]
     for place in places[:: 1 + len(places) // _CUTS]:
         front, back = b"".join(lines[:place]), b"".join(lines[place:])
-        # The later one first, as another process may.
+        # The later block first, as it may happen with several processes.
         second = _parsed(parser, back, keep_raw=True, first_line=1 + place)
         first = _parsed(parser, front, keep_raw=True, last=False)
         assert [*first, *second] == whole, (
@@ -230,7 +230,7 @@ def _check_types(event: Any, where: str) -> None:
 
 
 def _is_document(data: bytes) -> bool:
-    """One JSON value over several lines: a parser that reads it counts its elements."""
+    """Whether this is one JSON value over several lines, whose elements a parser counts instead of lines."""
     start = data.lstrip()
     return start.startswith(b"[") or (
         start.startswith(b"{") and not start.split(b"\n", 1)[0].rstrip().endswith(b"}")
@@ -246,7 +246,7 @@ def _is_frozen(event: Any) -> bool:
 
 
 def _check_marks(parser: Any, data: bytes) -> None:
-    """Every line (or record) that gave a refusal or a gap holds one of the marks, or skipping would lose it."""
+    """Check that every line (or record) that gave a refusal or a gap holds one of the marks; without one it would be skipped."""
     denied_marks = getattr(parser, "denied_marks", None)
     if denied_marks is None or parser.document:
         return
@@ -268,7 +268,7 @@ def _check_marks(parser: Any, data: bytes) -> None:
 
 
 def _record_of(lines: Sequence[bytes], index: int, begins: bytes | None) -> bytes:
-    """The line, or from the record's first line that begins so to the next one."""
+    """Give the line; with a mark that records begin with, all lines of its record."""
     if begins is None:
         return lines[index]
     start, end = index, index + 1
@@ -296,10 +296,10 @@ _RESULTS = (
 
 
 def _check_fold(parser: Any, inputs: Sequence[bytes], new_tally: Callable[[], Any] | None) -> None:
-    """Folding a block gives what parsing it and adding the events gives.
+    """Check that folding a block gives the same as parsing it and adding the events.
 
-    Many inputs go into one pair of tallies, since asking these for their flows takes most of the time and most inputs
-    have none; where these have, some inputs at a time are held up, and where they differ each alone, to name it.
+    To ask a tally for its flows takes most of the time, and most inputs have none, so many inputs go into one pair of
+    tallies.  Where the two differ, each input is tried alone to name the one at fault.
     """
     if new_tally is None or getattr(parser, "fold", None) is None:
         return
