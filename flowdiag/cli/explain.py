@@ -63,7 +63,7 @@ def as_meant(dst: str, port: str | None, paths: tuple[str, ...]) -> tuple[str, s
         UsageError: the destination says a port, and behind it stands another, or a path that is not there.
     """
     match = _WITH_PORT.fullmatch(dst)
-    if port is not None and (match is not None or _PORT.fullmatch(port) is None):
+    if port is not None and (match is not None or not _looks_like_a_port(port)):
         # Evidence stands there, for there is a port already, or it is no port.
         if os.path.exists(port):  # noqa: PTH110 - pathlib costs start-up
             paths, port = (port, *paths), None
@@ -75,6 +75,12 @@ def as_meant(dst: str, port: str | None, paths: tuple[str, ...]) -> tuple[str, s
     if match is None:
         return dst, port, paths
     return match["v6"] or match["end"], match["port"], paths
+
+
+def _looks_like_a_port(text: str) -> bool:
+    """Whether it has the form of one: ``logs/today`` has not, whose second word is no protocol."""
+    match = _PORT.fullmatch(text)
+    return match is not None and (match["protocol"] is None or match["protocol"].lower() in _PROTOCOLS)
 
 
 @click.command("explain")
@@ -135,6 +141,8 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
         if stdout == "json":
             print_text(stdout, told)
         raise
+    if isinstance(number, str) and os.path.exists(number):  # noqa: PTH110
+        said.append(f"{number} is taken for a port's name; for what lies here write ./{number}")
     for text in said:
         say(text)
     display = display_options(zone=given["display_zone"])

@@ -342,6 +342,16 @@ def test_any_port_is_told_as_a_range(run, tmp_path):
     assert {"condition": "port", "wanted": "6443/TCP", "found": "1-6442/TCP"} in nearest["misses"]
 
 
+def test_a_folder_that_is_called_as_a_port_could_be_is_not_read_in_silence(run, tmp_path, monkeypatch):
+    """The word is a port's name, as ever; what lies there under it was perhaps meant."""
+    state = incident(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").mkdir()
+    code, _, err = run("explain", "shop/web", "data/db", "logs", "--state", state)
+
+    assert (code, b"write ./logs" in err) == (0, True)
+
+
 def test_a_port_by_name_is_asked_of_the_evidence_by_its_number(run, tmp_path):
     """Records of other ports between the two do not count, as little as for the number."""
     folder = incident(tmp_path, records=refused(7) + record(0, port=9090, verdict="FORWARDED"))

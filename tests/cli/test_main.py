@@ -131,6 +131,8 @@ def test_ports(text, expected):
         (("2001:db8::5:443", None), ("2001:db8::5:443", None, ())),
         (("backend/user-api", "{here}"), ("backend/user-api", None, ("{here}",))),
         (("backend/user-api", "logs"), ("backend/user-api", "logs", ())),
+        (("backend/user-api", "logs/today"), ("backend/user-api", None, ("logs/today",))),
+        (("backend/user-api", "logs/tcp"), ("backend/user-api", "logs/tcp", ())),
         (("backend/user-api:8080", "logs"), ("backend/user-api", "8080", ("logs",))),
         (("node:a", "9100"), ("node:a", "9100", ())),
     ],
@@ -138,7 +140,8 @@ def test_ports(text, expected):
 def test_a_destination_with_its_port(words, meant, tmp_path, monkeypatch):
     """As logs have it; evidence may stand behind it, and a folder's name may look like a port's."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "logs").mkdir()
+    for name in ("logs/today", "logs/tcp"):
+        (tmp_path / name).mkdir(parents=True)
     (dst, port), (end, number, paths) = words, meant
     here = str(tmp_path)
     assert as_meant(dst, port and port.format(here=here), ()) == (

@@ -182,6 +182,11 @@ def test_the_same_report_is_the_same_page() -> None:
     assert render(dns_story()) == render(dns_story())
 
 
+def test_the_page_ends_its_last_line() -> None:
+    """As standard output does, so that a file and what is redirected are the same."""
+    assert render(dns_story()).endswith("</html>\n")
+
+
 def test_a_typical_page_is_small() -> None:
     assert len(render(dns_story()).encode()) < 250_000
 

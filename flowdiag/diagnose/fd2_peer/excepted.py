@@ -56,16 +56,17 @@ class Excepted(Rule):
                 exception = block.excepting(ip) if block.exceptions and block.holds(ip) else None
                 if exception is None:
                     continue
+                peer = end_text(case.peer)
+                # An end outside is told by its address, or has it behind its name.
+                where = "" if peer == ip or peer.endswith(f" ({ip})") else f" ({ip})"
                 yield self.finding(
                     case,
                     first=rule,
                     summary=(
-                        f"{rule_text(rule)} allows {block.cidr} except {exception}, and {end_text(case.peer)} "
-                        f"({ip}) lies in the exception."
+                        f"{rule_text(rule)} allows {block.cidr} except {exception}, and {peer}{where} lies in "
+                        f"the exception."
                     ),
-                    advice=(
-                        f"Narrow the exception {exception}, or admit {end_text(case.peer)} by a rule of its own."
-                    ),
+                    advice=f"Narrow the exception {exception}, or admit {peer} by a rule of its own.",
                     cause_key=f"except:{exception}",
                 )
                 return

@@ -141,6 +141,8 @@ def _environment() -> Any:
         finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
+        # A file is what standard output gets, which ends its last line.
+        keep_trailing_newline=True,
     )
 
     @pass_context
