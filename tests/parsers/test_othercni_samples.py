@@ -125,7 +125,7 @@ def _differences(row, event):
             text = ""
         if column == "count" and not text:
             continue
-        if column == "direction" and row["kind"] == "netfilter-log" and not text:
+        if column == "direction" and row["kind"] in ("netfilter-log", "k3s-ulogd") and not text:
             # A packet line's interfaces tell which side it is; the index has no opinion.
             continue
         if text != ("" if value is None else str(value)):

@@ -15,6 +15,7 @@ from msgspec import Struct
 from flowdiag.parserkit import (
     MONTHS,
     NS,
+    Direction,
     Icmp,
     ParseContext,
     Peer,
@@ -25,7 +26,17 @@ from flowdiag.parserkit import (
     yearless_instant,
 )
 
-__all__ = ["FORM", "PAIR", "QUICK", "PacketLine", "packet_key", "policy_of", "read_packet_line", "second_of"]
+__all__ = [
+    "FORM",
+    "PAIR",
+    "QUICK",
+    "PacketLine",
+    "direction_of",
+    "packet_key",
+    "policy_of",
+    "read_packet_line",
+    "second_of",
+]
 
 # "Nov  3 16:23:17 ip-172-31-34-84 DROP by policy default/web IN=cni0 OUT=cni0 MAC=... SRC=10.42.0.9 DST=10.42.0.10 LEN=60 TOS=00
 #  PREC=0x00 TTL=64 ID=18210 DF PROTO=TCP SPT=35218 DPT=80 SEQ=949388975 ACK=0 WINDOW=62377 SYN URGP=0 MARK=0 "   ulogd 2.0.7, k3s 1.25
@@ -166,6 +177,21 @@ def read_packet_line(text: str, context: ParseContext, *, cut: bool = False) -> 
 
 packet_key = b"|".join
 """What all lines of one packet have: host, interface, source, its port, destination, its port, protocol, identification."""
+
+
+# The bridge of a node's pods: flannel's, so that of k3s, and kube-router's own
+_POD_BRIDGES = ("cni0", "kube-bridge")
+
+
+def direction_of(packet: PacketLine) -> Direction | None:
+    """Which end's chain a packet of kube-router's rules went through: a node has chains for its own pods alone.
+
+    ``None`` where both ends are on the bridge: either pod's chain may have logged it.
+    """
+    from_pod, to_pod = packet.interface_in in _POD_BRIDGES, packet.interface_out in _POD_BRIDGES
+    if from_pod == to_pod:
+        return None
+    return Direction.EGRESS if from_pod else Direction.INGRESS
 
 
 def second_of(context: ParseContext) -> Callable[[bytes, bool], int | None]:

@@ -29,7 +29,7 @@ from flowdiag.parserkit import (
     decode,
     frame,
 )
-from flowdiag_parsers.nflog.packet_line import PacketLine, policy_of
+from flowdiag_parsers.nflog.packet_line import PacketLine, direction_of, policy_of
 
 __all__ = [
     "BETWEEN",
@@ -181,6 +181,7 @@ def _refusal(
         shared,
         verdict=Verdict.DENIED,
         cause=Cause.POLICY,
+        direction=direction_of(packet),
         reason="default-deny",
         policies=policies,
         witness=witness,
@@ -195,6 +196,7 @@ def _unrefused(packet: PacketLine, shared: Frame) -> FlowEvent:
         shared,
         verdict=Verdict.LOGGED,
         verdict_raw=packet.prefix,
+        direction=direction_of(packet),
         reason="policy-chain-without-refusal",
         policies=(policy,) if policy is not None else (),
     )
