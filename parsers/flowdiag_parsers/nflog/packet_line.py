@@ -21,6 +21,7 @@ from flowdiag.parserkit import (
     Peer,
     PolicyHit,
     canonical_ip,
+    is_workload_interface,
     port_number,
     protocol_name,
     yearless_instant,
@@ -181,15 +182,18 @@ packet_key = b"|".join
 
 # The bridge of a node's pods: flannel's, so that of k3s, and kube-router's own
 _POD_BRIDGES = ("cni0", "kube-bridge")
+_POD_LINKS = ("veth", "lxc")
+"""Names of links of single pods begin so."""
 
 
 def direction_of(packet: PacketLine) -> Direction | None:
     """Which end's chain a packet of kube-router's rules went through: a node has chains for its own pods alone.
 
-    ``None`` where both ends are on the bridge: either pod's chain may have logged it.
+    ``None`` where both ends are pods of the node: either's chain may have logged it.
     """
     from_pod, to_pod = packet.interface_in in _POD_BRIDGES, packet.interface_out in _POD_BRIDGES
-    if from_pod == to_pod:
+    other = (packet.interface_out if from_pod else packet.interface_in) or ""
+    if from_pod == to_pod or other.startswith(_POD_LINKS) or is_workload_interface(other):
         return None
     return Direction.EGRESS if from_pod else Direction.INGRESS
 
