@@ -24,6 +24,15 @@ _DEFAULT_DENY = "default-deny"
 _NEW = re.compile(r"(?P<kind>NP|ANP|BANP|EF):(?P<rest>.*)")
 # "np/default-deny-ingress.kube-system/IPv4/0", "np/test.default/ingress/IPv4/0"                    Kube-OVN 1.10, 1.13
 _KUBE_OVN = re.compile(r"np/(?P<policy>[^/]+)\.(?P<ns>[^./]+)(?P<rest>(?:/.*)?)")
+# "anp/deny-all/ingress/IPv4/3", "banp/default/egress/IPv6/0", "cnp/tenants/ingress/IPv4/1"          Kube-OVN 1.13, 1.15
+_KUBE_OVN_WIDE = re.compile(
+    r"(?P<kind>anp|banp|cnp)/(?P<name>[^/]+)(?:/(?P<way>ingress|egress)/IPv[46]/(?P<index>\d{1,6}))?(?:/.*)?"
+)
+_WIDE_KINDS = {
+    "anp": "AdminNetworkPolicy",
+    "banp": "BaselineAdminNetworkPolicy",
+    "cnp": "ClusterNetworkPolicy",
+}
 # "verify-audit-logging_deny-all", "verify-audit-logging_allow-from-same-namespace_0"               OpenShift 4.6 to 4.12
 _OLD = re.compile(r"(?P<ns>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)_(?P<rest>[A-Za-z0-9._-]+)")
 # "egressFirewall_shop_9999": namespace and priority, from which releases count the rule differently     before 2023-03
@@ -76,6 +85,16 @@ def policy_of(name: str, verdict: str) -> PolicyHit | None:
             namespace=kube_ovn["ns"] if whole else None,
             name=kube_ovn["policy"] if whole else None,
             rule=None if allows or not whole else _DEFAULT_DENY,
+            effect=effect,
+            raw=name,
+        )
+    wide = _KUBE_OVN_WIDE.fullmatch(name)
+    if wide is not None:
+        return PolicyHit(
+            kind=_WIDE_KINDS[wide["kind"]],
+            group=_ADMIN,
+            name=wide["name"] if wide["way"] or not cut else None,
+            rule=f"{wide['way']}[{wide['index']}]" if wide["way"] and not cut else None,
             effect=effect,
             raw=name,
         )
