@@ -107,7 +107,7 @@ def audit(
     judged = accept(report.problems, options.acceptances, _day(report))
     # What was not looked at may still be there: an entry is unused only where everything was.
     whole = found.whole and inputs.whole and not (looked.failed or [*broken_checks()])
-    everything = whole and scope_of(selection) == ""
+    everything = whole and found.records and scope_of(selection) == ""
     unused = _unused(judged, history.open_before(scope_of(selection, state))) if everything else ()
     report = _with_acceptances(report, judged, unused, options)
     said = [
@@ -130,6 +130,7 @@ def audit(
         accepted=judged.by,
         partly=judged.partly,
         whole=whole,
+        records=found.records,
         unread=[one.message for one in report.warnings if one.code in (NOT_READ, f"{_COLLECT}refused")],
         baseline=options.baseline,
         gone_after=options.gone_after,

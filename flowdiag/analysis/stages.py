@@ -61,6 +61,8 @@ class Examination(Struct, frozen=True, kw_only=True):
     """What audit checks look at; ``None`` where no policies were read, or nobody asked."""
     whole: bool
     """All of the evidence was read, and all objects but for kinds that the collector was refused."""
+    records: bool
+    """Some record that was read lies in the time that was asked for, or may: else nothing is seen to have stopped."""
 
 
 def make_ready() -> None:
@@ -150,6 +152,7 @@ def examined(
         used = _rule_use(found, state)
     tell("working out what mends them")
     report = build_report(_material(found, command))
+    outside = read.first is not None and found.span == (None, None)
     return Examination(
         report=report,
         rule_use=used,
@@ -158,6 +161,7 @@ def examined(
         else None,
         # What a rule that failed used to explain now goes by another name: nothing of it is gone.
         whole=read.complete and _whole(state, refused=True) and not (context.failed or broken_rules()),
+        records=bool(read.tally.records) and not outside,
     )
 
 

@@ -246,7 +246,7 @@ def _summary(recorded: Recorded) -> str:
     )
     waiting = (
         f"; {recorded.waiting} not seen now, and not called gone"
-        + ("" if recorded.whole else " since the input was not read whole")
+        + (f" since {recorded.unproved}" if recorded.unproved is not None else "")
         if recorded.waiting
         else ""
     )

@@ -100,13 +100,11 @@ def read_kept(text: bytes, kind: type[_Kind]) -> _Kind:
         raise UnreadableError(f"damaged ({fault})") from error
 
 
-def warned(blob: bytes | None) -> frozenset[str]:
-    """Messages of the warnings of a report; none where only its sums are kept.
+def warned(blob: bytes) -> frozenset[str]:
+    """Messages of the warnings of a report.
 
     Raises:
         UnreadableError: it is damaged.
     """
-    if blob is None:
-        return frozenset()
     report = read_kept(inflated(blob), _Warned)
     return frozenset(one.message for one in report.warnings)

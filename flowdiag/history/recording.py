@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,8 +31,8 @@ class Recorded(Struct, frozen=True, kw_only=True):
     counts: Mapping[Status, int]
     waiting: int
     """Open problems that this run does not show and that are not called gone."""
-    whole: bool
-    """This run proved absences: what it does not show may be called gone."""
+    unproved: str | None
+    """Why absences of this run prove nothing, or some of those that wait: the rest of a sentence after "since"."""
     to_tell: tuple[Key, ...]
     """Problems of this run that are new, or were new and whose notification did not get through."""
 
@@ -48,6 +49,15 @@ class Seen(Struct, frozen=True):
 
     whole: bool
     unread: frozenset[str]
+    records: bool = True
+    """Some record of the time that was looked at."""
+
+    @property
+    def unproved(self) -> str | None:
+        """Why nothing that is not seen is called gone, for all problems alike."""
+        if not self.whole:
+            return "the input was not read whole"
+        return None if self.records else "no record of its time was read"
 
 
 def record_run(
@@ -83,8 +93,13 @@ def record_run(
     for key in seeds:
         if before is None or key in present:
             known_before.setdefault(key, 0)
-    whole = seen.whole and (not seen.unread or seen.unread <= _unread_before(connection, before))
-    found = compare(known_before, present, complete=whole, gone_after=gone_after)
+    unproved = seen.unproved
+    overlooked = _overlooked(connection, scope, known_before.keys() - set(present), seen.unread)
+    found = compare(
+        known_before, present, complete=unproved is None, overlooked=overlooked, gone_after=gone_after
+    )
+    if unproved is None and overlooked:
+        unproved = "what may not be read now was read when they were seen"
     news = found.new | {
         present[index]
         for index in held.partly
@@ -109,7 +124,8 @@ def record_run(
         and (problem.status is Status.NEW or (problem.status is Status.KNOWN and key in pending))
     )
     met = dict(zip(present, problems, strict=True))
-    _write_open(connection, scope, run, met, found, frozenset(to_tell))
+    # So does one that this run was not to tell: an audit by hand, without an address, takes no news from the next.
+    _write_open(connection, scope, run, met, found, frozenset(to_tell) | (pending & met.keys()))
     _thin_out(connection, scope)
     return Recorded(
         run=run,
@@ -117,7 +133,7 @@ def record_run(
         before=before,
         counts=counts,
         waiting=len(found.waiting),
-        whole=whole,
+        unproved=unproved,
         to_tell=to_tell,
     )
 
@@ -149,7 +165,7 @@ def _write_open(
     run: int,
     met: Mapping[Key, Problem],
     compared: Verdicts,
-    to_tell: frozenset[Key],
+    untold: frozenset[Key],
 ) -> None:
     """Bring the open problems of a scope up to a run.
 
@@ -159,7 +175,7 @@ def _write_open(
         run: its number.
         met: its problems, with their statuses.
         compared: what is gone, and what is absent without being gone.
-        to_tell: those of `met` that wait to be told until somebody says that they were.
+        untold: those of `met` that wait to be told until somebody says that they were.
     """
     connection.executemany(
         "DELETE FROM problem WHERE scope = ? AND fingerprint = ? AND number = ?",
@@ -173,7 +189,7 @@ def _write_open(
         "INSERT INTO problem (scope, fingerprint, number, first_run, last_run, absent, pending, last) "
         "VALUES (?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (scope, fingerprint, number) DO UPDATE SET "
         "last_run = excluded.last_run, absent = 0, pending = excluded.pending, last = excluded.last",
-        [(scope, *key, run, run, key in to_tell, packed(problem)) for key, problem in met.items()],
+        [(scope, *key, run, run, key in untold, packed(problem)) for key, problem in met.items()],
     )
 
 
@@ -186,12 +202,25 @@ def _thin_out(connection: sqlite3.Connection, scope: str) -> None:
     )
 
 
-def _unread_before(connection: sqlite3.Connection, before: tuple[int, str] | None) -> frozenset[str]:
-    """What the run before said it could not read, as far as its report is kept."""
-    if before is None:
+def _overlooked(
+    connection: sqlite3.Connection, scope: str, absent: AbstractSet[Key], unread: frozenset[str]
+) -> frozenset[Key]:
+    """Absent problems that were seen by what cannot be read now: a right that is lost mends nothing, on no later day.
+
+    A problem whose last run was so long ago that its report is not kept waits no longer; one of a baseline was seen
+    by nobody knows what.
+    """
+    if not absent or not unread:
         return frozenset()
-    (blob,) = connection.execute("SELECT report FROM run WHERE id = ?", (before[0],)).fetchone()
-    return warned(blob)
+    rows = connection.execute(
+        "SELECT fingerprint, number, last_run FROM problem WHERE scope = ?", (scope,)
+    ).fetchall()
+    last_runs = {(fingerprint, number): run for fingerprint, number, run in rows}
+    lacked: dict[int, bool] = {}
+    for run in {last_runs[key] for key in absent if key in last_runs}:
+        kept = connection.execute("SELECT report FROM run WHERE id = ?", (run,)).fetchone()
+        lacked[run] = kept is None or kept[0] is None or unread <= warned(kept[0])
+    return frozenset(key for key in absent if key not in last_runs or not lacked[last_runs[key]])
 
 
 def open_problems(

@@ -7,7 +7,7 @@ which is what `Key` holds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from msgspec import Struct
 
@@ -40,7 +40,12 @@ def keys_of(problems: Iterable[Problem]) -> list[Key]:
 
 
 def compare(
-    before: Mapping[Key, int], present: Iterable[Key], *, complete: bool = True, gone_after: int = 1
+    before: Mapping[Key, int],
+    present: Iterable[Key],
+    *,
+    complete: bool = True,
+    overlooked: Container[Key] = frozenset(),
+    gone_after: int = 1,
 ) -> Verdicts:
     """Hold a run against what was open before it.
 
@@ -51,6 +56,7 @@ def compare(
         before: open problems, each with the number of whole runs in a row that have not shown it.
         present: problems of this run.
         complete: this run read all of its input.
+        overlooked: problems that this run could not have seen, complete as it is.
         gone_after: whole runs in a row without a problem after which it is gone.
     """
     here = frozenset(present)
@@ -59,8 +65,9 @@ def compare(
     for key, absent in before.items():
         if key in here:
             continue
-        missed = absent + 1 if complete else absent
-        if missed >= gone_after:
+        looked_for = complete and key not in overlooked
+        missed = absent + 1 if looked_for else absent
+        if looked_for and missed >= gone_after:
             gone.add(key)
         else:
             waiting[key] = missed

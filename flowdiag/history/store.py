@@ -59,6 +59,7 @@ class History:
         accepted: Iterable[int] = (),
         partly: Iterable[int] = (),
         whole: bool | None = None,
+        records: bool = True,
         unread: Iterable[str] = (),
         baseline: Sequence[Problem] = (),
         gone_after: int = 1,
@@ -73,8 +74,9 @@ class History:
             partly: indexes of those that are accepted in part; where the run before had them accepted, what nobody
                 answers for is new.
             whole: the evidence was read whole, whatever objects could not be; as the report says if ``None``.
-            unread: messages of the report's warnings on objects that were not read.  A run proves absences only where
-                the run before it lacked the same.
+            records: some record of the time that was looked at was read; without one a run proves no absence.
+            unread: messages of the report's warnings on objects that were not read.  A run proves a problem's absence
+                only where the run that showed it last lacked the same.
             baseline: problems that count as known though no run has met them.
             gone_after: whole runs in a row without a problem after which it is gone.
             tell: severities of new problems that are to be told.
@@ -82,7 +84,7 @@ class History:
         Raises:
             HistoryError: another run holds the history for too long, or it cannot be written.
         """
-        seen = Seen(report.complete if whole is None else whole, frozenset(unread))
+        seen = Seen(report.complete if whole is None else whole, frozenset(unread), records)
         held = Held(frozenset(accepted), frozenset(partly))
         given = (report, scope, held, seen, tuple(baseline), gone_after, tell)
         try:

@@ -195,6 +195,24 @@ def test_a_part_is_compared_with_its_own_history(audit):
     assert set(statuses(whole)) == {"known"}
 
 
+@pytest.mark.parametrize("blind", ["an empty folder", "an empty file", "another time"])
+def test_a_run_that_saw_nothing_calls_nothing_gone(audit, day, tmp_path, blind):
+    """A volume that is not mounted and an exporter that stopped look like peace; the next day with records tells."""
+    state = ("--state", day(12) / "state.json")
+    audit(day(12) / "hubble.jsonl.gz", *state)
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    if blind == "an empty file":
+        (nothing / "hubble.jsonl").touch()
+    span = ("--since", "2031-01-01T00:00:00Z") if blind == "another time" else ()
+
+    _, report, said = audit(day(12) if span else nothing, *state, *span)
+
+    assert "gone" not in statuses(report)
+    assert "4 not seen now, and not called gone since no record of its time was read" in said
+    assert "gone" in statuses(audit(day(21) / "hubble.jsonl.gz", *state)[1])
+
+
 def test_gone_after_waits_so_many_runs(audit, day):
     """A problem that comes and goes is neither gone nor new each time."""
     audit(day(12), "--gone-after", 2)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from flowdiag.history import History, HistoryError, read_run
 from flowdiag.history.database import MIGRATIONS, identity, replace_database
 from flowdiag.model.errors import InputError, UsageError
-from flowdiag.model.report import Severity, Status
+from flowdiag.model.report import Severity, Status, general_warning
 
 
 def dns_story():
@@ -117,6 +117,30 @@ class TestRecording:
         missing = record(path.with_name("other.db"), other, baseline=story.problems)
         assert Status.GONE in statuses(missing).values()
 
+    def test_a_run_without_records_proves_nothing_gone(self, path):
+        """A folder that was not mounted, an exporter that stopped: nothing was refused, nor anything else seen."""
+        record(path, dns_story())
+
+        blind = record(path, empty(), records=False)
+
+        assert blind.counts[Status.GONE] == 0
+        assert blind.unproved == "no record of its time was read"
+        assert record(path, empty()).counts[Status.GONE] > 0
+
+    def test_what_was_seen_by_a_right_that_is_lost_waits_while_its_report_is_kept(self, path, monkeypatch):
+        """Nothing that another run sees without the right is held up by it."""
+        monkeypatch.setattr("flowdiag.history.recording.KEPT_REPORTS", 3)
+        forbidden = general_warning("collect-refused", "flows: forbidden")
+        without = [replace(one, warnings=(forbidden,)) for one in (mixed(), empty(), empty(), empty())]
+        record(path, dns_story())
+
+        found = [record(path, one, unread=["flows: forbidden"]) for one in without]
+
+        assert [one.counts[Status.GONE] > 0 for one in found] == [False, True, False, True]
+        assert found[1].waiting == len(dns_story().problems)
+        assert found[1].unproved == "what may not be read now was read when they were seen"
+        assert (found[3].waiting, found[3].unproved) == (0, None)
+
     def test_the_order_is_the_contracts(self, path):
         """Not folded first, then severity, count and id; the gone ones among them."""
         record(path, dns_story())
@@ -161,6 +185,16 @@ class TestTelling:
 
         first = record(path, story, tell=HIGH)
 
+        assert record(path, story, tell=HIGH).to_tell == first.to_tell
+
+    def test_a_run_without_addresses_takes_no_news_from_the_next(self, path):
+        """Somebody audits by hand while the webhook is away, and tells nobody."""
+        story = dns_story()
+        first = record(path, story, tell=HIGH)
+
+        by_hand = record(path, story)
+
+        assert by_hand.to_tell == ()
         assert record(path, story, tell=HIGH).to_tell == first.to_tell
 
     def test_accepted_and_gone_problems_are_not_told(self, path):
