@@ -63,9 +63,9 @@ class Hits(Struct, frozen=True):
 
 
 class Places(Struct, frozen=True):
-    """Bits of some of the table's ranges without the places before the first: one range's is small wherever it stands.
+    """Bits of some of the table's ranges, shifted so that the first of them is bit 0: small for one range, wherever it is.
 
-    The bits of 100,000 ranges, each by itself and from place 0 on, are 600 MB.
+    Unshifted, the bits of 100,000 ranges, each in an integer of its own, would take 600 MB.
     """
 
     first: int = 0
@@ -77,7 +77,7 @@ class Places(Struct, frozen=True):
         return self.bits << self.first
 
     def among(self, mask: int) -> int:
-        """Whether any of them is in a mask, as a number that is not 0 then."""
+        """Give a number that is not 0 if any of them is in a mask."""
         return (mask >> self.first) & self.bits if mask else 0
 
 
@@ -85,7 +85,7 @@ class RangeTable:
     """The ranges of one policy set, and the lookup of addresses in them."""
 
     def __init__(self) -> None:
-        # Places rather than bits: the bits of 100,000 ranges, each by itself, are 600 MB.
+        # Places rather than bits; see `Places`.
         self._places: dict[Network, int] = {}
         self._bits: dict[int, int] = {}
         self._lengths: dict[int, dict[int, dict[int, int]]] = {4: {}, 6: {}}
@@ -95,7 +95,7 @@ class RangeTable:
         return len(self._places)
 
     def copy(self) -> RangeTable:
-        """Give a table with the same ranges at the same bits, that can be added to apart."""
+        """Give a table of its own with the same ranges at the same bits; more can be added to it."""
         other = RangeTable()
         other._places = dict(self._places)
         other._bits = dict(self._bits)
@@ -181,7 +181,7 @@ class RangeTable:
         return (1 << len(self._places)) - 1
 
     def cuts(self, version: int) -> set[int]:
-        """Where a range of this address family begins, and where the one behind it does: edges of equal treatment."""
+        """Addresses at which a range of this family begins or has just ended: between two, all lie in the same ranges."""
         edges: set[int] = set()
         for network in self._places:
             if network.version == version:

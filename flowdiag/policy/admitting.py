@@ -1,4 +1,4 @@
-"""Which allow rules a connection makes use of on one end, down to the entry of a rule's peers.
+"""Which allow rules a connection uses on one end, down to the entry among a rule's peers.
 
 Where policies add up, every rule that matches counts: taking one of them away changes nothing, but each is
 in use.  Where the first match decides, it alone counts.
@@ -39,13 +39,13 @@ class Use(Struct, frozen=True):
     maybe: frozenset[AllowRule] = frozenset()
     """Rules that it may use besides: a condition of theirs, or of what stands before them, is unknown."""
     refused: bool = False
-    """The policies as they stand let it pass by no rule."""
+    """No rule of the policies, as they stand, lets it pass."""
 
 
 def allow_rules(policies: PolicySet) -> Iterator[tuple[AllowRule, tuple[AllowRule, ...]]]:
-    """Yield every rule that admits of the policies now in force, with the entries of its peers if several.
+    """Yield every allow rule of the policies in force now; one whose peers have several entries, entry by entry.
 
-    What an enforcer's settings open (Calico's failsafe ports) is no policy of anybody's and is left out.
+    What an enforcer's settings open (Calico's failsafe ports) is in no policy object, and is left out.
     """
     written = {policy.ref for policy in policies.snapshot.policies}
     for tier in policies.tiers:

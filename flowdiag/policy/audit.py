@@ -28,9 +28,9 @@ def audits_only(snapshot: Snapshot, dialect: Dialect) -> bool:
 
 
 def let_through(decision: ConnectionDecision) -> ConnectionDecision:
-    """What becomes of a connection where policies are only audited; what they say stays beside it.
+    """Give the decision where policies are only audited: the connection passes, and what the policies say stays in its notes.
 
-    Where it is unknown what the policies say, it is known all the same that nothing is refused.
+    It passes, too, where it is not known what the policies say.
     """
     egress, ingress = _passed(decision.egress), _passed(decision.ingress)
     return replace(decision, allowed=True, egress=egress, ingress=ingress)

@@ -1,4 +1,4 @@
-"""What no rule decides: ends that are always let through or not known, and why a verdict of the rules is not sure."""
+"""What the rules do not decide: ends that always pass or are not known, and reasons to doubt a verdict of the rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Beyond", "inhabited"]
 
 
 class Beyond:
-    """Stands beside the rules of one policy set.
+    """What is known about one policy set's verdicts beside its rules.
 
     Args:
         spaces: namespaces of which anything is known.
@@ -35,7 +35,7 @@ class Beyond:
 
     @property
     def crosses(self) -> bool:
-        """Where pods run may matter: two pods that no condition tells apart may still differ."""
+        """Whether it may matter on which node a pod runs, so that pods may differ that no condition tells apart."""
         return self._crosses
 
     def settled(self, direction: Direction, subject: Facts, peer: Facts) -> EndDecision | None:
@@ -56,9 +56,9 @@ class Beyond:
         return None
 
     def _unseen(self, direction: Direction, subject: Facts, peer: Facts) -> str | None:
-        """Say why what the known policies of an end allow may be refused all the same; ``None`` if it may not.
+        """Say why a connection may be refused although the known policies of an end allow it; ``None`` if it may not.
 
-        Who may read one namespace only has nothing of the others: their policies are unknown, not absent.
+        A user who may read one namespace only cannot see the others: their policies are unknown, not absent.
         """
         if subject.kind == "pod" and subject.namespace is not None and subject.namespace not in self._spaces:
             return (
@@ -74,7 +74,7 @@ class Beyond:
         return self._unseen(direction, subject, peer) if why is None and allowed else why
 
     def known(self, direction: Direction, subject: Facts, peer: Facts, *, told: bool | None) -> bool | None:
-        """What is left of the rules' verdict on an end beside policies that nobody has read."""
+        """Give the rules' verdict on an end where it is sure; ``None`` where policies that were not read might change it."""
         if self._unread is not None and subject.kind == "pod":
             return None
         return None if told and self._unseen(direction, subject, peer) is not None else told

@@ -1,4 +1,4 @@
-"""Sets of places as the bits of one integer: read and written in time and memory linear in their number and width.
+"""Sets of places as bits of one integer, read and written in time and memory linear in their number and width.
 
 Setting one bit of a wide integer copies all of it, so that 100,000 rules, one after the other, would copy gigabytes.
 """

@@ -1,4 +1,4 @@
-"""Conditions as rules share them, with their answers by class of ends, and what each policy brings into a plan."""
+"""Conditions that rules share, their answers for each class of ends, and what each policy contributes to a plan."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Answers:
 
 
 class Alternative:
-    """Conditions that must all hold, as some rules' peers have them, and their answers by class; equal ones share one."""
+    """Conditions on a peer that must all hold, and their answers for each class of ends; rules with equal ones share it."""
 
     __slots__ = ("_answers", "_demands", "_matchers")
 
@@ -58,7 +58,7 @@ class Alternative:
         return known
 
     def outcome(self, facts: Facts) -> Outcome:
-        """Answer for one end without what explains it: the first miss settles it."""
+        """Answer for one end; stops at the first miss, since it explains nothing."""
         answer = self._answers.get(facts.class_id)
         if answer is not None:
             return answer[0].outcome
@@ -103,7 +103,7 @@ class Asked:
 
 
 class Entry(Struct, frozen=True, eq=False):
-    """What one policy brings into a plan of one direction; bits count from its own first rule."""
+    """What one policy contributes to the plan of a direction; bits are counted from its own first rule."""
 
     whole: tuple[object, ...]
     rules: tuple[Rule, ...]
@@ -117,7 +117,7 @@ class Entry(Struct, frozen=True, eq=False):
     applies_to: Alternative
     """What the policy asks of the ends that it selects."""
     narrowed: bool
-    """Whether a rule asks more of them."""
+    """Whether some rule asks more of the ends that the policy selects."""
 
 
 class Conditions:
@@ -132,9 +132,9 @@ class Conditions:
         self._by_matchers: dict[tuple[Matcher, ...], Alternative] = {}
         self._traffic: dict[tuple[TrafficMatcher, ...], int] = {}
         self._entries: dict[tuple[int, int, Direction], Entry] = {}
-        """By the identities of a policy's rules and conditions, which the entry keeps so that they stay theirs.
+        """Entries by the identities (``id()``) of a policy's rules and conditions, which the entry keeps alive.
 
-        Hashing conditions costs more, and a policy that only stands elsewhere or has another name keeps its rules.
+        To hash the conditions would cost more, and a policy that was only moved or renamed keeps the same rules.
         """
 
     def entry(self, policy: Policy, direction: Direction) -> Entry:

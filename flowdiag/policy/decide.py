@@ -1,8 +1,8 @@
-"""How the tiers combine: from matching rules to a verdict, three-valued.
+"""How the tiers combine: from matching rules to a verdict, which may be unknown.
 
-Every condition that is unknown is followed both ways; only where all ways end alike is there a verdict.
-So an unknown never becomes allow or deny by adding a policy that has nothing to do with it, and it does
-not hide a verdict that holds either way.
+A condition that is unknown is followed both ways, as if it held and as if it did not.  There is a verdict only if all
+ways end alike.  So a policy that has nothing to do with an unknown condition cannot turn it into allow or deny, and an
+unknown condition does not hide a verdict that holds either way.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Verdict(Struct, frozen=True):
     """Position of the deciding rule; ``None`` for a default."""
     steps: tuple[TierStep, ...]
     doubtful: int
-    """Rules whose unknown conditions the verdict hangs on."""
+    """Bits of the rules on whose unknown conditions the verdict depends."""
     broken: tuple[int, ...]
-    """Policies that cannot be evaluated, where the verdict hangs on them."""
+    """Places of policies that cannot be evaluated and on which the verdict depends."""
     tied: tuple[int, ...] = ()
-    """Rules of policies with one priority that would decide differently."""
+    """Positions of rules that would decide differently, of policies with the same priority."""
     others: bool = False
-    """The verdict hangs on whether isolation closes this protocol."""
+    """The verdict depends on whether isolation closes this protocol, in which enforcers differ."""
 
 
 def decide(plan: Plan, view: View, sure: int, maybe: int, traffic: Traffic) -> Verdict:
@@ -105,7 +105,7 @@ def _lowest(mask: int) -> int | None:
 
 
 def _default(index: int, tier: TierPlan, view: View) -> int:
-    """How a tier ends in which no rule decides."""
+    """Say how a tier may end in which no rule decides, as bits of `End`."""
     always = view.maybe_isolating[index] and bool(tier.tier.always)
     if view.isolating[index] or always:
         return End.DENY

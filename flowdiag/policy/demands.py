@@ -1,9 +1,9 @@
-"""What ends show and conditions demand, so that conditions that cannot hold are known without being asked.
+"""What ends show and what conditions demand: by that, conditions that cannot hold are known without being asked.
 
 A condition may name its demands: sets of tokens (a label with its value, a namespace, an address range) of
 which an end must show at least one each.  An end that shows none of a demand's tokens misses the condition,
-and the condition tells at least one miss for each such demand.  So tokens can be looked up where every
-condition had to be asked, and the number of demands that are not met bounds the number of misses from below.
+and the condition tells at least one miss for each such demand.  So a look-up by tokens takes the
+place of asking every condition, and the number of demands that an end does not meet is a lower bound of its misses.
 
 Nothing here answers a condition: one whose demands are met may miss all the same.
 """

@@ -55,7 +55,7 @@ class EndFacts:
         if kind is EndpointKind.NODE or (kind is EndpointKind.ENTITY and endpoint.entity in NODE_ENTITIES):
             return self._node(endpoint)
         if kind is EndpointKind.UNKNOWN and endpoint.namespace is not None and endpoint.identity_labels:
-            # Nobody knows which pod it is, but an identity of Cilium's says all that policies ask.
+            # It is not known which pod it is, but Cilium's identity of it has all that its policies ask for.
             return self._unseen_pod(endpoint, at)
         if kind is EndpointKind.EXTERNAL or endpoint.entity in WORLD_ENTITIES:
             return Facts(
@@ -107,7 +107,7 @@ class EndFacts:
         )
 
     def _unseen_pod(self, endpoint: Endpoint, at: int | None) -> Facts:
-        """A pod that the state does not hold: the record's own identity labels are what is known of it."""
+        """Facts of a pod that the state does not hold: all that is known of it are the identity labels in the record."""
         labels: dict[str, str] | None = None
         if endpoint.identity_labels is not None:
             own = (
@@ -169,9 +169,9 @@ class EndFacts:
 
     @cached_property
     def _somewhere(self) -> Hits:
-        """Where one of the cluster's pods may be of which the address is not known.
+        """Ranges in which a pod of the cluster may be whose address is not known.
 
-        Of a family of which all known pods have private addresses, in those: the next one has its own from there too.
+        Where all known pods have private addresses of a family, so will the next one: only private ranges count then.
         """
         pods = [pod for pod in self._snapshot.pods if not pod.host_network]
         held = [parse_address(ip) for pod in pods for ip in pod.ips]
@@ -240,7 +240,7 @@ class EndFacts:
         return self._by_workload.get((endpoint.namespace, workload.kind, workload.name), [])
 
     def _some_pod(self, pods: list[Pod], ip: str | None, at: int | None) -> Facts:
-        """One of a workload's pods, nobody knows which: what all of them share is known of it."""
+        """Facts of some pod of a workload, it is not known which: only what all of its pods share is known."""
         first = self._pod(pods[0], ip, at, any_address=ip is None)
         if pods[0].host_network:
             return first
@@ -255,7 +255,7 @@ class EndFacts:
         if any(pod.node != pods[0].node for pod in pods):
             first.node = None
         if len({pod.service_account or "default" for pod in pods}) > 1:
-            # An account is one of the labels that dialects give a pod.
+            # Dialects make a label of a pod's service account.
             first.service_account, first.labels_complete = None, False
         return first
 

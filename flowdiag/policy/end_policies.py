@@ -127,7 +127,7 @@ class EndPolicies:
         return self._plans[direction]
 
     def view(self, direction: Direction, subject: Facts, at: int | None = None) -> View:
-        """What the policies are to an end in a direction."""
+        """Tell which policies select an end in a direction, and which of their rules can concern it."""
         return self._epochs.view(self._plans[direction], subject, at)
 
     def end(

@@ -16,7 +16,7 @@ __all__ = ["EndsBook", "pod_endpoint"]
 
 _SAME = 1 << 17
 _INDIVIDUAL = frozenset({"name", "on-node"})
-"""Keys that tell pods apart which are alike otherwise."""
+"""Keys that differ between pods of the same workload."""
 
 
 def pod_endpoint(pod: Pod) -> Endpoint:
@@ -52,7 +52,7 @@ class EndsBook:
         self.keys = keys
         self.base = base
         self.conditions = Conditions()
-        """What conditions answered for the classes of this book."""
+        """The conditions' remembered answers for the classes of this book."""
         self._wider: dict[tuple[frozenset[str], tuple[Network, ...]], EndsBook] = {}
         self._more = tuple(sorted(keys - base.keys)) if base is not None else ()
         self._more_ranges = table.beyond(base.table) if base is not None else RangeTable()
@@ -62,26 +62,28 @@ class EndsBook:
         self._relational = relational
         self._classes: dict[tuple[object, ...], int] = {}
         self._twins: dict[tuple[object, ...], Facts] | None = {} if keys.isdisjoint(_INDIVIDUAL) else None
-        """One of the pods of which what a dialect adds and the class are the same."""
+        """One pod for each group whose dialect labels and class are the same; ``None`` where conditions tell each pod apart."""
         self.members: list[Facts] = []
         """One member of each class."""
         self._known: dict[object, tuple[Endpoint, Facts]] = {}
         self._same: dict[int, tuple[Endpoint, Facts, bool]] = {}
-        """By identity, and whether the end is of a node; the endpoint is kept so that its id stays its own."""
+        """By ``id()`` of an endpoint: the endpoint, kept so that its ``id()`` is not given to another; its facts;
+        whether it is of a node."""
         self._times = LabelTimes(snapshot)
         self._facts = EndFacts(snapshot, table, self._times)
 
     def wider(self, table: RangeTable, keys: frozenset[str]) -> EndsBook:
-        """Give the book for a set of policies over the same state; one for all that ask the same.
+        """Give the book for another set of policies over the same state; sets that ask for the same share one.
 
-        Edits to a set mostly ask for the same few things more, and each of them is proved over every workload.
+        Most proposed edits ask for the same few additional things, and each is proved for every workload.
 
         Args:
             table: a copy of this book's, with what that set's policies added.
             keys: what they depend on.
         """
         more = table.networks(len(self.table))
-        # Classes may be finer than these policies need; what is known of every end is worth more.
+        # This book's classes may be finer than these policies need, but it knows every end already, which is worth
+        # more.
         if keys <= self.keys and not more:
             return self
         known = self._wider.get((keys, more))
@@ -115,7 +117,7 @@ class EndsBook:
         return facts
 
     def apart(self, facts: Facts) -> tuple[object, ...]:
-        """What tells ends apart here that `base` takes for alike.
+        """Give what tells ends apart in this book that are alike to `base`.
 
         Args:
             facts: what `base` knows of an end.
@@ -124,7 +126,7 @@ class EndsBook:
         if not self._more_ranges:
             return values
         hits = [self._more_ranges.of_address(address) for address in facts.addresses]
-        # What is no single address lies in ranges in ways of its own.
+        # An end that has not exactly one address lies in ranges in a way of its own.
         return (*values, *hits, *(facts.addresses if None in hits else ()))
 
     def _keyed(self, endpoint: Endpoint, at: int | None, near: str | None) -> Facts:
@@ -134,7 +136,7 @@ class EndsBook:
             node = _node_of(endpoint)
             local = None if node is None else node == near
         pod = endpoint.pod
-        # A pod by its only address is the pod.
+        # A pod that is asked for by its only address is the same end as the pod.
         alone = (
             endpoint.kind is EndpointKind.POD
             and pod is not None
@@ -184,9 +186,9 @@ class EndsBook:
         facts.class_id = class_id
 
     def _twin(self, facts: Facts) -> Facts | None:
-        """A pod that is this one but for its name, its node and where in the same ranges its addresses lie.
+        """Find a pod that differs from this one in name, node and address alone, with addresses in the same ranges.
 
-        The replicas of a workload are: to add a dialect's labels and look through them takes as long as all the rest.
+        Replicas of a workload do.  To work out a dialect's labels takes as long as everything else, and is spared so.
         """
         if self._twins is None:
             return None

@@ -29,7 +29,7 @@ _BY_CNI = {
 
 
 def enforcers(snapshot: Snapshot, told: Collection[Dialect] = ()) -> dict[str, Dialect]:
-    """CNIs of which an agent runs that enforces, and the dialect of each; empty where none is seen.
+    """Give the CNIs whose enforcing agent runs, with the dialect of each; empty where none is seen.
 
     aws-node gives pods their addresses whether or not it enforces, so that it counts beside another enforcer only
     where its ConfigMap says that it does.
@@ -50,7 +50,7 @@ def enforcers(snapshot: Snapshot, told: Collection[Dialect] = ()) -> dict[str, D
 
 
 def _runs(pod: Pod) -> bool:
-    """It is a DaemonSet's pod that a node holds: without a node and a phase it is a manifest, perhaps never applied."""
+    """Whether a DaemonSet's pod runs on a node; without a node and a phase it may be a manifest that was never applied."""
     return (
         not pod.template
         and pod.phase == "Running"

@@ -1,4 +1,4 @@
-"""Which policies are in force when: between two moments at which any changes, the same ones."""
+"""Which policies are in force at a time.  Between two moments at which a policy changes, they are the same."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Epochs:
         return -1 if at is None else bisect_right(self._times, at)
 
     def view(self, plan: Plan, facts: Facts, at: int | None) -> View:
-        """What the policies in force at a moment are to an end."""
+        """Tell which of the policies in force at a moment select an end; see `Plan.view`."""
         epoch = self.of(at)
         active = self._active.get((plan.direction, epoch))
         if active is None:

@@ -1,4 +1,4 @@
-"""From a verdict to what a person is told of it: who isolates, who decided, what came near, what is in doubt."""
+"""From a verdict to its explanation: what isolates, what decided, which rules came near, and what is in doubt."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def explained(
         near = nearest_rules(plan, wanted, subject, peer, traffic, destination)
     isolated_by = view.isolated_by
     if plan.remainders and verdict.rule is not None and verdict.allowed is False:
-        # A rule denied it before there was anything left.
+        # A rule denied it before the remainder was reached.
         isolated_by = tuple(ref for ref in isolated_by if ref not in plan.remainders)
     return EndDecision(
         allowed=verdict.allowed,
@@ -108,7 +108,7 @@ def _doubts(
 
 
 def _notes(plan: Plan, verdict: Verdict, sure: int) -> tuple[str, ...]:
-    """What the allow hangs on, where every rule that allows says so: one that does not asks no more."""
+    """Notes of the rules that allow, if all of them have one: with a rule that has none, the allow depends on nothing more."""
     if not verdict.allowed or verdict.rule is None:
         return ()
     rules = [plan.rules[each] for each in bits_of(sure & plan.tiers[verdict.steps[-1].tier].allow)]

@@ -52,7 +52,7 @@ class TierPlan:
 
 
 class Told(NamedTuple):
-    """What rules say of all ports of a protocol between two ends."""
+    """The rules' verdicts on all ports of a protocol between two ends."""
 
     spans: list[tuple[int, int, bool | None]]
     """``(first, last, allowed)`` in order; neighbours differ."""
@@ -84,7 +84,7 @@ class Plan:
         self.implicit = 0
         """Bits of the rules that no object holds."""
         self.remainders: set[PolicyRef] = set()
-        """What stands for what is left where no policy decides."""
+        """Policies that only stand for "no policy decided" (`Policy.remainder`)."""
         self._selections = Selections()
         self._views: dict[tuple[int, int], View] = {}
         self._shared: dict[tuple[object, ...], View] = {}
@@ -92,9 +92,9 @@ class Plan:
         self._alternatives: list[Alternatives] = []
         self._traffic_of: list[int] = []
         self.spans: dict[tuple[int, int, int, str, int], Told] = {}
-        """What `flowdiag.policy.reach` remembers of the rules' verdicts over ports."""
+        """The memory of `flowdiag.policy.reach`: verdicts over all ports of a protocol."""
         self.ends: dict[tuple[int, int, int, int, bool], EndPorts] = {}
-        """What it remembers of ends that have the same verdicts over all ports."""
+        """The memory of `flowdiag.policy.reach`: open ports of ends, which ends with the same verdicts share."""
         for tier, policies in tiers:
             if tier.always or any(direction in policy.directions for policy in policies):
                 self._enter(tier, policies)
@@ -171,7 +171,7 @@ class Plan:
         selected = self._selections.of(facts)
         if any(selection.narrowed or check is not MATCH for selection, check in selected):
             return self._put_together(selected, facts, active)
-        # Ends that the same policies select for sure, whose rules ask no more of them, share what that comes to.
+        # Ends share a view if the same policies surely select them, and no rule of these asks more of them.
         key = (epoch, facts.kind, *(id(selection) for selection, _ in selected))
         view = self._shared.get(key)
         if view is None:
@@ -219,7 +219,7 @@ class Plan:
     def distances(
         self, rules: int, peer: Facts, traffic: Traffic, destination: Facts
     ) -> list[tuple[Distance, int]] | None:
-        """How near rules can be at best, nearest first, as bits of their peers in `PeerAnswers.list`.
+        """Tell how near rules can be at best, nearest first, as bits of their peers in `PeerAnswers.list`.
 
         Args:
             rules: bits of the rules.
@@ -238,7 +238,7 @@ class Plan:
         for (misses, unknowns, held), passing in self.traffic.levels(traffic, destination).items():
             here = passing & wanted
             for (unmet, size), bits in levels.items() if here else ():
-                # Of the conditions on the peer, one at least does not hold where a demand is not met.
+                # Where a demand is not met, at least one condition on the peer does not hold.
                 best = (misses + unmet, unknowns, -held - size + (unmet > 0))
                 found[best] = found.get(best, 0) | (bits & here)
         return sorted((best, bits) for best, bits in found.items() if bits)

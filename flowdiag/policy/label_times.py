@@ -1,4 +1,4 @@
-"""Labels as they were: objects remember what they had before each change."""
+"""The labels that an object had at a time: objects remember what they had before each change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the conditions of policies look at in ends: ends that agree in it are of one class."""
+"""Which properties of ends the conditions of policies look at: ends that agree in these are of one class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Looks"]
 
 
 class Looks:
-    """Remembers what each policy looks at, by the identity of its conditions, which are kept so that it stays theirs."""
+    """Remembers what each policy looks at, by the ``id()`` of its conditions, which are kept alive for that."""
 
     def __init__(self) -> None:
         self._of: dict[tuple[int, int], tuple[Policy, frozenset[str]]] = {}

@@ -57,7 +57,8 @@ def plain_dumper() -> Any:
             return True
 
         def represent_data(self, data: Any) -> Any:
-            # What manifests are made of; the library looks for objects, orders and styles at each of these.
+            # The types that manifests are made of, written directly: for each of them the library would look for
+            # aliases, order and style.
             kind = type(data)
             if kind is str:
                 return yaml.ScalarNode(_STR, data)
@@ -84,7 +85,7 @@ def plain_dumper() -> Any:
                 known = tags[value, implicit] = super().resolve(kind, value, implicit)
             return known
 
-    # Policies are written in few words: which of them would be read as numbers and so on is asked once.
+    # Policies repeat few words: whether one must be quoted, as it would be read as a number, is asked once for each.
     tags: dict[tuple[str, tuple[bool, bool]], str] = {}
     return Plain
 

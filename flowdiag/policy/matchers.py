@@ -185,8 +185,7 @@ class AddressRange(Struct, frozen=True):
         inside = _three(self.inside.among(hits.sure), self.inside.among(hits.maybe))
         excepted = _three(self.excepted.among(hits.sure), self.excepted.among(hits.maybe))
         outcome = min(inside, _OPPOSITE[excepted])
-        # Ranges are meant for addresses outside: a pod whose address nobody knows (a workload's template)
-        # is not taken to be in one where it is open whether pods count at all.
+        # Ranges are meant for addresses outside: a pod whose address is not known (a workload's template) is not taken to be in one where it is open whether pods count at all.
         nowhere = counts is Outcome.UNKNOWN and not facts.addresses
         if outcome is Outcome.MISS or (nowhere and outcome is Outcome.UNKNOWN):
             return miss(Miss(self.condition, self.text, self.found))

@@ -1,7 +1,7 @@
 """Who can reach whom on which ports, exactly: workloads and ranges of outside addresses.
 
 Ports are computed symbolically (`flowdiag.policy.reach`); outside addresses are cut where some policy
-begins or ends to treat them otherwise, so one address of each range speaks for all of it.
+begins or ceases to treat them differently, so one address of each range speaks for all of it.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Matrix:
         self._unknown = unknown
         versions = {id(pod): frozenset(families(pod.ips)) for pod in snapshot.pods if pod.live}
         self._versions = versions if len({*versions.values()} - {frozenset()}) > 1 else {}
-        """Families of pods' addresses, by identity; empty where all that are known have the same."""
+        """Address families of each pod, by ``id()``; empty where all pods whose addresses are known have the same."""
         if host_pods is None:
             host_pods = policies.dialect is Dialect.KUBERNETES
         self.workloads = {
@@ -166,7 +166,7 @@ class Matrix:
         return known
 
     def _by_family(self, ends: list[Endpoint]) -> list[Endpoint]:
-        """Pods that have addresses of both families once by each, where ranges may tell these apart."""
+        """Give a pod with addresses of both families once for each of them, where ranges may tell these apart."""
         if not len(self.policies.ranges):
             return ends
         found = []
@@ -185,12 +185,12 @@ class Matrix:
         return not one or not other or not one.isdisjoint(other)
 
     def _held(self, end: Endpoint) -> frozenset[int]:
-        """Families in which an end is asked for; empty where its addresses are not known."""
+        """Give the address families that an end stands for; empty where its addresses are not known."""
         family = self._family(end)
         return frozenset({family}) if family is not None else self._versions.get(id(end.pod), frozenset())
 
     def _family(self, end: Endpoint) -> int | None:
-        """Of an outside address, and of a pod that is asked by one of two families; else ``None``."""
+        """Give the family of an outside address, and of a pod that stands for one of its two; else ``None``."""
         if end.ip is None or not len(self.policies.ranges):
             return None
         if end.pod is not None and len(families(end.pod.ips)) < 2:

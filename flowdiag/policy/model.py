@@ -141,7 +141,7 @@ class Peer(Struct, frozen=True):
     """One alternative of a rule's peers; its matchers must all match."""
 
     path: str
-    """What it adds to the rule's path: ``.to[1]``, or empty where the rule has no list of peers."""
+    """Its part of the rule's path: ``.to[1]``, or empty where the rule has no list of peers."""
     matchers: tuple[Matcher, ...]
 
 
@@ -194,7 +194,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     implicit: bool = False
     """No object holds it (what an enforcer adds of itself): it decides, and is never named as the cause."""
     remainder: bool = False
-    """It stands for what is left where no policy isolates (an endpoint without a profile), and is named only there."""
+    """It stands for traffic that no policy decides (of an endpoint without a profile), and is named only for such."""
 
 
 class Order(Enum):

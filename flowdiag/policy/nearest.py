@@ -3,8 +3,9 @@
 The misses are the ones that the rule's own conditions tell; this module only ranks them.
 Method: fewest misses first, then fewest unknowns, then the rule of which most conditions did hold, then
 the policies' order, so that the ranking never depends on the order of files.
-Where there are many, they are measured in the order of what each can be at best, which demands and the
-conditions on the traffic tell without asking the peers (`Plan.distances`).
+Where there are many rules, the
+most promising are measured first: how near a rule can be at best follows from demands and from the conditions on the
+traffic, without asking its conditions on the peer (`Plan.distances`).
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def _searched(
         left = level & ~done
         while left:
             position = peers.rule_of[(left & -left).bit_length() - 1]
-            # Peers stand in the order of the rules, so what follows at this distance is no nearer.
+            # Peers are in the order of the rules, so that none behind this one at the same distance ranks before it.
             if len(nearest) == MAX_NEAREST and (*distance, position) > nearest[-1][:4]:
                 break
             done |= peers.of_rules((position,))
@@ -176,12 +177,12 @@ def _searched(
 
 
 def holds_address(rules: tuple[NearestRule, ...]) -> bool:
-    """Whether answers for a whole class hold a place for an end's own address."""
+    """Whether an answer for a class of ends has a placeholder for an end's own address (`ADDRESS`)."""
     return any(miss.found in _PLACES for rule in rules for miss in rule.misses)
 
 
 def named(rules: tuple[NearestRule, ...], subject: Facts, peer: Facts) -> tuple[NearestRule, ...]:
-    """Put the ends' own addresses where answers for a whole class hold a place for them."""
+    """Replace the placeholders in an answer for a class by the ends' own addresses."""
     texts = {ADDRESS: peer.address_text, SUBJECT_ADDRESS: subject.address_text}
     return tuple(
         NearestRule(

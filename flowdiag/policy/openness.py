@@ -1,4 +1,4 @@
-"""Ports that are open, by protocol: what one end lets pass, and what is left where two have their say."""
+"""Open ports by protocol: what one end lets pass, and what both ends of a connection let pass together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flowdiag.policy.ports import MAX_PORT, MIN_PORT, NO_PORTS, PortSet
 __all__ = ["CLOSED", "OPEN", "UNKNOWN", "EndPorts", "Openness", "Ports", "joined"]
 
 _MEMORY = 1 << 14
-"""Ends of other kinds whose meeting is remembered before the memory starts afresh."""
+"""Other ends for which an end remembers the ports that both let pass; one more, and it forgets all."""
 
 Ports = dict[str, PortSet]
 """Open ports by protocol: ``{"TCP": PortSet(80, 443)}``; a protocol with none is left out."""
@@ -24,7 +24,7 @@ class Openness(Struct, frozen=True):
     """Ports whose verdict the policies cannot give; none of them is in `open`."""
 
     def met(self, other: Openness) -> Openness:
-        """What passes where this is one end's and `other` the other's."""
+        """Give what passes where this is what one end lets pass, and `other` what the other end does."""
         found, doubtful = Ports(), Ports()
         for protocol in PORT_PROTOCOLS:
             surely = self.open.get(protocol, NO_PORTS) & other.open.get(protocol, NO_PORTS)
@@ -45,7 +45,7 @@ class Openness(Struct, frozen=True):
         return {protocol: ports for protocol, ports in found.items() if ports}
 
     def closes(self, after: Openness) -> bool:
-        """Whether something that is open, or may be, would surely be less so."""
+        """Whether a port that is open here is not so in `after`, or one that may be open here is surely closed there."""
         if self is after or self == after:
             return False
         possibly, left = joined(self.open, self.unknown), joined(after.open, after.unknown)
@@ -53,12 +53,13 @@ class Openness(Struct, frozen=True):
 
 
 class EndPorts(Struct, frozen=True, eq=False):
-    """Ports that one end lets pass, by protocol in the order of `PORT_PROTOCOLS`; one value for all pairs alike."""
+    """Ports that one end lets pass, per protocol of `PORT_PROTOCOLS` in that order; alike pairs of ends share one value."""
 
     surely: tuple[PortSet, ...]
     possibly: tuple[PortSet, ...]
     met: dict[EndPorts, Openness] | None
-    """What passes where another end has its say as well; the ends that all have in common keep none of it."""
+    """What passes together with another end, remembered; ``None`` for `OPEN`, `CLOSED` and `UNKNOWN`, which live as
+    long as the process."""
 
     def meeting(self, other: EndPorts) -> Openness:
         """What passes at both ends; remembered, as most pairs of ends are of few kinds."""
@@ -90,7 +91,7 @@ def _alike(surely: PortSet, possibly: PortSet) -> EndPorts:
 
 _ALL = PortSet([(MIN_PORT, MAX_PORT)])
 OPEN, CLOSED, UNKNOWN = _alike(_ALL, _ALL), _alike(NO_PORTS, NO_PORTS), _alike(NO_PORTS, _ALL)
-"""Ends that let everything pass, or nothing, or of which nobody knows."""
+"""Ends that let all ports pass, or none, or of which nothing is known."""
 
 
 def _within(one: Ports, other: Ports) -> bool:

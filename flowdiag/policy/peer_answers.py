@@ -14,10 +14,10 @@ from flowdiag.policy.peerlist import PeerList
 __all__ = ["PeerAnswers"]
 
 _FEW = 32
-"""So many rules are asked one by one: looking them up costs more."""
+"""Up to so many rules are asked one by one, since a look-up would cost more."""
 
 _TRIES = 4
-"""Questions to all rules before they are put into a list to be looked up in: making it costs as much."""
+"""Times that all rules are asked before a list for look-ups is made, which costs as much as these."""
 
 
 class PeerAnswers:

@@ -16,10 +16,10 @@ from flowdiag.policy.shortlist import Shortlist
 __all__ = ["Selection", "Selections", "View", "selects"]
 
 _FEW = 32
-"""So many are asked one by one: looking them up costs more."""
+"""Up to so many are asked one by one, since a look-up would cost more."""
 
 _TRIES = 4
-"""Questions to all before they are put into a list to be looked up in: making it costs as much."""
+"""Times that all are asked before a list for look-ups is made, which costs as much as these."""
 
 
 def selects(policy: Policy, facts: Facts) -> Check:
@@ -52,7 +52,7 @@ class Selection:
 
 
 class View:
-    """What the policies are to one class of policed ends at one time."""
+    """One class of policed ends at one time: which policies select it, and what these allow or deny it."""
 
     __slots__ = (
         "answers",

@@ -34,7 +34,7 @@ def at_number(
     walk: bool,
     nearest: bool | Direction,
 ) -> ConnectionDecision:
-    """Decide for traffic that is told in full."""
+    """Decide for one protocol and port."""
     outward, inward = (
         (nearest, nearest)
         if isinstance(nearest, bool)
@@ -98,9 +98,9 @@ def _nowhere(
     walk: bool,
     nearest: bool | Direction,
 ) -> ConnectionDecision:
-    """Decide for a port's name that the destination is not known to declare: as for every port, if all are alike.
+    """Decide for a port's name that the destination is not known to declare: as for all ports, if they have one verdict.
 
-    Whatever number is meant, the answer holds then; rules by that name match nothing.
+    That verdict then holds whatever number the name means; rules that name the port match nothing.
     """
     why = _undeclared(destination, name, protocol)
     decision = any_port(policies, source, destination, protocol, None, at, walk, nearest)
@@ -189,7 +189,7 @@ def _differing(told: dict[str, list[tuple[int, int, bool | None]]], port: int | 
 
 
 def _of_span(end: EndDecision | None, asked: str, span: str) -> EndDecision | None:
-    """Say of a decision that was asked for a span's first port that it is the span's."""
+    """Make a decision that was asked for the first port of a span speak of the whole span."""
     if end is None or asked.partition("/")[0] == span.partition("/")[0].partition("-")[2]:
         return end
     return replace(

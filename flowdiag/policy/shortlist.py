@@ -30,7 +30,8 @@ class Shortlist:
         self._places: dict[Token, list[list[int]]] = {}
         """Conjunctions of which at least one demand, at least two ... name the token; in order."""
         self._planes: dict[Token, list[int]] = {}
-        """The same as bits, for tokens that some end showed: most ranges hold none, and each has as many bits as it is far."""
+        """The same as bits, only for tokens that some end showed: most tokens are never shown, and a bit set is as
+        wide as its highest place."""
         alike: dict[tuple[int, int], list[int]] = {}
         for number, (demands, size) in enumerate(zip(wanted, sizes, strict=False)):
             alike.setdefault((len(demands), size), []).append(number)

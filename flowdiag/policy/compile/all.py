@@ -23,7 +23,7 @@ from flowdiag.policy.model import Order, Policy, Tier
 
 __all__ = ["compile_policies"]
 
-# Images of other objects, kinds for other networks, and proxies' own: none of them is the CNI's policy.
+# Kinds that mirror other objects, or are for other networks or for proxies: the CNI enforces none of them.
 _NOT_POLICY = {
     ("networking.k8s.aws", "PolicyEndpoint"): "an image of a NetworkPolicy that the controller keeps",
     ("k8s.cni.cncf.io", "MultiNetworkPolicy"): "for secondary networks; not evaluated",

@@ -172,8 +172,8 @@ def crossing(snapshot: Snapshot, labels: CalicoLabels) -> OnTheWay | None:
 def to_own_host(snapshot: Snapshot) -> OnTheWay | None:
     """Say where Felix drops what a pod sends to the node that it runs on, behind the pod's policies.
 
-    Its own default is Drop, but what installs Calico sets the action in Felix' environment: only what the
-    FelixConfiguration says counts here, that of the node (``node.NAME``) before that of all (``default``).
+    Felix' own default is Drop, but Calico's installers set another in Felix' environment, which no object shows.  So only
+    a FelixConfiguration counts here: the node's own (``node.NAME``) before the one for all (``default``).
 
     Returns:
         A function of the direction and both ends, or ``None`` where it says so of no node.

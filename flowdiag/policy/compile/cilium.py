@@ -119,7 +119,7 @@ class CiliumSet:
         if not self.knows(policy):
             return None
         spec = policy.spec
-        # Of a field that nobody knows it cannot be told what it says.
+        # What an unknown field would change cannot be told.
         if _all_known(spec) and not any(spec.get(each) for each in (*_LISTS, "enableDefaultDeny")):
             return "it has no rules: the agent rejects it, and it would change nothing"
         host = spec.get("nodeSelector") is not None and spec.get("endpointSelector") is None
@@ -201,9 +201,9 @@ class CiliumSet:
         subjects: frozenset[str],
         isolates: frozenset[Direction],
     ) -> Mapping[tuple[int, str, int], Sequence[Rule]]:
-        """Rules of the policy of that name in the base, by what they were made of and where it stood.
+        """Compiled rules of the base's policy of that name, by what each was made from and where that stood.
 
-        An edit leaves most as they were; what it means hangs on whom the policy selects and isolates besides.
+        An edit leaves most rules as they were.  What a rule means also depends on whom its policy selects and isolates.
         """
         was = self._context.before(policy.ref)
         if was is None or was[1].broken or {policy.spec_index, was[0].spec_index} != {None}:
@@ -299,7 +299,7 @@ class CiliumSet:
         return self._context.turned(policy, self._turned)
 
     def _turned(self, policy: Policy, old: Turned | None) -> Policy:
-        """See `by_identity`; what an edit left as it was is the very same object, and was turned before."""
+        """See `by_identity`; a rule that an edit left as it was is the same object as before, and was turned then."""
         rules = {
             direction: tuple(
                 known[1]

@@ -55,10 +55,7 @@ _POLICED_WORDS = frozenset({"health", "init", "unmanaged", "ingress"})
 
 
 class Seen(NamedTuple):
-    """A label as far as it is known: absent is a `value` of ``None``.
-
-    `why` is filled where it may also be absent (with `value`), or be there with any value (`anything`).
-    """
+    """A label as far as it is known: absent is a `value` of ``None``.  `why` is filled where it may also be absent (with `value`), or be there with any value (`anything`)."""
 
     value: str | None
     why: str = ""

@@ -39,11 +39,12 @@ class PolicyError(ValueError):
 
 
 Made = dict[tuple[int, str], tuple[PolicyObject | Policy, Policy]]
-"""Compiled policies by the identity of what they are made from, which is kept so that it stays its."""
+"""Compiled policies by the ``id()`` of what each was made from, and a variant; that object is kept beside, so that
+its ``id()`` is not given to another."""
 
 
 Turned = tuple[Policy, Policy]
-"""A compiled policy, and the same in other words."""
+"""A compiled policy, and the same policy with its conditions turned into another language's."""
 
 _TURNED = "turned"
 
@@ -68,7 +69,7 @@ class CompileContext(Struct, frozen=True):
         compiler: Callable[[PolicyObject, CompileContext], Policy],
         variant: str = "",
     ) -> Policy:
-        """Compile an object, or give what was made of it before; `variant` names how, where there are two ways."""
+        """Compile an object, or give what was made of it before; `variant` names the way, where there are several."""
         key = (id(policy), variant)
         known = self.made.get(key)
         if known is None:
@@ -83,11 +84,11 @@ class CompileContext(Struct, frozen=True):
         return self.base.compiled.get(ref) if self.base is not None else None
 
     def turned(self, policy: Policy, turn: Callable[[Policy, Turned | None], Policy]) -> Policy:
-        """Put a compiled policy into other words, or give what was made of it before.
+        """Turn a compiled policy's conditions into another language's, or give what was made of it before.
 
         Args:
             policy: as its own language has it.
-            turn: does it, told what became of the policy of that name in `base`.
+            turn: called with the policy and, if `base` has one of that name, what that was and what it was turned into.
         """
         known = self.made.get((id(policy), _TURNED))
         if known is None:
@@ -99,7 +100,7 @@ class CompileContext(Struct, frozen=True):
 
 
 def beside(now: Iterable[_One], was: Iterable[_Other]) -> Iterator[tuple[_One, _Other | None]]:
-    """What stands somewhere now, with what stood in the same place; ``None`` where nothing did."""
+    """Pair what stands in each place of a list now with what stood there before; ``None`` where nothing did."""
     old = iter(was)
     return ((one, next(old, None)) for one in now)
 
@@ -125,7 +126,7 @@ def entries(raw: Any, what: str) -> list[Any]:
 
 
 def unknown_field(raw: Iterable[Any], known: Container[Any], path: str) -> str | None:
-    """Say which of an object's keys is none that its kind has; ``None`` where it has all of them.
+    """Say which key of an object its kind does not have; ``None`` where all are known.
 
     Args:
         raw: the keys, or the object.
@@ -137,7 +138,7 @@ def unknown_field(raw: Iterable[Any], known: Container[Any], path: str) -> str |
 
 
 def check_fields(spec: dict[str, Any], known: Container[Any]) -> None:
-    """Hold the fields of a policy's spec to those of its kind; null is as if it were left out.
+    """Check that a policy's spec has no field that its kind does not have; a field that is null counts as left out.
 
     Raises:
         PolicyError: one is none of them.
