@@ -1,4 +1,4 @@
-"""Names that DNS answers in the evidence resolved to addresses."""
+"""DNS answers in the evidence: which name resolved to which address, and when."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class _Span(Struct, gc=False):
 
 
 class Answers:
-    """Pairs of name and address with the span of their answers; past the bound those of smallest hash stay."""
+    """Pairs of name and address with the span of their answers; of too many, those with the smallest hashes are kept."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._found: dict[tuple[str, str], _Span] = {}
 
     def note(self, name: str, ip: str, first: int | None, last: int | None, ttl: int | None) -> None:
-        """Join an answer with those of the same name and address."""
+        """Add an answer to those with the same name and address."""
         span = self._found.get((name, ip))
         if span is None:
             self._found[name, ip] = _Span(first, last, ttl)

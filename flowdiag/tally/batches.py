@@ -1,9 +1,9 @@
-"""Records counted in lanes many at a time: what was refused, and what has no time.
+"""Counting records in lanes many at a time: refused records, and those without a time.
 
-A lane is an object with a dictionary, and most lanes lie cold in memory: to touch one for each of its records costs
-more than to read the record.  So records wait as numbers, their counts are summed in columns (`Rows`), and a lane is
-touched when somebody asks for it.  Of examples and ports only what can still enter is looked at: what a lane keeps is
-known here as columns of bounds, held against all records of a block at once.
+A lane is an object with a dictionary, and most lanes are not in the processor's cache: to touch one for each of its
+records would cost more than to read the record.  So records wait as numbers, their counts are summed in columns
+(`Rows`), and a lane is only touched when its contents are asked for.  Columns of bounds also say, for every lane, which
+examples and ports it could still keep; all records of a block are compared with them at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from flowdiag.tally.span import inside
 __all__ = ["Batches"]
 
 _FAR = (1 << 32) * NS
-"""`Rows` have room for seconds before it."""
+"""Nanoseconds; records from then on are counted one by one, since `Rows` has no room for their seconds."""
 _LAST_TIME = NEVER - 1
 _NO_TIME, _BEFORE_ALL = -1, -2
 _LAST_PORT = 65_535
@@ -36,22 +36,24 @@ _PORT_BITS = 17
 _PORT = (1 << _PORT_BITS) - 1
 _ROOM = 1_024
 _MOST_PORTS = 1 << 18
-"""Ports that may wait before all but the smallest of each lane are left out."""
+"""Ports that may wait; beyond that all but the smallest of each lane are dropped."""
 
 _FEW = 128
-"""Records that are not worth a look at columns; the texts that they stand in are held with them."""
+"""Up to so many records are held back until there are more, since a pass over the columns has a fixed cost; the texts
+they stand in are held with them."""
 _MOST_TEXTS = 16
-"""Blocks that are held at most, each some 500 kB: where one in each is refused all of them would double the memory."""
+"""Blocks whose text may be held, each some 500 kB: where each block has one refused record, to hold all would double
+the memory."""
 
 Numbers = Sequence[int]
 _Lines = Callable[[I64], I64]
 _Keep = Callable[[FlowLane, int, int, int], None]
 _Call = tuple[int, _Lines, _Keep]
-"""Of one `take`: how many records, and whom to ask about them."""
+"""One call of `take`: how many records it gave, and the functions to ask about them."""
 
 
 class Batches:
-    """Of one table; numbers of lanes are good as long as the table is.
+    """The waiting records of one table; numbers of lanes are valid as long as the table is in use.
 
     Args:
         limits: of the lanes.
@@ -61,23 +63,23 @@ class Batches:
         self._limits = limits
         self._lanes: list[FlowLane] = []
         self._known: dict[int, int] = {}
-        """Number by the lane's identity: what is folded together has one lane for many ways to it."""
+        """Number of a lane by its ``id()``: flows that are folded together share one lane."""
         self._inputs: dict[str, int] = {}
         self._allowed = False
-        """A lane of what was allowed is among them."""
-        # What a record must come before to be kept.
+        """Whether a lane of allowed records is among them."""
+        # By lane: an example is kept if it comes before these.
         self._ats: I64 = none(np.int64)
         self._lines: I64 = none(np.int64)
         self._of_inputs: I32 = none(np.int32)
         self._ports: I32 = none(np.int32)
-        # What is summed up.
+        # Counts that are summed up.
         self._firsts: I64 = none(np.int64)
         self._lasts: I64 = none(np.int64)
         self._untimed: I64 = none(np.int64)
         self._flags: U16 = none(np.uint16)
         self._shifts: U8 = none(np.uint8)
         self._rows = Rows(limits.refused_buckets)
-        # What is held, since there is little of it.
+        # Records held back until there are enough of them.
         self._held: list[tuple[I32, I64, I64, U16]] = []
         self._held_of = ""
         self._held_records = 0
@@ -103,7 +105,7 @@ class Batches:
             if number == len(self._ats):
                 self._make_room(max(_ROOM, number))
             if lane.unit > 1:
-                # Of what was allowed neither is kept.
+                # Of allowed records neither examples nor ports are kept.
                 self._ats[number], self._ports[number] = _BEFORE_ALL, 0
                 self._allowed = True
         return number
@@ -147,7 +149,7 @@ class Batches:
             self.let_go()
 
     def let_go(self) -> None:
-        """Count what was held until it was worth it, and with it the texts and whoever gave them."""
+        """Count the records that were held back, and so let go of their texts and of the functions that gave them."""
         if not self._held:
             return
         of_lanes, moments, clients, bits = (
@@ -166,6 +168,7 @@ class Batches:
         bounds = self._ports[of_lanes]
         latest = int(moments.max())
         if latest >= (0 if self._allowed else _FAR) or clients.max() > _LAST_PORT:
+            # A time too late for `Rows`, a number that is no port, or an allowed record with a time.
             odd = (moments >= _FAR) | (clients > _LAST_PORT) | ((bounds == 0) & (moments >= 0))
             for row in np.flatnonzero(odd).tolist():
                 self._take_one(int(of_lanes[row]), int(moments[row]), int(clients[row]), int(bits[row]))
@@ -199,7 +202,7 @@ class Batches:
         self._rows.add(rows[first], np.diff(first, append=len(rows)), self._shifts)
 
     def pour(self) -> None:
-        """Give the lanes all that was counted; they say no more than what they were given."""
+        """Give the lanes all that was counted here."""
         self.let_go()
         self.sort_in()
         self._pour_ports()
@@ -231,7 +234,7 @@ class Batches:
             column[:] = 0
 
     def forget_bounds(self) -> None:
-        """Look at the next records of all lanes: the lines of what they keep are about to move."""
+        """Forget the bounds of all lanes, since the lines of their examples are about to change."""
         self.let_go()
         self._ats[self._ats != _BEFORE_ALL] = _LAST_TIME
 
@@ -257,7 +260,7 @@ class Batches:
         keep: _Keep,
         chosen: Mask | None,
     ) -> None:
-        """Have kept what comes before the last that its lane keeps, of the `chosen` alone if they are given."""
+        """Have lanes keep the records that come before their last example; of the `chosen` alone, if these are given."""
         of_input = self._inputs.setdefault(name, len(self._inputs))
         bounds = self._ats[numbers]
         early = ats < bounds
@@ -288,7 +291,7 @@ class Batches:
                 self._of_inputs[number] = self._inputs.setdefault(last.input, len(self._inputs))
 
     def _take_one(self, number: int, at: int, port: int, flags: int) -> None:
-        """Count what columns have no room for."""
+        """Count one record that the columns do not take."""
         lane = self._lanes[number]
         lane.hit(at if at >= 0 else None)
         lane.flags |= flags
@@ -296,7 +299,7 @@ class Batches:
             lane.note_port(port)
 
     def _least_ports(self) -> I64:
-        """Leave of the ports that wait the smallest of each lane, in order, and give them."""
+        """Drop all waiting ports but the smallest of each lane, and give those that are left, in order."""
         keys = np.sort(np.concatenate([none(np.int64), *self._clients]))
         keys = keys[first_of_runs(keys)]
         numbers = keys >> _PORT_BITS
@@ -325,7 +328,7 @@ class Batches:
 
 
 class _Asked:
-    """Who is asked about records of several takes, by their index among all of them."""
+    """Answers about records of several calls of `take`, by their index among all of them."""
 
     def __init__(self, calls: Sequence[_Call]) -> None:
         self._calls = calls
@@ -348,5 +351,5 @@ class _Asked:
 
 
 def _column(code: str, values: Numbers, kind: type[Any]) -> NDArray[Any]:
-    """Numbers as a column: a list becomes an array first, as numpy asks each of its numbers what it is."""
+    """Give numbers as a column.  A list becomes an array first, since numpy would look at the type of each of its numbers."""
     return np.frombuffer(values if isinstance(values, array) else array(code, values), kind)

@@ -1,11 +1,10 @@
-"""Folding what is too much, by rules that give the same for any order of records and merges.
+"""Keeping a table within its limits, by rules whose result does not depend on the order of records or merges.
 
-A flow stays exact if its hash is among the smallest of its group (flows alike in all but port and
-outside address), and below a threshold that halves until the number of such flows fits.
-How many flows of a group lie below a threshold only grows with what was seen, so a threshold that a
-part needed the whole needs too; and a flow that is dropped once would be dropped in the end.
-What is dropped goes to its group's remainder.  Remainders are bounded by the same threshold rule, and
-what exceeds that is pooled by verdict and cause, of which there are few.
+A flow stays exact if its hash is among the smallest of its group (flows that agree in all but port and outside
+address), and below a threshold that is halved until the number of such flows fits.  The flows below a threshold only
+grow in number, so a threshold that a part needed, the whole needs, too; and a flow that is dropped once would also be
+dropped in the end.  The counts of a dropped flow go to its group's remainder.  The number of remainders is bounded by
+the same rule, and the counts of those beyond it are pooled by verdict and cause, of which there are few.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ __all__ = ["compacted"]
 
 
 _IDLE = 25_000
-"""Ends and shapes without a lane that are not worth a new table."""
+"""Ends and shapes without a lane; up to so many do not justify making a new table without them."""
 
 
 def compacted(table: Table) -> Table | None:
-    """`table` within its limits, as a new one; ``None`` where it is within them already and has little to leave out."""
+    """Give a new table within the limits; ``None`` where `table` is within them already and has little to leave out."""
     return _Bounds(table).compacted()
 
 
@@ -52,7 +51,7 @@ class _Bounds:
         pooling = self._bound_remainders(self._groups.of_cells(lanes.some(lost)))
         of_columns, of_keys = gone[: len(table.columns)], gone[len(table.columns) :].tolist()
         idle = table.numbered - self._numbered_of(lanes) if table.numbered > _IDLE else 0
-        # Of a large table these columns are what most memory is needed for.
+        # Of a large table, these columns take the most memory.
         del lanes
         self._strip_texts({key[1:5] for key, is_lost in zip(keys, of_keys, strict=True) if not is_lost})
         if not len(lost) and not pooling and idle <= _IDLE:
@@ -61,7 +60,7 @@ class _Bounds:
         return rebuilt(self._groups, lost_keys, np.flatnonzero(of_columns), self._cutoffs)
 
     def _numbered_of(self, lanes: Exact) -> int:
-        """How many ends and shapes these lanes have, and the remainders and pools."""
+        """Count the ends and shapes that these lanes use, and those of the remainders and pools."""
         ends, shapes = np.zeros(len(self._table.peers), bool), np.zeros(len(self._table.shapes), bool)
         ends[lanes.srcs] = ends[lanes.dsts] = shapes[lanes.shapes] = True
         for level, src, dst, _, shape, _ in self._table.lanes:
@@ -73,7 +72,7 @@ class _Bounds:
         return np.array([one.shape.verdict in REFUSED for one in self._table.shapes], bool)
 
     def _over_group(self, lanes: Exact) -> Mask:
-        """Which lanes are of flows that their groups have too many of."""
+        """Find the lanes of flows beyond those that their groups may keep."""
         limits = self._table.limits
         gone = np.zeros(len(lanes.srcs), bool)
         looked_at = self._worth_looking(lanes)
@@ -94,7 +93,7 @@ class _Bounds:
         begin = first_of_runs(of_group)
         rank = np.arange(len(order)) - np.repeat(begin, np.diff(begin, append=len(order)))
         dropped[members[order]] = rank >= most[of_group]
-        # Who is the last to stay: whatever has a greater hash never will.
+        # The hash of the last flow that stays: a flow with a greater one will never stay.
         for last in members[order][rank == most[of_group] - 1].tolist():
             group = int(groups.srcs[last]), int(groups.dsts[last]), int(groups.shapes[last])
             self._cutoffs[group] = int(self._groups.cell_hashes(cells, np.array([last]))[0])
@@ -102,7 +101,7 @@ class _Bounds:
         return gone
 
     def _worth_looking(self, lanes: Exact) -> I64:
-        """Lanes among which groups may have too many: those of crowded pairs and of ends that are folded together."""
+        """Find the lanes whose groups may have too many flows: of crowded pairs, or with an end that is folded."""
         limits = self._table.limits
         looked_at = _crowded(lanes, min(limits.refused_per_group, limits.allowed_per_group))
         for ends in (lanes.srcs, lanes.dsts):
@@ -112,11 +111,11 @@ class _Bounds:
         return np.flatnonzero(looked_at)
 
     def _over_all(self, lanes: Exact, gone: Mask, among: Mask, most: int, bits: int) -> int:
-        """Drop what is past the threshold that lets `most` of some flows stay; returns the threshold's bits."""
+        """Drop the flows beyond the threshold at which `most` of them stay; give the threshold's bits."""
         left = np.flatnonzero(among & ~gone).astype(np.int32)
         if not len(left) or (len(left) <= most and bits == BITS):
             return bits
-        # Lanes of one flow have one hash, and flows of one hash would go and stay together.
+        # All lanes of a flow have the same hash; two flows with the same hash would stay or go together.
         hashes = np.empty(len(left), np.uint64)
         for start in range(0, len(left), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
@@ -131,7 +130,7 @@ class _Bounds:
         return bits
 
     def _bound_remainders(self, fresh: Exact) -> bool:
-        """Set how many groups' remainders are kept apart, with those of `fresh`; says whether one there has to go."""
+        """Set the thresholds for remainders, with those of `fresh`; say whether some remainder has to go."""
         table = self._table
         known = {(src, dst, None, shape) for level, src, dst, _, shape, _ in table.lanes if level == FOLDED}
         all_of_them = fresh.and_these(list(known))
@@ -148,7 +147,7 @@ class _Bounds:
         return over or over_too
 
     def _remainders(self, groups: Exact, most: int, bits: int) -> tuple[int, bool]:
-        """The threshold's bits that let `most` of some groups stay, and whether one has to go."""
+        """Give the bits of the threshold at which `most` of some groups stay, and whether one of them has to go."""
         if len(groups.srcs) <= most and bits == BITS:
             return bits, False
         hashes = np.sort(self._groups.group_hashes(groups))
@@ -170,22 +169,22 @@ class _Bounds:
 
 
 def _crowded(lanes: Exact, most: int) -> Mask:
-    """Lanes of pairs of ends with more than `most` of them, and perhaps a few others."""
-    # Numbers of 32 bits may wrap round: any drawer will do, as long as it is the pair's.
+    """Find the lanes of pairs of ends that have more than `most` lanes; a few others may be among them."""
+    # The product may overflow 32 bits: any drawer will do, as long as a pair always has the same.
     pairs = (lanes.srcs * np.int32(_STRIDE) + lanes.dsts) & np.int32(_DRAWERS - 1)
     crowded: Mask = (np.bincount(pairs, minlength=_DRAWERS) > most)[pairs]
     return crowded
 
 
 _AT_ONCE = 1 << 15
-"""Lanes whose flows are hashed together, which takes a dozen columns of as many."""
+"""Lanes that are hashed at a time, since that takes a dozen columns of the same length."""
 _DRAWERS = 1 << 18
 _STRIDE = 40_503
-"""Odd, so that pairs of neighbours come into drawers of their own."""
+"""Odd, so that neighbouring pairs fall into different drawers."""
 
 
 def _bits(hashes: U64, most: int, bits: int) -> int:
-    """`bits`, or fewer where more than `most` of the sorted hashes are below two to the power of it."""
+    """Give `bits`, or the largest smaller number with at most `most` of the sorted hashes below ``2 ** bits``."""
     while bits and (len(hashes) if bits == BITS else np.searchsorted(hashes, np.uint64(1 << bits))) > most:
         bits -= 1
     return bits

@@ -11,7 +11,7 @@ __all__ = ["uncollected"]
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without looking for cycles: among many live counters that costs more than the work, and there are none."""
+    """Pause Python's search for cycles: with many live counters it costs more than the work itself, and they form none."""
     collecting = gc.isenabled()
     gc.disable()
     try:

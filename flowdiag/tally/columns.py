@@ -1,8 +1,8 @@
-"""Lanes of allowed flows as columns of numbers: most lanes of a large input, of which little but counts is asked.
+"""Lanes of allowed flows as columns of numbers.  Most lanes of a large input are such, and little but counts is needed.
 
-A parser appends six numbers a record (`Waiting`); now and then they are sorted into lanes and buckets.  Per lane
-that takes 39 bytes and per bucket 5, where an object with a dictionary takes many hundred, and a record costs no
-search in memory that is long out of the cache.
+A parser appends six numbers per record (`Waiting`), which are sorted into lanes and buckets now and then.  That takes
+39 bytes per lane and 5 per bucket, where an object with a dictionary takes many hundred; and no record costs a look-up
+in memory that has left the cache.
 
 Counts are per `UNIT` seconds, and wider for a lane with more than `Limits.allowed_buckets` of them (`Rows`).
 """
@@ -38,10 +38,10 @@ __all__ = ["PENDING", "UNIT", "LaneColumns"]
 UNIT = 60
 """Seconds of a base bucket."""
 PENDING = 30_000
-"""Records that may wait before they are sorted in: that takes a dozen columns of as many, of less than 256 KiB each
+"""Records that may wait before they are sorted in.  Sorting takes a dozen columns of that length, of less than 256 KiB each
 (`flowdiag.ingest.heap`)."""
 _AT_ONCE = 1 << 16
-"""Lanes of another table that are taken in together: that takes a dozen columns too."""
+"""Lanes of another table that are taken in at a time, since that takes a dozen columns of the same length."""
 
 
 class LaneColumns:
@@ -58,7 +58,7 @@ class LaneColumns:
         """(shape, code) -> number."""
         self.ways: list[tuple[int, int]] = []
         self._places: dict[int, int] = {}
-        """Way and port in one number -> number of the place."""
+        """A place, which is the number of a way and a port packed in one -> the number of the place."""
         self.places: list[int] = []
         self.notes = Notes()
         self.keys: U64 = none(np.uint64)
@@ -82,7 +82,7 @@ class LaneColumns:
     # -- adding ------------------------------------------------------------------------------------
 
     def kind(self, shape: int, code: int, note: Note) -> int | None:
-        """Number of records of this shape that tell this; ``None`` when there are too many kinds."""
+        """Give the number of a kind: records of this shape that say this beside; ``None`` when there are too many kinds."""
         whole = (shape, code, note)
         number = self._kinds.get(whole)
         if number is None:
@@ -170,7 +170,7 @@ class LaneColumns:
     def _taken(
         self, other: LaneColumns, chosen: I64, peers: Sequence[int], shapes: Sequence[int], *, ports: bool
     ) -> I64:
-        """My numbers of some lanes of `other`, of which all but rows and notes is added."""
+        """Add all but the rows and notes of some lanes of `other`; give the numbers that they have here."""
         srcs, dsts, places = parts_of(other.keys[chosen])
         ends = np.array(peers, np.int64)
         used, back = np.unique(places, return_inverse=True)
@@ -185,7 +185,7 @@ class LaneColumns:
         return lanes
 
     def remove(self, lanes: I64) -> None:
-        """Take lanes out; settled before.  Numbers of kinds stay good."""
+        """Take lanes out; call `settle` before.  Numbers of kinds stay valid."""
         kept = np.ones(len(self), bool)
         kept[lanes] = False
         renumbered = np.where(kept, np.cumsum(kept) - 1, -1)
@@ -198,7 +198,7 @@ class LaneColumns:
         self.notes.move(renumbered)
 
     def renumber(self, peers: Sequence[int], shapes: Sequence[int]) -> None:
-        """Give ends and shapes other numbers, of which no two are the same; those of kinds mean nothing any more."""
+        """Give ends and shapes new numbers, all different; numbers of kinds are no longer valid then."""
         srcs, dsts, places = parts_of(self.keys)
         used, back = np.unique(places, return_inverse=True)
         ways, of_places = self.ways, self.places
@@ -211,7 +211,7 @@ class LaneColumns:
         self._sorted = self.keys[self._numbers]
 
     def forget(self, before: int) -> None:
-        """Take out buckets that end by `before`, nanoseconds, and lanes that nothing is left of; settled before."""
+        """Take out buckets that end by `before`, nanoseconds, and lanes that have none left; call `settle` before."""
         if not len(self):
             return
         pieces = self.rows.pieces
@@ -228,7 +228,7 @@ class LaneColumns:
             lanes, minutes = lanes[left], minutes[left]
             begin = first_of_runs(lanes)
             gone[lanes[begin]] = False
-            # What is left of a lane begins, as far as anybody knows, where its oldest bucket does.
+            # When the first record that is left came is not known: the start of its bucket is taken.
             oldest[lanes[begin]] = minutes[begin] * UNIT * NS
         self.firsts = np.where(old, np.maximum(self.firsts, oldest), self.firsts)
         self.remove(np.flatnonzero(gone))
@@ -265,7 +265,7 @@ class LaneColumns:
         return found
 
     def lanes(self, numbers: I64) -> list[FlowLane]:
-        """Some lanes as objects; settled before."""
+        """Give some lanes as objects; call `settle` before."""
         minutes, counts, sizes = self.rows.of(numbers)
         starts = minutes * UNIT
         end = np.cumsum(sizes)
@@ -310,7 +310,7 @@ class LaneColumns:
         *,
         ports: bool = True,
     ) -> I64:
-        """My numbers of the places that are `used` among others, whose ways have my numbers of their shapes."""
+        """Give the numbers here of another table's places that are `used`; `shapes` holds the numbers here of its shapes."""
         known: dict[int, int] = {}
         mine = []
         for place in used.tolist():
@@ -323,7 +323,7 @@ class LaneColumns:
         return self._placed(np.array(mine, np.int64))
 
     def _placed(self, asked: I64) -> I64:
-        """Numbers of places, new ones for new ones."""
+        """Give the numbers of places; a new place gets a new one."""
         known, places = self._places, self.places
         found = []
         for place in asked.tolist():
@@ -341,7 +341,7 @@ class LaneColumns:
         return self._numbers[at].astype(np.int64), self._sorted[at] == keys
 
     def _lanes(self, keys: U64) -> I64:
-        """Numbers of lanes by sorted, distinct keys; new ones are opened."""
+        """Give the numbers of lanes by sorted, distinct keys; a new key opens a lane."""
         found, there = self._search(keys)
         fresh = keys[~there]
         if len(fresh):

@@ -27,7 +27,7 @@ __all__ = ["Counting"]
 
 _RANKS = {source: rank for rank, source in enumerate(TIME_RANKS)}
 _MOST_COUNT = 1 << 40
-"""What one record may stand for: sums of more would pass 64 bits, and with them every file and database that takes them."""
+"""The most that one record may stand for: sums of more could pass 64 bits, which no file or database here could hold."""
 
 
 class Counting:
@@ -62,7 +62,7 @@ class Counting:
             counts.year_inferred = True
         if isinstance(event, FlowEvent):
             counts.flows += 1
-            # Also of one whose time does not count: what it tells of its lane, parsers do not tell again.
+            # Also for a record outside the span that counts: parsers tell names and policies of a lane only once.
             self._flow(event, parser, name)
             self._answered(event)
         else:
@@ -71,7 +71,7 @@ class Counting:
     def count_again(
         self, event: LogEvent | ChangeEvent, at: int | None, line: int, raw: bytes, parser: str, name: str
     ) -> None:
-        """As `count` of a like event that stands elsewhere."""
+        """As `count`, for an event that differs from `event` in time, line and text alone."""
         counts = self._inputs.of(name, parser)
         counts.records += 1
         counts.seen(at)
@@ -87,7 +87,7 @@ class Counting:
         parser: str,
         name: str,
     ) -> None:
-        """As `count_again` of many of one kind, each with a time."""
+        """As `count_again`, for many of one kind, each with a time."""
         counts = self._inputs.of(name, parser)
         counts.records += len(events)
         counts.seen(min(ats))
@@ -122,7 +122,7 @@ class Counting:
                 self.answers.note(l7.query, ip, event.at, event.at, l7.ttl)
 
     def lane(self, src: int, dst: int, port: int | None, shape: int, code: int) -> FlowLane:
-        """Where to count records between these ends, numbers of the table."""
+        """Give the lane for records between these ends; all arguments are numbers that `table` gave."""
         lane = self._overflow and self._overflow.lane(src, dst, port, shape, code)
         return lane or self.table.lane(EXACT, src, dst, port, shape, code)
 
@@ -143,7 +143,7 @@ class Counting:
         time = at if at is not None else -1
         if lane.wants_example(time):
             if lane.sketch is not None:
-                # What is folded keeps no texts.
+                # A remainder keeps the places of its examples, not their texts.
                 lane.note_example(StoredExample(time, name, line, NO_TEXT))
                 return
             lane.note_example(self._texts.example(time, name, line, raw))

@@ -1,4 +1,4 @@
-"""One distinct flow of a table, as the rooms to the left want it."""
+"""Making a `DistinctFlow` of the lanes of one flow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> D
     sketch = joined.sketch
     examples: tuple[Example, ...] = ()
     if table.unit(number) == 1:
-        # In order, and each once, without reading their texts: nobody does of most flows.
+        # In order and each once, without unpacking their texts, which nobody reads for most flows.
         kept = sorted([one for lane in lanes for one in lane.examples or ()])
         examples = tuple([one for one, _ in groupby(kept)][:_EXAMPLES])
     source = cell.src
@@ -88,7 +88,7 @@ def _flags(bits: int) -> frozenset[str]:
 
 
 def _joined(table: Table, lanes: Sequence[FlowLane]) -> FlowLane:
-    """What its lanes say together, but for buckets and examples."""
+    """Join what the lanes say, but for buckets and examples."""
     joined = FlowLane(lanes[0].unit, table.limits)
     for lane in lanes:
         joined.absorb_marks(lane)
@@ -96,7 +96,7 @@ def _joined(table: Table, lanes: Sequence[FlowLane]) -> FlowLane:
 
 
 def buckets_of(part: Paired, width: int) -> tuple[Bucket, ...]:
-    """Its counts in spans of `width` seconds, sorted, those without a time first."""
+    """Give the counts in spans of `width` seconds, sorted; the count of records without a time comes first."""
     return _buckets(part, sorted(part.buckets), width)
 
 
@@ -121,7 +121,7 @@ def _interval(starts: list[int], width: int) -> float | None:
 
 
 def _median(numbers: list[int]) -> float:
-    """As in module statistics, which loads fractions and decimals."""
+    """The median; the standard library's module for it would load `fractions` and `decimal`."""
     in_order = sorted(numbers)
     middle = len(in_order) // 2
     return in_order[middle] if len(in_order) % 2 else (in_order[middle - 1] + in_order[middle]) / 2

@@ -1,4 +1,4 @@
-"""Distinct flows as columns of numbers, wherever their lanes are."""
+"""Distinct flows as columns of numbers, whether their lanes are objects or columns."""
 
 from __future__ import annotations
 

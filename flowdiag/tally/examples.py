@@ -1,7 +1,7 @@
-"""Records that are kept verbatim, their texts packed some dozens together.
+"""Records that are kept verbatim; their texts are compressed together, some dozens at a time.
 
-Records of one input are alike: together they take an eighth of what they take alone, and packing them costs 8 µs
-each (measured on Hubble's JSON, 2 kB a record).
+Records of one input resemble each other: compressed together they take an eighth of the bytes that they take alone,
+and it costs 8 µs each (measured on Hubble's JSON, 2 kB a record).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from flowdiag.model.tally import Example
 __all__ = ["NO_TEXT", "Shelf", "Shelves", "StoredExample", "Text"]
 
 _ON_A_SHELF = 32
-"""Texts packed together; as long as one of them is wanted all are kept."""
+"""Texts that are packed together; as long as one of them is needed, all are kept."""
 _LEVEL = 1
-"""Of zlib: more takes twice the time for a tenth of the bytes."""
+"""Compression level of zlib; the next one takes twice the time to save a tenth of the bytes."""
 
 
 def _packer() -> Any:
-    """What packs: isal does it in a fifth of zlib's time, and a little smaller; each reads what the other packed."""
+    """Give the compressor: isal takes a fifth of zlib's time and packs a little smaller; either reads the other's output."""
     try:
         return import_module("isal.isal_zlib")
     except ImportError:
@@ -54,7 +54,7 @@ class Shelf:
     def packed(self) -> tuple[bytes, tuple[int, ...]]:
         """All as bytes, and the size of each; nothing is to be put on it any more."""
         if self._packed is None:
-            # Text of a stranger's parser may hold what is no character.
+            # A text that another distribution's parser gave may hold lone surrogates.
             encoded = [text.encode("utf-8", "surrogatepass") for text in self._open]
             self._packed = _PACKER.compress(b"".join(encoded), _LEVEL)
             self._sizes = tuple(map(len, encoded))
@@ -71,13 +71,13 @@ class Shelf:
 
 @lru_cache(maxsize=64)
 def _unpacked(shelf: Shelf) -> bytes:
-    """All of a shelf: a report shows records of some dozen shelves, one here and one there."""
+    """Unpack a shelf; remembered, since a report shows records of some dozen shelves in no particular order."""
     unpacked: bytes = _PACKER.decompress(shelf.packed()[0])
     return unpacked
 
 
 class Text:
-    """A text on a shelf; compared as what it says."""
+    """A text on a shelf; two of them compare by what they say."""
 
     __slots__ = ("place", "shelf")
 
@@ -102,7 +102,7 @@ class Text:
 
 
 NO_TEXT = Text(Shelf(zlib.compress(b"", _LEVEL), (0,)), 0)
-"""Of a record of which only the place is kept."""
+"""Stands for the text of a record of which only the place is kept."""
 
 
 class StoredExample(Example, frozen=True, order=True):
@@ -134,5 +134,5 @@ class Shelves:
         return found
 
     def moved(self, stored: StoredExample) -> StoredExample:
-        """The same on a shelf of mine."""
+        """Put the text of an example on one of these shelves, and give the example with it."""
         return StoredExample(stored.at, stored.input, stored.line, self.put(str(stored.text)))

@@ -1,4 +1,4 @@
-"""A table without the lanes that its limits do not let stay, whose counts go to their groups or to the pool."""
+"""Rebuilding a table without the lanes that its limits do not let stay; their counts go to remainders or to the pool."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ Renumber = Callable[[int], int]
 def rebuilt(
     groups: Groups, dropped: Collection[LaneKey], of_columns: I64, cutoffs: Mapping[Group, int]
 ) -> Table:
-    """The table of `groups` without the `dropped` lanes and those `of_columns`; `cutoffs` as in `Table`."""
+    """Give the table of `groups` without some lanes, whose counts go to the remainders of their groups, or to the pool.
+
+    Args:
+        groups: of the table, which is not to be used any more.
+        dropped: keys of lanes to fold.
+        of_columns: numbers of lanes in `Table.columns` to fold.
+        cutoffs: as in `Table`.
+    """
     old = groups.table
     new = Table(old.limits)
     new.refused_bits, new.allowed_bits = old.refused_bits, old.allowed_bits
@@ -61,7 +68,7 @@ def rebuilt(
     for key, lane in old.lanes.items():
         level, src, dst, port, kind, code = key
         if level == EXACT and key not in dropped:
-            # Nobody uses the old table any more: its lanes move.
+            # The old table is not used any more, so its lanes can move as they are.
             new.lanes[level, peer(src), peer(dst), port, shape(kind), code] = lane
         elif level == POOLED:
             new.lane(level, peer(src), peer(dst), port, shape(kind), code).absorb(lane)
@@ -71,10 +78,11 @@ def rebuilt(
             cell = (src, dst, port, kind)
             group = groups.group(cell)
             lane.sketch = _sketch(groups, cell, group)
-            # Whether a part had kept their text hung on its size: none that is folded keeps it.
+            # Whether a part had kept these texts depends on how the input was cut; so that it makes no difference,
+            # all go.
             lane.forget_texts()
             fold(lane, group, code)
-            # A high port takes 8 KiB here, and the old table still holds the lane.
+            # A sketch with a high port takes 8 KiB, and the old table still holds this lane.
             lane.sketch = None
     for level, lane, group, code in _folded(groups, of_columns):
         if level == FOLDED:
@@ -103,7 +111,7 @@ def _sketch(groups: Groups, cell: Cell, group: Group) -> Sketch:
 
 
 def _folded(groups: Groups, chosen: I64) -> Iterator[tuple[int, FlowLane, Group, int]]:
-    """Some lanes of the columns, joined by what they are folded into: its level, source, destination and shape."""
+    """Yield some lanes of the columns, joined by what they are folded into: its level, the lane, its group, its code."""
     if not len(chosen):
         return
     table = groups.table
@@ -148,7 +156,7 @@ def _folded(groups: Groups, chosen: I64) -> Iterator[tuple[int, FlowLane, Group,
 
 
 def _by_lane(lanes: I64, values: NDArray[Any], number: int) -> Iterator[list[int]]:
-    """The distinct values of each lane, sorted; of all `number` of them from zero on."""
+    """Yield the distinct values of each lane, sorted, for the lanes from 0 to below `number`."""
     order = np.lexsort((values, lanes))
     lanes, values = lanes[order], values[order]
     fresh = np.ones(len(lanes), bool)

@@ -13,9 +13,9 @@ __all__ = ["recent"]
 def recent(table: Table, before: int) -> Table:
     """What `table` counted in buckets that end after `before`, as a new table.
 
-    Ends, shapes and lanes that nothing is left of are gone, so memory follows what was seen since then.  What
-    is left of a lane begins, as far as anybody knows, where its oldest bucket begins.  Flows that were folded
-    for want of room may be exact again.
+    Ends, shapes and lanes that nothing is left of are gone, so memory follows what was seen since then.  When the first record
+    that is left came is not known, so a lane then begins where its oldest bucket does.  Flows that were folded because
+    there were too many may be exact again.
 
     Args:
         table: not to be used any more.

@@ -56,20 +56,20 @@ def first_of_runs(column: NDArray[Any]) -> I64:
 
 
 def distinct(column: NDArray[Number]) -> NDArray[Number]:
-    """Each number of a column once, in order; `numpy.unique` loads masked arrays to ask whether it is one, which takes 10 ms."""
+    """Each number of a column once, in order; `numpy.unique` would load masked arrays first, which takes 10 ms."""
     in_order = np.sort(column, kind="stable")
     return in_order[first_of_runs(in_order)]
 
 
 def ranges(begin: I64, end: I64) -> I64:
-    """The numbers from each of `begin` to before its `end`, one range behind the other."""
+    """The numbers of each range from `begin` to below `end`, one range after the other."""
     sizes = end - begin
     before = np.cumsum(sizes) - sizes
     return np.repeat(begin - before, sizes) + np.arange(sizes.sum())
 
 
 def mapped(column: Ints, given: Callable[[int], int], kind: DTypeLike = np.int64) -> NDArray[Any]:
-    """`given` of each number, a place in some list, asked once per distinct one."""
+    """`given` for each number, called once per distinct number."""
     if not len(column):
         return none(kind)
     used = np.zeros(int(column.max()) + 1, bool)
@@ -80,7 +80,7 @@ def mapped(column: Ints, given: Callable[[int], int], kind: DTypeLike = np.int64
 
 
 def mapping(whole: Sequence[object], given: Callable[[int], int], *used: Ints) -> list[int]:
-    """`given` of the places of `whole` that are used, -1 for the others."""
+    """`given` for each place of `whole` that is used, -1 for the others."""
     found = [-1] * len(whole)
     for number in distinct(np.concatenate(used)).tolist():
         found[number] = given(number)
@@ -88,7 +88,7 @@ def mapping(whole: Sequence[object], given: Callable[[int], int], *used: Ints) -
 
 
 def alike(*columns: Ints) -> tuple[I64, I64]:
-    """Rows that agree in all columns: where one of each stands, and of each row which of those it is."""
+    """Find rows that agree in all columns: the index of one row of each kind, and for every row the number of its kind."""
     order = np.lexsort(columns)
     differs = np.zeros(len(order), bool)
     if len(order):

@@ -62,7 +62,7 @@ class Groups:
         return mix(_NO_PORT if port is None else port & 0xFFFF_FFFF, self._shape_hash(shape), after=ends)
 
     def fold(self, number: int) -> int:
-        """The end that an end is folded into; itself, but for outside addresses."""
+        """Give the end that stands for an end in its group: the end itself, but for outside addresses."""
         found = self._folded.get(number)
         if found is None:
             peer = self.table.peers[number]
@@ -73,11 +73,11 @@ class Groups:
         return found
 
     def takes_others(self, number: int) -> bool:
-        """Whether an end that `fold` was asked for is folded into this one."""
+        """Whether some other end that `fold` was asked for is folded into this one."""
         return number in self._taking
 
     def group_shape(self, number: int) -> int:
-        """A shape without its L7 part and ICMP type, which whoever sends chooses freely."""
+        """Give a shape without its L7 part and ICMP type, which a sender can choose freely."""
         found = self._group_shapes.get(number)
         if found is None:
             whole = self.table.shapes[number]
@@ -86,17 +86,17 @@ class Groups:
         return found
 
     def pool_shape(self, number: int) -> int:
-        """What is left of a group's shape when there are too many groups."""
+        """Give what is left of a group's shape in the pool, where there are too many groups."""
         whole = self.table.shapes[number]
         return self.table.shape(whole.parser, _pool(whole.shape))
 
     def group(self, cell: Cell) -> Group:
-        """What a flow is folded into when there are too many like it."""
+        """Give the group of a flow: what it is folded into when there are too many like it."""
         src, dst, _, shape = cell
         return self.fold(src), self.fold(dst), self.group_shape(shape)
 
     def folded_hash(self, src: int, dst: int, group: Group) -> int | None:
-        """Hash of the end that a flow has and its group does not name."""
+        """Hash of the end that a flow has and its group leaves out."""
         if group[0] != src:
             return self.peer_hash(src)
         return self.peer_hash(dst) if group[1] != dst else None

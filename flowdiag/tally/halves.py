@@ -1,4 +1,4 @@
-"""Drops and verdicts of one packet whose ends are known to different depth, brought together.
+"""Bringing the drop and the policy verdict of one packet together where they do not say the same of its ends.
 
 ``cilium monitor`` names both identities on a drop and only the remote one on a policy verdict, so that the
 two records of a packet differ in an end that one of them knows better.  Where an exporter's field mask leaves the
@@ -38,7 +38,7 @@ class Whole(Struct):
 
 
 def whole_cells(table: Table, groups: Groups, cells: Cells) -> list[Whole]:
-    """Some distinct flows of a table; halves of pairs that do not contradict each other are one."""
+    """Give some distinct flows of a table, each once: halves of a pair are one flow if they do not contradict each other."""
     found: list[Whole] = []
     near: dict[tuple[str | int, str | int, int | None, object], list[Whole]] = defaultdict(list)
     alike = _Alike(table)
@@ -66,14 +66,14 @@ def whole_cells(table: Table, groups: Groups, cells: Cells) -> list[Whole]:
 
 
 class _Alike:
-    """What shapes of halves have in common but for the reason, where they are a policy's refusals."""
+    """Numbers for the shapes of a policy's refusals that are equal but for their reason."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._known: dict[int, ParserShape] = {}
 
     def of(self, number: int, lanes: Mapping[int, FlowLane]) -> object:
-        """The same for a refusal with a reason and for a verdict whose reason was left out; else the shape's number."""
+        """Give the same number for a refusal with a reason and one whose reason was left out; else the shape's own."""
         whole = self._table.shapes[number]
         shape = whole.shape
         if shape.verdict is not Verdict.DENIED or shape.cause is not Cause.POLICY:
@@ -92,7 +92,7 @@ def _is_silent(table: Table, whole: Whole) -> bool:
 
 
 def _of_one_reason(table: Table, group: list[Whole]) -> list[list[Whole]]:
-    """Halves that may join: what says no reason is a half of what has one only where that is one and the same."""
+    """Yield halves that may join: one without a reason joins others only if all of these give the same reason."""
     by_shape: dict[int, list[Whole]] = defaultdict(list)
     for whole in group:
         by_shape[whole.place[4]].append(whole)
@@ -105,7 +105,7 @@ def _half(lanes: Mapping[int, FlowLane]) -> bool:
 
 
 def _joined(group: Iterable[Whole]) -> list[Whole]:
-    """Each half joins the first that it completes, those that know most first."""
+    """Join each half with the first that it completes; halves that know most of their ends come first."""
     kept: list[Whole] = []
     for half in group:
         for whole in kept:
@@ -124,7 +124,7 @@ def _witnesses(whole: Whole) -> set[object]:
     return {lane_witness(code) for code in whole.lanes}
 
 
-# What is said together: an identity and its reserved word, a pod and its namespace.
+# Fields that a record gives together: an identity and its reserved word, a pod and its namespace.
 _PARTS = (("identity", "entity"), ("namespace", "pod"), ("labels",), ("node",), ("service",), ("workload",))
 
 
@@ -133,7 +133,7 @@ def _depth(peer: Peer) -> int:
 
 
 def _both(one: Peer, other: Peer) -> Peer | None:
-    """What both say of an end; ``None`` where they contradict, or nothing shows that they mean the same."""
+    """Join what both say of an end; ``None`` where they contradict each other, or nothing shows that they mean the same end."""
     if one == other:
         return one
     if one.ip is None or one.ip != other.ip:

@@ -41,11 +41,11 @@ class Kept(Generic[E]):
         self._most = most
         self._groups: dict[str, list[Sighting[E]]] = {}
         self._last: dict[str, tuple[int, str, int]] = {}
-        """Of groups that are full, time, input and line of the last one kept: what comes behind it is only counted."""
+        """For groups that are full: time, input and line of the last event kept.  Events behind it are only counted."""
         self.counts: Counter[str] = Counter()
 
     def add(self, group: str, sighting: Sighting[E], *, counted: str | None = None) -> None:
-        """Keep it if it is among the smallest; `counted` is what it counts for, if not `group`."""
+        """Keep an event if it is among the smallest of its group; it is counted under `counted`, or else under the group."""
         event = sighting.event
         self.counts[group if counted is None else counted] += 1
         if group in self._last and self.is_behind(group, event.at, sighting.input, event.line):

@@ -36,7 +36,7 @@ ExampleState = tuple[int, str, int, int, int]
 
 
 class LaneFacts(Struct, frozen=True, array_like=True):
-    """What few lanes have, as it travels between processes; the rest of a lane are numbers in columns."""
+    """What only few lanes have, as it is sent between processes; the rest of a lane is sent as numbers in columns."""
 
     untimed: int
     extra: int
@@ -91,13 +91,14 @@ class FlowLane:
         """Weights beyond one a record."""
         self.time_rank = 0
         self.source_ports: array[int] | set[int] | None = None
-        """A set where `settled` lent it, or one is no port; else as few bytes as they are."""
+        """Clients' ports: as a set, if `settled` has lent it to a parser or a number is too large for a port; else
+        packed in bytes."""
         self.examples: list[StoredExample] | None = None
         self.src_names: set[str] | None = None
         self.dst_names: set[str] | None = None
         self.policies: set[PolicyHit] | None = None
         self.sketch: Sketch | None = None
-        """Of what was folded together; None for an exact flow."""
+        """How many ports and ends stand behind it, where flows were folded together; ``None`` for an exact flow."""
         self.verdict_raw: str | None = None
         self.reason_raw: str | None = None
         """The vendor's words, where records of several spellings are counted here: the smallest."""
@@ -151,20 +152,20 @@ class FlowLane:
         del examples[self._limits.examples :]
 
     def settled(self) -> Settled | None:
-        """What a record must come before to change the examples or the ports; ``None`` while there are too few."""
+        """Say which records can still change the examples or the ports; ``None`` while all can, since there are too few."""
         examples, ports = self.examples, self.source_ports
         if examples is None or len(examples) < self._limits.examples:
             return None
         last, most = examples[-1], self._limits.source_ports
         if not isinstance(ports, set):
             ports = self.source_ports = set(ports or ())
-        # A record without a client's port has one above all of them.
+        # A record without a client's port counts as one with the highest port.
         highest = sorted(ports)[most - 1] if len(ports) >= most else _ABOVE_PORTS
-        # The record that fills them up is kept, as from then on the highest counts.
+        # While there is room, the record that fills it is kept; from then on the highest port is the bound.
         return Settled(last.at, last.input, last.line, highest, ports, most - 1)
 
     def forget_texts(self) -> None:
-        """Keep of the examples where they stand only."""
+        """Keep the places of the examples, and not their texts."""
         if self.examples:
             self.examples = [kept.without_text() for kept in self.examples]
 
@@ -176,7 +177,7 @@ class FlowLane:
             self.dst_names = smallest((self.dst_names or set()).union(dst), self._limits.names)
 
     def note_words(self, verdict_raw: str | None, reason_raw: str | None) -> None:
-        """How records spell what the shape says in normal words."""
+        """Note the vendor's spelling of verdict and reason, which the shape holds in normal words."""
         if verdict_raw is not None:
             known = self.verdict_raw
             self.verdict_raw = verdict_raw if known is None else min(known, verdict_raw)
@@ -196,8 +197,8 @@ class FlowLane:
     def widen(self) -> None:
         """Double the width until the buckets fit; in place.
 
-        Which width that is depends on the set of starts alone: fewer starts at one width are never
-        more at a wider one, and what was wider than needed for a part is never finer for the whole.
+        The width depends on the set of starts alone: a subset of the starts never needs a greater width than
+        the whole set, so that widening parts first and joining them gives the same as widening the whole.
         """
         most = self.limit // 2
         self._rewidth(self.shift)
@@ -205,7 +206,7 @@ class FlowLane:
             self._rewidth(self.shift + 1)
 
     def widen_to(self, shift: int) -> None:
-        """At least this width, and as much more as `widen` needs."""
+        """Widen the buckets to at least this width, and further if `widen` asks for it."""
         self._rewidth(max(shift, self.shift))
         if len(self.buckets) > self.limit // 2:
             self.widen()
@@ -284,7 +285,7 @@ class FlowLane:
             self.sketch.absorb(other.sketch)
 
     def facts(self, number: Callable[[Text], int]) -> LaneFacts | None:
-        """All but buckets, times and flags, sorted, shelves by their number; ``None`` for none."""
+        """Give all but buckets, times and flags, sorted, with the numbers of shelves; ``None`` where there is nothing more."""
         if not (
             self.source_ports
             or self.examples
@@ -324,7 +325,7 @@ class FlowLane:
             self._add_ports(facts.source_ports)
         for at, name, line, shelf, place in facts.examples:
             text = Text(shelves[shelf], place) if shelf >= 0 else NO_TEXT
-            # One string for all: it comes with every example.
+            # All examples of an input share one string for its name.
             self.note_example(StoredExample(at, intern(name), line, text))
         if facts.src_names or facts.dst_names:
             self.note_names(tuple(facts.src_names), tuple(facts.dst_names))
@@ -336,14 +337,14 @@ class FlowLane:
             self.sketch.absorb(Sketch.of(facts.ports, facts.peers or []))
 
     def note_ports(self, ports: list[int]) -> None:
-        """As `note_port` of each: what they are is below 65,536, each is there once, and they are sorted."""
+        """As `note_port` for each; the ports are sorted, distinct, and below 65,536."""
         if self.source_ports:
             self._add_ports(ports)
         else:
             self.source_ports = array("H", ports[: self._limits.source_ports])
 
     def _add_ports(self, ports: Iterable[int]) -> None:
-        # The two records of a packet have one.
+        # The two records of one packet have the same port.
         for port in {*ports}.difference(self.source_ports or ()):
             self.note_port(port)
         mine = self.source_ports
@@ -354,7 +355,7 @@ class FlowLane:
         """Keep the smallest."""
         least = sorted(ports)[: self._limits.source_ports]
         if isinstance(ports, set):
-            # In place, as `settled` lends it.
+            # In place, since a parser may hold this set (`settled`).
             ports.intersection_update(least)
         else:
             self.source_ports = array("H", least)

@@ -19,12 +19,13 @@ class Limits(Struct, frozen=True, kw_only=True):
     allowed_flows: int = 300_000
     """Distinct allowed flows kept exactly, over all groups; theirs are columns of numbers."""
     refused_per_group: int = 1024
-    """Of those that agree in all but port and outside address: refused, audited and failed ones."""
+    """Distinct flows kept exactly of each group (flows that agree in all but port and outside address): refused,
+    audited and failed ones."""
     allowed_per_group: int = 256
     folded: int = 20_000
-    """Groups of refused flows whose overflow is kept apart; past it overflows join by verdict and cause."""
+    """Groups of refused flows with a remainder of their own; the remainders of further groups are pooled by verdict and cause."""
     allowed_folded: int = 2_000
-    """As `folded`, of allowed flows: each costs kilobytes, and nothing is diagnosed of it."""
+    """As `folded`, for allowed flows; fewer, since a remainder costs kilobytes, and nothing is diagnosed of these."""
     refused_buckets: int = 512
     """Buckets per flow; they start at 1 s and double in width when there are more."""
     allowed_buckets: int = 48

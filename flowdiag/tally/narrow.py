@@ -1,4 +1,4 @@
-"""Rows of lanes in as few bytes as they need: most rows there are stand in order and near each other."""
+"""Rows of lanes in as few bytes as they need, since most rows are sorted and close to each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Form", "NarrowRows", "narrowed", "received"]
 _WHOLE = 32
 """Bits of a minute in a row as it is."""
 _NARROW = 32
-"""Bits of a row that lane and minute fit in when both count from the least that there is."""
+"""Bits of a narrow row, for lane and minute together, each counted from the least in its run."""
 Form = tuple[int, int, int, int, int]
 """Least lane, least minute, bits of a minute, bytes of a key and of a count."""
 _COUNTS: tuple[type[np.unsignedinteger[Any]], ...] = (np.uint8, np.uint16, np.uint32, np.uint64)
@@ -98,7 +98,7 @@ def narrowed(rows: U64, counts: I64) -> NarrowRows:
 
 
 def received(form: Form, keys: bytes, counts: bytes) -> NarrowRows:
-    """The rows whose `form` this is, of the bytes of their columns, least significant first."""
+    """Make the rows with this `form` of the bytes of their columns, which are little-endian."""
     lane, minute, bits, of_key, of_count = form
     return NarrowRows(
         lane,

@@ -1,4 +1,4 @@
-"""What allowed records tell beside their counts: policies and names, numbered, and which lanes they were told of."""
+"""What allowed records say beside being counted (policies and names), numbered, and of which lanes it was said."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowdiag.tally.packing import halves, moved, rows_of
 __all__ = ["Note", "Notes"]
 
 _MOST = 4096
-"""Notes that records of one table may add; those of others that it absorbs come on top."""
+"""Notes that the records of one table may add; those of tables that it absorbs come on top."""
 
 
 class Note(Struct, frozen=True, array_like=True):
@@ -32,7 +32,7 @@ class Note(Struct, frozen=True, array_like=True):
 
 
 class Notes:
-    """Notes by number, 0 for nothing told; `told` has lane and note in one number, sorted, each there once."""
+    """Notes by number; 0 says nothing.  `told` holds pairs of lane and note, packed in one number, sorted and distinct."""
 
     def __init__(self) -> None:
         self._numbers: dict[Note, int] = {Note(): 0}
@@ -48,7 +48,7 @@ class Notes:
         return found
 
     def room_for(self, note: Note) -> bool:
-        """Whether it is known or there are not too many yet."""
+        """Whether a note is known already, or there is room for one more."""
         return note in self._numbers or len(self.all) < _MOST
 
     def tell(self, told: U64) -> None:

@@ -1,7 +1,8 @@
-"""Where records of flows go that would be folded in the end: told as they come, without a lane of their own.
+"""Counting records straight into remainders, where their flows would be folded in any case.
 
-A flow with a hash above all those that its group may keep, or past the threshold of all, is dropped by every later
-look at the bounds (see `bounds`), so that it makes no difference when.  A port scan's records are all of new flows.
+Once a group is full, a new flow whose hash lies above those that the group keeps would be dropped by every later look
+at the bounds (see `bounds`).  So it gets no lane of its own.  This matters for port scans, whose records are all of new
+flows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["Overflow"]
 
 _MOST = (1 << BITS) - 1
 _MAX_WAYS = 65_536
-"""Ways that are remembered; past it they are asked for again."""
+"""Ways that are remembered; beyond that all are forgotten, and worked out again."""
 
 
 class _Way(Struct, gc=False):
@@ -44,7 +45,7 @@ class Overflow:
         self._ways: dict[tuple[int, int, int, int], _Way] = {}
 
     def lane(self, src: int, dst: int, port: int | None, shape: int, code: int) -> FlowLane | None:
-        """The remainder that a refused record counts in, its port noted; ``None`` where it may be kept."""
+        """Give the remainder that a refused record counts in, and note its port; ``None`` where its flow may be kept."""
         way = self._ways.get((src, dst, shape, code))
         if way is None:
             way = self._way(src, dst, shape, code)
@@ -70,7 +71,7 @@ class Overflow:
         return way
 
     def _remainder(self, src: int, dst: int, shape: int, code: int, way: _Way) -> FlowLane:
-        # Where there are too many remainders, the next look at the bounds pools this one.
+        # If there are too many remainders, the next look at the bounds puts this one into the pool.
         table, group = self._table, way.group
         lane = table.lane(FOLDED, *group[:2], None, group[2], code)
         if lane.sketch is None:

@@ -37,9 +37,9 @@ def halves(rows: U64) -> tuple[I64, I64]:
 
 
 def moved_pieces(rows: U64, renumbered: I64) -> Iterator[tuple[slice, U64, Mask]]:
-    """Rows of lanes at their new numbers, without those of lanes at -1, some at a time: which, they, and those left in.
+    """Yield rows with their lanes' new numbers, some at a time: which rows, the rows, and which are left in.
 
-    All at once would be half a dozen columns of their length beside each other.
+    Lanes whose new number is -1 are left out.  To do all rows at once would take half a dozen columns of their length.
     """
     for start in range(0, len(rows), _AT_ONCE):
         piece = slice(start, start + _AT_ONCE)

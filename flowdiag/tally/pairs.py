@@ -1,8 +1,8 @@
-"""What the lanes of one distinct flow come to, by direction: pairs of drop and verdict count once.
+"""The counts of one distinct flow, by direction, with each pair of drop and verdict counted once.
 
-A refused packet can leave two records on its node, a policy verdict and a drop; a drop can lack the
-direction that its verdict has.  Per bucket the larger of both counts, and what drops without a
-direction are left over after verdicts with one have taken theirs.
+A refused packet can leave two records on its node, a policy verdict and a drop, and the drop may lack the direction that
+the verdict has.  In each bucket the larger number of the two counts.  Drops without a direction are first matched with
+verdicts that have one, and those left over count as a part of their own.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Paired(Struct, frozen=True):
     """Start in seconds -> count; only counts above zero."""
     untimed: int
     lanes: tuple[FlowLane, ...]
-    """Whose examples, flags, ports and times belong to it; each lane belongs to one part only."""
+    """The lanes whose examples, flags, ports and times belong to it; each lane belongs to one part only."""
 
 
 def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
-    """Parts of a flow with something in them, those without direction first; brings widths in line."""
+    """Give the parts of a flow that have counts, the one without direction first; all lanes get the same bucket width."""
     if len(lanes) == 1:
         ((code, only),) = lanes.items()
         only.widen_to(0)
@@ -70,7 +70,7 @@ def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
                 counts[way][start] = count
     ways = [way for way in (None, *_WAYS) if counts.get(way)]
     if None not in ways and None in by_way and ways:
-        # All of them were the other half of records that have a direction.
+        # All of them were matched with records that have a direction.
         most = max(ways, key=lambda way: (sum(counts[way].values()), way == Direction.EGRESS))
         by_way[most].extend(by_way.pop(None))
     return [
@@ -85,7 +85,7 @@ def paired(lanes: Mapping[int, FlowLane], *, refused: bool) -> list[Paired]:
 
 
 def _of_one_way(lanes: Mapping[int, FlowLane]) -> list[Paired]:
-    """Refused records of one direction, as most are: what `_counts` comes to where there is no other."""
+    """Count refused records that have one direction only, as most flows do: the simple case of `_counts`."""
     buckets: dict[int, int] = {}
     untimed, beside = 0, 0
     codes = sorted(lanes)

@@ -1,4 +1,4 @@
-"""When to look whether a table holds too much: looking costs, and changes no result."""
+"""When to check whether a table holds too much.  A check costs time; when it is made changes no result."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from flowdiag.tally.table import Table
 __all__ = ["Room"]
 
 _ROOM = 100_000
-"""What may be added, by weight, before it is looked whether there are too many lanes."""
+"""Weight that may be added before the next check for too many lanes."""
 _LANE = 4
 """Weight of a lane of its own; in columns, where it takes a thirtieth of the memory, it weighs 1."""
 _ROOM_FOR_ENDS = 100_000
-"""Of ends and shapes: what is counted in a remainder at once has its own, and no lane."""
+"""Ends and shapes that may be added before the next check: records counted straight into a remainder add these, and no lane."""
 
 
 class Room:
@@ -22,11 +22,11 @@ class Room:
         self._numbered = _ROOM_FOR_ENDS
 
     def is_used(self, table: Table) -> bool:
-        """Whether as much was added."""
+        """Whether so much was added that it is time for a check."""
         return _weight(table) > self._weight or table.numbered > self._numbered
 
     def looked(self, table: Table) -> None:
-        """Begin again after a look: few are looked at as often as they double."""
+        """Begin again after a check; the more there is, the more may be added before the next."""
         weight, numbered = _weight(table), table.numbered
         # What comes for sorting is small, and most tables are never full.
         self._weight = weight + max(_ROOM, min(weight, 4 * _ROOM), weight // 2)

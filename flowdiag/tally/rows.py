@@ -1,8 +1,9 @@
 """Counts of lanes by the minute: lane and minute in one number, and how many records.
 
-Rows stand in pieces, each of a span of lanes: what brings new rows into order, or takes some out, needs memory for
-one piece beside what is there.  What is added waits in runs.  Both are narrow (`narrow.py`).  A lane with more rows than its share gets wider ones,
-by the rule of `FlowLane.widen`: the least width at which they fit, which hangs on the set of starts alone.
+Rows are kept in pieces, each for a span of lanes, so that to sort new rows in, or to take some out, needs additional
+memory for one piece only.  Rows that were added wait in runs.  Both are narrow (`narrow.py`).  A lane with more rows
+than its share gets wider ones, by the rule of `FlowLane.widen`: the least width at which they fit, which depends on the
+set of starts alone.
 """
 
 from __future__ import annotations
@@ -20,20 +21,18 @@ __all__ = ["Rows"]
 _ROOM = 1 << 19
 """Rows that may wait before all are brought into order."""
 _DENSE = 8
-"""Numbers of a span for each that is there, up to which a column for all of them costs less than sorting."""
+"""Up to so many possible numbers for each one that occurs, counting in a column for all of them costs less than sorting."""
 _RUN = 1 << 16
-"""Rows of another's lanes that are sorted, and wait, together."""
+"""Rows of another table that are sorted together, into one waiting run."""
 _SPAN = 1 << 11
-"""Lanes of a piece: those that were seen first have most rows, up to their whole share."""
+"""Lanes of a piece; the lanes that were seen first have the most rows, up to their whole share."""
 
 Piece = tuple[U64, I64]
 """Lane and minute in one number, and counts."""
 
 
 class Rows:
-    """See the module.
-
-    `shifts` is by how many bits each lane's width is that of a minute; it is the caller's, and widened in place.
+    """See the module.  `shifts` says how often each lane's width was doubled from a minute; it is the caller's, and widened in place.
 
     Args:
         most: rows per lane.
@@ -42,7 +41,7 @@ class Rows:
     def __init__(self, most: int) -> None:
         self._most = most
         self.pieces: list[NarrowRows] = []
-        """After `settle` in order, and each row there once."""
+        """Sorted and without repeats after `settle`."""
         self._late: list[NarrowRows] = []
         self._late_rows = 0
 
@@ -138,7 +137,7 @@ class Rows:
 
 
 def _let_go(pieces: list[NarrowRows]) -> Iterator[NarrowRows]:
-    """Each of them, which nobody but the caller has any more."""
+    """Yield each of them, letting go of it, so that memory is freed on the way."""
     pieces.reverse()
     while pieces:
         yield pieces.pop()
@@ -152,7 +151,7 @@ def _moved(pieces: Iterable[NarrowRows], renumbered: I64) -> Iterator[Piece]:
 
 
 def _in_runs(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Pieces together, many rows at a time: when all are brought into order, each run is looked at for every span of lanes."""
+    """Join pieces into runs of many rows: `settle` looks at each run once for every span of lanes, so that few runs cost less."""
     waiting: list[Piece] = []
     for piece in pieces:
         waiting.append(piece)

@@ -58,7 +58,7 @@ class Sightings:
     def add_again(
         self, event: LogEvent | ChangeEvent, at: int | None, line: int, raw: bytes, parser: str, name: str
     ) -> None:
-        """As `add` of a like event that stands elsewhere; it is only made where it may be kept."""
+        """As `add`, for an event that differs from `event` in time, line and text; it is only made where it may be kept."""
         kept, group = self._of(event)
         if group is None:
             return
@@ -76,7 +76,7 @@ class Sightings:
         parser: str,
         name: str,
     ) -> None:
-        """As `add_again` of many of one kind: together where none can stay."""
+        """As `add_again`, for many of one kind; they are counted together where none can be kept."""
         kept, group = self._of(events[0])
         if group is None:
             return

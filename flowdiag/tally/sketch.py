@@ -36,7 +36,7 @@ class Sketch:
         return self.ports.to_bytes((self.ports.bit_length() + 7) // 8, "little")
 
     def note(self, port: int | None, end: int | None) -> None:
-        """A flow with this port, and this 64-bit hash of the end that was folded away."""
+        """Note a flow by its port, and by the 64-bit hash of the end that was folded away."""
         if port is not None and 0 <= port <= 65_535:
             self.ports |= 1 << port
         if end is not None:
@@ -44,7 +44,7 @@ class Sketch:
             self._trim()
 
     def note_ports(self, ports: Sequence[int]) -> None:
-        """Flows with these ports; what is none counts nothing."""
+        """Note flows with these ports; a number that is no port is left out."""
         if len(ports) < _FEW:
             for port in ports:
                 self.note(port, None)

@@ -1,7 +1,7 @@
 """Which of many records count, by their times, where a run asks for a part of the evidence.
 
-They are told apart before they are counted: a bucket that is once made is as wide as all of its flow's records ask
-for, and a minute of a day's log could not be taken out of it any more.
+This is decided before records are counted: a bucket is as wide as all of its flow's records make it, so that one minute
+could not be taken out of a day's log afterwards.
 """
 
 from __future__ import annotations

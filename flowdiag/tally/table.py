@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 BITS = 64
-"""Of the hashes by which it is decided what stays."""
+"""Bits of the hashes that decide what stays."""
 
 EXACT, FOLDED, POOLED = 0, 1, 2
 """A flow kept as it is; one group's overflow; the overflow of groups."""
@@ -37,7 +37,7 @@ EXACT, FOLDED, POOLED = 0, 1, 2
 _DIRECTIONS: tuple[Direction | None, ...] = (None, Direction.INGRESS, Direction.EGRESS)
 _WITNESSES: tuple[Witness | None, ...] = (None, Witness.DROP, Witness.VERDICT)
 LANE_CODES = len(_DIRECTIONS) * len(_WITNESSES)
-"""Of `lane_code`: a flow has at most so many lanes."""
+"""How many values `lane_code` can give, and so how many lanes a flow can have."""
 
 
 class ParserShape(Struct, frozen=True, array_like=True):
@@ -66,8 +66,8 @@ def lane_witness(code: int) -> Witness | None:
 class Table:
     """Ends, shapes and lanes.
 
-    `lanes` is keyed by (level, source, destination, port, shape, code of direction and witness).  Lanes of allowed
-    flows may stand in `columns`, and for a while in both, and what lanes count may wait in `batches`: `join` ends that.
+    `lanes` is keyed by (level, source, destination, port, shape, code of direction and witness).  Lanes of allowed flows may be in `columns` instead, or for a while in both, and counts may wait in `batches`; after
+    `join` every lane is in one place, with all of its counts.
     Refused flows with a hash of ``2 ** refused_bits`` and more are not kept exactly, and so on (see `bounds`).
     """
 
@@ -137,11 +137,11 @@ class Table:
         return lane
 
     def counted_shape(self, shape: int, code: int) -> int:
-        """The shape that lanes of this code have for records of `shape`."""
+        """Give the shape under which lanes of this code count records of `shape`."""
         return shape if lane_witness(code) is None else self._plain[shape]
 
     def note_words(self, lane: FlowLane, shape: int, plain: int) -> None:
-        """Keep how records of `shape` spell what `plain`, which they are counted in, says in normal words."""
+        """Note in a lane the vendor's spellings that records of `shape` have, and the shape they are counted under has not."""
         if plain != shape:
             words = self.shapes[shape].shape
             lane.note_words(words.verdict_raw, words.reason_raw)
@@ -191,7 +191,7 @@ class Table:
 
 
 def _plain(shape: FlowShape) -> FlowShape:
-    """`shape` without the vendor's spellings, where it refuses for a reason that is known."""
+    """Give `shape` without the vendor's spellings, where it is of a refusal whose reason is known."""
     if shape.verdict not in REFUSED or shape.reason is None:
         return shape
     if shape.verdict_raw is None and shape.reason_raw is None:

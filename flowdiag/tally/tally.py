@@ -48,7 +48,7 @@ class Tally(Counting):
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits or Limits())
         self.pending = PENDING
-        """Records that may wait before they are sorted in, which changes nothing but time and memory."""
+        """Records that may wait before they are sorted in; it changes time and memory, and no result."""
         self._memos: dict[str, dict[str, dict[Any, Any]]] = {}
         self._room = Room()
 
@@ -63,13 +63,14 @@ class Tally(Counting):
         if fold is not None:
             fold(block, context, self.sink(parser.name, context.input))
         else:
-            # Examples want the text; a copy shares `memory`, which sequential parsers live by.
+            # Examples need the record's text.  The copy of the context shares `memory`, which sequential parsers
+            # depend on.
             for event in parser.parse(block, structs.replace(context, keep_raw=True)):
                 self.count(event, parser.name, context.input)
         self._bound()
 
     def expect(self, parser: Any, block: Block, context: ParseContext) -> None:
-        """Let `parser` begin with a block that `take` gets later, after others of the same input."""
+        """Announce a block to `parser` that `take` gets later, after others of the same input."""
         parser.expect(block, self.sink(parser.name, context.input))
 
     def add(self, event: Event, parser: str, input: str) -> None:  # noqa: A002 - the contract's word
@@ -89,7 +90,7 @@ class Tally(Counting):
             self.compact()
 
     def compact(self) -> None:
-        """Apply the limits now; every result does."""
+        """Apply the limits now.  Everything that gives results does so first."""
         with uncollected():
             self.table.join()
             smaller = compacted(self.table)
@@ -102,12 +103,12 @@ class Tally(Counting):
         self._texts.restock(self.table.lanes.values())
 
     def rest(self) -> None:
-        """Let go of what parsers remember, and of what they gave but for counts: nothing more comes."""
+        """Free what parsers remember and what waits with its texts, since nothing more will be added."""
         self.table.batches.let_go()
         self._memos.clear()
 
     def forget(self, before: int) -> None:
-        """Let go of what is older than `before`, nanoseconds; what is counted per input stays whole."""
+        """Drop what is older than `before`, nanoseconds; the counters of inputs stay as they are."""
         with uncollected():
             self.table = recent(self.table, before)
             self._overflow = None
@@ -117,11 +118,11 @@ class Tally(Counting):
         self._sightings.forget(before)
 
     def shift_lines(self, by: int) -> None:
-        """Move every line number: what was counted stands `by` lines further down in its one input."""
+        """Add `by` to every line number; for a tally of one part of one input, whose lines were counted from its start."""
         self.move_lines(lambda line: line + by)
 
     def move_lines(self, placed: Callable[[int], int]) -> None:
-        """Give every line number the one that `placed` says; the order of lines must stay."""
+        """Replace every line number by what `placed` gives for it; the order of lines must stay the same."""
         self.table.batches.forget_bounds()
         for lane in self.table.lanes.values():
             if lane.examples:
@@ -181,7 +182,7 @@ class Tally(Counting):
         self._bound()
 
     def _make_room(self) -> None:
-        """Ends that no lane has any more are dropped before others are added: their numbers are bounded."""
+        """Drop ends that no lane uses any more before others are added, since numbers of ends are bounded."""
         if len(self.table.peers) > _MANY_ENDS:
             self.compact()
 

@@ -11,7 +11,7 @@ from flowdiag.tally.limits import Limits
 __all__ = ["Texts"]
 
 _FEW = 1_000
-"""Of texts that nobody wants; fewer are not worth a look."""
+"""Unneeded texts; up to so many are left where they are."""
 
 
 class Texts:
@@ -25,12 +25,12 @@ class Texts:
         self._limits = limits
         self._shelves = Shelves()
         self.fresh = 0
-        """How many came since the last look."""
+        """How many texts came since the last `restock`."""
         self._shelved = 0
-        """Texts on the shelves, wanted or not, but for the newest."""
+        """Texts on the shelves, needed or not, but for those in `fresh`."""
 
     def example(self, at: int, name: str, line: int, raw: bytes | str | None) -> StoredExample:
-        """A record that is kept with its text, of the length that is kept."""
+        """Keep a record with its text, which is cut to the length that is kept."""
         text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""
         most = self._limits.example_chars
         if len(text) > most:

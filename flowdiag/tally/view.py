@@ -1,7 +1,7 @@
 """The distinct flows of a table, made when somebody asks for them.
 
-Most flows of a large input were allowed and stand beside no refused one: all that is asked of them is how
-many records they are, which their lanes tell without an object per flow.
+Most flows of a large input were allowed and have nothing to do with a refused one.  All that is asked of them is how
+many records they have, which their lanes tell without an object per flow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Wanted = Callable[[Ints, Ints], Mask]
 
 
 def once_a_pair(wanted: Callable[[int, int], bool]) -> Wanted:
-    """Ask once per pair of ends, of which many have many flows."""
+    """Make a `Wanted` that asks once for each pair of ends, since many pairs have many flows."""
 
     def are_wanted(srcs: Ints, dsts: Ints) -> Mask:
         first, pair = alike(dsts, srcs)
@@ -49,7 +49,7 @@ def once_a_pair(wanted: Callable[[int, int], bool]) -> Wanted:
 
 
 class FlowView:
-    """Reads a compacted table that nobody changes meanwhile."""
+    """Reads a compacted table, which must not change meanwhile."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -82,7 +82,7 @@ class FlowView:
         lanes, told = notes.named()
         begin = first_of_runs(lanes)
         sizes = np.diff(begin, append=len(lanes))
-        # Most lanes have one note, and few notes are told of many lanes: each is looked at once for an end.
+        # Many lanes share few notes, so each note is looked at once for each end.
         single = begin[sizes == 1]
         for ends, of_note in ((self._columns[0], _src_names), (self._columns[1], _dst_names)):
             pairs = distinct(ends[lanes[single]].astype(np.int64) << 32 | told[single])
@@ -108,7 +108,7 @@ class FlowView:
         protocol: str | None = None,
         port: int | None = None,
     ) -> tuple[DistinctFlow, ...]:
-        """Flows within the bounds, by first time, in an order that hangs on their contents alone.
+        """Give the flows within the bounds, by first time, in an order that depends on their contents alone.
 
         Args:
             verdicts: only those with one of them; ``None`` for all.
@@ -137,13 +137,13 @@ class FlowView:
             if len(alike) == 1:
                 flows.append(alike[0][2])
                 continue
-            # Hashing costs: only what begins together is put in order by it.
+            # Hashing takes time, so only flows that begin at the same time are put in order by their hashes.
             alike.sort(key=lambda item: self._groups.cell_hash(item[1][1:]))
             flows.extend(flow for _, _, flow in alike)
         return tuple(flows)
 
     def has_more(self, verdicts: Collection[Verdict], most: int) -> bool:
-        """Whether more than `most` flows have one of these verdicts; as `count`, and mostly without counting."""
+        """Whether more than `most` flows have one of these verdicts; mostly told without counting them."""
         among = int(np.count_nonzero(np.array(self._shapes(verdicts), bool)[self._exact.shapes]))
         return among > most * LANE_CODES or self.count(verdicts) > most
 
@@ -294,7 +294,7 @@ def _dst_names(note: Note) -> Sequence[str]:
 
 
 class _OtherWays:
-    """Which connections were seen the other way too, by ends without what the record says beside.
+    """Finds connections of which packets were seen in the other direction, too, by the ends alone.
 
     Args:
         table: whose flows.
@@ -307,7 +307,7 @@ class _OtherWays:
             [numbers.setdefault(_end(peer), len(numbers)) for peer in table.peers], np.int64
         )
         protocols: dict[str | None, int] = {}
-        # The protocol's number, and in the last bit which way.
+        # The protocol's number, and in the last bit the direction of the connection.
         self._ways = np.array(
             [
                 protocols.setdefault(whole.shape.protocol, len(protocols)) << 1 | whole.shape.turned
@@ -323,7 +323,7 @@ class _OtherWays:
         if not asked:
             return set()
         ours = self._keys(exact([(*place, 0) for place in asked]), 1)
-        # Few records are of the ends, ports and ways that are asked for, one by one; only those are sorted.
+        # Only few records have the ends, ports and directions that are asked for; only those are sorted.
         near = np.arange(len(self._all[0]))
         for mine, column in zip(ours, self._all, strict=True):
             near = near[np.isin(column[near], mine)]

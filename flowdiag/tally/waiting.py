@@ -48,7 +48,7 @@ class Repeats:
         self.flags = array("H")
 
     def add(self, src: int, dst: int, port: int, kind: int) -> int:
-        """The number of such records, columns as `Waiting` has them; good as long as those of kinds are."""
+        """Give the number for records with these ends, port and kind; valid as long as numbers of kinds are."""
         number = len(self._srcs)
         self._srcs.append(src)
         self._dsts.append(dst)
@@ -57,7 +57,7 @@ class Repeats:
         return number
 
     def move_to(self, waiting: Waiting) -> None:
-        """Write out in full what waits here."""
+        """Move what waits here to `Waiting`, written out in full."""
         numbers = np.array(self.numbers, np.int64)
         for known, column in (
             (self._srcs, waiting.srcs),

@@ -1,7 +1,7 @@
 """A tally as a stream of messages, for sending it between processes.
 
-The first holds all but the lanes, which follow some thousands at a time, and then those that are columns: neither
-side has to hold the whole tally twice.  Each message is MessagePack behind its length in 8 bytes.
+The first message holds all but the lanes.  These follow, some thousands in a message, and then the lanes that are
+columns, so that neither side has to hold the whole tally twice.  Each message is MessagePack behind its length in 8 bytes.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _take(stream: IO[bytes], kind: type[Any]) -> Any:
 
 @cache
 def _decoder(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
-    """Made for who gets a tally: that takes longer than all else in loading this module, and who reads alone gets none."""
+    """Make a decoder when the first tally arrives: that takes long, and a process that reads alone gets no tally."""
     return msgspec.msgpack.Decoder(kind)
 
 
@@ -279,7 +279,7 @@ def _put_columns(out: IO[bytes], columns: LaneColumns) -> None:
 
 
 def _columns_of(stream: IO[bytes], limits: Limits) -> LaneColumns:
-    """Columns to be absorbed, which nothing is to be added to."""
+    """Make columns that are to be absorbed, and to which nothing can be added."""
     read = LaneColumns(limits)
     state: ColumnsState = _take(stream, ColumnsState)
     read.notes.all, read.ways, read.places = state.notes, state.ways, state.places
