@@ -143,11 +143,14 @@ _OLD_POLICY = re.compile(r"policy denied \((?:l3|l4|cidr)\)")
 # Reasons that parsers of other CNIs give where no policy of the cluster refused.
 _WORDS = {
     "cloud-firewall-rule": "a firewall rule of the cloud's network refused it",
+    "conntrack-add-drop": "the node's kernel could not begin to track the connection",
     "conntrack-invalid": "the node's firewall saw a packet of no connection that it tracks",
     "dhcp-broadcast": "a DHCP broadcast that Weave's controller never lets through",
     "host-firewall-block": "the node's own firewall (ufw) refused it",
     "host-firewall-drop": "the node's own firewall (firewalld) refused it",
     "host-firewall-reject": "the node's own firewall (firewalld) refused it",
+    "iptable-nat-drop": "the node's kernel dropped it while it translated addresses",
+    "iptable-rule-drop": "a rule of the node's iptables dropped it: a policy's or another one",
     "mesh-authorization-policy": "a service mesh's authorization policy refused it (RBAC), not a NetworkPolicy",
     "openstack-security-group": "an OpenStack security group refused it",
     "multicast-not-enabled": "OVN-Kubernetes drops multicast that the namespace does not ask for (annotation k8s.ovn.org/multicast-enabled)",
@@ -159,6 +162,9 @@ _WORDS = {
     "reverse-path-filter": "the node's reverse path filter: the way back would leave by another interface",
     "stale-zero-packets": "an old deny record that was exported again, without a packet",
     # Linux include/net/dropreason-core.h
+    "tcp-accept-basic": "a socket had no connection to accept",
+    "tcp-close-basic": "a socket could not be closed as asked",
+    "tcp-connect-basic": "the client's kernel refused to open the connection",
     "tcp-invalid-sequence": "the kernel dropped a TCP segment outside of the connection's window",
     "tcp-reset": "the kernel dropped what came with or after a reset of the TCP connection",
     "vpc-block-public-access": "the VPC's Block Public Access refused it: no traffic with the internet, whatever security groups say",

@@ -23,6 +23,7 @@ from flowdiag.parserkit import (
 from flowdiag_parsers.hubble.json_ends import read_end, service_name
 from flowdiag_parsers.hubble.json_fields import integer, mapping, pick, port_number, text, texts
 from flowdiag_parsers.hubble.json_policies import read_policies
+from flowdiag_parsers.hubble.json_retina import retina_reason
 
 __all__ = [
     "VERDICTS",
@@ -162,6 +163,7 @@ def read_flow(
     if verdict is Verdict.DENIED and description is None and number is None:
         number = dropped_code(event_type, integer(event, "sub_type"))
     known, reason, code, reason_raw = why_denied(description, number)
+    extensions = mapping(flow, "extensions")
     l7 = read_l7(flow)
     addresses = mapping(flow, "IP") or {}
     source_ip, destination_ip = text(addresses, "source"), text(addresses, "destination")
@@ -172,6 +174,8 @@ def read_flow(
         code, canonical_ip(source_ip or ""), canonical_ip(destination_ip or "")
     ):
         cause = Cause.NOISE
+    if verdict is Verdict.DENIED and (seen := retina_reason(extensions, reason)) is not None:
+        (reason, cause, reason_raw), code = seen, None
     is_reply = pick(flow, "is_reply")
     interface = mapping(flow, "interface") or {}
     return FlowEvent(
@@ -210,7 +214,7 @@ def read_flow(
         l7=l7,
         policies=read_policies(flow, code),
         interface_in=text(interface, "name"),
-        count=_count(mapping(flow, "aggregate") or mapping(flow, "extensions")),
+        count=_count(mapping(flow, "aggregate") or extensions),
         witness=witness_of(event_type, drop_file=mapping(flow, "file") is not None),
     )
 

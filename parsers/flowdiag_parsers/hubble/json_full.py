@@ -18,6 +18,7 @@ from flowdiag_parsers.hubble.json_flow import dropped_code
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
 from flowdiag_parsers.hubble.json_memory import SCALES, Memory
+from flowdiag_parsers.hubble.json_retina import RETINA
 from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
 
 __all__ = ["FullReading"]
@@ -25,6 +26,7 @@ __all__ = ["FullReading"]
 _MAX_NAME = 1_024
 _COUNTED = b"_flow_count"
 """In ``extensions``: the record stands for many."""
+_RETINA = RETINA.encode()
 
 
 class _Refusals:
@@ -133,7 +135,7 @@ class FullReading:
             if flow is None or flow.aggregate is not ABSENT:
                 self._slowly(lines, position)
                 continue
-            if flow.extensions is not ABSENT and _COUNTED in bytes(flow.extensions):
+            if flow.extensions is not ABSENT and _says_more(flow):
                 self._slowly(lines, position)
                 continue
             time, ip = flow.time, flow.IP
@@ -325,6 +327,12 @@ class FullReading:
     def _answer(self, query: str, ips: tuple[str, ...], ttl: int | None, at: int) -> None:
         name = query[:-1] if len(query) > 1 and query.endswith(".") else query
         self._sink.answer(name, tuple([canonical_ip(ip) for ip in ips if ip]), at, ttl)
+
+
+def _says_more(flow: Flow) -> bool:
+    """Whether the record stands for many, or has a reason that is not Cilium's, by what others added to it."""
+    added = bytes(flow.extensions)
+    return _COUNTED in added or (flow.verdict == "DROPPED" and _RETINA in added)
 
 
 def _is_long(dns: Dns | None) -> bool:
