@@ -176,8 +176,18 @@ def test_drop_without_a_reason_blames_nobody():
     """Only a policy verdict speaks for itself."""
     nothing = {"drop_reason": None, "drop_reason_desc": None}
 
-    assert flow(**nothing).cause is None
+    assert flow(**nothing, event_type={"type": 1}).cause is None
     assert flow(**nothing, event_type={"type": 5}).cause is Cause.POLICY
+
+
+def test_a_drop_event_tells_its_reason_where_nothing_else_does():
+    """Its sub type is the datapath's code; other numbers, and those of other events, are none."""
+    nothing = {"drop_reason": None, "drop_reason_desc": None}
+    event = flow(**nothing, event_type={"type": 1, "sub_type": 133})
+
+    assert (event.reason, event.reason_code, event.cause) == ("POLICY_DENIED", 133, Cause.POLICY)
+    assert flow(**nothing, event_type={"type": 1, "sub_type": 11}).reason_code is None
+    assert flow(**nothing, event_type={"type": 4, "sub_type": 133}).reason_code is None
 
 
 def test_neighbour_discovery_is_noise():
