@@ -19,7 +19,7 @@ from flowdiag.cluster.wanted import KEEP, Filter, filter_of, is_wanted_kind
 from flowdiag.cluster.yamlfast import Doubt, read_block
 from flowdiag.model.words import plural
 
-__all__ = ["Wanted", "iter_json", "iter_yaml", "looks_like_json"]
+__all__ = ["Wanted", "is_flow", "is_template", "iter_json", "iter_yaml", "looks_like_json"]
 
 Wanted = Callable[[str | None], bool]
 """Whether objects of a kind, if it is known, are to be read at all."""
@@ -31,8 +31,28 @@ _MAX_OBJECT = 16 * 1024 * 1024
 _FIRST = re.compile(r"\s*+(?:#[^\n]*+\s*+)*+")
 
 
+# "{apiVersion: v1, ...", "{'kind': 'Pod', ...": no JSON has a key without double quotes
+_FLOW = re.compile(
+    r"(?:\s++|#[^\n]*+|---[ ]*+\n)*+\{\s*+(?:[A-Za-z][A-Za-z0-9_]*+|'[A-Za-z][A-Za-z0-9_]*+'):\s"
+)
+# "{{- if .Values.networkPolicy.enabled }}": a template of Helm's, of which no line is an object yet
+_TEMPLATE = re.compile(r"\s*+\{\{")
+
+
+def is_flow(text: str) -> bool:
+    """It begins with an object in braces as YAML has them, and JSON has not."""
+    return _FLOW.match(text) is not None
+
+
+def is_template(text: str) -> bool:
+    """It begins with an action of Go's templates, as many files of a Helm chart do."""
+    return _TEMPLATE.match(text) is not None
+
+
 def looks_like_json(text: str) -> bool:
-    """The first character that counts opens a JSON object or array."""
+    """The first character that counts opens a JSON object or array, and neither one in YAML's own form nor a template's action."""
+    if is_flow(text) or is_template(text):
+        return False
     match = re.match(r"\s*+", text)
     return match is not None and text[match.end() : match.end() + 1] in ("{", "[")
 
@@ -42,7 +62,7 @@ def looks_like_json(text: str) -> bool:
 _MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \n]|\Z)[^\n]*\n?", re.MULTILINE)
 # "apiVersion: v1" where one object ends and the next begins without "---", "{" where JSON follows
 _TOP = re.compile(r"([A-Za-z][A-Za-z0-9_]*+):")
-_BORDER = re.compile(r"\n(?:([A-Za-z][A-Za-z0-9_]*+):|[{\[])")
+_BORDER = re.compile(r"\n(?:([A-Za-z][A-Za-z0-9_]*+):|\{(?!\{)|\[)")
 _BEGIN = frozenset({"apiVersion", "kind", "items"})
 # "==== a shell's prompt", "2026-03-17T14:00:01Z ..." behind a list
 _NO_KEY = re.compile(r"\n(?![ \t\n#-]|[\"']?[A-Za-z][A-Za-z0-9_.-]*[\"']?:|\Z)")
@@ -236,7 +256,8 @@ def _whole(body: str, line: int, kind: str | None) -> Iterator[Found | BadDocume
             values = _read_documents(body, want, repeated)
         except ValueError as error:
             where = line + (getattr(error, "line", None) or 1) - 1
-            yield BadDocument(f"not YAML: {error}", where, hides=may_hold_policy(body))
+            what = "a template that is not rendered (helm template does)" if "{{" in body else "not YAML"
+            yield BadDocument(f"{what}: {error}", where, hides=may_hold_policy(body))
             return
     skipped = len(_leading_blank(body)) if len(values) == 1 else 0
     first = line + body.count("\n", 0, skipped)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 
 from flowdiag.cluster.cleaning import clean_text
-from flowdiag.cluster.documents import looks_like_json
+from flowdiag.cluster.documents import is_flow, is_template, looks_like_json
 from flowdiag.parserkit import holds
 
 __all__ = ["sniff_state"]
 
 _API = re.compile(r"(?:[a-z0-9.-]{1,100}/)?v[0-9][a-z0-9]{0,12}")
-_YAML_API = re.compile(r"^(?:- |  ){0,2}apiVersion: *[\"']?([A-Za-z0-9./-]{1,120})[\"']? *$", re.MULTILINE)
-_YAML_KIND = re.compile(r"^(?:- |  ){0,2}kind: *[\"']?[A-Z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE)
+_YAML_API = re.compile(
+    r"^(?:- |  ){0,2}[\"']?apiVersion[\"']?: *[\"']?([A-Za-z0-9./-]{1,120})[\"']? *$", re.MULTILINE
+)
+_YAML_KIND = re.compile(
+    r"^(?:- |  ){0,2}[\"']?kind[\"']?: *[\"']?[A-Z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE
+)
 _YAML_LINE = re.compile(r"^(?:\s*#.*|---.*|%.*|\s*|\s*-.*|\s*[\"']?[A-Za-z0-9_.~/$-][^:]{0,200}:(?: .*)?)$")
+# "{apiVersion: v1, items: [{apiVersion: v1, kind: Pod, ...": YAML in braces, whose keys need no quotes
+_FLOW_API = re.compile(r"[{,]\s*+[\"']?apiVersion[\"']?: *[\"']?([A-Za-z0-9./-]{1,120})[\"']?\s*+[,}]")
 _HEAD = 65536
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16."""
@@ -35,6 +41,8 @@ def sniff_state(head: bytes) -> float:
         return 0.0
     if "\x00" in text:
         return 0.0
+    if is_flow(text):
+        return _sniff_flow(text)
     return _sniff_json(text) if looks_like_json(text) else _sniff_yaml(text)
 
 
@@ -57,11 +65,17 @@ def _sniff_yaml(text: str) -> float:
     if api[1].startswith("audit."):
         return 0.0
     first = next((line for line in text.split("\n") if line.strip()), "")
-    if not _YAML_LINE.match(first):
+    if not _YAML_LINE.match(first) and not is_template(first):
         return 0.0
     if _YAML_KIND.search(text):
+        # Of a template nothing is read, and that is said.
         return 0.95
-    return 0.9 if re.search(r"^items:", text, re.MULTILINE) else 0.3
+    return 0.9 if re.search(r"^[\"']?items[\"']?:", text, re.MULTILINE) else 0.3
+
+
+def _sniff_flow(text: str) -> float:
+    api = _FLOW_API.search(text)
+    return 0.9 if api is not None and _is_api(api[1]) else 0.0
 
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"|[{}\[\],:"]', re.DOTALL)

@@ -499,6 +499,11 @@ AUDIT = {
         "# note\n---\n" + pod_text(),
         "apiVersion: v1\nitems:\n- metadata:\n    name: a\nkind: PodList\n",
         '[{"metadata": {"name": "shop"}, "spec": {}, "status": {}}]',
+        '"apiVersion": "v1"\n"items":\n- "apiVersion": "v1"\n  "kind": "Pod"\n"kind": "List"\n',
+        "---\n{apiVersion: v1, kind: Pod, metadata: {name: a}}\n",
+        "{items: [{apiVersion: v1, kind: Pod, metadata: {name: a}}], kind: List}\n",
+        "{'kind': 'Pod', 'apiVersion': 'v1', 'metadata': {'name': 'a'}}\n",
+        "{{- if .Values.enabled }}\napiVersion: v1\nkind: Service\nmetadata:\n  name: {{ .Release.Name }}\n{{- end }}\n",
     ],
 )
 def test_sniff_knows_cluster_objects(text):
@@ -531,6 +536,33 @@ def test_hostile_repetition_is_bounded(line):
     data = line * (200_000 // len(line))
     sniff_state(data)
     assert len(read_manifest("x", data).problems) <= 60
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"apiVersion": "v1"\n"kind": "List"\n"items":\n- "apiVersion": "v1"\n  "kind": "Namespace"\n  "metadata":\n    "name": "shop"\n',
+        "# jsonnet -y, PyYAML's flow style\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n",
+        "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Namespace,\n      metadata: {name: shop}}]}\n",
+        "{'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': {'name': 'shop'}}\n",
+    ],
+)
+def test_yaml_in_the_forms_that_programs_write(text):
+    """Keys in quotes and objects in braces are YAML as well as any; a file of them was passed over without a word."""
+    read = read_manifest("x", text.encode())
+    assert not read.problems
+    assert [entry.key for entry in read.entries] == [("", "Namespace", "", "shop")]
+
+
+def test_a_template_is_said_to_be_one():
+    """A Helm chart's file beside the objects may hold a policy, and is not passed over without a word."""
+    text = (
+        "{{- if .Values.policy }}\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+        "metadata:\n  name: {{ .Release.Name }}\n{{- end }}\n"
+    )
+    (problem,) = read_manifest("x", text.encode()).problems
+    assert problem.hides
+    assert problem.message.startswith("a template that is not rendered (helm template does)")
 
 
 LISTED = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: %s}\nkind: List\n"
