@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["clean_text"]
+__all__ = ["clean_text", "decoded", "without_dirt"]
 
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -41,10 +41,22 @@ def clean_text(data: bytes) -> str:
     Raises:
         UnicodeDecodeError: not text in UTF-8, nor in what its byte order mark says.
     """
+    return without_dirt(decoded(data))
+
+
+def decoded(data: bytes) -> str:
+    """The text that `data` is, in lines that end in a line feed.
+
+    Raises:
+        UnicodeDecodeError: not text in UTF-8, nor in what its byte order mark says.
+    """
     encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
     text = data.decode(encoding)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n")
+    return text.replace("\r\n", "\n") if "\r" in text else text
+
+
+def without_dirt(text: str) -> str:
+    """`text` with blanks in place of what does not belong to objects."""
     text = text.rstrip("\x00\x1a")
     text = _DIRT.sub("\n", "\n" + text)[1:]
     if "***" in text:

@@ -8,13 +8,15 @@ encodings in between.  Field sources: Kubernetes API v1.31, Calico v3.29, Cilium
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct, field
 
-from flowdiag.cluster.cleaning import clean_text
+from flowdiag.cluster.cleaning import decoded, without_dirt
 from flowdiag.cluster.documents import iter_json, iter_yaml, looks_like_json
 from flowdiag.cluster.meta import as_list, as_map, as_text, read_meta
+from flowdiag.cluster.refused import Refusal, in_error_list, is_error_list, refusals
 from flowdiag.cluster.typed import is_read, keeps_body, read_object
 from flowdiag.cluster.unfold import BadDocument, Found
 from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_NAMES, UNREAD_KINDS
@@ -106,12 +108,18 @@ def read_manifest(name: str, data: bytes) -> Manifest:
         )
         return manifest
     try:
-        text = clean_text(data)
+        text = decoded(data)
     except UnicodeDecodeError:
         manifest.problems.append(
             StateProblem(code="not-text", message="not text in a known encoding", input=name, hides=True)
         )
         return manifest
+    if is_error_list(name, text):
+        # That there are such is said by whoever knew the bundle.
+        _refused(manifest, in_error_list(name, text), said=True)
+        return manifest
+    _refused(manifest, refusals(text), said=False)
+    text = without_dirt(text)
     fallback = _kind_of_path(name)
     unreadable = 0
     for found in iter_json(text) if looks_like_json(text) else iter_yaml(text):
@@ -133,6 +141,23 @@ def read_manifest(name: str, data: bytes) -> Manifest:
             manifest.problems.append(given_up)
             break
     return manifest
+
+
+def _refused(manifest: Manifest, found: Iterable[Refusal], *, said: bool) -> None:
+    """Kinds that were refused: of one that was asked for everywhere another input may have it all."""
+    for one in found:
+        everywhere = one.namespace is None and not said
+        if everywhere:
+            manifest.unread.add((one.kind.group, one.kind.kind))
+        problem = StateProblem(
+            code=NOT_READ,
+            message=one.text,
+            input=manifest.input,
+            line=one.line,
+            hides=one.may_hide and not everywhere,
+            note=said,
+        )
+        manifest.problems.append(problem)
 
 
 def _kind_of_path(name: str) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ import re
 
 from flowdiag.cluster.cleaning import clean_text
 from flowdiag.cluster.documents import is_flow, is_template, looks_like_json
+from flowdiag.cluster.refused import FORBIDDEN
 from flowdiag.parserkit import holds
 
 __all__ = ["sniff_state"]
@@ -23,6 +24,7 @@ _FLOW_API = re.compile(r"[{,]\s*+[\"']?apiVersion[\"']?: *[\"']?([A-Za-z0-9./-]{
 _HEAD = 65536
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16."""
+_REFUSED = FORBIDDEN.encode()
 _WORDS = (b"apiVersion", b"metadata", b"items")
 """Keys of which every object or list of objects has one at its top."""
 
@@ -32,6 +34,13 @@ def sniff_state(head: bytes) -> float:
 
     Near 0 for flow records, JSON logs and API audit logs (``kind: Event`` of ``audit.k8s.io``).
     """
+    if head.startswith(_REFUSED):
+        # Nothing was given, which is not that there is nothing.
+        return (
+            0.9
+            if all(line.startswith(b"Error from server") for line in head.splitlines() if line.strip())
+            else 0.0
+        )
     # Every file is asked about, and of thousands of logs in a dump none has one of these.
     if not head.startswith(_WIDE) and not any(holds(head, word) for word in _WORDS):
         return 0.0

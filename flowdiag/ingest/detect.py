@@ -186,8 +186,11 @@ def _unreadable(source: Source, hint: Hint, code: str, message: str) -> Detectio
 
 
 def _refused(source: Source, hint: Hint, head: bytes) -> Detection:
-    """A collector's list of errors: an absent kind is then unknown, not empty."""
+    """A collector's list of errors: an absent kind is then unknown, not empty, and who reads the objects is told which."""
     if head.strip() in _NO_ERRORS:
         return Detection(source=source, kind=InputKind.NOISE, hint=hint)
     said = " ".join(head[:300].decode("utf-8", "replace").split())
-    return _unreadable(source, hint, "no-permission", f"the collector could not read these objects: {said}")
+    problem = InputProblem(
+        source.name, "no-permission", f"the collector could not read these objects: {said}"
+    )
+    return Detection(source=source, kind=InputKind.STATE, hint=hint, problems=(problem,))

@@ -565,6 +565,56 @@ def test_a_template_is_said_to_be_one():
     assert problem.message.startswith("a template that is not rendered (helm template does)")
 
 
+FORBIDDEN = (
+    "Error from server (Forbidden): networkpolicies.networking.k8s.io is forbidden: "
+    'User "ann" cannot list resource "networkpolicies" in API group "networking.k8s.io" %s\n'
+)
+POLICIES = ("networking.k8s.io", "NetworkPolicy")
+
+
+@pytest.mark.parametrize("before", ["", "apiVersion: v1\nitems: []\nkind: List\n", pod_text()])
+def test_a_kind_that_kubectl_was_refused_is_unread(before):
+    """Standard error in the same file: the policies were refused, and that is not that there are none."""
+    snapshot, problems = build_snapshot([("x", (before + FORBIDDEN % "at the cluster scope").encode())])
+    assert snapshot.unread == {POLICIES}
+    assert [(one.code, one.line) for one in problems if not one.note] == [
+        ("not-read", 1 + before.count("\n"))
+    ]
+    assert sniff_state((before + FORBIDDEN % "at the cluster scope").encode()) >= 0.7
+
+
+def test_a_kind_that_another_input_has_is_read():
+    """Whoever was refused came again with more rights."""
+    refused = ("x", (FORBIDDEN % "at the cluster scope").encode())
+    listed = ("y", b"apiVersion: networking.k8s.io/v1\nitems: []\nkind: NetworkPolicyList\n")
+    assert not build_snapshot([refused, listed])[0].unread
+
+
+def test_policies_of_a_namespace_that_were_refused_are_missing_whatever_else_is_there():
+    refused = ("x", (FORBIDDEN % 'in the namespace "shop"').encode())
+    listed = ("y", b"apiVersion: networking.k8s.io/v1\nitems: []\nkind: NetworkPolicyList\n")
+    assert build_snapshot([refused, listed])[0].damaged == ("x:1",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hides"),
+    [
+        ("b/cluster-resources/network-policy-errors.json", '{"shop": "timed out"}', True),
+        (
+            "b/cluster-resources/custom-resources-errors.json",
+            '{"globalnetworkpolicies.crd.projectcalico.org": "is forbidden"}',
+            True,
+        ),
+        ("b/cluster-resources/jobs-errors.json", '["jobs.batch is forbidden"]', False),
+    ],
+)
+def test_a_support_bundles_list_of_errors_tells_what_may_be_missing(name, text, hides):
+    """The bundle holds the other namespaces' policies; those of one that was refused may decide all the same."""
+    snapshot, problems = build_snapshot([(name, text.encode())])
+    assert bool(snapshot.damaged) is hides
+    assert all(one.note for one in problems)
+
+
 LISTED = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: %s}\nkind: List\n"
 SINGLE = "kind: Namespace\napiVersion: v1\nmetadata: {name: %s}\n"
 JSON_OBJECT = '{\n  "apiVersion": "v1",\n  "kind": "Namespace",\n  "metadata": {"name": "%s"}\n}\n'

@@ -259,7 +259,7 @@ def test_bundles_are_recognised_by_their_trees(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"), [("[]", InputKind.NOISE), ('["pods is forbidden"]', InputKind.UNREADABLE)]
+    ("said", "kind"), [("[]", InputKind.NOISE), ('["pods is forbidden"]', InputKind.STATE)]
 )
 def test_kinds_that_could_not_be_collected(tmp_path, said, kind):
     """A collector's list of errors means unknown, not none; an empty list means nothing."""
@@ -273,7 +273,7 @@ def test_kinds_that_could_not_be_collected(tmp_path, said, kind):
         found = detect(source, hints[source.name], [DROP], ReadOptions())
 
     assert found.kind is kind
-    assert [problem.code for problem in found.problems] == ["no-permission"] * (kind is InputKind.UNREADABLE)
+    assert [problem.code for problem in found.problems] == ["no-permission"] * (kind is InputKind.STATE)
 
 
 def test_noise_of_a_bundle_is_not_complained_about(tmp_path):
