@@ -17,6 +17,7 @@ from flowdiag.cluster import Resolver
 from flowdiag.diagnose.fd6_state.stale_record import STALE
 from flowdiag.model.errors import InputError, UnresolvedEndError
 from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import ConnectionDecision, PolicyRef
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.words import placed
@@ -138,7 +139,21 @@ def _said(warnings: Sequence[ReportWarning], state: State) -> list[str]:
         *(placed(one.message, one.input, one.line) for one in warnings),
         *(placed(one.message, one.input, one.line) for one in state.problems if not one.note),
         *_not_enforced(state.policies.notes),
+        *_no_policies(state.snapshot),
     ]
+
+
+def _no_policies(snapshot: Snapshot) -> Iterator[str]:
+    """That no policy and no list of policies was read: "allowed" is then as true as it is that there are none.
+
+    What was refused, or stands in a part that is damaged, makes the answers unknown and is said with that.
+    """
+    if not (snapshot.policies_read or snapshot.unread or snapshot.damaged):
+        yield (
+            "the cluster's objects hold no policy and no list of policies (kubectl cluster-info dump leaves them out): "
+            "what is allowed here is so only where the cluster has none; "
+            "kubectl get networkpolicies -A -o yaml > policies.yaml, and --state policies.yaml"
+        )
 
 
 def _not_enforced(notes: Iterable[tuple[PolicyRef, str]]) -> Iterator[str]:

@@ -155,3 +155,21 @@ def test_no_queries_are_no_success(run, state, text):
 
     assert (code, out) == (3, "")
     assert "nothing would be checked" in err
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        "",
+        POLICY.replace("Ingress", "Egress"),
+        "kind: NetworkPolicyList\napiVersion: networking.k8s.io/v1\nitems: []\n",
+    ],
+)
+def test_objects_without_any_policy_are_said_to_be(run, state, also):
+    """A dump of pods alone allows everything; where policies, or an empty list of them, were read too, nothing is said."""
+    if also:
+        put(state, "more.yaml", also)
+    _, _, told = run("explain", "shop/web", "shop/db", "5432", "--state", state)
+    _, _, verified = run("verify", state.parent / "queries.json", "--state", state)
+
+    assert ["hold no policy" in err for err in (told, verified)] == [not also] * 2
