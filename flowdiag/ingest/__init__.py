@@ -4,8 +4,8 @@ This room knows nothing of what records mean; parsers say that, and tally keeps 
 Start with `sources` (what is there), then `identify` (what it is), `blocks` (how a parser gets it) and `execute`
 (who does the work).
 
-What an input is, is worked out from the inside: `heads` looks at one head, `detect` at one input, `identify` at all
-of a run; what they find has the shapes of `detection`.
+What an input is, is worked out in three steps: `heads` looks at one head, `detect` at one input, and `identify` at all
+inputs of a run.  What they find are the values of `detection`.
 """
 
 from typing import TYPE_CHECKING

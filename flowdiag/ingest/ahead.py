@@ -1,4 +1,4 @@
-"""Decompressing ahead of whoever parses: a thread of its own, which runs while the parser does.
+"""Decompressing in a thread of its own, ahead of the parser.
 
 The decompressors let go of Python's lock while they work, so that both take a core each; a few pieces are kept
 ready and no more.
@@ -16,10 +16,12 @@ from flowdiag.ingest.streams import Over, Readable
 __all__ = ["Ahead", "Steps", "has_core_to_spare"]
 
 _PIECE = 1 << 20
-"""Each piece asks for Python's lock once or twice, and may wait for it as long as a piece takes to parse."""
+"""Bytes of a piece.  The thread needs Python's lock once or twice for each, and may wait for it as long as a piece
+takes to parse, so pieces must not be small."""
 _PIECES = 4
 _NARROW = 1 << 17
-"""As readers without a thread read: what of a damaged stream is good is told in steps of that size."""
+"""Bytes that readers without a thread ask for.  Of a damaged stream, what stands before the damage is found in steps
+of this size."""
 _WAIT_S = 0.1
 
 
@@ -32,7 +34,8 @@ def has_core_to_spare() -> bool:
 class Steps(Over):
     """A packed stream that is asked in steps of one size, however much its reader wants at a time.
 
-    A decompressor keeps nothing of a read that ends in damage, so that what is read before the damage would hang on who reads.
+    A decompressor gives nothing of a read that meets damage.  How much is read before the damage would otherwise depend on
+    the size of the reads.
     """
 
     def __init__(self, stream: Readable) -> None:
@@ -64,7 +67,7 @@ class Steps(Over):
 
 
 class Ahead:
-    """See the module; the bytes, and the error after them if there is one, are those of reading alone.
+    """See the module.  It gives the same bytes, and at the end the same error, as reading without a thread.
 
     Args:
         reopened: opens the stream from its start, also a second time; its errors at first come from here.
@@ -127,7 +130,7 @@ class Ahead:
             self._finish(done, error)
 
     def _finish(self, done: int, error: Exception) -> None:
-        """What a wide read lost with its error: read again in narrow ones, up to the error."""
+        """Read again, in narrow reads up to the error, what a wide read lost with its error."""
         try:
             again = self._reopened()
         except Exception:  # noqa: BLE001 - the file is gone meanwhile; the first error stays.

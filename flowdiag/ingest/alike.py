@@ -1,4 +1,4 @@
-"""Files of one name but for its numbers: what the first of them is, the others are as well, if they look like it.
+"""Files whose names differ in numbers alone: they are what the first of them is, if they look like it.
 
 A rotation has hundreds of files, and asking every parser about each of them costs more than reading some.  So the
 parser of the first one is asked alone; where it is less sure than it was there, all are asked.
@@ -25,19 +25,19 @@ from flowdiag.parserkit import Parser
 __all__ = ["detect_like", "name_pattern"]
 
 _ENDS = 1 << 12
-"""So much of a file's ends is looked at."""
+"""Bytes at either end of a file that are looked at."""
 _NUMBERS = re.compile(r"\d+")
 
 
 def name_pattern(source: Source) -> str:
-    """What files of one rotation have in common; a lone file has it for itself."""
+    """Give what the names of one rotation's files have in common."""
     return f"{source.kind}:{_NUMBERS.sub('#', source.name)}"
 
 
 def detect_like(
     first: Detection, source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions
 ) -> Detection | None:
-    """What `source` is, by what the first file of its name is; ``None`` where all parsers are to be asked.
+    """Say what `source` is, by what the first file of such a name is; ``None`` where all parsers must be asked.
 
     Args:
         first: of the first file, which every parser was asked about.
@@ -58,12 +58,12 @@ def detect_like(
         head = read_head(source, _ENDS)
     except (MissingReaderError, OSError):
         return None
-    # What tells of a wrapper may stand at the end of a line that is longer.
+    # The marks of a wrapper may be at the end of a longer line.
     if not head.strip() or (len(head) == _ENDS and b"\n" not in head[:-1]) or is_binary(head):
         return None
     context = input_context(source, hint, options)
     inner = peeled(head, first.stack, context)
-    # A parser that searches inside lines likes them wrapped as well.
+    # A parser that searches inside lines claims wrapped lines, too.
     if next_layer(head) != next(iter(first.stack), None) or (first.stack and next_layer(inner) is not None):
         return None
     if sniffed(parser, inner) < best.score:
@@ -75,7 +75,7 @@ def detect_like(
         return peeled(window, first.stack, context)
 
     try:
-        # To ask its parser about a few lines takes less than to look for what all others promise.
+        # Asking this file's own parser about a few lines costs less than looking for the marks of all others.
         ends = [
             window
             for window in windows_at_ends(source, _ENDS, head)

@@ -1,4 +1,4 @@
-"""Lines of several formats in one input: which line is whose.
+"""Inputs with lines of several formats: which parser reads which line.
 
 Files are joined, a collector's export holds what many programs wrote, ``kubectl logs`` of several containers goes into one
 file.  Each parser then reads the input by itself and gets its own lines alone, with their numbers.
@@ -20,9 +20,9 @@ __all__ = ["Owners", "lines_of", "told_apart"]
 
 
 def told_apart(found: Detection) -> list[Detection]:
-    """An input for each parser that has lines in it; any other as it is.
+    """Give an input once for each parser that has lines in it; an input of one parser stays as it is.
 
-    The others are called as the input, and the parser behind: ``all.log!hubble-json``.
+    The first keeps the input's name, and the others have their parser's name behind it: ``all.log!hubble-json``.
     """
     if not found.others or found.parser is None:
         return [found]
@@ -45,7 +45,7 @@ def told_apart(found: Detection) -> list[Detection]:
 
 
 class Owners:
-    """Whose each line of an input is, asked once for all who read it.
+    """Knows which reader each line of an input belongs to; it is worked out once for all readers.
 
     Args:
         readers: all that have lines here; the first gets what is nobody's.
@@ -56,7 +56,7 @@ class Owners:
         self._begins = [getattr(reader, "record_mark", None) for reader in readers]
         self._last = 0
         self._of_kind = {True: 0, False: 0}
-        """Whose the last object was, and the last line of text."""
+        """The reader of the last line that was an object, and of the last line of text."""
         self._known = bytearray()
         """By line, in order: the reader's index."""
 
@@ -71,7 +71,7 @@ class Owners:
         return self._known[first : first + len(lines)]
 
     def _whose(self, line: bytes) -> int:
-        """What nobody knows goes with the line that it continues, or to who reads such lines."""
+        """Give the reader of a line; one that no parser knows goes with the last line, or with the last of its kind."""
         if not line.strip():
             return self._last
         is_object = line.startswith(b"{")
@@ -84,7 +84,7 @@ class Owners:
         return self._last
 
     def _surest(self, line: bytes) -> int | None:
-        """Who is surest of it, if anybody is; of a line that one is certain of no other parser is."""
+        """Give the reader that is surest of a line, if any is; no two are certain of the same line."""
         best, surest = SURE, None
         for index, reader in enumerate(self._readers):
             score = sniffed(reader, line)

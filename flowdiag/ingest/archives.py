@@ -29,11 +29,12 @@ __all__ = ["Member", "Unpacker"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _COPY_BYTES = 1 << 16
-"""What a cut archive loses with its error: a read that meets the end gives nothing at all."""
+"""Bytes per read.  Of an archive that was cut off, the last read gives nothing, so that up to so many are lost."""
 _HEADER_BYTES = 4 << 20
-"""What may stand before one member of a tar (long names, pax records, maps of holes): tarfile keeps it in memory."""
+"""The most bytes of headers before one member of a tar (long names, pax records, maps of holes), which tarfile keeps
+in memory."""
 _LINK_BYTES = 4096
-"""Of a link's target, as Linux bounds a path."""
+"""The longest target of a link, which is Linux' bound of a path."""
 _PROBLEMS = 100
 """Refused members of one archive that are named."""
 
@@ -95,7 +96,7 @@ class Unpacker:
                 try:
                     size = self._copy(stream, target, packed, before)
                 except damages:
-                    # A log up to where its archive was cut off is evidence too.
+                    # What is there of a log whose archive was cut off is evidence, too.
                     if target.stat().st_size:
                         yield Member(name=name, path=target, size=target.stat().st_size, modified=modified)
                     raise
@@ -119,7 +120,7 @@ class Unpacker:
         else:
             read = "nothing of it was read"
         if isinstance(error, OSError) and error.errno in _FULL:
-            # What it is unpacked to is full; the archive may be whole.
+            # The disk that it is unpacked to is full; nothing is wrong with the archive.
             text = f"{self._spool.parent}: {error.strerror}: it needs as much as the archive unpacked; TMPDIR names another folder"
             self._problem(display, "unreadable", f"{text}; {read}")
             return
@@ -182,7 +183,7 @@ class Unpacker:
                 for number, info in enumerate(archive, 1):
                     self._few(number)
                     plain.header_at(archive.offset)
-                    # It keeps all that it has passed.
+                    # tarfile would keep every member that it has passed.
                     cast("Any", archive).members.clear()
                     if info.isdir():
                         continue
@@ -233,10 +234,10 @@ class Unpacker:
 
 
 class _Bounded:
-    """The bytes of a tar, no more of them than `Limits` let it unfold to, nor than one member's header may have.
+    """The bytes of a tar, bounded in all (`Limits`), and for the header of each member.
 
-    What is refused or no file is passed over by reading it, and headers are kept in memory whole: both happen
-    in tarfile, before anybody sees a size.
+    tarfile reads members that are skipped, and keeps headers in memory, before a size can be checked; hence the bounds
+    are here.
     """
 
     def __init__(self, stream: BinaryIO, packed: int, limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""Bounds on what is unpacked; apart from what unpacks, which is loaded for archives alone."""
+"""Bounds on what is unpacked.  The module that unpacks is only loaded for archives, so they are not in it."""
 
 from __future__ import annotations
 

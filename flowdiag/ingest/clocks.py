@@ -1,8 +1,8 @@
 """Clocks that disagree by whole hours: the stamp inside a line, and the one its collector wrote around it.
 
 A log in local time without a zone, read as if it were UTC, looks like this (seen with Weave's log in UTC inside
-a journal in Eastern time).  The stamp inside is used, as it is nearer to what happened; which zone it is in only
-the reader knows (``--tz``).
+a journal in Eastern time).  The stamp inside
+is used, since it is nearer to what happened; its zone must be given by the user (``--tz``).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["ONE_LOG", "around_new_year", "clocks_apart", "first_yearless", "year
 _LINES = 60
 _EVENTS = 200
 _STEP_S = 1800
-"""Zones lie hours and half hours apart, a few of them quarters."""
+"""Zones differ by hours and half hours (a few by quarters, which are not looked for)."""
 _LAG_S = 90
-"""So much later may a collector write a line than the stamp inside says."""
+"""How much later than its stamp a collector may have written a line, seconds."""
 _MOST_STEPS = 28
 ONE_LOG = 62 * 86_400 * NS
-"""The first lines of one log span no more."""
+"""The first lines of a single log lie within this span."""
 _SURE = 0.9
 _AHEAD = 152 * 86_400 * NS
 """Half a year but a month: what is nearest to it lies at most a month before the first stamp."""
@@ -64,7 +64,7 @@ def clocks_apart(rows: Rows, parser: Parser, context: ParseContext) -> InputProb
     if shifted == inside:
         return InputProblem(context.input, "clocks-apart", f"{apart}; they carry their zone and are used")
     read_as = _offset_at(min(inside.values()), context)
-    # A collector's stamp that has no zone either says nothing of which is right.
+    # If the collector's stamp has no zone, either, it does not tell which is right.
     other = "" if sample.year_inferred else f" ({_zone(read_as + offset)})"
     text = f"{apart} and carry no zone: read as {_zone(read_as)}; if that is wrong, --tz says theirs{other}"
     return InputProblem(context.input, "clocks-apart", text)

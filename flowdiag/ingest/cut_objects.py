@@ -1,7 +1,7 @@
-"""What is left of a record whose collector's JSON was cut off, among lines of text.
+"""Warnings for JSON wrappers that were cut off, in inputs whose parser reads text.
 
-A parser of text passes over lines that are not its own, and so over the beginning of a wrapper that was cut before the
-record inside it, or that the next one was written right behind.  Parsers of JSON say so themselves.
+A parser of text passes over lines that are not its own.  It would say nothing of a wrapper that was cut off, whether the
+line ends there or the next wrapper begins right behind.  Parsers of JSON warn of such lines themselves.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def cut_objects(parser: Any, block: Block, context: ParseContext) -> Iterator[Pa
 
 
 def _cut(text: bytes) -> bytes | None:
-    """The part of a line that is the beginning of an object without its end; ``None`` where there is none."""
+    """Give the part of a line that is an object without its end; ``None`` where there is none."""
     line = text.rstrip()
     behind = _BEHIND.search(line, 2)
     if behind is None and (line.endswith((b"}", *_GOES_ON)) or _whole(line)):

@@ -1,7 +1,7 @@
 """Records that begin far behind a log's head: in a host's journal a firewall's lines stand among thousands of others.
 
-The head decides what an input is; where nobody knows it, its beginning is looked through for a window in which a
-parser is certain of a record, and of a plain file its end as well, where an incident's records are.
+The head decides what an input is.  If no parser knows the head, the input's beginning is searched for a window in which
+a parser is certain of a record; and of a plain file the end, too, since an incident's records are there.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ CERTAIN = 0.95
 """How sure a parser must be of lines in somebody else's log."""
 _WINDOW = 1 << 16
 _REACH = 32 << 20
-"""So far from either end is looked, which takes some tenths of a second."""
+"""Bytes at either end that are searched, which takes some tenths of a second."""
 _NEAR = 4 << 20
-"""So far is looked for records of another format beside those that are known."""
+"""Bytes that are searched for records of further formats, once one is known."""
 _SEVERAL = 3
 _OF_ONE = 1 << 20
-"""So far into the log of a single container, of which a bundle holds hundreds: its head nearly always tells."""
+"""Bytes that are searched of a single container's log.  A bundle holds hundreds, and nearly always the head tells."""
 
 
 def windows_of_records(
@@ -145,7 +145,7 @@ def others_inside(
             marks = {mark for parser in asked for mark in _marks(parser, window)}
             lines = [line for line in lines if any(mark in line for mark in marks)]
         rest = [line for line in lines if sure(reader, line) < CERTAIN]
-        # Some look at how a log begins, which is not told by a line of text before objects.
+        # Objects and lines of text are asked about apart: some parsers judge by how a log begins.
         for left in (
             b"".join(line for line in rest if line.startswith(b"{")),
             b"".join(line for line in rest if not line.startswith(b"{")),
@@ -160,18 +160,18 @@ def others_inside(
 
 
 def _promises(parser: Parser) -> bool:
-    """Whether it tells refusals, of which one counts."""
+    """Whether a parser promises marks of refusals; then one record is enough."""
     return hasattr(parser, "record_words") or hasattr(parser, "denied_marks")
 
 
 def _some(parser: Parser, lines: bytes, sure: Callable[[Parser, bytes], float]) -> bool:
-    """Whether several lines are its own: what one tool says in another's words is no log of that one."""
+    """Whether several lines are a parser's own: one line may only be another tool's quotation."""
     its_own = (line for line in lines.splitlines(keepends=True) if sure(parser, line) >= CERTAIN)
     return len(list(islice(its_own, _SEVERAL))) == _SEVERAL
 
 
 def _asked(parsers: Sequence[Parser], window: bytes) -> list[Parser]:
-    """Those of whose marks one stands there, perhaps inside a string of JSON."""
+    """Give the parsers one of whose marks occurs, perhaps inside a string of JSON."""
     plain, inside = b'"' in window, b'\\"' in window
     there: dict[bytes, bool] = {}
 
@@ -192,7 +192,7 @@ def _asked(parsers: Sequence[Parser], window: bytes) -> list[Parser]:
 
 
 def _marks(parser: Parser, window: bytes) -> Sequence[bytes]:
-    """What every record of a parser holds, or every refusal; nothing where it promises neither."""
+    """Give byte strings of which every record of a parser holds one, or every refusal; none where it promises neither."""
     words: Sequence[bytes] | None = getattr(parser, "record_words", None)
     if words is not None:
         return words
@@ -220,7 +220,7 @@ def _windows(source: Source, *, of_one: bool) -> Iterator[bytes]:
 
 
 def _whole_lines(stream: Readable | BinaryIO, reach: int, window: int = _WINDOW) -> Iterator[bytes]:
-    """Windows of whole lines; a line that fills one is nobody's."""
+    """Yield windows of whole lines; a line that fills a whole window is left out."""
     rest, seen = b"", 0
     while seen < reach and (chunk := stream.read(window)):
         seen += len(chunk)

@@ -1,4 +1,4 @@
-"""What an input is: by its head, else by what stands behind it, and what else it holds."""
+"""What one input is: by its head, or else by what comes later in it; and which further formats it holds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flowdiag.parserkit import ParseContext, Parser
 __all__ = ["detect"]
 
 _LONG_HEAD = 32 << 20
-"""So far lines are looked for that somebody knows, behind ones that are longer than a head."""
+"""Bytes in which shorter lines are looked for, where the first lines are longer than a head."""
 _PIECE_BYTES = 1 << 13
 """Lines from which on one may be a piece of a longer one: runtimes cut at 16 KiB, syslog daemons at 8."""
 _NO_ERRORS = (b"", b"null", b"[]", b"{}")
@@ -70,7 +70,7 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
     heads = heads_of(source, head, context)
     found = detect_head(source, hint, parsers, options, head, heads)
     if found.kind is InputKind.UNKNOWN and len(head) == HEAD_BYTES:
-        # Of a line that long nobody can tell: whose the others are decides.
+        # No parser can tell what so long a line is; the shorter ones behind it decide.
         behind = _behind(source, head, heads.stack, context)
         if behind.strip():
             later = detect_head(source, hint, parsers, options, behind)
@@ -86,9 +86,9 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
 def _with_others(
     found: Detection, parsers: Sequence[Parser], heads: Heads, context: ParseContext
 ) -> Detection:
-    """With the names of other parsers whose records it holds too.
+    """Add the names of other parsers that have records in it.
 
-    A collector's export is looked through some way; of a file its ends tell whether two were joined.
+    A collector's export is searched for some megabytes; of any other file the ends tell whether two files were joined.
     """
     source, stack = found.source, found.stack
     reader = next((parser for parser in parsers if parser.name == found.parser), None)
@@ -122,7 +122,8 @@ def _with_others(
     try:
         lines = peeled(heads.lines or b"", stack[1:], context) if document else source
         head = None if document else heads.found[0][1]
-        # At its ends everybody is asked; in the middle those that see their marks, or were certain of the head.
+        # At the ends every parser is asked; in between only those whose marks occur, or that were certain of the
+        # head.
         names = names_in(windows_at_ends(lines, head=head), known)
         if mixing:
             names = sorted({*names, *names_in(windows_near(lines), certain)})
@@ -143,7 +144,7 @@ def _with_others(
 def _deeper(
     source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadOptions, stack: tuple[str, ...]
 ) -> Detection | None:
-    """What an input is by records that begin behind its head, which has the wrappers of `stack`, if it has any."""
+    """Say what an input is by records that begin behind its head; `stack` are the wrappers that the head has, if any."""
     known = [parser for parser in parsers if not parser.document]
     context = input_context(source, hint, options)
     if is_document(stack):
@@ -186,7 +187,7 @@ def _unreadable(source: Source, hint: Hint, code: str, message: str) -> Detectio
 
 
 def _refused(source: Source, hint: Hint, head: bytes) -> Detection:
-    """A collector's list of errors: an absent kind is then unknown, not empty, and who reads the objects is told which."""
+    """Give a collector's list of refused kinds as cluster objects: whoever reads these takes the kinds for unknown, not empty."""
     if head.strip() in _NO_ERRORS:
         return Detection(source=source, kind=InputKind.NOISE, hint=hint)
     said = " ".join(head[:300].decode("utf-8", "replace").split())

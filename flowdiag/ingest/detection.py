@@ -1,4 +1,4 @@
-"""What is known of an input before it is read: the shapes that detecting gives and reading takes."""
+"""What is known of an input before it is read: the values that detection gives, and that reading works from."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Detection(Struct, frozen=True, kw_only=True):
     year: int | None = None
     """Of its first stamp without one, where ``--year`` is given."""
     faults: tuple[str, ...] = ()
-    """What parsers did wrong when they were asked about it."""
+    """Promises that parsers broke when they were asked about it, in words."""
 
 
 def input_context(source: Source, hint: Hint, options: ReadOptions) -> ParseContext:

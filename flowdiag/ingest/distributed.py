@@ -1,8 +1,9 @@
-"""Parts folded and merged on a Dask cluster: workers read, count and join; the client gets one outcome.
+"""Folding and merging parts on a Dask cluster: workers read, count and join, and the client gets one outcome.
 
 Each part is a task of its own, the same function of the same value as in this process.  As soon as all parts in
 front of it are counted, a part's line numbers are known and a task joins it with its neighbours, eight by eight
-and level by level, on the workers.  What a lost worker held the scheduler has done again.
+and level by level, on the workers.  What a lost
+worker held, the scheduler has done again.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _JOIN_FIRST = 10
 """Joining before folding on keeps what the workers hold small."""
 _TOGETHER_BYTES = 16 << 20
 _TOGETHER = 256
-"""So much, and so many inputs, make one task at most: a task costs some hundredths of a second, whatever is in it."""
+"""The most bytes and the most inputs of one task.  Small inputs are joined, since any task costs some hundredths of a second."""
 _SHARES = 8
 """Tasks that each worker thread should have at least, where inputs are small, so that all end at about one time."""
 _UNPACK = 8
@@ -214,7 +215,7 @@ def _unseen(problem: InputProblem) -> InputProblem:
     if problem.code != "unreadable":
         return problem
     if is_remote(problem.path):
-        # Here it was listed, and its head was read.
+        # It was listed here, and its head was read here.
         return replace(problem, message=f"{problem.message} (so says a worker)")
     return replace(
         problem,

@@ -1,7 +1,7 @@
-"""Kubernetes Events in a list of cluster objects, laid apart: they are records, and are read as those.
+"""Taking Kubernetes Events out of lists of cluster objects: they are records, and are read as such.
 
-``kubectl get events -A -o yaml`` and support bundles give them so.  In the spool they stand one a line, so that a
-line's number is the number of the Event in its list.
+``kubectl get events -A -o yaml`` and support bundles give such lists.  The Events are written to the spool, one per
+line, so that a line's number is the Event's number in its list.
 """
 
 from __future__ import annotations

@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Progress", "run"]
 
 _UNPACK = 8
-"""How many times its size a compressed file is reckoned to hold, for deciding and for progress."""
+"""How many times its size a compressed file is taken to hold, for the number of workers and for progress."""
 
 _TOGETHER = 4
-"""Times the records that a worker's tally lets wait."""
+"""How many times as many records may wait in the tally of a single process as in a worker's."""
 _NEARLY_ALL = 0.9
 """Of the bytes of all evidence."""
 _EARLY = 30 * 86_400 * NS
 _OF_THE_HEAD = ("ambiguous-format", "clocks-apart", "year-turned")
-"""Problems of inputs that may be read whole all the same."""
+"""Problems with an input's head, which do not mean that a part of it was not read."""
 _FEW = 20
 """Warnings up to which a file that is mostly unreadable is not worth a problem of its own."""
 
@@ -159,9 +159,9 @@ def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
 
 
 def _take_two_cores(evidence: Sequence[Detection], options: ReadOptions) -> bool:
-    """Whether one process uses two cores for nearly all of it: then it learns what is in it once, and nothing is merged.
+    """Whether one process can keep two cores at work on nearly all of the evidence, so that nothing must be merged.
 
-    Where only refusals are wanted most of the time goes into looking for them, which is Python's and one core's.
+    Not where only refusals are wanted: then most of the time goes into searching for them, which takes one core.
     """
     able = [] if options.only_denied else [one for one in evidence if _may_take_two_cores(one)]
     if not able or sum(one.source.size for one in able) < _NEARLY_ALL * sum(
@@ -181,7 +181,7 @@ def _take_two_cores(evidence: Sequence[Detection], options: ReadOptions) -> bool
 
 
 def _may_take_two_cores(one: Detection) -> bool:
-    """As far as its packing and its parser go."""
+    """Whether an input's packing and parser allow it."""
     if one.source.kind != "plain" or one.source.remote or one.stack or one.parser is None:
         return False
     return hasattr(parser_named(one.parser), "takes_two_cores")
@@ -212,14 +212,14 @@ def _here(
     pace: _Pace,
 ) -> Tally:
     """Read all in this process."""
-    # Where workers read, this is loaded while they do.
+    # Imported here: where workers read, the main process imports it while they do.
     from flowdiag.ingest.fold import fold_all
     from flowdiag.tally import Limits, Tally
 
     tally = Tally(Limits(since=options.since, until=options.until))
-    # There is one tally only, and its memory is no worker's, to be given back: fewer and larger sorts take half the time.
+    # A single tally need not give memory back before a merge: fewer and larger sorts take half the time.
     tally.pending *= _TOGETHER
-    # One reading of each is enough: nothing is cut.
+    # Inputs need not be cut, so each is read once.
     parts = (part for one in evidence for part in _parts([one], options, problems, max(one.source.size, 1)))
     fold_all(tally, parts, problems, pace, ahead=has_core_to_spare())
     return tally
@@ -234,13 +234,13 @@ def _in_processes(
     pace: _Pace,
     meanwhile: Meanwhile | None,
 ) -> Tally:
-    """Share the work out; where a worker dies again at the same part, that one is lost."""
+    """Share the parts out to worker processes; a part at which a worker dies for the second time is given up."""
     before = len(problems)
     all_of_them = [*_parts(evidence, options, problems, part_bytes, loose=True)]
     if not all_of_them:
         return _here((), options, problems, pace)
     if len(all_of_them) == 1 and options.processes is None:
-        # One stream: another process could only hand over what it read, and not tell how far it is.
+        # A single part would gain nothing from another process, which could not tell how far it is.
         del problems[before:]
         return _here(evidence, options, problems, pace)
     tally, found, lost = fold_shares(all_of_them, workers, pace.told, meanwhile)
@@ -285,7 +285,7 @@ def _times_of_1970(tally: Tally) -> Iterator[InputProblem]:
 def _nothing_read(
     evidence: Sequence[Detection], tally: Tally, said: Collection[str]
 ) -> Iterator[InputProblem]:
-    """Inputs that were known by their heads and gave nothing, but those of which something is `said`."""
+    """Problems for inputs that were recognised by their heads and gave nothing; not for those of which something is `said`."""
     inputs = tally.inputs
     for one in evidence:
         counts = inputs.get(one.source.name)

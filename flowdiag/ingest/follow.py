@@ -107,7 +107,7 @@ class FileTail:
 
 
 class Follower:
-    """What comes of a stream, as blocks for its parser.
+    """Makes the bytes of a stream into blocks for its parser.
 
     The parser is told by the first 64 KB, or by what came in before the stream paused.
 
@@ -136,7 +136,7 @@ class Follower:
         self._cutter: RecordCutter | None = None
 
     def feed(self, data: bytes) -> Iterator[Block]:
-        """The blocks that are whole with `data`.
+        """Take `data`, and give the blocks that are now whole.
 
         Raises:
             InputError: after `HEAD_BYTES` nobody knows what this is.
@@ -204,7 +204,7 @@ class Follower:
         yield from self._lines(head)
 
     def pause(self) -> Iterator[Block]:
-        """What was held back for a record to go on, after the stream has been silent for a while."""
+        """Give what was held back in case its record goes on; for streams that have been silent for a while."""
         if self._cutter is not None:
             rest = self._cutter.rest()
             if rest is not None:

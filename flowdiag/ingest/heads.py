@@ -1,4 +1,4 @@
-"""What a head is: wrappers peeled from it, every parser asked, the surest taken."""
+"""What the first bytes of an input are: wrappers are peeled, every parser is asked, and the surest is taken."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PEEL_MARGIN = 0.05
 parser that searches inside lines likes both alike, and only the peeled form has node and outer time."""
 _STATE_MARGIN = 0.1
 _DEEPER = 4 * HEAD_BYTES
-"""So much of what stands in a document is looked at for a wrapper around each of its lines."""
+"""Bytes inside a document that are looked at for a wrapper around each of its lines."""
 _ELEMENTS = frozenset(name for name in LAYERS if is_document((name,)) or name == "json-pretty")
 
 
@@ -47,11 +47,11 @@ def detect_head(
     head: bytes,
     heads: Heads | None = None,
 ) -> Detection:
-    """As `detect`, where the first bytes are known, and perhaps what stands in them; documents are looked at in `source` itself."""
+    """As `detect`, for first bytes that were read already; of documents, more is read from `source`."""
     if options.format is not None:
         parsers = [parser for parser in parsers if parser.name == options.format]
     elif is_own_report(head):
-        # Its records stand in there, as text beside what they say, and would count twice.
+        # Such a record holds other records as text, beside what they say, and they would be counted twice.
         own = InputProblem(
             source.name, "own-report", "flowdiag wrote this itself: it is no evidence, and left out"
         )
@@ -95,7 +95,7 @@ def detect_head(
     if state > SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
     printed = printed_by_kubectl(head) if not listed else None
-    # Its patterns are made where an input is nobody's.
+    # Imported here, since its patterns are only needed where no parser knows an input.
     from flowdiag.ingest.silent import known_to_be_silent
 
     printed = printed or known_to_be_silent([inner for _, inner in heads.found])
@@ -105,7 +105,7 @@ def detect_head(
 
 
 def _tells_refusals(scores: Sequence[Score], parsers: Sequence[Parser]) -> Score | None:
-    """The surest whose parser promises marks of refusals: beside an audit log's records they are what is looked for."""
+    """Give the surest parser that promises marks of refusals: these are looked for, rather than an audit log's records."""
     promise = {
         parser.name
         for parser in parsers
@@ -115,7 +115,7 @@ def _tells_refusals(scores: Sequence[Score], parsers: Sequence[Parser]) -> Score
 
 
 class Heads(Struct):
-    """A head as it is, and with ever more wrappers peeled: each with the names of what was taken off."""
+    """A head, as it is and with one wrapper after another peeled; each with the names of the wrappers that were taken off."""
 
     found: list[tuple[tuple[str, ...], bytes]]
     lines: bytes | None = None
@@ -159,7 +159,7 @@ def peeled(head: bytes, stack: tuple[str, ...], context: ParseContext) -> bytes:
 def clocks_around(
     head: bytes, stack: tuple[str, ...], parser: Parser, context: ParseContext
 ) -> tuple[InputProblem, ...]:
-    """Whether the stamps around the first lines lie hours from those inside."""
+    """Say whether the stamps around the first lines lie hours from those inside."""
     if not stack or parser.document or (is_document(stack) and len(head) == HEAD_BYTES):
         return ()
     # A fresh context, as for reading: nothing of what a parser remembers may leak from here.
@@ -202,7 +202,7 @@ def rivals_of(winner: Score, scores: Sequence[Score]) -> list[Score]:
 
 
 def sniffed(parser: Parser, head: bytes, faults: dict[str, None] | None = None) -> float:
-    """How sure a parser is, 0 to 1; `faults` grows by what one did wrong, which then claims nothing."""
+    """Say how sure a parser is, 0 to 1; one that breaks a promise claims nothing, and is added to `faults`."""
     try:
         return min(max(float(parser.sniff(head)), 0.0), 1.0)
     except BrokenPromiseError as error:

@@ -1,8 +1,9 @@
-"""Memory that is let go goes back to the system.
+"""Having the allocator give memory back to the system.
 
-A run holds large columns and blocks for a moment, many times over.  glibc maps what is large and unmaps it when it
-is freed, but each time that happens it takes larger blocks into its heap instead, up to 32 MB, from where little
-comes back: half of a worker's memory on 4 GB of flows was such holes (392 MB, of which 205 are left).
+A run holds large columns and blocks for short times, again and again.  glibc maps large blocks and unmaps them when they
+are freed.  But with each such block it raises the size from which it does so, up to 32 MB, and smaller blocks come from
+its heap, of which little is given back.  Half of a worker's memory on 4 GB of flows was such holes (392 MB, of which 205
+are left).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["MERGING", "return_freed_memory", "trim"]
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _MAPPED = 1 << 18
 _ON_TOP = 1 << 23
-"""Free bytes at the heap's end that stay.  Of 128 KiB, glibc's first value, a block of records that is let go there is
+"""Free bytes that stay at the heap's end.  With 128 KiB, glibc's first value, a block of records that is freed there is
 given back, and each of its pages is cleared for the next block: a third of the time of looking for refusals."""
 
 MERGING = 1 << 21

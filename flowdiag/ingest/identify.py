@@ -1,4 +1,4 @@
-"""What each of all inputs is."""
+"""What each input of a run is."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def detect_all(
     ]
     if options.listed_events is not None:
         listed = options.listed_events
-        # A format that is forced is not forced on a cluster's objects, and so not on Events among them.
+        # A forced format is not meant for cluster objects, and so not for the Events among them.
         freely = replace(options, format=None)
 
         def ask_of_events(source: Source) -> Detection:
@@ -86,7 +86,7 @@ def detect_all(
 
 
 def _brought(found: list[Detection], gathered: Gathered) -> list[Detection]:
-    """With cluster objects out of buckets lying here: here they are read, and looked through for Events and records."""
+    """Copy cluster objects from buckets into the spool: they are read here, and searched for Events and records."""
     there = [one for one in found if one.kind is InputKind.STATE and one.source.remote]
     if not there:
         return found
@@ -101,7 +101,7 @@ def _brought(found: list[Detection], gathered: Gathered) -> list[Detection]:
 
 
 def _at_fault(found: Sequence[Detection]) -> Iterator[InputProblem]:
-    """What parsers did wrong when they were asked: each once, with the first input that shows it."""
+    """Promises that parsers broke when they were asked: each once, with the first input where it happened."""
     inputs: dict[str, list[str]] = {}
     for one in found:
         for fault in one.faults:

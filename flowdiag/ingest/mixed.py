@@ -1,8 +1,8 @@
 """Cluster objects and records in one file or stream, as ``cat state.yaml flows.jsonl | flowdiag analyze -`` gives them.
 
-Each line belongs to an object or to a record; the two kinds are laid apart in the spool, in their order and with
-their line numbers, and read as inputs of their own.  Objects are recognised by the keys that every one of them
-begins with; only where what is left is sure to be some parser's is anything laid apart.
+Each line belongs to an object or to a record.  The two kinds are written to two files in the spool, with empty lines in
+place of the others so that line numbers stay, and read as two inputs.  Objects are recognised by the keys that each
+begins with.  An input is only parted if a parser is sure of what is left without them.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _AUDIT = b'"audit.k8s.io'
 _FOREIGN = re.compile(
     rb"\n(?:\}\{|[^ \t#\r\n{}\[\]a-z.%-]|[a-z](?![A-Za-z]*:(?:\s|$))|\{(?!\s*$|\s*\"(?:apiVersion|kind)\"))"
 )
-"""A line that no file of objects alone has, but for its first."""
+"""A line that a file of objects alone can have only as its first."""
 _MARKS = (b"\napiVersion:", b"\nkind:", b'\n{"apiVersion"', b'\n{"kind"', b"\n{\n", b'\n    "kind": "List"')
-"""What no stream lacks that holds objects behind its first line."""
+"""One of these occurs in every stream with objects behind its first line."""
 
 
 def laid_apart(

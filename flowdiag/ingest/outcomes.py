@@ -1,4 +1,4 @@
-"""What became of a part that was folded elsewhere, as bytes.
+"""The result of folding a part in another process or machine, as bytes.
 
 `fold_part` is a plain function of a picklable value, so that it runs alike here and on another machine.
 """
@@ -26,7 +26,7 @@ class PartOutcome(Struct, frozen=True, kw_only=True):
     """`Tally.to_bytes`."""
     problems: tuple[InputProblem, ...]
     lines: int = 0
-    """Of a loose part: how many lines it has, by which the parts behind it are shifted."""
+    """How many lines a loose part has; the line numbers of the parts behind it are shifted by that."""
 
 
 def tally_for(part: Part) -> Tally:
@@ -76,7 +76,7 @@ def fold_loose(tally: Tally, part: Part, problems: list[InputProblem]) -> int:
             return 0
         if fold_into(tally, whole, problems, counted=lines.append):
             return sum(lines)
-        # It was not read to its end, and those behind it have to know where they begin.
+        # It was not read to its end, but the parts behind it need its number of lines.
         return lines_in(whole)
     except OSError as error:
         problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))

@@ -1,12 +1,12 @@
-"""Inputs cut into units of work: byte ranges of plain files, whole files otherwise.
+"""Cutting inputs into units of work: byte ranges of plain files, and whole files otherwise.
 
-A part begins at the start of a record and knows the number of its first line, so that whoever reads it needs
-nothing else.  Counting lines runs ahead of the workers at several times their speed.
+A part begins at the start of a record and knows the number of its first line, so that it can be read without anything
+else.  To find these numbers, lines are counted ahead of the workers, at several times their speed.
 
-Where the caller does not want to read the input itself (it lies in a bucket, the workers are elsewhere) parts are
-loose: their ends are only about where a record starts, and whoever reads one settles it first.  Both neighbours
-settle their common end alike.  A loose part counts its lines from 1, and what became of it is shifted afterwards
-by the lines of the parts before it.
+Parts are loose where the caller does not want to read the input itself, since it is in a bucket or the workers are
+elsewhere.  The ends of a loose part are approximate.  Whoever reads it first moves them to the next start of a record
+(`settled`), and the reader of the neighbouring part finds the same place.  A loose part counts its lines from 1, and its
+outcome is shifted afterwards by the lines of the parts before it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["PART_BYTES", "Part", "lines_in", "parts_of", "settled", "shared_part
 PART_BYTES = 64 << 20
 _LARGEST = 512 << 20
 _MANY = 256
-"""Parts that are enough for many workers, and of which one is soon read again."""
+"""The number of parts to aim at: enough for many workers, and small enough that one is soon read again."""
 _COUNT_BYTES = 4 << 20
 _MAX_RECORD_LINES = 10_000
 
@@ -177,7 +177,7 @@ def settled(part: Part) -> Part | None:
         if start > mark:
             start = _record_boundary(stream, start, part, parser, until=part.end)
         if part.end is not None and start >= part.end:
-            # Of a line through many parts all but its own would look for its end, each through all of it.
+            # If a line runs through many parts, each of them would otherwise search all of it for its end.
             return None
         end = None if part.end is None else _record_boundary(stream, part.end, part, parser)
     if start >= (part.source.size if end is None else end):
@@ -199,7 +199,7 @@ def _ranges(whole: Part, stream: BinaryIO, start: int, part_bytes: int, parser: 
 
 
 def _open_end(end: int | None, source: Source) -> int | None:
-    """Who reads up to the input's end has to know it, even where other parts were to follow: a last line may be cut off."""
+    """Give ``None`` for an end that is the input's, even if other parts were to follow: the last line may be cut off."""
     return None if end is None or end >= source.size else end
 
 

@@ -26,7 +26,7 @@ _BLOCK_BYTES = 8 << 20
 """Bytes a request asks for; what is read on behind them is asked for with them."""
 _BUFFER_BYTES = 1 << 17
 _AT_ONCE = 16
-"""Requests for the heads of many objects wait for the network, not for the processor."""
+"""Requests at a time; many, since they wait for the network and not for the processor."""
 _LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 _CREDENTIALS = {
     "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL for a server "
@@ -108,7 +108,7 @@ def listing(url: str) -> list[RemoteObject]:
         files, inner = _files(url)
         found = files.find(inner.rstrip("/"), detail=True)
         if not found:
-            files.info(inner.rstrip("/"))  # says whether it is the bucket that is not there
+            files.info(inner.rstrip("/"))  # tells whether it is the bucket that does not exist
     except Exception as error:
         raise _said(error, url) from error
     top = len(inner.rstrip("/"))

@@ -22,7 +22,7 @@ _CONNECT_S = 10
 _WAIT_S = 30
 """For a first worker: in a cluster their machines may have to start."""
 _ALONE_S = 120
-"""So long nobody is waited for where all workers have gone: a Deployment starts others."""
+"""How long to wait for new workers when all have gone: a Deployment starts others."""
 _LOOK_S = 2
 """Between looks at whether the scheduler and a worker are still there, while nothing is done."""
 _NARRATORS = ("distributed", "distributed.client", "distributed.core", "distributed.comm", "asyncio")
@@ -43,7 +43,7 @@ def connected(address: str, parsers: Collection[str]) -> Iterator[Cluster]:
         ClusterError: there is no such scheduler, no worker, or workers with another flowdiag or without a parser.
     """
     dask = _dask()
-    # Dask narrates lost connections with tracebacks; what matters of them is said by what is raised.
+    # Dask logs lost connections with tracebacks; what matters of them is in the errors that are raised here.
     for name in _NARRATORS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -107,7 +107,7 @@ def _version() -> str:
 
 
 def _of_one_version(version: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a task where flowdiag is that of who asks for it: a worker may have come after all were looked at.
+    """Run a task if the worker has the client's version of flowdiag; it may have come after all workers were checked.
 
     Raises:
         ClusterError: it is another one.

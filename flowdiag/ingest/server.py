@@ -1,7 +1,7 @@
 """The server that worker processes fork from.
 
-It loads what they share, which takes it as long as its caller takes to look at the inputs: it is started as soon as
-these seem to be worth workers.
+It loads what they share, which takes as long as the main process needs to look at the inputs.  So it is started as soon
+as the inputs seem large enough for workers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SERIAL_BYTES = 200 << 20
 """Below this, starting processes costs more than it saves (measured: at 100 MB two are no faster than one)."""
 
 TWO_CORES = 2
-"""Of which one process may have use for both."""
+"""With so many cores, one process may be able to use all (`Parser`, ``takes_two_cores``)."""
 _SHARED = "flowdiag.ingest.worker"
 """The module that workers share, with all that it needs."""
 _LONGEST_FOLDER = 70
@@ -48,7 +48,7 @@ def expect_workers(
     """
     if os.name != "posix" or scheduler is not None or processes == 1:
         return
-    # Of two cores whoever parses may want both, which is told later.
+    # One process may use two cores, which is only known once the inputs have been looked at.
     if cores() == 1 or (cores() == TWO_CORES and processes is None and not only_denied):
         return
     seen = 0
@@ -71,7 +71,7 @@ def uninterrupted() -> Iterator[None]:
         return
     from multiprocessing.resource_tracker import ensure_running
 
-    # Begun by the first process otherwise, and it lets interrupts in again when it has begun.
+    # The first worker process would start it otherwise, and starting it lets interrupts through again.
     ensure_running()
     with held_back():
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -89,7 +89,7 @@ def worker_context(program: Sequence[str] = ()) -> Any:
     # Workers start clean: the caller may have threads, which a fork would not survive.  The server is asked by a socket
     # in the folder for temporary files, and a socket's path is short.
     with held_back():
-        # Which tries places out by a file each.
+        # It tries out places by writing a file to each.
         folder = gettempdir()
     served = os.name == "posix" and len(os.fsencode(folder)) <= _LONGEST_FOLDER
     context: Any = multiprocessing.get_context("forkserver" if served else "spawn")

@@ -2,11 +2,9 @@
 
 Merging costs by distinct flow, so a tally per worker is merged and not one per part.  Workers take the next
 part when they are done with one, and all but one of them stop a little early: what they have is merged while that one reads
-on.  Nobody counts lines ahead of them: parts are loose, each counts its own, and a line is its part's number and its
-own until all are read.
-
-Where a worker dies, its share is lost, and those parts are read again: the one it was at by itself, since that may
-be what it died of.
+on.  Lines are not counted ahead of them: parts are loose and count their own, and until all are read, a line is stored as the
+part's number and its number in that part.  Where a worker dies, its share is lost, and its parts are read again; the one
+that it was reading by itself, since that may be why it died.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["SHARE_BYTES", "Meanwhile", "fold_shares"]
 
 SHARE_BYTES = 16 << 20
-"""About the size of parts: what one worker can still be at while the others are done."""
+"""About the size of a part, which is what one worker may still be reading when all others are done."""
 
 _LINE = (1 << LINE_BITS) - 1
 _NONE = -1
@@ -75,7 +73,7 @@ def fold_shares(
             rest = [part for part in missing if part not in suspects]
             died = team.work([rest]) if rest else []
             if died == [_NONE]:
-                # It does not get as far as the first part.
+                # A worker died before it had taken any part.
                 lost |= dict.fromkeys(rest, team.why)
         return team.outcome(lost)
 

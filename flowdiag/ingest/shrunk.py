@@ -12,9 +12,9 @@ __all__ = ["shrunk"]
 
 
 def shrunk(sources: Iterable[Source]) -> Iterator[InputProblem]:
-    """What is smaller now than when it was found: how much of it was there when its turn came nobody can tell.
+    """Problems for files that are smaller now than when they were found: it is not known how much of them was read.
 
-    A file that is gone was open when it was renamed, or could not be opened, which is said elsewhere.
+    A file that is gone either was open when it was renamed, or could not be opened, which is reported elsewhere.
     """
     for one in sources:
         if one.remote or one.spooled or one.whole is not None:

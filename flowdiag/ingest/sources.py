@@ -251,7 +251,7 @@ class Gathered:
             yield from self._opened(inner, depth + 1)
 
     def _unpack(self, path: Path, kind: Kind, display: str, alone: str | None) -> Iterator[Member]:
-        # What reads archives is loaded for them alone, and so is the spool's library: most inputs are plain files.
+        # Imported here, since most inputs are plain files, and need neither archives nor a spool.
         from flowdiag.ingest.archives import Unpacker
 
         if self._unpacker is None:
@@ -299,7 +299,7 @@ class Gathered:
 
 
 def _is_endless(stream: IO[bytes]) -> bool:
-    """A device other than a terminal, which a person ends, and the one that is empty: a disk, zeros, the kernel's ring."""
+    """Whether it is a device that may never end: not a terminal, whose user ends it, and not ``/dev/null``."""
     try:
         descriptor = stream.fileno()
     except OSError:

@@ -21,7 +21,7 @@ class Readable(Protocol):
 
 
 class Over:
-    """Base of a `Readable` that reads another one and makes something else of its bytes."""
+    """Base of a `Readable` that transforms the bytes of another."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream

@@ -1,8 +1,8 @@
-"""Records that nobody read, in an input whose parser found nothing.
+"""Warnings about records that were not read, in an input in which its parser found nothing.
 
-Where the parser was found by its records' words, something stands around them that no wrapper is known by.  Where it was
-forced, the input may be damaged: a parser of text passes over lines that are not its own, and so over what is left of one of its records where the
-collector's JSON around it was cut off, or the record inside: a log of one such line would be read without a word.
+If the parser was found by words that its records hold, the records are inside a wrapper that is not known.  If it was
+forced, the input may be damaged: a parser of text says nothing of lines that are not its own, and so nothing of a record
+in a collector's JSON that was cut off.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from flowdiag.tally import Tally
 __all__ = ["work"]
 
 _MERGE_S = 1e-6
-"""What merging takes for each lane, about."""
+"""About how long merging takes per lane, seconds."""
 _PATIENCE_S = 10.0
 """How long a worker waits for the number of the next part: whoever holds it may have died with it."""
 
@@ -40,9 +40,10 @@ def work(
     done: Any,
 ) -> None:
     """In a worker: fold a share, write it, and leave without taking it apart, which takes longer than writing it."""
-    # Whoever stops the command stops it: the parent ends its workers.
+    # An interrupt is for the parent, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The server that workers fork from has the environment of its own first day; keys to a store may be newer.
+    # The server that workers fork from keeps the environment it was started with; keys to an object store may be
+    # newer.
     os.environ.update(environment)
     return_freed_memory()
     tally = tally_for(parts[0]) if parts else Tally()
@@ -80,7 +81,7 @@ def _next(taken: Any, number: int, tally: Tally, *, is_last: bool) -> Iterator[i
 
 
 def _send(path: Path, tally: Tally, facts: ShareFacts) -> None:
-    """Through a file: a pipe's ends hold all of it, twice."""
+    """Send the tally through a file, since with a pipe both ends would hold all of it in memory."""
     tally.rest()
     trim()
     data = msgspec.msgpack.encode(facts)

@@ -26,7 +26,7 @@ from flowdiag.parserkit import ParseContext, Parser
 __all__ = ["reading_context", "with_years"]
 
 _BACK = 31 * 86_400 * NS
-"""So much may a file begin before the one that its name puts ahead of it: lines of several writers mix."""
+"""How much earlier a file may begin than the one before it in the rotation's order, as lines of several writers mix."""
 _YEAR = 365 * 86_400 * NS
 
 

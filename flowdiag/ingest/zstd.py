@@ -1,4 +1,4 @@
-"""Whether a zstd stream was read to its end: its readers give what they have of one that was cut, and no error."""
+"""Whether a zstd stream was read to its end: for a stream that was cut off, its readers give what there is and no error."""
 
 from __future__ import annotations
 
