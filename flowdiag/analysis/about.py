@@ -49,7 +49,7 @@ def cluster_name(nodes: Iterable[str]) -> str | None:
 
 
 def created() -> int:
-    """Now, or what SOURCE_DATE_EPOCH says for output that is the same byte for byte."""
+    """The time of the report: now, or SOURCE_DATE_EPOCH where it is set, so that output can be reproduced byte for byte."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     return int(fixed) * NS if is_digits(fixed) and len(fixed) <= _STAMP else time.time_ns()
 
@@ -92,6 +92,6 @@ def selection_counts(state: State | None) -> Callable[[PolicyRef], int | None]:
 
 
 def pod_names(read: Evidence) -> set[tuple[str, str]]:
-    """Pods that components speak of: they may be gone from the state, and their interfaces still in the log."""
+    """Pods that components' messages name: they may be gone from the state while records still have their interfaces."""
     fields = [seen.event.fields for seen in read.tally.logs]
     return {(each["namespace"], each["pod"]) for each in fields if "namespace" in each and "pod" in each}

@@ -1,4 +1,4 @@
-"""Whose node a file is of, and the endpoint numbers of that node, as the state beside it tells."""
+"""Which node a file is from, and the endpoint ids of that node, as far as the cluster's objects tell."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Placed(Struct, frozen=True, kw_only=True):
     pod_nodes: dict[str, str] = {}
     """Pods in their node's network, where one name has one node."""
     manifests: dict[str, Manifest]
-    """State that had to be read for it, by input: nobody needs to read it again."""
+    """Cluster objects that had to be read for it, by input, so that they are not read again."""
 
 
 def is_endpoint_list(one: Detection) -> bool:
@@ -93,7 +93,7 @@ def place_agents(
         node = nodes.of_pod(one.hint.pod, None) or nodes.of_name(one.source.place) or nodes.only
         if node is None and not (len(lists) == 1 and nodes.none):
             continue
-        # Without any node the one list is of the one unnamed node.
+        # Where no file names a node, the only list belongs to the only node.
         node = node or ""
         by_node.setdefault(node, {}).update(_ids(_whole(one.source), pods, node))
         folders.setdefault(_folder(one.source), node)

@@ -1,4 +1,4 @@
-"""What is wrong with a connection that somebody asked about: the catalogue's rules, without any record."""
+"""What is wrong with a connection that was asked about: the rules of the catalogue, applied without any record."""
 
 from __future__ import annotations
 

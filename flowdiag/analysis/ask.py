@@ -84,9 +84,9 @@ class Asker:
         return self._ends[text]
 
     def _pieces(self, end: Endpoint) -> Iterator[Endpoint]:
-        """What a range of addresses holds: pods and nodes, and the rest, cut where some policy tells it apart.
+        """Give the ends in a range of addresses: pods, nodes, and the rest, cut where policies tell addresses apart.
 
-        Any other end as it is.
+        An end that is no range is given as it is.
         """
         if end.cidr is None or end.ip is not None:
             yield end
@@ -120,7 +120,7 @@ class Asker:
             yield end if whole and not taken else replace(one.endpoint, name=name)
 
     def _unlike(self, ends: Sequence[Endpoint]) -> Iterator[Endpoint]:
-        """One of each kind of ends that no policy tells apart."""
+        """Give one end of each class, since policies do not tell ends of a class apart."""
         if self.policies.beyond.crosses:
             yield from ends
             return
@@ -160,7 +160,7 @@ class Asker:
                     continue
                 asked = self._pairs(source, target, protocol, target_port, icmp=icmp)
                 if not asked:
-                    outside = True  # both ends are: nobody polices them
+                    outside = True  # both ends are outside: no policy concerns them
                 pairs += asked
         if outside and not pairs:
             raise InputError(
@@ -168,7 +168,8 @@ class Asker:
                 hint="policies decide only where one end is a pod or node of the state",
             )
         if walk and pairs:
-            # Two workloads of hundreds of pods have tens of thousands of pairs, and a walk is remembered by nobody.
+            # Two workloads of hundreds of pods have tens of thousands of pairs, and decisions with a walk are not
+            # remembered.
             place = _shown(pairs)
             shown = pairs[place]
             decision = self._decided(shown.src, shown.dst, protocol, shown.port, icmp, walk=True)
@@ -197,7 +198,7 @@ class Asker:
         *,
         icmp: Icmp | None,
     ) -> list[Pair]:
-        """The pair with its answer, by another family of addresses besides where that has another answer."""
+        """Give the pair with its answer; twice, where its two address families have different answers."""
         found: list[Pair] = []
         for one, other in ways(source, target):
             if found and not len(self.policies.ranges):
@@ -231,7 +232,7 @@ class Asker:
 
 
 def _nobody_outside(low: int, high: int, held: Held) -> bool:
-    """Whether no address from `low` to `high` is outside: all are somebody's, or kept for pods."""
+    """Whether no address from `low` to `high` is outside the cluster: each has an owner, or lies in a range for pods."""
     if any(int(one.network_address) <= low and high <= int(one.broadcast_address) for one in held.pod_ranges):
         return True
     return bisect_right(held.addresses, high) - bisect_left(held.addresses, low) == high - low + 1
@@ -254,7 +255,7 @@ def _one_pod(source: Endpoint, target: Endpoint) -> bool:
 
 
 def _shown(pairs: Sequence[Pair]) -> int:
-    """Where the pair stands that an answer shows: one that is refused tells what is wrong, the others stand in the text."""
+    """Give the index of the pair that an answer shows: a refused one, which tells what is wrong; others are named in the text."""
     return next((place for place, pair in enumerate(pairs) if pair.decision.allowed is False), 0)
 
 
@@ -286,7 +287,7 @@ def _fold(pairs: Sequence[Pair]) -> Answer:
 
 
 def _describe(pairs: Sequence[Pair]) -> str:
-    # A pair that stands twice is one by two families of addresses.
+    # A pair that is there twice was asked about for each of two address families.
     often = Counter((_name(pair.src), _name(pair.dst)) for pair in pairs)
     texts = []
     for pair in pairs:

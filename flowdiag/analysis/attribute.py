@@ -100,7 +100,7 @@ def attribute(
     )
     for part, decision, at in chain(parts, replayed):
         if _nowhere(part.src) and _nowhere(part.dst):
-            # Neither address nor name: nobody is accused, and nobody can act on it.
+            # Neither address nor name: there is nobody to blame, and nothing to be done about it.
             unattributed.append(part)
             continue
         case = Case(context, part, decision, at)
@@ -150,7 +150,7 @@ def _parts(
     shape = flow.distinct
     policies = _policies(flow, state)
 
-    # What came near at the other end explains nothing.
+    # A rule that came near at the end that allows it explains nothing.
     nearest = flow.direction or True
 
     def ask(policies: PolicySet, at: int | None) -> ConnectionDecision:
@@ -174,18 +174,18 @@ def _parts(
 
 
 def _policies(flow: Flow, state: State) -> PolicySet:
-    """What a staged policy would deny is held against the policies with the staged ones in force."""
+    """Give the policies to ask: for what a staged policy would deny, those with the staged ones in force."""
     staged = state.staged if flow.distinct.verdict is Verdict.AUDITED else None
     return staged or state.policies
 
 
 _BEFORE_NS = 12 * 3600 * NS
-"""So far a clock that is set wrong by hand, or by its zone, may be ahead."""
+"""How far ahead a clock may be that was set wrong by hand or by its zone."""
 _MOST_ENDS = 8
 
 
 def _refused_until(case: Case, state: State, ends: Sequence[int]) -> tuple[int, tuple[PolicyRef, ...]] | None:
-    """The last moment before the refusals at which policies ended that refuse the same, and those of them that did."""
+    """Find the last moment before the refusals up to which policies held that would refuse the same, and those policies."""
     flow, shape, at = case.flow, case.flow.distinct, case.at
     if flow.direction is None or at is None:
         return None
@@ -211,7 +211,7 @@ def _before(at: int | None, boundaries: Sequence[int]) -> bool:
 
 
 def _mended(finding: Finding, case: Case, state: State) -> Finding:
-    """Say so where what refused it was changed or opened since, as far as policies tell."""
+    """Say what lets a refused flow pass by now, where policies were changed or added since."""
     if case.decision is None or case.decision.allowed is None:
         return finding
     flow, shape = case.flow, case.flow.distinct

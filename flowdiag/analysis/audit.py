@@ -29,7 +29,7 @@ __all__ = ["AuditOptions", "audit", "scope_of"]
 
 
 _COLLECT = "collect-"
-"""Begins the codes of warnings on what was not collected."""
+"""How the codes of warnings about missing collection begin."""
 
 
 class AuditOptions(Struct, frozen=True, kw_only=True):
@@ -105,7 +105,7 @@ def audit(
         warnings=(*found.report.warnings, *inputs.warnings),
     )
     judged = accept(report.problems, options.acceptances, _day(report))
-    # What was not looked at may still be there: an entry is unused only where everything was.
+    # An entry's problem may be in what was not looked at: entries are called unused only where everything was read.
     whole = found.whole and inputs.whole and not (looked.failed or [*broken_checks()])
     everything = whole and found.records and scope_of(selection) == ""
     unused = _unused(judged, history.open_before(scope_of(selection, state))) if everything else ()
@@ -120,7 +120,7 @@ def audit(
             )
         ),
     ]
-    # What the history keeps is JSON, which takes no file name that is not Unicode.
+    # The history keeps JSON, which cannot hold a file name that is not Unicode.
     text = json_bytes(replace(report, warnings=(*report.warnings, *said)), pretty=False)
     if inputs.folder:
         text = text.replace(inputs.folder.encode(), b"")
@@ -175,7 +175,7 @@ def _inputs(
         if stage is not None:
             # Reading may start processes, and no thread of a display may run then.
             stage(None)
-        # What is refused is so every day; what failed or was cut is missing today.
+        # What the cluster forbids is missing every day, but what failed or was cut off is missing only today.
         missing = [one for one in done.fates if one.fate in ("refused", "failed", "left", "cut")]
         yield _Inputs(
             paths=(*paths, str(bundle)),
@@ -227,9 +227,9 @@ def _day(report: Report) -> date:
 
 
 def _unused(judged: Accepted, before: Sequence[Problem] | None) -> tuple[Acceptance, ...]:
-    """Entries that nothing is left for, neither now nor among what was open before.
+    """Give the entries that accept no problem, neither of this run nor of those open before it.
 
-    On the first run nothing can be said to be gone, and a problem that came and went today may come tomorrow.
+    Not on the first run, since nothing can be called gone then; a problem that came and went may come again tomorrow.
     """
     if before is None:
         return ()

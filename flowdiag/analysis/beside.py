@@ -1,8 +1,7 @@
-"""Which allowed flows stand beside refused ones, told before anything is made of them.
+"""Which allowed flows matter beside refused ones, decided before they become objects.
 
-Diagnosis asks for allowed flows of the two ends of a refused one, in either direction, and of its two
-workloads; where lookups were refused, the report asks for the client's other calls.  On a large export few
-allowed flows are any of that.
+Diagnosis needs allowed flows between the two ends of a refused one, in either direction, and between their workloads.
+Where DNS lookups were refused, the report needs the client's other calls.  Of a large export, few allowed flows are such.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ _SEVERAL = -2
 
 
 class Beside:
-    """Holds the raw ends of allowed flows against refused ones.
+    """Compares the ends of allowed flows, as recorded, with those of refused ones.
 
-    Ends with a mark in common are one: the pods of a workload, outside addresses of one name.  What has no known
-    workload and is not outside either counts as whatever stands on that side of a refused flow.
+    Ends that share a mark count as one: the pods of a workload, outside addresses with one name.  An end whose workload
+    is not known and that is not outside, either, may be any end on that side of a refused flow.
 
     Args:
         flows: refused flows, ends resolved.
@@ -73,7 +72,7 @@ class Beside:
         self._peers(peers, called, numbers, {src for src, _, lookups in groups if lookups}, resolver)
 
     def _sorted_pairs(self, groups: Iterable[tuple[int, int, bool]]) -> I64:
-        """Both ways of each pair of groups between which something was refused, in one number."""
+        """Pairs of groups between which something was refused, in both directions; each packed in one number."""
         ways = {way for src, dst, _ in groups for way in ((src, dst), (dst, src))}
         return np.array(sorted(src * self._number + dst for src, dst in ways), np.int64)
 

@@ -36,7 +36,7 @@ __all__ = [
 
 _MAX_PLACES = 20
 _FEW = 5
-"""Of fewer records two inputs may hold as many by chance."""
+"""With fewer records than this, two inputs may agree in their number by chance."""
 _MS = 1_000_000
 """Nanoseconds in a millisecond."""
 _MAX_REASONS = 5
@@ -51,7 +51,7 @@ def nothing_selected(
 ) -> Iterator[ReportWarning]:
     """Yield a warning where a selection matches no flow, or no refused one of those that were read.
 
-    A name misspelt, or a span of another day, looks like peace otherwise.
+    Without it, a misspelt name or a wrong day would look as if nothing had been refused.
 
     Args:
         selection: what was asked for.
@@ -187,7 +187,7 @@ def several_clusters(nodes: Iterable[str]) -> Iterator[ReportWarning]:
 
 
 def nobody_enforces(cnis: Sequence[str], state: State | None) -> list[ReportWarning]:
-    """Policies in the state, and only a CNI in the evidence that enforces none.
+    """Yield where there are policies, and the evidence shows only a CNI that enforces none.
 
     Flannel connects pods and knows no policies; clusters that need them run another enforcer beside it.
     """
@@ -247,7 +247,7 @@ def told_twice(inputs: Sequence[InputSummary]) -> Iterator[ReportWarning]:
 
 
 def several_enforcers(state: State | None, cnis: Sequence[str] = ()) -> list[ReportWarning]:
-    """Several CNIs, and nothing else tells which of them refuses: policies are read as the API has them."""
+    """Yield where there are several CNIs and nothing tells which of them enforces: policies are read as the API defines them."""
     if state is None or not state.detected or state.dialect is not Dialect.KUBERNETES:
         return []
     recording = [cni for cni in cnis if dialects_seen((cni,))]

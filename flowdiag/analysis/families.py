@@ -1,4 +1,4 @@
-"""Pods with addresses of both families, asked for by name: the families may fare differently.
+"""Questions about pods with addresses of both families, whose answers may differ between the families.
 
 A range of IPv4 says nothing of IPv6, so that a connection may be let through by one address and refused by the other.
 """
@@ -13,11 +13,11 @@ from flowdiag.policy.addresses import families, parse_address, parse_network
 __all__ = ["ways"]
 
 _ANY = 0
-"""Of an end whose family makes no difference, or is not known."""
+"""Stands for an end whose family makes no difference, or is not known."""
 
 
 def ways(source: Endpoint, target: Endpoint) -> list[tuple[Endpoint, Endpoint]]:
-    """The two ends by addresses of one family, first that of the source's first; as they are where none is common."""
+    """Give the two ends by each family that both have, the source's own first one first; as they are, if there is none."""
     own, other = _by_family(source), _by_family(target)
     if _ANY in own and _ANY in other:
         return [(source, target)]

@@ -18,7 +18,7 @@ from flowdiag.model.time import NS
 __all__ = ["interval_lengths"]
 
 _LEAST = 15 * NS
-"""Goldmane's, the shortest of them: for a source whose records begin at one moment."""
+"""Taken for a source whose records all begin at one moment: Goldmane's interval, the shortest of them."""
 _MOST = 600 * NS
 
 

@@ -24,7 +24,7 @@ from flowdiag.policy import log_rules
 __all__ = ["INFERRED", "Judged", "Replayed", "judge_logged"]
 
 INFERRED = "inferred-from-policies"
-"""The normalised reason of a refusal that no record holds."""
+"""The normalised reason of a refusal that was inferred, and is in no record."""
 
 Replayed = tuple[Flow, ConnectionDecision | None, int | None]
 """A flow, its replay, and the instant of the policies that it was held against."""
@@ -81,7 +81,7 @@ def judge_logged(
 
 
 def _doubtful(flow: Flow, known: str, state: State | None) -> Replayed:
-    """A line of a rule that no policy holds: what is known of such lines, and what the policies say of the packet."""
+    """Say why there is no verdict, for a line whose rule no policy has: what such lines mean, and what the policies say."""
     if state is None or not state.snapshot.policies_read:
         return replace(flow, basis=known), None, None
     shape = flow.distinct
@@ -112,7 +112,7 @@ def _sort_in(judged: Judged, part: Flow, answer: _Answer) -> None:
 
 
 def _answered(flow: Flow, state: State, moment: int | None, before: int | None) -> _Answer:
-    """The verdict by the policies that held, and by those before them where these may still have acted."""
+    """Give the verdict of the policies that held, and of those before them where the dataplane may still have followed these."""
     now = _one(flow, state, moment)
     if before is None:
         return now
@@ -145,7 +145,7 @@ def _one(flow: Flow, state: State, at: int | None) -> _Answer:
             return _behind(side, end, decision, written[0], at)
         doubts.extend(end.unknown)
     if doubts:
-        # What cannot be evaluated may hold the rule.
+        # A policy that cannot be evaluated may have this rule.
         return _Answer(None, None, f"which rule wrote this line is not known: {doubts[0]}", decision, at)
     return _Answer(None, None, _NO_RULE, decision, at)
 
@@ -153,7 +153,7 @@ def _one(flow: Flow, state: State, at: int | None) -> _Answer:
 def _behind(
     side: Direction, end: EndDecision, decision: ConnectionDecision, log: DecidedBy, at: int | None
 ) -> _Answer:
-    """What the rules behind the Log rule make of it, and then, for a packet on its way, the other end's."""
+    """Say what the rules behind the Log rule decide; and, if these let the packet pass, the policies of the other end."""
     text = f"{_rule(log)}, then {_outcome(end)}"
     if end.allowed is False:
         return _Answer(False, side, text, decision, at)
@@ -176,7 +176,7 @@ def _end(decision: ConnectionDecision, side: Direction) -> EndDecision | None:
 
 
 def _named(rules: Sequence[DecidedBy], hits: Sequence[PolicyHit]) -> list[DecidedBy]:
-    """Those of the rules that the line's prefix allows: a template may write the policy into it."""
+    """Give the rules that may have written the line's prefix: by a template, it may hold the policy's name."""
     names = {(hit.namespace, _bare(hit.name, hit.tier)) for hit in hits if hit.effect == "log" and hit.name}
     if not names:
         return list(rules)

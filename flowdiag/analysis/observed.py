@@ -64,7 +64,7 @@ def observed_between(
     audited = [f for f in refused if f.distinct.verdict is Verdict.AUDITED and between(f)]
     passed = None if allowed is None else [flow for flow in allowed if between(flow)]
     if passed is not None and any(flow.direction is Direction.INGRESS for flow in denied):
-        # What left its source and was refused where it arrived did not get through.
+        # A packet that left its source and was refused at its destination did not get through.
         passed = [flow for flow in passed if got_past(flow, Direction.INGRESS)]
     would = sum(flow.count for flow in audited)
     unnamed = sum(flow.count for flow in chain(refused, allowed or ()) if wider(flow))
@@ -214,9 +214,12 @@ def _at(pair: Pair, flow: Flow, index: SnapshotIndex) -> bool:
 
 
 def _times(passed: Sequence[Flow]) -> int:
-    """How often it passed: replies aside where requests of the same two were recorded, and of both ends' records the more.
+    """Count how often it passed.
 
-    A refused call leaves a record at one end; one that passes leaves one at each, and its answers besides.
+    A refused call leaves a record at one end only; one that passes leaves one at each end, and its replies leave
+    more.  So
+    replies are left out where requests of the same two ends were recorded, and of the two ends' counts the larger is
+    taken.
     """
     requests: dict[tuple[object, ...], Counter[Direction | None]] = defaultdict(Counter)
     answers: dict[tuple[object, ...], Counter[Direction | None]] = defaultdict(Counter)

@@ -76,7 +76,7 @@ def against_policies(flows: Iterable[Flow], state: State, context: Context) -> I
             continue
         for part, at, before in cut(flow, boundaries):
             if before is not None:
-                # A change is so near that the dataplane may not have caught up.
+                # A change lies shortly before it, and the dataplane may not have applied it yet.
                 continue
             decision = state.policies.evaluate(
                 part.src, part.dst, shape.protocol, shape.port, at=at, nearest=False

@@ -87,7 +87,7 @@ def explain(
         _need(read.state, read.warnings)
         records = any(one.parser is not None for one in read.inputs)
         if not records and not _any_of(paths, [name for name, _ in read.state]):
-            # Nothing was seen between the two is true only where anything was looked at.
+            # "Nothing was seen between the two" would be wrong where no evidence was read.
             message, hint = read.nothing_usable()
             raise InputError(message, hint=hint)
         known = compile_state(read.state, state, read.cnis, read.manifests, taken=read.taken)

@@ -21,7 +21,7 @@ from flowdiag.model.time import NS
 __all__ = ["changes_of", "cut", "epochs", "replay", "replay_undated"]
 
 _LAG_S = 15
-"""Dataplanes apply a change some time after it is stored: so long may a refusal follow the old policies."""
+"""How long after a change is stored the dataplane may still follow the old policies."""
 
 Evaluate = Callable[[int | None], ConnectionDecision]
 
@@ -67,12 +67,12 @@ def replay(
         return [(flow, evaluate(flow.first), flow.first)]
     only = _only_epoch(flow, boundaries)
     if only is not None:
-        # As with nearly all.
+        # Nearly every flow lies in one epoch.
         judged = _judged(flow, flow.buckets, *only, boundaries, evaluate)
         return _within(judged, boundaries, evaluate, interval)
     parts: dict[int, list[Bucket]] = {}
     for bucket in flow.buckets:
-        # Records without a time go with the last part: what is known is what holds now.
+        # Records without a time go with the last part, whose policies hold now.
         moment = _end(bucket, flow) if bucket.start is not None else flow.last or flow.first
         parts.setdefault(bisect_right(boundaries, moment), []).append(bucket)
     results = []
@@ -88,7 +88,7 @@ def _within(
     evaluate: Evaluate,
     interval: int,
 ) -> list[tuple[Flow, ConnectionDecision, int | None]]:
-    """The same, with the policies at the end of a record's interval, as with a bucket, where those refuse it, too, or alone."""
+    """Give the parts, those whose records' interval spans a change with the policies at its end, if these refuse it."""
     if not interval:
         return judged
     results = []

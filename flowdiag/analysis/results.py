@@ -153,7 +153,7 @@ class Results:
         for text in failed:
             yield text, False
         if len(failed) < len(self._targets.notify):
-            # One address that took it is enough: the others would get everything twice.
+            # If one address took it, it is not sent again: that address would get it twice.
             try:
                 history.told(scope, recorded.to_tell)
             except FlowdiagError as error:

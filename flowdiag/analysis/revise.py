@@ -89,7 +89,7 @@ def identity(key: Key) -> Key:
 
 
 def without(state: Iterable[Manifest], gone: Collection[Key]) -> list[Manifest]:
-    """`state` without the objects of these identities; what was read stays known as read."""
+    """Give `state` without the objects of these identities; their kinds still count as read."""
     return [
         structs.replace(one, entries=[entry for entry in one.entries if identity(entry.key) not in gone])
         for one in state
@@ -295,7 +295,7 @@ def _closest(wanted: _Wanted, known: Iterable[Key]) -> str:
         texts.setdefault(f"{kind}/{where}{name}".lower(), f"{kind}/{where}{name}")
     asked = "/".join(part for part in (wanted.kind, wanted.namespace, wanted.name) if part).lower()
     of_kind = [text for text in texts if text.startswith(f"{wanted.kind.lower()}/")]
-    # The same name in another namespace is the likeliest slip of all.
+    # The likeliest mistake is the right name in the wrong namespace.
     ends = [text for text in of_kind if text.endswith(f"/{wanted.name.lower()}")]
     found = dict.fromkeys(
         [*ends[:_CLOSE], *difflib.get_close_matches(asked, of_kind or texts, n=_CLOSE, cutoff=0.5)]

@@ -37,7 +37,7 @@ class UnusedRule(Struct, frozen=True, kw_only=True):
     since: int | None = None
     """Where the policy came or changed after the evidence begins: from then on it was watched, nanoseconds."""
     unsure: bool = False
-    """Something observed may have used it: what that hangs on is not known from the state."""
+    """Some observed traffic may have used it; whether it did depends on something that the state does not tell."""
 
 
 class Coverage(Struct, frozen=True, kw_only=True):
@@ -50,9 +50,9 @@ class Coverage(Struct, frozen=True, kw_only=True):
     records: int
     """Their records."""
     unplaced: int
-    """Distinct flows of these of which an end is unknown, or not in the state any more: they may use any rule."""
+    """How many of these have an end that is unknown, or no longer in the state: they may have used any rule."""
     unexplained: int
-    """Distinct flows that passed and that the policies as they stand refuse: by what they passed is not known."""
+    """Distinct flows that passed although the policies, as they stand, refuse them: it is not known which rule let them pass."""
     pods: int
     """Live pods that some policy with an allow rule selects."""
     pods_seen: int

@@ -1,4 +1,4 @@
-"""One run, from paths to a report: everything is read, and `stages` make of it what is to be told."""
+"""One run, from paths to a report: the inputs are read here, and `stages` make the report of them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def _run(
     selection = selection or Selection()
     drafts: list[State] = []
 
-    # The stages, and what is registered for them, take as long to load as a small run: where workers read, that is done meanwhile.
+    # To import the stages and the plugins that they use takes as long as a small run, so it is done while workers
+    # read.
     def compile_ahead(known: Ahead) -> None:
         from flowdiag.analysis.stages import make_ready
         from flowdiag.analysis.state import compile_state

@@ -51,7 +51,7 @@ def selected_distinct(flow: DistinctFlow, selection: Selection) -> DistinctFlow 
         buckets=buckets,
         count=count,
         records=min(flow.records, count) if flow.count == flow.records else flow.records,
-        # Within a bucket nobody knows when its records were; they were in the span that was asked for.
+        # When a record was within its bucket is not known, so the bucket counts as a whole.
         first=_within_span(max(min(starts), flow.first), selection)
         if starts and flow.first is not None
         else None,

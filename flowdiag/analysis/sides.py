@@ -106,10 +106,10 @@ def changed_policies(old: Snapshot, new: Snapshot) -> frozenset[PolicyRef]:
 def untouched(
     flow: Flow, decision: ConnectionDecision, old: Side, new: Side, changed: frozenset[PolicyRef]
 ) -> bool:
-    """Whether what cannot be told has nothing to do with the change.
+    """Whether the change has nothing to do with what is unknown about a flow.
 
-    So it is where both ends are known, look the same on both sides, and every policy that selects them
-    or gives the doubt is an unchanged one.
+    That is so if both ends are known and look the same on both sides, and no policy that selects them, or is the reason
+    of the doubt, was changed.
     """
     known = (EndpointKind.POD, EndpointKind.WORKLOAD, EndpointKind.NODE, EndpointKind.EXTERNAL)
     if any(end.kind not in known or _labels(end, old) != _labels(end, new) for end in (flow.src, flow.dst)):

@@ -1,4 +1,4 @@
-"""Distinct flows by what became of them, their ends resolved where that is asked for."""
+"""Sorting distinct flows by what became of them, and resolving the ends of those that are needed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from flowdiag.tally.view import Wanted, once_a_pair
 __all__ = ["Sorted", "sort_flows"]
 
 _REFUSED = (Verdict.DENIED, Verdict.AUDITED)
-"""Ends that are told by DNS names: the others have names of their own."""
+"""Kinds of ends that are known by DNS names; ends of other kinds have names of their own."""
 
 
 class Sorted(Struct, kw_only=True):
@@ -40,7 +40,7 @@ class Sorted(Struct, kw_only=True):
     refused: list[Flow]
     not_policy: list[Flow]
     allowed: list[Flow]
-    """Only those that can matter beside a refused one: nobody asks for the others."""
+    """Only those that can matter beside a refused one, or that were asked for."""
     allowed_buckets: list[Bucket]
     """Counts of every allowed flow."""
     logged: list[Flow]
@@ -70,7 +70,8 @@ def sort_flows(
         if distinct.verdict is Verdict.LOGGED:
             logged.extend(parts)
             continue
-        # A reason that no policy gives needs no diagnosis of policies; an audit is always a policy's.
+        # A refusal with a reason that no policy gives needs no diagnosis of policies; an audited flow always comes
+        # from a policy.
         other = distinct.cause in NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
     names = view.names()
@@ -98,7 +99,7 @@ def sort_flows(
         def near(wanted: Wanted) -> list[DistinctFlow]:
             return list(_selected(view.flows(verdicts, wanted, protocol=selection.protocol), selection))
 
-        # That there are such is evidence too.
+        # That such records exist is evidence, too.
         first = beside.is_near if selection != Selection() else _first(beside)
         made = near(beside.is_asked_for) or near(first)[:1]
         allowed.extend(flow for distinct in made for flow in resolver.resolve(distinct))
@@ -174,7 +175,7 @@ def _with_names(names: dict[str, set[str]], *groups: list[Flow]) -> list[list[Fl
         names: by address, as records of any flow have them; those of `groups` are added.
         groups: flows.
     """
-    # Flows share their ends, and go on to: what is known of an end is known by its identity.
+    # Flows share their ends, and must go on to do so, since others remember what they know of an end by its ``id()``.
     ends = {id(end): end for flow in chain(*groups) for end in (flow.src, flow.dst)}
     for end in ends.values():
         if end.ip is not None and end.dns_names:

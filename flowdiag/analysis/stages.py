@@ -66,7 +66,7 @@ class Examination(Struct, frozen=True, kw_only=True):
 
 
 def make_ready() -> None:
-    """Load what is registered for the stages, which costs as much as many a run, and what they write policies with."""
+    """Import the rules that are registered for the stages, and what they write YAML with, which takes as long as a small run."""
     catalogue()
     plain_dumper()
 
@@ -159,7 +159,7 @@ def examined(
         scene=_scene(found, state, traffic=rules_used)
         if rules and replayable and state is not None
         else None,
-        # What a rule that failed used to explain now goes by another name: nothing of it is gone.
+        # Where a rule failed, problems that it used to explain have another code now, and must not be called gone.
         whole=read.complete and _whole(state, refused=True) and not (context.failed or broken_rules()),
         records=bool(read.tally.records) and not outside,
     )
@@ -226,7 +226,7 @@ def _material(found: Workings, command: str | None) -> Material:
         snapshot=snapshot_info(snapshot),
         policies=policy_objects(snapshot),
         selects=selection_counts(state),
-        # All rules have been asked by now.
+        # This comes last, since it includes what went wrong in the rules.
         warnings=warned(found),
     )
 

@@ -19,7 +19,7 @@ _COPY = 1 << 20
 def summaries(
     detected: Sequence[Detection], counted: Mapping[str, InputCounts], *, checksum: bool
 ) -> Iterator[InputSummary]:
-    """Of each input, `counted` by its name; with the SHA-256 of its bytes on disk where `checksum` asks for it."""
+    """Give a summary of each input, with what was `counted` for it by name, and with its SHA-256 where `checksum` is set."""
     for one in detected:
         source = one.source
         yield summary(

@@ -27,7 +27,7 @@ _ALONE = frozenset(
         ("cilium.io", "CiliumClusterwideNetworkPolicy"),
     }
 )
-"""Kinds whose objects bear on nobody but whom they select.  Calico's bear on each other by tier and name."""
+"""Kinds whose objects concern only the ends that they select.  Calico's policies also affect each other, by tier and name."""
 
 
 def touched_workloads(old: Side, new: Side, host_pods: bool) -> frozenset[str] | None:

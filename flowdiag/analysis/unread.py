@@ -1,4 +1,4 @@
-"""What could not be read, as far as it is worth saying, as a report says it."""
+"""What could not be read, as far as a reader needs to know it, in the words of a report."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _broken_rules() -> Iterator[ReportWarning]:
 
 
 def _failed(context: Context) -> Iterator[ReportWarning]:
-    """What strangers' rules could not say, each once."""
+    """Warnings for rules of other distributions that failed, each rule once."""
     for origin, (why, times) in sorted(context.failed.items()):
         more = f", and failed on {plural(times - 1, 'more part')} of the refusals" if times > 1 else ""
         message = f"{origin} {why}{more}; what it would have said is left to the other rules"

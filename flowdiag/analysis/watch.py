@@ -1,8 +1,7 @@
-"""Following a stream: records are counted here as they come, reports of the last minutes are made beside.
+"""Following a stream: records are counted here as they come, and reports of the last minutes are made in another process.
 
-Counting and reporting are one run's stages, taken apart: the tally forgets what is older than the window, and a
-worker process of low priority turns copies of it into reports, so that replaying policies never holds up the
-stream.
+Both are stages of an ordinary run.  The tally forgets what is older than the window, and a worker process of low
+priority turns copies of it into reports, so that replaying policies never holds up the stream.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ _SILENT_S = 0.5
 """After this much silence a record that might go on is taken for whole."""
 _RATE_S = 5.0
 _SHARE = 20
-"""A report may be asked for after this many times what the last one held the stream up."""
+"""The next report is asked for no sooner than after so many times the time for which the last one held the stream up."""
 _AHEAD_NS = 60 * NS
-"""How much later than this machine's clock a record may be before it says nothing about what time it is."""
+"""How far ahead of this machine's clock a record's time may be; later ones do not tell what time it is."""
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -125,7 +124,7 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         gc.enable()
         if self._pool is not None:
-            # The program's end would wait for it as well, and now and then find its pipes closed.
+            # Otherwise the interpreter would wait for it at its end, and sometimes find its pipes closed.
             self._pool.shutdown(wait=True, cancel_futures=True)
         if self._folder is not None:
             self._folder.cleanup()
@@ -234,13 +233,13 @@ class Watch:
         except OSError as error:
             self._failed = f"no room for the worker's copy of the window: {error}"
             return
-        # The first begins the worker and its server, which would tell of an interrupt by tracebacks.
+        # The first job starts the worker and its server, which would print tracebacks upon an interrupt.
         with uninterrupted():
             self._making = self._pool.submit(make_report, self._job(), copy)
         self._not_before = began + _SHARE * (time.monotonic() - began)
 
     def _copied(self) -> str:
-        """The tally as it is now, in a file that the worker takes away: a pipe's ends would hold all of it, twice."""
+        """Write the tally as it is now to a file, which the worker removes; both ends of a pipe would hold all of it."""
         if self._folder is None:
             self._folder = temporary_folder()
         path = Path(self._folder.name, "window")

@@ -195,7 +195,7 @@ def _states(
     named = _manifests(options.paths, said, options.live) if apart else beside
     if not any(one.entries for one in named):
         raise InputError("no cluster objects found for the old state", hint=_HINT)
-    # What the evidence has besides stands on both sides; what the old state has, it has by its own word.
+    # Objects that only the evidence has count on both sides; where the old state has an object, that one counts.
     known = {identity(entry.key) for one in named for entry in one.entries}
     rest = without(beside, known) if apart else []
     before = [*rest, *named]
@@ -259,9 +259,9 @@ def _dialect(
 
 
 def _surely_named(snapshot: Snapshot) -> Snapshot:
-    """Pods go by their Deployment where the ReplicaSet's name is its name and the pod's own template hash.
+    """Take a pod's Deployment for certain where its ReplicaSet is named after it and the pod's own template hash.
 
-    Dumps seldom hold ReplicaSets; without this a rollout would look like another workload.
+    Dumps seldom hold ReplicaSets.  Without this, a rollout would look like a new workload.
     """
 
     def named(pod: Pod) -> Pod:

@@ -26,7 +26,7 @@ _NICE = 10
 _read: dict[StateOptions, StateInputs] = {}
 """The cluster's objects, read once a process."""
 _COMPILED_FOR = 10
-"""Reports: compiled policies remember every end that they were asked about, and each report asks about new ones."""
+"""How many reports use the same compiled policies, which remember every end that they were asked about, and so grow."""
 
 
 class WindowJob(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ _compiled: list[_Compiled] = []
 
 
 def in_the_background() -> None:
-    """The stream comes first, and an interrupt is for the process that reads it."""
+    """Lower this process's priority, since the stream comes first, and ignore interrupts, which the reading process handles."""
     os.nice(_NICE)
     return_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What the stages of one run have worked out, for the report to be made of."""
+"""Everything that the stages of one run have worked out, from which the report is made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Workings"]
 
 
 class Workings(Struct, frozen=True, kw_only=True):
-    """Evidence and cluster objects, and what they come to beside each other."""
+    """Evidence and cluster objects, and what was worked out from both."""
 
     read: Evidence
     state: State | None

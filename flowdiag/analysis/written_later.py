@@ -1,9 +1,9 @@
-"""What refused a flow that a policy allows as it reads now, where that text is of a later moment.
+"""What refused a flow that a policy allows, where the policy's text was written after the refusal.
 
-A dump holds the last spec of a policy alone.  Somebody writes an allow policy with a mistake in it, refusals go on, and
-they end as it is corrected: held against the corrected text they would be no refusals at all.  The record says that
-they were, so that text did not hold yet; what the other policies say is asked instead.
-Where another dump has the older text, that is asked.
+A dump holds only the last spec of a policy.  Suppose that an allow policy was written with a mistake, refusals went on,
+and they ended when it was corrected: by the corrected text, there would have been no refusals.  Since the record says
+that there were, that text did not hold yet.  So the policies are asked without it, or with the older text, where another
+dump has that.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class WrittenLater:
         self._since: dict[PolicyRef, int] = {}
         dated = {policy.ref for policy in snapshot.policies if policy.valid_until is not None}
         self._earlier = {policy.ref: policy for policy in snapshot.earlier if policy.ref not in dated}
-        """Older versions of which nobody knows until when they held."""
+        """Older versions of which it is not known until when they held."""
         for policy in snapshot.policies:
             if _later(policy) and policy.valid_from is not None:
                 self._since[policy.ref] = max(policy.valid_from, self._since.get(policy.ref, 0))

@@ -1,4 +1,4 @@
-"""Calls that stopped while something they need was refused: no record can show them, their absence does."""
+"""Calls that stopped while something that they need was refused.  They leave no records; that these stop is the evidence."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def _input(summary: InputSummary) -> Input:
 
 
 _ONE_TEXT = "FD807"
-"""Why there is no denial, then what to collect: sentences that stay in the order in which they were said."""
+"""Codes of warnings that keep the order in which they were made: why there is no denial, then what to collect."""
 
 
 def _place(warning: ReportWarning) -> tuple[bool, str, int, str, str]:

@@ -31,7 +31,8 @@ def connected(material: Material) -> list[tuple[Problem, ProblemDraft]]:
     """The problems in the report's order, each with what it was drawn up from."""
     refusing = group(material.refusals)
     _mend(material, refusing)
-    # What passed is a problem of its own kind: nothing mends it by opening more, and it explains no refusal.
+    # Traffic that passed makes problems of its own kind: opening more does not mend them, and they explain no
+    # refusal.
     passed = group(material.passed)
     drafts = [*refusing, *passed]
     allowed, ends = AllowedIndex(material.allowed), EndViews()
@@ -51,7 +52,7 @@ def connected(material: Material) -> list[tuple[Problem, ProblemDraft]]:
 
 
 def _mend(material: Material, drafts: Sequence[ProblemDraft]) -> None:
-    """Give the drafts their proposals: these are proved by evaluating a changed cluster, so a problem and not a flow."""
+    """Give the drafts their proposals.  To prove one, a changed cluster is evaluated, so it is done per problem, not per flow."""
     if material.mend is None:
         return
     whole = [draft for draft in drafts if not draft.connections[0].folded]

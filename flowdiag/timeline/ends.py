@@ -118,7 +118,7 @@ class EndViews:
 
     def __init__(self) -> None:
         self._known: dict[tuple[EndKey, int], tuple[Endpoint, ReportEndpoint]] = {}
-        """By the identity of an end that stands alone, which is kept so that it stays its."""
+        """By ``id()`` of an end that was not folded; the end is kept, so that its ``id()`` is not given to another."""
 
     def of(self, key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
         """The view of one end from all endpoints that were folded into it."""

@@ -17,9 +17,9 @@ from flowdiag.model.time import NS, rfc3339
 __all__ = ["Focus", "focus"]
 
 _FAR_NS = 86_400 * NS
-"""What lies nearer than a day is never far away."""
+"""Records nearer than a day are never called stray."""
 _TIMES = 20
-"""All of the time is so many times as long as its part at least: else a plot of all of it shows the part as well."""
+"""How many times longer the whole time must be than its part; otherwise a plot of the whole shows the part well enough."""
 _SHARE = 100
 """At most one record in so many is stray, or one alone."""
 

@@ -49,7 +49,7 @@ def fold(
 
 
 def _to_root(index: int, one: Folded, folded: dict[int, Folded]) -> Folded:
-    """Under the cause that is itself nobody's consequence: a retry of lookups that a change explains too."""
+    """Follow causes to the one that is not a consequence itself: a retry of lookups may be explained by a change."""
     seen = {index}
     cause = one.cause
     while cause in folded and cause not in seen:

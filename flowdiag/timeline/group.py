@@ -89,7 +89,7 @@ def _connections(refusals: Sequence[Refusal]) -> list[ConnectionDraft]:
 
 
 def _counted(refusal: Refusal) -> tuple[str, Cause | None]:
-    """What the totals count apart, and what is no policy's: never one connection with what a policy refused."""
+    """Tell apart what must not be one connection with refusals by policy: what the totals count apart, and other causes."""
     distinct = refusal.flow.distinct
     return str(distinct.verdict), None if distinct.cause is Cause.POLICY else distinct.cause
 
@@ -97,7 +97,7 @@ def _counted(refusal: Refusal) -> tuple[str, Cause | None]:
 def _lead(members: Sequence[Refusal]) -> Finding:
     spoken = finding_key(members[0].finding)
     if all(finding_key(refusal.finding) == spoken for refusal in members):
-        # As with most: to compare costs less than to look up.
+        # Most flows have the same as the one before, and to compare costs less than to look up.
         return _least_sure(members)
     total = sum(refusal.flow.count for refusal in members)
     weights: dict[tuple[object, ...], tuple[int, int, list[Refusal]]] = {}
@@ -131,7 +131,7 @@ class _Keys:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Endpoint, EndKey]] = {}
-        """By the end's identity; the end is kept so that it stays its own."""
+        """By ``id()`` of an end, which is kept so that its ``id()`` is not given to another."""
 
     def of(self, end: Endpoint) -> EndKey:
         """`end_key` without ranges."""
@@ -161,7 +161,7 @@ def _outside_address(end: Endpoint) -> str | None:
 
 
 def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:
-    """Many ports of one cause become none; what else has none between the same ends is the same connection then."""
+    """Fold many ports with one cause into one connection without a port, together with others of these ends without one."""
     spans: dict[tuple[tuple[object, ...], tuple[object, ...]], list[ConnectionDraft]] = defaultdict(list)
     scans: dict[tuple[object, ...], list[ConnectionDraft]] = defaultdict(list)
     kept: list[ConnectionDraft] = []

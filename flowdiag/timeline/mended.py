@@ -1,7 +1,7 @@
 """Problems that the policies of the end let pass: what to say of them in place of how to mend them.
 
-Most sources record refusals alone: that traffic passes since is not seen, and the policy that was made for it
-is all that tells.
+Most sources record refusals only.  So it is not seen that traffic passes since, and the policy that was made for it is
+the only sign.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def ended(draft: ProblemDraft, *, seen: bool) -> Ended:
 
 
 def _text(one: ConnectionDraft) -> str | None:
-    """What the last of its refusals would meet; ``None`` where any of them would be refused again."""
+    """Say what would let the last of its refusals pass; ``None`` where any of them would be refused again."""
     mended = [refusal.finding.mended for refusal in one.refusals]
     last = max(one.refusals, key=lambda refusal: (refusal.flow.last or -1, refusal.flow.count))
     found = last.finding.mended

@@ -58,7 +58,7 @@ def _objects(draft: ProblemDraft) -> set[ObjectRef]:
 
 
 def _isolation_known(draft: ProblemDraft) -> bool:
-    """Whether it is known which policies refused; not the policies' matter counts as known."""
+    """Whether it is known which policies refused it; it is, too, where no policy did."""
     return all(
         connection.finding.isolating
         or connection.finding.decided_by is not None

@@ -27,7 +27,7 @@ def own_notes(draft: ProblemDraft) -> tuple[str, ...]:
 
 
 def is_scan(draft: ProblemDraft) -> bool:
-    """Whether strangers try many ports: the policies do their work, and nobody's call is broken."""
+    """Whether somebody outside tries many ports: then the policies do their work, and nothing is broken."""
     return all(c.source[0] == "external" and c.port is None and c.ports.most > 1 for c in draft.connections)
 
 

@@ -71,7 +71,7 @@ def make_problem(
     ends: EndViews | None = None,
     interval: int = 0,
 ) -> Problem:
-    """Everything but the folding, which needs all problems (`explains`, `explained_by`).
+    """Make a problem of a draft; `explains` and `explained_by` stay empty, since folding needs all problems.
 
     Args:
         draft: the connections with one cause.
@@ -146,7 +146,7 @@ def make_problem(
 
 
 def _is_answer(lead: ConnectionDraft) -> bool:
-    """Packets of a connection that the other end made: to try their port again would prove nothing."""
+    """Whether the packets belong to a connection that the other end opened, so that trying their port would prove nothing."""
     return lead.finding.code in _ANSWERS and lead.port is not None and lead.port >= _EPHEMERAL
 
 
@@ -256,7 +256,7 @@ def _evidence(draft: ProblemDraft) -> tuple[EvidenceLine, ...]:
         for refusal in connection.refusals
         for example in refusal.flow.distinct.examples
     ]
-    # Of many flows only some keep their records' texts: those are what a reader wants.
+    # Where there are many flows, only some keep their records' texts; these are shown first.
     texts = sorted([one for one in examples if one.text])
     places = () if len(texts) == len(examples) else sorted([one for one in examples if not one.text])
     chosen = sorted(one for one, _ in islice(groupby(chain(texts, places)), _MAX_EVIDENCE))
