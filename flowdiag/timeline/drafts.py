@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from flowdiag.model.finding import Finding
 from flowdiag.model.flow import Flow
-from flowdiag.timeline.ends import EndKey
+from flowdiag.timeline.ends import EndKey, PolicyKey, policy_key
 from flowdiag.timeline.ports import ONE_PORT, PortCount
 
 __all__ = ["LEAD_SHARE", "ConnectionDraft", "ProblemDraft", "Refusal", "finding_key", "refusal_order"]
@@ -78,26 +78,21 @@ class ConnectionDraft(Struct):
 
     @property
     def held(self) -> list[Refusal]:
-        """The refusals that a change is held against: the last one, of each address where a DNS name has several.
+        """The refusals that a change is held against: the last one between any two ends that policies tell apart.
 
         All of them where it is folded.
         """
         if self.folded:
             return self.refusals
-        by_address: dict[tuple[str | None, str | None], list[Refusal]] = defaultdict(list)
+        apart: dict[tuple[PolicyKey, PolicyKey], list[Refusal]] = defaultdict(list)
         for refusal in self.refusals:
-            by_address[self._addresses(refusal)].append(refusal)
-        return [_latest(each) for each in by_address.values()]
+            apart[_policy_keys(refusal)].append(refusal)
+        return [_latest(each) for each in apart.values()]
 
     def beside(self, lead: Refusal) -> list[Refusal]:
-        """Those of `held` that go to or come from other addresses outside than this one of its refusals."""
-        own = self._addresses(lead)
-        return [refusal for refusal in self.held if self._addresses(refusal) != own]
-
-    def _addresses(self, refusal: Refusal) -> tuple[str | None, str | None]:
-        """Its addresses outside."""
-        src = refusal.flow.src.ip if self.source[0] == "external" else None
-        return (src, refusal.flow.dst.ip if self.destination[0] == "external" else None)
+        """Those of `held` between other ends than this one of its refusals."""
+        own = _policy_keys(lead)
+        return [refusal for refusal in self.held if _policy_keys(refusal) != own]
 
     @property
     def order(self) -> tuple[int, EndKey, EndKey, str, int, str]:
@@ -153,11 +148,15 @@ class ProblemDraft(Struct):
 
     @property
     def others(self) -> list[Refusal]:
-        """What the change that mends `lead` is to mend as well: further addresses of its DNS name, other connections."""
+        """What the change that mends `lead` is to mend as well, in its own connection and in the others."""
         return [
             *self.connections[0].beside(self.lead),
             *(refusal for one in self.connections[1:] for refusal in one.held),
         ]
+
+
+def _policy_keys(refusal: Refusal) -> tuple[PolicyKey, PolicyKey]:
+    return policy_key(refusal.flow.src), policy_key(refusal.flow.dst)
 
 
 def _latest(refusals: Iterable[Refusal]) -> Refusal:

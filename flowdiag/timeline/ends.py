@@ -10,10 +10,22 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.report import ReportEndpoint
 
-__all__ = ["EndKey", "EndViews", "end_key", "end_name", "end_namespace", "fold_addresses"]
+__all__ = [
+    "EndKey",
+    "EndViews",
+    "PolicyKey",
+    "end_key",
+    "end_name",
+    "end_namespace",
+    "fold_addresses",
+    "policy_key",
+]
 
 EndKey = tuple[str, str, str, str]
 """(kind, namespace, workload kind, name): what makes two ends the same end of a connection."""
+
+PolicyKey = frozenset[tuple[str, str]] | str | None
+"""What policies may tell two ends apart by that are one end of a connection: labels of pods, an address outside."""
 
 _MAX_LISTED = 20
 """Pods, addresses and names listed per end; the rest is in the events."""
@@ -59,6 +71,15 @@ def end_key(end: Endpoint, ranges: dict[str, str] | None = None) -> EndKey:
     if end.dns_names and not end.cidr:
         return ("external", "", "dns", end.dns_names[0])
     return ("external", "", "", address)
+
+
+def policy_key(end: Endpoint) -> PolicyKey:
+    """What policies see of this pod of a workload, or of this address of a name or range."""
+    if end.kind is EndpointKind.EXTERNAL or (end.entity or "").startswith("world"):
+        return end.ip
+    if end.pod is not None:
+        return frozenset(one for one in end.pod.labels.items() if one[0] not in _POD_LABELS)
+    return frozenset(end.identity_labels or ())
 
 
 def end_name(key: EndKey) -> str:

@@ -62,6 +62,30 @@ def test_a_policy_for_some_pods_of_a_workload_is_mended_for_those(tmp_path):
     assert problem.counterfactual.proved
 
 
+def test_what_mends_some_pods_of_a_workload_is_not_called_proved(tmp_path):
+    """The rule for the stable ones is mended; the canary, which was refused before them, has none."""
+    stable, canary = "web-5d9c7b6f4-x2v4z", "web-7f6b5c4d6-q7k2p"
+    pods = [pod("shop", stable, "10.0.0.5", "web"), pod("shop", canary, "10.0.0.6", "web")]
+    for each, track in zip(pods, ("stable", "canary"), strict=True):
+        each["metadata"]["labels"]["track"] = track
+    selector = {"matchLabels": {"track": "stable"}}
+    to = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}
+    rules = [{"to": [to], "ports": [{"port": 80}]}]
+    opened = policy("shop", "stable", {"podSelector": selector, "policyTypes": ["Egress"], "egress": rules})
+    callers = [end("shop", canary, "10.0.0.6", "web", 1009), end("shop", stable, "10.0.0.5", "web")]
+    for each, track in zip(callers, ("canary", "stable"), strict=True):
+        each["end"]["labels"].append(f"k8s:track={track}")
+    records = "".join(record(3 * place + 9 * turn, callers[turn]) for turn in (0, 1) for place in range(3))
+    others = [each for each in OBJECTS if each["metadata"]["name"] != stable]
+    (problem,) = analyze(
+        [write(tmp_path, state_json=listed(*others, *pods, opened), flows_jsonl=records)]
+    ).problems
+
+    assert len(problem.connections) == 1
+    assert "8080" in problem.counterfactual.summary
+    assert (problem.counterfactual.proved, problem.counterfactual.allows_denied) == (False, False)
+
+
 def test_a_policy_of_all_namespaces_is_not_widened_for_one_call(tmp_path):
     """No rule of it is mistaken: the caller's namespace gets a policy of its own."""
     closed = {
