@@ -233,7 +233,7 @@ def _record_event(body: dict[str, Any], c: Carrier) -> FlowEvent:
         raw=c.raw,
         src=server if response else asker,
         dst=asker if response else server,
-        protocol="TCP" if kind == "http" else None,
+        protocol="TCP" if kind in ("http", "kafka") else None,
         verdict=verdict,
         verdict_raw=word or None,
         cause=Cause.POLICY if verdict is Verdict.DENIED else None,

@@ -324,7 +324,7 @@ def _l7(text: str, c: Carrier) -> list[Event] | None:
             server if response else asker,
             asker if response else server,
             verdict,
-            protocol="TCP" if said.kind == "http" else None,
+            protocol="TCP" if said.kind in ("http", "kafka") else None,
             verdict_raw=match["verdict"],
             is_reply=response,
             why=why,

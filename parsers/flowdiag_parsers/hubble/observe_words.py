@@ -255,7 +255,7 @@ def _l7(text: str, kind: str, authenticated: bool) -> Summary:
         return Summary(None, None, None, l7, authenticated)
     if way is not None:
         l7 = L7(kind=kind.partition("-")[0], type=way, summary=text[:2000])
-        return Summary(None, None, None, l7, authenticated)
+        return Summary("TCP" if l7.kind == "kafka" else None, None, None, l7, authenticated)
     return Summary(None, None, None, None, authenticated)
 
 
