@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_right
-from collections.abc import Iterator
 
-import msgspec
-
-from flowdiag.cluster.addresses import canonical_ips, parse_network
-from flowdiag.cluster.meta import as_list, as_map
+from flowdiag.cluster.addresses import parse_network
+from flowdiag.cluster.second_networks import other_addresses
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.objects import Node, Pod, Service
+from flowdiag.model.objects import Node, Service
 
 __all__ = ["own_service", "range_owner", "second_network"]
 
@@ -21,9 +18,6 @@ _API_SERVER = ("default", "kubernetes")
 """Behind it no pods stand, and rules for the API server are of their own."""
 
 
-# Multus v4 writes what every plugin gave, the pod's own network with "default", as in
-# network-status: '[{"name":"cilium","ips":["10.0.0.5"],"default":true},{"name":"shop/macvlan","ips":["192.168.50.7"]}]'
-_STATUS = ("k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status")
 _Range = tuple[int, int, int, str]
 """(version, first address, last address, node's name)."""
 # What hangs on the objects alone, by these keys of `Context.texts`.
@@ -40,22 +34,10 @@ def second_network(context: Context, end: Endpoint) -> str | None:
         known = context.texts[_KEY] = {
             ip: f"pod {pod.namespace}/{pod.name}'s on a second network"
             for pod in context.snapshot.pods
-            for ip in _second_addresses(pod)
+            if pod.live
+            for ip in other_addresses(pod)
         }
     return known.get(end.ip)
-
-
-def _second_addresses(pod: Pod) -> Iterator[str]:
-    text = next((pod.annotations[key] for key in _STATUS if key in pod.annotations), None)
-    if text is None or pod.template or not pod.live:
-        return
-    try:
-        listed = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return
-    for one in as_list(listed):
-        if as_map(one).get("default") is not True:
-            yield from (ip for ip in canonical_ips(as_list(as_map(one).get("ips"))) if ip not in pod.ips)
 
 
 @once

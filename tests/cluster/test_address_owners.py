@@ -126,6 +126,37 @@ def test_two_owners_are_ambiguous():
     assert (found.kind, found.candidates) == (EndpointKind.UNKNOWN, ("shop/a", "shop/b"))
 
 
+def on_network(name, ip, own, **more):
+    """A pod in a primary user-defined network of OVN-Kubernetes: `own` there, `ip` in its status."""
+    status = [
+        {"name": "ovn-kubernetes", "interface": "eth0", "ips": [ip]},
+        {"name": "ovn-kubernetes", "interface": "ovn-udn1", "ips": [own], "default": True},
+        {"name": "shop/vlan", "interface": "net1", "ips": ["192.168.50.7"]},
+    ]
+    annotations = {"k8s.v1.cni.cncf.io/network-status": json.dumps(status)}
+    return pod(name, ip, meta={"annotations": annotations}, **more)
+
+
+def test_a_primary_network_of_its_own_gives_a_pod_its_address():
+    """The status has the address of the cluster's network; a further network's is outside."""
+    known = state(on_network("web", "10.1.0.5", "10.200.0.4"))
+
+    assert owner(known, "10.200.0.4", "11:00:00").name == "web"
+    assert owner(known, "10.1.0.5", "11:00:00").name == "web"
+    assert owner(known, "192.168.50.7", "11:00:00").kind is not EndpointKind.POD
+
+
+def test_networks_that_overlap_leave_the_owner_open():
+    """Two such networks may have one range: the address alone does not tell the pods apart."""
+    pods = (
+        on_network("web", "10.1.0.5", "10.200.0.4"),
+        on_network("web", "10.1.0.6", "10.200.0.4", namespace="data"),
+    )
+    end = owner(state(*pods), "10.200.0.4", "11:00:00")
+
+    assert (end.kind, end.candidates) == (EndpointKind.UNKNOWN, ("data/web", "shop/web"))
+
+
 def test_a_pod_being_deleted_keeps_its_address_until_another_has_it():
     old = pod("old", "10.1.0.5", meta={"deletionTimestamp": stamp("11:00:00")})
     assert owner(state(old), "10.1.0.5", "11:10:00").name == "old"

@@ -1,0 +1,45 @@
+"""Addresses of pods that their status does not have: those on networks beside the cluster's own.
+
+Format: the annotation that Multus v4 writes of every network of a pod (k8s.v1.cni.cncf.io/network-status), and OVN-Kubernetes of a
+primary user-defined one, which is then the pod's default network in place of the cluster's, though ``status.podIPs`` are not of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from flowdiag.cluster.addresses import canonical_ips
+from flowdiag.cluster.meta import as_list, as_map
+from flowdiag.model.objects import Pod
+
+__all__ = ["other_addresses", "primary_addresses"]
+
+# network-status: '[{"name":"cilium","ips":["10.0.0.5"],"default":true},{"name":"shop/macvlan","ips":["192.168.50.7"]}]'
+# '[{"name":"ovn-kubernetes","interface":"eth0","ips":["10.131.0.35"]},{"name":"ovn-kubernetes","interface":"ovn-udn1",
+#   "ips":["10.0.0.4"],"default":true}]'                                                   OpenShift 4.17 and later
+_STATUS = ("k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status")
+
+
+def primary_addresses(pod: Pod) -> Iterator[str]:
+    """Those of the pod's default network, where that is not the one of its status: policies hold for them."""
+    return _addresses(pod, default=True)
+
+
+def other_addresses(pod: Pod) -> Iterator[str]:
+    """Those of further networks: to policies they are outside."""
+    return _addresses(pod, default=False)
+
+
+def _addresses(pod: Pod, *, default: bool) -> Iterator[str]:
+    text = next((pod.annotations[key] for key in _STATUS if key in pod.annotations), None)
+    if text is None or pod.template:
+        return
+    try:
+        listed = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return
+    for one in as_list(listed):
+        if (as_map(one).get("default") is True) is default:
+            yield from (ip for ip in canonical_ips(as_list(as_map(one).get("ips"))) if ip not in pod.ips)
