@@ -18,7 +18,13 @@ _YAML_API = re.compile(
 _YAML_KIND = re.compile(
     r"^(?:- |  ){0,2}[\"']?kind[\"']?: *[\"']?[A-Z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE
 )
-_YAML_LINE = re.compile(r"^(?:\s*#.*|---.*|%.*|\s*|\s*-.*|\s*[\"']?[A-Za-z0-9_.~/$-][^:]{0,200}:(?: .*)?)$")
+# What a text of objects may begin with, behind comments: "apiVersion: v1", "---", "- apiVersion: v1", "%YAML 1.2", and a
+# program's word before them ("Using namespace: shop"); prose has more words before a colon
+_YAML_LINE = re.compile(
+    r"---.*|%.*|\s*-.*|[\"']?[A-Za-z0-9_.~/$-]{1,200}(?: [A-Za-z0-9_.~/$-]{1,200}){0,2}[\"']?:(?: .*)?"
+)
+# A fence of Markdown at the first column, or a script's first line: what stands there of objects is an example or an argument.
+_QUOTING = re.compile(r"\A\s*+#!|^```", re.MULTILINE)
 # "{apiVersion: v1, items: [{apiVersion: v1, kind: Pod, ...": YAML in braces, whose keys need no quotes
 _FLOW_API = re.compile(r"[{,]\s*+[\"']?apiVersion[\"']?: *[\"']?([A-Za-z0-9./-]{1,120})[\"']?\s*+[,}]")
 _HEAD = 65536
@@ -73,8 +79,12 @@ def _sniff_yaml(text: str) -> float:
         return 0.0
     if api[1].startswith("audit."):
         return 0.0
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    if not _YAML_LINE.match(first) and not is_template(first):
+    if _QUOTING.search(text):
+        return 0.0
+    first = next(
+        (line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("#")), ""
+    )
+    if not _YAML_LINE.fullmatch(first) and not is_template(first):
         return 0.0
     if _YAML_KIND.search(text):
         # Of a template nothing is read, and that is said.

@@ -521,6 +521,10 @@ def test_sniff_knows_cluster_objects(text):
         "NAME   READY   STATUS\nweb-1  1/1     Running\n",
         "2026-11-03T12:00:00Z level=info msg=hello\n  apiVersion: v1\n  kind: Pod\n",
         "\x00\x01\x02",
+        "# Policies\n\nEvery namespace has this one, for example:\n\n```yaml\n" + pod_text() + "```\n",
+        "# Policies\n\nEvery namespace has a pod as this:\n\n" + pod_text(),
+        "#!/bin/sh\nkubectl apply -f - <<EOF\n" + pod_text() + "EOF\n",
+        "# a test\nPOD = '''\n" + pod_text() + "'''\n",
     ],
 )
 def test_sniff_leaves_logs_alone(text):
