@@ -36,9 +36,9 @@ __all__ = ["Case"]
 
 
 _TIER_ENDS = ("end-of-tier", "no-match", "default-deny")
-"""What parsers put as the rule where no rule of a policy decided."""
+"""What parsers give as the rule where no rule of a policy decided."""
 
-# Refusals that the reasons' table puts down to policy, but to none that a rule of a NetworkPolicy makes.
+# Reasons that the table counts as a policy's, but that no rule of a network policy causes.
 _OTHER_POLICIES = ("UNENCRYPTED_TRAFFIC", "FORBIDDEN_ICMPV6_MESSAGE")
 _PLAIN_REASON = "POLICY_DENIED"
 
@@ -68,7 +68,7 @@ class Case:
         self.reason: str = distinct.reason or ""
         """The normalised reason, upper case for Cilium's; empty where there is none."""
         self.not_policy: bool = distinct.cause in NOT_POLICY or distinct.reason in _OTHER_POLICIES
-        """The record's reason is no policy's refusal."""
+        """The record gives a reason that is not a policy's."""
         self.refused_by_policy: bool = distinct.verdict is Verdict.DENIED and distinct.cause is Cause.POLICY
         """The record itself says that a policy refused."""
         self.unexplained: bool = (
@@ -92,11 +92,11 @@ class Case:
         self.other_end: EndDecision | None = other
         """What the replay says of the other side."""
         self.of_rules: bool = not self.not_policy and self.reason not in OF_NO_RULE
-        """Rules of policies may have refused it; where not, none of them is named beside the refusal."""
+        """A rule of a policy may have refused it; if not, no policy is named with the refusal."""
         self.rest_denied: DecidedBy | None = denying_the_rest(context, end)
-        """The Deny for all else that a Calico policy ends with, where that refused and a rule before it came near."""
+        """The last rule of a Calico policy, which denies all else, where that rule refused and one before it came near."""
         self.isolating: tuple[PolicyRef, ...] = closing(end) if self.of_rules else ()
-        """Policies that isolate the refusing end in that direction; by default deny only those that it may be put down to."""
+        """Policies that isolate the refusing end in that direction; for a default deny, only those that may be the reason."""
         self.nearest: tuple[NearestRule, ...] = (
             end.nearest if self.of_rules and end is not None and end.allowed is not True else ()
         )
@@ -106,7 +106,7 @@ class Case:
         self.replay_agrees: bool = end is not None and end.allowed is False
         """The replay refuses on the side that the records name."""
         self.default_denied: bool = self._default_denied()
-        """Nothing opens what is isolated, and no rule says deny but the one for the rest.
+        """The end is isolated, nothing opens it for this, and no rule denies it but one that denies all the rest.
 
         Where the replay cannot decide (a rule may match, a kind cannot be evaluated) the record's own
         refusal by policy stands in for it.
@@ -136,9 +136,10 @@ class Case:
         return self._left_over(decision.egress, decision.ingress)
 
     def _left_over(self, egress: EndDecision | None, ingress: EndDecision | None) -> Direction | None:
-        """A policy refused, one side lets it pass for sure and policies isolate the other: it was the other.
+        """Give the side that refused, for a record that blames a policy and tells no side.
 
-        So it is with ICMP from sources that tell no side: whether isolation closes it differs between enforcers.
+        It is the side that policies isolate, where the other surely allows the flow.  That happens with ICMP, which
+        isolation closes with some enforcers and not with others.
         """
         if not self.refused_by_policy or egress is None or ingress is None:
             return None
@@ -150,7 +151,7 @@ class Case:
 
     @property
     def singled_out(self) -> bool:
-        """The replay finds a rule that denies this, and not only what its policy's other rules leave."""
+        """The replay finds a rule that denies this in particular, and not one that denies all the rest."""
         return self.denied_by_rule and self.rest_denied is None
 
     def _default_denied(self) -> bool:
@@ -248,7 +249,7 @@ class Case:
 
     @property
     def singles(self) -> tuple[tuple[int, NearestRule, Condition], ...]:
-        """(rank, rule, condition) of the nearest rules that miss in one condition only and know the rest."""
+        """(rank, rule, condition) of the nearest rules that miss in exactly one condition, and of which no other is unknown."""
         return self._answer.singles if self._answer is not None else ()
 
     def missing_one(self, *conditions: Condition) -> tuple[NearestRule, ...]:
@@ -266,7 +267,7 @@ class Case:
 
     @cached_property
     def involved(self) -> tuple[PolicyRef, ...]:
-        """Policies that the replay's answer for the refusing end rests on, those of tiers that passed it on too."""
+        """Policies on which the replay's answer for the refusing end rests, including those of tiers that passed it on."""
         refs = dict.fromkeys(self.isolating)
         if self.end is not None:
             refs.update(dict.fromkeys(self.end.isolated_by))
@@ -277,7 +278,7 @@ class Case:
 
     @property
     def loose(self) -> tuple[PolicyRef, ...]:
-        """Those of `involved` whose text at the time of the flow is not certain: no spec is known to be as old."""
+        """Those of `involved` whose text at the time of the flow is not certain, since no spec is known to be that old."""
         at = self.at
         if at is None or at >= self.context.newest_text:
             return ()
@@ -303,5 +304,5 @@ def _node(end: Endpoint) -> str | None:
 
 
 def _by_default(hit: PolicyHit) -> bool:
-    """A denial of nobody's rule: the end of a tier, or a Calico profile (``kns.NAMESPACE``), which only allows."""
+    """Whether no rule made a denial: it is the end of a tier, or of a Calico profile (``kns.NAMESPACE``), which only allows."""
     return hit.effect == "deny" and (hit.rule in _TIER_ENDS or hit.kind == "Profile")

@@ -1,4 +1,4 @@
-"""What an audit check is: a small class per code, as a diagnosis is, that looks at the cluster and not at a refusal."""
+"""Audit checks: like diagnoses, one small class per code, but they look at the cluster and not at a refusal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Concern(Struct, frozen=True, kw_only=True):
     summary: str
     advice: str
     severity: Severity | None = None
-    """Another one than the check's."""
+    """In place of the check's own severity."""
     source: ReportEndpoint | None = None
     destination: ReportEndpoint | None = None
     protocol: str | None = None
@@ -54,7 +54,7 @@ class Concern(Struct, frozen=True, kw_only=True):
 
 
 _MOST = 100_000
-"""Concerns of one check: whoever has more does not end."""
+"""The most concerns of one check; a check that gives more would never end."""
 _ENCODER = msgspec.msgpack.Encoder()
 _CONCERN = msgspec.msgpack.Decoder(Concern)
 
@@ -81,7 +81,7 @@ class Looked(Struct, frozen=True):
 
 
 def look(scene: Scene) -> Looked:
-    """Ask every check; a stranger's that fails is left out, and told."""
+    """Ask every check; one of another distribution that fails is left out, with a warning."""
     found: list[tuple[Check, Concern]] = []
     failed: list[str] = []
     for plugin in _load()[0]:

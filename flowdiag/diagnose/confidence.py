@@ -1,4 +1,4 @@
-"""How sure a finding is, and what keeps it from being surer: one function for every rule.
+"""How sure a finding is, and what keeps it from being surer; all rules use the same function.
 
 The words are the catalogue's.  ``recorded``: the CNI itself said so.  ``derived``: the replay agrees,
 against policies that are known to have held then, and one rule is nearest.  ``likely``: something of that

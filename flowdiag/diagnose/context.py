@@ -101,10 +101,10 @@ class Context:
         self.index = index if index is not None else SnapshotIndex(self.snapshot)
         self.gaps: tuple[SeenGap, ...] = tuple(gaps)
         self.texts: dict[object, Any] = {}
-        """What rules of policies read, by policy and path, once asked (`flowdiag.diagnose.spec`); and what else
-        hangs on objects alone and many refusals ask for, by whoever asks and the objects' identities."""
+        """What rules of policies read, by policy and path, once asked (`flowdiag.diagnose.spec`); and what else depends on objects alone and many refusals ask for, by whoever asks and the objects' identities."""
         self.failed: dict[str, tuple[str, int]] = {}
-        """What strangers' rules did wrong, by their names: in the first case that they failed on, and in how many."""
+        """Failures of rules of other distributions, by the rule's name: the first one's message, and in how many
+        cases it failed."""
         self.admitting: dict[tuple[str | None, object], bool] = {}
         """Whether a peer of a policy's rule admits any pod, by the policy's namespace and the peer, once asked."""
         self._allowed: dict[tuple[EndId, EndId], list[Flow]] = defaultdict(list)
@@ -164,7 +164,7 @@ class Context:
 
     @property
     def by_identity(self) -> bool:
-        """Whether who enforces goes by identities, which no address range matches as it stands."""
+        """Whether the enforcer goes by identities, so that address ranges match no pod as they stand."""
         return self.dialect in CILIUM_DIALECTS
 
     @cached_property
@@ -209,7 +209,7 @@ class Context:
         return frozenset(policy.ref for policy in self.snapshot.policies if _by_name(policy))
 
     def edited(self, snapshot: Snapshot) -> Context:
-        """The same run with policies, or labels of namespaces, changed: pods and all that was seen stay."""
+        """Give the same run with other policies or labels of namespaces; pods and all that was seen stay."""
         found = copy.copy(self)
         found.snapshot = snapshot
         if snapshot.namespaces is not self.snapshot.namespaces:

@@ -1,4 +1,4 @@
-"""One refused flow through every rule; what comes out does not depend on the rules' order."""
+"""Asking every rule about one refused flow; the result does not depend on the order of the rules."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
 
 
 def leading(case: Case) -> Finding | None:
-    """Give the first of `diagnose`'s findings alone, which costs a part of all of them."""
+    """Give only the first of `diagnose`'s findings, which costs a fraction of giving all."""
     asked = _able(case.has, case.passed, case.signs)
     for alike in asked.finding:
         found: list[Finding] = []
@@ -81,10 +81,10 @@ def _qualified(case: Case, finding: Finding, asked: _Asked) -> Finding:
 
 
 class _Asked(Struct, frozen=True):
-    """Rules that can speak of a case, by what they do: most only find, a few only qualify."""
+    """The rules that can say something of a case: most make findings, and a few only qualify those of others."""
 
     finding: tuple[tuple[Rule, ...], ...]
-    """The most specific first, those that are equally specific together."""
+    """Grouped by how specific they are, the most specific first."""
     qualifying: tuple[Rule, ...]
     """In the order of their codes."""
 

@@ -1,4 +1,4 @@
-"""Ends that few rules are about and that are known by what they are called: told once an end, not asked of every refusal."""
+"""Ends that few rules are about, and that their names or addresses give away: worked out once per end, not per refusal."""
 
 from __future__ import annotations
 

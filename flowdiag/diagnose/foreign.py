@@ -1,4 +1,4 @@
-"""Diagnoses and audit checks of other distributions: whatever they do costs what they would have said, and is told.
+"""Diagnoses and audit checks of other distributions: if one fails, only its own findings are lost, and a warning says so.
 
 Built-in ones do without: an error of theirs is a bug that must show.
 """
@@ -21,7 +21,7 @@ from flowdiag.parserkit.registry import Registered
 __all__ = ["UnsoundError", "hold", "holding", "named_fault", "rule_fault"]
 
 _MOST = 100
-"""Findings of one case: whoever has more does not end."""
+"""The most findings of one case; a rule that gives more would never end."""
 T = TypeVar("T")
 _ENCODER = msgspec.msgpack.Encoder()
 _FINDING = msgspec.msgpack.Decoder(Finding)
@@ -59,7 +59,7 @@ def rule_fault(name: str, plugin: Any) -> str | None:
 
 
 def hold(plugin: Registered) -> Rule:
-    """A diagnosis; a stranger's raises nothing and gives only sound findings: what it fails on is noted in the case's context."""
+    """Wrap a diagnosis of another distribution, so that it gives only sound findings, and failures are noted in the context."""
     rule: Rule = plugin.plugin
     if not plugin.foreign:
         return rule
@@ -87,7 +87,7 @@ def hold(plugin: Registered) -> Rule:
 def holding(
     ask: Callable[[], Iterable[Any]], sound: Callable[[Any], T], most: int
 ) -> tuple[list[T], str | None]:
-    """What a stranger gives, and why it is not more; nothing where it fails."""
+    """Collect what a plug-in gives, and say why it is not more; nothing where it fails."""
     try:
         given = list(islice(ask(), most + 1))
         if len(given) > most:

@@ -17,7 +17,7 @@ __all__ = ["allowed_names", "has_dns_rule"]
 
 
 def _egress_rules(case: Case) -> Iterator[tuple[NearestRule, dict[str, Any]]]:
-    """Egress rules of those policies that matter here, of which one goes by names."""
+    """Yield the egress rules of the policies that matter here and have a rule that goes by names."""
     asked = case.context.egress_by_name
     for ref in dict.fromkeys(ref for ref in (*case.isolating, *case.involved) if ref in asked):
         policy = policy_at(case, ref)

@@ -1,4 +1,4 @@
-"""Addresses of the cluster's own that a record takes for ones outside: a Service's, a gone pod's, a second network's."""
+"""Addresses that belong to the cluster although a record calls them outside: of a Service, a gone pod, a second network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from flowdiag.model.objects import Node, Service
 __all__ = ["own_service", "range_owner", "second_network"]
 
 _API_SERVER = ("default", "kubernetes")
-"""Behind it no pods stand, and rules for the API server are of their own."""
+"""The API server's Service: no pods are behind it, and other diagnoses are about it."""
 
 
 _Range = tuple[int, int, int, str]
 """(version, first address, last address, node's name)."""
-# What hangs on the objects alone, by these keys of `Context.texts`.
+# Keys of `Context.texts` under which stands what depends on the cluster's objects alone.
 _KEY, _SERVICES, _RANGES = "second networks", "services by address", "nodes by pod range"
 
 

@@ -1,8 +1,8 @@
-"""Refusals by policy from a time in which no policy that is known refused: policies that came later, or ended before, do.
+"""Refusals at a time at which no known policy refused, although one that came later, or ended before, would.
 
-A policy that is deleted and applied again has the moment of the second time, and a node whose clock is behind tells of
-refusals before the policy was there.  A clock that is ahead, or an agent that lags, tells of them after it was gone.
-All of it looks like a policy that is missing in the dump.
+A policy that was deleted and applied again has the time of the second creation, and a node whose clock is behind dates
+refusals before the policy was there.  A clock that is ahead, or an agent that lags, dates them after it was gone.  All of
+this looks as if a policy were missing in the dump.
 """
 
 from __future__ import annotations

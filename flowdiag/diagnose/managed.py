@@ -1,4 +1,4 @@
-"""Who keeps an object as it is: where a fix made with kubectl would be undone, the report points to the source.
+"""Tools that keep an object as it is, and would undo a change made with kubectl; the report points to them.
 
 Marks: Helm v3 annotations, Argo CD v2 and v3 tracking, Flux v2 labels, Config Sync, Fleet, and the names of field
 managers (``metadata.managedFields``) that these tools write with.

@@ -26,7 +26,7 @@ def mended_since(case: Case, now: ConnectionDecision) -> Mended | None:
     if case.decision is None or now.allowed is False:
         return None
     if case.decision.allowed is True and now.allowed is True:
-        # Record and replay disagree: what mended it nobody knows, and the policies of now would not refuse it again.
+        # Record and replay disagree: it is not known what refused it, and today's policies would not refuse it again.
         return Mended("", None)
     if case.decision.allowed is not False:
         return None

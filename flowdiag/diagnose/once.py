@@ -1,4 +1,4 @@
-"""What hangs on an end and the cluster's objects alone is worked out once a run: an end has many refusals."""
+"""Working out once per run what depends on an end and the cluster's objects alone, since an end has many refusals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ts = TypeVarTuple("Ts")
 def once(read: Callable[[Context, *Ts], T]) -> Callable[[Context, *Ts], T]:
     """Remember what `read` says of objects in a run, by their identities: flows share their ends, and to hash one takes longer."""
 
-    # The objects are kept, so that their identities stay their own.
+    # The objects are kept, so that no other object gets their ``id()``.
     @wraps(read)
     def known(context: Context, *of: *Ts) -> T:
         own = context.texts.get(read)

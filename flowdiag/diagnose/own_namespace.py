@@ -1,4 +1,4 @@
-"""Peers that name no namespace and so mean the policy's own one, in every language that has such a rule.
+"""Peers that name no namespace, and therefore mean that of the policy, in each policy language.
 
 Format: networking.k8s.io/v1 (a ``podSelector`` alone), cilium.io/v2 (an entry of ``fromEndpoints`` or ``toEndpoints``
 without a namespace's label), projectcalico.org/v3 (``selector`` of a namespaced policy without a

@@ -30,7 +30,7 @@ class Part(Struct, frozen=True):
     alone: bool
     """It was asked for one problem."""
     shortened: bool
-    """What is here is not whole either: connections are left out, texts are cut."""
+    """The problems that are here are not complete, either: connections are left out, texts are cut."""
 
     @property
     def words(self) -> str:

@@ -57,7 +57,7 @@ def _show(match: re.Match[str]) -> str:
 def visible(text: str, limit: int = MAX_TEXT) -> str:
     """One line of text in which every acting character is shown as an escape, at most `limit` long."""
     if len(text) <= limit and text.isascii() and text.isprintable():
-        # As nearly all is.
+        # Nearly every text is short and plain.
         return text
     return _ACTING.sub(_show, bounded(text, limit))
 

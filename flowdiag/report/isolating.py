@@ -1,6 +1,6 @@
-"""Which of the policies that isolate an end closed it: the oldest, as those that came later found it closed.
+"""Which of the policies that isolate an end has closed it: the oldest, since later ones found it closed.
 
-An allow policy isolates as well as a default-deny, so it stands among them, and is nobody's cause.
+An allow policy isolates, too, so it is among them, but it is not the cause of a refusal.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def leading_change(problem: Problem) -> ProblemChange | None:
         return None
     denying = denied_by(problem) if problem.code in BY_RULE else None
     if denying is not None:
-        # What isolates the end beside it refused nothing.
+        # Where a rule denied, policies that isolate the end did not refuse it.
         place = (denying.kind, denying.group, denying.namespace, denying.name)
         own = [change for change in problem.changes if _object(change) == place]
         return own[0] if own else problem.changes[0]

@@ -163,7 +163,7 @@ def _explained(report: Report) -> str:
     if not totals.denied and not present:
         codes = {one.code for one in report.warnings}
         if NOTHING_SELECTED in codes:
-            # Nothing was looked at: that is no peace.
+            # No problem was found because nothing was looked at, which does not mean that all is well.
             return "Nothing was selected"
         seen = "selected" if NO_REFUSAL_SELECTED in codes else "read"
         if totals.not_policy:

@@ -12,7 +12,7 @@ __all__ = ["outside_text", "plotted"]
 
 
 def plotted(report: Report) -> Report:
-    """The report for whoever draws it: its counts are those of the part that plots show."""
+    """Give the report for drawing: its counts are those of the part of the time that plots show."""
     if isinstance(report.plot, UnsetType):
         return report
     return replace(report, buckets=report.plot.buckets, plot=UNSET)

@@ -96,7 +96,7 @@ class DefaultDeny(Rule):
         if case.end is None or (case.end.allowed is None and not case.isolating):
             yield from self._recorded(case)
         elif case.isolating and not case.denied_by_rule and case.end.allowed is not True:
-            # Neither the record nor the replay says that a policy refused: nobody is accused.
+            # Neither the record nor the replay says that a policy refused, so no policy is blamed.
             if case.end.allowed is None and case.unexplained:
                 return
             yield self._replayed(case, case.end)
@@ -116,7 +116,7 @@ class DefaultDeny(Rule):
                     for condition, need, what in _NEEDED
                     if condition in missed.conditions and need not in case.has
                 )
-        # What misses on labels of objects that were not read may not miss at all.
+        # A rule that misses on labels of objects that were not read may match after all.
         guessed = Needs.NAMESPACES not in case.has and missed.conditions == {Condition.NAMESPACE}
         way = "to" if case.direction == "egress" else "from"
         advice = (
@@ -206,7 +206,7 @@ def _missed(context: Context, end: EndDecision) -> _Missed:
 
 
 def _is_told(rule: NearestRule, end: EndDecision) -> bool:
-    """Whether the sentence on why the replay cannot decide says of a rule all that is to be said of it."""
+    """Whether the sentence on why the replay cannot decide says everything about a rule already."""
     words = {f"{rule_text(rule)}: {word}" for word in rule.unknown}
     return end.allowed is None and not rule.misses and words <= set(end.unknown[:2])
 

@@ -18,7 +18,7 @@ from flowdiag.model.report import Confidence, Severity
 __all__ = ["OneSideAllowed"]
 
 _OF_RULES = ("FD1", "FD2", "FD3", "FD4", "FD5")
-"""Findings on what rules say, which are one half of the answer only."""
+"""Findings about rules of one end, which are only one half of the answer."""
 
 
 class OneSideAllowed(Rule):
@@ -84,7 +84,7 @@ class OneSideAllowed(Rule):
         )
 
     def annotate(self, case: Case, finding: Finding) -> Finding:
-        """Say that the destination refuses it, too: no record can, as nothing arrived there."""
+        """Say that the destination would refuse it, too; no record can show that, as nothing arrived there."""
         other = case.other_end
         if case.flow.direction is not Direction.EGRESS or not case.replay_agrees or not case.of_rules:
             return finding

@@ -140,7 +140,7 @@ class DnsBlocked(Rule):
                     f"{isolated} {verb} {who} for egress, and {rule_text(rule)}, which comes nearest to "
                     f"allowing DNS, misses on {missed}."
                 ),
-                # A rule for the API server or the like is not one for DNS with a mistake in it.
+                # A rule for the API server, say, came near by chance, and is no rule for DNS with a mistake in it.
                 advice=f"{_RULE}."
                 if condition is Condition.ENTITY
                 else f"Correct the {condition} in that rule. {_RULE}.",
@@ -149,7 +149,7 @@ class DnsBlocked(Rule):
             )
         doubtful = next((rule for rule in case.nearest if not rule.misses and rule.unknown), None)
         if doubtful is not None:
-            # Whether that rule allows it hangs on what nobody knows here.
+            # Whether that rule allows it depends on something that is not known here.
             return self.finding(
                 case,
                 first=doubtful,

@@ -77,7 +77,7 @@ class LoggedOnly(Rule):
             cause_key="logged",
             isolating=(),
         )
-        # What would deny, or nearly allow, accuses somebody of a refusal that nobody saw.
+        # To name a rule that would deny, or nearly allow, would blame it for a refusal that was not seen.
         yield replace(found, nearest=(), decided_by=None)
 
     def annotate(self, case: Case, finding: Finding) -> Finding:

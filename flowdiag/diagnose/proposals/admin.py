@@ -81,7 +81,7 @@ def admin_edits(
     if target.get("ports") or target.get("protocols"):
         target[word] = [*target[word], written]
     else:
-        # That others may come in by every port is no reason to open them all to this one.
+        # That others may use every port is no reason to open all ports to this peer.
         port_word, entry = _port(case, rule)
         own = {"action": target["action"], word: [written], port_word: [entry]}
         spec[direction.value].insert(index + 1, own)

@@ -80,7 +80,7 @@ def attach(
         for index in alike:
             own, rest, proposal, lead = found[index], rests[index], first, latest
             if proposal and own[0] is not latest[0] and not proposal.steps.passes(own[0]):
-                # Policies tell this pod of the workload from that one.
+                # Policies tell the pods of the workload apart, so it is not one kind of connection.
                 proposal, lead = cluster.proposal(own), own
             change = proposal and cluster.for_every(proposal, rest)
             if change and _takes_a_name(change, written):
@@ -124,7 +124,7 @@ class _Cluster(Struct, frozen=True):
     def proposal(
         self, one: tuple[Case, Finding], given: AbstractSet[PolicyRef] = frozenset()
     ) -> Proposal | None:
-        """What mends one refusal; `given` are names that new policies of other problems have."""
+        """Propose what mends one refusal; `given` are names that new policies of other problems have already."""
         case, finding = one
         return propose(
             case,
@@ -137,7 +137,7 @@ class _Cluster(Struct, frozen=True):
         )
 
     def for_every(self, proposal: Proposal, rest: Sequence[Case]) -> Proposal:
-        """The proposal, going on until it mends the other connections of its problem too."""
+        """Extend the proposal until it mends the other connections of its problem, too."""
         return for_every(proposal, rest, self.policies, self.ends, ip_block_pods=self.ip_block_pods)
 
     def joined(self, members: Sequence[tuple[Proposal, Sequence[Case]]]) -> Proposal | None:
@@ -146,7 +146,7 @@ class _Cluster(Struct, frozen=True):
 
 
 def _kinds(found: Sequence[tuple[Case, Finding]], counts: Sequence[int] | None) -> list[list[int]]:
-    """Indexes of what a rule mends, those of one kind of connection together, the most refused first."""
+    """Indexes of refusals that a rule can mend, grouped by kind of connection, the most refused first."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, (case, finding) in enumerate(found):
         if finding.code in _MENDED or _of_ambient(case, finding):
@@ -180,7 +180,7 @@ def _takes_a_name(change: Proposal, written: Mapping[PolicyRef, AbstractSet[byte
 
 
 def _content(edit: AnyEdit) -> bytes:
-    """What it writes, to be compared; a manifest of it as text takes a hundred times as long."""
+    """What an edit writes, in a form that can be compared; to write it as YAML would take a hundred times as long."""
     if isinstance(edit, Edit):
         return msgspec.json.encode((edit.new.api_version, edit.new.spec), order="sorted")
     return msgspec.json.encode(edit.labels, order="sorted")

@@ -110,7 +110,7 @@ def calico_edits(
     side = _SIDES[direction]
     spec = copy.deepcopy(policy.spec)
     entity = spec[direction.value][index].get(side) or {}
-    # What is no pod has no place in the proof, so a selector that means such a thing stays as it is.
+    # The proof covers pods only, so a selector that also means other things is left as it is.
     meant = _means_more(case, entity.get("selector")) or (
         "namespaceSelector" in entity and means_a_namespace(case, rule)
     )
@@ -135,7 +135,7 @@ def calico_edits(
     target = other.get("destination") or {}
     on = ""
     if not target.get("ports") and not target.get("notPorts"):
-        # That others may come in by every port is no reason to open them all to this one.
+        # That others may use every port is no reason to open all ports to this peer.
         other["protocol"], other["destination"] = case.protocol, {**target, "ports": [case.port]}
         on = f" on {case.port}/{case.protocol}"
     spec[direction.value].insert(index + 1, other)

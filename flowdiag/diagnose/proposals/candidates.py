@@ -32,7 +32,7 @@ from flowdiag.model.policy import CALICO_GROUPS, Condition, EndDecision, Nearest
 __all__ = ["candidates"]
 
 _WHO = {Condition.NAMESPACE, Condition.POD}
-"""What a rule misses that means another workload."""
+"""Conditions that a rule misses if it means another workload."""
 
 
 def candidates(
@@ -89,7 +89,7 @@ def candidates(
 
 
 def _with_a_pod(case: Case, end: Endpoint) -> Endpoint:
-    """A workload of which the record names no pod (flow logs that aggregate): one of its pods, if they are alike."""
+    """Give an end with a pod: for a workload of which the record names no pod (aggregated flow logs), one, if all are alike."""
     if end.pod is not None or end.workload is None or end.namespace is None:
         return end
     pods = [pod for pod in case.context.index.by_workload.get((end.namespace, end.workload), ()) if pod.live]

@@ -95,7 +95,7 @@ def cilium_edits(
         changed[f"{word}{written[0]}"] = [*changed[f"{word}{written[0]}"], written[1]]
     else:
         kept = {key: value for key, value in changed.items() if key in ("toPorts", "icmps")}
-        # It is a rule of its own, so that the other's being for every port is no reason to open them all here.
+        # It becomes a rule of its own: that the other is for every port is no reason to open all ports here.
         rules.append(
             {
                 f"{word}{written[0]}": [written[1]],
@@ -113,7 +113,7 @@ def cilium_edits(
 
 
 def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A spec, and the rule in it that is to be changed; all others are the very same, and are not compiled again."""
+    """Copy a spec as far as the rule that is to be changed; all others stay the same objects, and are not compiled again."""
     rules = list(policy.spec[direction.value])
     rules[index] = dict(rules[index])
     return {**policy.spec, direction.value: rules}, rules[index]

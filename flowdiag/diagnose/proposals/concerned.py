@@ -1,4 +1,4 @@
-"""Which pairs one edit can change at all, so that a proof asks these and no others.
+"""Which pairs of ends an edit can affect at all, so that a proof asks about these only.
 
 Ends stand in the groups of `flowdiag.diagnose.proposals.groups`.  Of a policy that selects the same ends and isolates
 as before, only the rules that were added, taken away or written anew can change anything, and these only for the
@@ -42,7 +42,7 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterat
         if chosen is None:
             found = _by_label(old, new, direction, cut)
         elif old.beyond.crosses or new.beyond.crosses:
-            # What stands on the way may be refused by where pods run: nothing is left out.
+            # Something on the way may refuse by where pods run, which the groups do not show: no pair is left out.
             found = ((subject, peer) for subject in cut.groups for peer in cut.groups if not subject.outside)
         else:
             found = _by_policy(old, new, direction, chosen, cut)
@@ -80,7 +80,8 @@ class _Chosen:
             [policy.validity.until is None for _, policy in each] for each in (self.before, self.after)
         ]
         self.settled = in_force[0] == in_force[1] and all(in_force[0])
-        """No version of before is among them, so whom they select alike they stand to alike."""
+        """Whether none of them is an earlier version that no longer holds: selecting the same ends then means the
+        same for these."""
         looks = [cut.facts(each) for each in (old, new)]
         self.ends: list[tuple[int, bool]] = []
         """Places of those whom they select, and whether it is the same before and after."""
@@ -110,7 +111,7 @@ def _by_policy(
             continue
         asked = rewritten if alike else every
         if alike and chosen.settled:
-            # All other policies are the same, and these isolate whom they did: only their rules may differ.
+            # All other policies are the same, and these isolate the same ends as before: only their rules may differ.
             positions = tuple(
                 tuple(position for position in each if _may_concern(plan, position, look))
                 for each, plan, look in zip(asked, plans, looks, strict=True)
@@ -232,7 +233,7 @@ def _standing(view: View) -> tuple[object, ...]:
 
 
 def _by_label(old: PolicySet, new: PolicySet, direction: Direction, cut: Cut) -> Iterator[Pair]:
-    """The policies stand as they did, rule by rule: what differs is how ends look to them."""
+    """Yield pairs for a labelled namespace: the policies are the same, rule by rule, and ends look different to them."""
     sides = (old, new)
     plans = [each.plan(direction) for each in sides]
     every = (1 << len(plans[0].rules)) - 1

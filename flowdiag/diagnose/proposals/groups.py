@@ -1,4 +1,4 @@
-"""The ends that a proof ranges over, put together as policies see them: what none of them tells apart is asked once.
+"""The ends that a proof covers, in groups that no policy tells apart, so that each group is asked about once.
 
 Each set of policies knows ends by classes of its own (`flowdiag.policy.ends`); ends that are of one class in every set
 that a proof asks are one group.  A pod with addresses of both families is an end by each where ranges tell these apart.
@@ -63,7 +63,7 @@ class Cut:
         book = policies.ends
         known = self._facts.get(id(book))
         if known is None:
-            # The book is kept so that its identity stays its own.
+            # The book is kept, so that no other object gets its ``id()``.
             known = self._facts[id(book)] = (book, [_facts(policies, group.end) for group in self.groups])
         return known[1]
 
@@ -128,7 +128,7 @@ class Groups:
 
     def of(self, sets: Sequence[PolicySet]) -> Cut:
         """Put ends together that every one of the sets takes for alike; in the order of the first of each."""
-        # Sets that ask the same of ends share what they know of them, and most edits ask nothing new.
+        # Policy sets that look at the same properties of ends share a book, and most edits add none.
         asked = {id(policies.ends): policies for policies in sets}
         crosses = any(policies.beyond.crosses for policies in sets)
         ranged = any(len(policies.ranges) for policies in sets)
@@ -141,7 +141,7 @@ class Groups:
             for numbers in self._alike:
                 end = self._ends[numbers[0]][0]
                 node = end.pod.node if crosses and end.pod is not None else None
-                # Without ranges nobody asks for an address, so that one is as good as another.
+                # Without ranges no condition asks for an address, so that one is as good as another.
                 looks = [tuple(each(number) for each in apart) for number in numbers[: None if ranged else 1]]
                 same = looks.count(looks[0]) == len(looks)
                 for number, look in zip(numbers, looks[:1] if same else looks, strict=False):
@@ -151,7 +151,7 @@ class Groups:
                 Group(self._ends[own[0]][0], tuple(sorted({self._ends[one][1] for one in own})), marks[2])
                 for marks, own in members.items()
             ]
-            # The books are kept so that their identities stay their own.
+            # The books are kept, so that no other objects get their ``id()``.
             known = self._known[key] = ([policies.ends for policies in asked.values()], Cut(groups))
         return known[1]
 
@@ -165,7 +165,7 @@ class Groups:
 
     def _facts(self, policies: PolicySet) -> Callable[[int], Facts]:
         book = policies.ends
-        # The book is kept so that its identity stays its own.
+        # The book is kept, so that no other object gets its ``id()``.
         _, known = self._looks.setdefault(id(book), (book, {}))
 
         def facts(number: int) -> Facts:

@@ -1,4 +1,4 @@
-"""One change in place of those of several problems that write the same object: whoever applied each would keep the last.
+"""One change for several problems whose changes write the same object; applied one after the other, only the last would stay.
 
 What the first writes is taken as made, what the others write besides is added, and what is still refused is mended in
 the same objects; the sum is proved as one, for the connections of all.
@@ -46,7 +46,7 @@ def joins_of(
     """
     written = {index: frozenset(map(object_of, change.edits)) for index, change in changes.items()}
     every = frozenset().union(*written.values())
-    # A change that others undo hangs together with all that is written where its connections are decided.
+    # A change that others undo is joined with all changes of the objects that decide its connections.
     near = {}
     for index in undone:
         spaces = {end.namespace for case in served[index] for end in (case.flow.src, case.flow.dst)}
@@ -122,7 +122,8 @@ def joined(
             return None
         after = after_edits(case, around)
         elsewhere = None if near is None else Elsewhere(policies, frozenset(filter(None, near)))
-        # A rule that the first change wrote anew may mean nobody else: then an object of its own is the smaller evil.
+        # A rule that the first change has rewritten may fit nobody else; then a policy of its own is better than
+        # none.
         more = None
         for within in (touched, None):
             more = more or propose(

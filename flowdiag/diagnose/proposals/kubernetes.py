@@ -63,7 +63,7 @@ def kubernetes_edits(
     spec, target = _copied(policy, direction, index)
     old = target[word][item] if item is not None else {}
     meant = "namespaceSelector" in old and means_a_namespace(case, rule)
-    # A selector is no misspelt address: what is known by its address alone is let in beside whom the rule means.
+    # A selector is not a misspelt address: a peer that is known by its address only gets an entry of its own.
     by_labels = (
         item is not None and condition in (Condition.NAMESPACE, Condition.POD) and "ipBlock" not in entry
     )
@@ -86,7 +86,7 @@ def kubernetes_edits(
         target[word] = [*(target.get(word) or []), entry]
         text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
     else:
-        # That others may come in by every port is no reason to open them all to this one.
+        # That others may use every port is no reason to open all ports to this peer.
         ports = [{"protocol": case.protocol, "port": case.port}]
         spec[direction.value].append({word: [entry], "ports": ports})
         text = (
@@ -97,7 +97,7 @@ def kubernetes_edits(
 
 
 def _becomes(condition: Condition, entry: dict[str, Any], old: dict[str, Any], rule: NearestRule) -> str:
-    """The change in words: ``app=frontend becomes app=front-end``; nobody finds in a rule what it means unsaid."""
+    """Say the change in words, since it is hard to find in a long rule: ``app=frontend becomes app=front-end``."""
     word = "podSelector" if condition is Condition.POD else "namespaceSelector"
     labels = (entry.get(word) or {}).get("matchLabels") or {}
     now = ", ".join(f"{key}={value}" for key, value in labels.items())
@@ -108,7 +108,7 @@ def _becomes(condition: Condition, entry: dict[str, Any], old: dict[str, Any], r
 
 
 def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A spec, and the rule in it that is to be changed: its lists are its own, and what stands in them is as it was."""
+    """Copy a spec as far as the rule that is to be changed; give both.  Entries of the rule's lists are not copied."""
     rules = list(policy.spec[direction.value])
     rule = rules[index] = {
         key: list(value) if isinstance(value, list) else value for key, value in (rules[index] or {}).items()

@@ -1,7 +1,7 @@
-"""Policies that stand in another namespace than the pods that they are written for.
+"""Policies that were applied in another namespace than that of the pods they were written for.
 
-A NetworkPolicy selects pods of its own namespace alone.  One for the caller that somebody applied in the namespace of
-the called workload selects nothing there, and says all that is wanted.
+A NetworkPolicy selects pods of its own namespace only.  If one for the calling workload was applied in the namespace of
+the called one, it selects nothing there, although it says all that is needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Labels for a namespace that a rule means and that lacks them."""
+"""Adding labels to a namespace that a rule means, and that lacks them."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class HtmlReporter:
     def render(self, report: Report, options: Options) -> str:
         """The page; `options` give the zone of the times, and one problem alone."""
         whole = headline(report)
-        # Of what is a part already only the whole can say it.
+        # A report that is a part of another does not tell whether all of the evidence was read.
         read = report.complete if held(report) is None else None
         if options.problem is not None:
             only = tuple(p for p in report.problems if p.id == options.problem)
@@ -74,7 +74,7 @@ class HtmlReporter:
             if text and len(text.encode()) <= _MAX_PAGE:
                 break
             shorter = _cut(report, level)
-            # What is too long as data is not drawn to find that out.
+            # If the data alone are too long, the page need not be made to know it.
             text = _render(shorter, options, whole, read) if _fits(shorter) or level is _LEVELS[-1] else ""
         return text
 
@@ -141,7 +141,7 @@ def _environment() -> Any:
         finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
-        # A file is what standard output gets, which ends its last line.
+        # The page ends with a newline, as it does on standard output.
         keep_trailing_newline=True,
     )
 

@@ -1,6 +1,6 @@
-"""Who accepted what, and why, taken out of a report: owners, reasons and selectors are people's own words.
+"""Taking out of a report who accepted what, and why: owners, reasons and selectors are people's own words.
 
-No table of names knows these words, so that nothing else of `flowdiag.report.redact` would find them.
+They are in no table of names, so that the rest of `flowdiag.report.redact` would not find them.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ class _Walk:
         return may_be_called(number) or self._tokens.known(number) is not None
 
     def _bare(self, text: str) -> str:
-        """A token without the quotes that its name had: they tell that it was a number, or ``true``."""
+        """Give a token without the quotes that its name had: they would show that it looked like a number or ``true``."""
         inner = text[1:-1]
         return (
             inner if text[:1] in ("'", '"') and text[-1:] == text[:1] and self._tokens.made(inner) else text

@@ -19,7 +19,7 @@ _JOINTS = re.compile("[/:@#%]")
 _PREFIX = 6
 """Characters by which a name that is no single word is looked up."""
 _ADDRESSES = frozenset({"ip4", "ip6", "mac"})
-"""Kinds that are found by their shape."""
+"""Kinds of names that are recognised by their form, and need not be looked for."""
 _JOINED = re.compile(r"[-._]")
 _MAX_JOINED = 24
 _EARLIER = re.compile(
@@ -76,7 +76,7 @@ class Tokens:
 
     @property
     def met(self) -> tuple[int, int]:
-        """How many names were met, and how many of those that sentences have alone: more of either may change a text."""
+        """How many names were met, and how many of those that stand alone in sentences; with more, texts may change."""
         return len(self._by_name), len(self._bare)
 
     @property

@@ -101,7 +101,7 @@ def redact(report: Report) -> Report:
 
 
 def _without_hint(warning: ReportWarning) -> ReportWarning:
-    """What a name was meant for is for who misspelt it: such names stand nowhere else in the report, to be known for names."""
+    """Drop the hint at what a misspelt name was meant for, since names in it may be nowhere else in the report."""
     if warning.code != _UNSELECTED:
         return warning
     return replace(warning, message=warning.message.partition(HINT_BEHIND)[0])
@@ -209,7 +209,7 @@ class _Walk:
         return value
 
     def _learn(self, value: str, key: str, parent: dict[str, Any]) -> None:
-        """Nodes and policies that nothing but sentences name."""
+        """Learn the names of nodes and policies that are in sentences only."""
         for match in _BROKEN.finditer(value):
             self._texts.value(match[1], "name")
         names = [name for match in _OF_NODE.finditer(value) for name in match.groups() if name]
@@ -243,7 +243,7 @@ class _Walk:
         said = self._said(value, key, parent)
         if said is not None:
             node = self._texts.name(said[2], "node") if said[2] else ""
-            # A component's own message goes; what it is about is the code before it.
+            # A component's own message is dropped; the code before it says what it is about.
             rest = f": {self._texts.sentence(value[said.end() :])}" if parent["kind"] == "gap" else ""
             return f"{said[1]}{' on ' if node else ''}{node}{rest}"
         if key == "text" and parent.get("kind") == "signal":
