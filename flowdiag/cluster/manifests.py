@@ -70,6 +70,8 @@ class Manifest(Struct, kw_only=True):
     problems: list[StateProblem] = field(default_factory=list)
     kinds: set[tuple[str, str]] = field(default_factory=set)
     """(group, kind) of every object or typed list read, empty ones too."""
+    clusters: dict[str, int | None] = field(default_factory=dict)
+    """Which clusters its objects are of, by the uid of their namespace kube-system, with the line of that."""
     unread: set[tuple[str, str]] = field(default_factory=set)
     """(group, kind) that whoever read the cluster was not given."""
 
@@ -236,6 +238,9 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
             )
         )
         return
+    if (kind, meta.name) == ("Namespace", "kube-system") and meta.uid is not None:
+        # It lives as long as the cluster does.
+        manifest.clusters.setdefault(meta.uid, origin.line)
     if meta.namespace is None and kind not in CLUSTER_KINDS:
         manifest.problems.append(
             StateProblem(

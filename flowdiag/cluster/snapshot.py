@@ -27,6 +27,7 @@ from flowdiag.model.objects import (
     WorkloadObject,
 )
 from flowdiag.model.time import parse_rfc3339
+from flowdiag.model.words import plural
 
 __all__ = ["build_snapshot", "merge_manifests"]
 
@@ -55,6 +56,7 @@ def merge_manifests(
     problems = [problem for manifest in manifests for problem in manifest.problems]
     kept, replaced = _newest(manifests, problems)
     _fold_notes(problems)
+    problems.extend(_several_clusters(manifests))
     objects = [one for entry in kept.values() for one in as_objects(entry.value)]
     workloads = {
         (one.kind, one.namespace, one.name): one for one in objects if isinstance(one, WorkloadObject)
@@ -86,6 +88,30 @@ def merge_manifests(
     ), problems
 
 
+def _several_clusters(manifests: Iterable[Manifest]) -> Iterable[StateProblem]:
+    """Say so where objects of several clusters are read as one's: names and addresses mean other pods in each."""
+    places: dict[str, tuple[str, int | None]] = {}
+    for manifest in manifests:
+        for uid, line in manifest.clusters.items():
+            places.setdefault(uid, (manifest.input, line))
+    if len(places) < 2:
+        return
+    named = ", ".join(
+        name if line is None else f"{name}:{line}" for name, line in list(places.values())[:_NAMED]
+    )
+    more = f" and {plural(len(places) - _NAMED, 'more place')}" if len(places) > _NAMED else ""
+    last, line = list(places.values())[-1]
+    yield StateProblem(
+        code="several-clusters",
+        message=f"these are objects of {len(places)} clusters, read as if of one (kube-system has another uid in each: "
+        f"{named}{more}); read the dump of each cluster by itself",
+        input=last,
+        line=line,
+    )
+
+
+_NAMED = 3
+"""Places that are named; the rest is counted."""
 _Key = tuple[str, str, str, str]
 """(group, kind, namespace or "", name)."""
 

@@ -619,6 +619,21 @@ def test_a_support_bundles_list_of_errors_tells_what_may_be_missing(name, text, 
     assert all(one.note for one in problems)
 
 
+SYSTEM = "apiVersion: v1\nkind: Namespace\nmetadata: {name: kube-system, uid: %s}\n"
+
+
+def test_objects_of_two_clusters_are_said_to_be():
+    """The policies of both decide, and no name or address need mean the same in both."""
+    east, again, west = (name.encode() for name in (SYSTEM % "e1", SYSTEM % "e1", SYSTEM % "w1"))
+    told = [
+        one for one in build_snapshot([("east", east), ("west", west)])[1] if one.code == "several-clusters"
+    ]
+    assert [(one.input, one.line, one.note) for one in told] == [("west", 1, False)]
+    assert "objects of 2 clusters" in told[0].message
+    assert "east:1, west:1" in told[0].message
+    assert not build_snapshot([("east", east), ("again", again)])[1]
+
+
 LISTED = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: %s}\nkind: List\n"
 SINGLE = "kind: Namespace\napiVersion: v1\nmetadata: {name: %s}\n"
 JSON_OBJECT = '{\n  "apiVersion": "v1",\n  "kind": "Namespace",\n  "metadata": {"name": "%s"}\n}\n'
