@@ -51,7 +51,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     """
     from flowdiag.ingest.server import expect_workers
 
-    # What workers share is loaded beside what this process needs.
+    # The server that workers fork from loads its modules while this process loads its own.
     program = ("flowdiag.cli.main",)
     expect_workers(
         paths, given["processes"], given["scheduler"], program, only_denied=given["only"] == "denied"
@@ -83,7 +83,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     check_outputs(stdout, files, display, (*paths, *given["state"]))
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     return_freed_memory(MERGING)
-    # One search for cycles between the stages, and one before writing, would each go through all that was made.
+    # Each search for cycles, between the stages and before writing, would go through all objects.
     with uncollected(), progress() as show:
         report = analyze(
             paths,

@@ -163,7 +163,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     if not paths and state.live is None:
         raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")
     options = _options(given)
-    # Nobody's terminal: what is kept and sent is the same wherever the run stood.
+    # Not this terminal's options: what is kept and sent is the same wherever the run was started.
     plain = Options(width=100, timezone=parse_zone(given["display_zone"]))
     results = Results(_targets(given), lambda name, report: reporter(name).render(report, plain))
     missing = False
@@ -201,7 +201,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
 
 def _check_history(name: str, inputs: tuple[str, ...]) -> None:
-    """A file that is no history would be set aside, under another name: not one that is to be read."""
+    """Refuse a file that is no history and belongs to the inputs: it would be set aside under another name."""
     from flowdiag.cli.stored import is_history
     from flowdiag.deliver.files import check_no_input
     from flowdiag.model.errors import UsageError

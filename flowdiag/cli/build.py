@@ -17,7 +17,7 @@ __all__ = ["cluster_of", "evidence_of", "selection_of", "state_of"]
 _WINDOW = "5m"
 _MOMENTS = ("since", "until", "around")
 _APART = 60 * NS
-"""Two readings of one text that are less apart are of a span before now."""
+"""If reading a text twice gives times no further apart than this, it is relative to now: ``2 hours ago``."""
 _PASSED = ("allowed", "redirected")
 _CLUSTER = ("context", "kubeconfig", "as_user", "as_groups", "as_uid")
 

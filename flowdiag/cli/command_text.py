@@ -88,7 +88,7 @@ def _several(value: Any) -> tuple[str, ...]:
 
 
 def _spelled(param: click.Parameter, value: Any, context: click.Context) -> Iterator[str]:
-    """Nothing where it is what everybody gets who does not name it."""
+    """Spell an option; nothing, if it has the value that it has by default."""
     if value is None or value == param.get_default(context):
         return
     name = max(param.opts, key=len)

@@ -77,7 +77,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         stream.write(b"".join(buffer))
         stream.flush()
     except BrokenPipeError:
-        # Who reads standard output has seen enough; a file is to have all of it.
+        # The reader of standard output has closed it; files must get the rest all the same.
         for _ in records:
             pass
         raise
@@ -89,7 +89,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
 
 def _patiently(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The same; where standard input has not ended after a while, say that it is waited for: a stream that is followed never ends."""
+    """Yield the same events; if standard input has not ended after a while, say that it is waited for, as it may never end."""
     hint = (
         "standard input is read to its end before anything is printed; to follow a stream: flowdiag watch -"
     )
@@ -106,7 +106,7 @@ def _patiently(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _kept(records: Iterator[Row], files: dict[str, list[str]], with_raw: bool) -> Iterator[Row]:
-    """The same records, which are written to files as they go by; the files are there once it was all of them."""
+    """Yield the same records, and write them to files meanwhile, which appear once all are written."""
     from contextlib import ExitStack
 
     from flowdiag.deliver.files import GrowingFile

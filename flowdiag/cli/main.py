@@ -104,7 +104,8 @@ def main(args: list[str] | None = None) -> None:
     name = "kubectl flowdiag" if program.startswith("kubectl-") else "flowdiag"
     before = sys.unraisablehook
     try:
-        # A job that is stopped leaves no bundle and no key of a kubeconfig behind, no more than an interrupt does.
+        # SIGTERM is handled as an interrupt is, so that a stopped job leaves no bundle and no key of a kubeconfig
+        # behind.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.default_int_handler)
         sys.unraisablehook = _raise_again
@@ -115,16 +116,16 @@ def main(args: list[str] | None = None) -> None:
     sys.unraisablehook = before
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
-    # What is left is to give standard output to a reader that may not read.
+    # All that is left is to write to standard output, whose reader may not read.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    # All of it ends here: to look for cycles among some million objects first takes a quarter of a second.
+    # The process ends here; to search some million objects for cycles first would take a quarter of a second.
     gc.freeze()
     sys.exit(code)
 
 
 def _raise_again(swallowed: sys.UnraisableHookArgs) -> None:
-    """An interrupt that falls into a finalizer or a callback is told of and forgotten: it comes once more, outside of that."""
+    """Raise an interrupt again that came in a finalizer or a callback, where Python only reports exceptions."""
     if not isinstance(swallowed.exc_value, KeyboardInterrupt) or not hasattr(signal, "setitimer"):
         sys.__unraisablehook__(swallowed)
         return
@@ -176,7 +177,7 @@ def _interrupted(error: BaseException, args: list[str] | None) -> int:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """All is done but for the last bytes."""
+    """End the process; only the last bytes are still to be written."""
     del number, frame
     os._exit(exit_codes.INTERRUPTED)
 
@@ -197,7 +198,7 @@ def _open_standard_streams() -> None:
         setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for as long as we live
     _write_all_or_fail()
     for stream in (sys.stdout, sys.stderr):
-        # A locale of one language has no letters for others, and a name in them is no reason to fail.
+        # A locale for one language cannot encode other scripts, and a name in one of them is no reason to fail.
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
 
@@ -215,13 +216,13 @@ def _write_all_or_fail() -> None:
 
 
 def _reader_gone() -> int:
-    """The reader went away (| head): that is its right, and nothing to report."""
+    """The reader closed its end (``| head``): that is no error."""
     _drop_what_is_left()
     return exit_codes.DONE
 
 
 def _drop_what_is_left() -> None:
-    """Python writes at its end what it still holds, fails once more and exits with 120."""
+    """Drop buffered output: Python would try to write it as it exits, fail again, and exit with 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 

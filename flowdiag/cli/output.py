@@ -197,7 +197,7 @@ def print_text(name: str, text: str | bytes) -> None:
     """Print a format: what programs read as UTF-8, whatever this machine's language; for a terminal in its own."""
     if isinstance(text, str) and name != "terminal" and not sys.stdout.isatty():
         text = text.encode("utf-8", "backslashreplace")
-    # JSON lines without a line are empty: a blank one would be no JSON.
+    # JSON Lines without any line are empty: a blank line would not be JSON.
     ended = not text or (text.endswith("\n") if isinstance(text, str) else text.endswith(b"\n"))
     if isinstance(text, bytes):
         # Past the text stream, which begins a file in UTF-16 with a mark as soon as click asks what it takes.
@@ -210,7 +210,7 @@ def print_text(name: str, text: str | bytes) -> None:
 
 @contextmanager
 def _telling(written: list[str]) -> Iterator[None]:
-    """Let an interrupt know what was written by then."""
+    """Add to an interrupt what had been written by then."""
     try:
         yield
     except KeyboardInterrupt as error:

@@ -1,6 +1,6 @@
-"""Where the program begins: an interrupt is answered before anything else is loaded.
+"""Where the program begins: interrupts are handled before anything else is imported.
 
-Loading the command line takes a tenth of a second, in which Python itself would answer with a traceback.
+To import the command line takes a tenth of a second, in which Python itself would answer an interrupt with a traceback.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def main() -> None:
     # numpy's library for matrices, of which there are none here, begins with a thread a core that waits for work by
     # spinning: a tenth of a second of another core, which workers and their thread have use for.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # What is loaded stays: to look through it for cycles fifty times takes 7 of the 250 ms of a small run.
+    # Imported modules stay, but would be searched for cycles some fifty times, which takes 7 of the 250 ms of a small
+    # run.
     gc.set_threshold(_YOUNG)
     from flowdiag.cli.main import main as run
     from flowdiag.model.ending import ends_with_its_command, leave

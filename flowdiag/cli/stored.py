@@ -58,7 +58,8 @@ def stored_report(name: str) -> Report:
             head = stream.read(_HEAD)
             if head.startswith(_HISTORY):
                 return read_run(path, run)
-            # What does not begin as a report may be anything and never end: that is told by its beginning.
+            # A file that does not begin as a report may be anything, and may never end, so only its beginning is
+            # read.
             data = head + (stream.read(_MOST) if begins_as_report(head) else b"")
     except OSError as error:
         raise InputError(

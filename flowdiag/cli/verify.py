@@ -82,7 +82,7 @@ def command(queries: str, **given: Any) -> int:
 
 
 def _refuse_to_overwrite(queries: str) -> None:
-    """Expectations that a team wrote are not replaced by what happens to be true today."""
+    """Refuse to replace an existing file: expectations that a team wrote must not give way to what happens to be true today."""
     from pathlib import Path
 
     from flowdiag.model.errors import UsageError

@@ -102,7 +102,7 @@ def command(path: str | None, **given: Any) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """A list that gets the first interrupt or request to end; the second interrupt acts as always."""
+    """Give a list that gets the first interrupt or request to end; the second acts as usual."""
     got: list[int] = []
 
     def stop(number: int, frame: object) -> None:

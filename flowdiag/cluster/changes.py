@@ -101,7 +101,7 @@ def _is_creation(change: ClusterChange, known: Iterable[ClusterChange]) -> bool:
 
 
 def _heard_once(logged: Iterable[ClusterChange]) -> list[ClusterChange]:
-    """One change is heard by the agent of every node, each in a log of its own: the first of them stays."""
+    """Keep the first of the records of one change, which the agent of every node writes to its own log."""
     kept: list[ClusterChange] = []
     last: dict[tuple[object, ...], ClusterChange] = {}
     for change in sorted(logged, key=_order):
@@ -155,7 +155,7 @@ def _change(
 def _writes(
     managed: tuple[ManagedWrite, ...], part: str, created: int | None
 ) -> Iterator[tuple[int, str | None]]:
-    """Later writes of one part: the write at creation is the creation."""
+    """Give the writes of one part of an object after its creation, which is itself a write."""
     for write in managed:
         if write.at is None or part not in write.fields or write.subresource:
             continue
@@ -166,7 +166,7 @@ def _writes(
 def _policies(snapshot: Snapshot) -> Iterator[ClusterChange]:
     for policy in snapshot.policies:
         if policy.valid_until is not None:
-            # An earlier version, which a log told of: so are its changes.
+            # An earlier version, which is known from a log, as are its changes.
             continue
         ref = ObjectRef(policy.ref.kind, policy.ref.group, policy.ref.namespace, policy.ref.name)
         if policy.created is not None:

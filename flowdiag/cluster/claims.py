@@ -1,4 +1,4 @@
-"""When a pod holds its addresses, and the ends that those who claim an address make of it."""
+"""When a pod holds its addresses, and which end an address is, by those who claim it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Claim(Struct, frozen=True):
 
 
 ALWAYS = -(1 << 62)
-"""Since when a pod that ended at no known time may have lost its addresses."""
+"""The instant from which on a pod that ended at an unknown time may have lost its addresses."""
 
 
 def claim_of(pod: Pod) -> Claim:
@@ -106,7 +106,7 @@ def service_end(service: Service, address: str, note: str | None) -> Endpoint:
 
 
 def gone_end(address: str, claims: Iterable[Claim]) -> Endpoint:
-    """Pods have the address in the state, but not at that time."""
+    """Give the end for an address that pods of the state have, but not at that time."""
     parts = []
     names = []
     for claim in claims:

@@ -1,4 +1,4 @@
-"""Names of policies that a source cut off, completed where one policy alone can be meant.
+"""Completing names of policies that a source has cut off, where only one policy can be meant.
 
 OVN cuts ACL names at 63 characters (``lib/acl-log.h`` of OVN 20.03), k3s keeps 48 of ``namespace/name`` in a
 prefix that the kernel cuts at 64 (k3s-io/kube-router ``policy.go``).  Parsers leave out what may be cut and keep
@@ -32,7 +32,7 @@ class CutNames:
 
     def _completed(self, hit: PolicyHit) -> PolicyHit:
         if hit.name is not None or hit.raw is None or hit.kind is None or hit.rule == "default-deny":
-            # A default deny is no one policy's; its name is left out, not cut.
+            # A default deny belongs to no single policy; its name was left out, and not cut.
             return hit
         known = self._known.get(hit)
         if known is None:

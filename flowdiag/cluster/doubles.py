@@ -1,4 +1,4 @@
-"""Addresses that two living pods claim: whose traffic it was cannot be told from the address."""
+"""Addresses that two living pods claim, so that the address does not tell whose traffic it was."""
 
 from __future__ import annotations
 

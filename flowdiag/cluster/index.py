@@ -1,4 +1,4 @@
-"""Lookups over a `Snapshot`, made once: pods by name, namespace, label pair and workload; backends of Services."""
+"""Tables over a `Snapshot`, built once: pods by name, namespace, label pair and workload; backends of Services."""
 
 from __future__ import annotations
 

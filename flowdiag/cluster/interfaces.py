@@ -48,6 +48,7 @@ class InterfaceIndex:
         found: dict[str, tuple[str, str] | None] = {}
         for name in sorted(names.union(self._names)):
             digest = interface_name(*name, prefix=_PREFIX)[-_DIGITS:]
-            # Two names of one hash are nobody's: 44 bits make that a curiosity, and a wrong name a lie.
+            # Where two names have the same hash (44 bits, so it hardly happens), neither is given, as it may be the
+            # wrong one.
             found[digest] = None if digest in found else name
         return found

@@ -1,4 +1,4 @@
-"""Who owned an address at a time.
+"""Who owned an address at which time.
 
 A snapshot is one instant and addresses are reused: an owner counts only from when it started to when it
 ended.  Rules: Kubernetes pod lifecycle (a Succeeded or Failed pod keeps ``status.podIP`` but not the
@@ -132,7 +132,7 @@ class Leases:
         node_port = ((protocol or "TCP").upper(), port) if port is not None else None
         if node_port not in self._node_ports:
             node_port = None
-        # Between two instants at which something changes the answer is the same.
+        # The answer only changes at instants at which an owner does, so one is remembered per span between these.
         slot = None if at is None else bisect_right(self.boundaries(address), at)
         key = (address, slot, node_port)
         found = self._known.get(key)
@@ -262,7 +262,7 @@ class Leases:
 
 
 def _of_one_namespace(snapshot: Snapshot) -> bool:
-    """Whether the objects are those that one namespace's Role may read: a whole cluster has nodes and system pods."""
+    """Whether these are only the objects that a Role in one namespace may read; a whole cluster has nodes and system pods."""
     spaces = {pod.namespace for pod in snapshot.pods}
     others = {name for name, one in snapshot.namespaces.items() if one.declared and name not in spaces}
     return len(spaces) == 1 and not others and not snapshot.nodes

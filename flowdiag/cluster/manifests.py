@@ -27,7 +27,7 @@ __all__ = ["NOT_READ", "Entry", "Manifest", "StateProblem", "as_objects", "read_
 
 _MAX_BYTES = 1 << 30
 _MAX_BAD = 50
-"""Unreadable parts after which an input that holds fewer objects than those is not read on."""
+"""After so many unreadable parts, an input is given up if it has fewer objects than these."""
 
 
 NOT_READ = "not-read"
@@ -117,7 +117,7 @@ def read_manifest(name: str, data: bytes) -> Manifest:
         )
         return manifest
     if is_error_list(name, text):
-        # That there are such is said by whoever knew the bundle.
+        # Whoever recognised the bundle has said already that there are such.
         _refused(manifest, in_error_list(name, text), said=True)
         return manifest
     _refused(manifest, refusals(text), said=False)
@@ -281,7 +281,7 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
 
 
 def _unread(manifest: Manifest, spec: dict[str, Any], origin: Origin) -> None:
-    """What a collection was refused: a kind that is missing is unknown, not empty."""
+    """Note the kinds that a collection was refused: they are unknown, and not empty."""
     for one in as_list(spec.get("kinds")):
         kind = as_map(one)
         manifest.unread.add((as_text(kind.get("group")) or "", as_text(kind.get("kind")) or ""))

@@ -2,8 +2,8 @@
 
 A dump holds the last version of each object.  A log of changes with bodies says what held before: such
 versions of policies are put beside the present one, each with the span in which it held, and labels of
-namespaces and pods get their past.  Between two versions that are known nothing is made up: the later one
-stands for the unknown span, and its `PolicyObject.valid_from` says from when on it is certain.
+namespaces and pods get their past.  If what held between two known versions is
+not known, the later one stands for that time, too, and its `PolicyObject.valid_from` says from when on it is certain.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def with_past(snapshot: Snapshot, events: Iterable[tuple[str, ChangeEvent]]) -> 
     }
     if not told:
         return snapshot
-    # What the log tells of a policy it tells whole: what two dumps come to is a part of it.
+    # For a policy in the log, the log is complete, and what two dumps tell is a part of it.
     dumped = tuple(
         policy
         for policy in snapshot.policies
@@ -119,7 +119,7 @@ def with_past(snapshot: Snapshot, events: Iterable[tuple[str, ChangeEvent]]) -> 
 
 
 def _spans(changes: Sequence[_Change]) -> list[_Span]:
-    """What held between the changes, oldest first; a span whose content nobody told has no body."""
+    """Give what held between the changes, oldest first; a span whose content is not known has no body."""
     spans = [_Span(None, None, None, absent=False)]
     for change in changes:
         last = spans[-1]
@@ -190,7 +190,7 @@ class _Versions:
         self.older: list[PolicyObject] = []
         self.newer: list[PolicyObject] = []
         self.held: dict[int, PolicyObject] = {}
-        """The dumped objects with the span in which they held, by identity."""
+        """The dumped objects with the span in which they held, by ``id()``."""
         place = _place_of(spans, present, taken)
         unknown: tuple[int | None] | None = None
         """Since when it has been something that nobody told; ``None`` where the span before is known."""

@@ -1,4 +1,4 @@
-"""What whoever took the objects was refused: kinds of which nothing is known, so that their absence says nothing.
+"""Kinds that the user who took the objects was refused: nothing is known of them, so that their absence says nothing.
 
 kubectl writes refusals to standard error, which people send to the file of the objects; a support bundle lays them
 beside the lists that it has (replicatedhq/troubleshoot ``pkg/collect/cluster_resources.go``).

@@ -34,7 +34,7 @@ _Backend = tuple[Endpoint, int]
 """A pod, or the workload of several, and its port."""
 
 _BEFORE_TRANSLATION = frozenset({"aws-network-policy-agent"})
-"""Parsers of enforcers that hold the Service's address and port against policies, before either is translated."""
+"""Parsers of enforcers that compare the Service's own address and port with policies, before they are translated."""
 
 
 class Resolver:
@@ -66,11 +66,12 @@ class Resolver:
         self._recorded: dict[tuple[Peer, str | None], Span | None] = {}
         """Ends as records name them, with what else is known of them at any time."""
         self._same: dict[int, tuple[Peer, Span | None]] = {}
-        """The same by the peer's identity, for those that any node names alike: flows share them, and hashing costs."""
+        """The same by ``id()`` of the peer, for those that every node names alike; flows share peers, and hashing takes time."""
         self._owners: dict[tuple[int, Peer, tuple[str, ...]], tuple[Endpoint, Endpoint]] = {}
-        """The same of owners, with a flow's own names of them, by the identity of these, which are kept so that it stays theirs."""
+        """Owners with a flow's own names of them, by ``id()`` of both; these are kept, so that no other object gets
+        their ``id()``."""
         self._backends: dict[tuple[int, int, str | None], tuple[Endpoint, _Backend | None]] = {}
-        """What is behind a Service's end, by that end's identity, port and protocol; the end is kept likewise."""
+        """What is behind a Service's end, by ``id()`` of that end, port and protocol; the end is kept for the same reason."""
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
             self._names[answer.ip].add(answer.name.rstrip("."))

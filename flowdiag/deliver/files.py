@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Writing files so that each is there as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class GrowingFile:
             self._opened().write(data)
 
     def keep(self) -> None:
-        """Put it in its place, and in that of what was there before.
+        """Put the file in its place; it replaces what was there before.
 
         Raises:
             CannotWriteError: it cannot be written.

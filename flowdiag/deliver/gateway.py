@@ -84,7 +84,7 @@ def push(address: str, exposition: str) -> str | None:
 
 
 def _why(error: Exception | None) -> str:
-    """Words without the address, which the library's own text repeats."""
+    """Say why in words, without the address, which the library's own text would repeat."""
     from urllib3.exceptions import NewConnectionError, ResponseError, SSLError
     from urllib3.exceptions import TimeoutError as NoAnswerError
 

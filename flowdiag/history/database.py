@@ -33,7 +33,7 @@ _APPLICATION_ID = 0x464C4F57
 
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_S = 60.0
-"""So long one audit waits for another that is writing."""
+"""How long an audit waits for another one that is writing, seconds."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -251,7 +251,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _look(path: Path) -> None:
-    """What SQLite would say less clearly; a device or a pipe is neither opened nor set aside."""
+    """Look at the file first, to say clearly what is wrong with it; a device or a pipe is neither opened nor set aside."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):

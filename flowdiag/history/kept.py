@@ -25,13 +25,13 @@ class _Warning(Struct):
 
 
 class _Warned(Struct):
-    """What of a report of any version is read to know what its run could not read."""
+    """The part of a report of any version that tells what its run could not read."""
 
     warnings: tuple[_Warning, ...] = ()
 
 
 class _Told(Struct):
-    """What of a problem is needed to say that it is gone; any version's problem has these."""
+    """The part of a problem that is needed to say that it is gone; every version has it."""
 
     id: str
     fingerprint: str

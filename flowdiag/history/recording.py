@@ -1,4 +1,4 @@
-"""One run held against what is open in its scope, and written down: statuses, absences, what is to be told."""
+"""Comparing a run with the problems that are open in its scope, and recording both: statuses, absences, what is to be told."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 class Held(Struct, frozen=True):
-    """Indexes of problems that somebody answers for, wholly and in part."""
+    """Indexes of problems that are accepted, wholly and in part."""
 
     accepted: frozenset[int]
     partly: frozenset[int]

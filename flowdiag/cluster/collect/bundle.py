@@ -25,7 +25,7 @@ from flowdiag.model.interrupts import held_back
 __all__ = ["Fate", "Item", "Partial", "Told"]
 
 _MODE = 0o600
-"""A cluster's objects are nobody else's business on a shared machine."""
+"""Permissions of the archive: on a shared machine, others must not read a cluster's objects."""
 
 
 class Told(Struct, frozen=True):
@@ -173,7 +173,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Whose machine it was packed on is nobody's business either."""
+    """Leave out the user and group of the machine that the archive was made on."""
     info.uid = info.gid = 0
     info.uname = info.gname = ""
     info.mode = _MODE

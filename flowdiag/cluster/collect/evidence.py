@@ -72,7 +72,7 @@ class EvidenceItems:
                     future.result()
                     self._progress(self._partial.size, None, item.what)
             except BaseException:
-                # An interrupt, or the cluster is lost: nobody is to wait for the others.
+                # After an interrupt, or when the cluster is lost, the others are not waited for.
                 self._stop.set()
                 self._api.break_off()
                 for future in futures:
@@ -82,7 +82,8 @@ class EvidenceItems:
     def _fetch_one(self, item: Item) -> None:
         fate = self._left(item) or self._refused_before(item) or self._fetched(item)
         if self._stop.is_set() and fate.fate != "collected":
-            # The end of the run cut it, not its bounds: noted as cut it would not be asked for again.
+            # It was the end of the run that cut it, and not its bounds.  Noted as cut, it would not be asked for
+            # again.
             raise _StoppedError
         if fate.fate == "refused":
             self._refused.setdefault(_gate(item), fate.reason)
@@ -96,7 +97,7 @@ class EvidenceItems:
         return None
 
     def _refused_before(self, item: Item) -> Fate | None:
-        """What was refused once in a namespace is not asked for pod by pod."""
+        """Whether it was refused before in this namespace; then it is not tried for each pod."""
         reason = self._refused.get(_gate(item))
         return (
             None if reason is None else Fate(item.what, item.kind, "refused", reason=reason, rule=item.rule)
@@ -157,5 +158,5 @@ def _never_there(item: Item, error: Exception) -> bool:
 
 
 def _gate(item: Item) -> tuple[str, str]:
-    """What is granted together: by one rule, in a namespace where it has one."""
+    """Name what is granted together: by one RBAC rule, and per namespace for what is in one."""
     return item.rule, getattr(item, "namespace", "")

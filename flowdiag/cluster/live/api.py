@@ -48,7 +48,7 @@ _CHUNK = 1 << 16
 _MAX_BODY = 512 << 20
 _CONNECT_S = 10.0
 _WHOLE_FACTOR = 4
-"""A body may take so many times the timeout of silence before it is given up."""
+"""How many times the timeout for silence a whole body may take before it is given up."""
 
 
 class Api:
@@ -93,7 +93,7 @@ class Api:
         return shown(self.host)
 
     def break_off(self) -> None:
-        """End what is being asked and ask nothing more: whoever waits for an answer gets an error at once."""
+        """Break off all requests, and make no more: every thread that waits for an answer gets an error at once."""
         self.deadline = 0.0
         self.breaker.break_off()
 

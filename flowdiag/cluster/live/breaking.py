@@ -1,6 +1,6 @@
-"""Requests that somebody else can break: an interrupt does not wait until a silent server has been given up.
+"""Requests that another thread can break off, so that an interrupt need not wait until a silent server is given up.
 
-A thread that waits for bytes looks at nothing else; what wakes it is the end of its connection.
+A thread that waits for bytes notices nothing but the end of its connection.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Breaker:
             sock = getattr(connection, "sock", None)
             if sock is not None:
                 with suppress(OSError):
-                    # Below TLS: its own goodbye would wait for the thread that reads.
+                    # The socket below TLS is closed: TLS' own goodbye would wait for the thread that reads.
                     socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
 
     def _known(self, connection: type[Any]) -> type[Any]:

@@ -26,7 +26,8 @@ __all__ = ["connect"]
 _MOST = 16 << 20
 """Bytes of a kubeconfig."""
 _MOST_ALIASES = 30
-"""What is merged by aliases of aliases grows with three to the power of a third of them, and the client merges it all."""
+"""The most YAML aliases in a kubeconfig.  The client expands aliases of aliases, which can grow as three to the power
+of a third of their number."""
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -121,7 +122,7 @@ def _from_kubeconfig(
 
 
 def _sound(path: str) -> None:
-    """Hold a kubeconfig to bounds before the client reads it, which knows none for depth and aliases."""
+    """Check that a kubeconfig is within bounds before the client reads it, which has none for depth and aliases."""
     import yaml
 
     try:

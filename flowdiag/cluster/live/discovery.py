@@ -47,7 +47,7 @@ class Discovery(Struct, frozen=True, kw_only=True):
     absent: tuple[Kind, ...]
     """The server knows no such kind, so that there is no such object."""
     failed: tuple[tuple[Kind, str], ...]
-    """Nobody can say: the group's own server did not answer (an APIService that is down)."""
+    """It is not known: the group's own server did not answer (an APIService that is down)."""
 
 
 class _Version(Struct):

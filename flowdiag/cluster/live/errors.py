@@ -1,4 +1,4 @@
-"""What an API server answers when it does not answer the question."""
+"""Errors of requests to an API server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ApiError(ClusterError):
 
 
 class LostError(ClusterError):
-    """No request will do any more: there is no use in going on."""
+    """No further request can succeed, so there is no use in going on."""
 
 
 class UnreachableError(LostError):
