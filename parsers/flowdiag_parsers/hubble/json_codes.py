@@ -1,4 +1,4 @@
-"""Kinds of records as they are counted: by node, protocol and way, and what numbers stand for ends."""
+"""How kinds of records are counted, by node, protocol and direction, and which numbers stand for ends."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from flowdiag_parsers.hubble.json_kinds import Kind
 __all__ = ["BARE", "NO_END", "SLOW", "Code", "Codes", "Family", "LaneKey", "Laned", "Refused", "Way"]
 
 NO_END = -1
-"""For bytes that are no endpoint."""
+"""Stands for bytes that are not an endpoint."""
 BARE = -2
-"""An end of which nothing but the address is known is this minus its number."""
+"""An end of which only the address is known is given as this minus its number, and so is negative."""
 
 LaneKey = tuple[int, int, int, int]
 """Source, destination and port (0 for none), turned round for a reply; `Way.key`."""
 
 
 class Way(msgspec.Struct, gc=False):
-    """Records of one code, turned round or not: how they are counted."""
+    """How records of one code are counted, either turned round (replies) or as they are."""
 
     key: int
     """Tells ways apart."""
     number: int
-    """As `FlowSink.kind` gives; -1 for those that are counted in lanes."""
+    """The number that `FlowSink.kind` gave; -1 where records are counted in lanes."""
     shapes: tuple[int, int]
-    """Of ordinary refusals and of housekeeping, which is told by the ends."""
+    """Numbers of two shapes: for ordinary refusals, and for IPv6 housekeeping, which the ends tell."""
     direction: Direction | None
     names: tuple[tuple[str, ...] | None, ...]
     services: tuple[str | None, ...]
@@ -67,6 +67,6 @@ Refused = tuple[int, int, int, int, int, int, Laned]
 """Position among the lines, nanoseconds, source, destination, port, the other port (0 for none), what it is."""
 
 SLOW = Code(kind=None, protocol=-1, number=-1)  # type: ignore[arg-type]
-"""Of records that are read the slow way."""
+"""Marks kinds whose records are always read in full, by `parse`."""
 Codes = dict[tuple[Any, ...], Code]
 """Protocol and kind fields -> their code."""

@@ -1,4 +1,4 @@
-"""Events of a line or of an object of a Hubble export, read in full: what all faster ways must come to."""
+"""Events of a line or an object of a Hubble export, read in full; all faster ways must give the same."""
 
 from __future__ import annotations
 

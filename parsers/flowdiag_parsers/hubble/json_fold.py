@@ -1,7 +1,7 @@
-"""The fast path through a block of lines: what the scanner knows it takes, the rest is read in full (`json_full`).
+"""The fast path through a block: the scanner counts the lines that it knows, and the rest is decoded (`json_full`).
 
-Without a scanner all is read in full, in runs of 64 KiB: decoding what stays in a core's cache is twice as fast as
-decoding megabytes.
+Without a scanner all lines are decoded, in runs of 64 KiB, since that is twice as fast in a core's cache as decoding
+megabytes at once.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Folding(FullReading):
     def _scan_all(self, teaching: Teaching, data: bytes, *, bare: bool) -> None:
         found = teaching.scan(data, bare=bare)
         self._take(teaching, found, data, bare=bare)
-        # What was learnt since, of others, may be all that is to be known of those that were left.
+        # Since these lines were left, the scanner may have learnt from others all that it needs to know them.
         for again in teaching.again(self._memory, data, found.left, self._sink, bare=bare):
             self._take(teaching, again, data, bare=bare)
             if again.left:
@@ -114,7 +114,7 @@ class _Folding(FullReading):
             self._answer(name, ips, None if ttl < 0 else ttl, at)
 
     def _adopt(self, teaching: Teaching, found: Found, data: bytes, *, bare: bool) -> None:
-        """Count lines that are known but for their node, so that the scanner knows others like them."""
+        """Count lines that are known but for their node, and have the scanner count others like them by itself."""
         memory, sink, waiting = self._memory, self._sink, self._sink.waiting
         begins, ends, numbers, *columns = found.akin_of()
         laned: list[Refused] = []

@@ -1,7 +1,7 @@
-"""Lines that are decoded and counted, many at a time: those of a kind that is new, and all without a scanner.
+"""Decoding lines and counting them, many at a time: lines that the scanner does not know, or all if there is no scanner.
 
-Comparing an endpoint's bytes with those last seen at its address is cheaper than hashing them.  What does not fit goes
-line by line through `parse`'s own reader, so that both ways agree.
+An endpoint is known by comparing its bytes with those last seen at its address, which is cheaper than hashing them.  A
+line that does not fit the types of `json_hot` is read as `parse` reads it, so that both ways agree.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["FullReading"]
 
 _MAX_NAME = 1_024
 _COUNTED = b"_flow_count"
-"""In ``extensions``: the record stands for many."""
+"""Stands in ``extensions`` of records that stand for several flows."""
 _RETINA = RETINA.encode()
 
 
@@ -34,13 +34,13 @@ class _Refusals:
 
     def __init__(self) -> None:
         self.lanes: list[int] = []
-        """This and the next ones are columns, as `FlowSink.hits` has them."""
+        """This and the following lists are the columns that `FlowSink.hits` takes."""
         self.ats: list[int] = []
         self.ports: list[int] = []
         self.flags: list[int] = []
         self.places: list[int] = []
         self.texts: dict[int, tuple[Lines, int]] = {}
-        """By the place: whose line it is there."""
+        """For each place: the lines that it counts in, and its index among these."""
 
     def add(self, lines: Lines, lanes: list[int], ats: list[int], ports: list[int], flags: list[int]) -> None:
         """Take in records of known lanes, one of each line."""
@@ -62,7 +62,7 @@ class FullReading:
 
     def __init__(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         self._block = block
-        # The slow way's examples want the text.
+        # Events that are added one by one need the record's text, for examples.
         self._context = replace(context, keep_raw=True)
         self._sink = sink
         kept = sink.memo.setdefault("hubble", {})
@@ -109,7 +109,10 @@ class FullReading:
             self._sink.add(event)
 
     def _fold(self, flows: Sequence[Flow | None], lines: Lines, offset: int = 0, *, bare: bool) -> None:
-        """The loop that every record goes through; locals, and as little as can be.
+        """Count records that were decoded.
+
+        This is the loop that every such record goes through.  It keeps what it needs in locals, and calls as little as
+        possible, since a call would cost as much as the rest of an iteration.
 
         Args:
             flows: of consecutive ones of `lines`; ``None`` for those that did not fit.
@@ -118,7 +121,7 @@ class FullReading:
             bare: lines are flows, without a wrapper.
         """
         memory, sink = self._memory, self._sink
-        # Lists take a number in a third of the time that arrays do.
+        # To append a number to a list takes a third of the time that it takes with an array.
         srcs: list[int] = []
         dsts: list[int] = []
         ports: list[int] = []
@@ -146,7 +149,7 @@ class FullReading:
             if flow.node_name != node or node is None:
                 node = flow.node_name
                 if not node:
-                    # Where a flow has an empty name its wrapper may have another.
+                    # A flow's name may be empty where its wrapper has one.
                     node = None
                     self._slowly(lines, position)
                     continue
@@ -157,7 +160,7 @@ class FullReading:
             # When.
             try:
                 fraction = time[20:-1]
-                # Go leaves out zeroes at the end: one record in ten has fewer digits.
+                # Go leaves out zeroes at the end of a fraction, so one record in ten has fewer digits.
                 at = seconds[time[:20]] + int(fraction) * SCALES[len(time)]
                 if time[-1] != "Z" or not (fraction.isdigit() and time.isascii()):
                     at = -1
@@ -195,7 +198,8 @@ class FullReading:
                 dst = memory.end(address, bytes(destination), sink)
             straight = src, dst
             if src < 0 or dst < 0:
-                # A bare address; two of them are told apart by interfaces, which are not decoded here.
+                # Only the address is known of an end.  Where that is so of both, interfaces tell them apart, which
+                # are not decoded here.
                 if NO_END in (src, dst) or (src < 0 and dst < 0):
                     self._slowly(lines, position)
                     continue
@@ -251,7 +255,7 @@ class FullReading:
                 and flow.egress_denied_by is ABSENT
                 and flow.ingress_denied_by is ABSENT
             ):
-                # Most records: a few fields tell their kind.
+                # Most records come here: a few fields tell their kind.
                 kind: tuple[object, ...] = (protocol, verdict, flow.traffic_direction, is_reply, event.type)
             else:
                 kind = (protocol, *_kind_of(flow))

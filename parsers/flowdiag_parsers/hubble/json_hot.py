@@ -1,4 +1,4 @@
-"""What the fast path decodes of a record, and no more.
+"""The fields of a record that the fast path decodes.
 
 `Flow` starts with what differs from record to record; the fields from `verdict` on are those that tell
 kinds of records apart, as bytes where they are lists or objects: the same bytes are read once.  Types are
@@ -25,7 +25,7 @@ __all__ = [
 
 
 ABSENT = Raw(b"")
-"""Of a field that is kept as bytes: it is not there.  (`Raw` cannot stand in a union with null.)"""
+"""The default of a field that is kept as bytes, where it is absent: `Raw` cannot be in a union with null."""
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Byte = Annotated[int, Meta(ge=0, le=255)]

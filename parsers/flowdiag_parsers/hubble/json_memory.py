@@ -1,6 +1,6 @@
-"""What the fast path knows of earlier records: ends by their bytes, kinds, lanes, times.
+"""What the fast path remembers of earlier records: ends by their bytes, kinds, lanes, times.
 
-What is remembered is bounded; past it, it is forgotten and asked for again.
+Memory is bounded; when it is full, all is forgotten and learnt anew.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ _MAX_SECONDS = 65_536
 _MAX_KINDS = 50_000
 _MAX_FLAGS = 32
 _WORTH_SCANNING = 1 << 20
-"""Bytes after which a scanner is worth its own start."""
+"""Bytes of input after which making a scanner pays off."""
 _AFTER_VAIN = 32 << 20
-"""Bytes after which it is tried again where it took none, each time twice as many: the next input may be of another encoder."""
+"""Bytes after which a scanner that took no lines is tried again, since the next input may have another encoder;
+doubled each time."""
 _MAX_END_BYTES = 64 << 20
 _decoder = msgspec.json.Decoder()
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
 
 
 class Memory:
-    """Good for as long as the sink's numbers are."""
+    """Numbers and lanes that a sink gave; valid as long as the sink keeps it in `FlowSink.memo`."""
 
     __slots__ = (
         "_after_vain",
@@ -80,15 +81,15 @@ class Memory:
         """Address -> the two forms of its endpoint last seen: bytes, number, bytes, number."""
         self.lanes: dict[LaneKey, int] = {}
         self.codes: dict[str, Codes] = {}
-        """By node: a code is of one node."""
+        """By node, since a code belongs to one node: the kind fields of a record -> its code."""
         self.seconds: dict[str, int] = {}
         """``2026-04-01T10:00:07.`` -> its nanoseconds."""
         self.flags: list[tuple[Raw, int]] = []
         """The few forms of ``flags``; comparing bytes is cheaper than making them hashable."""
         self._forms: dict[tuple[str, bytes], tuple[bytes, int]] = {}
-        """Address and bytes -> the bytes, of which everybody has this one copy, and the number."""
+        """Address and bytes of an end -> the same bytes, as the only copy that is kept, and its number."""
         self._peers: dict[int, Peer] = {}
-        """By the sink's number: an end without what stands beside it in the record."""
+        """By the sink's number: an end without the service that the record names beside it."""
         self._served: dict[tuple[int, str], int] = {}
         self._kinds: dict[tuple[Any, ...], Kind] = {}
         """By the keys of `codes`, for all nodes."""
@@ -98,16 +99,16 @@ class Memory:
         """By node and number; also those of nodes that only the scanner met."""
         self._minutes: dict[str, int] = {}
         self._code_count = 0
-        """Of all nodes; asked for each block."""
+        """How many codes there are, over all nodes; it is asked for each block."""
         self._ways = 0
         self.teaching: Teaching | None = None
-        """Who is taught, where there is a scanner."""
+        """What teaches the scanner, where there is one."""
         self._bytes = 0
         self._after_vain = _AFTER_VAIN
         self._end_bytes = 0
 
     def taught(self, size: int) -> Teaching | None:
-        """Who takes the lines that are known of a block of `size` bytes; ``None`` where all are to be read in full."""
+        """Give the scanner's `Teaching` for a block of `size` bytes; ``None`` where all lines must be decoded."""
         if self._bytes <= _WORTH_SCANNING:
             self._bytes += size
             if self._bytes > _WORTH_SCANNING:
@@ -120,11 +121,11 @@ class Memory:
         return self.teaching
 
     def form_of(self, address: str, whole: bytes) -> bytes:
-        """The one copy that everybody has of an end's bytes, which `end` was asked about."""
+        """Give the only copy that is kept of an end's bytes; `end` was asked about it before."""
         return self._forms[address, whole][0]
 
     def served_as(self, number: int, service: str) -> int:
-        """The number of an end with the service beside it, which `served` was asked about."""
+        """Give the number of an end with the service beside it; `served` was asked about it before."""
         return self._served[number, service]
 
     def is_full(self) -> bool:
@@ -167,7 +168,7 @@ class Memory:
         return at
 
     def end(self, address: str, whole: bytes, sink: FlowSink) -> int:
-        """Number of an endpoint at an address, which is text in these bytes: see `NO_END` and `BARE`."""
+        """Give the number of an end at an address; `whole` is its JSON. See `NO_END` and `BARE` for numbers below 0."""
         known = self._forms.get((address, whole))
         if known is None:
             try:
@@ -218,7 +219,7 @@ class Memory:
         return code
 
     def code_at(self, node: str, other: Code) -> Code:
-        """The code of the same kind at a node as the other is at some node."""
+        """Give the code at a node of the kind that `other` is the code of at another."""
         own = node, other.number
         code = self._known.get(own)
         if code is None:

@@ -1,7 +1,7 @@
-"""The scanner in C, where it is installed (`parsers/native`): takes the lines that are like ones already read.
+"""The scanner in C (`parsers/native`), where it is installed: it counts lines that are like ones already read.
 
-It decides nothing: whatever it counts, `json_full` had read a line like it in full and taught it what that comes to.
-Without it all lines are read in full.
+It decides nothing by itself: `json_full` has read a like line in full before, and taught the scanner how it is counted.
+Without the scanner all lines are read in full.
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ _Told = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, int
 
 
 Unmet = tuple[tuple[str, bytes | None, int], tuple[str, bytes | None, int], bool, int, int]
-"""Source and destination as recorded: address, the bytes of one that was not met, the number of one that was.  Whether
-they are turned round, and the numbers of the services beside them then, -1 for none."""
+"""Source and destination as recorded: address, the bytes of one that was not met, the number of one that was.  Whether they are turned round, and the numbers of the services beside them then, -1 for none."""
 
 
 class Found(NamedTuple):
     """What a scan took, and what it left."""
 
     sources: bytes
-    """This and the next ones are columns, as `FlowSink.waiting` has them."""
+    """This and the following fields are the columns of `FlowSink.waiting`, as bytes."""
     destinations: bytes
     ports: bytes
     kinds: bytes
@@ -124,7 +123,7 @@ class Scanner(Protocol):
         """Remember the lane of records of `Found.laned`."""
 
     def unmet(self, data: bytes, begin: int, end: int, bare: bool, /) -> Unmet | None:
-        """What it was to be told of before it takes a line, where that is all that it lacks."""
+        """Say which ends and services it must be told of before it takes a line; ``None`` where it lacks more than these."""
 
     def serve(self, number: int, service: int, result: int, /) -> None:
         """Remember an end with its service."""

@@ -1,4 +1,4 @@
-"""Lines of a block by number, some of them or all; only those asked for are cut out."""
+"""Some or all lines of a block, by number; each is only cut out when it is asked for."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class Lines:
 
     @property
     def are_objects(self) -> bool:
-        """Whether each begins with a brace and ends with one, and holds no number that is too long.
+        """Whether each line begins and ends with a brace, and holds no number that is too long.
 
-        Then an object ends with every line, and as many objects as lines are one a line.  Otherwise two on one line
-        and one on two, or none on one, would make up for each other in the count.
+        Then an object ends where a line does, and if there are as many objects as lines, there is one on each.  Otherwise
+        two objects on one line could be balanced by one that spans two lines.
         """
         run = self._run
         return all(

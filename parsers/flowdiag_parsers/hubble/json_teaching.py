@@ -1,4 +1,4 @@
-"""How the scanner (`json_native`) is taught what `json_full` found a line to be, and how it scans ahead."""
+"""Teaching the scanner (`json_native`) how lines are counted that `json_full` has read, and having it scan ahead."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["Teaching"]
 
 _MAX_UNTAUGHT = 1_000
-"""Lines that a scanner could not be taught since it last took one: another encoder's, with spaces between."""
+"""After so many lines in a row that the scanner cannot be taught, it is given up: they are another encoder's, with
+white space."""
 _IN_VAIN, _MOST_LEFT = 4, 32
-"""After so many lines that taught nothing of the ones behind them so many are read together."""
+"""If so many lines in a row taught nothing about the ones behind them, so many are read at a time."""
 _MAX_AHEAD = 4
 """Blocks that are scanned before they are asked for."""
 
 
 class Teaching:
-    """A scanner, and what its numbers stand for; good for as long as its `Memory`, which gave it the others."""
+    """A scanner, and what the numbers that it was given stand for; valid as long as the `Memory` that it belongs to."""
 
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
@@ -48,13 +49,13 @@ class Teaching:
 
     @property
     def is_in_vain(self) -> bool:
-        """Whether lines are of a form that it does not take."""
+        """Whether the scanner cannot take lines of this form, so that there is no use in asking it."""
         return self._untaught > _MAX_UNTAUGHT
 
     # -- scanning ----------------------------------------------------------------------------------
 
     def begin(self, data: bytes, *, bare: bool) -> None:
-        """Scan what `scan` will be asked for, in a thread; what was learnt meanwhile `again` knows."""
+        """Begin in a thread to scan a block that `scan` is asked for later; what is learnt meanwhile serves `again` only."""
         if len(self._ahead) < _MAX_AHEAD and self._scanner.begin(data, bare):
             self._ahead.append(data)
 
@@ -72,10 +73,11 @@ class Teaching:
     def again(
         self, memory: Memory, data: bytes, left: bytes, sink: FlowSink, *, bare: bool
     ) -> Iterator[Found]:
-        """Take those that are known by now of some lines that were left.
+        """Take those of some left lines that are known by now, and yield after each that is left again.
 
-        Each time one is left again, so that what it teaches serves the next ones; many where it seems to serve none of them.
-        Where only its ends are new they are looked at, and not the rest of it.
+        The caller then reads that line and teaches it, which may serve the next ones.  Where this has served none for a
+        while, many lines are left at a time.  If only the ends of a line are new, they are taught here, and it is not
+        left.
         """
         at, size, vain, introduced = 0, len(left) // ROW_BYTES, 0, -1
         while at < size:
@@ -133,7 +135,7 @@ class Teaching:
         turned = way is code.turned
         kind, services = way.number, (-1, -1)
         if kind < 0:
-            # Of a lane the ends' services are asked when it is opened.
+            # For records in lanes, the services of the ends only matter when the lane is opened.
             kind = ~self._laned_number(code, way, flags)
         elif way.has_services:
             services = self._serve(memory, ends[::-1] if turned else ends, way)
@@ -166,7 +168,7 @@ class Teaching:
     def adopt(
         self, data: bytes, begin: int, end: int, code: Code, way: Way, flags: int, *, bare: bool
     ) -> Laned | None:
-        """Have the scanner take lines like this one, which it had seen at other nodes only; what it is if it goes to a lane."""
+        """Have the scanner take lines like this one, which it knew of other nodes only; give its `Laned` if it goes to a lane."""
         if way.number >= 0:
             self._scanner.adopt(data, begin, end, bare, way.number)
             return None
@@ -177,7 +179,7 @@ class Teaching:
     def _introduce(
         self, memory: Memory, data: bytes, begin: int, end: int, sink: FlowSink, *, bare: bool
     ) -> bool:
-        """Have the scanner meet the ends of a line where they are all that it lacks."""
+        """Tell the scanner of the ends of a line, if they are all that it lacks; say whether that was so."""
         unmet = self._scanner.unmet(data, begin, end, bare)
         if unmet is None:
             return False
@@ -199,7 +201,7 @@ class Teaching:
         return True
 
     def lane(self, record: Refused, number: int, lane: int) -> None:
-        """Have records like this one of `laned` given with their lane."""
+        """Tell the scanner the lane of records like this one, so that it gives their lane from now on."""
         _, _, src, dst, port, _, _ = record
         self._scanner.lane(src, dst, port, number, lane)
 
