@@ -38,6 +38,8 @@ class Parser(Protocol):
       blocks ahead, so that work on them can begin in a thread.
     - ``takes_two_cores(head: bytes) -> bool``: whether one process with ``expect`` keeps two cores at work on such an
       input, so that a second process would gain nothing.
+    - ``interval_of(record: str) -> int | None``, where records count what an interval held: how long the interval of a
+      record is, nanoseconds, by the record's text.
     - ``tells_inferred_years = True``: an event that takes its envelope's time says so with the envelope's own
       ``time_source`` (`LineEnvelope.time_source`).  Without it, a block whose stamps have no year is not folded.
     """

@@ -129,3 +129,38 @@ def test_an_interval_in_which_a_second_policy_was_made_is_the_same_refusal(run):
 
     assert {ref.name for ref in problem.isolating} == {"deny", "second"}
     assert problem.otherwise == ()
+
+
+def enterprise(record_of, begin, end, host):
+    """The same refusal as Enterprise's file has it, by one node."""
+    whole = json.loads(record_of("14:03:00", "14:03:15"))
+    whole |= {
+        "start_time": begin,
+        "end_time": end,
+        "host": host,
+        "proto": whole.pop("protocol"),
+        "action": "deny",
+    }
+    whole["policies"] = {"all_policies": ["0|default|shop/knp.default.deny|deny|-1"]}
+    return json.dumps(whole)
+
+
+@pytest.mark.parametrize("begins", [[0], [0, 7], [0, 7, 300, 307]], ids=["one", "two-nodes", "followed"])
+def test_records_say_their_own_interval(run, tmp_path, begins):
+    """Nodes begin their five minutes when they like: the gaps between them say nothing of how long these are."""
+    run("14:02:40", *INTERVALS)
+    at = 1773756000  # 14:00:00
+    lines = [enterprise(record, at + begin, at + begin + 300, f"n{begin % 300}") + "\n" for begin in begins]
+    (tmp_path / "flows.jsonl").write_text("".join(lines))
+    (problem,) = analyze([str(tmp_path)]).problems
+
+    assert (problem.code, problem.count) == ("FD101", len(begins))
+    assert [ref.name for ref in problem.isolating] == ["deny"]
+    assert not [note for note in problem.notes if "clock is wrong" in note]
+
+
+def test_a_list_over_an_hour_counts_an_hour(run):
+    """Whisker's list with a range is one record over it."""
+    (problem,) = run("14:40:00", ("14:00:00", "15:00:00")).problems
+
+    assert (problem.code, [ref.name for ref in problem.isolating]) == ("FD101", ["deny"])

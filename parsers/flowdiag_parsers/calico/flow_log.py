@@ -21,7 +21,7 @@ from flowdiag.parserkit import (
     decode,
     iter_lines,
 )
-from flowdiag_parsers.calico.flow_record import flow_event
+from flowdiag_parsers.calico.flow_record import flow_event, interval_of
 from flowdiag_parsers.calico.flow_shape import is_flow, level, unwrap
 from flowdiag_parsers.calico.policy_names import policy_string
 
@@ -68,6 +68,11 @@ class CalicoFlowLog:
         del head
         return (b"deny", b"Deny")
 
+    @staticmethod
+    def interval_of(record: str) -> int | None:
+        """See `flow_record.interval_of`."""
+        return interval_of(record)
+
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield an event per flow record; DNS, L7 and other logs in the same files are passed over."""
         for index, line in iter_lines(block):
@@ -97,6 +102,11 @@ class CalicoFlowDocument:
         if _is_reply(head):
             return 0.95
         return 0.5 if _is_document(head) else 0.0
+
+    @staticmethod
+    def interval_of(record: str) -> int | None:
+        """See `flow_record.interval_of`."""
+        return interval_of(record)
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield an event per flow record; `line` is the record's place in the document, from 1."""

@@ -20,10 +20,14 @@ from flowdiag.parserkit import (
 )
 from flowdiag_parsers.calico.flow_policies import Traces, read_traces
 
-__all__ = ["flow_event", "instant", "integer"]
+__all__ = ["flow_event", "instant", "integer", "interval_of"]
 
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3}){1,5}")
 """``8,080``: Kibana's tables group the digits of a port too."""
+
+# "start_time":"2026-03-02T10:00:00Z","end_time":"2026-03-02T10:00:15Z"   Whisker
+# "start_time":1772445600,"end_time":1772445900                          Enterprise; "startTime":"1772445600" in protobuf JSON
+_INTERVAL = re.compile(r'"(start|end)_?[tT]ime"\s{0,4}:\s{0,4}(?:"([^"]{1,40})"|(\d{1,19}))')
 
 _VERDICTS = {
     "allow": Verdict.ALLOWED,
@@ -219,6 +223,16 @@ def instant(value: Any, context: ParseContext) -> int | None:
         return None
     seconds, millis = divmod(number, 1000) if number > 100_000_000_000 else (number, 0)
     return from_epoch(seconds, millis * 1_000_000)
+
+
+_NOWHERE = ParseContext(input="")
+
+
+def interval_of(record: str) -> int | None:
+    """How long the interval is that a record counts, nanoseconds, by its text; ``None`` where it does not say both ends."""
+    ends = {match[1]: instant(match[2] or match[3], _NOWHERE) for match in _INTERVAL.finditer(record)}
+    start, end = ends.get("start"), ends.get("end")
+    return end - start if start is not None and end is not None and end > start else None
 
 
 def integer(value: Any) -> int | None:
