@@ -62,11 +62,12 @@ _NOISE = (
     "SOCKET_BACKLOG",
     "PROTO_MEM",
     "DUP_FRAG",
-    "TC_INGRESS",
     "UNHANDLED_PROTO",
     "OTHERHOST",
     "PKT_TOO_SMALL",
 )
+# An eBPF program dropped it: that is how CNIs of that kind refuse by policy, and others filter.
+_PROGRAMS = ("TC_INGRESS", "TC_EGRESS", "XDP", "BPF_CGROUP_EGRESS")
 _CONFIGURATION = (
     "NO_SOCKET",
     "IP_INNOROUTES",
@@ -183,6 +184,7 @@ def _other_cause(said: str) -> tuple[Cause | None, str | None]:
         or said in _POLICY_CAUSES
         or not word
         or word in ("NOT_SPECIFIED", "Unknown")
+        or word in _PROGRAMS
     ):
         return None, reason
     if word in _BUILT_IN_CAUSES:
