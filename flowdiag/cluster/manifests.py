@@ -221,50 +221,27 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
     if not is_read(group, kind):
         return
     if keeps_body(group, kind) and is_deep(body):
-        deep = StateProblem(
-            code="invalid-document",
-            message=f"{kind}: nested too deeply",
-            input=origin.input,
-            line=origin.line,
-            hides=kind in POLICY_NAMES,
-        )
-        manifest.problems.append(deep)
+        hides = kind in POLICY_NAMES
+        _complain(manifest, origin, "invalid-document", f"{kind}: nested too deeply", hides=hides)
         return
     meta = read_meta(body.get("metadata"))
     if meta.name is None and meta.generate_name is None:
-        manifest.problems.append(
-            StateProblem(
-                code="no-name", message=f"{kind} without a name", input=origin.input, line=origin.line
-            )
-        )
+        _complain(manifest, origin, "no-name", f"{kind} without a name")
         return
     if (kind, meta.name) == ("Namespace", "kube-system") and meta.uid is not None:
         # It lives as long as the cluster does.
         manifest.clusters.setdefault(meta.uid, origin.line)
     if meta.namespace is None and kind not in CLUSTER_KINDS:
-        manifest.problems.append(
-            StateProblem(
-                code="namespace-missing",
-                message=f"{kind} {meta.name or meta.generate_name}: no namespace given, read as default",
-                input=origin.input,
-                line=origin.line,
-                note=True,
-            )
-        )
+        text = f"{kind} {meta.name or meta.generate_name}: no namespace given, read as default"
+        _complain(manifest, origin, "namespace-missing", text, note=True)
     value, template = read_object(body, group, kind, api, meta, origin)
     if value is None:
         return
     for one in value if isinstance(value, tuple) else ():
         if isinstance(one, PolicyObject):
-            manifest.problems.extend(
-                StateProblem(
-                    code="invalid-policy",
-                    message=f"{kind} {one.ref.namespace + '/' if one.ref.namespace else ''}{one.ref.name}: {problem}",
-                    input=origin.input,
-                    line=origin.line,
-                )
-                for problem in one.problems
-            )
+            where = f"{one.ref.namespace}/" if one.ref.namespace else ""
+            for problem in one.problems:
+                _complain(manifest, origin, "invalid-policy", f"{kind} {where}{one.ref.name}: {problem}")
     namespace = "" if kind in CLUSTER_KINDS else meta.namespace or "default"
     name = value.name if isinstance(value, Pod) else meta.name or ""
     manifest.entries.append(
@@ -277,6 +254,15 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
             created=meta.created,
             origin=origin,
         )
+    )
+
+
+def _complain(
+    manifest: Manifest, origin: Origin, code: str, message: str, *, hides: bool = False, note: bool = False
+) -> None:
+    """Add a problem of one object; `hides` and `note` as in `StateProblem`."""
+    manifest.problems.append(
+        StateProblem(code=code, message=message, input=origin.input, line=origin.line, hides=hides, note=note)
     )
 
 

@@ -142,22 +142,7 @@ def problem_markdown(
         lines.append(f"- {ends}, {direction}, {markdown_code(reason_word(problem), 80)}")
     if problem.summary and not problem.nearest:
         lines.append(f"- {markdown_phrase(problem.summary, 600)}")
-    if problem.recorded:
-        lines.append(f"- Recorded: {_listed([recorded_text(p) for p in problem.recorded])}")
-    denying = problem.decided_by
-    if denying is not None and denying.action.lower() == "deny" and problem.verdict == "denied":
-        lines.append(f"- Denied by {markdown_code(f'{policy_text(denying)} {denying.rule}', 220)}")
-    if problem.isolating:
-        lines.append(f"- Isolated by {_listed([policy_text(ref) for ref in problem.isolating])}")
-    for rule in problem.nearest[:1]:
-        misses = "; ".join(markdown_phrase(miss_text(miss), 300) for miss in rule.misses[:_MISSES])
-        how = f"misses: {misses}" if misses else "may match: what keeps it from that is not known"
-        lines.append(
-            f"- Nearest rule {markdown_code(policy_text(rule), 160)} {markdown_code(rule.rule, 60)} {how}"
-        )
-    lead = leading_change(problem)
-    if lead is not None:
-        lines.append(f"- Changed: {markdown_phrase(change_text(lead, clock), 300)}")
+    lines.extend(_refused_by(problem, clock))
     fix = problem.counterfactual
     if fix is not None:
         lines.append(f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), 400)}; {_radius(problem, fix)}")
@@ -174,7 +159,41 @@ def problem_markdown(
         told = [f"{markdown_phrase(p.title, 160)} ({what_text(p, p.count)})" for p in folded[:_EXPLAINED]]
         more = [f"{len(folded) - len(told)} more"] if len(folded) > len(told) else []
         lines.append(f"- Explains: {'; '.join([*told, *more])}")
-    for change, word in ((fix, ""), (back, " to take back"), (problem.joined or None, " joined")):
+    lines.extend(_blocks(problem))
+    return lines
+
+
+def _refused_by(problem: Problem, clock: Clock) -> list[str]:
+    """The policies that refused it, the rule that came nearest, and the change that began it, a line each."""
+    lines = []
+    if problem.recorded:
+        lines.append(f"- Recorded: {_listed([recorded_text(p) for p in problem.recorded])}")
+    denying = problem.decided_by
+    if denying is not None and denying.action.lower() == "deny" and problem.verdict == "denied":
+        lines.append(f"- Denied by {markdown_code(f'{policy_text(denying)} {denying.rule}', 220)}")
+    if problem.isolating:
+        lines.append(f"- Isolated by {_listed([policy_text(ref) for ref in problem.isolating])}")
+    for rule in problem.nearest[:1]:
+        misses = "; ".join(markdown_phrase(miss_text(miss), 300) for miss in rule.misses[:_MISSES])
+        how = f"misses: {misses}" if misses else "may match: what keeps it from that is not known"
+        lines.append(
+            f"- Nearest rule {markdown_code(policy_text(rule), 160)} {markdown_code(rule.rule, 60)} {how}"
+        )
+    lead = leading_change(problem)
+    if lead is not None:
+        lines.append(f"- Changed: {markdown_phrase(change_text(lead, clock), 300)}")
+    return lines
+
+
+def _blocks(problem: Problem) -> list[str]:
+    """The changes as diffs or manifests, and the evidence, each in a block that is folded away."""
+    lines: list[str] = []
+    changes = (
+        (problem.counterfactual, ""),
+        (problem.revert, " to take back"),
+        (problem.joined or None, " joined"),
+    )
+    for change, word in changes:
         if change is not None and change.patch:
             lines.extend(_folded(f"diff{word}", markdown_fence(change.patch, "diff")))
         elif change is not None and change.manifests:

@@ -15,6 +15,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import a_list, end_text, policies_text, policy_text
 from flowdiag.model.event import Cause, Direction
 from flowdiag.model.finding import Finding
+from flowdiag.model.policy import EndDecision
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import moment_text
 
@@ -80,37 +81,14 @@ class RecordedAgainstReplay(Rule):
         elif known.allowed is not True:
             return
         missing = kinds_not_read(case.context)
-        other = case.other_end
         who = end_text(case.enforcer)
         side = f"the {case.direction} side of {who}" if case.direction else "both sides"
-        if known is not None and known.decided_by is not None:
-            why = f"{policy_text(known.decided_by.policy)} {known.decided_by.rule} allows it"
-        elif known is not None and known.notes:
-            why = known.notes[0]
-        elif known is not None and known.isolated_by:
-            isolates, lets = ("isolates", "lets") if len(known.isolated_by) == 1 else ("isolate", "let")
-            why = f"{policies_text(known.isolated_by)}, which {isolates} it, {lets} this pass"
-        else:
-            why = "no policy that was read isolates it"
-        limits: list[str] = []
-        if missing:
-            limits.append(f"The state holds no list of {a_list(missing)}: the policies are not complete.")
-        if other is not None and other.allowed is False:
-            way = "ingress" if case.direction is Direction.EGRESS else "egress"
-            limits.append(f"The replay refuses it on the {way} side instead.")
-        egress_of_nobody = case.direction is Direction.EGRESS and not (
-            known is not None and known.isolated_by
-        )
-        if case.flow.distinct.parser == _AWS_AGENT and egress_of_nobody:
-            limits.append(
-                "The AWS agent is known to log egress denials of pods that only ingress policies select: possibly false."
-            )
         changed = known is not None and known.decided_by is not None and known.decided_by.policy in case.loose
         agent = heard(case, *_SAID, before_s=3600)
         yield self.finding(
             case,
             summary=(
-                f"The record says that {side} refused it by policy, but {why}"
+                f"The record says that {side} refused it by policy, but {_why(known)}"
                 f"{'; kinds of policy are missing in the state' if missing else ''}.{agent.text}"
             ),
             said=agent.said,
@@ -126,8 +104,33 @@ class RecordedAgainstReplay(Rule):
             basis=Basis.STATE,
             most=Confidence.POSSIBLE if missing else Confidence.LIKELY,
             cause_key="incomplete" if missing else "disagree",
-            limits=tuple(limits),
+            limits=tuple(_limits(case, missing)),
         )
+
+
+def _why(known: EndDecision | None) -> str:
+    """Say, in a clause, by what the replay lets it pass."""
+    if known is not None and known.decided_by is not None:
+        return f"{policy_text(known.decided_by.policy)} {known.decided_by.rule} allows it"
+    if known is not None and known.notes:
+        return known.notes[0]
+    if known is not None and known.isolated_by:
+        isolates, lets = ("isolates", "lets") if len(known.isolated_by) == 1 else ("isolate", "let")
+        return f"{policies_text(known.isolated_by)}, which {isolates} it, {lets} this pass"
+    return "no policy that was read isolates it"
+
+
+def _limits(case: Case, missing: tuple[str, ...]) -> Iterator[str]:
+    """Say what makes the replay doubtful, and the record; `missing` are kinds of policy that were not read."""
+    known, other = case.end, case.other_end
+    if missing:
+        yield f"The state holds no list of {a_list(missing)}: the policies are not complete."
+    if other is not None and other.allowed is False:
+        way = "ingress" if case.direction is Direction.EGRESS else "egress"
+        yield f"The replay refuses it on the {way} side instead."
+    isolated = known is not None and bool(known.isolated_by)
+    if case.flow.distinct.parser == _AWS_AGENT and case.direction is Direction.EGRESS and not isolated:
+        yield "The AWS agent is known to log egress denials of pods that only ingress policies select: possibly false."
 
 
 def _relabelled(case: Case) -> str | None:
