@@ -1003,6 +1003,7 @@ def test_container_network_logs_of_azure_hold_what_its_agent_writes():
                 "SourceLabels": ["k8s:app=web"],
                 "DestinationLabels": ["reserved:world"],
                 "Summary": "TCP Flags: SYN",
+                "Extensions": {"drop_reason": "IPTABLE_RULE_DROP"},
             }
         ),
         "IngressFlowCount": 0,
@@ -1016,6 +1017,7 @@ def test_container_network_logs_of_azure_hold_what_its_agent_writes():
     assert flow["egress_denied_by"] == hits
     assert flow["destination_service"] == {"name": "api", "namespace": "backend"}
     assert flow["ethernet"] == {"source": "0a:58:0a:f4:01:11"}
+    assert flow["extensions"] == {"drop_reason": "IPTABLE_RULE_DROP"}
     assert flow["source"]["labels"] == ["k8s:app=web"]
     assert flow["destination"] == {"labels": ["reserved:world"]}
     assert flow["aggregate"] == {

@@ -84,7 +84,10 @@ def _flow(record: dict[str, Any]) -> dict[str, Any]:
     more: dict[str, Any] = dict(additional) if isinstance(additional, dict) else {}
     macs = {name: more.pop(f"Ethernet{side}", None) for side, name in _ENDS.items()}
     labels = {name: more.pop(f"{side}Labels", None) for side, name in _ENDS.items()}
+    extensions = more.pop("Extensions", None)
     flow = more
+    if isinstance(extensions, dict):
+        flow["extensions"] = extensions
     if macs := {name: mac for name, mac in macs.items() if isinstance(mac, str) and mac}:
         flow["ethernet"] = macs
     for column, name in _PLAIN.items():
