@@ -80,7 +80,10 @@ class ExplicitDeny(Rule):
         advice = f"{meant} narrow the deny rule; no allow overrides it."
         if recorded and all(hit.group == _ANTREA for hit in recorded):
             advice = f"{meant} allow it in an earlier tier, or in a policy there with a lower priority: the first match decides."
-        if recorded and all(hit.kind == _ONE_EACH for hit in recorded):
+        decided = case.end.decided_by if case.end is not None and not recorded else None
+        if (recorded and all(hit.kind == _ONE_EACH for hit in recorded)) or (
+            decided is not None and decided.policy.kind == _ONE_EACH
+        ):
             advice = f"{meant} allow it before that Deny: of an EgressFirewall the first rule that matches decides."
         if recorded:
             names = a_list([_text(hit) for hit in recorded])
@@ -92,7 +95,6 @@ class ExplicitDeny(Rule):
                 cause_key="deny:" + names,
             )
             return
-        decided = case.end.decided_by if case.end is not None else None
         if case.denied_by_rule and decided is not None:
             yield self.finding(
                 case,

@@ -15,6 +15,7 @@ from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
 from flowdiag.policy.compile.context import CompileContext
+from flowdiag.policy.compile.egress_firewall import FIREWALL, compile_egress_firewall
 from flowdiag.policy.compile.unsupported import unsupported
 from flowdiag.policy.dataplane import Dataplane
 from flowdiag.policy.dialect import Traits, traits_of
@@ -34,6 +35,7 @@ _NOT_POLICY = {
 class _Sorted(Struct):
     """Compiled policies by the family whose tiers they stand in."""
 
+    firewalls: list[Policy] = field(default_factory=list)
     network: list[Policy] = field(default_factory=list)
     admin: list[Policy] = field(default_factory=list)
     baseline: list[Policy] = field(default_factory=list)
@@ -67,6 +69,8 @@ def compile_policies(
     for policy in snapshot.policies:
         _enter(policy, context, found)
     tiers = (
+        # Last of OVN's stages, and first here: what it hands on still has to pass the others.
+        Tier(name="EgressFirewall", order=Order.ORDERED, policies=tuple(found.firewalls), closes=False),
         Tier(name="Admin", order=Order.ORDERED, policies=tuple(found.admin), closes=False),
         Tier(
             name="NetworkPolicy",
@@ -241,6 +245,8 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
     elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
         tier = found.baseline if admin.is_baseline(policy) else found.admin
         tier.append(admin.compile_admin(policy, context))
+    elif (ref.group, ref.kind) == FIREWALL and context.dialect not in CILIUM_DIALECTS:
+        found.firewalls.append(context.once(policy, compile_egress_firewall))
     else:
         found.network.append(unsupported(policy))
 

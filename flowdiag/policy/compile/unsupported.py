@@ -1,6 +1,7 @@
 """Kinds of policy that nothing here can evaluate: what they may concern has no verdict, and nothing else is touched.
 
-Sources: OpenShift's documentation of EgressFirewall (it limits which external hosts pods reach), GKE's of
+Sources: OpenShift's documentation of EgressFirewall (it limits which external hosts pods reach; where another enforcer is
+said to be at work nobody knows who minds it), GKE's of
 FQDNNetworkPolicy (egress alone), Antrea's ``crd.antrea.io`` types (nothing is isolated without a rule).
 """
 
@@ -20,7 +21,7 @@ from flowdiag.policy.model import MATCH, Action, Check, Matcher, Peer, Policy, R
 from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 from flowdiag.policy.traffic import UndecidableTraffic
 
-__all__ = ["unsupported"]
+__all__ = ["NoPod", "unsupported"]
 
 _FIREWALL = ("k8s.ovn.org", "EgressFirewall")
 _EGRESS_ALONE = frozenset({_FIREWALL, ("networking.gke.io", "FQDNNetworkPolicy")})
