@@ -123,6 +123,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         gc.enable()
+        self._tail.close()
         if self._pool is not None:
             # Otherwise the interpreter would wait for it at its end, and sometimes find its pipes closed.
             self._pool.shutdown(wait=True, cancel_futures=True)

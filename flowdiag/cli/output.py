@@ -218,14 +218,10 @@ def _telling(written: list[str]) -> Iterator[None]:
         raise KeyboardInterrupt(*told) from error
 
 
-def write_files(report: Report, files: dict[str, list[str]], options: Options) -> None:
-    """The ``FORMAT=FILE`` part of `write_report`.
-
-    Raises:
-        FlowdiagError: as there.
-    """
+def write_files(report: Report, files: dict[str, list[str]], options: Options) -> list[FlowdiagError]:
+    """The ``FORMAT=FILE`` part of `write_report`; what failed is returned."""
     inputs = [one.path for one in report.inputs]
-    raise_failed(write_each(files, lambda name: reporter(name).render(report, options), inputs))
+    return write_each(files, lambda name: reporter(name).render(report, options), inputs)
 
 
 def write_each(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -85,13 +85,15 @@ def command(path: str | None, **given: Any) -> int:
     ) as watch:
         with _interruptible() as stopped, _shown(display, every / NS) as show:
             written: Report | None = None
+            unwritten: list[str] = []
             wrote = time.monotonic()
             for picture in watch.pictures(_DRAW_S, lambda: bool(stopped)):
-                show(picture)
+                show(picture, unwritten)
                 now = time.monotonic()
                 if picture.report is not None and picture.report is not written and now - wrote >= every / NS:
-                    write_files(picture.report, files, display)
-                    written, wrote = picture.report, now
+                    # A disk that is full now may have room in a minute, and the stream does not wait for that.
+                    unwritten = [str(one) for one in write_files(picture.report, files, display)]
+                    written, wrote = None if unwritten else picture.report, now
             if stopped and not watch.started:
                 return exit_codes.INTERRUPTED
             report = watch.report()
@@ -136,7 +138,7 @@ class _Live:
         self._live = live
         self._display = display
 
-    def __call__(self, picture: Picture) -> None:
+    def __call__(self, picture: Picture, unwritten: Sequence[str]) -> None:
         from msgspec.structs import replace
         from rich.text import Text
 
@@ -153,6 +155,7 @@ class _Live:
             records=picture.records,
             rate=picture.rate,
             failed=picture.failed,
+            unwritten=unwritten,
         )
         self._live.update(Text.from_ansi(text), refresh=True)
 
@@ -162,8 +165,9 @@ class _Lines:
         self._every = every
         self._said = time.monotonic()
         self._last: Report | None = None
+        self._unwritten: Sequence[str] = ()
 
-    def __call__(self, picture: Picture) -> None:
+    def __call__(self, picture: Picture, unwritten: Sequence[str]) -> None:
         from flowdiag.model.time import NS
         from flowdiag.report.watch_view import changes, pace_line
 
@@ -176,6 +180,12 @@ class _Lines:
                 click.echo(
                     f"flowdiag: and {plural(len(news) - _MOST_NEWS, 'more problem')} new or gone", err=True
                 )
+        for text in unwritten:
+            if text not in self._unwritten:
+                say(f"{text}; trying again")
+        if self._unwritten and not unwritten:
+            say("files are written again")
+        self._unwritten = unwritten
         now = time.monotonic()
         if now - self._said < self._every:
             return

@@ -6,6 +6,7 @@ import os
 import select
 import time
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -40,6 +41,9 @@ class Tail(Protocol):
     def read(self, wait: float) -> bytes | None:
         """What is there, waiting up to `wait` seconds: ``None`` for nothing yet, empty for the end."""
 
+    def close(self) -> None:
+        """Let go of what was opened here."""
+
 
 class Pipe:
     """Standard input, or another pipe.
@@ -56,12 +60,16 @@ class Pipe:
         ready, _, _ = select.select([self._fd], [], [], wait)
         return os.read(self._fd, READ_BYTES) if ready else None
 
+    def close(self) -> None:
+        """See `Tail`; the stream is its giver's."""
+
 
 class FileTail:
     """A file that grows, from its start, through its rotations.
 
     Rotation is seen by the name meaning another file (renamed away and made anew) or by the file being
-    shorter than what was read of it (copied and truncated).  What the old file still holds is read first.
+    shorter than what was read of it (copied and truncated).  What the old file still holds is read first, and what
+    its writer adds to it until it takes up the new one.  A line that rotation cut off does not run into the next.
     It never ends by itself.
 
     Raises:
@@ -72,6 +80,8 @@ class FileTail:
         self._path = Path(path)
         self._stream = self._path.open("rb", buffering=0)
         self._at = 0
+        self._following: FileIO | None = None
+        self._in_line = False
 
     def read(self, wait: float) -> bytes | None:
         """See `Tail`."""
@@ -80,30 +90,55 @@ class FileTail:
             data = self._stream.read(READ_BYTES)
             if data:
                 self._at += len(data)
+                self._in_line = not data.endswith((b"\n", b"\r"))
                 return data
-            if self._rotated():
+            if self._following is not None:
+                self._stream.close()
+                self._stream, self._following = self._following, None
+                if cut := self._begun():
+                    return cut
+                continue
+            if self._renamed():
+                continue
+            if self._truncated():
+                self._stream.seek(0)
+                if cut := self._begun():
+                    return cut
                 continue
             left = until - time.monotonic()
             if left <= 0:
                 return None
             time.sleep(min(left, _POLL_S))
 
-    def _rotated(self) -> bool:
-        """Whether the name means another file now, which is opened."""
+    def close(self) -> None:
+        """See `Tail`."""
+        self._stream.close()
+        if self._following is not None:
+            self._following.close()
+
+    def _begun(self) -> bytes:
+        """Start at the head of a file, and end the line that the one before it left open."""
+        cut = b"\n" if self._in_line else b""
+        self._at, self._in_line = 0, False
+        return cut
+
+    def _renamed(self) -> bool:
+        """Whether the name means another file now that is written to, which is opened.
+
+        Until then the writer may be at the old one: logrotate makes the new file before it tells anybody.
+        """
         mine = os.fstat(self._stream.fileno())
         try:
             named = self._path.stat()
+            if not named.st_size or (named.st_dev, named.st_ino) == (mine.st_dev, mine.st_ino):
+                return False
+            self._following = self._path.open("rb", buffering=0)
         except OSError:
             return False  # renamed away, and the new one is not there yet
-        if (named.st_dev, named.st_ino) == (mine.st_dev, mine.st_ino) and named.st_size >= self._at:
-            return False
-        try:
-            following = self._path.open("rb", buffering=0)
-        except OSError:
-            return False
-        self._stream.close()
-        self._stream, self._at = following, 0
         return True
+
+    def _truncated(self) -> bool:
+        return os.fstat(self._stream.fileno()).st_size < self._at
 
 
 class Follower:

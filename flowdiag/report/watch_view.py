@@ -32,6 +32,7 @@ def frame(
     records: int,
     rate: float,
     failed: str | None,
+    unwritten: Sequence[str] = (),
 ) -> str:
     """A screenful of at most `height` lines: how the stream runs, and the problems of the last minutes."""
     clock = Clock.of(report, options.timezone) if report is not None else Clock(options.timezone)
@@ -45,6 +46,8 @@ def frame(
     )
     if failed is not None:
         screen.put(("no report", "bold yellow"), f": {screen.name(failed, 200)}", hang=2)
+    for text in unwritten:
+        screen.put(("not written", "bold yellow"), f": {screen.name(text, 200)}", hang=2)
     if report is None:
         screen.put(("waiting for the first report", "dim"))
         return screen.text()

@@ -135,6 +135,30 @@ def test_a_file_is_followed_through_its_rotations(tmp_path):
     assert b"18 denials" in out
 
 
+def test_a_file_that_cannot_be_written_for_a_while_ends_nothing(tmp_path):
+    """A full disk, a folder that is gone: it is said, and written again once it can be."""
+    folder, away = tmp_path / "kept", tmp_path / "away"
+    folder.mkdir()
+    process = start("-", "--every", "1s", "-o", f"json={folder / 'live.json'}", "-o", "json")
+    process.stdin.write(b"".join(flow(n) for n in range(20)))
+    process.stdin.flush()
+    until(lambda: report(folder / "live.json")["totals"]["denied"] == 20)
+    folder.rename(away)
+    process.stdin.write(b"".join(flow(n) for n in range(20, 40)))
+    process.stdin.flush()
+    os.set_blocking(process.stderr.fileno(), False)
+    said = bytearray()
+    until(lambda: said.extend(process.stderr.read() or b"") or b"live.json: No such file" in said)
+    away.rename(folder)
+    until(lambda: report(folder / "live.json")["totals"]["denied"] == 40)
+    until(lambda: said.extend(process.stderr.read() or b"") or b"files are written again" in said)
+    with process:
+        process.stdin.close()
+        assert json.loads(process.stdout.read())["totals"]["denied"] == 40
+    assert process.returncode == 0
+    assert said.count(b"No such file") == 1
+
+
 def test_a_slow_stream_is_shown_before_it_ends(tmp_path):
     """One record is enough, and new problems are named as they appear."""
     target = tmp_path / "live.json"

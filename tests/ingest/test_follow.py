@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from flowdiag.ingest import Gathered, ReadOptions, detect_all
 from flowdiag.ingest.cut_objects import cut_objects
 from flowdiag.ingest.fold import dated, events_of
-from flowdiag.ingest.follow import Follower
+from flowdiag.ingest.follow import FileTail, Follower
 from flowdiag.ingest.parts import parts_of
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.model.errors import InputError
@@ -70,3 +71,39 @@ def test_a_stream_gives_what_its_file_gives(case, tmp_path):
                 raise
             return
         assert found == read(data[:length], name, tmp_path)
+
+
+class TestRotations:
+    """What a file's tail gives around a rotation; the writer is never in a hurry to take up the new file."""
+
+    def test_what_is_added_to_the_old_file_after_the_rename_is_read(self, tmp_path):
+        """logrotate makes the new file, and tells the writer later."""
+        path = tmp_path / "events.log"
+        path.write_bytes(b"one\n")
+        tail = FileTail(str(path))
+        assert tail.read(0) == b"one\n"
+        path.rename(tmp_path / "events.log.1")
+        path.touch()
+        assert tail.read(0) is None
+        with (tmp_path / "events.log.1").open("ab") as stream:
+            stream.write(b"two\n")
+        path.write_bytes(b"three\n")
+
+        with closing(tail):
+            assert [tail.read(0) for _ in range(3)] == [b"two\n", b"three\n", None]
+
+    @pytest.mark.parametrize("how", ["renamed", "truncated"])
+    def test_a_line_that_rotation_cut_off_does_not_run_into_the_next(self, tmp_path, how):
+        """One is lost, not two; and nobody takes halves of two for one."""
+        path = tmp_path / "events.log"
+        path.write_bytes(b"one\ntw")
+        tail = FileTail(str(path))
+        given = tail.read(0)
+        if how == "renamed":
+            path.rename(tmp_path / "events.log.1")
+        path.write_bytes(b"3\n")
+
+        with closing(tail):
+            given += b"".join(tail.read(0) or b"" for _ in range(3))
+
+        assert given == b"one\ntw\n3\n"
