@@ -136,21 +136,21 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 def _untold(result: Any) -> str:
     """What the policies cannot decide, in words; empty where they decide all."""
     from flowdiag.model.words import plural
-    from flowdiag.report.whatif_bundles import doubtful_pairs
+    from flowdiag.report.whatif_bundles import doubtful_bundles, pairs_in
 
     if result.unread is not None:
         return f"all that pods may do ({result.unread})"
     if result.flows is not None:
         return plural(result.flows.unknown, "observed connection") if result.flows.unknown else ""
-    pairs = doubtful_pairs(result, became=True)
+    pairs = pairs_in(doubtful_bundles(result, became=True))
     return f"ports of {plural(pairs, 'pair')}" if pairs else ""
 
 
 def _fails(result: Any, value: str) -> bool:
-    from flowdiag.report.whatif_bundles import pairs
+    from flowdiag.report.whatif_bundles import bundles
 
     if value == "never":
         return False
     if result.flows is None:
-        return pairs(result, opened=value == "newly-allowed") > 0
+        return bool(bundles(result, opened=value == "newly-allowed"))
     return bool(result.flows.newly_denied if value == "newly-denied" else result.flows.newly_allowed)

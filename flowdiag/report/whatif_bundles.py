@@ -14,7 +14,7 @@ from msgspec import Struct
 from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.report.query_types import WhatifResult
 
-__all__ = ["Bundle", "bundles", "doubtful_bundles", "doubtful_pairs", "pairs"]
+__all__ = ["Bundle", "bundles", "doubtful_bundles", "pairs_in"]
 
 _ALL = ((1, 65535),)
 _WHOLE = {
@@ -42,9 +42,9 @@ class Bundle(Struct, frozen=True):
         return len(self.sources) * len(self.destinations)
 
 
-def pairs(result: WhatifResult, *, opened: bool) -> int:
-    """How many pairs of ends surely gain (or lose) a port."""
-    return sum(1 for _ in _surely(result, opened=opened))
+def pairs_in(found: Iterable[Bundle]) -> int:
+    """How many pairs of ends these are, as they are listed: all addresses outside are one end."""
+    return sum(one.size for one in found)
 
 
 def bundles(result: WhatifResult, *, opened: bool) -> list[Bundle]:
@@ -53,11 +53,6 @@ def bundles(result: WhatifResult, *, opened: bool) -> list[Bundle]:
     A pair that gains some ports and loses others stands in both.
     """
     return _bundled(_surely(result, opened=opened))
-
-
-def doubtful_pairs(result: WhatifResult, *, became: bool) -> int:
-    """How many pairs of ends have a port that becomes unknown, or ceases to be."""
-    return sum(1 for _ in _doubtful(result, became=became))
 
 
 def doubtful_bundles(result: WhatifResult, *, became: bool) -> list[Bundle]:

@@ -16,7 +16,7 @@ from flowdiag.report.protocol import Options
 from flowdiag.report.query_types import FlowChange, FlowChanges, WhatifResult
 from flowdiag.report.screen import Screen
 from flowdiag.report.times import day_and_clock, zone_text
-from flowdiag.report.whatif_bundles import Bundle, bundles, doubtful_bundles, doubtful_pairs, pairs
+from flowdiag.report.whatif_bundles import Bundle, bundles, doubtful_bundles, pairs_in
 
 __all__ = ["render_whatif", "whatif_markdown"]
 
@@ -29,7 +29,7 @@ _POLICIES = 2
 _NAME = 60
 _BREAKS = "Observed traffic that would break"
 _PASSES = "Observed traffic that would be allowed"
-_DOUBTS = (("Becomes unknown", True), ("Ceases to be unknown", False))
+_DOUBTS = ("Becomes unknown", "Ceases to be unknown")
 """A policy of a kind or with a field that cannot be evaluated decides these, or did."""
 
 
@@ -42,26 +42,32 @@ def render_whatif(result: WhatifResult, isolating: Isolating, options: Options) 
         options: width, colour and zone; with `all`, lists are whole.
     """
     screen = Screen(options)
-    screen.put((_headline(result), "bold"))
+    closed, opened, *doubts = _lists(result)
+    screen.put((_headline(result, closed, opened, doubts[0]), "bold"))
     if result.flows is not None:
         _seen(screen, result.flows, isolating)
-    for title, opened in (("Closes", False), ("Opens", True)):
-        found = bundles(result, opened=opened)
+    for title, found in (("Closes", closed), ("Opens", opened)):
         if not found and result.unread is not None:
             continue  # not nothing, but not known
         screen.blank()
-        _pairs(screen, title, found, pairs(result, opened=opened))
-    for title, became in _DOUBTS:
-        found = doubtful_bundles(result, became=became)
+        _pairs(screen, title, found)
+    for title, found in zip(_DOUBTS, doubts, strict=True):
         if found:
             screen.blank()
-            _pairs(screen, title, found, doubtful_pairs(result, became=became))
+            _pairs(screen, title, found)
     return screen.text()
 
 
-def _headline(result: WhatifResult) -> str:
-    closed, opened = (pairs(result, opened=way) for way in (False, True))
-    doubt = doubtful_pairs(result, became=True)
+def _lists(result: WhatifResult) -> list[list[Bundle]]:
+    """What closes, what opens, what becomes unknown and what ceases to be."""
+    sure = [bundles(result, opened=opened) for opened in (False, True)]
+    return [*sure, *(doubtful_bundles(result, became=became) for became in (True, False))]
+
+
+def _headline(
+    result: WhatifResult, closes: Sequence[Bundle], opens: Sequence[Bundle], doubts: Sequence[Bundle]
+) -> str:
+    closed, opened, doubt = map(pairs_in, (closes, opens, doubts))
     if closed or opened:
         ends = f"The change closes {_pairs_text(closed)} and opens {_pairs_text(opened)}"
     elif result.unread is not None:
@@ -150,11 +156,11 @@ def _why(change: FlowChange, isolated_by: Sequence[PolicyRef], *, refused: bool)
     return f"isolated by {listed}, and no rule allows it"
 
 
-def _pairs(screen: Screen, title: str, found: Sequence[Bundle], number: int) -> None:
+def _pairs(screen: Screen, title: str, found: Sequence[Bundle]) -> None:
     if not found:
         screen.put((title, "bold"), "  nothing")
         return
-    screen.put((title, "bold"), f"  {plural(number, 'pair')}")
+    screen.put((title, "bold"), f"  {plural(pairs_in(found), 'pair')}")
     shown = found if screen.options.all else found[:_ROWS]
     for bundle in shown:
         screen.put(
@@ -188,7 +194,8 @@ def _further(number: int, one: str, many: str | None) -> str:
 
 def whatif_markdown(result: WhatifResult, isolating: Isolating, options: Options) -> str:
     """A comment for a pull request: tables of at most five columns, names in code spans."""
-    lines = ["### What this policy change does", "", _headline(result), ""]
+    closed, opened, *doubts = _lists(result)
+    lines = ["### What this policy change does", "", _headline(result, closed, opened, doubts[0]), ""]
     flows = result.flows
     if flows is not None:
         for title, changes, refused in (
@@ -197,10 +204,8 @@ def whatif_markdown(result: WhatifResult, isolating: Isolating, options: Options
         ):
             reasons = [_why(change, isolating.get(change, ()), refused=refused) for change in changes]
             lines += _flow_table(title, changes, reasons, options)
-    lines += _pair_table("Closes", bundles(result, opened=False), options)
-    lines += _pair_table("Opens", bundles(result, opened=True), options)
-    for title, became in _DOUBTS:
-        lines += _pair_table(title, doubtful_bundles(result, became=became), options)
+    for title, found in zip(("Closes", "Opens", *_DOUBTS), (closed, opened, *doubts), strict=True):
+        lines += _pair_table(title, found, options)
     if flows is not None:
         lines += [f"_{_rest(flows)}._", ""]
     return "\n".join(lines)

@@ -172,6 +172,28 @@ def test_the_terminal_tells_breakage_first(capsys):
     assert not err
 
 
+@pytest.mark.parametrize("form", ["terminal", "markdown"])
+def test_pairs_are_counted_as_they_are_listed(capsys, tmp_path, form):
+    """All addresses outside are one end, though each family has an entry of its own in the JSON."""
+    state = tmp_path / "state.yaml"
+    state.write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {}\n"
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {name: job, namespace: shop}\nspec: {}\n"
+    )
+    lock = tmp_path / "lock.yaml"
+    lock.write_text(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: lock, namespace: shop}\n"
+        "spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}\n"
+    )
+    as_json = tmp_path / "a.json"
+    arguments = ("whatif", "--state", str(state), "--apply", str(lock), "-o", f"json={as_json}", "-o", form)
+    _, out, _ = run(capsys, *arguments)
+    answer = json.loads(as_json.read_text())
+
+    assert (len(answer["connections"]), len(answer["connections_v6"])) == (2, 1)
+    assert "closes ports of 2 pairs and opens nothing" in " ".join(out.split())
+
+
 def test_markdown_is_narrow_and_harmless(capsys, tmp_path):
     """Tables of at most five columns whatever the names hold; no mention, no HTML, no broken row."""
     path = tmp_path / "new.yaml"
