@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -206,6 +207,14 @@ _OF_CRON_JOB = re.compile(r"(.+)-[0-9]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}")
 _OF_SET = re.compile(r"(.+)-[bcdfghjklmnpqrstvwxz2456789]{5}")
 _NUMBERED = re.compile(r"(.+)-[0-9]{1,5}")
 
+# Kinds whose pods' names have that shape, the most particular shape first
+_NAMED_BY = (
+    (_OF_CRON_JOB, ("CronJob",)),
+    (_OF_REPLICA_SET, ("Deployment",)),
+    (_OF_SET, ("DaemonSet", "Job", "ReplicaSet", "ReplicationController")),
+    (_NUMBERED, ("StatefulSet",)),
+)
+
 Workloads = Mapping[tuple[str, str, str], WorkloadObject]
 """By (kind, namespace, name)."""
 
@@ -252,20 +261,14 @@ def name_owner(
     names = [stem] if stem is not None else [pod]
     if stem is not None:
         names.extend(f"{stem}-{tail}" for tail in ("bbbbb", "2222222222-bbbbb"))
-    for name in names:
-        for pattern, kinds in (
-            (_OF_CRON_JOB, ("CronJob",)),
-            (_OF_REPLICA_SET, ("Deployment",)),
-            (_OF_SET, ("DaemonSet", "Job", "ReplicaSet", "ReplicationController")),
-            (_NUMBERED, ("StatefulSet",)),
-        ):
-            if match := pattern.fullmatch(name):
-                for kind in kinds:
-                    if (kind, namespace, match[1]) in workloads:
-                        return WorkloadRef(kind, match[1])
-                owner = known.get((namespace, match[1]))
-                if owner is not None:
-                    return owner
+    for name, (pattern, kinds) in itertools.product(names, _NAMED_BY):
+        if not (match := pattern.fullmatch(name)):
+            continue
+        for kind in kinds:
+            if (kind, namespace, match[1]) in workloads:
+                return WorkloadRef(kind, match[1])
+        if owner := known.get((namespace, match[1])):
+            return owner
     if match := _OF_CRON_JOB.fullmatch(pod):
         return WorkloadRef("CronJob", match[1])
     if match := _OF_REPLICA_SET.fullmatch(pod):

@@ -43,24 +43,23 @@ class Use(Struct, frozen=True):
 
 
 def allow_rules(policies: PolicySet) -> Iterator[tuple[AllowRule, tuple[AllowRule, ...]]]:
-    """Yield every allow rule of the policies in force now; one whose peers have several entries, entry by entry.
+    """Yield every allow rule of the policies in force now, each with its peers if it names several.
 
     What an enforcer's settings open (Calico's failsafe ports) is in no policy object, and is left out.
     """
     written = {policy.ref for policy in policies.snapshot.policies}
-    for tier in policies.tiers:
-        for policy in tier.policies:
-            if policy.ref not in written or policy.broken or policy.validity.until is not None:
-                continue
-            for direction, rules in policy.rules.items():
-                for rule in rules:
-                    if rule.action is not Action.ALLOW:
-                        continue
-                    peers = rule.peers if rule.peers is not None and len(rule.peers) > 1 else ()
-                    yield (
-                        AllowRule(policy.ref, direction, rule.path),
-                        tuple(AllowRule(policy.ref, direction, rule.path + peer.path) for peer in peers),
-                    )
+    for policy in (policy for tier in policies.tiers for policy in tier.policies):
+        if policy.ref not in written or policy.broken or policy.validity.until is not None:
+            continue
+        for direction, rules in policy.rules.items():
+            for rule in rules:
+                if rule.action is not Action.ALLOW:
+                    continue
+                peers = rule.peers if rule.peers is not None and len(rule.peers) > 1 else ()
+                yield (
+                    AllowRule(policy.ref, direction, rule.path),
+                    tuple(AllowRule(policy.ref, direction, rule.path + peer.path) for peer in peers),
+                )
 
 
 def admitting_rules(
