@@ -89,7 +89,7 @@ def gather(
         InputError: there are no cluster objects where `state_paths` say.
         ClusterError: the live cluster cannot be read.
     """
-    expect_workers(paths, evidence.processes, evidence.scheduler, only_denied=evidence.only_denied)
+    expect_workers(paths, evidence.processes, evidence.scheduler)
     cluster = live_state(live)
     options = read_options(evidence, selection)
     with Gathered(paths) as sources:

@@ -53,9 +53,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
     # The server that workers fork from loads its modules while this process loads its own.
     program = ("flowdiag.cli.main",)
-    expect_workers(
-        paths, given["processes"], given["scheduler"], program, only_denied=given["only"] == "denied"
-    )
+    expect_workers(paths, given["processes"], given["scheduler"], program)
 
     from flowdiag.analysis import analyze
     from flowdiag.cli.build import evidence_of, selection_of, state_of

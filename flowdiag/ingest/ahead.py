@@ -7,9 +7,10 @@ ready and no more.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from queue import Empty, Full, Queue
 from threading import Event, Thread
+from typing import TypeVar
 
 from flowdiag.ingest.streams import Over, Readable
 
@@ -156,3 +157,45 @@ class Ahead:
                 continue
             return True
         return False
+
+
+T = TypeVar("T")
+
+
+def in_thread(made: Iterator[T], most: int) -> Generator[T]:
+    """What `made` gives, which a thread asks it for; `most` of it may wait.  Its error is raised behind what came before it."""
+    waiting: Queue[tuple[T | None, Exception | None]] = Queue(most)
+    given_up = Event()
+
+    def put(item: T | None, error: Exception | None) -> bool:
+        while not given_up.is_set():
+            try:
+                waiting.put((item, error), timeout=_WAIT_S)
+            except Full:
+                continue
+            return True
+        return False
+
+    def run() -> None:
+        try:
+            for item in made:
+                if not put(item, None):
+                    return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where its results are asked for.
+            put(None, error)
+            return
+        put(None, None)
+
+    thread = Thread(target=run, name="ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        given_up.set()
+        thread.join()

@@ -8,10 +8,9 @@ from typing import Any
 from flowdiag.ingest.ahead import Ahead, Steps, has_core_to_spare
 from flowdiag.ingest.among import Owners, lines_of
 from flowdiag.ingest.compression import Kind, corruptions
-from flowdiag.ingest.detection import DOCUMENT_BYTES, HEAD_BYTES
+from flowdiag.ingest.detection import DOCUMENT_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
-from flowdiag.ingest.marks import marked
 from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
@@ -19,15 +18,13 @@ from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import open_source
 from flowdiag.ingest.records import RecordCutter, RecordStart, piece
 from flowdiag.ingest.remote import open_raw, why_cut
+from flowdiag.ingest.skim import SKIMMING_BYTES, leaves_out_lines, skim_of, skimmed
 from flowdiag.ingest.streams import Over, Readable
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["blocks"]
 
-_SKIMMING_BYTES = 3 << 16
-"""Searching for marks likes longer runs than decoding does, but not ones that the allocator maps and unmaps each
-time (`flowdiag.ingest.heap`): that costs a third."""
 _WORTH_A_THREAD = 1 << 20
 """Packed bytes from which on a thread decompresses ahead."""
 _ROWS_PER_BLOCK = 4096
@@ -43,6 +40,7 @@ def blocks(
     progress: Callable[[int], None] | None = None,
     counted: Callable[[int], None] | None = None,
     owners: Owners | None = None,
+    ahead: bool = False,
 ) -> Iterator[Block]:
     """Yield the blocks of `part` in order.
 
@@ -55,9 +53,16 @@ def blocks(
         progress: told after each read how many bytes on disk of this part are done.
         counted: told the newlines of each run of lines that is read; of documents none.
         owners: of the input's lines, where several read it: the same for each of them saves asking again.
+        ahead: a second core may be used.
 
     A damaged stream gives what came before the damage.
     """
+    skim = skim_of(part, parser)
+    if skim is not None:
+        by_extension = skim.rows(ahead=ahead, progress=progress, counted=counted)
+        yield from _as_blocks(by_extension, enveloped=False, final=False)
+        progress = _behind(progress, skim.rest.start - part.start)
+        part = skim.rest
     try:
         stream = _opened(part)
     except OSError as error:
@@ -65,16 +70,22 @@ def blocks(
         return
     guarded = _Guarded(stream, part, problems, progress)
     try:
-        rows = _rows(part, parser, context, guarded, problems, read_bytes, counted, owners)
+        marks = None if skim is None else skim.marks
+        rows = _rows(part, parser, context, guarded, problems, read_bytes, counted, owners, marks)
         starts: RecordStart | None = getattr(parser, "record_start", None)
         if starts is not None and not parser.document:
             rows = _by_record(rows, starts)
             if part.only_denied and not parser.sequential and hasattr(parser, "record_mark"):
-                rows = _skimmed(rows, parser)
+                rows = skimmed(rows, parser)
         final = part.end is None
         yield from _as_blocks(rows, enveloped=bool(part.stack), final=final)
     finally:
         stream.close()
+
+
+def _behind(progress: Callable[[int], None] | None, done: int) -> Callable[[int], None] | None:
+    """`progress` of what stands behind so many bytes of a part."""
+    return None if progress is None else lambda more: progress(done + more)
 
 
 def _opened(part: Part) -> Readable:
@@ -129,6 +140,7 @@ def _rows(
     read_bytes: int | None,
     counted: Callable[[int], None] | None,
     owners: Owners | None,
+    marks: Sequence[bytes] | None,
 ) -> Iterator[Rows]:
     if parser.document or is_document(part.stack):
         yield from _own(part, _document(part, context, stream, problems, whole=parser.document), owners)
@@ -138,10 +150,8 @@ def _rows(
         problems.append(_too_long(part, line))
 
     length = None if part.end is None else part.end - part.start
-    by_line = getattr(parser, "record_start", None) is None or getattr(parser, "marks_whole_records", False)
-    by_itself = not parser.sequential or getattr(parser, "marks_state", False)
-    skim = part.only_denied and by_itself and by_line
-    size = read_bytes or (_SKIMMING_BYTES if skim and not part.stack else READ_BYTES)
+    skim = part.only_denied and leaves_out_lines(parser)
+    size = read_bytes or (SKIMMING_BYTES if skim and not part.stack else READ_BYTES)
     found = runs(stream, first_line=part.first_line, length=length, too_long=too_long, read_bytes=size)
     if counted is not None:
         found = _told(found, counted)
@@ -151,7 +161,7 @@ def _rows(
         rows = _followed(map(peeler.peel_rows, rows), peeler)
     if skim:
         # Which lines are left depends on whose refusals are looked for.
-        rows, owners = _skimmed(rows, parser), None
+        rows, owners = skimmed(rows, parser, marks), None
     yield from _own(part, rows, owners)
 
 
@@ -188,29 +198,6 @@ def _told(found: Iterable[Run], counted: Callable[[int], None]) -> Iterator[Run]
 def _followed(peeled: Iterable[Rows], peeler: Peeler) -> Iterator[Rows]:
     yield from peeled
     yield from peeler.flush()
-
-
-def _skimmed(rows: Iterable[Rows], parser: Any) -> Iterator[Rows]:
-    marks: Sequence[bytes] | None = None
-    denied_marks = getattr(parser, "denied_marks", None)
-    asked = False
-    for run in rows:
-        if not asked and denied_marks is not None and (head := _short_lines(run.data)):
-            marks, asked = denied_marks(head), True
-        yield run if marks is None else marked(run, marks, getattr(parser, "record_mark", None))
-
-
-def _short_lines(data: bytes) -> bytes:
-    """The first of these lines, without any that is longer than a head: such a one tells nothing of the others."""
-    head = data[:HEAD_BYTES]
-    if len(head) < HEAD_BYTES or b"\n" in head[: HEAD_BYTES // 2]:
-        return head
-    at = 0
-    while (end := data.find(b"\n", at)) >= 0:
-        if end - at < HEAD_BYTES // 2:
-            return data[at : at + HEAD_BYTES]
-        at = end + 1
-    return b""
 
 
 def _document(

@@ -21,6 +21,7 @@ from flowdiag.ingest.reading import read_head
 from flowdiag.ingest.server import SERIAL_BYTES, TWO_CORES, cores
 from flowdiag.ingest.shares import SHARE_BYTES, Meanwhile, fold_shares
 from flowdiag.ingest.shrunk import shrunk
+from flowdiag.ingest.skim import extension_skims
 from flowdiag.ingest.sources import Gathered
 from flowdiag.ingest.unread import nothing_read, unread_lines
 from flowdiag.model.time import NS
@@ -161,9 +162,11 @@ def _workers(evidence: Sequence[Detection], options: ReadOptions) -> int:
 def _take_two_cores(evidence: Sequence[Detection], options: ReadOptions) -> bool:
     """Whether one process can keep two cores at work on nearly all of the evidence, so that nothing must be merged.
 
-    Not where only refusals are wanted: then most of the time goes into searching for them, which takes one core.
+    Where only refusals are wanted it takes the extension, which searches for them in a thread.
     """
-    able = [] if options.only_denied else [one for one in evidence if _may_take_two_cores(one)]
+    able = [one for one in evidence if _may_take_two_cores(one)]
+    if options.only_denied and not extension_skims():
+        return False
     if not able or sum(one.source.size for one in able) < _NEARLY_ALL * sum(
         one.source.size for one in evidence
     ):

@@ -116,6 +116,7 @@ class _Reading:
         self._counted = counted
         self._owners = owners
         self.parser = parser_named(part.parser)
+        self._ahead = ahead
         self.able = ahead and hasattr(self.parser, "expect")
         """Whether its parser begins with a block while it folds another."""
         self.context = part.context()
@@ -137,6 +138,7 @@ class _Reading:
                 progress=self._progress,
                 counted=self._counted,
                 owners=self._owners,
+                ahead=self._ahead,
             ):
                 yield block
                 if self.failed:

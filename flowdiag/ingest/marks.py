@@ -8,7 +8,7 @@ from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.lines import count_newlines
 from flowdiag.parserkit import holds, native
 
-__all__ = ["marked"]
+__all__ = ["can_look_for", "marked"]
 
 _MAX_MARKS, _MAX_MARK = 32, 256
 """How many marks of how many bytes are looked for in one pass."""
@@ -45,6 +45,11 @@ def marked(rows: Rows, marks: Sequence[bytes], begins: bytes | None = None) -> R
     )
 
 
+def can_look_for(marks: Sequence[bytes]) -> bool:
+    """Whether the extension takes so many marks of these sizes."""
+    return len(marks) <= _MAX_MARKS and all(0 < len(mark) <= _MAX_MARK for mark in marks)
+
+
 def _records(data: bytes, marks: Sequence[bytes], begins: bytes) -> list[_Place]:
     line = b"\n" + begins
     found: set[tuple[int, int]] = set()
@@ -60,11 +65,7 @@ def _records(data: bytes, marks: Sequence[bytes], begins: bytes) -> list[_Place]
 
 def _lines(data: bytes, marks: Sequence[bytes]) -> list[_Place]:
     compiled = native()
-    if (
-        compiled is not None
-        and len(marks) <= _MAX_MARKS
-        and all(0 < len(mark) <= _MAX_MARK for mark in marks)
-    ):
+    if compiled is not None and can_look_for(marks):
         numbers = memoryview(compiled.lines_with(data, tuple(marks))).cast("q").tolist()
         return list(zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True))
     # Searching backwards takes half the time of searching forwards (measured, CPython 3.11).

@@ -34,8 +34,6 @@ def expect_workers(
     processes: int | None,
     scheduler: str | None,
     program: Sequence[str] = (),
-    *,
-    only_denied: bool = False,
 ) -> None:
     """Start the server where workers will be wanted, as far as sizes tell; it may have been started before.
 
@@ -44,12 +42,11 @@ def expect_workers(
         processes: how many are asked for, if that is said.
         scheduler: of another machine's workers.
         program: modules of the caller's program, which workers would each load anew.
-        only_denied: whether refusals alone are looked for, which one process uses one core for.
     """
     if os.name != "posix" or scheduler is not None or processes == 1:
         return
     # One process may use two cores, which is only known once the inputs have been looked at.
-    if cores() == 1 or (cores() == TWO_CORES and processes is None and not only_denied):
+    if cores() == 1 or (cores() == TWO_CORES and processes is None):
         return
     seen = 0
     for size in _sizes(paths):

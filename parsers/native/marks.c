@@ -9,6 +9,25 @@
 #include "rows.h"
 #include "search.h"
 
+int marks_of(PyObject *names, struct search *search)
+{
+    Py_ssize_t count = PyTuple_Size(names);
+    int fit = count <= MAX_MARKS;
+    *search = (struct search){.count = 0};
+    for (Py_ssize_t i = 0; fit && i < count; i++) {
+        char *text;
+        Py_ssize_t length;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(names, i), &text, &length) < 0)
+            return 0;
+        fit = length > 0 && length <= MAX_MARK;
+        if (fit)
+            look_for(search, text, (size_t)length);
+    }
+    if (!fit)
+        PyErr_SetString(PyExc_ValueError, "up to 32 marks of 1 to 256 bytes are looked for");
+    return fit;
+}
+
 PyDoc_STRVAR(lines_with_doc,
              "lines_with(data, marks) -> bytes\n\n"
              "Lines of `data` that hold one of `marks`, a tuple of up to 32 bytes objects of 1 to 256 bytes: three\n"
@@ -24,34 +43,18 @@ static PyObject *lines_with(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "SO!", &given, &PyTuple_Type, &names) ||
         PyBytes_AsStringAndSize(given, &data, &size) < 0)
         return NULL;
-    struct mark marks[MAX_MARKS];
-    Py_ssize_t count = PyTuple_Size(names);
-    size_t longest = 0;
-    for (Py_ssize_t i = 0; i < count && i < MAX_MARKS; i++) {
-        char *text;
-        Py_ssize_t length;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(names, i), &text, &length) < 0)
-            return NULL;
-        if (!length || length > MAX_MARK)
-            longest = MAX_MARK + 1;
-        else {
-            prepared(&marks[i], text, (size_t)length);
-            longest = longest < (size_t)length ? (size_t)length : longest;
-        }
-    }
-    if (count > MAX_MARKS || longest > MAX_MARK) {
-        PyErr_SetString(PyExc_ValueError, "up to 32 marks of 1 to 256 bytes are looked for");
+    struct search search;
+    if (!marks_of(names, &search))
         return NULL;
-    }
     struct rows rows = {NULL, 0, 0};
     int64_t line = 0;
     const char *stop = data + size, *counted = data;
-    for (const char *at = data; count && (at = found(at, stop, marks, (int)count, longest)) != NULL;) {
+    for (const char *at = data; (at = found(at, stop, &search)) != NULL;) {
         const char *begin = at, *end = memchr(at, '\n', (size_t)(stop - at));
         while (begin > counted && begin[-1] != '\n')
             begin--;
         end = end ? end + 1 : stop;
-        line += (int64_t)newlines(counted, begin);
+        line += (int64_t)newlines(counted, begin, NULL);
         int64_t *row = row_of(&rows, PLACE);
         if (!row) {
             free(rows.numbers);
@@ -80,7 +83,7 @@ static PyObject *counted_newlines(PyObject *self, PyObject *args)
         return NULL;
     stop = stop > size ? size : stop;
     start = start < 0 ? 0 : start;
-    return PyLong_FromSize_t(start < stop ? newlines(data + start, data + stop) : 0);
+    return PyLong_FromSize_t(start < stop ? newlines(data + start, data + stop, NULL) : 0);
 }
 
 PyMethodDef mark_functions[] = {

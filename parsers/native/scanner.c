@@ -13,6 +13,7 @@
 #include "forms.h"
 #include "marks.h"
 #include "scanner.h"
+#include "skim.h"
 
 /* -- scan -------------------------------------------------------------------------------------------------------- */
 
@@ -219,7 +220,8 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     PyObject *type = PyType_FromSpec(&spec);
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
-        PyModule_AddFunctions(made, form_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 10) < 0) {
+        PyModule_AddFunctions(made, form_functions) < 0 ||
+        PyModule_AddFunctions(made, skim_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 11) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

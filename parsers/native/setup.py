@@ -22,6 +22,7 @@ setup(
                 "search.c",
                 "marks.c",
                 "forms.c",
+                "skim.c",
             ],
             depends=[
                 "ahead.h",
@@ -34,6 +35,7 @@ setup(
                 "rows.h",
                 "scanner.h",
                 "search.h",
+                "skim.h",
                 "tables.h",
                 "walk.h",
             ],

@@ -114,13 +114,14 @@ def test_one_packed_stream_is_read_here_and_tells_how_far_it_is(folder, monkeypa
         (2, {}, "beside a small log", True, False),
         (2, {}, "beside a large log", True, True),
         (2, {}, "plain", False, True),
-        (2, {"only_denied": True}, "plain", True, True),
+        (2, {"only_denied": True}, "plain", True, False),
+        (2, {"only_denied": True}, "spaced", True, True),
     ],
 )
 def test_of_two_cores_a_parser_that_uses_both_gets_one_process(
     cores, settings, form, compiled, shared, tmp_path, monkeypatch
 ):
-    """Not where more is asked for, where there are more cores, for refusals only, unpacking, an encoder's spaces, without the extension."""
+    """Not where more is asked for, where there are more cores, unpacking, an encoder's spaces, without the extension."""
     flow = b'{"flow":{"verdict":"DROPPED","IP":{"source":"10.0.0.1","destination":"10.0.0.2"}},"node_name":"n"}\n'
     flow = flow.replace(b":", b": ") if form == "spaced" else flow
     for name in ("a.jsonl", "b.jsonl"):

@@ -67,17 +67,14 @@ def test_the_server_is_started_where_there_is_enough_to_cut(
     assert bool(started) is wanted
 
 
-@pytest.mark.parametrize(
-    ("processes", "only_denied", "wanted"),
-    [(None, False, False), (2, False, True), (1, False, False), (None, True, True), (1, True, False)],
-)
+@pytest.mark.parametrize(("processes", "wanted"), [(None, False), (2, True), (1, False)])
 def test_of_two_cores_none_is_spent_before_it_is_known_who_reads(
-    processes, only_denied, wanted, started, monkeypatch, tmp_path
+    processes, wanted, started, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(server, "cores", lambda: 2)
     (tmp_path / "a.log").write_bytes(b"x" * 5000)
 
-    server.expect_workers([str(tmp_path)], processes, None, only_denied=only_denied)
+    server.expect_workers([str(tmp_path)], processes, None)
 
     assert bool(started) is wanted
 

@@ -12,6 +12,7 @@ import random
 import sys
 from array import array
 from collections import deque
+from tempfile import TemporaryFile
 
 import flowdiag_native
 
@@ -172,6 +173,70 @@ def search(chance, wanted):
         except ValueError:
             continue
         raise AssertionError(marks)
+
+
+PIECES = (
+    b"DROPPED",
+    b"DROP",
+    b"PED",
+    b"_y",
+    b"{}",
+    b"\n",
+    b"\n",
+    b"\r\n",
+    b"\xef\xbc\x9a",
+    b"x" * 300,
+    b"z" * 70_000,
+)
+ODD = (b"\0", b"\xef\xbb\xbf", b"\n\xef\xbb\xbf{}", b"y" * 1_100_000)
+
+
+def skimming(chance, wanted):
+    """Files read from a place on: all marked lines up to where it stops, and it stops where Python has to read."""
+    for _ in range(wanted):
+        data = b"".join(chance.choices(PIECES, k=chance.choice((0, 3, 40, 400))))
+        if chance.random() < 0.3:
+            at = chance.randrange(len(data) + 1)
+            data = data[:at] + chance.choice(ODD) + data[at:]
+        marks = tuple(
+            chance.sample((b"DROPPED", b"_y", b"P", b"}", b"ED", b"x" * 256), k=chance.randrange(1, 5))
+        )
+        begins = [0, *(at + 1 for at, byte in enumerate(data) if byte == 10)]
+        start = chance.choice(begins)
+        end = chance.choice((-1, *(one for one in begins if one >= start)))
+        text = data[start : len(data) if end < 0 else end]
+        with TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            skimmed(file.fileno(), (start, end), text, marks, chance.choice((1, 1_000, 1 << 19)))
+
+
+def skimmed(file, span, text, marks, most):
+    """One of these, asked for until it is over."""
+    (start, end), at, line, found, over = span, span[0], 0, [], False
+    while not over:
+        lines, numbers, at, newlines, over = flowdiag_native.skim(file, at, end, marks, most)
+        taken = zip(memoryview(numbers).cast("q"), lines.splitlines(keepends=True), strict=True)
+        found += [(line + number, one) for number, one in taken]
+        line += newlines
+    before, behind = text[: at - start], text[at - start :]
+    assert before == b"" or before.endswith(b"\n")
+    assert line == before.count(b"\n")
+    wanted = [
+        (number, one)
+        for number, one in enumerate(before.split(b"\n")[:-1])
+        if any(mark in one for mark in marks)
+    ]
+    assert [(number, one[:-1]) for number, one in found] == wanted
+    assert not is_for_python(before)
+    # It goes on up to the last newline.
+    whole = behind[: behind.rfind(b"\n") + 1]
+    assert not whole or is_for_python(whole)
+
+
+def is_for_python(text):
+    """Whether there is a line in it that is not skimmed."""
+    return b"\0" in text or b"\xef\xbb\xbf" in text or max(map(len, text.split(b"\n"))) > 1 << 20
 
 
 def places(data):
@@ -378,6 +443,8 @@ def main(seed, wanted):
                 families |= met
             scanner.learn(data[:200] + b"\n", bare, *arguments[2:])
     search(chance, wanted // 20)
+    if hasattr(flowdiag_native, "skim"):
+        skimming(chance, wanted // 500)
     together(seed, min(wanted // 10, 2_000))
     assert adopted
     assert introduced

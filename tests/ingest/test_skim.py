@@ -1,0 +1,160 @@
+"""Skimming by the extension: the lines, numbers and problems are those of reading in Python."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowdiag.ingest import Detection, Gathered, Hint, InputKind, InputProblem, ReadOptions
+from flowdiag.ingest import skim as skim_module
+from flowdiag.ingest.ahead import in_thread
+from flowdiag.ingest.blocks import blocks
+from flowdiag.ingest.parts import parts_of
+from flowdiag.parserkit import cut_lines
+
+pytestmark = pytest.mark.skipif(
+    not skim_module.extension_skims(), reason="the extension is not installed, or cannot skim here"
+)
+
+
+class Words:
+    """Every line is a record, and those with a mark are wanted."""
+
+    name: ClassVar[str] = "words"
+    cni: ClassVar[str | None] = None
+    sequential: ClassVar[bool] = False
+    document: ClassVar[bool] = False
+
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
+        return None if head.startswith(b"all") else (b"DENY", b"lost_", b"n")
+
+
+def read(path, monkeypatch, *, extension: bool, part_bytes: int = 1 << 40, ahead: bool = False):
+    """Lines with their numbers, the problems, lines counted, bytes told, and how many blocks."""
+    monkeypatch.setattr(skim_module, "native", skim_module.native if extension else lambda: None)
+    monkeypatch.setattr(skim_module, "_WORTH_A_THREAD", 0)
+    found: list[tuple[int, bytes]] = []
+    problems: list[InputProblem] = []
+    counted: list[int] = []
+    told: list[int] = []
+    with Gathered([str(path)]) as gathered:
+        (source,) = gathered.sources
+        detection = Detection(source=source, kind=InputKind.EVIDENCE, parser="words", hint=Hint())
+        monkeypatch.setattr("flowdiag.ingest.parts.parser_named", lambda _: Words())
+        for part in parts_of(detection, ReadOptions(only_denied=True), part_bytes):
+            done: list[int] = []
+            for block in blocks(
+                part,
+                Words(),
+                part.context(),
+                problems,
+                progress=done.append,
+                counted=counted.append,
+                ahead=ahead,
+            ):
+                found += [
+                    (block.of_line(index).line, line) for index, line in enumerate(cut_lines(block.data))
+                ]
+            assert done == sorted(done)
+            told.append(done[-1] if done else 0)
+    return found, problems, sum(counted), told
+
+
+PIECES = {
+    "denied": b"DENY a\n",
+    "carriage return": b"DENY b\r\n",
+    "lost": b"lost_\n",
+    "half a mark": b"DEN\n",
+    "its other half": b"Y\n",
+    "empty": b"\n",
+    "line": b"x" * 300 + b"\n",
+    "wide colon": b"\xef\xbc\x9a\n",
+    "over a block": b"z" * 150_000,
+    "nul": b"\0",
+    "nuls": b"\n\0\0\nDENY\0lost_\n",
+    "byte order mark": b"\xef\xbb\xbfDENY\n",
+    "too long": b"y" * 1_100_000,
+    "cut": b"DENY without an end",
+}
+BEGINNINGS = {
+    "none": b"",
+    "byte order mark": b"\xef\xbb\xbf",
+    "no marks": b"all\n",
+    "other line ends": b"\r",
+    "long line": b"q" * 70_000,
+    "utf-16": "ä\n".encode("utf-16-le"),
+}
+
+
+@given(
+    pieces=st.lists(st.sampled_from(sorted(PIECES)), max_size=30),
+    first=st.sampled_from(sorted(BEGINNINGS)),
+    part=st.sampled_from([64, 5_000, 1 << 40]),
+    ahead=st.booleans(),
+)
+@settings(max_examples=120, deadline=None)
+def test_the_same_lines_come_out(tmp_path_factory, pieces, first, part, ahead):
+    """Whatever stands in the file, however it is cut, with a thread and without one."""
+    path = tmp_path_factory.mktemp("skim") / "f"
+    path.write_bytes(BEGINNINGS[first] + b"".join(PIECES[piece] for piece in pieces))
+    with pytest.MonkeyPatch.context() as patched:
+        wanted = read(path, patched, extension=False, part_bytes=part)
+    with pytest.MonkeyPatch.context() as patched:
+        assert read(path, patched, extension=True, part_bytes=part, ahead=ahead) == wanted
+
+
+def test_only_what_is_no_plain_line_is_left_to_python(tmp_path, monkeypatch):
+    """A large file is the extension's up to its last newline."""
+    path = tmp_path / "f"
+    path.write_bytes((b"DENY a\n" + b"x" * 500 + b"\n") * 40_000 + b"DENY cut")
+    left: list[int] = []
+    real = skim_module.Skim.rows
+
+    def rows(self, **given: object) -> Iterator[object]:
+        yield from real(self, **given)
+        left.append(path.stat().st_size - self.rest.start)
+
+    monkeypatch.setattr(skim_module.Skim, "rows", rows)
+    found, *_ = read(path, monkeypatch, extension=True)
+
+    assert len(found) == 40_001
+    assert left == [len(b"DENY cut")]
+
+
+def test_whoever_stops_reading_leaves_no_thread(tmp_path, monkeypatch):
+    """Nor an open file, which the thread may be reading."""
+    path = tmp_path / "f"
+    path.write_bytes(b"DENY a line of some length\n" * 2_000_000)
+    before = threading.active_count()
+    monkeypatch.setattr(skim_module, "_WORTH_A_THREAD", 0)
+    monkeypatch.setattr("flowdiag.ingest.parts.parser_named", lambda _: Words())
+    with Gathered([str(path)]) as gathered:
+        (source,) = gathered.sources
+        detection = Detection(source=source, kind=InputKind.EVIDENCE, parser="words", hint=Hint())
+        (part,) = parts_of(detection, ReadOptions(only_denied=True), 1 << 40)
+        found = blocks(part, Words(), part.context(), [], ahead=True)
+        next(found)
+        assert threading.active_count() == before + 1
+        found.close()
+
+    assert threading.active_count() == before
+
+
+def test_a_thread_s_error_is_raised_behind_what_it_gave():
+    """And what it gave is all given."""
+
+    def made() -> Iterator[int]:
+        yield from range(50)
+        raise ValueError("broken")
+
+    given = in_thread(made(), 3)
+    found = [next(given) for _ in range(50)]
+
+    assert found == [*range(50)]
+    with pytest.raises(ValueError, match="broken"):
+        next(given)
