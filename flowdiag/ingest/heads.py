@@ -25,6 +25,7 @@ from flowdiag.ingest.printed import printed_by_kubectl
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.parserkit import ParseContext, Parser
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
 from flowdiag.parserkit.promises import BrokenPromiseError
 
 __all__ = ["Heads", "clocks_around", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
@@ -136,8 +137,13 @@ def heads_of(source: Source, head: bytes, context: ParseContext) -> Heads:
         if name is None:
             break
         document = len(heads.found) == 1 and is_document((name,))
-        if document and len(head) == HEAD_BYTES:
-            last = read_head(source, DOCUMENT_BYTES)
+        if len(heads.found) == 1 and len(head) == HEAD_BYTES:
+            if document:
+                last = read_head(source, DOCUMENT_BYTES)
+            elif b"\n" not in head:
+                # A batch of records on one line, as collectors push them, fills more than a head.
+                longer = read_head(source, MAX_LINE_BYTES + 1)
+                last = longer[: longer.rfind(b"\n") + 1] or longer
         inner = peeled(last, (name,), context)
         if not inner.strip() or inner == last:
             break
