@@ -503,6 +503,72 @@ def test_a_kind_that_is_not_supported_leaves_open_what_it_may_concern_and_no_mor
     assert ask(policies, OTHER, WEB).ingress.allowed is ingress
 
 
+ONLY_API = {"podSelector": {"matchLabels": {"app": "api"}}}
+ONLY_BANK = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "bank"}}}
+GROUP = {"group": "some"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "spec", "of_web", "of_api", "of_other"),
+    [
+        ("ClusterNetworkPolicy", "crd.antrea.io", {"appliedTo": [ONLY_API]}, True, None, None),
+        (
+            "ClusterNetworkPolicy",
+            "crd.antrea.io",
+            {"appliedTo": [{**ONLY_API, **ONLY_BANK}]},
+            True,
+            True,
+            None,
+        ),
+        ("ClusterNetworkPolicy", "crd.antrea.io", {"appliedTo": [ONLY_BANK, GROUP]}, None, None, None),
+        ("ClusterNetworkPolicy", "crd.antrea.io", {}, None, None, None),
+        ("NetworkPolicy", "crd.antrea.io", {"appliedTo": [ONLY_API]}, True, None, True),
+        ("ClusterNetworkPolicy", "networking.k8s.aws", {"subject": {"namespaces": {}}}, None, None, None),
+        (
+            "ClusterNetworkPolicy",
+            "networking.k8s.aws",
+            {"subject": {"namespaces": {"matchLabels": {"x": "y"}}}},
+            True,
+            True,
+            True,
+        ),
+        (
+            "ClusterNetworkPolicy",
+            "networking.k8s.aws",
+            {"subject": {"pods": {"namespaceSelector": {}, **ONLY_API}}},
+            True,
+            None,
+            None,
+        ),
+    ],
+)
+def test_a_kind_that_is_not_supported_leaves_alone_whom_it_does_not_select(
+    kind, group, spec, of_web, of_api, of_other
+):
+    """Whom Antrea's appliedTo and AWS's subject mean is read, though what the rules say is not."""
+    namespace = "shop" if kind == "NetworkPolicy" else None
+    policy = net_policy(namespace, "p", {**spec, "egress": [{"action": "Drop"}]}, kind=kind, group=group)
+    answers = [ask([policy], one, INTERNET).egress.allowed for one in (WEB, API, OTHER)]
+
+    assert answers == [of_web, of_api, of_other]
+
+
+@pytest.mark.parametrize("odd", [5, "x", True, [5], [None], [[]], [{"podSelector": 5}], {"a": 1}])
+def test_a_selection_of_another_shape_leaves_every_pod_open(odd):
+    """What cannot be read may mean anybody."""
+    for spec in ({"appliedTo": odd, "egress": [{}]}, {"egress": [{"appliedTo": odd}, odd]}):
+        policy = net_policy(None, "p", spec, kind="ClusterNetworkPolicy", group="crd.antrea.io")
+        assert ask([policy], WEB, INTERNET).egress.allowed is None
+
+
+def test_a_rules_own_applied_to_says_whom_it_is_for():
+    """Antrea takes it in each rule where the policy has none."""
+    rules = [{"action": "Drop", "appliedTo": [ONLY_API]}, {"action": "Drop", "appliedTo": [ONLY_BANK]}]
+    policy = net_policy(None, "p", {"egress": rules}, kind="ClusterNetworkPolicy", group="crd.antrea.io")
+
+    assert [ask([policy], one, INTERNET).egress.allowed for one in (WEB, API, OTHER)] == [True, None, None]
+
+
 def test_cilium_reads_rules_whatever_the_policy_types_say():
     """``policyTypes: [Ingress]`` beside an egress list isolates egress too there."""
     spec = {

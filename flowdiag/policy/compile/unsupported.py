@@ -2,12 +2,13 @@
 
 Sources: OpenShift's documentation of EgressFirewall (it limits which external hosts pods reach; where another enforcer is
 said to be at work nobody knows who minds it), GKE's of
-FQDNNetworkPolicy (egress alone), Antrea's ``crd.antrea.io`` types (nothing is isolated without a rule).
+FQDNNetworkPolicy (egress alone), Antrea's ``crd.antrea.io`` types and AWS's ClusterNetworkPolicy (nothing is isolated
+without a rule).
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from msgspec import Struct
 
@@ -15,16 +16,16 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.compile.context import validity_of
+from flowdiag.policy.compile.selected import applied_to, selected_pods, subject_of
 from flowdiag.policy.facts import Facts
-from flowdiag.policy.matchers import PodSelected
 from flowdiag.policy.model import MATCH, Action, Check, Matcher, Peer, Policy, Rule, miss
-from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 from flowdiag.policy.traffic import UndecidableTraffic
 
 __all__ = ["NoPod", "unsupported"]
 
 _FIREWALL = ("k8s.ovn.org", "EgressFirewall")
 _EGRESS_ALONE = frozenset({_FIREWALL, ("networking.gke.io", "FQDNNetworkPolicy")})
+_OF_SUBJECTS = ("networking.k8s.aws", "ClusterNetworkPolicy")
 _ANTREA = ("crd.antrea.io", "security.antrea.tanzu.vmware.com")
 
 
@@ -60,7 +61,7 @@ def unsupported(policy: PolicyObject) -> Policy:
     return Policy(
         ref=ref,
         namespace=ref.namespace,
-        applies_to=_subject(policy.spec),
+        applies_to=_selected(policy),
         directions=_directions(policy),
         isolates=frozenset(),
         rules=rules,
@@ -69,32 +70,17 @@ def unsupported(policy: PolicyObject) -> Policy:
     )
 
 
+def _selected(policy: PolicyObject) -> tuple[Matcher, ...]:
+    if policy.ref.group in _ANTREA:
+        return applied_to(policy.spec)
+    if (policy.ref.group, policy.ref.kind) == _OF_SUBJECTS:
+        return subject_of(policy.spec)
+    return selected_pods(policy.spec)
+
+
 def _directions(policy: PolicyObject) -> frozenset[Direction]:
     if (policy.ref.group, policy.ref.kind) in _EGRESS_ALONE:
         return frozenset({Direction.EGRESS})
-    if policy.ref.group in _ANTREA:
+    if policy.ref.group in _ANTREA or (policy.ref.group, policy.ref.kind) == _OF_SUBJECTS:
         return frozenset(direction for direction in Direction if policy.spec.get(direction.value))
     return frozenset(Direction)
-
-
-def _subject(spec: dict[str, Any]) -> tuple[Matcher, ...]:
-    """Whom it selects, where its field is one of those that mean the same everywhere."""
-    raw = spec.get("endpointSelector") or spec.get("podSelector")
-    try:
-        selector = read_selector(raw)
-    except SelectorError:
-        return ()
-    own = tuple(_own_label(each) for each in selector.requirements)
-    if any(each is None for each in own):
-        return ()
-    return (PodSelected(LabelSelector(tuple(each for each in own if each is not None))),)
-
-
-def _own_label(each: Requirement) -> Requirement | None:
-    """A requirement on a pod's own label, without Cilium's source; ``None`` for what is no pod label."""
-    source, colon, key = each.key.partition(":")
-    if not colon:
-        source, key = "k8s", each.key
-    if source not in ("k8s", "any") or key.startswith("io."):
-        return None
-    return Requirement(key, each.operator, each.values)
