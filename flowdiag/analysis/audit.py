@@ -30,6 +30,9 @@ __all__ = ["AuditOptions", "audit", "scope_of"]
 
 _COLLECT = "collect-"
 """How the codes of warnings about missing collection begin."""
+_EVERY_DAY = ("refused", "absent")
+"""What the cluster forbids or does not have is missing every day, but what failed or was cut off is missing only today."""
+_UNREAD = (NOT_READ, *(f"{_COLLECT}{fate}" for fate in _EVERY_DAY))
 
 
 class AuditOptions(Struct, frozen=True, kw_only=True):
@@ -131,7 +134,7 @@ def audit(
         partly=judged.partly,
         whole=whole,
         records=found.records,
-        unread=[one.message for one in report.warnings if one.code in (NOT_READ, f"{_COLLECT}refused")],
+        unread=[one.message for one in report.warnings if one.code in _UNREAD],
         baseline=options.baseline,
         gone_after=options.gone_after,
         tell=options.tell,
@@ -146,6 +149,7 @@ class _Inputs(Struct, frozen=True, kw_only=True):
     folder: str = ""
     """Where the collected bundle lies for now: no report should name a place that is gone when it is read."""
     whole: bool = True
+    """What is missing is missing every day."""
     warnings: tuple[ReportWarning, ...] = ()
 
 
@@ -175,13 +179,17 @@ def _inputs(
         if stage is not None:
             # Reading may start processes, and no thread of a display may run then.
             stage(None)
-        # What the cluster forbids is missing every day, but what failed or was cut off is missing only today.
-        missing = [one for one in done.fates if one.fate in ("refused", "failed", "left", "cut")]
+        missing = [
+            one
+            for one in done.fates
+            if one.fate in ("refused", "failed", "left", "cut")
+            or (one.kind == "flows" and one.fate == "absent")
+        ]
         yield _Inputs(
             paths=(*paths, str(bundle)),
             folder=f"{folder}/",
             state=replace(state, live=None),
-            whole=all(one.fate == "refused" for one in missing),
+            whole=all(one.fate in _EVERY_DAY for one in missing),
             warnings=tuple(_uncollected(missing)),
         )
 

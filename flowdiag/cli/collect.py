@@ -126,8 +126,14 @@ def _tell(done: Collected) -> None:
         ends = f", {cut} of them cut" if cut else ""
         size = _human(sum(one.bytes for one in got))
         click.echo(f"  {len(got):>5} {words[len(got) > 1]} ({size}{of}{ends})")
-    for fate, words_of in (("refused", "refused"), ("failed", "failed"), ("left", "left out")):
-        for kind in _WORDS:
+    for fate, words_of in (
+        ("refused", "refused"),
+        ("failed", "failed"),
+        ("left", "left out"),
+        ("absent", "none"),
+    ):
+        # Most kinds of objects and files are absent from most clusters.
+        for kind in _WORDS if fate != "absent" else ("flows",):
             same = [one for one in done.fates if (one.fate, one.kind) == (fate, kind)]
             if not same:
                 continue

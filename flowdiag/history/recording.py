@@ -99,7 +99,7 @@ def record_run(
         known_before, present, complete=unproved is None, overlooked=overlooked, gone_after=gone_after
     )
     if unproved is None and overlooked:
-        unproved = "what may not be read now was read when they were seen"
+        unproved = "what cannot be read now was read when they were seen"
     news = found.new | {
         present[index]
         for index in held.partly

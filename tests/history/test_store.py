@@ -138,7 +138,7 @@ class TestRecording:
 
         assert [one.counts[Status.GONE] > 0 for one in found] == [False, True, False, True]
         assert found[1].waiting == len(dns_story().problems)
-        assert found[1].unproved == "what may not be read now was read when they were seen"
+        assert found[1].unproved == "what cannot be read now was read when they were seen"
         assert (found[3].waiting, found[3].unproved) == (0, None)
 
     def test_the_order_is_the_contracts(self, path):

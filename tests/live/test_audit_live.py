@@ -11,7 +11,7 @@ from tests.apiserver.kinds import CILIUM, CORE
 from tests.apiserver.rbac import Rules
 from tests.apiserver.server import Fault
 from tests.live.clusters import flowdiag, server
-from tests.live.test_collect import AGENT, FLOW, LINE, MESSAGE
+from tests.live.test_collect import AGENT, FLOW, LINE, MESSAGE, settings_of
 
 PASSED = (
     json.dumps(
@@ -174,8 +174,25 @@ def test_a_right_that_is_lost_proves_nothing_gone(audit, cluster, lost):
 
         assert "gone" not in refused(report)
         assert "0 gone" in said
-        assert "1 not seen now, and not called gone since what may not be read now was read when" in said
+        assert "1 not seen now, and not called gone since what cannot be read now was read when" in said
         assert [w for w in report["warnings"] if "the rule that allows it" in w["message"]]
+
+
+def test_hubble_that_is_switched_off_mends_nothing(audit, cluster):
+    """The run is whole and says so every day; what the flows had shown is not gone by that."""
+    cluster.logs[(*AGENT, False)] = [("2126-11-03T12:00:00.5Z", MESSAGE)]
+    audit()
+    settings_of(cluster)["enable-hubble"] = "false"
+
+    for _ in range(2):
+        _, report, said = audit()
+
+        assert report["complete"]
+        assert "0 gone" in said
+        assert "1 not seen now, and not called gone since what cannot be read now" in said
+        assert [w["message"] for w in report["warnings"] if w["code"] == "collect-absent"] == [
+            "flows of Cilium's agents (Hubble): Hubble is off: cilium-config has enable-hubble: false"
+        ]
 
 
 def test_containers_without_records_of_traffic_leave_a_run_whole(audit, cluster):

@@ -643,13 +643,16 @@ def test_a_command_that_fails_is_said(tmp_path, cluster, kubeconfig):
     assert reason == "hubble observe ended with 1: failed to connect to unix:///var/run/cilium/hubble.sock"
 
 
+def settings_of(cluster):
+    """cilium-config's."""
+    every = (one for kind in cluster.objects.values() for one in kind)
+    return next(one for one in every if one["metadata"]["name"] == "cilium-config")["data"]
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_the_exporters_file_is_read_instead_where_there_is_one(tmp_path, cluster, kubeconfig, there):
     """It reaches further back than the ring; without the file the ring is asked, and never both."""
-    settings = next(
-        one for kind in cluster.objects.values() for one in kind if one["metadata"]["name"] == "cilium-config"
-    )
-    settings["data"]["hubble-export-file-path"] = "/var/run/cilium/hubble/events.log"
+    settings_of(cluster)["hubble-export-file-path"] = "/var/run/cilium/hubble/events.log"
     asked = []
 
     def run(argv):
@@ -664,6 +667,43 @@ def test_the_exporters_file_is_read_instead_where_there_is_one(tmp_path, cluster
 
     assert asked == (["tail"] if there else ["tail", "hubble"])
     assert members(bundle)["flows/hubble/node-1/cilium-abcde.json"] == LINE * (5 if there else 2)
+
+
+def test_nobody_is_asked_for_flows_where_hubble_is_off(tmp_path, cluster, kubeconfig):
+    """It is a setting, no failure of every agent on every day; and it is said."""
+    settings_of(cluster)["enable-hubble"] = "false"
+    bundle = tmp_path / "bundle.tar.gz"
+    done = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    told = fates(bundle)["flows of Cilium's agents (Hubble)"]
+    assert (told["fate"], told["reason"]) == (
+        "absent",
+        "Hubble is off: cilium-config has enable-hubble: false",
+    )
+    assert "  none: flows of Cilium's agents (Hubble) (Hubble is off" in done.stdout
+    assert not [one for one in cluster.seen if one.ask.subresource == "exec"]
+
+
+def test_of_a_pod_that_was_evicted_nothing_is_missing(tmp_path, cluster, kubeconfig):
+    """Such pods stay in the list for weeks: they run no command, and the kubelet has no log of them."""
+    evicted = pod(
+        "kube-system",
+        "cilium-old",
+        "192.0.2.11",
+        {"k8s-app": "cilium"},
+        host_network=True,
+        containers=("cilium-agent",),
+    )
+    evicted["status"] = {"phase": "Failed", "reason": "Evicted"}
+    cluster.add(evicted)
+    cluster.faults.append(Fault("/cilium-old/log", "status", status=400, times=99))
+    bundle = tmp_path / "bundle.tar.gz"
+    done = flowdiag("collect", "-o", bundle, KUBECONFIG=kubeconfig)
+
+    found = fates(bundle)
+    assert found["log of kube-system/cilium-old/cilium-agent"]["fate"] == "absent"
+    assert "flows of kube-system/cilium-old (Hubble)" not in found
+    assert "failed" not in done.stdout
 
 
 def calico():

@@ -149,10 +149,10 @@ def _never_there(item: Item, error: Exception) -> bool:
     """There is nothing to be missed: a file or a service that the cluster does not have.
 
     A pod that was listed a moment ago and is not found took its evidence with it, which is a loss; of the life
-    before a restart the kubelet may have kept nothing, and says so with 400 (kubelet 1.33: ``previous
-    terminated container "x" in pod "y" not found``).
+    before a restart, and of a pod that was evicted, the kubelet may have kept nothing, and says so with 400 (kubelet
+    1.33: ``previous terminated container "x" in pod "y" not found``, ``container "x" in pod "y" is not available``).
     """
-    if isinstance(item, LogItem) and item.previous:
+    if isinstance(item, LogItem) and (item.previous or item.ended):
         return isinstance(error, ApiError) and error.status in (400, 404)
     return isinstance(error, NotServedError) and not isinstance(item, LogItem | HubbleItem)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,8 @@ from flowdiag.cluster.wanted import UNREAD_KINDS
 __all__ = ["EVENTS", "Objects"]
 
 EVENTS = Kind("", "events", "Event", ("v1",))
+# An absolute path; `stdout` is the agent's log (cilium 1.19, `--hubble-export-file-path`).
+_EXPORT = re.compile(r"/.*", re.DOTALL)
 _FATES = {Outcome.REFUSED: "refused", Outcome.ABSENT: "absent", Outcome.FAILED: "failed"}
 
 
@@ -40,6 +43,8 @@ class Objects:
         self.services: Listed | None = None
         self.exported: str | None = None
         """Where Cilium's agents write flows to."""
+        self.hubble = True
+        """Whether Cilium's agents keep flows, as far as their settings tell."""
 
     def keep(self, reading: Reading) -> None:
         """Lay one kind's objects down, or note why they are not there."""
@@ -49,7 +54,10 @@ class Objects:
         elif kind.group == "" and kind.plural == "services":
             self.services = listed
         elif kind == CONFIG_MAPS and listed is not None:
-            self.exported = _export_path(listed)
+            self.exported = next(
+                filter(_EXPORT.fullmatch, _settings(listed, "hubble-export-file-path")), None
+            )
+            self.hubble = "false" not in _settings(listed, "enable-hubble")
         sort = "events" if kind == EVENTS else "objects"
         if listed is None:
             self._partial.note(
@@ -138,13 +146,14 @@ class _ConfigMap(Struct):
     data: dict[str, str] | None = None
 
 
-def _export_path(listed: Listed) -> str | None:
-    """Where Cilium's agents write flows to; an absolute path, or there is none."""
+def _settings(listed: Listed, key: str) -> list[str]:
+    """What the CNIs' ConfigMaps say of a setting."""
+    found = []
     for raw in listed.items:
         try:
-            path = (msgspec.json.decode(raw, type=_ConfigMap).data or {}).get("hubble-export-file-path", "")
+            value = (msgspec.json.decode(raw, type=_ConfigMap).data or {}).get(key)
         except msgspec.MsgspecError:
             continue  # no API server gives such a ConfigMap
-        if path.startswith("/"):
-            return path
-    return None
+        if value is not None:
+            found.append(value)
+    return found

@@ -33,6 +33,9 @@ _NODE_FILES = {
 """Below ``/var/log``; the kernel's log holds what Calico's Log rules write."""
 
 
+_ENDED = ("Failed", "Succeeded")
+
+
 class Component(Struct, frozen=True):
     """A pod of a CNI."""
 
@@ -43,6 +46,8 @@ class Component(Struct, frozen=True):
     containers: tuple[str, ...]
     restarted: frozenset[str]
     """Containers that had a life before this one."""
+    ended: bool = False
+    """Evicted, failed or done: it runs no command any more, and the kubelet may have kept nothing of it."""
 
 
 class LogItem(Item, frozen=True):
@@ -52,6 +57,8 @@ class LogItem(Item, frozen=True):
     pod: str
     container: str
     previous: bool
+    ended: bool = False
+    """As of its `Component`."""
 
 
 class HubbleItem(Item, frozen=True):
@@ -95,6 +102,7 @@ class _Status(Struct, rename="camel"):
 
 
 class _Statuses(Struct, rename="camel"):
+    phase: str = ""
     container_statuses: list[_Status] = []
 
 
@@ -126,23 +134,28 @@ def components(pods: Listed) -> list[Component]:
                     pod.spec.node_name,
                     tuple(one.name for one in pod.spec.containers),
                     frozenset(one.name for one in pod.status.container_statuses if one.restart_count > 0),
+                    pod.status.phase in _ENDED,
                 )
             )
     return sorted(found, key=lambda one: (one.namespace, one.name))
 
 
-def plan(found: Sequence[Component], services: Listed | None, skip: Iterable[str]) -> list[Item]:
+def plan(
+    found: Sequence[Component], services: Listed | None, skip: Iterable[str], *, hubble: bool = True
+) -> list[Item]:
     """What to ask for beside objects, the most telling first.
 
     Args:
         found: the CNI's pods.
         services: the cluster's.
         skip: of ``flows``, ``logs`` and ``files``, what is not wanted.
+        hubble: whether Cilium's agents keep flows.
     """
     items: list[Item] = []
     skip = set(skip)
     if "flows" not in skip:
-        items += _hubble(found)
+        if hubble:
+            items += _hubble(found)
         items += _whisker(services)
     if "logs" not in skip:
         items += _logs(found)
@@ -153,7 +166,7 @@ def plan(found: Sequence[Component], services: Listed | None, skip: Iterable[str
 
 def _hubble(found: Sequence[Component]) -> Iterator[Item]:
     for one in found:
-        if one.agent.label == ("k8s-app", "cilium") and "cilium-agent" in one.containers:
+        if one.agent.label == ("k8s-app", "cilium") and "cilium-agent" in one.containers and not one.ended:
             yield HubbleItem(
                 what=f"flows of {one.namespace}/{one.name} (Hubble)",
                 kind="flows",
@@ -191,6 +204,7 @@ def _logs(found: Sequence[Component]) -> Iterator[Item]:
                     pod=one.name,
                     container=container,
                     previous=previous,
+                    ended=one.ended,
                 )
 
 

@@ -30,6 +30,7 @@ _PLANNED_BY = ("pods", "services")
 """Kinds that say what else there is to ask for: read again when a collection goes on."""
 
 _OBJECTS = ("objects", "events")
+_NO_HUBBLE = "Hubble is off: cilium-config has enable-hubble: false"
 Stage = Callable[[str | None], None]
 
 
@@ -126,7 +127,9 @@ class _Run:
         """Fetch what lies beside objects."""
         objects = self._objects
         found = components(objects.pods) if objects.pods is not None else []
-        items = plan(found, objects.services, self.options.skip)
+        items = plan(found, objects.services, self.options.skip, hubble=objects.hubble)
+        if not objects.hubble and "flows" not in self.options.skip:
+            self.partial.note(Fate("flows of Cilium's agents (Hubble)", "flows", "absent", reason=_NO_HUBBLE))
         EvidenceItems(
             self.api,
             self.partial,
