@@ -39,8 +39,8 @@ _RAGGED = 6
 """Columns that wrapping loses at the end of a line."""
 
 
-_OF_A_POD = frozenset({"FD205", "FD603"})
-"""Codes whose answer is a pod behind a node or an address, which no title names."""
+_TOLD_BY_SUMMARY = frozenset({"FD104", "FD205", "FD603"})
+"""Codes whose answer no title names: why a policy isolates by surprise, a pod behind a node or an address."""
 
 
 def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None:
@@ -50,8 +50,8 @@ def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None
     _ends(screen, problem)
     if problem.explained_by is not None:
         _row(screen, "explained by", cause_text(report, problem.explained_by))
-    if problem.code in _OF_A_POD and problem.summary:
-        _row(screen, "what", screen.name(problem.summary, 500), rows=2)
+    if problem.code in _TOLD_BY_SUMMARY and problem.summary:
+        _row(screen, "what", screen.name(problem.summary, 500), rows=3)
     _policies(screen, problem)
     _otherwise(screen, problem)
     _fix(screen, problem)

@@ -233,13 +233,12 @@ def test_where_no_policy_isolates_none_is_called_unknown(verbose: bool) -> None:
     assert "the policies of that time are not known" in page
 
 
+@pytest.mark.parametrize("code", ["FD104", "FD205", "FD603"])
 @pytest.mark.parametrize("verbose", [False, True])
-def test_what_is_wrong_is_told_in_a_sentence_too(verbose: bool) -> None:
-    """Titles speak of workloads alone: which pod was taken for whom, or stands behind a node, the summary says."""
+def test_what_is_wrong_is_told_in_a_sentence_too(verbose: bool, code: str) -> None:
+    """Where no other line does: which pod was taken for whom, or stands behind a node, or why a policy isolates more."""
     story = dns_story()
-    lead = replace(
-        story.problems[0], code="FD603", summary="10.0.1.7 was pod shop/web-1, as world.", nearest=()
-    )
+    lead = replace(story.problems[0], code=code, summary="10.0.1.7 was pod shop/web-1, as world.", nearest=())
     page = render(replace(story, problems=(lead,)), verbose=verbose)
 
     assert "what          10.0.1.7 was pod shop/web-1, as world." in page
