@@ -151,8 +151,8 @@ def unknown_reasons(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
     number = sum(counts.values())
     yield general_warning(
         "unknown-drop-reason",
-        f"{plural(number, 'drop')} of unknown cause ({listed}{more}): this version does not "
-        "know the reason, and no policy is blamed",
+        f"{plural(number, 'drop')} of unknown cause ({listed}{more}): what such a "
+        "reason comes from is not known here, and no policy is blamed",
     )
 
 

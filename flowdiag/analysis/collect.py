@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -18,7 +18,6 @@ from flowdiag.cluster.manifests import Manifest, read_manifest
 from flowdiag.ingest import Detection, Gathered, InputKind
 from flowdiag.ingest.execute import Outcome, run
 from flowdiag.ingest.identify import detect_all
-from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.server import expect_workers
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
@@ -130,6 +129,7 @@ def gather(
         outcome,
         told,
         apart,
+        cni_of={one.source.name: one.cni for one in placed.detected},
         state=state,
         manifests=manifests,
         taken=taken,
@@ -144,6 +144,7 @@ def _evidence(
     told: Iterable[InputSummary],
     apart: tuple[InputSummary, ...],
     *,
+    cni_of: Mapping[str, str | None],
     state: list[tuple[str, bytes]],
     manifests: dict[str, Manifest],
     taken: int | None,
@@ -157,6 +158,7 @@ def _evidence(
         outcome: what reading the evidence came to.
         told: all inputs but those that stand `apart`.
         apart: those of the state that is kept elsewhere.
+        cni_of: the CNI that an input's records show, by the input's name.
         state: cluster objects, by the name of what they were in.
         manifests: the same, as far as they were read already.
         taken: when the live cluster was read, nanoseconds.
@@ -168,10 +170,9 @@ def _evidence(
     foreign = {one.path for one in outcome.problems if one.code == "not-that-format"}
     told = [one for one in told if one.path not in foreign]
     counted = [one for one in told if one.parser is not None]
-    cni_of = {one.path: parser_named(one.parser).cni for one in counted if one.parser is not None}
-    cnis = {cni_of[one.path] for one in counted if one.records}
+    cnis = {cni_of.get(one.path) for one in counted if one.records}
     # A week of the API server's audit log beside five minutes of flows says nothing of traffic in that week.
-    covering = [one for one in counted if one.flows or cni_of[one.path]] or counted
+    covering = [one for one in counted if one.flows or cni_of.get(one.path)] or counted
     firsts = [one.first for one in covering if one.first is not None]
     lasts = [one.last for one in covering if one.last is not None]
     # What is among the paths and named by --state too is listed once.
@@ -194,5 +195,4 @@ def _evidence(
 
 def _cnis(detected: Iterable[Detection]) -> tuple[str, ...]:
     """CNIs whose formats the inputs have, by name."""
-    names = {one.parser for one in detected if one.kind is InputKind.EVIDENCE and one.parser is not None}
-    return tuple(sorted({cni for name in names if (cni := parser_named(name).cni)}))
+    return tuple(sorted({one.cni for one in detected if one.kind is InputKind.EVIDENCE and one.cni}))

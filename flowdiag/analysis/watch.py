@@ -254,7 +254,7 @@ class Watch:
         since = None if newest is None else newest - self._window
         return WindowJob(
             input=summary(follower.name, follower.parser.name, follower.bytes, counts),
-            cni=follower.parser.cni,
+            cni=follower.cni,
             warnings=tuple(
                 ReportWarning(code=one.code, message=one.message, input=one.path, line=one.line)
                 for one in follower.problems

@@ -16,7 +16,7 @@ from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.deeper import CERTAIN, others_inside, windows_at_ends
 from flowdiag.ingest.detection import Detection, InputKind, input_context
 from flowdiag.ingest.envelopes import next_layer
-from flowdiag.ingest.heads import clocks_around, peeled, sniffed
+from flowdiag.ingest.heads import clocks_around, cni_in, peeled, sniffed
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.ingest.text import is_binary
@@ -86,7 +86,15 @@ def detect_like(
     except OSError:
         return None
     problems = clocks_around(head, first.stack, parser, context)
-    return replace(first, source=source, hint=hint, problems=problems, scores=(best,), faults=())
+    return replace(
+        first,
+        source=source,
+        cni=cni_in(parser, head),
+        hint=hint,
+        problems=problems,
+        scores=(best,),
+        faults=(),
+    )
 
 
 def _doubted(first: Detection) -> bool:

@@ -14,6 +14,7 @@ from flowdiag.ingest.deeper import CERTAIN
 from flowdiag.ingest.detection import SURE, Detection
 from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.heads import sniffed
+from flowdiag.ingest.plugins import parser_named
 from flowdiag.parserkit import Parser
 
 __all__ = ["Owners", "lines_of", "told_apart"]
@@ -35,6 +36,7 @@ def told_apart(found: Detection) -> list[Detection]:
                 found,
                 source=replace(source, name=f"{source.name}!{name}"),
                 parser=name,
+                cni=parser_named(name).cni,
                 among=among,
                 others=(),
                 problems=(),

@@ -136,7 +136,7 @@ def _with_others(
     )
     if carrier is not None:
         names = [name for name in names if name != carrier.name]
-        found = replace(found, parser=carrier.name)
+        found = replace(found, parser=carrier.name, cni=carrier.cni)
     clear = tuple(problem for problem in found.problems if problem.code != "ambiguous-format")
     return replace(found, others=tuple(names), problems=clear)
 

@@ -47,6 +47,8 @@ class Detection(Struct, frozen=True, kw_only=True):
     kind: InputKind
     parser: str | None = None
     """Set for evidence."""
+    cni: str | None = None
+    """The CNI that its records show: the parser's, unless the parser knows better by this input's head."""
     stack: tuple[str, ...] = ()
     """Wrappers around the parser's records, outermost first."""
     scores: tuple[Score, ...] = ()

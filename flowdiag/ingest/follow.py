@@ -152,6 +152,7 @@ class Follower:
 
     Attributes:
         parser: once it is known.
+        cni: the CNI that the records show, once the parser is known.
         bytes: how many came in.
         problems: what is wrong with the stream.
     """
@@ -159,6 +160,7 @@ class Follower:
     def __init__(self, name: str, options: ReadOptions) -> None:
         self.name = name
         self.parser: Any = None
+        self.cni: str | None = None
         self.bytes = 0
         self.problems: list[InputProblem] = []
         self.context: ParseContext | None = None
@@ -229,6 +231,7 @@ class Follower:
         broken = [InputProblem("plugins", "broken-plugin", fault) for fault in found.faults]
         self.problems += [*problems, *found.problems, *broken]
         self.parser = parser
+        self.cni = found.cni
         self.context = input_context(source, Hint(), self._options)
         # Examples show records verbatim.
         self.context.keep_raw = True

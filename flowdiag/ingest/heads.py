@@ -28,7 +28,7 @@ from flowdiag.parserkit import ParseContext, Parser
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 from flowdiag.parserkit.promises import BrokenPromiseError
 
-__all__ = ["Heads", "clocks_around", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
+__all__ = ["Heads", "clocks_around", "cni_in", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
 
 _TIE = 0.1
 _PEEL_MARGIN = 0.05
@@ -79,7 +79,10 @@ def detect_head(
         if best is not None and best.score <= SURE and not parsers[0].document:
             stack = heads.stack
         problems = clocks_around(head, stack, parsers[0], context) if parsers else ()
-        return _as(detection, InputKind.EVIDENCE, parser=options.format, stack=stack, problems=problems)
+        cni = cni_in(parsers[0], head) if parsers else None
+        return _as(
+            detection, InputKind.EVIDENCE, parser=options.format, cni=cni, stack=stack, problems=problems
+        )
     if best is not None and best.score > SURE and best.score + _STATE_MARGIN > state:
         rivals = [
             score
@@ -92,7 +95,14 @@ def detect_head(
         problems = () if not others or hint.prefer == winner.parser else (_ambiguous(source, winner, others),)
         reader = next(parser for parser in parsers if parser.name == winner.parser)
         problems += clocks_around(head, winner.stack, reader, context)
-        return _as(detection, InputKind.EVIDENCE, parser=winner.parser, stack=winner.stack, problems=problems)
+        return _as(
+            detection,
+            InputKind.EVIDENCE,
+            parser=winner.parser,
+            cni=cni_in(reader, head),
+            stack=winner.stack,
+            problems=problems,
+        )
     if state > SURE or (hint.role is Role.STATE and options.state_sniff is None):
         return _as(detection, InputKind.STATE)
     printed = printed_by_kubectl(head) if not listed else None
@@ -220,11 +230,24 @@ def sniffed(parser: Parser, head: bytes, faults: dict[str, None] | None = None) 
     return 0.0
 
 
+def cni_in(parser: Parser, head: bytes) -> str | None:
+    """The CNI that records like those of `head` show."""
+    ask = getattr(parser, "cni_in", None)
+    if ask is None:
+        return parser.cni
+    try:
+        cni = ask(head)
+    except BrokenPromiseError:  # another distribution's parser; its records are read, and show no CNI
+        return None
+    return cni if isinstance(cni, str) and cni else None
+
+
 def _as(
     detection: Detection,
     kind: InputKind,
     *,
     parser: str | None = None,
+    cni: str | None = None,
     stack: tuple[str, ...] = (),
     problems: tuple[InputProblem, ...] = (),
 ) -> Detection:
@@ -232,6 +255,7 @@ def _as(
         source=detection.source,
         kind=kind,
         parser=parser,
+        cni=cni,
         stack=stack,
         scores=detection.scores,
         state_score=detection.state_score,

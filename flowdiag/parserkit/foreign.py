@@ -20,7 +20,7 @@ from flowdiag.parserkit.promises import (
 
 __all__ = ["ForeignParser"]
 
-_CALLED = ("record_start", "fold", "expect", "takes_two_cores", "interval_of")
+_CALLED = ("record_start", "fold", "expect", "takes_two_cores", "interval_of", "cni_in")
 
 
 class ForeignParser:

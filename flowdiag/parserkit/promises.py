@@ -23,7 +23,7 @@ _HINTS = {
 }
 _PORTS = 1 << 16
 _METHODS = ("sniff", "parse")
-_OPTIONAL = ("denied_marks", "record_start", "fold", "expect", "takes_two_cores", "interval_of")
+_OPTIONAL = ("denied_marks", "record_start", "fold", "expect", "takes_two_cores", "interval_of", "cni_in")
 _FEWEST_BYTES = 4
 """No record of any format is shorter."""
 _SOME = 1024

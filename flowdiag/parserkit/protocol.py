@@ -40,6 +40,8 @@ class Parser(Protocol):
       input, so that a second process would gain nothing.
     - ``interval_of(record: str) -> int | None``, where records count what an interval held: how long the interval of a
       record is, nanoseconds, by the record's text.
+    - ``cni_in(head: bytes) -> str | None``, where a format is written for several CNIs: whose the records of this input
+      are, in place of ``cni``; ``None`` where nothing tells.
     - ``tells_inferred_years = True``: an event that takes its envelope's time says so with the envelope's own
       ``time_source`` (`LineEnvelope.time_source`).  Without it, a block whose stamps have no year is not folded.
     """

@@ -22,6 +22,7 @@ from flowdiag.parserkit import (
 )
 from flowdiag_parsers.hubble.json_events import line_events, piece_events
 from flowdiag_parsers.hubble.json_lines import is_document, pieces_of_document
+from flowdiag_parsers.hubble.json_retina import RETINA
 
 __all__ = ["HubbleJson"]
 
@@ -77,6 +78,11 @@ class HubbleJson:
     def takes_two_cores(head: bytes) -> bool:
         """Whether lines are taken in a thread, by the extension in C, which knows those without white space."""
         return native() is not None and _COMPACT.search(head) is not None
+
+    @staticmethod
+    def cni_in(head: bytes) -> str | None:
+        """Retina writes such records of nodes where any CNI is, and does not say which."""
+        return None if RETINA.encode() in head else HubbleJson.cni
 
     def sniff(self, head: bytes) -> float:
         """A wrapper around a flow, or a Hubble verdict beside fields that only flows have, is a mark."""
