@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Flag, auto
+from functools import cache
 
 __all__ = ["Needs"]
 
@@ -28,7 +29,7 @@ class Needs(Flag):
     @property
     def words(self) -> tuple[str, ...]:
         """Each need in this set as the report names it, sorted."""
-        return tuple(sorted(_WORDS[each] for each in type(self) if each in self and each in _WORDS))
+        return _words(self)
 
 
 _WORDS = {
@@ -42,3 +43,9 @@ _WORDS = {
     Needs.CHANGES: "changes",
     Needs.NAMES: "DNS names",
 }
+
+
+# Asked of each refusal that nothing explains, about one of few sets.
+@cache
+def _words(needs: Needs) -> tuple[str, ...]:
+    return tuple(sorted(word for each, word in _WORDS.items() if each in needs))

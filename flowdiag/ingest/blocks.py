@@ -9,7 +9,7 @@ from flowdiag.ingest.ahead import Ahead, Steps, has_core_to_spare
 from flowdiag.ingest.among import Owners, lines_of
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES
-from flowdiag.ingest.envelopes import Peeler, Rows, is_document
+from flowdiag.ingest.envelopes import Peeler, Rows, is_document, longest_line
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
 from flowdiag.ingest.parts import Part
@@ -149,10 +149,16 @@ def _rows(
     def too_long(line: int) -> None:
         problems.append(_too_long(part, line))
 
+    def longer(line: int) -> None:
+        problems.append(_too_long(part, line, most))
+
+    most = longest_line(part.stack)
     length = None if part.end is None else part.end - part.start
     skim = part.only_denied and leaves_out_lines(parser)
     size = read_bytes or (SKIMMING_BYTES if skim and not part.stack else READ_BYTES)
-    found = runs(stream, first_line=part.first_line, length=length, too_long=too_long, read_bytes=size)
+    found = runs(
+        stream, first_line=part.first_line, length=length, too_long=longer, read_bytes=size, max_line=most
+    )
     if counted is not None:
         found = _told(found, counted)
     rows: Iterable[Rows] = map(_rows_of, found)
@@ -174,8 +180,8 @@ def _own(part: Part, rows: Iterable[Rows], owners: Owners | None) -> Iterable[Ro
     return lines_of(part.among.index(part.parser), owners, rows)
 
 
-def _too_long(part: Part, line: int) -> InputProblem:
-    message = f"a line over {MAX_LINE_BYTES} bytes was cut off there"
+def _too_long(part: Part, line: int, most: int = MAX_LINE_BYTES) -> InputProblem:
+    message = f"a line over {most} bytes was cut off there"
     return InputProblem(part.source.name, "line-too-long", message, line)
 
 

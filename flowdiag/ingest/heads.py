@@ -18,14 +18,13 @@ from flowdiag.ingest.detection import (
     Score,
     input_context,
 )
-from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, next_layer
+from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, longest_line, next_layer
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.own_reports import is_own_report
 from flowdiag.ingest.printed import printed_by_kubectl
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, read_head
 from flowdiag.parserkit import ParseContext, Parser
-from flowdiag.parserkit.lines import MAX_LINE_BYTES
 from flowdiag.parserkit.promises import BrokenPromiseError
 
 __all__ = ["Heads", "clocks_around", "cni_in", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
@@ -152,7 +151,7 @@ def heads_of(source: Source, head: bytes, context: ParseContext) -> Heads:
                 last = read_head(source, DOCUMENT_BYTES)
             elif b"\n" not in head:
                 # A batch of records on one line, as collectors push them, fills more than a head.
-                longer = read_head(source, MAX_LINE_BYTES + 1)
+                longer = read_head(source, longest_line((name,)) + 1)
                 last = longer[: longer.rfind(b"\n") + 1] or longer
         inner = peeled(last, (name,), context)
         if not inner.strip() or inner == last:

@@ -63,7 +63,8 @@ def runs(
     """
     line = first_line
     left = length
-    carry = b""
+    # It grows in place: a batch of records may be a line of many reads.
+    carry = bytearray()
     dropping = False
     while True:
         wanted = read_bytes if left is None else min(read_bytes, left)
@@ -89,7 +90,7 @@ def runs(
         data = b"".join((carry, memoryview(chunk)[:end]))
         if len(data) > max_line:
             data = _shortened(data, line, max_line, too_long)
-        carry = chunk[end:]
+        carry = bytearray(memoryview(chunk)[end:])
         if len(carry) > max_line:
             carry, dropping = carry[:max_line], True
             if too_long is not None:
@@ -98,7 +99,7 @@ def runs(
         yield Run(data, line, newlines)
         line += newlines
     if carry:
-        yield Run(carry, line, 0)
+        yield Run(bytes(carry), line, 0)
 
 
 def _shortened(data: bytes, line: int, max_line: int, too_long: Callable[[int], None] | None) -> bytes:

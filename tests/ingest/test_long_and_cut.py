@@ -199,6 +199,38 @@ def test_only_denied_skips_behind_a_first_line_without_records(tmp_path):
     assert plain.totals.records < 40
 
 
+def otlp(lines):
+    """A batch as the file exporter of OpenTelemetry's collector writes it."""
+    records = [
+        {"timeUnixNano": "1773756193000000000", "body": {"stringValue": line.decode().rstrip()}}
+        for line in lines
+    ]
+    return {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
+
+
+def loki(lines):
+    """A batch as it is pushed to Loki."""
+    values = [["1773756193000000000", line.decode().rstrip()] for line in lines]
+    return {"streams": [{"stream": {"app": "cilium"}, "values": values}]}
+
+
+@pytest.mark.parametrize("batch", [otlp, loki])
+@pytest.mark.parametrize("copies", [4, 60], ids=["a head", "a line's bound"])
+@pytest.mark.parametrize("only_denied", [False, True])
+def test_a_batch_of_records_may_be_longer_than_a_line(tmp_path, batch, copies, only_denied):
+    """Collectors send thousands of records at once: a line of megabytes, the first one too."""
+    lines = LINES["jsonl"] * copies
+    plain = report_of(tmp_path, b"".join(lines * 2), "plain.jsonl", only_denied=only_denied)
+    text = json.dumps(batch(lines)).encode() + b"\n"
+    assert len(text) > (1 << 20 if copies > 4 else 1 << 16)
+
+    found = report_of(tmp_path, text * 2, "batches.jsonl", only_denied=only_denied)
+
+    assert found.warnings == plain.warnings
+    assert found.totals == plain.totals
+    assert found.totals.denied > 0
+
+
 def test_nothing_usable_is_said_alike_with_several_processes(tmp_path):
     """And is no internal error."""
     (tmp_path / "x.log").write_bytes(b"lunch\n" * 10)

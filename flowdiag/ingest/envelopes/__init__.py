@@ -10,7 +10,18 @@ from flowdiag.ingest.envelopes.stack import (
     Peeler,
     is_document,
     is_splittable,
+    longest_line,
     next_layer,
 )
 
-__all__ = ["DEPTH", "LAYERS", "Peeler", "Row", "Rows", "is_document", "is_splittable", "next_layer"]
+__all__ = [
+    "DEPTH",
+    "LAYERS",
+    "Peeler",
+    "Row",
+    "Rows",
+    "is_document",
+    "is_splittable",
+    "longest_line",
+    "next_layer",
+]

@@ -87,6 +87,8 @@ class Batches(JsonLines[_Record]):
     """
 
     splittable: ClassVar[bool] = False
+    # A collector sends some 8,000 records at once unless it is told otherwise: a dozen megabytes of Hubble's.
+    longest: ClassVar[int] = 64 << 20
 
     def __init__(self, context: ParseContext) -> None:
         super().__init__(context)

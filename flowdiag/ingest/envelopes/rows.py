@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from flowdiag.model.time import parse_rfc3339
 from flowdiag.parserkit import Envelope, ParseContext
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["Layer", "Row", "Rows", "ends_open", "instant", "merged", "rows_from", "text_rows"]
 
@@ -150,6 +151,8 @@ class Layer(ABC):
     """Kebab-case, shown by ``flowdiag parsers detect``: ``cri``, ``docker-json`` ..."""
     splittable: ClassVar[bool] = True
     """Lines are independent of earlier ones, so an input can be cut anywhere between lines."""
+    longest: ClassVar[int] = MAX_LINE_BYTES
+    """Bytes of a wrapped line; the rest of a longer one is lost."""
     marks: ClassVar[tuple[bytes, ...]] = ()
     """Every wrapped line has all of these."""
     by_line: ClassVar[bool] = False

@@ -42,8 +42,9 @@ from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogFrame
 from flowdiag.ingest.envelopes.tables import CsvTable
 from flowdiag.ingest.envelopes.viaq import FluentdFile, ViaQ
 from flowdiag.parserkit import ParseContext, holds
+from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
-__all__ = ["DEPTH", "LAYERS", "Peeler", "is_document", "is_splittable", "next_layer"]
+__all__ = ["DEPTH", "LAYERS", "Peeler", "is_document", "is_splittable", "longest_line", "next_layer"]
 
 DEPTH = 4
 """Most wrappers around one line; real ones end at three (a Loki export of a journal of a container)."""
@@ -146,6 +147,11 @@ def is_splittable(stack: tuple[str, ...]) -> bool:
 def is_document(stack: tuple[str, ...]) -> bool:
     """Whether the outermost wrapper needs the whole input at once."""
     return bool(stack) and issubclass(LAYERS[stack[0]], Document)
+
+
+def longest_line(stack: tuple[str, ...]) -> int:
+    """Bytes of a line of an input in these wrappers."""
+    return LAYERS[stack[0]].longest if stack else MAX_LINE_BYTES
 
 
 class Peeler:
