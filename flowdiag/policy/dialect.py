@@ -87,6 +87,12 @@ _BY_CNI = {
     "gke-dataplane-v2": Dialect.GKE,
 }
 
+_OF_GOOGLE = "networking.gke.io"
+"""Its ManagedCertificate, ServiceNetworkEndpointGroup, HealthCheckPolicy and others are in clusters of any dataplane."""
+_OF_DATAPLANE = ("NetworkPolicy", "NetworkLogging")
+"""How the kinds end that Dataplane V2 alone has."""
+_OF_RETINA = {("cilium.io", "CiliumEndpoint"), ("cilium.io", "CiliumIdentity")}
+"""Kinds that Retina's operator keeps beside any CNI (microsoft/retina ``operator/cilium-crds``, 2024 to 2026)."""
 _BY_GROUP = {
     "cilium.io": Dialect.CILIUM,
     "projectcalico.org": Dialect.CALICO,
@@ -94,7 +100,7 @@ _BY_GROUP = {
     "crd.antrea.io": Dialect.ANTREA,
     "k8s.ovn.org": Dialect.OVN,
     "networking.k8s.aws": Dialect.AWS,
-    "networking.gke.io": Dialect.GKE,
+    _OF_GOOGLE: Dialect.GKE,
 }
 
 
@@ -111,10 +117,19 @@ def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str], *, agents: bool
         The dialect; `Dialect.KUBERNETES` where nothing tells, or where two contradict.
     """
     seen = dialects_seen(cnis_seen)
-    if len(seen) == 1:
-        return seen.pop()
+    # Dataplane V2 gives its own log of policies, and Hubble's records as any Cilium does.
+    if seen == CILIUM_DIALECTS:
+        return Dialect.GKE
     if len(seen) > 1:
         return Dialect.KUBERNETES
+    if seen and seen != {Dialect.CILIUM}:
+        return seen.pop()
+    told = _by_cluster(snapshot, agents=agents)
+    return told if not seen or told in CILIUM_DIALECTS else Dialect.CILIUM
+
+
+def _by_cluster(snapshot: Snapshot, *, agents: bool) -> Dialect:
+    """What the agents that run and the objects say; `Dialect.KUBERNETES` where they say nothing, or contradict."""
     found = _by_objects(snapshot)
     if agents:
         running = {*enforcers(snapshot, found).values()}
@@ -132,12 +147,18 @@ def dialects_seen(cnis: Iterable[str]) -> set[Dialect]:
 
 
 def _by_objects(snapshot: Snapshot) -> set[Dialect]:
-    groups = (
-        {policy.ref.group for policy in snapshot.policies}
-        | {other.group for other in snapshot.others}
-        | {group for group, _ in snapshot.kinds_seen}
+    kinds = (
+        {(policy.ref.group, policy.ref.kind) for policy in snapshot.policies}
+        | {(other.group, other.kind) for other in snapshot.others}
+        | snapshot.kinds_seen
     )
-    found = {_BY_GROUP[group] for group in groups if group in _BY_GROUP}
+    if any(pod.labels.get("k8s-app") == "retina" for pod in snapshot.pods):
+        kinds -= _OF_RETINA
+    found = {
+        _BY_GROUP[group]
+        for group, kind in kinds
+        if group in _BY_GROUP and (group != _OF_GOOGLE or kind.endswith(_OF_DATAPLANE))
+    }
     settings = {key.split(".")[0] for key in snapshot.config}
     if snapshot.config.get("aws.enable-network-policy-controller") == "false":
         settings.discard("aws")

@@ -1,6 +1,9 @@
 """Who enforces, read off the CNI's own pods."""
 
+import json
+
 import pytest
+from msgspec.structs import replace
 
 from flowdiag.analysis.cautions import several_enforcers
 from flowdiag.analysis.state import State
@@ -71,6 +74,22 @@ def test_records_decide_over_agents_and_agents_do_not_overrule_objects():
     assert detect_dialect(snapshot([WEB, agent(AWS)], others=[raw("IPPool", "a", {})]), ()) is Dialect.CALICO
 
 
+@pytest.mark.parametrize(
+    ("cnis", "agents", "dialect"),
+    [
+        (["cilium", "gke-dataplane-v2"], [], Dialect.GKE),
+        (["cilium"], [agent(CILIUM, name="anetd")], Dialect.GKE),
+        (["cilium"], [agent(CILIUM)], Dialect.CILIUM),
+        (["cilium"], [agent(CALICO)], Dialect.CILIUM),
+        (["gke-dataplane-v2"], [agent(CILIUM)], Dialect.GKE),
+        (["cilium", "calico"], [agent(CALICO)], Dialect.KUBERNETES),
+    ],
+)
+def test_hubble_s_records_of_dataplane_v2_are_of_no_second_enforcer(cnis, agents, dialect):
+    """Its agent is Cilium's, and gives Hubble's records beside its own log of policies."""
+    assert detect_dialect(snapshot([WEB, *agents]), cnis) is dialect
+
+
 @pytest.mark.parametrize(("labels", "allowed"), [(CALICO, True), (CILIUM, False), (ANTREA, True), ({}, None)])
 def test_an_agent_settles_whether_a_range_matches_pods(labels, allowed):
     """What the API leaves open is known once an agent is seen."""
@@ -122,3 +141,39 @@ def test_dumps_of_the_suites_show_their_agents(case, dialect):
     found, _ = build_snapshot(inputs)
 
     assert detect_dialect(found, ()) is dialect
+
+
+def seen(*objects, pods=()):
+    """What is read of bare objects, as dumps hold them, and of `pods`."""
+    items = [
+        {"apiVersion": version, "kind": kind, "metadata": {"name": "a", "namespace": "shop"}}
+        for version, kind in objects
+    ]
+    found, _ = build_snapshot([("a.json", json.dumps({"kind": "List", "items": items}).encode())])
+    return replace(found, pods=tuple(pods))
+
+
+@pytest.mark.parametrize(
+    ("kind", "dialect"),
+    [
+        ("ManagedCertificate", Dialect.KUBERNETES),
+        ("ServiceNetworkEndpointGroup", Dialect.KUBERNETES),
+        ("HealthCheckPolicy", Dialect.KUBERNETES),
+        ("NetworkLogging", Dialect.GKE),
+        ("FQDNNetworkPolicy", Dialect.GKE),
+    ],
+)
+def test_of_google_s_kinds_those_of_the_dataplane_tell_it(kind, dialect):
+    """Certificates and load balancers are in clusters with Calico, too, where ranges match pods."""
+    assert detect_dialect(seen(("networking.gke.io/v1", kind)), ()) is dialect
+
+
+def test_cilium_s_endpoints_tell_no_cilium_where_retina_keeps_them():
+    """Its operator writes CiliumEndpoints and CiliumIdentities beside whatever CNI there is."""
+    kept = [("cilium.io/v2", "CiliumEndpoint"), ("cilium.io/v2", "CiliumIdentity")]
+    retina = [agent({"k8s-app": "retina"}, name="retina-agent")]
+
+    assert detect_dialect(seen(*kept), ()) is Dialect.CILIUM
+    assert detect_dialect(seen(*kept, pods=retina), ()) is Dialect.KUBERNETES
+    assert detect_dialect(seen(*kept, pods=[*retina, agent(CALICO)]), ()) is Dialect.CALICO
+    assert detect_dialect(seen(*kept, ("cilium.io/v2", "CiliumNode"), pods=retina), ()) is Dialect.CILIUM
