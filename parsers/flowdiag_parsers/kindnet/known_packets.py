@@ -29,10 +29,11 @@ from flowdiag.parserkit import (
 __all__ = ["FORM", "MOST_HELD", "Joining", "PacketMemory", "Stream", "is_one_stream", "words_of"]
 
 MOST_HELD = 4096
-"""Packets without a verdict that are remembered."""
+"""How many packets without a verdict are remembered."""
 
 _KLOG = rb"([IWEF]\d{4} \d\d:\d\d:\d\d)\.(\d{6}) {1,8}\d{1,10} [A-Za-z0-9_.-]{1,80}:\d{1,7}\] "
-# Second, fraction, what the line is, then what each kind of line says, and other.
+# Groups: second, fraction, the byte before the words (which tells a record from its indented text), then what each
+# kind of line says, and last any other line.
 # I0105 10:00:01.000001       1 engine.go:67] "Evaluating packet" id=9 direction="Egress" srcPod="shop/client" dstPod="shop/web" packet=<
 #         [9] 10.0.1.3:40243 10.0.2.2:8080 TCP
 #         00000000  00 00 a0 02 fa f0 19 33  00 00 02 04 05 b4 04 02  |.......3........|
@@ -56,9 +57,10 @@ FORM = re.compile(
 )
 
 _HEAD = rb" {1,8}\d{1,10} [A-Za-z0-9_.-]{1,80}:\d{1,7}\] "
-# The lines of one packet with its verdict behind them: id, way and both pods, both addresses with their ports, protocol, the
-# lines of its bytes, of the verdict second, fraction and words, and whether one more line says that it is done; or another line.  What
-# is captured is looked at once, by `_SAID`: until then it may hold anything, newlines too.
+# All lines of one packet and its verdict's behind them; the same sample as above.  Groups: id; direction and both
+# pods; both addresses with their ports; protocol; the dump of its bytes; the verdict's second, fraction and words;
+# whether "Finished syncing packet" follows; and last any other line.  The pattern is loose to be fast: what it
+# captured may hold anything, newlines too, until `_SAID` has checked it.
 WHOLE = re.compile(
     rb"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6}"
     + _HEAD
@@ -76,17 +78,17 @@ WHOLE = re.compile(
 )
 _LOOKED_AT = b'"Evaluating packet" id='
 _BETWEEN = b"\xff"
-"""Stands between what a packet's lines say, and nowhere in it."""
+"""Joins the parts of what a packet's lines say; no part holds it (see `_SAID`)."""
 _SAID = re.compile(
     rb'direction="([A-Za-z]{1,10})" srcPod="([!#-\[\]-~]{0,300})" dstPod="([!#-\[\]-~]{0,300})'
     rb"\xff([0-9A-Fa-f.:]{2,60})\xff([0-9A-Fa-f.:]{2,60})\xff([A-Za-z0-9-]{1,16})"
 )
 _MOST_SAID = 100_000
-"""Of what packets say, so many are remembered; past it they are forgotten."""
+"""How many different texts of packets are remembered; when there are more, all are forgotten."""
 _MICROSECOND = 1_000
 
 _PACKET = 10
-"""The group that a line of addresses has, and no other line."""
+"""Index of the group of `FORM` that only a line of addresses fills."""
 
 
 class Stream(Protocol):
@@ -101,36 +103,36 @@ class Stream(Protocol):
 
 
 class _Held(Struct):
-    """A packet that was looked at: its two lines, and what they say."""
+    """A packet that waits for its verdict: its "Evaluating packet" line, the line of addresses below, and what they say."""
 
     place: int
     pods: tuple[bytes, bytes, bytes]
-    """Way, and both pods."""
+    """Direction, client and server, as the line spells them."""
     ends: Record | None = None
     before: _Held | None = None
     """The same packet in the other direction."""
 
     def lines(self) -> list[int]:
-        """Where what is held stands, in order."""
+        """Indexes in the block of the lines that are held, in order."""
         earlier = self.before.lines() if self.before is not None else []
         return [*earlier, self.place] if self.ends is None else [*earlier, self.place, self.place + 1]
 
 
 class PacketMemory(Struct):
-    """What is known of packets of earlier blocks."""
+    """What earlier blocks taught about packets."""
 
     said: dict[bytes, bool] = field(default_factory=dict)
-    """What packets said and is known to be whole."""
+    """Texts of packets that `_SAID` has accepted."""
     known: dict[str | None, tuple[dict[bytes, int], dict[bytes, int]]] = field(default_factory=dict)
-    """By node, how packets are counted: those whose client's port is the left one, and the others."""
+    """By node the numbers of kinds of packets: where the left port is the client's, and where the right one is."""
 
 
 class Joining:
-    """One container's lines of one block.
+    """Joins the lines of one container in one block.
 
     Args:
-        stream: what the parser knows of it; packets in it are the parser's to judge.
-        memory: for as long as the sink's numbers are good.
+        stream: the parser's state of that container; what it holds, only the parser judges.
+        memory: what earlier blocks taught; valid as long as the sink's numbers are.
         node: where the container runs.
     """
 
@@ -143,12 +145,12 @@ class Joining:
                 known.clear()
         self._held: dict[bytes, _Held] = {}
         self._latest: tuple[int, _Held] | None = None
-        """The packet whose addresses must be on the line with this index."""
+        """The packet that was looked at last, and the index of the line that must have its addresses."""
         self._reading: Reading | None = None
 
     @contextmanager
     def held(self) -> Iterator[tuple[list[int], Sequence[bytes]]]:
-        """Of what waits for its verdict, where its lines stand among all, to be read in this context."""
+        """Give up every packet that still waits: its lines are to be read, in this context, by the parser itself."""
         stream = self._stream
         places = [place for one in self._held.values() for place in one.lines()]
         latest, ended = stream.latest, self._latest is None
@@ -156,7 +158,7 @@ class Joining:
         self._latest = None
         yield places, self._reading.lines if places and self._reading is not None else []
         if ended:
-            # Other lines have followed the last of them: what is indented from here on is not its text.
+            # Other lines followed the last packet: indented text from here on is not its.
             stream.latest = latest
 
     def whole(self, data: bytes, reading: Reading) -> bool:
@@ -165,7 +167,8 @@ class Joining:
             return False
         found = WHOLE.findall(data)
         if len(found) * 2 > count_lines(data):
-            # Lines of several packets stand among each other, nearly everywhere.
+            # Over half of the matches would be single lines: packets are interleaved nearly everywhere, and line by
+            # line is faster.
             return False
         stream, held, said_before, join = self._stream, self._held, self._said, _BETWEEN.join
         packets, moments = stream.packets, dict[bytes, int]()
@@ -187,7 +190,7 @@ class Joining:
             number, pods, src, sport, dst, dport, protocol, dump, second, fraction, words, done, _ = record
             verdict = start + 2 + dump.count(b"\n")
             place = verdict + (2 if done else 1)
-            # Nearly always one port is of those that clients get; the other one is then the server's.
+            # Usually exactly one port is from the range that clients get; the other is then the server's.
             client, server, known = sport, dport, by_left
             if len(sport) == 5 and CLIENTS <= sport <= LAST_PORT:
                 sure = not (len(dport) == 5 and CLIENTS <= dport <= LAST_PORT)
@@ -257,7 +260,7 @@ class Joining:
     def joined(self, place: int, record: Record, reading: Reading) -> Record:
         """See `flowdiag.parserkit.LineForm.joined`."""
         if not record[0] and not record[_PACKET] and self._latest is None and self._stream.latest is None:
-            # A packet's bytes, of no interest behind its addresses.
+            # The dump of a packet whose addresses were taken already.
             return NOTHING
         second, _, first, looked, way, src_pod, dst_pod, words, judged, finished, packet, *ends, _ = record
         stream, latest = self._stream, self._latest
@@ -278,7 +281,7 @@ class Joining:
             latest[1].ends = tuple(ends)
             self._latest = None
         elif latest is not None or stream.latest is not None:
-            # Text that may be of the packet that was looked at last.
+            # It may be the indented text of the packet that was looked at last.
             reading.read(place, place + 1)
         return NOTHING
 
@@ -317,6 +320,6 @@ def is_one_stream(block: Block) -> bool:
 
 
 def words_of(said: bytes) -> tuple[str, ...]:
-    """Way, both pods, both addresses and the protocol of a record that `Joining` gave."""
+    """Direction, both pods, both addresses and the protocol of a record that `Joining` gave."""
     match = _SAID.fullmatch(said)
     return () if match is None else tuple(part.decode() for part in match.groups())

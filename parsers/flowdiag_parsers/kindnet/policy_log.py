@@ -99,7 +99,7 @@ class KubeNetworkPolicies:
 
 
 class _Through(KubeNetworkPolicies):
-    """Reads what `Joining` holds before anything else: the parser's state is then as if nothing had been held."""
+    """Has what `Joining` holds read before any other line, so that the parser's state is as if nothing had been held."""
 
     def __init__(self, parser: KubeNetworkPolicies, block: Block, joining: Joining) -> None:
         self._parser = parser

@@ -59,7 +59,7 @@ class Packet(Struct):
     failed: bool = False
     """Judging it ended in an error: what drops it then is no policy."""
     before: Packet | None = None
-    """What had this id before and was not judged: the same packet in the other direction, or one of long ago."""
+    """What had this id before and got no verdict: the same packet in the other direction, or one of long ago."""
 
     def same(self, other: Packet) -> bool:
         """Whether both are records of one packet, as far as they tell."""
@@ -84,7 +84,7 @@ def stream_of(streams: Streams, around: LineEnvelope) -> Stream:
 
 
 def unjudged(streams: Streams) -> Iterator[Event]:
-    """What has no verdict where the input ends; forgets all."""
+    """Events of the packets without a verdict at the input's end; all are forgotten."""
     for stream in streams.values():
         for packet in stream.packets.values():
             yield from _unjudged(packet)
@@ -92,7 +92,7 @@ def unjudged(streams: Streams) -> Iterator[Event]:
 
 
 def open_packet(stream: Stream, number: int, shared: Frame) -> Iterator[Event]:
-    """A packet is looked at from here on; yields what is forgotten for it."""
+    """A packet is looked at from here on; yields events of older ones that are given up for it."""
     before = stream.packets.pop(number, None)
     if before is not None and before.before is not None:
         yield from _prior(before)

@@ -19,24 +19,24 @@ from flowdiag_parsers.nflog.waiting import BETWEEN, DROP, VERDICT, WAIT, Known, 
 __all__ = ["Taking"]
 
 _MOST = 100_000
-"""Kinds of pairs that are remembered; past it they are forgotten."""
+"""How many kinds of pairs are remembered; when there are more, all are forgotten."""
 _APART = b"\xff"
-"""Stands in no part of a line that `PAIR` finds."""
+"""Joins the parts of a pair; no line that `PAIR` finds holds it."""
 _NO_STAMP = 1 << 63
-"""No time: in place of one where there is no pair, or its stamp is none."""
+"""In place of a time: the line is no pair, or its stamp is no date of the calendar."""
 _Pair = tuple[int, int, int]
-"""Lanes of a policy's line and of the last rule's, and the flags of both."""
+"""The sink's lanes of the policy's line and of the last rule's, and the flags of both."""
 _Pairs = dict[bytes, _Pair]
 _MONTHS = frozenset(name.encode() for name in MONTHS)
 
 
 class Taking:
-    """Takes lines that are only counted.
+    """Joins and counts lines of one block that need not be read.
 
     Args:
-        state: what waits.
-        sink: where they are counted.
-        node: of lines without one.
+        state: the lines that wait for the last rule's.
+        sink: where lines are counted.
+        node: the node of lines whose host no envelope names.
     """
 
     def __init__(self, state: State, sink: FlowSink, node: str | None) -> None:
@@ -50,7 +50,7 @@ class Taking:
         """See `LineForm.joined`."""
         second, _, host, prefix, entered, left, src, dst, number, proto, sport, dport, flags, _ = record
         if second[:3] not in _MONTHS:
-            # No stamp: its words belong to the prefix.
+            # What looks like a stamp is none: it belongs to the prefix.
             reading.read(place, place + 1)
             return NOTHING
         state = self._state
@@ -71,7 +71,7 @@ class Taking:
         """See `LineForm.whole`: pairs of lines that settle each other at once."""
         found = PAIR.findall(data)
         if len(found) * 4 > count_lines(data) * 3:
-            # Less than half of the lines stand in pairs.
+            # Less than half of the lines stand in pairs: line by line is faster.
             return False
         state = self._state
         state.amend = reading.amend
@@ -114,7 +114,7 @@ class Taking:
             if state.queue:
                 state.number = lines
                 self._tell()
-            # Nearly always one port is of those that clients get; the other one is then the server's.
+            # Usually exactly one port is from the range that clients get; the other is then the server's.
             client, server, pairs = sport, dport, by_left
             if len(sport) == 5 and CLIENTS <= sport <= LAST_PORT:
                 sure = not (len(dport) == 5 and CLIENTS <= dport <= LAST_PORT)
@@ -151,7 +151,7 @@ class Taking:
         return True
 
     def _pairs(self, node: str | None) -> tuple[_Pairs, _Pairs]:
-        """Pairs of a node that are known: those whose client's port is the left one, and the others."""
+        """Known kinds of pairs of a node: where the left port is the client's, and where the right one is."""
         known = self._known.setdefault(node, ({}, {}))
         for pairs in known:
             if len(pairs) > _MOST:
@@ -159,7 +159,7 @@ class Taking:
         return known
 
     def _tell(self) -> None:
-        """Tell what waits no longer."""
+        """Give the parser's output what waits no longer."""
         state, queue = self._state, self._state.queue
         if queue and (queue[0].events is not None or queue[0].number < state.number - WAIT):
             for event in ready(state, state.number - WAIT):
@@ -181,7 +181,7 @@ def _key(record: Record) -> bytes:
 
 
 def _records(record: Record) -> tuple[Record, Record]:
-    """The two lines of a pair, as what they are to be counted."""
+    """What the two lines of a pair are to be counted as."""
     second, host, prefix, _, _, _, _, proto, sport, dport, flags, _ = record
     entered, left, src, dst = _parts(record)
     one, other = (

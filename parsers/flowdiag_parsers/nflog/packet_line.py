@@ -71,13 +71,15 @@ def _whole(flags: bytes) -> re.Pattern[bytes]:
     )
 
 
-# Whole lines of ulogd: second, fraction, host, prefix, both interfaces, both addresses, identification, protocol, both
-# ports, flags, other.  Lengths, lifetimes and numbers within a connection tell nothing.
+# Whole lines of ulogd.  Groups: second, fraction, host, prefix, both interfaces, both addresses, identification,
+# protocol, both ports, flags, any other line.  Lengths, lifetimes and sequence numbers are left out: they differ from
+# packet to packet and tell nothing.
 FORM = _whole(rb"(?: (?:CWR|ECE|URG|ACK|PSH|RST|SYN|FIN)){0,8}")
 # The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
 QUICK = _whole(rb" SYN| ACK(?: SYN| PSH| RST|)(?: FIN|)| RST|")
-# A policy's line and the last rule's of the same packet behind it, to the letter: second, host, prefix, the text of the packet,
-# both interfaces, both addresses, identification, protocol, both ports, flags; or one other line.
+# A policy's line and right behind it the last rule's, which has the same text of the packet to the letter.  Groups:
+# second, host, prefix, the text of the packet, both interfaces, both addresses, identification, protocol, both ports,
+# flags, any other line.
 PAIR = re.compile(
     rb"(?:([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) ([A-Za-z0-9][A-Za-z0-9_.-]{0,252})"
     rb" (DROP by policy [!-.0-~]{1,63}(?:/[!-~]{0,60}|))"
@@ -88,7 +90,7 @@ PAIR = re.compile(
 )
 
 _MINUTES = 1024
-"""Minutes of a stream that are kept worked out."""
+"""How many minutes of a stream are remembered with the instant that they stand for."""
 _SHORTENED = 47
 """k3s keeps 48 characters of ``namespace/name`` (the kernel keeps 64 of a prefix): at this length a part may be missing."""
 
@@ -114,7 +116,7 @@ class PacketLine(Struct, frozen=True, kw_only=True):
 
 
 def _protocol(word: str, *, last: bool) -> str | None:
-    """Where a line was cut off, a last word that is no protocol's may be half of one."""
+    """The protocol's name; none where the line was cut off behind a word that is no protocol and may be half of one."""
     name = protocol_name(word)
     return name if not last or word.isdigit() or name in ("TCP", "UDP", "ICMP", "ICMPv6", "SCTP") else None
 
@@ -199,7 +201,7 @@ def direction_of(packet: PacketLine) -> Direction | None:
 
 
 def second_of(context: ParseContext) -> Callable[[bytes, bool], int | None]:
-    """A clock for `flowdiag.parserkit.LineForm`: ``Nov  3 16:23:17``."""
+    """Clock of `flowdiag.parserkit.LineForm` for stamps like ``Nov 3 16:23:17``."""
 
     def read(text: bytes, enveloped: bool) -> int | None:
         del enveloped  # a stamp without a known year has none of its own

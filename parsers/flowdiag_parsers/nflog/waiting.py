@@ -52,11 +52,11 @@ _REFUSING = re.compile(
 )
 
 WAIT = 64
-"""Lines of other packets that may stand between the lines of one."""
+"""How many lines of other packets may stand between the lines of one."""
 
 
 class Known(Struct, frozen=True):
-    """A line that is only counted: where it stands, and as what."""
+    """A line that is counted and not read: its index in the block, and the record that it is counted as."""
 
     place: int
     prefix: bytes
@@ -71,7 +71,7 @@ class Slot(Struct):
     events: tuple[Event, ...] | None = None
     line: tuple[PacketLine, Frame] | None = None
     known: Known | None = None
-    """Instead of `line`, within the block that it stands in."""
+    """In place of `line` for a line that is not read; only while its block is worked on."""
 
     @property
     def prefix(self) -> bytes:
@@ -88,7 +88,7 @@ class State(Struct):
     open: dict[bytes, list[Slot]]
     number: int = 0
     amend: Callable[[int, Record], None] | None = None
-    """Counts a line of `Known` as what it has become."""
+    """Counts the line at an index of the block as another record, now that its verdict is known."""
 
 
 REST = GROUPS.index("rest")
@@ -96,7 +96,7 @@ DROP, VERDICT, _LOGGED, BETWEEN = b"drop", b"verdict", b"logged", b"\n"
 
 
 def taken(state: State, key: bytes, known: Known) -> Record:
-    """As `place_line` for a line that is only counted: what it is to be counted as for now."""
+    """Like `place_line`, for a line that is not read: the record that it is to be counted as for now."""
     number = state.number
     state.number += 1
     if known.prefix:
@@ -111,12 +111,12 @@ def taken(state: State, key: bytes, known: Known) -> Record:
 
 
 def _as(record: Record, what: bytes, *prefixes: bytes) -> Record:
-    """A record whose ``rest`` is the protocol, as one that is counted as this."""
+    """The record with `what` and `prefixes` in its ``rest``, before and behind the protocol that stands there."""
     return (*record[:REST], BETWEEN.join((what, record[REST], *prefixes)), b"")
 
 
 def told_as(packet: PacketLine, shared: Frame, what: bytes) -> FlowEvent:
-    """The event of a line that was counted as this."""
+    """The event of a line, by the text that `_as` put into its record."""
     word, _, *prefixes = what.split(BETWEEN)
     if word == _LOGGED:
         return _unrefused(packet, shared)
@@ -125,7 +125,7 @@ def told_as(packet: PacketLine, shared: Frame, what: bytes) -> FlowEvent:
 
 
 def packet_frame(packet: PacketLine, around: LineEnvelope, context: ParseContext, text: str) -> Frame:
-    """What all events of a packet's line have."""
+    """What all events of a packet's line have in common."""
     return frame(around, context, text, packet.at, source=TimeSource.INFERRED_YEAR, node=packet.host)
 
 

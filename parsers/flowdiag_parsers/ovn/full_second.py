@@ -1,4 +1,7 @@
-"""Seconds in which OVN's meter probably dropped lines: as many stand in them as it lets through, without a word of more."""
+"""Seconds in which OVN's meter probably dropped lines: they hold exactly as many as it lets through.
+
+Nothing is logged about lines that the meter drops, so a full second is the only trace.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ _RATE = 20
 _STAMP = itemgetter(0)
 
 Seconds = dict[str | None, list[int]]
-"""By node the second of its latest line, and how many of that second stand together."""
+"""By node the second of its latest line, and how many lines in a row were of that second."""
 
 
 def full_second(shared: Frame, seconds: Seconds) -> Iterator[Event]:
-    """Count a line, and tell of its second if it is the last that the limit lets through."""
+    """Count a line; the gap's event if it is the last that the limit lets through in its second."""
     at, node = shared["at"], shared["node"]
     if at is None:
         return
@@ -32,7 +35,7 @@ def full_second(shared: Frame, seconds: Seconds) -> Iterator[Event]:
 
 
 def full(shared: Frame, second: int) -> GapEvent:
-    """What a full second says."""
+    """The event of a full second: lines of that node may be missing."""
     return GapEvent(
         line=shared["line"],
         at=second * NS,

@@ -196,10 +196,10 @@ class WeaveNpc:
 
 
 class _Telling:
-    """Tells a packet's second line from a second packet, by the lines' bytes.
+    """Tells a packet's second line from the line of a second packet, by the lines' bytes.
 
     Args:
-        seen: what was said before, and when.
+        seen: the texts of recent lines with their times; changed by each line.
         clock: as `LineForm.clock`.
     """
 
@@ -265,13 +265,13 @@ def _instant(header: re.Match[str], context: ParseContext) -> int | None:
 
 
 def _is_again(words: bytes, at: int | None, own: int | None, seen: dict[bytes, int]) -> bool:
-    """Whether the line before that says the same is of the same packet.
+    """Whether an earlier line with the same text is about the same packet.
 
     Args:
-        words: what the line says, without its stamp.
-        at: its time, or its wrapper's.
-        own: its time, where it is its own.
-        seen: changes by it.
+        words: the line's text without its stamp.
+        at: its time in nanoseconds, from its own stamp or from its wrapper.
+        own: the same if the stamp is its own: only such a line is remembered.
+        seen: the texts of recent lines with their times; changed here.
     """
     before = seen.get(words)
     if at is not None and before is not None and 0 <= at - before <= _SAME_PACKET_NS:
