@@ -110,8 +110,9 @@ def audit(
     judged = accept(report.problems, options.acceptances, _day(report))
     # An entry's problem may be in what was not looked at: entries are called unused only where everything was read.
     whole = found.whole and inputs.whole and not (looked.failed or [*broken_checks()])
+    scope = scope_of(selection, inputs.context)
     everything = whole and found.records and scope_of(selection) == ""
-    unused = _unused(judged, history.open_before(scope_of(selection, state))) if everything else ()
+    unused = _unused(judged, history.open_before(scope)) if everything else ()
     report = _with_acceptances(report, judged, unused, options)
     said = [
         *(general_warning("history-set-aside", text) for text in history.warnings),
@@ -129,7 +130,7 @@ def audit(
         text = text.replace(inputs.folder.encode(), b"")
     return history.record(
         msgspec.json.decode(text, type=Report),
-        scope=scope_of(selection, state),
+        scope=scope,
         accepted=judged.by,
         partly=judged.partly,
         whole=whole,
@@ -148,6 +149,8 @@ class _Inputs(Struct, frozen=True, kw_only=True):
     state: StateOptions | None
     folder: str = ""
     """Where the collected bundle lies for now: no report should name a place that is gone when it is read."""
+    context: str | None = None
+    """Of the kubeconfig, that a live cluster was reached by."""
     whole: bool = True
     """What is missing is missing every day."""
     warnings: tuple[ReportWarning, ...] = ()
@@ -189,6 +192,7 @@ def _inputs(
             paths=(*paths, str(bundle)),
             folder=f"{folder}/",
             state=replace(state, live=None),
+            context=done.context,
             whole=all(one.fate in _EVERY_DAY for one in missing),
             warnings=tuple(_uncollected(missing)),
         )
@@ -214,11 +218,15 @@ def _uncollected(missing: Iterable[Fate]) -> Iterator[ReportWarning]:
         yield general_warning(code, text)
 
 
-def scope_of(selection: Selection, state: StateOptions | None = None) -> str:
-    """What a run looked at, apart from times: runs of one scope are compared."""
-    live = state.live if state is not None else None
+def scope_of(selection: Selection, context: str | None = None) -> str:
+    """What a run looked at, apart from times: runs of one scope are compared.
+
+    Args:
+        selection: which part of the evidence counted.
+        context: of the kubeconfig, that a live cluster was reached by.
+    """
     parts = {
-        "context": (live.context or "") if live is not None else "",
+        "context": context or "",
         "namespace": ",".join(sorted(selection.namespaces)),
         "from": selection.from_pod or "",
         "to": selection.to_pod or "",

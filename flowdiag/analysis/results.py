@@ -67,14 +67,13 @@ class Results:
             check_notify(targets.notify)
 
     def send(
-        self, history: History, recorded: Recorded, scope: str, options: Options, inputs: Sequence[str]
+        self, history: History, recorded: Recorded, options: Options, inputs: Sequence[str]
     ) -> Iterator[tuple[str, bool]]:
         """Send a run's results.
 
         Args:
             history: the run is in it.
             recorded: the run.
-            scope: as the history has it.
             options: how a person wants it.
             inputs: what was read, which nothing is written to.
 
@@ -83,7 +82,7 @@ class Results:
         """
         yield from self._keep(history, recorded)
         yield from self._measure(recorded.report, inputs)
-        yield from self._tell(history, recorded, scope, options)
+        yield from self._tell(history, recorded, options)
 
     def _keep(self, history: History, recorded: Recorded) -> Iterator[tuple[str, bool]]:
         if self._place is None:
@@ -128,9 +127,7 @@ class Results:
             if failed is not None:
                 yield failed, False
 
-    def _tell(
-        self, history: History, recorded: Recorded, scope: str, options: Options
-    ) -> Iterator[tuple[str, bool]]:
+    def _tell(self, history: History, recorded: Recorded, options: Options) -> Iterator[tuple[str, bool]]:
         if not self._targets.notify or not recorded.to_tell:
             return
         report = recorded.report
@@ -155,6 +152,6 @@ class Results:
         if len(failed) < len(self._targets.notify):
             # If one address took it, it is not sent again: that address would get it twice.
             try:
-                history.told(scope, recorded.to_tell)
+                history.told(recorded.scope, recorded.to_tell)
             except FlowdiagError as error:
                 yield f"{error}; the next run tells the news again", False

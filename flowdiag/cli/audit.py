@@ -126,7 +126,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     --fail-on never, makes a quiet start. Accepted findings stand in .flowdiag.toml with a reason, an owner
     and a last day.
     """
-    from flowdiag.analysis.audit import audit, scope_of
+    from flowdiag.analysis.audit import audit
     from flowdiag.analysis.results import Results
     from flowdiag.cli.build import evidence_of, selection_of, state_of
     from flowdiag.cli.command_text import told_command
@@ -142,7 +142,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         write_report,
     )
     from flowdiag.cli.progress import progress
-    from flowdiag.history import History
+    from flowdiag.history import OTHER_CLUSTER, History
     from flowdiag.ingest.heap import MERGING, return_freed_memory
     from flowdiag.model.errors import UsageError
     from flowdiag.report import Options
@@ -183,10 +183,13 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         for text in history.warnings:
             say(text)
         say(_summary(recorded))
+        for one in recorded.report.warnings:
+            if one.code == OTHER_CLUSTER:
+                say(one.message)
         read = [one.path for one in recorded.report.inputs]
         if given["redact"]:
             recorded = _redacted(recorded)
-        for text, lacks in results.send(history, recorded, scope_of(selection, state), plain, read):
+        for text, lacks in results.send(history, recorded, plain, read):
             say(text)
             missing = missing or lacks
     report = recorded.report

@@ -6,11 +6,13 @@ This room compares reports by their problems' fingerprints; it reads no evidence
 from flowdiag.history.accept import Acceptance, Accepted, accept, concerns, parse_acceptances
 from flowdiag.history.database import HistoryError
 from flowdiag.history.diff import DiffEntry, ReportDiff, diff_reports
+from flowdiag.history.earlier import OTHER_CLUSTER
 from flowdiag.history.recording import Recorded
 from flowdiag.history.status import Key, Verdicts, compare, keys_of
 from flowdiag.history.store import History, read_run
 
 __all__ = [
+    "OTHER_CLUSTER",
     "Acceptance",
     "Accepted",
     "DiffEntry",

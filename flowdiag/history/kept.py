@@ -12,7 +12,7 @@ from flowdiag.history.database import UnreadableError
 from flowdiag.model.problem import problem_without_refusals
 from flowdiag.model.report import Confidence, Problem, Report, Severity
 
-__all__ = ["inflated", "met_last", "packed", "read_kept", "warned"]
+__all__ = ["Glance", "glance", "inflated", "met_last", "packed", "read_kept"]
 
 
 _Kind = TypeVar("_Kind")
@@ -24,10 +24,20 @@ class _Warning(Struct):
     message: str = ""
 
 
-class _Warned(Struct):
-    """The part of a report of any version that tells what its run could not read."""
+class _Cluster(Struct, frozen=True):
+    name: str | None = None
+
+
+class Glance(Struct):
+    """The part of a report of any version that tells what its run could see."""
 
     warnings: tuple[_Warning, ...] = ()
+    cluster: _Cluster = _Cluster()
+
+    @property
+    def warned(self) -> frozenset[str]:
+        """Messages of its warnings."""
+        return frozenset(one.message for one in self.warnings)
 
 
 class _Told(Struct):
@@ -100,11 +110,10 @@ def read_kept(text: bytes, kind: type[_Kind]) -> _Kind:
         raise UnreadableError(f"damaged ({fault})") from error
 
 
-def warned(blob: bytes) -> frozenset[str]:
-    """Messages of the warnings of a report.
+def glance(blob: bytes) -> Glance:
+    """Read the little of a report that says what its run could see.
 
     Raises:
         UnreadableError: it is damaged.
     """
-    report = read_kept(inflated(blob), _Warned)
-    return frozenset(one.message for one in report.warnings)
+    return read_kept(inflated(blob), Glance)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.history.kept import met_last, packed, warned
+from flowdiag.history.earlier import EarlierRuns
+from flowdiag.history.kept import met_last, packed
 from flowdiag.history.status import Key, Verdicts, compare, keys_of
 from flowdiag.model.problem import report_order
 from flowdiag.model.report import Problem, Report, Severity, Status
@@ -24,6 +24,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     """A run as it stands in the history."""
 
     run: int
+    scope: str
     report: Report
     """With statuses, and with the problems that are gone."""
     before: tuple[int, str] | None
@@ -94,12 +95,13 @@ def record_run(
         if before is None or key in present:
             known_before.setdefault(key, 0)
     unproved = seen.unproved
-    overlooked = _overlooked(connection, scope, known_before.keys() - set(present), seen.unread)
+    earlier = EarlierRuns(connection, report.cluster.name, seen.unread)
+    overlooked = earlier.overlooked(scope, known_before.keys() - set(present))
     found = compare(
         known_before, present, complete=unproved is None, overlooked=overlooked, gone_after=gone_after
     )
     if unproved is None and overlooked:
-        unproved = "what cannot be read now was read when they were seen"
+        unproved = earlier.why
     news = found.new | {
         present[index]
         for index in held.partly
@@ -113,7 +115,11 @@ def record_run(
         for index, (key, problem) in enumerate(zip(present, report.problems, strict=True))
     ]
     gone = [_gone(met_last(lasts[key]) if key in lasts else seeds[key]) for key in sorted(found.gone)]
-    marked = replace(report, problems=tuple(sorted([*problems, *_apart(gone, problems)], key=report_order)))
+    marked = replace(
+        report,
+        problems=tuple(sorted([*problems, *_apart(gone, problems)], key=report_order)),
+        warnings=(*report.warnings, *earlier.other_cluster(before)),
+    )
     counts = {status: sum(p.status is status for p in marked.problems) for status in Status}
     run = _write_run(connection, scope, marked, counts)
     # A problem that was new and could not be told goes on waiting to be.
@@ -129,6 +135,7 @@ def record_run(
     _thin_out(connection, scope)
     return Recorded(
         run=run,
+        scope=scope,
         report=marked,
         before=before,
         counts=counts,
@@ -200,27 +207,6 @@ def _thin_out(connection: sqlite3.Connection, scope: str) -> None:
         "(SELECT id FROM run WHERE scope = ? ORDER BY id DESC LIMIT ?)",
         (scope, scope, KEPT_REPORTS),
     )
-
-
-def _overlooked(
-    connection: sqlite3.Connection, scope: str, absent: AbstractSet[Key], unread: frozenset[str]
-) -> frozenset[Key]:
-    """Absent problems that were seen by what cannot be read now: a right that is lost mends nothing, on no later day.
-
-    A problem whose last run was so long ago that its report is not kept waits no longer; one of a baseline was seen
-    by nobody knows what.
-    """
-    if not absent or not unread:
-        return frozenset()
-    rows = connection.execute(
-        "SELECT fingerprint, number, last_run FROM problem WHERE scope = ?", (scope,)
-    ).fetchall()
-    last_runs = {(fingerprint, number): run for fingerprint, number, run in rows}
-    lacked: dict[int, bool] = {}
-    for run in {last_runs[key] for key in absent if key in last_runs}:
-        kept = connection.execute("SELECT report FROM run WHERE id = ?", (run,)).fetchone()
-        lacked[run] = kept is None or kept[0] is None or unread <= warned(kept[0])
-    return frozenset(key for key in absent if key not in last_runs or not lacked[last_runs[key]])
 
 
 def open_problems(

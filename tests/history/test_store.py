@@ -141,6 +141,22 @@ class TestRecording:
         assert found[1].unproved == "what cannot be read now was read when they were seen"
         assert (found[3].waiting, found[3].unproved) == (0, None)
 
+    def test_another_clusters_problems_are_not_gone(self, path):
+        """Two clusters in one history are told apart as far as their records name them, and it is said."""
+        one, other = (replace(dns_story().cluster, name=name) for name in ("blue", "green"))
+        record(path, replace(dns_story(), cluster=one))
+
+        found = record(path, replace(empty(), cluster=other))
+        again = record(path, replace(empty(), cluster=other))
+
+        assert found.counts[Status.GONE] == again.counts[Status.GONE] == 0
+        assert found.unproved == "they were seen in records of another cluster"
+        assert [w.message[:49] for w in found.report.warnings] == [
+            "run 1, which this one is compared with, read reco"
+        ]
+        assert not again.report.warnings
+        assert record(path, replace(empty(), cluster=one)).counts[Status.GONE] == 4
+
     def test_the_order_is_the_contracts(self, path):
         """Not folded first, then severity, count and id; the gone ones among them."""
         record(path, dns_story())

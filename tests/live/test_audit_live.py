@@ -195,6 +195,19 @@ def test_hubble_that_is_switched_off_mends_nothing(audit, cluster):
         ]
 
 
+def test_each_context_has_a_history_of_its_own_also_as_the_current_one(cluster, tmp_path):
+    """`kubectl config use-context` between two runs, and one that is named besides."""
+    kubeconfig = tmp_path / "kubeconfig"
+    words = ("audit", "--live", "--kubeconfig", kubeconfig, "--history", tmp_path / "history.db")
+    said = []
+    for context, more in (("blue", ()), ("green", ()), ("blue", ("--context", "blue"))):
+        cluster.kubeconfig(kubeconfig, context=context)
+        said.append(flowdiag(*words, *more).stderr)
+
+    assert ["the first of its kind" in one for one in said] == [True, True, False]
+    assert "run 3, compared with run 1" in said[2]
+
+
 def test_containers_without_records_of_traffic_leave_a_run_whole(audit, cluster):
     """Envoy runs beside every Cilium agent, and its log speaks of itself alone."""
     cluster.add(

@@ -18,7 +18,7 @@ from flowdiag.cluster.collect.objects import EVENTS, Objects
 from flowdiag.cluster.collect.options import CollectOptions, stamp
 from flowdiag.cluster.collect.plan import components, plan
 from flowdiag.cluster.live.api import Api
-from flowdiag.cluster.live.connect import connect
+from flowdiag.cluster.live.connect import IN_CLUSTER, connect
 from flowdiag.cluster.live.kinds import KINDS
 from flowdiag.cluster.live.state import Outcome, Reading, all_refused, read_objects, rules
 from flowdiag.model.errors import ClusterError
@@ -38,6 +38,8 @@ class Collected(Struct, frozen=True, kw_only=True):
     """What came of it."""
 
     archive: Path
+    context: str | None
+    """The kubeconfig's context that was used; ``None`` inside the cluster."""
     bytes: int
     fates: tuple[Fate, ...]
     rules: tuple[str, ...]
@@ -160,5 +162,10 @@ class _Run:
         )
         size = self.partial.pack(manifest)
         return Collected(
-            archive=self.partial.archive, bytes=size, fates=fates, rules=missing, resumed=self.partial.resumed
+            archive=self.partial.archive,
+            context=None if self.api.name == IN_CLUSTER else self.api.name,
+            bytes=size,
+            fates=fates,
+            rules=missing,
+            resumed=self.partial.resumed,
         )

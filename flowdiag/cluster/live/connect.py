@@ -21,7 +21,10 @@ from flowdiag.cluster.yamlsafe import YamlError, read_documents
 from flowdiag.model.errors import ClusterError, InputError, UsageError
 from flowdiag.model.whole import read_whole
 
-__all__ = ["connect"]
+__all__ = ["IN_CLUSTER", "connect"]
+
+IN_CLUSTER = "in-cluster"
+"""What the cluster is called that the program runs in; a context of this name is taken for it."""
 
 _MOST = 16 << 20
 """Bytes of a kubeconfig."""
@@ -182,7 +185,7 @@ def _in_cluster(configuration: Any) -> tuple[str, str | None, dict[str, Any]]:
         namespace = (_ACCOUNT / "namespace").read_text(encoding="utf-8").strip() or None
     except OSError:
         namespace = None
-    return "in-cluster", namespace, {}
+    return IN_CLUSTER, namespace, {}
 
 
 def _impersonation(options: ClusterOptions, user: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,0 +1,80 @@
+"""What earlier runs of a history could see, held against what this one can: what it cannot see is not gone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from flowdiag.history.kept import Glance, glance
+from flowdiag.history.status import Key
+from flowdiag.model.report import ReportWarning, general_warning
+
+__all__ = ["OTHER_CLUSTER", "EarlierRuns"]
+
+OTHER_CLUSTER = "other-cluster"
+"""Code of the warning that the run before was of another cluster."""
+
+
+class EarlierRuns:
+    """The runs before this one, as far as their reports are kept.
+
+    Args:
+        connection: of the history.
+        cluster: the cluster that this run's records name, if they do.
+        unread: what it could not read.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, cluster: str | None, unread: frozenset[str]) -> None:
+        self._connection = connection
+        self._cluster = cluster
+        self._unread = unread
+        self.why = "what cannot be read now was read when they were seen"
+
+    def overlooked(self, scope: str, absent: AbstractSet[Key]) -> frozenset[Key]:
+        """Absent problems that this run could not see: a right that is lost mends nothing, on no later day.
+
+        A problem whose last run was so long ago that its report is not kept waits no longer; what of a baseline was
+        seen by is not known.
+        """
+        if not absent or not (self._unread or self._cluster):
+            return frozenset()
+        rows = self._connection.execute(
+            "SELECT fingerprint, number, last_run FROM problem WHERE scope = ?", (scope,)
+        ).fetchall()
+        last_runs = {(fingerprint, number): run for fingerprint, number, run in rows}
+        proves = {run: self._proves(run) for run in {last_runs[key] for key in absent if key in last_runs}}
+        return frozenset(
+            key for key in absent if not (proves[last_runs[key]] if key in last_runs else not self._unread)
+        )
+
+    def other_cluster(self, before: tuple[int, str] | None) -> Iterator[ReportWarning]:
+        """Yield a warning where the run before was of another cluster: what is new and gone is of both then."""
+        if before is None or self._cluster is None:
+            return
+        seen = self._seen(before[0])
+        if seen is not None and self._differs(seen):
+            # Without the names: a report with tokens has none for the other one.
+            yield general_warning(
+                OTHER_CLUSTER,
+                f"run {before[0]}, which this one is compared with, read records of another cluster: what is new and "
+                "known is of both; give each cluster a history of its own",
+            )
+
+    def _proves(self, run: int) -> bool:
+        """Whether what a run saw is not there any more, where this one does not see it."""
+        seen = self._seen(run)
+        if seen is None:
+            return True
+        if self._differs(seen):
+            self.why = "they were seen in records of another cluster"
+            return False
+        return self._unread <= seen.warned
+
+    def _differs(self, seen: Glance) -> bool:
+        return None not in (self._cluster, seen.cluster.name) and self._cluster != seen.cluster.name
+
+    def _seen(self, run: int) -> Glance | None:
+        """What its report tells; ``None`` where it is not kept any more."""
+        kept = self._connection.execute("SELECT report FROM run WHERE id = ?", (run,)).fetchone()
+        return None if kept is None or kept[0] is None else glance(kept[0])
