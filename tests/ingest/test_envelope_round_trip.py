@@ -214,6 +214,14 @@ WRAPPERS: dict[str, Wrap] = {
         }
     ),
     "fluent-bit": as_json(lambda index, line: {"date": stamp(index), "log": line}),
+    # Each flush is an array of its own.
+    "fluent-bit-arrays": lambda lines: "".join(
+        json.dumps([{"date": BEGIN / NS + i, "log": lines[i]} for i in range(at, min(at + 3, len(lines)))]) + "\n"
+        for at in range(0, len(lines), 3)
+    ),
+    "kcat": as_json(
+        lambda index, line: {"topic": "logs", "offset": index, "ts": BEGIN // 10**6, "key": None, "payload": line}
+    ),
     "grafana-json": lambda lines: json.dumps(
         [
             {"line": line, "timestamp": str(BEGIN + i * NS), "date": stamp(i), "fields": {"pod": "agent-x2v4z"}}

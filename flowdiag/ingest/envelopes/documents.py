@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -58,7 +58,10 @@ class Document(Layer):
 
 
 class JsonArray(Document):
-    """``[{...}, {...}]``; of one that was cut off the whole elements are read."""
+    """``[{...}, {...}]``; of one that was cut off the whole elements are read.
+
+    Several, each of which is a line, are what Fluent Bit sends and prints as ``json``: one for each flush.
+    """
 
     name = "json-array"
     _START = re.compile(rb"\[\s*\{")
@@ -77,9 +80,22 @@ class JsonArray(Document):
         try:
             found: list[bytes] = [bytes(raw) for raw in self._decoder.decode(document)]
         except DAMAGED:
-            found = list(salvaged(document))
+            lines = [line for line in document.split(b"\n") if line.strip()]
+            several = sum(self._START.match(line) is not None for line in lines) > 1
+            found = (
+                [raw for line in lines for raw in self._of_line(line)]
+                if several
+                else list(salvaged(document))
+            )
         for number, raw in enumerate(found, start=1):
             yield Row(one_line(raw), number)
+
+    def _of_line(self, line: bytes) -> Iterable[bytes]:
+        """Elements of an array that is a line, or what else the line is."""
+        try:
+            return [bytes(raw) for raw in self._decoder.decode(line)]
+        except DAMAGED:
+            return salvaged(line) if self._START.match(line) else [line]
 
 
 class GluedObjects(Document):

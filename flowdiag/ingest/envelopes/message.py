@@ -1,8 +1,8 @@
 """JSON of collectors that have no mark of their own: an object with a line of text in it, one a line.
 
-Sources: Datadog's log explorer, its search API and its archives; Graylog's GELF; Elastic Common Schema (``event.original``); any
-shipper that puts a stamp beside a line.  What this is asked about last only counts where a parser knows the text inside better than
-the object around it.
+Sources: Datadog's log explorer, its search API and its archives; Graylog's GELF; Elastic Common Schema
+(``event.original``); tools that read Kafka's topics; any shipper that puts a stamp beside a line.  What this is asked
+about last only counts where a parser knows the text inside better than the object around it.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ class _Message(Struct):
     line: Raw = Raw()
     body: Raw = Raw()
     text: Raw = Raw()
+    # {"topic":"flows","partition":0,"offset":7,"tstype":"create","ts":1767607200123,"key":null,"payload":"{...}"}   kcat -J 1.7
+    payload: Raw = Raw()
+    # {"topic":"flows","key":null,"value":"{...}","partition":0,"offset":7}                            Kafka's REST proxy, v2
+    value: Raw = Raw()
     event: Raw = Raw()
     content: Raw = Raw()
     attributes: Raw = Raw()
@@ -77,7 +81,10 @@ def _instant(record: _Message) -> int | None:
 
 
 def _line(record: _Message) -> str | None:
-    for raw in (record.message, record.full, record.short, record.log, record.line, record.body, record.text):
+    for raw in (
+        *(record.message, record.full, record.short, record.log, record.line, record.body, record.text),
+        *(record.payload, record.value),
+    ):
         text = _text(raw)
         if text is not None:
             return text
@@ -124,7 +131,7 @@ class AnyMessage(JsonLines[_Message]):
     marks = (b'"',)
     shape = _Message
     _TEXT = re.compile(
-        rb'"(?:message|full_message|short_message|log|line|body|text|original|content)"\s{0,4}:\s{0,4}"'
+        rb'"(?:message|full_message|short_message|log|line|body|text|payload|value|original|content)"\s{0,4}:\s{0,4}"'
     )
 
     @classmethod
