@@ -13,7 +13,7 @@ from typing import Any
 from flowdiag.model.objects import RawObject, Snapshot
 from flowdiag.policy.facts import Facts
 
-__all__ = ["ACCOUNT_PREFIX", "NAMESPACE_LABEL", "CalicoLabels"]
+__all__ = ["ACCOUNT_LABEL", "ACCOUNT_PREFIX", "NAMESPACE_LABEL", "CalicoLabels"]
 
 NAMESPACE_LABEL = "projectcalico.org/namespace"
 ACCOUNT_LABEL = "projectcalico.org/serviceaccount"

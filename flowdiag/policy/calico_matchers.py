@@ -29,6 +29,7 @@ __all__ = [
     "ProfileListed",
     "Scope",
     "namespace_mapping",
+    "with_all_as",
 ]
 
 
@@ -52,13 +53,18 @@ class Scope(Struct, frozen=True):
 
         There ``all()`` means what has a namespace and ``global()`` what has none, also inside a larger
         selector; Calico puts tests of a label that only namespaced things have in their place.
-        The API promises endpoints *within the selected namespaces*, so what has none counts only where
-        ``global()`` is the selector, or an alternative of it.
+        What has no namespace has no label of one, and so is met by tests that ask for the absence of one
+        (``!=``, ``not in``, ``!has``): ``rules.go`` knows no other difference.  Where one of the two words stands,
+        the selector says itself who is meant: what has none counts where ``global()`` is all of it, or an
+        alternative (of other uses np-guard makes something else than Felix does).
         """
-        root = selector.root
-        alternatives = root.parts if root.kind == "or" else (root,)
-        without = any(part.kind == "global" for part in alternatives)
-        return cls(selector=CalicoSelector(_namespaced(root)), without=without)
+        root = with_all_as(selector.root, NAME_LABEL)
+        if root == selector.root:
+            without = root.outcome({}, True, "") is Outcome.MATCH
+        else:
+            alternatives = selector.root.parts if selector.root.kind == "or" else (selector.root,)
+            without = any(part.kind == "global" for part in alternatives)
+        return cls(selector=CalicoSelector(root), without=without)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -88,12 +94,13 @@ class Scope(Struct, frozen=True):
         )
 
 
-def _namespaced(node: Node) -> Node:
+def with_all_as(node: Node, label: str) -> Node:
+    """The selector with a test of a label in the place of ``all()``, and of its absence in that of ``global()``."""
     if node.kind == "all":
-        return Node("has", NAME_LABEL)
+        return Node("has", label)
     if node.kind == "global":
-        return Node("not", parts=(Node("has", NAME_LABEL),))
-    return Node(node.kind, node.key, node.values, tuple(_namespaced(part) for part in node.parts))
+        return Node("not", parts=(Node("has", label),))
+    return Node(node.kind, node.key, node.values, tuple(with_all_as(part, label) for part in node.parts))
 
 
 class Part(Struct, frozen=True):
@@ -108,7 +115,7 @@ class Part(Struct, frozen=True):
             facts.extra,
             Condition.POD,
             complete=(facts.labels is not None and facts.labels_complete) or HOST_MARK in facts.extra,
-            doubtful="" if self.accounts_known else ACCOUNT_PREFIX,
+            doubtful="" if self.accounts_known or HOST_MARK in facts.extra else ACCOUNT_PREFIX,
         )
 
 
@@ -196,6 +203,8 @@ class EndpointSelected(Struct, frozen=True):
 
     parts: tuple[Part, ...]
     scope: Scope = Scope()
+    of_hosts: tuple[Part, ...] = ()
+    """The same as a host endpoint has to meet them, where it may be selected."""
 
     @property
     def selector(self) -> CalicoSelector:
@@ -205,7 +214,7 @@ class EndpointSelected(Struct, frozen=True):
     @property
     def keys(self) -> frozenset[str]:
         """See `Matcher.keys`."""
-        own = {f"extra/{key}" for part in self.parts for key in part.selector.keys}
+        own = {f"extra/{key}" for part in (*self.parts, *self.of_hosts) for key in part.selector.keys}
         return frozenset(own | {f"namespace/{key}" for key in self.scope.keys} | {f"extra/{HOST_MARK}"})
 
     def demands(self, kind: str, /) -> tuple[Demand, ...]:
@@ -219,6 +228,7 @@ class EndpointSelected(Struct, frozen=True):
                 return miss(Miss(Condition.NODE, "a host endpoint", None))
             if facts.why_unknown:
                 return unknown(facts.why_unknown)
+            return all_of([self.scope.check(None, None), *(part.check(facts) for part in self.of_hosts)])
         namespace = facts.namespace if facts.kind == "pod" else None
         return all_of(
             [

@@ -170,6 +170,8 @@ def _rows(world, direction, own, labels):
             continue
         if "namespaceSelector" in meant and not _in_spaces(meant["namespaceSelector"], labels):
             continue
+        if own.pod is None and "all()" in _of_a_namespace(spec):
+            continue
         if "selector" in meant and not meant["selector"](labels):
             continue
         if "serviceAccountSelector" in meant and not meant["serviceAccountSelector"](_bare("pcsa.", labels)):
@@ -182,6 +184,12 @@ def _rows(world, direction, own, labels):
         if selects(policy, direction, own.pod):
             name = f"{policy.ref.name}/{policy.ref.namespace}/KubernetesNetworkPolicy"
             yield "default", 1000, name, policy
+
+
+def _of_a_namespace(spec):
+    """Selectors in which all() means what has a namespace, or an account."""
+    found = {key: spec[key] for key in ("selector", "serviceAccountSelector") if key in spec}
+    return set() if found.keys() == {"selector"} and "namespaceSelector" not in spec else set(found.values())
 
 
 def _decided(world, decide, direction, own, peer, traffic):

@@ -74,7 +74,7 @@ def test_a_policy_that_concerns_no_forwarded_traffic_changes_nothing(selected, f
 
 @pytest.mark.parametrize("spec", ["namespaceSelector: all(), types: [Ingress]", "egress: [{action: Deny}]"])
 def test_pods_alone_and_the_other_direction_are_no_forwarded_traffic(spec):
-    """A namespaceSelector leaves host endpoints out; without types a policy is for what it has rules for."""
+    """A namespaceSelector of all() leaves host endpoints out; without types a policy is for what it has rules for."""
     text = STATE.replace("SELECTED", "edge").replace("FORWARD", "true")
     text = text.replace("types: [Ingress]", spec).replace("ingress: [{action: Deny}]", "performanceHints: []")
     snapshot, _ = build_snapshot([("state.yaml", text.encode())])

@@ -306,6 +306,9 @@ class TestRules:
         assert found(gnp("a", ingress(allow(source=by_label))), wide) is True
         assert found(gnp("a", ingress(allow(source=everywhere))), wide) is False
         assert found(gnp("a", ingress(allow(source=everywhere))), own) is True
+        # A global one has no label of a namespace, and so none that is not to be there.
+        unlike = {"selector": "set == 'a'", "namespaceSelector": "team != 'x'"}
+        assert found(gnp("a", ingress(allow(source=unlike))), wide) is True
 
     def test_domains_in_a_set_need_dns(self):
         """Unknown offline; known where the evidence named the address."""
@@ -560,6 +563,44 @@ class TestBesidePolicies:
         # What no profile allows is named where nothing else is to be, and is no policy beside others.
         assert [ref.name for ref in ask([locked], API, HOST, others=[hep]).ingress.isolated_by] == ["a"]
         assert [ref.name for ref in ask([], API, HOST, others=[hep]).ingress.isolated_by] == ["no profile"]
+
+    @pytest.mark.parametrize(
+        ("spec", "allowed"),
+        [
+            ({"namespaceSelector": "projectcalico.org/name != 'kube-system'"}, False),
+            ({"namespaceSelector": "projectcalico.org/name not in {'kube-system', 'calico-system'}"}, False),
+            ({"namespaceSelector": "!has(exempt)"}, False),
+            (
+                {
+                    "namespaceSelector": "projectcalico.org/name != 'kube-system'",
+                    "selector": "role == 'edge'",
+                },
+                False,
+            ),
+            ({"namespaceSelector": "projectcalico.org/name != 'kube-system'", "selector": "all()"}, True),
+            (
+                {
+                    "namespaceSelector": "has(projectcalico.org/name) && projectcalico.org/name != 'kube-system'"
+                },
+                True,
+            ),
+            ({"namespaceSelector": "team == 'b'"}, True),
+            ({"serviceAccountSelector": "role != 'x'"}, False),
+            ({"serviceAccountSelector": "role == 'x'"}, True),
+            ({"serviceAccountSelector": "all()"}, True),
+            ({"serviceAccountSelector": "role != 'x'", "selector": "all()"}, True),
+        ],
+    )
+    def test_a_host_endpoint_lacks_the_labels_of_every_namespace_and_account(self, spec, allowed):
+        """What asks for the absence of a label selects it: the lock-out that has(projectcalico.org/name) is there for."""
+        auto = raw(
+            "HostEndpoint",
+            "n9-auto-hep",
+            {"node": "n9", "interfaceName": "*", "profiles": ["projectcalico-default-allow"]},
+            labels={"role": "edge"},
+        )
+
+        assert ask([gnp("a", ingress(**spec))], API, HOST, others=[auto]).allowed is allowed
 
     def test_failsafe_ports_are_configured_in_felix(self):
         """Port, protocol and range of sources."""

@@ -73,12 +73,15 @@ def selector(dice, keys=KEYS, depth=0):
 
 
 def spaces(dice):
-    """A namespaceSelector that means namespaces by what they have."""
+    """A namespaceSelector that means namespaces by what they have, or lack."""
     key, value = dice.choice(("team", "env")), dice.choice(VALUES)
     return dice.choice(
         (
             (f"{key} == '{value}'", lambda labels: labels.get(key) == value),
             (f"has({key})", lambda labels: key in labels),
+            (f"!has({key})", lambda labels: key not in labels),
+            (f"{key} != '{value}'", lambda labels: labels.get(key) != value),
+            (f"{key} not in {{'{value}'}}", lambda labels: labels.get(key) != value),
             ("projectcalico.org/name == 'a'", lambda labels: labels.get("projectcalico.org/name") == "a"),
             ("all()", None),
             ("global()", None),
@@ -149,6 +152,11 @@ def policy(dice, number):
             spec["namespaceSelector"], meant["namespaceSelector"] = found[0], found
     if dice.random() < 0.12:
         spec["serviceAccountSelector"], meant["serviceAccountSelector"] = selector(dice, ("role",), 1)
+    if spec.keys() & {"namespaceSelector", "serviceAccountSelector"}:
+        # Inside a larger selector all() means there what has a namespace, which nothing here works out.
+        for key in ("selector", "serviceAccountSelector"):
+            while "all()" in spec.get(key, "") and spec[key] != "all()":
+                spec[key], meant[key] = selector(dice, ("role",) if key.startswith("service") else KEYS, 1)
     if dice.random() < 0.7:
         spec["order"] = dice.choice((1, 2, 10, 999, 1000, 1001.5))
     if dice.random() < 0.5:

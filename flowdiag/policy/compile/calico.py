@@ -19,9 +19,9 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, RawObject, Snapshot
 from flowdiag.model.policy import CALICO_GROUPS, PolicyRef
 from flowdiag.policy.calico_labels import CalicoLabels, spec_of
-from flowdiag.policy.calico_matchers import EndpointSelected, Part, ProfileListed, Scope
+from flowdiag.policy.calico_matchers import EndpointSelected, Part, ProfileListed
 from flowdiag.policy.compile.calico_rules import compile_rules
-from flowdiag.policy.compile.calico_scopes import account_part, read_calico_selector
+from flowdiag.policy.compile.calico_scopes import account_part, host_selection, read_calico_selector
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, unknown_field, validity_of
 from flowdiag.policy.model import Matcher, Order, Policy, Rule, Tier
 
@@ -178,18 +178,16 @@ def _endpoints(spec: dict[str, Any], namespace: str | None, context: CompileCont
         Part(read_calico_selector(spec.get("selector"), "spec.selector"), known),
         *account_part(spec.get("serviceAccountSelector"), "spec.serviceAccountSelector", context),
     ]
-    scope = Scope()
-    if namespace is None and spec.get("namespaceSelector"):
-        scope = Scope.of(read_calico_selector(spec["namespaceSelector"], "spec.namespaceSelector"))
-    return EndpointSelected(tuple(parts), scope)
+    if namespace is not None:
+        return EndpointSelected(tuple(parts))
+    scope, of_hosts = host_selection(spec)
+    return EndpointSelected(tuple(parts), scope, of_hosts)
 
 
 def _subjects(spec: dict[str, Any], namespace: str | None) -> frozenset[str]:
     if spec.get("doNotTrack") or spec.get("preDNAT"):
         return frozenset({"node"})
-    if namespace is not None or spec.get("namespaceSelector"):
-        return frozenset({"pod"})
-    return frozenset({"pod", "node"})
+    return frozenset({"pod"} if namespace is not None else {"pod", "node"})
 
 
 def _order(spec: dict[str, Any]) -> float:

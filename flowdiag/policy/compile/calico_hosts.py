@@ -16,8 +16,8 @@ from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Condition, Miss, PolicyRef
 from flowdiag.policy.addresses import parse_network
 from flowdiag.policy.calico_labels import HOST_MARK, CalicoLabels, labels_of, spec_of
-from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
 from flowdiag.policy.compile.calico import directions_of
+from flowdiag.policy.compile.calico_scopes import host_selection
 from flowdiag.policy.compile.context import CompileContext, PolicyError
 from flowdiag.policy.dataplane import OnTheWay
 from flowdiag.policy.facts import Facts
@@ -28,6 +28,7 @@ from flowdiag.policy.model import (
     Check,
     Matcher,
     Order,
+    Outcome,
     Peer,
     Policy,
     Rule,
@@ -137,13 +138,10 @@ def crossing(snapshot: Snapshot, labels: CalicoLabels) -> OnTheWay | None:
         spec = policy.spec
         if policy.ref.kind != "GlobalNetworkPolicy" or not spec.get("applyOnForward"):
             continue
-        # A namespaceSelector means pods alone.
-        if spec.get("namespaceSelector"):
-            continue
         early = bool(spec.get("preDNAT") or spec.get("doNotTrack"))
         for each in labels.host_endpoints:
             node = spec_of(each).get("node")
-            if not isinstance(node, str) or not _selects(spec.get("selector"), labels_of(each)):
+            if not isinstance(node, str) or not _selects(spec, labels_of(each)):
                 continue
             for direction in _directions(policy):
                 if early and not _denies(spec.get(direction.value)):
@@ -214,13 +212,14 @@ def _directions(policy: PolicyObject) -> frozenset[Direction]:
         return frozenset(Direction)  # the policy comes out as broken elsewhere; nothing is ruled out here
 
 
-def _selects(selector: Any, labels: dict[str, str]) -> bool:
-    if not isinstance(selector, str) or not selector.strip():
-        return True
+def _selects(spec: dict[str, Any], labels: dict[str, str]) -> bool:
     try:
-        return parse_selector(selector).matches(labels)
-    except SelectorSyntaxError:
+        scope, parts = host_selection(spec)
+    except PolicyError:
         return True  # the policy comes out as broken elsewhere; nothing is ruled out here
+    return scope.check(None, None).outcome is Outcome.MATCH and all(
+        part.selector.matches(labels) for part in parts
+    )
 
 
 def _node_ports(snapshot: Snapshot) -> Tier:

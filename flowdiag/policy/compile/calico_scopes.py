@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdiag.policy.calico_labels import ACCOUNT_PREFIX
-from flowdiag.policy.calico_matchers import Part
+from flowdiag.policy.calico_labels import ACCOUNT_LABEL, ACCOUNT_PREFIX, NAMESPACE_LABEL
+from flowdiag.policy.calico_matchers import Part, Scope, with_all_as
 from flowdiag.policy.calico_selector import CalicoSelector, Node, SelectorSyntaxError, parse_selector
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries
 
-__all__ = ["account_part", "read_calico_selector"]
+__all__ = ["account_part", "host_selection", "read_calico_selector"]
 
 
 def read_calico_selector(raw: Any, path: str) -> CalicoSelector:
@@ -49,6 +49,31 @@ def account_part(raw: Any, path: str, context: CompileContext) -> list[Part]:
     if not selector.everything:
         parts.append(Part(CalicoSelector(_prefixed(selector.root)), known))
     return parts
+
+
+def host_selection(spec: dict[str, Any]) -> tuple[Scope, tuple[Part, ...]]:
+    """What a GlobalNetworkPolicy asks of a host endpoint (``globalnetworkpolicyprocessor.go``).
+
+    It has no label of a namespace or of a service account, so that a selector of these which asks for the absence of a
+    label (``!=``, ``not in``, ``!has``) selects it; ``all()`` means, beside one, what has a namespace, or an account.
+
+    Raises:
+        PolicyError: a selector cannot be read.
+    """
+    raw, spaces = spec.get("selector"), spec.get("namespaceSelector")
+    accounts = spec.get("serviceAccountSelector")
+    root = read_calico_selector(raw, "spec.selector").root
+    scope = Scope()
+    if spaces:
+        scope = Scope.of(read_calico_selector(spaces, "spec.namespaceSelector"))
+    # An empty one is no text in which anything would be put in the place of all().
+    if raw and (spaces or accounts):
+        root = with_all_as(root, NAMESPACE_LABEL)
+    parts = [Part(CalicoSelector(root))]
+    if accounts:
+        own = read_calico_selector(accounts, "spec.serviceAccountSelector").root
+        parts.append(Part(CalicoSelector(with_all_as(_prefixed(own), ACCOUNT_LABEL))))
+    return scope, tuple(parts)
 
 
 def _prefixed(node: Node) -> Node:
