@@ -33,6 +33,10 @@ _DIRT = re.compile(
 )
 # "  podIP: ***HIDDEN***" (redactors of support bundles): bare, it would be a YAML alias
 _REDACTED = re.compile(r"(?<=[:-] )(\*{3}[A-Za-z_ ]{1,40}\*{3})(?=[ ]*$)", re.MULTILINE)
+# helm v3.16 get all, status, install --dry-run: "NAME: shop", "LAST DEPLOYED: Tue Mar 17 14:00:00 2026", values, "HOOKS:",
+# "MANIFEST:", the objects, "NOTES:" and words for people
+_HELM = re.compile(r"\s*+NAME: [^\n]*\nLAST DEPLOYED: ")
+_HELM_PARTS = re.compile(r"^(?:HOOKS|MANIFEST|NOTES):[ ]*$", re.MULTILINE)
 
 
 def clean_text(data: bytes) -> str:
@@ -58,7 +62,29 @@ def decoded(data: bytes) -> str:
 def without_dirt(text: str) -> str:
     """`text` with blanks in place of what does not belong to objects."""
     text = text.rstrip("\x00\x1a")
+    if _HELM.match(text):
+        text = _objects_of_a_release(text)
     text = _DIRT.sub("\n", "\n" + text)[1:]
     if "***" in text:
         text = _REDACTED.sub(r'"\1"', text)
     return text
+
+
+def _objects_of_a_release(text: str) -> str:
+    """What Helm says of a release with blanks in place of all but its hooks and its manifest."""
+    kept = ""
+    at = 0
+    within = False
+    for mark in _HELM_PARTS.finditer(text):
+        if mark[0].startswith("NOTES") and not within:
+            continue  # a key of the values
+        kept += (text[at : mark.start()] if within else _blank(text[at : mark.start()])) + _blank(mark[0])
+        at = mark.end()
+        within = not mark[0].startswith("NOTES")
+        if not within:
+            break
+    return kept + (text[at:] if within else _blank(text[at:]))
+
+
+def _blank(text: str) -> str:
+    return "\n" * text.count("\n")

@@ -558,6 +558,50 @@ def test_yaml_in_the_forms_that_programs_write(text):
     assert [entry.key for entry in read.entries] == [("", "Namespace", "", "shop")]
 
 
+RELEASE = """\
+NAME: shop
+LAST DEPLOYED: Tue Mar 17 14:00:00 2026
+NAMESPACE: shop
+STATUS: deployed
+USER-SUPPLIED VALUES:
+null
+
+COMPUTED VALUES:
+NOTES: {}
+image: shop:1
+
+HOOKS:
+---
+# Source: shop/templates/tests/web.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: test, namespace: shop}
+MANIFEST:
+---
+# Source: shop/templates/policy.yaml
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: shop}
+spec: {podSelector: {}}
+
+NOTES:
+Thank you for installing shop: visit http://shop.example.com
+1. Get the URL by running: (see below)
+"""
+
+
+def test_what_helm_says_of_a_release_is_read_by_its_objects():
+    """`helm get all`: the values and the notes are no objects, and what stands between them is whole."""
+    read = read_manifest("x", RELEASE.encode())
+
+    assert sniff_state(RELEASE.encode()) >= 0.7
+    assert not read.problems
+    assert [(entry.key[1:], entry.origin.line) for entry in read.entries] == [
+        (("Pod", "shop", "test"), 14),
+        (("NetworkPolicy", "shop", "closed"), 20),
+    ]
+
+
 def test_a_template_is_said_to_be_one():
     """A Helm chart's file beside the objects may hold a policy, and is not passed over without a word."""
     text = (
