@@ -14,13 +14,14 @@ from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.cluster import Resolver
+from flowdiag.cluster.manifests import NO_NAMESPACE
 from flowdiag.diagnose.fd6_state.stale_record import STALE
 from flowdiag.model.errors import InputError, UnresolvedEndError
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import ConnectionDecision, PolicyRef
 from flowdiag.model.report import ReportWarning
-from flowdiag.model.words import placed
+from flowdiag.model.words import placed, plural
 from flowdiag.report.query_types import ExplainResult, explain_result
 
 __all__ = ["explain", "load_asker"]
@@ -140,7 +141,20 @@ def _said(warnings: Sequence[ReportWarning], state: State) -> list[str]:
         *(placed(one.message, one.input, one.line) for one in state.problems if not one.note),
         *_not_enforced(state.policies.notes),
         *_no_policies(state.snapshot),
+        *_read_as_default(state),
     ]
+
+
+def _read_as_default(state: State) -> Iterator[str]:
+    """That objects without a namespace were read as of default, where the pods that are asked for are in another.
+
+    A kustomization, or whoever applies them, may give them one.
+    """
+    missing = [one for one in state.problems if one.code == NO_NAMESPACE]
+    if missing and any(pod.namespace != "default" for pod in state.snapshot.pods):
+        first = missing[0]
+        more = f", and in {plural(len(missing) - 1, 'more input')} too" if len(missing) > 1 else ""
+        yield f"{placed(first.message, first.input, first.line)}{more}"
 
 
 def _no_policies(snapshot: Snapshot) -> Iterator[str]:

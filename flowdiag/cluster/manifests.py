@@ -23,7 +23,7 @@ from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_NAMES, UNREAD_KINDS
 from flowdiag.cluster.yamlsafe import is_deep
 from flowdiag.model.objects import Origin, Pod, PolicyObject
 
-__all__ = ["NOT_READ", "Entry", "Manifest", "StateProblem", "as_objects", "read_manifest"]
+__all__ = ["NOT_READ", "NO_NAMESPACE", "Entry", "Manifest", "StateProblem", "as_objects", "read_manifest"]
 
 _MAX_BYTES = 1 << 30
 _MAX_BAD = 50
@@ -32,6 +32,10 @@ _MAX_BAD = 50
 
 NOT_READ = "not-read"
 """`StateProblem.code` of kinds that the collector was refused, or that failed."""
+
+
+NO_NAMESPACE = "namespace-missing"
+"""`StateProblem.code` of objects that have a namespace in a cluster and none here."""
 
 
 class StateProblem(Struct, frozen=True, kw_only=True):
@@ -234,6 +238,19 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
     if meta.namespace is None and kind not in CLUSTER_KINDS:
         text = f"{kind} {meta.name or meta.generate_name}: no namespace given, read as default"
         _complain(manifest, origin, "namespace-missing", text, note=True)
+    if meta.namespace is not None and "$" in meta.namespace:
+        # "${NAMESPACE}", "$(NS)": whatever puts one there has not run.
+        manifest.problems.append(
+            StateProblem(
+                code="not-rendered",
+                message=f"{kind} {meta.name or meta.generate_name}: {meta.namespace} is no namespace but a place for one: "
+                "bring the object as it is applied",
+                input=origin.input,
+                line=origin.line,
+                hides=kind in POLICY_NAMES,
+            )
+        )
+        return
     value, template = read_object(body, group, kind, api, meta, origin)
     if value is None:
         return

@@ -173,3 +173,20 @@ def test_objects_without_any_policy_are_said_to_be(run, state, also):
     _, _, verified = run("verify", state.parent / "queries.json", "--state", state)
 
     assert ["hold no policy" in err for err in (told, verified)] == [not also] * 2
+
+
+def test_a_policy_without_a_namespace_is_said_to_be_read_as_default(run, state):
+    """Beside pods of other namespaces it may well be meant for theirs, as a kustomization says."""
+    put(state, "policy.yaml", POLICY.replace(", namespace: shop", ""))
+    _, _, told = run("explain", "shop/web", "shop/db", "5432", "--state", state)
+
+    assert "policy.yaml:1: NetworkPolicy closed: no namespace given, read as default" in told
+
+
+def test_a_place_for_a_namespace_is_none(run, state):
+    """Whose pods the policy is for is not known before something is put there."""
+    put(state, "policy.yaml", POLICY.replace("namespace: shop", 'namespace: "${NAMESPACE}"'))
+    _, out, told = run("explain", "shop/web", "shop/db", "5432", "--state", state, "-o", "json")
+
+    assert json.loads(out)["allowed"] is None
+    assert "${NAMESPACE} is no namespace but a place for one" in told
