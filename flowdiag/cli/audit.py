@@ -318,7 +318,8 @@ def _targets(given: dict[str, Any]) -> Targets:
             age_ns=None if given["keep_for"] is None else parse_duration(given["keep_for"]),
         ),
         textfile=given["metrics"],
-        gateway=given["pushgateway"],
+        # A Secret that was made from a file ends with the file's line.
+        gateway=(given["pushgateway"] or "").strip() or None,
         notify=given["notify"],
     )
     if given["report_formats"]:

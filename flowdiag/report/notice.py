@@ -18,11 +18,14 @@ _LISTED = 10
 
 
 def notice(report: Report, problems: Sequence[Problem], options: Options) -> tuple[str, str]:
-    """Title and Markdown body that tell `problems` of a report, worst first."""
+    """Title and Markdown body that tell `problems` of a report, worst first.
+
+    Every moment says its day and zone: nobody knows when a message is read, and beside what.
+    """
     worst = problems[0].severity.value if problems else ""
     where = f" in {visible(report.cluster.name, 80)}" if report.cluster.name else ""
     title = f"flowdiag: {plural(len(problems), 'new problem')} ({worst}){where}"
-    clock = Clock.of(report, options.timezone)
+    clock = Clock(options.timezone, named=True)
     names = foreign(report)
     lines = [
         f"- **{SEVERITY_WORD[problem.severity]}** {markdown_code(problem.code, 20)} "

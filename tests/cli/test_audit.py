@@ -1,6 +1,7 @@
 """``flowdiag audit`` as a person or a CronJob runs it."""
 
 import json
+import re
 import shutil
 import sqlite3
 import sys
@@ -275,6 +276,9 @@ def test_people_are_told_the_news_once_with_markdown_and_picture(audit):
     sent = json.loads(requests[1][3])
     assert sent["title"] == "flowdiag: 3 new problems (high) in shop-prod"
     assert "FD401" in sent["message"]
+    assert re.search(
+        r"since 2026-03-17 [\d:]+ UTC, still happening at 2026-03-17 [\d:]+ UTC", sent["message"]
+    )
     assert [one["filename"] for one in sent["attachments"]] == ["report.md", "report.png"]
     assert "geheim" not in failed + again + quiet
     history = Path("..", "history.db").resolve()
@@ -301,6 +305,13 @@ def test_only_severities_from_the_threshold_on_are_told(audit, day):
 
     assert len(requests) == 1
     assert json.loads(requests[0][3])["title"] == "flowdiag: 1 new problem (medium)"
+
+
+def test_an_address_from_a_file_ends_before_the_line_does(audit, monkeypatch):
+    """`kubectl create secret --from-file` keeps the line's end; what is said stays one line."""
+    monkeypatch.setenv("FLOWDIAG_PUSHGATEWAY", "http://127.0.0.1:9/\n")
+    _, _, said = audit(DENY)
+    assert "flowdiag: http://127.0.0.1:9/: metrics could not be pushed: nobody answers there" in said
 
 
 def test_addresses_come_from_the_environment(audit, monkeypatch):
