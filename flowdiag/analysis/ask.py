@@ -80,6 +80,11 @@ class Asker:
         """
         if text not in self._ends:
             ends = resolve_end(text, self.snapshot, self.leases, self.index)
+            self.readings += (
+                f"{end.ip} is read as an address outside ({end.note})"
+                for end in ends
+                if end.kind is EndpointKind.EXTERNAL and end.ip is not None and end.note is not None
+            )
             self._ends[text] = tuple(part for end in ends for part in self._pieces(end))
         return self._ends[text]
 

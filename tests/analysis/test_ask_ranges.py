@@ -161,3 +161,13 @@ def test_ranges_outside_on_both_sides_are_left_out_beside_pods():
     _, answer = held("10.0.0.0/8", "198.51.100.0/24")
 
     assert answer.allowed is True
+
+
+def test_an_address_that_only_a_pod_can_have_is_said_to_be_read_as_outside():
+    """Its pod was not collected, or is gone: labels, and policies of its own, are missing and not absent."""
+    snapshot, _ = build_snapshot([("state.yaml", HELD)])
+    asker = Asker(snapshot, compile_policies(snapshot, dialect=Dialect.KUBERNETES))
+    asker.ask("shop/web", "10.0.1.200", "TCP", 443)
+    asker.ask("shop/web", "198.51.100.7", "TCP", 443)
+
+    assert asker.readings == ["10.0.1.200 is read as an address outside (pod address without a known owner)"]
