@@ -312,6 +312,30 @@ def test_missing_evidence_is_striped_above_the_bars(kind: str) -> None:
     assert "-gap" not in (inline_svg(report_of("five-tellings"), kind, title="t", zone=UTC) or "")
 
 
+def test_the_legend_names_what_the_chart_shows() -> None:
+    """A change before the first bar and traffic of which nothing was allowed have no mark to be explained."""
+
+    def legend(report: Report) -> str:
+        return render(report).partition('<ul class="legend"')[2].partition("</ul>")[0]
+
+    story = dns_story()
+    earlier = tuple(replace(change, at="2026-03-16T00:00:00.000000000Z") for change in story.changes)
+    counts = replace(story.buckets.counts, allowed=tuple(0 for _ in story.buckets.counts.denied))
+    bare = replace(
+        story,
+        changes=earlier,
+        buckets=replace(story.buckets, counts=counts),
+        totals=replace(story.totals, allowed=0),
+        evidence=replace(story.evidence, gaps=()),
+    )
+    marks = ("</span>allowed</span>", "evidence missing", '<a href="#changes">')
+
+    assert [mark in legend(story) for mark in marks] == [True] * 3
+    assert [mark in legend(bare) for mark in marks] == [False] * 3
+    assert "0 changes marked by letters" in render(bare)
+    assert "allowed: not read" in legend(replace(bare, totals=replace(story.totals, allowed=None)))
+
+
 class _Sentences(HTMLParser):
     """What is read outside <time>, which the script changes, and text that is not ours."""
 

@@ -10,6 +10,7 @@ from flowdiag.report.charts.axis import PALETTE, ChartFrame, charted, frame
 from flowdiag.report.charts.files import PngReporter, SvgReporter
 from flowdiag.report.charts.inline import inline_svg
 from flowdiag.report.charts.nodes import busiest_nodes
+from flowdiag.report.charts.timeline import beside_bars
 
 __all__ = [
     "PALETTE",
@@ -17,6 +18,7 @@ __all__ = [
     "PngReporter",
     "SvgReporter",
     "age_bins",
+    "beside_bars",
     "busiest_nodes",
     "charted",
     "frame",

@@ -9,7 +9,7 @@ from flowdiag.model.report import Report
 from flowdiag.report.charts.axis import GAP, INK, WIDTH, TimeAxis
 from flowdiag.report.times import MONTHS_S, ticks, zone_text
 
-__all__ = ["bar", "change_layers", "data", "gap_layer", "time_x"]
+__all__ = ["bar", "change_layers", "changes_shown", "data", "gap_layer", "gaps_shown", "time_x"]
 
 _MAX_CHANGES = 26
 _LETTER = 26
@@ -57,10 +57,8 @@ def bar(axis: TimeAxis, index: int, number: int, name: str) -> dict[str, Any]:
     }
 
 
-def gap_layer(report: Report, axis: TimeAxis, x: Any) -> Any | None:
-    """Bands where evidence is known to be missing, to be drawn above the bars; a moment is a narrow one."""
-    import altair as alt
-
+def gaps_shown(report: Report, axis: TimeAxis) -> list[dict[str, Any]]:
+    """Spans of the axis in which evidence is known to be missing; a moment is a narrow one."""
     rows = []
     low, high = axis.start, axis.at(axis.number)
     for gap in report.evidence.gaps:
@@ -73,6 +71,14 @@ def gap_layer(report: Report, axis: TimeAxis, x: Any) -> Any | None:
         end = min(max(last // 1_000_000, first // 1_000_000 + axis.width // 4), high)
         if begin < end:
             rows.append({"at": axis.shown(begin), "until": axis.shown(end)})
+    return rows
+
+
+def gap_layer(report: Report, axis: TimeAxis, x: Any) -> Any | None:
+    """Bands where evidence is missing, to be drawn above the bars."""
+    import altair as alt
+
+    rows = gaps_shown(report, axis)
     if not rows:
         return None
     band = alt.Chart(data(rows)).mark_rect(
@@ -81,18 +87,22 @@ def gap_layer(report: Report, axis: TimeAxis, x: Any) -> Any | None:
     return band.encode(x=x, x2="until:T")
 
 
+def changes_shown(report: Report, axis: TimeAxis) -> list[tuple[int, str]]:
+    """When, as the axis shows it, and the letter of each change that lies on the axis."""
+    return sorted(
+        (axis.shown(at // 1_000_000), chr(ord("A") + index))
+        for index, change in enumerate(report.changes[:_MAX_CHANGES])
+        if (at := ticks(change.at)) is not None and axis.start <= at // 1_000_000 <= axis.at(axis.number)
+    )
+
+
 def change_layers(report: Report, axis: TimeAxis, x: Any) -> list[Any]:
     """A dashed line and a letter for each change; letters that would stand on each other are one mark."""
     import altair as alt
 
     rows: list[dict[str, Any]] = []
     close = axis.width * axis.number * _LETTER // WIDTH
-    moments = sorted(
-        (axis.shown(at // 1_000_000), chr(ord("A") + index))
-        for index, change in enumerate(report.changes[:_MAX_CHANGES])
-        if (at := ticks(change.at)) is not None and axis.start <= at // 1_000_000 <= axis.at(axis.number)
-    )
-    for at, letter in moments:
+    for at, letter in changes_shown(report, axis):
         if rows and at - rows[-1]["at"] < close:
             rows[-1]["mark"] = f"{rows[-1]['mark'][0]}–{letter}"
         else:

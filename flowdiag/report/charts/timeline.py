@@ -8,12 +8,43 @@ from typing import Any
 from flowdiag.model.report import Report
 from flowdiag.model.time import rfc3339
 from flowdiag.model.words import plural
-from flowdiag.report.charts.axis import HEIGHT, INK, OTHER, PALETTE, TimeAxis, charted, label, steps
-from flowdiag.report.charts.layers import bar, change_layers, data, gap_layer, time_x
+from flowdiag.report.charts.axis import (
+    HEIGHT,
+    INK,
+    OTHER,
+    PALETTE,
+    TimeAxis,
+    charted,
+    label,
+    steps,
+    time_axis,
+)
+from flowdiag.report.charts.layers import (
+    bar,
+    change_layers,
+    changes_shown,
+    data,
+    gap_layer,
+    gaps_shown,
+    time_x,
+)
 from flowdiag.report.phrases import headline
 from flowdiag.report.times import day_and_clock, duration_text, zone_text
 
-__all__ = ["timeline", "timeline_height", "timeline_text"]
+__all__ = ["beside_bars", "timeline", "timeline_height", "timeline_text"]
+
+
+def beside_bars(report: Report, zone: tzinfo) -> frozenset[str]:
+    """Which of ``allowed``, ``gaps`` and ``changes`` the chart shows: a legend names no other."""
+    axis = time_axis(report, zone)
+    if axis is None:
+        return frozenset()
+    there = {
+        "allowed": any(report.buckets.counts.allowed or ()),
+        "gaps": bool(gaps_shown(report, axis)),
+        "changes": bool(changes_shown(report, axis)),
+    }
+    return frozenset(name for name, drawn in there.items() if drawn)
 
 
 def timeline_height(report: Report) -> int:
@@ -105,7 +136,7 @@ def timeline_text(report: Report, axis: TimeAxis, zone: tzinfo) -> str:
     peak = f"{day_and_clock(highest, zone)} {zone_text(zone, highest)}"
     return (
         f"{headline(report)}. {plural(len(denied), 'bar')} of {duration_text(report.buckets.width_s or 0)}; the highest, "
-        f"{plural(denied[top], 'denial')}, begins at {peak}. {plural(len(report.changes), 'change')} marked by "
-        f"letters, {plural(len(report.evidence.gaps), 'span')} of missing evidence hatched. "
+        f"{plural(denied[top], 'denial')}, begins at {peak}. {plural(len(changes_shown(report, axis)), 'change')} marked by "
+        f"letters, {plural(len(gaps_shown(report, axis)), 'span')} of missing evidence hatched. "
         "The numbers are in the tables."
     )

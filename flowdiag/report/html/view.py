@@ -6,7 +6,7 @@ from typing import Any
 
 from flowdiag.model.report import Report
 from flowdiag.model.words import capital
-from flowdiag.report.charts import age_bins, busiest_nodes, charted, frame, inline_svg
+from flowdiag.report.charts import age_bins, beside_bars, busiest_nodes, charted, frame, inline_svg
 from flowdiag.report.cut import CUT
 from flowdiag.report.html.cards import cards
 from flowdiag.report.html.matrix import matrix
@@ -105,6 +105,7 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         "charts": {kind: _markup(inline_svg(drawn, kind, title=title, zone=zone)) for kind, title in _CHARTS},
         "span": duration_text(report.buckets.width_s or 0),
         "other_denials": _others(report),
+        "beside_bars": beside_bars(report, zone),
         "axis": frame(report),
         "marks": mark_rows(report, zone),
         "spans": span_rows(report, zone),
