@@ -82,6 +82,51 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
         ),
         (b" IP ", b" IP6 "),
     ),
+    (
+        "conntrack's entries, which do not say what became of a packet",
+        "the CNI's log or flows of that time",
+        # "tcp      6 118 SYN_SENT src=10.42.0.9 dst=10.42.0.10 sport=35218 dport=80 [UNREPLIED] src=10.42.0.10 ..."   conntrack 1.4
+        # of conntrack -E: "    [NEW] udp      17 30 src=10.42.0.9 dst=10.96.0.10 sport=35218 dport=53 [UNREPLIED] ..."
+        re.compile(
+            rb"^[^\n]{0,80}\b(?:tcp|udp|sctp|icmp|icmpv6) {1,12}\d{1,3} (?:\d{1,9} )?(?:[A-Z_]{4,12} )?src=\S{2,45} dst=\S{2,45} ",
+            re.MULTILINE,
+        ),
+        (b" src=",),
+    ),
+    (
+        "counters of Cilium's datapath, which name no ends",
+        "hubble observe --verdict DROPPED -o json, or cilium monitor --type drop, of that time",
+        # "REASON                       DIRECTION   PACKETS   BYTES"   cilium bpf metrics list, 1.6; with LINE and FILE since 1.13
+        re.compile(rb"^ {0,8}REASON {2,80}DIRECTION +PACKETS +BYTES", re.MULTILINE | re.IGNORECASE),
+        (b"DIRECTION", b"Direction"),
+    ),
+    (
+        "a table of Cilium's endpoints or of what its policy maps allow",
+        "the cluster's objects (kubectl get cnp,ccnp,ciliumendpoints,... -A -o yaml) and hubble observe -o json",
+        # "ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])   IPv6   IPv4   STATUS"   1.0 on
+        # "POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO   PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX"   1.17
+        re.compile(rb"\bLABELS \(source:key\[=value\]\)"),
+        (b"LABELS (source",),
+    ),
+    (
+        "metrics, which count and name no connection",
+        "the CNI's log or flows of that time",
+        # "# TYPE cilium_drop_count_total counter"   Prometheus' text format 0.0.4
+        re.compile(
+            rb"^# TYPE [A-Za-z_:][\w:]{0,200} (?:counter|gauge|histogram|summary|untyped)\b", re.MULTILINE
+        ),
+        (b"# TYPE ",),
+    ),
+    (
+        "a node's rules, which tell what is to be refused and not what was",
+        "the CNI's log or flows of that time, or iptables-save -c of a node with Calico, whose counters are read",
+        # "table inet filter {"   nft list ruleset, 1.0;   "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"   iptables-save 1.8
+        re.compile(
+            rb"^(?:table (?:ip6?|inet|arp|bridge|netdev) \S{1,128} \{|-A [\w.-]{1,40} [^\n]{0,400}-j [A-Z])",
+            re.MULTILINE,
+        ),
+        (b"table ", b"-A "),
+    ),
 )
 """Each log is known by words that no other has; one that was rotated may have lost them."""
 

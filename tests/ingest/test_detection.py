@@ -318,6 +318,11 @@ SILENT = {
     "Terway": 'time="2024-03-15T16:32:35Z" level=info msg="Starting terway of version: fd2b7b8"',
     "Tetragon": '{"process_kprobe":{"process":{"exec_id":"a"},"function_name":"tcp_connect"},"node_name":"worker-1"}',
     "tcpdump": "10:00:00.550351 IP 10.42.0.9.35218 > 10.42.0.10.80: Flags [S], seq 949388975, win 62377, length 0",
+    "conntrack": "tcp      6 118 SYN_SENT src=10.42.0.9 dst=10.42.0.10 sport=35218 dport=80 [UNREPLIED] src=10.42.0.10 dst=10.42.0.9 sport=80 dport=35218 mark=0 use=1",
+    "counters of Cilium": "REASON                       DIRECTION   PACKETS   BYTES   LINE   FILE",
+    "Cilium's endpoints": "ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])   IPv6   IPv4   STATUS",
+    "metrics": "# TYPE cilium_drop_count_total counter",
+    "a node's rules": "table inet filter {",
     "VPC flow log": '{"bytes_sent":"1","connection":{"dest_ip":"10.84.1.3","src_ip":"10.84.0.11"},"reporter":"SRC"}',
 }
 
