@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from flowdiag.analysis.summaries import summaries
-from flowdiag.analysis.unread import said
+from flowdiag.analysis.unread import is_document, said
 from flowdiag.cluster.event_lists import listed_events
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest, StateProblem
@@ -78,7 +78,11 @@ def read_state(
     named = {one.source.name for one in detected if one.kind is InputKind.STATE}
     if state:
         # A folder of evidence may hold the state too: what is not state is no fault here.
-        problems = [p for p in problems if p.code not in ("unknown-format", "empty") or p.path in named]
+        problems = [
+            p
+            for p in problems
+            if p.path in named or not (p.code in ("unknown-format", "empty") or is_document(p))
+        ]
         told = {problem.path for problem in problems}
         holding = {one.source.root for one in objects}
         problems += [

@@ -190,3 +190,13 @@ def test_a_place_for_a_namespace_is_none(run, state):
 
     assert json.loads(out)["allowed"] is None
     assert "${NAMESPACE} is no namespace but a place for one" in told
+
+
+def test_pictures_beside_manifests_are_no_fault(run, state):
+    """A repository of manifests has some; of another binary file nobody knows what it held."""
+    put(state, "logo.png", b"\x89PNG\r\n\x1a\n\0\0")
+    put(state, "policies.bin", b"\0\1\2\3")
+    _, _, told = run("explain", "shop/web", "shop/db", "5432", "--state", state)
+
+    assert "logo.png" not in told
+    assert "policies.bin: not text" in told
