@@ -7,7 +7,7 @@ from msgspec import Struct
 from flowdiag.analysis.collect import Evidence
 from flowdiag.analysis.options import Selection
 from flowdiag.cluster import cluster_changes, merge_changes
-from flowdiag.model.event import LogEvent
+from flowdiag.model.event import GapEvent, LogEvent
 from flowdiag.model.masking import masked
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.time import NS
@@ -25,7 +25,7 @@ class Marks(Struct, frozen=True):
 
 
 def marks_of(read: Evidence, snapshot: Snapshot | None, selection: Selection) -> Marks:
-    """Changes and messages up to an hour from the evidence (and from what was asked for), and all gaps."""
+    """Changes and messages up to an hour from the evidence (and from what was asked for), and gaps in that."""
     tally = read.tally
     logged = [(seen.input, seen.event) for seen in tally.changes]
     changes = merge_changes(cluster_changes(snapshot or Snapshot()), logged)
@@ -66,8 +66,18 @@ def marks_of(read: Evidence, snapshot: Snapshot | None, selection: Selection) ->
                 lost=seen.event.lost,
             )
             for seen in tally.gaps
+            if _meets(seen.event, selection)
         ),
     )
+
+
+def _meets(gap: GapEvent, selection: Selection) -> bool:
+    """Whether something of the time that was asked for may be missing by it."""
+    begin = gap.at if gap.at is not None else gap.until
+    end = gap.until if gap.until is not None else gap.at
+    if selection.since is not None and end is not None and end < selection.since:
+        return False
+    return selection.until is None or begin is None or begin <= selection.until
 
 
 _TELLING = (

@@ -415,3 +415,21 @@ def test_names_that_only_a_hint_holds_are_left_out_of_a_redacted_report(tmp_path
 
     assert "known are namespace data, namespace shop" in told
     assert re.fullmatch(r"no flow matches --namespace \S+", message)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "lost"), [(None, None, [5, 7]), (3600, None, [7]), (None, 3600, [5]), (600, 1200, [])]
+)
+def test_evidence_is_missing_where_it_was_asked_for(tmp_path, since, until, lost):
+    """What an earlier day of a rotated export lost is nothing that today's report lacks."""
+
+    def gap(second, number):
+        told = {"source": "PERF_EVENT_RING_BUFFER", "num_events_lost": str(number)}
+        return json.dumps({"lost_events": told, "node_name": "node-a", "time": at(second)}) + "\n"
+
+    records = refused() + gap(30, 5) + record(7200) + gap(7260, 7)
+    asked = Selection(since=since and moment(since), until=until and moment(until))
+
+    found = analyze([write(tmp_path, flows_jsonl=records)], selection=asked)
+
+    assert [one.lost for one in found.evidence.gaps] == lost
